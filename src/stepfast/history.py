@@ -1,0 +1,72 @@
+"""What happened to an execution, in order, as its items tell it. Pure; the same items give the same history."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+from stepfast.model import Event, Failure, Record, Snapshot
+
+
+def history_of(snapshot: Snapshot, kept: Sequence[Event]) -> list[Event]:
+    """Every event of an execution, by time; `kept` are those that resumes have put aside.
+
+    Events of one moment stand in the order in which they must have happened: a start before its end,
+    a command before what follows from it.
+    """
+    execution = snapshot.execution
+    labels: dict[str, object] = {"workflow": execution.workflow, "input": json.loads(execution.input)}
+    events = [Event(execution.created_at, "execution-started", None, labels), *kept]
+    for signal in snapshot.signals:
+        details = {"signal_id": signal.signal_id, "name": signal.name, "payload": json.loads(signal.payload)}
+        events.append(Event(signal.received_at, "signal-received", None, details))
+    for record in sorted(snapshot.records.values(), key=lambda one: (one.first_at or one.ended_at or 0.0, one.id)):
+        events.extend(record_events(record))
+    events.sort(key=lambda one: one.at)
+    if execution.status != "RUNNING":
+        ended: dict[str, object] = {"generation": execution.generation}
+        if execution.error is not None:
+            ended["error"] = failure_json(execution.error)
+        if execution.result is not None:
+            ended["result"] = json.loads(execution.result)
+        at = max(execution.ended_at or 0.0, execution.created_at)
+        events.append(Event(at, f"execution-{execution.status.lower()}", None, ended))
+    return events
+
+
+def record_events(record: Record) -> Iterator[Event]:
+    """What happened to a command, as its record tells it: attempts, then its outcome."""
+    if record.kind == "step":
+        for attempt in record.attempts:
+            yield Event(attempt.started_at, "attempt-started", record.id, {"attempt": attempt.number})
+            told: dict[str, object] = {"attempt": attempt.number, "error": failure_json(attempt.error)}
+            if attempt.next_at is not None:
+                told["next_at"] = attempt.next_at
+            ended = attempt.ended_at if attempt.ended_at is not None else attempt.next_at or attempt.started_at
+            yield Event(ended, "attempt-interrupted" if attempt.error is None else "attempt-failed", record.id, told)
+        last = record.attempts[-1].number if record.attempts else 0
+        if record.attempt > last and record.started_at is not None:
+            yield Event(record.started_at, "attempt-started", record.id, {"attempt": record.attempt})
+    if record.recorded and record.ended_at is not None:
+        details: dict[str, object] = {}
+        if record.kind == "step":
+            details["attempt"] = record.attempt
+        if record.signal is not None:
+            details["signal_id"] = record.signal
+        if record.output is not None:
+            details["output"] = json.loads(record.output)
+        if record.error is not None:
+            details["error"] = failure_json(record.error)
+        yield Event(record.ended_at, f"{record.kind}-{record.status.lower()}", record.id, details)
+
+
+def failure_json(failure: Failure | None) -> dict[str, object] | None:
+    """type, message, step and traceback of a failure, as the API shows it."""
+    if failure is None:
+        return None
+    return {
+        "type": failure.type,
+        "message": failure.message,
+        "step": failure.step,
+        "traceback": failure.traceback,
+    }

@@ -1,0 +1,168 @@
+"""Execution, command record, cursor, signal and message: the frozen values every layer passes on.
+
+Times are seconds since the epoch, UTC, as floats. Inputs, outputs and payloads are JSON texts:
+only codec.py knows their types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+ExecutionStatus = Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
+CommandStatus = Literal["OPEN", "RUNNING", "RETRYING", "SUCCEEDED", "FAILED", "CANCELLED"]
+CommandKind = Literal["step", "timer", "signal"]
+MessageKind = Literal["step", "timer", "park"]
+
+ENDED: frozenset[str] = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error as it is stored: class name, text, the command it came from, and where it was raised."""
+
+    type: str
+    message: str
+    step: str | None = None
+    traceback: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One past try of a step; `error` is None only for a try that was cut off by a crash."""
+
+    number: int
+    started_at: float
+    ended_at: float | None
+    error: Failure | None
+    next_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chained:
+    """The claim of the next step that rides in a result's own write (rule 7).
+
+    `digest` is of the input the step is run with, so that a changed workflow cannot hand the same
+    command another input in the same generation.
+    """
+
+    id: str
+    lease: float
+    generation: int
+    digest: str
+    started_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The durable row of a command.
+
+    `revision` counts its writes and only grows; every conditional write names the revision it read
+    (0 for a record that was absent), so no two writers can both win. `token` tells whose write it was.
+    """
+
+    id: str
+    kind: CommandKind
+    name: str
+    status: CommandStatus
+    generation: int
+    revision: int = 1
+    attempt: int = 0
+    interrupted: int = 0
+    token: str | None = None
+    lease: float | None = None
+    due: float | None = None
+    input: str | None = None
+    output: str | None = None
+    error: Failure | None = None
+    first_at: float | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    then: Chained | None = None
+    signal: str | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def recorded(self) -> bool:
+        """True once the command has its outcome, which then never changes in this generation."""
+        return self.status in ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """The meta item: what an execution is and how it stands.
+
+    `causes` are the commands behind a failure, which a resume re-opens; kept with it, since by then
+    the code may have been mended and fail no more.
+    """
+
+    execution_id: str
+    workflow: str
+    input: str
+    created_at: float
+    status: ExecutionStatus = "RUNNING"
+    generation: int = 0
+    result: str | None = None
+    error: Failure | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    ended_at: float | None = None
+    causes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The durable decisions of an execution: in which order results were applied, what was sent."""
+
+    applied: tuple[str, ...] = ()
+    dispatched: frozenset[str] = frozenset()
+    generation: int = 0
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A named message sent to an execution from outside."""
+
+    signal_id: str
+    name: str
+    payload: str
+    received_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All items of one execution as one read found them."""
+
+    execution: Execution
+    cursor: Cursor
+    records: Mapping[str, Record]
+    signals: tuple[Signal, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a queue carries: no payload, only which command of which generation is meant (rule 3)."""
+
+    kind: MessageKind
+    execution_id: str
+    command_id: str
+    generation: int
+    pool: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of an execution's history: what happened, when, to which command, with what details."""
+
+    at: float
+    type: str
+    command: str | None = None
+    details: Mapping[str, object] = field(default_factory=dict)
+
+
+def close_attempt(record: Record, at: float | None, error: Failure | None, next_at: float | None) -> Record:
+    """The record with its running attempt moved to the list of past ones, of which 50 are kept."""
+    started = record.started_at if record.started_at is not None else record.first_at
+    past = Attempt(record.attempt, started or 0.0, at, error, next_at)
+    return replace(record, attempts=(*record.attempts, past)[-50:])

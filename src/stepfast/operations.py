@@ -1,0 +1,255 @@
+"""What clients and operators ask for: start, signal, cancel, resume, replay of dead letters, sweep."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from stepfast.advancer import Advancer
+from stepfast.errors import ExecutionConflict, ExecutionNotFound, InvalidRequest, NotStorable, WrongStatus
+from stepfast.model import Execution, Record, Signal, Snapshot
+from stepfast.ports import Clock, Page, Query, Store
+from stepfast.registry import Registry
+from stepfast.replay import Replay
+from stepfast.rewind import rewind
+from stepfast.workflow import NAME
+
+EXECUTION_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+SWEEP_BATCH = 200
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The execution that holds the id, and whether this call created it."""
+
+    execution: Execution
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """What came of one dead letter's replay; `refused` says why an execution was left alone."""
+
+    execution_id: str
+    resumed: bool
+    refused: str | None = None
+
+
+class Operations:
+    """Every way in from outside; each is safe to repeat."""
+
+    def __init__(self, store: Store, clock: Clock, registry: Registry, advancer: Advancer) -> None:
+        self._store, self._clock, self._registry, self._advancer = store, clock, registry, advancer
+
+    # -- starting ----------------------------------------------------------------------------------------
+
+    async def start(
+        self,
+        workflow: str,
+        input: Any,
+        execution_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Started:
+        """Starts an execution, or returns the one that the same call has started before (rule 1).
+
+        `input` is parsed JSON. Without an id a new one is made, so the call is then not repeatable.
+        Raises UnknownWorkflow, InvalidRequest (naming the fields), and ExecutionConflict when the id
+        belongs to another workflow or another input; inputs are compared after validation.
+        """
+        found = self._registry.find(workflow)
+        if execution_id is not None and not EXECUTION_ID.fullmatch(execution_id):
+            raise InvalidRequest("an execution id is 1 to 128 of A-Z a-z 0-9 . _ -", (("execution_id", "bad characters"),))
+        try:
+            text, _ = found.input.encode(found.input.decode(_text(input)))
+        except NotStorable as error:
+            raise InvalidRequest(str(error), ((error.path.lstrip(".") or "input", str(error)),)) from error
+        execution = Execution(
+            execution_id=execution_id or str(uuid.uuid4()),
+            workflow=workflow,
+            input=text,
+            created_at=self._clock.now(),
+            labels=dict(labels or {}),
+        )
+        held = await self._store.create(execution)
+        if held is execution:
+            return Started(execution, True)
+        if held.workflow != workflow:
+            raise ExecutionConflict(
+                f"execution {held.execution_id!r} exists and runs workflow {held.workflow!r}, not {workflow!r}"
+            )
+        if not found.input.same(held.input, text):
+            raise ExecutionConflict(
+                f"execution {held.execution_id!r} exists with another input; use another id to run it again"
+            )
+        return Started(held, False)
+
+    # -- reading -----------------------------------------------------------------------------------------
+
+    async def read(self, execution_id: str) -> Execution:
+        """The execution without its commands; ExecutionNotFound."""
+        return _found(await self._store.read(execution_id), execution_id)
+
+    async def load(self, execution_id: str) -> Snapshot:
+        """The execution with all its items; ExecutionNotFound."""
+        return _found(await self._store.load(execution_id), execution_id)
+
+    async def page(self, query: Query) -> Page:
+        """Executions, newest first; InvalidRequest for a cursor that is not ours."""
+        return await self._store.page(query)
+
+    def replay(self, snapshot: Snapshot) -> Replay | None:
+        """The execution's code run against its records, closed; None where it is not deployed."""
+        workflow = self._registry.get(snapshot.execution.workflow)
+        if workflow is None:
+            return None
+        replay = Replay(workflow, snapshot.execution)
+        try:
+            replay.advance(snapshot.records, snapshot.cursor.applied)
+        finally:
+            replay.close()
+        return replay
+
+    # -- steering ----------------------------------------------------------------------------------------
+
+    async def signal(
+        self, execution_id: str, name: str, payload: Any, signal_id: str | None = None
+    ) -> tuple[Signal, bool]:
+        """Sends a signal; returns it, and False if the same signal id had been sent before.
+
+        `payload` is parsed JSON, checked against the type the workflow waits for when it is waiting for
+        this name. Raises ExecutionNotFound, InvalidRequest, WrongStatus when the execution has ended
+        for good, and ExecutionConflict when the signal id was used for something else.
+        """
+        if not NAME.fullmatch(name):
+            raise InvalidRequest("a signal name is 1 to 64 of A-Z a-z 0-9 . _ -", (("name", "bad characters"),))
+        if signal_id is not None and not EXECUTION_ID.fullmatch(signal_id):
+            raise InvalidRequest("a signal id is 1 to 128 of A-Z a-z 0-9 . _ -", (("signal_id", "bad characters"),))
+        text = _text(payload)
+        snapshot = await self.load(execution_id)
+        held = next((one for one in snapshot.signals if one.signal_id == signal_id), None)
+        if held is None:
+            status = snapshot.execution.status
+            if status in ("SUCCEEDED", "CANCELLED"):
+                raise WrongStatus(f"execution {execution_id!r} is {status}: it takes no more signals", status)
+            self._check_payload(snapshot, name, text)
+            signal = Signal(signal_id or str(uuid.uuid4()), name, text, self._clock.now())
+            held = await self._store.add_signal(execution_id, signal)
+            if held is signal:
+                return held, True
+        if held.name != name or json.loads(held.payload) != payload:
+            raise ExecutionConflict(f"signal id {signal_id!r} was used before for another signal or payload")
+        return held, False
+
+    def _check_payload(self, snapshot: Snapshot, name: str, text: str) -> None:
+        replay = self.replay(snapshot)
+        waiting = [
+            one for one in (replay.outstanding.values() if replay else ()) if one.kind == "signal" and one.name == name
+        ]
+        refused: InvalidRequest | None = None
+        for command in waiting:
+            assert command.codec is not None
+            try:
+                command.codec.decode(text)
+                return
+            except InvalidRequest as error:
+                refused = error
+        if refused is not None:
+            raise refused
+
+    async def cancel(self, execution_id: str) -> Execution:
+        """Ends a RUNNING execution; running steps' results are refused from here on (rule 12).
+
+        Raises ExecutionNotFound, and WrongStatus when it is not RUNNING.
+        """
+        while True:
+            snapshot = await self.load(execution_id)
+            execution = snapshot.execution
+            if execution.status != "RUNNING":
+                raise WrongStatus(
+                    f"execution {execution_id!r} is {execution.status}: only a RUNNING one can be cancelled",
+                    execution.status,
+                )
+            now = self._clock.now()
+            ended = replace(execution, status="CANCELLED", ended_at=now)
+            if await self._store.cancel(ended, self._cancelled(snapshot, now)):
+                return ended
+
+    def _cancelled(self, snapshot: Snapshot, now: float) -> list[Record]:
+        """A CANCELLED record for every command that is stored without an outcome, or only asked for."""
+        records, generation = snapshot.records, snapshot.execution.generation
+        stored = [
+            replace(one, status="CANCELLED", revision=one.revision + 1, ended_at=now, lease=None, due=None)
+            for one in records.values()
+            if not one.recorded
+        ]
+        replay = self.replay(snapshot)
+        asked = [
+            Record(one.id, one.kind, one.name, "CANCELLED", generation, input=one.input, ended_at=now)
+            for one in (replay.outstanding.values() if replay and not replay.finished else ())
+            if one.id not in records
+        ]
+        return stored + asked
+
+    async def resume(self, execution_id: str, generation: int | None = None) -> Execution:
+        """Rewinds a FAILED execution to just before its failure and runs on (rule 11).
+
+        generation: resume only that one's failure, as a redriven dead letter does; then an execution
+        that has gone on since is returned as it is. Raises ExecutionNotFound, UnknownWorkflow, and
+        WrongStatus when it is not FAILED.
+        """
+        while True:
+            snapshot = await self.load(execution_id)
+            execution = snapshot.execution
+            if generation is not None and (execution.generation != generation or execution.status != "FAILED"):
+                return execution
+            if execution.status != "FAILED":
+                raise WrongStatus(
+                    f"execution {execution_id!r} is {execution.status}: only a FAILED one can be resumed",
+                    execution.status,
+                )
+            plan = rewind(self._registry.find(execution.workflow), snapshot, self._clock.now())
+            if await self._store.rewind(plan.execution, plan.cursor, plan.records, plan.history):
+                return plan.execution
+            generation = execution.generation  # if another was faster, its resume is ours
+
+    async def replay_dead_letters(self, execution_ids: Sequence[str], rate: float | None = None) -> list[Resumed]:
+        """Resumes failed executions one after the other, at most `rate` per second.
+
+        What cannot be resumed is reported and does not stop the others.
+        """
+        results = []
+        for index, execution_id in enumerate(execution_ids):
+            if index and rate:
+                await asyncio.sleep(1 / rate)
+            try:
+                await self.resume(execution_id)
+                results.append(Resumed(execution_id, True))
+            except (ExecutionNotFound, WrongStatus) as error:
+                results.append(Resumed(execution_id, False, str(error)))
+        return results
+
+    async def sweep(self, after: str = "") -> str:
+        """Advances executions that nothing is under way for, from above this id; "" when all were seen."""
+        ids = await self._store.idle(SWEEP_BATCH, after)
+        for execution_id in ids:
+            await self._advancer.advance(execution_id, resend=True)
+        return ids[-1] if len(ids) == SWEEP_BATCH else ""
+
+
+def _text(value: Any) -> str:
+    try:
+        return json.dumps(value, allow_nan=False, ensure_ascii=False)
+    except ValueError as error:
+        raise InvalidRequest("NaN and Infinity are not JSON; leave the field out or send null") from error
+
+
+def _found(value: T | None, execution_id: str) -> T:
+    if value is None:
+        raise ExecutionNotFound(f"no execution has the id {execution_id!r}")
+    return value

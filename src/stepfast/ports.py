@@ -1,0 +1,136 @@
+"""What the engine needs from the outside: Store, Queue, Clock. Each method states its rule.
+
+All writes are conditional and atomic; a method that returns False has written nothing. A method that
+returns has made its write durable. Every method may raise Unavailable: then it may or may not have
+written, and the caller's own message or wake brings the work back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from stepfast.model import Cursor, Event, Execution, ExecutionStatus, Message, Record, Signal, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which executions to list: newest first, by (created_at, execution_id).
+
+    since is inclusive, until is not. `cursor` is a page's own `next`, opaque to callers.
+    """
+
+    workflow: str | None = None
+    status: ExecutionStatus | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    since: float | None = None
+    until: float | None = None
+    limit: int = 50
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    executions: tuple[Execution, ...]
+    next: str | None
+
+
+class Store(Protocol):
+    """The items of executions. `wake` makes sure that an advance follows, whatever dies in between."""
+
+    async def create(self, execution: Execution) -> Execution:
+        """Puts a new execution, with wake, if the id is free (rule 1).
+
+        Returns the execution that holds the id: the argument itself if it was created.
+        """
+
+    async def read(self, execution_id: str) -> Execution | None:
+        """The meta item alone."""
+
+    async def load(self, execution_id: str) -> Snapshot | None:
+        """All items of an execution. Records may be older than the cursor read with them."""
+
+    async def put_record(self, execution_id: str, record: Record, *, wake: bool) -> bool:
+        """Writes a record if the stored one has the revision before it (none stored: revision 1)."""
+
+    async def put_cursor(self, execution_id: str, cursor: Cursor) -> bool:
+        """Writes the cursor if the stored one has the revision before it (none stored: revision 1)."""
+
+    async def finish(self, execution: Execution) -> bool:
+        """Writes an end if the stored execution is RUNNING in the same generation (rule 10)."""
+
+    async def cancel(self, execution: Execution, records: Sequence[Record]) -> bool:
+        """Writes CANCELLED if the execution is RUNNING in this generation, with the records.
+
+        Each of the records is written under put_record's condition, all of it or nothing (rule 12).
+        """
+
+    async def rewind(
+        self, execution: Execution, cursor: Cursor | None, records: Sequence[Record], history: Sequence[Event]
+    ) -> bool:
+        """Resumes, with wake, if the stored execution is FAILED in the generation before (rule 11).
+
+        Cursor and records are written under their own conditions, all of it or nothing; the events are
+        added to the history.
+        """
+
+    async def add_signal(self, execution_id: str, signal: Signal) -> Signal:
+        """Puts a signal, with wake, if its id is free; returns the signal that holds the id."""
+
+    async def history(self, execution_id: str) -> list[Event]:
+        """Events kept by `rewind`, in the order written."""
+
+    async def page(self, query: Query) -> Page:
+        """A page of executions; InvalidRequest for a cursor that is not ours."""
+
+    async def idle(self, limit: int, after: str = "") -> Sequence[str]:
+        """Ids above `after`, in order, of RUNNING executions that nothing is under way for.
+
+        May name others: an advance is harmless.
+        """
+
+
+class Queue(Protocol):
+    """At-least-once delivery, in any order, of messages that survive any crash once sent."""
+
+    async def send(self, messages: Sequence[tuple[Message, float | None]]) -> None:
+        """Sends messages, each to be delivered not before its time (seconds since the epoch, None: now)."""
+
+
+class Clock(Protocol):
+    def now(self) -> float:
+        """Seconds since the epoch, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message as it was received; a redriven one is a new message, sent when it was redriven."""
+
+    message: Message
+    sent_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """The message has led to a lasting fact (rule 6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Deliver it again at this time."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """A park message: let the queue move it to the dead letters (rule 10)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Another worker owns the step: let the message come back when its visibility ends (rule 5)."""
+
+
+Disposition = Delete | Later | Refuse | Leave

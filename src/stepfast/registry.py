@@ -1,0 +1,114 @@
+"""Finds the workflows of a folder, and their steps and pools."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from stepfast.errors import DefinitionError, StartupError, UnknownWorkflow
+from stepfast.workflow import Step, Workflow
+
+
+class Registry:
+    """Workflows by name. DefinitionError when two share one, or when a type has no JSON form."""
+
+    def __init__(self, workflows: Iterable[Workflow[..., Any]], steps: Iterable[Step[..., Any]] = ()) -> None:
+        self.workflows: dict[str, Workflow[..., Any]] = {}
+        self.steps = tuple(dict.fromkeys(steps))
+        for workflow in workflows:
+            held = self.workflows.setdefault(workflow.name, workflow)
+            if held is not workflow:
+                raise DefinitionError(
+                    f"two workflows are named {workflow.name!r}: in {held.__module__} and {workflow.__module__}"
+                )
+        for one in self.workflows.values():
+            one.check()
+        for step in self.steps:
+            step.check()
+
+    def get(self, name: str) -> Workflow[..., Any] | None:
+        return self.workflows.get(name)
+
+    def find(self, name: str) -> Workflow[..., Any]:
+        """The workflow of this name; UnknownWorkflow lists those there are."""
+        if name not in self.workflows:
+            known = ", ".join(sorted(self.workflows)) or "none"
+            raise UnknownWorkflow(f"no workflow is named {name!r}; there are: {known}")
+        return self.workflows[name]
+
+    def steps_of(self, workflow: Workflow[..., Any]) -> list[Step[..., Any]]:
+        """The steps defined in the workflow's own package, or module if it stands alone."""
+        home = workflow.__module__
+        package = home if _is_package(home) else home.rpartition(".")[0] or home
+        own = [one for one in self.steps if one.__module__ == home]
+        return own or [one for one in self.steps if (one.__module__ + ".").startswith(package + ".")]
+
+    @property
+    def pools(self) -> list[str]:
+        return sorted({step.pool for step in self.steps} | {"default"})
+
+
+def discover(folder: Path) -> Registry:
+    """Imports every module and package of a folder; StartupError says which one fails, and where.
+
+    The folder is imported as a package of its parent where its name allows, so that a workflow's own
+    tests, run beside the folder, see the same modules.
+    """
+    if not folder.is_dir():
+        raise StartupError(f"no workflows folder at {folder}: make one, or name another with --workflows")
+    folder = folder.resolve()
+    as_package = folder.name.isidentifier()
+    root = str(folder.parent if as_package else folder)
+    if root not in sys.path:
+        sys.path.insert(0, root)
+    names = []
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith((".", "_")) or not path.stem.isidentifier():
+            continue
+        if path.suffix == ".py" or (path / "__init__.py").is_file():
+            names.append(f"{folder.name}.{path.stem}" if as_package else path.stem)
+    before = set(sys.modules)
+    modules = [_import(name) for name in names]
+    loaded = [sys.modules[name] for name in sorted(set(sys.modules) - before) if name in sys.modules]
+    everything = list(_definitions([*modules, *(one for one in loaded if _inside(one, folder))]))
+    try:
+        return Registry(
+            (one for one in everything if isinstance(one, Workflow)), (one for one in everything if isinstance(one, Step))
+        )
+    except DefinitionError as error:
+        raise StartupError(str(error)) from error
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except SyntaxError as error:
+        raise StartupError(f"{error.filename}, line {error.lineno}: {error.msg}") from error
+    except (Exception, SystemExit) as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        raise StartupError(
+            f"importing {name} failed at {frame.filename}, line {frame.lineno}: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _definitions(modules: Iterable[ModuleType]) -> Iterator[object]:
+    seen: set[int] = set()
+    for module in modules:
+        for value in list(vars(module).values()):
+            if isinstance(value, Workflow | Step) and id(value) not in seen:
+                seen.add(id(value))
+                yield value
+
+
+def _inside(module: ModuleType, folder: Path) -> bool:
+    file = getattr(module, "__file__", None)
+    return file is not None and Path(file).resolve().is_relative_to(folder)
+
+
+def _is_package(name: str) -> bool:
+    return hasattr(sys.modules.get(name), "__path__")

@@ -1,0 +1,398 @@
+"""Runs workflow code against recorded results; what it then still waits for is `outstanding`.
+
+A replay is live: given more records it goes on from where it stood. It belongs to one generation of
+one execution and to one thread at a time. Whoever makes one closes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import hashlib
+import heapq
+import traceback
+from collections import Counter
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stepfast.codec import Codec, digest
+from stepfast.errors import Deadlock, ForbiddenInWorkflow, InvalidRequest, NonDeterministic, StepFailed
+from stepfast.loop import WorkflowFuture, WorkflowLoop, WorkflowTask
+from stepfast.model import CommandKind, Execution, Failure, Record
+from stepfast.workflow import Step, StepCall, Workflow
+
+TRACEBACK_LIMIT = 8_000
+MESSAGE_LIMIT = 4_000
+
+
+class Closed(BaseException):
+    """Refuses commands of `finally` blocks that run because a replay is discarded."""
+
+
+@dataclass(slots=True, eq=False)
+class Command:
+    """What workflow code asked for; `due` and `delay` are a timer's, `codec` a signal wait's."""
+
+    id: str
+    kind: CommandKind
+    name: str
+    waiter: Any
+    input: str | None = None
+    step: Step[..., Any] | None = None
+    codec: Codec | None = None
+    due: float | None = None
+    delay: float | None = None
+    issued_at: float = 0.0
+
+    @property
+    def digest(self) -> str:
+        """Of the input; empty where equal inputs may differ in their text."""
+        return "" if self.step is None or self.step.arguments.codec.unordered else digest(self.input or "")
+
+
+class _CommandFuture(WorkflowFuture):
+    """The future of a command; cancelling it takes the command back."""
+
+    def __init__(self, number: int, loop: WorkflowLoop, outstanding: dict[str, Command], id: str) -> None:
+        super().__init__(number, loop)
+        self._outstanding, self._id = outstanding, id
+
+    def cancel(self, msg: Any = None) -> bool:
+        self._outstanding.pop(self._id, None)
+        return super().cancel(msg)
+
+
+class Replay:
+    """One run of a workflow's code, as far as its records carry it.
+
+    outstanding: commands that wait for an outcome, in the order issued.
+    issued: every command asked for so far. taken: ids whose outcome was given to the code, in order.
+    applied: the order in which outcomes were applied wherever there was a choice.
+    stale: the records read are older than the order read with them; read again.
+    finished, and then either result (JSON text) or error.
+    """
+
+    def __init__(self, workflow: Workflow[..., Any], execution: Execution) -> None:
+        self.execution = execution
+        self.workflow = workflow
+        self.records: dict[str, Record] = {}
+        self.applied: list[str] = []
+        self.outstanding: dict[str, Command] = {}
+        self.issued: dict[str, Command] = {}
+        self.taken: dict[str, None] = {}
+        self.stale = self.finished = self.closed = False
+        self.result: str | None = None
+        self.error: BaseException | None = None
+        self._position = 0
+        self._recorded: list[tuple[float, str]] = []  # heap of outstanding commands with an outcome
+        self._uses: Counter[tuple[str, str]] = Counter()
+        self._timers: dict[asyncio.TimerHandle, str] = {}
+        self._coroutines: list[Coroutine[Any, Any, Any]] = []
+        self._broken: BaseException | None = None
+        self._main: WorkflowTask | None = None
+        self.loop = WorkflowLoop(self, execution.created_at)  # type: ignore[abstract]
+
+    # -- going on ------------------------------------------------------------------------------------
+
+    def advance(self, records: Mapping[str, Record], applied: Sequence[str] = (), *, extend: bool = False) -> None:
+        """Goes on with these records, following the durable order and, only if told to, extending it.
+
+        `records` may be all of them or just those that are new; `applied` is the whole durable order.
+        """
+        for record in records.values():
+            self.records[record.id] = record
+            if record.recorded and record.id in self.outstanding:
+                heapq.heappush(self._recorded, (record.ended_at or 0.0, record.id))
+        if len(applied) > len(self.applied):
+            self.applied = list(applied)
+        self.stale = False
+        if self._main is None:
+            self._start()
+        while not self.finished and self._step(extend):
+            pass
+
+    def _start(self) -> None:
+        try:
+            coroutine = self.workflow.coroutine(self.execution.input)
+        except InvalidRequest as error:
+            self._break(NonDeterministic(f"the recorded input no longer fits its type: {error}"))
+            self._finish()
+        else:
+            self._main = self.new_task(coroutine, contextvars.Context())
+
+    def _step(self, extend: bool) -> bool:
+        """Runs the code until it waits, then applies one outcome; False when there is none to apply."""
+        self.loop.run_until_blocked()
+        if self._broken is not None or (self._main is not None and self._main.done()):
+            self._finish()
+        elif not self.outstanding:
+            self._break(
+                Deadlock(
+                    "the workflow waits for something that no step, timer or signal will bring: "
+                    "a future, event, lock or queue that nothing in the workflow will set"
+                )
+            )
+            self._finish()
+        elif (next_id := self._next(extend)) is not None:
+            self._apply(next_id)
+            return True
+        return False
+
+    def _next(self, extend: bool) -> str | None:
+        if len(self.outstanding) == 1:  # no choice: the order needs no record
+            only = next(iter(self.outstanding))
+            return only if self._has_outcome(only) else None
+        if self._position < len(self.applied):
+            next_id = self.applied[self._position]
+            if next_id not in self.outstanding:
+                self._break(
+                    NonDeterministic(
+                        f"the recorded order goes on with {next_id!r}, but the code does not wait for it; "
+                        f"it waits for {', '.join(map(repr, list(self.outstanding)[:5]))}"
+                    )
+                )
+                self._finish()
+                return None
+            if not self._has_outcome(next_id):
+                self.stale = True
+                return None
+            self._position += 1
+            return next_id
+        while extend and self._recorded:
+            _, next_id = heapq.heappop(self._recorded)
+            if next_id in self.outstanding:
+                self.applied.append(next_id)
+                self._position += 1
+                return next_id
+        return None
+
+    def _has_outcome(self, id: str) -> bool:
+        return id in self.records and self.records[id].recorded
+
+    def _apply(self, id: str) -> None:
+        command, record = self.outstanding.pop(id), self.records[id]
+        self.taken[id] = None
+        self.loop.clock = max(self.loop.clock, record.ended_at or 0.0)
+        if command.kind == "timer":
+            self.loop.ready.append(command.waiter)
+            return
+        if record.status == "SUCCEEDED":
+            codec = command.step.result if command.step else command.codec
+            assert codec is not None
+            try:
+                command.waiter.set_result(codec.decode(record.output or "null"))
+            except InvalidRequest as error:
+                self._break(NonDeterministic(f"what {id!r} has recorded no longer fits its type: {error}"))
+            return
+        failure = record.error or Failure("Unknown", "")
+        command.waiter.set_exception(StepFailed(command.name, id, failure.type, failure.message, record.attempt))
+
+    def _break(self, error: BaseException) -> None:
+        """Fails the execution whatever workflow code makes of it."""
+        self._broken = self._broken or error
+
+    def _finish(self) -> None:
+        self.finished = True
+        if self._broken is not None:
+            self.error = self._broken
+        else:
+            assert self._main is not None
+            try:
+                self.result = self.workflow.result.encode(self._main.result())[0]
+            except asyncio.CancelledError as error:
+                self.error = error
+            except BaseException as error:
+                self.error = _explained(error)
+        self.close()
+
+    def close(self) -> None:
+        """Discards the replay; commands of `finally` blocks that this runs are refused."""
+        if self.closed:
+            return
+        self.closed = True
+        with self.loop.entered():
+            for coroutine in reversed(self._coroutines):
+                with contextlib.suppress(BaseException):
+                    coroutine.close()
+            self.loop.close_generators()
+        self.loop.ready.clear()
+        self._coroutines.clear()
+
+    def __del__(self) -> None:
+        self.close()
+
+    # -- what the running code asks for ----------------------------------------------------------------
+
+    def step(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> asyncio.Future[Any]:
+        id = self._id(step.name)
+        text = step.arguments.encode(args, kwargs)
+        record = self.records.get(id)
+        if record is not None and record.status != "OPEN" and record.input is not None:
+            if not step.arguments.codec.same(record.input, text):
+                raise self._mismatch(id, f"with the input {_short(record.input)}", f"it with {_short(text)}")
+        return self._issue(Command(id, "step", step.name, None, input=text, step=step))
+
+    def signal(self, name: str, codec: Codec) -> asyncio.Future[Any]:
+        return self._issue(Command(self._id("signal:" + name), "signal", name, None, codec=codec))
+
+    def timer(self, handle: asyncio.TimerHandle, when: float) -> None:
+        if self.closed:
+            raise Closed
+        id = self._timers[handle] = self._id(":timer")
+        record, delay = self.records.get(id), when - self.loop.clock
+        if record is not None and record.status == "OPEN" and record.due is not None:
+            when = record.due  # re-opened by a resume: it waits its whole time again
+        self._add(Command(id, "timer", "timer", handle, due=when, delay=delay))
+
+    def timer_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        self.outstanding.pop(self._timers.pop(handle, ""), None)
+
+    def refuse(self, error: ForbiddenInWorkflow) -> ForbiddenInWorkflow:
+        """Fails the execution even where workflow code or a library in it swallows the error."""
+        self._break(error)
+        return error
+
+    def now(self) -> float:
+        return self.loop.clock
+
+    def entropy(self, use: str) -> bytes:
+        if self.closed:
+            raise Closed
+        key = (self._path(), "entropy:" + use)
+        self._uses[key] += 1
+        seed = f"{self.execution.execution_id}|{key[0]}|{use}|{self._uses[key]}"
+        return hashlib.sha256(seed.encode()).digest()
+
+    def new_task(self, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context | None) -> WorkflowTask:
+        if self.closed:
+            coroutine.close()
+            raise Closed
+        if self._main is None:
+            path, reserved = "", None
+        else:
+            name = getattr(coroutine, "__name__", None) or type(coroutine).__name__
+            path = self._id(name)
+            reserved = path if isinstance(coroutine, StepCall) else None
+        self._coroutines.append(coroutine)
+        return WorkflowTask(coroutine, self.loop.number(), path, reserved, self.loop, context)
+
+    def _issue(self, command: Command) -> asyncio.Future[Any]:
+        if self.closed:
+            raise Closed
+        command.waiter = _CommandFuture(self.loop.number(), self.loop, self.outstanding, command.id)
+        self._add(command)
+        future: asyncio.Future[Any] = command.waiter
+        return future
+
+    def _add(self, command: Command) -> None:
+        id, record = command.id, self.records.get(command.id)
+        command.issued_at = self.loop.clock
+        if record is not None and record.kind != command.kind:
+            raise self._mismatch(id, f"as a {record.kind}", f"a {command.kind}")
+        self.outstanding[id] = self.issued[id] = command
+        if record is not None and record.recorded:
+            heapq.heappush(self._recorded, (record.ended_at or 0.0, id))
+
+    def _mismatch(self, id: str, recorded: str, asked: str) -> NonDeterministic:
+        error = NonDeterministic(f"{id!r} was recorded {recorded}; the code now asks for {asked}")
+        self._break(error)
+        return error
+
+    def _path(self) -> str:
+        task = asyncio.current_task(self.loop) if asyncio._get_running_loop() is self.loop else None
+        return task.path if isinstance(task, WorkflowTask) else ""
+
+    def _id(self, name: str) -> str:
+        """Structural: the path of the task that asks, the name, and how often that task has used it."""
+        if self.closed:
+            raise Closed
+        task = asyncio.current_task(self.loop) if asyncio._get_running_loop() is self.loop else None
+        path = ""
+        if isinstance(task, WorkflowTask):
+            if task.reserved is not None and not name.startswith((":", "signal:")):
+                reserved, task.reserved = task.reserved, None
+                return reserved
+            path = task.path
+        self._uses[path, name] += 1
+        used = self._uses[path, name]
+        return (f"{path}/" if path else "") + (name if used == 1 else f"{name}#{used}")
+
+
+def _short(text: str, limit: int = 200) -> str:
+    return text if len(text) <= limit else text[:limit] + "…"
+
+
+def _explained(error: BaseException) -> BaseException:
+    """asyncio's word for a future of another loop, put in terms of what to do."""
+    if isinstance(error, RuntimeError) and "attached to a different loop" in str(error):
+        mended = ForbiddenInWorkflow(
+            "workflow code awaited a future of another event loop, which no replay can repeat: "
+            "await it in a step, or send the execution a signal"
+        )
+        mended.__cause__ = error
+        return mended
+    return error
+
+
+# -- what is behind a failure -----------------------------------------------------------------------
+
+
+def behind(error: BaseException | None) -> list[StepFailed]:
+    """The step failures behind an exception: through its cause or context, and exception groups."""
+    found: list[StepFailed] = []
+    seen: set[int] = set()
+    stack = [error]
+    while stack:
+        one = stack.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, StepFailed):
+            found.append(one)
+        elif isinstance(one, BaseExceptionGroup):
+            stack.extend(reversed(one.exceptions))
+        else:
+            stack.append(one.__cause__ or one.__context__)
+    return found
+
+
+def causes_of(replay: Replay) -> tuple[str, ...]:
+    """Ids of the commands behind a finished replay's failure: failed steps, or the timer of a timeout."""
+    steps = dict.fromkeys(one.step_id for one in behind(replay.error))
+    if steps:
+        return tuple(id for id in steps if id in replay.records)
+    error, last = replay.error, next(reversed(replay.taken), None)
+    while error is not None and not isinstance(error, TimeoutError):
+        error = error.__cause__ or error.__context__
+    if error is not None and last is not None and replay.issued[last].kind == "timer":
+        return (last,)
+    return ()
+
+
+def failure_of(replay: Replay) -> Failure:
+    """The error of a finished replay as it is stored: for a step's failure, what the step itself raised."""
+    error = replay.error
+    assert error is not None
+    steps = behind(error)
+    if isinstance(error, StepFailed) and error.step_id in replay.records:
+        recorded = replay.records[error.step_id].error
+        return Failure(error.error_type, error.message, error.step, recorded.traceback if recorded else None)
+    described = describe_error(error)
+    return Failure(described.type, described.message, steps[0].step if steps else None, described.traceback)
+
+
+def describe_error(error: BaseException) -> Failure:
+    """Class name, text and traceback of an exception, each cut to a size that a record can carry."""
+    try:
+        message = str(error)
+    except Exception:  # a broken __str__ must not hide the failure
+        message = "(its text cannot be shown)"
+    lines = "".join(traceback.format_exception(error, limit=-20))
+    return Failure(
+        type(error).__name__,
+        _short(message, MESSAGE_LIMIT),
+        None,
+        lines if len(lines) <= TRACEBACK_LIMIT else "…" + lines[-TRACEBACK_LIMIT:],
+    )

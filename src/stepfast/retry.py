@@ -1,0 +1,95 @@
+"""What a failed attempt leads to: another attempt after a delay, or the step's failure.
+
+Pure: the random source and the times are arguments.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from stepfast.errors import DefinitionError, GiveUp, NotStorable, RetryAfter
+
+Jitter = Literal["full", "equal", "none"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """How often and how soon a failing step is tried again.
+
+    The n-th failure waits `min(max_delay, initial * backoff ** (n - 1))` seconds, spread by jitter:
+    `full` draws from 0 to that delay, `equal` from its half up, `none` takes it as it is
+    (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+
+    max_attempts: tries in all, the first included. Tries cut off by a crash of the worker do not count.
+    initial, max_delay: seconds. backoff: factor, at least 1.
+    max_elapsed: seconds from the step's first attempt; no attempt is scheduled beyond it. None: no limit.
+    retry_on: only these exceptions are retried. give_up_on: these never are, and win over retry_on.
+
+    Raises DefinitionError on values that make no sense.
+    """
+
+    max_attempts: int = 3
+    initial: float = 1.0
+    backoff: float = 2.0
+    max_delay: float = 60.0
+    jitter: Jitter = "full"
+    max_elapsed: float | None = None
+    retry_on: tuple[type[BaseException], ...] = (Exception,)
+    give_up_on: tuple[type[BaseException], ...] = ()
+
+    def __post_init__(self) -> None:
+        wrong = [
+            said
+            for said, bad in (
+                ("max_attempts is a whole number from 1 up", not self.max_attempts >= 1),
+                ("initial is a number of seconds from 0 up", not 0 <= self.initial < float("inf")),
+                ("backoff is a factor from 1 up", not 1 <= self.backoff < float("inf")),
+                ("max_delay is a number of seconds from 0 up", not self.max_delay >= 0),
+                (f"jitter is one of {', '.join(get_args(Jitter))}", self.jitter not in get_args(Jitter)),
+                ("max_elapsed is None or seconds above 0", not (self.max_elapsed is None or self.max_elapsed > 0)),
+                ("retry_on is a tuple of exception classes", not _exceptions(self.retry_on)),
+                ("give_up_on is a tuple of exception classes", not _exceptions(self.give_up_on)),
+            )
+            if bad
+        ]
+        if wrong:
+            raise DefinitionError("Retry: " + "; ".join(wrong))
+
+    def delay(self, failures: int, draw: random.Random) -> float:
+        """Seconds to wait after the `failures`-th failure (counted from 1)."""
+        try:
+            full = min(self.max_delay, self.initial * self.backoff ** (failures - 1))
+        except OverflowError:
+            full = self.max_delay
+        if self.jitter == "full":
+            return draw.uniform(0.0, full)
+        if self.jitter == "equal":
+            return draw.uniform(full / 2, full)
+        return full
+
+
+def _exceptions(value: object) -> bool:
+    return isinstance(value, tuple) and all(isinstance(one, type) and issubclass(one, BaseException) for one in value)
+
+
+def decide(
+    policy: Retry, error: BaseException, *, failures: int, elapsed: float, draw: random.Random
+) -> float | None:
+    """Seconds until the next attempt, or None when the step has failed for good.
+
+    `failures` counts this one; `elapsed` is seconds since the step's first attempt began.
+    A RetryAfter is always worth retrying and sets the delay, but attempts and max_elapsed still count.
+    """
+    if isinstance(error, (GiveUp, NotStorable)) or failures >= policy.max_attempts:
+        return None
+    if isinstance(error, RetryAfter):
+        delay = error.seconds
+    elif isinstance(error, policy.give_up_on) or not isinstance(error, policy.retry_on):
+        return None
+    else:
+        delay = policy.delay(failures, draw)
+    if policy.max_elapsed is not None and elapsed + delay > policy.max_elapsed:
+        return None
+    return delay

@@ -1,0 +1,170 @@
+"""Runs one attempt of a user's step: in a thread or a task of its own, under a timeout, watched.
+
+Whatever the step raises comes back as a value, SystemExit included; what does not return is left behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import queue
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from stepfast.errors import StepCancelled, StepTimeout
+from stepfast.workflow import Step, StepContext, current
+
+GRACE = 1.0
+WATCH = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an attempt ended: with a value, or with an error."""
+
+    value: Any = None
+    error: BaseException | None = None
+
+
+class Pulse:
+    """The step's side of its heartbeat: set from any thread, read by the watcher."""
+
+    def __init__(self) -> None:
+        self.beaten = False
+        self.stopped: str | None = None
+
+    def beat(self) -> None:
+        if self.stopped is not None:
+            raise StepCancelled(self.stopped)
+        self.beaten = True
+
+
+class Threads:
+    """Daemon threads for `def` steps, made when needed, ended after a minute without work.
+
+    A step that never returns keeps its thread and nothing else: it delays neither other steps nor the
+    end of the process, as it would in concurrent.futures.
+    """
+
+    def __init__(self) -> None:
+        self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._idle = 0
+        self._lock = threading.Lock()
+
+    def run(self, function: Callable[[], Any]) -> asyncio.Future[Any]:
+        """A future of the running loop for the function's result."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+
+        def deliver(result: Any) -> None:
+            if not future.done():
+                future.set_result(result)
+
+        def work() -> None:
+            result = function()
+            try:
+                loop.call_soon_threadsafe(deliver, result)
+            except RuntimeError:
+                pass  # the loop was closed while the step ran on: nobody waits for it
+
+        with self._lock:
+            self._work.put(work)
+            if self._idle > 0:
+                self._idle -= 1
+            else:
+                threading.Thread(target=self._serve, name="stepfast-step", daemon=True).start()
+        return future
+
+    def _serve(self) -> None:
+        work: Callable[[], None] | None = self._work.get()
+        while work is not None:
+            work()
+            with self._lock:
+                self._idle += 1
+            try:
+                work = self._work.get(timeout=60.0)
+            except queue.Empty:
+                with self._lock:
+                    # Work may have come in the moment the wait ended; then this thread was counted on.
+                    if self._idle > 0:
+                        self._idle -= 1
+                        work = None
+                    else:
+                        work = self._work.get()
+
+
+class Runner:
+    """Runs steps on the current event loop and its threads."""
+
+    def __init__(self, threads: Threads | None = None) -> None:
+        self._threads = threads or Threads()
+
+    async def run(
+        self,
+        step: Step[..., Any],
+        arguments: inspect.BoundArguments,
+        context: StepContext,
+        pulse: Pulse,
+        watch: Callable[[bool], Awaitable[str | None]],
+    ) -> Ended:
+        """Runs one attempt to its end, its timeout, or until `watch` says why it must stop.
+
+        `watch` is awaited about once a second while the step runs, with whether it gave a sign of life
+        since; it answers None to go on.
+        """
+        scope = contextvars.copy_context()
+        scope.run(current.set, context)
+        running = self._start(step, arguments, scope)
+        loop = asyncio.get_running_loop()
+        began = beaten = loop.time()
+        period = WATCH if step.heartbeat is None else min(WATCH, step.heartbeat / 3)
+        while True:
+            left = began + step.timeout - loop.time()
+            await asyncio.wait({running}, timeout=max(0.0, min(left, period)))
+            if running.done():
+                ended: Ended = running.result()
+                return ended
+            now = loop.time()
+            alive, pulse.beaten = pulse.beaten, False
+            if alive:
+                beaten = now
+            reason = await watch(alive)
+            if reason is not None:
+                return await self._stop(running, pulse, StepCancelled(reason))
+            if now >= began + step.timeout:
+                return await self._stop(running, pulse, StepTimeout(f"no result within {step.timeout:g} s"))
+            if step.heartbeat is not None and now >= beaten + step.heartbeat:
+                return await self._stop(running, pulse, StepTimeout(f"no heartbeat for {step.heartbeat:g} s"))
+
+    def _start(
+        self, step: Step[..., Any], arguments: inspect.BoundArguments, scope: contextvars.Context
+    ) -> asyncio.Future[Any]:
+        function = step.function
+        if step.is_async:
+
+            async def attempt() -> Ended:
+                try:
+                    return Ended(await function(*arguments.args, **arguments.kwargs))
+                except BaseException as error:  # SystemExit must not end the loop
+                    return Ended(error=error)
+
+            return asyncio.get_running_loop().create_task(attempt(), context=scope)
+
+        def attempt_in_thread() -> Ended:
+            try:
+                return Ended(scope.run(function, *arguments.args, **arguments.kwargs))
+            except BaseException as error:
+                return Ended(error=error)
+
+        return self._threads.run(attempt_in_thread)
+
+    async def _stop(self, running: asyncio.Future[Any], pulse: Pulse, error: BaseException) -> Ended:
+        """Ends an attempt: a task is cancelled and given a moment to tidy up, a thread is left behind."""
+        pulse.stopped = str(error)
+        if isinstance(running, asyncio.Task):
+            running.cancel()
+            await asyncio.wait({running}, timeout=GRACE)
+        return Ended(error=error)

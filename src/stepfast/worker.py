@@ -1,0 +1,379 @@
+"""Claims a step, runs it, records its outcome and goes on with the next one (rules 4 to 9).
+
+`handle` takes one delivery to a disposition; the caller then deletes, delays or leaves the message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import random
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from stepfast.codec import digest
+from stepfast.errors import InvalidRequest, NonDeterministic, NotStorable, StepCancelled, StepInterrupted, StepTimeout, Unavailable
+from stepfast.finish import finish
+from stepfast.model import Chained, Execution, Failure, Message, Record, Snapshot, close_attempt
+from stepfast.ports import Clock, Delete, Delivery, Disposition, Later, Leave, Queue, Refuse, Store
+from stepfast.registry import Registry
+from stepfast.replay import Command, Replay, describe_error
+from stepfast.retry import decide
+from stepfast.running import Ended, Pulse, Runner
+from stepfast.workflow import Step, StepContext
+
+log = logging.getLogger(__name__)
+step_log = logging.getLogger("stepfast.step")
+
+LEASE_MARGIN = 10.0
+"""Seconds a lease outlives the step's timeout: time to record the outcome, and clock skew."""
+SKEW = 2.0
+"""Seconds that clocks of two machines may differ."""
+LOOK = 1.0
+"""Seconds after which a chaining worker reads the execution again, to notice a cancel."""
+MAX_INTERRUPTED = 10
+"""Attempts of one step that may be cut off by dying workers before the step fails."""
+NOT_DEPLOYED = 60.0
+"""Seconds until a message of a workflow that is not deployed is looked at again."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """A step that this worker owns: its claim, and what the store has of its record."""
+
+    execution: Execution
+    replay: Replay
+    command: Command
+    record: Record
+    looked: float
+
+    @property
+    def step(self) -> Step[..., object]:
+        assert self.command.step is not None
+        return self.command.step
+
+
+class Worker:
+    """Drives messages of step pools, timers and parked failures; one instance may handle many at once.
+
+    resume: what a redriven park message calls. time_left: seconds this invocation may still run;
+    a step is only chained while its timeout and margin fit.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        queue: Queue,
+        clock: Clock,
+        registry: Registry,
+        runner: Runner,
+        resume: Callable[[str, int], Awaitable[object]],
+        draw: random.Random | None = None,
+        time_left: Callable[[], float] = lambda: math.inf,
+    ) -> None:
+        self._store, self._queue, self._clock, self._registry = store, queue, clock, registry
+        self._runner, self._resume, self._time_left = runner, resume, time_left
+        self._draw = draw or random.Random()
+
+    async def handle(self, delivery: Delivery) -> Disposition:
+        """Does what a message asks for; safe to call any number of times for the same message."""
+        message = delivery.message
+        if message.kind == "park":
+            return await self._park(delivery)
+        snapshot = await self._store.load(message.execution_id)
+        if snapshot is None:
+            return Delete()
+        execution = snapshot.execution
+        if execution.generation < message.generation:
+            return Later(self._clock.now() + 1.0)  # our read is older than the message
+        if execution.status != "RUNNING" or execution.generation > message.generation:
+            return Delete()  # a newer generation dispatches everything again
+        if message.kind == "timer":
+            return await self._timer(snapshot, message)
+        workflow = self._registry.get(execution.workflow)
+        if workflow is None:
+            return Later(self._clock.now() + NOT_DEPLOYED)
+        replay = Replay(workflow, execution)
+        try:
+            replay.advance(snapshot.records, snapshot.cursor.applied)
+            return await self._step(snapshot, replay, message.command_id)
+        finally:
+            replay.close()
+
+    # -- timers and parked failures --------------------------------------------------------------------
+
+    async def _timer(self, snapshot: Snapshot, message: Message) -> Disposition:
+        record = snapshot.records.get(message.command_id)
+        if record is None or record.status == "OPEN":
+            now = self._clock.now()
+            due = Record(
+                message.command_id,
+                "timer",
+                "timer",
+                "SUCCEEDED",
+                message.generation,
+                revision=record.revision + 1 if record else 1,
+                ended_at=now,
+            )
+            if not await self._store.put_record(message.execution_id, due, wake=True):
+                return Later(now + 1.0)
+        return Delete()
+
+    async def _park(self, delivery: Delivery) -> Disposition:
+        message = delivery.message
+        execution = await self._store.read(message.execution_id)
+        if execution is None or execution.generation != message.generation:
+            return Delete()
+        if execution.status in ("SUCCEEDED", "CANCELLED"):
+            return Delete()
+        if execution.status == "FAILED" and delivery.sent_at > (execution.ended_at or 0.0) + SKEW:
+            await self._resume(message.execution_id, message.generation)  # an operator's redrive
+            return Delete()
+        return Refuse()
+
+    # -- steps -----------------------------------------------------------------------------------------
+
+    async def _step(self, snapshot: Snapshot, replay: Replay, id: str) -> Disposition:
+        execution, records, now = snapshot.execution, snapshot.records, self._clock.now()
+        if replay.finished:
+            await finish(self._store, self._queue, self._clock, execution, replay)
+            return Delete()
+        id, chained = _end_of_chain(snapshot, id)
+        record = records.get(id)
+        if record is not None and record.recorded:
+            return Delete()
+        command = replay.outstanding.get(id)
+        if command is None or command.step is None:
+            # Taken back by the workflow for good, or sent before the order that asks for it was marked.
+            return Delete() if id in replay.issued and not replay.stale else Later(now + 1.0)
+        busy = _busy_until(record, chained)
+        if busy > now:
+            return Later(busy)
+        if chained and (record is None or record.status == "OPEN") and chained.digest != command.digest:
+            return await self._changed(execution, replay, command)
+        claim = _claim(execution, command, record, chained, now)
+        if claim.recorded:  # interrupted for the last time
+            return Delete() if await self._store.put_record(execution.execution_id, claim, wake=True) else Later(now + 1)
+        if not await self._store.put_record(execution.execution_id, claim, wake=False):
+            return Later(now + 1.0)
+        return await self._chain(_Run(execution, replay, command, claim, now))
+
+    async def _changed(self, execution: Execution, replay: Replay, command: Command) -> Disposition:
+        replay.error = NonDeterministic(
+            f"{command.id!r} was begun with another input; the code now asks for it with {command.input}"
+        )
+        await finish(self._store, self._queue, self._clock, execution, replay)
+        return Delete()
+
+    async def _chain(self, run: _Run) -> Disposition:
+        """Runs the claimed step and then, one write each, those that follow from it alone."""
+        while True:
+            ended = await self._attempt(run)
+            if isinstance(ended.error, StepCancelled):
+                return Later(self._clock.now() + 1.0)  # what is stored by then says what to do with it
+            outcome = self._outcome(run, ended)
+            if outcome.status == "RETRYING":
+                written = await self._record(run, outcome, wake=False)
+                return Later(outcome.due or 0.0) if written else Leave()
+            following = await self._following(run, outcome)
+            if following is not None:
+                outcome = replace(outcome, then=following)
+            replay = run.replay
+            chained_on = following is not None or replay.finished
+            if not await self._record(run, outcome, wake=not chained_on):
+                return Leave()  # fenced: another worker owns the step, or the execution has ended
+            if replay.finished:
+                await finish(self._store, self._queue, self._clock, run.execution, replay)
+                return Delete()
+            if following is None:
+                return Delete()
+            run.command = replay.outstanding[following.id]
+            run.record = _chained_record(run.execution, run.command, following, replay.records.get(following.id))
+
+    async def _following(self, run: _Run, outcome: Record) -> Chained | None:
+        """Goes on with the replay; the claim of the next step if it may run right here (rule 7)."""
+        replay, now = run.replay, self._clock.now()
+        if len(replay.outstanding) != 1 or run.command.id not in replay.outstanding:
+            return None  # siblings are out: the order is the advancer's to extend
+        replay.advance({outcome.id: outcome})
+        if replay.finished or len(replay.outstanding) != 1:
+            return None
+        command = next(iter(replay.outstanding.values()))
+        if command.step is None or command.step.pool != run.step.pool:
+            return None
+        if self._time_left() < command.step.timeout + LEASE_MARGIN:
+            return None
+        if now - run.looked > LOOK:
+            run.looked = now
+            execution = await self._store.read(run.execution.execution_id)
+            if execution is None or (execution.status, execution.generation) != ("RUNNING", run.execution.generation):
+                return None
+        lease = now + command.step.lease + LEASE_MARGIN
+        return Chained(command.id, lease, run.execution.generation, command.digest, now)
+
+    async def _record(self, run: _Run, outcome: Record, *, wake: bool) -> bool:
+        """Writes an outcome, trying again while the store is away and the lease lasts.
+
+        The step has run: giving up here would run it again, or fail it if it may run only once.
+        """
+        pause = 0.05
+        while True:
+            try:
+                return await self._store.put_record(run.execution.execution_id, outcome, wake=wake)
+            except Unavailable:
+                if self._clock.now() + pause > (run.record.lease or 0.0):
+                    raise
+                await asyncio.sleep(pause)
+                pause = min(2.0, pause * 2)
+
+    # -- one attempt -------------------------------------------------------------------------------------
+
+    async def _attempt(self, run: _Run) -> Ended:
+        step, record, command = run.step, run.record, run.command
+        pulse, extended = Pulse(), self._clock.now()
+        input = record.input or "{}"
+        key = digest(f"{run.execution.execution_id}/{command.id}/{input}")
+        context = StepContext(
+            execution_id=run.execution.execution_id,
+            step_id=command.id,
+            attempt=record.attempt,
+            idempotency_key=f"{run.execution.execution_id}-{key}",
+            deadline=datetime.fromtimestamp((record.started_at or extended) + step.timeout, UTC),
+            logger=logging.LoggerAdapter(
+                step_log, {"execution_id": run.execution.execution_id, "step_id": command.id, "attempt": record.attempt}
+            ),
+            beat=pulse.beat,
+        )
+
+        async def watch(alive: bool) -> str | None:
+            nonlocal extended
+            now = self._clock.now()
+            execution = await self._store.read(run.execution.execution_id)
+            if execution is None or (execution.status, execution.generation) != ("RUNNING", run.execution.generation):
+                return "the execution has ended or was resumed; stop this step"
+            if alive and now - extended >= step.lease / 3:
+                extended = now
+                return await self._extend(run, now)
+            return None
+
+        try:
+            arguments = step.arguments.decode(input)
+        except InvalidRequest as error:
+            return Ended(error=NotStorable(str(error)))
+        return await self._runner.run(step, arguments, context, pulse, watch)
+
+    async def _extend(self, run: _Run, now: float) -> str | None:
+        """Extends the lease after a heartbeat; a refusal means that another worker has the step."""
+        lease, revision = now + run.step.lease + LEASE_MARGIN, run.record.revision + 1
+        longer = replace(run.record, lease=lease, revision=revision)
+        if not await self._store.put_record(run.execution.execution_id, longer, wake=False):
+            return "another worker has taken the step over; stop this one"
+        run.record = longer
+        return None
+
+    def _outcome(self, run: _Run, ended: Ended) -> Record:
+        """The record of an attempt's end: SUCCEEDED, RETRYING until a time, or FAILED."""
+        step, now = run.step, self._clock.now()
+        record = replace(run.record, revision=run.record.revision + 1, lease=None, due=None)
+        error = ended.error
+        if error is None:
+            try:
+                text, _ = step.result.encode(ended.value)
+                return replace(record, status="SUCCEEDED", output=text, ended_at=now)
+            except NotStorable as refused:
+                error = refused
+        failure = replace(describe_error(error), step=step.name)
+        delay = None
+        if not (step.at_most_once and isinstance(error, StepTimeout)):
+            failures = record.attempt - record.interrupted
+            elapsed = now - (record.first_at or now)
+            delay = decide(step.retry, error, failures=failures, elapsed=elapsed, draw=self._draw)
+        if delay is None:
+            record = close_attempt(record, now, failure, None)
+            return replace(record, status="FAILED", error=failure, ended_at=now)
+        record = close_attempt(record, now, failure, now + delay)
+        return replace(record, status="RETRYING", error=failure, due=now + delay)
+
+
+def _end_of_chain(snapshot: Snapshot, id: str) -> tuple[str, Chained | None]:
+    """A message leads to the end of the chain that it started."""
+    chained: Chained | None = None
+    while (record := snapshot.records.get(id)) is not None and record.then is not None:
+        if record.then.generation != snapshot.execution.generation:
+            break
+        chained = record.then
+        id = chained.id
+    return id, chained
+
+
+def _busy_until(record: Record | None, chained: Chained | None) -> float:
+    if record is not None and record.status == "RETRYING":
+        return record.due or 0.0
+    if record is not None and record.status == "RUNNING":
+        return record.lease or 0.0
+    return chained.lease if chained else 0.0
+
+
+def _claim(execution: Execution, command: Command, record: Record | None, chained: Chained | None, now: float) -> Record:
+    """The record that claims a step, or fails it when it was interrupted and must not run again."""
+    step = command.step
+    assert step is not None
+    held = record
+    if held is None or held.status == "OPEN":
+        held = _chained_record(execution, command, chained, record) if chained else _fresh(execution, command, record, now)
+    revision = record.revision + 1 if record else 1
+    if (record is not None and record.status == "RUNNING") or (chained and (record is None or record.status == "OPEN")):
+        held = close_attempt(replace(held, interrupted=held.interrupted + 1), None, None, now)
+        if step.at_most_once or held.interrupted >= MAX_INTERRUPTED:
+            why = "it runs at most once" if step.at_most_once else f"it was interrupted {held.interrupted} times"
+            failure = Failure(StepInterrupted.__name__, f"the process running it died in the middle, and {why}", step.name)
+            return replace(
+                held, status="FAILED", revision=revision, error=failure, ended_at=now, lease=None, due=None
+            )
+    return replace(
+        held,
+        status="RUNNING",
+        revision=revision,
+        attempt=held.attempt + 1,
+        token=uuid.uuid4().hex,
+        lease=now + step.lease + LEASE_MARGIN,
+        due=None,
+        started_at=now,
+        input=held.input,
+        error=None,
+    )
+
+
+def _fresh(execution: Execution, command: Command, record: Record | None, now: float) -> Record:
+    revision = record.revision if record else 0
+    return Record(
+        command.id,
+        "step",
+        command.name,
+        "OPEN",
+        execution.generation,
+        revision=revision,
+        first_at=now,
+        input=command.input,
+    )
+
+
+def _chained_record(execution: Execution, command: Command, chained: Chained, record: Record | None) -> Record:
+    """The record as the chain's claim stands for it: first attempt running, nothing of it stored yet."""
+    return Record(
+        command.id,
+        "step",
+        command.name,
+        "RUNNING",
+        execution.generation,
+        revision=record.revision if record else 0,
+        attempt=1,
+        token=uuid.uuid4().hex,
+        lease=chained.lease,
+        input=command.input,
+        first_at=chained.started_at,
+        started_at=chained.started_at,
+    )

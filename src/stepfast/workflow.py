@@ -1,0 +1,394 @@
+"""What authors of workflows import: @workflow, @step, signal, now, random, uuid4, current_step.
+
+In a workflow these ask the replay that is running for a command; outside a workflow a step is just
+its function.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import re
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
+
+from pydantic import JsonValue
+
+from stepfast.codec import Arguments, Codec, hints_of
+from stepfast.errors import DefinitionError, ForbiddenInWorkflow
+from stepfast.retry import Retry
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+DEFAULT_TIMEOUT = 300.0
+DEFAULT_POOL = "default"
+Seconds = float | timedelta
+
+
+class Commands(Protocol):
+    """What a replay offers to the workflow code that it runs."""
+
+    def step(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Awaitable[Any]: ...
+    def signal(self, name: str, codec: Codec) -> Awaitable[Any]: ...
+    def now(self) -> float: ...
+    def entropy(self, use: str) -> bytes: ...
+
+
+class CommandLoop(asyncio.AbstractEventLoop):
+    """An event loop that runs workflow code; being the running loop is what "in a workflow" means."""
+
+    commands: Commands
+
+
+def in_workflow() -> Commands | None:
+    """The commands of the replay running in this thread, or None outside workflow code."""
+    loop = asyncio._get_running_loop()
+    return loop.commands if isinstance(loop, CommandLoop) else None
+
+
+def _commands(what: str) -> Commands:
+    commands = in_workflow()
+    if commands is None:
+        raise ForbiddenInWorkflow(f"{what} works only in workflow code: call it from a function with @workflow")
+    return commands
+
+
+# -- steps ------------------------------------------------------------------------------------------
+
+
+class Step(Generic[P, R]):
+    """A function whose calls in workflow code are recorded, retried and never repeated once recorded.
+
+    Called in a workflow it returns a coroutine for its recorded result. Called anywhere else it is
+    just `function`: an `async def` returns its coroutine, a `def` runs and returns its result.
+    """
+
+    def __init__(
+        self,
+        function: Callable[P, Any],
+        *,
+        name: str | None,
+        retry: Retry | None,
+        timeout: Seconds,
+        heartbeat: Seconds | None,
+        pool: str,
+        at_most_once: bool,
+    ) -> None:
+        if not callable(function) or isinstance(function, type):
+            raise DefinitionError(f"@step goes on a function, not on {function!r}")
+        self.function = function
+        self.name = _name(name or getattr(function, "__name__", ""), "step")
+        if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
+            raise DefinitionError(f"step {self.name!r} is a generator: return a list, or split it into steps")
+        if not isinstance(retry, Retry | None):
+            raise DefinitionError(f"step {self.name!r}: retry takes a Retry, not {retry!r}")
+        self.retry = retry or Retry(max_attempts=1 if at_most_once else 3)
+        self.timeout = _seconds(timeout, f"step {self.name!r}: timeout")
+        self.heartbeat = None if heartbeat is None else _seconds(heartbeat, f"step {self.name!r}: heartbeat")
+        self.pool = _name(pool, "pool")
+        self.at_most_once = at_most_once
+        self.is_async = inspect.iscoroutinefunction(function)
+        self.arguments = Arguments(function, f"step {self.name!r}: argument")
+        self.__name__ = self.name
+        self.__doc__ = function.__doc__
+        self.__module__ = function.__module__
+        self.__wrapped__ = function
+
+    @cached_property
+    def result(self) -> Codec:
+        """The codec of the return annotation; without one, plain JSON values only."""
+        where = f"step {self.name!r}"
+        returns = hints_of(self.function, where).get("return", JsonValue)
+        return Codec(returns, f"{where}: result")
+
+    def check(self) -> None:
+        """Builds the codecs now; DefinitionError for types that JSON cannot hold."""
+        _ = self.arguments.codec.adapter, self.result.adapter
+
+    @property
+    def lease(self) -> float:
+        """Seconds without a sign of life after which the worker is taken for dead, margin not included."""
+        return self.timeout if self.heartbeat is None else min(self.heartbeat, self.timeout)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        if in_workflow() is None:
+            return cast("Coroutine[Any, Any, R]", self.function(*args, **kwargs))
+        self.arguments.signature.bind(*args, **kwargs)  # a wrong call fails where it stands
+        return StepCall(self, args, kwargs)
+
+    def __repr__(self) -> str:
+        return f"<step {self.name!r}>"
+
+
+class StepCall(Coroutine[Any, Any, R]):
+    """The coroutine of one step call in a workflow; the command is issued when it is first awaited."""
+
+    def __init__(self, step: Step[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.step = step
+        self._inner = self._run(args, kwargs)
+        self._started = False
+
+    async def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
+        return cast(R, await _commands(f"step {self.step.name!r}").step(self.step, args, kwargs))
+
+    @property
+    def __name__(self) -> str:
+        return self.step.name
+
+    def send(self, value: Any, /) -> Any:
+        self._started = True
+        return self._inner.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        self._started = True
+        return self._inner.throw(*error)
+
+    def close(self) -> None:
+        self._started = True
+        self._inner.close()
+
+    def __await__(self) -> Generator[Any, Any, R]:
+        self._started = True
+        return self._inner.__await__()
+
+    def __del__(self) -> None:
+        # A call dropped by a discarded replay is no "coroutine was never awaited".
+        if not self._started:
+            self._inner.close()
+
+
+class _StepDecorator(Protocol):
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Step[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Step[P, R]: ...
+
+
+@overload
+def step(function: Callable[P, Coroutine[Any, Any, R]], /) -> Step[P, R]: ...
+@overload
+def step(function: Callable[P, R], /) -> Step[P, R]: ...
+@overload
+def step(
+    *,
+    name: str | None = None,
+    retry: Retry | None = None,
+    timeout: Seconds = DEFAULT_TIMEOUT,
+    heartbeat: Seconds | None = None,
+    pool: str = DEFAULT_POOL,
+    at_most_once: bool = False,
+) -> _StepDecorator: ...
+def step(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    retry: Retry | None = None,
+    timeout: Seconds = DEFAULT_TIMEOUT,
+    heartbeat: Seconds | None = None,
+    pool: str = DEFAULT_POOL,
+    at_most_once: bool = False,
+) -> Any:
+    """Makes a `def` or `async def` function a step; `def` functions run in threads, several at once.
+
+    name: how records call it, the function's own name by default. Renaming it makes it another step.
+    retry: the policy for exceptions; `Retry()` by default, one attempt for at_most_once.
+    timeout: seconds one attempt may take; then it fails with StepTimeout (a `def` step's thread cannot
+        be stopped: its late result is dropped).
+    heartbeat: seconds that may pass between two calls of `current_step().heartbeat()`; set it on long
+        steps, so that a dead worker is noticed after this time rather than after the whole timeout.
+    pool: steps of one pool share a queue, and on AWS a Lambda with its memory and its concurrency.
+    at_most_once: a crash or a timeout in the middle of it fails the step instead of running it again.
+        Exceptions are retried only by a policy that you give explicitly.
+
+    Arguments and result are validated and stored as JSON by their annotations; without an annotation
+    only plain JSON values are taken. Raises DefinitionError.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Step[..., Any]:
+        return Step(
+            function,
+            name=name,
+            retry=retry,
+            timeout=timeout,
+            heartbeat=heartbeat,
+            pool=pool,
+            at_most_once=at_most_once,
+        )
+
+    return decorate if function is None else decorate(function)
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """What a running step knows of itself; get it with `current_step()`.
+
+    `idempotency_key` is the same in every attempt of this command, also after a resume: hand it to a
+    payment provider and a repeated attempt charges once. `deadline` is when this attempt times out, UTC.
+    """
+
+    execution_id: str
+    step_id: str
+    attempt: int
+    idempotency_key: str
+    deadline: datetime
+    logger: logging.LoggerAdapter[logging.Logger] = field(repr=False)
+    beat: Callable[[], None] = field(repr=False)
+
+    def heartbeat(self) -> None:
+        """Says that the step is alive; cheap, call it as often as you like, from any thread.
+
+        Raises StepCancelled when the execution has ended or another worker has taken the step over.
+        """
+        self.beat()
+
+
+current: ContextVar[StepContext] = ContextVar("stepfast_step")
+
+
+def current_step() -> StepContext:
+    """The step being run in this thread or task; LookupError outside one."""
+    try:
+        return current.get()
+    except LookupError:
+        raise LookupError("current_step() works only while a worker runs a step") from None
+
+
+# -- workflows --------------------------------------------------------------------------------------
+
+
+class Workflow(Generic[P, R]):
+    """An async function under a name; awaited inside another workflow it is just that function."""
+
+    def __init__(self, function: Callable[P, Coroutine[Any, Any, R]], name: str) -> None:
+        self.name = _name(name, "workflow")
+        if not inspect.iscoroutinefunction(function):
+            raise DefinitionError(f"workflow {self.name!r}: @workflow goes on an `async def` function")
+        self.function = function
+        parameters = list(inspect.signature(function).parameters.values())
+        positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        if len(parameters) > 1 or any(one.kind not in positional for one in parameters):
+            raise DefinitionError(
+                f"workflow {self.name!r} takes at most one argument: gather its inputs in one model"
+            )
+        self._parameter = parameters[0] if parameters else None
+        self.__name__ = self.name
+        self.__doc__ = function.__doc__
+        self.__module__ = function.__module__
+        self.__wrapped__ = function
+
+    @cached_property
+    def input(self) -> Codec:
+        """The codec of the one argument; null for a workflow that takes none."""
+        where = f"workflow {self.name!r}"
+        if self._parameter is None:
+            return Codec(type(None), f"{where}: input")
+        hints = hints_of(self.function, where)
+        return Codec(hints.get(self._parameter.name, JsonValue), f"{where}: input")
+
+    @cached_property
+    def result(self) -> Codec:
+        where = f"workflow {self.name!r}"
+        returns = hints_of(self.function, where).get("return", JsonValue)
+        return Codec(returns, f"{where}: result")
+
+    def check(self) -> None:
+        """Builds the codecs now; DefinitionError for types that JSON cannot hold."""
+        _ = self.input.adapter, self.result.adapter
+
+    def coroutine(self, input: str) -> Coroutine[Any, Any, R]:
+        """The workflow's coroutine, not started, for an input text."""
+        value = self.input.decode(input)
+        function = cast("Callable[..., Coroutine[Any, Any, R]]", self.function)
+        return function() if self._parameter is None else function(value)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<workflow {self.name!r}>"
+
+
+@overload
+def workflow(name: str, /) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Workflow[P, R]]: ...
+@overload
+def workflow(name: Callable[P, Coroutine[Any, Any, R]], /) -> Workflow[P, R]: ...
+def workflow(name: Any, /) -> Any:
+    """Makes an `async def` function of at most one argument a workflow, under a name that must stay.
+
+    Executions refer to the workflow by this name: renaming it leaves them waiting for the old one.
+    Without a name the function's own is taken. Raises DefinitionError.
+    """
+    if callable(name):
+        return Workflow(name, getattr(name, "__name__", ""))
+    return lambda function: Workflow(function, name)
+
+
+@overload
+async def signal(name: str, type: type[T], *, timeout: Seconds | None = None) -> T: ...
+@overload
+async def signal(name: str, type: Any = JsonValue, *, timeout: Seconds | None = None) -> Any: ...
+async def signal(name: str, type: Any = JsonValue, *, timeout: Seconds | None = None) -> Any:
+    """Waits for the next signal of this name and returns its payload as `type`.
+
+    Signals are taken in the order received, each once, also those sent before anyone waited; one whose
+    payload does not fit `type` is left alone. Raises TimeoutError after `timeout` (seconds or timedelta).
+    """
+    commands = _commands("signal()")
+    codec = Codec(type, f"signal {_name(name, 'signal')!r}: payload")
+    if timeout is None:
+        return await commands.signal(name, codec)
+    async with asyncio.timeout(_seconds(timeout, f"signal {name!r}: timeout", least=0.0)):
+        return await commands.signal(name, codec)
+
+
+def now() -> datetime:
+    """The time of the last result that the workflow has seen (UTC); the same in every replay."""
+    return datetime.fromtimestamp(_commands("now()").now(), UTC)
+
+
+def random() -> float:
+    """A number from 0 up to 1, not included; the same in every replay, another at every call."""
+    return int.from_bytes(_commands("random()").entropy("random")[:7], "big") / (1 << 56)
+
+
+def uuid4() -> uuid.UUID:
+    """A version 4 UUID; the same in every replay, another at every call."""
+    return uuid.UUID(bytes=_commands("uuid4()").entropy("uuid4")[:16], version=4)
+
+
+def _name(name: object, what: str) -> str:
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise DefinitionError(f"a {what} name is 1 to 64 of A-Z a-z 0-9 . _ -, not {name!r}")
+    return name
+
+
+def _seconds(value: Seconds, what: str, least: float = 1e-6) -> float:
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not least <= seconds < float("inf"):
+        raise DefinitionError(f"{what} is a number of seconds above 0 or a timedelta, not {value!r}")
+    return float(seconds)
+
+
+__all__ = [
+    "Commands",
+    "Step",
+    "StepContext",
+    "Workflow",
+    "current_step",
+    "now",
+    "random",
+    "signal",
+    "step",
+    "uuid4",
+    "workflow",
+]
