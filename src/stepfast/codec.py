@@ -95,7 +95,8 @@ class Codec:
             ) from error
         if (b"NaN" in raw or b"Infinity" in raw) and (path := _not_finite(json.loads(raw))) is not None:
             raise NotStorable(
-                f"{self.where}{path} cannot be stored as JSON: not a finite number; use None or a Decimal", path
+                f"{self.where}{path} cannot be stored as JSON: not a finite number; use None or a Decimal",
+                path,
             )
         text = raw.decode()
         try:
@@ -115,7 +116,9 @@ class Codec:
         try:
             return self._validator.validate_json(text, by_alias=True, by_name=True)
         except ValidationError as error:
-            fields = tuple((_path(one["loc"]).lstrip("."), one["msg"]) for one in error.errors(include_url=False))
+            fields = tuple(
+                (_path(one["loc"]).lstrip("."), one["msg"]) for one in error.errors(include_url=False)
+            )
             told = "; ".join(f"{path or 'the value'}: {message}" for path, message in fields[:5])
             raise InvalidRequest(f"{self.where}: {told}", fields) from error
 

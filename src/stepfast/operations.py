@@ -11,8 +11,16 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from stepfast.advancer import Advancer
-from stepfast.errors import ExecutionConflict, ExecutionNotFound, InvalidRequest, NotStorable, WrongStatus
-from stepfast.model import Execution, Record, Signal, Snapshot
+from stepfast.errors import (
+    ExecutionConflict,
+    ExecutionNotFound,
+    InvalidRequest,
+    NotStorable,
+    Refused,
+    WrongStatus,
+)
+from stepfast.history import history_of
+from stepfast.model import Event, Execution, Record, Signal, Snapshot
 from stepfast.ports import Clock, Page, Query, Store
 from stepfast.registry import Registry
 from stepfast.replay import Replay
@@ -64,11 +72,13 @@ class Operations:
         """
         found = self._registry.find(workflow)
         if execution_id is not None and not EXECUTION_ID.fullmatch(execution_id):
-            raise InvalidRequest("an execution id is 1 to 128 of A-Z a-z 0-9 . _ -", (("execution_id", "bad characters"),))
+            raise InvalidRequest(
+                "an execution id is 1 to 128 of A-Z a-z 0-9 . _ -", (("execution_id", "bad characters"),)
+            )
         try:
             text, _ = found.input.encode(found.input.decode(_text(input)))
         except NotStorable as error:
-            raise InvalidRequest(str(error), ((error.path.lstrip(".") or "input", str(error)),)) from error
+            raise InvalidRequest(str(error), ((error.path.lstrip("."), str(error)),)) from error
         execution = Execution(
             execution_id=execution_id or str(uuid.uuid4()),
             workflow=workflow,
@@ -99,6 +109,11 @@ class Operations:
         """The execution with all its items; ExecutionNotFound."""
         return _found(await self._store.load(execution_id), execution_id)
 
+    async def history(self, execution_id: str) -> list[Event]:
+        """What happened to the execution, in order; ExecutionNotFound."""
+        snapshot = await self.load(execution_id)
+        return history_of(snapshot, await self._store.history(execution_id))
+
     async def page(self, query: Query) -> Page:
         """Executions, newest first; InvalidRequest for a cursor that is not ours."""
         return await self._store.page(query)
@@ -127,9 +142,13 @@ class Operations:
         for good, and ExecutionConflict when the signal id was used for something else.
         """
         if not NAME.fullmatch(name):
-            raise InvalidRequest("a signal name is 1 to 64 of A-Z a-z 0-9 . _ -", (("name", "bad characters"),))
+            raise InvalidRequest(
+                "a signal name is 1 to 64 of A-Z a-z 0-9 . _ -", (("name", "bad characters"),)
+            )
         if signal_id is not None and not EXECUTION_ID.fullmatch(signal_id):
-            raise InvalidRequest("a signal id is 1 to 128 of A-Z a-z 0-9 . _ -", (("signal_id", "bad characters"),))
+            raise InvalidRequest(
+                "a signal id is 1 to 128 of A-Z a-z 0-9 . _ -", (("signal_id", "bad characters"),)
+            )
         text = _text(payload)
         snapshot = await self.load(execution_id)
         held = next((one for one in snapshot.signals if one.signal_id == signal_id), None)
@@ -149,7 +168,9 @@ class Operations:
     def _check_payload(self, snapshot: Snapshot, name: str, text: str) -> None:
         replay = self.replay(snapshot)
         waiting = [
-            one for one in (replay.outstanding.values() if replay else ()) if one.kind == "signal" and one.name == name
+            one
+            for one in (replay.outstanding.values() if replay else ())
+            if one.kind == "signal" and one.name == name
         ]
         refused: InvalidRequest | None = None
         for command in waiting:
@@ -206,7 +227,9 @@ class Operations:
         while True:
             snapshot = await self.load(execution_id)
             execution = snapshot.execution
-            if generation is not None and (execution.generation != generation or execution.status != "FAILED"):
+            if generation is not None and (
+                execution.generation != generation or execution.status != "FAILED"
+            ):
                 return execution
             if execution.status != "FAILED":
                 raise WrongStatus(
@@ -218,7 +241,9 @@ class Operations:
                 return plan.execution
             generation = execution.generation  # if another was faster, its resume is ours
 
-    async def replay_dead_letters(self, execution_ids: Sequence[str], rate: float | None = None) -> list[Resumed]:
+    async def replay_dead_letters(
+        self, execution_ids: Sequence[str], rate: float | None = None
+    ) -> list[Resumed]:
         """Resumes failed executions one after the other, at most `rate` per second.
 
         What cannot be resumed is reported and does not stop the others.
@@ -230,7 +255,7 @@ class Operations:
             try:
                 await self.resume(execution_id)
                 results.append(Resumed(execution_id, True))
-            except (ExecutionNotFound, WrongStatus) as error:
+            except Refused as error:
                 results.append(Resumed(execution_id, False, str(error)))
         return results
 

@@ -78,7 +78,8 @@ def discover(folder: Path) -> Registry:
     everything = list(_definitions([*modules, *(one for one in loaded if _inside(one, folder))]))
     try:
         return Registry(
-            (one for one in everything if isinstance(one, Workflow)), (one for one in everything if isinstance(one, Step))
+            (one for one in everything if isinstance(one, Workflow)),
+            (one for one in everything if isinstance(one, Step)),
         )
     except DefinitionError as error:
         raise StartupError(str(error)) from error

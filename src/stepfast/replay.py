@@ -96,7 +96,9 @@ class Replay:
 
     # -- going on ------------------------------------------------------------------------------------
 
-    def advance(self, records: Mapping[str, Record], applied: Sequence[str] = (), *, extend: bool = False) -> None:
+    def advance(
+        self, records: Mapping[str, Record], applied: Sequence[str] = (), *, extend: bool = False
+    ) -> None:
         """Goes on with these records, following the durable order and, only if told to, extending it.
 
         `records` may be all of them or just those that are new; `applied` is the whole durable order.
@@ -187,7 +189,9 @@ class Replay:
                 self._break(NonDeterministic(f"what {id!r} has recorded no longer fits its type: {error}"))
             return
         failure = record.error or Failure("Unknown", "")
-        command.waiter.set_exception(StepFailed(command.name, id, failure.type, failure.message, record.attempt))
+        command.waiter.set_exception(
+            StepFailed(command.name, id, failure.type, failure.message, record.attempt)
+        )
 
     def _break(self, error: BaseException) -> None:
         """Fails the execution whatever workflow code makes of it."""
@@ -212,6 +216,7 @@ class Replay:
         if self.closed:
             return
         self.closed = True
+        outstanding = dict(self.outstanding)
         with self.loop.entered():
             for coroutine in reversed(self._coroutines):
                 with contextlib.suppress(BaseException):
@@ -219,13 +224,16 @@ class Replay:
             self.loop.close_generators()
         self.loop.ready.clear()
         self._coroutines.clear()
+        self.outstanding = outstanding  # what `finally` blocks have just taken back is still waited for
 
     def __del__(self) -> None:
         self.close()
 
     # -- what the running code asks for ----------------------------------------------------------------
 
-    def step(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> asyncio.Future[Any]:
+    def step(
+        self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> asyncio.Future[Any]:
         id = self._id(step.name)
         text = step.arguments.encode(args, kwargs)
         record = self.records.get(id)
@@ -265,7 +273,9 @@ class Replay:
         seed = f"{self.execution.execution_id}|{key[0]}|{use}|{self._uses[key]}"
         return hashlib.sha256(seed.encode()).digest()
 
-    def new_task(self, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context | None) -> WorkflowTask:
+    def new_task(
+        self, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context | None
+    ) -> WorkflowTask:
         if self.closed:
             coroutine.close()
             raise Closed

@@ -48,7 +48,10 @@ class Retry:
                 ("backoff is a factor from 1 up", not 1 <= self.backoff < float("inf")),
                 ("max_delay is a number of seconds from 0 up", not self.max_delay >= 0),
                 (f"jitter is one of {', '.join(get_args(Jitter))}", self.jitter not in get_args(Jitter)),
-                ("max_elapsed is None or seconds above 0", not (self.max_elapsed is None or self.max_elapsed > 0)),
+                (
+                    "max_elapsed is None or seconds above 0",
+                    not (self.max_elapsed is None or self.max_elapsed > 0),
+                ),
                 ("retry_on is a tuple of exception classes", not _exceptions(self.retry_on)),
                 ("give_up_on is a tuple of exception classes", not _exceptions(self.give_up_on)),
             )
@@ -71,7 +74,9 @@ class Retry:
 
 
 def _exceptions(value: object) -> bool:
-    return isinstance(value, tuple) and all(isinstance(one, type) and issubclass(one, BaseException) for one in value)
+    return isinstance(value, tuple) and all(
+        isinstance(one, type) and issubclass(one, BaseException) for one in value
+    )
 
 
 def decide(

@@ -15,7 +15,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from stepfast.codec import digest
-from stepfast.errors import InvalidRequest, NonDeterministic, NotStorable, StepCancelled, StepInterrupted, StepTimeout, Unavailable
+from stepfast.errors import (
+    InvalidRequest,
+    NonDeterministic,
+    NotStorable,
+    StepCancelled,
+    StepInterrupted,
+    StepTimeout,
+    Unavailable,
+)
 from stepfast.finish import finish
 from stepfast.model import Chained, Execution, Failure, Message, Record, Snapshot, close_attempt
 from stepfast.ports import Clock, Delete, Delivery, Disposition, Later, Leave, Queue, Refuse, Store
@@ -156,7 +164,11 @@ class Worker:
             return await self._changed(execution, replay, command)
         claim = _claim(execution, command, record, chained, now)
         if claim.recorded:  # interrupted for the last time
-            return Delete() if await self._store.put_record(execution.execution_id, claim, wake=True) else Later(now + 1)
+            return (
+                Delete()
+                if await self._store.put_record(execution.execution_id, claim, wake=True)
+                else Later(now + 1)
+            )
         if not await self._store.put_record(execution.execution_id, claim, wake=False):
             return Later(now + 1.0)
         return await self._chain(_Run(execution, replay, command, claim, now))
@@ -191,7 +203,9 @@ class Worker:
             if following is None:
                 return Delete()
             run.command = replay.outstanding[following.id]
-            run.record = _chained_record(run.execution, run.command, following, replay.records.get(following.id))
+            run.record = _chained_record(
+                run.execution, run.command, following, replay.records.get(following.id)
+            )
 
     async def _following(self, run: _Run, outcome: Record) -> Chained | None:
         """Goes on with the replay; the claim of the next step if it may run right here (rule 7)."""
@@ -209,7 +223,10 @@ class Worker:
         if now - run.looked > LOOK:
             run.looked = now
             execution = await self._store.read(run.execution.execution_id)
-            if execution is None or (execution.status, execution.generation) != ("RUNNING", run.execution.generation):
+            if execution is None or (execution.status, execution.generation) != (
+                "RUNNING",
+                run.execution.generation,
+            ):
                 return None
         lease = now + command.step.lease + LEASE_MARGIN
         return Chained(command.id, lease, run.execution.generation, command.digest, now)
@@ -243,7 +260,12 @@ class Worker:
             idempotency_key=f"{run.execution.execution_id}-{key}",
             deadline=datetime.fromtimestamp((record.started_at or extended) + step.timeout, UTC),
             logger=logging.LoggerAdapter(
-                step_log, {"execution_id": run.execution.execution_id, "step_id": command.id, "attempt": record.attempt}
+                step_log,
+                {
+                    "execution_id": run.execution.execution_id,
+                    "step_id": command.id,
+                    "attempt": record.attempt,
+                },
             ),
             beat=pulse.beat,
         )
@@ -252,7 +274,10 @@ class Worker:
             nonlocal extended
             now = self._clock.now()
             execution = await self._store.read(run.execution.execution_id)
-            if execution is None or (execution.status, execution.generation) != ("RUNNING", run.execution.generation):
+            if execution is None or (execution.status, execution.generation) != (
+                "RUNNING",
+                run.execution.generation,
+            ):
                 return "the execution has ended or was resumed; stop this step"
             if alive and now - extended >= step.lease / 3:
                 extended = now
@@ -317,19 +342,33 @@ def _busy_until(record: Record | None, chained: Chained | None) -> float:
     return chained.lease if chained else 0.0
 
 
-def _claim(execution: Execution, command: Command, record: Record | None, chained: Chained | None, now: float) -> Record:
+def _claim(
+    execution: Execution, command: Command, record: Record | None, chained: Chained | None, now: float
+) -> Record:
     """The record that claims a step, or fails it when it was interrupted and must not run again."""
     step = command.step
     assert step is not None
     held = record
     if held is None or held.status == "OPEN":
-        held = _chained_record(execution, command, chained, record) if chained else _fresh(execution, command, record, now)
+        held = (
+            _chained_record(execution, command, chained, record)
+            if chained
+            else _fresh(execution, command, record, now)
+        )
     revision = record.revision + 1 if record else 1
-    if (record is not None and record.status == "RUNNING") or (chained and (record is None or record.status == "OPEN")):
+    if (record is not None and record.status == "RUNNING") or (
+        chained and (record is None or record.status == "OPEN")
+    ):
         held = close_attempt(replace(held, interrupted=held.interrupted + 1), None, None, now)
         if step.at_most_once or held.interrupted >= MAX_INTERRUPTED:
-            why = "it runs at most once" if step.at_most_once else f"it was interrupted {held.interrupted} times"
-            failure = Failure(StepInterrupted.__name__, f"the process running it died in the middle, and {why}", step.name)
+            why = (
+                "it runs at most once"
+                if step.at_most_once
+                else f"it was interrupted {held.interrupted} times"
+            )
+            failure = Failure(
+                StepInterrupted.__name__, f"the process running it died in the middle, and {why}", step.name
+            )
             return replace(
                 held, status="FAILED", revision=revision, error=failure, ended_at=now, lease=None, due=None
             )
@@ -361,7 +400,9 @@ def _fresh(execution: Execution, command: Command, record: Record | None, now: f
     )
 
 
-def _chained_record(execution: Execution, command: Command, chained: Chained, record: Record | None) -> Record:
+def _chained_record(
+    execution: Execution, command: Command, chained: Chained, record: Record | None
+) -> Record:
     """The record as the chain's claim stands for it: first attempt running, nothing of it stored yet."""
     return Record(
         command.id,

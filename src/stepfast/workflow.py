@@ -58,7 +58,9 @@ def in_workflow() -> Commands | None:
 def _commands(what: str) -> Commands:
     commands = in_workflow()
     if commands is None:
-        raise ForbiddenInWorkflow(f"{what} works only in workflow code: call it from a function with @workflow")
+        raise ForbiddenInWorkflow(
+            f"{what} works only in workflow code: call it from a function with @workflow"
+        )
     return commands
 
 
@@ -374,7 +376,11 @@ def _name(name: object, what: str) -> str:
 
 def _seconds(value: Seconds, what: str, least: float = 1e-6) -> float:
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not least <= seconds < float("inf"):
+    if (
+        isinstance(seconds, bool)
+        or not isinstance(seconds, int | float)
+        or not least <= seconds < float("inf")
+    ):
         raise DefinitionError(f"{what} is a number of seconds above 0 or a timedelta, not {value!r}")
     return float(seconds)
 

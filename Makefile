@@ -1,0 +1,44 @@
+# Everything runs in .venv, which any target makes when it is missing or out of date.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+JOBS ?= 2
+
+.PHONY: help install demo check test lint format golden clean
+
+help:
+	@echo "make demo    the whole story with real parts: a report, an outage, a resume, a crash"
+	@echo "make check   lint, types and the quick tests: a developer's own loop"
+	@echo "make test    lint, types and every test"
+	@echo "make format  let ruff mend what it can"
+	@echo "make clean   remove the environment and what demo and tests have left"
+
+install: .venv/ready
+
+.venv/ready: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "stepfast needs Python 3.11 or newer: set PYTHON=/path/to/python3"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch .venv/ready
+
+demo: .venv/ready
+	$(BIN)/python -m demo
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint
+	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
+
+test: lint
+	$(BIN)/python -m pytest -n $(JOBS)
+
+format: .venv/ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv .stepfast .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

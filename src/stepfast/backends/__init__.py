@@ -1,0 +1,1 @@
+"""Stores and queues behind the ports: SQLite on one machine."""

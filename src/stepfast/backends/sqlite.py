@@ -1,0 +1,301 @@
+"""The Store and Queue ports on one SQLite file; what is to be done next is kept in memory as well.
+
+The file has one owner. A claim made before this process opened it is a dead process's: its lease
+counts as run out.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from stepfast.backends import sqlite_rows as rows
+from stepfast.backends.sqlite_file import Durability, SqliteFile, Transaction
+from stepfast.errors import InvalidRequest
+from stepfast.model import Cursor, Event, Execution, Message, Record, Signal, Snapshot
+from stepfast.ports import Clock, Delivery, Page, Query
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A message in the file: its number there, when it is due, and the delivery it makes."""
+
+    seq: int
+    due: float
+    delivery: Delivery
+
+
+class SqliteBackend:
+    """Both ports on one file; `on_message` and `on_wake` are called, from the writer's thread, after commits."""
+
+    def __init__(self, path: Path, clock: Clock, durability: Durability = "full") -> None:
+        self._file = SqliteFile(path, durability)
+        self._clock = clock
+        self._opened_at = clock.now()
+        self.on_message: Callable[[Stored], None] = lambda stored: None
+        self.on_wake: Callable[[str, int], None] = lambda execution_id, seq: None
+
+    def close(self) -> None:
+        self._file.close()
+
+    # -- Store: reading ------------------------------------------------------------------------------------
+
+    async def read(self, execution_id: str) -> Execution | None:
+        with self._file.reading() as db:
+            row = db.execute(f"{rows.SELECT_EXECUTION} WHERE execution_id = ?", (execution_id,)).fetchone()
+        return rows.execution(row) if row else None
+
+    async def load(self, execution_id: str) -> Snapshot | None:
+        with self._file.reading() as db:
+            row = db.execute(f"{rows.SELECT_EXECUTION} WHERE execution_id = ?", (execution_id,)).fetchone()
+            if row is None:
+                return None
+            commands = db.execute(f"{rows.SELECT_RECORD} WHERE execution_id = ?", (execution_id,)).fetchall()
+            cursor = db.execute(f"{rows.SELECT_CURSOR} WHERE execution_id = ?", (execution_id,)).fetchone()
+            signals = db.execute(f"{rows.SELECT_SIGNAL} WHERE execution_id = ?", (execution_id,)).fetchall()
+        records = (rows.record(one, self._opened_at) for one in commands)
+        return Snapshot(
+            rows.execution(row),
+            rows.cursor(cursor) if cursor else Cursor(),
+            {record.id: record for record in records},
+            tuple(Signal(*one) for one in signals),
+        )
+
+    async def history(self, execution_id: str) -> list[Event]:
+        with self._file.reading() as db:
+            found = db.execute(
+                "SELECT at, type, command, details FROM history WHERE execution_id = ? ORDER BY seq",
+                (execution_id,),
+            ).fetchall()
+        return [Event(at, type, command, json.loads(details)) for at, type, command, details in found]
+
+    async def page(self, query: Query) -> Page:
+        where, values = ["1"], []
+        for column, value in (("workflow", query.workflow), ("status", query.status)):
+            if value is not None:
+                where.append(f"{column} = ?")
+                values.append(value)
+        for key, value in query.labels.items():
+            where.append("execution_id IN (SELECT execution_id FROM labels WHERE key = ? AND value = ?)")
+            values += [key, value]
+        for comparison, at in ((">=", query.since), ("<", query.until)):
+            if at is not None:
+                where.append(f"created_at {comparison} ?")
+                values.append(at)  # type: ignore[arg-type]
+        if query.cursor is not None:
+            where.append("(created_at, execution_id) < (?, ?)")
+            values += _position(query.cursor)
+        sql = f"{rows.SELECT_EXECUTION} WHERE {' AND '.join(where)} ORDER BY created_at DESC, execution_id DESC LIMIT ?"
+        with self._file.reading() as db:
+            found = [rows.execution(row) for row in db.execute(sql, (*values, query.limit + 1))]
+        more = len(found) > query.limit
+        found = found[: query.limit]
+        return Page(tuple(found), _cursor_after(found[-1]) if more else None)
+
+    async def idle(self, limit: int, after: str = "") -> Sequence[str]:
+        with self._file.reading() as db:
+            found = db.execute(
+                "SELECT execution_id FROM executions AS e WHERE status = 'RUNNING' AND execution_id > ? "
+                "AND NOT EXISTS (SELECT 1 FROM messages AS m WHERE m.execution_id = e.execution_id AND dead = 0) "
+                "AND NOT EXISTS (SELECT 1 FROM wakes AS w WHERE w.execution_id = e.execution_id) "
+                "ORDER BY execution_id LIMIT ?",
+                (after, limit),
+            ).fetchall()
+        return [one for (one,) in found]
+
+    # -- Store: writing ------------------------------------------------------------------------------------
+
+    async def create(self, execution: Execution) -> Execution:
+        def run(tx: Transaction) -> Execution:
+            inserted = tx.execute(rows.INSERT_EXECUTION, rows.execution_values(execution)).rowcount
+            if not inserted:
+                row = tx.execute(f"{rows.SELECT_EXECUTION} WHERE execution_id = ?", (execution.execution_id,))
+                return rows.execution(row.fetchone())
+            for key, value in execution.labels.items():
+                tx.execute("INSERT INTO labels VALUES (?, ?, ?)", (key, value, execution.execution_id))
+            self._wake(tx, execution.execution_id)
+            return execution
+
+        return await self._file.write(run)
+
+    async def put_record(self, execution_id: str, record: Record, *, wake: bool) -> bool:
+        values = rows.record_values(execution_id, record)
+
+        def run(tx: Transaction) -> bool:
+            if not _put_record(tx, record, values):
+                return False
+            if wake:
+                self._wake(tx, execution_id)
+            return True
+
+        return await self._file.write(run)
+
+    async def put_cursor(self, execution_id: str, cursor: Cursor) -> bool:
+        values = rows.cursor_values(execution_id, cursor)
+        return await self._file.write(lambda tx: _put_cursor(tx, cursor, values))
+
+    async def finish(self, execution: Execution) -> bool:
+        return await self._file.write(lambda tx: _put_status(tx, execution, "RUNNING", execution.generation))
+
+    async def cancel(self, execution: Execution, records: Sequence[Record]) -> bool:
+        def run(tx: Transaction) -> bool:
+            if not _fresh(tx, execution.execution_id, records):
+                return False
+            if not _put_status(tx, execution, "RUNNING", execution.generation):
+                return False
+            _put_records(tx, execution.execution_id, records)
+            return True
+
+        return await self._file.write(run)
+
+    async def rewind(
+        self, execution: Execution, cursor: Cursor | None, records: Sequence[Record], history: Sequence[Event]
+    ) -> bool:
+        id = execution.execution_id
+
+        def run(tx: Transaction) -> bool:
+            if not _fresh(tx, id, records):
+                return False
+            if cursor is not None and not _cursor_is(tx, id, cursor.revision - 1):
+                return False
+            if not _put_status(tx, execution, "FAILED", execution.generation - 1):
+                return False
+            if cursor is not None:
+                _put_cursor(tx, cursor, rows.cursor_values(id, cursor))
+            _put_records(tx, id, records)
+            for event in history:
+                tx.execute(
+                    "INSERT INTO history (execution_id, at, type, command, details) VALUES (?, ?, ?, ?, ?)",
+                    (id, event.at, event.type, event.command, json.dumps(event.details)),
+                )
+            tx.execute("DELETE FROM messages WHERE execution_id = ? AND dead = 1", (id,))
+            self._wake(tx, id)
+            return True
+
+        return await self._file.write(run)
+
+    async def add_signal(self, execution_id: str, signal: Signal) -> Signal:
+        def run(tx: Transaction) -> Signal:
+            values = (execution_id, signal.signal_id, signal.name, signal.payload, signal.received_at)
+            if tx.execute(
+                "INSERT INTO signals VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", values
+            ).rowcount:
+                self._wake(tx, execution_id)
+                return signal
+            held = tx.execute(
+                f"{rows.SELECT_SIGNAL} WHERE execution_id = ? AND signal_id = ?",
+                (execution_id, signal.signal_id),
+            )
+            return Signal(*held.fetchone())
+
+        return await self._file.write(run)
+
+    def _wake(self, tx: Transaction, execution_id: str) -> None:
+        seq = tx.execute("INSERT INTO wakes (execution_id) VALUES (?)", (execution_id,)).lastrowid
+        assert seq is not None
+        tx.after.append(lambda: self.on_wake(execution_id, seq))
+
+    # -- Queue -----------------------------------------------------------------------------------------------
+
+    async def send(self, messages: Sequence[tuple[Message, float | None]]) -> None:
+        now = self._clock.now()
+
+        def run(tx: Transaction) -> None:
+            for message, due in messages:
+                at = now if due is None else due
+                seq = tx.execute(rows.INSERT_MESSAGE, rows.message_values(message, at, now)).lastrowid
+                assert seq is not None
+                stored = Stored(seq, at, Delivery(message, now))
+                tx.after.append(partial(self._arrived, stored))
+
+        await self._file.write(run)
+
+    def _arrived(self, stored: Stored) -> None:
+        self.on_message(stored)
+
+    def delete(self, seq: int) -> None:
+        """Drops a message whose work is done; if the write is lost, it is found done once more."""
+        self._file.post(lambda tx: _run(tx, "DELETE FROM messages WHERE seq = ?", (seq,)))
+
+    def refuse(self, seq: int) -> None:
+        """Makes a message a dead letter, kept until its execution is resumed."""
+        self._file.post(lambda tx: _run(tx, "UPDATE messages SET dead = 1 WHERE seq = ?", (seq,)))
+
+    def advanced(self, execution_id: str, seq: int) -> None:
+        """Drops the wakes up to this one; if the write is lost, one advance more is made."""
+        self._file.post(
+            lambda tx: _run(tx, "DELETE FROM wakes WHERE execution_id = ? AND seq <= ?", (execution_id, seq))
+        )
+
+    def outstanding(self) -> tuple[list[Stored], list[tuple[str, int]]]:
+        """What an earlier owner of the file left to do: messages, and executions to advance.
+
+        A message's stored due time is its first; one that was put off is delivered anew, and put off anew.
+        """
+        with self._file.reading() as db:
+            messages = [
+                rows.stored(row)
+                for row in db.execute(f"{rows.SELECT_MESSAGE} WHERE dead = 0 ORDER BY due, seq")
+            ]
+            wakes = db.execute(
+                "SELECT execution_id, max(seq) FROM wakes GROUP BY execution_id ORDER BY 2"
+            ).fetchall()
+        return [Stored(seq, due, delivery) for seq, due, delivery in messages], wakes
+
+
+def _run(tx: Transaction, sql: str, values: tuple[Any, ...]) -> None:
+    tx.execute(sql, values)
+
+
+def _put_record(tx: Transaction, record: Record, values: dict[str, Any]) -> bool:
+    sql = rows.INSERT_RECORD if record.revision == 1 else rows.UPDATE_RECORD
+    return tx.execute(sql, values).rowcount == 1
+
+
+def _put_records(tx: Transaction, execution_id: str, records: Sequence[Record]) -> None:
+    for record in records:
+        _put_record(tx, record, rows.record_values(execution_id, record))
+
+
+def _put_cursor(tx: Transaction, cursor: Cursor, values: dict[str, Any]) -> bool:
+    sql = rows.INSERT_CURSOR if cursor.revision == 1 else rows.UPDATE_CURSOR
+    return tx.execute(sql, values).rowcount == 1
+
+
+def _put_status(tx: Transaction, execution: Execution, status: str, generation: int) -> bool:
+    values = rows.execution_values(execution) | {"if_status": status, "if_generation": generation}
+    return tx.execute(rows.UPDATE_EXECUTION, values).rowcount == 1
+
+
+def _fresh(tx: Transaction, execution_id: str, records: Sequence[Record]) -> bool:
+    """True when every one of the records would be written; looked at first, so that nothing is half done."""
+    sql = "SELECT revision FROM commands WHERE execution_id = ? AND id = ?"
+    return all(
+        (tx.execute(sql, (execution_id, one.id)).fetchone() or (0,))[0] == one.revision - 1 for one in records
+    )
+
+
+def _cursor_is(tx: Transaction, execution_id: str, revision: int) -> bool:
+    held = tx.execute("SELECT revision FROM cursors WHERE execution_id = ?", (execution_id,)).fetchone()
+    return (held or (0,))[0] == revision  # type: ignore[no-any-return]
+
+
+def _cursor_after(execution: Execution) -> str:
+    return base64.urlsafe_b64encode(
+        json.dumps([execution.created_at, execution.execution_id]).encode()
+    ).decode()
+
+
+def _position(cursor: str) -> list[Any]:
+    try:
+        created_at, execution_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        return [float(created_at), str(execution_id)]
+    except (ValueError, TypeError) as error:
+        raise InvalidRequest(
+            "the cursor is not one that a page gave as its `next`", (("cursor", "unknown"),)
+        ) from error

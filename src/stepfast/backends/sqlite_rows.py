@@ -1,0 +1,124 @@
+"""Rows of the SQLite file to values of the model and back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields, replace
+from typing import Any
+
+from stepfast.model import Attempt, Chained, Cursor, Execution, Failure, Message, Record
+from stepfast.ports import Delivery
+
+_EXECUTION = (
+    "execution_id", "workflow", "status", "generation", "input", "result", "error", "causes", "labels",
+    "created_at", "ended_at",
+)  # fmt: skip
+_RECORD = tuple("chained" if one.name == "then" else one.name for one in fields(Record))
+_CURSOR = ("applied", "dispatched", "generation", "revision")
+_MESSAGE = ("kind", "execution_id", "command_id", "generation", "pool", "due", "sent_at")
+
+
+def _insert(table: str, columns: tuple[str, ...], conflict: str = " ON CONFLICT DO NOTHING") -> str:
+    names = ", ".join(columns)
+    return f"INSERT INTO {table} ({names}) VALUES ({', '.join(':' + one for one in columns)}){conflict}"
+
+
+def _update(table: str, columns: tuple[str, ...], where: str) -> str:
+    return f"UPDATE {table} SET {', '.join(f'{one} = :{one}' for one in columns)} WHERE {where}"
+
+
+SELECT_EXECUTION = f"SELECT {', '.join(_EXECUTION)} FROM executions"
+INSERT_EXECUTION = _insert("executions", _EXECUTION)
+UPDATE_EXECUTION = _update(
+    "executions",
+    ("status", "generation", "result", "error", "causes", "ended_at"),
+    "execution_id = :execution_id AND status = :if_status AND generation = :if_generation",
+)
+SELECT_RECORD = f"SELECT {', '.join(_RECORD)} FROM commands"
+INSERT_RECORD = _insert("commands", ("execution_id", *_RECORD))
+UPDATE_RECORD = _update(
+    "commands", _RECORD, "execution_id = :execution_id AND id = :id AND revision = :revision - 1"
+)
+SELECT_CURSOR = f"SELECT {', '.join(_CURSOR)} FROM cursors"
+INSERT_CURSOR = _insert("cursors", ("execution_id", *_CURSOR))
+UPDATE_CURSOR = _update("cursors", _CURSOR, "execution_id = :execution_id AND revision = :revision - 1")
+SELECT_SIGNAL = "SELECT signal_id, name, payload, received_at FROM signals"
+SELECT_MESSAGE = f"SELECT seq, {', '.join(_MESSAGE)} FROM messages"
+INSERT_MESSAGE = _insert("messages", _MESSAGE, "")
+
+
+def _failure(text: str | None) -> Failure | None:
+    return None if text is None else Failure(**json.loads(text))
+
+
+def _failure_text(failure: Failure | None) -> str | None:
+    return None if failure is None else json.dumps(asdict(failure))
+
+
+def execution(row: tuple[Any, ...]) -> Execution:
+    held = dict(zip(_EXECUTION, row, strict=True))
+    held["error"] = _failure(held["error"])
+    held["causes"] = tuple(json.loads(held["causes"] or "[]"))
+    held["labels"] = json.loads(held["labels"] or "{}")
+    return Execution(**held)
+
+
+def execution_values(execution: Execution) -> dict[str, Any]:
+    values = {name: getattr(execution, name) for name in _EXECUTION}
+    values["error"] = _failure_text(execution.error)
+    values["causes"] = json.dumps(execution.causes) if execution.causes else None
+    values["labels"] = json.dumps(dict(execution.labels)) if execution.labels else None
+    return values
+
+
+def record(row: tuple[Any, ...], opened_at: float) -> Record:
+    """The record of a row; claims older than `opened_at` were a dead process's, so their lease is over."""
+    held = dict(zip(_RECORD, row, strict=True))
+    held["error"] = _failure(held["error"])
+    chained = held.pop("chained")
+    then = Chained(*json.loads(chained)) if chained else None
+    if then is not None and then.started_at < opened_at:
+        then = replace(then, lease=0.0)
+    if held["status"] == "RUNNING" and (held["started_at"] or 0.0) < opened_at:
+        held["lease"] = 0.0
+    past = json.loads(held["attempts"]) if held["attempts"] else ()
+    held["attempts"] = tuple(
+        Attempt(**{**one, "error": one["error"] and Failure(**one["error"])}) for one in past
+    )
+    return Record(then=then, **held)
+
+
+def record_values(execution_id: str, record: Record) -> dict[str, Any]:
+    values: dict[str, Any] = {name: getattr(record, name) for name in _RECORD if name != "chained"}
+    values["execution_id"] = execution_id
+    values["error"] = _failure_text(record.error)
+    then = record.then
+    values["chained"] = (
+        json.dumps([then.id, then.lease, then.generation, then.digest, then.started_at]) if then else None
+    )
+    values["attempts"] = json.dumps([asdict(one) for one in record.attempts]) if record.attempts else None
+    return values
+
+
+def cursor(row: tuple[Any, ...]) -> Cursor:
+    applied, dispatched, generation, revision = row
+    return Cursor(tuple(json.loads(applied)), frozenset(json.loads(dispatched)), generation, revision)
+
+
+def cursor_values(execution_id: str, cursor: Cursor) -> dict[str, Any]:
+    return {
+        "execution_id": execution_id,
+        "applied": json.dumps(cursor.applied),
+        "dispatched": json.dumps(sorted(cursor.dispatched)),
+        "generation": cursor.generation,
+        "revision": cursor.revision,
+    }
+
+
+def message_values(message: Message, due: float, sent_at: float) -> dict[str, Any]:
+    return {**asdict(message), "due": due, "sent_at": sent_at}
+
+
+def stored(row: tuple[Any, ...]) -> tuple[int, float, Delivery]:
+    seq, kind, execution_id, command_id, generation, pool, due, sent_at = row
+    return seq, due, Delivery(Message(kind, execution_id, command_id, generation, pool), sent_at)

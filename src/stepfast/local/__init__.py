@@ -1,0 +1,1 @@
+"""The embedded runtime: everything in one process on one file."""

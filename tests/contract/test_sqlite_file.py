@@ -1,0 +1,137 @@
+"""The SQLite file itself: one owner, shared commits, and what happens when the disk or the file is bad."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stepfast.backends.sqlite_file import VERSION, SqliteFile, Transaction
+from stepfast.errors import StartupError, Unavailable
+
+
+def put(tx: Transaction, id: str) -> None:
+    tx.execute("INSERT INTO wakes (execution_id) VALUES (?)", (id,))
+
+
+def held(file: SqliteFile) -> list[str]:
+    with file.reading() as db:
+        return [one for (one,) in db.execute("SELECT execution_id FROM wakes ORDER BY 1")]
+
+
+def test_a_second_owner_is_refused_and_told_what_to_do(tmp_path: Path) -> None:
+    first = SqliteFile(tmp_path / "a.db")
+    with pytest.raises(StartupError, match="in use by another stepfast.*--db"):
+        SqliteFile(tmp_path / "a.db")
+    first.close()
+    SqliteFile(tmp_path / "a.db").close()
+
+
+def test_a_file_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    SqliteFile(tmp_path / "a.db").close()
+    with sqlite3.connect(tmp_path / "a.db") as db:
+        db.execute(f"PRAGMA user_version = {VERSION + 1}")
+    db.close()
+    with pytest.raises(StartupError, match="newer stepfast.*upgrade"):
+        SqliteFile(tmp_path / "a.db")
+    db = sqlite3.connect(tmp_path / "a.db")
+    assert db.execute("PRAGMA user_version").fetchone() == (VERSION + 1,)
+    db.close()
+
+
+def test_a_file_that_is_no_stepfast_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("this is no database, but long enough to be looked at " * 100)
+    with pytest.raises(StartupError, match="cannot use"):
+        SqliteFile(tmp_path / "text.db")
+    with sqlite3.connect(tmp_path / "other.db") as db:
+        db.execute("CREATE TABLE theirs (a)")
+    db.close()
+    with pytest.raises(StartupError, match="something else"):
+        SqliteFile(tmp_path / "other.db")
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StartupError, match="cannot use"):
+        SqliteFile(tmp_path / "file" / "a.db")
+
+
+def test_writes_that_wait_together_share_a_commit(tmp_path: Path) -> None:
+    file = SqliteFile(tmp_path / "a.db")
+    commits: list[int] = []
+
+    async def many() -> None:
+        await asyncio.gather(*(file.write(lambda tx, n=n: (put(tx, str(n)), commits.append(id(tx)))) for n in range(200)))
+
+    asyncio.run(many())
+    assert len(held(file)) == 200
+    assert len(set(commits)) < 100
+    file.close()
+
+
+def test_a_write_that_fails_takes_no_other_down_with_it(tmp_path: Path) -> None:
+    file = SqliteFile(tmp_path / "a.db")
+
+    def bad(tx: Transaction) -> None:
+        put(tx, "half")
+        raise ValueError("a bug in one write")
+
+    async def together() -> list[object]:
+        writes = [file.write(lambda tx, n=n: put(tx, str(n))) for n in range(5)]
+        return await asyncio.gather(*writes[:3], file.write(bad), *writes[3:], return_exceptions=True)
+
+    results = asyncio.run(together())
+    assert [type(one) for one in results] == [type(None)] * 3 + [ValueError] + [type(None)] * 2
+    assert held(file) == ["0", "1", "2", "3", "4"]
+    file.close()
+
+
+FULL_DISK = """
+import asyncio, resource, signal, sys
+from pathlib import Path
+from stepfast.backends.sqlite_file import SqliteFile
+from stepfast.errors import Unavailable
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+file = SqliteFile(Path(sys.argv[1]))
+written = []
+
+async def fill():
+    limit = 400_000
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+    try:
+        for number in range(10_000):
+            await file.write(lambda tx: tx.execute("INSERT INTO wakes (execution_id) VALUES (?)", (str(number) * 50,)))
+            written.append(number)
+    except Unavailable as error:
+        print("refused:", error, file=sys.stderr)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.getrlimit(resource.RLIMIT_FSIZE)[1],) * 2)
+    await file.write(lambda tx: tx.execute("INSERT INTO wakes (execution_id) VALUES ('after')"))
+
+asyncio.run(fill())
+with file.reading() as db:
+    print(len(written), db.execute("SELECT count(*) FROM wakes").fetchone()[0])
+file.close()
+"""
+
+
+def test_a_full_disk_refuses_writes_and_loses_none_that_were_promised(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(tmp_path / "a.db")], capture_output=True, text=True, check=True
+    )
+    promised, stored = map(int, done.stdout.split())
+    assert "refused: the database failed" in done.stderr
+    assert 0 < promised < 10_000
+    assert stored == promised + 1
+
+
+def test_reading_a_file_that_breaks_is_unavailable(tmp_path: Path) -> None:
+    file = SqliteFile(tmp_path / "a.db")
+    with pytest.raises(Unavailable, match="cannot be read"), file.reading() as db:
+        db.execute("SELECT * FROM missing")
+    assert held(file) == []
+    file.close()

@@ -1,0 +1,264 @@
+"""The rules of ports.Store, one test each, and for every condition a test in which it refuses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from stepfast.errors import InvalidRequest
+from stepfast.model import Attempt, Chained, Cursor, Event, Execution, Failure, Record, Signal
+from stepfast.ports import Query
+
+ONE = Execution("one", "w", '{"a":1}', 1000.0, labels={"team": "finance", "env": "dev"})
+FAILURE = Failure("ValueError", "down", "pay", "Traceback …")
+
+
+def record(revision: int = 1, **changes: Any) -> Record:
+    return replace(Record("pay", "step", "pay", "RUNNING", 0, revision=revision, token="t", lease=1300.0, started_at=1000.0), **changes)
+
+
+@pytest.fixture
+def store(backend: Any) -> Any:
+    backend.run(backend.ports.create(ONE))
+    backend.woken.clear()
+    return backend.ports
+
+
+# -- start ----------------------------------------------------------------------------------------------
+
+
+def test_create_puts_a_new_execution_and_wakes_it(backend: Any) -> None:
+    assert backend.run(backend.ports.create(ONE)) is ONE
+    assert backend.run(backend.ports.read("one")) == ONE
+    assert backend.woken == ["one"]
+
+
+def test_create_with_a_taken_id_returns_the_holder_and_changes_nothing(backend: Any, store: Any) -> None:
+    other = replace(ONE, workflow="other", input="2", labels={})
+    assert backend.run(store.create(other)) == ONE
+    assert backend.run(store.read("one")) == ONE
+    assert backend.woken == []
+
+
+def test_fifty_creates_at_once_make_one_execution(backend: Any) -> None:
+    candidates = [replace(ONE, created_at=1000.0 + number) for number in range(50)]
+    held = backend.run_all(*(lambda one=one: backend.ports.create(one) for one in candidates))
+    assert len({one.created_at for one in held}) == 1
+    assert sum(one is candidate for one, candidate in zip(held, candidates, strict=True)) == 1
+    assert backend.woken == ["one"]
+
+
+def test_what_is_unknown_reads_as_none(backend: Any) -> None:
+    assert backend.run(backend.ports.read("nobody")) is None
+    assert backend.run(backend.ports.load("nobody")) is None
+
+
+# -- records --------------------------------------------------------------------------------------------
+
+
+def test_a_record_comes_back_as_it_was_written(backend: Any, store: Any) -> None:
+    full = Record(
+        "pay#2", "step", "pay", "FAILED", 3, attempt=2, interrupted=1, token="t", lease=None, due=7.5,
+        input='{"x":"é"}', output="null", error=FAILURE, first_at=1.0, started_at=2.0, ended_at=3.0,
+        then=Chained("ship", 5.0, 3, "abc", 4000.0), signal="s1",
+        attempts=(Attempt(1, 1.0, 1.5, FAILURE, 2.0), Attempt(2, 2.0, None, None, None)),
+    )  # fmt: skip
+    assert backend.run(store.put_record("one", full, wake=False))
+    assert backend.run(store.load("one")).records == {"pay#2": full}
+
+
+def test_put_record_wakes_only_if_told_to(backend: Any, store: Any) -> None:
+    backend.run(store.put_record("one", record(), wake=False))
+    assert backend.woken == []
+    backend.run(store.put_record("one", record(2), wake=True))
+    assert backend.woken == ["one"]
+
+
+@pytest.mark.parametrize(("stored", "written"), [(0, 2), (1, 1), (1, 3), (2, 2)])
+def test_put_record_refuses_a_revision_that_does_not_follow(backend: Any, store: Any, stored: int, written: int) -> None:
+    for revision in range(1, stored + 1):
+        assert backend.run(store.put_record("one", record(revision), wake=False))
+    before = backend.run(store.load("one"))
+    assert not backend.run(store.put_record("one", record(written, status="SUCCEEDED"), wake=True))
+    assert backend.run(store.load("one")) == before
+    assert backend.woken == []
+
+
+def test_of_many_claims_at_once_one_wins(backend: Any, store: Any) -> None:
+    claims = [record(token=str(number)) for number in range(20)]
+    won = backend.run_all(*(lambda one=one: store.put_record("one", one, wake=False) for one in claims))
+    assert won.count(True) == 1
+    assert backend.run(store.load("one")).records["pay"] == claims[won.index(True)]
+
+
+# -- the cursor -----------------------------------------------------------------------------------------
+
+
+def test_the_cursor_is_a_compare_and_set(backend: Any, store: Any) -> None:
+    first = Cursor(("a", "b"), frozenset({"c"}), 0, 1)
+    assert backend.run(store.put_cursor("one", first))
+    assert not backend.run(store.put_cursor("one", replace(first, applied=())))
+    assert not backend.run(store.put_cursor("one", replace(first, revision=3)))
+    assert backend.run(store.load("one")).cursor == first
+    second = replace(first, applied=("a", "b", "c"), revision=2)
+    assert backend.run(store.put_cursor("one", second))
+    assert backend.run(store.load("one")).cursor == second
+
+
+# -- ends -----------------------------------------------------------------------------------------------
+
+SUCCEEDED = replace(ONE, status="SUCCEEDED", result="[1]", ended_at=1001.0)
+FAILED = replace(ONE, status="FAILED", error=FAILURE, causes=("pay",), ended_at=1001.0)
+
+
+@pytest.mark.parametrize("ended", [SUCCEEDED, FAILED])
+def test_an_execution_ends_once(backend: Any, store: Any, ended: Execution) -> None:
+    assert backend.run(store.finish(ended))
+    assert backend.run(store.read("one")) == ended
+    for other in (SUCCEEDED, FAILED):
+        assert not backend.run(store.finish(other))
+    assert backend.run(store.read("one")) == ended
+
+
+def test_finish_refuses_another_generation(backend: Any, store: Any) -> None:
+    assert not backend.run(store.finish(replace(SUCCEEDED, generation=1)))
+    assert backend.run(store.read("one")) == ONE
+
+
+def test_cancel_writes_the_records_with_the_status(backend: Any, store: Any) -> None:
+    backend.run(store.put_record("one", record(), wake=False))
+    cancelled = [record(2, status="CANCELLED"), Record("t", "timer", "timer", "CANCELLED", 0)]
+    assert backend.run(store.cancel(replace(ONE, status="CANCELLED", ended_at=1002.0), cancelled))
+    loaded = backend.run(store.load("one"))
+    assert loaded.execution.status == "CANCELLED"
+    assert {one.status for one in loaded.records.values()} == {"CANCELLED"}
+    assert not backend.run(store.put_record("one", record(2, status="SUCCEEDED"), wake=True))
+
+
+@pytest.mark.parametrize("records", [[record(3)], [record(2), Record("pay#2", "step", "pay", "CANCELLED", 0, revision=2)]])
+def test_cancel_is_all_or_nothing(backend: Any, store: Any, records: list[Record]) -> None:
+    backend.run(store.put_record("one", record(), wake=False))
+    before = backend.run(store.load("one"))
+    assert not backend.run(store.cancel(replace(ONE, status="CANCELLED"), records))
+    assert backend.run(store.load("one")) == before
+
+
+def test_cancel_refuses_what_has_ended(backend: Any, store: Any) -> None:
+    backend.run(store.finish(FAILED))
+    assert not backend.run(store.cancel(replace(FAILED, status="CANCELLED"), []))
+    assert backend.run(store.read("one")) == FAILED
+
+
+# -- resume ---------------------------------------------------------------------------------------------
+
+RESUMED = replace(ONE, generation=1)
+REOPENED = Record("pay", "step", "pay", "OPEN", 1, revision=2)
+EVENTS = [Event(1001.0, "step-failed", "pay", {"attempt": 2}), Event(1002.0, "execution-resumed")]
+
+
+@pytest.fixture
+def failed(backend: Any, store: Any) -> Any:
+    backend.run(store.put_record("one", record(status="FAILED", error=FAILURE), wake=False))
+    backend.run(store.put_cursor("one", Cursor(("pay",), frozenset(), 0, 1)))
+    backend.run(store.finish(FAILED))
+    backend.woken.clear()
+    return store
+
+
+def test_rewind_writes_everything_and_wakes(backend: Any, failed: Any) -> None:
+    cursor = Cursor((), frozenset(), 0, 2)
+    assert backend.run(failed.rewind(RESUMED, cursor, [REOPENED], EVENTS))
+    loaded = backend.run(failed.load("one"))
+    assert (loaded.execution, loaded.cursor, loaded.records) == (RESUMED, cursor, {"pay": REOPENED})
+    assert backend.run(failed.history("one")) == EVENTS
+    assert backend.woken == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("execution", "cursor", "records"),
+    [
+        pytest.param(replace(ONE, generation=2), None, [REOPENED], id="of another generation"),
+        pytest.param(RESUMED, Cursor((), frozenset(), 0, 3), [REOPENED], id="order has moved on"),
+        pytest.param(RESUMED, None, [replace(REOPENED, revision=3)], id="record has moved on"),
+        pytest.param(RESUMED, None, [replace(REOPENED, revision=1)], id="record thought absent"),
+        pytest.param(RESUMED, None, [REOPENED, replace(REOPENED, id="new", revision=2)], id="one of two is absent"),
+    ],
+)
+def test_rewind_is_all_or_nothing(backend: Any, failed: Any, execution: Any, cursor: Any, records: Any) -> None:
+    before = backend.run(failed.load("one"))
+    assert not backend.run(failed.rewind(execution, cursor, records, EVENTS))
+    assert backend.run(failed.load("one")) == before
+    assert backend.run(failed.history("one")) == []
+    assert backend.woken == []
+
+
+def test_rewind_refuses_what_is_not_failed(backend: Any, store: Any) -> None:
+    assert not backend.run(store.rewind(RESUMED, None, [], EVENTS))
+    assert backend.run(store.read("one")) == ONE
+
+
+def test_a_failure_is_resumed_once(backend: Any, failed: Any) -> None:
+    won = backend.run_all(*[lambda: failed.rewind(RESUMED, None, [REOPENED], EVENTS)] * 10)
+    assert won.count(True) == 1
+    assert len(backend.run(failed.history("one"))) == len(EVENTS)
+
+
+# -- signals --------------------------------------------------------------------------------------------
+
+
+def test_a_signal_id_is_taken_once_and_its_holder_returned(backend: Any, store: Any) -> None:
+    first = Signal("s1", "go", "1", 1000.0)
+    assert backend.run(store.add_signal("one", first)) is first
+    assert backend.run(store.add_signal("one", Signal("s1", "other", "2", 1001.0))) == first
+    assert backend.run(store.load("one")).signals == (first,)
+    assert backend.woken == ["one"]
+
+
+# -- pages ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def many(backend: Any) -> Any:
+    for number in range(25):
+        labels = {"parity": str(number % 2), "third": str(number % 3)}
+        execution = Execution(f"e{number:02}", f"w{number % 2}", "1", 1000.0 + number // 2, labels=labels)
+        backend.run(backend.ports.create(execution))
+        if number % 5 == 0:
+            backend.run(backend.ports.finish(replace(execution, status="FAILED", error=FAILURE, ended_at=2000.0)))
+    return backend.ports
+
+
+def ids(page: Any) -> list[str]:
+    return [one.execution_id for one in page.executions]
+
+
+def test_pages_are_newest_first_and_hold_each_execution_once(backend: Any, many: Any) -> None:
+    seen, cursor, pages = [], None, 0
+    while pages == 0 or cursor is not None:
+        page = backend.run(many.page(Query(limit=7, cursor=cursor)))
+        seen, cursor, pages = seen + ids(page), page.next, pages + 1
+    assert seen == [f"e{number:02}" for number in range(24, -1, -1)]
+    assert pages == 4
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (Query(workflow="w1", until=1002.0), ["e03", "e01"]),
+        (Query(status="FAILED"), ["e20", "e15", "e10", "e05", "e00"]),
+        (Query(labels={"parity": "0", "third": "0"}), ["e24", "e18", "e12", "e06", "e00"]),
+        (Query(since=1011.0), ["e24", "e23", "e22"]),
+        (Query(since=1001.0, until=1002.0), ["e03", "e02"]),
+        (Query(workflow="none"), []),
+    ],
+)
+def test_pages_are_filtered(backend: Any, many: Any, query: Query, expected: list[str]) -> None:
+    assert ids(backend.run(many.page(query))) == expected
+
+
+@pytest.mark.parametrize("cursor", ["rubbish", "W10=", "bnVsbA==", "é", ""])
+def test_a_cursor_that_is_not_ours_is_refused(backend: Any, many: Any, cursor: str) -> None:
+    with pytest.raises(InvalidRequest, match="cursor"):
+        backend.run(many.page(Query(cursor=cursor)))
