@@ -35,9 +35,7 @@ class Story:
             "REPORT_OUTPUT": str(folder / "reports"),
         }
         python = [sys.executable, "-m"]
-        self.pdf = Process(
-            "pdf-service", [*python, f"{REPORT}.pdf_service", "--port", str(pdf_port)], folder, {}
-        )
+        self.pdf = Process("pdf-service", [*python, f"{REPORT}.pdf_service", "--port", str(pdf_port)], folder, {})
         self.sink = Process(
             "mail-sink",
             [*python, f"{REPORT}.mail_sink", "--port", str(smtp_port), "--folder", str(self.mail)],
@@ -71,9 +69,7 @@ class Story:
     def tell(self) -> None:
         chapter("A ledger of synthetic data, and the services around the workflow")
         ledger = self.folder / "ledger.csv"
-        subprocess.run(
-            [sys.executable, "-m", f"{REPORT}.make_ledger", "--out", str(ledger)], cwd=ROOT, check=True
-        )
+        subprocess.run([sys.executable, "-m", f"{REPORT}.make_ledger", "--out", str(ledger)], cwd=ROOT, check=True)
         print(self.pdf.start())
         print(self.sink.start())
         self.start_runtime()

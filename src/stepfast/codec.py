@@ -85,14 +85,10 @@ class Codec:
         except ValidationError as error:
             raise self._refused(error) from error
         try:
-            raw = self._serializer.to_json(
-                valid, exclude_computed_fields=True, by_alias=False, warnings="error"
-            )
+            raw = self._serializer.to_json(valid, exclude_computed_fields=True, by_alias=False, warnings="error")
         except (PydanticSerializationError, ValueError) as error:
             where = _unserializable(valid)
-            raise NotStorable(
-                f"{self.where}{where} cannot be stored as JSON: {_first_line(error)}", where
-            ) from error
+            raise NotStorable(f"{self.where}{where} cannot be stored as JSON: {_first_line(error)}", where) from error
         if (b"NaN" in raw or b"Infinity" in raw) and (path := _not_finite(json.loads(raw))) is not None:
             raise NotStorable(
                 f"{self.where}{path} cannot be stored as JSON: not a finite number; use None or a Decimal",
@@ -116,9 +112,7 @@ class Codec:
         try:
             return self._validator.validate_json(text, by_alias=True, by_name=True)
         except ValidationError as error:
-            fields = tuple(
-                (_path(one["loc"]).lstrip("."), one["msg"]) for one in error.errors(include_url=False)
-            )
+            fields = tuple((_path(one["loc"]).lstrip("."), one["msg"]) for one in error.errors(include_url=False))
             told = "; ".join(f"{path or 'the value'}: {message}" for path, message in fields[:5])
             raise InvalidRequest(f"{self.where}: {told}", fields) from error
 

@@ -16,9 +16,7 @@ async def finish(store: Store, queue: Queue, clock: Clock, execution: Execution,
     execution still running, which is harmless, and never a failure without its dead letter.
     """
     if replay.error is None:
-        return await store.finish(
-            replace(execution, status="SUCCEEDED", result=replay.result, ended_at=clock.now())
-        )
+        return await store.finish(replace(execution, status="SUCCEEDED", result=replay.result, ended_at=clock.now()))
     park = Message("park", execution.execution_id, "", execution.generation)
     await queue.send([(park, None)])
     return await store.finish(

@@ -20,9 +20,7 @@ def history_of(snapshot: Snapshot, kept: Sequence[Event]) -> list[Event]:
     for signal in snapshot.signals:
         details = {"signal_id": signal.signal_id, "name": signal.name, "payload": json.loads(signal.payload)}
         events.append(Event(signal.received_at, "signal-received", None, details))
-    for record in sorted(
-        snapshot.records.values(), key=lambda one: (one.first_at or one.ended_at or 0.0, one.id)
-    ):
+    for record in sorted(snapshot.records.values(), key=lambda one: (one.first_at or one.ended_at or 0.0, one.id)):
         events.extend(record_events(record))
     events.sort(key=lambda one: one.at)
     if execution.status != "RUNNING":
@@ -44,12 +42,8 @@ def record_events(record: Record) -> Iterator[Event]:
             told: dict[str, object] = {"attempt": attempt.number, "error": failure_json(attempt.error)}
             if attempt.next_at is not None:
                 told["next_at"] = attempt.next_at
-            ended = (
-                attempt.ended_at if attempt.ended_at is not None else attempt.next_at or attempt.started_at
-            )
-            yield Event(
-                ended, "attempt-interrupted" if attempt.error is None else "attempt-failed", record.id, told
-            )
+            ended = attempt.ended_at if attempt.ended_at is not None else attempt.next_at or attempt.started_at
+            yield Event(ended, "attempt-interrupted" if attempt.error is None else "attempt-failed", record.id, told)
         last = record.attempts[-1].number if record.attempts else 0
         if record.attempt > last and record.started_at is not None:
             yield Event(record.started_at, "attempt-started", record.id, {"attempt": record.attempt})

@@ -25,9 +25,7 @@ class Owner(Commands, Protocol):
     def timer(self, handle: asyncio.TimerHandle, when: float) -> None: ...
     def timer_cancelled(self, handle: asyncio.TimerHandle) -> None: ...
     def refuse(self, error: ForbiddenInWorkflow) -> ForbiddenInWorkflow: ...
-    def new_task(
-        self, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context | None
-    ) -> WorkflowTask: ...
+    def new_task(self, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context | None) -> WorkflowTask: ...
 
 
 class WorkflowFuture(asyncio.Future[Any]):
@@ -184,12 +182,49 @@ for _name in dir(asyncio.AbstractEventLoop):
         setattr(WorkflowLoop, _name, _forbid(_name))
 
 _FORBIDDEN_EVENTS = frozenset(
-    "open os.listdir os.scandir os.mkdir os.remove os.rename os.rmdir os.truncate os.chmod os.link os.symlink "
-    "os.system os.exec os.posix_spawn os.fork os.forkpty os.startfile os.kill subprocess.Popen time.sleep "
-    "socket.bind socket.connect socket.getaddrinfo socket.gethostbyname socket.sendto http.client.connect "
-    "urllib.Request smtplib.connect ftplib.connect imaplib.open poplib.connect sqlite3.connect "
-    "shutil.copyfile shutil.move shutil.rmtree tempfile.mkstemp tempfile.mkdtemp _thread.start_new_thread "
-    "pty.spawn webbrowser.open signal.pthread_kill".split()
+    [
+        "open",
+        "os.listdir",
+        "os.scandir",
+        "os.mkdir",
+        "os.remove",
+        "os.rename",
+        "os.rmdir",
+        "os.truncate",
+        "os.chmod",
+        "os.link",
+        "os.symlink",
+        "os.system",
+        "os.exec",
+        "os.posix_spawn",
+        "os.fork",
+        "os.forkpty",
+        "os.startfile",
+        "os.kill",
+        "subprocess.Popen",
+        "time.sleep",
+        "socket.bind",
+        "socket.connect",
+        "socket.getaddrinfo",
+        "socket.gethostbyname",
+        "socket.sendto",
+        "http.client.connect",
+        "urllib.Request",
+        "smtplib.connect",
+        "ftplib.connect",
+        "imaplib.open",
+        "poplib.connect",
+        "sqlite3.connect",
+        "shutil.copyfile",
+        "shutil.move",
+        "shutil.rmtree",
+        "tempfile.mkstemp",
+        "tempfile.mkdtemp",
+        "_thread.start_new_thread",
+        "pty.spawn",
+        "webbrowser.open",
+        "signal.pthread_kill",
+    ]
 )
 # Reading program text and time zones is no I/O of the workflow's: imports, tracebacks, zoneinfo.
 _READERS = frozenset({"importlib", "_frozen_importlib", "_frozen_importlib_external", "linecache"})

@@ -142,13 +142,9 @@ class Operations:
         for good, and ExecutionConflict when the signal id was used for something else.
         """
         if not NAME.fullmatch(name):
-            raise InvalidRequest(
-                "a signal name is 1 to 64 of A-Z a-z 0-9 . _ -", (("name", "bad characters"),)
-            )
+            raise InvalidRequest("a signal name is 1 to 64 of A-Z a-z 0-9 . _ -", (("name", "bad characters"),))
         if signal_id is not None and not EXECUTION_ID.fullmatch(signal_id):
-            raise InvalidRequest(
-                "a signal id is 1 to 128 of A-Z a-z 0-9 . _ -", (("signal_id", "bad characters"),)
-            )
+            raise InvalidRequest("a signal id is 1 to 128 of A-Z a-z 0-9 . _ -", (("signal_id", "bad characters"),))
         text = _text(payload)
         snapshot = await self.load(execution_id)
         held = next((one for one in snapshot.signals if one.signal_id == signal_id), None)
@@ -168,9 +164,7 @@ class Operations:
     def _check_payload(self, snapshot: Snapshot, name: str, text: str) -> None:
         replay = self.replay(snapshot)
         waiting = [
-            one
-            for one in (replay.outstanding.values() if replay else ())
-            if one.kind == "signal" and one.name == name
+            one for one in (replay.outstanding.values() if replay else ()) if one.kind == "signal" and one.name == name
         ]
         refused: InvalidRequest | None = None
         for command in waiting:
@@ -227,9 +221,7 @@ class Operations:
         while True:
             snapshot = await self.load(execution_id)
             execution = snapshot.execution
-            if generation is not None and (
-                execution.generation != generation or execution.status != "FAILED"
-            ):
+            if generation is not None and (execution.generation != generation or execution.status != "FAILED"):
                 return execution
             if execution.status != "FAILED":
                 raise WrongStatus(
@@ -241,9 +233,7 @@ class Operations:
                 return plan.execution
             generation = execution.generation  # if another was faster, its resume is ours
 
-    async def replay_dead_letters(
-        self, execution_ids: Sequence[str], rate: float | None = None
-    ) -> list[Resumed]:
+    async def replay_dead_letters(self, execution_ids: Sequence[str], rate: float | None = None) -> list[Resumed]:
         """Resumes failed executions one after the other, at most `rate` per second.
 
         What cannot be resumed is reported and does not stop the others.

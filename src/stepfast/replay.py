@@ -96,9 +96,7 @@ class Replay:
 
     # -- going on ------------------------------------------------------------------------------------
 
-    def advance(
-        self, records: Mapping[str, Record], applied: Sequence[str] = (), *, extend: bool = False
-    ) -> None:
+    def advance(self, records: Mapping[str, Record], applied: Sequence[str] = (), *, extend: bool = False) -> None:
         """Goes on with these records, following the durable order and, only if told to, extending it.
 
         `records` may be all of them or just those that are new; `applied` is the whole durable order.
@@ -189,9 +187,7 @@ class Replay:
                 self._break(NonDeterministic(f"what {id!r} has recorded no longer fits its type: {error}"))
             return
         failure = record.error or Failure("Unknown", "")
-        command.waiter.set_exception(
-            StepFailed(command.name, id, failure.type, failure.message, record.attempt)
-        )
+        command.waiter.set_exception(StepFailed(command.name, id, failure.type, failure.message, record.attempt))
 
     def _break(self, error: BaseException) -> None:
         """Fails the execution whatever workflow code makes of it."""
@@ -231,15 +227,13 @@ class Replay:
 
     # -- what the running code asks for ----------------------------------------------------------------
 
-    def step(
-        self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> asyncio.Future[Any]:
+    def step(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> asyncio.Future[Any]:
         id = self._id(step.name)
         text = step.arguments.encode(args, kwargs)
         record = self.records.get(id)
-        if record is not None and record.status != "OPEN" and record.input is not None:
-            if not step.arguments.codec.same(record.input, text):
-                raise self._mismatch(id, f"with the input {_short(record.input)}", f"it with {_short(text)}")
+        begun = record is not None and record.status != "OPEN" and record.input is not None
+        if record is not None and begun and not step.arguments.codec.same(record.input or "", text):
+            raise self._mismatch(id, f"with the input {_short(record.input or '')}", f"it with {_short(text)}")
         return self._issue(Command(id, "step", step.name, None, input=text, step=step))
 
     def signal(self, name: str, codec: Codec) -> asyncio.Future[Any]:
@@ -273,9 +267,7 @@ class Replay:
         seed = f"{self.execution.execution_id}|{key[0]}|{use}|{self._uses[key]}"
         return hashlib.sha256(seed.encode()).digest()
 
-    def new_task(
-        self, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context | None
-    ) -> WorkflowTask:
+    def new_task(self, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context | None) -> WorkflowTask:
         if self.closed:
             coroutine.close()
             raise Closed

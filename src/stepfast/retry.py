@@ -74,14 +74,10 @@ class Retry:
 
 
 def _exceptions(value: object) -> bool:
-    return isinstance(value, tuple) and all(
-        isinstance(one, type) and issubclass(one, BaseException) for one in value
-    )
+    return isinstance(value, tuple) and all(isinstance(one, type) and issubclass(one, BaseException) for one in value)
 
 
-def decide(
-    policy: Retry, error: BaseException, *, failures: int, elapsed: float, draw: random.Random
-) -> float | None:
+def decide(policy: Retry, error: BaseException, *, failures: int, elapsed: float, draw: random.Random) -> float | None:
     """Seconds until the next attempt, or None when the step has failed for good.
 
     `failures` counts this one; `elapsed` is seconds since the step's first attempt began.

@@ -8,7 +8,7 @@ from typing import Any
 
 from stepfast.history import failure_json, record_events
 from stepfast.model import Cursor, Event, Execution, Record, Snapshot
-from stepfast.replay import Replay, behind
+from stepfast.replay import Replay
 from stepfast.workflow import Workflow
 
 
@@ -33,9 +33,7 @@ def rewind(workflow: Workflow[..., Any], snapshot: Snapshot, now: float) -> Rewi
     failed = _replayed(workflow, execution, records, cursor.applied)
     pending = (one.id for one in records.values() if one.status == "FAILED" and one.id not in failed.taken)
     reopen = dict.fromkeys([*(id for id in execution.causes if id in records), *pending])
-    first = min(
-        (cursor.applied.index(id) for id in reopen if id in cursor.applied), default=len(cursor.applied)
-    )
+    first = min((cursor.applied.index(id) for id in reopen if id in cursor.applied), default=len(cursor.applied))
     applied = cursor.applied[:first]
     kept = {id: one for id, one in records.items() if id not in reopen}
     before = _replayed(workflow, execution, kept, applied)

@@ -165,9 +165,7 @@ class Worker:
         claim = _claim(execution, command, record, chained, now)
         if claim.recorded:  # interrupted for the last time
             return (
-                Delete()
-                if await self._store.put_record(execution.execution_id, claim, wake=True)
-                else Later(now + 1)
+                Delete() if await self._store.put_record(execution.execution_id, claim, wake=True) else Later(now + 1)
             )
         if not await self._store.put_record(execution.execution_id, claim, wake=False):
             return Later(now + 1.0)
@@ -203,9 +201,7 @@ class Worker:
             if following is None:
                 return Delete()
             run.command = replay.outstanding[following.id]
-            run.record = _chained_record(
-                run.execution, run.command, following, replay.records.get(following.id)
-            )
+            run.record = _chained_record(run.execution, run.command, following, replay.records.get(following.id))
 
     async def _following(self, run: _Run, outcome: Record) -> Chained | None:
         """Goes on with the replay; the claim of the next step if it may run right here (rule 7)."""
@@ -351,27 +347,17 @@ def _claim(
     held = record
     if held is None or held.status == "OPEN":
         held = (
-            _chained_record(execution, command, chained, record)
-            if chained
-            else _fresh(execution, command, record, now)
+            _chained_record(execution, command, chained, record) if chained else _fresh(execution, command, record, now)
         )
     revision = record.revision + 1 if record else 1
-    if (record is not None and record.status == "RUNNING") or (
-        chained and (record is None or record.status == "OPEN")
-    ):
+    if (record is not None and record.status == "RUNNING") or (chained and (record is None or record.status == "OPEN")):
         held = close_attempt(replace(held, interrupted=held.interrupted + 1), None, None, now)
         if step.at_most_once or held.interrupted >= MAX_INTERRUPTED:
-            why = (
-                "it runs at most once"
-                if step.at_most_once
-                else f"it was interrupted {held.interrupted} times"
-            )
+            why = "it runs at most once" if step.at_most_once else f"it was interrupted {held.interrupted} times"
             failure = Failure(
                 StepInterrupted.__name__, f"the process running it died in the middle, and {why}", step.name
             )
-            return replace(
-                held, status="FAILED", revision=revision, error=failure, ended_at=now, lease=None, due=None
-            )
+            return replace(held, status="FAILED", revision=revision, error=failure, ended_at=now, lease=None, due=None)
     return replace(
         held,
         status="RUNNING",
@@ -400,9 +386,7 @@ def _fresh(execution: Execution, command: Command, record: Record | None, now: f
     )
 
 
-def _chained_record(
-    execution: Execution, command: Command, chained: Chained, record: Record | None
-) -> Record:
+def _chained_record(execution: Execution, command: Command, chained: Chained, record: Record | None) -> Record:
     """The record as the chain's claim stands for it: first attempt running, nothing of it stored yet."""
     return Record(
         command.id,

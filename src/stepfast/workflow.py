@@ -58,9 +58,7 @@ def in_workflow() -> Commands | None:
 def _commands(what: str) -> Commands:
     commands = in_workflow()
     if commands is None:
-        raise ForbiddenInWorkflow(
-            f"{what} works only in workflow code: call it from a function with @workflow"
-        )
+        raise ForbiddenInWorkflow(f"{what} works only in workflow code: call it from a function with @workflow")
     return commands
 
 
@@ -279,9 +277,7 @@ class Workflow(Generic[P, R]):
         parameters = list(inspect.signature(function).parameters.values())
         positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         if len(parameters) > 1 or any(one.kind not in positional for one in parameters):
-            raise DefinitionError(
-                f"workflow {self.name!r} takes at most one argument: gather its inputs in one model"
-            )
+            raise DefinitionError(f"workflow {self.name!r} takes at most one argument: gather its inputs in one model")
         self._parameter = parameters[0] if parameters else None
         self.__name__ = self.name
         self.__doc__ = function.__doc__
@@ -376,11 +372,7 @@ def _name(name: object, what: str) -> str:
 
 def _seconds(value: Seconds, what: str, least: float = 1e-6) -> float:
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if (
-        isinstance(seconds, bool)
-        or not isinstance(seconds, int | float)
-        or not least <= seconds < float("inf")
-    ):
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not least <= seconds < float("inf"):
         raise DefinitionError(f"{what} is a number of seconds above 0 or a timedelta, not {value!r}")
     return float(seconds)
 

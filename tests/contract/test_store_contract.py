@@ -16,7 +16,10 @@ FAILURE = Failure("ValueError", "down", "pay", "Traceback …")
 
 
 def record(revision: int = 1, **changes: Any) -> Record:
-    return replace(Record("pay", "step", "pay", "RUNNING", 0, revision=revision, token="t", lease=1300.0, started_at=1000.0), **changes)
+    return replace(
+        Record("pay", "step", "pay", "RUNNING", 0, revision=revision, token="t", lease=1300.0, started_at=1000.0),
+        **changes,
+    )
 
 
 @pytest.fixture
@@ -77,7 +80,9 @@ def test_put_record_wakes_only_if_told_to(backend: Any, store: Any) -> None:
 
 
 @pytest.mark.parametrize(("stored", "written"), [(0, 2), (1, 1), (1, 3), (2, 2)])
-def test_put_record_refuses_a_revision_that_does_not_follow(backend: Any, store: Any, stored: int, written: int) -> None:
+def test_put_record_refuses_a_revision_that_does_not_follow(
+    backend: Any, store: Any, stored: int, written: int
+) -> None:
     for revision in range(1, stored + 1):
         assert backend.run(store.put_record("one", record(revision), wake=False))
     before = backend.run(store.load("one"))
@@ -137,7 +142,9 @@ def test_cancel_writes_the_records_with_the_status(backend: Any, store: Any) -> 
     assert not backend.run(store.put_record("one", record(2, status="SUCCEEDED"), wake=True))
 
 
-@pytest.mark.parametrize("records", [[record(3)], [record(2), Record("pay#2", "step", "pay", "CANCELLED", 0, revision=2)]])
+@pytest.mark.parametrize(
+    "records", [[record(3)], [record(2), Record("pay#2", "step", "pay", "CANCELLED", 0, revision=2)]]
+)
 def test_cancel_is_all_or_nothing(backend: Any, store: Any, records: list[Record]) -> None:
     backend.run(store.put_record("one", record(), wake=False))
     before = backend.run(store.load("one"))
@@ -235,7 +242,8 @@ def ids(page: Any) -> list[str]:
 
 
 def test_pages_are_newest_first_and_hold_each_execution_once(backend: Any, many: Any) -> None:
-    seen, cursor, pages = [], None, 0
+    seen: list[str] = []
+    cursor, pages = None, 0
     while pages == 0 or cursor is not None:
         page = backend.run(many.page(Query(limit=7, cursor=cursor)))
         seen, cursor, pages = seen + ids(page), page.next, pages + 1

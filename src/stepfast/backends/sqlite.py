@@ -182,9 +182,7 @@ class SqliteBackend:
     async def add_signal(self, execution_id: str, signal: Signal) -> Signal:
         def run(tx: Transaction) -> Signal:
             values = (execution_id, signal.signal_id, signal.name, signal.payload, signal.received_at)
-            if tx.execute(
-                "INSERT INTO signals VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", values
-            ).rowcount:
+            if tx.execute("INSERT INTO signals VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", values).rowcount:
                 self._wake(tx, execution_id)
                 return signal
             held = tx.execute(
@@ -239,12 +237,9 @@ class SqliteBackend:
         """
         with self._file.reading() as db:
             messages = [
-                rows.stored(row)
-                for row in db.execute(f"{rows.SELECT_MESSAGE} WHERE dead = 0 ORDER BY due, seq")
+                rows.stored(row) for row in db.execute(f"{rows.SELECT_MESSAGE} WHERE dead = 0 ORDER BY due, seq")
             ]
-            wakes = db.execute(
-                "SELECT execution_id, max(seq) FROM wakes GROUP BY execution_id ORDER BY 2"
-            ).fetchall()
+            wakes = db.execute("SELECT execution_id, max(seq) FROM wakes GROUP BY execution_id ORDER BY 2").fetchall()
         return [Stored(seq, due, delivery) for seq, due, delivery in messages], wakes
 
 
@@ -275,20 +270,16 @@ def _put_status(tx: Transaction, execution: Execution, status: str, generation: 
 def _fresh(tx: Transaction, execution_id: str, records: Sequence[Record]) -> bool:
     """True when every one of the records would be written; looked at first, so that nothing is half done."""
     sql = "SELECT revision FROM commands WHERE execution_id = ? AND id = ?"
-    return all(
-        (tx.execute(sql, (execution_id, one.id)).fetchone() or (0,))[0] == one.revision - 1 for one in records
-    )
+    return all((tx.execute(sql, (execution_id, one.id)).fetchone() or (0,))[0] == one.revision - 1 for one in records)
 
 
 def _cursor_is(tx: Transaction, execution_id: str, revision: int) -> bool:
     held = tx.execute("SELECT revision FROM cursors WHERE execution_id = ?", (execution_id,)).fetchone()
-    return (held or (0,))[0] == revision  # type: ignore[no-any-return]
+    return bool((held or (0,))[0] == revision)
 
 
 def _cursor_after(execution: Execution) -> str:
-    return base64.urlsafe_b64encode(
-        json.dumps([execution.created_at, execution.execution_id]).encode()
-    ).decode()
+    return base64.urlsafe_b64encode(json.dumps([execution.created_at, execution.execution_id]).encode()).decode()
 
 
 def _position(cursor: str) -> list[Any]:

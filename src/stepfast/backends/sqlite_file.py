@@ -227,11 +227,7 @@ class SqliteFile:
                     self._commit([write])
                 return
             log.warning("a write failed: %s", error)
-            failure = (
-                error
-                if not isinstance(error, sqlite3.Error)
-                else Unavailable(f"the database failed: {error}")
-            )
+            failure = error if not isinstance(error, sqlite3.Error) else Unavailable(f"the database failed: {error}")
             failure.__cause__ = error if failure is not error else None
             for write in batch:
                 write.error = failure

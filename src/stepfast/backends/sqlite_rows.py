@@ -36,9 +36,7 @@ UPDATE_EXECUTION = _update(
 )
 SELECT_RECORD = f"SELECT {', '.join(_RECORD)} FROM commands"
 INSERT_RECORD = _insert("commands", ("execution_id", *_RECORD))
-UPDATE_RECORD = _update(
-    "commands", _RECORD, "execution_id = :execution_id AND id = :id AND revision = :revision - 1"
-)
+UPDATE_RECORD = _update("commands", _RECORD, "execution_id = :execution_id AND id = :id AND revision = :revision - 1")
 SELECT_CURSOR = f"SELECT {', '.join(_CURSOR)} FROM cursors"
 INSERT_CURSOR = _insert("cursors", ("execution_id", *_CURSOR))
 UPDATE_CURSOR = _update("cursors", _CURSOR, "execution_id = :execution_id AND revision = :revision - 1")
@@ -82,9 +80,7 @@ def record(row: tuple[Any, ...], opened_at: float) -> Record:
     if held["status"] == "RUNNING" and (held["started_at"] or 0.0) < opened_at:
         held["lease"] = 0.0
     past = json.loads(held["attempts"]) if held["attempts"] else ()
-    held["attempts"] = tuple(
-        Attempt(**{**one, "error": one["error"] and Failure(**one["error"])}) for one in past
-    )
+    held["attempts"] = tuple(Attempt(**{**one, "error": one["error"] and Failure(**one["error"])}) for one in past)
     return Record(then=then, **held)
 
 
