@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import uuid
@@ -241,7 +240,7 @@ class Operations:
         results = []
         for index, execution_id in enumerate(execution_ids):
             if index and rate:
-                await asyncio.sleep(1 / rate)
+                await self._clock.sleep(1 / rate)
             try:
                 await self.resume(execution_id)
                 results.append(Resumed(execution_id, True))

@@ -102,6 +102,9 @@ class Clock(Protocol):
     def now(self) -> float:
         """Seconds since the epoch, UTC."""
 
+    async def sleep(self, seconds: float) -> None:
+        """Waits, letting others run."""
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import math
 import random
@@ -239,7 +238,7 @@ class Worker:
             except Unavailable:
                 if self._clock.now() + pause > (run.record.lease or 0.0):
                     raise
-                await asyncio.sleep(pause)
+                await self._clock.sleep(pause)
                 pause = min(2.0, pause * 2)
 
     # -- one attempt -------------------------------------------------------------------------------------

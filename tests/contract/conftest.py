@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import pytest
 
 from stepfast.backends.sqlite import SqliteBackend, Stored
+from stepfast.backends.sqlite_file import SqliteFile
 
 T = TypeVar("T")
 
@@ -23,6 +24,9 @@ class FixedClock:
     def now(self) -> float:
         return self.time
 
+    async def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
 
 class Backend:
     """One backend under test: `run` awaits a port call, `woken` and `messages` are what the engine would get."""
@@ -35,7 +39,7 @@ class Backend:
         self.open()
 
     def open(self) -> None:
-        self.ports = SqliteBackend(self.path, self.clock)
+        self.ports = SqliteBackend(SqliteFile(self.path), self.clock)
         self.ports.on_wake = lambda execution_id, seq: self.woken.append(execution_id)
         self.ports.on_message = self.messages.append
 

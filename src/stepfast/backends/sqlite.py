@@ -11,11 +11,10 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from stepfast.backends import sqlite_rows as rows
-from stepfast.backends.sqlite_file import Durability, SqliteFile, Transaction
+from stepfast.backends.sqlite_file import SqliteFile, Transaction
 from stepfast.errors import InvalidRequest
 from stepfast.model import Cursor, Event, Execution, Message, Record, Signal, Snapshot
 from stepfast.ports import Clock, Delivery, Page, Query
@@ -33,8 +32,8 @@ class Stored:
 class SqliteBackend:
     """Both ports on one file; `on_message` and `on_wake` are called, from the writer's thread, after commits."""
 
-    def __init__(self, path: Path, clock: Clock, durability: Durability = "full") -> None:
-        self._file = SqliteFile(path, durability)
+    def __init__(self, file: SqliteFile, clock: Clock) -> None:
+        self._file = file
         self._clock = clock
         self._opened_at = clock.now()
         self.on_message: Callable[[Stored], None] = lambda stored: None

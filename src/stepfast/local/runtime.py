@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from stepfast.advancer import Advancer
 from stepfast.backends.sqlite import SqliteBackend, Stored
-from stepfast.backends.sqlite_file import Durability
+from stepfast.backends.sqlite_file import Durability, SqliteFile
 from stepfast.errors import Unavailable
 from stepfast.local.inbox import Advance, Bell, Inbox
 from stepfast.operations import Operations
@@ -40,6 +40,9 @@ class SystemClock:
     def now(self) -> float:
         return time.time()
 
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
 
 class Runtime:
     """Owns one file and runs its executions until closed; use it as a context manager.
@@ -58,7 +61,7 @@ class Runtime:
     ) -> None:
         self.registry = registry
         self._clock = clock or SystemClock()
-        self._backend = SqliteBackend(path, self._clock, durability)
+        self._backend = SqliteBackend(SqliteFile(path, durability), self._clock)
         self._inbox = Inbox()
         self._backend.on_message = self._inbox.put_message
         self._backend.on_wake = self._inbox.put_wake
