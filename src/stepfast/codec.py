@@ -5,20 +5,20 @@ What workflow code sees is always the decoded text, in the first run as in every
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import inspect
 import json
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Never, NoReturn
 
-from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
+from pydantic import JsonValue, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
-from pydantic_core import PydanticSerializationError, SchemaSerializer, SchemaValidator, to_jsonable_python
+from pydantic_core import PydanticSerializationError, SchemaSerializer, SchemaValidator
 from typing_extensions import TypedDict
 
 from stepfast.errors import DefinitionError, InvalidRequest, NotStorable
+from stepfast.parts import difference, equal, not_finite, path_of, unserializable
 
 # Bytes that are not UTF-8 and NaN would fail or turn to null under pydantic's own settings.
 _CONFIG = {"ser_json_bytes": "base64", "val_json_bytes": "base64", "ser_json_inf_nan": "constants"}
@@ -37,6 +37,8 @@ class Codec:
 
     def __init__(self, annotation: Any, where: str) -> None:
         self._annotation: Any = JsonValue if annotation is inspect.Parameter.empty else annotation
+        if annotation is Never or annotation is NoReturn:  # a step that only ever raises
+            self._annotation = None
         self.where = where
 
     @cached_property
@@ -55,6 +57,13 @@ class Codec:
     @cached_property
     def _validator(self) -> SchemaValidator:
         return SchemaValidator(self._schema, _CONFIG, _use_prebuilt=False)  # type: ignore[arg-type]
+
+    @cached_property
+    def _taker(self) -> SchemaValidator:
+        # A TypedDict may hold keys that its type does not name; reading ignores them, storing must not.
+        if not _mentions(self._schema, {"typed-dict"}):
+            return self._validator
+        return SchemaValidator(_with_config(self._schema, closed=True), _CONFIG, _use_prebuilt=False)  # type: ignore[arg-type]
 
     @cached_property
     def _serializer(self) -> SchemaSerializer:
@@ -81,15 +90,21 @@ class Codec:
         for one that JSON cannot hold (NaN, open files) or cannot tell from another (a date in `date | str`).
         """
         try:
-            valid = self._validator.validate_python(value)
-        except ValidationError as error:
-            raise self._refused(error) from error
+            return self._encode(value)
+        except RecursionError as error:
+            raise NotStorable(f"{self.where} cannot be stored as JSON: it is nested too deeply or in itself") from error
+
+    def _encode(self, value: Any) -> tuple[str, Any]:
         try:
-            raw = self._serializer.to_json(valid, exclude_computed_fields=True, by_alias=False, warnings="error")
+            valid = self._taker.validate_python(value)
+        except ValidationError as error:
+            raise self._refused(error, value) from error
+        try:
+            raw = self._serializer.to_json(valid, round_trip=True, by_alias=False, warnings="error")
         except (PydanticSerializationError, ValueError) as error:
-            where = _unserializable(valid)
+            where = unserializable(valid)
             raise NotStorable(f"{self.where}{where} cannot be stored as JSON: {_first_line(error)}", where) from error
-        if (b"NaN" in raw or b"Infinity" in raw) and (path := _not_finite(json.loads(raw))) is not None:
+        if (b"NaN" in raw or b"Infinity" in raw) and (path := not_finite(json.loads(raw))) is not None:
             raise NotStorable(
                 f"{self.where}{path} cannot be stored as JSON: not a finite number; use None or a Decimal",
                 path,
@@ -98,8 +113,10 @@ class Codec:
         try:
             back = self._validator.validate_json(raw, by_alias=True, by_name=True)
         except ValidationError as error:
-            raise self._refused(error) from error
-        if self._ambiguous and (path := _difference(valid, back)) is not None:
+            raise self._refused(error, valid) from error
+        if (self._ambiguous or not equal(valid, back)) and (
+            path := difference(valid, back, exact=self._ambiguous)
+        ) is not None:
             raise NotStorable(
                 f"{self.where}{path} would come back from JSON as another value or type; "
                 "give it an exact type (a model, or a union with a discriminator)",
@@ -112,7 +129,8 @@ class Codec:
         try:
             return self._validator.validate_json(text, by_alias=True, by_name=True)
         except ValidationError as error:
-            fields = tuple((_path(one["loc"]).lstrip("."), one["msg"]) for one in error.errors(include_url=False))
+            given = _parsed(text)
+            fields = tuple((path_of(one, given).lstrip("."), one["msg"]) for one in error.errors(include_url=False))
             told = "; ".join(f"{path or 'the value'}: {message}" for path, message in fields[:5])
             raise InvalidRequest(f"{self.where}: {told}", fields) from error
 
@@ -126,9 +144,9 @@ class Codec:
         except (InvalidRequest, NotStorable):
             return False
 
-    def _refused(self, error: ValidationError) -> NotStorable:
+    def _refused(self, error: ValidationError, value: Any) -> NotStorable:
         first = error.errors(include_url=False, include_input=False)[0]
-        path = _path(first["loc"])
+        path = path_of(first, value)
         return NotStorable(f"{self.where}{path}: {first['msg']}", path)
 
 
@@ -176,78 +194,40 @@ def hints_of(function: Callable[..., Any], where: str) -> dict[str, Any]:
         raise DefinitionError(f"{where}: an annotation cannot be resolved: {error}") from error
 
 
-def _with_config(node: Any) -> Any:
+# What a schema quotes from the program rather than says itself.
+_QUOTED = frozenset({"default", "metadata", "expected", "members", "cls"})
+
+
+def _with_config(node: Any, closed: bool = False) -> Any:
     if isinstance(node, dict):
-        copy = {key: _with_config(value) for key, value in node.items()}
+        copy = {key: value if key in _QUOTED else _with_config(value, closed) for key, value in node.items()}
         if copy.get("type") in {"model", "dataclass", "typed-dict"}:
             copy["config"] = {**(node.get("config") or {}), **_CONFIG}
+            if closed and copy.get("extra_behavior") == "ignore" and copy["type"] == "typed-dict":
+                copy["extra_behavior"] = "forbid"
         return copy
-    if isinstance(node, (list, tuple)):
-        return type(node)(_with_config(one) for one in node) if type(node) in (list, tuple) else node
+    if type(node) in (list, tuple):
+        return type(node)(_with_config(one, closed) for one in node)
     return node
 
 
 def _mentions(node: Any, types: set[str]) -> bool:
     if isinstance(node, dict):
-        return node.get("type") in types or any(_mentions(value, types) for value in node.values())
+        return node.get("type") in types or any(
+            _mentions(value, types) for key, value in node.items() if key not in _QUOTED
+        )
     if isinstance(node, (list, tuple)):
         return any(_mentions(value, types) for value in node)
     return False
 
 
-def _path(location: tuple[int | str, ...]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0].removeprefix("Error serializing to JSON: ")
-
-
-def _children(value: Any) -> dict[str, Any] | None:
-    """The parts of a composite value by path; None for a leaf."""
-    if isinstance(value, BaseModel):
-        return {f".{name}": getattr(value, name) for name in type(value).model_fields}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f".{one.name}": getattr(value, one.name, None) for one in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {f".{key}": one for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return {f"[{index}]": one for index, one in enumerate(value)}
-    return None
-
-
-def _unserializable(value: Any) -> str:
-    """Path of the first part that has no JSON form of its own."""
-    for path, child in (_children(value) or {}).items():
-        try:
-            to_jsonable_python(child, bytes_mode="base64")
-        except (PydanticSerializationError, ValueError):
-            return path + _unserializable(child)
-    return ""
-
-
-def _not_finite(value: Any) -> str | None:
-    """Path of the first NaN or infinity in parsed JSON; None where there is none."""
-    if isinstance(value, float):
-        return "" if value != value or value in (float("inf"), float("-inf")) else None
-    for path, child in (_children(value) or {}).items():
-        if (inner := _not_finite(child)) is not None:
-            return path + inner
-    return None
-
-
-def _difference(left: Any, right: Any) -> str | None:
-    """Path of the first part that differs in type or value; None when nothing does."""
-    if type(left) is not type(right):
-        return ""
-    children = _children(left)
-    if children is not None:
-        others = _children(right) or {}
-        if children.keys() != others.keys():
-            return ""
-        for path, child in children.items():
-            if (inner := _difference(child, others[path])) is not None:
-                return path + inner
-        return None
-    comparable = "__eq__" in {name for kind in type(left).__mro__[:-1] for name in vars(kind)}
-    return "" if comparable and left != right else None
+    said = str(error).removeprefix("Error serializing to JSON: ").removeprefix("Pydantic serializer warnings:\n")
+    return said.splitlines()[0].strip()

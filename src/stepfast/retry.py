@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import Literal, get_args
+from types import UnionType
+from typing import Any, Literal, get_args
 
 from stepfast.errors import DefinitionError, GiveUp, NotStorable, RetryAfter
 
@@ -42,20 +43,20 @@ class Retry:
     def __post_init__(self) -> None:
         wrong = [
             said
-            for said, bad in (
-                ("max_attempts is a whole number from 1 up", not self.max_attempts >= 1),
-                ("initial is a number of seconds from 0 up", not 0 <= self.initial < float("inf")),
-                ("backoff is a factor from 1 up", not 1 <= self.backoff < float("inf")),
-                ("max_delay is a number of seconds from 0 up", not self.max_delay >= 0),
-                (f"jitter is one of {', '.join(get_args(Jitter))}", self.jitter not in get_args(Jitter)),
+            for said, good in (
+                ("max_attempts is a whole number from 1 up", _number(self.max_attempts, 1, int)),
+                ("initial is a number of seconds from 0 up", _number(self.initial, 0)),
+                ("backoff is a factor from 1 up", _number(self.backoff, 1)),
+                ("max_delay is a number of seconds from 0 up", _number(self.max_delay, 0)),
+                (f"jitter is one of {', '.join(get_args(Jitter))}", self.jitter in get_args(Jitter)),
                 (
                     "max_elapsed is None or seconds above 0",
-                    not (self.max_elapsed is None or self.max_elapsed > 0),
+                    self.max_elapsed is None or (_number(self.max_elapsed, 0) and self.max_elapsed > 0),
                 ),
-                ("retry_on is a tuple of exception classes", not _exceptions(self.retry_on)),
-                ("give_up_on is a tuple of exception classes", not _exceptions(self.give_up_on)),
+                ("retry_on is a tuple of exception classes", _exceptions(self.retry_on)),
+                ("give_up_on is a tuple of exception classes", _exceptions(self.give_up_on)),
             )
-            if bad
+            if not good
         ]
         if wrong:
             raise DefinitionError("Retry: " + "; ".join(wrong))
@@ -65,12 +66,16 @@ class Retry:
         try:
             full = min(self.max_delay, self.initial * self.backoff ** (failures - 1))
         except OverflowError:
-            full = self.max_delay
+            full = self.max_delay if self.initial else 0.0
         if self.jitter == "full":
             return draw.uniform(0.0, full)
         if self.jitter == "equal":
             return draw.uniform(full / 2, full)
         return full
+
+
+def _number(value: Any, least: float, kind: type | UnionType = int | float) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool) and least <= value < float("inf")
 
 
 def _exceptions(value: object) -> bool:

@@ -252,6 +252,7 @@ class Worker:
             execution_id=run.execution.execution_id,
             step_id=command.id,
             attempt=record.attempt,
+            generation=record.generation,
             idempotency_key=f"{run.execution.execution_id}-{key}",
             deadline=datetime.fromtimestamp((record.started_at or extended) + step.timeout, UTC),
             logger=logging.LoggerAdapter(

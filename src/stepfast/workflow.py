@@ -233,12 +233,14 @@ class StepContext:
     """What a running step knows of itself; get it with `current_step()`.
 
     `idempotency_key` is the same in every attempt of this command, also after a resume: hand it to a
-    payment provider and a repeated attempt charges once. `deadline` is when this attempt times out, UTC.
+    payment provider and a repeated attempt charges once. `generation` is how often the execution has been
+    resumed. `deadline` is when this attempt times out, UTC.
     """
 
     execution_id: str
     step_id: str
     attempt: int
+    generation: int
     idempotency_key: str
     deadline: datetime
     logger: logging.LoggerAdapter[logging.Logger] = field(repr=False)

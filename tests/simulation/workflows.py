@@ -1,0 +1,216 @@
+"""Workflows to break: sequences, fan-outs, races, timeouts, compensation, signals, locks, cancelled tasks.
+
+Their steps ask the world in which they run whether to fail; a step's result is its name and argument.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from stepfast import GiveUp, Retry, StepFailed, signal, step, workflow
+from stepfast.workflow import Step, Workflow
+
+QUICK = Retry(max_attempts=3, initial=5.0, backoff=1.0, jitter="none")
+FAILS = {"s2": 2, "b": 1, "bad": 9, "q": 1}
+"""How many attempts of a step fail."""
+
+
+def make(name: str, **options: Any) -> Step[..., Any]:
+    async def work(argument: Any = None) -> list[Any]:
+        return [name, argument]
+
+    return step(name=name, retry=QUICK, timeout=30, **options)(work)
+
+
+STEPS = {
+    name: make(name)
+    for name in [
+        *(f"s{n}" for n in range(6)),
+        *"abcdpqrz",
+        *["end", "note", "notify", "slow", "fallback", "bad", "compensate", "down", "report", "work", "tidy", "refund"],
+    ]
+}
+STEPS["once"] = make("once", at_most_once=True)
+
+
+def do(name: str, argument: Any = None) -> Any:
+    return STEPS[name](argument)
+
+
+@workflow("linear")
+async def linear() -> Any:
+    value = None
+    for index in range(6):
+        value = (await do(f"s{index}", index))[0]
+    return value
+
+
+@workflow("fan_out")
+async def fan_out() -> Any:
+    first = await asyncio.gather(do("a"), do("b"), do("c"))
+    joined = await do("d", [one[0] for one in first])
+
+    async def branch(index: int) -> Any:
+        return await do("q", await do("p", [index, joined[0]]))
+
+    return await do("z", await asyncio.gather(*[branch(index) for index in range(3)]))
+
+
+@workflow("race")
+async def race() -> Any:
+    tasks = [asyncio.ensure_future(do(name)) for name in "abc"]
+    done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    winner = sorted(one.result()[0] for one in done)
+    note = await do("notify", winner)
+    await asyncio.gather(*rest)
+    return await do("end", [winner, note])
+
+
+@workflow("completed")
+async def completed() -> Any:
+    async def branch(index: int) -> Any:
+        await do("p", index)
+        return await do("q", index)
+
+    seen = []
+    for one in asyncio.as_completed([branch(index) for index in range(4)]):
+        seen.append((await one)[1])
+        await do("note", seen)
+    return sorted(seen)
+
+
+@workflow("timed")
+async def timed() -> Any:
+    try:
+        async with asyncio.timeout(3):
+            value = await do("slow")
+    except TimeoutError:
+        value = await do("fallback")
+    await asyncio.sleep(50)
+    try:
+        await do("bad")
+    except StepFailed:
+        await do("compensate", value)
+    return (await do("end"))[0]
+
+
+@workflow("saga")
+async def saga() -> Any:
+    first = await do("a")
+    try:
+        second = await do("down", first)
+    except StepFailed:
+        await do("notify", "failed")  # same id as below, other argument
+        raise
+    await do("notify", "worked")
+    return await do("end", second)
+
+
+@workflow("halves")
+async def halves() -> Any:
+    async def branch(index: int) -> Any:
+        value = await do("p", index)
+        value = await do("down" if index % 2 else "q", value)
+        return await do("r", value)
+
+    try:
+        async with asyncio.TaskGroup() as group:  # one failure cancels the siblings
+            tasks = [group.create_task(branch(index)) for index in range(4)]
+    except* StepFailed as failures:
+        await do("report", len(failures.exceptions))
+        raise
+    return await do("end", [one.result() for one in tasks])
+
+
+@workflow("approvals")
+async def approvals() -> Any:
+    first = await signal("go", int)
+    work = asyncio.ensure_future(do("work", first))
+    second, third = await asyncio.gather(signal("go", int), signal("go", int))
+    try:
+        value = await do("down", [second, third])
+    finally:
+        await do("tidy", second)
+    ended = await do("end", [(await work)[0], value[0]])
+    return [ended[0], sorted([first, second, third])]
+
+
+@workflow("deadline")
+async def deadline() -> Any:
+    got = []
+    for _ in range(3):
+        try:
+            got.append(await signal("go", int, timeout=20))
+        except TimeoutError:
+            got.append(-1)
+            await do("note", len(got))
+    return len(got)
+
+
+@workflow("semaphore")
+async def semaphore() -> Any:
+    gate, queue = asyncio.Semaphore(2), asyncio.Queue[int]()
+
+    async def worker(index: int) -> None:
+        async with gate:
+            await do("p", index)
+            await do("b", index)
+        queue.put_nowait(index)
+
+    async with asyncio.TaskGroup() as group:
+        for index in range(5):
+            group.create_task(worker(index))
+    return await do("end", sorted([await queue.get() for _ in range(5)]))
+
+
+@workflow("cancels")
+async def cancels() -> Any:
+    async def tidy() -> None:
+        try:
+            await do("slow")
+        except asyncio.CancelledError:
+            await do("refund")
+            raise
+
+    task = asyncio.create_task(tidy())
+    first = await do("a")
+    task.cancel()
+    outcome = await asyncio.gather(task, return_exceptions=True)
+    assert len(outcome) == 1
+    return await do("end", first)
+
+
+@workflow("only_once")
+async def only_once() -> Any:
+    results = []
+    for index in range(3):
+        try:
+            results.append((await do("once", index))[1])
+        except StepFailed as error:
+            assert error.error_type == "StepInterrupted", error
+            results.append(None)
+    await do("end", results)
+    return len(results)
+
+
+@workflow("nested")
+async def nested() -> Any:
+    async def inner(index: int) -> Any:
+        return await asyncio.gather(do("p", index), asyncio.wait_for(do("q", index), 500))
+
+    outer = await asyncio.gather(*(inner(index) for index in range(3)), do("s2"))
+    if len(outer) != 4:
+        raise GiveUp("lost one")
+    for _ in range(3):
+        await do("note", None)
+    return len(outer)
+
+
+WORKFLOWS: dict[str, Workflow[..., Any]] = {
+    one.name: one
+    for one in (
+        linear, fan_out, race, completed, timed, saga, halves,
+        approvals, deadline, semaphore, cancels, only_once, nested,
+    )
+}  # fmt: skip
