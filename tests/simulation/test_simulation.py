@@ -1,7 +1,7 @@
 """Thousands of seeded runs of the real engine, each checked against the protocol's invariants.
 
-    python -m tests.simulation.test_simulation WORKFLOW SEED     repeats one run and prints its trace
-    python -m tests.simulation.test_simulation --seconds 600     soaks: new seeds until the time is over
+python -m tests.simulation.test_simulation WORKFLOW SEED     repeats one run and prints its trace
+python -m tests.simulation.test_simulation --seconds 600     soaks: new seeds until the time is over
 """
 
 from __future__ import annotations
@@ -49,6 +49,9 @@ def check(world: World, status: str) -> None:
     resumed = [one for one in kept if one.type == "execution-resumed"]
     if len(resumed) != execution.generation:
         raise Violation(f"a-failure-is-resumed-once: {execution.generation} generations, {len(resumed)} resumes")
+    failed = {one.details["generation"] for one in kept if one.type == "execution-failed"}
+    if failed - world.parked:
+        raise Violation(f"every-failure-has-its-dead-letter: generations {failed - world.parked} have none")
     if status == "SUCCEEDED":
         replay = Replay(WORKFLOWS[world.workflow], execution)
         replay.advance(snapshot.records, snapshot.cursor.applied)

@@ -156,13 +156,19 @@ class World:
         self.advancing = False
         self.queue: dict[int, tuple[float, Stored]] = {}
         self.dead_letters: list[Message] = []
+        self.parked: set[int] = set()
         self.unsent = {0, 1, 2}
         self.backend = SqliteBackend(InlineFile(), Clock(self, 0.0))  # type: ignore[arg-type]
         self._connect()
 
     def _connect(self) -> None:
         self.backend.on_wake = self._woken
-        self.backend.on_message = lambda stored: self.queue.update({stored.seq: (stored.due, stored)})
+        self.backend.on_message = self._arrived
+
+    def _arrived(self, stored: Stored) -> None:
+        self.queue[stored.seq] = (stored.due, stored)
+        if stored.delivery.message.kind == "park":
+            self.parked.add(stored.delivery.message.generation)
 
     def _woken(self, execution_id: str, seq: int) -> None:
         self.wakes[execution_id] = max(seq, self.wakes.get(execution_id, 0))
