@@ -10,14 +10,14 @@ import inspect
 import json
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, Never, NoReturn
+from typing import Any, Never, NoReturn, get_type_hints
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 from pydantic_core import PydanticSerializationError, SchemaSerializer, SchemaValidator
 from typing_extensions import TypedDict
 
-from stepfast.errors import DefinitionError, InvalidRequest, NotStorable
+from stepfast.errors import DefinitionError, InvalidRequest, NotStorable, StepfastError
 from stepfast.parts import difference, equal, not_finite, path_of, unserializable
 
 # Bytes that are not UTF-8 and NaN would fail or turn to null under pydantic's own settings.
@@ -45,9 +45,11 @@ class Codec:
     def adapter(self) -> TypeAdapter[Any]:
         """Pydantic's own adapter; DefinitionError for a type that pydantic cannot describe."""
         try:
-            return TypeAdapter(self._annotation)
+            adapter = TypeAdapter(self._annotation)
+            adapter.rebuild(raise_errors=True)  # else a name that nobody defines is only missed on use
+            return adapter
         except (PydanticUserError, NameError, TypeError) as error:
-            reason = str(error).splitlines()[0]
+            reason = str(error).splitlines()[0].partition(". Set `arbitrary_types_allowed")[0]
             raise DefinitionError(f"{self.where}: {self._annotation!r} has no JSON form: {reason}") from error
 
     @cached_property
@@ -91,8 +93,12 @@ class Codec:
         """
         try:
             return self._encode(value)
+        except StepfastError:
+            raise
         except RecursionError as error:
             raise NotStorable(f"{self.where} cannot be stored as JSON: it is nested too deeply or in itself") from error
+        except Exception as error:  # a validator or serializer of the type's own
+            raise NotStorable(f"{self.where} cannot be stored as JSON: {_told(error)}") from error
 
     def _encode(self, value: Any) -> tuple[str, Any]:
         try:
@@ -126,13 +132,16 @@ class Codec:
 
     def decode(self, text: str) -> Any:
         """The value of a JSON text; InvalidRequest names every field that does not fit."""
+        validator = self._validator
         try:
-            return self._validator.validate_json(text, by_alias=True, by_name=True)
+            return validator.validate_json(text, by_alias=True, by_name=True)
         except ValidationError as error:
             given = _parsed(text)
             fields = tuple((path_of(one, given).lstrip("."), one["msg"]) for one in error.errors(include_url=False))
             told = "; ".join(f"{path or 'the value'}: {message}" for path, message in fields[:5])
             raise InvalidRequest(f"{self.where}: {told}", fields) from error
+        except Exception as error:  # a validator of the type's own
+            raise InvalidRequest(f"{self.where}: {_told(error)}", (("", _told(error)),)) from error
 
     def same(self, left: str, right: str) -> bool:
         """True when two texts mean the same value; a field added with a default makes no difference."""
@@ -140,7 +149,7 @@ class Codec:
             return True
         try:
             one, other = self.decode(left), self.decode(right)
-            return bool(one == other) or self.encode(one)[0] == self.encode(other)[0]
+            return equal(one, other) or self.encode(one)[0] == self.encode(other)[0]
         except (InvalidRequest, NotStorable):
             return False
 
@@ -160,8 +169,12 @@ class Arguments:
 
     @cached_property
     def codec(self) -> Codec:
-        fields: dict[str, Any] = {}
         make: Any = TypedDict
+        return Codec(make("Arguments", self._fields, total=False), self._where)
+
+    @cached_property
+    def _fields(self) -> dict[str, Any]:
+        fields: dict[str, Any] = {}
         hints = hints_of(self._function, self._where)
         for name, parameter in self.signature.parameters.items():
             kind = hints.get(name, JsonValue)
@@ -170,7 +183,13 @@ class Arguments:
             elif parameter.kind is parameter.VAR_KEYWORD:
                 kind = dict[str, kind]  # type: ignore[valid-type]
             fields[name] = kind
-        return Codec(make("Arguments", fields, total=False), self._where)
+        return fields
+
+    def check(self) -> None:
+        """Builds the codec now; DefinitionError names the parameter whose type has no JSON form."""
+        for name, kind in self._fields.items():
+            _ = Codec(kind, f"{self._where} {name!r}").adapter
+        _ = self.codec.adapter
 
     def encode(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
         """JSON text of the arguments; TypeError as for any wrong call, NotStorable as in Codec.encode."""
@@ -189,7 +208,7 @@ class Arguments:
 def hints_of(function: Callable[..., Any], where: str) -> dict[str, Any]:
     """Resolved annotations of a function; DefinitionError when one names something unknown."""
     try:
-        return inspect.get_annotations(function, eval_str=True)
+        return get_type_hints(function, include_extras=True) if hasattr(function, "__annotations__") else {}
     except (NameError, SyntaxError, AttributeError, TypeError) as error:
         raise DefinitionError(f"{where}: an annotation cannot be resolved: {error}") from error
 
@@ -226,6 +245,10 @@ def _parsed(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return None
+
+
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _first_line(error: BaseException) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from stepfast.failure import causes_of, failure_of
 from stepfast.model import Execution, Message
 from stepfast.ports import Clock, Queue, Store
-from stepfast.replay import Replay, causes_of, failure_of
+from stepfast.replay import Replay
 
 
 async def finish(store: Store, queue: Queue, clock: Clock, execution: Execution, replay: Replay) -> bool:

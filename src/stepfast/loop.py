@@ -1,7 +1,7 @@
 """The deterministic event loop of workflow code: a FIFO of ready handles, no I/O, recorded time.
 
-Everything an asyncio loop offers beyond that is refused with a word on what to do instead. So are
-I/O calls that workflow code makes past the loop, as far as the interpreter's audit events tell.
+Everything an asyncio loop offers beyond that is refused with a word on what to do instead; what
+workflow code does past the loop is refused by forbidden.py.
 """
 
 from __future__ import annotations
@@ -12,11 +12,26 @@ import contextlib
 import contextvars
 import sys
 import types
-from collections.abc import Callable, Coroutine, Iterator
+import weakref
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import Any, NoReturn, Protocol
 
+from stepfast import forbidden as forbidden  # its audit hook comes with the loop
 from stepfast.errors import ForbiddenInWorkflow
 from stepfast.workflow import CommandLoop, Commands, in_workflow
+
+FOREVER = 253_402_300_799.0
+"""The end of the year 9999: a timer due later, or never, is due then."""
+SPIN = 1_000_000
+"""Handles that may run between two results; workflow code that needs more is going in circles."""
+PATIENCE = 100
+"""How often code that a discarded replay ends may await anew in its `finally` blocks."""
+
+_undead: list[object] = []
+
+
+class Closed(BaseException):
+    """Ends workflow code whose replay is discarded, and refuses the commands of its `finally` blocks."""
 
 
 class Owner(Commands, Protocol):
@@ -24,8 +39,9 @@ class Owner(Commands, Protocol):
 
     def timer(self, handle: asyncio.TimerHandle, when: float) -> None: ...
     def timer_cancelled(self, handle: asyncio.TimerHandle) -> None: ...
-    def refuse(self, error: ForbiddenInWorkflow) -> ForbiddenInWorkflow: ...
-    def new_task(self, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context | None) -> WorkflowTask: ...
+    def new_task(
+        self, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context | None, name: str | None = None
+    ) -> WorkflowTask: ...
 
 
 class WorkflowFuture(asyncio.Future[Any]):
@@ -53,12 +69,13 @@ class WorkflowTask(asyncio.Task[Any]):
         reserved: str | None,
         loop: WorkflowLoop,
         context: contextvars.Context | None,
+        name: str | None = None,
     ) -> None:
         self.number = number
         self.path = path
         self.reserved = reserved
         self._log_destroy_pending = False
-        super().__init__(coroutine, loop=loop, name=path or "workflow", context=context)
+        super().__init__(coroutine, loop=loop, name=name or path or "workflow", context=context)
         # asyncio's global registry holds tasks by hash: thousands of replays would collide in it.
         asyncio.tasks._unregister_task(self)
 
@@ -70,11 +87,20 @@ class WorkflowLoop(CommandLoop):
     """Runs handles in order until none is ready; time stands still unless the replay moves `clock`."""
 
     def __init__(self, owner: Owner, clock: float) -> None:
-        self.commands: Owner = owner
+        # Not a strong reference: a replay that is dropped must go at once, before the collector finds
+        # its coroutines and runs their `finally` blocks where no command is refused.
+        self._owner = weakref.ref(owner)
         self.clock = clock
         self.ready: collections.deque[asyncio.Handle] = collections.deque()
         self._numbers = 0
         self._generators: list[Any] = []
+
+    @property
+    def commands(self) -> Owner:
+        owner = self._owner()
+        if owner is None:
+            raise Closed
+        return owner
 
     # -- what asyncio's own primitives need --------------------------------------------------------
 
@@ -97,7 +123,7 @@ class WorkflowLoop(CommandLoop):
         return WorkflowFuture(self.number(), self)
 
     def create_task(self, coro: Any, *, name: Any = None, context: Any = None, **_: Any) -> WorkflowTask:
-        return self.commands.new_task(coro, context)
+        return self.commands.new_task(coro, context, name)
 
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:  # type: ignore[override]
         handle = asyncio.Handle(callback, args, self, context)
@@ -112,6 +138,9 @@ class WorkflowLoop(CommandLoop):
     def call_at(  # type: ignore[override]
         self, when: float, callback: Any, *args: Any, context: Any = None
     ) -> asyncio.TimerHandle:
+        if when != when:
+            raise ValueError("a timer takes a number of seconds, not NaN")
+        when = min(max(when, self.clock), FOREVER)
         handle = asyncio.TimerHandle(when, callback, args, self, context)
         self.commands.timer(handle, when)
         return handle
@@ -125,23 +154,37 @@ class WorkflowLoop(CommandLoop):
         self._numbers += 1
         return self._numbers
 
-    def run_until_blocked(self) -> None:
-        """Runs everything that can run without another result."""
+    def run_until_blocked(self) -> bool:
+        """Runs everything that can run without another result; False when there is no end to it."""
         ready = self.ready
         with self.entered():
-            while ready:
+            for _ in range(SPIN):
+                if not ready:
+                    return True
                 handle = ready.popleft()
                 if not handle.cancelled():
                     # asyncio lets these two through; the task holds them as its exception as well.
                     with contextlib.suppress(SystemExit, KeyboardInterrupt):
                         handle._run()
+        return not ready
 
-    def close_generators(self) -> None:
-        """Closes async generators here and now, not when and where the collector comes by."""
-        for generator in reversed(self._generators):
-            with contextlib.suppress(BaseException):
-                generator.aclose().send(None)
-        self._generators.clear()
+    def discard(self, coroutines: Iterable[Coroutine[Any, Any, Any]]) -> None:
+        """Ends coroutines and async generators here and now, not when and where the collector comes by.
+
+        They are thrown an error rather than closed: before Python 3.13 closing a coroutine does not
+        reach an async generator that it awaits.
+        """
+        self.discarded = True
+        with self.entered():
+            for coroutine in coroutines:
+                _end(coroutine, "cr_frame", coroutine)
+            for generator in reversed(self._generators):
+                closing = generator.aclose()
+                with contextlib.suppress(BaseException):
+                    closing.send(None)
+                _end(generator, "ag_frame", closing)
+            self._generators.clear()
+        self.ready.clear()
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
@@ -162,6 +205,16 @@ class WorkflowLoop(CommandLoop):
                 asyncio.tasks._enter_task(outer, task)
 
 
+def _end(code: Any, frame: str, thrown: Any) -> None:
+    """Throws Closed until the code has ended; what will not end is kept from ever running again."""
+    for _ in range(PATIENCE):
+        if getattr(code, frame, None) is None:
+            return
+        with contextlib.suppress(BaseException):
+            thrown.throw(Closed())
+    _undead.append(code)
+
+
 # -- what workflow code must not do ------------------------------------------------------------------
 
 
@@ -180,85 +233,6 @@ def _forbid(name: str) -> Callable[..., NoReturn]:
 for _name in dir(asyncio.AbstractEventLoop):
     if not _name.startswith("__") and _name not in WorkflowLoop.__dict__:
         setattr(WorkflowLoop, _name, _forbid(_name))
-
-_FORBIDDEN_EVENTS = frozenset(
-    [
-        "open",
-        "os.listdir",
-        "os.scandir",
-        "os.mkdir",
-        "os.remove",
-        "os.rename",
-        "os.rmdir",
-        "os.truncate",
-        "os.chmod",
-        "os.link",
-        "os.symlink",
-        "os.system",
-        "os.exec",
-        "os.posix_spawn",
-        "os.fork",
-        "os.forkpty",
-        "os.startfile",
-        "os.kill",
-        "subprocess.Popen",
-        "time.sleep",
-        "socket.bind",
-        "socket.connect",
-        "socket.getaddrinfo",
-        "socket.gethostbyname",
-        "socket.sendto",
-        "http.client.connect",
-        "urllib.Request",
-        "smtplib.connect",
-        "ftplib.connect",
-        "imaplib.open",
-        "poplib.connect",
-        "sqlite3.connect",
-        "shutil.copyfile",
-        "shutil.move",
-        "shutil.rmtree",
-        "tempfile.mkstemp",
-        "tempfile.mkdtemp",
-        "_thread.start_new_thread",
-        "pty.spawn",
-        "webbrowser.open",
-        "signal.pthread_kill",
-    ]
-)
-# Reading program text and time zones is no I/O of the workflow's: imports, tracebacks, zoneinfo.
-_READERS = frozenset({"importlib", "_frozen_importlib", "_frozen_importlib_external", "linecache"})
-
-
-def _guard(event: str, arguments: tuple[Any, ...]) -> None:
-    if event not in _FORBIDDEN_EVENTS:
-        return
-    loop = asyncio._get_running_loop()
-    if not isinstance(loop, WorkflowLoop) or _reads_program(arguments):
-        return
-    shown = f"({arguments[0]!r})"[:80] if arguments and isinstance(arguments[0], str | int | float) else ""
-    raise loop.commands.refuse(
-        ForbiddenInWorkflow(
-            f"workflow code called {event}{shown}: workflow code is replayed and must not do I/O or block; "
-            "move the call into a function with @step and await that"
-            + (" (to wait, use asyncio.sleep)" if event == "time.sleep" else "")
-        )
-    )
-
-
-def _reads_program(arguments: tuple[Any, ...]) -> bool:
-    if arguments and "zoneinfo" in str(arguments[0]):
-        return True
-    frame: types.FrameType | None = sys._getframe(2)
-    bottom = WorkflowLoop.run_until_blocked.__code__
-    while frame is not None and frame.f_code is not bottom:
-        if str(frame.f_globals.get("__name__", "")).partition(".")[0] in _READERS:
-            return True
-        frame = frame.f_back
-    return False
-
-
-sys.addaudithook(_guard)
 
 
 # -- as_completed -------------------------------------------------------------------------------------
@@ -284,3 +258,41 @@ _function: Any = asyncio.as_completed
 plain_as_completed: Any = types.FunctionType(_function.__code__, _function.__globals__, "as_completed")
 plain_as_completed.__kwdefaults__ = _function.__kwdefaults__
 _function.__code__ = _as_completed.__code__
+
+
+# -- what differs between versions of Python -----------------------------------------------------------
+
+
+async def wait_for(awaitable: Any, timeout: float | None) -> Any:
+    """In a workflow as from Python 3.12 on: no task of its own, so that command ids are the same in all versions."""
+    if in_workflow() is None or timeout is None or timeout <= 0:
+        return await plain_wait_for(awaitable, timeout)
+    async with asyncio.timeout(timeout):
+        return await awaitable
+
+
+async def _wait_for(fut, timeout):  # type: ignore[no-untyped-def]
+    from stepfast import loop
+
+    return await loop.wait_for(fut, timeout)
+
+
+if sys.version_info < (3, 12):
+    _function = asyncio.wait_for
+    plain_wait_for: Any = types.FunctionType(_function.__code__, _function.__globals__, "wait_for")
+    _function.__code__ = _wait_for.__code__
+
+
+def _hash_of_gathering(future: Any) -> int:
+    # What gather() returns is no future of the loop's own making, so it gets its number here.
+    loop, known = future._loop, future.__dict__
+    if not isinstance(loop, WorkflowLoop):
+        return object.__hash__(future)
+    if "number" not in known:
+        known["number"] = loop.number()
+    number: int = known["number"]
+    return number
+
+
+_gathering: Any = asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]
+_gathering.__hash__ = _hash_of_gathering

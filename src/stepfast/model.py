@@ -132,23 +132,29 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All items of one execution as one read found them."""
+    """The items of one execution as one read found them; `mark` tells a later read what is known."""
 
     execution: Execution
     cursor: Cursor
     records: Mapping[str, Record]
     signals: tuple[Signal, ...] = ()
+    mark: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a queue carries: no payload, only which command of which generation is meant (rule 3)."""
+    """What a queue carries: no payload, only which command of which generation is meant (rule 3).
+
+    `hint` never leaves the process that sent the message: what the replay that asked for the command
+    knew of it. It saves a replay to find that out again, and may be missing at any time.
+    """
 
     kind: MessageKind
     execution_id: str
     command_id: str
     generation: int
     pool: str = "default"
+    hint: object = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
@@ -89,6 +90,10 @@ def difference(left: Any, right: Any, exact: bool) -> str | None:
         return None
     if isinstance(left, (set, frozenset)):
         return None if {(type(one), one) for one in left} == {(type(one), one) for one in right} else ""
+    if isinstance(left, datetime) and left.tzinfo is not None and right.tzinfo is not None:
+        # Python calls times in an hour that comes twice unequal to those of any other zone.
+        there, here = left.replace(tzinfo=None, fold=0), right.replace(tzinfo=None, fold=0)
+        return None if there == here and left.utcoffset() == right.utcoffset() else ""
     comparable = "__eq__" in {name for kind in type(left).__mro__[:-1] for name in vars(kind)}
     return "" if comparable and not equal(left, right) else None
 

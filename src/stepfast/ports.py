@@ -48,14 +48,26 @@ class Store(Protocol):
     async def read(self, execution_id: str) -> Execution | None:
         """The meta item alone."""
 
-    async def load(self, execution_id: str) -> Snapshot | None:
-        """All items of an execution. Records may be older than the cursor read with them."""
+    async def load(self, execution_id: str, since: int = 0) -> Snapshot | None:
+        """All items of an execution. Records may be older than the cursor read with them.
+
+        since: the mark of an earlier read; records that have not changed after it may be left out.
+        """
+
+    async def peek(self, execution_id: str, command_id: str) -> tuple[Execution, Record | None] | None:
+        """The meta item and one record."""
 
     async def put_record(self, execution_id: str, record: Record, *, wake: bool) -> bool:
         """Writes a record if the stored one has the revision before it (none stored: revision 1)."""
 
-    async def put_cursor(self, execution_id: str, cursor: Cursor) -> bool:
-        """Writes the cursor if the stored one has the revision before it (none stored: revision 1)."""
+    async def put_cursor(
+        self, execution_id: str, cursor: Cursor, messages: Sequence[tuple[Message, float | None]] = ()
+    ) -> bool:
+        """Writes the cursor if the stored one has the revision before it (none stored: revision 1).
+
+        Sends the messages first, as Queue.send does: a cursor that is written marks what was sent
+        (rule 2). Messages may be sent even though the cursor is refused.
+        """
 
     async def finish(self, execution: Execution) -> bool:
         """Writes an end if the stored execution is RUNNING in the same generation (rule 10)."""

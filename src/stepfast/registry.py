@@ -68,13 +68,12 @@ def discover(folder: Path) -> Registry:
         sys.path.insert(0, root)
     names = []
     for path in sorted(folder.iterdir()):
-        if path.name.startswith((".", "_")) or not path.stem.isidentifier():
+        if path.name.startswith((".", "_")) or "." in path.stem:
             continue
         if path.suffix == ".py" or (path / "__init__.py").is_file():
             names.append(f"{folder.name}.{path.stem}" if as_package else path.stem)
-    before = set(sys.modules)
-    modules = [_import(name) for name in names]
-    loaded = [sys.modules[name] for name in sorted(set(sys.modules) - before) if name in sys.modules]
+    modules = [_import(name, folder) for name in names]
+    loaded = [sys.modules[name] for name in sorted(sys.modules)]
     everything = list(_definitions([*modules, *(one for one in loaded if _inside(one, folder))]))
     try:
         return Registry(
@@ -85,16 +84,20 @@ def discover(folder: Path) -> Registry:
         raise StartupError(str(error)) from error
 
 
-def _import(name: str) -> ModuleType:
+def _import(name: str, folder: Path) -> ModuleType:
     try:
-        return importlib.import_module(name)
+        module = importlib.import_module(name)
     except SyntaxError as error:
-        raise StartupError(f"{error.filename}, line {error.lineno}: {error.msg}") from error
+        where = f"{error.filename}, line {error.lineno}" if error.filename else f"importing {name} failed"
+        raise StartupError(f"{where}: {error.msg}") from error
     except (Exception, SystemExit) as error:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        raise StartupError(
-            f"importing {name} failed at {frame.filename}, line {frame.lineno}: {type(error).__name__}: {error}"
-        ) from error
+        frames = [one for one in traceback.extract_tb(error.__traceback__) if _is_in(one.filename, folder)]
+        where = f" at {frames[-1].filename}, line {frames[-1].lineno}" if frames else ""
+        raise StartupError(f"importing {name} failed{where}: {type(error).__name__}: {error}") from error
+    if not _inside(module, folder):
+        taken = getattr(module, "__file__", None) or "a module built into Python"
+        raise StartupError(f"{name} in {folder} cannot be imported: its name is taken by {taken}; rename it")
+    return module
 
 
 def _definitions(modules: Iterable[ModuleType]) -> Iterator[object]:
@@ -108,7 +111,11 @@ def _definitions(modules: Iterable[ModuleType]) -> Iterator[object]:
 
 def _inside(module: ModuleType, folder: Path) -> bool:
     file = getattr(module, "__file__", None)
-    return file is not None and Path(file).resolve().is_relative_to(folder)
+    return file is not None and _is_in(file, folder)
+
+
+def _is_in(file: str, folder: Path) -> bool:
+    return Path(file).resolve().is_relative_to(folder)
 
 
 def _is_package(name: str) -> bool:

@@ -7,7 +7,6 @@ one execution and to one thread at a time. Whoever makes one closes it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 import hashlib
 import heapq
@@ -19,16 +18,16 @@ from typing import Any
 
 from stepfast.codec import Codec, digest
 from stepfast.errors import Deadlock, ForbiddenInWorkflow, InvalidRequest, NonDeterministic, StepFailed
-from stepfast.loop import WorkflowFuture, WorkflowLoop, WorkflowTask
-from stepfast.model import CommandKind, Execution, Failure, Record
+from stepfast.loop import Closed, WorkflowFuture, WorkflowLoop, WorkflowTask
+from stepfast.model import Chained, CommandKind, Execution, Failure, Record
 from stepfast.workflow import Step, StepCall, Workflow
 
 TRACEBACK_LIMIT = 8_000
 MESSAGE_LIMIT = 4_000
 
 
-class Closed(BaseException):
-    """Refuses commands of `finally` blocks that run because a replay is discarded."""
+_live: dict[int, list[Coroutine[Any, Any, Any]]] = {}
+"""The coroutines of every replay not yet closed: held here, the collector leaves their `finally` blocks to close()."""
 
 
 @dataclass(slots=True, eq=False)
@@ -70,6 +69,7 @@ class Replay:
     outstanding: commands that wait for an outcome, in the order issued.
     issued: every command asked for so far. taken: ids whose outcome was given to the code, in order.
     applied: the order in which outcomes were applied wherever there was a choice.
+    chained: claims that ride in the records of this generation, by the command they claim.
     stale: the records read are older than the order read with them; read again.
     finished, and then either result (JSON text) or error.
     """
@@ -78,6 +78,7 @@ class Replay:
         self.execution = execution
         self.workflow = workflow
         self.records: dict[str, Record] = {}
+        self.chained: dict[str, Chained] = {}
         self.applied: list[str] = []
         self.outstanding: dict[str, Command] = {}
         self.issued: dict[str, Command] = {}
@@ -88,7 +89,7 @@ class Replay:
         self._position = 0
         self._recorded: list[tuple[float, str]] = []  # heap of outstanding commands with an outcome
         self._uses: Counter[tuple[str, str]] = Counter()
-        self._timers: dict[asyncio.TimerHandle, str] = {}
+        self._timers: dict[int, str] = {}  # by id(): handles of one time and callback are equal
         self._coroutines: list[Coroutine[Any, Any, Any]] = []
         self._broken: BaseException | None = None
         self._main: WorkflowTask | None = None
@@ -103,6 +104,8 @@ class Replay:
         """
         for record in records.values():
             self.records[record.id] = record
+            if record.then is not None and record.then.generation == self.execution.generation:
+                self.chained[record.then.id] = record.then
             if record.recorded and record.id in self.outstanding:
                 heapq.heappush(self._recorded, (record.ended_at or 0.0, record.id))
         if len(applied) > len(self.applied):
@@ -120,11 +123,18 @@ class Replay:
             self._break(NonDeterministic(f"the recorded input no longer fits its type: {error}"))
             self._finish()
         else:
+            _live[id(self)] = self._coroutines
             self._main = self.new_task(coroutine, contextvars.Context())
 
     def _step(self, extend: bool) -> bool:
         """Runs the code until it waits, then applies one outcome; False when there is none to apply."""
-        self.loop.run_until_blocked()
+        if not self.loop.run_until_blocked():
+            self._break(
+                Deadlock(
+                    "the workflow runs in circles without waiting for any step, timer or signal; "
+                    "to wait for a time, await asyncio.sleep with more than 0 seconds"
+                )
+            )
         if self._broken is not None or (self._main is not None and self._main.done()):
             self._finish()
         elif not self.outstanding:
@@ -213,22 +223,24 @@ class Replay:
             return
         self.closed = True
         outstanding = dict(self.outstanding)
-        with self.loop.entered():
-            for coroutine in reversed(self._coroutines):
-                with contextlib.suppress(BaseException):
-                    coroutine.close()
-            self.loop.close_generators()
-        self.loop.ready.clear()
+        self.loop.discard(reversed(self._coroutines))
         self._coroutines.clear()
+        _live.pop(id(self), None)
         self.outstanding = outstanding  # what `finally` blocks have just taken back is still waited for
 
     def __del__(self) -> None:
         self.close()
 
+    @property
+    def position(self) -> int:
+        """How much of `applied` the code has been through."""
+        return self._position
+
     # -- what the running code asks for ----------------------------------------------------------------
 
     def step(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> asyncio.Future[Any]:
         id = self._id(step.name)
+        _ = step.result.adapter  # a type without JSON form fails here, before the step has run
         text = step.arguments.encode(args, kwargs)
         record = self.records.get(id)
         begun = record is not None and record.status != "OPEN" and record.input is not None
@@ -237,19 +249,20 @@ class Replay:
         return self._issue(Command(id, "step", step.name, None, input=text, step=step))
 
     def signal(self, name: str, codec: Codec) -> asyncio.Future[Any]:
+        _ = codec.adapter
         return self._issue(Command(self._id("signal:" + name), "signal", name, None, codec=codec))
 
     def timer(self, handle: asyncio.TimerHandle, when: float) -> None:
         if self.closed:
             raise Closed
-        id = self._timers[handle] = self._id(":timer")
-        record, delay = self.records.get(id), when - self.loop.clock
+        self._timers[id(handle)] = command_id = self._id(":timer")
+        record, delay = self.records.get(command_id), when - self.loop.clock
         if record is not None and record.status == "OPEN" and record.due is not None:
             when = record.due  # re-opened by a resume: it waits its whole time again
-        self._add(Command(id, "timer", "timer", handle, due=when, delay=delay))
+        self._add(Command(command_id, "timer", "timer", handle, due=when, delay=delay))
 
     def timer_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        self.outstanding.pop(self._timers.pop(handle, ""), None)
+        self.outstanding.pop(self._timers.pop(id(handle), ""), None)
 
     def refuse(self, error: ForbiddenInWorkflow) -> ForbiddenInWorkflow:
         """Fails the execution even where workflow code or a library in it swallows the error."""
@@ -267,18 +280,19 @@ class Replay:
         seed = f"{self.execution.execution_id}|{key[0]}|{use}|{self._uses[key]}"
         return hashlib.sha256(seed.encode()).digest()
 
-    def new_task(self, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context | None) -> WorkflowTask:
+    def new_task(
+        self, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context | None, name: str | None = None
+    ) -> WorkflowTask:
         if self.closed:
             coroutine.close()
             raise Closed
         if self._main is None:
             path, reserved = "", None
         else:
-            name = getattr(coroutine, "__name__", None) or type(coroutine).__name__
-            path = self._id(name)
+            path = self._id(getattr(coroutine, "__name__", None) or type(coroutine).__name__)
             reserved = path if isinstance(coroutine, StepCall) else None
         self._coroutines.append(coroutine)
-        return WorkflowTask(coroutine, self.loop.number(), path, reserved, self.loop, context)
+        return WorkflowTask(coroutine, self.loop.number(), path, reserved, self.loop, context, name)
 
     def _issue(self, command: Command) -> asyncio.Future[Any]:
         if self.closed:
@@ -328,61 +342,14 @@ def _short(text: str, limit: int = 200) -> str:
 
 def _explained(error: BaseException) -> BaseException:
     """asyncio's word for a future of another loop, put in terms of what to do."""
-    if isinstance(error, RuntimeError) and "attached to a different loop" in str(error):
+    if isinstance(error, RuntimeError) and str(error).endswith(("a different loop", "a different event loop")):
         mended = ForbiddenInWorkflow(
-            "workflow code awaited a future of another event loop, which no replay can repeat: "
-            "await it in a step, or send the execution a signal"
+            "workflow code awaited a future, lock or event of another event loop, which no replay can repeat: "
+            "await it in a step, send the execution a signal, or make the lock in the workflow itself"
         )
         mended.__cause__ = error
         return mended
     return error
-
-
-# -- what is behind a failure -----------------------------------------------------------------------
-
-
-def behind(error: BaseException | None) -> list[StepFailed]:
-    """The step failures behind an exception: through its cause or context, and exception groups."""
-    found: list[StepFailed] = []
-    seen: set[int] = set()
-    stack = [error]
-    while stack:
-        one = stack.pop()
-        if one is None or id(one) in seen:
-            continue
-        seen.add(id(one))
-        if isinstance(one, StepFailed):
-            found.append(one)
-        elif isinstance(one, BaseExceptionGroup):
-            stack.extend(reversed(one.exceptions))
-        else:
-            stack.append(one.__cause__ or one.__context__)
-    return found
-
-
-def causes_of(replay: Replay) -> tuple[str, ...]:
-    """Ids of the commands behind a finished replay's failure: failed steps, or the timer of a timeout."""
-    steps = dict.fromkeys(one.step_id for one in behind(replay.error))
-    if steps:
-        return tuple(id for id in steps if id in replay.records)
-    error, last = replay.error, next(reversed(replay.taken), None)
-    while error is not None and not isinstance(error, TimeoutError):
-        error = error.__cause__ or error.__context__
-    if error is not None and last is not None and replay.issued[last].kind == "timer":
-        return (last,)
-    return ()
-
-
-def failure_of(replay: Replay) -> Failure:
-    """The error of a finished replay as it is stored: for a step's failure, what the step itself raised."""
-    error = replay.error
-    assert error is not None
-    steps = behind(error)
-    if isinstance(error, StepFailed) and error.step_id in replay.records:
-        recorded = replay.records[error.step_id].error
-        return Failure(error.error_type, error.message, error.step, recorded.traceback if recorded else None)
-    described = describe_error(error)
-    return Failure(described.type, described.message, steps[0].step if steps else None, described.traceback)
 
 
 def describe_error(error: BaseException) -> Failure:

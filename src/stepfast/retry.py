@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from types import UnionType
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from stepfast.errors import DefinitionError, GiveUp, NotStorable, RetryAfter
 
@@ -44,7 +43,10 @@ class Retry:
         wrong = [
             said
             for said, good in (
-                ("max_attempts is a whole number from 1 up", _number(self.max_attempts, 1, int)),
+                (
+                    "max_attempts is a whole number from 1 up",
+                    isinstance(self.max_attempts, int) and _number(self.max_attempts, 1),
+                ),
                 ("initial is a number of seconds from 0 up", _number(self.initial, 0)),
                 ("backoff is a factor from 1 up", _number(self.backoff, 1)),
                 ("max_delay is a number of seconds from 0 up", _number(self.max_delay, 0)),
@@ -74,8 +76,8 @@ class Retry:
         return full
 
 
-def _number(value: Any, least: float, kind: type | UnionType = int | float) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool) and least <= value < float("inf")
+def _number(value: object, least: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value < float("inf")
 
 
 def _exceptions(value: object) -> bool:

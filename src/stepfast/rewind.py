@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from stepfast.failure import failure_of
 from stepfast.history import failure_json, record_events
-from stepfast.model import Cursor, Event, Execution, Record, Snapshot
+from stepfast.model import Cursor, Event, Execution, Failure, Record, Snapshot
 from stepfast.replay import Replay
 from stepfast.workflow import Workflow
 
@@ -27,17 +28,22 @@ def rewind(workflow: Workflow[..., Any], snapshot: Snapshot, now: float) -> Rewi
 
     Re-opened are the commands behind the error, siblings that failed unapplied, and every command that
     is only asked for because of the failure (compensation). A timer that timed the workflow out waits
-    its whole time again. Everything else stays recorded and never runs again.
+    its whole time again. Everything else stays recorded and never runs again; so does what code that is
+    broken by now no longer gets to, for the next resume then finds it.
     """
     execution, cursor, records = snapshot.execution, snapshot.cursor, snapshot.records
     failed = _replayed(workflow, execution, records, cursor.applied)
-    pending = (one.id for one in records.values() if one.status == "FAILED" and one.id not in failed.taken)
+    pending = [one.id for one in records.values() if one.status == "FAILED" and one.id not in failed.taken]
+    if failed.error is not None and not _is(execution.error, failure_of(failed)):
+        pending = []
     reopen = dict.fromkeys([*(id for id in execution.causes if id in records), *pending])
     first = min((cursor.applied.index(id) for id in reopen if id in cursor.applied), default=len(cursor.applied))
     applied = cursor.applied[:first]
     kept = {id: one for id, one in records.items() if id not in reopen}
     before = _replayed(workflow, execution, kept, applied)
-    reopen |= dict.fromkeys(id for id in records if id not in before.issued)
+    if before.error is None:
+        applied = applied[: before.position]
+        reopen |= dict.fromkeys(id for id in records if id not in before.issued)
     generation = execution.generation + 1
     opened = tuple(
         Record(
@@ -66,6 +72,10 @@ def _replayed(workflow: Workflow[..., Any], execution: Execution, records: Any, 
     finally:
         replay.close()
     return replay
+
+
+def _is(stored: Failure | None, found: Failure) -> bool:
+    return stored is not None and (stored.type, stored.message) == (found.type, found.message)
 
 
 def _due_again(record: Record, failed: Replay, now: float) -> float | None:

@@ -52,7 +52,7 @@ class _Run:
     """A step that this worker owns: its claim, and what the store has of its record."""
 
     execution: Execution
-    replay: Replay
+    replay: Replay | None  # None for a step with siblings: it is run alone
     command: Command
     record: Record
     looked: float
@@ -90,14 +90,16 @@ class Worker:
         message = delivery.message
         if message.kind == "park":
             return await self._park(delivery)
+        if message.kind == "step" and isinstance(message.hint, Command):
+            disposition = await self._alone(message, message.hint)
+            if disposition is not None:
+                return disposition
         snapshot = await self._store.load(message.execution_id)
         if snapshot is None:
             return Delete()
         execution = snapshot.execution
-        if execution.generation < message.generation:
-            return Later(self._clock.now() + 1.0)  # our read is older than the message
-        if execution.status != "RUNNING" or execution.generation > message.generation:
-            return Delete()  # a newer generation dispatches everything again
+        if (passed := self._passed(execution, message)) is not None:
+            return passed
         if message.kind == "timer":
             return await self._timer(snapshot, message)
         workflow = self._registry.get(execution.workflow)
@@ -109,6 +111,14 @@ class Worker:
             return await self._step(snapshot, replay, message.command_id)
         finally:
             replay.close()
+
+    def _passed(self, execution: Execution, message: Message) -> Disposition | None:
+        """What becomes of a message whose execution is not where it was sent from; None if it is."""
+        if execution.generation < message.generation:
+            return Later(self._clock.now() + 1.0)  # our read is older than the message
+        if execution.status != "RUNNING" or execution.generation > message.generation:
+            return Delete()  # a newer generation dispatches everything again
+        return None
 
     # -- timers and parked failures --------------------------------------------------------------------
 
@@ -161,6 +171,18 @@ class Worker:
             return Later(busy)
         if chained and (record is None or record.status == "OPEN") and chained.digest != command.digest:
             return await self._changed(execution, replay, command)
+        return await self._claimed(execution, replay, command, record, chained)
+
+    async def _claimed(
+        self,
+        execution: Execution,
+        replay: Replay | None,
+        command: Command,
+        record: Record | None,
+        chained: Chained | None,
+    ) -> Disposition:
+        """Claims a step exactly as it was read, and runs it."""
+        now = self._clock.now()
         claim = _claim(execution, command, record, chained, now)
         if claim.recorded:  # interrupted for the last time
             return (
@@ -169,6 +191,25 @@ class Worker:
         if not await self._store.put_record(execution.execution_id, claim, wake=False):
             return Later(now + 1.0)
         return await self._chain(_Run(execution, replay, command, claim, now))
+
+    async def _alone(self, message: Message, command: Command) -> Disposition | None:
+        """Runs a step that has siblings: what follows from it is the advancer's to find out.
+
+        None when it has its outcome: a delivery without the hint may have started a chain from there,
+        and then this message leads to its end.
+        """
+        peeked = await self._store.peek(message.execution_id, message.command_id)
+        if peeked is None:
+            return Delete()
+        (execution, record), now = peeked, self._clock.now()
+        if (passed := self._passed(execution, message)) is not None:
+            return passed
+        if record is not None and record.recorded:
+            return None
+        busy = _busy_until(record, None)
+        if busy > now:
+            return Later(busy)
+        return await self._claimed(execution, None, command, record, None)
 
     async def _changed(self, execution: Execution, replay: Replay, command: Command) -> Disposition:
         replay.error = NonDeterministic(
@@ -191,13 +232,13 @@ class Worker:
             if following is not None:
                 outcome = replace(outcome, then=following)
             replay = run.replay
-            chained_on = following is not None or replay.finished
+            finished = replay is not None and replay.finished
+            chained_on = following is not None or finished
             if not await self._record(run, outcome, wake=not chained_on):
                 return Leave()  # fenced: another worker owns the step, or the execution has ended
-            if replay.finished:
-                await finish(self._store, self._queue, self._clock, run.execution, replay)
-                return Delete()
-            if following is None:
+            if replay is None or following is None:
+                if replay is not None and finished:
+                    await finish(self._store, self._queue, self._clock, run.execution, replay)
                 return Delete()
             run.command = replay.outstanding[following.id]
             run.record = _chained_record(run.execution, run.command, following, replay.records.get(following.id))
@@ -205,7 +246,7 @@ class Worker:
     async def _following(self, run: _Run, outcome: Record) -> Chained | None:
         """Goes on with the replay; the claim of the next step if it may run right here (rule 7)."""
         replay, now = run.replay, self._clock.now()
-        if len(replay.outstanding) != 1 or run.command.id not in replay.outstanding:
+        if replay is None or len(replay.outstanding) != 1 or run.command.id not in replay.outstanding:
             return None  # siblings are out: the order is the advancer's to extend
         replay.advance({outcome.id: outcome})
         if replay.finished or len(replay.outstanding) != 1:

@@ -11,6 +11,7 @@ import inspect
 import logging
 import re
 import uuid
+import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -41,12 +42,18 @@ class Commands(Protocol):
     def signal(self, name: str, codec: Codec) -> Awaitable[Any]: ...
     def now(self) -> float: ...
     def entropy(self, use: str) -> bytes: ...
+    def refuse(self, error: ForbiddenInWorkflow) -> ForbiddenInWorkflow: ...
 
 
 class CommandLoop(asyncio.AbstractEventLoop):
     """An event loop that runs workflow code; being the running loop is what "in a workflow" means."""
 
-    commands: Commands
+    discarded = False
+    """True from when its replay is closed: what runs then runs only to tidy up."""
+
+    @property
+    def commands(self) -> Commands:
+        raise NotImplementedError
 
 
 def in_workflow() -> Commands | None:
@@ -112,7 +119,8 @@ class Step(Generic[P, R]):
 
     def check(self) -> None:
         """Builds the codecs now; DefinitionError for types that JSON cannot hold."""
-        _ = self.arguments.codec.adapter, self.result.adapter
+        self.arguments.check()
+        _ = self.result.adapter
 
     @property
     def lease(self) -> float:
@@ -135,6 +143,7 @@ class StepCall(Coroutine[Any, Any, R]):
     def __init__(self, step: Step[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.step = step
         self._inner = self._run(args, kwargs)
+        self._loop = asyncio._get_running_loop()
         self._started = False
 
     async def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
@@ -161,9 +170,14 @@ class StepCall(Coroutine[Any, Any, R]):
         return self._inner.__await__()
 
     def __del__(self) -> None:
-        # A call dropped by a discarded replay is no "coroutine was never awaited".
         if not self._started:
             self._inner.close()
+            if not getattr(self._loop, "discarded", True):
+                warnings.warn(
+                    f"step {self.step.name!r} was called and never awaited: it has not run",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
 
 
 class _StepDecorator(Protocol):
@@ -343,12 +357,12 @@ async def signal(name: str, type: Any = JsonValue, *, timeout: Seconds | None = 
     Signals are taken in the order received, each once, also those sent before anyone waited; one whose
     payload does not fit `type` is left alone. Raises TimeoutError after `timeout` (seconds or timedelta).
     """
-    commands = _commands("signal()")
+    _commands("signal()")
     codec = Codec(type, f"signal {_name(name, 'signal')!r}: payload")
     if timeout is None:
-        return await commands.signal(name, codec)
+        return await _commands("signal()").signal(name, codec)
     async with asyncio.timeout(_seconds(timeout, f"signal {name!r}: timeout", least=0.0)):
-        return await commands.signal(name, codec)
+        return await _commands("signal()").signal(name, codec)
 
 
 def now() -> datetime:

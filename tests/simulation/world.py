@@ -13,6 +13,7 @@ import types
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from stepfast.advancer import Advancer
@@ -160,6 +161,7 @@ class World:
         self.unsent = {0, 1, 2}
         self.backend = SqliteBackend(InlineFile(), Clock(self, 0.0))  # type: ignore[arg-type]
         self._connect()
+        self.machines = [self._machine() for _ in range(2)]
 
     def _connect(self) -> None:
         self.backend.on_wake = self._woken
@@ -221,6 +223,10 @@ class World:
     # -- handlers ------------------------------------------------------------------------------------------
 
     def _engine(self) -> tuple[Advancer, Worker, Operations]:
+        """One of the machines at random; each keeps its clock's error, and its live replays."""
+        return self.random.choice(self.machines)
+
+    def _machine(self) -> tuple[Advancer, Worker, Operations]:
         clock, ports = Clock(self, self.random.uniform(-0.9, 0.9)), Ports(self)
         advancer = Advancer(ports, ports, clock, self.registry)
         operations = Operations(ports, clock, self.registry, advancer)
@@ -238,6 +244,9 @@ class World:
 
     async def _drive(self, stored: Stored) -> None:
         seq = stored.seq
+        if self.random.random() < 0.3:  # as a queue outside the process would deliver it
+            bare = replace(stored.delivery.message, hint=None)
+            stored = replace(stored, delivery=replace(stored.delivery, message=bare))
         disposition = await self._engine()[1].handle(stored.delivery)
         await point("disposition")
         if seq not in self.queue:
@@ -283,6 +292,7 @@ class World:
         self.queue = {one.seq: (one.due, one) for one in messages}
         self.wakes = dict(wakes)
         self._connect()
+        self.machines = [self._machine() for _ in range(2)]
 
     # -- the scheduler -----------------------------------------------------------------------------------------
 

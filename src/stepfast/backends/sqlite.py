@@ -49,12 +49,16 @@ class SqliteBackend:
             row = db.execute(f"{rows.SELECT_EXECUTION} WHERE execution_id = ?", (execution_id,)).fetchone()
         return rows.execution(row) if row else None
 
-    async def load(self, execution_id: str) -> Snapshot | None:
+    async def load(self, execution_id: str, since: int = 0) -> Snapshot | None:
+        where = "WHERE execution_id = ?" if since == 0 else "WHERE execution_id = ? AND changed > ?"
+        values = (execution_id,) if since == 0 else (execution_id, since)
         with self._file.reading() as db:
             row = db.execute(f"{rows.SELECT_EXECUTION} WHERE execution_id = ?", (execution_id,)).fetchone()
             if row is None:
                 return None
-            commands = db.execute(f"{rows.SELECT_RECORD} WHERE execution_id = ?", (execution_id,)).fetchall()
+            # The mark is read first: what is written later counts as changed after it.
+            mark = db.execute(rows.SELECT_MARK, (execution_id,)).fetchone()[0] or 0
+            commands = db.execute(f"{rows.SELECT_RECORD} {where}", values).fetchall()
             cursor = db.execute(f"{rows.SELECT_CURSOR} WHERE execution_id = ?", (execution_id,)).fetchone()
             signals = db.execute(f"{rows.SELECT_SIGNAL} WHERE execution_id = ?", (execution_id,)).fetchall()
         records = (rows.record(one, self._opened_at) for one in commands)
@@ -63,7 +67,18 @@ class SqliteBackend:
             rows.cursor(cursor) if cursor else Cursor(),
             {record.id: record for record in records},
             tuple(Signal(*one) for one in signals),
+            mark,
         )
+
+    async def peek(self, execution_id: str, command_id: str) -> tuple[Execution, Record | None] | None:
+        with self._file.reading() as db:
+            row = db.execute(f"{rows.SELECT_EXECUTION} WHERE execution_id = ?", (execution_id,)).fetchone()
+            command = db.execute(
+                f"{rows.SELECT_RECORD} WHERE execution_id = ? AND id = ?", (execution_id, command_id)
+            ).fetchone()
+        if row is None:
+            return None
+        return rows.execution(row), rows.record(command, self._opened_at) if command else None
 
     async def history(self, execution_id: str) -> list[Event]:
         with self._file.reading() as db:
@@ -134,9 +149,18 @@ class SqliteBackend:
 
         return await self._file.write(run)
 
-    async def put_cursor(self, execution_id: str, cursor: Cursor) -> bool:
-        values = rows.cursor_values(execution_id, cursor)
-        return await self._file.write(lambda tx: _put_cursor(tx, cursor, values))
+    async def put_cursor(
+        self, execution_id: str, cursor: Cursor, messages: Sequence[tuple[Message, float | None]] = ()
+    ) -> bool:
+        values, now = rows.cursor_values(execution_id, cursor), self._clock.now()
+
+        def run(tx: Transaction) -> bool:
+            if not _put_cursor(tx, cursor, values):
+                return False
+            self._send(tx, messages, now)
+            return True
+
+        return await self._file.write(run)
 
     async def finish(self, execution: Execution) -> bool:
         return await self._file.write(lambda tx: _put_status(tx, execution, "RUNNING", execution.generation))
@@ -202,15 +226,14 @@ class SqliteBackend:
     async def send(self, messages: Sequence[tuple[Message, float | None]]) -> None:
         now = self._clock.now()
 
-        def run(tx: Transaction) -> None:
-            for message, due in messages:
-                at = now if due is None else due
-                seq = tx.execute(rows.INSERT_MESSAGE, rows.message_values(message, at, now)).lastrowid
-                assert seq is not None
-                stored = Stored(seq, at, Delivery(message, now))
-                tx.after.append(partial(self._arrived, stored))
+        await self._file.write(lambda tx: self._send(tx, messages, now))
 
-        await self._file.write(run)
+    def _send(self, tx: Transaction, messages: Sequence[tuple[Message, float | None]], now: float) -> None:
+        for message, due in messages:
+            at = now if due is None else due
+            seq = tx.execute(rows.INSERT_MESSAGE, rows.message_values(message, at, now)).lastrowid
+            assert seq is not None
+            tx.after.append(partial(self._arrived, Stored(seq, at, Delivery(message, now))))
 
     def _arrived(self, stored: Stored) -> None:
         self.on_message(stored)
@@ -247,6 +270,8 @@ def _run(tx: Transaction, sql: str, values: tuple[Any, ...]) -> None:
 
 
 def _put_record(tx: Transaction, record: Record, values: dict[str, Any]) -> bool:
+    mark = tx.execute(rows.SELECT_MARK, (values["execution_id"],)).fetchone()[0] or 0
+    values["changed"] = mark + 1
     sql = rows.INSERT_RECORD if record.revision == 1 else rows.UPDATE_RECORD
     return tx.execute(sql, values).rowcount == 1
 

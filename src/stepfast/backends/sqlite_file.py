@@ -1,17 +1,17 @@
-"""One SQLite file with one owner: its schema, its lock, and a writer thread that shares commits.
+"""One SQLite file with one owner: its schema, its lock, and writes that share commits.
 
-Writes from all threads queue up; the writer takes what is there, runs it in one transaction, and tells
-everyone when that one commit is on disk. Reads use a connection of the calling thread.
+Each event loop gathers the writes of one turn and commits them together: whatever concurrent executions
+write in a turn shares one wait for the disk, and no other thread has to be woken for it. Reads use a
+connection of the calling thread.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import queue
 import sqlite3
 import threading
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,7 +27,6 @@ T = TypeVar("T")
 Durability = Literal["full", "process"]
 
 VERSION = 1
-BATCH = 1000
 BUSY_TIMEOUT = 5.0
 
 SCHEMA = """
@@ -45,8 +44,9 @@ CREATE TABLE commands (
     execution_id TEXT NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, status TEXT NOT NULL,
     generation INTEGER NOT NULL, revision INTEGER NOT NULL, attempt INTEGER NOT NULL, interrupted INTEGER NOT NULL,
     token TEXT, lease REAL, due REAL, input TEXT, output TEXT, error TEXT, first_at REAL, started_at REAL,
-    ended_at REAL, chained TEXT, signal TEXT, attempts TEXT, PRIMARY KEY (execution_id, id)
+    ended_at REAL, chained TEXT, signal TEXT, attempts TEXT, changed INTEGER NOT NULL, PRIMARY KEY (execution_id, id)
 ) WITHOUT ROWID;
+CREATE INDEX changed_since ON commands (execution_id, changed);
 CREATE TABLE cursors (
     execution_id TEXT PRIMARY KEY, applied TEXT NOT NULL, dispatched TEXT NOT NULL, generation INTEGER NOT NULL,
     revision INTEGER NOT NULL
@@ -86,8 +86,7 @@ class Transaction:
 class _Write(Generic[T]):
     run: Callable[[Transaction], T]
     future: asyncio.Future[T] | None
-    loop: asyncio.AbstractEventLoop | None
-    result: T | None = None
+    result: Any = None
     error: BaseException | None = None
 
     def settle(self) -> None:
@@ -96,7 +95,16 @@ class _Write(Generic[T]):
         if self.error is not None:
             self.future.set_exception(self.error)
         else:
-            self.future.set_result(self.result)  # type: ignore[arg-type]
+            self.future.set_result(self.result)
+
+
+class _Turn(threading.local):
+    """The writes that this thread's event loop has gathered, and whether their commit is on its way."""
+
+    def __init__(self) -> None:
+        self.writes: list[_Write[Any]] = []
+        self.due = False
+        self.connection: sqlite3.Connection | None = None
 
 
 class SqliteFile:
@@ -109,12 +117,12 @@ class SqliteFile:
         self.path = path
         self._synchronous = {"full": "FULL", "process": "OFF"}[durability]
         self._lock = filelock.FileLock(f"{path}.lock", blocking=False)
-        self._local = threading.local()
+        self._turn = _Turn()
+        self._writing = threading.Lock()
         self._connections: list[sqlite3.Connection] = []
-        self._writes: queue.SimpleQueue[_Write[Any] | None] = queue.SimpleQueue()
+        self._pending: deque[list[_Write[Any]]] = deque()
+        self._posted: list[_Write[Any]] = []
         self._open()
-        self._thread = threading.Thread(target=self._serve, name="stepfast-writer", daemon=True)
-        self._thread.start()
 
     def _open(self) -> None:
         try:
@@ -168,10 +176,10 @@ class SqliteFile:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A connection of this thread inside one consistent view; Unavailable when SQLite fails."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        connection = self._turn.connection
         try:
             if connection is None:
-                connection = self._local.connection = self._connect()
+                connection = self._turn.connection = self._connect()
             connection.execute("BEGIN")
             try:
                 yield connection
@@ -183,35 +191,67 @@ class SqliteFile:
     # -- writing -----------------------------------------------------------------------------------------
 
     async def write(self, run: Callable[[Transaction], T]) -> T:
-        """Runs a write in the next shared transaction; returns once it is as durable as promised.
+        """Runs a write in this turn's transaction; returns once it is as durable as promised.
 
         `run` decides and writes within one transaction that no other write interrupts. Raises Unavailable
         when the commit failed: then nothing of it was written.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._writes.put(_Write(run, future, loop))
+        turn = self._turn
+        turn.writes.append(_Write(run, future))
+        if not turn.due:
+            turn.due = True
+            loop.call_soon(self._flush)
         return await future
 
     def post(self, run: Callable[[Transaction], None]) -> None:
-        """Queues a write that nobody waits for and whose loss is harmless."""
-        self._writes.put(_Write(run, None, None))
+        """Leaves a write to some next commit; nobody waits for it, and its loss is harmless."""
+        self._posted.append(_Write(run, None))
 
-    def _serve(self) -> None:
-        stopping = False
-        while not stopping:
-            batch: list[_Write[Any]] = []
-            one = self._writes.get()
-            while True:
-                if one is None:
-                    stopping = True
-                else:
-                    batch.append(one)
-                if len(batch) >= BATCH or self._writes.empty():
-                    break
-                one = self._writes.get()
-            if batch:
-                self._commit(batch)
+    def flush(self) -> None:
+        """Commits what was posted and has not found a commit to go with."""
+        with self._writing:
+            self._commit_pending()
+
+    def _flush(self) -> None:
+        """Commits this turn's writes, with those of other loops that wait for the file by now.
+
+        Waiting here, rather than going on with other work, is on purpose: while a thread computes, the
+        committing one would have to win the interpreter lock back after every statement.
+        """
+        turn = self._turn
+        writes, turn.writes, turn.due = turn.writes, [], False
+        self._pending.append(writes)
+        with self._writing:
+            self._commit_pending()
+
+    def _commit_pending(self) -> None:
+        posted, self._posted = self._posted, []
+        batch = posted
+        while self._pending:
+            batch.extend(self._pending.popleft())
+        if batch:
+            self._commit(batch)
+            self._settle(batch)
+
+    def _settle(self, batch: list[_Write[Any]]) -> None:
+        """Tells the waiters: those of this thread's loop at once, others through their loops."""
+        here = asyncio._get_running_loop()
+        elsewhere: dict[asyncio.AbstractEventLoop, list[_Write[Any]]] = defaultdict(list)
+        for write in batch:
+            if write.future is None:
+                continue
+            loop = write.future.get_loop()
+            if loop is here:
+                write.settle()
+            else:
+                elsewhere[loop].append(write)
+        for loop, writes in elsewhere.items():
+            try:
+                loop.call_soon_threadsafe(_settle_all, writes)
+            except RuntimeError:
+                pass  # the loop has been closed: its waiters are gone
 
     def _commit(self, batch: list[_Write[Any]]) -> None:
         transaction = Transaction(self._writer)
@@ -231,10 +271,10 @@ class SqliteFile:
             failure.__cause__ = error if failure is not error else None
             for write in batch:
                 write.error = failure
+            self._posted += [write for write in batch if write.future is None and _everyone(error)]
         else:
             for act in transaction.after:
                 act()
-        self._settle(batch)
 
     def _rollback(self) -> None:
         try:
@@ -243,21 +283,9 @@ class SqliteFile:
         except sqlite3.Error as error:
             log.error("rollback failed: %s", error)
 
-    def _settle(self, batch: list[_Write[Any]]) -> None:
-        waiting: dict[asyncio.AbstractEventLoop, list[_Write[Any]]] = defaultdict(list)
-        for write in batch:
-            if write.loop is not None:
-                waiting[write.loop].append(write)
-        for loop, writes in waiting.items():
-            try:
-                loop.call_soon_threadsafe(_settle_all, writes)
-            except RuntimeError:
-                pass  # the loop has been closed: its waiters are gone
-
     def close(self) -> None:
-        """Finishes queued writes and gives the file back."""
-        self._writes.put(None)
-        self._thread.join()
+        """Writes what was posted and gives the file back."""
+        self.flush()
         for connection in self._connections:
             connection.close()
         self._lock.release()

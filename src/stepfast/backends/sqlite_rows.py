@@ -35,8 +35,11 @@ UPDATE_EXECUTION = _update(
     "execution_id = :execution_id AND status = :if_status AND generation = :if_generation",
 )
 SELECT_RECORD = f"SELECT {', '.join(_RECORD)} FROM commands"
-INSERT_RECORD = _insert("commands", ("execution_id", *_RECORD))
-UPDATE_RECORD = _update("commands", _RECORD, "execution_id = :execution_id AND id = :id AND revision = :revision - 1")
+SELECT_MARK = "SELECT max(changed) FROM commands WHERE execution_id = ?"
+INSERT_RECORD = _insert("commands", ("execution_id", *_RECORD, "changed"))
+UPDATE_RECORD = _update(
+    "commands", (*_RECORD, "changed"), "execution_id = :execution_id AND id = :id AND revision = :revision - 1"
+)
 SELECT_CURSOR = f"SELECT {', '.join(_CURSOR)} FROM cursors"
 INSERT_CURSOR = _insert("cursors", ("execution_id", *_CURSOR))
 UPDATE_CURSOR = _update("cursors", _CURSOR, "execution_id = :execution_id AND revision = :revision - 1")
@@ -87,6 +90,7 @@ def record(row: tuple[Any, ...], opened_at: float) -> Record:
 def record_values(execution_id: str, record: Record) -> dict[str, Any]:
     values: dict[str, Any] = {name: getattr(record, name) for name in _RECORD if name != "chained"}
     values["execution_id"] = execution_id
+    values["changed"] = 0
     values["error"] = _failure_text(record.error)
     then = record.then
     values["chained"] = (
@@ -112,7 +116,8 @@ def cursor_values(execution_id: str, cursor: Cursor) -> dict[str, Any]:
 
 
 def message_values(message: Message, due: float, sent_at: float) -> dict[str, Any]:
-    return {**asdict(message), "due": due, "sent_at": sent_at}
+    values = {name: getattr(message, name) for name in _MESSAGE[:5]}
+    return {**values, "due": due, "sent_at": sent_at}
 
 
 def stored(row: tuple[Any, ...]) -> tuple[int, float, Delivery]:

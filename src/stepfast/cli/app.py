@@ -1,0 +1,95 @@
+"""The commands put together, and what every foreseeable error makes of the exit code."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from stepfast.cli import dead_letters, dev, looking, new_project, running, steering
+from stepfast.cli.printing import complain, say
+from stepfast.cli.session import DEFAULT_URL, Session
+from stepfast.client import ExecutionCancelled, ExecutionFailed, Unreachable
+from stepfast.errors import Refused, StartupError, Unavailable
+
+EVERYWHERE = ("--url", "--api-key")
+
+
+class Commands(TyperGroup):
+    """Takes the shared options after the command as well, and turns errors into one line and an exit code."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, _to_front(args))
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except StartupError as error:
+            code, text = 2, str(error)
+        except Unreachable as error:
+            code, advice = 3, "start one with `stepfast dev`, or name another by --url"
+            text = f"no stepfast at {ctx.obj.url} ({error.reason}); {advice}"
+        except Unavailable as error:
+            code, text = 3, f"{error}; try again later"
+        except (ExecutionFailed, ExecutionCancelled) as error:
+            code, text = 1, str(error)
+        except Refused as error:
+            code, text = 2, str(error)
+        complain(text)
+        raise typer.Exit(code)
+
+
+def _to_front(args: list[str]) -> list[str]:
+    front: list[str] = []
+    rest: list[str] = []
+    index = 0
+    while index < len(args) and args[index] != "--":
+        option, equals, _ = args[index].partition("=")
+        width = 1 if equals or option not in EVERYWHERE else 2
+        (front if option in EVERYWHERE else rest).extend(args[index : index + width])
+        index += width
+    return front + rest + args[index:]
+
+
+app = typer.Typer(
+    name="stepfast",
+    cls=Commands,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Durable workflows as plain async Python. --url and --api-key may stand before or after the command.",
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        say(f"stepfast {version('stepfast')}")
+        raise typer.Exit
+
+
+@app.callback()
+def shared(
+    context: typer.Context,
+    url: Annotated[str, typer.Option(envvar="STEPFAST_URL", help="Where the API is.")] = DEFAULT_URL,
+    api_key: Annotated[
+        str | None, typer.Option(envvar="STEPFAST_API_KEY", show_envvar=True, help="The key to it, if it asks for one.")
+    ] = None,
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    context.obj = Session(url, api_key or None)
+
+
+app.command("dev")(dev.dev)
+app.command("init")(new_project.init)
+app.command("run")(running.run)
+app.command("list")(looking.list_executions)
+app.command("show")(looking.show)
+app.command("watch")(running.watch)
+app.command("resume")(steering.resume)
+app.command("cancel")(steering.cancel)
+app.command("signal")(steering.signal)
+app.add_typer(dead_letters.app, name="dead-letters")

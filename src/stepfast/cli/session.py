@@ -1,0 +1,34 @@
+"""Options that all commands share, and the client made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from stepfast.client import Client
+
+DEFAULT_URL = "http://127.0.0.1:8787"
+PATIENCE = 60.0
+"""Seconds that waiting for an execution outlasts an outage of the server."""
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Where the API is, and the key to it."""
+
+    url: str
+    api_key: str | None
+
+    def client(self, retry_for: float = 0.0) -> Client:
+        """A client that tries once: who types a command wants to know at once that nothing answers."""
+        return Client(self.url, self.api_key, retry_for=retry_for)
+
+
+def session(context: typer.Context) -> Session:
+    found = context.find_root().obj
+    assert isinstance(found, Session)
+    return found

@@ -1,0 +1,143 @@
+"""An execution as text: what it is, and a line for each command with its tries and waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from stepfast.cli.printing import lines, short_json, shown, styled
+
+Object = dict[str, Any]
+
+MARKS = {
+    "SUCCEEDED": ("✓", "green"),
+    "FAILED": ("✗", "red"),
+    "CANCELLED": ("–", "dim"),
+    "RUNNING": ("▸", "cyan"),
+    "RETRYING": ("↻", "yellow"),
+    "OPEN": ("○", "dim"),
+}
+
+
+def moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def clock(text: str | None) -> str:
+    """A time in UTC to the second."""
+    return "" if text is None else text[:19].replace("T", " ")
+
+
+def span(seconds: float) -> str:
+    """A length of time, as exact as is readable."""
+    seconds = max(0.0, seconds)
+    if seconds < 60:
+        return f"{seconds:.2f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = ((days, "d"), (hours, "h"), (minutes, "min"), (rest, "s"))
+    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"
+
+
+def took(one: Object, begun: str = "first_at", now: datetime | None = None) -> str:
+    """How long something took, or has taken so far."""
+    start, end = moment(one.get(begun)), moment(one.get("ended_at"))
+    if start is None:
+        return ""
+    return span(((end or now or datetime.now(UTC)) - start).total_seconds())
+
+
+def status_text(status: str) -> Text:
+    mark, style = MARKS.get(status, ("?", ""))
+    return styled(f"{mark} {status}", style)
+
+
+def render(execution: Object, tracebacks: bool = False) -> RenderableType:
+    """The whole execution; commands are timed from its start."""
+    parts: list[RenderableType] = [_head(execution), Text(""), _commands(execution)]
+    if tracebacks:
+        parts += _tracebacks(execution)
+    return Group(*parts)
+
+
+def _head(execution: Object) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("execution", styled(execution["execution_id"], "bold"))
+    table.add_row("workflow", styled(execution["workflow"]))
+    table.add_row("status", status_text(execution["status"]))
+    resumed = f", resumed {execution['generation']} time(s)" if execution["generation"] else ""
+    started = f"{clock(execution['created_at'])} UTC, {took(execution, 'created_at')}{resumed}"
+    table.add_row("started", started)
+    if execution["labels"]:
+        table.add_row("labels", styled(" ".join(f"{key}={value}" for key, value in execution["labels"].items())))
+    table.add_row("input", short_json(execution["input"]))
+    if execution["status"] == "SUCCEEDED":
+        table.add_row("result", short_json(execution["result"]))
+    if execution["error"] is not None:
+        table.add_row("error", styled(told(execution["error"]), "red"))
+    return table
+
+
+def told(error: Object) -> str:
+    """An error in one line."""
+    place = f" (in {error['step']})" if error.get("step") else ""
+    return f"{error['type']}: {error['message']}{place}"
+
+
+def _commands(execution: Object) -> RenderableType:
+    if not execution["commands"]:
+        return Text("no commands yet", style="dim")
+    begun = moment(execution["created_at"])
+    assert begun is not None
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("command", overflow="fold")
+    table.add_column("status", no_wrap=True)
+    table.add_column("tries", justify="right")
+    table.add_column("start", justify="right", no_wrap=True)
+    table.add_column("took", justify="right", no_wrap=True)
+    table.add_column("", overflow="fold", ratio=1)
+    for one in execution["commands"]:
+        first = moment(one["first_at"])
+        at = "" if first is None else f"+{span((first - begun).total_seconds())}"
+        tries = str(one["attempt"]) if one["kind"] == "step" and one["attempt"] else ""
+        running = took(one) if one["status"] != "CANCELLED" or one["ended_at"] else ""
+        notes = Text("\n").join(Text(note, style) for note, style in _notes(one))
+        table.add_row(styled(one["id"]), status_text(one["status"]), tries, at, running, notes)
+    return table
+
+
+def _notes(one: Object) -> Iterator[tuple[str, str]]:
+    """What there is to say of a command beyond its columns: failed tries, waits, errors."""
+    for past in one["attempts"]:
+        if past["error"] is not None:
+            again = moment(past["next_at"])
+            ended = moment(past["ended_at"])
+            pause = f"; again after {span((again - ended).total_seconds())}" if again and ended else ""
+            error = f"{past['error']['type']}: {past['error']['message']}"
+            yield shown(f"try {past['attempt']}, {took(past, 'started_at')}: {error}{pause}"), "yellow"
+        elif past["next_at"] is not None:
+            yield f"try {past['attempt']}: cut off by a crash", "yellow"
+    if one["status"] in ("OPEN", "RETRYING") and one["due"]:
+        what = "until" if one["kind"] == "timer" else "again at"
+        yield f"{what} {clock(one['due'])} UTC", "dim"
+    elif one["kind"] == "signal" and one["status"] == "OPEN":
+        yield shown(f"waits for the signal {one['name']!r}"), "dim"
+    elif one["status"] == "FAILED" and one["error"] and not one["attempts"]:
+        yield shown(f"{one['error']['type']}: {one['error']['message']}"), "red"
+
+
+def _tracebacks(execution: Object) -> Iterator[RenderableType]:
+    errors = [(one["id"], one["error"]) for one in execution["commands"]]
+    for name, error in [*errors, ("the execution", execution["error"])]:
+        if error is not None and error.get("traceback"):
+            yield Text("")
+            yield styled(f"traceback of {name}", "bold")
+            yield Text("\n".join(lines(error["traceback"])))

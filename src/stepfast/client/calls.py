@@ -1,0 +1,149 @@
+"""Calls of the API over HTTP, repeated while the network or the server is away."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from importlib.metadata import version
+from ipaddress import ip_address
+from typing import Any
+
+import httpx
+
+from stepfast.client.problems import Unreachable, error_of
+from stepfast.client.values import encoded
+from stepfast.errors import InvalidRequest, Refused, StepfastError, WrongStatus
+
+AGAIN = frozenset({429, 502, 503, 504})
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status and its JSON; empty for a refusal that only shows that the work was done before."""
+
+    status: int
+    body: Object
+
+
+class Calls:
+    """One API and one connection pool; thread-safe. What the arguments mean is said at Client."""
+
+    def __init__(self, url: str, api_key: str | None, timeout: float, retry_for: float) -> None:
+        host = _host(url)
+        if api_key is not None and not (api_key and api_key.isascii() and api_key.isprintable()):
+            raise InvalidRequest("an API key is printable ASCII text")
+        headers = {"User-Agent": f"stepfast/{version('stepfast')}", "Content-Type": "application/json"}
+        if api_key is not None:
+            headers["Authorization"] = f"Bearer {api_key}"
+        self.url = url.rstrip("/")
+        self._timeout, self._retry_for = timeout, retry_for
+        # A proxy from the environment could not reach this machine's own loopback.
+        self._http = httpx.Client(headers=headers, trust_env=not _is_loopback(host))
+
+    def close(self) -> None:
+        self._http.close()
+
+    def get(self, path: str, /, patience: float | None = None, **asked: Any) -> Object:
+        """The answer to a GET; what is None is not asked for."""
+        chosen = {key: value for key, value in asked.items() if value is not None}
+        return self.send("GET", path, query=chosen, patience=patience).body
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Object | None = None,
+        query: Object | None = None,
+        patience: float | None = None,
+        settled: str | None = None,
+    ) -> Answer:
+        """One call with its retries, at most `patience` seconds of them.
+
+        settled: the status that this call brings about; refused for having it after an earlier try that
+        may have arrived, the call has done its work.
+        """
+        end = time.monotonic() + (self._retry_for if patience is None else min(patience, self._retry_for))
+        content = None if body is None else encoded(body)
+        doubtful, timeout = False, self._timeout
+        for pause in _pauses():
+            try:
+                response = self._http.request(method, self.url + path, content=content, params=query, timeout=timeout)
+            except httpx.RequestError as error:
+                doubtful = doubtful or not isinstance(error, NOT_SENT)
+                failure: StepfastError = Unreachable(self.url, _why(error), doubtful)
+                failure.__cause__ = error
+            else:
+                if response.status_code not in AGAIN:
+                    return _answer(response, settled if doubtful else None)
+                doubtful = doubtful or response.status_code != 429
+                failure = error_of(response)
+                pause = _retry_after(response, pause)
+            left = end - time.monotonic()
+            if pause > left:
+                raise failure
+            time.sleep(pause)
+            timeout = min(self._timeout, max(1.0, left))
+        raise AssertionError("unreachable")
+
+
+def _answer(response: httpx.Response, settled: str | None) -> Answer:
+    if response.is_success:
+        try:
+            body = response.json()
+        except ValueError:
+            body = None
+        if not isinstance(body, dict):
+            raise Refused(f"what answers at {response.request.url} is no stepfast API")
+        return Answer(response.status_code, body)
+    error = error_of(response)
+    if settled is not None and isinstance(error, WrongStatus) and error.status == settled:
+        return Answer(response.status_code, {})
+    raise error
+
+
+def _pauses() -> Iterator[float]:
+    """Seconds between tries: growing to 5, jittered so that many clients do not come back at once."""
+    ceiling = 0.1
+    while True:
+        yield random.uniform(ceiling / 2, ceiling)
+        ceiling = min(5.0, ceiling * 2)
+
+
+def _retry_after(response: httpx.Response, otherwise: float) -> float:
+    text = response.headers.get("Retry-After", "")
+    try:
+        if text.isdigit():
+            return float(text)
+        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return otherwise
+
+
+def _why(error: httpx.RequestError) -> str:
+    if isinstance(error, httpx.TimeoutException):
+        return "it took too long"
+    return re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
+
+
+def _host(url: str) -> str:
+    try:
+        parsed = httpx.URL(url)
+    except (httpx.InvalidURL, TypeError) as error:
+        raise InvalidRequest(f"{url!r} is not a URL: {error}") from error
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise InvalidRequest(f"{url!r} is not the URL of an API: it begins with http:// or https://")
+    return parsed.host
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,83 @@
+"""A handle on one execution."""
+
+from __future__ import annotations
+
+import math
+import time
+import uuid
+from typing import Any
+
+from stepfast.client.calls import Calls, Object
+from stepfast.client.problems import ExecutionCancelled, ExecutionFailed
+from stepfast.client.values import plain, segment
+
+Objects = list[dict[str, Any]]
+
+
+class Execution:
+    """A handle on one execution; `created` tells whether the call that made the handle started it."""
+
+    def __init__(self, calls: Calls, execution_id: str, *, created: bool = False) -> None:
+        self._calls, self.execution_id, self.created = calls, execution_id, created
+        self._path = f"/v1/executions/{execution_id}"
+
+    def __repr__(self) -> str:
+        return f"<execution {self.execution_id!r} at {self._calls.url}>"
+
+    def status(self) -> str:
+        """RUNNING, SUCCEEDED, FAILED or CANCELLED; ExecutionNotFound."""
+        status: str = self._read()["status"]
+        return status
+
+    def describe(self) -> Object:
+        """The whole execution as JSON, with its `commands`; ExecutionNotFound."""
+        return self._calls.get(self._path)
+
+    def history(self) -> Objects:
+        """What happened, in order: `at`, `type`, `command` and details; ExecutionNotFound."""
+        events: Objects = self._calls.get(f"{self._path}/history")["events"]
+        return events
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Waits for the end and returns the result as JSON values.
+
+        timeout: seconds; None waits as long as it takes. Raises ExecutionFailed, ExecutionCancelled,
+        ExecutionNotFound, and TimeoutError when it still runs by then; waiting can be repeated.
+        """
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        pause = 0.02
+        while True:
+            found = self._read(patience=None if timeout is None else max(0.0, end - time.monotonic()))
+            if found["status"] == "SUCCEEDED":
+                return found["result"]
+            if found["status"] == "FAILED":
+                raise ExecutionFailed(found)
+            if found["status"] == "CANCELLED":
+                raise ExecutionCancelled(self.execution_id)
+            left = end - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"execution {self.execution_id!r} is still RUNNING after {timeout:g} s")
+            time.sleep(min(pause, left))
+            pause = min(1.0, pause * 1.5)
+
+    def resume(self) -> Object:
+        """Goes on with a FAILED execution from the step that failed; WrongStatus when it is not FAILED."""
+        return self._calls.send("POST", f"{self._path}/resume", settled="RUNNING").body or self._read()
+
+    def cancel(self) -> Object:
+        """Ends a RUNNING execution; WrongStatus when it is not RUNNING."""
+        return self._calls.send("POST", f"{self._path}/cancel", settled="CANCELLED").body or self._read()
+
+    def signal(self, name: str, payload: Any = None, signal_id: str | None = None) -> Object:
+        """Sends a signal, once, however often it has to try; returns it.
+
+        payload: a pydantic model, a dataclass, or plain JSON values. signal_id: makes the call itself
+        repeatable; one is made when none is given. Raises InvalidRequest when the workflow waits for
+        another type, WrongStatus when the execution has ended, and ExecutionConflict when the id was used
+        for something else.
+        """
+        body = {"payload": plain(payload, "payload"), "signal_id": signal_id or str(uuid.uuid4())}
+        return self._calls.send("POST", f"{self._path}/signals/{segment(name, 'a signal name')}", body).body
+
+    def _read(self, patience: float | None = None) -> Object:
+        return self._calls.get(self._path, patience=patience, commands="false")

@@ -1,0 +1,46 @@
+"""What is sent: plain JSON made of the caller's values, checked ids, times as the API reads them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, JsonValue
+
+from stepfast.codec import Codec
+from stepfast.errors import InvalidRequest, NotStorable
+
+# A path of dots is cut out of a URL before it is sent.
+SEGMENT = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,128}")
+
+
+def plain(value: Any, where: str) -> Any:
+    """Plain JSON values, as the server's own codec would store this value."""
+    typed = isinstance(value, BaseModel) or (dataclasses.is_dataclass(value) and not isinstance(value, type))
+    try:
+        text, _ = Codec(type(value) if typed else JsonValue, where).encode(value)
+    except NotStorable as error:
+        raise InvalidRequest(str(error), ((where + error.path, str(error)),)) from error
+    return json.loads(text)
+
+
+def encoded(body: dict[str, Any]) -> bytes:
+    try:
+        return json.dumps(body, allow_nan=False, ensure_ascii=False).encode()
+    except ValueError as error:
+        raise InvalidRequest(f"this cannot be sent as JSON: {error}") from error
+
+
+def segment(text: str, what: str) -> str:
+    if not isinstance(text, str) or not SEGMENT.fullmatch(text):
+        raise InvalidRequest(f"{what} is 1 to 128 of A-Z a-z 0-9 . _ -, not {text!r}")
+    return text
+
+
+def moment(value: datetime | str | float | None) -> str | None:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    return None if value is None else str(value)

@@ -1,0 +1,72 @@
+"""What is behind the failure of a replay: the commands that a resume re-opens, and the error as it is stored. Pure."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Iterator
+
+from stepfast.errors import StepFailed
+from stepfast.model import Failure
+from stepfast.replay import Replay, describe_error
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception and what is behind it: its cause or context, and the members of a group.
+
+    A StepFailed ends the chain: what it followed on is an earlier failure that the code had dealt with.
+    """
+    seen: set[int] = set()
+    stack = [error]
+    while stack:
+        one = stack.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        if isinstance(one, BaseExceptionGroup):
+            stack.extend(reversed(one.exceptions))
+        elif not isinstance(one, StepFailed):
+            stack.append(one.__cause__ or one.__context__)
+
+
+def behind(error: BaseException | None) -> list[StepFailed]:
+    """The step failures behind an exception."""
+    return [one for one in chain(error) if isinstance(one, StepFailed)]
+
+
+def causes_of(replay: Replay) -> tuple[str, ...]:
+    """Ids of the commands behind a finished replay's failure: failed steps, and the timers of timeouts."""
+    ids = [one.step_id for one in behind(replay.error) if one.step_id in replay.records]
+    late = [one for one in chain(replay.error) if isinstance(one, TimeoutError)]
+    timers = [id for one in late for id in _timers_behind(one, replay)]
+    last = next(reversed(replay.taken), None)
+    if late and not ids and not timers and last is not None and replay.issued[last].kind == "timer":
+        timers = [last]
+    return tuple(dict.fromkeys([*ids, *timers]))
+
+
+def _timers_behind(error: TimeoutError, replay: Replay) -> Iterator[str]:
+    """The timer of the `asyncio.timeout` that raised this error: its frame is where the traceback ends."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code is asyncio.Timeout.__aexit__.__code__:
+            for id in replay.taken:
+                waiter = replay.issued[id].waiter
+                if isinstance(waiter, asyncio.TimerHandle) and frame.f_locals["self"] is _owner_of(waiter):
+                    yield id
+
+
+def _owner_of(handle: asyncio.TimerHandle) -> object:
+    return getattr(handle._callback, "__self__", None)  # type: ignore[attr-defined]
+
+
+def failure_of(replay: Replay) -> Failure:
+    """The error of a finished replay as it is stored: for a step's failure, what the step itself raised."""
+    error = replay.error
+    assert error is not None
+    steps = behind(error)
+    if isinstance(error, StepFailed) and error.step_id in replay.records:
+        recorded = replay.records[error.step_id].error
+        return Failure(error.error_type, error.message, error.step, recorded.traceback if recorded else None)
+    described = describe_error(error)
+    return Failure(described.type, described.message, steps[0].step if steps else None, described.traceback)

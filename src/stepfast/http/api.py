@@ -1,0 +1,78 @@
+"""The HTTP API as a Lambda handler (API Gateway HTTP API, payload 2.0), which any thread may call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+
+from stepfast.http import auth, openapi, problems
+from stepfast.http.auth import Authenticator
+from stepfast.http.bodies import MAX_BODY
+from stepfast.http.engine import Call, Engine
+from stepfast.http.problems import Rejected
+from stepfast.http.resolver import Pool, Resolver
+from stepfast.http.routes import about, dead_letters, executions, steering
+from stepfast.operations import Operations
+from stepfast.registry import Registry
+
+Handler = Callable[[dict[str, Any], object], dict[str, Any]]
+OPEN = "/v1/health"
+
+
+def build(operations: Operations, registry: Registry, call: Call, keys: Authenticator | None = None) -> Handler:
+    """Makes the handler; it answers every event and never raises.
+
+    call: runs a coroutine of the engine to its result, from any thread.
+    keys: who may call; None takes requests to loopback names only.
+    """
+    pool = Pool(lambda: _resolver(operations, registry, call))
+
+    def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+        try:
+            _admit(event, keys)
+            return pool.resolve(event, context)
+        except Exception as error:
+            return _as_dict(problems.of(error))
+
+    return handler
+
+
+def _resolver(operations: Operations, registry: Registry, call: Call) -> Resolver:
+    app = Resolver()
+    engine = Engine(operations, registry, call, cache(lambda: openapi.document(app)))
+    for routes in (executions, steering, dead_letters, about):
+        routes.add(app, engine)
+    return app
+
+
+def _admit(event: dict[str, Any], keys: Authenticator | None) -> None:
+    """Raises Rejected for a request that must not reach a route."""
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    if keys is None:
+        auth.admit_local(headers)
+    elif event.get("rawPath") != OPEN:
+        keys.admit(headers)
+    body = event.get("body")
+    if body:
+        # Three bytes are four characters of base64; text is measured as it was sent.
+        size = len(body) * 3 // 4 if event.get("isBase64Encoded") else len(body.encode(errors="replace"))
+        if size > MAX_BODY:
+            raise too_large()
+        auth.require_json(headers)
+
+
+def too_large() -> Rejected:
+    return Rejected(413, "body-too-large", "Body too large", f"a body may have {MAX_BODY} bytes")
+
+
+def _as_dict(response: Response[str]) -> dict[str, Any]:
+    return {
+        "statusCode": response.status_code,
+        "headers": response.headers,
+        "cookies": [],
+        "body": response.body,
+        "isBase64Encoded": False,
+    }

@@ -1,0 +1,88 @@
+"""Who may call: holders of an API key; without keys, programs of this machine but not web pages in its browser."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+from collections.abc import Iterable, Mapping
+from urllib.parse import urlsplit
+
+from stepfast.errors import StartupError
+from stepfast.http.problems import Rejected
+
+VARIABLE = "STEPFAST_API_KEYS"
+
+
+class Authenticator:
+    """Takes any of a list of API keys, from `Authorization: Bearer` or `x-api-key`; keeps only their digests."""
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self._digests = [_digest(key) for key in keys]
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Authenticator | None:
+        """The keys in STEPFAST_API_KEYS, separated by commas; None where it is unset or empty."""
+        text = environment.get(VARIABLE, "").strip()
+        if not text:
+            return None
+        keys = [key.strip() for key in text.split(",")]
+        if not all(key and key.isascii() and key.isprintable() for key in keys):
+            raise StartupError(f"{VARIABLE} holds an empty or unprintable key: separate keys by single commas")
+        return cls(keys)
+
+    def admit(self, headers: Mapping[str, str]) -> None:
+        """Lets a request with one of the keys pass; headers are by lower-case name."""
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        given = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "").strip()
+        digest = _digest(given)
+        # Every key is compared, in constant time: the time taken tells nothing about any of them.
+        if not sum([hmac.compare_digest(digest, one) for one in self._digests]):
+            detail = "send an API key as `Authorization: Bearer KEY`" if not given else "the API key is not one of ours"
+            raise Rejected(401, "unauthorized", "API key needed", detail, {"WWW-Authenticate": "Bearer"})
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode(errors="replace")).digest()
+
+
+def admit_local(headers: Mapping[str, str]) -> None:
+    """Without keys: refuses what a web page can make a browser send to this machine.
+
+    A page whose name resolves to loopback (DNS rebinding) shows in Host, one of another site in Origin.
+    """
+    host = headers.get("host")
+    if host is not None and not _is_loopback(f"//{host}"):
+        raise Rejected(
+            403,
+            "forbidden-host",
+            "Loopback only",
+            "without API keys stepfast answers only to localhost and loopback addresses: "
+            f"set {VARIABLE} to serve other names",
+        )
+    origin = headers.get("origin")
+    if origin is not None and not _is_loopback(origin):
+        detail = f"without API keys stepfast takes no requests of web pages from elsewhere: set {VARIABLE}"
+        raise Rejected(403, "forbidden-origin", "Not from this page", detail)
+
+
+def require_json(headers: Mapping[str, str]) -> None:
+    """For a request with a body: a page cannot send this type to another site unasked, and nothing else is read."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        detail = f"send the body as `Content-Type: application/json`, not {kind or 'without a type'}"
+        raise Rejected(415, "unsupported-media-type", "Not JSON", detail)
+
+
+def _is_loopback(url: str) -> bool:
+    try:
+        name = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    name = name.rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

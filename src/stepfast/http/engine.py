@@ -1,0 +1,52 @@
+"""What the routes work with, and how they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from aws_lambda_powertools.event_handler import Response
+from pydantic import BaseModel
+
+from stepfast.http import problems
+from stepfast.http.models import Problem
+from stepfast.operations import Operations
+from stepfast.registry import Registry
+
+T = TypeVar("T")
+
+
+class Call(Protocol):
+    """Runs a coroutine of the engine to its result, synchronously, from any thread."""
+
+    def __call__(self, coroutine: Coroutine[Any, Any, T], /) -> T: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The engine as the routes see it; `describe` gives the OpenAPI document as text."""
+
+    operations: Operations
+    registry: Registry
+    call: Call
+    describe: Callable[[], str]
+
+
+def reply(status: int, body: BaseModel, headers: Mapping[str, str] | None = None) -> Response[str]:
+    return Response(status, "application/json", body.model_dump_json(), dict(headers or {}))
+
+
+def answers(*models: tuple[int, str, type[BaseModel]], problems_of: Mapping[int, str] | None = None) -> dict[int, Any]:
+    """The `responses` of a route for OpenAPI: what it answers, and which problems."""
+    described: dict[int, Any] = {
+        status: {"description": text, "content": {"application/json": {"model": model}}}
+        for status, text, model in models
+    }
+    for status, text in {**(problems_of or {}), 503: "the store is away; try again"}.items():
+        described[status] = {"description": text, "content": {problems.CONTENT_TYPE: {"model": Problem}}}
+    # Powertools describes its own shape of 422 for every route unless it is given one.
+    described.setdefault(
+        422, {"description": "a field is wrong", "content": {problems.CONTENT_TYPE: {"model": Problem}}}
+    )
+    return described

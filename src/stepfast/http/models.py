@@ -1,0 +1,215 @@
+"""What requests and answers hold; OpenAPI is made from these, and answers are made of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from stepfast.model import CommandKind, CommandStatus, ExecutionStatus
+
+ID = r"^[A-Za-z0-9._-]{1,128}$"
+NAME = r"^[A-Za-z0-9._-]{1,64}$"
+LABEL_KEY = r"^[^\x00-\x1f\x7f:=]{1,128}$"
+LABEL_VALUE = r"^[^\x00-\x1f\x7f]{0,128}$"
+IN_WORDS = {
+    ID: "must be 1 to 128 of A-Z a-z 0-9 . _ -",
+    NAME: "must be 1 to 64 of A-Z a-z 0-9 . _ -",
+    LABEL_KEY: "a label's key must be 1 to 128 characters, none of them : or = or a control character",
+    LABEL_VALUE: "a label's value must be at most 128 characters, none of them a control character",
+}
+"""What to say to a text that does not match."""
+
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+"""ISO 8601, UTC, with microseconds and Z."""
+Json = Annotated[Any, Field(description="any JSON value")]
+LabelKey = Annotated[str, Field(pattern=LABEL_KEY)]
+LabelValue = Annotated[str, Field(pattern=LABEL_VALUE)]
+ExecutionId = Annotated[str, Field(pattern=ID)]
+
+
+class Asked(BaseModel):
+    """A request's body; a field that nobody knows is refused rather than overlooked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class StartRequest(Asked):
+    input: Json = None
+    execution_id: ExecutionId | None = Field(
+        None, description="names the execution and makes the call repeatable; made up when left out"
+    )
+    labels: dict[LabelKey, LabelValue] = Field({}, max_length=20)
+
+
+class SignalRequest(Asked):
+    payload: Json = None
+    signal_id: ExecutionId | None = Field(None, description="makes the call repeatable; made up when left out")
+
+
+class ReplayRequest(Asked):
+    """Exactly one selector: ids, or workflow and/or error, or all."""
+
+    execution_ids: list[str] | None = Field(None, min_length=1, max_length=1000)
+    workflow: str | None = Field(None, min_length=1, max_length=64)
+    error: str | None = Field(None, min_length=1, description="the error's type, such as ConnectionError")
+    all: bool = False
+    rate: float | None = Field(None, gt=0, le=1000, description="at most so many per second")
+    cursor: str | None = Field(None, max_length=1024, description="from `next`; not for ids")
+
+
+class ErrorView(BaseModel):
+    type: str
+    message: str
+    step: str | None
+    traceback: str | None
+
+
+class ExecutionView(BaseModel):
+    execution_id: str
+    workflow: str
+    status: ExecutionStatus
+    input: Json
+    result: Json = Field(description="null until SUCCEEDED")
+    error: ErrorView | None
+    labels: dict[str, str]
+    created_at: Time
+    ended_at: Time | None
+    generation: int = Field(description="how often it was resumed")
+
+
+class AttemptView(BaseModel):
+    attempt: int
+    started_at: Time
+    ended_at: Time | None
+    error: ErrorView | None = Field(description="null for the last one, and for one that a crash cut off")
+    next_at: Time | None
+
+
+class CommandView(BaseModel):
+    id: str
+    kind: CommandKind
+    name: str
+    status: CommandStatus
+    attempt: int
+    generation: int
+    pool: str | None
+    input: Json
+    output: Json
+    error: ErrorView | None
+    first_at: Time | None = Field(description="when it was asked for, or a step first claimed")
+    started_at: Time | None
+    ended_at: Time | None
+    due: Time | None = Field(description="when a timer ends or a step is tried again")
+    signal_id: str | None
+    attempts: list[AttemptView]
+
+
+class ExecutionDetail(ExecutionView):
+    commands: list[CommandView] = Field([], description="left out when asked with commands=false")
+
+
+class ExecutionList(BaseModel):
+    executions: list[ExecutionView]
+    next: str | None = Field(description="the next page's cursor")
+
+
+class EventView(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    at: Time
+    type: str
+    command: str | None
+
+
+class History(BaseModel):
+    events: list[EventView]
+
+
+class SignalView(BaseModel):
+    signal_id: str
+    name: str
+    payload: Json
+    received_at: Time
+
+
+class DeadLetterView(BaseModel):
+    execution_id: str
+    workflow: str
+    step: str | None = Field(description="the step that failed")
+    error: ErrorView | None
+    created_at: Time
+    ended_at: Time | None
+    generation: int
+
+
+class DeadLetterList(BaseModel):
+    dead_letters: list[DeadLetterView]
+    next: str | None = Field(description="the next page's cursor; a page may hold fewer than asked for")
+
+
+class ResumedView(BaseModel):
+    execution_id: str
+    resumed: bool
+    refused: str | None = Field(description="why it was left alone")
+
+
+class Replayed(BaseModel):
+    resumed: int
+    results: list[ResumedView]
+    remaining: bool = Field(description="true when this request's time was up before its work")
+    next: dict[str, Any] | None = Field(description="the body to send next for what remains")
+
+
+class RetryView(BaseModel):
+    max_attempts: int
+    initial: float
+    backoff: float
+    max_delay: float
+    jitter: str
+    max_elapsed: float | None
+    retry_on: list[str]
+    give_up_on: list[str]
+
+
+class StepView(BaseModel):
+    name: str
+    pool: str
+    timeout: float
+    heartbeat: float | None
+    at_most_once: bool
+    retry: RetryView
+    description: str
+
+
+class WorkflowView(BaseModel):
+    name: str
+    description: str
+    input_schema: dict[str, Any]
+    result_schema: dict[str, Any]
+    steps: list[StepView]
+
+
+class WorkflowList(BaseModel):
+    workflows: list[WorkflowView]
+
+
+class Health(BaseModel):
+    status: str
+    version: str
+
+
+class FieldError(BaseModel):
+    field: str = Field(description="its path in the request; empty for the body as a whole")
+    message: str
+
+
+class Problem(BaseModel):
+    """RFC 9457."""
+
+    type: str = Field(description="urn:stepfast:problem:…, stable", json_schema_extra={"format": "uri"})
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldError] | None = Field(None, description="which fields were wrong; with invalid-request")
+    execution_status: ExecutionStatus | None = Field(None, description="with wrong-status")

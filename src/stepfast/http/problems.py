@@ -1,0 +1,104 @@
+"""Errors as application/problem+json (RFC 9457), each under a `type` that stays."""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+
+from stepfast.errors import (
+    ExecutionConflict,
+    ExecutionNotFound,
+    InvalidRequest,
+    StepfastError,
+    Unavailable,
+    UnknownWorkflow,
+    WrongStatus,
+)
+from stepfast.http.models import IN_WORDS
+
+log = logging.getLogger(__name__)
+
+CONTENT_TYPE = "application/problem+json"
+URN = "urn:stepfast:problem:"
+"""What every `type` begins with; the client knows the rest."""
+
+# From the particular to the general: the first that fits counts.
+_OURS: tuple[tuple[type[StepfastError], int, str, str], ...] = (
+    (InvalidRequest, 422, "invalid-request", "Invalid request"),
+    (UnknownWorkflow, 404, "unknown-workflow", "Unknown workflow"),
+    (ExecutionNotFound, 404, "execution-not-found", "Execution not found"),
+    (ExecutionConflict, 409, "execution-conflict", "The id is taken"),
+    (WrongStatus, 409, "wrong-status", "The status does not allow this"),
+    (Unavailable, 503, "unavailable", "Try again later"),
+)
+
+
+class Rejected(Exception):
+    """A request that does not get as far as the engine, and the problem that answers it."""
+
+    def __init__(
+        self, status: int, kind: str, title: str, detail: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.kind, self.title, self.detail = status, kind, title, detail
+        self.headers = dict(headers or {})
+
+
+def problem(
+    status: int, kind: str, title: str, detail: str, headers: Mapping[str, str] | None = None, **members: Any
+) -> Response[str]:
+    body = {"type": URN + kind, "title": title, "status": status, "detail": detail, **members}
+    return Response(status, CONTENT_TYPE, json.dumps(body), dict(headers or {}))
+
+
+def of(error: Exception) -> Response[str]:
+    """The problem that an exception is answered with; what nobody foresaw is logged, without any payload."""
+    if isinstance(error, Rejected):
+        return problem(error.status, error.kind, error.title, error.detail, error.headers)
+    if isinstance(error, RequestValidationError):
+        fields = tuple((path_of(one["loc"]), _message(one)) for one in error.errors())
+        told = "; ".join(f"{path or 'the body'}: {message}" for path, message in fields[:5])
+        error = InvalidRequest(told, fields)
+    if isinstance(error, NotFoundError):
+        return problem(404, "unknown-route", "No such route", "there is nothing at this address; see /openapi.json")
+    for kind, status, name, title in _OURS:
+        if isinstance(error, kind):
+            headers = {"Retry-After": "1"} if status == 503 else {}
+            return problem(status, name, title, str(error), headers, **_members(error))
+    # An exception's text may quote what was sent; where it was raised does not.
+    where = "".join(traceback.format_tb(error.__traceback__))
+    log.error("a request failed on %s\n%s", type(error).__name__, where)
+    return problem(500, "internal-error", "Internal error", "this is a mistake of stepfast's; its log has the place")
+
+
+def _members(error: Exception) -> dict[str, Any]:
+    if isinstance(error, InvalidRequest):
+        return {"errors": [{"field": path, "message": message} for path, message in error.fields]}
+    if isinstance(error, WrongStatus):
+        return {"execution_status": error.status}
+    return {}
+
+
+def _message(found: Mapping[str, Any]) -> str:
+    return IN_WORDS.get((found.get("ctx") or {}).get("pattern", ""), str(found["msg"]))
+
+
+def path_of(location: tuple[int | str, ...]) -> str:
+    """A field's path as its sender would write it: `labels.team`, `limit`, `execution_ids[3]`."""
+    parts = location[1:] if location and location[0] in ("body", "query", "path", "header") else location
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    return path.removeprefix(".")
+
+
+def below(field: str, error: InvalidRequest) -> InvalidRequest:
+    """The same error with its paths below a field of the body."""
+    fields = error.fields or (("", str(error)),)
+    placed = ((f"{field}{'' if not path or path[0] == '[' else '.'}{path}", message) for path, message in fields)
+    return InvalidRequest(str(error), tuple(placed))

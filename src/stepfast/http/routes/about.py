@@ -1,0 +1,40 @@
+"""What is deployed here: the workflows, the health, the API's own description."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from aws_lambda_powertools.event_handler import Response
+
+from stepfast.http import views
+from stepfast.http.engine import Engine, answers, reply
+from stepfast.http.models import Health, WorkflowList
+from stepfast.http.resolver import Resolver
+
+
+def add(app: Resolver, engine: Engine) -> None:
+    @app.get(
+        "/v1/workflows",
+        summary="The workflows deployed here, with their schemas and steps",
+        operation_id="listWorkflows",
+        tags=["about"],
+        responses=answers((200, "every workflow, by name", WorkflowList)),
+    )
+    def list_workflows() -> Response[str]:
+        registry = engine.registry
+        found = [views.workflow(registry.workflows[name], registry) for name in sorted(registry.workflows)]
+        return reply(200, WorkflowList(workflows=found))
+
+    @app.get(
+        "/v1/health",
+        summary="Whether the API answers; needs no key",
+        operation_id="health",
+        tags=["about"],
+        responses=answers((200, "it answers", Health)),
+    )
+    def health() -> Response[str]:
+        return reply(200, Health(status="ok", version=version("stepfast")))
+
+    @app.get("/openapi.json", include_in_schema=False)
+    def openapi() -> Response[str]:
+        return Response(200, "application/json", engine.describe())

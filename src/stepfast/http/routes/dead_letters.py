@@ -1,0 +1,136 @@
+"""Failed executions: listing them, and resuming many at once in requests of bounded length."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body, Query
+
+from stepfast.errors import InvalidRequest, Unavailable
+from stepfast.http import views
+from stepfast.http.engine import Engine, answers, reply
+from stepfast.http.models import DeadLetterList, Replayed, ReplayRequest, ResumedView
+from stepfast.http.resolver import Resolver
+from stepfast.model import Execution
+from stepfast.operations import Resumed
+from stepfast.ports import Query as Asked
+
+BUDGET = 20.0
+"""Seconds one replay request may work; API Gateway gives up after 30."""
+BATCH = 25
+SCANS = 40
+"""Pages of executions that one listing looks through for those with the error asked for."""
+
+
+def add(app: Resolver, engine: Engine) -> None:
+    @app.get(
+        "/v1/dead-letters",
+        summary="List FAILED executions, newest first",
+        operation_id="listDeadLetters",
+        tags=["dead letters"],
+        responses=answers((200, "a page of dead letters", DeadLetterList)),
+    )
+    def list_dead_letters(
+        workflow: Annotated[str | None, Query(min_length=1, max_length=64)] = None,
+        error: Annotated[str | None, Query(min_length=1, description="the error's type")] = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+        cursor: Annotated[str | None, Query(max_length=1024, description="a page's `next`")] = None,
+    ) -> Response[str]:
+        found: list[Execution] = []
+        for _ in range(SCANS):
+            matching, cursor = _failed(engine, workflow, error, limit - len(found), cursor)
+            found += matching
+            if cursor is None or len(found) == limit:
+                break
+        return reply(200, DeadLetterList(dead_letters=[views.dead_letter(one) for one in found], next=cursor))
+
+    @app.post(
+        "/v1/dead-letters/replay",
+        summary="Resume failed executions",
+        description=f"Works for about {BUDGET:g} s; what then remains is to be asked for with the body in `next`.",
+        operation_id="replayDeadLetters",
+        tags=["dead letters"],
+        responses=answers((200, "what came of each", Replayed)),
+    )
+    def replay_dead_letters(body: Annotated[ReplayRequest, Body()]) -> Response[str]:
+        _check_selector(body)
+        work = _Work(engine, body.rate)
+        rest = _by_ids(work, body) if body.execution_ids else _by_selector(engine, work, body)
+        results = [
+            ResumedView(execution_id=one.execution_id, resumed=one.resumed, refused=one.refused) for one in work.done
+        ]
+        resumed = sum(one.resumed for one in results)
+        return reply(200, Replayed(resumed=resumed, results=results, remaining=rest is not None, next=rest))
+
+
+class _Work:
+    """Resumes until this request's share is done: by time, and with a rate by number."""
+
+    def __init__(self, engine: Engine, rate: float | None) -> None:
+        self._engine, self._rate = engine, rate
+        self._end = time.monotonic() + BUDGET
+        self._most = 1000 if rate is None else max(1, min(1000, int(rate * BUDGET)))
+        self.done: list[Resumed] = []
+
+    @property
+    def share(self) -> int:
+        """How many may be resumed next; 0 when the share is done."""
+        return 0 if time.monotonic() >= self._end else min(BATCH, self._most - len(self.done))
+
+    def resume(self, ids: list[str]) -> bool:
+        """False when the store went away; what was done before that is still told."""
+        if not ids:
+            return True
+        if self._rate and self.done:
+            time.sleep(1 / self._rate)
+        try:
+            self.done += self._engine.call(self._engine.operations.replay_dead_letters(ids, self._rate))
+        except Unavailable:
+            if not self.done:
+                raise
+            return False
+        return True
+
+
+def _by_ids(work: _Work, body: ReplayRequest) -> dict[str, Any] | None:
+    ids = list(dict.fromkeys(body.execution_ids or ()))
+    while ids and (share := work.share):
+        if not work.resume(ids[:share]):
+            break
+        ids = ids[share:]
+    return _next(body, execution_ids=ids) if ids else None
+
+
+def _by_selector(engine: Engine, work: _Work, body: ReplayRequest) -> dict[str, Any] | None:
+    """Goes down the list by its cursor, so that one which fails again at once is not resumed again."""
+    cursor = body.cursor
+    while share := work.share:
+        found, following = _failed(engine, body.workflow, body.error, share, cursor)
+        if not work.resume([one.execution_id for one in found]):
+            break
+        if following is None:
+            return None
+        cursor = following
+    return _next(body, cursor=cursor)
+
+
+def _next(body: ReplayRequest, **rest: Any) -> dict[str, Any]:
+    return {**body.model_dump(exclude_defaults=True), **rest}
+
+
+def _failed(
+    engine: Engine, workflow: str | None, error: str | None, limit: int, cursor: str | None
+) -> tuple[list[Execution], str | None]:
+    query = Asked(workflow=workflow, status="FAILED", limit=limit, cursor=cursor)
+    page = engine.call(engine.operations.page(query))
+    wanted = [one for one in page.executions if error is None or (one.error is not None and one.error.type == error)]
+    return wanted, page.next
+
+
+def _check_selector(body: ReplayRequest) -> None:
+    chosen = [bool(body.execution_ids), body.workflow is not None or body.error is not None, body.all]
+    if sum(chosen) != 1 or (body.execution_ids and body.cursor):
+        message = 'send either "execution_ids", or "workflow" and/or "error", or "all": true'
+        raise InvalidRequest(message, (("", message),))

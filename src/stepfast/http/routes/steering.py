@@ -1,0 +1,62 @@
+"""Resuming, cancelling and signalling executions."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body, Path
+
+from stepfast.errors import InvalidRequest
+from stepfast.http import problems, views
+from stepfast.http.engine import Engine, answers, reply
+from stepfast.http.models import NAME, ExecutionView, SignalRequest, SignalView
+from stepfast.http.resolver import Resolver
+from stepfast.http.routes.executions import NO_SUCH, Id
+
+REFUSED = {**NO_SUCH, 409: "its status does not allow it"}
+
+
+def add(app: Resolver, engine: Engine) -> None:
+    @app.post(
+        "/v1/executions/<execution_id>/resume",
+        summary="Resume a FAILED execution from the step that failed",
+        operation_id="resumeExecution",
+        tags=["executions"],
+        responses=answers((200, "it runs on", ExecutionView), problems_of=REFUSED),
+    )
+    def resume(execution_id: Id) -> Response[str]:
+        return reply(200, views.execution(engine.call(engine.operations.resume(execution_id))))
+
+    @app.post(
+        "/v1/executions/<execution_id>/cancel",
+        summary="End a RUNNING execution",
+        operation_id="cancelExecution",
+        tags=["executions"],
+        responses=answers((200, "it is CANCELLED", ExecutionView), problems_of=REFUSED),
+    )
+    def cancel(execution_id: Id) -> Response[str]:
+        return reply(200, views.execution(engine.call(engine.operations.cancel(execution_id))))
+
+    @app.post(
+        "/v1/executions/<execution_id>/signals/<name>",
+        summary="Send an execution a signal",
+        description="Safe to repeat under the same signal_id. The payload is checked when the execution waits for it.",
+        operation_id="sendSignal",
+        tags=["executions"],
+        responses=answers(
+            (202, "taken", SignalView),
+            (200, "the same signal had been sent before", SignalView),
+            problems_of={**NO_SUCH, 409: "the execution has ended, or the id was used for something else"},
+        ),
+    )
+    def signal(
+        execution_id: Id,
+        name: Annotated[str, Path(pattern=NAME, description="the signal's name")],
+        body: Annotated[SignalRequest, Body()],
+    ) -> Response[str]:
+        try:
+            held, new = engine.call(engine.operations.signal(execution_id, name, body.payload, body.signal_id))
+        except InvalidRequest as error:
+            raise problems.below("payload", error) from error
+        return reply(202 if new else 200, views.signal(held))

@@ -1,0 +1,152 @@
+"""The engine's values as the API shows them. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import PydanticInvalidForJsonSchema, PydanticUserError
+
+from stepfast.codec import Codec
+from stepfast.http.models import (
+    DeadLetterView,
+    ErrorView,
+    EventView,
+    ExecutionView,
+    RetryView,
+    SignalView,
+    StepView,
+    WorkflowView,
+)
+from stepfast.model import Event, Execution, Failure, Signal
+from stepfast.registry import Registry
+from stepfast.workflow import Step, Workflow
+
+_LAST = 253402300799.0
+"""The last second that a datetime can tell."""
+
+
+def time(at: float) -> str:
+    """ISO 8601 in UTC with microseconds; what lies beyond the year 9999 is shown as its end."""
+    return datetime.fromtimestamp(min(at, _LAST), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def time_or_none(at: float | None) -> str | None:
+    return None if at is None else time(at)
+
+
+def value(text: str | None) -> Any:
+    return None if text is None else json.loads(text)
+
+
+def error(failure: Failure | None) -> ErrorView | None:
+    if failure is None:
+        return None
+    return ErrorView(
+        type=_shown(failure.type) or "",
+        message=_shown(failure.message) or "",
+        step=failure.step,
+        traceback=_shown(failure.traceback),
+    )
+
+
+def _shown(text: str | None) -> str | None:
+    """File names that are not UTF-8 get into messages as lone surrogates, which JSON cannot carry."""
+    return None if text is None else text.encode(errors="backslashreplace").decode()
+
+
+def fields(execution: Execution) -> dict[str, Any]:
+    return {
+        "execution_id": execution.execution_id,
+        "workflow": execution.workflow,
+        "status": execution.status,
+        "input": value(execution.input),
+        "result": value(execution.result),
+        "error": error(execution.error),
+        "labels": dict(execution.labels),
+        "created_at": time(execution.created_at),
+        "ended_at": time_or_none(execution.ended_at),
+        "generation": execution.generation,
+    }
+
+
+def execution(one: Execution) -> ExecutionView:
+    return ExecutionView(**fields(one))
+
+
+def signal(one: Signal) -> SignalView:
+    return SignalView(
+        signal_id=one.signal_id, name=one.name, payload=value(one.payload), received_at=time(one.received_at)
+    )
+
+
+def event(one: Event) -> EventView:
+    details = {key: time(at) if key.endswith("_at") and isinstance(at, float) else at for key, at in _flat(one)}
+    return EventView(at=time(one.at), type=one.type, command=one.command, **details)
+
+
+def _flat(one: Event) -> list[tuple[str, Any]]:
+    return [(key, _error_shown(found) if key == "error" else found) for key, found in one.details.items()]
+
+
+def _error_shown(found: object) -> object:
+    if not isinstance(found, Mapping):
+        return found
+    return {key: _shown(text) if isinstance(text, str) else text for key, text in found.items()}
+
+
+def dead_letter(one: Execution) -> DeadLetterView:
+    return DeadLetterView(
+        execution_id=one.execution_id,
+        workflow=one.workflow,
+        step=one.error.step if one.error else None,
+        error=error(one.error),
+        created_at=time(one.created_at),
+        ended_at=time_or_none(one.ended_at),
+        generation=one.generation,
+    )
+
+
+def workflow(one: Workflow[..., Any], registry: Registry) -> WorkflowView:
+    return WorkflowView(
+        name=one.name,
+        description=_first_line(one.__doc__),
+        input_schema=_schema(one.input),
+        result_schema=_schema(one.result),
+        steps=[_step(step) for step in registry.steps_of(one)],
+    )
+
+
+def _step(one: Step[..., Any]) -> StepView:
+    policy = one.retry
+    return StepView(
+        name=one.name,
+        pool=one.pool,
+        timeout=one.timeout,
+        heartbeat=one.heartbeat,
+        at_most_once=one.at_most_once,
+        description=_first_line(one.__doc__),
+        retry=RetryView(
+            max_attempts=policy.max_attempts,
+            initial=policy.initial,
+            backoff=policy.backoff,
+            max_delay=policy.max_delay,
+            jitter=policy.jitter,
+            max_elapsed=policy.max_elapsed,
+            retry_on=[kind.__name__ for kind in policy.retry_on],
+            give_up_on=[kind.__name__ for kind in policy.give_up_on],
+        ),
+    )
+
+
+def _schema(codec: Codec) -> dict[str, Any]:
+    try:
+        return codec.json_schema()
+    except (PydanticInvalidForJsonSchema, PydanticUserError):
+        return {}  # a type that pydantic checks but JSON Schema cannot say: anything goes, as far as it can tell
+
+
+def _first_line(doc: str | None) -> str:
+    return next((line.strip() for line in (doc or "").splitlines() if line.strip()), "")

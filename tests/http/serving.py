@@ -1,0 +1,141 @@
+"""The real API over a real runtime: asked as a Lambda function, or over HTTP."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from waitress.server import create_server
+
+from stepfast.http.api import build
+from stepfast.http.auth import Authenticator
+from stepfast.http.gateway import application
+from stepfast.local.runtime import Runtime
+from stepfast.registry import Registry
+from stepfast.workflow import Step, Workflow
+
+
+def until(ask: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """Asks until the answer is true, and returns it; fails after `seconds`."""
+    end = time.monotonic() + seconds
+    while not (answer := ask()):
+        assert time.monotonic() < end, f"waited {seconds} s in vain"
+        time.sleep(0.002)
+    return answer
+
+
+def event(
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    query: str = "",
+    headers: Mapping[str, str] | None = None,
+    text: str | None = None,
+) -> dict[str, Any]:
+    """An API Gateway HTTP API event; `body` is sent as JSON, `text` as it is."""
+    content = text if text is not None else None if body is None else json.dumps(body)
+    sent = {"host": "localhost:8787", **({} if content is None else {"content-type": "application/json"})}
+    return {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": query,
+        "headers": {**sent, **(headers or {})},
+        "requestContext": {"http": {"method": method, "path": path}, "stage": "$default"},
+        "isBase64Encoded": False,
+        **({} if content is None else {"body": content}),
+    }
+
+
+@dataclass
+class Answer:
+    """A response of the handler, its body parsed."""
+
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+    @property
+    def kind(self) -> str:
+        """The last word of a problem's type."""
+        assert self.headers["Content-Type"] == "application/problem+json"
+        assert self.body["status"] == self.status
+        assert self.body["title"]
+        assert self.body["detail"]
+        return str(self.body["type"]).removeprefix("urn:stepfast:problem:")
+
+    @property
+    def fields(self) -> list[str]:
+        return [one["field"] for one in self.body["errors"]]
+
+
+@dataclass
+class Api:
+    """The handler over a runtime of its own."""
+
+    path: Path
+    workflows: tuple[Workflow[..., Any], ...]
+    steps: tuple[Step[..., Any], ...] = ()
+    keys: Authenticator | None = None
+    runtime: Runtime = field(init=False)
+    closed: bool = False
+
+    def __post_init__(self) -> None:
+        self.registry = Registry(self.workflows, self.steps)
+        self.runtime = Runtime(self.registry, self.path, workers=2, durability="process")
+        self.handler = build(self.runtime.operations, self.registry, self.runtime.call, self.keys)
+
+    def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self.runtime.close()
+
+    def handle(self, sent: dict[str, Any]) -> Answer:
+        response = self.handler(sent, None)
+        return Answer(response["statusCode"], response["headers"], json.loads(response["body"]))
+
+    def ask(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
+        return self.handle(event(method, path, body, **more))
+
+    def get(self, path: str, **more: Any) -> Any:
+        answer = self.ask("GET", path, **more)
+        assert answer.status == 200, answer
+        return answer.body
+
+    def start(self, workflow: str, input: Any = None, id: str = "one", **more: Any) -> Any:
+        answer = self.ask("POST", f"/v1/workflows/{workflow}/executions", {"input": input, "execution_id": id, **more})
+        assert answer.status == 201, answer
+        return answer.body
+
+    def ends(self, *statuses: str, id: str = "one") -> Any:
+        """Waits for the end of an execution, which must be one of these; returns its description."""
+        until(lambda: self.get(f"/v1/executions/{id}", query="commands=false")["status"] != "RUNNING")
+        found = self.get(f"/v1/executions/{id}")
+        assert found["status"] in (statuses or ("SUCCEEDED",)), found
+        return found
+
+    def command(self, command: str, id: str = "one") -> Any:
+        """One command of an execution as it stands; None while there is none."""
+        found = self.get(f"/v1/executions/{id}")["commands"]
+        return next((one for one in found if one["id"] == command), None)
+
+
+@contextmanager
+def served(handler: Any, host: str = "127.0.0.1") -> Iterator[str]:
+    """The handler behind a real web server; yields its URL."""
+    server = create_server(application(handler), host=host, port=0, threads=8)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        yield f"http://{host}:{server.effective_port}"
+    finally:
+        server.close()
+        server.task_dispatcher.shutdown()
+        thread.join(5)

@@ -1,0 +1,138 @@
+"""GET /v1/workflows, /v1/health and /openapi.json."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import version
+from typing import Any
+
+from pydantic import BaseModel
+
+from stepfast import Retry, step, workflow
+from stepfast.http.models import Health, WorkflowList
+from tests.http.serving import Api, event
+
+
+class Ask(BaseModel):
+    year: int
+    name: str = "x"
+
+
+@step(
+    pool="pdf",
+    timeout=12,
+    heartbeat=3,
+    retry=Retry(max_attempts=7, max_delay=90, give_up_on=(ValueError,), max_elapsed=60),
+)
+def render(year: int) -> bytes:
+    """
+    Renders it.
+
+    At length.
+    """
+    return b""
+
+
+@step(at_most_once=True)
+def plain() -> None: ...
+
+
+@workflow("b-report")
+async def report(ask: Ask) -> list[int]:
+    """Makes a report.
+
+    With everything.
+    """
+    return []
+
+
+@workflow("a-empty")
+async def empty() -> None: ...
+
+
+def test_workflows_tell_their_schemas_steps_and_policies(serve: Any) -> None:
+    found = serve(report, empty, steps=[render, plain]).get("/v1/workflows")
+    WorkflowList.model_validate(found, strict=True)
+    first, second = found["workflows"]
+    assert (first["name"], first["description"], first["input_schema"]) == ("a-empty", "", {"type": "null"})
+    assert (second["name"], second["description"]) == ("b-report", "Makes a report.")
+    assert second["input_schema"]["required"] == ["year"]
+    assert second["result_schema"] == {"type": "array", "items": {"type": "integer"}}
+    assert second["steps"][0] == {
+        "name": "render",
+        "pool": "pdf",
+        "timeout": 12.0,
+        "heartbeat": 3.0,
+        "at_most_once": False,
+        "description": "Renders it.",
+        "retry": {
+            "max_attempts": 7,
+            "initial": 1.0,
+            "backoff": 2.0,
+            "max_delay": 90.0,
+            "jitter": "full",
+            "max_elapsed": 60.0,
+            "retry_on": ["Exception"],
+            "give_up_on": ["ValueError"],
+        },
+    }
+    assert second["steps"][1]["at_most_once"] is True
+
+
+def test_health_tells_the_version(serve: Any) -> None:
+    found = serve(empty).get("/v1/health")
+    Health.model_validate(found, strict=True)
+    assert found == {"status": "ok", "version": version("stepfast")}
+
+
+# -- OpenAPI --------------------------------------------------------------------------------------------
+
+ROUTES = {
+    ("post", "/v1/workflows/{workflow}/executions"): {"200", "201", "404", "409", "422", "503"},
+    ("get", "/v1/executions"): {"200", "422", "503"},
+    ("get", "/v1/executions/{execution_id}"): {"200", "404", "422", "503"},
+    ("get", "/v1/executions/{execution_id}/history"): {"200", "404", "422", "503"},
+    ("post", "/v1/executions/{execution_id}/resume"): {"200", "404", "409", "422", "503"},
+    ("post", "/v1/executions/{execution_id}/cancel"): {"200", "404", "409", "422", "503"},
+    ("post", "/v1/executions/{execution_id}/signals/{name}"): {"200", "202", "404", "409", "422", "503"},
+    ("get", "/v1/dead-letters"): {"200", "422", "503"},
+    ("post", "/v1/dead-letters/replay"): {"200", "422", "503"},
+    ("get", "/v1/workflows"): {"200", "422", "503"},
+    ("get", "/v1/health"): {"200", "422", "503"},
+}
+
+
+def operations(document: Any) -> dict[tuple[str, str], Any]:
+    return {(method, path): one for path, item in document["paths"].items() for method, one in item.items()}
+
+
+def test_every_route_and_its_answers_are_described(serve: Any) -> None:
+    document = serve(report).get("/openapi.json")
+    assert document["openapi"].startswith("3.1")
+    assert {route: set(one["responses"]) for route, one in operations(document).items()} == ROUTES
+    for one in operations(document).values():
+        for status, response in one["responses"].items():
+            kind = "application/json" if status < "300" else "application/problem+json"
+            assert list(response["content"]) == [kind]
+            assert "$ref" in response["content"][kind]["schema"]
+
+
+def test_parameters_and_bodies_are_described(serve: Any) -> None:
+    document = serve(report).get("/openapi.json")
+    for (method, path), one in operations(document).items():
+        described = {each["name"] for each in one.get("parameters", []) if each["in"] == "path"}
+        assert described == set(re.findall(r"{(\w+)}", path))
+        needs_body = method == "post" and not path.endswith(("resume", "cancel"))
+        assert ("requestBody" in one) == needs_body
+    listing = document["paths"]["/v1/executions"]["get"]["parameters"]
+    assert {one["name"] for one in listing} == {"workflow", "status", "label", "since", "until", "limit", "cursor"}
+    start = document["paths"]["/v1/workflows/{workflow}/executions"]["post"]
+    assert ("idempotency-key", "header") in {(one["name"], one["in"]) for one in start["parameters"]}
+    assert len({one["operationId"] for one in operations(document).values()}) == len(ROUTES)
+
+
+def test_every_reference_leads_to_a_schema_and_every_schema_is_used(serve: Any) -> None:
+    api: Api = serve(report)
+    response = api.handler(event("GET", "/openapi.json"), None)
+    used = set(re.findall(r'"#/components/schemas/(\w+)"', response["body"]))
+    assert used == set(api.get("/openapi.json")["components"]["schemas"])

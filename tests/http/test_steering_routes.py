@@ -1,0 +1,152 @@
+"""POST /v1/executions/{id}/resume, /cancel and /signals/{name}."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from stepfast import Retry, signal, step, workflow
+from stepfast.http.models import ExecutionView, SignalView
+from tests.http.serving import Api, until
+
+SIGNAL = "/v1/executions/one/signals/approved"
+
+
+class Approval(BaseModel):
+    by: str
+    amount: int
+
+
+@workflow("approving")
+async def approving() -> str:
+    return (await signal("approved", Approval)).by
+
+
+@pytest.fixture
+def waiting(serve: Any) -> Any:
+    api: Api = serve(approving)
+    api.start("approving")
+    until(lambda: api.command("signal:approved"))
+    return api
+
+
+@pytest.fixture
+def failing(serve: Any) -> Any:
+    """An execution that has failed, and the switch that mends it."""
+    mended, ran = threading.Event(), []
+
+    @step
+    def first() -> int:
+        ran.append("first")
+        return 1
+
+    @step(retry=Retry(max_attempts=1))
+    def second(n: int) -> int:
+        ran.append("second")
+        if not mended.is_set():
+            raise OSError("down")
+        return n + 1
+
+    @workflow("failing")
+    async def flow() -> int:
+        return await second(await first())
+
+    api: Api = serve(flow, steps=[first, second])
+    api.start("failing")
+    api.ends("FAILED")
+    return api, mended, ran
+
+
+# -- resume -----------------------------------------------------------------------------------------------
+
+
+def test_resume_goes_on_from_the_failed_step(failing: Any) -> None:
+    api, mended, ran = failing
+    mended.set()
+    answer = api.ask("POST", "/v1/executions/one/resume")
+    assert answer.status == 200
+    ExecutionView.model_validate(answer.body, strict=True)
+    assert (answer.body["status"], answer.body["generation"], answer.body["error"]) == ("RUNNING", 1, None)
+    assert api.ends()["result"] == 2
+    assert ran == ["first", "second", "second"]
+
+
+def test_what_is_not_failed_cannot_be_resumed(waiting: Api) -> None:
+    answer = waiting.ask("POST", "/v1/executions/one/resume")
+    assert (answer.status, answer.kind) == (409, "wrong-status")
+    assert answer.body["execution_status"] == "RUNNING"
+    assert "RUNNING" in answer.body["detail"]
+
+
+# -- cancel -----------------------------------------------------------------------------------------------
+
+
+def test_cancel_ends_a_running_execution_once(waiting: Api) -> None:
+    answer = waiting.ask("POST", "/v1/executions/one/cancel")
+    assert (answer.status, answer.body["status"]) == (200, "CANCELLED")
+    assert answer.body["ended_at"] is not None
+    again = waiting.ask("POST", "/v1/executions/one/cancel")
+    assert (again.status, again.body["execution_status"]) == (409, "CANCELLED")
+
+
+@pytest.mark.parametrize("action", ["resume", "cancel", "signals/x"])
+def test_nobody_is_not_found(waiting: Api, action: str) -> None:
+    answer = waiting.ask("POST", f"/v1/executions/nobody/{action}", {})
+    assert (answer.status, answer.kind) == (404, "execution-not-found")
+
+
+# -- signals ----------------------------------------------------------------------------------------------
+
+
+def test_a_signal_is_taken_once(waiting: Api) -> None:
+    body = {"payload": {"by": "Ada", "amount": 5}, "signal_id": "s1"}
+    first, again = waiting.ask("POST", SIGNAL, body), waiting.ask("POST", SIGNAL, body)
+    assert (first.status, again.status) == (202, 200)
+    assert first.body == again.body
+    SignalView.model_validate(first.body, strict=True)
+    assert first.body["signal_id"] == "s1"
+    assert waiting.ends()["result"] == "Ada"
+    after = waiting.ask("POST", SIGNAL, body)
+    assert (after.status, after.body) == (200, first.body)
+
+
+def test_a_signal_id_used_for_something_else_conflicts(waiting: Api) -> None:
+    waiting.ask("POST", "/v1/executions/one/signals/other", {"payload": 1, "signal_id": "s1"})
+    for name, payload in (("other", 2), ("another", 1)):
+        answer = waiting.ask("POST", f"/v1/executions/one/signals/{name}", {"payload": payload, "signal_id": "s1"})
+        assert (answer.status, answer.kind) == (409, "execution-conflict")
+
+
+def test_a_payload_that_does_not_fit_what_is_awaited_names_its_fields(waiting: Api) -> None:
+    answer = waiting.ask("POST", SIGNAL, {"payload": {"by": 1, "amount": "much"}})
+    assert (answer.status, answer.kind) == (422, "invalid-request")
+    assert answer.fields == ["payload.by", "payload.amount"]
+    assert waiting.get("/v1/executions/one")["status"] == "RUNNING"
+
+
+def test_a_signal_that_nobody_waits_for_is_kept(waiting: Api) -> None:
+    answer = waiting.ask("POST", "/v1/executions/one/signals/later", {"payload": [1, None, "x"]})
+    assert (answer.status, answer.body["payload"]) == (202, [1, None, "x"])
+
+
+def test_an_ended_execution_takes_no_signals(waiting: Api) -> None:
+    waiting.ask("POST", "/v1/executions/one/cancel")
+    answer = waiting.ask("POST", SIGNAL, {"payload": {"by": "Ada", "amount": 5}})
+    assert (answer.status, answer.kind, answer.body["execution_status"]) == (409, "wrong-status", "CANCELLED")
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "field"),
+    [
+        ("x" * 65, {}, "name"),
+        ("ja!", {}, "name"),
+        ("ok", {"signal_id": "a b"}, "signal_id"),
+        ("ok", {"payload": 1, "id": "x"}, "id"),
+    ],
+)
+def test_a_bad_signal_is_named(waiting: Api, name: str, body: Any, field: str) -> None:
+    answer = waiting.ask("POST", f"/v1/executions/one/signals/{name}", body)
+    assert (answer.status, answer.fields) == (422, [field])

@@ -1,0 +1,165 @@
+"""A make-believe shop in one SQLite file: payment provider, warehouse and carrier.
+
+It behaves as the real ones should: a call repeated with its idempotency key changes nothing and
+answers as the first time. Every call is one transaction behind SQLite's file lock, so threads and
+processes may call at once, and a killed process leaves nothing half done.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from .models import OrderLine, Parcel, Payment, Reservation
+
+OUT_OF_STOCK, UNSHIPPABLE = "OUT-OF-STOCK", "UNSHIPPABLE"
+FIRST_STOCK = 100  # pieces of every article that has not been sold before
+LOCK_SECONDS = 20.0
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS payments (
+    key TEXT PRIMARY KEY, payment_id TEXT UNIQUE, order_id TEXT, amount TEXT, refunded INTEGER DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS reservations (
+    key TEXT PRIMARY KEY, reservation_id TEXT UNIQUE, order_id TEXT, released INTEGER DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS reserved (reservation_id TEXT, sku TEXT, quantity INTEGER);
+CREATE TABLE IF NOT EXISTS stock (sku TEXT PRIMARY KEY, pieces INTEGER);
+CREATE TABLE IF NOT EXISTS parcels (
+    key TEXT PRIMARY KEY, tracking TEXT UNIQUE, order_id TEXT, reservation_id TEXT
+);
+"""
+
+
+class Rejected(Exception):
+    """A business answer, not an outage: asking again gets the same no."""
+
+
+class OutOfStock(Rejected):
+    """The warehouse has fewer pieces than ordered."""
+
+
+class NotShippable(Rejected):
+    """The carrier does not take the goods."""
+
+
+class KeyReused(Rejected):
+    """One idempotency key came with two different requests."""
+
+
+class Shop:
+    """All calls are idempotent: by key where something comes into being, by its id where it is undone."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = folder / "shop.db"
+
+    def charge(self, key: str, order_id: str, amount: Decimal) -> Payment:
+        """Takes the money once per key; KeyReused when the key comes back with another amount."""
+        payment = Payment(payment_id=_id("pay", key), amount=amount)
+        with self._transaction() as database:
+            known = database.execute("SELECT order_id, amount FROM payments WHERE key = ?", (key,)).fetchone()
+            if known is None:
+                database.execute(
+                    "INSERT INTO payments (key, payment_id, order_id, amount) VALUES (?, ?, ?, ?)",
+                    (key, payment.payment_id, order_id, str(amount)),
+                )
+            elif (known["order_id"], Decimal(known["amount"])) != (order_id, amount):
+                raise KeyReused(f"key {key} was used to charge {known['amount']} for {known['order_id']}")
+        return payment
+
+    def refund(self, payment_id: str) -> None:
+        """Gives the whole amount back; a second call finds it given back."""
+        with self._transaction() as database:
+            database.execute("UPDATE payments SET refunded = 1 WHERE payment_id = ?", (payment_id,))
+
+    def reserve(self, key: str, order_id: str, lines: Iterable[OrderLine]) -> Reservation:
+        """All lines or none; OutOfStock names the article."""
+        reservation = Reservation(reservation_id=_id("res", key))
+        with self._transaction() as database:
+            if not _first(database, "reservations", key):
+                return reservation
+            database.execute(
+                "INSERT INTO reservations (key, reservation_id, order_id) VALUES (?, ?, ?)",
+                (key, reservation.reservation_id, order_id),
+            )
+            for line in lines:
+                _take(database, line)
+                database.execute(
+                    "INSERT INTO reserved VALUES (?, ?, ?)",
+                    (reservation.reservation_id, line.sku, line.quantity),
+                )
+        return reservation
+
+    def release(self, reservation_id: str) -> None:
+        """Puts the goods back on the shelf, once."""
+        with self._transaction() as database:
+            released = database.execute(
+                "UPDATE reservations SET released = 1 WHERE reservation_id = ? AND released = 0",
+                (reservation_id,),
+            )
+            if released.rowcount:
+                database.execute(
+                    "UPDATE stock SET pieces = pieces + (SELECT SUM(quantity) FROM reserved"
+                    " WHERE reservation_id = ? AND reserved.sku = stock.sku)"
+                    " WHERE sku IN (SELECT sku FROM reserved WHERE reservation_id = ?)",
+                    (reservation_id, reservation_id),
+                )
+
+    def ship(self, key: str, order_id: str, reservation_id: str) -> Parcel:
+        """Hands the reserved goods to the carrier; NotShippable names the article."""
+        parcel = Parcel(tracking=_id("trk", key))
+        with self._transaction() as database:
+            if not _first(database, "parcels", key):
+                return parcel
+            skus = database.execute("SELECT sku FROM reserved WHERE reservation_id = ?", (reservation_id,))
+            if any(row["sku"] == UNSHIPPABLE for row in skus):
+                raise NotShippable(f"the carrier does not take {UNSHIPPABLE}")
+            database.execute(
+                "INSERT INTO parcels VALUES (?, ?, ?, ?)", (key, parcel.tracking, order_id, reservation_id)
+            )
+        return parcel
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """What truly happened, oldest first: payments, reservations, reserved, stock or parcels."""
+        with self._transaction() as database:
+            return [dict(row) for row in database.execute(f"SELECT * FROM {table} ORDER BY rowid")]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(self._file, timeout=LOCK_SECONDS, isolation_level=None)) as database:
+            database.row_factory = sqlite3.Row
+            # The lock comes before the first read: nobody can sell the same last piece in between.
+            database.execute("BEGIN IMMEDIATE")
+            try:
+                for statement in SCHEMA.split(";"):
+                    database.execute(statement)
+                yield database
+                database.execute("COMMIT")
+            except BaseException:
+                if database.in_transaction:
+                    database.execute("ROLLBACK")
+                raise
+
+
+def _first(database: sqlite3.Connection, table: str, key: str) -> bool:
+    return database.execute(f"SELECT 1 FROM {table} WHERE key = ?", (key,)).fetchone() is None
+
+
+def _take(database: sqlite3.Connection, line: OrderLine) -> None:
+    pieces = 0 if line.sku == OUT_OF_STOCK else FIRST_STOCK
+    database.execute("INSERT OR IGNORE INTO stock VALUES (?, ?)", (line.sku, pieces))
+    taken = database.execute(
+        "UPDATE stock SET pieces = pieces - ? WHERE sku = ? AND pieces >= ?",
+        (line.quantity, line.sku, line.quantity),
+    )
+    if not taken.rowcount:
+        raise OutOfStock(f"fewer than {line.quantity} pieces of {line.sku} in stock")
+
+
+def _id(prefix: str, key: str) -> str:
+    # Made of the key, so that a repeated call names the same thing without looking it up.
+    return f"{prefix}-{sha256(key.encode()).hexdigest()[:16]}"
