@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from demo.parts import ROOT, STEPFAST, Broken, Cli, Process, ensure, until
+from stepfast import Client
 
 REPORT = "workflows.quarterly_financial_report"
 INPUT = {"quarter": "Q3", "year": 2026, "distribution_list": ["board@example.com", "audit@example.com"]}
@@ -58,11 +59,13 @@ class Story:
         self.cli.url = address.group() if address else ""
 
     def execution(self, id: str) -> Any:
-        return self.cli.json("show", id)
+        with Client(self.cli.url) as client:
+            return client.execution(id).describe()
 
     def attempts(self, id: str) -> dict[str, int]:
         """How often each step was begun, counted from the history."""
-        events = self.cli.json("show", id, "--history")["events"]
+        with Client(self.cli.url) as client:
+            events = client.execution(id).history()
         begun = [one["command"] for one in events if one["type"] == "attempt-started"]
         return {command: begun.count(command) for command in begun}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-STEPFAST = [sys.executable, "-m", "stepfast.cli"]
+STEPFAST = [str(Path(sys.executable).with_name("stepfast"))]
 
 
 class Broken(Exception):
@@ -95,12 +94,6 @@ class Cli:
         sys.stdout.flush()
         ensure(done.returncode == status, f"that command ended with {done.returncode}, not {status}")
         return done.stdout
-
-    def json(self, *arguments: str) -> Any:
-        """What a command prints with --json."""
-        done = self._run((*arguments, "--json"))
-        ensure(done.returncode == 0, f"stepfast {' '.join(arguments)} failed: {done.stderr.strip()}")
-        return json.loads(done.stdout)
 
     def _run(self, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "STEPFAST_URL": self.url, "COLUMNS": "100"}

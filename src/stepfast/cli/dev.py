@@ -21,7 +21,7 @@ def dev(
         Literal["full", "process"],
         typer.Option(help="full survives power loss, process the death of the process."),
     ] = "full",
-    workers: Annotated[int, typer.Option(min=1, max=256, help="Worker threads.")] = 4,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Worker threads.")] = 2,
 ) -> None:
     """Find the workflows, run their executions, serve the API; ends with Ctrl-C and goes on from there."""
     # Here, so that the other commands do not wait for the engine to be imported.

@@ -16,7 +16,6 @@ from urllib.parse import parse_qs
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
-from aws_lambda_powertools.utilities.data_classes.common import CaseInsensitiveDict
 
 from stepfast.http import bodies, problems
 
@@ -27,7 +26,9 @@ class Request(APIGatewayProxyEventV2):
     @property
     def headers(self) -> dict[str, str]:
         # A body of another type was refused before; Powertools would read forms and files as well.
-        return CaseInsensitiveDict({**super().headers, "content-type": "application/json"})
+        found = super().headers
+        found["content-type"] = "application/json"
+        return found
 
     @cached_property
     def json_body(self) -> Any:

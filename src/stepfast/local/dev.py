@@ -29,7 +29,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8787,
     durability: Durability = "full",
-    workers: int = 4,
+    workers: int = 2,
 ) -> None:
     """Serves until SIGINT or SIGTERM, then ends cleanly; prints one line when requests are taken.
 

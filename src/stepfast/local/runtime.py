@@ -56,7 +56,7 @@ class Runtime:
         path: Path,
         *,
         durability: Durability = "full",
-        workers: int = 4,
+        workers: int = 2,
         clock: Clock | None = None,
     ) -> None:
         self.registry = registry

@@ -1,0 +1,133 @@
+"""What the commands of an execution are shown as, from its items alone."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from stepfast import signal, step, workflow
+from stepfast.http.timeline import commands_of
+from stepfast.model import Attempt, Chained, Cursor, Execution, Failure, Record, Snapshot
+from stepfast.registry import Registry
+from stepfast.replay import Replay
+
+NOW = 1_800_000_000.0
+
+
+@step(pool="first-pool")
+def one() -> int:
+    return 1
+
+
+@step(pool="second-pool")
+def two(n: int) -> int:
+    return n
+
+
+@workflow("chain")
+async def chain() -> int:
+    try:
+        return await two(await one())
+    except Exception:
+        return await one()
+
+
+REGISTRY = Registry([chain], [one, two])
+
+
+def shown(records: list[Record], flow: Any = chain, **execution: Any) -> dict[str, Any]:
+    held = Execution("e", flow.name, "null", NOW, **execution)
+    snapshot = Snapshot(held, Cursor(), {record.id: record for record in records})
+    replay = Replay(flow, held)
+    replay.advance(snapshot.records)
+    replay.close()
+    found = commands_of(snapshot, replay, Registry([flow], REGISTRY.steps))
+    return {view.id: view for view in found}
+
+
+def done(id: str, at: float = NOW + 2, **more: Any) -> Record:
+    more = {"output": "1", "input": "{}", **more}
+    return Record(id, "step", id.partition("#")[0], "SUCCEEDED", 0, attempt=1, first_at=NOW + 1, started_at=NOW + 1,
+                  ended_at=at, **more)  # fmt: skip
+
+
+def test_a_dispatched_step_is_open() -> None:
+    view = shown([])["one"]
+    assert (view.status, view.attempt, view.pool, view.first_at) == (
+        "OPEN",
+        0,
+        "first-pool",
+        "2027-01-15T08:00:00.000000Z",
+    )
+    assert view.attempts == []
+
+
+def test_a_step_claimed_by_its_predecessor_is_running() -> None:
+    then = Chained("two", NOW + 300, 0, "", NOW + 2)
+    view = shown([done("one", then=then)])["two"]
+    assert (view.status, view.attempt, view.input) == ("RUNNING", 1, {"n": 1})
+    assert view.started_at == view.first_at == "2027-01-15T08:00:02.000000Z"
+    assert [(one.attempt, one.started_at, one.ended_at) for one in view.attempts] == [(1, view.started_at, None)]
+
+
+def test_a_claim_of_an_earlier_generation_counts_no_more() -> None:
+    then = Chained("two", NOW + 300, 0, "", NOW + 2)
+    assert shown([done("one", then=then)], generation=1)["two"].status == "OPEN"
+
+
+def test_a_reopened_step_is_open_with_the_input_that_the_code_asks_for() -> None:
+    reopened = Record("two", "step", "two", "OPEN", 1, revision=3)
+    view = shown([done("one"), reopened], generation=1)["two"]
+    assert (view.status, view.generation, view.input) == ("OPEN", 1, {"n": 1})
+
+
+def test_a_reopened_compensation_that_is_not_asked_for_is_left_out() -> None:
+    undone = Record("one#2", "step", "one", "OPEN", 1, revision=2)
+    assert set(shown([done("one"), undone], generation=1)) == {"one", "two"}
+    assert set(shown([done("one"), done("two", input='{"n":1}'), undone], generation=1, status="SUCCEEDED")) == {
+        "one",
+        "two",
+    }
+
+
+def test_a_retrying_step_tells_its_tries_and_when_it_is_due() -> None:
+    failure = Failure("OSError", "down", "one", "traceback")
+    past = Attempt(1, NOW + 1, NOW + 2, failure, NOW + 9)
+    record = Record("one", "step", "one", "RETRYING", 0, attempt=1, input="{}", error=failure, due=NOW + 9,
+                    first_at=NOW + 1, started_at=NOW + 1, attempts=(past,))  # fmt: skip
+    view = shown([record])["one"]
+    assert (view.status, view.due) == ("RETRYING", "2027-01-15T08:00:09.000000Z")
+    assert [(one.attempt, one.next_at) for one in view.attempts] == [(1, "2027-01-15T08:00:09.000000Z")]
+
+
+def test_commands_come_in_the_order_of_time_then_as_issued() -> None:
+    @workflow("many")
+    async def many() -> None:
+        async with asyncio.timeout(60):
+            await asyncio.gather(signal("b"), signal("a"), two(1), two(2))
+
+    late = Record("two", "step", "two", "RUNNING", 0, attempt=1, input='{"n":1}', first_at=NOW + 5, started_at=NOW + 5)
+    found = shown([late], many)
+    assert list(found)[-1] == "two"
+    assert [one for one in found if "signal" in one] == ["signal/signal:b", "signal#2/signal:a"]
+    assert {one.status for id, one in found.items() if id != "two"} == {"OPEN"}
+
+
+def test_a_finished_failure_shows_siblings_that_were_still_waited_for() -> None:
+    @workflow("siblings")
+    async def siblings() -> None:
+        await asyncio.gather(one(), two(2))
+
+    failure = Failure("OSError", "down", "one")
+    failed = Record(
+        "one", "step", "one", "FAILED", 0, attempt=1, input="{}", error=failure, first_at=NOW, ended_at=NOW + 1
+    )
+    held = Execution("e", "siblings", "null", NOW, status="FAILED")
+    snapshot = Snapshot(held, Cursor(applied=("one",), revision=1), {"one": failed})
+    replay = Replay(siblings, held)
+    replay.advance(snapshot.records, snapshot.cursor.applied)
+    assert replay.finished
+    assert {view.id: view.status for view in commands_of(snapshot, replay, REGISTRY)} == {
+        "one": "FAILED",
+        "two": "OPEN",
+    }
