@@ -285,12 +285,11 @@ if sys.version_info < (3, 12):
 
 def _hash_of_gathering(future: Any) -> int:
     # What gather() returns is no future of the loop's own making, so it gets its number here.
-    loop, known = future._loop, future.__dict__
-    if not isinstance(loop, WorkflowLoop):
+    if not isinstance(future._loop, WorkflowLoop):
         return object.__hash__(future)
-    if "number" not in known:
-        known["number"] = loop.number()
-    number: int = known["number"]
+    if not hasattr(future, "number"):
+        future.number = future._loop.number()
+    number: int = future.number
     return number
 
 

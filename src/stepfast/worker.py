@@ -8,23 +8,22 @@ from __future__ import annotations
 import logging
 import math
 import random
-import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from stepfast.claims import LEASE_MARGIN, busy_until, chained_record, claim_of, end_of_chain
 from stepfast.codec import digest
 from stepfast.errors import (
     InvalidRequest,
     NonDeterministic,
     NotStorable,
     StepCancelled,
-    StepInterrupted,
     StepTimeout,
     Unavailable,
 )
 from stepfast.finish import finish
-from stepfast.model import Chained, Execution, Failure, Message, Record, Snapshot, close_attempt
+from stepfast.model import Chained, Execution, Message, Record, Snapshot, close_attempt
 from stepfast.ports import Clock, Delete, Delivery, Disposition, Later, Leave, Queue, Refuse, Store
 from stepfast.registry import Registry
 from stepfast.replay import Command, Replay, describe_error
@@ -35,14 +34,10 @@ from stepfast.workflow import Step, StepContext
 log = logging.getLogger(__name__)
 step_log = logging.getLogger("stepfast.step")
 
-LEASE_MARGIN = 10.0
-"""Seconds a lease outlives the step's timeout: time to record the outcome, and clock skew."""
 SKEW = 2.0
 """Seconds that clocks of two machines may differ."""
 LOOK = 1.0
 """Seconds after which a chaining worker reads the execution again, to notice a cancel."""
-MAX_INTERRUPTED = 10
-"""Attempts of one step that may be cut off by dying workers before the step fails."""
 NOT_DEPLOYED = 60.0
 """Seconds until a message of a workflow that is not deployed is looked at again."""
 
@@ -158,7 +153,7 @@ class Worker:
         if replay.finished:
             await finish(self._store, self._queue, self._clock, execution, replay)
             return Delete()
-        id, chained = _end_of_chain(snapshot, id)
+        id, chained = end_of_chain(snapshot, id)
         record = records.get(id)
         if record is not None and record.recorded:
             return Delete()
@@ -166,7 +161,7 @@ class Worker:
         if command is None or command.step is None:
             # Taken back by the workflow for good, or sent before the order that asks for it was marked.
             return Delete() if id in replay.issued and not replay.stale else Later(now + 1.0)
-        busy = _busy_until(record, chained)
+        busy = busy_until(record, chained)
         if busy > now:
             return Later(busy)
         if chained and (record is None or record.status == "OPEN") and chained.digest != command.digest:
@@ -183,7 +178,7 @@ class Worker:
     ) -> Disposition:
         """Claims a step exactly as it was read, and runs it."""
         now = self._clock.now()
-        claim = _claim(execution, command, record, chained, now)
+        claim = claim_of(execution, command, record, chained, now)
         if claim.recorded:  # interrupted for the last time
             return (
                 Delete() if await self._store.put_record(execution.execution_id, claim, wake=True) else Later(now + 1)
@@ -206,7 +201,7 @@ class Worker:
             return passed
         if record is not None and record.recorded:
             return None
-        busy = _busy_until(record, None)
+        busy = busy_until(record, None)
         if busy > now:
             return Later(busy)
         return await self._claimed(execution, None, command, record, None)
@@ -241,7 +236,7 @@ class Worker:
                     await finish(self._store, self._queue, self._clock, run.execution, replay)
                 return Delete()
             run.command = replay.outstanding[following.id]
-            run.record = _chained_record(run.execution, run.command, following, replay.records.get(following.id))
+            run.record = chained_record(run.execution, run.command, following, replay.records.get(following.id))
 
     async def _following(self, run: _Run, outcome: Record) -> Chained | None:
         """Goes on with the replay; the claim of the next step if it may run right here (rule 7)."""
@@ -358,88 +353,3 @@ class Worker:
             return replace(record, status="FAILED", error=failure, ended_at=now)
         record = close_attempt(record, now, failure, now + delay)
         return replace(record, status="RETRYING", error=failure, due=now + delay)
-
-
-def _end_of_chain(snapshot: Snapshot, id: str) -> tuple[str, Chained | None]:
-    """A message leads to the end of the chain that it started."""
-    chained: Chained | None = None
-    while (record := snapshot.records.get(id)) is not None and record.then is not None:
-        if record.then.generation != snapshot.execution.generation:
-            break
-        chained = record.then
-        id = chained.id
-    return id, chained
-
-
-def _busy_until(record: Record | None, chained: Chained | None) -> float:
-    if record is not None and record.status == "RETRYING":
-        return record.due or 0.0
-    if record is not None and record.status == "RUNNING":
-        return record.lease or 0.0
-    return chained.lease if chained else 0.0
-
-
-def _claim(
-    execution: Execution, command: Command, record: Record | None, chained: Chained | None, now: float
-) -> Record:
-    """The record that claims a step, or fails it when it was interrupted and must not run again."""
-    step = command.step
-    assert step is not None
-    held = record
-    if held is None or held.status == "OPEN":
-        held = (
-            _chained_record(execution, command, chained, record) if chained else _fresh(execution, command, record, now)
-        )
-    revision = record.revision + 1 if record else 1
-    if (record is not None and record.status == "RUNNING") or (chained and (record is None or record.status == "OPEN")):
-        held = close_attempt(replace(held, interrupted=held.interrupted + 1), None, None, now)
-        if step.at_most_once or held.interrupted >= MAX_INTERRUPTED:
-            why = "it runs at most once" if step.at_most_once else f"it was interrupted {held.interrupted} times"
-            failure = Failure(
-                StepInterrupted.__name__, f"the process running it died in the middle, and {why}", step.name
-            )
-            return replace(held, status="FAILED", revision=revision, error=failure, ended_at=now, lease=None, due=None)
-    return replace(
-        held,
-        status="RUNNING",
-        revision=revision,
-        attempt=held.attempt + 1,
-        token=uuid.uuid4().hex,
-        lease=now + step.lease + LEASE_MARGIN,
-        due=None,
-        started_at=now,
-        input=held.input,
-        error=None,
-    )
-
-
-def _fresh(execution: Execution, command: Command, record: Record | None, now: float) -> Record:
-    revision = record.revision if record else 0
-    return Record(
-        command.id,
-        "step",
-        command.name,
-        "OPEN",
-        execution.generation,
-        revision=revision,
-        first_at=now,
-        input=command.input,
-    )
-
-
-def _chained_record(execution: Execution, command: Command, chained: Chained, record: Record | None) -> Record:
-    """The record as the chain's claim stands for it: first attempt running, nothing of it stored yet."""
-    return Record(
-        command.id,
-        "step",
-        command.name,
-        "RUNNING",
-        execution.generation,
-        revision=record.revision if record else 0,
-        attempt=1,
-        token=uuid.uuid4().hex,
-        lease=chained.lease,
-        input=command.input,
-        first_at=chained.started_at,
-        started_at=chained.started_at,
-    )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from waitress import wasyncore
 from waitress.server import create_server
 
 from stepfast.http.api import build
@@ -131,11 +132,18 @@ class Api:
 def served(handler: Any, host: str = "127.0.0.1") -> Iterator[str]:
     """The handler behind a real web server; yields its URL."""
     server = create_server(application(handler), host=host, port=0, threads=8)
-    thread = threading.Thread(target=server.run, daemon=True)
+    ending = threading.Event()
+
+    def run() -> None:
+        while not ending.is_set():
+            wasyncore.loop(timeout=0.02, map=server._map, count=1)
+        server.task_dispatcher.shutdown()
+        wasyncore.close_all(server._map)
+
+    thread = threading.Thread(target=run)
     thread.start()
     try:
         yield f"http://{host}:{server.effective_port}"
     finally:
-        server.close()
-        server.task_dispatcher.shutdown()
-        thread.join(5)
+        ending.set()
+        thread.join()

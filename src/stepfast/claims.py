@@ -1,0 +1,100 @@
+"""Who may run a step next, and the record that says so: claims, leases and chains (rules 4 and 7). Pure."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+
+from stepfast.errors import StepInterrupted
+from stepfast.model import Chained, Execution, Failure, Record, Snapshot, close_attempt
+from stepfast.replay import Command
+
+LEASE_MARGIN = 10.0
+"""Seconds a lease outlives the step's timeout: time to record the outcome, and clock skew."""
+MAX_INTERRUPTED = 10
+"""Attempts of one step that may be cut off by dying workers before the step fails."""
+
+
+def end_of_chain(snapshot: Snapshot, id: str) -> tuple[str, Chained | None]:
+    """A message leads to the end of the chain that it started."""
+    chained: Chained | None = None
+    while (record := snapshot.records.get(id)) is not None and record.then is not None:
+        if record.then.generation != snapshot.execution.generation:
+            break
+        chained = record.then
+        id = chained.id
+    return id, chained
+
+
+def busy_until(record: Record | None, chained: Chained | None) -> float:
+    if record is not None and record.status == "RETRYING":
+        return record.due or 0.0
+    if record is not None and record.status == "RUNNING":
+        return record.lease or 0.0
+    return chained.lease if chained else 0.0
+
+
+def claim_of(
+    execution: Execution, command: Command, record: Record | None, chained: Chained | None, now: float
+) -> Record:
+    """The record that claims a step, or fails it when it was interrupted and must not run again."""
+    step = command.step
+    assert step is not None
+    held = record
+    if held is None or held.status == "OPEN":
+        held = (
+            chained_record(execution, command, chained, record) if chained else _fresh(execution, command, record, now)
+        )
+    revision = record.revision + 1 if record else 1
+    if (record is not None and record.status == "RUNNING") or (chained and (record is None or record.status == "OPEN")):
+        held = close_attempt(replace(held, interrupted=held.interrupted + 1), None, None, now)
+        if step.at_most_once or held.interrupted >= MAX_INTERRUPTED:
+            why = "it runs at most once" if step.at_most_once else f"it was interrupted {held.interrupted} times"
+            failure = Failure(
+                StepInterrupted.__name__, f"the process running it died in the middle, and {why}", step.name
+            )
+            return replace(held, status="FAILED", revision=revision, error=failure, ended_at=now, lease=None, due=None)
+    return replace(
+        held,
+        status="RUNNING",
+        revision=revision,
+        attempt=held.attempt + 1,
+        token=uuid.uuid4().hex,
+        lease=now + step.lease + LEASE_MARGIN,
+        due=None,
+        started_at=now,
+        input=held.input,
+        error=None,
+    )
+
+
+def _fresh(execution: Execution, command: Command, record: Record | None, now: float) -> Record:
+    revision = record.revision if record else 0
+    return Record(
+        command.id,
+        "step",
+        command.name,
+        "OPEN",
+        execution.generation,
+        revision=revision,
+        first_at=now,
+        input=command.input,
+    )
+
+
+def chained_record(execution: Execution, command: Command, chained: Chained, record: Record | None) -> Record:
+    """The record as the chain's claim stands for it: first attempt running, nothing of it stored yet."""
+    return Record(
+        command.id,
+        "step",
+        command.name,
+        "RUNNING",
+        execution.generation,
+        revision=record.revision if record else 0,
+        attempt=1,
+        token=uuid.uuid4().hex,
+        lease=chained.lease,
+        input=command.input,
+        first_at=chained.started_at,
+        started_at=chained.started_at,
+    )

@@ -1,0 +1,116 @@
+"""How `stepfast dev` starts and ends, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.local.dev_process import Dev
+
+pytestmark = pytest.mark.slow
+
+WORKFLOW = """
+from stepfast import step, workflow
+
+@step
+def work(n: int) -> int:
+    return n
+
+@workflow("simple")
+async def simple(n: int) -> int:
+    return await work(n)
+"""
+
+
+@pytest.fixture
+def dev(tmp_path: Path) -> Iterator[Dev]:
+    (tmp_path / "workflows").mkdir()
+    (tmp_path / "workflows" / "made.py").write_text(WORKFLOW)
+    made = Dev(tmp_path)
+    yield made
+    made.end()
+    made.http.close()
+
+
+def refused(dev: Dev, *options: str) -> str:
+    """Starts it, which must fail with one line on standard error; returns the line."""
+    dev.start(*options)
+    assert dev.ready == ""
+    status, told = dev.end()
+    assert status == 2
+    assert len(told.strip().splitlines()) == 1, told
+    return told
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_says_when_it_is_ready_and_ends_cleanly(dev: Dev, number: signal.Signals) -> None:
+    dev.start()
+    assert dev.ready.startswith("stepfast is ready at http://127.0.0.1:")
+    assert "simple" in dev.ready
+    assert dev.http.get("/v1/health").json()["status"] == "ok"
+    status, told = dev.end(number)
+    assert status == 0
+    assert "Traceback" not in told
+
+
+def test_a_second_one_on_the_same_file_is_refused(dev: Dev, tmp_path: Path) -> None:
+    dev.start()
+    other = Dev(tmp_path)
+    assert "in use by another stepfast" in refused(other)
+    assert dev.http.get("/v1/health").status_code == 200
+
+
+def test_a_port_in_use_is_refused(dev: Dev) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        told = refused(dev, "--port", str(taken.getsockname()[1]))
+    assert "cannot listen on 127.0.0.1" in told
+    assert "--port" in told
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.com"])
+def test_without_api_keys_it_listens_on_loopback_only(dev: Dev, host: str) -> None:
+    assert "STEPFAST_API_KEYS" in refused(dev, "--host", host)
+
+
+def test_a_workflows_folder_with_a_syntax_error_is_refused_with_the_line(dev: Dev) -> None:
+    (dev.folder / "workflows" / "broken.py").write_text("x = 1\ndef f(:\n")
+    told = refused(dev)
+    assert "broken.py, line 2" in told
+
+
+def test_a_missing_workflows_folder_is_refused(dev: Dev) -> None:
+    assert "no workflows folder" in refused(dev, "--workflows", "nowhere")
+
+
+def test_a_file_of_a_newer_version_is_refused(dev: Dev) -> None:
+    dev.start()
+    dev.end(signal.SIGINT)
+    with sqlite3.connect(dev.folder / "dev.db") as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    assert "newer stepfast" in refused(dev)
+
+
+def test_with_api_keys_every_route_wants_one(dev: Dev) -> None:
+    dev.environment["STEPFAST_API_KEYS"] = "first-key,second-key"
+    dev.start("--host", "0.0.0.0")
+    dev.http.base_url = f"http://127.0.0.1:{dev.http.base_url.port}"
+    assert dev.http.get("/v1/executions").status_code == 401
+    assert dev.http.get("/v1/executions", headers={"x-api-key": "wrong"}).status_code == 401
+    assert dev.http.get("/v1/executions", headers={"x-api-key": "second-key"}).status_code == 200
+    assert dev.http.get("/v1/executions", headers={"Authorization": "Bearer first-key"}).status_code == 200
+
+
+def test_the_weaker_durability_runs_too(dev: Dev) -> None:
+    dev.start("--durability", "process")
+    assert dev.run("simple", 3).status_code == 201
+    dev.kill()
+    dev.start("--durability", "process")
+    assert dev.show()["workflow"] == "simple"
