@@ -84,7 +84,7 @@ def _guard(event: str, arguments: tuple[Any, ...]) -> None:
 def _harmless(arguments: tuple[Any, ...]) -> bool:
     if threading.get_ident() in _collecting:
         return True
-    if len(arguments) == 3 and "/zoneinfo/" in str(arguments[0]) and arguments[1] == "rb":
+    if len(arguments) == 3 and "/zoneinfo/" in str(arguments[0]) and arguments[1] in {"r", "rb"}:
         return True
     frame: types.FrameType | None = sys._getframe(2)
     while frame is not None and frame.f_code.co_name not in {"run_until_blocked", "discard"}:

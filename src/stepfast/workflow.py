@@ -142,12 +142,9 @@ class StepCall(Coroutine[Any, Any, R]):
 
     def __init__(self, step: Step[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.step = step
-        self._inner = self._run(args, kwargs)
+        self._inner: Coroutine[Any, Any, R] = _asked(step, args, kwargs)
         self._loop = asyncio._get_running_loop()
         self._started = False
-
-    async def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
-        return cast(R, await _commands(f"step {self.step.name!r}").step(self.step, args, kwargs))
 
     @property
     def __name__(self) -> str:
@@ -178,6 +175,10 @@ class StepCall(Coroutine[Any, Any, R]):
                     RuntimeWarning,
                     stacklevel=2,
                 )
+
+
+async def _asked(step: Step[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
+    return cast(R, await _commands(f"step {step.name!r}").step(step, args, kwargs))
 
 
 class _StepDecorator(Protocol):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import Any
 
 import pytest
 
 from stepfast import Retry, step, workflow
+from stepfast.errors import Unavailable
+from stepfast.http.api import build
 from stepfast.http.models import DeadLetterList, Replayed
 from stepfast.http.routes import dead_letters
-from tests.http.serving import Api
+from tests.http.serving import Api, event
 
 mended = threading.Event()
 
@@ -153,6 +156,35 @@ def test_one_that_fails_again_at_once_is_not_resumed_again_by_the_same_replay(
     assert answer["resumed"] == 6
     for id in "012345":
         assert six.ends("FAILED", id=id)["generation"] == 1
+
+
+class Flickering:
+    """Runs the engine's coroutines until the store goes away."""
+
+    def __init__(self, api: Api, calls: int) -> None:
+        self.call, self.left = api.runtime.call, calls
+
+    def __call__(self, coroutine: Any) -> Any:
+        if self.left == 0:
+            coroutine.close()
+            raise Unavailable("the disk is full")
+        self.left -= 1
+        return self.call(coroutine)
+
+
+@pytest.mark.parametrize(("calls", "status"), [(0, 503), (3, 200)])
+def test_an_outage_in_the_middle_keeps_what_was_done_and_says_how_to_go_on(
+    six: Api, monkeypatch: pytest.MonkeyPatch, calls: int, status: int
+) -> None:
+    monkeypatch.setattr(dead_letters, "BATCH", 1)
+    mended.set()
+    handler = build(six.runtime.operations, six.registry, Flickering(six, calls))
+    ids = ["5", "3", "1", "0"]
+    response = handler(event("POST", "/v1/dead-letters/replay", {"execution_ids": ids}), None)
+    assert response["statusCode"] == status
+    if status == 200:
+        answer = json.loads(response["body"])
+        assert (answer["resumed"], answer["next"]) == (3, {"execution_ids": ["0"]})
 
 
 @pytest.mark.parametrize(

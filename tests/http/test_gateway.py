@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 from wsgiref.util import setup_testing_defaults
@@ -207,6 +208,19 @@ def test_the_routes_answer_over_http(url: str) -> None:
         assert http.get("/v1/executions", params={"label": ["a:b", "c:d"]}).json()["executions"] == []
         assert http.head("/v1/health").status_code == 405
         assert http.get("/v1/health").headers["content-type"] == "application/json"
+
+
+def test_requests_served_at_the_same_time_do_not_mix(serve: Any) -> None:
+    api = serve(echo)
+    for number in range(16):
+        api.start("echo", number, str(number))
+
+    def ask(number: int) -> bool:
+        answers = [api.ask("GET", f"/v1/executions/{number}", query="commands=false") for _ in range(60)]
+        return all((one.status, one.body["input"]) == (200, number) for one in answers)
+
+    with ThreadPoolExecutor(16) as threads:
+        assert all(threads.map(ask, range(16)))
 
 
 def test_a_body_of_ten_megabytes_is_taken_and_a_larger_one_is_not(url: str) -> None:

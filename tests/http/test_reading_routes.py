@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import re
 import threading
 from datetime import UTC, datetime, timedelta
@@ -93,6 +94,16 @@ def test_pages_follow_their_cursors_and_end(four: Api) -> None:
             break
         cursor = f"&cursor={page['next']}"
     assert found == [["d", "c", "b"], ["a"]]
+
+
+@pytest.mark.parametrize(
+    "forged", ["[1" + "0" * 400 + ', "x"]', '[1, "\\ud800"]', "[" * 700, '["a"]', '{"a": 1, "b": 2}']
+)
+def test_a_forged_cursor_is_refused(serve: Any, forged: str) -> None:
+    cursor = base64.urlsafe_b64encode(forged.encode()).decode()
+    for path in ("/v1/executions", "/v1/dead-letters"):
+        answer = serve(nothing).ask("GET", path, query=f"cursor={cursor}")
+        assert (answer.status, answer.fields) == (422, ["cursor"])
 
 
 @pytest.mark.parametrize(

@@ -35,11 +35,11 @@ async def chain() -> int:
 REGISTRY = Registry([chain], [one, two])
 
 
-def shown(records: list[Record], flow: Any = chain, **execution: Any) -> dict[str, Any]:
+def shown(records: list[Record], flow: Any = chain, applied: tuple[str, ...] = (), **execution: Any) -> dict[str, Any]:
     held = Execution("e", flow.name, "null", NOW, **execution)
-    snapshot = Snapshot(held, Cursor(), {record.id: record for record in records})
+    snapshot = Snapshot(held, Cursor(applied), {record.id: record for record in records})
     replay = Replay(flow, held)
-    replay.advance(snapshot.records)
+    replay.advance(snapshot.records, applied)
     replay.close()
     found = commands_of(snapshot, replay, Registry([flow], REGISTRY.steps))
     return {view.id: view for view in found}
@@ -113,6 +113,30 @@ def test_commands_come_in_the_order_of_time_then_as_issued() -> None:
     assert {one.status for id, one in found.items() if id != "two"} == {"OPEN"}
 
 
+def test_a_timeout_that_was_not_needed_is_left_out() -> None:
+    @workflow("hasty")
+    async def hasty() -> int:
+        async with asyncio.timeout(60):
+            await one()
+        return await two(1)
+
+    found = shown([done("one")], hasty, applied=("one",))
+    assert {id: view.status for id, view in found.items()} == {"one": "SUCCEEDED", "two": "OPEN"}
+
+
+def test_what_a_succeeded_workflow_has_left_running_is_cancelled() -> None:
+    @workflow("careless")
+    async def careless() -> None:
+        left = asyncio.create_task(two(1))
+        unbegun = asyncio.create_task(two(2))
+        await one()
+        del left, unbegun
+
+    running = Record("two", "step", "two", "RUNNING", 0, attempt=1, input='{"n":1}', first_at=NOW, started_at=NOW)
+    found = shown([running, done("one")], careless, applied=("one",), status="SUCCEEDED", result="null")
+    assert {id: view.status for id, view in found.items()} == {"one": "SUCCEEDED", "two": "CANCELLED"}
+
+
 def test_a_finished_failure_shows_siblings_that_were_still_waited_for() -> None:
     @workflow("siblings")
     async def siblings() -> None:
@@ -122,12 +146,5 @@ def test_a_finished_failure_shows_siblings_that_were_still_waited_for() -> None:
     failed = Record(
         "one", "step", "one", "FAILED", 0, attempt=1, input="{}", error=failure, first_at=NOW, ended_at=NOW + 1
     )
-    held = Execution("e", "siblings", "null", NOW, status="FAILED")
-    snapshot = Snapshot(held, Cursor(applied=("one",), revision=1), {"one": failed})
-    replay = Replay(siblings, held)
-    replay.advance(snapshot.records, snapshot.cursor.applied)
-    assert replay.finished
-    assert {view.id: view.status for view in commands_of(snapshot, replay, REGISTRY)} == {
-        "one": "FAILED",
-        "two": "OPEN",
-    }
+    found = shown([failed], siblings, applied=("one",), status="FAILED")
+    assert {id: view.status for id, view in found.items()} == {"one": "FAILED", "two": "OPEN"}

@@ -309,8 +309,9 @@ def _cursor_after(execution: Execution) -> str:
 def _position(cursor: str) -> list[Any]:
     try:
         created_at, execution_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        str(execution_id).encode()  # a lone surrogate is JSON, but no text that SQLite takes
         return [float(created_at), str(execution_id)]
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise InvalidRequest(
             "the cursor is not one that a page gave as its `next`", (("cursor", "unknown"),)
         ) from error

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from stepfast.cli import dead_letters, dev, looking, new_project, running, steering
+from stepfast.cli import dead_letters, dev, looking, new_project, running, steering, verify
 from stepfast.cli.printing import complain, say
 from stepfast.cli.session import DEFAULT_URL, Session
 from stepfast.client import ExecutionCancelled, ExecutionFailed, Unreachable
@@ -92,4 +92,5 @@ app.command("watch")(running.watch)
 app.command("resume")(steering.resume)
 app.command("cancel")(steering.cancel)
 app.command("signal")(steering.signal)
+app.command("verify")(verify.verify)
 app.add_typer(dead_letters.app, name="dead-letters")

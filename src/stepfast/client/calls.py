@@ -62,12 +62,12 @@ class Calls:
         body: Object | None = None,
         query: Object | None = None,
         patience: float | None = None,
-        settled: str | None = None,
+        settled: tuple[str, ...] = (),
     ) -> Answer:
         """One call with its retries, at most `patience` seconds of them.
 
-        settled: the status that this call brings about; refused for having it after an earlier try that
-        may have arrived, the call has done its work.
+        settled: statuses that this call leads to; refused for one of them after an earlier try that may
+        have arrived, the call has done its work.
         """
         end = time.monotonic() + (self._retry_for if patience is None else min(patience, self._retry_for))
         content = None if body is None else encoded(body)
@@ -81,7 +81,7 @@ class Calls:
                 failure.__cause__ = error
             else:
                 if response.status_code not in AGAIN:
-                    return _answer(response, settled if doubtful else None)
+                    return _answer(response, settled if doubtful else ())
                 doubtful = doubtful or response.status_code != 429
                 failure = error_of(response)
                 pause = _retry_after(response, pause)
@@ -93,7 +93,7 @@ class Calls:
         raise AssertionError("unreachable")
 
 
-def _answer(response: httpx.Response, settled: str | None) -> Answer:
+def _answer(response: httpx.Response, settled: tuple[str, ...]) -> Answer:
     if response.is_success:
         try:
             body = response.json()
@@ -103,7 +103,7 @@ def _answer(response: httpx.Response, settled: str | None) -> Answer:
             raise Refused(f"what answers at {response.request.url} is no stepfast API")
         return Answer(response.status_code, body)
     error = error_of(response)
-    if settled is not None and isinstance(error, WrongStatus) and error.status == settled:
+    if isinstance(error, WrongStatus) and error.status in settled:
         return Answer(response.status_code, {})
     raise error
 

@@ -62,11 +62,11 @@ class Execution:
 
     def resume(self) -> Object:
         """Goes on with a FAILED execution from the step that failed; WrongStatus when it is not FAILED."""
-        return self._calls.send("POST", f"{self._path}/resume", settled="RUNNING").body or self._read()
+        return self._calls.send("POST", f"{self._path}/resume", settled=("RUNNING", "SUCCEEDED")).body or self._read()
 
     def cancel(self) -> Object:
         """Ends a RUNNING execution; WrongStatus when it is not RUNNING."""
-        return self._calls.send("POST", f"{self._path}/cancel", settled="CANCELLED").body or self._read()
+        return self._calls.send("POST", f"{self._path}/cancel", settled=("CANCELLED",)).body or self._read()
 
     def signal(self, name: str, payload: Any = None, signal_id: str | None = None) -> Object:
         """Sends a signal, once, however often it has to try; returns it.

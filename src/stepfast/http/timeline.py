@@ -16,43 +16,50 @@ from stepfast.workflow import Step
 def commands_of(snapshot: Snapshot, replay: Replay | None, registry: Registry) -> list[CommandView]:
     """Every command by the time it was first asked for or claimed, then as issued.
 
-    A record that a resume re-opened is left out while the code has not asked for it again.
+    Left out is what never began and is not waited for: the timer of a timeout that was not needed, a
+    record that a resume re-opened and the code has not asked for again.
     """
     issued: Mapping[str, Command] = replay.issued if replay else {}
+    generation = snapshot.execution.generation
     chained = {
         one.then.id: one.then
         for one in snapshot.records.values()
-        if one.then is not None and one.then.generation == snapshot.execution.generation
+        if one.then is not None and one.then.generation == generation
     }
     workflow = registry.get(snapshot.execution.workflow)
     steps = {one.name: one for one in registry.steps_of(workflow)} if workflow else {}
-    generation = snapshot.execution.generation
     found = []
     for place, id in enumerate(dict.fromkeys([*issued, *snapshot.records])):
         record, command = snapshot.records.get(id), issued.get(id)
-        status = _status(id, record, replay, chained)
-        if status == "OPEN" and not _open(id, replay, snapshot):
+        claim = None if _begun(record) else chained.get(id)
+        status = _status(record, claim, _awaited(id, snapshot, replay))
+        if status is None:
             continue
-        started = chained.get(id) if status == "RUNNING" and not _begun(record) else None
-        first = _first(record, command, started)
-        found.append((first or 0.0, place, _view(id, status, record, command, started, steps, first, generation)))
+        first = _first(record, command, claim)
+        found.append((first or 0.0, place, _view(id, status, record, command, claim, steps, first, generation)))
     return [view for _, _, view in sorted(found, key=lambda one: one[:2])]
 
 
-def _open(id: str, replay: Replay | None, snapshot: Snapshot) -> bool:
-    """True for what the code waits for; also for what it once did where there is no code to ask."""
+def _awaited(id: str, snapshot: Snapshot, replay: Replay | None) -> bool:
+    """True for what the code waits for, or would go on waiting for after a resume.
+
+    Without code to ask, and for what this code has not asked for so far, the records have the word.
+    """
     if replay is None:
         return True
-    waiting = snapshot.execution.status == "RUNNING" or replay.finished
-    return waiting and id in replay.outstanding
+    if id not in replay.issued:
+        record = snapshot.records[id]
+        return _begun(record)
+    return id in replay.outstanding and snapshot.execution.status != "SUCCEEDED"
 
 
-def _status(id: str, record: Record | None, replay: Replay | None, chained: Mapping[str, Chained]) -> CommandStatus:
+def _status(record: Record | None, claim: Chained | None, awaited: bool) -> CommandStatus | None:
+    """None for what is not to be shown; `claim` is the chain's, for a step that has no record of its own yet."""
     if record is not None and record.recorded:
         return record.status
-    if replay and id in replay.issued and id not in replay.outstanding and id not in replay.taken:
-        return "CANCELLED"  # taken back by the code: a timeout that did not come, a task that was cancelled
-    if id in chained and not _begun(record):
+    if not awaited:
+        return "CANCELLED" if claim or _begun(record) else None
+    if claim:
         return "RUNNING"
     return record.status if record is not None else "OPEN"
 
@@ -61,11 +68,11 @@ def _begun(record: Record | None) -> bool:
     return record is not None and record.status != "OPEN"
 
 
-def _first(record: Record | None, command: Command | None, started: Chained | None) -> float | None:
+def _first(record: Record | None, command: Command | None, claim: Chained | None) -> float | None:
     if record is not None and record.first_at is not None:
         return record.first_at
-    if started is not None:
-        return started.started_at
+    if claim is not None:
+        return claim.started_at
     if command is not None:
         return command.issued_at
     return record.started_at or record.ended_at if record is not None else None
@@ -76,7 +83,7 @@ def _view(
     status: CommandStatus,
     record: Record | None,
     command: Command | None,
-    started: Chained | None,
+    claim: Chained | None,
     steps: Mapping[str, Step[..., Any]],
     first: float | None,
     generation: int,
@@ -91,26 +98,26 @@ def _view(
         kind=kind,
         name=name,
         status=status,
-        attempt=1 if started else record.attempt if record else 0,
-        generation=record.generation if record and not started else generation,
+        attempt=1 if claim else record.attempt if record else 0,
+        generation=record.generation if record and not claim else generation,
         pool=step.pool if step and kind == "step" else None,
         input=views.value(input),
         output=views.value(record.output) if record else None,
         error=views.error(record.error) if record else None,
         first_at=views.time_or_none(first),
-        started_at=views.time_or_none(started.started_at if started else record.started_at if record else None),
+        started_at=views.time_or_none(claim.started_at if claim else record.started_at if record else None),
         ended_at=views.time_or_none(record.ended_at) if record else None,
         due=views.time_or_none(due),
         signal_id=record.signal if record else None,
-        attempts=list(_attempts(record, started)),
+        attempts=list(_attempts(record, claim)),
     )
 
 
-def _attempts(record: Record | None, started: Chained | None) -> Iterator[AttemptView]:
+def _attempts(record: Record | None, claim: Chained | None) -> Iterator[AttemptView]:
     """Past attempts, then the running or succeeded one, which the record holds as its own."""
-    if started is not None:
-        yield AttemptView(attempt=1, started_at=views.time(started.started_at), ended_at=None, error=None, next_at=None)
-    if record is None or record.kind != "step" or started is not None:
+    if claim is not None:
+        yield AttemptView(attempt=1, started_at=views.time(claim.started_at), ended_at=None, error=None, next_at=None)
+    if record is None or record.kind != "step" or claim is not None:
         return
     for past in record.attempts:
         yield AttemptView(

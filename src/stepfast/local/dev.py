@@ -52,10 +52,11 @@ def serve(
                 application(handler),
                 sockets=[listener],
                 threads=REQUEST_THREADS,
-                max_request_body_size=MAX_BODY + 1,
+                max_request_body_size=4 * MAX_BODY,  # beyond MAX_BODY the API itself refuses, with a problem
                 ident="stepfast",
             )
-            signal.signal(signal.SIGTERM, _interrupt)
+            for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: shells start background jobs ignoring it
+                signal.signal(number, _interrupt)
             address = f"[{host}]" if ":" in host else host
             names = ", ".join(sorted(registry.workflows)) or f"no workflows yet in {workflows}"
             print(f"stepfast is ready at http://{address}:{listener.getsockname()[1]} ({names})", flush=True)

@@ -1,0 +1,152 @@
+"""Workflows of no-op steps, and an embedded runtime on a fresh file that they run on and are timed on.
+
+Workflow code announces its own end, so that nobody asks the store for it while an execution runs; what
+is timed lasts from before the start until the store says SUCCEEDED.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import resource
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel
+
+from stepfast import step, workflow
+from stepfast.backends.sqlite_file import Durability
+from stepfast.local.runtime import Runtime
+from stepfast.registry import Registry
+
+ROOT = Path(__file__).resolve().parent.parent
+PLACE = ROOT / ".stepfast" / "bench"
+PATIENCE = 120.0
+"""Seconds that one batch of executions may take."""
+PAUSE = 0.0002
+"""Seconds between two looks at an execution whose code has returned."""
+
+Kind = Literal["async", "def"]
+
+
+class Job(BaseModel):
+    """What one execution does; `number` tells the executions of a process apart."""
+
+    number: int
+    steps: int
+    kind: Kind = "async"
+
+
+@step
+async def noop(number: int) -> int:
+    return number
+
+
+@step
+def noop_def(number: int) -> int:
+    return number
+
+
+_returned: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+
+@workflow("sequence")
+async def sequence(job: Job) -> int:
+    one = noop if job.kind == "async" else noop_def
+    total = 0
+    for number in range(job.steps):
+        total += await one(number)
+    _returned.put(job.number)
+    return total
+
+
+@workflow("gather")
+async def gather(job: Job) -> int:
+    one = noop if job.kind == "async" else noop_def
+    total = sum(await asyncio.gather(*(one(number) for number in range(job.steps))))
+    _returned.put(job.number)
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a batch of executions took."""
+
+    wall: float
+    cpu: float
+
+
+class Bed:
+    """A runtime that batches of executions are run on, one batch at a time."""
+
+    def __init__(self, path: Path, durability: Durability = "full") -> None:
+        self.runtime = Runtime(Registry([sequence, gather], [noop, noop_def]), path, durability=durability)
+        self._number = 0
+
+    def run(self, workflow: str, steps: int, kind: Kind = "async", executions: int = 1) -> Spent:
+        """Starts so many executions at once and waits until all have SUCCEEDED."""
+        jobs = [Job(number=self._number + index, steps=steps, kind=kind) for index in range(executions)]
+        self._number += executions
+        cpu, began = time.process_time(), time.perf_counter()
+        ids = self.runtime.call(self._start(workflow, jobs))
+        left = {job.number for job in jobs}
+        while left:
+            left.discard(_returned.get(timeout=PATIENCE))
+        self.runtime.call(self._ended(ids))
+        return Spent(time.perf_counter() - began, time.process_time() - cpu)
+
+    async def _start(self, workflow: str, jobs: Sequence[Job]) -> list[str]:
+        start = self.runtime.operations.start
+        started = await asyncio.gather(*(start(workflow, job.model_dump()) for job in jobs))
+        return [one.execution.execution_id for one in started]
+
+    async def _ended(self, ids: Sequence[str]) -> None:
+        end = time.monotonic() + PATIENCE
+        for id in ids:
+            while (held := await self.runtime.operations.read(id)).status == "RUNNING":
+                if time.monotonic() > end:
+                    raise TimeoutError(f"execution {id} has returned and does not end")
+                await asyncio.sleep(PAUSE)
+            if held.status != "SUCCEEDED":
+                raise RuntimeError(f"execution {id} is {held.status}: {held.error}")
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A new folder on the checkout's disk, removed afterwards."""
+    PLACE.mkdir(parents=True, exist_ok=True)
+    path = Path(tempfile.mkdtemp(prefix="run-", dir=PLACE))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def bed(path: Path | None = None, durability: Durability = "full") -> Iterator[Bed]:
+    """A bed on a file of its own, or on one that is there already."""
+    with folder() as place:
+        made = Bed(path or place / "bench.db", durability)
+        try:
+            yield made
+        finally:
+            made.runtime.close()
+
+
+def resident_mb() -> float:
+    """What this process holds in memory now; where the system does not say, the most it ever held."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return peak_mb()
+    return float(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+def peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

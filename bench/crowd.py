@@ -1,0 +1,45 @@
+"""A file that holds many ended executions already: copies of one that has really run, under random ids."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from bench.bed import bed
+
+
+def fill(path: Path, executions: int, steps: int = 10) -> None:
+    """Makes the file; every table that has rows of the one execution gets them once for each copy."""
+    with bed(path) as made:
+        made.run("sequence", steps)
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        connection.execute("PRAGMA synchronous = OFF")
+        (original,) = connection.execute("SELECT execution_id FROM executions").fetchone()
+        connection.execute("CREATE TEMP TABLE copies (id TEXT, number INTEGER)")
+        # In the order of the tables' keys, which makes filling quick; later ids fall all over the place.
+        connection.execute(
+            "INSERT INTO copies WITH RECURSIVE counting (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counting LIMIT ?) "
+            "SELECT lower(hex(randomblob(16))), n FROM counting ORDER BY 1",
+            (executions,),
+        )
+        tables = connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall()
+        for (table,) in tables:
+            _copy(connection, table, original)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        connection.close()
+
+
+def _copy(connection: sqlite3.Connection, table: str, original: str) -> None:
+    described = connection.execute(f"PRAGMA main.table_info({table})").fetchall()
+    columns = [name for _, name, kind, _, _, key in described if not (key and kind == "INTEGER")]
+    if "execution_id" not in columns:
+        return
+    computed = {"execution_id": "copies.id", "created_at": "one.created_at - copies.number"}
+    values = ", ".join(computed.get(name, f"one.{name}") for name in columns)
+    connection.execute(
+        f"INSERT INTO main.{table} ({', '.join(columns)}) SELECT {values} FROM temp.copies AS copies "
+        f"CROSS JOIN main.{table} AS one WHERE one.execution_id = ?",
+        (original,),
+    )

@@ -1,0 +1,69 @@
+"""How long `import stepfast` takes above pydantic, and which modules it is that take it."""
+
+from __future__ import annotations
+
+import re
+import statistics
+import subprocess
+import sys
+
+from bench.bed import ROOT
+
+TIMED = """
+import time
+began = time.perf_counter()
+{first}
+between = time.perf_counter()
+{then}
+print(1000 * (between - began), 1000 * (time.perf_counter() - between))
+"""
+LINE = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \|( +)(\S+)")
+
+
+def timed(first: str, then: str, times: int) -> tuple[float, float]:
+    """Median ms of two statements, one after the other in a fresh interpreter."""
+    program = TIMED.format(first=first, then=then)
+    told = [tuple(map(float, _python("-c", program).split())) for _ in range(times)]
+    return statistics.median(one[0] for one in told), statistics.median(one[1] for one in told)
+
+
+def import_times(times: int) -> dict[str, float]:
+    """Medians in ms: all of stepfast, and what is left of it after pydantic has been imported.
+
+    `import pydantic` alone loads next to nothing of pydantic; whoever writes a model has loaded the rest.
+    """
+    above_bare = timed("import pydantic", "import stepfast", times)[1]
+    models, above_models = timed("from pydantic import BaseModel, TypeAdapter", "import stepfast", times)
+    return {
+        "stepfast_ms": timed("pass", "import stepfast", times)[1],
+        "pydantic_models_ms": models,
+        "above_bare_pydantic_ms": above_bare,
+        "above_pydantic_models_ms": above_models,
+    }
+
+
+def culprits(first: str = "from pydantic import BaseModel, TypeAdapter", times: int = 5) -> list[tuple[str, float]]:
+    """What `import stepfast` loads after `first`: modules with their own ms, worst first.
+
+    -X importtime makes each import slower than it is; the proportions hold.
+    """
+    own: dict[str, list[float]] = {}
+    for _ in range(times):
+        report = _python("-X", "importtime", "-c", f"{first}\nimport stepfast", errors=True)
+        seen = False
+        for match in LINE.finditer(report):
+            seen = seen or match[4] == "stepfast.errors"  # the first that stepfast/__init__.py asks for
+            if seen:
+                own.setdefault(match[4], []).append(int(match[1]) / 1000)
+    return sorted(((name, statistics.median(took)) for name, took in own.items()), key=lambda one: -one[1])
+
+
+def _python(*arguments: str, errors: bool = False) -> str:
+    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stderr if errors else done.stdout
+
+
+if __name__ == "__main__":
+    for name, took in culprits()[:40]:
+        print(f"{took:8.2f} ms  {name}")
+    print(import_times(11))

@@ -1,0 +1,1 @@
+"""The same work on other durable engines, each in an environment of its own."""

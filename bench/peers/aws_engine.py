@@ -1,0 +1,54 @@
+"""The AWS durable execution SDK on its local test runner, whose store is in memory: nothing is durable."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+from typing import Any
+
+from bench.peers.work import Engine, put_through
+
+sdk: Any = importlib.import_module("aws_durable_execution_sdk_python.execution")
+testing: Any = importlib.import_module("aws_durable_execution_sdk_python_testing.runner")
+LIMIT = 120
+
+
+def _function(event: dict[str, Any] | str, context: Any) -> int:
+    asked = importlib.import_module("json").loads(event) if isinstance(event, str) else event
+    numbers = range(asked["steps"])
+    if asked["wide"]:
+        branches = [lambda child, number=number: child.step(lambda _: number, name="noop") for number in numbers]
+        return sum(context.parallel(branches, name="gather").get_results())
+    return sum(context.step(lambda _, number=number: number, name="noop") for number in numbers)
+
+
+async def main() -> None:
+    with testing.DurableFunctionTestRunner(handler=sdk.durable_execution(_function)) as runner:
+        numbers = iter(range(10**9))
+
+        def start(steps: int, wide: bool) -> Any:
+            asked = f'{{"steps": {steps}, "wide": {str(wide).lower()}}}'
+            return runner.run_async(input=asked, execution_timeout=LIMIT, execution_name=f"run-{next(numbers)}")
+
+        def end(started: list[Any]) -> None:
+            for one in started:
+                result = runner.wait_for_result(one, timeout=LIMIT)
+                if result.status.name != "SUCCEEDED":
+                    raise RuntimeError(f"an execution is {result.status.name}: {result.error}")
+
+        async def run(count: int, steps: int, wide: bool) -> None:
+            await asyncio.to_thread(lambda: end([start(steps, wide) for _ in range(count)]))
+
+        await put_through(
+            Engine(
+                sequence=lambda steps: run(1, steps, False),
+                gather=lambda steps: run(1, steps, True),
+                many=lambda executions, steps: run(executions, steps, False),
+                processes=[os.getpid()],
+            )
+        )
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

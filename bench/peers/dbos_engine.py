@@ -1,0 +1,62 @@
+"""DBOS Transact on its SQLite database, as configured by default."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+from typing import Any
+
+from bench.peers.work import Engine, folder, put_through
+
+dbos: Any = importlib.import_module("dbos")
+DBOS: Any = dbos.DBOS
+
+
+async def _noop(number: int) -> int:
+    return number
+
+
+noop: Any = DBOS.step(name="noop")(_noop)
+
+
+async def _sequence(steps: int) -> int:
+    total = 0
+    for number in range(steps):
+        total += await noop(number)
+    return total
+
+
+async def _gather(steps: int) -> int:
+    return sum(await asyncio.gather(*(noop(number) for number in range(steps))))
+
+
+sequence: Any = DBOS.workflow(name="sequence")(_sequence)
+gather: Any = DBOS.workflow(name="gather")(_gather)
+
+
+async def many(executions: int, steps: int) -> None:
+    async def one() -> None:
+        await sequence(steps)
+
+    await asyncio.gather(*(one() for _ in range(executions)))
+
+
+async def main() -> None:
+    DBOS(
+        config={
+            "name": "bench",
+            "system_database_url": f"sqlite:///{folder() / 'dbos.sqlite'}",
+            "log_level": "ERROR",
+            "run_admin_server": False,
+        }
+    )
+    DBOS.launch()
+    try:
+        await put_through(Engine(sequence, gather, many, [os.getpid()]))
+    finally:
+        DBOS.destroy()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,155 @@
+"""The Restate server with its Python SDK: a server, a service endpoint and this client, all on loopback.
+
+CPU and memory are the server's and the endpoint's; this client's own are left out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.peers.work import Engine, folder, put_through
+
+LIMIT = 120.0
+
+
+def endpoint(port: int) -> None:
+    """Serves the workflows; runs in a process of its own."""
+    restate: Any = importlib.import_module("restate")
+    hypercorn: Any = importlib.import_module("hypercorn.asyncio")
+    configuration: Any = importlib.import_module("hypercorn.config")
+
+    async def noop(number: int) -> int:
+        return number
+
+    async def sequence(context: Any, steps: int) -> int:
+        return sum([await context.run_typed("noop", noop, number=number) for number in range(steps)])
+
+    async def gather(context: Any, steps: int) -> int:
+        running = [context.run_typed("noop", noop, number=number) for number in range(steps)]
+        return sum([await one for one in await restate.gather(*running)])
+
+    service = restate.Service("bench")
+    for handler in (sequence, gather):
+        handler.__annotations__["context"] = restate.Context
+        service.handler()(handler)
+    config = configuration.Config()
+    config.bind = [f"127.0.0.1:{port}"]
+    asyncio.run(hypercorn.serve(restate.app(services=[service]), config))
+
+
+async def main() -> None:
+    httpx: Any = importlib.import_module("httpx")
+    ports = [_free_port() for _ in range(4)]
+    ingress, admin, node, served = ports
+    with ExitStack() as stack:
+        server = stack.enter_context(_process("server", [sys.argv[2]], _settings(ingress, admin, node)))
+        this = [sys.executable, "-m", "bench.peers.restate_engine", str(folder()), "", str(served)]
+        service = stack.enter_context(_process("endpoint", this, {}))
+        async with httpx.AsyncClient(
+            timeout=LIMIT, limits=httpx.Limits(max_connections=256, max_keepalive_connections=256), trust_env=False
+        ) as client:
+            await _until(client, f"http://127.0.0.1:{admin}/health")
+            await _registered(client, admin, served)
+            await _until(client, f"http://127.0.0.1:{ingress}/restate/health")
+
+            async def run(handler: str, steps: int) -> None:
+                answer = await client.post(f"http://127.0.0.1:{ingress}/bench/{handler}", json=steps)
+                answer.raise_for_status()
+                if answer.json() != steps * (steps - 1) // 2:
+                    raise RuntimeError(f"{handler} of {steps} came to {answer.text}")
+
+            async def many(executions: int, steps: int) -> None:
+                await asyncio.gather(*(run("sequence", steps) for _ in range(executions)))
+
+            await put_through(
+                Engine(
+                    sequence=lambda steps: run("sequence", steps),
+                    gather=lambda steps: run("gather", steps),
+                    many=many,
+                    processes=[server.pid, service.pid],
+                )
+            )
+
+
+def _settings(ingress: int, admin: int, node: int) -> dict[str, str]:
+    return {
+        "RESTATE_INGRESS__BIND_ADDRESS": f"127.0.0.1:{ingress}",
+        "RESTATE_ADMIN__BIND_ADDRESS": f"127.0.0.1:{admin}",
+        "RESTATE_BIND_ADDRESS": f"127.0.0.1:{node}",
+        "RESTATE_ADVERTISED_ADDRESS": f"http://127.0.0.1:{node}/",
+        "RESTATE_LISTEN_MODE": "tcp",
+        "RESTATE_NODE_NAME": "bench",
+        "RESTATE_BASE_DIR": str(folder() / "restate"),
+        "RESTATE_DISABLE_TELEMETRY": "true",
+        "RESTATE_LOG_FILTER": "warn",
+    }
+
+
+@contextmanager
+def _process(name: str, command: list[str], settings: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is ended by its handle, whatever happens in between."""
+    with (folder() / f"{name}.log").open("wb") as log:
+        started = subprocess.Popen(
+            command, env={**os.environ, **settings}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+    try:
+        yield started
+    finally:
+        started.terminate()
+        try:
+            started.wait(5)
+        except subprocess.TimeoutExpired:
+            started.kill()
+            started.wait()
+
+
+async def _until(client: Any, url: str) -> None:
+    httpx: Any = importlib.import_module("httpx")
+    for _ in range(600):
+        try:
+            if (await client.get(url)).status_code == 200:
+                return
+        except httpx.HTTPError:
+            pass
+        await asyncio.sleep(0.05)
+    raise TimeoutError(f"no answer at {url} within 30 s")
+
+
+async def _registered(client: Any, admin: int, served: int) -> None:
+    answer: Any = None
+    for _ in range(100):
+        answer = await client.post(
+            f"http://127.0.0.1:{admin}/deployments", json={"uri": f"http://127.0.0.1:{served}/"}
+        )
+        if answer.status_code < 300:
+            return
+        await asyncio.sleep(0.1)
+    raise RuntimeError(f"the endpoint could not be registered: {answer.text}")
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+def server_binary(node_modules: Path) -> Path:
+    """The server as its package for this machine ships it."""
+    return next(node_modules.glob("@restatedev/restate-server-*/bin/restate-server"))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 3:
+        endpoint(int(sys.argv[3]))
+    else:
+        asyncio.run(main())

@@ -1,0 +1,79 @@
+"""What every engine is put through. Run by each engine's own Python: the standard library only."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+STEPS = 10
+TIMES = 7
+"""Executions of ten steps, and gathers of a hundred, that a median is taken of."""
+EXECUTIONS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """How an engine runs no-op steps: each returns when the engine says that the execution has succeeded.
+
+    processes: what its work costs, beside this program's own process if that runs the steps.
+    """
+
+    sequence: Callable[[int], Awaitable[object]]
+    gather: Callable[[int], Awaitable[object]]
+    many: Callable[[int, int], Awaitable[object]]
+    processes: Sequence[int]
+
+
+async def put_through(engine: Engine) -> None:
+    """Measures and prints one line of JSON."""
+    await engine.sequence(STEPS)
+    ten = statistics.median([await _timed(engine.sequence(STEPS)) for _ in range(TIMES)])
+    cpu = _cpu(engine.processes)
+    thousand = await _timed(engine.sequence(1000))
+    between = _cpu(engine.processes)
+    many = await _timed(engine.many(EXECUTIONS, STEPS))
+    after = _cpu(engine.processes)
+    hundred = statistics.median([await _timed(engine.gather(100)) for _ in range(3)])
+    wide = await _timed(engine.gather(1000))
+    told = {
+        "sequence_10_ms": 1000 * ten / STEPS,
+        "sequence_1000_ms": thousand,
+        "steps_per_s": EXECUTIONS * STEPS / many,
+        "gather_100_ms": 1000 * hundred,
+        "gather_1000_s": wide,
+        "cpu_sequence_s": between - cpu,
+        "cpu_throughput_s": 1000 * (after - between) / (EXECUTIONS * STEPS),
+        "resident_mb": _resident(engine.processes),
+    }
+    print(json.dumps(told), flush=True)
+
+
+async def _timed(running: Awaitable[object]) -> float:
+    began = time.perf_counter()
+    await running
+    return time.perf_counter() - began
+
+
+def _cpu(processes: Sequence[int]) -> float:
+    """CPU seconds that the processes have used so far, theirs and the kernel's."""
+    ticks = 0
+    for pid in processes:
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(after_name[11]) + int(after_name[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _resident(processes: Sequence[int]) -> float:
+    told = [Path(f"/proc/{pid}/status").read_text().partition("VmRSS:")[2] for pid in processes]
+    return sum(float(one.split()[0]) for one in told) / 1024
+
+
+def folder() -> Path:
+    """Where the engine keeps its files: the program's one argument."""
+    return Path(sys.argv[1])

@@ -1,0 +1,127 @@
+"""`stepfast verify`: whether the code in the folder reproduces what executions have recorded."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stepfast.cli import printing
+from stepfast.cli.session import AsJson
+from stepfast.errors import ExecutionNotFound, InvalidRequest
+
+if TYPE_CHECKING:
+    from stepfast.model import ExecutionStatus, Snapshot
+    from stepfast.ports import Store
+    from stepfast.verify import Verdict
+
+PAGE = 200
+STATUSES: tuple[ExecutionStatus, ...] = ("RUNNING", "SUCCEEDED", "FAILED", "CANCELLED")
+
+
+def verify(
+    execution_ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
+    all: Annotated[bool, typer.Option("--all", help="Every execution in the file.")] = False,
+    status: Annotated[str | None, typer.Option(help="With --all: only RUNNING, SUCCEEDED, FAILED, CANCELLED.")] = None,
+    workflows: Annotated[Path, typer.Option(help="The folder of the code to check.")] = Path("workflows"),
+    db: Annotated[Path, typer.Option(help="The file that holds the executions.")] = Path(".stepfast/dev.db"),
+    as_json: AsJson = False,
+) -> None:
+    """Replay recorded executions with the code in the folder: exits 1 when it does not reproduce one.
+
+    Only reads the file, also while `stepfast dev` runs on it: check changed code before you deploy it.
+    """
+    # Here, so that the other commands do not wait for the engine to be imported.
+    import asyncio
+
+    from stepfast.registry import discover
+    from stepfast.verify import verify as verdict_on
+
+    if bool(execution_ids) == all:
+        raise InvalidRequest("say which: IDs, or --all")
+    wanted = _status(status, all)
+    counts = dict.fromkeys(("reproduced", "mended", "retired", "differs"), 0)
+    problems: list[Verdict] = []
+
+    async def check() -> None:
+        registry = discover(workflows)
+        async for snapshot in _snapshots(db, execution_ids or [], wanted):
+            verdict = verdict_on(registry, snapshot)
+            counts[verdict.outcome] += 1
+            if verdict.problem is not None:
+                problems.append(verdict)
+                if not as_json:
+                    printing.say(_line(verdict))
+
+    asyncio.run(check())
+    if as_json:
+        printing.print_json(
+            {"executions": sum(counts.values()), **counts, "problems": [_view(one) for one in problems]}
+        )
+    else:
+        told = [f"{counts['reproduced']} reproduced"]
+        told += [f"{counts['mended']} failed and will no longer: resume them"] if counts["mended"] else []
+        told += [f"{counts['retired']} of workflows that are gone"] if counts["retired"] else []
+        told += [f"{counts['differs']} not reproduced"] if problems else []
+        printing.say(f"{sum(counts.values())} executions: {', '.join(told)}")
+    if problems:
+        raise typer.Exit(1)
+
+
+def _status(status: str | None, all: bool) -> ExecutionStatus | None:
+    if status is None:
+        return None
+    if not all:
+        raise InvalidRequest("--status goes with --all")
+    found = next((one for one in STATUSES if one == status.upper()), None)
+    if found is None:
+        raise InvalidRequest(f"--status is one of {', '.join(STATUSES)}, not {status}")
+    return found
+
+
+async def _snapshots(db: Path, ids: list[str], status: ExecutionStatus | None) -> AsyncIterator[Snapshot]:
+    from stepfast.backends.sqlite import SqliteBackend
+    from stepfast.backends.sqlite_reading import ReadOnlyFile
+    from stepfast.local.runtime import SystemClock
+
+    store = SqliteBackend(ReadOnlyFile(db), SystemClock())
+    try:
+        async for execution_id in _ids(store, ids, status):
+            snapshot = await store.load(execution_id)
+            if snapshot is None:
+                raise ExecutionNotFound(f"no execution has the id {execution_id!r}")
+            yield snapshot
+    finally:
+        store.close()
+
+
+async def _ids(store: Store, ids: list[str], status: ExecutionStatus | None) -> AsyncIterator[str]:
+    from stepfast.ports import Query
+
+    for execution_id in ids:
+        yield execution_id
+    cursor = None
+    while not ids:
+        page = await store.page(Query(status=status, limit=PAGE, cursor=cursor))
+        for execution in page.executions:
+            yield execution.execution_id
+        cursor = page.next
+        if cursor is None:
+            return
+
+
+def _line(verdict: Verdict) -> str:
+    execution = verdict.execution
+    return f"{execution.execution_id}  {execution.workflow}  {execution.status}: {verdict.problem}"
+
+
+def _view(verdict: Verdict) -> dict[str, str | None]:
+    execution = verdict.execution
+    return {
+        "execution_id": execution.execution_id,
+        "workflow": execution.workflow,
+        "status": execution.status,
+        "problem": verdict.problem,
+    }

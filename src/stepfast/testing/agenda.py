@@ -1,0 +1,65 @@
+"""What is to be done next: executions to advance and messages by due time. A crash empties it."""
+
+from __future__ import annotations
+
+import heapq
+import random
+from dataclasses import dataclass
+
+from stepfast.backends.sqlite import Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """An execution to advance, for its wakes up to `seq`."""
+
+    execution_id: str
+    seq: int
+
+
+class Agenda:
+    """Takes what is due in the order in which it came; with a `draw`, any of it."""
+
+    def __init__(self, draw: random.Random | None) -> None:
+        self._draw = draw
+        self._messages: list[tuple[float, int, Stored]] = []
+        self._wakes: dict[str, int] = {}
+        self._advancing: set[str] = set()
+
+    def put_message(self, stored: Stored, at: float | None = None) -> None:
+        """Adds a message, to be taken not before its due time, or `at` (seconds since the epoch)."""
+        heapq.heappush(self._messages, (stored.due if at is None else at, stored.seq, stored))
+
+    def put_wake(self, execution_id: str, seq: int) -> None:
+        self._wakes[execution_id] = max(seq, self._wakes.get(execution_id, 0))
+
+    def advanced(self, execution_id: str) -> None:
+        """The advance is over: a wake that came meanwhile gets its own."""
+        self._advancing.discard(execution_id)
+
+    def take(self, now: float) -> Advance | Stored | None:
+        """The next thing to do by now, or None; an execution is advanced by one at a time."""
+        ready = [one for one in self._wakes if one not in self._advancing]
+        if self._draw is None:
+            if ready:
+                return self._begin(ready[0])
+            return heapq.heappop(self._messages)[2] if self._messages and self._messages[0][0] <= now else None
+        due = sorted(one for one in self._messages if one[0] <= now)
+        if not ready and not due:
+            return None
+        number = self._draw.randrange(len(ready) + len(due))
+        if number < len(ready):
+            return self._begin(ready[number])
+        taken = due[number - len(ready)]
+        self._messages.remove(taken)
+        heapq.heapify(self._messages)
+        return taken[2]
+
+    def _begin(self, execution_id: str) -> Advance:
+        self._advancing.add(execution_id)
+        return Advance(execution_id, self._wakes.pop(execution_id))
+
+    @property
+    def due(self) -> float | None:
+        """When the next message is due, None for never."""
+        return self._messages[0][0] if self._messages else None

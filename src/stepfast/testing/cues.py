@@ -1,0 +1,45 @@
+"""What the outside world does on cue: signals, cancels, resumes, anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from stepfast.testing.runs import Run
+
+Target = Run[Any] | str
+
+
+class World(Protocol):
+    """What a cue can set off, at once."""
+
+    def signal(self, execution: Target, name: str, payload: Any = None) -> None: ...
+    def cancel(self, execution: Target) -> None: ...
+    def resume(self, execution: Target) -> None: ...
+
+
+class Cue:
+    """A moment in the future; its methods say what happens then.
+
+    `execution` is whose moment it is, unless you name another. An error of what happens then (WrongStatus,
+    say, when the execution has ended by then) comes out of the call that was running the environment.
+    """
+
+    def __init__(self, world: World, put: Callable[[Callable[[str], None], str], None]) -> None:
+        self._world, self._put = world, put
+
+    def signal(self, name: str, payload: Any = None, *, execution: Target | None = None) -> None:
+        """Sends a signal; the payload as in Environment.signal."""
+        self._put(lambda id: self._world.signal(execution or id, name, payload), f".signal({name!r})")
+
+    def cancel(self, *, execution: Target | None = None) -> None:
+        """Cancels the execution."""
+        self._put(lambda id: self._world.cancel(execution or id), ".cancel()")
+
+    def resume(self, *, execution: Target | None = None) -> None:
+        """Resumes the execution, which must have FAILED by then."""
+        self._put(lambda id: self._world.resume(execution or id), ".resume()")
+
+    def do(self, function: Callable[[], object]) -> None:
+        """Calls a function: an outage ends, a server comes up, a fake is changed."""
+        self._put(lambda id: function(), ".do(…)")

@@ -1,0 +1,63 @@
+"""The SQLite file's interface on a database in memory: the product's schema and SQL, nothing to wait for."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from stepfast.backends.sqlite_file import SCHEMA, Transaction
+
+T = TypeVar("T")
+
+
+class MemoryFile:
+    """Survives `lose_posted` as a file survives its process: with what was committed, and nothing else."""
+
+    def __init__(self) -> None:
+        self._db = sqlite3.connect(":memory:", isolation_level=None, cached_statements=256)
+        self._db.executescript(SCHEMA)
+        self._posted: list[Callable[[Transaction], None]] = []
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        yield self._db
+
+    async def write(self, run: Callable[[Transaction], T]) -> T:
+        """One transaction, with what was posted before it; it never waits."""
+        posted, self._posted = self._posted, []
+        transaction = Transaction(self._db)
+        self._db.execute("BEGIN")
+        try:
+            for one in posted:
+                one(transaction)
+            result = run(transaction)
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+        for act in transaction.after:
+            act()
+        return result
+
+    def post(self, run: Callable[[Transaction], None]) -> None:
+        """Leaves a write to the next commit, as the real file does: a crash before it loses it."""
+        self._posted.append(run)
+
+    def lose_posted(self) -> None:
+        self._posted.clear()
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def finished(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that has nothing to wait for, in or outside an event loop."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    coroutine.close()
+    raise RuntimeError("the store in memory was waited for")  # a bug of the kit

@@ -1,0 +1,126 @@
+"""One life of the process under test: the real engine on what the file holds. The next life starts from there."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any, cast
+
+from stepfast.advancer import Advancer
+from stepfast.backends.sqlite import SqliteBackend, Stored
+from stepfast.operations import Operations
+from stepfast.ports import Delete, Later, Refuse
+from stepfast.registry import Registry
+from stepfast.testing.agenda import Advance, Agenda
+from stepfast.testing.loop import SimulatedClock
+from stepfast.testing.memory import MemoryFile
+from stepfast.testing.points import Died, Points, Ports
+from stepfast.testing.steps import StepRunner
+from stepfast.worker import Worker
+
+LEFT = 30.0
+"""Seconds until a message that was left alone comes back, as in the embedded runtime."""
+
+
+class Process:
+    """Takes what is due and has the engine handle it, each in a task of its own.
+
+    `operations` are the outside world's: they do not pass the points at which this process can die.
+    """
+
+    def __init__(
+        self,
+        file: MemoryFile,
+        clock: SimulatedClock,
+        registry: Registry,
+        runner: StepRunner,
+        points: Points,
+        draw: random.Random,
+        shuffled: bool,
+    ) -> None:
+        self._clock, self._runner = clock, runner
+        self.backend = SqliteBackend(cast(Any, file), clock)
+        self.agenda = Agenda(draw if shuffled else None)
+        self._ports = Ports(self.backend, points, runner.look)
+        ports = cast(Any, self._ports)
+        self._advancer = Advancer(ports, ports, clock, registry)
+        self.operations = Operations(self.backend, clock, registry, self._advancer)
+        self._worker = Worker(ports, ports, clock, registry, runner, self.operations.resume, draw)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.failure: BaseException | None = None
+        self.bell = asyncio.Event()
+        self.on_advanced: Callable[[str], None] = lambda execution_id: None
+        self.backend.on_message = self._arrived
+        self.backend.on_wake = self._woken
+        messages, wakes = self.backend.outstanding()
+        for stored in messages:
+            self._arrived(stored)
+        for execution_id, seq in wakes:
+            self._woken(execution_id, seq)
+
+    def _arrived(self, stored: Stored) -> None:
+        self.agenda.put_message(stored)
+        self.bell.set()
+
+    def _woken(self, execution_id: str, seq: int) -> None:
+        self.agenda.put_wake(execution_id, seq)
+        self.bell.set()
+
+    @property
+    def dead(self) -> bool:
+        return isinstance(self.failure, Died)
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._tasks)
+
+    def begin_next(self) -> bool:
+        """Begins one thing that is due; False if nothing is."""
+        work = self.agenda.take(self._clock.now())
+        if work is None:
+            return False
+        task = asyncio.get_running_loop().create_task(
+            self._advance(work) if isinstance(work, Advance) else self._drive(work)
+        )
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return True
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self.bell.set()
+        if not task.cancelled() and (error := task.exception()) is not None and not self.dead:
+            self.failure = error
+
+    async def _advance(self, work: Advance) -> None:
+        try:
+            await self._advancer.advance(work.execution_id)
+            self.backend.advanced(work.execution_id, work.seq)
+        finally:
+            self.agenda.advanced(work.execution_id)
+        self.on_advanced(work.execution_id)
+
+    async def _drive(self, stored: Stored) -> None:
+        match await self._worker.handle(stored.delivery):
+            case Delete():
+                self.backend.delete(stored.seq)
+            case Refuse():
+                self.backend.refuse(stored.seq)
+            case Later(at):
+                self.agenda.put_message(stored, at)
+            case _:
+                self.agenda.put_message(stored, self._clock.now() + LEFT)
+
+    def die(self) -> None:
+        """From here on nothing of this process is written."""
+        self._ports.alive, self.failure = False, Died()
+
+    async def kill(self) -> None:
+        """Drops everything that is under way; `finally` blocks of steps still run, their writes do not."""
+        self._ports.alive = False
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        if rest:
+            await asyncio.wait(rest, timeout=1.0)

@@ -1,0 +1,186 @@
+"""Runs the steps of a test: the real ones, or the fakes that stand in for them, and keeps account of each call."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import inspect
+import threading
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from stepfast.errors import StepCancelled, StepTimeout
+from stepfast.running import Ended, Pulse, Runner, Threads
+from stepfast.testing.calls import CallLog
+from stepfast.testing.loop import SimulatedLoop
+from stepfast.testing.points import Point, Points
+from stepfast.workflow import Step, StepContext
+
+HOLD = 1.0
+"""Real seconds for which everything waits for a `def` step; one that is slower runs beside the rest."""
+
+_pool = Threads()
+
+
+@dataclass(frozen=True, slots=True)
+class Fake:
+    """What runs in place of a step: after `takes` simulated seconds, with heartbeats meanwhile or without."""
+
+    function: Callable[..., Any]
+    takes: float = 0.0
+    beats: bool = True
+
+
+class Fakes:
+    """Fakes by the name of their step; failures come first, each once."""
+
+    def __init__(self) -> None:
+        self._fakes: dict[str, Fake] = {}
+        self._failures: dict[str, list[tuple[BaseException, float]]] = defaultdict(list)
+
+    def put(self, step: Step[..., Any], fake: Fake) -> None:
+        self._fakes[step.name] = fake
+
+    def put_failure(self, step: Step[..., Any], error: BaseException, times: float) -> None:
+        self._failures[step.name].append((error, times))
+
+    def drop(self, step: Step[..., Any]) -> None:
+        self._fakes.pop(step.name, None)
+        self._failures.pop(step.name, None)
+
+    def take(self, step: Step[..., Any]) -> Fake | None:
+        """What the next attempt of this step runs; None for the step's own function."""
+        failures = self._failures[step.name]
+        if not failures:
+            return self._fakes.get(step.name)
+        error, times = failures.pop(0)
+        if times > 1:
+            failures.insert(0, (error, times - 1))
+
+        def fail(*args: object, **kwargs: object) -> None:
+            raise error.with_traceback(None)
+
+        return Fake(fail)
+
+
+class StepRunner(Runner):
+    """The runner port of one process life; real functions go through the product's own Runner."""
+
+    def __init__(self, loop: SimulatedLoop, fakes: Fakes, points: Points, calls: CallLog) -> None:
+        self._loop, self._fakes, self._points, self._calls = loop, fakes, points, calls
+        self._looking: dict[str, set[asyncio.Event]] = defaultdict(set)
+
+    def look(self, execution_id: str) -> None:
+        """Has the fakes that take their time see at once that their execution has ended."""
+        for event in self._looking[execution_id]:
+            event.set()
+
+    async def run(
+        self,
+        step: Step[..., Any],
+        arguments: inspect.BoundArguments,
+        context: StepContext,
+        pulse: Pulse,
+        watch: Callable[[bool], Awaitable[str | None]],
+    ) -> Ended:
+        point = ("step", context.execution_id, step.name, context.attempt, context.step_id)
+        call = self._calls.begin(step, arguments, context, self._loop.time())
+        self._points.reach(Point("before", *point))
+        fake = self._fakes.take(step)
+        ended = await self._take_time(step, fake, context, watch) if fake is not None and fake.takes else None
+        if ended is None:
+            if fake is not None:
+                arguments.apply_defaults()
+            ended = await self._run(_standing_in(step, fake) if fake else step, arguments, context, pulse, watch)
+        self._calls.end(call, ended, self._loop.time())
+        self._points.reach(Point("after", *point))
+        return ended
+
+    async def _run(
+        self,
+        step: Step[..., Any],
+        arguments: inspect.BoundArguments,
+        context: StepContext,
+        pulse: Pulse,
+        watch: Callable[[bool], Awaitable[str | None]],
+    ) -> Ended:
+        threads = _HeldThreads(self._loop)
+        self._loop.in_task += step.is_async
+        try:
+            return await Runner(threads).run(step, arguments, context, pulse, watch)
+        except asyncio.CancelledError:
+            pulse.stopped = "the process has died"  # for the heartbeat of a thread that is left behind
+            raise
+        finally:
+            self._loop.in_task -= step.is_async
+            threads.let_go()
+
+    async def _take_time(
+        self, step: Step[..., Any], fake: Fake, context: StepContext, watch: Callable[[bool], Awaitable[str | None]]
+    ) -> Ended | None:
+        """Passes a fake's time; how its attempt ended if that was before the fake's own turn."""
+        ends: list[tuple[float, BaseException | None]] = [
+            (step.timeout, StepTimeout(f"no result within {step.timeout:g} s")),
+            (fake.takes, None),
+        ]
+        if step.heartbeat is not None and not fake.beats:
+            ends.append((step.heartbeat, StepTimeout(f"no heartbeat for {step.heartbeat:g} s")))
+        seconds, error = min(ends, key=lambda one: one[0])
+        until, event = self._loop.time() + seconds, asyncio.Event()
+        self._looking[context.execution_id].add(event)
+        try:
+            while self._loop.time() < until:
+                try:
+                    async with asyncio.timeout_at(until):
+                        await event.wait()
+                except TimeoutError:
+                    continue
+                event.clear()
+                if (reason := await watch(fake.beats)) is not None:
+                    return Ended(error=StepCancelled(reason))
+        finally:
+            self._looking[context.execution_id].discard(event)
+        return None if error is None else Ended(error=error)
+
+
+class _HeldThreads(Threads):
+    """Threads of one attempt: the loop waits for its function, so that what is quick comes in a fixed order."""
+
+    def __init__(self, loop: SimulatedLoop) -> None:
+        self._loop, self._slow = loop, False
+
+    def run(self, function: Callable[[], Any]) -> asyncio.Future[Any]:
+        done, results = threading.Event(), list[Any]()
+
+        def work() -> Any:
+            results.append(function())
+            done.set()
+            return results[0]
+
+        running = _pool.run(work)
+        if not done.wait(HOLD):
+            self._slow = True
+            self._loop.in_thread += 1
+            return running
+        quick: asyncio.Future[Any] = self._loop.create_future()
+        quick.set_result(results[0])
+        return quick
+
+    def let_go(self) -> None:
+        """The attempt is over, whether or not its thread is."""
+        self._loop.in_thread -= self._slow
+        self._slow = False
+
+
+def _standing_in(step: Step[..., Any], fake: Fake) -> Step[..., Any]:
+    """The step with the fake for its function; what the fake returns may be awaitable."""
+
+    async def function(*args: Any, **kwargs: Any) -> Any:
+        value = fake.function(*args, **kwargs)
+        return await value if inspect.isawaitable(value) else value
+
+    double = copy.copy(step)
+    double.function, double.is_async = function, True
+    return double

@@ -1,0 +1,77 @@
+"""An execution's history in the order in which it happened, and as lines for people. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from stepfast.history import history_of
+from stepfast.model import Event, Execution, Snapshot
+from stepfast.testing.loop import moment
+
+LINES = 40
+"""Events that a timeline shows; of longer histories, the last."""
+
+
+def chronological(snapshot: Snapshot, kept: Sequence[Event], issued: Sequence[str]) -> list[Event]:
+    """The history, with events of one moment ordered by generation and by the code's own order.
+
+    Simulated time stands still while quick steps run, so many events share a moment.
+    """
+    events, generation = history_of(snapshot, kept), 0
+    asked = {id: number for number, id in enumerate(issued)}
+    resumed: dict[int, int] = {}  # kept events, by the generation that they ended
+    for event in kept:
+        resumed[id(event)] = generation
+        generation += event.type == "execution-resumed"
+
+    def rank(event: Event) -> tuple[float, float, int]:
+        if event.type == "execution-started":
+            return event.at, -1, 0
+        if id(event) in resumed:  # stays where it stood, after all else of its generation
+            return event.at, resumed[id(event)] + 0.5, 0
+        record = snapshot.records.get(event.command or "")
+        if record is None:
+            return event.at, 0.0 if event.type == "signal-received" else float("inf"), -1
+        return event.at, record.generation, asked.get(record.id, len(asked))
+
+    return sorted(events, key=rank)
+
+
+def timeline(execution: Execution, events: Sequence[Event]) -> str:
+    """A line an event: simulated time since the start, what happened, with what."""
+    lines = [f"execution {execution.execution_id!r} of {execution.workflow}: {execution.status}"]
+    began = execution.created_at
+    lines.append(f"  started {moment(began):%Y-%m-%d %H:%M:%S} UTC, times are since then")
+    if len(events) > LINES:
+        lines.append(f"  … {len(events) - LINES} earlier events")
+    lines += [f"  {_since(one.at - began):>16}  {_told(one)}" for one in events[-LINES:]]
+    return "\n".join(lines)
+
+
+def _since(seconds: float) -> str:
+    whole = timedelta(seconds=round(seconds, 3))
+    return str(whole).removesuffix("000") if whole.microseconds else str(whole)
+
+
+def _told(event: Event) -> str:
+    details: dict[str, Any] = dict(event.details)
+    said = f"{event.type} {event.command or ''}".strip()
+    if "attempt" in details and event.type.startswith("attempt"):
+        said += f" #{details['attempt']}"
+    if event.type == "signal-received":
+        said += f" {details['name']} {_short(details['payload'])}"
+    if error := details.get("error"):
+        said += f": {error['type']}: {_short(error['message'])}"
+    for key in ("input", "output", "result"):
+        if key in details:
+            said += f" {_short(details[key])}"
+    if "next_at" in details and details["next_at"] is not None:
+        said += f"; again {moment(details['next_at']):%m-%d %H:%M:%S}"
+    return said
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 100 else text[:100] + "…"
