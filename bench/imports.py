@@ -6,6 +6,7 @@ import re
 import statistics
 import subprocess
 import sys
+from pathlib import Path
 
 from bench.bed import ROOT
 
@@ -20,10 +21,10 @@ print(1000 * (between - began), 1000 * (time.perf_counter() - between))
 LINE = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \|( +)(\S+)")
 
 
-def timed(first: str, then: str, times: int) -> tuple[float, float]:
+def timed(first: str, then: str, times: int, python: Path | None = None) -> tuple[float, float]:
     """Median ms of two statements, one after the other in a fresh interpreter."""
     program = TIMED.format(first=first, then=then)
-    told = [tuple(map(float, _python("-c", program).split())) for _ in range(times)]
+    told = [tuple(map(float, _python("-c", program, python=python).split())) for _ in range(times)]
     return statistics.median(one[0] for one in told), statistics.median(one[1] for one in told)
 
 
@@ -58,8 +59,10 @@ def culprits(first: str = "from pydantic import BaseModel, TypeAdapter", times: 
     return sorted(((name, statistics.median(took)) for name, took in own.items()), key=lambda one: -one[1])
 
 
-def _python(*arguments: str, errors: bool = False) -> str:
-    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+def _python(*arguments: str, errors: bool = False, python: Path | None = None) -> str:
+    done = subprocess.run(
+        [str(python or sys.executable), *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     return done.stderr if errors else done.stdout
 
 

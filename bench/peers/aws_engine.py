@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import json
 import os
 from typing import Any
 
@@ -15,7 +16,7 @@ LIMIT = 120
 
 
 def _function(event: dict[str, Any] | str, context: Any) -> int:
-    asked = importlib.import_module("json").loads(event) if isinstance(event, str) else event
+    asked = json.loads(event) if isinstance(event, str) else event
     numbers = range(asked["steps"])
     if asked["wide"]:
         branches = [lambda child, number=number: child.step(lambda _: number, name="noop") for number in numbers]
@@ -28,17 +29,17 @@ async def main() -> None:
         numbers = iter(range(10**9))
 
         def start(steps: int, wide: bool) -> Any:
-            asked = f'{{"steps": {steps}, "wide": {str(wide).lower()}}}'
+            asked = json.dumps({"steps": steps, "wide": wide})
             return runner.run_async(input=asked, execution_timeout=LIMIT, execution_name=f"run-{next(numbers)}")
 
-        def end(started: list[Any]) -> None:
-            for one in started:
+        def run_all(count: int, steps: int, wide: bool) -> None:
+            for one in [start(steps, wide) for _ in range(count)]:
                 result = runner.wait_for_result(one, timeout=LIMIT)
-                if result.status.name != "SUCCEEDED":
-                    raise RuntimeError(f"an execution is {result.status.name}: {result.error}")
+                if result.result != str(steps * (steps - 1) // 2):
+                    raise RuntimeError(f"an execution is {result.status.name}: {result.result or result.error}")
 
         async def run(count: int, steps: int, wide: bool) -> None:
-            await asyncio.to_thread(lambda: end([start(steps, wide) for _ in range(count)]))
+            await asyncio.to_thread(run_all, count, steps, wide)
 
         await put_through(
             Engine(

@@ -127,9 +127,7 @@ async def _until(client: Any, url: str) -> None:
 async def _registered(client: Any, admin: int, served: int) -> None:
     answer: Any = None
     for _ in range(100):
-        answer = await client.post(
-            f"http://127.0.0.1:{admin}/deployments", json={"uri": f"http://127.0.0.1:{served}/"}
-        )
+        answer = await client.post(f"http://127.0.0.1:{admin}/deployments", json={"uri": f"http://127.0.0.1:{served}/"})
         if answer.status_code < 300:
             return
         await asyncio.sleep(0.1)

@@ -28,12 +28,12 @@ def until(ask: Callable[[], Any], seconds: float = 20.0) -> Any:
 class Embedded:
     """A runtime with the workflows of a test, and short words for what tests ask of it."""
 
-    def __init__(self, path: Path, *workflows: Workflow[..., Any]) -> None:
-        self.path, self.workflows = path, workflows
+    def __init__(self, path: Path, *workflows: Workflow[..., Any], **options: Any) -> None:
+        self.path, self.workflows, self.options = path, workflows, options
         self.open()
 
     def open(self) -> None:
-        self.runtime = Runtime(Registry(self.workflows), self.path, workers=2)
+        self.runtime = Runtime(Registry(self.workflows), self.path, workers=2, **self.options)
         self.operations = self.runtime.operations
 
     def reopen(self, *workflows: Workflow[..., Any]) -> None:
@@ -82,8 +82,8 @@ class Embedded:
 def embedded(tmp_path: Path) -> Iterator[Callable[..., Embedded]]:
     made: list[Embedded] = []
 
-    def make(*workflows: Workflow[..., Any]) -> Embedded:
-        made.append(Embedded(tmp_path / "test.db", *workflows))
+    def make(*workflows: Workflow[..., Any], **options: Any) -> Embedded:
+        made.append(Embedded(tmp_path / "test.db", *workflows, **options))
         return made[-1]
 
     yield make

@@ -104,6 +104,11 @@ def ends(dev: Dev, id: str = "one") -> dict[str, object]:
     return found
 
 
+def more_than(dev: Dev, lines: int) -> None:
+    """Waits until so much has run, or nothing is left to run."""
+    until(lambda: len(ran(dev)) >= lines or "RUNNING" not in {dev.show("one")["status"], dev.show("wide")["status"]})
+
+
 def test_killed_in_the_middle_of_a_step(dev: Dev) -> None:
     dev.start()
     assert dev.run("middle", 7).status_code == 201
@@ -151,8 +156,7 @@ def test_killed_between_steps_again_and_again(dev: Dev) -> None:
     assert dev.run("fan", steps, "wide").status_code == 201
     kills = 0
     while {dev.show("one")["status"], dev.show("wide")["status"]} != {"SUCCEEDED"}:
-        wanted = len(ran(dev)) + draw.randrange(20, 120)
-        until(lambda wanted=wanted: len(ran(dev)) >= wanted or dev.show("one")["status"] == "SUCCEEDED")
+        more_than(dev, len(ran(dev)) + draw.randrange(20, 120))
         dev.kill()
         kills += 1
         dev.start()

@@ -21,13 +21,13 @@ def test_gather_takes_its_arguments_in_another_order(app: Versions, ran: list[st
 
     @workflow("w")
     async def old() -> list[str]:
-        results = await asyncio.gather(do("a"), do("b"), do("c"))
+        results = list(await asyncio.gather(do("a"), do("b"), do("c")))
         await go()
         return results
 
     @workflow("w")
     async def new() -> list[str]:
-        results = await asyncio.gather(do("c"), do("a"), do("b"))
+        results = list(await asyncio.gather(do("c"), do("a"), do("b")))
         await go()
         return results
 
@@ -119,7 +119,7 @@ def test_a_step_comes_first_in_a_branch(app: Versions, ran: list[str], do: Any) 
         async def branch() -> str:
             return str(await do("pay"))
 
-        results = await asyncio.gather(branch(), do("other"))
+        results = list(await asyncio.gather(branch(), do("other")))
         await go()
         return results
 
@@ -129,7 +129,7 @@ def test_a_step_comes_first_in_a_branch(app: Versions, ran: list[str], do: Any) 
             await do("check")
             return str(await do("pay"))
 
-        results = await asyncio.gather(branch(), do("other"))
+        results = list(await asyncio.gather(branch(), do("other")))
         await go()
         return results
 
@@ -149,7 +149,7 @@ def test_a_step_comes_last_in_a_branch(app: Versions, ran: list[str], do: Any) -
 
         @workflow("w")
         async def w() -> list[str]:
-            results = await asyncio.gather(branch(), do("other"))
+            results = list(await asyncio.gather(branch(), do("other")))
             await go()
             return results
 
@@ -163,7 +163,7 @@ def test_a_step_comes_last_in_a_branch(app: Versions, ran: list[str], do: Any) -
 def parallel(do: Any) -> Workflow[..., Any]:
     @workflow("w")
     async def w() -> list[str]:
-        results = await asyncio.gather(do("a"), do("b"))
+        results = list(await asyncio.gather(do("a"), do("b")))
         results += await asyncio.gather(do("x"), do("y"))
         await go()
         return results

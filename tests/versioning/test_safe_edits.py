@@ -272,6 +272,8 @@ def test_failed_code_is_mended_and_resumed(app: Versions, ran: list[str], do: An
         return str(await do("pay"))
 
     app.reopen(old)
-    assert app.run("w").error.type == "KeyError"
+    failed = app.run("w")
+    assert failed.error is not None
+    assert failed.error.type == "KeyError"
     assert app.mended(new).result == '"pay"'
     assert ran == ["pay"]

@@ -42,6 +42,10 @@ class SqliteBackend:
     def close(self) -> None:
         self._file.close()
 
+    def flush(self) -> None:
+        """Writes deletions that have waited for some other commit to go with."""
+        self._file.flush()
+
     # -- Store: reading ------------------------------------------------------------------------------------
 
     async def read(self, execution_id: str) -> Execution | None:

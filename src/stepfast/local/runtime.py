@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import logging
 import threading
 import time
@@ -15,7 +14,8 @@ from stepfast.advancer import Advancer
 from stepfast.backends.sqlite import SqliteBackend, Stored
 from stepfast.backends.sqlite_file import Durability, SqliteFile
 from stepfast.errors import Unavailable
-from stepfast.local.inbox import Advance, Bell, Inbox
+from stepfast.local.inbox import Advance, Inbox
+from stepfast.local.threads import LoopThread, WorkerThread
 from stepfast.operations import Operations
 from stepfast.ports import Clock, Delete, Disposition, Later, Refuse
 from stepfast.registry import Registry
@@ -25,8 +25,10 @@ from stepfast.worker import Worker
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-AT_ONCE = 64
-"""Messages and advances that one worker thread has in hand at a time."""
+BLOCKED = 5.0
+"""Seconds a worker's event loop may stand still before another thread takes its place."""
+MOST_THREADS = 16
+"""Worker threads, blocked ones included, that are made at the most."""
 SWEEP_PERIOD = 60.0
 AGAIN = 1.0
 """Seconds until work is tried again after the store or the code failed on it."""
@@ -58,7 +60,9 @@ class Runtime:
         durability: Durability = "full",
         workers: int = 2,
         clock: Clock | None = None,
+        blocked: float = BLOCKED,
     ) -> None:
+        self._blocked = blocked
         self.registry = registry
         self._clock = clock or SystemClock()
         self._backend = SqliteBackend(SqliteFile(path, durability), self._clock)
@@ -76,11 +80,9 @@ class Runtime:
             self._inbox.put_message(stored)
         for execution_id, seq in wakes:
             self._inbox.put_wake(execution_id, seq)
-        self._control = _LoopThread("stepfast-control")
-        self._workers = [_LoopThread(f"stepfast-worker-{number}") for number in range(workers)]
-        self._control.begin(self._sweep())
-        for thread in self._workers:
-            thread.begin(self._serve())
+        self._control = LoopThread("stepfast-control")
+        self._workers = [self._worker_thread(number) for number in range(workers)]
+        self._control.begin(self._look_after())
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine of the operations on the control thread; from any other thread, blocking."""
@@ -102,36 +104,13 @@ class Runtime:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    # -- one worker thread -------------------------------------------------------------------------------
+    # -- work ----------------------------------------------------------------------------------------------
 
-    async def _serve(self) -> None:
-        bell = Bell(asyncio.get_running_loop(), asyncio.Event())
-        in_hand: set[asyncio.Task[None]] = set()
-
-        def done(task: asyncio.Task[None]) -> None:
-            in_hand.discard(task)
-            bell.event.set()
-
-        while not self._stopping.is_set():
-            bell.event.clear()
-            work = self._inbox.take(self._clock.now()) if len(in_hand) < AT_ONCE else None
-            if work is not None:
-                task = asyncio.create_task(self._do(work))
-                in_hand.add(task)
-                task.add_done_callback(done)
-                continue
-            full = len(in_hand) >= AT_ONCE
-            wait = 1.0 if full else self._inbox.wait(bell, self._clock.now())
-            try:
-                await asyncio.wait_for(bell.event.wait(), wait)
-            except TimeoutError:
-                pass
-
-    async def _do(self, work: Advance | Stored) -> None:
+    async def _do(self, thread: WorkerThread, work: Advance | Stored) -> None:
         if isinstance(work, Advance):
             await self._advance(work)
         else:
-            await self._drive(work)
+            await self._drive(thread, work)
 
     async def _advance(self, work: Advance) -> None:
         try:
@@ -143,7 +122,7 @@ class Runtime:
         finally:
             self._inbox.advanced(work.execution_id)
 
-    async def _drive(self, stored: Stored) -> None:
+    async def _drive(self, thread: WorkerThread, stored: Stored) -> None:
         message = stored.delivery.message
         try:
             disposition: Disposition = await self._worker.handle(stored.delivery)
@@ -155,6 +134,8 @@ class Runtime:
                 self._backend.delete(stored.seq)
             case Refuse():
                 self._backend.refuse(stored.seq)
+            case _ if thread.retired:
+                pass  # the message was given back when the thread was found blocked
             case Later(at):
                 self._inbox.put_message(stored, at)
             case _:
@@ -166,65 +147,40 @@ class Runtime:
         else:
             log.exception("%s failed; trying again", what)
 
+    def _worker_thread(self, number: int) -> WorkerThread:
+        return WorkerThread(f"stepfast-worker-{number}", self._inbox, self._clock, self._do)
+
     # -- the net under everything --------------------------------------------------------------------------
+
+    async def _look_after(self) -> None:
+        await asyncio.gather(self._sweep(), self._replace_blocked())
 
     async def _sweep(self) -> None:
         after = ""
         while not self._stopping.is_set():
             try:
+                self._backend.flush()
                 after = await self.operations.sweep(after)
             except Exception as error:
                 self._failed("the sweep", error)
             await asyncio.sleep(SWEEP_PERIOD if after == "" else 0.05)
 
-
-class _LoopThread:
-    """An event loop in a daemon thread; it goes on when a step lets SystemExit out of it."""
-
-    def __init__(self, name: str) -> None:
-        self.loop = asyncio.new_event_loop()
-        self._main: asyncio.Task[None] | None = None
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._stopped = False
-
-    def begin(self, main: Coroutine[Any, Any, None]) -> None:
-        self._main = self.loop.create_task(main)
-        self._thread.start()
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self.loop)
-        while not self._stopped:
-            try:
-                self.loop.run_forever()
-            except BaseException:
-                log.exception("something ended the event loop of %s; it goes on", self._thread.name)
-
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        if self._stopped:
-            coroutine.close()
-            raise Unavailable("the runtime is stopping")
-        future: concurrent.futures.Future[T] = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
-        return future.result()
-
-    def stop(self, patience: float = 2.0) -> None:
-        """Cancels what runs and ends the thread; one that is blocked by a step is left behind."""
-        self.loop.call_soon_threadsafe(self._cancel_all)
-        self._thread.join(patience)
-        if not self._thread.is_alive():
-            self.loop.close()
-
-    def _cancel_all(self) -> None:
-        tasks = asyncio.all_tasks(self.loop)
-        for task in tasks:
-            task.cancel()
-
-        async def end() -> None:
-            await asyncio.wait(tasks, timeout=1.0)
-            self._stopped = True
-            self.loop.stop()
-
-        if tasks:
-            self._ending = self.loop.create_task(end())
-        else:
-            self._stopped = True
-            self.loop.stop()
+    async def _replace_blocked(self) -> None:
+        """A worker whose loop stands still gets a successor, so that one bad step does not stop the rest."""
+        while not self._stopping.is_set():
+            await asyncio.sleep(self._blocked / 5)
+            for thread in self._workers:
+                if thread.retired or thread.still_for() < self._blocked:
+                    continue
+                if len(self._workers) >= MOST_THREADS:
+                    log.error("every worker thread is blocked; restart stepfast once the code is mended")
+                    return
+                place = thread.retire()
+                self._workers.append(self._worker_thread(len(self._workers)))
+                log.warning(
+                    "a worker thread has stood still for %g s at %s: a step that blocks must be a `def`, not an "
+                    "`async def`, and workflow code must not compute for long; another thread takes its place",
+                    self._blocked,
+                    place,
+                )
+                break

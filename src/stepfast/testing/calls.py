@@ -42,9 +42,7 @@ class CallLog:
     def __init__(self) -> None:
         self._calls: list[Call] = []
 
-    def begin(
-        self, step: Step[..., Any], arguments: inspect.BoundArguments, context: StepContext, at: float
-    ) -> int:
+    def begin(self, step: Step[..., Any], arguments: inspect.BoundArguments, context: StepContext, at: float) -> int:
         """The number of the call, to end it with."""
         given = {name: _copied(value) for name, value in arguments.arguments.items()}
         self._calls.append(
@@ -61,9 +59,7 @@ class CallLog:
         return len(self._calls) - 1
 
     def end(self, number: int, ended: Ended, at: float) -> None:
-        self._calls[number] = replace(
-            self._calls[number], ended_at=moment(at), output=ended.value, error=ended.error
-        )
+        self._calls[number] = replace(self._calls[number], ended_at=moment(at), output=ended.value, error=ended.error)
 
     def of(self, execution_id: str) -> list[Call]:
         return [one for one in self._calls if one.execution_id == execution_id]

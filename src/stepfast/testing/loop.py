@@ -27,7 +27,7 @@ class _Selector(selectors.DefaultSelector):
         if not self._loop.real_work(len(self.get_map()) > 1):  # one is the loop's own pipe
             self._waited = 0.0
             events = super().select(0)
-            if not events and timeout is not None:
+            if not events and not self._loop.tell_settled() and timeout is not None:
                 self._loop.jump(timeout)
             return events
         began = time.monotonic()
@@ -45,6 +45,7 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
     def __init__(self, start: datetime) -> None:
         self._simulated = start.timestamp()
         self.in_thread = self.in_task = self._jobs = 0
+        self._settling: asyncio.Future[bool] | None = None
         super().__init__(_Selector(self))
 
     def time(self) -> float:
@@ -54,8 +55,16 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         """Lets simulated time pass."""
         self._simulated += seconds
 
-    def jump_to(self, at: float) -> None:
-        self._simulated = max(self._simulated, at)
+    async def settle(self) -> bool:
+        """True, once nothing else can go on without time passing."""
+        self._settling = self.create_future()
+        return await self._settling
+
+    def tell_settled(self) -> bool:
+        if self._settling is None or self._settling.done():
+            return False
+        self._settling.set_result(True)
+        return True
 
     def real_work(self, connected: bool) -> bool:
         """True while something outside simulated time is waited for: a thread, or I/O of an async step."""

@@ -83,7 +83,9 @@ class Points:
         if (point.side, point.what) == ("before", "record"):
             self.recorded += 1
             if self.recorded > self._limit:
-                raise Stalled(f"{self._limit} outcomes were recorded and there is no end to it")
+                raise Stalled(
+                    f"{self._limit} outcomes of steps, timers and signals were recorded (limit={self._limit})"
+                )
         for trigger in [one for one in self.triggers if one.times > 0 and one.meets(point)]:
             trigger.times -= 1
             trigger.seen.add(point.execution_id + point.command_id)

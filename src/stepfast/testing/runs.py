@@ -104,9 +104,7 @@ class Run(Generic[R_co]):
             record = snapshot.records.get(command.id)
             if record is None or not record.recorded:
                 due = command.due if command.kind == "timer" else record.due if record else None
-                found.append(
-                    Waiting(command.kind, command.name, command.id, None if due is None else moment(due))
-                )
+                found.append(Waiting(command.kind, command.name, command.id, None if due is None else moment(due)))
         return found
 
     def __str__(self) -> str:

@@ -1,0 +1,139 @@
+"""Puts stepfast and its peers through the same work in the same run: `python -m bench.peers [--reference]`.
+
+In rounds, one engine after the other, each in fresh processes on fresh files of the checkout's disk. What
+counts is the ratio within a run: the figures themselves are this machine's, at this time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from bench import measure
+from bench.bed import ROOT, folder
+from bench.imports import timed
+from bench.peers.installing import PEERS, NotHere, Peer
+from bench.stepfast_bench import RESULTS
+from bench.table import shown, table
+
+LIMIT = 150.0
+"""Seconds that one engine may take for one round."""
+IMPORTS = 3
+
+Lines = tuple[tuple[str, str, bool], ...]
+LINES: Lines = (
+    ("sequence_10_ms", "ms a step, sequence of 10", False),
+    ("sequence_1000_ms", "ms a step, sequence of 1,000", False),
+    ("steps_per_s", "steps/s, 200 executions of 10 at once", True),
+    ("gather_100_ms", "fan-out of 100, ms", False),
+    ("gather_1000_s", "fan-out of 1,000, s", False),
+    ("cpu_sequence_s", "CPU s per 1,000 steps, in sequence", False),
+    ("cpu_throughput_s", "CPU s per 1,000 steps, 200 at once", False),
+    ("resident_mb", "resident MB after all that", False),
+    ("import_ms", "import, ms", False),
+)
+"""Field, title, and whether more is better."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.peers", description="Compares durable engines here.")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--reference", action="store_true", help="keep the result as the committed one")
+    asked = parser.parse_args()
+    samples: dict[str, list[measure.Measured]] = {peer.name: [] for peer in PEERS}
+    reasons: dict[str, str] = {}
+    disk = []
+    for number in range(asked.rounds):
+        disk.append(measure.run("raw"))
+        for peer in PEERS:
+            if peer.name not in reasons:
+                _tell(f"round {number + 1} of {asked.rounds}: {peer.name}")
+                try:
+                    samples[peer.name].append(_put_through(peer))
+                except NotHere as error:
+                    reasons[peer.name] = str(error)
+    _tell("")
+    medians = {name: _medians(found) for name, found in samples.items() if found}
+    made = time.strftime("%Y-%m-%dT%H:%M:%S")
+    result = {"made": made, "disk": disk, "medians": medians, "samples": samples, "not_measured": reasons}
+    RESULTS.mkdir(exist_ok=True)
+    name = "peers-reference" if asked.reference else time.strftime("peers-%Y%m%d-%H%M%S")
+    (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+    commit = statistics.median(one["sqlite_commit_ms"] for one in disk)
+    print(_table(medians))
+    print(f"\nA commit in SQLite (WAL, synchronous=FULL) took {shown(commit)} ms on this disk in this run.")
+    for peer, reason in reasons.items():
+        print(f"{peer} was not measured: {reason}")
+    return 0 if "stepfast" in medians else 1
+
+
+def _put_through(peer: Peer) -> measure.Measured:
+    """One round of one engine; NotHere when it cannot be had or does not get through."""
+    python, arguments = peer.python(), peer.arguments()
+    with folder() as place:
+        told = _output([str(python), "-m", f"bench.peers.{peer.program}", str(place), *arguments])
+    measured: measure.Measured = json.loads(told.splitlines()[-1])
+    took = timed("pass", f"import {peer.module}", IMPORTS, python)[1]
+    return measured | {"import_ms": took}
+
+
+def _output(command: list[str]) -> str:
+    """What a program prints; it and whatever it has started are ended when it takes too long."""
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        out, said = process.communicate(timeout=LIMIT)
+    except BaseException as error:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise NotHere(f"not through within {LIMIT:g} s") from None
+        raise
+    if process.returncode:
+        raise NotHere(f"it failed: {(said.strip().splitlines() or ['no reason given'])[-1]}")
+    return out
+
+
+def _medians(found: list[measure.Measured]) -> measure.Measured:
+    return {field: statistics.median(one[field] for one in found) for field, _, _ in LINES}
+
+
+def _table(medians: dict[str, measure.Measured]) -> str:
+    """A column an engine, each peer's with how many times as good stepfast is."""
+    present = [peer for peer in PEERS if peer.name in medians]
+    durable = [peer.name for peer in present if peer.durable and peer.name != "stepfast"]
+    ours = medians.get("stepfast")
+    rows = []
+    for field, title, more in LINES:
+        cells = [shown(medians[peer.name][field]) for peer in present]
+        if ours is not None and durable:
+            theirs = [medians[name][field] for name in durable]
+            ratio = ours[field] / max(theirs) if more else min(theirs) / ours[field]
+            cells.append(f"{shown(ratio)} times")
+        rows.append([title, *cells])
+    head = ["", *(peer.name for peer in present)]
+    return table([*head, "better than the best durable peer"] if ours and durable else head, rows)
+
+
+def _tell(what: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{what}", end="", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

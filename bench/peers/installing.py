@@ -1,0 +1,107 @@
+"""The peers' packages, each engine's in an environment of its own under .stepfast/bench, at the versions compared with."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.bed import PLACE
+from bench.peers.restate_engine import server_binary
+
+LIMIT = 300.0
+NODE = PLACE / "node"
+
+
+class NotHere(Exception):
+    """A peer cannot be installed or run on this machine; the text is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """An engine to compare with: what it needs, the program that puts it through the work, what importing it takes."""
+
+    name: str
+    program: str
+    module: str
+    packages: tuple[str, ...] = ()
+    server: str | None = None
+    """A package of npm that brings a server's binary."""
+    durable: bool = True
+
+    def python(self) -> Path:
+        """The Python of its environment, which is made when it is missing; NotHere."""
+        if not self.packages:
+            return Path(sys.executable)
+        place = PLACE / self.program.removesuffix("_engine")
+        _once(place, self.packages, lambda: _environment(place, self.packages))
+        return place / "bin" / "python"
+
+    def arguments(self) -> list[str]:
+        """What its program is told beside its folder; NotHere."""
+        if self.server is None:
+            return []
+        package = self.server
+        _once(NODE, (package,), lambda: _node_package(package))
+        try:
+            return [str(server_binary(NODE / "node_modules"))]
+        except StopIteration:
+            raise NotHere(f"{package} has no server for this kind of machine") from None
+
+
+PEERS = (
+    Peer("stepfast", "stepfast_engine", "stepfast"),
+    Peer(
+        "Restate 1.7.12",
+        "restate_engine",
+        "restate",
+        ("restate-sdk==1.3.0", "hypercorn==0.18.0", "httpx==0.28.1"),
+        server="@restatedev/restate-server@1.7.12",
+    ),
+    Peer("DBOS 3.4.0, SQLite", "dbos_engine", "dbos", ("dbos==3.4.0",)),
+    Peer(
+        "AWS runner 1.4.0, memory only",
+        "aws_engine",
+        "aws_durable_execution_sdk_python",
+        ("aws-durable-execution-sdk-python-testing==1.4.0",),
+        durable=False,
+    ),
+)
+
+
+def _once(place: Path, packages: tuple[str, ...], install: Callable[[], None]) -> None:
+    """Installs into a folder that does not hold just these packages yet."""
+    mark = place / "installed.txt"
+    wanted = "\n".join(packages)
+    if mark.is_file() and mark.read_text() == wanted:
+        return
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    install()
+    mark.write_text(wanted)
+
+
+def _environment(place: Path, packages: tuple[str, ...]) -> None:
+    _run([sys.executable, "-m", "venv", str(place)])
+    _run([str(place / "bin" / "python"), "-m", "pip", "install", "--quiet", *packages])
+
+
+def _node_package(package: str) -> None:
+    if shutil.which("npm") is None:
+        raise NotHere("npm is not installed")
+    # Without its scripts: the server comes as a package of its own, the rest is usage statistics.
+    options = ["--prefix", str(NODE), "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    _run(["npm", "install", *options, package])
+
+
+def _run(command: list[str]) -> None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT)
+    except subprocess.TimeoutExpired:
+        raise NotHere(f"installing took longer than {LIMIT:g} s") from None
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
+        raise NotHere(f"installing failed: {said[-1]}")

@@ -1,0 +1,177 @@
+"""Drives the process under test through simulated time: what is due now, then on to what is due next."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import random
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+
+from stepfast.model import Event, Snapshot
+from stepfast.operations import Operations
+from stepfast.registry import Registry
+from stepfast.replay import Replay
+from stepfast.testing.calls import Call, CallLog
+from stepfast.testing.loop import SimulatedClock, SimulatedLoop
+from stepfast.testing.memory import MemoryFile, finished
+from stepfast.testing.points import Died, Point, Points
+from stepfast.testing.process import Process
+from stepfast.testing.steps import Fakes, StepRunner
+
+
+class Driver:
+    """Everything behind an environment that outlives a crash: time, file, fakes, cues, the account of calls."""
+
+    def __init__(
+        self, registry: Registry, start: datetime, draw: random.Random, points: Points, *, shuffled: bool
+    ) -> None:
+        self._registry, self._draw, self._shuffled = registry, draw, shuffled
+        self.points, self.fakes = points, Fakes()
+        self.crashes: list[Point] = []
+        self.loop = SimulatedLoop(start)
+        self._clock = SimulatedClock(self.loop)
+        self._file = MemoryFile()
+        self._calls = CallLog()
+        self._cues: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = itertools.count()
+        self._down = 0.0
+        self._kept: dict[str, tuple[Snapshot, Sequence[Event]]] | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._runner = StepRunner(self.loop, self.fakes, self.points, self._calls)
+        self._process = Process(
+            self._file, self._clock, self._registry, self._runner, self.points, self._draw, self._shuffled
+        )
+        self._process.on_advanced = self.notice_waits
+
+    @property
+    def operations(self) -> Operations:
+        if self._kept is not None:
+            raise RuntimeError("the environment is closed: only its runs can still be asked")
+        return self._process.operations
+
+    def look(self, execution_id: str) -> None:
+        self._runner.look(execution_id)
+
+    # -- going on ----------------------------------------------------------------------------------------
+
+    def drive(self, goal: Callable[[], bool], until: float | None) -> bool:
+        """Goes on until the goal is reached, or this simulated time; False when nothing is left before."""
+        _ = self.operations  # closed?
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            pass
+        else:
+            raise RuntimeError(
+                "the environment runs its own event loop: call this from a plain `def` test, "
+                "and from fakes and steps use env.when(…) or env.at(…)"
+            )
+        self.points.recorded = 0
+        return self.loop.run_until_complete(self._drive(goal, until))
+
+    async def _drive(self, goal: Callable[[], bool], until: float | None) -> bool:
+        settled = False
+        while True:
+            process = self._process
+            process.bell.clear()
+            if process.dead:
+                await self._restart()
+                continue
+            if process.failure is not None:
+                raise process.failure
+            self._take_cues()
+            if goal():
+                return True
+            if process.begin_next():
+                await asyncio.sleep(0)
+                continue
+            if until is not None and self.loop.time() >= until:
+                if settled:
+                    return False
+                settled = await self.loop.settle()
+                continue
+            due = [one for one in (until, process.agenda.due, self._cues[0][0] if self._cues else None) if one]
+            if not due and not process.busy:
+                return False
+            try:
+                async with asyncio.timeout_at(min(due, default=None)):
+                    await process.bell.wait()
+            except TimeoutError:
+                pass
+
+    async def _restart(self) -> None:
+        await self._process.kill()
+        self._file.lose_posted()
+        self.loop.jump(self._down)
+        self._begin()
+
+    def crash(self, point: Point, down: float) -> None:
+        """The process dies here, for `down` seconds."""
+        self.crashes.append(point)
+        self._down = down
+        self._process.die()
+        raise Died
+
+    # -- cues --------------------------------------------------------------------------------------------
+
+    def put_cue(self, at: float, act: Callable[[], None]) -> None:
+        heapq.heappush(self._cues, (at, next(self._numbers), act))
+
+    def _take_cues(self) -> None:
+        while self._cues and self._cues[0][0] <= self.loop.time():
+            heapq.heappop(self._cues)[2]()
+
+    def notice_waits(self, execution_id: str) -> None:
+        """Passes a moment for every signal that the execution waits for, if anyone cares."""
+        if not self.points.wanted("waiting"):
+            return
+        snapshot = self.snapshot(execution_id)
+        if snapshot.execution.status != "RUNNING":
+            return
+        for command in self.replay(snapshot).outstanding.values():
+            if command.kind == "signal" and command.id not in snapshot.records:
+                self.points.reach(Point("at", "waiting", execution_id, command.name, 0, command.id))
+
+    # -- what runs look at -------------------------------------------------------------------------------
+
+    def snapshot(self, execution_id: str) -> Snapshot:
+        if self._kept is not None:
+            return self._kept[execution_id][0]
+        return finished(self._process.operations.load(execution_id))
+
+    def kept(self, execution_id: str) -> Sequence[Event]:
+        if self._kept is not None:
+            return self._kept[execution_id][1]
+        return finished(self._process.backend.history(execution_id))
+
+    def calls(self, execution_id: str) -> list[Call]:
+        return self._calls.of(execution_id)
+
+    def replay(self, snapshot: Snapshot) -> Replay:
+        replay = self._process.operations.replay(snapshot)
+        assert replay is not None  # every workflow started here is in the registry
+        return replay
+
+    def close(self, execution_ids: Iterable[str]) -> None:
+        """Ends everything that is under way, and keeps what runs may still be asked for."""
+        self._kept = {id: (self.snapshot(id), self.kept(id)) for id in execution_ids}
+        self.loop.run_until_complete(self._process.kill())
+        self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+        self.loop.close()
+        self._file.close()
+
+
+class Driven:
+    """What the parts of an environment share."""
+
+    _opened: Driver | None = None
+
+    @property
+    def _driver(self) -> Driver:
+        if self._opened is None:
+            raise RuntimeError("enter the environment first: with Environment(…) as env")
+        return self._opened

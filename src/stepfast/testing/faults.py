@@ -1,0 +1,111 @@
+"""What goes wrong, or otherwise than usual: fakes, failures, crashes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, TypeVar, get_args
+
+from stepfast.testing.driver import Driven
+from stepfast.testing.points import Point, Side, Trigger, Write
+from stepfast.testing.steps import Fake
+from stepfast.testing.values import checked_fake, checked_step
+from stepfast.workflow import Step
+
+R = TypeVar("R")
+
+
+class Faults(Driven):
+    """The part of an environment that replaces steps and kills the process."""
+
+    def fake(
+        self,
+        step: Step[..., R],
+        result: R | Callable[..., R] | Callable[..., Awaitable[R]],
+        *,
+        takes: timedelta = timedelta(),
+        beats: bool = True,
+    ) -> None:
+        """Has every attempt of a step return a value, or call a function in its place.
+
+        result: a value of the step's result type, or a `def` or `async def` function, called with the
+            step's arguments; `current_step()` works in it, and what it raises is the step's error.
+        takes: simulated time that passes before; more than the step's timeout times the attempt out.
+        beats: False for a fake without heartbeats, which times out when it takes longer than its heartbeat.
+        Raises NotStorable for a value, TypeError for a function, that does not fit the step.
+        """
+        if takes < timedelta():
+            raise ValueError(f"a fake takes no time or some, not {takes}")
+        function = checked_fake(checked_step(step), result)
+        self._driver.fakes.put(step, Fake(function, takes.total_seconds(), beats))
+
+    def fail(self, step: Step[..., Any], times: int | None = 1, error: BaseException | None = None) -> None:
+        """Has the next attempts of a step fail, `times` of them (None: all); then it does as before.
+
+        error: what they raise, ConnectionError by default. Called again it adds to what was asked before.
+        """
+        if times is not None and times < 1:
+            raise ValueError(f"a step fails once or more often, not {times!r} times")
+        if error is not None and not isinstance(error, BaseException):
+            raise TypeError(f"error is an exception, not {error!r}")
+        made = error or ConnectionError(f"env.fail has step {checked_step(step).name!r} fail")
+        self._driver.fakes.put_failure(checked_step(step), made, float("inf") if times is None else times)
+
+    def restore(self, step: Step[..., Any]) -> None:
+        """Has a step be itself again: neither faked nor failing."""
+        self._driver.fakes.drop(checked_step(step))
+
+    # -- crashes -----------------------------------------------------------------------------------------
+
+    def crash(
+        self,
+        *,
+        before: Step[..., Any] | Write | None = None,
+        after: Step[..., Any] | Write | None = None,
+        at: int | None = None,
+        step: Step[..., Any] | None = None,
+        attempt: int = 1,
+        times: int = 1,
+        down: timedelta = timedelta(seconds=1),
+    ) -> None:
+        """Has the process die at a moment; the next one goes on from what is stored, `down` later.
+
+        before, after: a step's function, or one of the engine's writes: "claim" (of a step by a worker),
+            "record" (of an outcome), "order" (in which results are applied), "send" (of messages),
+            "finish" (of the execution).
+        at: instead of these, a number in `points`: to try them all, one after the other.
+        step, attempt: of which step the claim or record is, and the first attempt that counts.
+        times: how often; an attempt that a crash has cut off is followed by the next one.
+        """
+        seconds = down.total_seconds()
+        if seconds <= 0:
+            raise ValueError("a process is down for some time: more than 0 seconds")
+
+        def die(point: Point) -> None:
+            self._driver.crash(point, seconds)
+
+        if [before, after, at].count(None) != 2:
+            raise TypeError("name one moment: before=…, after=… or at=…")
+        if at is not None:
+            self._driver.points.crash_at[at] = die
+            return
+        side: Side = "before" if after is None else "after"
+        given = before if after is None else after
+        if isinstance(given, Step):
+            what, name = "step", given.name
+        elif given in get_args(Write):
+            what, name = str(given), None if step is None else checked_step(step).name
+        else:
+            raise TypeError(f"crash takes a step or one of {', '.join(get_args(Write))}, not {given!r}")
+        told = f"crash({side}={name if what == 'step' else what!r}, attempt={attempt})"
+        self._driver.points.add(Trigger(side, what, name, attempt, times, die, told))
+
+    @property
+    def points(self) -> list[str]:
+        """Every moment so far at which the process could have died, in order."""
+        return [str(one) for one in self._driver.points.passed]
+
+    @property
+    def crashes(self) -> list[str]:
+        """The moments at which it did."""
+        return [str(one) for one in self._driver.crashes]

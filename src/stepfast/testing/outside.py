@@ -1,0 +1,100 @@
+"""What comes from outside while executions run: signals, operators, cues for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from stepfast.testing.cues import Cue, Target
+from stepfast.testing.driver import Driven
+from stepfast.testing.loop import moment
+from stepfast.testing.memory import finished
+from stepfast.testing.points import Point, Trigger
+from stepfast.testing.runs import Run
+from stepfast.testing.values import as_json, checked_step
+from stepfast.workflow import Step, Workflow
+
+
+class Outside(Driven):
+    """The part of an environment that acts as clients and operators do."""
+
+    _started: dict[str, Workflow[..., Any]]
+
+    @property
+    def now(self) -> datetime:
+        """The simulated time, UTC."""
+        return moment(self._driver.loop.time())
+
+    def signal(self, execution: Target, name: str, payload: Any = None) -> None:
+        """Sends a signal now; the payload is a model or plain JSON values.
+
+        Raises ExecutionNotFound, InvalidRequest when the payload does not fit what the workflow waits for,
+        and WrongStatus when the execution has ended for good.
+        """
+        finished(self._driver.operations.signal(self._id(execution), name, as_json(payload, "payload")))
+
+    def cancel(self, execution: Target) -> None:
+        """Cancels a RUNNING execution now; ExecutionNotFound, WrongStatus."""
+        finished(self._driver.operations.cancel(self._id(execution)))
+        self._driver.look(self._id(execution))
+
+    def resume(self, execution: Target) -> None:
+        """Resumes a FAILED execution, of which nothing runs yet; ExecutionNotFound, WrongStatus."""
+        finished(self._driver.operations.resume(self._id(execution)))
+
+    def at(self, when: timedelta | datetime) -> Cue:
+        """A cue at a simulated time, or after a time from now."""
+        if isinstance(when, timedelta):
+            when = self.now + when
+        at = when.timestamp()
+        return Cue(self, lambda act, told: self._driver.put_cue(at, lambda: act("")))
+
+    def when(
+        self,
+        *,
+        before: Step[..., Any] | None = None,
+        after: Step[..., Any] | None = None,
+        waiting: str | None = None,
+        status: Literal["SUCCEEDED", "FAILED"] | None = None,
+        attempt: int = 1,
+        times: int = 1,
+        delay: timedelta = timedelta(),
+    ) -> Cue:
+        """A cue at a moment of an execution: name one of the first four.
+
+        before, after: an attempt of this step begins; it has ended, its outcome is not yet recorded.
+        waiting: the workflow waits for the signal of this name. status: an execution ends with this status.
+        attempt: of the step, the first that counts. times: how often the cue is taken, once a moment.
+        delay: simulated time from the moment to what happens then.
+        """
+        given = {"before": before, "after": after, "waiting": waiting, "status": status}
+        named = [(key, value) for key, value in given.items() if value is not None]
+        if len(named) != 1:
+            raise TypeError("name one moment: before=…, after=…, waiting=… or status=…")
+        (key, value), later = named[0], delay.total_seconds()
+        if isinstance(value, str):
+            side, what, name = "at", key, value
+        else:
+            side, what, name = key, "step", checked_step(value).name
+
+        def put(act: Callable[[str], None], told: str) -> None:
+            def meet(point: Point) -> None:
+                if later:
+                    self._driver.put_cue(self._driver.loop.time() + later, lambda: act(point.execution_id))
+                else:
+                    act(point.execution_id)
+
+            told = f"when({key}={name!r}){told}"
+            self._driver.points.add(Trigger(side, what, name, attempt, times, meet, told))
+            for one in self._started:
+                self._driver.notice_waits(one)
+
+        return Cue(self, put)
+
+    def _id(self, execution: Target) -> str:
+        if isinstance(execution, Run):
+            return execution.execution_id
+        if execution == "" and len(self._started) != 1:  # a cue at a time, which is nobody's in particular
+            raise TypeError(f"say which execution the cue is for: execution=…; there are {len(self._started)}")
+        return execution or next(iter(self._started))

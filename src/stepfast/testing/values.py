@@ -1,0 +1,71 @@
+"""What a test hands in, checked where it stands: inputs, payloads, fakes."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import BaseModel, JsonValue
+
+from stepfast.codec import Codec
+from stepfast.errors import InvalidRequest, NotStorable
+from stepfast.workflow import Step, Workflow
+
+
+def as_input(workflow: Workflow[..., Any], value: Any) -> Any:
+    """Plain JSON values of an input; what does not fit is left to the engine to refuse."""
+    try:
+        return json.loads(workflow.input.encode(value)[0])
+    except NotStorable:
+        return as_json(value, "input")
+
+
+def as_json(value: Any, where: str) -> Any:
+    """Plain JSON values of a model, a dataclass or of plain values; InvalidRequest for anything else."""
+    typed = isinstance(value, BaseModel) or (dataclasses.is_dataclass(value) and not isinstance(value, type))
+    try:
+        return json.loads(Codec(type(value) if typed else JsonValue, where).encode(value)[0])
+    except NotStorable as error:
+        raise InvalidRequest(str(error), ((where + error.path, str(error)),)) from error
+
+
+def checked_fake(step: Step[..., Any], fake: Any) -> Callable[..., Any]:
+    """The function that a fake runs; TypeError or NotStorable for one that cannot stand in for the step."""
+    if isinstance(fake, BaseException) or (isinstance(fake, type) and issubclass(fake, BaseException)):
+        raise TypeError(f"to have step {step.name!r} raise, use env.fail(step, error=…)")
+    if isinstance(fake, Step):
+        fake = fake.function
+    if not callable(fake):
+        step.result.encode(fake)
+        return lambda *args, **kwargs: fake
+    try:
+        signature = inspect.signature(fake)
+    except ValueError:  # a builtin without one
+        return _function(fake)
+    positional, named = list[str](), dict[str, None]()
+    for name, one in step.arguments.signature.parameters.items():
+        if one.kind is one.KEYWORD_ONLY:
+            named[name] = None
+        elif one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD):
+            positional.append(name)
+    try:
+        signature.bind(*positional, **named)
+    except TypeError as error:
+        asked = step.arguments.signature
+        raise TypeError(f"the fake of step {step.name!r} takes {signature}, the step {asked}: {error}") from None
+    return _function(fake)
+
+
+def _function(fake: Any) -> Callable[..., Any]:
+    function: Callable[..., Any] = fake
+    return function
+
+
+def checked_step(step: Any) -> Step[..., Any]:
+    """TypeError for what is not a function with @step."""
+    if not isinstance(step, Step):
+        raise TypeError(f"{step!r} is not a step: give a function that has @step")
+    return step
