@@ -14,8 +14,6 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
-from typing import Any
 
 from bench import measure
 from bench.bed import ROOT, folder
@@ -70,8 +68,8 @@ def main() -> int:
     commit = statistics.median(one["sqlite_commit_ms"] for one in disk)
     print(_table(medians))
     print(f"\nA commit in SQLite (WAL, synchronous=FULL) took {shown(commit)} ms on this disk in this run.")
-    for peer, reason in reasons.items():
-        print(f"{peer} was not measured: {reason}")
+    for left_out, reason in reasons.items():
+        print(f"{left_out} was not measured: {reason}")
     return 0 if "stepfast" in medians else 1
 
 

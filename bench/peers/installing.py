@@ -1,4 +1,4 @@
-"""The peers' packages, each engine's in an environment of its own under .stepfast/bench, at the versions compared with."""
+"""The peers' packages at the versions compared with, each in an environment of its own under .stepfast/bench."""
 
 from __future__ import annotations
 

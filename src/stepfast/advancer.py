@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from dataclasses import dataclass, replace
 
 from stepfast.errors import InvalidRequest
@@ -42,7 +43,7 @@ class Advancer:
 
     def __init__(self, store: Store, queue: Queue, clock: Clock, registry: Registry, keep: int = 200) -> None:
         self._store, self._queue, self._clock, self._registry = store, queue, clock, registry
-        self._live: dict[str, _Live] = {}
+        self._live: OrderedDict[str, _Live] = OrderedDict()
         self._keep = keep
 
     async def advance(self, execution_id: str, *, resend: bool = False) -> None:
@@ -83,10 +84,9 @@ class Advancer:
     def _keep_live(self, execution_id: str, live: _Live) -> bool:
         self._live[execution_id] = live
         if len(self._live) > self._keep:
-            oldest = next(iter(self._live))
-            if (dropped := self._live.pop(oldest, None)) is not None:
-                dropped.replay.close()
-        return execution_id in self._live
+            _, dropped = self._live.popitem(last=False)
+            dropped.replay.close()
+        return True
 
     async def _pass(self, snapshot: Snapshot, replay: Replay, resend: bool) -> tuple[bool, Cursor | None]:
         """True when done, False to start over on what is stored by now; and the cursor it left stored."""

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from stepfast.failure import failure_of
 from stepfast.history import failure_json, record_events
-from stepfast.model import Cursor, Event, Execution, Failure, Record, Snapshot
+from stepfast.model import Cursor, Event, Execution, Record, Snapshot
 from stepfast.replay import Replay
 from stepfast.workflow import Workflow
 
@@ -26,24 +25,20 @@ class Rewind:
 def rewind(workflow: Workflow[..., Any], snapshot: Snapshot, now: float) -> Rewind:
     """Plans the resume of a FAILED execution to just before its failure was applied.
 
-    Re-opened are the commands behind the error, siblings that failed unapplied, and every command that
-    is only asked for because of the failure (compensation). A timer that timed the workflow out waits
-    its whole time again. Everything else stays recorded and never runs again; so does what code that is
-    broken by now no longer gets to, for the next resume then finds it.
+    Re-opened are the commands behind the error, siblings whose failure was not applied before it, and
+    every command that was only asked for since (compensation). A timer that timed the workflow out
+    waits its whole time again. Everything else stays recorded and never runs again; so does what code
+    that is broken by now no longer gets to, for the next resume then finds it.
     """
     execution, cursor, records = snapshot.execution, snapshot.cursor, snapshot.records
-    failed = _replayed(workflow, execution, records, cursor.applied)
-    pending = [one.id for one in records.values() if one.status == "FAILED" and one.id not in failed.taken]
-    if failed.error is not None and not _is(execution.error, failure_of(failed)):
-        pending = []
-    reopen = dict.fromkeys([*(id for id in execution.causes if id in records), *pending])
+    reopen = dict.fromkeys(id for id in execution.causes if id in records)
     first = min((cursor.applied.index(id) for id in reopen if id in cursor.applied), default=len(cursor.applied))
     applied = cursor.applied[:first]
-    kept = {id: one for id, one in records.items() if id not in reopen}
-    before = _replayed(workflow, execution, kept, applied)
+    before = _replayed(workflow, execution, {id: one for id, one in records.items() if id not in reopen}, applied)
     if before.error is None:
         applied = applied[: before.position]
-        reopen |= dict.fromkeys(id for id in records if id not in before.issued)
+        siblings = (one.id for one in records.values() if one.status == "FAILED" and one.id not in before.taken)
+        reopen |= dict.fromkeys([*siblings, *(id for id in records if id not in before.issued)])
     generation = execution.generation + 1
     opened = tuple(
         Record(
@@ -53,7 +48,7 @@ def rewind(workflow: Workflow[..., Any], snapshot: Snapshot, now: float) -> Rewi
             "OPEN",
             generation,
             revision=records[id].revision + 1,
-            due=_due_again(records[id], failed, now),
+            due=_due_again(records[id], before, now),
         )
         for id in reopen
     )
@@ -74,15 +69,11 @@ def _replayed(workflow: Workflow[..., Any], execution: Execution, records: Any, 
     return replay
 
 
-def _is(stored: Failure | None, found: Failure) -> bool:
-    return stored is not None and (stored.type, stored.message) == (found.type, found.message)
-
-
-def _due_again(record: Record, failed: Replay, now: float) -> float | None:
-    if record.kind != "timer" or record.id not in failed.execution.causes:
+def _due_again(record: Record, before: Replay, now: float) -> float | None:
+    if record.kind != "timer" or record.id not in before.execution.causes:
         return None
-    command = failed.issued.get(record.id)
-    return now + (command.delay or 0.0 if command else 0.0)
+    command = before.issued.get(record.id)
+    return now + (command.delay or 0.0) if command else None
 
 
 def _history(snapshot: Snapshot, replaced: list[Record], now: float) -> Iterator[Event]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
 
@@ -21,7 +23,7 @@ SEEDS = 60
 """Runs of each workflow in CI."""
 
 
-def finished(coroutine):  # type: ignore[no-untyped-def]
+def finished(coroutine: Coroutine[Any, Any, Any]) -> Any:
     try:
         coroutine.send(None)
     except StopIteration as done:

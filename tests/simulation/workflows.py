@@ -188,7 +188,8 @@ async def only_once() -> Any:
         try:
             results.append((await do("once", index))[1])
         except StepFailed as error:
-            assert error.error_type == "StepInterrupted", error
+            if error.error_type != "StepInterrupted":
+                raise
             results.append(None)
     await do("end", results)
     return len(results)

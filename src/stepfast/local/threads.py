@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import logging
 import sys
 import threading
@@ -124,7 +125,8 @@ class WorkerThread(LoopThread):
 
     def still_for(self) -> float:
         """Seconds for which the loop has not answered; asks it again."""
-        self.loop.call_soon_threadsafe(self._answer)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the runtime is stopping
+            self.loop.call_soon_threadsafe(self._answer)
         return time.monotonic() - self._answered
 
     def _answer(self) -> None:

@@ -1,0 +1,29 @@
+"""The bench still runs and produces every figure; how large they are is not a test's business."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.bed import ROOT
+from bench.figures import QUICK, figures
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_quick_run_produces_every_figure_and_both_plots(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bench", "--quick", "--out", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (kept,) = tmp_path.glob("*.json")
+    told = json.loads(kept.read_text())["figures"]
+    assert [one["title"] for one in told][: len(figures(QUICK))] == [one.title for one in figures(QUICK)]
+    assert {one["title"]: one["median"] for one in told if not 0 < one["median"] < math.inf} == {}
+    assert all(one["title"] in done.stdout for one in told)
+    assert {path.name for path in tmp_path.glob("*.png")} == {"performance-sequence.png", "performance-gather.png"}
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in tmp_path.glob("*.png"))
