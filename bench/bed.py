@@ -85,8 +85,9 @@ class Spent:
 class Bed:
     """A runtime that batches of executions are run on, one batch at a time."""
 
-    def __init__(self, path: Path, durability: Durability = "full") -> None:
-        self.runtime = Runtime(Registry([sequence, gather], [noop, noop_def]), path, durability=durability)
+    def __init__(self, path: Path, durability: Durability = "full", workers: int = 2) -> None:
+        registry = Registry([sequence, gather], [noop, noop_def])
+        self.runtime = Runtime(registry, path, durability=durability, workers=workers)
         self._number = 0
 
     def run(self, workflow: str, steps: int, kind: Kind = "async", executions: int = 1) -> Spent:
@@ -129,10 +130,10 @@ def folder() -> Iterator[Path]:
 
 
 @contextmanager
-def bed(path: Path | None = None, durability: Durability = "full") -> Iterator[Bed]:
+def bed(path: Path | None = None, durability: Durability = "full", workers: int = 2) -> Iterator[Bed]:
     """A bed on a file of its own, or on one that is there already."""
     with folder() as place:
-        made = Bed(path or place / "bench.db", durability)
+        made = Bed(path or place / "bench.db", durability, workers)
         try:
             yield made
         finally:

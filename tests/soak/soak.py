@@ -85,7 +85,7 @@ class Soak:
         """Kills, pauses and ends the server at random moments for this long."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            time.sleep(min(self.draw.expovariate(1.2), 4.0))
+            time.sleep(min(self.draw.expovariate(1.8), 3.0))
             what = self.draw.random()
             if what < 0.25:
                 self.pause(self.draw.uniform(0.05, 1.5))

@@ -1,0 +1,138 @@
+"""A user's workflows as mypy sees them; test_user_types.py reads the comments: `# -> type` and `# error: part`."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from pydantic import BaseModel
+
+import stepfast
+from stepfast import Client, GiveUp, Retry, RetryAfter, StepContext, StepFailed, current_step, signal, step, workflow
+
+
+class Order(BaseModel):
+    id: str
+    amount: int
+
+
+@dataclass
+class Receipt:
+    order: Order
+    paid: bool = False
+
+
+@step
+def plain(order: Order, rush: bool = False) -> Receipt:
+    return Receipt(order)
+
+
+@step
+async def awaited(receipt: Receipt) -> str:
+    return receipt.order.id
+
+
+@step(retry=Retry(max_attempts=5, jitter="equal", give_up_on=(ValueError,)), timeout=30, pool="pdf")
+def configured(text: str, *more: int, flag: bool = True) -> list[int]:
+    context = current_step()
+    reveal_type(context)  # -> stepfast.workflow.StepContext
+    reveal_type(context.attempt)  # -> int
+    reveal_type(context.idempotency_key)  # -> str
+    reveal_type(context.deadline)  # -> datetime.datetime
+    if not text:
+        raise RetryAfter(5) if flag else GiveUp("empty")
+    return list(more)
+
+
+@step(timeout=timedelta(minutes=5), heartbeat=10, at_most_once=True)
+async def configured_async(number: int) -> Order | None:
+    return None
+
+
+@workflow("order")
+async def order(request: Order) -> Receipt:
+    receipt = await plain(request, rush=True)
+    reveal_type(receipt)  # -> user_workflows.Receipt
+    reveal_type(await awaited(receipt))  # -> str
+    reveal_type(await configured("x", 1, 2, flag=False))  # -> list[int]
+    reveal_type(await configured_async(1))  # -> user_workflows.Order | None
+
+    both = await asyncio.gather(plain(request), awaited(receipt))
+    reveal_type(both)  # -> tuple[user_workflows.Receipt, str]
+    several = await asyncio.gather(*(awaited(one) for one in [receipt]))
+    reveal_type(several)  # -> list[str]
+
+    task = asyncio.create_task(plain(request))
+    reveal_type(task)  # -> asyncio.tasks.Task[user_workflows.Receipt]
+    async with asyncio.TaskGroup() as group:
+        child = group.create_task(configured_async(1))
+    reveal_type(child.result())  # -> user_workflows.Order | None
+    reveal_type(await asyncio.wait_for(awaited(receipt), 5))  # -> str
+    for done in asyncio.as_completed([awaited(receipt)]):
+        reveal_type(await done)  # -> str
+
+    reveal_type(await signal("approved", Order))  # -> user_workflows.Order
+    reveal_type(await signal("approved", int, timeout=timedelta(days=3)))  # -> int
+    reveal_type(await signal("anything"))  # -> Any
+    reveal_type(stepfast.now())  # -> datetime.datetime
+    reveal_type(stepfast.random())  # -> float
+    reveal_type(stepfast.uuid4())  # -> uuid.UUID
+
+    try:
+        await awaited(receipt)
+    except StepFailed as failed:
+        reveal_type(failed.attempts)  # -> int
+    reveal_type(await other())  # -> None
+    return receipt
+
+
+@workflow
+async def other() -> None:
+    when: datetime = stepfast.now()
+    reference: UUID = stepfast.uuid4()
+    print(when, reference)
+
+
+def client() -> None:
+    execution = Client("http://127.0.0.1:8787", api_key="k").run("order", {"id": "1"}, execution_id="e")
+    reveal_type(execution.execution_id)  # -> str
+
+
+def helper(context: StepContext) -> None:
+    context.heartbeat()
+
+
+# -- mistakes ------------------------------------------------------------------------------------------
+
+
+@workflow("mistakes")
+async def mistakes(request: Order) -> str:
+    await plain("o-1")  # error: Argument 1
+    await plain()  # error: Missing positional argument "order"
+    await plain(request, rsh=True)  # error: Unexpected keyword argument "rsh"
+    await awaited(request)  # error: expected "Receipt"
+    await configured("x", "y")  # error: expected "int"
+    number: int = await awaited(Receipt(request))  # error: expression has type "str", variable has type "int"
+    (await plain(request)).total()  # error: "Receipt" has no attribute "total"
+    plain(request).paid  # error: "Coroutine[Any, Any, Receipt]" has no attribute "paid"
+    left, right = await asyncio.gather(plain(request), awaited(Receipt(request)))
+    right.paid  # error: "str" has no attribute "paid"
+    approval: str = await signal("approved", Order)  # error: expression has type "Order"
+    plain(request)  # error: must be used
+    print(number, left, approval)
+    return await plain(request)  # error: Incompatible return value type
+
+
+@workflow("not-async")  # error: "workflow"
+def not_async(request: Order) -> str:
+    return ""
+
+
+@step(timeout="soon")  # error: step
+def badly_configured() -> None: ...
+
+
+Retry(max_attempts="3")  # error: "max_attempts"
+Retry(jitter="half")  # error: "jitter"
