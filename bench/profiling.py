@@ -6,8 +6,8 @@ functions dearer than they are: compare the lines with one another, and take tim
 
 from __future__ import annotations
 
-import cProfile
 import collections
+import cProfile
 import pstats
 import sys
 import threading
@@ -29,6 +29,7 @@ def profiled(name: str) -> tuple[list[Row], int]:
     """What every function took, summed over the threads, and how many steps were run."""
     workflow, steps, executions, times = WORK[name]
     made: list[cProfile.Profile] = []
+    patched: Any = threading.Thread
     plain = threading.Thread.run
 
     def run(thread: threading.Thread) -> None:
@@ -40,24 +41,19 @@ def profiled(name: str) -> tuple[list[Row], int]:
         finally:
             profile.disable()
 
-    threading.Thread.run = run  # type: ignore[method-assign]
+    patched.run = run
     try:
         with bed() as one:
             for _ in range(times):
                 one.run(workflow, steps, "async", executions)
     finally:
-        threading.Thread.run = plain  # type: ignore[method-assign]
+        patched.run = plain
     return _rows(made), steps * executions * times
 
 
 def _rows(profiles: list[cProfile.Profile]) -> list[Row]:
-    found: dict[Function, list[float]] = collections.defaultdict(lambda: [0.0, 0.0, 0.0])
-    for profile in profiles:
-        stats: Any = pstats.Stats(profile)
-        for function, (_, calls, own, whole, _) in stats.stats.items():
-            for index, value in enumerate((own, whole, calls)):
-                found[function][index] += value
-    return [(function, own, whole, int(calls)) for function, (own, whole, calls) in found.items()]
+    merged: Any = pstats.Stats(*profiles)
+    return [(function, own, whole, calls) for function, (_, calls, own, whole, _) in merged.stats.items()]
 
 
 def category(function: Function) -> str:

@@ -13,6 +13,7 @@ import platform
 import sqlite3
 import statistics
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,24 +26,32 @@ from bench.table import shown, table
 
 RESULTS = Path(__file__).resolve().parent / "results"
 DOCS = ROOT / "docs"
+BUSY = 0.7
+"""Load average before the run from which on its figures are not to be trusted."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measures stepfast on this machine.")
     parser.add_argument("--quick", action="store_true", help="a minute's worth: to see that it runs, not how fast")
+    parser.add_argument("--rounds", type=int, help="how often each figure is measured; 5 by default")
     parser.add_argument("--reference", action="store_true", help="keep the result and the plots as the committed ones")
     parser.add_argument("--out", type=Path, help="the folder for result and plots; bench/results by default")
     asked = parser.parse_args()
     began, scale = time.perf_counter(), QUICK if asked.quick else FULL
+    if asked.rounds:
+        scale = replace(scale, rounds=asked.rounds, curve_rounds=min(asked.rounds, scale.curve_rounds))
+    busy = os.getloadavg()[0]
     samples = _measured(figures.works(scale), scale)
     curves = _measured(figures.curve_works(scale), scale, scale.curve_rounds)
     out = asked.out or RESULTS
     out.mkdir(parents=True, exist_ok=True)
-    result = _result(scale, samples, curves, time.perf_counter() - began)
+    result = {"load_before": busy, **_result(scale, samples, curves, time.perf_counter() - began)}
     name = "reference" if asked.reference else time.strftime("%Y%m%d-%H%M%S")
     (out / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
     _draw(DOCS if asked.reference else out, curves)
     print(_table(result))
+    if busy > BUSY:
+        print(f"\nThe machine was busy with something else (load {busy:.1f}): trust the ratios, not the figures.")
     return 0
 
 

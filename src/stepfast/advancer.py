@@ -81,6 +81,11 @@ class Advancer:
                 if not kept:
                     replay.close()
 
+    def forget(self) -> None:
+        """Closes the replays that are kept; the next advances load what they need."""
+        while self._live:
+            self._live.popitem()[1].replay.close()
+
     def _keep_live(self, execution_id: str, live: _Live) -> bool:
         self._live[execution_id] = live
         if len(self._live) > self._keep:

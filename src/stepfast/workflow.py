@@ -20,6 +20,7 @@ from functools import cached_property
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 from pydantic import JsonValue
+from typing_extensions import TypeForm
 
 from stepfast.codec import Arguments, Codec, hints_of
 from stepfast.errors import DefinitionError, ForbiddenInWorkflow
@@ -127,9 +128,10 @@ class Step(Generic[P, R]):
         """Seconds without a sign of life after which the worker is taken for dead, margin not included."""
         return self.timeout if self.heartbeat is None else min(self.heartbeat, self.timeout)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+    # No Any in what it returns: mypy would take gather() of two different steps for Any.
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[object, None, R]:
         if in_workflow() is None:
-            return cast("Coroutine[Any, Any, R]", self.function(*args, **kwargs))
+            return cast("Coroutine[object, None, R]", self.function(*args, **kwargs))
         self.arguments.signature.bind(*args, **kwargs)  # a wrong call fails where it stands
         return StepCall(self, args, kwargs)
 
@@ -137,7 +139,7 @@ class Step(Generic[P, R]):
         return f"<step {self.name!r}>"
 
 
-class StepCall(Coroutine[Any, Any, R]):
+class StepCall(Coroutine[object, None, R]):
     """The coroutine of one step call in a workflow; the command is issued when it is first awaited."""
 
     def __init__(self, step: Step[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -351,7 +353,9 @@ def workflow(name: Any, /) -> Any:
 @overload
 async def signal(name: str, type: type[T], *, timeout: Seconds | None = None) -> T: ...
 @overload
-async def signal(name: str, type: Any = JsonValue, *, timeout: Seconds | None = None) -> Any: ...
+async def signal(name: str, type: TypeForm[T], *, timeout: Seconds | None = None) -> T: ...
+@overload
+async def signal(name: str, *, timeout: Seconds | None = None) -> Any: ...
 async def signal(name: str, type: Any = JsonValue, *, timeout: Seconds | None = None) -> Any:
     """Waits for the next signal of this name and returns its payload as `type`.
 

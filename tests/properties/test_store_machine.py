@@ -181,37 +181,37 @@ class StoreMachine(RuleBasedStateMachine):
     @precondition(lambda self: any(one.execution.status == "FAILED" for one in self.held.values()))
     @rule(
         data=st.data(),
-        off=OFF,
-        by=OFF,
+        wrong=st.sampled_from(["nothing", "nothing", "generation", "records", "cursor"]),
+        off=st.sampled_from([-1, 1, 5]),
         cursor=st.none() | CURSORS,
-        cursor_off=OFF,
         records=st.lists(RECORDS, max_size=3, unique_by=lambda one: one.id),
         events=EVENTS,
     )
     def rewind(
         self,
         data: Any,
+        wrong: str,
         off: int,
-        by: int,
         cursor: Cursor | None,
-        cursor_off: int,
         records: list[Record],
         events: list[Event],
     ) -> None:
-        id = data.draw(st.sampled_from(sorted(self.held)))
+        failed = [id for id, one in self.held.items() if one.execution.status == "FAILED"]
+        id = data.draw(st.sampled_from([*sorted(failed * 3), *sorted(self.held)]))
         held = self.held[id]
         resumed = replace(
             held.execution,
             status="RUNNING",
-            generation=held.execution.generation + 1 + off,
+            generation=held.execution.generation + 1 + off * (wrong == "generation"),
             error=None,
             causes=(),
             ended_at=None,
         )
-        records = [self._next(id, one, by) for one in records]
+        records = [self._next(id, one, off * (wrong == "records")) for one in records]
         if cursor is not None:
-            cursor = replace(cursor, revision=max(1, held.cursor.revision + 1 + cursor_off))
-        fits = held.execution.status == "FAILED" and off == 0 and all(self._follows(id, one) for one in records)
+            cursor = replace(cursor, revision=max(1, held.cursor.revision + 1 + off * (wrong == "cursor")))
+        fits = held.execution.status == "FAILED" and wrong != "generation"
+        fits = fits and all(self._follows(id, one) for one in records)
         fits = fits and (cursor is None or cursor.revision == held.cursor.revision + 1)
         assert self.call(self.backend.rewind(resumed, cursor, records, events), (id,)) is fits
         if fits:

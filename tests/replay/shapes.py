@@ -189,16 +189,18 @@ def shapes(leaves: Any, *kinds: str, max_leaves: int = 10) -> st.SearchStrategy[
     """Shapes of these kinds of nodes."""
 
     def grown(inner: st.SearchStrategy[Shape]) -> st.SearchStrategy[Shape]:
-        made = {
+        made: dict[str, st.SearchStrategy[Shape]] = {
             "try": st.tuples(inner, inner).map(lambda pair: ["try", *pair]),
             "timeout": st.tuples(st.sampled_from([30, 1000]), inner).map(lambda pair: ["timeout", *pair]),
             "waitfor": st.tuples(st.sampled_from([30, 1000]), inner).map(lambda pair: ["waitfor", *pair]),
             "cancel": inner.map(lambda one: ["cancel", one]),
         }
         several = st.lists(inner, min_size=1, max_size=3)
-        return st.one_of(
-            *(made[kind] if kind in made else several.map(lambda parts, kind=kind: [kind, *parts]) for kind in kinds)
-        )
+
+        def of(kind: str) -> st.SearchStrategy[Shape]:
+            return made[kind] if kind in made else several.map(lambda parts: [kind, *parts])
+
+        return st.one_of(*map(of, kinds))
 
     return st.recursive(leaves, grown, max_leaves=max_leaves)
 

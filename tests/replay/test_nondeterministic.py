@@ -82,7 +82,7 @@ def test_a_command_of_another_kind_is_named(id: str, kind: Any) -> None:
 
 
 def test_an_order_that_the_code_does_not_follow_is_named() -> None:
-    async def body() -> list[int]:
+    async def body() -> tuple[int, int]:
         return await asyncio.gather(echo(1), double(2))
 
     said = complaint(replayed(body, done("echo"), applied=("note", "echo")))

@@ -120,7 +120,7 @@ def test_a_recorded_payload_that_no_longer_fits_is_named() -> None:
 
 
 def test_two_waits_for_one_name_stand_side_by_side() -> None:
-    async def body() -> list[Any]:
+    async def body() -> tuple[Any, Any]:
         return await asyncio.gather(signal("n"), signal("n"))
 
     play = played(body, signals={"n": ["1", "2"]})

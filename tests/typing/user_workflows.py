@@ -1,10 +1,12 @@
-"""A user's workflows as mypy sees them; test_user_types.py reads the comments: `# -> type` and `# error: part`."""
+# ruff: noqa: B018, F821
+"""A user's workflows; the comments say what mypy must make of a line: a type, or a mistake."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -61,11 +63,13 @@ async def order(request: Order) -> Receipt:
 
     both = await asyncio.gather(plain(request), awaited(receipt))
     reveal_type(both)  # -> tuple[user_workflows.Receipt, str]
+    three = await asyncio.gather(plain(request), configured_async(1), awaited(receipt))
+    reveal_type(three)  # -> tuple[user_workflows.Receipt, user_workflows.Order | None, str]
     several = await asyncio.gather(*(awaited(one) for one in [receipt]))
     reveal_type(several)  # -> list[str]
 
     task = asyncio.create_task(plain(request))
-    reveal_type(task)  # -> asyncio.tasks.Task[user_workflows.Receipt]
+    reveal_type(task)  # -> Task[user_workflows.Receipt]
     async with asyncio.TaskGroup() as group:
         child = group.create_task(configured_async(1))
     reveal_type(child.result())  # -> user_workflows.Order | None
@@ -75,6 +79,8 @@ async def order(request: Order) -> Receipt:
 
     reveal_type(await signal("approved", Order))  # -> user_workflows.Order
     reveal_type(await signal("approved", int, timeout=timedelta(days=3)))  # -> int
+    reveal_type(await signal("approved", Order | None))  # -> user_workflows.Order | None
+    reveal_type(await signal("approved", list[Literal["yes", "no"]]))  # -> list[Literal['yes'] | Literal['no']]
     reveal_type(await signal("anything"))  # -> Any
     reveal_type(stepfast.now())  # -> datetime.datetime
     reveal_type(stepfast.random())  # -> float
@@ -116,16 +122,16 @@ async def mistakes(request: Order) -> str:
     await configured("x", "y")  # error: expected "int"
     number: int = await awaited(Receipt(request))  # error: expression has type "str", variable has type "int"
     (await plain(request)).total()  # error: "Receipt" has no attribute "total"
-    plain(request).paid  # error: "Coroutine[Any, Any, Receipt]" has no attribute "paid"
+    plain(request).paid  # error: "Coroutine[object, None, Receipt]" has no attribute "paid"
     left, right = await asyncio.gather(plain(request), awaited(Receipt(request)))
     right.paid  # error: "str" has no attribute "paid"
-    approval: str = await signal("approved", Order)  # error: expression has type "Order"
+    approval: str = await signal("approved", Order)  # error: "signal"
     plain(request)  # error: must be used
     print(number, left, approval)
     return await plain(request)  # error: Incompatible return value type
 
 
-@workflow("not-async")  # error: "workflow"
+@workflow("not-async")  # error: Argument 1 has incompatible type "Callable[[Order], str]"
 def not_async(request: Order) -> str:
     return ""
 

@@ -34,7 +34,7 @@ def refused(annotation: Any, value: Any) -> NotStorable:
         (float, -INF, ""),
         (dict[str, list[dict[str, float]]], {"a": [{"b": 1.0}, {"c": INF}]}, ".a[1].c"),
         (Path, Path([Point(1.0), Point(NAN)], b""), ".points[1].x"),
-        (Open, Open(a=1, ratio=NAN), ".ratio"),  # type: ignore[call-arg]
+        (Open, Open(a=1, ratio=NAN), ".ratio"),
         (Any, [0.0, NAN], "[1]"),
     ],
 )

@@ -74,8 +74,9 @@ def unlike(left: Any, right: Any) -> bool:
     if dataclasses.is_dataclass(left):
         return any(unlike(getattr(left, one.name), getattr(right, one.name)) for one in dataclasses.fields(left))
     if isinstance(left, dict):
-        keys = [(type(key), key) for key in left] != [(type(key), key) for key in right]
-        return keys or any(unlike(left[key], right[key]) for key in left)
+        if [(type(key), key) for key in left] != [(type(key), key) for key in right]:
+            return True
+        return any(unlike(left[key], right[key]) for key in left)
     if isinstance(left, (list, tuple)):
         return len(left) != len(right) or any(unlike(*pair) for pair in zip(left, right, strict=True))
     if isinstance(left, datetime) and left.tzinfo is not None and right.tzinfo is not None:

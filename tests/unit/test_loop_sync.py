@@ -78,7 +78,7 @@ def test_a_lock_is_let_go_when_its_waiter_is_cancelled() -> None:
 
 @either_order
 def test_an_event_lets_all_waiters_go(choose: Choose) -> None:
-    async def body() -> list[str]:
+    async def body() -> tuple[str, ...]:
         ready = asyncio.Event()
 
         async def waits(name: str) -> str:
@@ -167,12 +167,13 @@ def test_waiting_for_what_nobody_brings_is_a_deadlock(what: str) -> None:
         if what == "condition":
             async with condition:
                 await condition.wait()
-        await {
-            "event": asyncio.Event().wait,
-            "lock": lock.acquire,
-            "queue": asyncio.Queue[int]().get,
-            "future": lambda: future,
-        }[what]()
+        if what == "event":
+            await asyncio.Event().wait()
+        if what == "lock":
+            await lock.acquire()
+        if what == "queue":
+            await asyncio.Queue[int]().get()
+        await future
 
     replay = started(body)
     assert isinstance(replay.error, Deadlock)

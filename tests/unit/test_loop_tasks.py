@@ -26,7 +26,7 @@ def result_of(body: Any, choose: Choose = first) -> Any:
 
 @either_order
 def test_gather_keeps_the_order_of_its_arguments(choose: Choose) -> None:
-    async def body() -> list[int]:
+    async def body() -> tuple[int, ...]:
         return await asyncio.gather(echo(1), double(2), nested(), echo(4))
 
     async def nested() -> int:
@@ -269,7 +269,7 @@ def test_current_task_is_the_one_that_runs() -> None:
 
 @either_order
 def test_results_of_gathers_in_a_set_come_in_a_fixed_order(choose: Choose) -> None:
-    async def body() -> list[list[int]]:
+    async def body() -> list[tuple[int, int]]:
         groups = [asyncio.gather(echo(n), double(n)) for n in range(8)]
         done, _ = await asyncio.wait(groups)
         return [one.result() for one in done]

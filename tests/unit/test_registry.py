@@ -237,7 +237,8 @@ def test_one_workflow_twice_is_one() -> None:
 
 def test_a_workflow_whose_result_has_no_json_form_is_a_definition_error() -> None:
     @workflow("odd")
-    async def odd(n: int) -> Iterator[Path]: ...
+    async def odd(n: int) -> Iterator[Path]:
+        raise NotImplementedError
 
     with pytest.raises(DefinitionError, match="workflow 'odd': result: .* has no JSON form"):
         Registry([odd])

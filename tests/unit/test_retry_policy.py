@@ -125,7 +125,7 @@ def test_all_wrong_fields_are_named_at_once() -> None:
 
 def test_fields_are_given_by_name_only() -> None:
     with pytest.raises(TypeError):
-        Retry(3)  # type: ignore[misc]
+        Retry(3)  # type: ignore[call-arg]
 
 
 def test_a_policy_cannot_be_changed() -> None:

@@ -11,6 +11,11 @@ from stepfast.http.resolver import Resolver
 DESCRIPTION = "Start, watch, resume and signal durable executions. Times are UTC; errors are RFC 9457 problems."
 
 
+EVERYWHERE = {"401": "an API key is needed", "403": "without keys: not from this machine"}
+WITH_A_BODY = {"400": "the body is not JSON", "413": "the body is too large", "415": "the body is not declared as JSON"}
+"""Problems that answer a request before it gets to a route."""
+
+
 def document(app: Resolver) -> str:
     """The document as JSON text, with Powertools' own leftovers taken out."""
     text = app.get_openapi_json_schema(title="stepfast", version=version("stepfast"), description=DESCRIPTION)
@@ -23,4 +28,13 @@ def document(app: Resolver) -> str:
     }
     found["security"] = [{"bearer": []}, {"key": []}, {}]  # the last: on loopback no key may be needed
     found["paths"]["/v1/health"]["get"]["security"] = []
+    for methods in found["paths"].values():
+        for operation in methods.values():
+            _describe_refusals(operation)
     return json.dumps(found)
+
+
+def _describe_refusals(operation: dict[str, Any]) -> None:
+    refusals = {**EVERYWHERE, **(WITH_A_BODY if "requestBody" in operation else {})}
+    for status, text in refusals.items():
+        operation["responses"][status] = {**operation["responses"]["503"], "description": text}

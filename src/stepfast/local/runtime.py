@@ -96,6 +96,7 @@ class Runtime:
         self._stopping.set()
         for thread in (*self._workers, self._control):
             thread.stop()
+        self._advancer.forget()
         self._backend.close()
 
     def __enter__(self) -> Runtime:

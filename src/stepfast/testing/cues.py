@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Protocol
 
 from stepfast.testing.runs import Run
@@ -16,6 +17,7 @@ class World(Protocol):
     def signal(self, execution: Target, name: str, payload: Any = None) -> None: ...
     def cancel(self, execution: Target) -> None: ...
     def resume(self, execution: Target) -> None: ...
+    def die(self, execution_id: str, down: timedelta) -> None: ...
 
 
 class Cue:
@@ -25,7 +27,7 @@ class Cue:
     say, when the execution has ended by then) comes out of the call that was running the environment.
     """
 
-    def __init__(self, world: World, put: Callable[[Callable[[str], None], str], None]) -> None:
+    def __init__(self, world: World, put: Callable[[Callable[[str], object], str], None]) -> None:
         self._world, self._put = world, put
 
     def signal(self, name: str, payload: Any = None, *, execution: Target | None = None) -> None:
@@ -39,6 +41,10 @@ class Cue:
     def resume(self, *, execution: Target | None = None) -> None:
         """Resumes the execution, which must have FAILED by then."""
         self._put(lambda id: self._world.resume(execution or id), ".resume()")
+
+    def crash(self, *, down: timedelta = timedelta(seconds=1)) -> None:
+        """Has the process die; the next one goes on from what is stored, `down` later."""
+        self._put(lambda id: self._world.die(id, down), ".crash()")
 
     def do(self, function: Callable[[], object]) -> None:
         """Calls a function: an outage ends, a server comes up, a fake is changed."""

@@ -7,7 +7,8 @@ import heapq
 import itertools
 import random
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 
 from stepfast.model import Event, Snapshot
 from stepfast.operations import Operations
@@ -34,7 +35,7 @@ class Driver:
         self._clock = SimulatedClock(self.loop)
         self._file = MemoryFile()
         self._calls = CallLog()
-        self._cues: list[tuple[float, int, Callable[[], None]]] = []
+        self._cues: list[tuple[float, int, Callable[[], object]]] = []
         self._numbers = itertools.count()
         self._down = 0.0
         self._kept: dict[str, tuple[Snapshot, Sequence[Event]]] | None = None
@@ -83,7 +84,10 @@ class Driver:
                 continue
             if process.failure is not None:
                 raise process.failure
-            self._take_cues()
+            with suppress(Died):
+                self._take_cues()
+            if process.dead:
+                continue
             if goal():
                 return True
             if process.begin_next():
@@ -97,11 +101,12 @@ class Driver:
             due = [one for one in (until, process.agenda.due, self._cues[0][0] if self._cues else None) if one]
             if not due and not process.busy:
                 return False
+            next_due = min(due, default=None)
             try:
-                async with asyncio.timeout_at(min(due, default=None)):
+                async with asyncio.timeout_at(next_due):
                     await process.bell.wait()
             except TimeoutError:
-                pass
+                self.loop.jump_to(next_due or 0.0)
 
     async def _restart(self) -> None:
         await self._process.kill()
@@ -109,16 +114,16 @@ class Driver:
         self.loop.jump(self._down)
         self._begin()
 
-    def crash(self, point: Point, down: float) -> None:
-        """The process dies here, for `down` seconds."""
+    def crash(self, point: Point, down: timedelta) -> None:
+        """The process dies here; the next one begins this much later."""
         self.crashes.append(point)
-        self._down = down
+        self._down = down.total_seconds()
         self._process.die()
         raise Died
 
     # -- cues --------------------------------------------------------------------------------------------
 
-    def put_cue(self, at: float, act: Callable[[], None]) -> None:
+    def put_cue(self, at: float, act: Callable[[], object]) -> None:
         heapq.heappush(self._cues, (at, next(self._numbers), act))
 
     def _take_cues(self) -> None:

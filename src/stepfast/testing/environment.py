@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from stepfast.registry import Registry
 from stepfast.testing.driver import Driver
@@ -145,6 +145,18 @@ class Environment(Outside, Faults):
     def _hint(self, what: object) -> str:
         signals = any(one.kind == "signal" for run in self._concerned(what) for one in run.waiting)
         return "; send it with env.signal(…) or env.when(waiting=…).signal(…)" if signals else ""
+
+
+class MakeEnvironment(Protocol):
+    """The type of the pytest fixture `stepfast_env`: makes environments that are closed after the test."""
+
+    def __call__(
+        self,
+        *workflows: Workflow[..., Any] | Registry,
+        start: datetime | None = None,
+        seed: int = 0,
+        limit: int = LIMIT,
+    ) -> Environment: ...
 
 
 def _registry(given: tuple[Workflow[..., Any] | Registry, ...]) -> Registry:

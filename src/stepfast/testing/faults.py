@@ -77,13 +77,12 @@ class Faults(Driven):
         step, attempt: of which step the claim or record is, and the first attempt that counts.
         times: how often; an attempt that a crash has cut off is followed by the next one.
         """
-        seconds = down.total_seconds()
-        if seconds <= 0:
-            raise ValueError("a process is down for some time: more than 0 seconds")
 
         def die(point: Point) -> None:
-            self._driver.crash(point, seconds)
+            self._driver.crash(point, down)
 
+        if down <= timedelta():
+            raise ValueError(f"a process is down for some time, not for {down}")
         if [before, after, at].count(None) != 2:
             raise TypeError("name one moment: before=…, after=… or at=…")
         if at is not None:
@@ -92,12 +91,13 @@ class Faults(Driven):
         side: Side = "before" if after is None else "after"
         given = before if after is None else after
         if isinstance(given, Step):
-            what, name = "step", given.name
+            step, what = given, "step"
         elif given in get_args(Write):
-            what, name = str(given), None if step is None else checked_step(step).name
+            what = str(given)
         else:
             raise TypeError(f"crash takes a step or one of {', '.join(get_args(Write))}, not {given!r}")
-        told = f"crash({side}={name if what == 'step' else what!r}, attempt={attempt})"
+        name = None if step is None else checked_step(step).name
+        told = f"crash({side}={what!r}, step={name!r}, attempt={attempt})"
         self._driver.points.add(Trigger(side, what, name, attempt, times, die, told))
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from stepfast.testing.cues import Cue, Target
 from stepfast.testing.driver import Driven
 from stepfast.testing.loop import moment
 from stepfast.testing.memory import finished
-from stepfast.testing.points import Point, Trigger
+from stepfast.testing.points import Died, Point, Side, Trigger
 from stepfast.testing.runs import Run
 from stepfast.testing.values import as_json, checked_step
 from stepfast.workflow import Step, Workflow
@@ -43,6 +44,10 @@ class Outside(Driven):
         """Resumes a FAILED execution, of which nothing runs yet; ExecutionNotFound, WrongStatus."""
         finished(self._driver.operations.resume(self._id(execution)))
 
+    def die(self, execution_id: str, down: timedelta) -> None:
+        """What Cue.crash does."""
+        self._driver.crash(Point("at", "time", execution_id, str(self.now)), down)
+
     def at(self, when: timedelta | datetime) -> Cue:
         """A cue at a simulated time, or after a time from now."""
         if isinstance(when, timedelta):
@@ -68,27 +73,31 @@ class Outside(Driven):
         attempt: of the step, the first that counts. times: how often the cue is taken, once a moment.
         delay: simulated time from the moment to what happens then.
         """
-        given = {"before": before, "after": after, "waiting": waiting, "status": status}
-        named = [(key, value) for key, value in given.items() if value is not None]
+        moments: list[tuple[Side, str, Any]] = [
+            ("before", "step", before),
+            ("after", "step", after),
+            ("at", "waiting", waiting),
+            ("at", "status", status),
+        ]
+        named = [one for one in moments if one[2] is not None]
         if len(named) != 1:
             raise TypeError("name one moment: before=…, after=…, waiting=… or status=…")
-        (key, value), later = named[0], delay.total_seconds()
-        if isinstance(value, str):
-            side, what, name = "at", key, value
-        else:
-            side, what, name = key, "step", checked_step(value).name
+        ((side, what, of),) = named
+        name = checked_step(of).name if what == "step" else str(of)
+        later = delay.total_seconds()
 
-        def put(act: Callable[[str], None], told: str) -> None:
+        def put(act: Callable[[str], object], told: str) -> None:
             def meet(point: Point) -> None:
                 if later:
                     self._driver.put_cue(self._driver.loop.time() + later, lambda: act(point.execution_id))
                 else:
                     act(point.execution_id)
 
-            told = f"when({key}={name!r}){told}"
-            self._driver.points.add(Trigger(side, what, name, attempt, times, meet, told))
+            key = side if what == "step" else what
+            self._driver.points.add(Trigger(side, what, name, attempt, times, meet, f"when({key}={name!r}){told}"))
             for one in self._started:
-                self._driver.notice_waits(one)
+                with suppress(Died):  # the driver sees it
+                    self._driver.notice_waits(one)
 
         return Cue(self, put)
 

@@ -35,7 +35,8 @@ class Point:
 
     def __str__(self) -> str:
         attempt = f", attempt {self.attempt}" if self.attempt else ""
-        return f"{self.side} {self.what}" + (f" {self.name}" if self.name else "") + attempt
+        of = "" if self.what in ("step", "time") else "of "
+        return f"{self.side} {self.what}" + (f" {of}{self.name}" if self.name else "") + attempt
 
 
 @dataclass(slots=True, eq=False)
@@ -129,7 +130,7 @@ def _point(method: str, arguments: tuple[Any, ...]) -> Point | None:
     match method, arguments:
         case "put_record", (execution_id, record):
             what = "claim" if record.status == "RUNNING" else "record"
-            name = record.name if record.kind == "step" else f"{record.kind} {record.name}"
+            name = f"signal {record.name}" if record.kind == "signal" else record.name
             return Point("before", what, execution_id, name, record.attempt, record.id)
         case "put_cursor", (execution_id, *_):
             return Point("before", "order", execution_id)

@@ -136,7 +136,8 @@ class StepRunner(Runner):
                     async with asyncio.timeout_at(until):
                         await event.wait()
                 except TimeoutError:
-                    continue
+                    self._loop.jump_to(until)
+                    break
                 event.clear()
                 if (reason := await watch(fake.beats)) is not None:
                     return Ended(error=StepCancelled(reason))

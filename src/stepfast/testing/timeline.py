@@ -21,19 +21,23 @@ def chronological(snapshot: Snapshot, kept: Sequence[Event], issued: Sequence[st
     """
     events, generation = history_of(snapshot, kept), 0
     asked = {id: number for number, id in enumerate(issued)}
+    taken = {one.signal: one for one in snapshot.records.values() if one.signal is not None}
     resumed: dict[int, int] = {}  # kept events, by the generation that they ended
     for event in kept:
         resumed[id(event)] = generation
         generation += event.type == "execution-resumed"
 
-    def rank(event: Event) -> tuple[float, float, int]:
+    def rank(event: Event) -> tuple[float, float, float]:
         if event.type == "execution-started":
             return event.at, -1, 0
         if id(event) in resumed:  # stays where it stood, after all else of its generation
             return event.at, resumed[id(event)] + 0.5, 0
+        if event.type == "signal-received":
+            record = taken.get(str(event.details["signal_id"]))
+            return event.at, record.generation if record else 0, asked.get(record.id, 0) - 0.5 if record else 0
         record = snapshot.records.get(event.command or "")
-        if record is None:
-            return event.at, 0.0 if event.type == "signal-received" else float("inf"), -1
+        if record is None:  # the end
+            return event.at, float("inf"), 0
         return event.at, record.generation, asked.get(record.id, len(asked))
 
     return sorted(events, key=rank)
