@@ -14,7 +14,7 @@ from typing import Any, Never, NoReturn, get_type_hints
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
-from pydantic_core import PydanticSerializationError, SchemaSerializer, SchemaValidator
+from pydantic_core import PydanticSerializationError, SchemaSerializer, SchemaValidator, core_schema
 from typing_extensions import TypedDict
 
 from stepfast.errors import DefinitionError, InvalidRequest, NotStorable, StepfastError
@@ -75,11 +75,6 @@ class Codec:
     @cached_property
     def _ambiguous(self) -> bool:
         return _mentions(self._schema, {"any", "union"})
-
-    @cached_property
-    def unordered(self) -> bool:
-        """True when equal values may have different texts, as sets have from process to process."""
-        return _mentions(self._schema, {"set", "frozenset"})
 
     def json_schema(self) -> dict[str, Any]:
         """JSON Schema of what `decode` accepts."""
@@ -224,10 +219,17 @@ def _with_config(node: Any, closed: bool = False) -> Any:
             copy["config"] = {**(node.get("config") or {}), **_CONFIG}
             if closed and copy.get("extra_behavior") == "ignore" and copy["type"] == "typed-dict":
                 copy["extra_behavior"] = "forbid"
+        if copy.get("type") in {"set", "frozenset"}:
+            copy.setdefault("serialization", core_schema.wrap_serializer_function_ser_schema(_in_order))
         return copy
     if type(node) in (list, tuple):
         return type(node)(_with_config(one, closed) for one in node)
     return node
+
+
+def _in_order(value: Any, handler: Any) -> list[Any]:
+    """Equal sets have one text; their own order differs from process to process."""
+    return sorted(handler(value), key=lambda one: json.dumps(one, sort_keys=True))
 
 
 def _mentions(node: Any, types: set[str]) -> bool:

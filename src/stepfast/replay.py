@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 import hashlib
 import heapq
+import json
 import traceback
 from collections import Counter
 from collections.abc import Coroutine, Mapping, Sequence
@@ -47,8 +48,8 @@ class Command:
 
     @property
     def digest(self) -> str:
-        """Of the input; empty where equal inputs may differ in their text."""
-        return "" if self.step is None or self.step.arguments.codec.unordered else digest(self.input or "")
+        """Of the input, whatever the order of its keys."""
+        return digest(json.dumps(json.loads(self.input or "null"), sort_keys=True))
 
 
 class _CommandFuture(WorkflowFuture):

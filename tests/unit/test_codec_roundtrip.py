@@ -81,7 +81,8 @@ def unlike(left: Any, right: Any) -> bool:
         return len(left) != len(right) or any(unlike(*pair) for pair in zip(left, right, strict=True))
     if isinstance(left, datetime) and left.tzinfo is not None and right.tzinfo is not None:
         return left.utcoffset() != right.utcoffset() or left.replace(tzinfo=None, fold=0) != right.replace(tzinfo=None)
-    return bool(left != right)
+    different: bool = left != right
+    return different
 
 
 @settings(max_examples=200, deadline=None)

@@ -160,6 +160,12 @@ def test_text_is_plain_json() -> None:
     assert json.loads(text)["lines"] == [{"name": "ink", "price": "1.10", "blob": "_wCA"}]
 
 
+def test_sets_of_any_depth_have_one_text() -> None:
+    value = {"k": {frozenset({"b", "a", "c"}), frozenset({"z", "y"})}}
+    assert codec(dict[str, set[frozenset[str]]]).encode(value)[0] == '{"k":[["a","b","c"],["y","z"]]}'
+    assert codec(set[bytes | int]).encode({b"\xff", 5, 10})[0] == '["_w==",10,5]'
+
+
 def test_an_instant_of_a_named_zone_keeps_its_offset() -> None:
     berlin = datetime(2026, 7, 1, 12, tzinfo=ZoneInfo("Europe/Berlin"))
     back = through(datetime, berlin)

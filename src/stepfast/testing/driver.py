@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from stepfast.model import Event, Snapshot
+from stepfast.model import Event, Execution, Snapshot
 from stepfast.operations import Operations
 from stepfast.registry import Registry
 from stepfast.replay import Replay
@@ -71,7 +71,7 @@ class Driver:
                 "the environment runs its own event loop: call this from a plain `def` test, "
                 "and from fakes and steps use env.when(…) or env.at(…)"
             )
-        self.points.recorded = 0
+        self.points.recorded.clear()
         return self.loop.run_until_complete(self._drive(goal, until))
 
     async def _drive(self, goal: Callable[[], bool], until: float | None) -> bool:
@@ -142,6 +142,11 @@ class Driver:
                 self.points.reach(Point("at", "waiting", execution_id, command.name, 0, command.id))
 
     # -- what runs look at -------------------------------------------------------------------------------
+
+    def execution(self, execution_id: str) -> Execution:
+        if self._kept is not None:
+            return self._kept[execution_id][0].execution
+        return finished(self._process.operations.read(execution_id))
 
     def snapshot(self, execution_id: str) -> Snapshot:
         if self._kept is not None:

@@ -21,7 +21,7 @@ from stepfast.workflow import Workflow
 R = TypeVar("R")
 Awaited = TypeVar("Awaited", bound="Run[Any] | datetime | Callable[[], object]")
 START = datetime(2030, 1, 1, tzinfo=UTC)
-LIMIT = 2_000
+LIMIT = 1_000
 
 
 class Environment(Outside, Faults):
@@ -31,7 +31,7 @@ class Environment(Outside, Faults):
     start: the simulated time at first, with a time zone; 2030-01-01 00:00 UTC by default.
     seed: of the jitter of retries, and of which of several things due at one moment goes first. With 0 they
         go in the order in which they were asked for; any other number stands for one shuffled order.
-    limit: outcomes of steps, timers and signals that one call may record before it counts as endless.
+    limit: attempts, timers and signals of one execution in one call, after which it counts as endless.
 
     Nothing happens but in `run`, `run_until` and `advance`: in them steps really run (a `def` step in a
     thread), and when nothing is left to do it is at once the time of what is due next. Time stands still
@@ -111,8 +111,8 @@ class Environment(Outside, Faults):
         """Runs until an execution has ended, until a simulated time, or until a function returns true.
 
         A function is asked after whatever happens; it may ask runs anything. Raises Stalled when nothing is
-        left that could bring it, or when it takes more than `limit` outcomes; the message says what the
-        executions wait for.
+        left that could bring it, or when an execution goes on past `limit`; the message says what the executions wait
+        for.
         """
         until = what.timestamp() if isinstance(what, datetime) else None
         try:

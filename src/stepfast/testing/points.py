@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -67,7 +68,7 @@ class Points:
         self.passed: list[Point] = []
         self.triggers: list[Trigger] = []
         self.crash_at: dict[int, Callable[[Point], None]] = {}
-        self.recorded, self._limit = 0, limit
+        self.recorded, self._limit = Counter[str](), limit
 
     def add(self, trigger: Trigger) -> None:
         self.triggers.append(trigger)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from stepfast.model import CommandKind, Event, ExecutionStatus, Failure, Snapshot
+from stepfast.model import CommandKind, Event, Execution, ExecutionStatus, Failure, Snapshot
 from stepfast.replay import Replay
 from stepfast.testing.calls import Call
 from stepfast.testing.loop import moment
@@ -37,6 +37,7 @@ class Waiting:
 class View(Protocol):
     """Where a run looks: the environment while it is open, what it has kept afterwards."""
 
+    def execution(self, execution_id: str) -> Execution: ...
     def snapshot(self, execution_id: str) -> Snapshot: ...
     def kept(self, execution_id: str) -> Sequence[Event]: ...
     def calls(self, execution_id: str) -> list[Call]: ...
@@ -53,12 +54,12 @@ class Run(Generic[R_co]):
     @property
     def status(self) -> ExecutionStatus:
         """RUNNING, SUCCEEDED, FAILED (paused, resumable) or CANCELLED."""
-        return self._view.snapshot(self.execution_id).execution.status
+        return self._view.execution(self.execution_id).status
 
     @property
     def result(self) -> R_co:
         """What the workflow returned, as its own type; AssertionError, saying why, when there is no result."""
-        execution = self._view.snapshot(self.execution_id).execution
+        execution = self._view.execution(self.execution_id)
         if execution.status != "SUCCEEDED" or execution.result is None:
             raise AssertionError(f"{self} has no result")
         return cast(R_co, self._workflow.result.decode(execution.result))
@@ -66,12 +67,12 @@ class Run(Generic[R_co]):
     @property
     def error(self) -> Failure | None:
         """type, message, step and traceback of what made it FAILED; None otherwise."""
-        return self._view.snapshot(self.execution_id).execution.error
+        return self._view.execution(self.execution_id).error
 
     @property
     def generation(self) -> int:
         """How often it has been resumed."""
-        return self._view.snapshot(self.execution_id).execution.generation
+        return self._view.execution(self.execution_id).generation
 
     @property
     def steps(self) -> list[Call]:
@@ -91,7 +92,7 @@ class Run(Generic[R_co]):
     @property
     def timeline(self) -> str:
         """The history for people, a line an event."""
-        return timeline(self._view.snapshot(self.execution_id).execution, self.history)
+        return timeline(self._view.execution(self.execution_id), self.history)
 
     @property
     def waiting(self) -> list[Waiting]:
@@ -119,6 +120,3 @@ class Run(Generic[R_co]):
 
     def __repr__(self) -> str:
         return f"<Run {self}>"
-
-
-Condition = Callable[[], object]
