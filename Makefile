@@ -10,8 +10,8 @@ help:
 	@echo "make demo    the whole story with real parts: a report, an outage, a resume, a crash"
 	@echo "make check   lint, types and the quick tests: a developer's own loop"
 	@echo "make test    lint, types and every test"
-	@echo "make bench   how fast stepfast is on this machine, beside the targets: one table, about six minutes"
-	@echo "make bench-peers   stepfast and other durable engines on the same work: one table, about three minutes"
+	@echo "make bench   how fast stepfast is on this machine, beside the targets: one table, about three minutes"
+	@echo "make bench-peers   stepfast and other durable engines on the same work: one table, about four minutes"
 	@echo "make format  let ruff mend what it can"
 	@echo "make clean   remove the environment and what demo and tests have left"
 

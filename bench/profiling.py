@@ -53,7 +53,7 @@ def profiled(name: str) -> tuple[list[Row], int]:
 
 def _rows(profiles: list[cProfile.Profile]) -> list[Row]:
     merged: Any = pstats.Stats(*profiles)
-    return [(function, own, whole, calls) for function, (_, calls, own, whole, _) in merged.stats.items()]
+    return [(function, one[2], one[3], one[1]) for function, one in merged.stats.items()]
 
 
 def category(function: Function) -> str:
@@ -76,11 +76,12 @@ def main() -> int:
     for name in sys.argv[1:] or WORK:
         rows, steps = profiled(name)
         whole = sum(own for _, own, _, _ in rows)
-        by: collections.Counter[str] = collections.Counter()
+        by: dict[str, float] = collections.defaultdict(float)
         for function, own, _, _ in rows:
             by[category(function)] += 1e6 * own / steps
+        most = sorted(by.items(), key=lambda one: -one[1])
         print(f"\n{name}: {1e6 * whole / steps:.0f} µs of CPU a step while profiled")
-        spent = [[what, f"{took:.1f}", f"{100e-6 * took * steps / whole:.0f} %"] for what, took in by.most_common(16)]
+        spent = [[what, f"{took:.1f}", f"{100e-6 * took * steps / whole:.0f} %"] for what, took in most[:16]]
         print(table(["own time", "µs a step", "share"], spent))
         longest = sorted(rows, key=lambda row: -row[1])[:40]
         print(

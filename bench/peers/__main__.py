@@ -43,7 +43,7 @@ LINES: Lines = (
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.peers", description="Compares durable engines here.")
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--reference", action="store_true", help="keep the result as the committed one")
     asked = parser.parse_args()
     samples: dict[str, list[measure.Measured]] = {peer.name: [] for peer in PEERS}

@@ -214,17 +214,29 @@ _QUOTED = frozenset({"default", "metadata", "expected", "members", "cls"})
 
 def _with_config(node: Any, closed: bool = False) -> Any:
     if isinstance(node, dict):
-        copy = {key: value if key in _QUOTED else _with_config(value, closed) for key, value in node.items()}
-        if copy.get("type") in {"model", "dataclass", "typed-dict"}:
+        copy = {key: _with_config(value, closed) for key, value in node.items() if not _quoted(node, key)}
+        copy |= {key: value for key, value in node.items() if _quoted(node, key)}
+        if not _is_schema(node):
+            return copy
+        if copy["type"] in {"model", "dataclass", "typed-dict"}:
             copy["config"] = {**(node.get("config") or {}), **_CONFIG}
             if closed and copy.get("extra_behavior") == "ignore" and copy["type"] == "typed-dict":
                 copy["extra_behavior"] = "forbid"
-        if copy.get("type") in {"set", "frozenset"}:
+        if copy["type"] in {"set", "frozenset"}:
             copy.setdefault("serialization", core_schema.wrap_serializer_function_ser_schema(_in_order))
         return copy
     if type(node) in (list, tuple):
         return type(node)(_with_config(one, closed) for one in node)
     return node
+
+
+def _is_schema(node: dict[Any, Any]) -> bool:
+    """False for a mapping of fields or choices by name, where a field may be called `type` or `default`."""
+    return isinstance(node.get("type"), str)
+
+
+def _quoted(node: dict[Any, Any], key: Any) -> bool:
+    return key in _QUOTED and _is_schema(node)
 
 
 def _in_order(value: Any, handler: Any) -> list[Any]:
@@ -234,8 +246,8 @@ def _in_order(value: Any, handler: Any) -> list[Any]:
 
 def _mentions(node: Any, types: set[str]) -> bool:
     if isinstance(node, dict):
-        return node.get("type") in types or any(
-            _mentions(value, types) for key, value in node.items() if key not in _QUOTED
+        return (_is_schema(node) and node["type"] in types) or any(
+            _mentions(value, types) for key, value in node.items() if not _quoted(node, key)
         )
     if isinstance(node, (list, tuple)):
         return any(_mentions(value, types) for value in node)

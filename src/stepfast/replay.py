@@ -353,13 +353,18 @@ def _explained(error: BaseException) -> BaseException:
     return error
 
 
+def _storable(text: str) -> str:
+    """Half characters, as in names of files that are no UTF-8, spelled out: no store takes them."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def describe_error(error: BaseException) -> Failure:
     """Class name, text and traceback of an exception, each cut to a size that a record can carry."""
     try:
-        message = str(error)
+        message = _storable(str(error))
     except Exception:  # a broken __str__ must not hide the failure
         message = "(its text cannot be shown)"
-    lines = "".join(traceback.format_exception(error, limit=-20))
+    lines = _storable("".join(traceback.format_exception(error, limit=-20)))
     return Failure(
         type(error).__name__,
         _short(message, MESSAGE_LIMIT),

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from stepfast.backends.sqlite import SqliteBackend, Stored
 from stepfast.backends.sqlite_file import SqliteFile
@@ -140,6 +140,11 @@ class StoreMachine(RuleBasedStateMachine):
 
     # -- executions ------------------------------------------------------------------------------------------
 
+    @initialize()
+    def begin(self) -> None:
+        for id in ("a", "b"):
+            self.create(id, "w", "null", {"team": "x"})
+
     @rule(id=IDS, workflow=st.sampled_from(["w", "v"]), input=JSON, labels=LABELS)
     def create(self, id: str, workflow: str, input: str, labels: dict[str, str]) -> None:
         execution = Execution(id, workflow, input, self.clock.time, labels=labels)
@@ -155,7 +160,13 @@ class StoreMachine(RuleBasedStateMachine):
         return ended, stored.status == "RUNNING" and off == 0
 
     @precondition(lambda self: self.held)
-    @rule(data=st.data(), off=OFF, failure=FAILURES, result=JSON, causes=st.lists(COMMANDS, max_size=2).map(tuple))
+    @rule(
+        data=st.data(),
+        off=OFF,
+        failure=st.builds(Failure, TEXTS, TEXTS) | FAILURES,
+        result=JSON,
+        causes=st.lists(COMMANDS, max_size=2).map(tuple),
+    )
     def finish(self, data: Any, off: int, failure: Failure | None, result: str, causes: tuple[str, ...]) -> None:
         id = data.draw(st.sampled_from(sorted(self.held)))
         outcome: dict[str, Any] = {"status": "SUCCEEDED", "result": result}
@@ -178,12 +189,11 @@ class StoreMachine(RuleBasedStateMachine):
             self.held[id].execution = ended
             self.held[id].records |= {one.id: one for one in records}
 
-    @precondition(lambda self: any(one.execution.status == "FAILED" for one in self.held.values()))
     @rule(
         data=st.data(),
         wrong=st.sampled_from(["nothing", "nothing", "generation", "records", "cursor"]),
-        off=st.sampled_from([-1, 1, 5]),
-        cursor=st.none() | CURSORS,
+        off=st.sampled_from([1, -1, 5]),
+        cursor=st.one_of(CURSORS, CURSORS, st.none()),
         records=st.lists(RECORDS, max_size=3, unique_by=lambda one: one.id),
         events=EVENTS,
     )
@@ -197,7 +207,7 @@ class StoreMachine(RuleBasedStateMachine):
         events: list[Event],
     ) -> None:
         failed = [id for id, one in self.held.items() if one.execution.status == "FAILED"]
-        id = data.draw(st.sampled_from([*sorted(failed * 3), *sorted(self.held)]))
+        id = data.draw(st.sampled_from([*sorted(failed * 9), *sorted(self.held)]))
         held = self.held[id]
         resumed = replace(
             held.execution,
@@ -398,8 +408,8 @@ class StoreMachine(RuleBasedStateMachine):
 
 TestStoreMachine = StoreMachine.TestCase
 TestStoreMachine.settings = settings(
-    max_examples=60,
-    stateful_step_count=30,
+    max_examples=150,
+    stateful_step_count=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

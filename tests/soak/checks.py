@@ -88,7 +88,7 @@ def runs(http: httpx.Client, account: Account, trace: Path) -> int:
         last[line[:2]] = max(line, last.get(line[:2], line), key=lambda one: one[4])
     for one in account.executions.values():
         if one.started:
-            for command in http.get(f"/v1/executions/{one.id}").json()["commands"]:
+            for command in http.get(f"/v1/executions/{one.id}").json().get("commands", ()):
                 _check_run(account, one, command, last.get((one.id, command["id"])))
     return len(lines)
 

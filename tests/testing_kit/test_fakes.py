@@ -172,11 +172,11 @@ def test_a_step_that_runs_at_most_once_is_not_repeated_after_a_timeout() -> None
 def test_what_does_not_fit_the_step_is_refused_where_it_stands() -> None:
     with Environment(purchase) as env:
         with pytest.raises(NotStorable, match="step 'pay': result"):
-            env.fake(pay, 9)  # type: ignore[misc]
+            env.fake(pay, 9)  # type: ignore[arg-type]
         with pytest.raises(TypeError, match=r"the fake of step 'pay' takes \(\), the step \(amount"):
             env.fake(pay, lambda: PAID)
         with pytest.raises(TypeError, match=r"use env\.fail"):
-            env.fake(pay, ValueError("no"))  # type: ignore[misc]
+            env.fake(pay, ValueError("no"))  # type: ignore[arg-type]
         with pytest.raises(TypeError, match="is not a step"):
             env.fake(pay.function, PAID)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="takes no time or some"):

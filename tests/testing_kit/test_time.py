@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -86,7 +87,8 @@ def block(seconds: float) -> float:
 
 @step
 async def in_executor() -> int:
-    return await asyncio.to_thread(lambda: time.sleep(0.05) or 7)
+    await asyncio.to_thread(time.sleep, 0.05)
+    return 7
 
 
 @step(timeout=20)
@@ -107,7 +109,7 @@ async def hanging() -> None:
 
 @workflow("blocking")
 async def blocking() -> list[float]:
-    return await asyncio.gather(block(0.05), block(0.0), block(1.1))
+    return list(await asyncio.gather(block(0.05), block(0.0), block(1.1)))
 
 
 @workflow("using-an-executor")
@@ -157,7 +159,7 @@ def test_real_connections_are_waited_for_while_time_stands_still(pdf_service: Pd
 
 
 @pytest.fixture
-def pdf_service() -> object:
+def pdf_service() -> Iterator[PdfService]:
     service = PdfService()
     service.start()
     yield service

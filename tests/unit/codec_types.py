@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, TypeVar
 from uuid import UUID
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, computed_field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, RootModel, computed_field
 from pydantic.alias_generators import to_camel
 from typing_extensions import NotRequired, TypedDict  # noqa: UP035 - pydantic's wish before 3.12
 
@@ -72,6 +72,10 @@ class Tree(BaseModel):
     value: int
     children: list[Tree] = []
     parent_id: Later | None = None
+
+
+class Blobs(RootModel[list[set[bytes]]]):
+    pass
 
 
 class Later(BaseModel):

@@ -2,10 +2,11 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, create_model
+from typing_extensions import TypedDict
 
 from stepfast.errors import InvalidRequest, NotStorable
 from tests.unit.codec_types import (
@@ -96,6 +97,35 @@ def test_settings_of_the_models_own_give_way_to_a_faithful_form() -> None:
 def test_bytes_survive_in_generic_recursive_and_nested_models() -> None:
     value = [Box[dict[str, Box[bytes]]](content={"a": Box[bytes](content=b"\xfe")})]
     assert through(list[Box[dict[str, Box[bytes]]]], value) == value
+
+
+WORDS = ["type", "default", "metadata", "expected", "members", "cls", "config", "serialization", "fields", "choices"]
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_fields_may_be_called_what_pydantic_calls_its_own(word: str) -> None:
+    model = create_model("Named", **{word: (Box[bytes], ...)})  # type: ignore[call-overload]
+    value = model(**{word: Box[bytes](content=b"\xff")})
+    assert through(model, value) == value
+    typed = TypedDict("Typed", {word: set[Box[bytes] | None]})  # type: ignore[misc]
+    assert through(typed, {word: {None}}) == {word: {None}}
+
+
+class Event(BaseModel):
+    type: Literal["type"] = "type"
+    blob: bytes
+
+
+class Fallback(BaseModel):
+    type: Literal["default"] = "default"
+    at: datetime
+
+
+def test_unions_may_be_told_apart_by_a_field_called_type() -> None:
+    tagged = Annotated[Event | Fallback, Field(discriminator="type")]
+    for value in (Event(blob=b"\xff"), Fallback(at=datetime(2026, 1, 1, tzinfo=UTC))):
+        assert through(tagged, value) == value
+        assert through(dict[str, Event | Fallback], {"type": value}) == {"type": value}
 
 
 def test_private_attributes_are_pydantics_business() -> None:

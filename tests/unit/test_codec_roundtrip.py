@@ -80,7 +80,8 @@ def unlike(left: Any, right: Any) -> bool:
     if isinstance(left, (list, tuple)):
         return len(left) != len(right) or any(unlike(*pair) for pair in zip(left, right, strict=True))
     if isinstance(left, datetime) and left.tzinfo is not None and right.tzinfo is not None:
-        return left.utcoffset() != right.utcoffset() or left.replace(tzinfo=None, fold=0) != right.replace(tzinfo=None)
+        there: datetime = right.replace(tzinfo=None)
+        return left.utcoffset() != right.utcoffset() or left.replace(tzinfo=None, fold=0) != there
     different: bool = left != right
     return different
 

@@ -18,6 +18,7 @@ from pydantic import HttpUrl, Json
 
 from stepfast.errors import DefinitionError
 from tests.unit.codec_types import (
+    Blobs,
     Box,
     Cents,
     Color,
@@ -122,6 +123,10 @@ SAME = [
     (IPv4Address | IPv6Address, IPv6Address("::1")),
     (HttpUrl, HttpUrl("https://example.org/a?b=c")),
     (complex, 1j),
+    (Sequence[bytes], [NOT_UTF8]),
+    (Mapping[str, bytes | None], {"a": NOT_UTF8}),
+    (defaultdict[str, list[bytes]], defaultdict(list, a=[NOT_UTF8])),
+    (Blobs, Blobs([{NOT_UTF8}])),
     (Order, ORDER),
     (list[Order], [ORDER]),
     (Tree, Tree(value=1, children=[Tree(value=2, children=[Tree(value=3)])], parent_id=Later(n=4))),

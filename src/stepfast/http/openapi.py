@@ -11,7 +11,7 @@ from stepfast.http.resolver import Resolver
 DESCRIPTION = "Start, watch, resume and signal durable executions. Times are UTC; errors are RFC 9457 problems."
 
 
-EVERYWHERE = {"401": "an API key is needed", "403": "without keys: not from this machine"}
+NOT_ADMITTED = {"401": "an API key is needed", "403": "without keys: not from this machine"}
 WITH_A_BODY = {"400": "the body is not JSON", "413": "the body is too large", "415": "the body is not declared as JSON"}
 """Problems that answer a request before it gets to a route."""
 
@@ -35,6 +35,6 @@ def document(app: Resolver) -> str:
 
 
 def _describe_refusals(operation: dict[str, Any]) -> None:
-    refusals = {**EVERYWHERE, **(WITH_A_BODY if "requestBody" in operation else {})}
+    refusals = {**NOT_ADMITTED, **(WITH_A_BODY if "requestBody" in operation else {})}
     for status, text in refusals.items():
         operation["responses"][status] = {**operation["responses"]["503"], "description": text}

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Work = Advance | Stored
 
-AT_ONCE = 64
+AT_ONCE = 128
 """Messages and advances that one worker thread has in hand at a time."""
 
 
@@ -86,7 +86,7 @@ class LoopThread:
 
 
 class WorkerThread(LoopThread):
-    """Pulls from the inbox and has up to 64 things in hand; `retire` takes them back from a blocked one."""
+    """Pulls from the inbox and has up to 128 things in hand; `retire` takes them back from a blocked one."""
 
     def __init__(
         self, name: str, inbox: Inbox, clock: Clock, do: Callable[[WorkerThread, Work], Awaitable[None]]

@@ -7,7 +7,6 @@ import heapq
 import itertools
 import random
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 
 from stepfast.model import Event, Execution, Snapshot
@@ -62,14 +61,9 @@ class Driver:
     def drive(self, goal: Callable[[], bool], until: float | None) -> bool:
         """Goes on until the goal is reached, or this simulated time; False when nothing is left before."""
         _ = self.operations  # closed?
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            pass
-        else:
+        if asyncio._get_running_loop() is not None:
             raise RuntimeError(
-                "the environment runs its own event loop: call this from a plain `def` test, "
-                "and from fakes and steps use env.when(…) or env.at(…)"
+                "fakes and steps cannot run the environment that runs them: use env.when(…) or env.at(…)"
             )
         self.points.recorded.clear()
         return self.loop.run_until_complete(self._drive(goal, until))
@@ -84,9 +78,7 @@ class Driver:
                 continue
             if process.failure is not None:
                 raise process.failure
-            with suppress(Died):
-                self._take_cues()
-            if process.dead:
+            if not self._take_cues():
                 continue
             if goal():
                 return True
@@ -126,9 +118,14 @@ class Driver:
     def put_cue(self, at: float, act: Callable[[], object]) -> None:
         heapq.heappush(self._cues, (at, next(self._numbers), act))
 
-    def _take_cues(self) -> None:
+    def _take_cues(self) -> bool:
+        """Does what is due by now; False when it has killed the process."""
         while self._cues and self._cues[0][0] <= self.loop.time():
-            heapq.heappop(self._cues)[2]()
+            try:
+                heapq.heappop(self._cues)[2]()
+            except Died:
+                return False
+        return True
 
     def notice_waits(self, execution_id: str) -> None:
         """Passes a moment for every signal that the execution waits for, if anyone cares."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ from stepfast.workflow import Workflow
 R = TypeVar("R")
 Awaited = TypeVar("Awaited", bound="Run[Any] | datetime | Callable[[], object]")
 START = datetime(2030, 1, 1, tzinfo=UTC)
-LIMIT = 1_000
+LIMIT = 500
 
 
 class Environment(Outside, Faults):
@@ -57,6 +58,8 @@ class Environment(Outside, Faults):
     def __enter__(self) -> Self:
         if self._opened is not None:
             raise RuntimeError("an Environment is entered once: make another one")
+        if asyncio._get_running_loop() is not None:
+            raise RuntimeError("the environment runs an event loop of its own: use it in a plain `def` test")
         draw = random.Random(self._seed)
         self._opened = Driver(self._registry, self._start, draw, Points(self._limit), shuffled=self._seed != 0)
         return self

@@ -83,10 +83,11 @@ class Points:
             if (crash := self.crash_at.pop(len(self.passed) - 1, None)) is not None:
                 crash(point)
         if (point.side, point.what) == ("before", "record"):
-            self.recorded += 1
-            if self.recorded > self._limit:
+            self.recorded[point.execution_id] += 1
+            if self.recorded[point.execution_id] > self._limit:
                 raise Stalled(
-                    f"{self._limit} outcomes of steps, timers and signals were recorded (limit={self._limit})"
+                    f"{self._limit} attempts, timers and signals of {point.execution_id!r} were recorded in one call; "
+                    "if that is as it should be, raise the limit: Environment(…, limit=…)"
                 )
         for trigger in [one for one in self.triggers if one.times > 0 and one.meets(point)]:
             trigger.times -= 1

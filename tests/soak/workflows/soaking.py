@@ -126,6 +126,16 @@ async def endless(n: int) -> int:
     return await signal("never", int)
 
 
+@workflow("waiting")
+async def waiting() -> int:
+    return await signal("never", int)
+
+
+@workflow("sleeping")
+async def sleeping() -> int:
+    return await signal("never", int, timeout=86_400)
+
+
 RESULTS = {
     "sequence": lambda n: n * (n - 1) // 2,
     "fan": lambda n: n * (n - 1),
