@@ -3,8 +3,9 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 JOBS ?= 2
+SECONDS ?= 600
 
-.PHONY: help install demo check test lint format golden clean
+.PHONY: help install demo check test soak lint format golden clean
 
 help:
 	@echo "make demo    the whole story with real parts: a report, an outage, a resume, a crash"
@@ -12,6 +13,7 @@ help:
 	@echo "make test    lint, types and every test"
 	@echo "make bench   how fast stepfast is on this machine, beside the targets: one table, about three minutes"
 	@echo "make bench-peers   stepfast and other durable engines on the same work: one table, about four minutes"
+	@echo "make soak    simulation, then kill -9 under load, for SECONDS=600 each"
 	@echo "make format  let ruff mend what it can"
 	@echo "make clean   remove the environment and what demo and tests have left"
 
@@ -37,6 +39,10 @@ check: lint
 
 test: lint
 	$(BIN)/python -m pytest -n $(JOBS)
+
+soak: .venv/ready
+	$(BIN)/python -m tests.simulation.test_simulation --seconds $(SECONDS)
+	$(BIN)/python -m tests.soak --seconds $(SECONDS)
 
 format: .venv/ready
 	$(BIN)/ruff check --fix .

@@ -1,13 +1,10 @@
 """The examples' outside world: real server processes, a generated ledger, settings that point there."""
 
-import logging
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from stepfast.workflow import StepContext, current
 from tests.examples.processes import MailSink, PdfService
 from workflows.quarterly_financial_report.figures import costs_of, figures_of, sales_of
 from workflows.quarterly_financial_report.make_ledger import ledger_csv
@@ -66,26 +63,3 @@ def report_settings(
 def shop_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("ORDER_SHOP", str(tmp_path / "shop"))
     return tmp_path / "shop"
-
-
-@pytest.fixture
-def as_step() -> Iterator[Callable[[str], None]]:
-    """Call it with an idempotency key to be, for the rest of the test, inside a running step."""
-    tokens = []
-
-    def enter(key: str) -> None:
-        context = StepContext(
-            execution_id="exec/1",
-            step_id="step",
-            attempt=1,
-            generation=0,
-            idempotency_key=key,
-            deadline=datetime.now(UTC) + timedelta(seconds=30),
-            logger=logging.LoggerAdapter(logging.getLogger("step"), {}),
-            beat=lambda: None,
-        )
-        tokens.append(current.set(context))
-
-    yield enter
-    for token in reversed(tokens):
-        current.reset(token)

@@ -1,12 +1,12 @@
 """The order's steps as plain functions against the shop's file, and its input."""
 
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from stepfast.testing import step_context
 from workflows.order_fulfilment import charge, order_fulfilment, refund, release, reserve, ship
 from workflows.order_fulfilment.models import Order
 from workflows.order_fulfilment.shop import FIRST_STOCK, OutOfStock, Shop
@@ -19,31 +19,28 @@ def order(**changes: object) -> Order:
     return Order.model_validate(right | changes)
 
 
-def test_a_repeated_charge_takes_the_total_once(shop_folder: Path, as_step: Callable[[str], None]) -> None:
-    as_step("charge-key")
-    assert charge.function(order()) == charge.function(order())
+def test_a_repeated_charge_takes_the_total_once(shop_folder: Path) -> None:
+    with step_context(charge, idempotency_key="charge-key"):
+        assert charge.function(order()) == charge.function(order())
     (payment,) = Shop(shop_folder).rows("payments")
     assert (payment["key"], payment["amount"]) == ("charge-key", "19.90")
 
 
-def test_shipping_and_compensation_leave_the_shop_as_told(shop_folder: Path, as_step: Callable[[str], None]) -> None:
-    as_step("key")
-    payment = charge.function(order())
-    reservation = reserve.function(order())
-    assert ship.function(order(), reservation).tracking.startswith("trk-")
-    release.function(reservation)
-    refund.function(payment)
+def test_shipping_and_compensation_leave_the_shop_as_told(shop_folder: Path) -> None:
+    with step_context():
+        payment = charge.function(order())
+        reservation = reserve.function(order())
+        assert ship.function(order(), reservation).tracking.startswith("trk-")
+        release.function(reservation)
+        refund.function(payment)
     shop = Shop(shop_folder)
     assert [row["refunded"] for row in shop.rows("payments")] == [1]
     assert [row["pieces"] for row in shop.rows("stock")] == [FIRST_STOCK]
     assert [row["order_id"] for row in shop.rows("parcels")] == ["o-1"]
 
 
-def test_an_article_out_of_stock_is_a_business_answer_that_is_not_retried(
-    shop_folder: Path, as_step: Callable[[str], None]
-) -> None:
-    as_step("key")
-    with pytest.raises(OutOfStock):
+def test_an_article_out_of_stock_is_a_business_answer_that_is_not_retried(shop_folder: Path) -> None:
+    with step_context(reserve), pytest.raises(OutOfStock):
         reserve.function(order(lines=[TEA | {"sku": "OUT-OF-STOCK"}]))
     assert issubclass(OutOfStock, reserve.retry.give_up_on)
 

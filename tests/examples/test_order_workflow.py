@@ -1,4 +1,4 @@
-"""Orders on the embedded runtime: what the outcome says is what truly happened in the shop."""
+"""Orders in simulated time: what the outcome says is what truly happened in the shop."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.examples.embedded import embedded, until
-from workflows.order_fulfilment import order_fulfilment
+from stepfast.testing import Environment, MakeEnvironment
+from stepfast.workflow import Step
+from workflows.order_fulfilment import charge, order_fulfilment, refund, release, reserve, ship
+from workflows.order_fulfilment.models import Approval
 from workflows.order_fulfilment.shop import FIRST_STOCK, Shop
+
+YES = Approval(approved=True, by="cfo")
 
 
 def order(sku: str = "TEA", price: str = "9.95", quantity: int = 2) -> dict[str, Any]:
@@ -24,71 +28,62 @@ def shop(shop_folder: Path) -> Shop:
     return Shop(shop_folder)
 
 
-def test_an_order_is_charged_once_and_shipped(tmp_path: Path, shop: Shop) -> None:
-    with embedded(tmp_path, order_fulfilment) as app:
-        app.start(order_fulfilment, order())
-        outcome = app.result()
+@pytest.fixture
+def env(stepfast_env: MakeEnvironment) -> Environment:
+    return stepfast_env(order_fulfilment)
+
+
+def test_an_order_is_charged_once_and_shipped(env: Environment, shop: Shop) -> None:
+    outcome = env.run(order_fulfilment, order()).result
     (payment,), (parcel,) = shop.rows("payments"), shop.rows("parcels")
-    assert outcome["status"] == "shipped"
-    assert outcome["tracking"] == parcel["tracking"]
+    assert outcome.status == "shipped"
+    assert outcome.tracking == parcel["tracking"]
     assert (payment["amount"], payment["refunded"]) == ("19.90", 0)
 
 
-def test_a_charge_is_given_back_when_the_goods_are_out_of_stock(tmp_path: Path, shop: Shop) -> None:
-    with embedded(tmp_path, order_fulfilment) as app:
-        app.start(order_fulfilment, order("OUT-OF-STOCK"))
-        outcome = app.result()
-        attempts = app.attempts()
-    assert outcome["status"] == "refunded"
-    assert outcome["reason"] == "fewer than 2 pieces of OUT-OF-STOCK in stock"
-    assert attempts == {"charge": 1, "reserve": 1, "refund": 1}
+def test_a_charge_is_given_back_when_the_goods_are_out_of_stock(env: Environment, shop: Shop) -> None:
+    run = env.run(order_fulfilment, order("OUT-OF-STOCK"))
+    assert run.result.status == "refunded"
+    assert run.result.reason == "fewer than 2 pieces of OUT-OF-STOCK in stock"
+    assert [call.step for call in run.steps] == ["charge", "reserve", "refund"]
     assert [row["refunded"] for row in shop.rows("payments")] == [1]
     assert shop.rows("parcels") == []
 
 
-def test_goods_and_money_go_back_when_the_carrier_refuses(tmp_path: Path, shop: Shop) -> None:
-    with embedded(tmp_path, order_fulfilment) as app:
-        app.start(order_fulfilment, order("UNSHIPPABLE"))
-        assert app.result()["status"] == "refunded"
+def test_goods_and_money_go_back_when_the_carrier_refuses(env: Environment, shop: Shop) -> None:
+    assert env.run(order_fulfilment, order("UNSHIPPABLE")).result.status == "refunded"
     assert [row["refunded"] for row in shop.rows("payments")] == [1]
     assert [row["released"] for row in shop.rows("reservations")] == [1]
     assert [row["pieces"] for row in shop.rows("stock")] == [FIRST_STOCK]
 
 
-def test_a_large_order_waits_for_a_person_and_is_charged_after_the_yes(tmp_path: Path, shop: Shop) -> None:
-    with embedded(tmp_path, order_fulfilment) as app:
-        app.start(order_fulfilment, order(price="500.01"))
-        until(lambda: app.outstanding("signal") == ["approval"])
-        assert shop.rows("payments") == []
-        app.signal("approval", {"approved": True, "by": "cfo"})
-        assert app.result()["status"] == "shipped"
+def test_a_large_order_waits_for_a_person_and_is_charged_after_the_yes(env: Environment, shop: Shop) -> None:
+    unpaid = []
+    env.when(waiting="approval").do(lambda: unpaid.append(shop.rows("payments")))
+    env.when(waiting="approval").signal("approval", YES)
+    assert env.run(order_fulfilment, order(price="500.01")).result.status == "shipped"
+    assert unpaid == [[]]
     assert [row["amount"] for row in shop.rows("payments")] == ["1000.02"]
 
 
-def test_an_order_of_exactly_the_limit_needs_nobody(tmp_path: Path, shop: Shop) -> None:
-    with embedded(tmp_path, order_fulfilment) as app:
-        app.start(order_fulfilment, order(price="500.00"))
-        assert app.result()["status"] == "shipped"
+def test_an_order_of_exactly_the_limit_needs_nobody(env: Environment, shop: Shop) -> None:
+    assert env.run(order_fulfilment, order(price="500.00")).result.status == "shipped"
 
 
-def test_a_refused_order_is_never_charged(tmp_path: Path, shop: Shop) -> None:
-    with embedded(tmp_path, order_fulfilment) as app:
-        app.start(order_fulfilment, order(price="600.00"))
-        app.signal("approval", {"approved": False, "by": "cfo", "comment": "too risky"})
-        outcome = app.result()
-    assert (outcome["status"], outcome["reason"]) == ("declined", "refused by cfo: too risky")
+def test_a_refused_order_is_never_charged(env: Environment, shop: Shop) -> None:
+    run = env.start(order_fulfilment, order(price="600.00"))
+    env.signal(run, "approval", Approval(approved=False, by="cfo", comment="too risky"))
+    outcome = env.run_until(run).result
+    assert (outcome.status, outcome.reason) == ("declined", "refused by cfo: too risky")
     assert shop.rows("payments") == []
 
 
-def test_an_order_that_nobody_approves_is_declined_after_three_days(tmp_path: Path, shop: Shop) -> None:
-    with embedded(tmp_path, order_fulfilment) as app:
-        app.start(order_fulfilment, order(price="600.00"))
-        until(lambda: app.outstanding("signal"))
-    with embedded(tmp_path, order_fulfilment, ahead=timedelta(days=2, hours=23).total_seconds()) as app:
-        assert app.outstanding("signal") == ["approval"]
-    with embedded(tmp_path, order_fulfilment, ahead=timedelta(days=3, hours=1).total_seconds()) as app:
-        outcome = app.result()
-    assert (outcome["status"], outcome["reason"]) == ("declined", "nobody approved it within 3 days")
+def test_an_order_that_nobody_approves_is_declined_after_three_days(env: Environment, shop: Shop) -> None:
+    run = env.start(order_fulfilment, order(price="600.00"))
+    env.advance(timedelta(days=2, hours=23))
+    assert "approval" in [one.name for one in run.waiting]
+    env.advance(timedelta(hours=1))
+    assert (run.result.status, run.result.reason) == ("declined", "nobody approved it within 3 days")
     assert shop.rows("payments") == []
 
 
@@ -104,41 +99,60 @@ def outage(folder: Path, event: str) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("event", "step"),
     [
-        ("INSERT ON payments", "charge"),
-        ("INSERT ON reservations", "reserve"),
-        ("INSERT ON parcels", "ship"),
+        ("INSERT ON payments", charge),
+        ("INSERT ON reservations", reserve),
+        ("INSERT ON parcels", ship),
     ],
 )
 def test_an_outage_pauses_the_order_and_a_resume_ships_it_for_the_first_charge(
-    tmp_path: Path, shop_folder: Path, shop: Shop, event: str, step: str
+    env: Environment, shop_folder: Path, shop: Shop, event: str, step: Step[..., Any]
 ) -> None:
     shop.rows("payments")  # makes the file
-    with embedded(tmp_path, order_fulfilment) as app:
-        with outage(shop_folder, event):
-            app.start(order_fulfilment, order())
-            paused = app.end()
-        assert (paused.status, paused.error and paused.error.step) == ("FAILED", step)
-        assert not any(row["refunded"] for row in shop.rows("payments"))
-        app.resume()
-        assert app.result()["status"] == "shipped"
+    with outage(shop_folder, event):
+        run = env.run(order_fulfilment, order())
+    assert (run.status, run.error and run.error.step) == ("FAILED", step.name)
+    assert len(run.calls(step)) == step.retry.max_attempts
+    assert not any(row["refunded"] for row in shop.rows("payments"))
+    env.resume(run)
+    assert env.run_until(run).result.status == "shipped"
     assert [row["refunded"] for row in shop.rows("payments")] == [0]
     assert [row["released"] for row in shop.rows("reservations")] == [0]
 
 
 def test_an_outage_during_compensation_pauses_and_a_resume_goes_on_with_the_refund(
-    tmp_path: Path, shop_folder: Path, shop: Shop
+    env: Environment, shop_folder: Path, shop: Shop
 ) -> None:
     shop.rows("payments")
-    with embedded(tmp_path, order_fulfilment) as app:
-        with outage(shop_folder, "UPDATE ON payments"):
-            app.start(order_fulfilment, order("UNSHIPPABLE"))
-            paused = app.end()
-        assert (paused.status, paused.error and paused.error.step) == ("FAILED", "refund")
-        app.resume()
-        assert app.result()["status"] == "refunded"
-        # What led to the refund stays decided: asking the carrier again might now bring a yes.
-        attempts = app.attempts()
-        assert (attempts["ship"], attempts["release"]) == (1, 1)
-        assert app.generations()["ship"] == app.generations()["release"] == 0
+    with outage(shop_folder, "UPDATE ON payments"):
+        run = env.run(order_fulfilment, order("UNSHIPPABLE"))
+    assert (run.status, run.error and run.error.step) == ("FAILED", "refund")
+    env.resume(run)
+    assert env.run_until(run).result.status == "refunded"
+    # What led to the refund stays decided: asking the carrier again might now bring a yes.
+    assert [(call.attempt, call.generation) for call in (*run.calls(ship), *run.calls(release))] == [(1, 0)] * 2
+    assert run.calls(refund)[-1].generation == 1
     assert [row["refunded"] for row in shop.rows("payments")] == [1]
     assert [row["pieces"] for row in shop.rows("stock")] == [FIRST_STOCK]
+
+
+@pytest.mark.parametrize("sku", ["TEA", "UNSHIPPABLE"])
+def test_a_crash_at_any_moment_neither_loses_the_order_nor_charges_it_twice(
+    sku: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fulfilled(crash_at: int | None) -> list[str]:
+        monkeypatch.setenv("ORDER_SHOP", str(tmp_path / f"shop-{crash_at}"))
+        with Environment(order_fulfilment) as env:
+            env.when(waiting="approval").signal("approval", YES)
+            if crash_at is not None:
+                env.crash(at=crash_at)
+            outcome = env.run(order_fulfilment, order(sku, price="600.00")).result
+        shop = Shop(tmp_path / f"shop-{crash_at}")
+        assert outcome.status == ("shipped" if sku == "TEA" else "refunded")
+        assert [(row["amount"], row["refunded"]) for row in shop.rows("payments")] == [("1200.00", sku != "TEA")]
+        assert len(shop.rows("parcels")) == (sku == "TEA")
+        assert [row["pieces"] for row in shop.rows("stock")] == [FIRST_STOCK - 2 * (sku == "TEA")]
+        return env.points
+
+    points = fulfilled(None)
+    for number in range(len(points)):
+        fulfilled(number)

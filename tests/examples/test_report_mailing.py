@@ -5,7 +5,7 @@ import hashlib
 import smtplib
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
 from pathlib import Path
@@ -14,6 +14,7 @@ import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from stepfast import GiveUp
+from stepfast.testing import step_context
 from tests.examples.processes import MailSink
 from workflows.quarterly_financial_report import distribute
 from workflows.quarterly_financial_report.mailing import DeliveryFailed, send_report
@@ -105,11 +106,10 @@ def test_a_repeated_step_sends_the_same_message_id_and_the_sink_keeps_one_file(
     report_settings: Settings,
     mail_sink: MailSink,
     document: Document,
-    as_step: Callable[[str], None],
     key: str,
 ) -> None:
-    as_step(key)
-    first, second = distribute.function(document, PEOPLE), distribute.function(document, PEOPLE)
+    with step_context(distribute, idempotency_key=key):
+        first, second = distribute.function(document, PEOPLE), distribute.function(document, PEOPLE)
     assert first.message_id == second.message_id == f"<{key}@stepfast>"
     assert [path.name for path in mail_sink.folder.iterdir()] == [f"{key}@stepfast.eml"]
     assert mail_sink.messages()[0]["Message-ID"] == first.message_id

@@ -4,7 +4,7 @@ import hashlib
 import io
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -16,6 +16,7 @@ import pytest
 from pypdf import PdfReader
 
 from stepfast import GiveUp, RetryAfter
+from stepfast.testing import step_context
 from tests.examples.processes import PdfService
 from workflows.quarterly_financial_report import render_pdf
 from workflows.quarterly_financial_report.models import Figures
@@ -221,11 +222,9 @@ def test_a_silent_service_is_given_up_in_time(figures: Figures) -> None:
             fetch_pdf(figures, url, 0.2)
 
 
-def test_the_step_keeps_one_file_per_execution(
-    report_settings: Settings, figures: Figures, as_step: Callable[[str], None]
-) -> None:
-    as_step("key")
-    first, second = render_pdf.function(figures), render_pdf.function(figures)
+def test_the_step_keeps_one_file_per_execution(report_settings: Settings, figures: Figures) -> None:
+    with step_context(render_pdf, execution_id="exec/1"):
+        first, second = render_pdf.function(figures), render_pdf.function(figures)
     assert first == second
     assert first.path.read_bytes().startswith(b"%PDF-")
     assert first.sha256 == hashlib.sha256(first.path.read_bytes()).hexdigest()

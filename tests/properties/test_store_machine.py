@@ -35,7 +35,8 @@ OFF = st.sampled_from([0, 0, 0, 0, -1, 1, 5])
 TIMES = st.floats(0, 4_000_000_000, allow_nan=False)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 JSON = st.sampled_from(["null", '{"a":1}', '"é\\u0000"', "[]"])
-FAILURES = st.none() | st.builds(Failure, TEXTS, TEXTS, st.none() | TEXTS, st.none() | TEXTS)
+FAILURE = st.builds(Failure, TEXTS, TEXTS, st.none() | TEXTS, st.none() | TEXTS)
+FAILURES = st.none() | FAILURE
 ATTEMPTS = st.builds(Attempt, st.integers(1, 9), TIMES, st.none() | TIMES, FAILURES, st.none() | TIMES)
 MESSAGES = st.builds(Message, st.sampled_from(["step", "timer", "park"]), IDS, COMMANDS, GENERATIONS, TEXTS)
 SENT = st.lists(st.tuples(MESSAGES, st.none() | TIMES), max_size=3)
@@ -408,7 +409,7 @@ class StoreMachine(RuleBasedStateMachine):
 
 TestStoreMachine = StoreMachine.TestCase
 TestStoreMachine.settings = settings(
-    max_examples=150,
+    max_examples=100,
     stateful_step_count=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -121,7 +121,7 @@ def failed(id: str) -> StepFailed:
     return StepFailed("s", id, "X", "", 1)
 
 
-def chained(outer: BaseException, inner: BaseException) -> BaseException:
+def chained(outer: Exception, inner: BaseException) -> Exception:
     outer.__cause__ = inner
     return outer
 

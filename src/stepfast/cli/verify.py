@@ -65,7 +65,8 @@ def verify(
         told += [f"{counts['mended']} failed and will no longer: resume them"] if counts["mended"] else []
         told += [f"{counts['retired']} of workflows that are gone"] if counts["retired"] else []
         told += [f"{counts['differs']} not reproduced"] if problems else []
-        printing.say(f"{sum(counts.values())} executions: {', '.join(told)}")
+        total = sum(counts.values())
+        printing.say(f"{total} execution{'' if total == 1 else 's'}: {', '.join(told)}")
     if problems:
         raise typer.Exit(1)
 

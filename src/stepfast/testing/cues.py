@@ -17,7 +17,7 @@ class World(Protocol):
     def signal(self, execution: Target, name: str, payload: Any = None) -> None: ...
     def cancel(self, execution: Target) -> None: ...
     def resume(self, execution: Target) -> None: ...
-    def die(self, execution_id: str, down: timedelta) -> None: ...
+    def _die(self, execution_id: str, down: timedelta) -> None: ...
 
 
 class Cue:
@@ -44,7 +44,7 @@ class Cue:
 
     def crash(self, *, down: timedelta = timedelta(seconds=1)) -> None:
         """Has the process die; the next one goes on from what is stored, `down` later."""
-        self._put(lambda id: self._world.die(id, down), ".crash()")
+        self._put(lambda id: self._world._die(id, down), ".crash()")
 
     def do(self, function: Callable[[], object]) -> None:
         """Calls a function: an outage ends, a server comes up, a fake is changed."""

@@ -44,7 +44,7 @@ class Outside(Driven):
         """Resumes a FAILED execution, of which nothing runs yet; ExecutionNotFound, WrongStatus."""
         finished(self._driver.operations.resume(self._id(execution)))
 
-    def die(self, execution_id: str, down: timedelta) -> None:
+    def _die(self, execution_id: str, down: timedelta) -> None:
         """What Cue.crash does."""
         self._driver.crash(Point("at", "time", execution_id, str(self.now)), down)
 
