@@ -2,11 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from stepfast.context import StepContext, current_step
 from stepfast.errors import GiveUp, RetryAfter, StepFailed
 from stepfast.retry import Retry
 from stepfast.workflow import (
-    StepContext,
-    current_step,
     now,
     random,
     signal,

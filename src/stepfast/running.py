@@ -14,8 +14,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from stepfast.context import StepContext, current
 from stepfast.errors import StepCancelled, StepTimeout
-from stepfast.workflow import Step, StepContext, current
+from stepfast.workflow import Step
 
 GRACE = 1.0
 WATCH = 1.0

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from stepfast.claims import LEASE_MARGIN, busy_until, chained_record, claim_of, end_of_chain
 from stepfast.codec import digest
+from stepfast.context import StepContext
 from stepfast.errors import (
     InvalidRequest,
     NonDeterministic,
@@ -29,7 +30,7 @@ from stepfast.registry import Registry
 from stepfast.replay import Command, Replay, describe_error
 from stepfast.retry import decide
 from stepfast.running import Ended, Pulse, Runner
-from stepfast.workflow import Step, StepContext
+from stepfast.workflow import Step
 
 log = logging.getLogger(__name__)
 step_log = logging.getLogger("stepfast.step")

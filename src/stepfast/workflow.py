@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 import re
 import uuid
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from contextvars import ContextVar
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
@@ -245,43 +242,6 @@ def step(
     return decorate if function is None else decorate(function)
 
 
-@dataclass(frozen=True)
-class StepContext:
-    """What a running step knows of itself; get it with `current_step()`.
-
-    `idempotency_key` is the same in every attempt of this command, also after a resume: hand it to a
-    payment provider and a repeated attempt charges once. `generation` is how often the execution has been
-    resumed. `deadline` is when this attempt times out, UTC.
-    """
-
-    execution_id: str
-    step_id: str
-    attempt: int
-    generation: int
-    idempotency_key: str
-    deadline: datetime
-    logger: logging.LoggerAdapter[logging.Logger] = field(repr=False)
-    beat: Callable[[], None] = field(repr=False)
-
-    def heartbeat(self) -> None:
-        """Says that the step is alive; cheap, call it as often as you like, from any thread.
-
-        Raises StepCancelled when the execution has ended or another worker has taken the step over.
-        """
-        self.beat()
-
-
-current: ContextVar[StepContext] = ContextVar("stepfast_step")
-
-
-def current_step() -> StepContext:
-    """The step being run in this thread or task; LookupError outside one."""
-    try:
-        return current.get()
-    except LookupError:
-        raise LookupError("current_step() works only while a worker runs a step") from None
-
-
 # -- workflows --------------------------------------------------------------------------------------
 
 
@@ -396,18 +356,3 @@ def _seconds(value: Seconds, what: str, least: float = 1e-6) -> float:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not least <= seconds < float("inf"):
         raise DefinitionError(f"{what} is a number of seconds above 0 or a timedelta, not {value!r}")
     return float(seconds)
-
-
-__all__ = [
-    "Commands",
-    "Step",
-    "StepContext",
-    "Workflow",
-    "current_step",
-    "now",
-    "random",
-    "signal",
-    "step",
-    "uuid4",
-    "workflow",
-]

@@ -39,7 +39,7 @@ async def awaited(receipt: Receipt) -> str:
 @step(retry=Retry(max_attempts=5, jitter="equal", give_up_on=(ValueError,)), timeout=30, pool="pdf")
 def configured(text: str, *more: int, flag: bool = True) -> list[int]:
     context = current_step()
-    reveal_type(context)  # -> stepfast.workflow.StepContext
+    reveal_type(context)  # -> stepfast.context.StepContext
     reveal_type(context.attempt)  # -> int
     reveal_type(context.idempotency_key)  # -> str
     reveal_type(context.deadline)  # -> datetime.datetime

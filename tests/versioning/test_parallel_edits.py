@@ -119,9 +119,7 @@ def test_a_step_comes_first_in_a_branch(app: Versions, ran: list[str], do: Any) 
         async def branch() -> str:
             return str(await do("pay"))
 
-        results = list(await asyncio.gather(branch(), do("other")))
-        await go()
-        return results
+        return list(await asyncio.gather(branch(), do("other"), waiting()))
 
     @workflow("w")
     async def new() -> list[str]:
@@ -129,13 +127,12 @@ def test_a_step_comes_first_in_a_branch(app: Versions, ran: list[str], do: Any) 
             await do("check")
             return str(await do("pay"))
 
-        results = list(await asyncio.gather(branch(), do("other")))
-        await go()
-        return results
+        return list(await asyncio.gather(branch(), do("other"), waiting()))
 
-    app.begin(old)
+    app.begin(old, waits_for="waiting/signal:go")
+    until(lambda: app.waiting() == ["waiting/signal:go"])
     app.refused(new, "the recorded order goes on with 'branch/pay'", "'branch/check'")
-    assert app.mended(old).result == '["pay","other"]'
+    assert app.mended(old).result == '["pay","other","went"]'
     assert sorted(ran) == sorted(set(ran))
 
 

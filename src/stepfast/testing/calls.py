@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from stepfast.context import StepContext
 from stepfast.running import Ended
 from stepfast.testing.loop import moment
-from stepfast.workflow import Step, StepContext
+from stepfast.workflow import Step
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from stepfast.workflow import DEFAULT_TIMEOUT, Step, StepContext, current
+from stepfast.context import StepContext, current
+from stepfast.workflow import DEFAULT_TIMEOUT, Step
 
 
 @contextmanager

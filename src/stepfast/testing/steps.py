@@ -11,12 +11,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from stepfast.context import StepContext
 from stepfast.errors import StepCancelled, StepTimeout
 from stepfast.running import Ended, Pulse, Runner, Threads
 from stepfast.testing.calls import CallLog
 from stepfast.testing.loop import SimulatedLoop
 from stepfast.testing.points import Point, Points
-from stepfast.workflow import Step, StepContext
+from stepfast.workflow import Step
 
 HOLD = 1.0
 """Real seconds for which everything waits for a `def` step; one that is slower runs beside the rest."""
