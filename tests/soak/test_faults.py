@@ -147,14 +147,14 @@ def _fill(path: Path) -> None:
     registry = Registry([soaking.waiting, soaking.sleeping])
     with Runtime(registry, path, durability="process") as runtime:
 
-        async def start() -> None:
-            for number in range(WAITING):
-                kind = "waiting" if number % 2 == 0 else "sleeping"
-                await runtime.operations.start(kind, None, f"waiting-{number}")
+        async def start(number: int) -> None:
+            kind = "waiting" if number % 2 == 0 else "sleeping"
+            await runtime.operations.start(kind, None, f"waiting-{number}")
 
-        runtime.call(start())
-        until(lambda: not asyncio.run(_wakes(runtime)), 120.0)
+        async def start_all() -> None:
+            for first in range(0, WAITING, 500):
+                await asyncio.gather(*(start(number) for number in range(first, first + 500)))
 
-
-async def _wakes(runtime: Runtime) -> list[tuple[str, int]]:
-    return runtime._backend.outstanding()[1]
+        runtime.call(start_all())
+        while runtime._backend.outstanding()[1]:  # advances still to be made
+            time.sleep(0.25)

@@ -137,7 +137,17 @@ def test_a_crash_that_never_comes_fails_the_test() -> None:
             env.crash(before=pay, attempt=2)
             env.run(purchase, ORDER)
 
-    with pytest.raises(AssertionError, match=r"never come to pass: crash\(before='step', step='pay', attempt=2\)"):
+    with pytest.raises(AssertionError, match=r"never come to pass: crash\(before=pay, attempt=2, times=1\)"):
+        wrong()
+
+
+def test_every_crash_that_was_asked_for_must_come() -> None:
+    def wrong() -> None:
+        with Environment(purchase) as env:
+            env.crash(after="finish", times=2)
+            env.run(purchase, ORDER)
+
+    with pytest.raises(AssertionError, match=r"crash\(after='finish', attempt=1, times=2\)"):
         wrong()
 
 

@@ -63,7 +63,7 @@ def test_a_failing_test_shows_the_timeline(pytester: pytest.Pytester) -> None:
 def test_a_cue_that_never_came_is_an_error_of_the_test(pytester: pytest.Pytester) -> None:
     result = run(pytester, PASSES.replace("assert", "env.crash(before=double, attempt=2); assert"))
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["*never come to pass: crash(before='step', step='double', attempt=2)"])
+    result.stdout.fnmatch_lines(["*never come to pass: crash(before=double, attempt=2, times=1)"])
 
 
 def test_it_works_beside_xdist(pytester: pytest.Pytester) -> None:

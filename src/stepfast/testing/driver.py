@@ -83,6 +83,7 @@ class Driver:
             if goal():
                 return True
             if process.begin_next():
+                settled = False
                 await asyncio.sleep(0)
                 continue
             if until is not None and self.loop.time() >= until:
@@ -90,10 +91,10 @@ class Driver:
                     return False
                 settled = await self.loop.settle()
                 continue
-            due = [one for one in (until, process.agenda.due, self._cues[0][0] if self._cues else None) if one]
-            if not due and not process.busy:
+            times = (until, process.agenda.due, self._cues[0][0] if self._cues else None)
+            next_due = min((one for one in times if one is not None), default=None)
+            if next_due is None and not process.busy:
                 return False
-            next_due = min(due, default=None)
             try:
                 async with asyncio.timeout_at(next_due):
                     await process.bell.wait()

@@ -75,7 +75,7 @@ class Faults(Driven):
             "finish" (of the execution).
         at: instead of these, a number in `points`: to try them all, one after the other.
         step, attempt: of which step the claim or record is, and the first attempt that counts.
-        times: how often; an attempt that a crash has cut off is followed by the next one.
+        times: how often, all of which must come to pass; an attempt that was cut off is followed by the next.
         """
 
         def die(point: Point) -> None:
@@ -97,8 +97,9 @@ class Faults(Driven):
         else:
             raise TypeError(f"crash takes a step or one of {', '.join(get_args(Write))}, not {given!r}")
         name = None if step is None else checked_step(step).name
-        told = f"crash({side}={what!r}, step={name!r}, attempt={attempt})"
-        self._driver.points.add(Trigger(side, what, name, attempt, times, die, told))
+        told = f"{name}" if what == "step" else f"{what!r}" + (f", step={name}" if name else "")
+        told = f"crash({side}={told}, attempt={attempt}, times={times})"
+        self._driver.points.add(Trigger(side, what, name, attempt, times, die, told, every=True))
 
     @property
     def points(self) -> list[str]:

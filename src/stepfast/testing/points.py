@@ -42,7 +42,10 @@ class Point:
 
 @dataclass(slots=True, eq=False)
 class Trigger:
-    """Something that is to happen at a moment, `times` times; `attempt` is the first that counts."""
+    """Something that is to happen at a moment, `times` times; `attempt` is the first that counts.
+
+    every: each of the times must come to pass, not just one.
+    """
 
     side: Side
     what: str
@@ -51,6 +54,7 @@ class Trigger:
     times: int
     act: Callable[[Point], None]
     told: str
+    every: bool = False
     seen: set[str] = field(default_factory=set)
 
     def meets(self, point: Point) -> bool:
@@ -96,7 +100,7 @@ class Points:
 
     def pending(self) -> list[str]:
         """What was set and has never come to pass."""
-        unmet = [one.told for one in self.triggers if one.times > 0 and not one.seen]
+        unmet = [one.told for one in self.triggers if one.times > 0 and (one.every or not one.seen)]
         return unmet + [f"crash(at={number})" for number in self.crash_at]
 
 
