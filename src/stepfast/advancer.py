@@ -116,6 +116,8 @@ class Advancer:
         asked = (before & replay.outstanding.keys()) | {command.id for command in due}
         marked = Cursor(tuple(replay.applied), asked, execution.generation, cursor.revision)
         if marked == cursor:
+            if messages:  # sent and marked before, and lost since: sent again, with nothing to mark
+                await self._queue.send(messages)
             return True, cursor
         marked = replace(marked, revision=cursor.revision + 1)
         won = await self._store.put_cursor(execution.execution_id, marked, messages)

@@ -123,6 +123,9 @@ class WorkflowLoop(CommandLoop):
         return WorkflowFuture(self.number(), self)
 
     def create_task(self, coro: Any, *, name: Any = None, context: Any = None, **_: Any) -> WorkflowTask:
+        if self.discarded:
+            coro.close()
+            raise Closed
         return self.commands.new_task(coro, context, name)
 
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:  # type: ignore[override]

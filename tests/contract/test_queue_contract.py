@@ -30,6 +30,17 @@ def test_what_was_not_deleted_is_there_for_the_next_owner(backend: Any) -> None:
     assert [execution_id for execution_id, _ in wakes] == ["one"]
 
 
+def test_a_message_deleted_twice_takes_no_later_one_with_it(backend: Any) -> None:
+    """A handler that was overtaken deletes its message late: by then the number must mean nothing else."""
+    backend.run(backend.ports.send([(STEP, None)]))
+    (first,) = backend.messages
+    backend.ports.delete(first.seq)
+    backend.run(backend.ports.send([(TIMER, None)]))
+    backend.ports.delete(first.seq)
+    backend.run(backend.ports.send([]))
+    assert [one.delivery.message for one in backend.ports.outstanding()[0]] == [TIMER]
+
+
 def test_a_wake_that_came_during_an_advance_survives_it(backend: Any) -> None:
     backend.run(backend.ports.create(ONE))
     _, ((_, seq),) = backend.ports.outstanding()

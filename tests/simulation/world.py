@@ -145,6 +145,7 @@ class World:
         self.unavailable = (0.0, 0.0, 0.01)[seed // 5 % 3]
         self.outage = 1000.0 + (0, 60, 400)[seed % 5 % 3]
         self.cancelling = seed % 11 == 7
+        self.lossy = 0.2 if seed % 7 == 3 else 0.0
         self.now = 1000.0
         self.registry = Registry(WORKFLOWS.values())
         self.trace: list[str] = []
@@ -168,6 +169,10 @@ class World:
         self.backend.on_message = self._arrived
 
     def _arrived(self, stored: Stored) -> None:
+        if self.random.random() < self.lossy and stored.delivery.message.kind != "park":
+            self.trace.append(f"{self.now:9.2f} the message for {stored.delivery.message.command_id} is lost")
+            self.backend.delete(stored.seq)
+            return
         self.queue[stored.seq] = (stored.due, stored)
         if stored.delivery.message.kind == "park":
             self.parked.add(stored.delivery.message.generation)
@@ -254,7 +259,10 @@ class World:
         if isinstance(disposition, Delete | Refuse):
             del self.queue[seq]
             if isinstance(disposition, Refuse):
+                self.backend.refuse(seq)
                 self.dead_letters.append(stored.delivery.message)
+            else:
+                self.backend.delete(seq)
         elif isinstance(disposition, Later):
             self.queue[seq] = (disposition.at, stored)
 
@@ -273,6 +281,9 @@ class World:
     async def _signal(self, number: int) -> None:
         await self._engine()[2].signal(ID, "go", number, f"signal-{number}")
         self.promised[f"signal-{number}"] = number
+
+    async def _sweep(self) -> None:
+        await self._engine()[2].sweep()
 
     async def _redrive(self) -> None:
         letters, self.dead_letters = self.dead_letters, []
@@ -346,7 +357,12 @@ class World:
             if self.dead_letters:
                 return lambda: self._spawn("redrive", self._redrive())
             return lambda: self._spawn("resume", self._resume())
-        return self._send_signal if self.unsent and status == "RUNNING" else None
+        if self.unsent and status == "RUNNING":
+            return self._send_signal
+        if self.lossy and status == "RUNNING":
+            self.now += 60.0
+            return lambda: self._spawn("sweep", self._sweep())
+        return None
 
     def _spawn(self, name: str, handler: Coroutine[Any, Any, Any]) -> None:
         self.live.append((name, handler))

@@ -72,7 +72,8 @@ def promises(http: httpx.Client, account: Account) -> int:
         if first != second:
             account.violate(f"the history of {one.id} reads differently the second time")
         taken = Counter(event["signal_id"] for event in first["events"] if event["type"] == "signal-received")
-        if taken != Counter(f"signal-{number}" for number in one.signals):
+        # One that was sent without an answer may be there, too; each is there once.
+        if not {f"signal-{number}" for number in one.signals} <= taken.keys() or max(taken.values(), default=1) > 1:
             account.violate(f"{one.id} was sent the signals {one.signals} and has {dict(taken)}")
     return sum(one.count for one in account.executions.values())
 

@@ -61,7 +61,7 @@ CREATE TABLE history (
 );
 CREATE INDEX history_of ON history (execution_id, seq);
 CREATE TABLE messages (
-    seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, execution_id TEXT NOT NULL, command_id TEXT NOT NULL,
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, execution_id TEXT NOT NULL, command_id TEXT NOT NULL,
     generation INTEGER NOT NULL, pool TEXT NOT NULL, due REAL NOT NULL, sent_at REAL NOT NULL,
     dead INTEGER NOT NULL DEFAULT 0
 );

@@ -1,0 +1,61 @@
+"""What the README shows is so: its workflow runs, its commands exist, its files are there."""
+
+from __future__ import annotations
+
+import re
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stepfast.cli.app import app
+from stepfast.testing import Environment
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.fixture
+def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(code.splitlines()) < 40
+    (tmp_path / "readme_welcome.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    import readme_welcome  # type: ignore[import-not-found]
+
+    yield readme_welcome
+    del sys.modules["readme_welcome"]
+
+
+def test_the_first_workflow_takes_the_answer_that_comes(example: Any) -> None:
+    with Environment(example.welcome) as env:
+        env.fake(example.create_account, 7)
+        env.at(timedelta(days=2)).signal("answered", "hi", execution="ann")
+        run = env.run(example.welcome, {"email": "ann@example.com"}, execution_id="ann")
+        assert (run.status, run.result) == ("SUCCEEDED", "hi")
+        assert [call.input for call in run.calls(example.send_mail)] == [{"account": 7, "text": "Welcome!"}]
+
+
+def test_the_first_workflow_asks_again_when_nobody_answers(example: Any) -> None:
+    with Environment(example.welcome) as env:
+        env.fail(example.create_account, times=4, error=ConnectionError("down"))
+        env.fake(example.create_account, 7)
+        run = env.run(example.welcome, {"email": "ann@example.com"})
+        assert run.result == "silent"
+        assert len(run.calls(example.send_mail)) == 3
+        assert run.calls(example.create_account)[-1].attempt == 5
+
+
+def test_the_files_and_commands_it_names_exist() -> None:
+    for link in re.findall(r"\]\((docs/[^)]*)\)", README):
+        assert (ROOT / link).exists(), link
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make (\w+)", README, re.MULTILINE):
+        assert f"\n{target}:" in makefile
+    shell = "".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL))
+    commands = set(re.findall(r"^stepfast ([a-z-]+)", shell, re.MULTILINE))
+    assert commands == {"init", "dev", "run", "show", "signal", "dead-letters", "resume"}
+    known = {one.name for one in app.registered_commands} | {one.name for one in app.registered_groups}
+    assert commands <= known | {one.callback.__name__ for one in app.registered_commands if one.callback}
