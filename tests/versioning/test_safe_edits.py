@@ -58,7 +58,7 @@ def test_a_new_policy_counts_from_the_next_attempt_on(app: Versions, ran: list[s
 
         return w
 
-    app.reopen(pay(retry=Retry(max_attempts=2, initial=0.3, jitter="none"), timeout=30))
+    app.reopen(pay(retry=Retry(max_attempts=2, initial=2.0, jitter="none"), timeout=30))
     app.start("w")
     until(lambda: ran)
     app.reopen(pay(retry=Retry(max_attempts=4, initial=0.01), timeout=60, heartbeat=20, pool="money"))
@@ -246,7 +246,7 @@ def test_a_timer_in_flight_keeps_its_end(app: Versions) -> None:
 
     @workflow("w")
     async def old() -> str:
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(3.0)
         return "old"
 
     @workflow("w")
