@@ -258,7 +258,11 @@ class Operations:
 
 def _text(value: Any) -> str:
     try:
-        return json.dumps(value, allow_nan=False, ensure_ascii=False)
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        text.encode()
+        return text
+    except UnicodeEncodeError as error:
+        raise InvalidRequest("the text holds half a surrogate pair, which no UTF-8 can carry") from error
     except ValueError as error:
         raise InvalidRequest("NaN and Infinity are not JSON; leave the field out or send null") from error
 

@@ -155,6 +155,19 @@ def test_a_signal_is_checked_against_the_type_that_is_awaited(embedded: Any) -> 
     assert app.ends().result == '"book"'
 
 
+def test_half_a_surrogate_pair_is_refused(embedded: Any) -> None:
+    @workflow("waiting")
+    async def waiting() -> str:
+        return await signal("go", str)
+
+    app = embedded(waiting)
+    app.start("waiting")
+    with pytest.raises(InvalidRequest, match="surrogate"):
+        app.signal("go", "\ud800")
+    app.signal("go", "whole")
+    assert app.ends().result == '"whole"'
+
+
 def test_a_signal_that_does_not_fit_and_came_early_is_left_alone(embedded: Any) -> None:
     @workflow("approval")
     async def approval() -> int:
