@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import secrets
 from dataclasses import replace
 
 from stepfast.errors import StepInterrupted
@@ -59,7 +59,7 @@ def claim_of(
         status="RUNNING",
         revision=revision,
         attempt=held.attempt + 1,
-        token=uuid.uuid4().hex,
+        token=secrets.token_hex(8),
         lease=now + step.lease + LEASE_MARGIN,
         due=None,
         started_at=now,
@@ -92,7 +92,7 @@ def chained_record(execution: Execution, command: Command, chained: Chained, rec
         execution.generation,
         revision=record.revision if record else 0,
         attempt=1,
-        token=uuid.uuid4().hex,
+        token=secrets.token_hex(8),
         lease=chained.lease,
         input=command.input,
         first_at=chained.started_at,

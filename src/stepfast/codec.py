@@ -161,6 +161,12 @@ class Arguments:
         self.signature = inspect.signature(function)
         self._function = function
         self._where = where
+        parameters = self.signature.parameters.values()
+        self._plain = [one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
+        if len(self._plain) < len(parameters):
+            self._plain = []
+        self._needed = sum(one.default is one.empty for one in parameters)
+        self._variadic = [one.name for one in parameters if one.kind is one.VAR_POSITIONAL]
 
     @cached_property
     def codec(self) -> Codec:
@@ -186,18 +192,29 @@ class Arguments:
             _ = Codec(kind, f"{self._where} {name!r}").adapter
         _ = self.codec.adapter
 
-    def encode(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
-        """JSON text of the arguments; TypeError as for any wrong call, NotStorable as in Codec.encode."""
-        return self.codec.encode(dict(self.signature.bind(*args, **kwargs).arguments))[0]
+    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of a call by parameter name, in the order of the parameters; TypeError for a wrong call."""
+        if not kwargs and self._needed <= len(args) <= len(self._plain):
+            return dict(zip(self._plain, args, strict=False))  # what bind() makes of it, at a tenth of its cost
+        return dict(self.signature.bind(*args, **kwargs).arguments)
+
+    def encode(self, values: Mapping[str, Any]) -> str:
+        """JSON text of bound arguments; NotStorable as in Codec.encode."""
+        return self.codec.encode(values)[0]
 
     def decode(self, text: str) -> inspect.BoundArguments:
         """Arguments ready for the call, decoded anew each time so that attempts share nothing."""
         values = self.codec.decode(text)
-        bound = inspect.BoundArguments(self.signature, values)
-        for name, parameter in self.signature.parameters.items():
-            if parameter.kind is parameter.VAR_POSITIONAL and name in values:
+        for name in self._variadic:
+            if name in values:
                 values[name] = tuple(values[name])
-        return bound
+        return inspect.BoundArguments(self.signature, values)
+
+    def call(self, function: Callable[..., Any], bound: inspect.BoundArguments) -> Any:
+        """Calls a function of this signature with decoded arguments."""
+        if self._plain:
+            return function(**bound.arguments)
+        return function(*bound.args, **bound.kwargs)
 
 
 def hints_of(function: Callable[..., Any], where: str) -> dict[str, Any]:

@@ -160,15 +160,18 @@ class WorkflowLoop(CommandLoop):
     def run_until_blocked(self) -> bool:
         """Runs everything that can run without another result; False when there is no end to it."""
         ready = self.ready
+        if not ready:
+            return True
         with self.entered():
             for _ in range(SPIN):
                 if not ready:
                     return True
                 handle = ready.popleft()
                 if not handle.cancelled():
-                    # asyncio lets these two through; the task holds them as its exception as well.
-                    with contextlib.suppress(SystemExit, KeyboardInterrupt):
+                    try:
                         handle._run()
+                    except (SystemExit, KeyboardInterrupt):
+                        pass  # asyncio lets these two through; the task holds them as its exception as well
         return not ready
 
     def discard(self, coroutines: Iterable[Coroutine[Any, Any, Any]]) -> None:

@@ -94,7 +94,7 @@ class Execution:
     """The meta item: what an execution is and how it stands.
 
     `causes` are the commands behind a failure, which a resume re-opens; kept with it, since by then
-    the code may have been mended and fail no more.
+    the code may have been mended and fail no more. `resumed_at` is when this generation began, None for the first.
     """
 
     execution_id: str
@@ -108,6 +108,7 @@ class Execution:
     labels: Mapping[str, str] = field(default_factory=dict)
     ended_at: float | None = None
     causes: tuple[str, ...] = ()
+    resumed_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -248,12 +248,17 @@ class Operations:
                 results.append(Resumed(execution_id, False, str(error)))
         return results
 
-    async def sweep(self, after: str = "") -> str:
-        """Advances executions that nothing is under way for, from above this id; "" when all were seen."""
-        ids = await self._store.idle(SWEEP_BATCH, after)
+    async def sweep(self, after: str = "", every: float = 0.0, limit: int = SWEEP_BATCH) -> str:
+        """Advances up to `limit` executions that nothing is under way for, from this position on (rule 13).
+
+        Returns the position to go on from, "" when all were seen. every: seconds between two visits of one
+        execution, for a store that cannot tell whether messages are under way: then what an execution waits
+        for is sent again only once it is overdue.
+        """
+        ids, position = await self._store.idle(limit, after)
         for execution_id in ids:
             await self._advancer.advance(execution_id, resend=True)
-        return ids[-1] if len(ids) == SWEEP_BATCH else ""
+        return position
 
 
 def _text(value: Any) -> str:

@@ -96,10 +96,11 @@ class Store(Protocol):
     async def page(self, query: Query) -> Page:
         """A page of executions; InvalidRequest for a cursor that is not ours."""
 
-    async def idle(self, limit: int, after: str = "") -> Sequence[str]:
-        """Ids above `after`, in order, of RUNNING executions that nothing is under way for.
+    async def idle(self, limit: int, after: str = "") -> tuple[Sequence[str], str]:
+        """Ids of RUNNING executions that nothing is under way for, and the position to go on from.
 
-        May name others: an advance is harmless.
+        after: a position that an earlier call gave; "" begins anew, and is the position once all were named.
+        May name others, also those that something is under way for: an advance is harmless.
         """
 
 

@@ -53,7 +53,9 @@ def rewind(workflow: Workflow[..., Any], snapshot: Snapshot, now: float) -> Rewi
         for id in reopen
     )
     return Rewind(
-        replace(execution, status="RUNNING", generation=generation, error=None, causes=(), ended_at=None),
+        replace(
+            execution, status="RUNNING", generation=generation, error=None, causes=(), ended_at=None, resumed_at=now
+        ),
         replace(cursor, applied=applied, revision=cursor.revision + 1) if cursor.revision else None,
         opened,
         tuple(_history(snapshot, [records[one.id] for one in opened], now)),

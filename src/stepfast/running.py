@@ -9,8 +9,9 @@ import asyncio
 import contextvars
 import inspect
 import queue
+import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,6 +120,9 @@ class Runner:
         scope = contextvars.copy_context()
         scope.run(current.set, context)
         running = self._start(step, arguments, scope)
+        if running.done():
+            quick: Ended = running.result()
+            return quick
         loop = asyncio.get_running_loop()
         began = beaten = loop.time()
         period = WATCH if step.heartbeat is None else min(WATCH, step.heartbeat / 3)
@@ -143,20 +147,20 @@ class Runner:
     def _start(
         self, step: Step[..., Any], arguments: inspect.BoundArguments, scope: contextvars.Context
     ) -> asyncio.Future[Any]:
-        function = step.function
+        call, function = step.arguments.call, step.function
         if step.is_async:
 
             async def attempt() -> Ended:
                 try:
-                    return Ended(await function(*arguments.args, **arguments.kwargs))
+                    return Ended(await call(function, arguments))
                 except BaseException as error:  # SystemExit must not end the loop
                     return Ended(error=error)
 
-            return asyncio.get_running_loop().create_task(attempt(), context=scope)
+            return _begun(attempt(), scope)
 
         def attempt_in_thread() -> Ended:
             try:
-                return Ended(scope.run(function, *arguments.args, **arguments.kwargs))
+                return Ended(scope.run(call, function, arguments))
             except BaseException as error:
                 return Ended(error=error)
 
@@ -169,3 +173,21 @@ class Runner:
             running.cancel()
             await asyncio.wait({running}, timeout=GRACE)
         return Ended(error=error)
+
+
+def _begun(coroutine: Coroutine[Any, Any, Ended], scope: contextvars.Context) -> asyncio.Task[Ended]:
+    """A task that has run until it waits for something, or to its end: what never waits costs no turn of the loop."""
+    loop = asyncio.get_running_loop()
+    if sys.version_info >= (3, 12):
+        return asyncio.Task(coroutine, loop=loop, context=scope, eager_start=True)
+    task = loop.create_task(coroutine, context=scope)
+    ready, outer = getattr(loop, "_ready", None), asyncio.current_task()
+    if not ready or outer is None:
+        return task  # not one of asyncio's own loops: it begins at the next turn
+    first = ready.pop()
+    asyncio.tasks._leave_task(loop, outer)
+    try:
+        first._run()
+    finally:
+        asyncio.tasks._enter_task(loop, outer)
+    return task

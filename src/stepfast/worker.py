@@ -10,7 +10,6 @@ import math
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from stepfast.claims import LEASE_MARGIN, busy_until, chained_record, claim_of, end_of_chain
 from stepfast.codec import digest
@@ -33,7 +32,6 @@ from stepfast.running import Ended, Pulse, Runner
 from stepfast.workflow import Step
 
 log = logging.getLogger(__name__)
-step_log = logging.getLogger("stepfast.step")
 
 SKEW = 2.0
 """Seconds that clocks of two machines may differ."""
@@ -284,23 +282,14 @@ class Worker:
         step, record, command = run.step, run.record, run.command
         pulse, extended = Pulse(), self._clock.now()
         input = record.input or "{}"
-        key = digest(f"{run.execution.execution_id}/{command.id}/{input}")
         context = StepContext(
             execution_id=run.execution.execution_id,
             step_id=command.id,
             attempt=record.attempt,
             generation=record.generation,
-            idempotency_key=f"{run.execution.execution_id}-{key}",
-            deadline=datetime.fromtimestamp((record.started_at or extended) + step.timeout, UTC),
-            logger=logging.LoggerAdapter(
-                step_log,
-                {
-                    "execution_id": run.execution.execution_id,
-                    "step_id": command.id,
-                    "attempt": record.attempt,
-                },
-            ),
+            deadline_at=(record.started_at or extended) + step.timeout,
             beat=pulse.beat,
+            make_key=lambda: _idempotency_key(run.execution.execution_id, command.id, input),
         )
 
         async def watch(alive: bool) -> str | None:
@@ -335,14 +324,16 @@ class Worker:
     def _outcome(self, run: _Run, ended: Ended) -> Record:
         """The record of an attempt's end: SUCCEEDED, RETRYING until a time, or FAILED."""
         step, now = run.step, self._clock.now()
-        record = replace(run.record, revision=run.record.revision + 1, lease=None, due=None)
-        error = ended.error
+        revision, error = run.record.revision + 1, ended.error
         if error is None:
             try:
                 text, _ = step.result.encode(ended.value)
-                return replace(record, status="SUCCEEDED", output=text, ended_at=now)
+                return replace(
+                    run.record, status="SUCCEEDED", output=text, ended_at=now, revision=revision, lease=None, due=None
+                )
             except NotStorable as refused:
                 error = refused
+        record = replace(run.record, revision=revision, lease=None, due=None)
         failure = replace(describe_error(error), step=step.name)
         delay = None
         if not (step.at_most_once and isinstance(error, StepTimeout)):
@@ -354,3 +345,7 @@ class Worker:
             return replace(record, status="FAILED", error=failure, ended_at=now)
         record = close_attempt(record, now, failure, now + delay)
         return replace(record, status="RETRYING", error=failure, due=now + delay)
+
+
+def _idempotency_key(execution_id: str, id: str, input: str) -> str:
+    return f"{execution_id}-{digest(f'{execution_id}/{id}/{input}')}"

@@ -36,7 +36,7 @@ Seconds = float | timedelta
 class Commands(Protocol):
     """What a replay offers to the workflow code that it runs."""
 
-    def step(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Awaitable[Any]: ...
+    def step(self, step: Step[..., Any], arguments: dict[str, Any]) -> Awaitable[Any]: ...
     def signal(self, name: str, codec: Codec) -> Awaitable[Any]: ...
     def now(self) -> float: ...
     def entropy(self, use: str) -> bytes: ...
@@ -129,8 +129,7 @@ class Step(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[object, None, R]:
         if in_workflow() is None:
             return cast("Coroutine[object, None, R]", self.function(*args, **kwargs))
-        self.arguments.signature.bind(*args, **kwargs)  # a wrong call fails where it stands
-        return StepCall(self, args, kwargs)
+        return StepCall(self, self.arguments.bind(args, kwargs))  # a wrong call fails where it stands
 
     def __repr__(self) -> str:
         return f"<step {self.name!r}>"
@@ -139,9 +138,9 @@ class Step(Generic[P, R]):
 class StepCall(Coroutine[object, None, R]):
     """The coroutine of one step call in a workflow; the command is issued when it is first awaited."""
 
-    def __init__(self, step: Step[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def __init__(self, step: Step[..., R], arguments: dict[str, Any]) -> None:
         self.step = step
-        self._inner: Coroutine[Any, Any, R] = _asked(step, args, kwargs)
+        self._inner: Coroutine[Any, Any, R] = _asked(step, arguments)
         self._loop = asyncio._get_running_loop()
         self._started = False
 
@@ -176,8 +175,8 @@ class StepCall(Coroutine[object, None, R]):
                 )
 
 
-async def _asked(step: Step[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
-    return cast(R, await _commands(f"step {step.name!r}").step(step, args, kwargs))
+async def _asked(step: Step[..., R], arguments: dict[str, Any]) -> R:
+    return cast(R, await _commands(f"step {step.name!r}").step(step, arguments))
 
 
 class _StepDecorator(Protocol):

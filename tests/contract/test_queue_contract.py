@@ -85,6 +85,6 @@ def test_idle_names_running_executions_that_nothing_is_under_way_for(backend: An
     backend.run(backend.ports.send([(replace(STEP, execution_id="parked"), None)]))
     backend.ports.refuse(backend.messages[-1].seq)
     backend.run(backend.ports.send([]))  # all of the above is written
-    assert backend.run(backend.ports.idle(10)) == ["idle", "parked"]
-    assert backend.run(backend.ports.idle(1)) == ["idle"]
-    assert backend.run(backend.ports.idle(10, "idle")) == ["parked"]
+    assert backend.run(backend.ports.idle(10)) == (["idle", "parked"], "")
+    assert backend.run(backend.ports.idle(1)) == (["idle"], "idle")
+    assert backend.run(backend.ports.idle(10, "idle")) == (["parked"], "")

@@ -368,7 +368,8 @@ class StoreMachine(RuleBasedStateMachine):
         busy |= {id for id, seqs in self.wakes.items() if seqs}
         running = [id for id, items in self.held.items() if items.execution.status == "RUNNING"]
         free = sorted((id for id in running if id not in busy and id.encode() > after.encode()), key=str.encode)
-        assert self.call(self.backend.idle(limit, after)) == free[:limit]
+        position = free[limit - 1] if len(free) >= limit else ""
+        assert self.call(self.backend.idle(limit, after)) == (free[:limit], position)
 
     # -- the comparison ----------------------------------------------------------------------------------
 

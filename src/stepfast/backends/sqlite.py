@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from stepfast.backends import sqlite_rows as rows
+from stepfast.backends.sqlite_changes import Changes
 from stepfast.backends.sqlite_file import SqliteFile, Transaction
 from stepfast.errors import InvalidRequest
 from stepfast.model import Cursor, Event, Execution, Message, Record, Signal, Snapshot
@@ -36,6 +37,7 @@ class SqliteBackend:
         self._file = file
         self._clock = clock
         self._opened_at = clock.now()
+        self._changes = Changes()
         self.on_message: Callable[[Stored], None] = lambda stored: None
         self.on_wake: Callable[[str, int], None] = lambda execution_id, seq: None
 
@@ -54,18 +56,17 @@ class SqliteBackend:
         return rows.execution(row) if row else None
 
     async def load(self, execution_id: str, since: int = 0) -> Snapshot | None:
-        where = "WHERE execution_id = ?" if since == 0 else "WHERE execution_id = ? AND changed > ?"
-        values = (execution_id,) if since == 0 else (execution_id, since)
+        # Before the file is read: what is written in between counts as changed after the mark.
+        mark, changed = self._changes.since(execution_id, since)
         with self._file.reading() as db:
             row = db.execute(f"{rows.SELECT_EXECUTION} WHERE execution_id = ?", (execution_id,)).fetchone()
             if row is None:
                 return None
-            # The mark is read first: what is written later counts as changed after it.
-            mark = db.execute(rows.SELECT_MARK, (execution_id,)).fetchone()[0] or 0
-            commands = db.execute(f"{rows.SELECT_RECORD} {where}", values).fetchall()
+            if changed is None:
+                commands = db.execute(f"{rows.SELECT_RECORD} WHERE execution_id = ?", (execution_id,)).fetchall()
             cursor = db.execute(f"{rows.SELECT_CURSOR} WHERE execution_id = ?", (execution_id,)).fetchone()
             signals = db.execute(f"{rows.SELECT_SIGNAL} WHERE execution_id = ?", (execution_id,)).fetchall()
-        records = (rows.record(one, self._opened_at) for one in commands)
+        records = changed if changed is not None else [rows.record(one, self._opened_at) for one in commands]
         return Snapshot(
             rows.execution(row),
             rows.cursor(cursor) if cursor else Cursor(),
@@ -115,7 +116,7 @@ class SqliteBackend:
         found = found[: query.limit]
         return Page(tuple(found), _cursor_after(found[-1]) if more else None)
 
-    async def idle(self, limit: int, after: str = "") -> Sequence[str]:
+    async def idle(self, limit: int, after: str = "") -> tuple[Sequence[str], str]:
         with self._file.reading() as db:
             found = db.execute(
                 "SELECT execution_id FROM executions AS e WHERE status = 'RUNNING' AND execution_id > ? "
@@ -124,7 +125,8 @@ class SqliteBackend:
                 "ORDER BY execution_id LIMIT ?",
                 (after, limit),
             ).fetchall()
-        return [one for (one,) in found]
+        ids = [one for (one,) in found]
+        return ids, ids[-1] if len(ids) == limit else ""
 
     # -- Store: writing ------------------------------------------------------------------------------------
 
@@ -142,11 +144,12 @@ class SqliteBackend:
         return await self._file.write(run)
 
     async def put_record(self, execution_id: str, record: Record, *, wake: bool) -> bool:
-        values = rows.record_values(execution_id, record)
+        sql, values = rows.record_write(execution_id, record)
 
         def run(tx: Transaction) -> bool:
-            if not _put_record(tx, record, values):
+            if tx.execute(sql, values).rowcount != 1:
                 return False
+            tx.after.append(lambda: self._changes.note(execution_id, record))
             if wake:
                 self._wake(tx, execution_id)
             return True
@@ -167,7 +170,11 @@ class SqliteBackend:
         return await self._file.write(run)
 
     async def finish(self, execution: Execution) -> bool:
-        return await self._file.write(lambda tx: _put_status(tx, execution, "RUNNING", execution.generation))
+        def run(tx: Transaction) -> bool:
+            tx.after.append(lambda: self._changes.forget(execution.execution_id))
+            return _put_status(tx, execution, "RUNNING", execution.generation)
+
+        return await self._file.write(run)
 
     async def cancel(self, execution: Execution, records: Sequence[Record]) -> bool:
         def run(tx: Transaction) -> bool:
@@ -175,7 +182,7 @@ class SqliteBackend:
                 return False
             if not _put_status(tx, execution, "RUNNING", execution.generation):
                 return False
-            _put_records(tx, execution.execution_id, records)
+            self._put_records(tx, execution.execution_id, records)
             return True
 
         return await self._file.write(run)
@@ -194,7 +201,7 @@ class SqliteBackend:
                 return False
             if cursor is not None:
                 _put_cursor(tx, cursor, rows.cursor_values(id, cursor))
-            _put_records(tx, id, records)
+            self._put_records(tx, id, records)
             for event in history:
                 tx.execute(
                     "INSERT INTO history (execution_id, at, type, command, details) VALUES (?, ?, ?, ?, ?)",
@@ -219,6 +226,11 @@ class SqliteBackend:
             return Signal(*held.fetchone())
 
         return await self._file.write(run)
+
+    def _put_records(self, tx: Transaction, execution_id: str, records: Sequence[Record]) -> None:
+        for record in records:
+            tx.execute(*rows.record_write(execution_id, record))
+            tx.after.append(partial(self._changes.note, execution_id, record))
 
     def _wake(self, tx: Transaction, execution_id: str) -> None:
         seq = tx.execute("INSERT INTO wakes (execution_id) VALUES (?)", (execution_id,)).lastrowid
@@ -271,18 +283,6 @@ class SqliteBackend:
 
 def _run(tx: Transaction, sql: str, values: tuple[Any, ...]) -> None:
     tx.execute(sql, values)
-
-
-def _put_record(tx: Transaction, record: Record, values: dict[str, Any]) -> bool:
-    mark = tx.execute(rows.SELECT_MARK, (values["execution_id"],)).fetchone()[0] or 0
-    values["changed"] = mark + 1
-    sql = rows.INSERT_RECORD if record.revision == 1 else rows.UPDATE_RECORD
-    return tx.execute(sql, values).rowcount == 1
-
-
-def _put_records(tx: Transaction, execution_id: str, records: Sequence[Record]) -> None:
-    for record in records:
-        _put_record(tx, record, rows.record_values(execution_id, record))
 
 
 def _put_cursor(tx: Transaction, cursor: Cursor, values: dict[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from stepfast.ports import Delivery
 
 _EXECUTION = (
     "execution_id", "workflow", "status", "generation", "input", "result", "error", "causes", "labels",
-    "created_at", "ended_at",
+    "created_at", "ended_at", "resumed_at",
 )  # fmt: skip
 _RECORD = tuple("chained" if one.name == "then" else one.name for one in fields(Record))
 _CURSOR = ("applied", "dispatched", "generation", "revision")
@@ -31,14 +31,18 @@ SELECT_EXECUTION = f"SELECT {', '.join(_EXECUTION)} FROM executions"
 INSERT_EXECUTION = _insert("executions", _EXECUTION)
 UPDATE_EXECUTION = _update(
     "executions",
-    ("status", "generation", "result", "error", "causes", "ended_at"),
+    ("status", "generation", "result", "error", "causes", "ended_at", "resumed_at"),
     "execution_id = :execution_id AND status = :if_status AND generation = :if_generation",
 )
 SELECT_RECORD = f"SELECT {', '.join(_RECORD)} FROM commands"
-SELECT_MARK = "SELECT max(changed) FROM commands WHERE execution_id = ?"
-INSERT_RECORD = _insert("commands", ("execution_id", *_RECORD, "changed"))
-UPDATE_RECORD = _update(
-    "commands", (*_RECORD, "changed"), "execution_id = :execution_id AND id = :id AND revision = :revision - 1"
+_RECORD_ROW = ("execution_id", *_RECORD)
+INSERT_RECORD = (
+    f"INSERT INTO commands ({', '.join(_RECORD_ROW)}) VALUES ({', '.join('?' * len(_RECORD_ROW))})"
+    " ON CONFLICT DO NOTHING"
+)
+UPDATE_RECORD = (
+    f"UPDATE commands SET ({', '.join(_RECORD_ROW)}) = ({', '.join('?' * len(_RECORD_ROW))})"
+    " WHERE execution_id = ? AND id = ? AND revision = ?"
 )
 SELECT_CURSOR = f"SELECT {', '.join(_CURSOR)} FROM cursors"
 INSERT_CURSOR = _insert("cursors", ("execution_id", *_CURSOR))
@@ -74,30 +78,40 @@ def execution_values(execution: Execution) -> dict[str, Any]:
 
 def record(row: tuple[Any, ...], opened_at: float) -> Record:
     """The record of a row; claims older than `opened_at` were a dead process's, so their lease is over."""
-    held = dict(zip(_RECORD, row, strict=True))
-    held["error"] = _failure(held["error"])
-    chained = held.pop("chained")
+    (
+        id, kind, name, status, generation, revision, attempt, interrupted, token, lease, due, input, output, error,
+        first_at, started_at, ended_at, chained, signal, attempts,
+    ) = row  # fmt: skip
     then = Chained(*json.loads(chained)) if chained else None
     if then is not None and then.started_at < opened_at:
         then = replace(then, lease=0.0)
-    if held["status"] == "RUNNING" and (held["started_at"] or 0.0) < opened_at:
-        held["lease"] = 0.0
-    past = json.loads(held["attempts"]) if held["attempts"] else ()
-    held["attempts"] = tuple(Attempt(**{**one, "error": one["error"] and Failure(**one["error"])}) for one in past)
-    return Record(then=then, **held)
+    if status == "RUNNING" and (started_at or 0.0) < opened_at:
+        lease = 0.0
+    past = tuple(map(_attempt, json.loads(attempts))) if attempts else ()
+    return Record(
+        id, kind, name, status, generation, revision, attempt, interrupted, token, lease, due, input, output,
+        _failure(error), first_at, started_at, ended_at, then, signal, past,
+    )  # fmt: skip
 
 
-def record_values(execution_id: str, record: Record) -> dict[str, Any]:
-    values: dict[str, Any] = {name: getattr(record, name) for name in _RECORD if name != "chained"}
-    values["execution_id"] = execution_id
-    values["changed"] = 0
-    values["error"] = _failure_text(record.error)
+def _attempt(held: dict[str, Any]) -> Attempt:
+    return Attempt(**{**held, "error": held["error"] and Failure(**held["error"])})
+
+
+def record_write(execution_id: str, record: Record) -> tuple[str, tuple[Any, ...]]:
+    """The statement that writes a record if the stored one has the revision before it, and its values."""
     then = record.then
-    values["chained"] = (
-        json.dumps([then.id, then.lease, then.generation, then.digest, then.started_at]) if then else None
-    )
-    values["attempts"] = json.dumps([asdict(one) for one in record.attempts]) if record.attempts else None
-    return values
+    row = (
+        execution_id, record.id, record.kind, record.name, record.status, record.generation, record.revision,
+        record.attempt, record.interrupted, record.token, record.lease, record.due, record.input, record.output,
+        _failure_text(record.error), record.first_at, record.started_at, record.ended_at,
+        json.dumps((then.id, then.lease, then.generation, then.digest, then.started_at)) if then else None,
+        record.signal,
+        json.dumps([asdict(one) for one in record.attempts]) if record.attempts else None,
+    )  # fmt: skip
+    if record.revision == 1:
+        return INSERT_RECORD, row
+    return UPDATE_RECORD, (*row, execution_id, record.id, record.revision - 1)
 
 
 def cursor(row: tuple[Any, ...]) -> Cursor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -38,13 +37,9 @@ def step_context(
         step_id=id,
         attempt=attempt,
         generation=generation,
-        idempotency_key=idempotency_key or f"{execution_id}-{id}",
-        deadline=deadline or datetime.now(UTC) + timedelta(seconds=timeout),
-        logger=logging.LoggerAdapter(
-            logging.getLogger("stepfast.step"),
-            {"execution_id": execution_id, "step_id": id, "attempt": attempt},
-        ),
+        deadline_at=(deadline or datetime.now(UTC) + timedelta(seconds=timeout)).timestamp(),
         beat=heartbeat,
+        make_key=lambda: idempotency_key or f"{execution_id}-{id}",
     )
     token = current.set(context)
     try:

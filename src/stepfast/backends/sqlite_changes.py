@@ -1,0 +1,71 @@
+"""Which records were written since a moment, in memory: all writes of a file pass through its one owner.
+
+A hint and never the truth: what it does not know is read from the file.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from stepfast.model import Record
+
+MOST = 20_000
+"""Records kept, of all executions together."""
+
+
+@dataclass(slots=True)
+class _Log:
+    """Every record of one execution written after `start`, in order, each with its number."""
+
+    start: int
+    entries: list[tuple[int, Record]] = field(default_factory=list)
+
+
+class Changes:
+    """Numbers every write of a record once it is committed; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._number = 1  # marks begin above 0, which asks for everything
+        self._floor = 0  # an execution without a log has not changed after this
+        self._logs: OrderedDict[str, _Log] = OrderedDict()
+        self._kept = 0
+
+    def note(self, execution_id: str, record: Record) -> None:
+        """Takes down a committed write."""
+        with self._lock:
+            self._number += 1
+            log = self._logs.get(execution_id)
+            if log is None:
+                log = self._logs[execution_id] = _Log(self._floor)
+            log.entries.append((self._number, record))
+            self._kept += 1
+            while self._kept > MOST:
+                self._kept -= len(self._logs.popitem(last=False)[1].entries)
+                self._floor = self._number
+
+    def forget(self, execution_id: str) -> None:
+        """Drops what is known of an execution that has ended."""
+        with self._lock:
+            log = self._logs.pop(execution_id, None)
+            if log is not None:
+                self._kept -= len(log.entries)
+                self._floor = self._number
+
+    def since(self, execution_id: str, mark: int) -> tuple[int, list[Record] | None]:
+        """The mark of now, and what was written after the one given; None where that is not known."""
+        with self._lock:
+            log = self._logs.get(execution_id)
+            if mark == 0 or mark < (self._floor if log is None else log.start):
+                return self._number, None
+            if log is None:
+                return self._number, []
+            self._logs.move_to_end(execution_id)
+            found = []
+            for number, record in reversed(log.entries):
+                if number <= mark:
+                    break
+                found.append(record)
+            return self._number, found[::-1]
