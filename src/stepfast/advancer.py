@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
+import math
 from dataclasses import dataclass, replace
 
 from stepfast.errors import InvalidRequest
 from stepfast.finish import finish
+from stepfast.live import Live, LiveReplays
 from stepfast.model import Cursor, Execution, Message, MessageKind, Record, Signal, Snapshot
 from stepfast.ports import Clock, Queue, Store
 from stepfast.registry import Registry
@@ -15,49 +16,51 @@ from stepfast.replay import Command, Replay
 
 log = logging.getLogger(__name__)
 
+GRACE = 60.0
+"""Seconds in which what was sent usually shows, before a sweep that cannot see messages sends it again."""
+
 
 @dataclass(frozen=True, slots=True)
-class _Live:
-    """A replay that has come as far as this cursor and the records up to this mark."""
+class Resend:
+    """What a sweep sends again: all that is outstanding and not under way.
 
-    replay: Replay
-    cursor: Cursor
-    mark: int
+    every: seconds between two visits of one execution, for a store that cannot tell whether messages are
+    under way. What was sent before is then sent again only when it is overdue, and the longer it is
+    overdue the more seldom: a queue that is merely long must not grow by being asked after.
+    """
 
-    def goes_on_with(self, snapshot: Snapshot | None) -> bool:
-        return (
-            snapshot is not None
-            and snapshot.execution.status == "RUNNING"
-            and snapshot.execution.generation == self.replay.execution.generation
-            and snapshot.cursor == self.cursor
-        )
+    every: float = 0.0
+
+    def wanted(self, overdue: float) -> bool:
+        """Whether something that has been overdue for so many seconds is sent again at this visit."""
+        if self.every <= 0:
+            return True
+        before = overdue - 1.5 * self.every  # visits are not quite regular
+        if overdue < GRACE or before <= 0:
+            return overdue >= GRACE
+        return math.floor(math.log2(overdue / self.every)) > math.floor(math.log2(before / self.every))
 
 
 class Advancer:
     """Extends the order of results and sends what is outstanding; any number of passes is harmless.
 
-    Replays of executions with several commands outstanding are kept alive, and go on with what has
-    changed since. They are a hint: used only while generation and cursor are as they left them, and
-    dropped at will. `keep` is how many.
+    lives: live replays of executions, kept between passes; shared with the worker of the same process.
     """
 
-    def __init__(self, store: Store, queue: Queue, clock: Clock, registry: Registry, keep: int = 200) -> None:
+    def __init__(
+        self, store: Store, queue: Queue, clock: Clock, registry: Registry, lives: LiveReplays | None = None
+    ) -> None:
         self._store, self._queue, self._clock, self._registry = store, queue, clock, registry
-        self._live: OrderedDict[str, _Live] = OrderedDict()
-        self._keep = keep
+        self._lives = lives or LiveReplays()
 
-    async def advance(self, execution_id: str, *, resend: bool = False) -> None:
+    async def advance(self, execution_id: str, *, resend: Resend | None = None) -> None:
         """Advances until nothing is left to decide; `resend` sends again what was sent before (rule 13).
 
         An execution whose workflow is not deployed is left as it is: it waits for a deployment that
         has the workflow, and the sweep finds it then.
         """
         while True:
-            live = self._live.pop(execution_id, None)  # while it is used here, it is nobody else's
-            snapshot = await self._store.load(execution_id, live.mark if live else 0)
-            if live is not None and not live.goes_on_with(snapshot):
-                live.replay.close()
-                live, snapshot = None, await self._store.load(execution_id)
+            snapshot, live = await self._lives.load(self._store, execution_id)
             if snapshot is None or snapshot.execution.status != "RUNNING":
                 return
             workflow = self._registry.get(snapshot.execution.workflow)
@@ -69,48 +72,40 @@ class Advancer:
                 )
                 return
             replay = live.replay if live else Replay(workflow, snapshot.execution)
-            kept = False
+            going = Live(replay, snapshot.cursor, snapshot.mark)
             try:
                 replay.advance(snapshot.records, snapshot.cursor.applied, extend=True)
                 done, cursor = await self._pass(snapshot, replay, resend)
-                if done and len(replay.outstanding) > 1 and not replay.finished and cursor is not None:
-                    kept = self._keep_live(execution_id, _Live(replay, cursor, snapshot.mark))
                 if done:
+                    if not replay.finished:
+                        going.cursor = cursor
+                        self._lives.put(execution_id, going)
                     return
             finally:
-                if not kept:
-                    replay.close()
+                going.close()
 
     def forget(self) -> None:
         """Closes the replays that are kept; the next advances load what they need."""
-        while self._live:
-            self._live.popitem()[1].replay.close()
+        self._lives.clear()
 
-    def _keep_live(self, execution_id: str, live: _Live) -> bool:
-        self._live[execution_id] = live
-        if len(self._live) > self._keep:
-            _, dropped = self._live.popitem(last=False)
-            dropped.replay.close()
-        return True
-
-    async def _pass(self, snapshot: Snapshot, replay: Replay, resend: bool) -> tuple[bool, Cursor | None]:
+    async def _pass(self, snapshot: Snapshot, replay: Replay, resend: Resend | None) -> tuple[bool, Cursor]:
         """True when done, False to start over on what is stored by now; and the cursor it left stored."""
         execution, cursor = snapshot.execution, snapshot.cursor
         decided = len(replay.applied) == len(cursor.applied)
         if replay.finished and decided:
             await finish(self._store, self._queue, self._clock, execution, replay)
-            return True, None
+            return True, cursor
         if replay.stale:
-            return False, None
+            return False, cursor
         if (taken := self._take_signal(snapshot, replay)) is not None:
             await self._store.put_record(execution.execution_id, taken, wake=True)
-            return False, None
+            return False, cursor
         due = self._due(snapshot, replay, resend)
         messages = [(_message(execution, command, len(replay.outstanding) > 1), command.due) for command in due]
         if decided and len(replay.outstanding) <= 1:
             if messages:
                 await self._queue.send(messages)
-            return True, None  # no choice was made and none is open: nothing to remember
+            return True, cursor  # no choice was made and none is open: nothing to remember
         # Order and dispatched ids in one compare-and-set, after the sends: marked means sent.
         before = cursor.dispatched if cursor.generation == execution.generation else frozenset()
         asked = (before & replay.outstanding.keys()) | {command.id for command in due}
@@ -152,25 +147,38 @@ class Advancer:
                     )
         return None
 
-    def _due(self, snapshot: Snapshot, replay: Replay, resend: bool) -> list[Command]:
+    def _due(self, snapshot: Snapshot, replay: Replay, resend: Resend | None) -> list[Command]:
         """The commands that are outstanding and not under way."""
         if replay.finished:
             return []
         generation, now = snapshot.execution.generation, self._clock.now()
-        sent = frozenset[str]() if resend or snapshot.cursor.generation != generation else snapshot.cursor.dispatched
+        sent = snapshot.cursor.dispatched if snapshot.cursor.generation == generation else frozenset[str]()
+        marks = len(replay.outstanding) > 1  # a command that is alone is not marked when it is sent
+        sign = _last_sign(snapshot, replay) if resend is not None else 0.0
 
-        def under_way(command: Command) -> bool:
-            record = replay.records.get(command.id)
-            if record is None or record.generation != generation or record.status == "OPEN":
-                chained = replay.chained.get(command.id)
-                return chained is not None and not (resend and chained.lease <= now)
-            return record.recorded or not (resend and max(record.lease or 0.0, record.due or 0.0) <= now)
+        def wanted(command: Command) -> bool:
+            if command.kind == "signal":
+                return False
+            record, claim = replay.records.get(command.id), replay.chained.get(command.id)
+            if record is not None and record.generation == generation and record.status != "OPEN":
+                if record.recorded:
+                    return False
+                claimed, until = True, max(record.lease or 0.0, record.due or 0.0)
+            else:
+                claimed, until = claim is not None, claim.lease if claim else 0.0
+            if resend is None or until > now:
+                return not claimed and command.id not in sent
+            if marks and not claimed and command.id not in sent:
+                return True
+            return resend.wanted(now - max(until, command.due or 0.0, sign))
 
-        return [
-            command
-            for command in replay.outstanding.values()
-            if command.kind != "signal" and command.id not in sent and not under_way(command)
-        ]
+        return [command for command in replay.outstanding.values() if wanted(command)]
+
+
+def _last_sign(snapshot: Snapshot, replay: Replay) -> float:
+    """When the execution was last seen to go on."""
+    records = (max(one.ended_at or 0.0, one.started_at or 0.0) for one in replay.records.values())
+    return max(snapshot.execution.created_at, snapshot.execution.resumed_at or 0.0, *records)
 
 
 def _fits(command: Command, signal: Signal) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import replace
 
 from stepfast.errors import StepInterrupted
-from stepfast.model import Chained, Execution, Failure, Record, Snapshot, close_attempt
+from stepfast.model import Chained, Execution, Failure, Record, close_attempt
 from stepfast.replay import Command
 
 LEASE_MARGIN = 10.0
@@ -15,11 +16,11 @@ MAX_INTERRUPTED = 10
 """Attempts of one step that may be cut off by dying workers before the step fails."""
 
 
-def end_of_chain(snapshot: Snapshot, id: str) -> tuple[str, Chained | None]:
+def end_of_chain(records: Mapping[str, Record], generation: int, id: str) -> tuple[str, Chained | None]:
     """A message leads to the end of the chain that it started."""
     chained: Chained | None = None
-    while (record := snapshot.records.get(id)) is not None and record.then is not None:
-        if record.then.generation != snapshot.execution.generation:
+    while (record := records.get(id)) is not None and record.then is not None:
+        if record.then.generation != generation:
             break
         chained = record.then
         id = chained.id

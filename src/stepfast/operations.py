@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from stepfast.advancer import Advancer
+from stepfast.advancer import Advancer, Resend
 from stepfast.errors import (
     ExecutionConflict,
     ExecutionNotFound,
@@ -257,7 +257,7 @@ class Operations:
         """
         ids, position = await self._store.idle(limit, after)
         for execution_id in ids:
-            await self._advancer.advance(execution_id, resend=True)
+            await self._advancer.advance(execution_id, resend=Resend(every))
         return position
 
 

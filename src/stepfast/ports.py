@@ -57,8 +57,11 @@ class Store(Protocol):
     async def peek(self, execution_id: str, command_id: str) -> tuple[Execution, Record | None] | None:
         """The meta item and one record."""
 
-    async def put_record(self, execution_id: str, record: Record, *, wake: bool) -> bool:
-        """Writes a record if the stored one has the revision before it (none stored: revision 1)."""
+    async def put_record(self, execution_id: str, record: Record, *, wake: bool, end: Execution | None = None) -> bool:
+        """Writes a record if the stored one has the revision before it (none stored: revision 1).
+
+        end: written as `finish` does once the record is, in the same transaction or right after it.
+        """
 
     async def put_cursor(
         self, execution_id: str, cursor: Cursor, messages: Sequence[tuple[Message, float | None]] = ()
@@ -105,10 +108,14 @@ class Store(Protocol):
 
 
 class Queue(Protocol):
-    """At-least-once delivery, in any order, of messages that survive any crash once sent."""
+    """At-least-once delivery, in any order, of messages that survive any crash once they are written."""
 
     async def send(self, messages: Sequence[tuple[Message, float | None]]) -> None:
-        """Sends messages, each to be delivered not before its time (seconds since the epoch, None: now)."""
+        """Sends messages, each to be delivered not before its time (seconds since the epoch, None: now).
+
+        They are written at the latest together with whatever this process writes next, and never after it:
+        what the sender writes, or what it was woken by, makes up for a message that a crash takes along.
+        """
 
 
 class Clock(Protocol):

@@ -23,7 +23,8 @@ from stepfast.errors import (
     Unavailable,
 )
 from stepfast.finish import finish
-from stepfast.model import Chained, Execution, Message, Record, Snapshot, close_attempt
+from stepfast.live import Live, LiveReplays
+from stepfast.model import Chained, Execution, Message, Record, close_attempt
 from stepfast.ports import Clock, Delete, Delivery, Disposition, Later, Leave, Queue, Refuse, Store
 from stepfast.registry import Registry
 from stepfast.replay import Command, Replay, describe_error
@@ -46,10 +47,14 @@ class _Run:
     """A step that this worker owns: its claim, and what the store has of its record."""
 
     execution: Execution
-    replay: Replay | None  # None for a step with siblings: it is run alone
+    live: Live | None  # None for a step with siblings: it is run alone
     command: Command
     record: Record
     looked: float
+
+    @property
+    def replay(self) -> Replay | None:
+        return self.live.replay if self.live else None
 
     @property
     def step(self) -> Step[..., object]:
@@ -61,7 +66,7 @@ class Worker:
     """Drives messages of step pools, timers and parked failures; one instance may handle many at once.
 
     resume: what a redriven park message calls. time_left: seconds this invocation may still run;
-    a step is only chained while its timeout and margin fit.
+    a step is only chained while its timeout and margin fit. lives: shared with the advancer of the process.
     """
 
     def __init__(
@@ -74,37 +79,40 @@ class Worker:
         resume: Callable[[str, int], Awaitable[object]],
         draw: random.Random | None = None,
         time_left: Callable[[], float] = lambda: math.inf,
+        lives: LiveReplays | None = None,
     ) -> None:
         self._store, self._queue, self._clock, self._registry = store, queue, clock, registry
         self._runner, self._resume, self._time_left = runner, resume, time_left
         self._draw = draw or random.Random()
+        self._lives = lives or LiveReplays()
 
     async def handle(self, delivery: Delivery) -> Disposition:
         """Does what a message asks for; safe to call any number of times for the same message."""
         message = delivery.message
         if message.kind == "park":
             return await self._park(delivery)
-        if message.kind == "step" and isinstance(message.hint, Command):
+        if message.kind == "timer":
+            return await self._timer(message)
+        if isinstance(message.hint, Command):
             disposition = await self._alone(message, message.hint)
             if disposition is not None:
                 return disposition
-        snapshot = await self._store.load(message.execution_id)
+        snapshot, live = await self._lives.load(self._store, message.execution_id)
         if snapshot is None:
             return Delete()
         execution = snapshot.execution
         if (passed := self._passed(execution, message)) is not None:
             return passed
-        if message.kind == "timer":
-            return await self._timer(snapshot, message)
         workflow = self._registry.get(execution.workflow)
         if workflow is None:
             return Later(self._clock.now() + NOT_DEPLOYED)
-        replay = Replay(workflow, execution)
+        replay = live.replay if live else Replay(workflow, execution)
+        going = Live(replay, snapshot.cursor, snapshot.mark)
         try:
             replay.advance(snapshot.records, snapshot.cursor.applied)
-            return await self._step(snapshot, replay, message.command_id)
+            return await self._step(execution, going, message.command_id)
         finally:
-            replay.close()
+            going.close()
 
     def _passed(self, execution: Execution, message: Message) -> Disposition | None:
         """What becomes of a message whose execution is not where it was sent from; None if it is."""
@@ -116,8 +124,13 @@ class Worker:
 
     # -- timers and parked failures --------------------------------------------------------------------
 
-    async def _timer(self, snapshot: Snapshot, message: Message) -> Disposition:
-        record = snapshot.records.get(message.command_id)
+    async def _timer(self, message: Message) -> Disposition:
+        peeked = await self._store.peek(message.execution_id, message.command_id)
+        if peeked is None:
+            return Delete()
+        execution, record = peeked
+        if (passed := self._passed(execution, message)) is not None:
+            return passed
         if record is None or record.status == "OPEN":
             now = self._clock.now()
             due = Record(
@@ -147,13 +160,13 @@ class Worker:
 
     # -- steps -----------------------------------------------------------------------------------------
 
-    async def _step(self, snapshot: Snapshot, replay: Replay, id: str) -> Disposition:
-        execution, records, now = snapshot.execution, snapshot.records, self._clock.now()
+    async def _step(self, execution: Execution, live: Live, id: str) -> Disposition:
+        replay, now = live.replay, self._clock.now()
         if replay.finished:
             await finish(self._store, self._queue, self._clock, execution, replay)
             return Delete()
-        id, chained = end_of_chain(snapshot, id)
-        record = records.get(id)
+        id, chained = end_of_chain(replay.records, execution.generation, id)
+        record = replay.records.get(id)
         if record is not None and record.recorded:
             return Delete()
         command = replay.outstanding.get(id)
@@ -165,12 +178,12 @@ class Worker:
             return Later(busy)
         if chained and (record is None or record.status == "OPEN") and chained.digest != command.digest:
             return await self._changed(execution, replay, command)
-        return await self._claimed(execution, replay, command, record, chained)
+        return await self._claimed(execution, live, command, record, chained)
 
     async def _claimed(
         self,
         execution: Execution,
-        replay: Replay | None,
+        live: Live | None,
         command: Command,
         record: Record | None,
         chained: Chained | None,
@@ -184,7 +197,7 @@ class Worker:
             )
         if not await self._store.put_record(execution.execution_id, claim, wake=False):
             return Later(now + 1.0)
-        return await self._chain(_Run(execution, replay, command, claim, now))
+        return await self._chain(_Run(execution, live, command, claim, now))
 
     async def _alone(self, message: Message, command: Command) -> Disposition | None:
         """Runs a step that has siblings: what follows from it is the advancer's to find out.
@@ -220,22 +233,39 @@ class Worker:
                 return Later(self._clock.now() + 1.0)  # what is stored by then says what to do with it
             outcome = self._outcome(run, ended)
             if outcome.status == "RETRYING":
-                written = await self._record(run, outcome, wake=False)
-                return Later(outcome.due or 0.0) if written else Leave()
+                if not await self._record(run, outcome, wake=False):
+                    return Leave()
+                self._keep(run)
+                return Later(outcome.due or 0.0)
             following = await self._following(run, outcome)
             if following is not None:
                 outcome = replace(outcome, then=following)
             replay = run.replay
             finished = replay is not None and replay.finished
             chained_on = following is not None or finished
-            if not await self._record(run, outcome, wake=not chained_on):
+            end = self._success(run) if finished else None
+            if not await self._record(run, outcome, wake=not chained_on, end=end):
                 return Leave()  # fenced: another worker owns the step, or the execution has ended
             if replay is None or following is None:
-                if replay is not None and finished:
+                if replay is not None and finished and end is None:
                     await finish(self._store, self._queue, self._clock, run.execution, replay)
+                elif not finished:
+                    self._keep(run)
                 return Delete()
             run.command = replay.outstanding[following.id]
             run.record = chained_record(run.execution, run.command, following, replay.records.get(following.id))
+
+    def _keep(self, run: _Run) -> None:
+        """Gives the replay to whoever goes on with the execution; it has taken only what is stored."""
+        if run.live is not None and not run.live.replay.finished:
+            self._lives.put(run.execution.execution_id, run.live)
+
+    def _success(self, run: _Run) -> Execution | None:
+        """The end that is written together with the last result; a failure is parked first, and apart."""
+        replay = run.replay
+        if replay is None or replay.error is not None:
+            return None
+        return replace(run.execution, status="SUCCEEDED", result=replay.result, ended_at=self._clock.now())
 
     async def _following(self, run: _Run, outcome: Record) -> Chained | None:
         """Goes on with the replay; the claim of the next step if it may run right here (rule 7)."""
@@ -261,7 +291,7 @@ class Worker:
         lease = now + command.step.lease + LEASE_MARGIN
         return Chained(command.id, lease, run.execution.generation, command.digest, now)
 
-    async def _record(self, run: _Run, outcome: Record, *, wake: bool) -> bool:
+    async def _record(self, run: _Run, outcome: Record, *, wake: bool, end: Execution | None = None) -> bool:
         """Writes an outcome, trying again while the store is away and the lease lasts.
 
         The step has run: giving up here would run it again, or fail it if it may run only once.
@@ -269,7 +299,7 @@ class Worker:
         pause = 0.05
         while True:
             try:
-                return await self._store.put_record(run.execution.execution_id, outcome, wake=wake)
+                return await self._store.put_record(run.execution.execution_id, outcome, wake=wake, end=end)
             except Unavailable:
                 if self._clock.now() + pause > (run.record.lease or 0.0):
                     raise

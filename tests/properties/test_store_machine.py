@@ -320,7 +320,8 @@ class StoreMachine(RuleBasedStateMachine):
         now = {command: self._seen(one) for command, one in self.held[id].records.items()}
         known = {command: self._seen(one) for command, one in known.items()}
         assert known | dict(loaded.records) == now
-        assert mark == 0 or not any(known.get(one.id) == one for one in loaded.records.values())
+        if known == now and mark == loaded.mark:
+            assert loaded.records == {}
 
     @rule(
         workflow=st.none() | st.sampled_from(["w", "v"]),
@@ -363,7 +364,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(limit=st.integers(1, 3), after=st.just("") | IDS)
     def idle(self, limit: int, after: str) -> None:
-        asyncio.run(self.backend.send([]))  # deletes and the like are left to the next commit
+        self.backend.flush()  # deletes and the like are left to the next commit
         busy = {one[0].execution_id for one in self.messages.values() if not one[3]}
         busy |= {id for id, seqs in self.wakes.items() if seqs}
         running = [id for id, items in self.held.items() if items.execution.status == "RUNNING"]
@@ -400,7 +401,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @invariant()
     def what_is_outstanding_is_as_the_model_has_it(self) -> None:
-        asyncio.run(self.backend.send([]))
+        self.backend.flush()
         messages, wakes = self.backend.outstanding()
         found = {one.seq: (one.delivery.message, one.due, one.delivery.sent_at, False) for one in messages}
         assert found == {seq: one for seq, one in self.messages.items() if not one[3]}

@@ -20,7 +20,8 @@ from stepfast.advancer import Advancer
 from stepfast.backends.sqlite import SqliteBackend, Stored
 from stepfast.backends.sqlite_file import SCHEMA, Transaction
 from stepfast.errors import Refused, StepCancelled, StepTimeout, Unavailable
-from stepfast.model import Message
+from stepfast.live import Live, LiveReplays
+from stepfast.model import Message, Snapshot
 from stepfast.operations import Operations
 from stepfast.ports import Delete, Later, Refuse
 from stepfast.registry import Registry
@@ -42,30 +43,44 @@ def point(what: str) -> Generator[str, None, None]:
 
 
 class InlineFile:
-    """The SQLite file's interface on a database in memory, each write its own transaction, at once."""
+    """The SQLite file's interface on a database in memory: each write a transaction, at once, with what was posted."""
 
     def __init__(self) -> None:
         self.db = sqlite3.connect(":memory:", isolation_level=None)
         self.db.executescript(SCHEMA)
+        self.posted: list[Callable[[Transaction], None]] = []
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         yield self.db
 
     async def write(self, run: Callable[[Transaction], Any]) -> Any:
-        return self._commit(run)
-
-    def post(self, run: Callable[[Transaction], None]) -> None:
-        self._commit(run)
-
-    def _commit(self, run: Callable[[Transaction], Any]) -> Any:
+        posted, self.posted = self.posted, []
         transaction = Transaction(self.db)
         self.db.execute("BEGIN")
+        for one in posted:
+            one(transaction)
         result = run(transaction)
         self.db.execute("COMMIT")
         for act in transaction.after:
             act()
         return result
+
+    def post(self, run: Callable[[Transaction], None]) -> None:
+        self.posted.append(run)
+
+
+class Lives(LiveReplays):
+    """Live replays that are dropped at random."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    async def load(self, store: Any, execution_id: str) -> tuple[Snapshot | None, Live | None]:
+        if self._world.random.random() < self._world.forgetful:
+            self.clear()
+        return await super().load(store, execution_id)
 
 
 class Clock:
@@ -146,6 +161,7 @@ class World:
         self.outage = 1000.0 + (0, 60, 400)[seed % 5 % 3]
         self.cancelling = seed % 11 == 7
         self.lossy = 0.2 if seed % 7 == 3 else 0.0
+        self.forgetful = (0.0, 0.1, 0.5, 1.0)[seed // 7 % 4]
         self.now = 1000.0
         self.registry = Registry(WORKFLOWS.values())
         self.trace: list[str] = []
@@ -232,12 +248,12 @@ class World:
         return self.random.choice(self.machines)
 
     def _machine(self) -> tuple[Advancer, Worker, Operations]:
-        clock, ports = Clock(self, self.random.uniform(-0.9, 0.9)), Ports(self)
-        advancer = Advancer(ports, ports, clock, self.registry)
+        clock, ports, lives = Clock(self, self.random.uniform(-0.9, 0.9)), Ports(self), Lives(self)
+        advancer = Advancer(ports, ports, clock, self.registry, lives)
         operations = Operations(ports, clock, self.registry, advancer)
         draw = random.Random(self.random.random())
         steps: Any = Steps(self, clock)
-        worker = Worker(ports, ports, clock, self.registry, steps, operations.resume, draw)
+        worker = Worker(ports, ports, clock, self.registry, steps, operations.resume, draw, lives=lives)
         return advancer, worker, operations
 
     async def _advance(self, seq: int) -> None:
@@ -298,6 +314,7 @@ class World:
             self._resend(name)
         self.live, self.advancing = [], False
         self.now += 1.0
+        self.backend._file.posted.clear()  # type: ignore[attr-defined]
         self.backend = SqliteBackend(self.backend._file, Clock(self, 0.0))
         messages, wakes = self.backend.outstanding()
         self.queue = {one.seq: (one.due, one) for one in messages}

@@ -158,4 +158,4 @@ def _fill(path: Path) -> None:
         runtime.call(start_all())
         while runtime._backend.outstanding()[1]:  # advances still to be made
             time.sleep(0.1)
-            runtime.call(runtime._backend.send([]))  # a commit, for what was only left to the next one
+            runtime._backend.flush()  # a commit, for what was only left to the next one

@@ -53,6 +53,10 @@ def arguments(function: Callable[..., Any]) -> Arguments:
     return Arguments(function, "step 'f': argument")
 
 
+def text_of(one: Arguments, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    return one.encode(one.bind(args, kwargs))
+
+
 CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (nothing, (), {}),
     (plain, (1,), {}),
@@ -74,22 +78,22 @@ def test_a_call_can_be_made_again_from_its_text(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
     one = arguments(function)
-    bound = one.decode(one.encode(args, kwargs))
+    bound = one.decode(text_of(one, args, kwargs))
     assert function(*bound.args, **bound.kwargs) == function(*args, **kwargs)
 
 
 def test_defaults_left_out_stay_out_of_the_text() -> None:
-    assert json.loads(arguments(plain).encode((1,), {})) == {"a": 1}
+    assert json.loads(text_of(arguments(plain), (1,), {})) == {"a": 1}
 
 
 def test_positional_and_named_arguments_make_the_same_text() -> None:
     one = arguments(plain)
-    assert one.encode((1, Decimal(2)), {}) == one.encode((), {"a": 1, "b": Decimal(2)})
+    assert text_of(one, (1, Decimal(2)), {}) == text_of(one, (), {"a": 1, "b": Decimal(2)})
 
 
 def test_decoded_arguments_share_nothing_between_attempts() -> None:
     one = arguments(untyped)
-    text = one.encode(([1],), {})
+    text = text_of(one, ([1],), {})
     first, second = one.decode(text), one.decode(text)
     first.args[0].append(2)
     assert second.args[0] == [1]
@@ -98,7 +102,7 @@ def test_decoded_arguments_share_nothing_between_attempts() -> None:
 @pytest.mark.parametrize(("args", "kwargs"), [((), {}), ((1, 2, 3), {}), ((1,), {"c": 1}), ((1,), {"a": 1})])
 def test_a_wrong_call_is_a_type_error_as_anywhere(args: Any, kwargs: Any) -> None:
     with pytest.raises(TypeError):
-        arguments(plain).encode(args, kwargs)
+        text_of(arguments(plain), args, kwargs)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +120,7 @@ def test_an_argument_that_cannot_be_stored_is_named_by_step_and_path(
     function: Any, args: Any, kwargs: Any, path: str
 ) -> None:
     with pytest.raises(NotStorable) as refused:
-        arguments(function).encode(args, kwargs)
+        text_of(arguments(function), args, kwargs)
     assert refused.value.path == path
     assert str(refused.value).startswith(f"step 'f': argument{path}")
 
@@ -128,9 +132,9 @@ def test_recorded_arguments_that_no_longer_fit_are_named() -> None:
 
 
 def test_an_argument_added_with_a_default_leaves_recorded_calls_the_same() -> None:
-    recorded = arguments(lambda a: a).encode((1,), {})
-    assert arguments(plain).codec.same(recorded, arguments(plain).encode((1,), {}))
-    assert not arguments(plain).codec.same(recorded, arguments(plain).encode((1, Decimal(2)), {}))
+    recorded = text_of(arguments(lambda a: a), (1,), {})
+    assert arguments(plain).codec.same(recorded, text_of(arguments(plain), (1,), {}))
+    assert not arguments(plain).codec.same(recorded, text_of(arguments(plain), (1, Decimal(2)), {}))
     assert arguments(plain).decode(recorded).args == (1,)
 
 
@@ -138,7 +142,7 @@ def test_a_model_field_added_with_a_default_leaves_recorded_calls_the_same() -> 
     def take(order: Order) -> None: ...
 
     codec = arguments(take).codec
-    full = arguments(take).encode((Order.model_validate({"id": "1" * 32, "at": "2026-01-01T00:00:00"}),), {})
+    full = text_of(arguments(take), (Order.model_validate({"id": "1" * 32, "at": "2026-01-01T00:00:00"}),), {})
     older = json.loads(full)
     del older["order"]["tags"], older["order"]["due"]
     assert codec.same(json.dumps(older), full)
@@ -151,7 +155,7 @@ def test_sets_in_another_order_are_the_same_and_have_one_text() -> None:
 
     codec = arguments(take).codec
     names = [f"tag {n}" for n in range(50)]
-    assert len({arguments(take).encode((set(order),), {}) for order in (names, names[::-1])}) == 1
+    assert len({text_of(arguments(take), (set(order),), {}) for order in (names, names[::-1])}) == 1
     assert codec.same('{"tags": ["a", "b"]}', '{"tags": ["b", "a"]}')
     assert not codec.same('{"tags": ["a", "b"]}', '{"tags": ["a"]}')
 
@@ -176,7 +180,7 @@ def test_a_type_without_json_form_is_named_by_its_parameter() -> None:
         arguments(odder).check()
     arguments(odd).check()  # a schema that pydantic has; its values are refused
     with pytest.raises(NotStorable, match=r"argument\.b"):
-        arguments(odd).encode((1, print), {})
+        text_of(arguments(odd), (1, print), {})
 
 
 class Plain:

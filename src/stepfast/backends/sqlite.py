@@ -7,6 +7,7 @@ counts as run out.
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,9 @@ class SqliteBackend:
         self._clock = clock
         self._opened_at = clock.now()
         self._changes = Changes()
+        with file.reading() as db:
+            used = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'messages'").fetchone()
+        self._numbers = itertools.count(1 + (used[0] if used else 0))
         self.on_message: Callable[[Stored], None] = lambda stored: None
         self.on_wake: Callable[[str, int], None] = lambda execution_id, seq: None
 
@@ -143,7 +147,7 @@ class SqliteBackend:
 
         return await self._file.write(run)
 
-    async def put_record(self, execution_id: str, record: Record, *, wake: bool) -> bool:
+    async def put_record(self, execution_id: str, record: Record, *, wake: bool, end: Execution | None = None) -> bool:
         sql, values = rows.record_write(execution_id, record)
 
         def run(tx: Transaction) -> bool:
@@ -152,6 +156,8 @@ class SqliteBackend:
             tx.after.append(lambda: self._changes.note(execution_id, record))
             if wake:
                 self._wake(tx, execution_id)
+            if end is not None:
+                self._end(tx, end)
             return True
 
         return await self._file.write(run)
@@ -170,11 +176,11 @@ class SqliteBackend:
         return await self._file.write(run)
 
     async def finish(self, execution: Execution) -> bool:
-        def run(tx: Transaction) -> bool:
-            tx.after.append(lambda: self._changes.forget(execution.execution_id))
-            return _put_status(tx, execution, "RUNNING", execution.generation)
+        return await self._file.write(lambda tx: self._end(tx, execution))
 
-        return await self._file.write(run)
+    def _end(self, tx: Transaction, execution: Execution) -> bool:
+        tx.after.append(lambda: self._changes.forget(execution.execution_id))
+        return _put_status(tx, execution, "RUNNING", execution.generation)
 
     async def cancel(self, execution: Execution, records: Sequence[Record]) -> bool:
         def run(tx: Transaction) -> bool:
@@ -240,16 +246,20 @@ class SqliteBackend:
     # -- Queue -----------------------------------------------------------------------------------------------
 
     async def send(self, messages: Sequence[tuple[Message, float | None]]) -> None:
+        """Delivers at once, and leaves the rows to the next commit: ahead of all that follows from them."""
         now = self._clock.now()
-
-        await self._file.write(lambda tx: self._send(tx, messages, now))
+        stored = [self._stored(message, due, now) for message, due in messages]
+        self._file.post(lambda tx: _put_messages(tx, stored))
+        for one in stored:
+            self.on_message(one)
 
     def _send(self, tx: Transaction, messages: Sequence[tuple[Message, float | None]], now: float) -> None:
-        for message, due in messages:
-            at = now if due is None else due
-            seq = tx.execute(rows.INSERT_MESSAGE, rows.message_values(message, at, now)).lastrowid
-            assert seq is not None
-            tx.after.append(partial(self._arrived, Stored(seq, at, Delivery(message, now))))
+        stored = [self._stored(message, due, now) for message, due in messages]
+        _put_messages(tx, stored)
+        tx.after += [partial(self._arrived, one) for one in stored]
+
+    def _stored(self, message: Message, due: float | None, now: float) -> Stored:
+        return Stored(next(self._numbers), now if due is None else due, Delivery(message, now))
 
     def _arrived(self, stored: Stored) -> None:
         self.on_message(stored)
@@ -279,6 +289,13 @@ class SqliteBackend:
             ]
             wakes = db.execute("SELECT execution_id, max(seq) FROM wakes GROUP BY execution_id ORDER BY 2").fetchall()
         return [Stored(seq, due, delivery) for seq, due, delivery in messages], wakes
+
+
+def _put_messages(tx: Transaction, messages: Sequence[Stored]) -> None:
+    for one in messages:
+        tx.execute(
+            rows.INSERT_MESSAGE, rows.message_values(one.delivery.message, one.due, one.delivery.sent_at, one.seq)
+        )
 
 
 def _run(tx: Transaction, sql: str, values: tuple[Any, ...]) -> None:

@@ -5,6 +5,7 @@ A hint and never the truth: what it does not know is read from the file.
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -28,8 +29,8 @@ class Changes:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._number = 1  # marks begin above 0, which asks for everything
-        self._floor = 0  # an execution without a log has not changed after this
+        self._number = 1 + secrets.randbits(62)  # so that a mark of an earlier process is not taken for one of ours
+        self._floor = self._number  # an execution without a log has not changed after this
         self._logs: OrderedDict[str, _Log] = OrderedDict()
         self._kept = 0
 
@@ -58,7 +59,7 @@ class Changes:
         """The mark of now, and what was written after the one given; None where that is not known."""
         with self._lock:
             log = self._logs.get(execution_id)
-            if mark == 0 or mark < (self._floor if log is None else log.start):
+            if not (self._floor if log is None else log.start) <= mark <= self._number:
                 return self._number, None
             if log is None:
                 return self._number, []

@@ -49,7 +49,7 @@ INSERT_CURSOR = _insert("cursors", ("execution_id", *_CURSOR))
 UPDATE_CURSOR = _update("cursors", _CURSOR, "execution_id = :execution_id AND revision = :revision - 1")
 SELECT_SIGNAL = "SELECT signal_id, name, payload, received_at FROM signals"
 SELECT_MESSAGE = f"SELECT seq, {', '.join(_MESSAGE)} FROM messages"
-INSERT_MESSAGE = _insert("messages", _MESSAGE, "")
+INSERT_MESSAGE = _insert("messages", ("seq", *_MESSAGE), "")
 
 
 def _failure(text: str | None) -> Failure | None:
@@ -129,9 +129,9 @@ def cursor_values(execution_id: str, cursor: Cursor) -> dict[str, Any]:
     }
 
 
-def message_values(message: Message, due: float, sent_at: float) -> dict[str, Any]:
+def message_values(message: Message, due: float, sent_at: float, seq: int) -> dict[str, Any]:
     values = {name: getattr(message, name) for name in _MESSAGE[:5]}
-    return {**values, "due": due, "sent_at": sent_at}
+    return {**values, "due": due, "sent_at": sent_at, "seq": seq}
 
 
 def stored(row: tuple[Any, ...]) -> tuple[int, float, Delivery]:

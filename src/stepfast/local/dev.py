@@ -17,6 +17,7 @@ from stepfast.errors import StartupError
 from stepfast.http.api import build
 from stepfast.http.auth import Authenticator
 from stepfast.http.gateway import MAX_BODY, application
+from stepfast.http.page import Page
 from stepfast.local.runtime import Runtime
 from stepfast.registry import discover
 
@@ -47,7 +48,7 @@ def serve(
     with listener:
         registry = discover(workflows)
         with Runtime(registry, db, durability=durability, workers=workers) as runtime:
-            handler = build(runtime.operations, registry, runtime.call, keys)
+            handler = build(runtime.operations, registry, runtime.call, keys, Page())
             server = create_server(
                 application(handler),
                 sockets=[listener],

@@ -16,6 +16,7 @@ from stepfast.backends.sqlite_file import Durability, SqliteFile
 from stepfast.errors import Unavailable
 from stepfast.local.inbox import Advance, Inbox
 from stepfast.local.threads import LoopThread, WorkerThread
+from stepfast.live import LiveReplays
 from stepfast.operations import Operations
 from stepfast.ports import Clock, Delete, Disposition, Later, Refuse
 from stepfast.registry import Registry
@@ -69,10 +70,17 @@ class Runtime:
         self._inbox = Inbox()
         self._backend.on_message = self._inbox.put_message
         self._backend.on_wake = self._inbox.put_wake
-        self._advancer = Advancer(self._backend, self._backend, self._clock, registry)
+        lives = LiveReplays()
+        self._advancer = Advancer(self._backend, self._backend, self._clock, registry, lives)
         self.operations = Operations(self._backend, self._clock, registry, self._advancer)
         self._worker = Worker(
-            self._backend, self._backend, self._clock, registry, Runner(Threads()), self.operations.resume
+            self._backend,
+            self._backend,
+            self._clock,
+            registry,
+            Runner(Threads()),
+            self.operations.resume,
+            lives=lives,
         )
         self._stopping = threading.Event()
         messages, wakes = self._backend.outstanding()

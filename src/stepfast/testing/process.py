@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from stepfast.advancer import Advancer
 from stepfast.backends.sqlite import SqliteBackend, Stored
+from stepfast.live import LiveReplays
 from stepfast.operations import Operations
 from stepfast.ports import Delete, Later, Refuse
 from stepfast.registry import Registry
@@ -44,9 +45,10 @@ class Process:
         self.agenda = Agenda(draw if shuffled else None)
         self._ports = Ports(self.backend, points, runner.look)
         ports = cast(Any, self._ports)
-        self._advancer = Advancer(ports, ports, clock, registry)
+        lives = LiveReplays()
+        self._advancer = Advancer(ports, ports, clock, registry, lives)
         self.operations = Operations(self.backend, clock, registry, self._advancer)
-        self._worker = Worker(ports, ports, clock, registry, runner, self.operations.resume, draw)
+        self._worker = Worker(ports, ports, clock, registry, runner, self.operations.resume, draw, lives=lives)
         self._tasks: set[asyncio.Task[None]] = set()
         self.failure: BaseException | None = None
         self.bell = asyncio.Event()
