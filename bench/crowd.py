@@ -1,4 +1,4 @@
-"""A file that holds many ended executions already: copies of one that has really run, under random ids."""
+"""A file that holds many ended executions already: copies of one that has really run, each under an id of its own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from bench.bed import bed
+from stepfast.operations import new_id
 
 
 def fill(path: Path, executions: int, steps: int = 10) -> None:
@@ -15,13 +16,11 @@ def fill(path: Path, executions: int, steps: int = 10) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         connection.execute("PRAGMA synchronous = OFF")
-        (original,) = connection.execute("SELECT execution_id FROM executions").fetchone()
+        original, created_at = connection.execute("SELECT execution_id, created_at FROM executions").fetchone()
         connection.execute("CREATE TEMP TABLE copies (id TEXT, number INTEGER)")
-        # In the order of the tables' keys, which makes filling quick; later ids fall all over the place.
-        connection.execute(
-            "INSERT INTO copies WITH RECURSIVE counting (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counting LIMIT ?) "
-            "SELECT lower(hex(randomblob(16))), n FROM counting ORDER BY 1",
-            (executions,),
+        connection.executemany(
+            "INSERT INTO copies VALUES (?, ?)",
+            ((new_id(created_at - number), number) for number in range(executions, 0, -1)),
         )
         tables = connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall()
         for (table,) in tables:

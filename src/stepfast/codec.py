@@ -12,13 +12,22 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Never, NoReturn, get_type_hints
 
-from pydantic import JsonValue, TypeAdapter, ValidationError
+import pydantic
 from pydantic.errors import PydanticUserError
-from pydantic_core import PydanticSerializationError, SchemaSerializer, SchemaValidator, core_schema
+from pydantic_core import (
+    PydanticSerializationError,
+    SchemaSerializer,
+    SchemaValidator,
+    ValidationError,
+    core_schema,
+)
 from typing_extensions import TypedDict
 
 from stepfast.errors import DefinitionError, InvalidRequest, NotStorable, StepfastError
 from stepfast.parts import difference, equal, not_finite, path_of, unserializable
+
+UNTYPED = inspect.Parameter.empty
+"""Stands for a missing annotation, which takes plain JSON values."""
 
 # Bytes that are not UTF-8 and NaN would fail or turn to null under pydantic's own settings.
 _CONFIG = {"ser_json_bytes": "base64", "val_json_bytes": "base64", "ser_json_inf_nan": "constants"}
@@ -36,16 +45,17 @@ class Codec:
     """
 
     def __init__(self, annotation: Any, where: str) -> None:
-        self._annotation: Any = JsonValue if annotation is inspect.Parameter.empty else annotation
+        self._annotation: Any = annotation
         if annotation is Never or annotation is NoReturn:  # a step that only ever raises
             self._annotation = None
         self.where = where
 
     @cached_property
-    def adapter(self) -> TypeAdapter[Any]:
+    def adapter(self) -> pydantic.TypeAdapter[Any]:
         """Pydantic's own adapter; DefinitionError for a type that pydantic cannot describe."""
         try:
-            adapter = TypeAdapter(self._annotation)
+            # By the module's name: pydantic loads its types when they are first asked for, which takes a while.
+            adapter = pydantic.TypeAdapter(pydantic.JsonValue if self._annotation is UNTYPED else self._annotation)
             adapter.rebuild(raise_errors=True)  # else a name that nobody defines is only missed on use
             return adapter
         except (PydanticUserError, NameError, TypeError) as error:
@@ -178,7 +188,7 @@ class Arguments:
         fields: dict[str, Any] = {}
         hints = hints_of(self._function, self._where)
         for name, parameter in self.signature.parameters.items():
-            kind = hints.get(name, JsonValue)
+            kind = hints.get(name, pydantic.JsonValue)
             if parameter.kind is parameter.VAR_POSITIONAL:
                 kind = list[kind]  # type: ignore[valid-type]
             elif parameter.kind is parameter.VAR_KEYWORD:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -79,7 +80,7 @@ class Operations:
         except NotStorable as error:
             raise InvalidRequest(str(error), ((error.path.lstrip("."), str(error)),)) from error
         execution = Execution(
-            execution_id=execution_id or str(uuid.uuid4()),
+            execution_id=execution_id or new_id(self._clock.now()),
             workflow=workflow,
             input=text,
             created_at=self._clock.now(),
@@ -259,6 +260,12 @@ class Operations:
         for execution_id in ids:
             await self._advancer.advance(execution_id, resend=Resend(every))
         return position
+
+
+def new_id(now: float) -> str:
+    """A UUID of version 7 (RFC 9562): those made at one time lie side by side in an index."""
+    made = (int(now * 1000) & (1 << 48) - 1) << 80 | 7 << 76 | secrets.randbits(12) << 64
+    return str(uuid.UUID(int=made | 2 << 62 | secrets.randbits(62)))
 
 
 def _text(value: Any) -> str:

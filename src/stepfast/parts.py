@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel
+import pydantic
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 
 def children_of(value: Any) -> dict[str, Any] | None:
     """The parts of a composite value by path; None for a leaf."""
-    if isinstance(value, BaseModel):
+    if isinstance(value, pydantic.BaseModel):
         fields = {f".{name}": getattr(value, name, None) for name in type(value).model_fields}
         return fields | {f".{name}": one for name, one in (value.model_extra or {}).items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -34,7 +34,7 @@ def path_of(error: Any, value: Any) -> str:
         after = location[index + 1] if index + 1 < len(location) else None
         named = after == "[key]" or (after is None and error["type"] == "missing")
         if part == "[key]" or (
-            found is None and isinstance(part, str) and not named and not isinstance(value, BaseModel)
+            found is None and isinstance(part, str) and not named and not isinstance(value, pydantic.BaseModel)
         ):
             continue
         path += found or (f"[{part}]" if isinstance(part, int) else f".{part}")
@@ -103,7 +103,7 @@ def _alike(left: Any, right: Any) -> bool:
     kinds: tuple[Any, ...] = ((list, tuple), Mapping, (set, frozenset))
     if any(isinstance(left, kind) and isinstance(right, kind) for kind in kinds):
         return True
-    return not isinstance(left, BaseModel) and equal(left, right)
+    return not isinstance(left, pydantic.BaseModel) and equal(left, right)
 
 
 def _same_keys(left: Mapping[Any, Any], right: Mapping[Any, Any]) -> bool:

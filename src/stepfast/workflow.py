@@ -16,10 +16,9 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
-from pydantic import JsonValue
 from typing_extensions import TypeForm
 
-from stepfast.codec import Arguments, Codec, hints_of
+from stepfast.codec import UNTYPED, Arguments, Codec, hints_of
 from stepfast.errors import DefinitionError, ForbiddenInWorkflow
 from stepfast.retry import Retry
 
@@ -112,7 +111,7 @@ class Step(Generic[P, R]):
     def result(self) -> Codec:
         """The codec of the return annotation; without one, plain JSON values only."""
         where = f"step {self.name!r}"
-        returns = hints_of(self.function, where).get("return", JsonValue)
+        returns = hints_of(self.function, where).get("return", UNTYPED)
         return Codec(returns, f"{where}: result")
 
     def check(self) -> None:
@@ -269,12 +268,12 @@ class Workflow(Generic[P, R]):
         if self._parameter is None:
             return Codec(type(None), f"{where}: input")
         hints = hints_of(self.function, where)
-        return Codec(hints.get(self._parameter.name, JsonValue), f"{where}: input")
+        return Codec(hints.get(self._parameter.name, UNTYPED), f"{where}: input")
 
     @cached_property
     def result(self) -> Codec:
         where = f"workflow {self.name!r}"
-        returns = hints_of(self.function, where).get("return", JsonValue)
+        returns = hints_of(self.function, where).get("return", UNTYPED)
         return Codec(returns, f"{where}: result")
 
     def check(self) -> None:
@@ -315,7 +314,7 @@ async def signal(name: str, type: type[T], *, timeout: Seconds | None = None) ->
 async def signal(name: str, type: TypeForm[T], *, timeout: Seconds | None = None) -> T: ...
 @overload
 async def signal(name: str, *, timeout: Seconds | None = None) -> Any: ...
-async def signal(name: str, type: Any = JsonValue, *, timeout: Seconds | None = None) -> Any:
+async def signal(name: str, type: Any = UNTYPED, *, timeout: Seconds | None = None) -> Any:
     """Waits for the next signal of this name and returns its payload as `type`.
 
     Signals are taken in the order received, each once, also those sent before anyone waited; one whose
