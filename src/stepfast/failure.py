@@ -1,4 +1,4 @@
-"""What is behind the failure of a replay: the commands that a resume re-opens, and the error as it is stored. Pure."""
+"""What is behind a failure: the commands that a resume re-opens, and the error as it is stored. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from collections.abc import Iterator
 
 from stepfast.errors import StepFailed
 from stepfast.model import Failure
-from stepfast.replay import Replay, describe_error
+from stepfast.replay import Replay
+
+TRACEBACK_LIMIT = 8_000
+MESSAGE_LIMIT = 4_000
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -70,3 +73,23 @@ def failure_of(replay: Replay) -> Failure:
         return Failure(error.error_type, error.message, error.step, recorded.traceback if recorded else None)
     described = describe_error(error)
     return Failure(described.type, described.message, steps[0].step if steps else None, described.traceback)
+
+
+def _storable(text: str) -> str:
+    """Half characters, as in names of files that are no UTF-8, spelled out: no store takes them."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def describe_error(error: BaseException) -> Failure:
+    """Class name, text and traceback of an exception, each cut to a size that a record can carry."""
+    try:
+        message = _storable(str(error))
+    except Exception:  # a broken __str__ must not hide the failure
+        message = "(its text cannot be shown)"
+    lines = _storable("".join(traceback.format_exception(error, limit=-20)))
+    return Failure(
+        type(error).__name__,
+        message if len(message) <= MESSAGE_LIMIT else message[:MESSAGE_LIMIT] + "…",
+        None,
+        lines if len(lines) <= TRACEBACK_LIMIT else "…" + lines[-TRACEBACK_LIMIT:],
+    )

@@ -11,7 +11,6 @@ import contextvars
 import hashlib
 import heapq
 import json
-import traceback
 from collections import Counter
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,10 +21,6 @@ from stepfast.errors import Deadlock, ForbiddenInWorkflow, InvalidRequest, NonDe
 from stepfast.loop import Closed, WorkflowFuture, WorkflowLoop, WorkflowTask
 from stepfast.model import Chained, CommandKind, Execution, Failure, Record
 from stepfast.workflow import Step, StepCall, Workflow
-
-TRACEBACK_LIMIT = 8_000
-MESSAGE_LIMIT = 4_000
-
 
 _live: dict[int, list[Coroutine[Any, Any, Any]]] = {}
 """The coroutines of every replay not yet closed: held here, the collector leaves their `finally` blocks to close()."""
@@ -91,6 +86,7 @@ class Replay:
         self.error: BaseException | None = None
         self._position = 0
         self._recorded: list[tuple[float, str]] = []  # heap of outstanding commands with an outcome
+        self._dues: list[tuple[float, str]] = []  # heap of timers
         self._uses: Counter[tuple[str, str]] = Counter()
         self._timers: dict[int, str] = {}  # by id(): handles of one time and callback are equal
         self._coroutines: list[Coroutine[Any, Any, Any]] = []
@@ -109,8 +105,8 @@ class Replay:
             self.records[record.id] = record
             if record.then is not None and record.then.generation == self.execution.generation:
                 self.chained[record.then.id] = record.then
-            if record.recorded and record.id in self.outstanding:
-                heapq.heappush(self._recorded, (record.ended_at or 0.0, record.id))
+            if record.recorded and (command := self.outstanding.get(record.id)) is not None:
+                self._note_outcome(command, record)
         if len(applied) > len(self.applied):
             self.applied = list(applied)
         self.stale = False
@@ -173,13 +169,38 @@ class Replay:
                 return None
             self._position += 1
             return next_id
-        while extend and self._recorded:
-            _, next_id = heapq.heappop(self._recorded)
-            if next_id in self.outstanding:
-                self.applied.append(next_id)
-                self._position += 1
-                return next_id
-        return None
+        return self._choose() if extend else None
+
+    def _choose(self) -> str | None:
+        """Extends the order by the earliest outcome; timers come in the order in which they were due."""
+        held, chosen = [], None
+        while self._recorded and chosen is None:
+            outcome = heapq.heappop(self._recorded)
+            if outcome[1] not in self.outstanding:
+                continue
+            if self._is_early(self.outstanding[outcome[1]]):
+                held.append(outcome)
+            else:
+                chosen = outcome[1]
+        for outcome in held:
+            heapq.heappush(self._recorded, outcome)
+        if chosen is not None:
+            self.applied.append(chosen)
+            self._position += 1
+        return chosen
+
+    def _is_early(self, command: Command) -> bool:
+        """True for a timer while another one that was due before it has no outcome yet."""
+        if command.kind != "timer":
+            return False
+        dues = self._dues
+        while dues and (dues[0][1] not in self.outstanding or self._has_outcome(dues[0][1])):
+            heapq.heappop(dues)
+        return bool(dues) and dues[0][0] < (command.due or 0.0)
+
+    def _note_outcome(self, command: Command, record: Record) -> None:
+        ended = record.ended_at or 0.0
+        heapq.heappush(self._recorded, (min(ended, command.due) if command.due is not None else ended, command.id))
 
     def _has_outcome(self, id: str) -> bool:
         return id in self.records and self.records[id].recorded
@@ -263,6 +284,7 @@ class Replay:
         if record is not None and record.status == "OPEN" and record.due is not None:
             when = record.due  # re-opened by a resume: it waits its whole time again
         self._add(Command(command_id, "timer", "timer", handle, due=when, delay=delay))
+        heapq.heappush(self._dues, (when, command_id))
 
     def timer_cancelled(self, handle: asyncio.TimerHandle) -> None:
         self.outstanding.pop(self._timers.pop(id(handle), ""), None)
@@ -312,7 +334,7 @@ class Replay:
             raise self._mismatch(id, f"as a {record.kind}", f"a {command.kind}")
         self.outstanding[id] = self.issued[id] = command
         if record is not None and record.recorded:
-            heapq.heappush(self._recorded, (record.ended_at or 0.0, id))
+            self._note_outcome(command, record)
 
     def _mismatch(self, id: str, recorded: str, asked: str) -> NonDeterministic:
         error = NonDeterministic(f"{id!r} was recorded {recorded}; the code now asks for {asked}")
@@ -353,23 +375,3 @@ def _explained(error: BaseException) -> BaseException:
         mended.__cause__ = error
         return mended
     return error
-
-
-def _storable(text: str) -> str:
-    """Half characters, as in names of files that are no UTF-8, spelled out: no store takes them."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def describe_error(error: BaseException) -> Failure:
-    """Class name, text and traceback of an exception, each cut to a size that a record can carry."""
-    try:
-        message = _storable(str(error))
-    except Exception:  # a broken __str__ must not hide the failure
-        message = "(its text cannot be shown)"
-    lines = _storable("".join(traceback.format_exception(error, limit=-20)))
-    return Failure(
-        type(error).__name__,
-        _short(message, MESSAGE_LIMIT),
-        None,
-        lines if len(lines) <= TRACEBACK_LIMIT else "…" + lines[-TRACEBACK_LIMIT:],
-    )

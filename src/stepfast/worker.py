@@ -22,12 +22,13 @@ from stepfast.errors import (
     StepTimeout,
     Unavailable,
 )
+from stepfast.failure import describe_error
 from stepfast.finish import finish
 from stepfast.live import Live, LiveReplays
 from stepfast.model import Chained, Execution, Message, Record, close_attempt
 from stepfast.ports import Clock, Delete, Delivery, Disposition, Later, Leave, Queue, Refuse, Store
 from stepfast.registry import Registry
-from stepfast.replay import Command, Replay, describe_error
+from stepfast.replay import Command, Replay
 from stepfast.retry import decide
 from stepfast.running import Ended, Pulse, Runner
 from stepfast.workflow import Step
@@ -38,6 +39,8 @@ SKEW = 2.0
 """Seconds that clocks of two machines may differ."""
 LOOK = 1.0
 """Seconds after which a chaining worker reads the execution again, to notice a cancel."""
+UNASKED = 300.0
+"""Seconds at most until a message is looked at again whose command the code does not ask for."""
 NOT_DEPLOYED = 60.0
 """Seconds until a message of a workflow that is not deployed is looked at again."""
 
@@ -110,7 +113,7 @@ class Worker:
         going = Live(replay, snapshot.cursor, snapshot.mark)
         try:
             replay.advance(snapshot.records, snapshot.cursor.applied)
-            return await self._step(execution, going, message.command_id)
+            return await self._step(execution, going, delivery)
         finally:
             going.close()
 
@@ -160,19 +163,22 @@ class Worker:
 
     # -- steps -----------------------------------------------------------------------------------------
 
-    async def _step(self, execution: Execution, live: Live, id: str) -> Disposition:
+    async def _step(self, execution: Execution, live: Live, delivery: Delivery) -> Disposition:
         replay, now = live.replay, self._clock.now()
         if replay.finished:
             await finish(self._store, self._queue, self._clock, execution, replay)
             return Delete()
-        id, chained = end_of_chain(replay.records, execution.generation, id)
+        id, chained = end_of_chain(replay.records, execution.generation, delivery.message.command_id)
         record = replay.records.get(id)
         if record is not None and record.recorded:
             return Delete()
         command = replay.outstanding.get(id)
         if command is None or command.step is None:
-            # Taken back by the workflow for good, or sent before the order that asks for it was marked.
-            return Delete() if id in replay.issued and not replay.stale else Later(now + 1.0)
+            if id in replay.issued and not replay.stale:
+                return Delete()  # taken back by the workflow for good
+            # Sent before the order that asks for it was marked; or the code that is deployed now does not
+            # ask for it, which other code may again: looked at the more seldom the longer that lasts.
+            return Later(now + min(max(now - delivery.sent_at, 1.0), UNASKED))
         busy = busy_until(record, chained)
         if busy > now:
             return Later(busy)

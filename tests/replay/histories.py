@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from stepfast.failure import describe_error
 from stepfast.model import Execution, Failure, Record
-from stepfast.replay import Replay, describe_error
+from stepfast.replay import Replay
 from stepfast.workflow import Workflow
 from tests.replay.driver import Play
 from tests.replay.shapes import shaped

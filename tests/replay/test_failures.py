@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from stepfast import StepFailed
-from stepfast.failure import behind, causes_of, chain, failure_of
+from stepfast.failure import MESSAGE_LIMIT, TRACEBACK_LIMIT, behind, causes_of, chain, describe_error, failure_of
 from stepfast.model import Failure, Record
-from stepfast.replay import MESSAGE_LIMIT, TRACEBACK_LIMIT, describe_error
 from tests.replay.driver import played, started
 from tests.replay.steps import boom, echo
 

@@ -192,3 +192,33 @@ def test_what_is_outstanding_stands_in_the_order_asked_for() -> None:
         ("echo#3", '{"value":2}', CREATED),
     ]
     replay.close()
+
+
+def test_a_timer_never_comes_before_one_that_was_due_earlier() -> None:
+    """Timers are recorded by whoever gets to them first; asyncio fires them in the order of their times."""
+    seen: list[str] = []
+
+    async def after(delay: float, name: str) -> None:
+        await asyncio.sleep(delay)
+        seen.append(name)
+
+    async def body() -> None:
+        await asyncio.gather(after(20, "late"), after(10, "early"), note("x"))
+
+    replay = started(body)
+    timers = {one.due: one.id for one in replay.outstanding.values() if one.kind == "timer"}
+    late, early = timers[CREATED + 20], timers[CREATED + 10]
+
+    def fired(id: str, at: float) -> dict[str, Record]:
+        return {id: Record(id, "timer", "timer", "SUCCEEDED", 0, ended_at=at)}
+
+    replay.advance(fired(late, CREATED + 30), extend=True)
+    assert replay.applied == []
+    replay.advance(
+        {"note": Record("note", "step", "note", "SUCCEEDED", 0, output='"x"', ended_at=CREATED + 31)}, extend=True
+    )
+    assert replay.applied == ["note"]
+    replay.advance(fired(early, CREATED + 32), extend=True)
+    replay.close()
+    assert replay.applied[:2] == ["note", early]
+    assert seen == ["early", "late"]

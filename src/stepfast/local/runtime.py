@@ -15,7 +15,7 @@ from stepfast.backends.sqlite import SqliteBackend, Stored
 from stepfast.backends.sqlite_file import Durability, SqliteFile
 from stepfast.errors import Unavailable
 from stepfast.local.inbox import Advance, Inbox
-from stepfast.local.threads import LoopThread, WorkerThread
+from stepfast.local.threads import CallerLoops, LoopThread, WorkerThread
 from stepfast.live import LiveReplays
 from stepfast.operations import Operations
 from stepfast.ports import Clock, Delete, Disposition, Later, Refuse
@@ -88,13 +88,19 @@ class Runtime:
             self._inbox.put_message(stored)
         for execution_id, seq in wakes:
             self._inbox.put_wake(execution_id, seq)
+        self._callers = CallerLoops()
         self._control = LoopThread("stepfast-control")
         self._workers = [self._worker_thread(number) for number in range(workers)]
         self._control.begin(self._look_after())
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Runs a coroutine of the operations on the control thread; from any other thread, blocking."""
-        return self._control.run(coroutine)
+        """Runs a coroutine of the operations to its result, on an event loop of the calling thread's own.
+
+        So no caller waits behind another's write. Raises Unavailable once the runtime is stopping.
+        """
+        if asyncio._get_running_loop() is not None:
+            return self._control.run(coroutine)
+        return self._callers.run(coroutine)
 
     def close(self) -> None:
         """Stops taking work, lets the file's writes finish, and leaves running steps behind.
@@ -102,6 +108,7 @@ class Runtime:
         A step that is cut off is run again by the next owner of the file, if it may run more than once.
         """
         self._stopping.set()
+        self._callers.close()
         for thread in (*self._workers, self._control):
             thread.stop()
         self._advancer.forget()

@@ -85,6 +85,41 @@ class LoopThread:
         return sys._current_frames().get(self._thread.ident or -1)
 
 
+class CallerLoops:
+    """An event loop for each thread that calls, kept for its next call."""
+
+    def __init__(self) -> None:
+        self._own = threading.local()
+        self._lock = threading.Lock()
+        self._idle: set[asyncio.AbstractEventLoop] = set()
+        self._stopped = threading.Event()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Runs a coroutine on this thread's loop."""
+        loop: asyncio.AbstractEventLoop | None = getattr(self._own, "loop", None)
+        with self._lock:
+            if self._stopped.is_set():
+                coroutine.close()
+                raise Unavailable("the runtime is stopping")
+            if loop is None:
+                loop = self._own.loop = asyncio.new_event_loop()
+            self._idle.discard(loop)
+        try:
+            return loop.run_until_complete(coroutine)
+        finally:
+            with self._lock:
+                self._idle.add(loop)
+                if self._stopped.is_set():
+                    loop.close()
+
+    def close(self) -> None:
+        """Closes the loops that are not in a call; each of the others when its call ends."""
+        with self._lock:
+            self._stopped.set()
+            for loop in self._idle:
+                loop.close()
+
+
 class WorkerThread(LoopThread):
     """Pulls from the inbox and has up to 128 things in hand; `retire` takes them back from a blocked one."""
 
