@@ -1,21 +1,68 @@
-"""Who may call: holders of an API key; without keys, programs of this machine but not web pages in its browser."""
+"""Who may call what: holders of an API key, whom the gateway in front has let in, or, without either,
+programs of this machine but not web pages in its browser."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, TypeVar, get_args
 from urllib.parse import urlsplit
 
 from stepfast.errors import StartupError
 from stepfast.http.problems import Rejected
 
 VARIABLE = "STEPFAST_API_KEYS"
+Scope = Literal["read", "run", "operate"]
+"""What a caller may do: read; start and signal; cancel, resume and replay. None includes another."""
+SCOPES: frozenset[str] = frozenset(get_args(Scope))
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def needs(scope: Scope | None) -> Callable[[F], F]:
+    """Says which scope a route's function needs; None for one that anybody may call."""
+
+    def mark(function: F) -> F:
+        vars(function)["needs"] = scope
+        return function
+
+    return mark
+
+
+def require(scope: Scope | None, granted: frozenset[str]) -> None:
+    """Raises Rejected when the scope is not among those granted."""
+    if scope is not None and scope not in granted:
+        held = ", ".join(sorted(granted)) or "none"
+        detail = f"this needs the scope {scope!r}, and the API key has: {held}"
+        raise Rejected(403, "scope-missing", "Not with this key", detail, scope=scope)
+
+
+class Gateway:
+    """Trusts the gateway that calls: its Lambda authorizer names the scopes, or IAM has let the caller in.
+
+    by: which of the two; what the other would say is not looked at. A caller known by IAM has all scopes:
+    what may be called is then its policy's to say.
+    """
+
+    def __init__(self, by: Literal["keys", "iam"] = "keys") -> None:
+        self._by = by
+
+    def granted(self, event: Mapping[str, Any]) -> frozenset[str]:
+        """The caller's scopes, from the event's request context; Rejected when it names no caller."""
+        authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
+        if self._by == "iam" and authorizer.get("iam"):
+            return SCOPES
+        if self._by == "keys" and authorizer.get("lambda"):
+            return SCOPES & frozenset(str(authorizer["lambda"].get("scopes") or "").split())
+        raise Rejected(401, "unauthorized", "Not let in", "the gateway in front has not said who calls")
 
 
 class Authenticator:
-    """Takes any of a list of API keys, from `Authorization: Bearer` or `x-api-key`; keeps only their digests."""
+    """Takes any of a list of API keys, from `Authorization: Bearer` or `x-api-key`; keeps only their digests.
+
+    Each of them has all scopes.
+    """
 
     def __init__(self, keys: Iterable[str]) -> None:
         self._digests = [_digest(key) for key in keys]

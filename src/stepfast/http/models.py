@@ -28,10 +28,16 @@ LabelValue = Annotated[str, Field(pattern=LABEL_VALUE)]
 ExecutionId = Annotated[str, Field(pattern=ID)]
 
 
+class Shown(BaseModel):
+    """What is answered. A validator is made when it is first needed: a cold start waits for none."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
 class Asked(BaseModel):
     """A request's body; a field that nobody knows is refused rather than overlooked."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class StartRequest(Asked):
@@ -58,14 +64,14 @@ class ReplayRequest(Asked):
     cursor: str | None = Field(None, max_length=1024, description="from `next`; not for ids")
 
 
-class ErrorView(BaseModel):
+class ErrorView(Shown):
     type: str
     message: str
     step: str | None
     traceback: str | None
 
 
-class ExecutionView(BaseModel):
+class ExecutionView(Shown):
     execution_id: str
     workflow: str
     status: ExecutionStatus
@@ -78,7 +84,7 @@ class ExecutionView(BaseModel):
     generation: int = Field(description="how often it was resumed")
 
 
-class AttemptView(BaseModel):
+class AttemptView(Shown):
     attempt: int
     started_at: Time
     ended_at: Time | None
@@ -86,7 +92,7 @@ class AttemptView(BaseModel):
     next_at: Time | None
 
 
-class CommandView(BaseModel):
+class CommandView(Shown):
     id: str
     kind: CommandKind
     name: str
@@ -106,34 +112,35 @@ class CommandView(BaseModel):
 
 
 class ExecutionDetail(ExecutionView):
+    deployed: bool = Field(True, description="false while its workflow is not deployed here: then it waits")
     commands: list[CommandView] = Field([], description="left out when asked with commands=false")
 
 
-class ExecutionList(BaseModel):
+class ExecutionList(Shown):
     executions: list[ExecutionView]
     next: str | None = Field(description="the next page's cursor")
 
 
-class EventView(BaseModel):
-    model_config = ConfigDict(extra="allow")
+class EventView(Shown):
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     at: Time
     type: str
     command: str | None
 
 
-class History(BaseModel):
+class History(Shown):
     events: list[EventView]
 
 
-class SignalView(BaseModel):
+class SignalView(Shown):
     signal_id: str
     name: str
     payload: Json
     received_at: Time
 
 
-class DeadLetterView(BaseModel):
+class DeadLetterView(Shown):
     execution_id: str
     workflow: str
     step: str | None = Field(description="the step that failed")
@@ -143,25 +150,25 @@ class DeadLetterView(BaseModel):
     generation: int
 
 
-class DeadLetterList(BaseModel):
+class DeadLetterList(Shown):
     dead_letters: list[DeadLetterView]
     next: str | None = Field(description="the next page's cursor; a page may hold fewer than asked for")
 
 
-class ResumedView(BaseModel):
+class ResumedView(Shown):
     execution_id: str
     resumed: bool
     refused: str | None = Field(description="why it was left alone")
 
 
-class Replayed(BaseModel):
+class Replayed(Shown):
     resumed: int
     results: list[ResumedView]
     remaining: bool = Field(description="true when this request's time was up before its work")
     next: dict[str, Any] | None = Field(description="the body to send next for what remains")
 
 
-class RetryView(BaseModel):
+class RetryView(Shown):
     max_attempts: int
     initial: float
     backoff: float
@@ -172,7 +179,7 @@ class RetryView(BaseModel):
     give_up_on: list[str]
 
 
-class StepView(BaseModel):
+class StepView(Shown):
     name: str
     pool: str
     timeout: float
@@ -182,7 +189,7 @@ class StepView(BaseModel):
     description: str
 
 
-class WorkflowView(BaseModel):
+class WorkflowView(Shown):
     name: str
     description: str
     input_schema: dict[str, Any]
@@ -190,21 +197,21 @@ class WorkflowView(BaseModel):
     steps: list[StepView]
 
 
-class WorkflowList(BaseModel):
+class WorkflowList(Shown):
     workflows: list[WorkflowView]
 
 
-class Health(BaseModel):
+class Health(Shown):
     status: str
     version: str
 
 
-class FieldError(BaseModel):
+class FieldError(Shown):
     field: str = Field(description="its path in the request; empty for the body as a whole")
     message: str
 
 
-class Problem(BaseModel):
+class Problem(Shown):
     """RFC 9457."""
 
     type: str = Field(description="urn:stepfast:problem:…, stable", json_schema_extra={"format": "uri"})
@@ -213,3 +220,4 @@ class Problem(BaseModel):
     detail: str
     errors: list[FieldError] | None = Field(None, description="which fields were wrong; with invalid-request")
     execution_status: ExecutionStatus | None = Field(None, description="with wrong-status")
+    scope: str | None = Field(None, description="what the key would need; with scope-missing")

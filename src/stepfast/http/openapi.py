@@ -11,7 +11,10 @@ from stepfast.http.resolver import Resolver
 DESCRIPTION = "Start, watch, resume and signal durable executions. Times are UTC; errors are RFC 9457 problems."
 
 
-NOT_ADMITTED = {"401": "an API key is needed", "403": "without keys: not from this machine"}
+NOT_ADMITTED = {
+    "401": "an API key is needed",
+    "403": "the API key lacks the scope; without keys: not from this machine",
+}
 WITH_A_BODY = {"400": "the body is not JSON", "413": "the body is too large", "415": "the body is not declared as JSON"}
 """Problems that answer a request before it gets to a route."""
 
@@ -26,10 +29,11 @@ def document(app: Resolver) -> str:
         "bearer": {"type": "http", "scheme": "bearer"},
         "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
     }
-    found["security"] = [{"bearer": []}, {"key": []}, {}]  # the last: on loopback no key may be needed
-    found["paths"]["/v1/health"]["get"]["security"] = []
-    for methods in found["paths"].values():
-        for operation in methods.values():
+    for path, methods in found["paths"].items():
+        for method, operation in methods.items():
+            scope = app.scopes[path, method.upper()]
+            # The last: on loopback no key may be needed.
+            operation["security"] = [{"bearer": [scope]}, {"key": [scope]}, {}] if scope else []
             _describe_refusals(operation)
     return json.dumps(found)
 

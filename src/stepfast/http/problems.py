@@ -16,6 +16,7 @@ from stepfast.errors import (
     ExecutionConflict,
     ExecutionNotFound,
     InvalidRequest,
+    StartupError,
     StepfastError,
     Unavailable,
     UnknownWorkflow,
@@ -44,11 +45,11 @@ class Rejected(Exception):
     """A request that does not get as far as the engine, and the problem that answers it."""
 
     def __init__(
-        self, status: int, kind: str, title: str, detail: str, headers: Mapping[str, str] | None = None
+        self, status: int, kind: str, title: str, detail: str, headers: Mapping[str, str] | None = None, **members: Any
     ) -> None:
         super().__init__(detail)
         self.status, self.kind, self.title, self.detail = status, kind, title, detail
-        self.headers = dict(headers or {})
+        self.headers, self.members = dict(headers or {}), members
 
 
 def problem(
@@ -61,15 +62,20 @@ def problem(
 def of(error: Exception) -> Response[str]:
     """The problem that an exception is answered with; what nobody foresaw is logged, without any payload."""
     if isinstance(error, Rejected):
-        return problem(error.status, error.kind, error.title, error.detail, error.headers)
+        return problem(error.status, error.kind, error.title, error.detail, error.headers, **error.members)
     if isinstance(error, RequestValidationError):
         fields = tuple((path_of(one["loc"]), _message(one)) for one in error.errors())
         told = "; ".join(f"{path or 'the body'}: {message}" for path, message in fields[:5])
         error = InvalidRequest(told, fields)
     if isinstance(error, NotFoundError):
         return problem(404, "unknown-route", "No such route", "there is nothing at this address; see /openapi.json")
+    if isinstance(error, StartupError):  # names resources and permissions, which are no caller's business
+        log.error("a request cannot be served: %s", error)
+        error = Unavailable("this deployment is not in order; its log says what to mend")
     for kind, status, name, title in _OURS:
         if isinstance(error, kind):
+            if status == 503:
+                log.warning("a request was not served: %s", error)
             headers = {"Retry-After": "1"} if status == 503 else {}
             return problem(status, name, title, str(error), headers, **_members(error))
     # An exception's text may quote what was sent; where it was raised does not.

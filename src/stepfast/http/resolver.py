@@ -17,7 +17,8 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
-from stepfast.http import bodies, problems
+from stepfast.http import auth, bodies, problems
+from stepfast.http.auth import Scope
 
 
 class Request(APIGatewayProxyEventV2):
@@ -41,12 +42,17 @@ class Request(APIGatewayProxyEventV2):
 
 
 class Resolver(APIGatewayHttpResolver):
-    """Serves one request at a time, as in Lambda; answers a known path under another method with 405."""
+    """Serves one request at a time, as in Lambda; answers a known path under another method with 405.
+
+    Every route's function says with `auth.needs` which scope it needs: `scopes` has them by path, as OpenAPI
+    writes it, and method. A caller without the scope learns nothing else about the request.
+    """
 
     def __init__(self) -> None:
         super().__init__(enable_validation=True, debug=False)
         self._request = Request({})
-        self._paths: list[tuple[re.Pattern[str], str]] = []
+        self._paths: list[tuple[re.Pattern[str], str, Scope | None]] = []
+        self.scopes: dict[tuple[str, str], Scope | None] = {}
         self.exception_handler(Exception)(problems.of)
         self.exception_handler(NotFoundError)(self._unknown)
 
@@ -54,17 +60,30 @@ class Resolver(APIGatewayHttpResolver):
     def current_event(self) -> APIGatewayProxyEventV2:  # type: ignore[override]
         return self._request
 
-    def resolve(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    def answer(self, event: Mapping[str, Any], context: Any, granted: frozenset[str]) -> dict[str, Any]:
+        """Resolves the request of a caller with these scopes; Rejected when the route needs another."""
         self._request = Request(dict(event))
-        return super().resolve(event, context)
+        path, asked = self._request.path, self._request.http_method.upper()
+        for pattern, method, scope in self._paths:
+            if method == asked and pattern.match(path):
+                auth.require(scope, granted)
+        return self.resolve(event, context)
 
     def route(self, rule: str, method: Any, *args: Any, **kwargs: Any) -> Any:
-        self._paths.append((re.compile(re.sub(r"<\w+>", "[^/]+", rule) + r"\Z"), str(method)))
-        return super().route(rule, method, *args, **kwargs)
+        register = super().route(rule, method, *args, **kwargs)
+
+        def add(function: Callable[..., Any]) -> Any:
+            scope: Scope | None = vars(function)["needs"]
+            # Powertools' own pattern: what it takes for this route is what needs the scope.
+            self._paths.append((self._compile_regex(rule), str(method), scope))
+            self.scopes[re.sub(r"<(\w+)>", r"{\1}", rule), str(method)] = scope
+            return register(function)
+
+        return add
 
     def _unknown(self, error: NotFoundError) -> Response[str]:
         path = self._request.path
-        methods = sorted(method for pattern, method in self._paths if pattern.match(path))
+        methods = sorted(method for pattern, method, _ in self._paths if pattern.match(path))
         if not methods or self._request.http_method in methods:
             return problems.of(error)
         allowed = ", ".join(methods)
@@ -80,12 +99,12 @@ class Pool:
         self._free: queue.SimpleQueue[Resolver] = queue.SimpleQueue()
         self._free.put(make())
 
-    def resolve(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    def resolve(self, event: Mapping[str, Any], context: Any, granted: frozenset[str]) -> dict[str, Any]:
         try:
             resolver = self._free.get_nowait()
         except queue.Empty:
             resolver = self._make()
         try:
-            return resolver.resolve(event, context)
+            return resolver.answer(event, context, granted)
         finally:
             self._free.put(resolver)

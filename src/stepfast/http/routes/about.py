@@ -7,6 +7,7 @@ from importlib.metadata import version
 from aws_lambda_powertools.event_handler import Response
 
 from stepfast.http import views
+from stepfast.http.auth import needs
 from stepfast.http.engine import Engine, answers, reply
 from stepfast.http.models import Health, WorkflowList
 from stepfast.http.resolver import Resolver
@@ -20,6 +21,7 @@ def add(app: Resolver, engine: Engine) -> None:
         tags=["about"],
         responses=answers((200, "every workflow, by name", WorkflowList)),
     )
+    @needs("read")
     def list_workflows() -> Response[str]:
         registry = engine.registry
         found = [views.workflow(registry.workflows[name], registry) for name in sorted(registry.workflows)]
@@ -32,9 +34,11 @@ def add(app: Resolver, engine: Engine) -> None:
         tags=["about"],
         responses=answers((200, "it answers", Health)),
     )
+    @needs(None)
     def health() -> Response[str]:
         return reply(200, Health(status="ok", version=version("stepfast")))
 
     @app.get("/openapi.json", include_in_schema=False)
+    @needs("read")
     def openapi() -> Response[str]:
         return Response(200, "application/json", engine.describe())

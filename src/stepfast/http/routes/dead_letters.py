@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
 from stepfast.errors import InvalidRequest, Unavailable
 from stepfast.http import views
+from stepfast.http.auth import needs
 from stepfast.http.engine import Engine, answers, reply
 from stepfast.http.models import DeadLetterList, Replayed, ReplayRequest, ResumedView
 from stepfast.http.resolver import Resolver
@@ -32,6 +33,7 @@ def add(app: Resolver, engine: Engine) -> None:
         tags=["dead letters"],
         responses=answers((200, "a page of dead letters", DeadLetterList)),
     )
+    @needs("read")
     def list_dead_letters(
         workflow: Annotated[str | None, Query(min_length=1, max_length=64)] = None,
         error: Annotated[str | None, Query(min_length=1, description="the error's type")] = None,
@@ -54,6 +56,7 @@ def add(app: Resolver, engine: Engine) -> None:
         tags=["dead letters"],
         responses=answers((200, "what came of each", Replayed)),
     )
+    @needs("operate")
     def replay_dead_letters(body: Annotated[ReplayRequest, Body()]) -> Response[str]:
         _check_selector(body)
         work = _Work(engine, body.rate)

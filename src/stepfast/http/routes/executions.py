@@ -12,6 +12,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Pat
 
 from stepfast.errors import InvalidRequest
 from stepfast.http import problems, timeline, views
+from stepfast.http.auth import needs
 from stepfast.http.engine import Engine, answers, reply
 from stepfast.http.models import ID, ExecutionDetail, ExecutionList, ExecutionView, History, StartRequest
 from stepfast.http.resolver import Resolver
@@ -40,6 +41,7 @@ def add(app: Resolver, engine: Engine) -> None:
             problems_of={404: "no such workflow", 409: "the id is taken by another workflow or input"},
         ),
     )
+    @needs("run")
     def start(
         workflow: str,
         body: Annotated[StartRequest, Body()],
@@ -68,6 +70,7 @@ def add(app: Resolver, engine: Engine) -> None:
         tags=["executions"],
         responses=answers((200, "a page of executions", ExecutionList)),
     )
+    @needs("read")
     def list_executions(
         workflow: Annotated[str | None, Query(min_length=1, max_length=64)] = None,
         status: Annotated[ExecutionStatus | None, Query()] = None,
@@ -96,6 +99,7 @@ def add(app: Resolver, engine: Engine) -> None:
         tags=["executions"],
         responses=answers((200, "the execution", ExecutionDetail), problems_of=NO_SUCH),
     )
+    @needs("read")
     def show(
         execution_id: Id,
         commands: Annotated[bool, Query(description="false leaves the commands out, which is quick")] = True,
@@ -104,7 +108,8 @@ def add(app: Resolver, engine: Engine) -> None:
             return reply(200, views.execution(engine.call(engine.operations.read(execution_id))))
         snapshot = engine.call(engine.operations.load(execution_id))
         found = timeline.commands_of(snapshot, _replay(engine, snapshot), engine.registry)
-        return reply(200, ExecutionDetail(**views.fields(snapshot.execution), commands=found))
+        deployed = engine.registry.get(snapshot.execution.workflow) is not None
+        return reply(200, ExecutionDetail(**views.fields(snapshot.execution), deployed=deployed, commands=found))
 
     @app.get(
         "/v1/executions/<execution_id>/history",
@@ -113,6 +118,7 @@ def add(app: Resolver, engine: Engine) -> None:
         tags=["executions"],
         responses=answers((200, "its events", History), problems_of=NO_SUCH),
     )
+    @needs("read")
     def history(execution_id: Id) -> Response[str]:
         events = engine.call(engine.operations.history(execution_id))
         return reply(200, History(events=[views.event(one) for one in events]))

@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Path
 
 from stepfast.errors import InvalidRequest
 from stepfast.http import problems, views
+from stepfast.http.auth import needs
 from stepfast.http.engine import Engine, answers, reply
 from stepfast.http.models import NAME, ExecutionView, SignalRequest, SignalView
 from stepfast.http.resolver import Resolver
@@ -25,6 +26,7 @@ def add(app: Resolver, engine: Engine) -> None:
         tags=["executions"],
         responses=answers((200, "it runs on", ExecutionView), problems_of=REFUSED),
     )
+    @needs("operate")
     def resume(execution_id: Id) -> Response[str]:
         return reply(200, views.execution(engine.call(engine.operations.resume(execution_id))))
 
@@ -35,6 +37,7 @@ def add(app: Resolver, engine: Engine) -> None:
         tags=["executions"],
         responses=answers((200, "it is CANCELLED", ExecutionView), problems_of=REFUSED),
     )
+    @needs("operate")
     def cancel(execution_id: Id) -> Response[str]:
         return reply(200, views.execution(engine.call(engine.operations.cancel(execution_id))))
 
@@ -50,6 +53,7 @@ def add(app: Resolver, engine: Engine) -> None:
             problems_of={**NO_SUCH, 409: "the execution has ended, or the id was used for something else"},
         ),
     )
+    @needs("run")
     def signal(
         execution_id: Id,
         name: Annotated[str, Path(pattern=NAME, description="the signal's name")],

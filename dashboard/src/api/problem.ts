@@ -1,0 +1,48 @@
+/** What the API refuses with (RFC 9457), as an error that the page can show where it happened. */
+
+import type { FieldError } from "./types";
+
+export class Problem extends Error {
+  constructor(
+    readonly status: number,
+    readonly kind: string,
+    readonly title: string,
+    detail: string,
+    readonly errors: FieldError[] = [],
+    readonly scope: string | null = null,
+  ) {
+    super(detail);
+  }
+}
+
+const URN = "urn:stepfast:problem:";
+
+/** Reads a refusal; one that is no problem document, as a proxy's, still becomes a readable error. */
+export function problemOf(status: number, text: string): Problem {
+  const found = parsed(text);
+  const told = (name: string): string => (typeof found[name] === "string" ? (found[name] as string) : "");
+  const detail = told("detail") || told("message") || told("Message") || `the API answered ${status}`;
+  const kind = told("type").startsWith(URN) ? told("type").slice(URN.length) : `http-${status}`;
+  const errors = Array.isArray(found["errors"]) ? (found["errors"] as FieldError[]) : [];
+  const scope = status === 403 ? told("scope") || told("required_scope") || scopeIn(detail) : "";
+  return new Problem(status, kind, told("title") || `Refused (${status})`, detail, errors, scope || null);
+}
+
+/** The page cannot reach the API at all. */
+export function unreachable(): Problem {
+  return new Problem(0, "unreachable", "No answer", "the API does not answer: is the server running and reachable?");
+}
+
+/** Scopes look like `executions:write`; a refusal that has no member for it names it in its text. */
+function scopeIn(detail: string): string {
+  return /scope\W+([a-z][a-z-]*[:.][a-z*-]+|[a-z]+)\b/i.exec(detail)?.[1] ?? "";
+}
+
+function parsed(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}

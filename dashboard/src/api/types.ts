@@ -1,0 +1,146 @@
+/** What the API answers: docs/api.md and /openapi.json, in TypeScript. Times are ISO 8601 in UTC. */
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export type ExecutionStatus = "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
+export type CommandStatus = "OPEN" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
+export type CommandKind = "step" | "timer" | "signal";
+
+export const EXECUTION_STATUSES: readonly ExecutionStatus[] = ["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"];
+
+export interface Failure {
+  type: string;
+  message: string;
+  step: string | null;
+  traceback: string | null;
+}
+
+export interface Execution {
+  execution_id: string;
+  workflow: string;
+  status: ExecutionStatus;
+  input: Json;
+  result: Json;
+  error: Failure | null;
+  labels: Record<string, string>;
+  created_at: string;
+  ended_at: string | null;
+  generation: number;
+}
+
+export interface Attempt {
+  attempt: number;
+  started_at: string;
+  ended_at: string | null;
+  error: Failure | null;
+  next_at: string | null;
+}
+
+export interface Command {
+  id: string;
+  kind: CommandKind;
+  name: string;
+  status: CommandStatus;
+  attempt: number;
+  generation: number;
+  pool: string | null;
+  input: Json;
+  output: Json;
+  error: Failure | null;
+  first_at: string | null;
+  started_at: string | null;
+  ended_at: string | null;
+  due: string | null;
+  signal_id: string | null;
+  /** Of a step; not every API tells it. */
+  idempotency_key?: string | null;
+  attempts: Attempt[];
+}
+
+export interface ExecutionDetail extends Execution {
+  commands: Command[];
+}
+
+export interface ExecutionList {
+  executions: Execution[];
+  next: string | null;
+}
+
+export interface HistoryEvent {
+  at: string;
+  type: string;
+  command: string | null;
+  attempt?: number;
+  generation?: number;
+  error?: Failure | null;
+  next_at?: string;
+  [detail: string]: Json | Failure | undefined;
+}
+
+export interface DeadLetter {
+  execution_id: string;
+  workflow: string;
+  step: string | null;
+  error: Failure | null;
+  created_at: string;
+  ended_at: string | null;
+  generation: number;
+}
+
+export interface DeadLetterList {
+  dead_letters: DeadLetter[];
+  next: string | null;
+}
+
+export interface Resumed {
+  execution_id: string;
+  resumed: boolean;
+  refused: string | null;
+}
+
+export interface Replayed {
+  resumed: number;
+  results: Resumed[];
+  remaining: boolean;
+  next: Record<string, Json> | null;
+}
+
+export interface Retry {
+  max_attempts: number;
+  initial: number;
+  backoff: number;
+  max_delay: number;
+  jitter: string;
+  max_elapsed: number | null;
+  retry_on: string[];
+  give_up_on: string[];
+}
+
+export interface Step {
+  name: string;
+  pool: string;
+  timeout: number;
+  heartbeat: number | null;
+  at_most_once: boolean;
+  retry: Retry;
+  description: string;
+}
+
+export interface Workflow {
+  name: string;
+  description: string;
+  input_schema: { [key: string]: Json };
+  result_schema: { [key: string]: Json };
+  steps: Step[];
+}
+
+export interface FieldError {
+  field: string;
+  message: string;
+}
+
+export interface SentSignal {
+  signal_id: string;
+  name: string;
+  payload: Json;
+  received_at: string;
+}

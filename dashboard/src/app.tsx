@@ -1,0 +1,108 @@
+/** The frame around every page: where one can go, and which page this is. */
+
+import { useEffect, useErrorBoundary, useRef } from "preact/hooks";
+
+import { forgetKey, key, keyRefused } from "./api/key";
+import { DeadLettersPage } from "./dead/page";
+import { ExecutionPage } from "./execution/page";
+import { ExecutionsPage } from "./executions/page";
+import { href, place, type Place } from "./lib/router";
+import { nextTheme, theme } from "./lib/theme";
+import { utc } from "./lib/time";
+import { KeyPage } from "./parts/key";
+import { Empty, problemFrom, ProblemNote } from "./parts/note";
+import { StartPage } from "./start/page";
+import { WorkflowPage } from "./workflows/one";
+import { WorkflowsPage } from "./workflows/page";
+
+const PAGES: readonly [path: string, name: string][] = [
+  ["executions", "Executions"],
+  ["dead-letters", "Dead letters"],
+  ["workflows", "Workflows"],
+  ["start", "Start"],
+];
+
+export function App() {
+  const here = place.value;
+  const main = useRef<HTMLElement>(null);
+  const address = here.path.join("/") || "executions";
+  const seen = useRef(address);
+  useEffect(() => {
+    const name = PAGES.find(([path]) => path === here.path[0])?.[1] ?? "Executions";
+    document.title = here.path[1] ? `${here.path[1]} · stepfast` : `${name} · stepfast`;
+    // To a screen reader a new page begins at its start, not where the last link was.
+    if (seen.current !== address) main.current?.focus();
+    seen.current = address;
+  }, [address]);
+  return (
+    <>
+      <a class="skip" href="#main" onClick={(event) => (event.preventDefault(), main.current?.focus())}>
+        Skip to the content
+      </a>
+      <header class="top">
+        <a class="brand" href={href(["executions"])}>
+          stepfast
+        </a>
+        <nav aria-label="Pages">
+          {PAGES.map(([path, name]) => (
+            <a key={path} href={href([path])} aria-current={address.split("/")[0] === path ? "page" : undefined}>
+              {name}
+            </a>
+          ))}
+        </nav>
+        <Settings />
+      </header>
+      <main ref={main} id="main" tabIndex={-1}>
+        {keyRefused.value ? <KeyPage /> : <Page place={here} key={key.value} />}
+      </main>
+    </>
+  );
+}
+
+function Page({ place: { path } }: { place: Place }) {
+  const [error, again] = useErrorBoundary();
+  if (error) return <ProblemNote problem={problemFrom(error)} retry={again} />;
+  return <Chosen path={path} />;
+}
+
+function Chosen({ path }: { path: readonly string[] }) {
+  const [page = "executions", one] = path;
+  if (page === "executions") return one ? <ExecutionPage id={one} key={one} /> : <ExecutionsPage />;
+  if (page === "dead-letters") return <DeadLettersPage />;
+  if (page === "workflows") return one ? <WorkflowPage name={one} key={one} /> : <WorkflowsPage />;
+  if (page === "start") return <StartPage workflow={one ?? ""} />;
+  return (
+    <Empty title="There is no such page">
+      <p>
+        Go on to <a href={href(["executions"])}>the executions</a>.
+      </p>
+    </Empty>
+  );
+}
+
+function Settings() {
+  return (
+    <div class="settings">
+      <button type="button" class="quiet" onClick={() => (utc.value = !utc.value)} title="Which zone times are shown in">
+        <span class="unseen">Times: </span>
+        {utc.value ? "UTC" : "Local"}
+      </button>
+      <button type="button" class="quiet" onClick={nextTheme} title="Light, dark, or as the system is">
+        <span class="unseen">Theme: </span>
+        {{ auto: "Auto", light: "Light", dark: "Dark" }[theme.value]}
+      </button>
+      {key.value && (
+        <button
+          type="button"
+          class="quiet"
+          onClick={() => {
+            forgetKey();
+            keyRefused.value = true;
+          }}
+        >
+          Forget key
+        </button>
+      )}
+    </div>
+  );
+}

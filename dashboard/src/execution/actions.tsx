@@ -1,0 +1,87 @@
+/** What an operator can do with an execution; a refusal shows beside the button that met it. */
+
+import { useState } from "preact/hooks";
+
+import { cancel, resume } from "../api/client";
+import type { Problem } from "../api/problem";
+import type { ExecutionDetail } from "../api/types";
+import { href } from "../lib/router";
+import { Dialog } from "../parts/dialog";
+import { problemFrom, ProblemNote } from "../parts/note";
+import { SignalDialog } from "./signal";
+
+export function Actions({ one, refresh }: { one: ExecutionDetail; refresh: () => void }) {
+  const [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const [open, setOpen] = useState<"" | "cancel" | "signal">("");
+  const [sent, setSent] = useState("");
+  async function act(call: (id: string) => Promise<unknown>): Promise<void> {
+    setBusy(true);
+    setProblem(null);
+    setOpen("");
+    try {
+      await call(one.execution_id);
+    } catch (error) {
+      setProblem(problemFrom(error));
+    }
+    setBusy(false);
+    refresh();
+  }
+  return (
+    <div class="actions">
+      <div class="buttons">
+        {one.status === "FAILED" && (
+          <button type="button" class="main" disabled={busy} onClick={() => void act(resume)}>
+            Resume
+          </button>
+        )}
+        {(one.status === "RUNNING" || one.status === "FAILED") && (
+          <button type="button" onClick={() => (setOpen("signal"), setSent(""))}>
+            Send signal…
+          </button>
+        )}
+        {one.status === "RUNNING" && (
+          <button type="button" disabled={busy} onClick={() => setOpen("cancel")}>
+            Cancel…
+          </button>
+        )}
+        <a class="button" href={href(["start", one.workflow], { from: one.execution_id })}>
+          Run again…
+        </a>
+      </div>
+      {one.status === "FAILED" && (
+        <p class="dim hint">Resume goes on from the step that failed; results recorded before it are kept.</p>
+      )}
+      {sent && (
+        <p class="note good" role="status">
+          {sent}
+        </p>
+      )}
+      <ProblemNote problem={problem} />
+      {open === "cancel" && (
+        <Dialog title="Cancel this execution?" close={() => setOpen("")}>
+          <p>Nothing further starts, and the result of a step that is running is refused. It cannot be resumed afterwards.</p>
+          <div class="buttons end">
+            <button type="button" onClick={() => setOpen("")}>
+              Let it run
+            </button>
+            <button type="button" class="danger" onClick={() => void act(cancel)}>
+              Cancel the execution
+            </button>
+          </div>
+        </Dialog>
+      )}
+      {open === "signal" && (
+        <SignalDialog
+          one={one}
+          close={() => setOpen("")}
+          done={(name) => {
+            setSent(`The signal ${name} was taken.`);
+            setOpen("");
+            refresh();
+          }}
+        />
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,114 @@
+/** One command: what went in, what came out, and every attempt. */
+
+import { useEffect, useRef } from "preact/hooks";
+
+import type { Command, ExecutionDetail } from "../api/types";
+import { exactly, seconds, span } from "../lib/time";
+import { Copy, JsonView } from "../parts/json";
+import { Status } from "../parts/status";
+import { nameOf } from "../timeline/layout";
+import { FailureBox } from "./failure";
+import { allTries, type Try } from "./tries";
+
+interface Props {
+  command: Command;
+  earlier: Map<string, Try[]>;
+  execution: ExecutionDetail;
+  close: () => void;
+}
+
+export function Details({ command, earlier, execution, close }: Props) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    if (matchMedia("(max-width: 1100px)").matches) heading.current?.scrollIntoView({ block: "start" });
+  }, []);
+  const tries = command.kind === "step" ? allTries(command, earlier) : [];
+  const file = `${execution.execution_id}.${command.id.replaceAll(/[^A-Za-z0-9._-]+/g, "_")}`;
+  return (
+    <aside class="details" aria-label={`Details of ${nameOf(command)}`} onKeyDown={(event) => event.key === "Escape" && close()}>
+      <header>
+        <h2 ref={heading}>{nameOf(command)}</h2>
+        <Status status={command.status} />
+        <button type="button" class="quiet" onClick={close} aria-label="Close the details">
+          ✕
+        </button>
+      </header>
+      <Facts command={command} idempotency={command.idempotency_key ?? null} />
+      {command.error && !tries.some((one) => one.error) && <FailureBox error={command.error} />}
+      {tries.length > 0 && (
+        <section aria-label="Attempts">
+          <h3>{tries.length === 1 ? "Attempt" : `${tries.length} attempts`}</h3>
+          <ol class="tries">
+            {[...tries].reverse().map((one) => (
+              <Tried key={`${one.generation} ${one.attempt}`} one={one} />
+            ))}
+          </ol>
+        </section>
+      )}
+      {command.kind === "step" && <JsonView nested label="Input" value={command.input} file={`${file}.input.json`} />}
+      {command.status === "SUCCEEDED" && command.kind !== "timer" && (
+        <JsonView nested label={command.kind === "signal" ? "Payload" : "Output"} value={command.output} file={`${file}.output.json`} />
+      )}
+    </aside>
+  );
+}
+
+function Facts({ command, idempotency }: { command: Command; idempotency: string | null }) {
+  const began = command.first_at;
+  const facts: [string, string | null][] = [
+    ["Command id", command.id],
+    ["Asked for", began && exactly(seconds(began))],
+    ["Ended", command.ended_at && exactly(seconds(command.ended_at))],
+    ["Took", began && command.ended_at && span(seconds(command.ended_at) - seconds(began))],
+    [command.kind === "timer" ? "Until" : "Tried again", dueOf(command)],
+    ["Pool", command.pool],
+    ["Generation", command.generation ? String(command.generation) : null],
+    ["Signal id", command.signal_id],
+  ];
+  return (
+    <dl class="facts">
+      {facts.map(
+        ([name, value]) =>
+          value && (
+            <div key={name}>
+              <dt>{name}</dt>
+              <dd>{value}</dd>
+            </div>
+          ),
+      )}
+      {idempotency && (
+        <div>
+          <dt>Idempotency key</dt>
+          <dd>
+            <code>{idempotency}</code> <Copy text={() => idempotency} what="idempotency key" />
+          </dd>
+        </div>
+      )}
+    </dl>
+  );
+}
+
+const dueOf = (command: Command): string | null =>
+  command.due && !command.ended_at ? exactly(seconds(command.due)) : null;
+
+function Tried({ one }: { one: Try }) {
+  const took = one.to === null ? "still running" : `took ${span(one.to - one.from)}`;
+  return (
+    <li class={`try o-${one.outcome}`}>
+      <p class="head">
+        <strong>
+          Attempt {one.attempt}
+          {one.generation > 0 && `, generation ${one.generation}`}
+        </strong>{" "}
+        <span class="outcome">{one.outcome}</span>
+        <span class="dim">
+          {" "}
+          {exactly(one.from)}, {took}
+          {one.outcome === "interrupted" && " (its process died)"}
+          {one.next !== null && one.to !== null && one.next > one.to && `; next one after ${span(one.next - one.to)}`}
+        </span>
+      </p>
+      {one.error && <FailureBox error={one.error} />}
+    </li>
+  );
+}

@@ -1,0 +1,140 @@
+/** One execution: how it stands, what ran, what led to what, what went wrong, and what one can do about it. */
+
+import { useMemo } from "preact/hooks";
+
+import { historyOf, readExecution, showExecution } from "../api/client";
+import { tooLarge } from "../api/pages";
+import type { Problem } from "../api/problem";
+import type { ExecutionDetail, HistoryEvent } from "../api/types";
+import { GraphView } from "../graph/view";
+import { useNow } from "../lib/now";
+import { usePoll } from "../lib/poll";
+import { go, href, place } from "../lib/router";
+import { seconds, secondsOrNull } from "../lib/time";
+import { Loading, ProblemNote } from "../parts/note";
+import { rowOf, wholeOf } from "../timeline/layout";
+import { TimelineView } from "../timeline/view";
+import { Details } from "./details";
+import { FailureBox } from "./failure";
+import { Header } from "./header";
+import { HistoryTable } from "./history";
+import { Tabs, type View } from "./tabs";
+import { earlierTries, type Try } from "./tries";
+import { Values } from "./values";
+
+const LIVE = 700;
+const STILL = 5000;
+
+export function ExecutionPage({ id }: { id: string }) {
+  const polled = usePoll(id, (signal) => shown(id, signal), (one) => (one?.status === "RUNNING" ? LIVE : STILL));
+  const one = polled.value;
+  const view = (place.value.query.get("view") ?? "timeline") as View;
+  // Earlier generations are only in the history, which changes for good once an execution is resumed.
+  const past = usePoll(
+    one && (one.generation > 0 || view === "history") ? `history ${id} ${one.generation} ${one.status} ${view}` : "",
+    (signal) => (one && (one.generation > 0 || view === "history") ? historyOf(id, signal) : Promise.resolve(NONE)),
+    () => (view === "history" && one?.status === "RUNNING" ? 2 * LIVE : null),
+  );
+  const events = past.value?.events ?? NONE.events;
+  const earlier = useMemo(() => earlierTries(events), [events]);
+  if (!one) return polled.error ? <Missing id={id} polled={polled} /> : <Loading what="the execution" />;
+  return (
+    <div class="page execution-page">
+      <ProblemNote problem={polled.error} retry={polled.refresh} />
+      <Header one={one} refresh={polled.refresh} />
+      {one.error && <FailureBox error={one.error} status={one.status} />}
+      {one.cut && (
+        <p class="note bad">
+          Its commands hold more than one answer of the API can carry, and are not shown: keep large values elsewhere and pass
+          references.
+        </p>
+      )}
+      <Tabs view={view} to={(other) => at(id, { view: other === "timeline" ? "" : other, command: picked() })} />
+      <Content one={one} view={view} earlier={earlier} events={events} error={past.error} loaded={past.value !== null} />
+    </div>
+  );
+}
+
+/** With its commands or, where these are more than one answer can carry, without. */
+async function shown(id: string, signal: AbortSignal): Promise<ExecutionDetail & { cut?: boolean }> {
+  try {
+    return await showExecution(id, signal);
+  } catch (error) {
+    if (!tooLarge(error)) throw error;
+    return { ...(await readExecution(id, signal)), commands: [], cut: true };
+  }
+}
+
+const NONE: { events: HistoryEvent[] } = { events: [] };
+const picked = (): string => place.value.query.get("command") ?? "";
+const at = (id: string, query: Record<string, string>): string => href(["executions", id], query);
+
+function Missing({ id, polled }: { id: string; polled: { error: Problem | null; refresh: () => void } }) {
+  if (polled.error?.status === 404) {
+    return (
+      <div class="empty">
+        <h1 class="title">There is no execution “{id}”</h1>
+        <p>
+          Its id may be mistyped, or it was removed. <a href={href(["executions"])}>See all executions</a>.
+        </p>
+      </div>
+    );
+  }
+  return <ProblemNote problem={polled.error} retry={polled.refresh} />;
+}
+
+interface ContentProps {
+  one: ExecutionDetail;
+  view: View;
+  earlier: Map<string, Try[]>;
+  events: readonly HistoryEvent[];
+  error: Problem | null;
+  loaded: boolean;
+}
+
+function Content({ one, view, earlier, events, error, loaded }: ContentProps) {
+  const chosen = one.commands.find((command) => command.id === picked());
+  const pick = (command: string): void =>
+    go(at(one.execution_id, { view: view === "timeline" ? "" : view, command: command === picked() ? "" : command }), true);
+  if (view === "values") return <Values one={one} />;
+  if (view === "history") {
+    if (error) return <ProblemNote problem={error} />;
+    return loaded ? <HistoryTable events={events} id={one.execution_id} began={one.created_at} /> : <Loading what="the history" />;
+  }
+  return (
+    <div class={`split${chosen ? " open" : ""}`}>
+      {view === "graph" ? (
+        <GraphView commands={one.commands} picked={picked()} pick={pick} />
+      ) : (
+        <LiveTimeline one={one} earlier={earlier} events={events} picked={picked()} pick={pick} />
+      )}
+      {chosen && (
+        <Details key={chosen.id} command={chosen} earlier={earlier} execution={one} close={() => pick(chosen.id)} />
+      )}
+    </div>
+  );
+}
+
+interface LiveProps {
+  one: ExecutionDetail;
+  earlier: Map<string, Try[]>;
+  events: readonly HistoryEvent[];
+  picked: string;
+  pick: (id: string) => void;
+}
+
+/** The timeline grows with the present while the execution runs; its rows change only with what the API tells. */
+function LiveTimeline({ one, earlier, events, picked, pick }: LiveProps) {
+  const live = one.status === "RUNNING";
+  const ticking = useNow(live ? 250 : null);
+  const rows = useMemo(() => one.commands.map((command) => rowOf(command, earlier)), [one, earlier]);
+  const recorded = useMemo(() => wholeOf(rows, seconds(one.created_at), 0), [rows]);
+  // The server's clock may be ahead of this one: nothing that is recorded lies in the future.
+  const now = Math.max(live ? ticking : (secondsOrNull(one.ended_at) ?? ticking), recorded.to);
+  const resumes = useMemo(
+    () => events.filter((event) => event.type === "execution-resumed").map((event) => seconds(event.at)),
+    [events],
+  );
+  const whole = { from: recorded.from, to: now };
+  return <TimelineView {...{ rows, whole, now, live, resumes, picked, pick }} />;
+}

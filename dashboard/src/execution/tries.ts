@@ -1,0 +1,83 @@
+/** Every attempt of a command, with those of earlier generations, which only the history still has. Pure. */
+
+import type { Command, Failure, HistoryEvent } from "../api/types";
+import { seconds, secondsOrNull } from "../lib/time";
+
+export type Outcome = "running" | "succeeded" | "failed" | "interrupted" | "cancelled";
+
+export interface Try {
+  generation: number;
+  attempt: number;
+  from: number;
+  /** Null while it runs. */
+  to: number | null;
+  outcome: Outcome;
+  error: Failure | null;
+  /** When the next attempt is due. */
+  next: number | null;
+}
+
+/** By command id, what resumes have put aside: the events before each `command-reopened`. */
+export function earlierTries(events: readonly HistoryEvent[]): Map<string, Try[]> {
+  const kept = new Map<string, Try[]>();
+  const open = new Map<string, Map<number, Try>>();
+  for (const event of events) {
+    if (event.command === null) continue;
+    const mine = open.get(event.command) ?? new Map<number, Try>();
+    if (event.type === "command-reopened") {
+      const before = kept.get(event.command) ?? [];
+      const closed = [...mine.values()].map((one) => ({ ...one, generation: event.generation ?? 0 }));
+      kept.set(event.command, [...before, ...closed]);
+      open.delete(event.command);
+      continue;
+    }
+    if (event.attempt !== undefined) mine.set(event.attempt, withEvent(mine.get(event.attempt), event));
+    open.set(event.command, mine);
+  }
+  return kept;
+}
+
+function withEvent(was: Try | undefined, event: HistoryEvent): Try {
+  const at = seconds(event.at);
+  const one: Try = was ?? {
+    generation: 0,
+    attempt: event.attempt ?? 1,
+    from: at,
+    to: null,
+    outcome: "interrupted",
+    error: null,
+    next: null,
+  };
+  if (event.type === "attempt-started") return one;
+  const outcome: Outcome =
+    event.type === "step-succeeded" ? "succeeded" : event.type === "attempt-interrupted" ? "interrupted" : "failed";
+  return { ...one, to: at, outcome, error: event.error ?? one.error, next: secondsOrNull(event.next_at) ?? one.next };
+}
+
+/** The attempts of this generation, as the command itself tells them. */
+export function currentTries(command: Command): Try[] {
+  const last = command.attempts.length - 1;
+  return command.attempts.map((one, index) => ({
+    generation: command.generation,
+    attempt: one.attempt,
+    from: seconds(one.started_at),
+    to: secondsOrNull(one.ended_at) ?? (index < last ? secondsOrNull(one.next_at) : null),
+    outcome: outcomeOf(command, index === last, one.error !== null, one.ended_at !== null || one.next_at !== null),
+    error: one.error,
+    next: secondsOrNull(one.next_at),
+  }));
+}
+
+function outcomeOf(command: Command, last: boolean, hasError: boolean, ended: boolean): Outcome {
+  if (hasError) return "failed";
+  if (!last) return "interrupted";
+  if (command.status === "SUCCEEDED") return "succeeded";
+  if (command.status === "CANCELLED") return "cancelled";
+  if (command.status === "FAILED") return "failed";
+  return ended ? "interrupted" : "running";
+}
+
+export const allTries = (command: Command, earlier: Map<string, Try[]>): Try[] => [
+  ...(earlier.get(command.id) ?? []),
+  ...currentTries(command),
+];

@@ -1,0 +1,61 @@
+/** The list's filters: in the address, and as the API is asked. Pure. */
+
+import type { Query } from "../api/client";
+import { EXECUTION_STATUSES, type Execution } from "../api/types";
+
+export interface Filters {
+  workflow: string;
+  status: string;
+  labels: string[];
+  /** A span back from now such as `1h`, or an ISO time. */
+  since: string;
+  until: string;
+  /** What the id begins with. */
+  id: string;
+}
+
+export const SPANS: readonly [text: string, words: string, seconds: number][] = [
+  ["15m", "last 15 minutes", 900],
+  ["1h", "last hour", 3600],
+  ["24h", "last 24 hours", 86_400],
+  ["7d", "last 7 days", 604_800],
+];
+
+export function filtersOf(query: URLSearchParams): Filters {
+  const status = (query.get("status") ?? "").toUpperCase();
+  return {
+    workflow: query.get("workflow") ?? "",
+    status: EXECUTION_STATUSES.some((one) => one === status) ? status : "",
+    labels: query.getAll("label"),
+    since: query.get("since") ?? "",
+    until: query.get("until") ?? "",
+    id: query.get("id") ?? "",
+  };
+}
+
+export const parametersOf = (filters: Filters): Record<string, string | string[]> => ({
+  workflow: filters.workflow,
+  status: filters.status,
+  label: filters.labels,
+  since: filters.since,
+  until: filters.until,
+  id: filters.id,
+});
+
+export const isFiltered = (filters: Filters): boolean =>
+  Boolean(filters.workflow || filters.status || filters.labels.length || filters.since || filters.until || filters.id);
+
+/** As the API takes them; it knows no prefix of ids, which the page looks for itself. */
+export function asked(filters: Filters, now: number): Query {
+  const back = SPANS.find(([text]) => text === filters.since);
+  return {
+    workflow: filters.workflow,
+    status: filters.status,
+    label: filters.labels,
+    since: back ? String(Math.floor(now - back[2])) : filters.since,
+    until: filters.until,
+  };
+}
+
+export const withPrefix = (rows: readonly Execution[], prefix: string): readonly Execution[] =>
+  prefix ? rows.filter((one) => one.execution_id.startsWith(prefix)) : rows;

@@ -1,0 +1,55 @@
+/** The graph of an execution's commands: a node for each or, where there are many, for each name. Pure. */
+
+import type { Command, CommandKind, CommandStatus } from "../api/types";
+import { nameOf } from "../timeline/layout";
+import { causesOf, taskOf } from "./causes";
+
+export interface Node {
+  id: string;
+  label: string;
+  kind: CommandKind;
+  status: CommandStatus;
+  /** The commands it stands for: one, or all that the same task code asked for under one name. */
+  ids: string[];
+}
+
+export interface Graph {
+  nodes: Node[];
+  edges: [from: string, to: string][];
+}
+
+/** One node a command; past `most` commands, one node for all of the same name in the same kind of task. */
+export function graphOf(commands: readonly Command[], most = 60): Graph {
+  const gather = commands.length > most;
+  const keys = new Map<string, string>();
+  const nodes = new Map<string, Node>();
+  for (const one of commands) {
+    const key = gather ? one.id.replaceAll(/#\d+/g, "") : one.id;
+    keys.set(one.id, key);
+    const node = nodes.get(key);
+    if (!node) {
+      const label = gather ? (one.kind === "signal" ? `signal ${one.name}` : one.name) : inTask(one);
+      nodes.set(key, { id: key, label, kind: one.kind, status: one.status, ids: [one.id] });
+    } else {
+      node.ids.push(one.id);
+      node.status = worse(node.status, one.status);
+    }
+  }
+  const edges = new Map<string, [string, string]>();
+  for (const [id, causes] of causesOf(commands, gather ? 50 : Infinity)) {
+    for (const cause of causes) {
+      const edge: [string, string] = [keys.get(cause) ?? cause, keys.get(id) ?? id];
+      if (edge[0] !== edge[1]) edges.set(edge.join("\n"), edge);
+    }
+  }
+  return { nodes: [...nodes.values()], edges: [...edges.values()] };
+}
+
+const ORDER: readonly CommandStatus[] = ["FAILED", "RETRYING", "RUNNING", "OPEN", "CANCELLED", "SUCCEEDED"];
+const worse = (a: CommandStatus, b: CommandStatus): CommandStatus => (ORDER.indexOf(a) <= ORDER.indexOf(b) ? a : b);
+
+/** The name, after the innermost task that asked for it. */
+function inTask(one: Command): string {
+  const task = taskOf(one.id).split("/").at(-1);
+  return task ? `${task} › ${nameOf(one)}` : nameOf(one);
+}

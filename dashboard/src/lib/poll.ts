@@ -1,0 +1,75 @@
+/** Asking again and again, no faster than the answers come and not at all while nobody looks. */
+
+import { useEffect, useRef, useState } from "preact/hooks";
+
+import { key } from "../api/key";
+import { Problem } from "../api/problem";
+
+export interface Polled<T> {
+  value: T | null;
+  error: Problem | null;
+  /** Asks at once, as after a button. */
+  refresh: () => void;
+}
+
+/**
+ * Calls `ask` now and then every `every(value)` milliseconds; null ends it until `refresh`.
+ * A slow answer stretches the pause to four times what it took. Changing `id` begins anew.
+ */
+export function usePoll<T>(
+  id: string,
+  ask: (signal: AbortSignal) => Promise<T>,
+  every: (value: T | null) => number | null,
+): Polled<T> {
+  const [state, setState] = useState<{ id: string; value: T | null; error: Problem | null }>({
+    id,
+    value: null,
+    error: null,
+  });
+  const latest = useRef({ ask, every });
+  latest.current = { ask, every };
+  const again = useRef<() => void>(() => undefined);
+  const used = key.value;
+
+  useEffect(() => {
+    const abort = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let busy = false;
+    let value: T | null = null;
+
+    async function turn(): Promise<void> {
+      clearTimeout(timer);
+      if (busy || abort.signal.aborted) return;
+      busy = true;
+      const began = performance.now();
+      let error: Problem | null = null;
+      try {
+        value = await latest.current.ask(abort.signal);
+      } catch (caught) {
+        if (abort.signal.aborted) return;
+        error = caught instanceof Problem ? caught : new Problem(0, "page", "The page failed", String(caught));
+      }
+      busy = false;
+      if (abort.signal.aborted) return;
+      setState((was) => ({ id, value: error ? (was.id === id ? was.value : null) : value, error }));
+      const pause = error ? (passes(error) ? 3000 : null) : latest.current.every(value);
+      if (pause !== null) timer = setTimeout(wake, Math.max(pause, 4 * (performance.now() - began)));
+    }
+    function wake(): void {
+      if (document.hidden) timer = setTimeout(wake, 1000);
+      else void turn();
+    }
+    again.current = () => void turn();
+    void turn();
+    return () => {
+      abort.abort();
+      clearTimeout(timer);
+    };
+  }, [id, used]);
+
+  const mine = state.id === id;
+  return { value: mine ? state.value : null, error: mine ? state.error : null, refresh: () => again.current() };
+}
+
+/** Whether asking again may help: not after a refusal, but after an outage, or when it was asked too often. */
+const passes = ({ status }: Problem): boolean => status < 400 || status >= 500 || status === 408 || status === 429;

@@ -1,0 +1,110 @@
+/** One command's row: its name as a button, its bars as SVG. */
+
+import { memo } from "preact/compat";
+
+import { moment, span } from "../lib/time";
+import { signOf } from "../parts/status";
+import { clipped, type Range } from "./axis";
+import type { Bar, Row } from "./layout";
+
+export const ROW = 26;
+const BAR = 14;
+
+interface Props {
+  row: Row;
+  number: number;
+  range: Range;
+  width: number;
+  /** Where bars that go on end by now. */
+  now: number;
+  picked: boolean;
+  pick: (id: string) => void;
+}
+
+export const TimelineRow = memo(function TimelineRow({ row, number, range, width, now, picked, pick }: Props) {
+  return (
+    <div class={`t-row${picked ? " picked" : ""}`} style={{ transform: `translateY(${number * ROW}px)` }}>
+      <button
+        type="button"
+        class={`t-name s-${row.status.toLowerCase()}`}
+        aria-pressed={picked}
+        title={row.id}
+        data-row={number}
+        data-id={row.id}
+        onClick={() => pick(row.id)}
+      >
+        <span class="sign" aria-hidden="true">
+          {signOf(row.status)}
+        </span>
+        <span class="unseen">{row.status} </span>
+        {row.task && <span class="task">{row.task}/</span>}
+        <span class="name">{row.name}</span>
+      </button>
+      <svg class="t-bars" width={width} height={ROW} aria-hidden="true" data-id={row.id}>
+        {row.bars.map((bar, index) => (
+          <BarShape key={index} bar={bar} range={range} width={width} now={now} />
+        ))}
+        <Length row={row} range={range} width={width} now={now} />
+      </svg>
+    </div>
+  );
+}, same);
+
+/** Rows whose bars have all ended look the same at any time. */
+function same(a: Props, b: Props): boolean {
+  const still = a.row === b.row && a.row.bars.every((bar) => bar.to !== null);
+  return (
+    (still || (a.row === b.row && a.now === b.now)) &&
+    a.number === b.number &&
+    a.range.from === b.range.from &&
+    a.range.to === b.range.to &&
+    a.width === b.width &&
+    a.picked === b.picked
+  );
+}
+
+function BarShape({ bar, range, width, now }: { bar: Bar; range: Range; width: number; now: number }) {
+  const thin = bar.kind === "queued" || bar.kind === "pause";
+  const place = clipped(bar.from, bar.to ?? Math.max(now, bar.from), range, width, thin ? 0 : 3);
+  if (!place) return null;
+  const [x, length] = place;
+  const height = thin ? 4 : BAR;
+  const live = bar.to === null ? " live" : "";
+  return (
+    <rect
+      class={`bar b-${bar.kind} o-${bar.outcome}${live}`}
+      x={x}
+      y={(ROW - height) / 2}
+      width={length}
+      height={height}
+      rx={thin ? 0 : 2}
+    >
+      <title>{`${bar.title}, ${span((bar.to ?? now) - bar.from)}`}</title>
+    </rect>
+  );
+}
+
+/** The whole span in words: right of the bars, or before them where no room is left, or in a wait's own bar. */
+function Length({ row, range, width, now }: { row: Row; range: Range; width: number; now: number }) {
+  if (row.from === null) return null;
+  const end = row.to ?? now;
+  const place = clipped(row.from, end, range, width, 3);
+  if (!place) return null;
+  const after = place[0] + place[1] + 6;
+  const fits = after + 60 < width;
+  const words = span(end - row.from) + (row.due === null ? "" : `, until ${moment(row.due, now)}`);
+  const waits = row.bars[0]?.kind === "timer" || row.bars[0]?.kind === "signal";
+  if (!fits && waits) {
+    return (
+      <text class="t-note" x={place[0] + 8} y={ROW / 2 + 4}>
+        {words}
+      </text>
+    );
+  }
+  if (!fits && place[0] < 66) return null;
+  return (
+    <text class="t-length" x={fits ? after : place[0] - 6} y={ROW / 2 + 4} text-anchor={fits ? "start" : "end"}>
+      {words}
+    </text>
+  );
+}

@@ -1,0 +1,102 @@
+import { describe, expect, test } from "vitest";
+
+import { queryString } from "../src/api/client";
+import { readPages } from "../src/api/pages";
+import { Problem, problemOf } from "../src/api/problem";
+import { bytes, inShort, sizeOf } from "../src/lib/json";
+import { ago, exactly, moment, span } from "../src/lib/time";
+import { binsOf, durationsOf, failuresOf, percentile } from "../src/workflows/stats";
+import { at, execution, failure, ZERO } from "./making";
+
+describe("problems", () => {
+  test("a missing scope is named, from its member or from the text", () => {
+    const body = { type: "urn:stepfast:problem:scope-missing", title: "No", status: 403, detail: "this needs the scope 'operate', and", scope: "operate" };
+    expect(problemOf(403, JSON.stringify(body))).toMatchObject({ kind: "scope-missing", scope: "operate" });
+    const { scope: _scope, ...bare } = body;
+    expect(problemOf(403, JSON.stringify(bare)).scope).toBe("operate");
+    expect(problemOf(403, '{"message":"Forbidden"}')).toMatchObject({ scope: null, message: "Forbidden" });
+  });
+
+  test("what is no problem document still becomes one", () => {
+    expect(problemOf(502, "<html>").message).toBe("the API answered 502");
+    expect(problemOf(500, "null").kind).toBe("http-500");
+    expect(problemOf(422, '{"detail":"d","errors":[{"field":"a","message":"b"}]}').errors).toEqual([{ field: "a", message: "b" }]);
+  });
+});
+
+test("query strings leave out what is not set and repeat lists", () => {
+  expect(queryString({ a: "x y", b: null, c: "", d: 0, e: ["1", "2"] })).toBe("?a=x+y&d=0&e=1&e=2");
+  expect(queryString({})).toBe("");
+});
+
+describe("times", () => {
+  test("spans are as exact as is readable", () => {
+    expect([0.0004, 0.05, 2.5, 31, 59.97, 90, 3600, 3725, 90_061, -1].map(span)).toEqual([
+      "0 ms", "50 ms", "2.50 s", "31.0 s", "1 min", "1 min 30 s", "1 h", "1 h 2 min", "1 d 1 h", "0 ms",
+    ]);
+  });
+
+  test("today's moments are clock times, others have their day", () => {
+    expect(moment(ZERO + 3600, ZERO + 7200, true)).toBe("01:00:00");
+    expect(moment(ZERO - 3600, ZERO + 7200, true)).toBe("2025-12-31 23:00:00");
+    expect(exactly(ZERO + 0.25, true)).toBe("2026-01-01 00:00:00.250 UTC");
+    expect([ago(0, 3), ago(0, 30), ago(0, 5400)]).toEqual(["just now", "30 s ago", "1 h ago"]);
+  });
+});
+
+describe("values", () => {
+  test("sizes are counted without making the text, and only so far", () => {
+    expect(sizeOf("x".repeat(100))).toBe(102);
+    expect(sizeOf({ a: [1, 2] })).toBeGreaterThan(10);
+    expect(sizeOf(Array.from({ length: 1e5 }, () => "x".repeat(100)), 1000)).toBeLessThan(2e5);
+    expect([bytes(12), bytes(3400), bytes(5.6e6)]).toEqual(["12 B", "3.4 KB", "5.6 MB"]);
+    expect(inShort({ a: "b" })).toBe('{"a":"b"}');
+    expect(inShort("x".repeat(50_000))).toBe("large value");
+  });
+});
+
+describe("figures", () => {
+  test("bins cover all executions once, the oldest first", () => {
+    const some = [0, 1, 50, 99].map((second) => execution(`e${second}`, second, { status: second ? "SUCCEEDED" : "FAILED" }));
+    const bins = binsOf(some, ZERO + 100, 10);
+    expect(bins.length).toBe(10);
+    expect(bins.reduce((sum, bin) => sum + bin.counts.SUCCEEDED + bin.counts.FAILED, 0)).toBe(4);
+    expect(bins[0]?.counts).toMatchObject({ FAILED: 1, SUCCEEDED: 1 });
+    expect(binsOf([], 0)).toEqual([]);
+    expect(binsOf(some, ZERO).length).toBeGreaterThan(0);
+  });
+
+  test("percentiles are by nearest rank", () => {
+    const sorted = Array.from({ length: 100 }, (_, index) => index + 1);
+    expect([percentile(sorted, 0.5), percentile(sorted, 0.99), percentile([7], 0.5)]).toEqual([50, 99, 7]);
+    expect(durationsOf([execution("a", 0, { ended_at: at(4) }), execution("b", 0, { status: "FAILED", ended_at: at(9) })])).toMatchObject({ count: 1, max: 4 });
+    expect(durationsOf([])).toBeNull();
+  });
+
+  test("failures are counted by step, of the executions that have ended", () => {
+    const failed = (step: string | null) => execution("x", 0, { status: "FAILED", error: failure("E", "", step) });
+    expect(failuresOf([failed("a"), failed("a"), failed(null), execution("ok", 0), execution("r", 0, { status: "RUNNING" })])).toEqual([
+      { step: "a", failed: 2, share: 0.5 },
+      { step: "", failed: 1, share: 0.25 },
+    ]);
+  });
+});
+
+describe("reading pages", () => {
+  const all = Array.from({ length: 50 }, (_, index) => index);
+  const ask = (largest: number) => async (limit: number, cursor: string | null) => {
+    if (limit > largest) throw new Problem(422, "answer-too-large", "Answer too large", "");
+    const end = Number(cursor ?? 0) + limit;
+    return { items: all.slice(Number(cursor ?? 0), end), next: end < all.length ? String(end) : null };
+  };
+
+  test("to the end, or as far as was asked for", async () => {
+    expect(await readPages(ask(1000), 1000)).toEqual({ items: all, more: false });
+    expect(await readPages(ask(1000), 20)).toEqual({ items: all.slice(0, 20), more: true });
+  });
+
+  test("in smaller pages where an answer is too large, and not for ever", async () => {
+    expect(await readPages(ask(16), 1000)).toEqual({ items: all, more: false });
+    await expect(readPages(ask(1), 1000)).rejects.toThrow(Problem);
+  });
+});

@@ -1,0 +1,94 @@
+"""The dashboard: the built page at `/` and its files below `/assets/`, as responses like the API's own.
+
+They hold nothing secret, so they need no key; the page asks for one when the API does.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+BUILT = Path(__file__).parents[1] / "dashboard"
+"""Where `make dashboard` puts the page; packed into the wheel."""
+
+_ASSET = re.compile(r"/assets/([A-Za-z0-9_-][A-Za-z0-9._-]*)")
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+_ABSENT = (
+    "This stepfast serves its API, but its page has not been built.\n\n"
+    "In a checkout, with Node 20.19 or newer: make dashboard\n"
+    "Without it: stepfast list, show, resume; or /openapi.json, which describes the API.\n"
+)
+_SECURITY = {
+    # Styles that a script sets on an element are not inline styles; everything else comes from this origin's files.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+class Page:
+    """Answers for the built page in a folder; where there is none, says how to get it."""
+
+    def __init__(self, folder: Path = BUILT) -> None:
+        self._folder = folder
+
+    def has(self, event: Mapping[str, Any]) -> bool:
+        """True for a request that is this page's to answer, which may then be that there is no such file."""
+        path = event.get("rawPath") or "/"
+        method = event.get("requestContext", {}).get("http", {}).get("method", "")
+        return method in ("GET", "HEAD") and (path == "/" or path.startswith("/assets/"))
+
+    def answer(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """A Lambda response; text goes compressed, and so in base64, to whoever takes it."""
+        path = event.get("rawPath") or "/"
+        if path == "/":
+            return self._file(event, self._folder / "index.html", "no-cache", _ABSENT)
+        asset = _ASSET.fullmatch(path)
+        # The name's hash changes with the content: it may be kept for good.
+        kept = "public, max-age=31536000, immutable"
+        return self._file(event, self._folder / "assets" / asset.group(1) if asset else None, kept, "No such file.\n")
+
+    def _file(self, event: Mapping[str, Any], file: Path | None, cache: str, absent: str) -> dict[str, Any]:
+        kind = _TYPES.get(file.suffix) if file is not None else None
+        try:
+            changed = file.stat().st_mtime_ns if file is not None and kind is not None else None
+        except OSError:
+            changed = None
+        if file is None or kind is None or changed is None:
+            return _response(404, "text/plain; charset=utf-8", "no-store", absent)
+        headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+        if "gzip" in headers.get("accept-encoding", ""):
+            response = _response(200, kind, cache, _compressed(file, changed))
+            response["isBase64Encoded"] = True
+            response["headers"]["Content-Encoding"] = "gzip"
+        else:
+            response = _response(200, kind, cache, file.read_text("utf-8"))
+        response["headers"]["Vary"] = "Accept-Encoding"
+        return response
+
+
+def _response(status: int, kind: str, cache: str, body: str) -> dict[str, Any]:
+    headers = {"Content-Type": kind, "Cache-Control": cache, **_SECURITY}
+    return {"statusCode": status, "headers": headers, "cookies": [], "body": body, "isBase64Encoded": False}
+
+
+@lru_cache(maxsize=32)
+def _compressed(file: Path, changed: int) -> str:
+    """The file in base64 of gzip; `changed` tells one version of it from the next."""
+    return base64.b64encode(gzip.compress(file.read_bytes(), 9, mtime=0)).decode()

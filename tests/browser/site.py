@@ -1,0 +1,89 @@
+"""A real `stepfast dev` with its page, and short words for what the tests do with both."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+STEPFAST = str(Path(sys.executable).with_name("stepfast"))
+WORKFLOWS = Path(__file__).with_name("workflows")
+
+
+class Site:
+    """One server on a file of its own; services go out and come back as tests say."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.outages = folder / "outages"
+        self.outages.mkdir()
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - read when the process has ended
+        self._process = subprocess.Popen(
+            [STEPFAST, "dev", "--port", "0", "--durability", "process", "--db", "site.db", "--workflows", WORKFLOWS],
+            cwd=folder,
+            env={**os.environ, "OUTAGES": str(self.outages), **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        ready = self._process.stdout.readline()
+        found = re.search(r"http://\S+", ready)
+        assert found, ready + self.errors()
+        self.url = found.group()
+        self.http = httpx.Client(base_url=self.url, timeout=60)
+
+    def errors(self) -> str:
+        self._errors.seek(0)
+        return self._errors.read()
+
+    def close(self) -> None:
+        self.http.close()
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(30)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._errors.close()
+
+    def start(self, workflow: str, input: Any, id: str, labels: dict[str, str] | None = None) -> None:
+        body = {"input": input, "execution_id": id, "labels": labels or {}}
+        answer = self.http.post(f"/v1/workflows/{workflow}/executions", json=body)
+        assert answer.status_code in (200, 201), answer.text
+
+    def show(self, id: str) -> Any:
+        answer = self.http.get(f"/v1/executions/{id}")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def ends(self, id: str, status: str, seconds: float = 30) -> Any:
+        """Waits until the execution has ended, which must be with this status."""
+        end = time.monotonic() + seconds
+        while (found := self.http.get(f"/v1/executions/{id}?commands=false").json())["status"] == "RUNNING":
+            assert time.monotonic() < end, f"{id} still runs after {seconds} s"
+            time.sleep(0.02)
+        assert found["status"] == status, found
+        return found
+
+    def out(self, service: str) -> None:
+        (self.outages / service).touch()
+
+    def back(self, service: str) -> None:
+        (self.outages / service).unlink()
+
+    def failed(self, count: int, prefix: str, service: str = "pdf") -> list[str]:
+        """So many statements that have failed while a service was out; it is still out."""
+        self.out(service)
+        ids = [f"{prefix}-{number:04d}" for number in range(count)]
+        for id in ids:
+            self.start("statement", {"customer": id}, id)
+        for id in ids:
+            self.ends(id, "FAILED", 60)
+        return ids

@@ -1,0 +1,95 @@
+"""The list of executions: live, filtered by address, long."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.site import Site
+
+
+def test_new_executions_and_changes_come_by_themselves(site: Site, open_page: Callable[..., Page]) -> None:
+    page = open_page(site)
+    expect(page.get_by_text("No executions yet")).to_be_visible()
+    site.start("slow", 8, "watched", {"team": "ops"})
+    row = page.get_by_role("row", name="watched")
+    expect(row).to_contain_text("RUNNING")
+    expect(row).to_contain_text("slowly")
+    expect(row).to_contain_text("team:ops")
+    expect(row).to_contain_text("SUCCEEDED")
+
+
+def test_filters_are_in_the_address_and_come_back_from_it(site: Site, open_page: Callable[..., Page]) -> None:
+    site.start("echo", 1, "echo-1", {"team": "a"})
+    site.start("echo", 2, "echo-2", {"team": "b"})
+    site.start("failing", "x", "failing-1", {"team": "a"})
+    site.ends("failing-1", "FAILED")
+    page = open_page(site)
+    rows = page.locator(".rows [role=row]")
+    expect(rows).to_have_count(3)
+
+    page.get_by_role("radio", name="FAILED").check()
+    expect(rows).to_have_count(1)
+    assert "status=FAILED" in page.url
+    page.get_by_role("radio", name="ALL").check()
+    page.get_by_role("combobox", name="Workflow").select_option("echo")
+    expect(rows).to_have_count(2)
+    page.get_by_role("button", name="team:b").click()
+    expect(rows).to_have_count(1)
+    assert "workflow=echo" in page.url
+    assert "label=team%3Ab" in page.url
+
+    page.reload()
+    expect(rows).to_have_count(1)
+    expect(page.get_by_role("combobox", name="Workflow")).to_have_value("echo")
+    page.get_by_role("button", name="Clear filters").click()
+    expect(rows).to_have_count(3)
+
+    page.get_by_label("Id begins with").fill("echo-")
+    expect(rows).to_have_count(2)
+    page.get_by_label("Id begins with").fill("nothing")
+    expect(page.get_by_text("No execution matches these filters")).to_be_visible()
+    page.get_by_label("Id begins with").fill("")
+    page.get_by_role("combobox", name="Started").select_option("1h")
+    expect(rows).to_have_count(3)
+    page.goto(f"{site.url}/#/executions?until=2020-01-01T00:00:00Z")
+    expect(page.get_by_text("No execution matches these filters")).to_be_visible()
+
+
+@pytest.mark.timeout(300)
+def test_ten_thousand_executions_stay_quick(site: Site, open_page: Callable[..., Page]) -> None:
+    for number in range(10_000):
+        site.start("echo", number, f"many-{number:05d}")
+    site.ends("many-09999", "SUCCEEDED", 60)
+    began = time.monotonic()
+    page = open_page(site)
+    expect(page.get_by_role("link", name="many-09999")).to_be_visible()
+    assert time.monotonic() - began < 3  # under 1 s on an idle machine
+
+    box = page.get_by_role("region", name="Executions", exact=True)
+    end = time.monotonic() + 60
+    while not page.get_by_role("link", name="many-00000").is_visible():
+        box.evaluate("box => box.scrollTo(0, box.scrollHeight)")
+        page.wait_for_timeout(30)
+        assert time.monotonic() < end
+    expect(page.get_by_text("10,000 executions")).to_be_visible()
+    assert page.locator(".rows [role=row]").count() < 100
+    # Still live, however far down one is.
+    site.start("echo", 1, "newcomer")
+    expect(page.get_by_text("10,001 executions")).to_be_visible()
+    box.evaluate("box => box.scrollTo(0, 0)")
+    expect(page.get_by_role("link", name="newcomer")).to_be_visible()
+
+
+def test_when_the_api_is_away_the_page_says_so_and_recovers(site: Site, open_page: Callable[..., Page]) -> None:
+    site.start("echo", 1, "before")
+    page = open_page(site)
+    expect(page.get_by_role("link", name="before")).to_be_visible()
+    page.route("**/v1/**", lambda route: route.fulfill(status=503, body="{}"))
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.get_by_role("link", name="before")).to_be_visible()
+    page.unroute("**/v1/**")
+    expect(page.get_by_role("alert")).to_have_count(0)
