@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import secrets
 import uuid
@@ -17,6 +18,7 @@ from stepfast.errors import (
     InvalidRequest,
     NotStorable,
     Refused,
+    Unavailable,
     WrongStatus,
 )
 from stepfast.history import history_of
@@ -26,6 +28,8 @@ from stepfast.registry import Registry
 from stepfast.replay import Replay
 from stepfast.rewind import rewind
 from stepfast.workflow import NAME
+
+log = logging.getLogger(__name__)
 
 EXECUTION_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 SWEEP_BATCH = 200
@@ -258,7 +262,12 @@ class Operations:
         """
         ids, position = await self._store.idle(limit, after)
         for execution_id in ids:
-            await self._advancer.advance(execution_id, resend=Resend(every))
+            try:
+                await self._advancer.advance(execution_id, resend=Resend(every))
+            except Unavailable:
+                raise  # the others would fare no better; the next sweep begins here again
+            except Exception:
+                log.exception("execution %s could not be advanced; the sweep goes on with the others", execution_id)
         return position
 
 

@@ -179,6 +179,10 @@ class Worker:
             # Sent before the order that asks for it was marked; or the code that is deployed now does not
             # ask for it, which other code may again: looked at the more seldom the longer that lasts.
             return Later(now + min(max(now - delivery.sent_at, 1.0), UNASKED))
+        if command.step.pool != delivery.message.pool:  # moved by a deployment since it was sent
+            moved = replace(delivery.message, command_id=id, pool=command.step.pool, hint=None)
+            await self._queue.send([(moved, None)])
+            return Delete()
         busy = busy_until(record, chained)
         if busy > now:
             return Later(busy)
