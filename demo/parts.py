@@ -54,6 +54,11 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 text=True,
             )
+        return self.line()
+
+    def line(self) -> str:
+        """The next line that it prints."""
+        assert self._process is not None
         assert self._process.stdout is not None
         line = self._process.stdout.readline().strip()
         ensure(line, f"{self.name} did not start; see {self._log}")

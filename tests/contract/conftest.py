@@ -1,4 +1,7 @@
-"""The backends that the contract tests run on: each makes a Store and a Queue and tells what arrived."""
+"""The backends that the contract tests run on: each has a Store and a Queue and tells what arrived.
+
+`backend` is every one of them in turn, `embedded` the SQLite file alone.
+"""
 
 from __future__ import annotations
 
@@ -11,25 +14,13 @@ import pytest
 
 from stepfast.backends.sqlite import SqliteBackend, Stored
 from stepfast.backends.sqlite_file import SqliteFile
+from tests.contract.clock import FixedClock
 
 T = TypeVar("T")
 
 
-class FixedClock:
-    """A clock that stands until a test moves it."""
-
-    def __init__(self) -> None:
-        self.time = 1_000.0
-
-    def now(self) -> float:
-        return self.time
-
-    async def sleep(self, seconds: float) -> None:
-        self.time += seconds
-
-
-class Backend:
-    """One backend under test: `run` awaits a port call, `woken` and `messages` are what the engine would get."""
+class Embedded:
+    """The SQLite file: `run` awaits a port call, `woken` and `messages` are what the engine would get."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -42,12 +33,25 @@ class Backend:
         self.ports = SqliteBackend(SqliteFile(self.path), self.clock)
         self.ports.on_wake = lambda execution_id, seq: self.woken.append(execution_id)
         self.ports.on_message = self.messages.append
+        self.store = self.queue = self.ports
 
     def reopen(self) -> None:
         """As after the death of the process: what is not in the file is gone."""
         self.ports.close()
         self.woken, self.messages = [], []
         self.open()
+
+    def lose_everything(self) -> None:
+        """Nothing is under way any more: not a message, not a wake."""
+        self.ports.flush()
+        messages, wakes = self.ports.outstanding()
+        for one in messages:
+            self.ports.delete(one.seq)
+        for execution_id, seq in wakes:
+            self.ports.advanced(execution_id, seq)
+        self.ports.flush()
+        self.messages.clear()
+        self.woken.clear()
 
     def run(self, call: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(call)
@@ -62,7 +66,20 @@ class Backend:
 
 
 @pytest.fixture
-def backend(tmp_path: Path) -> Iterator[Backend]:
-    made = Backend(tmp_path / "contract.db")
+def embedded(tmp_path: Path) -> Iterator[Embedded]:
+    made = Embedded(tmp_path / "contract.db")
     yield made
     made.ports.close()
+
+
+@pytest.fixture(params=["sqlite", "dynamodb"])
+def backend(request: pytest.FixtureRequest) -> Iterator[Any]:
+    if request.param == "sqlite":
+        yield request.getfixturevalue("embedded")
+        return
+    from moto import mock_aws  # here, so that runs of SQLite alone do not wait for it
+
+    from tests.aws.cloud import Cloud
+
+    with mock_aws():
+        yield Cloud()

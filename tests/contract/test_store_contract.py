@@ -24,17 +24,17 @@ def record(revision: int = 1, **changes: Any) -> Record:
 
 @pytest.fixture
 def store(backend: Any) -> Any:
-    backend.run(backend.ports.create(ONE))
+    backend.run(backend.store.create(ONE))
     backend.woken.clear()
-    return backend.ports
+    return backend.store
 
 
 # -- start ----------------------------------------------------------------------------------------------
 
 
 def test_create_puts_a_new_execution_and_wakes_it(backend: Any) -> None:
-    assert backend.run(backend.ports.create(ONE)) is ONE
-    assert backend.run(backend.ports.read("one")) == ONE
+    assert backend.run(backend.store.create(ONE)) is ONE
+    assert backend.run(backend.store.read("one")) == ONE
     assert backend.woken == ["one"]
 
 
@@ -47,15 +47,15 @@ def test_create_with_a_taken_id_returns_the_holder_and_changes_nothing(backend: 
 
 def test_fifty_creates_at_once_make_one_execution(backend: Any) -> None:
     candidates = [replace(ONE, created_at=1000.0 + number) for number in range(50)]
-    held = backend.run_all(*(lambda one=one: backend.ports.create(one) for one in candidates))
+    held = backend.run_all(*(lambda one=one: backend.store.create(one) for one in candidates))
     assert len({one.created_at for one in held}) == 1
     assert sum(one is candidate for one, candidate in zip(held, candidates, strict=True)) == 1
     assert backend.woken == ["one"]
 
 
 def test_what_is_unknown_reads_as_none(backend: Any) -> None:
-    assert backend.run(backend.ports.read("nobody")) is None
-    assert backend.run(backend.ports.load("nobody")) is None
+    assert backend.run(backend.store.read("nobody")) is None
+    assert backend.run(backend.store.load("nobody")) is None
 
 
 # -- records --------------------------------------------------------------------------------------------
@@ -98,11 +98,36 @@ def test_of_many_claims_at_once_one_wins(backend: Any, store: Any) -> None:
     assert backend.run(store.load("one")).records["pay"] == claims[won.index(True)]
 
 
+def test_one_record_is_read_with_its_execution(backend: Any, store: Any) -> None:
+    backend.run(store.put_record("one", record(), wake=False))
+    assert backend.run(store.peek("one", "pay")) == (ONE, record())
+    assert backend.run(store.peek("one", "other")) == (ONE, None)
+    assert backend.run(store.peek("nobody", "pay")) is None
+
+
+def test_a_last_result_is_written_with_the_end_that_follows_from_it(backend: Any, store: Any) -> None:
+    assert backend.run(store.put_record("one", record(), wake=False))
+    last = record(2, status="SUCCEEDED", output="1", lease=None)
+    assert not backend.run(store.put_record("one", replace(last, revision=3), wake=False, end=SUCCEEDED))
+    assert backend.run(store.read("one")) == ONE
+    assert backend.run(store.put_record("one", last, wake=False, end=SUCCEEDED))
+    assert backend.run(store.peek("one", "pay")) == (SUCCEEDED, last)
+    assert backend.woken == []
+
+
+def test_a_last_result_is_written_although_its_execution_has_ended_otherwise(backend: Any, store: Any) -> None:
+    cancelled = replace(ONE, status="CANCELLED", ended_at=1000.5)
+    assert backend.run(store.cancel(cancelled, []))
+    assert backend.run(store.put_record("one", record(status="SUCCEEDED"), wake=False, end=SUCCEEDED))
+    assert backend.run(store.read("one")) == cancelled
+
+
 # -- the cursor -----------------------------------------------------------------------------------------
 
 
 def test_the_cursor_is_a_compare_and_set(backend: Any, store: Any) -> None:
     first = Cursor(("a", "b"), frozenset({"c"}), 0, 1)
+    assert not backend.run(store.put_cursor("one", replace(first, revision=2)))
     assert backend.run(store.put_cursor("one", first))
     assert not backend.run(store.put_cursor("one", replace(first, applied=())))
     assert not backend.run(store.put_cursor("one", replace(first, revision=3)))
@@ -143,13 +168,25 @@ def test_cancel_writes_the_records_with_the_status(backend: Any, store: Any) -> 
 
 
 @pytest.mark.parametrize(
-    "records", [[record(3)], [record(2), Record("pay#2", "step", "pay", "CANCELLED", 0, revision=2)]]
+    "records",
+    [
+        pytest.param([record(3)], id="record has moved on"),
+        pytest.param(
+            [record(2), Record("pay#2", "step", "pay", "CANCELLED", 0, revision=2)], id="one of two is absent"
+        ),
+        pytest.param([record(1, status="CANCELLED")], id="record thought absent"),
+    ],
 )
 def test_cancel_is_all_or_nothing(backend: Any, store: Any, records: list[Record]) -> None:
     backend.run(store.put_record("one", record(), wake=False))
     before = backend.run(store.load("one"))
     assert not backend.run(store.cancel(replace(ONE, status="CANCELLED"), records))
     assert backend.run(store.load("one")) == before
+
+
+def test_cancel_refuses_another_generation(backend: Any, store: Any) -> None:
+    assert not backend.run(store.cancel(replace(ONE, status="CANCELLED", generation=1), []))
+    assert backend.run(store.read("one")) == ONE
 
 
 def test_cancel_refuses_what_has_ended(backend: Any, store: Any) -> None:
@@ -160,7 +197,7 @@ def test_cancel_refuses_what_has_ended(backend: Any, store: Any) -> None:
 
 # -- resume ---------------------------------------------------------------------------------------------
 
-RESUMED = replace(ONE, generation=1)
+RESUMED = replace(ONE, generation=1, resumed_at=1002.0)
 REOPENED = Record("pay", "step", "pay", "OPEN", 1, revision=2)
 EVENTS = [Event(1001.0, "step-failed", "pay", {"attempt": 2}), Event(1002.0, "execution-resumed")]
 
@@ -188,6 +225,7 @@ def test_rewind_writes_everything_and_wakes(backend: Any, failed: Any) -> None:
     [
         pytest.param(replace(ONE, generation=2), None, [REOPENED], id="of another generation"),
         pytest.param(RESUMED, Cursor((), frozenset(), 0, 3), [REOPENED], id="order has moved on"),
+        pytest.param(RESUMED, Cursor((), frozenset(), 0, 1), [REOPENED], id="order thought absent"),
         pytest.param(RESUMED, None, [replace(REOPENED, revision=3)], id="record has moved on"),
         pytest.param(RESUMED, None, [replace(REOPENED, revision=1)], id="record thought absent"),
         pytest.param(RESUMED, None, [REOPENED, replace(REOPENED, id="new", revision=2)], id="one of two is absent"),
@@ -212,6 +250,17 @@ def test_a_failure_is_resumed_once(backend: Any, failed: Any) -> None:
     assert len(backend.run(failed.history("one"))) == len(EVENTS)
 
 
+def test_the_history_of_several_resumes_is_in_the_order_written(backend: Any, failed: Any) -> None:
+    assert backend.run(failed.rewind(RESUMED, None, [REOPENED], EVENTS))
+    again = replace(REOPENED, status="FAILED", revision=3)
+    assert backend.run(failed.put_record("one", again, wake=False))
+    assert backend.run(failed.finish(replace(FAILED, generation=1, resumed_at=1002.0)))
+    later = [Event(1003.0, "step-failed", "pay"), Event(1000.5, "execution-failed"), Event(1004.0, "execution-resumed")]
+    reopened = replace(REOPENED, generation=2, revision=4)
+    assert backend.run(failed.rewind(replace(RESUMED, generation=2), None, [reopened], later))
+    assert backend.run(failed.history("one")) == EVENTS + later
+
+
 # -- signals --------------------------------------------------------------------------------------------
 
 
@@ -231,10 +280,10 @@ def many(backend: Any) -> Any:
     for number in range(25):
         labels = {"parity": str(number % 2), "third": str(number % 3)}
         execution = Execution(f"e{number:02}", f"w{number % 2}", "1", 1000.0 + number // 2, labels=labels)
-        backend.run(backend.ports.create(execution))
+        backend.run(backend.store.create(execution))
         if number % 5 == 0:
-            backend.run(backend.ports.finish(replace(execution, status="FAILED", error=FAILURE, ended_at=2000.0)))
-    return backend.ports
+            backend.run(backend.store.finish(replace(execution, status="FAILED", error=FAILURE, ended_at=2000.0)))
+    return backend.store
 
 
 def ids(page: Any) -> list[str]:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from stepfast import Retry, step, workflow
-from stepfast.advancer import Advancer
+from stepfast.advancer import Advancer, Resend
 from stepfast.claims import claim_of
 from stepfast.operations import Operations
-from stepfast.ports import Delivery
+from stepfast.ports import Delete, Delivery
 from stepfast.registry import Registry
 from stepfast.running import Runner
 from stepfast.worker import Worker
-
 
 OLD = 121.0
 """Seconds after which an execution is old enough for a sweep that cannot see what is under way."""
@@ -145,3 +145,43 @@ def test_a_sweep_goes_on_where_the_last_one_stopped(backend: Any) -> None:
         seen = found
     assert sorted(seen) == started
     assert rounds == 3
+
+
+def test_an_execution_that_cannot_be_advanced_does_not_keep_the_sweep_from_the_others(backend: Any) -> None:
+    engine = Engine(backend)
+    for number in range(3):
+        engine.start(1, f"e{number}")
+    seen: list[str] = []
+
+    class Failing(Advancer):
+        async def advance(self, execution_id: str, *, resend: Resend | None = None) -> None:
+            seen.append(execution_id)
+            raise RuntimeError("a bug")
+
+    broken = Failing(backend.store, backend.queue, backend.clock, Registry([pair]))
+    engine.lose_everything()
+    assert backend.run(Operations(backend.store, backend.clock, Registry([pair]), broken).sweep()) == ""
+    assert sorted(seen) == ["e0", "e1", "e2"]
+
+
+def test_a_step_that_a_deployment_has_moved_is_run_in_its_new_pool(engine: Engine) -> None:
+    backend = engine.backend
+    backend.run(engine.advancer.advance("one"))
+    backend.clock.time += 10
+    engine.deliver()  # the timer
+    (first, *_) = [one for one in backend.messages if one.delivery.message.command_id == "work"]
+    old = replace(first.delivery.message, pool="old", hint=None)
+    backend.messages[:] = []
+    assert backend.run(engine.worker.handle(Delivery(old, backend.clock.now()))) == Delete()
+    (moved,) = backend.messages
+    assert (moved.delivery.message.command_id, moved.delivery.message.pool) == ("work", "default")
+    assert "work" not in backend.run(engine.operations.load("one")).records
+
+
+@pytest.mark.parametrize(
+    ("overdue", "sent"),
+    [(59, False), (60, True), (400, True), (700, True), (1100, False), (1300, True), (2000, False), (2500, True)],
+)
+def test_what_is_overdue_is_sent_again_ever_more_seldom(overdue: float, sent: bool) -> None:
+    """Visits every 300 s: at the first after a minute, and when it has been overdue for 1, 2, 4 … periods."""
+    assert Resend(300.0).wanted(overdue) is sent

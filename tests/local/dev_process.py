@@ -19,6 +19,8 @@ STEPFAST = str(Path(sys.executable).with_name("stepfast"))
 class Dev:
     """One server on one file; every start may take another port."""
 
+    runtime: tuple[str, ...] = ("--db", "dev.db")
+
     def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
         self.environment = {**os.environ, **environment}
@@ -29,7 +31,7 @@ class Dev:
     def start(self, *options: str) -> Dev:
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - read when the process has ended
         self.process = subprocess.Popen(
-            [STEPFAST, "dev", "--port", "0", "--db", "dev.db", *options],
+            [STEPFAST, "dev", "--port", "0", *self.runtime, *options],
             cwd=self.folder,
             env=self.environment,
             stdin=subprocess.DEVNULL,

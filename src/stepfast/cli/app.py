@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from stepfast.cli import dead_letters, dev, looking, new_project, running, steering, verify
+from stepfast.cli import dead_letters, dev, invoke, keys, looking, new_project, running, steering, verify
 from stepfast.cli.printing import complain, say
 from stepfast.cli.session import DEFAULT_URL, Session
 from stepfast.client import ExecutionCancelled, ExecutionFailed, Unreachable
@@ -93,4 +93,6 @@ app.command("resume")(steering.resume)
 app.command("cancel")(steering.cancel)
 app.command("signal")(steering.signal)
 app.command("verify")(verify.verify)
+app.command("invoke")(invoke.invoke)
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(keys.app, name="keys")

@@ -1,4 +1,4 @@
-"""`stepfast dev`: the embedded runtime and its API in the foreground."""
+"""`stepfast dev`: the embedded runtime, or a played AWS, and its API in the foreground."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ from typing import Annotated, Literal
 
 import typer
 
+from stepfast.errors import InvalidRequest, StartupError
+
+EMBEDDED = ("db", "durability", "workers")
+PLAYED_WITH = ("boto3", "botocore", "moto", "time_machine")
+
 
 def dev(
+    context: typer.Context,
     workflows: Annotated[Path, typer.Option(help="The folder of workflows.")] = Path("workflows"),
     db: Annotated[Path, typer.Option(help="The file that holds everything; made when missing.")] = Path(
         ".stepfast/dev.db"
@@ -22,12 +28,34 @@ def dev(
         typer.Option(help="full survives power loss, process the death of the process."),
     ] = "full",
     workers: Annotated[int, typer.Option(min=1, max=256, help="Worker threads.")] = 2,
+    cloud: Annotated[
+        Literal["moto"] | None,
+        typer.Option(help="Run the Lambda functions on a played AWS instead, in memory: to try out a deployment."),
+    ] = None,
 ) -> None:
     """Find the workflows, run their executions, serve the API; ends with Ctrl-C and goes on from there."""
-    # Here, so that the other commands do not wait for the engine to be imported.
-    from stepfast.local.dev import serve
-
     try:
-        serve(workflows, db, host, port, durability, workers)
+        if cloud is None:
+            # Here, so that the other commands do not wait for the engine to be imported.
+            from stepfast.local.dev import serve
+
+            serve(workflows, db, host, port, durability, workers)
+        else:
+            _played(context, workflows, host, port)
     except KeyboardInterrupt:
         pass  # asked to end before it had begun
+
+
+def _played(context: typer.Context, workflows: Path, host: str, port: int) -> None:
+    for name in EMBEDDED:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise InvalidRequest(f"--{name} is for the embedded runtime: leave it out, or leave out --cloud")
+    try:
+        from stepfast.testing.served.dev import serve
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in PLAYED_WITH:
+            raise
+        advice = "pip install 'stepfast[cloud-testing]'"
+        raise StartupError(f"stepfast dev --cloud moto plays AWS with moto: {advice}") from error
+    serve(workflows, host, port)

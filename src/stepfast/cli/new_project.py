@@ -1,4 +1,4 @@
-"""`stepfast init`: a new project of one workflow and one test."""
+"""`stepfast init`: a new project of one workflow and one test, which runs here and deploys to AWS."""
 
 from __future__ import annotations
 
@@ -20,6 +20,15 @@ dependencies = ["stepfast"]
 
 [project.optional-dependencies]
 dev = ["pytest"]
+deploy = ["stepfast[aws,deploy]"]
+
+[tool.stepfast]
+retention_days = 90
+# alarm_email = "you@example.com"
+
+[tool.stepfast.pools.default]
+memory = 256
+# max_concurrency = 10
 
 [tool.pytest.ini_options]
 testpaths = ["tests"]
@@ -80,17 +89,46 @@ and in another terminal
     stepfast run hello '{{"names": ["Ada", "Bob"]}}' --wait
 
 Workflows are in `workflows/`: each module or package there may define any number of them.
+
+## Deploying to AWS
+
+    pip install -e '.[deploy]'
+    python -m stepfast.infra.cdk bootstrap      # once per account and region
+    python -m stepfast.infra.cdk deploy
+
+prints the API's address and the table's name. Make a key with
+`stepfast keys create me --scope read --scope run --scope operate --table TABLE`, set `STEPFAST_URL` and
+`STEPFAST_API_KEY`, and `stepfast run` works as above. Settings are in pyproject.toml under `[tool.stepfast]`.
+"""
+
+APP = '''\
+"""What `cdk deploy` deploys: the workflows of this project."""
+
+from pathlib import Path
+
+from stepfast.infra import synth
+
+synth(Path(__file__).parents[1], name="{name}")
+'''
+
+CDK = """\
+{
+  "app": "python infra/app.py",
+  "versionReporting": false
+}
 """
 
 FILES = {
     "pyproject.toml": PYPROJECT,
     "README.md": README,
-    ".gitignore": ".stepfast/\n.venv/\n__pycache__/\n",
+    ".gitignore": ".stepfast/\n.venv/\n__pycache__/\ncdk.out/\n",
+    "cdk.json": CDK,
+    "infra/app.py": APP,
     "workflows/__init__.py": "",
     "workflows/hello.py": WORKFLOW,
     "tests/test_hello.py": TEST,
 }
-_TEMPLATES = frozenset({"pyproject.toml", "README.md"})
+_TEMPLATES = frozenset({"pyproject.toml", "README.md", "infra/app.py"})
 
 
 def init(
@@ -100,7 +138,8 @@ def init(
     held = [name for name in FILES if (folder / name).exists()]
     if held:
         raise Refused(f"{folder / held[0]} is there already: choose a new folder, or move it away")
-    name = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-") or "workflows"
+    # The name of the stack too, which begins with a letter.
+    name = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).lstrip("-0123456789").rstrip("-") or "workflows"
     try:
         for path, text in FILES.items():
             target = folder / path

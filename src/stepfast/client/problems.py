@@ -71,6 +71,8 @@ def error_of(response: httpx.Response) -> StepfastError:
         problem = None
     if not isinstance(problem, dict) or not str(problem.get("type", "")).startswith(URN):
         told = f"{response.request.url} answered {response.status_code} {response.reason_phrase}"
+        if response.status_code in (401, 403):  # of API Gateway, which asks its authorizer and says no more
+            return NotAllowed(f"{told}: is the API key right, and still valid?")
         away = response.status_code >= 500 or response.status_code == 429
         return Unavailable(told) if away else Refused(f"{told}: is a stepfast API there?")
     kind, detail = str(problem["type"]).removeprefix(URN), str(problem.get("detail", ""))

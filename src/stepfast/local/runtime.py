@@ -14,9 +14,9 @@ from stepfast.advancer import Advancer
 from stepfast.backends.sqlite import SqliteBackend, Stored
 from stepfast.backends.sqlite_file import Durability, SqliteFile
 from stepfast.errors import Unavailable
+from stepfast.live import LiveReplays
 from stepfast.local.inbox import Advance, Inbox
 from stepfast.local.threads import CallerLoops, LoopThread, WorkerThread
-from stepfast.live import LiveReplays
 from stepfast.operations import Operations
 from stepfast.ports import Clock, Delete, Disposition, Later, Refuse
 from stepfast.registry import Registry

@@ -1,5 +1,9 @@
 """For tests of workflows: the real engine in simulated time, with fakes, crashes and cues (docs/testing.md)."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from stepfast.testing.calls import Call
 from stepfast.testing.context import step_context
 from stepfast.testing.cues import Cue
@@ -7,13 +11,36 @@ from stepfast.testing.environment import Environment, MakeEnvironment
 from stepfast.testing.points import Stalled
 from stepfast.testing.runs import Run, Waiting
 
+if TYPE_CHECKING:
+    from stepfast.testing.cloud.moto_cloud import MotoCloud
+    from stepfast.testing.cloud.rules import Rules
+
 __all__ = [
     "Call",
     "Cue",
     "Environment",
     "MakeEnvironment",
+    "MotoCloud",
+    "Rules",
     "Run",
     "Stalled",
     "Waiting",
     "step_context",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """MotoCloud needs moto and boto3, which only those who test on AWS's services have."""
+    if name == "Rules":
+        from stepfast.testing.cloud.rules import Rules
+
+        return Rules
+    if name != "MotoCloud":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from stepfast.testing.cloud.moto_cloud import MotoCloud
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("boto3", "botocore", "moto", "time_machine"):
+            raise
+        raise ImportError("MotoCloud needs moto: pip install 'stepfast[cloud-testing]'") from error
+    return MotoCloud

@@ -8,15 +8,19 @@ from typing import Any, TypeVar, get_args
 
 from stepfast.testing.driver import Driven
 from stepfast.testing.points import Point, Side, Trigger, Write
-from stepfast.testing.steps import Fake
+from stepfast.testing.steps import Fake, Fakes
 from stepfast.testing.values import checked_fake, checked_step
 from stepfast.workflow import Step
 
 R = TypeVar("R")
 
 
-class Faults(Driven):
-    """The part of an environment that replaces steps and kills the process."""
+class Faking:
+    """The part of an environment that replaces steps."""
+
+    @property
+    def _fakes(self) -> Fakes:
+        raise NotImplementedError
 
     def fake(
         self,
@@ -37,7 +41,7 @@ class Faults(Driven):
         if takes < timedelta():
             raise ValueError(f"a fake takes no time or some, not {takes}")
         function = checked_fake(checked_step(step), result)
-        self._driver.fakes.put(step, Fake(function, takes.total_seconds(), beats))
+        self._fakes.put(step, Fake(function, takes.total_seconds(), beats))
 
     def fail(self, step: Step[..., Any], times: int | None = 1, error: BaseException | None = None) -> None:
         """Has the next attempts of a step fail, `times` of them (None: all); then it does as before.
@@ -49,13 +53,19 @@ class Faults(Driven):
         if error is not None and not isinstance(error, BaseException):
             raise TypeError(f"error is an exception, not {error!r}")
         made = error or ConnectionError(f"env.fail has step {checked_step(step).name!r} fail")
-        self._driver.fakes.put_failure(checked_step(step), made, float("inf") if times is None else times)
+        self._fakes.put_failure(checked_step(step), made, float("inf") if times is None else times)
 
     def restore(self, step: Step[..., Any]) -> None:
         """Has a step be itself again: neither faked nor failing."""
-        self._driver.fakes.drop(checked_step(step))
+        self._fakes.drop(checked_step(step))
 
-    # -- crashes -----------------------------------------------------------------------------------------
+
+class Faults(Driven, Faking):
+    """The part of an environment that replaces steps and kills the process."""
+
+    @property
+    def _fakes(self) -> Fakes:
+        return self._driver.fakes
 
     def crash(
         self,

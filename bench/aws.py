@@ -1,0 +1,70 @@
+"""What executions cost on AWS: `python -m bench.aws [--reference]`.
+
+Calls, units and messages are counted of real executions through the real functions in the simulated cloud, the
+functions' own work is measured, and both are multiplied by the list prices of `aws_prices`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench import aws_lines as lines
+from bench import aws_prices as prices
+from bench.aws_cases import Cases, cases
+from bench.aws_cold import Cold, cold_starts
+from bench.aws_report import RETENTION_DAYS, report
+from bench.stepfast_bench import RESULTS
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.aws", description="Counts what executions cost on AWS.")
+    parser.add_argument("--quick", action="store_true", help="fewer steps and rounds: to see that it runs")
+    parser.add_argument("--reference", action="store_true", help="keep the result as the committed one")
+    parser.add_argument("--out", type=Path, help="the folder for the result; bench/results by default")
+    asked = parser.parse_args()
+    began = time.perf_counter()
+    found = cases(*((20, 1) if asked.quick else (200, 3)), _tell)
+    cold = cold_starts(1 if asked.quick else 9, _tell)
+    _tell("")
+    result = _result(found, cold, time.perf_counter() - began)
+    out = asked.out or RESULTS
+    out.mkdir(parents=True, exist_ok=True)
+    name = "aws-reference" if asked.reference else time.strftime("aws-%Y%m%d-%H%M%S")
+    (out / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+    print(report(found, cold))
+    return 0
+
+
+def _result(found: Cases, cold: Mapping[str, Cold], took: float) -> dict[str, Any]:
+    return {
+        "made": time.strftime("%Y-%m-%dT%H:%M:%S"),
+        "took_s": round(took),
+        "prices": prices.DATED,
+        "machine": {"cores": os.cpu_count(), "architecture": platform.machine(), "python": platform.python_version()},
+        "figures": [{**asdict(one), "met": one.met} for one in lines.figures(found, cold)],
+        "dollars_a_million": {case.bill: lines.per_million(found, case.bill) for case in lines.CASES},
+        "kept": lines.kept(found, RETENTION_DAYS),
+        "idle_month": {one.title: one.value for one in lines.idle_month(found)},
+        "bills": {name: dict(bill.quantities) for name, bill in found.bills.items()},
+        "facts": found.facts,
+        "memory": dict(found.memory),
+        "cold_starts": {name: asdict(one) for name, one in cold.items()},
+    }
+
+
+def _tell(what: str) -> None:
+    """Progress, where a person looks on."""
+    if os.isatty(2):
+        os.write(2, f"\r\x1b[K{what}".encode())
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,100 @@
+"""Meters the AWS calls of the functions in a simulated cloud, and knows which of them made each."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+from weakref import WeakSet
+
+from bench.aws_units import Call, Meter
+from stepfast.backends.dynamodb_values import Item
+from stepfast.testing.cloud import deployment, resources
+from stepfast.testing.cloud.clients import PlayedClients
+from stepfast.testing.cloud.sandbox import Sandbox, current
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A call, the kind of function that made it, and which sandbox and invocation it was."""
+
+    kind: str
+    sandbox: int
+    request_id: str
+    call: Call
+
+
+def kind_of(function: str) -> str:
+    """`step-default` is a step function."""
+    return function.partition("-")[0]
+
+
+class CloudMeter(Meter):
+    """Meters what sandboxes call, and nobody else, while it is on."""
+
+    def __init__(self) -> None:
+        super().__init__(self._stored)
+        self.made: list[Made] = []
+        self._on = False
+        self._sandboxes: list[Sandbox] = []  # held, so that no other gets the place of one that has ended
+        self._last: Sandbox | None = None
+        self._here = threading.local()
+        self._watched = WeakSet[Any]()
+
+    @contextmanager
+    def metering(self) -> Iterator[None]:
+        """Meters the clouds that are opened within, from nothing."""
+        self.calls.clear()
+        self.made, self._sandboxes, self._last, self._on = [], [], None, True
+        try:
+            with patch.object(deployment, "PlayedClients", _MeteredClients):
+                yield
+        finally:
+            self._on = False
+
+    def watch(self, client: Any) -> None:
+        """Clients outlive their clouds: each is watched once."""
+        if client not in self._watched:
+            self._watched.add(client)
+            client.meta.events.register("before-parameter-build", self._before)
+            # Before the answer's way back, on which others may write to the same item.
+            client.meta.events.register_first("after-call", self._after)
+
+    def _stored(self, key: Item) -> Item | None:
+        self._here.asking = True
+        try:
+            answer = resources.client("dynamodb").get_item(TableName=deployment.TABLE, Key=key, ConsistentRead=True)
+        finally:
+            self._here.asking = False
+        found: Item | None = answer.get("Item")
+        return found
+
+    def _before(self, params: dict[str, Any], model: Any, context: dict[str, Any], **rest: Any) -> None:
+        sandbox = current()
+        if sandbox is None and threading.current_thread().name.startswith("stepfast-"):
+            sandbox = self._last  # the store asks shards and deletes items in threads of its own
+        if sandbox is None or not self._on or getattr(self._here, "asking", False):
+            return
+        self._last = sandbox
+        super()._before(params, model, context, **rest)
+        if sandbox not in self._sandboxes:
+            self._sandboxes.append(sandbox)
+        number = self._sandboxes.index(sandbox)
+        self.made.append(Made(kind_of(sandbox.name), number, sandbox.request_id, context["stepfast_call"]))
+
+    def _after(self, parsed: dict[str, Any], context: dict[str, Any], **rest: Any) -> None:
+        if "stepfast_call" in context:
+            super()._after(parsed, context, **rest)
+
+
+METER = CloudMeter()
+
+
+class _MeteredClients(PlayedClients):
+    def _make(self, service: str) -> Any:
+        client = super()._make(service)
+        METER.watch(client)
+        return client

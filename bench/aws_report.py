@@ -1,0 +1,97 @@
+"""The tables of `bench.aws`, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bench import aws_lines as lines
+from bench import aws_prices as prices
+from bench.aws_cases import Cases
+from bench.aws_cold import BASE, KINDS, Cold
+from bench.table import shown, table
+
+RETENTION_DAYS = 90.0
+"""For which ended executions are kept by default."""
+PARTS = ("writes", "reads", "SQS", "requests", "time", "API", "logs", "total")
+
+
+def report(found: Cases, cold: Mapping[str, Cold]) -> str:
+    """All tables, the targets beside the figures."""
+    return "\n\n".join([_figures(found, cold), _costs(found), _notes(found), _idle(found), _cold(cold)])
+
+
+def _figures(found: Cases, cold: Mapping[str, Cold]) -> str:
+    rows = []
+    for one in lines.figures(found, cold):
+        target = "" if one.target is None else f"at most {one.target:g}"
+        met = {None: "", True: "met", False: "MISSED"}[one.met]
+        rows.append((one.title, _number(one.value), one.unit, target, met))
+    return table(("stepfast on AWS", "figure", "unit", "target", ""), rows)
+
+
+def _costs(found: Cases) -> str:
+    rows = []
+    for case in lines.CASES:
+        parts = lines.per_million(found, case.bill)
+        theirs = ("" if one is None else f"{one:,.0f}" for one in lines.others_charge(case))
+        rows.append((case.title, *(_number(parts[part]) for part in PARTS), *theirs))
+    head = ("$ for a million", *PARTS, "Step Functions", "durable functions")
+    return table(head, rows)
+
+
+def _notes(found: Cases) -> str:
+    memory, kept = found.memory, lines.kept(found, RETENTION_DAYS)
+    write, query = (1000 * prices.LATENCY[one] for one in ("PutItem", "Query"))
+    room = 1024 - found.facts["bytes of a chained record"]
+    transitions, operations = prices.step_functions(lines.MILLION), prices.durable_functions(lines.MILLION)
+    return "\n".join(
+        [
+            f"List prices of {prices.DATED}, free tiers left out. Functions on arm64: steps {memory['step']} MB, the",
+            f"authorizer {memory['authorizer']} MB, others {memory['api']} MB. time is work / (MB / {prices.VCPU_MB})",
+            f"+ waiting ({write:g} ms a write, {query:g} ms a query).",
+            f"Step Functions Standard: ${transitions:g} a million transitions. Lambda durable functions: ${operations:g} a",
+            "million operations. Both without the Lambda functions that they call or run in.",
+            f"A chained step's record leaves {room:,.0f} bytes for arguments and result until it takes a second unit.",
+            f"Not in it: keeping a million records for {RETENTION_DAYS:g} days, ${shown(kept['stored'])}, and deleting",
+            f"them then, ${shown(kept['deleted'])}.",
+        ]
+    )
+
+
+def _idle(found: Cases) -> str:
+    month = lines.idle_month(found)
+    total = sum(one.value for one in month)
+    rows = [*((one.title, shown(one.value)) for one in month), ("total", shown(total))]
+    return table(("a month in which nothing runs", "$"), rows)
+
+
+def _cold(cold: Mapping[str, Cold]) -> str:
+    """Milliseconds of the processor by package; the shares are those of -X importtime."""
+    groups = sorted({name for kind in KINDS for name in cold[kind].shares}, key=lambda one: -_all(cold, one))
+    rows = []
+    for name, one in cold.items():
+        ours = name in KINDS
+        ratios = (shown(one.cpu / cold[BASE].cpu), shown(lines.own_ratio(cold, name))) if ours else ("", "")
+        shares = (f"{one.cpu * one.shares.get(group, 0.0):.0f}" if ours else "" for group in groups)
+        rows.append((name, f"{one.cpu:.0f}", f"{one.wall:.0f}", *ratios, *shares))
+    slowest = [
+        f"  {kind}: " + ", ".join(f"{module} {shown(share * cold[kind].cpu)}" for module, share in cold[kind].worst)
+        for kind in KINDS
+    ]
+    return "\n".join(
+        [
+            table(("cold start, ms", "work", "passed", "ratio", "own", *groups), rows),
+            f"ratio: to `{BASE}`; own: to boto3 and those clients that the function makes. clients: making them and",
+            "the engine. The work is the processor's time, split as -X importtime does. The slowest single modules:",
+            *slowest,
+        ]
+    )
+
+
+def _all(cold: Mapping[str, Cold], group: str) -> float:
+    return sum(cold[kind].shares.get(group, 0.0) for kind in KINDS)
+
+
+def _number(value: float) -> str:
+    """Counts as such, and three digits that count of what is no whole number."""
+    return f"{round(value):,}" if abs(value - round(value)) < 5e-4 else shown(value)

@@ -1,0 +1,131 @@
+"""What the functions themselves work: the events of played executions, handed to the real handlers in processes.
+
+A sandbox of the simulated cloud is a process here, so that what one remembers it remembers here, too. AWS is
+a stub that answers at once; its time is not counted, nor is the way there: that is added as `aws_prices.LATENCY`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from bench.aws_bill import Bill
+from bench.aws_cloud import Played
+from bench.aws_meter import kind_of
+from bench.aws_stub import Item, Stub, serving
+from bench.bed import ROOT
+
+FLOWS = Path(__file__).resolve().parent / "aws_flows"
+QUEUE = "https://sqs.us-east-1.amazonaws.com/123456789012/"
+
+
+def environment(pool: str = "default", url: str = "") -> dict[str, str]:
+    """What a function finds in Lambda, and where AWS is."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "STEPFAST_"))}
+    told = {
+        "AWS_LAMBDA_FUNCTION_NAME": "bench",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "POWERTOOLS_TRACE_DISABLED": "1",  # tracing is off unless a project asks for it
+        "POWERTOOLS_METRICS_NAMESPACE": "stepfast",
+        "STEPFAST_TABLE": "stepfast",
+        "STEPFAST_BUCKET": "stepfast-values",
+        "STEPFAST_QUEUES": json.dumps({one: f"{QUEUE}{one}" for one in ("default", "other")}),
+        "STEPFAST_TIMER_QUEUE": f"{QUEUE}timer",
+        "STEPFAST_PARK_QUEUE": f"{QUEUE}park",
+        "STEPFAST_SCHEDULES": "stepfast",
+        "STEPFAST_SCHEDULE_ROLE": "arn:aws:iam::123456789012:role/schedules",
+        "STEPFAST_POOL": pool,
+        "STEPFAST_WORKFLOWS": str(FLOWS),
+    }
+    return kept | told | ({"AWS_ENDPOINT_URL": url} if url else {})
+
+
+class Process:
+    """A sandbox: takes one event after the other."""
+
+    def __init__(self, function: str, url: str) -> None:
+        kind, _, pool = function.partition("-")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bench.aws_sandbox", kind],
+            cwd=ROOT,
+            env=environment(pool or "default", url),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def call(self, event: Any) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(event) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the function has ended with {self._process.wait()}; its last words are above")
+        told: dict[str, Any] = json.loads(line)
+        return told
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with self._process:
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+
+
+def worked(stretches: Sequence[Played], items: Sequence[Item]) -> list[Bill]:
+    """Seconds of a processor and bytes of logs for each stretch; `items` were in the table before the first."""
+    stub, processes = Stub(items), dict[tuple[str, int], Process]()
+    bills = []
+    with serving(stub) as url:
+        try:
+            for played in stretches:
+                _expire(stub, played)
+                bills.append(_one(played, processes, url))
+        finally:
+            for process in processes.values():
+                process.__exit__(None, None, None)
+    _compare(stretches, stub.called)
+    return bills
+
+
+def _expire(stub: Stub, played: Played) -> None:
+    """Deletes what DynamoDB itself has deleted, before anybody is told."""
+    for invocation in played.ran("advancer"):
+        for record in invocation.event["Records"]:
+            if record["eventName"] == "REMOVE":
+                stub.answer("DeleteItem", {"Key": record["dynamodb"]["Keys"]})
+
+
+def _one(played: Played, processes: dict[tuple[str, int], Process], url: str) -> Bill:
+    sandboxes = {one.request_id: one.sandbox for one in played.made}
+    found: dict[str, float] = {}
+    for invocation in played.invocations:
+        sandbox = (invocation.function, sandboxes.get(invocation.request_id, -1))
+        if sandbox not in processes:
+            processes[sandbox] = Process(invocation.function, url)
+        told = processes[sandbox].call(invocation.event)
+        cpu = f"cpu:{kind_of(invocation.function)}"
+        found[cpu] = found.get(cpu, 0.0) + told["cpu"]
+        found["log_bytes"] = found.get("log_bytes", 0.0) + told["log_bytes"]
+    return Bill(found)
+
+
+def _compare(stretches: Sequence[Played], called: Mapping[str, int]) -> None:
+    """The functions must have written as often as in the simulated cloud: else they have done other work."""
+    writes = sum(one.call.operation in ("PutItem", "UpdateItem") for played in stretches for one in played.made)
+    here = called.get("PutItem", 0) + called.get("UpdateItem", 0)
+    if abs(here - writes) > 0.1 * writes:
+        raise RuntimeError(f"the same events led to {here} writes here and to {writes} in the simulated cloud")

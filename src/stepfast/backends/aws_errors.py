@@ -1,0 +1,113 @@
+"""What AWS and botocore raise, as stepfast's errors: those that pass by themselves, and those that someone must mend.
+
+Neither tells what was written: messages name the resource, the operation and what to check, never an item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
+
+from stepfast.errors import StartupError, StepfastError, Unavailable
+
+CONFLICT = "TransactionConflictException"
+CONDITION = "ConditionalCheckFailedException"
+CANCELLED = "TransactionCanceledException"
+
+_PASSING = frozenset(
+    {
+        CONFLICT,
+        "InternalServerError",
+        "LimitExceededException",
+        "OverLimit",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServiceQuotaExceededException",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "TransactionInProgressException",
+    }
+)
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AWS.SimpleQueueService.AccessDenied", "KMSAccessDenied"})
+_CREDENTIALS = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+_MISSING = frozenset(
+    {
+        "404",
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "NoSuchBucket",
+        "QueueDoesNotExist",
+        "ResourceNotFoundException",
+    }
+)
+
+
+class Misconfigured(StartupError):
+    """AWS refuses until someone mends a name, a permission or the deployment; the work waits and is not lost."""
+
+
+def code_of(error: ClientError) -> str:
+    """AWS's own name of an error, such as ConditionalCheckFailedException."""
+    found: Any = error.response.get("Error", {}).get("Code", "")
+    return str(found)
+
+
+@contextmanager
+def translated(what: str, check: str) -> Iterator[None]:
+    """Raises ours for theirs: Unavailable for what passes, Misconfigured for what does not.
+
+    what: the resource, as in "the table 'orders'"; check: what to look at when it is refused or missing.
+    """
+    try:
+        yield
+    except ClientError as error:
+        raise _of(error, what, check) from error
+    except (NoCredentialsError, PartialCredentialsError, NoRegionError) as error:
+        raise Misconfigured(f"{what} cannot be reached: {error}") from error
+    except ParamValidationError:
+        # Its text holds the values, so it is not passed on, not even as the cause.
+        raise Misconfigured(f"{what}: a request was malformed; this is a bug in stepfast") from None
+    except BotoCoreError as error:
+        raise Unavailable(f"{what} did not answer ({type(error).__name__}); try again later") from error
+
+
+def _of(error: ClientError, what: str, check: str) -> StepfastError:
+    code, operation = code_of(error), error.operation_name
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in _PASSING or status >= 500:
+        return Unavailable(f"{what} did not take {operation} ({code}); try again later")
+    if code in _DENIED:
+        told = error.response.get("Error", {}).get("Message", "")
+        return Misconfigured(f"{what} refuses {operation}: grant it to this role, and {check}. AWS says: {told}")
+    if code in _CREDENTIALS:
+        return Misconfigured(f"{what} refuses the credentials of this process ({code}): check or renew them")
+    if code in _MISSING:
+        return Misconfigured(f"{what} does not exist in this account and region: {check}")
+    return Misconfigured(f"{what} refuses {operation} ({code}): {check}")

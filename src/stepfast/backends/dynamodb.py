@@ -1,0 +1,251 @@
+"""The Store port on one DynamoDB table: conditional writes only, nothing is read in order to be written.
+
+Calls are made synchronously, as a Lambda handles one invocation at a time. `dynamodb_items` has the layout.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from stepfast.backends import dynamodb_items as items
+from stepfast.backends.dynamodb_calls import ABSENT, PAUSES, Condition, Table, changes_to
+from stepfast.backends.dynamodb_inputs import Inputs
+from stepfast.backends.dynamodb_listing import Listing, listing_keys
+from stepfast.backends.dynamodb_table import EXPIRES
+from stepfast.backends.dynamodb_texts import THREADS, Texts
+from stepfast.backends.dynamodb_transactions import Transactions, follows, stands
+from stepfast.backends.dynamodb_values import Item, float_in, int_in, number, same, text
+from stepfast.backends.s3 import Blobs
+from stepfast.errors import Unavailable
+from stepfast.model import Cursor, Event, Execution, Message, Record, Signal, Snapshot
+from stepfast.ports import Clock, Page, Query, Queue
+
+log = logging.getLogger(__name__)
+
+IDLE = 120.0
+"""Seconds that an execution is old before the sweep looks at it."""
+LEFT_OVER = 3600.0
+"""Seconds that an item must be older than its execution to be what an earlier one of the same id has left."""
+
+
+class DynamoStore:
+    """Executions in a table that is made as `dynamodb_table.definition` says.
+
+    client: a DynamoDB client. queue: where put_cursor's messages go. retention: seconds that ended executions
+    are kept, None for ever. listing_shards: how many partitions the listing is spread over; may grow, never shrink.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        table: str,
+        queue: Queue,
+        blobs: Blobs,
+        clock: Clock,
+        *,
+        listing_shards: int = 8,
+        retention: float | None = 90 * 86400.0,
+    ) -> None:
+        self._table = Table(client, table, clock)
+        self._queue, self._clock, self._shards, self._retention = queue, clock, listing_shards, retention
+        self._texts = Texts(blobs)
+        self._inputs = Inputs(self._table, self._texts)
+        self._listing = Listing(self._table, listing_shards)
+        self._transactions = Transactions(self._table, self._texts)
+
+    # -- reading -----------------------------------------------------------------------------------------
+
+    async def read(self, execution_id: str) -> Execution | None:
+        meta = self._table.get(items.key(execution_id, items.META))
+        return None if meta is None else self._executions([meta])[0]
+
+    async def load(self, execution_id: str, since: int = 0) -> Snapshot | None:
+        known: int | None = None
+        for pause in (*PAUSES, None):
+            found, pages = self._items(execution_id)
+            if items.META not in found:
+                return None
+            meta, snapshot = found[items.META], self._snapshot(found)
+            generation = snapshot.execution.generation
+            # A read of several items is not of one moment. Before the first rewind that is harmless: records
+            # only grow older than meta and cursor. After one, what it re-opened must not be missed.
+            if generation == 0 or ((pages == 1 or known == generation) and _complete(meta, snapshot)):
+                return snapshot
+            known = generation
+            if pause is not None:
+                await self._clock.sleep(pause)
+        log.warning("execution %s: its records do not tell of its last resume; taken as they are", execution_id)
+        return snapshot
+
+    async def peek(self, execution_id: str, command_id: str) -> tuple[Execution, Record | None] | None:
+        # The record first: what is written between the two reads then makes a write of it refused.
+        command = self._table.get(items.key(execution_id, items.command_sort(command_id)))
+        meta = self._table.get(items.key(execution_id, items.META))
+        if meta is None:
+            return None
+        if command is None or _left_over(command, meta):
+            return self._executions([meta])[0], None
+        return self._executions([meta])[0], items.record_of(self._texts.fill([command])[0])
+
+    async def history(self, execution_id: str) -> list[Event]:
+        found = self._query(execution_id, "begins_with(sk, :sk)", items.HISTORY)
+        return [items.event_of(item) for page, _ in found for item in self._texts.fill(page)]
+
+    async def page(self, query: Query) -> Page:
+        ids, following = self._listing.page(query)
+        metas = self._table.get_many([items.key(id, items.META) for id in ids])
+        held = {one.execution_id: one for one in self._executions(metas)}
+        # The index follows the table: by now an execution may be gone, or stand under another status.
+        found = (held[id] for id in ids if id in held)
+        return Page(tuple(one for one in found if query.status in (None, one.status)), following)
+
+    async def idle(self, limit: int, after: str = "") -> tuple[Sequence[str], str]:
+        return self._listing.idle(self._clock.now() - IDLE, limit, after)
+
+    def _query(self, execution_id: str, condition: str, sort: str) -> Any:
+        return self._table.query(
+            KeyConditionExpression=f"pk = :pk AND {condition}",
+            ExpressionAttributeValues={":pk": text(items.partition(execution_id)), ":sk": text(sort)},
+            ConsistentRead=True,
+        )
+
+    def _items(self, execution_id: str) -> tuple[dict[str, Item], int]:
+        """All items but the history, by sort key, and how many pages they took."""
+        found: dict[str, Item] = {}
+        pages = 0
+        for page, _ in self._query(execution_id, "sk < :sk", items.HISTORY[0]):
+            pages += 1
+            found |= {item["sk"]["S"]: item for item in page}
+        meta = found.get(items.META)
+        if meta is not None and any(_left_over(item, meta) for item in found.values()):
+            kept = (page for page, _ in self._query(execution_id, "begins_with(sk, :sk)", items.HISTORY))
+            everything = [*found.values(), *(item for page in kept for item in page)]
+            self._delete([item for item in everything if _left_over(item, meta)])
+            found = {sort: item for sort, item in found.items() if not _left_over(item, meta)}
+        return found, pages
+
+    def _snapshot(self, found: Mapping[str, Item]) -> Snapshot:
+        filled = {item["sk"]["S"]: item for item in self._texts.fill(found.values())}
+        commands = (items.record_of(item) for sort, item in filled.items() if sort.startswith(items.COMMAND))
+        signals = (items.signal_of(item) for sort, item in filled.items() if sort.startswith(items.SIGNAL))
+        cursor = filled.get(items.CURSOR)
+        self._inputs.remember(item for sort, item in filled.items() if sort.startswith(items.INPUT))
+        return Snapshot(
+            self._executions([filled[items.META]])[0],
+            items.cursor_of(cursor) if cursor else Cursor(),
+            {record.id: record for record in commands},
+            tuple(signals),
+        )
+
+    def _executions(self, metas: Sequence[Item]) -> list[Execution]:
+        filled = self._texts.fill(map(items.checked, metas))
+        return [items.execution_of(*one) for one in zip(filled, self._inputs.of(filled), strict=True)]
+
+    # -- writing -----------------------------------------------------------------------------------------
+
+    async def create(self, execution: Execution) -> Execution:
+        now = self._clock.now()
+        input = await self._inputs.place(execution, now)
+        keys = listing_keys(execution.execution_id, execution.status, execution.created_at, self._shards)
+        item = self._texts.fit(items.meta_item(execution, input, keys, now))
+        found = await self._table.put(item, ABSENT)
+        if found is None or same(found, item):
+            return execution
+        held = await self.read(execution.execution_id) if not found else self._executions([found])[0]
+        if held is None:
+            raise Unavailable(f"execution {execution.execution_id!r} was just deleted; try again")
+        return held
+
+    async def put_record(self, execution_id: str, record: Record, *, wake: bool, end: Execution | None = None) -> bool:
+        item = items.record_item(execution_id, record, self._clock.now(), wake=wake)
+        if not await self._put(item, follows(record.revision)):
+            return False
+        if end is not None:  # a transaction would cost twice as much; cut off here, the message comes back
+            await self.finish(end)
+        return True
+
+    async def put_cursor(
+        self, execution_id: str, cursor: Cursor, messages: Sequence[tuple[Message, float | None]] = ()
+    ) -> bool:
+        if messages:
+            await self._queue.send(messages)
+        return await self._put(items.cursor_item(execution_id, cursor, self._clock.now()), follows(cursor.revision))
+
+    async def finish(self, execution: Execution) -> bool:
+        key, condition = items.key(execution.execution_id, items.META), stands("RUNNING", execution.generation)
+        return await self._table.update(key, self._turn(execution, self._clock.now()), condition) is None
+
+    async def cancel(self, execution: Execution, records: Sequence[Record]) -> bool:
+        now = self._clock.now()
+        key, condition = items.key(execution.execution_id, items.META), stands("RUNNING", execution.generation)
+        change = self._table.update_action(key, self._turn(execution, now), condition)
+        return await self._transactions.cancel(execution.execution_id, change, records, now)
+
+    async def rewind(
+        self, execution: Execution, cursor: Cursor | None, records: Sequence[Record], history: Sequence[Event]
+    ) -> bool:
+        now = self._clock.now()
+        reopened = sum(one.generation >= execution.generation for one in records)
+        marks = {"reopened": number(reopened), "cut": number(cursor.revision if cursor else 0), "wake": number(1)}
+        key, condition = items.key(execution.execution_id, items.META), stands("FAILED", execution.generation - 1)
+        change = self._table.update_action(key, self._turn(execution, now, marks), condition)
+        return await self._transactions.rewind(execution, change, cursor, records, history, now)
+
+    async def add_signal(self, execution_id: str, signal: Signal) -> Signal:
+        item = self._texts.fit(items.signal_item(execution_id, signal, self._clock.now()))
+        found = await self._table.put(item, ABSENT)
+        if found is None or same(found, item):
+            return signal
+        return items.signal_of(self._texts.fill([found])[0])
+
+    async def purge(self, execution_id: str) -> None:
+        """Deletes what time to live has left of an execution when it deleted the meta; safe to repeat.
+
+        Does nothing while there is an execution of this id: then `load` deletes what an earlier one has left.
+        """
+        if self._table.get(items.key(execution_id, items.META)) is None:
+            for page, _ in self._query(execution_id, "sk >= :sk", items.COMMAND):
+                self._delete(page)
+
+    async def _put(self, item: Item, condition: Condition) -> bool:
+        item = self._texts.fit(item)
+        found = await self._table.put(item, condition)
+        # Whoever did not hear that the write succeeded tries again, botocore first: it is found as it is.
+        return found is None or same(found, item)
+
+    def _turn(self, execution: Execution, now: float, marks: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The update of a meta that makes it stand as given; wakes only if `marks` say so."""
+        sets = self._texts.fit(items.standing(execution)) | {"wrote": number(now)} | dict(marks or {})
+        keys = listing_keys(execution.execution_id, execution.status, execution.created_at, self._shards)
+        sets["list_pk"] = keys["list_pk"]
+        if execution.status != "RUNNING" and self._retention is not None:
+            sets[EXPIRES] = number(math.ceil((execution.ended_at or now) + self._retention))
+        removes = sorted((items.STANDING | {EXPIRES, "wake"}) - sets.keys())
+        return changes_to(sets, removes)
+
+    def _delete(self, found: Sequence[Item]) -> None:
+        """Deletes items as they were read; one that was written anew since is left."""
+
+        def delete(item: Item) -> None:
+            written = Condition("wrote = :wrote", {":wrote": item["wrote"]}) if "wrote" in item else None
+            self._table.delete(items.key_of(item), written or Condition("attribute_not_exists(wrote)"))
+
+        if found:
+            with ThreadPoolExecutor(THREADS, "stepfast-purge") as threads:
+                list(threads.map(delete, found))
+
+
+def _left_over(item: Item, meta: Item) -> bool:
+    """True for what an earlier execution of the same id has left: it would be taken for this one's."""
+    written, born = float_in(item, "wrote"), float_in(meta, "born")
+    return written is not None and born is not None and item is not meta and written < born - LEFT_OVER
+
+
+def _complete(meta: Item, snapshot: Snapshot) -> bool:
+    """True when the records and the cursor are those of the last rewind, or later ones."""
+    since = sum(one.generation >= snapshot.execution.generation for one in snapshot.records.values())
+    return since >= int_in(meta, "reopened") and snapshot.cursor.revision >= int_in(meta, "cut")

@@ -1,0 +1,71 @@
+"""A message as the body of a queue's: one line of JSON that names a command and carries no payload (rule 3)."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from stepfast.errors import StepfastError
+from stepfast.model import Message
+
+VERSION = 1
+
+
+class ForeignMessage(StepfastError):
+    """A body that this stepfast did not write, or that a newer one did; says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A message as its body tells it; due: not to be handled before, None for at once. sent: when it was sent."""
+
+    message: Message
+    due: float | None
+    sent: float
+
+
+def body_of(message: Message, due: float | None, now: float) -> str:
+    told: dict[str, Any] = {
+        "v": VERSION,
+        "kind": message.kind,
+        "execution": message.execution_id,
+        "command": message.command_id,
+        "generation": message.generation,
+        "pool": message.pool,
+    }
+    if due is not None:
+        told["due"] = due
+    return json.dumps({**told, "sent": now}, separators=(",", ":"))
+
+
+def posted_in(body: str) -> Posted:
+    """The message of a body; ForeignMessage for any other text, which is not told."""
+    try:
+        told = json.loads(body)
+        version = told["v"]
+        if not isinstance(version, int) or version > VERSION:
+            raise ForeignMessage(
+                f"the message was sent by a newer stepfast (version {version!r}, this one knows {VERSION}): "
+                "deploy that version here, too"
+            )
+        message = Message(
+            told["kind"], told["execution"], told["command"], told["generation"], told.get("pool", "default")
+        )
+        due, sent = told.get("due"), told.get("sent", 0.0)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ForeignMessage("the message is none of stepfast's") from error
+    texts = (message.execution_id, message.command_id, message.pool)
+    if (
+        message.kind not in ("step", "timer", "park")
+        or not all(isinstance(one, str) for one in texts)
+        or type(message.generation) is not int
+        or not all(one is None or _is_time(one) for one in (due, sent))
+    ):
+        raise ForeignMessage("the message is none of stepfast's")
+    return Posted(message, due, sent or 0.0)
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

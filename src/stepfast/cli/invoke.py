@@ -1,0 +1,122 @@
+"""`stepfast invoke FUNCTION FILE`: a function of the stack on this machine, with moto in AWS's place."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stepfast.cli import printing
+from stepfast.errors import InvalidRequest, StartupError, StepfastError
+
+if TYPE_CHECKING:
+    from stepfast.functions.clients import Clients
+    from stepfast.functions.host import Call
+    from stepfast.functions.settings import Settings
+    from stepfast.registry import Registry
+
+KINDS = ("api", "authorizer", "advancer", "step", "timer", "resume", "sweeper")
+REGION, ACCOUNT = "eu-central-1", "123456789012"
+
+
+def invoke(
+    function: Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Events as JSON, invoked one after the other.")
+    ],
+    workflows: Annotated[Path, typer.Option(help="The folder of workflows.")] = Path("workflows"),
+    pool: Annotated[str, typer.Option(help="For step: whose function it is.")] = "default",
+) -> None:
+    """Run a function's handler on sample events and print its answers.
+
+    AWS is moto, and empty at first: what one event has written the next ones find. Nothing leaves this machine.
+    """
+    if function not in KINDS:
+        raise InvalidRequest(f"there is no function {function!r}; there are: {', '.join(KINDS)}")
+    events = [(path, _event(path)) for path in files]
+    # Here, so that the other commands do without moto, which need not be installed.
+    try:
+        from moto import mock_aws
+    except ImportError as error:
+        raise StartupError("stepfast invoke plays AWS with moto: pip install 'stepfast[cloud-testing]'") from error
+
+    from stepfast.functions.host import OneLoop
+
+    with mock_aws(), closing(OneLoop()) as call:
+        handler = _handler(function, workflows, pool, call)
+        for path, event in events:
+            printing.print_json(_answer(handler, function, path, event))
+
+
+def _event(path: Path) -> Any:
+    try:
+        event = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidRequest(f"cannot read {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise InvalidRequest(f"{path} is not JSON: {error}") from error
+    if not isinstance(event, dict):
+        raise InvalidRequest(f"{path} holds no event: that is a JSON object")
+    return event
+
+
+def _handler(function: str, workflows: Path, pool: str, call: Call) -> Callable[[Any, Any], Any]:
+    from importlib import import_module
+
+    from stepfast.functions.clients import Clients
+    from stepfast.functions.host import Host
+    from stepfast.functions.plan import Plan
+    from stepfast.registry import Registry, discover
+
+    # The authorizer knows keys and no workflows.
+    registry = Registry(()) if function == "authorizer" else discover(workflows)
+    plan = Plan.of(registry)
+    if pool not in plan.pools:
+        raise InvalidRequest(f"no step names the pool {pool!r}; there are: {', '.join(sorted(plan.pools))}")
+    clients = Clients(REGION)
+    settings = deployed(clients, registry, pool)
+    build = import_module(f"stepfast.functions.{function}").build
+    handler: Callable[[Any, Any], Any] = build(settings, clients, Host(registry=registry, call=call))
+    return handler
+
+
+def deployed(clients: Clients, registry: Registry, pool: str = "default") -> Settings:
+    """Makes in moto what a stack has, and returns the settings that lead there."""
+    from stepfast.backends.dynamodb_table import definition
+    from stepfast.functions.settings import Settings
+
+    clients.dynamodb.create_table(**definition("stepfast"))
+    clients.s3.create_bucket(Bucket="stepfast", CreateBucketConfiguration={"LocationConstraint": REGION})
+    clients.scheduler.create_schedule_group(Name="stepfast")
+
+    def queue(name: str) -> str:
+        url: str = clients.sqs.create_queue(QueueName=f"stepfast-{name}")["QueueUrl"]
+        return url
+
+    return Settings(
+        table="stepfast",
+        bucket="stepfast",
+        queues={name: queue(f"pool-{number}") for number, name in enumerate(registry.pools)},
+        timer_queue=queue("timer"),
+        park_queue=queue("park"),
+        schedules="stepfast",
+        schedule_role=f"arn:aws:iam::{ACCOUNT}:role/stepfast",
+        pool=pool,
+        region=REGION,
+    )
+
+
+def _answer(handler: Callable[[Any, Any], Any], function: str, path: Path, event: Mapping[str, Any]) -> Any:
+    try:
+        return json.loads(json.dumps(handler(event, None)))
+    except StepfastError:
+        raise
+    except Exception as error:
+        typer.echo(traceback.format_exc(), err=True)
+        told = f"{type(error).__name__}: {error}"
+        raise InvalidRequest(f"{function} failed on {path}, which may be no event of its kind ({told})") from error

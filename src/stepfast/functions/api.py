@@ -1,0 +1,64 @@
+"""The HTTP API behind API Gateway, which has let the caller in."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from typing import Any
+
+from stepfast.functions import logs
+from stepfast.functions.clients import Clients
+from stepfast.functions.entry import Entry
+from stepfast.functions.host import Handler, Host
+from stepfast.functions.settings import Settings
+from stepfast.functions.wiring import Engine
+from stepfast.http import api, problems
+from stepfast.http.auth import Gateway
+from stepfast.http.page import Page
+
+log = logging.getLogger(__name__)
+
+LARGEST = 5_900_000
+"""Bytes of an answer; Lambda takes 6 MB, in which the body is a JSON text."""
+_EXECUTION = re.compile(r"/v1/executions/([A-Za-z0-9._-]{1,128})(?:/|\Z)")
+
+
+def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
+    """Makes the handler."""
+    engine = Engine(settings, clients, host)
+    answer = api.build(engine.operations, engine.registry, engine.call, Gateway(settings.auth), Page())
+
+    def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        found = _EXECUTION.match(event.get("rawPath") or "")
+        with logs.about(found[1] if found else None):
+            response = answer(event, context)
+            _note(event, response["statusCode"])
+            return response if _fits(response) else _too_large()
+
+    return handler
+
+
+def _note(event: dict[str, Any], status: int) -> None:
+    """A line for whatever may have changed something: who asked for what, and how it ended."""
+    context = event.get("requestContext") or {}
+    asked = context.get("http") or {}
+    if asked.get("method") != "GET":
+        authorizer = context.get("authorizer") or {}
+        caller = (authorizer.get("lambda") or {}).get("key") or (authorizer.get("iam") or {}).get("userArn")
+        extra = {"caller": caller} if caller else {}
+        log.info("%s %s: %d", asked.get("method"), event.get("rawPath"), status, extra=extra)
+
+
+def _fits(response: dict[str, Any]) -> bool:
+    body = response["body"] or ""
+    return len(body) < LARGEST // 8 or len(json.dumps(response)) <= LARGEST
+
+
+def _too_large() -> dict[str, Any]:
+    detail = "the answer is more than 6 MB, which Lambda cannot give: ask for less by limit, or with commands=false"
+    refusal = problems.problem(422, "answer-too-large", "Answer too large", detail)
+    return api.as_dict(refusal)
+
+
+handler = Entry("api", build)

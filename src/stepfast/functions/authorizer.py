@@ -1,0 +1,38 @@
+"""Authorizer of the HTTP API (payload 2.0, simple responses): an API key to the scopes that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from stepfast.backends.keys import ApiKeys
+from stepfast.functions.clients import Clients
+from stepfast.functions.entry import Entry
+from stepfast.functions.host import Handler, Host
+from stepfast.functions.settings import Settings
+
+REFUSED: dict[str, Any] = {"isAuthorized": False}
+
+
+def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
+    """Makes the handler. A table that is away raises: the gateway answers 500, not that the key is wrong."""
+    clock = (host or Host()).clock
+    keys = ApiKeys(clients.dynamodb, settings.table)
+
+    def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        key = keys.find(_token(event.get("headers") or {}), clock.now())
+        if key is None:
+            return dict(REFUSED)
+        return {"isAuthorized": True, "context": {"scopes": " ".join(key.scopes), "key": key.name}}
+
+    return handler
+
+
+def _token(headers: Mapping[str, str]) -> str:
+    """The key as it was sent: `Authorization: Bearer KEY`, or `x-api-key`."""
+    lower = {name.lower(): str(value) for name, value in headers.items()}
+    scheme, _, token = lower.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else lower.get("x-api-key", "").strip()
+
+
+handler = Entry("authorizer", build)

@@ -1,0 +1,78 @@
+"""What Lambda calls: a handler that is built when the sandbox begins, and what is the same around every call."""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import logging
+import os
+from collections.abc import Callable
+from typing import Any
+
+from stepfast.functions import logs
+from stepfast.functions.clients import Clients
+from stepfast.functions.host import Handler, Host
+from stepfast.functions.metering import EmbeddedMetrics
+from stepfast.functions.settings import NEEDS, TABLE, Settings
+
+log = logging.getLogger(__name__)
+Build = Callable[[Settings, Clients, Host], Handler]
+
+
+class Failed(Exception):
+    """An invocation that failed; the log says where. Its own text would quote what was sent."""
+
+
+class Entry:
+    """A module's `handler`. In Lambda it is built at import, while the sandbox has a whole processor for it.
+
+    Elsewhere it is built at the first call, so that the module can be imported without any setting.
+    """
+
+    def __init__(self, kind: str, build: Build) -> None:
+        self._kind, self._build = kind, build
+        self._handler: Handler | None = None
+        if "AWS_LAMBDA_FUNCTION_NAME" in os.environ and TABLE in os.environ:
+            self._handler = self._made()
+            # Everything made so far stays as long as the sandbox: nothing of it is worth looking through again.
+            gc.freeze()
+        gc.enable()
+
+    def __call__(self, event: Any, context: Any) -> Any:
+        if self._handler is None:
+            self._handler = self._made()
+        return self._handler(event, context)
+
+    def _made(self) -> Handler:
+        logs.configure(self._kind)
+        settings = Settings.from_environment(os.environ, NEEDS[self._kind])
+        host = Host(meter=EmbeddedMetrics(self._kind))
+        return _traced(self._kind, guarded(self._build(settings, Clients(settings.region), host), host))
+
+
+def guarded(handler: Handler, host: Host) -> Handler:
+    """The handler, with its metrics written at the end; its errors let out nothing of what it was called with."""
+
+    def call(event: Any, context: Any) -> Any:
+        with logs.request(getattr(context, "aws_request_id", None)):
+            try:
+                return handler(event, context)
+            except Exception as error:
+                logs.complain(log, "the invocation failed", error)
+                raise Failed(logs.told(error)) from None
+            finally:
+                host.meter.flush()
+
+    return call
+
+
+def _traced(kind: str, handler: Handler) -> Handler:
+    """The handler with X-Ray, unless POWERTOOLS_TRACE_DISABLED is set or its library is not there."""
+    disabled = os.environ.get("POWERTOOLS_TRACE_DISABLED", "").lower() in ("1", "true", "yes", "on", "y", "t")
+    if disabled or importlib.util.find_spec("aws_xray_sdk") is None:
+        return handler
+    from aws_lambda_powertools.tracing import Tracer
+
+    # Neither answers nor errors go into the trace: they are what executions work on.
+    traced: Handler = Tracer(service=kind).capture_lambda_handler(handler, capture_response=False, capture_error=False)
+    return traced

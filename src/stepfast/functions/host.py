@@ -1,0 +1,88 @@
+"""What a function gets from the process that it runs in; tests hand in others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from stepfast.functions.metering import SILENT, Meter
+
+if TYPE_CHECKING:
+    import asyncio
+    import random
+
+    from stepfast.ports import Clock
+    from stepfast.registry import Registry
+    from stepfast.running import Runner
+
+T = TypeVar("T")
+
+Handler = Callable[[Any, Any], Any]
+"""A Lambda handler: event and context to what is answered, all of it JSON."""
+
+
+class Call(Protocol):
+    """Runs a coroutine to its result, always on the same event loop."""
+
+    def __call__(self, coroutine: Coroutine[Any, Any, T], /) -> T: ...
+
+
+class WallClock:
+    """The time that the machine shows."""
+
+    def now(self) -> float:
+        return time.time()
+
+    async def sleep(self, seconds: float) -> None:
+        import asyncio
+
+        await asyncio.sleep(seconds)
+
+
+class OneLoop:
+    """Runs coroutines on one event loop, made at the first call and kept: a frozen sandbox goes on with it."""
+
+    def __init__(self) -> None:
+        self._runner: asyncio.Runner | None = None
+
+    def __call__(self, coroutine: Coroutine[Any, Any, T], /) -> T:
+        if self._runner is None:
+            import asyncio
+
+            self._runner = asyncio.Runner()
+        return self._runner.run(coroutine)
+
+    def close(self) -> None:
+        """Ends the loop and what still runs on it; Lambda just ends the process."""
+        if self._runner is not None:
+            self._runner.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One sandbox's: a function that is built with it runs one event at a time.
+
+    registry: None finds the workflows in the folder of the settings. runner: of steps. draw: of retry delays.
+    """
+
+    registry: Registry | None = None
+    clock: Clock = field(default_factory=WallClock)
+    call: Call = field(default_factory=OneLoop)
+    runner: Runner | None = None
+    draw: random.Random | None = None
+    meter: Meter = SILENT
+
+
+class TimeLeft:
+    """Seconds that the invocation under way may still run, as its context tells; without one, no end."""
+
+    def __init__(self) -> None:
+        self._tell: Callable[[], int] | None = None
+
+    def begin(self, context: Any) -> None:
+        self._tell = getattr(context, "get_remaining_time_in_millis", None)
+
+    def __call__(self) -> float:
+        return float("inf") if self._tell is None else self._tell() / 1000

@@ -1,0 +1,58 @@
+"""What functions count and measure, as CloudWatch metrics in the embedded format (one log line per dimension)."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Protocol
+
+NAMESPACE = "stepfast"
+
+
+class Meter(Protocol):
+    """Takes counts and milliseconds, by at most one dimension besides the service."""
+
+    def count(self, name: str, value: float = 1, **by: str) -> None: ...
+    def measure(self, name: str, milliseconds: float, **by: str) -> None: ...
+    def flush(self) -> None:
+        """Called once at the end of every invocation."""
+
+
+class Silent:
+    """Counts nothing."""
+
+    def count(self, name: str, value: float = 1, **by: str) -> None: ...
+    def measure(self, name: str, milliseconds: float, **by: str) -> None: ...
+    def flush(self) -> None: ...
+
+
+SILENT = Silent()
+
+
+class EmbeddedMetrics:
+    """Powertools' metrics, in the namespace POWERTOOLS_METRICS_NAMESPACE, with the function as dimension `service`."""
+
+    def __init__(self, service: str) -> None:
+        self._service = os.environ.get("POWERTOOLS_SERVICE_NAME") or service
+        self._namespace = os.environ.get("POWERTOOLS_METRICS_NAMESPACE") or NAMESPACE
+        self._sets: dict[tuple[tuple[str, str], ...], Any] = {}
+
+    def count(self, name: str, value: float = 1, **by: str) -> None:
+        self._set(by).add_metric(name=name, unit="Count", value=value)
+
+    def measure(self, name: str, milliseconds: float, **by: str) -> None:
+        self._set(by).add_metric(name=name, unit="Milliseconds", value=round(milliseconds, 1))
+
+    def flush(self) -> None:
+        for one in self._sets.values():
+            if one.metric_set:
+                one.flush_metrics()
+
+    def _set(self, by: dict[str, str]) -> Any:
+        key = tuple(sorted(by.items()))
+        if key not in self._sets:
+            from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
+
+            self._sets[key] = AmazonCloudWatchEMFProvider(
+                namespace=self._namespace, service=self._service, default_dimensions={"service": self._service, **by}
+            )
+        return self._sets[key]

@@ -1,0 +1,188 @@
+"""Every number of a deployment, derived in one place from the workflows and the project's settings. Pure.
+
+How they hang together: a step's timeout, plus the margin by which its lease outlives it, fits into its
+function's timeout; the function ends before its message becomes visible again; and a message may come back
+so often that no retry policy runs it into the dead letters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from stepfast.claims import LEASE_MARGIN
+from stepfast.errors import StartupError
+from stepfast.functions.limits import RECEIVES
+from stepfast.functions.project import PoolSettings, Project
+from stepfast.registry import Registry
+from stepfast.workflow import Step
+
+LONGEST = 900
+"""Seconds that Lambda lets a function run."""
+CHAIN_BUDGET = 60
+"""Seconds beyond the longest step in which an invocation may go on with the next ones."""
+VISIBILITY_MARGIN = 30
+MESSAGE_RETENTION = 14 * 86400
+"""Seconds that a message waits, the longest that SQS offers."""
+AUTHORIZER_HEADER = "Authorization"
+
+WAKE_FILTER: Mapping[str, Any] = MappingProxyType({"dynamodb": {"NewImage": {"wake": {"N": [{"exists": True}]}}}})
+TTL_FILTER: Mapping[str, Any] = MappingProxyType(
+    {
+        "eventName": ["REMOVE"],
+        "userIdentity": {"principalId": ["dynamodb.amazonaws.com"]},
+        "dynamodb": {"Keys": {"sk": {"S": ["meta"]}}},
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionPlan:
+    """A Lambda function: its kind (as in settings.NEEDS), name within the stack, seconds, MB, own environment."""
+
+    kind: str
+    name: str
+    timeout: int
+    memory: int
+    environment: Mapping[str, str] = field(default_factory=dict)
+    provisioned: int = 0
+
+    @property
+    def handler(self) -> str:
+        return f"stepfast.functions.{self.kind}.handler"
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePlan:
+    """A queue and the mapping of its messages to a function; seconds, and None where there is no limit.
+
+    Partial failures are reported everywhere, and a dead-letter queue is behind every queue.
+    """
+
+    visibility: int
+    max_receive_count: int
+    batch_size: int
+    max_concurrency: int | None = None
+    window: int = 0
+    retention: int = MESSAGE_RETENTION
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPlan:
+    """The mapping of the table's stream to the advancer. Partial failures are reported."""
+
+    batch_size: int = 100
+    window: int = 0
+    parallelization: int = 1
+    retry_attempts: int = 10
+    max_age: int = 6 * 3600
+    bisect: bool = True
+    starting_position: str = "TRIM_HORIZON"
+    filters: tuple[Mapping[str, Any], ...] = (WAKE_FILTER, TTL_FILTER)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolPlan:
+    """A pool's function and queue; `steps` are the names of its steps, for people."""
+
+    name: str
+    function: FunctionPlan
+    queue: QueuePlan
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A deployment: functions by kind (all but step), pools by name, the queues, the stream, the sweep's period."""
+
+    project: Project
+    functions: Mapping[str, FunctionPlan]
+    pools: Mapping[str, PoolPlan]
+    timer_queue: QueuePlan
+    park_queue: QueuePlan
+    stream: StreamPlan
+    sweep_every: int
+
+    @classmethod
+    def of(cls, registry: Registry, project: Project | None = None) -> Plan:
+        """Derives everything; StartupError names a step that fits no function, or a setting that fits no pool."""
+        project = project or Project()
+        for name in project.pools:
+            if name not in registry.pools:
+                raise StartupError(
+                    f"[tool.stepfast.pools.{name}] is for a pool that no step names; "
+                    f"there are: {', '.join(registry.pools)}"
+                )
+        functions = _functions(project)
+        return cls(
+            project=project,
+            functions={one.kind: one for one in functions},
+            pools={name: _pool(name, registry, project) for name in registry.pools},
+            timer_queue=QueuePlan(_hidden(functions, "timer"), RECEIVES, batch_size=10),
+            # One receive: refusing a park message is what moves it to the dead letters.
+            park_queue=QueuePlan(_hidden(functions, "resume"), 1, batch_size=10, max_concurrency=10),
+            stream=StreamPlan(parallelization=project.parallelization),
+            sweep_every=project.sweep_minutes * 60,
+        )
+
+
+def _functions(project: Project) -> tuple[FunctionPlan, ...]:
+    kinds = {
+        "api": 29,  # the gateway waits for 30 s
+        "authorizer": 10,
+        "advancer": 300,
+        "timer": 60,
+        "resume": 120,
+        "sweeper": min(LONGEST, project.sweep_minutes * 60 - 10),
+    }
+    memory = {"authorizer": 256}
+    return tuple(
+        FunctionPlan(kind, kind, seconds, memory.get(kind, project.memory), _environment(project))
+        for kind, seconds in kinds.items()
+    )
+
+
+def _environment(project: Project) -> dict[str, str]:
+    # Powertools looks for X-Ray unless it is told not to, which costs a part of every cold start.
+    return {} if project.tracing else {"POWERTOOLS_TRACE_DISABLED": "true"}
+
+
+def _hidden(functions: tuple[FunctionPlan, ...], kind: str) -> int:
+    return next(one.timeout for one in functions if one.kind == kind) + VISIBILITY_MARGIN
+
+
+def _pool(name: str, registry: Registry, project: Project) -> PoolPlan:
+    settings = project.pools.get(name, PoolSettings())
+    steps = [one for one in registry.steps if one.pool == name]
+    timeout = _timeout(name, steps, settings)
+    environment = {**_environment(project), **settings.environment}
+    function = FunctionPlan("step", f"step-{name}", timeout, settings.memory, environment, settings.provisioned)
+    queue = QueuePlan(
+        visibility=timeout + VISIBILITY_MARGIN,
+        max_receive_count=RECEIVES,
+        batch_size=settings.batch_size,
+        max_concurrency=settings.max_concurrency,
+    )
+    return PoolPlan(name, function, queue, tuple(sorted({one.name for one in steps})))
+
+
+def _timeout(pool: str, steps: list[Step[..., Any]], settings: PoolSettings) -> int:
+    """Seconds of a pool's function: its longest step fits, with the margin of its lease."""
+    longest = max(steps, key=lambda one: one.timeout, default=None)
+    needed = math.ceil((longest.timeout if longest else 0.0) + LEASE_MARGIN)
+    limit = LONGEST if settings.timeout is None else settings.timeout
+    if longest is not None and needed > limit:
+        most = f"{limit - LEASE_MARGIN:g} s"
+        why = (
+            f"Lambda ends a function after {LONGEST} s"
+            if settings.timeout is None
+            else f"[tool.stepfast.pools.{pool}] timeout is {limit}"
+        )
+        raise StartupError(
+            f"step {longest.name!r} in pool {pool!r} has a timeout of {longest.timeout:g} s, but may have at most "
+            f"{most}: {why}, of which {LEASE_MARGIN:g} s are to record the outcome"
+        )
+    return min(LONGEST, needed + CHAIN_BUDGET) if settings.timeout is None else settings.timeout

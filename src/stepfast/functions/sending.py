@@ -1,0 +1,26 @@
+"""The engine for functions that send messages."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from stepfast.backends.scheduler import Schedules
+from stepfast.backends.sqs import SqsQueue
+from stepfast.functions.wiring import Engine
+from stepfast.ports import Queue
+
+
+class SendingEngine(Engine):
+    """Sends to the pools' queues, the timer queue and the park queue, and makes schedules."""
+
+    @cached_property
+    def queue(self) -> Queue:
+        settings, clients = self.settings, self.clients
+        return SqsQueue(
+            clients.sqs,
+            self.clock,
+            pools=settings.queues,
+            timers=settings.timer_queue,
+            parks=settings.park_queue,
+            schedules=Schedules(lambda: clients.scheduler, settings.schedules, settings.schedule_role),
+        )

@@ -1,0 +1,132 @@
+"""What a function is told by its environment; every function asks only for what it needs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal, cast
+
+from stepfast.errors import StartupError
+
+Auth = Literal["keys", "iam"]
+
+TABLE, BUCKET, WORKFLOWS = "STEPFAST_TABLE", "STEPFAST_BUCKET", "STEPFAST_WORKFLOWS"
+QUEUES, TIMER_QUEUE, PARK_QUEUE = "STEPFAST_QUEUES", "STEPFAST_TIMER_QUEUE", "STEPFAST_PARK_QUEUE"
+SCHEDULES, SCHEDULE_ROLE = "STEPFAST_SCHEDULES", "STEPFAST_SCHEDULE_ROLE"
+RETENTION, SHARDS, POOL, AUTH = (
+    "STEPFAST_RETENTION_DAYS",
+    "STEPFAST_LISTING_SHARDS",
+    "STEPFAST_POOL",
+    "STEPFAST_AUTH",
+)
+
+_STORE = (TABLE, BUCKET)
+_SENDING = (QUEUES, TIMER_QUEUE, PARK_QUEUE, SCHEDULES, SCHEDULE_ROLE)
+NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "api": _STORE,
+        "authorizer": (TABLE,),
+        "advancer": (*_STORE, *_SENDING),
+        "step": (*_STORE, *_SENDING, POOL),
+        "timer": (*_STORE, *_SENDING),
+        "resume": (*_STORE, PARK_QUEUE),
+        "sweeper": (*_STORE, *_SENDING),
+    }
+)
+"""The variables without which a function does not start."""
+ALSO: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "api": (WORKFLOWS, RETENTION, SHARDS, AUTH),
+        "authorizer": (),
+        **dict.fromkeys(("advancer", "step", "timer", "resume", "sweeper"), (WORKFLOWS, RETENTION, SHARDS)),
+    }
+)
+"""The variables that a function reads as well, and has a default for."""
+
+DEFAULT_RETENTION_DAYS = 90
+DEFAULT_SHARDS = 8
+DAY = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The resources of one deployment. What a function does not need may be empty.
+
+    queues: pool -> URL. workflows: a folder. retention: seconds that ended executions are kept, None for
+    ever. pool: the step function's own.
+    """
+
+    table: str
+    bucket: str = ""
+    queues: Mapping[str, str] = field(default_factory=dict)
+    timer_queue: str = ""
+    park_queue: str = ""
+    schedules: str = ""
+    schedule_role: str = ""
+    workflows: str = "workflows"
+    retention: float | None = DEFAULT_RETENTION_DAYS * DAY
+    listing_shards: int = DEFAULT_SHARDS
+    pool: str = ""
+    auth: Auth = "keys"
+    region: str = ""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str], needs: Collection[str] = ()) -> Settings:
+        """Reads the variables; StartupError names every one of `needs` that is missing, or the one that is wrong."""
+        missing = sorted(name for name in {TABLE, *needs} if not environment.get(name, "").strip())
+        if missing:
+            raise StartupError(
+                f"the environment lacks {', '.join(missing)}: "
+                "the stack sets it on every function that needs it; deploy again"
+            )
+
+        def text(name: str, default: str = "") -> str:
+            return environment.get(name, "").strip() or default
+
+        days = _number(RETENTION, text(RETENTION, str(DEFAULT_RETENTION_DAYS)), 0)
+        auth = text(AUTH, "keys")
+        if auth not in ("keys", "iam"):
+            raise StartupError(f"{AUTH} is `keys` or `iam`, not {auth!r}")
+        settings = cls(
+            table=text(TABLE),
+            bucket=text(BUCKET),
+            queues=_queues(text(QUEUES, "{}")),
+            timer_queue=text(TIMER_QUEUE),
+            park_queue=text(PARK_QUEUE),
+            schedules=text(SCHEDULES),
+            schedule_role=text(SCHEDULE_ROLE),
+            # Lambda unpacks the bundle there; a path that is absolute stays as it is.
+            workflows=os.path.join(environment.get("LAMBDA_TASK_ROOT", ""), text(WORKFLOWS, "workflows")),
+            retention=days * DAY if days else None,
+            listing_shards=_number(SHARDS, text(SHARDS, str(DEFAULT_SHARDS)), 1),
+            pool=text(POOL),
+            auth=cast(Auth, auth),
+            region=text("AWS_REGION") or text("AWS_DEFAULT_REGION"),
+        )
+        if POOL in needs and settings.pool not in settings.queues:
+            known = ", ".join(sorted(settings.queues)) or "none"
+            raise StartupError(f"{POOL} is {settings.pool!r}, which {QUEUES} does not have; it has: {known}")
+        return settings
+
+
+def _number(name: str, text: str, least: int) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if number < least:
+        raise StartupError(f"{name} is a whole number from {least} up, not {text!r}")
+    return number
+
+
+def _queues(text: str) -> Mapping[str, str]:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise StartupError(f"{QUEUES} is not JSON: it maps pool names to queue URLs") from error
+    if not isinstance(found, dict) or not all(isinstance(url, str) and url for url in found.values()):
+        raise StartupError(f"{QUEUES} is a JSON object of pool names and queue URLs")
+    return found

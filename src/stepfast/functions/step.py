@@ -1,0 +1,50 @@
+"""Steps of one pool: messages of its queue, each claimed, run and recorded, with the chain that follows."""
+
+from __future__ import annotations
+
+import logging
+
+from stepfast.backends.sqs_messages import Posted
+from stepfast.functions.clients import Clients
+from stepfast.functions.consuming import Consumer
+from stepfast.functions.driving import worker_of
+from stepfast.functions.entry import Entry
+from stepfast.functions.host import Handler, Host
+from stepfast.functions.sending import SendingEngine
+from stepfast.functions.settings import Settings
+from stepfast.ports import Delivery, Disposition, Later
+
+log = logging.getLogger(__name__)
+
+ELSEWHERE = 300.0
+"""Seconds until a message in the wrong queue is looked at again."""
+
+
+def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
+    """Makes the handler of the pool that the settings name."""
+    engine = SendingEngine(settings, clients, host)
+    worker = worker_of(engine)
+
+    async def handle(posted: Posted, delivery: Delivery) -> Disposition:
+        message = delivery.message
+        if message.kind == "step" and message.pool != settings.pool:
+            # Its step may need more time or memory than this function has.
+            log.error(
+                "step %s is of pool %r, and this is the queue of %r: move the message, or deploy that pool",
+                message.command_id,
+                message.pool,
+                settings.pool,
+            )
+            return Later(engine.clock.now() + ELSEWHERE)
+        disposition = await worker.handle(delivery)
+        seen = engine.store.seen
+        if isinstance(disposition, Later) and seen and seen.execution.execution_id == message.execution_id:
+            workflow = seen.execution.workflow
+            if engine.registry.get(workflow) is None:
+                log.warning("step %s waits: its workflow %r is not deployed here", message.command_id, workflow)
+        return disposition
+
+    return Consumer(engine, settings.queues[settings.pool], handle)
+
+
+handler = Entry("step", build)

@@ -1,0 +1,89 @@
+"""The store, counting and logging what is written through it: only what was really written, and never its contents."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from stepfast.backends.dynamodb import DynamoStore
+from stepfast.functions.metering import Meter
+from stepfast.model import Cursor, Event, Execution, Record, Snapshot
+
+log = logging.getLogger(__name__)
+
+
+class WatchedStore(DynamoStore):
+    """pool: whose steps are run here; elsewhere no step's outcome is written. `seen` is what was loaded last."""
+
+    def __init__(self, *args: Any, meter: Meter, pool: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._meter, self._pool = meter, pool
+        self.seen: Snapshot | None = None
+
+    async def load(self, execution_id: str, since: int = 0) -> Snapshot | None:
+        self.seen = await super().load(execution_id, since)
+        return self.seen
+
+    async def create(self, execution: Execution) -> Execution:
+        held = await super().create(execution)
+        if held is execution:
+            self._meter.count("ExecutionsStarted", workflow=execution.workflow)
+        return held
+
+    async def finish(self, execution: Execution) -> bool:
+        written = await super().finish(execution)
+        if written:
+            self._ended(execution)
+        return written
+
+    async def cancel(self, execution: Execution, records: Sequence[Record]) -> bool:
+        written = await super().cancel(execution, records)
+        if written:
+            self._ended(execution)
+        return written
+
+    async def rewind(
+        self, execution: Execution, cursor: Cursor | None, records: Sequence[Record], history: Sequence[Event]
+    ) -> bool:
+        written = await super().rewind(execution, cursor, records, history)
+        if written:
+            self._meter.count("ExecutionsResumed", workflow=execution.workflow)
+            log.info("execution %s was resumed", execution.execution_id)
+        return written
+
+    async def put_record(self, execution_id: str, record: Record, *, wake: bool, end: Execution | None = None) -> bool:
+        written = await super().put_record(execution_id, record, wake=wake, end=end)
+        if written and record.kind == "step":
+            self._stepped(record)
+        return written
+
+    def _ended(self, execution: Execution) -> None:
+        self._meter.count(f"Executions{execution.status.title()}", workflow=execution.workflow)
+        error = f": {execution.error.type}" if execution.error else ""
+        level = logging.WARNING if execution.status == "FAILED" else logging.INFO
+        log.log(level, "execution %s is %s%s", execution.execution_id, execution.status, error)
+
+    def _stepped(self, record: Record) -> None:
+        """Counts an attempt that has ended; a claim is none."""
+        last = record.attempts[-1] if record.attempts else None
+        ended = record.ended_at if record.recorded else last.ended_at if last else None
+        if record.status not in ("SUCCEEDED", "FAILED", "RETRYING") or ended is None:
+            return
+        self._meter.count("StepAttempts", pool=self._pool)
+        if record.started_at is not None:
+            self._meter.measure("StepLatency", (ended - record.started_at) * 1000, pool=self._pool)
+        if record.status == "SUCCEEDED":
+            return
+        retried = record.status == "RETRYING"
+        self._meter.count("StepRetries" if retried else "StepFailures", pool=self._pool)
+        after = f"; tried again in {(record.due or ended) - ended:.1f} s" if retried else ""
+        error = record.error.type if record.error else "an error"
+        log.log(
+            logging.INFO if retried else logging.WARNING,
+            "step %s failed with %s at attempt %d%s",
+            record.id,
+            error,
+            record.attempt,
+            after,
+        )

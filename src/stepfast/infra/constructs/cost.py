@@ -1,0 +1,66 @@
+"""What the last hour cost, roughly, from the metrics that drive the bill."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cw
+
+from stepfast.infra.constructs.metrics import aws
+
+# List prices in us-east-1, in dollars; other regions are up to a third dearer.
+WRITE_UNIT, READ_UNIT = 0.625e-6, 0.125e-6
+LAMBDA_REQUEST, LAMBDA_GB_SECOND = 0.2e-6, {"arm64": 13.3334e-6, "x86_64": 16.6667e-6}
+API_REQUEST = 1.0e-6
+# A message is sent, received and deleted; receiving in batches makes it less.
+MESSAGE = 3 * 0.4e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Billed:
+    """What is metered: MB of memory by function name, and the names of table, queues and API."""
+
+    functions: Mapping[str, int]
+    table: str
+    queues: Iterable[str]
+    api: str
+    architecture: str
+
+
+def per_hour(billed: Billed) -> list[cw.IMetric]:
+    """Dollars per hour, one line per service; storage, logs and what steps themselves call are not in it."""
+    index = {"TableName": billed.table}
+    # The listing's writes are metered under the index's own name and come on top: about one unit per status.
+    dynamodb = _sum(
+        "DynamoDB",
+        [
+            (aws("DynamoDB", "ConsumedWriteCapacityUnits", index, minutes=60), WRITE_UNIT),
+            (aws("DynamoDB", "ConsumedReadCapacityUnits", index, minutes=60), READ_UNIT),
+        ],
+    )
+    price = LAMBDA_GB_SECOND[billed.architecture]
+    calls = [
+        one
+        for name, memory in billed.functions.items()
+        for one in (
+            (aws("Lambda", "Invocations", {"FunctionName": name}, minutes=60), LAMBDA_REQUEST),
+            (aws("Lambda", "Duration", {"FunctionName": name}, minutes=60), price * memory / 1024 / 1000),
+        )
+    ]
+    sent = [(aws("SQS", "NumberOfMessagesSent", {"QueueName": name}, minutes=60), MESSAGE) for name in billed.queues]
+    requests = [(aws("ApiGateway", "Count", {"ApiId": billed.api}, minutes=60), API_REQUEST)]
+    return [dynamodb, _sum("Lambda", calls), _sum("SQS", sent), _sum("HTTP API", requests)]
+
+
+def _sum(label: str, parts: Iterable[tuple[cw.Metric, float]]) -> cw.MathExpression:
+    prefix = label.lower().replace(" ", "")
+    named = {f"{prefix}{index}": one for index, one in enumerate(parts)}
+    return cw.MathExpression(
+        # Written out: CloudWatch takes 1e-06 for a name.
+        expression=" + ".join(f"FILL({name}, 0) * {price:.12f}" for name, (_, price) in named.items()),
+        using_metrics={name: metric for name, (metric, _) in named.items()},
+        label=label,
+        period=Duration.hours(1),
+    )

@@ -1,0 +1,134 @@
+"""The HTTP API: who may pass, how many at a time, and what is written down about each request."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_apigatewayv2 as gateway
+from aws_cdk import aws_apigatewayv2_authorizers as authorizers
+from aws_cdk import aws_apigatewayv2_integrations as integrations
+from aws_cdk import aws_certificatemanager as certificates
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from stepfast.infra.constructs.accepted import accept
+
+OPEN = {
+    "Health": ("/v1/health", "Health says `ok` and the version, for load balancers and uptime checks."),
+    "Page": ("/", "The page holds nothing; it asks for a key before it shows anything."),
+    "Assets": ("/assets/{file}", "The page's scripts and styles, the same for everybody."),
+}
+"""The routes that need no key, each with why."""
+# No query, no header, no body: the path may name an execution, and nothing else of it is written down.
+_LOGGED = {
+    "at": "$context.requestTimeEpoch",
+    "request": "$context.requestId",
+    "method": "$context.httpMethod",
+    "path": "$context.path",
+    "status": "$context.status",
+    "ms": "$context.responseLatency",
+    "source": "$context.identity.sourceIp",
+    "key": "$context.authorizer.key",
+    "caller": "$context.identity.caller",
+    "error": "$context.error.message",
+    "integration": "$context.integrationErrorMessage",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """Requests per second that the gateway lets through, and the burst above; the rest get 429."""
+
+    rate: int = 200
+    burst: int = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """An own name, with the ARN of a certificate for it in the stack's region."""
+
+    name: str
+    certificate: str
+
+
+class FrontDoor(Construct):
+    """authorizer: the function that knows the API keys; None asks for IAM signatures instead.
+
+    cache: seconds that an answer of the authorizer is used again, 0 for none.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        api: lambda_.IFunction,
+        authorizer: lambda_.IFunction | None,
+        cache: int = 0,
+        throttle: Throttle | None = None,
+        log_days: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
+        domain: Domain | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        self.api = gateway.HttpApi(
+            self,
+            "Api",
+            api_name=f"{scope.node.id}",
+            description="stepfast: start, watch, signal, resume executions",
+            create_default_stage=False,
+            default_integration=integrations.HttpLambdaIntegration("Integration", api),
+            default_authorizer=_authorizer(authorizer, cache),
+            # With an own domain there is one way in, and one certificate policy.
+            disable_execute_api_endpoint=domain is not None,
+        )
+        for name, (path, why) in OPEN.items():
+            routes = self.api.add_routes(
+                path=path,
+                methods=[gateway.HttpMethod.GET],
+                integration=integrations.HttpLambdaIntegration(name, api),
+                authorizer=gateway.HttpNoneAuthorizer(),
+            )
+            for route in routes:
+                accept(route, "APIG4", why)
+        self.log_group = logs.LogGroup(self, "Logs", retention=log_days, removal_policy=RemovalPolicy.DESTROY)
+        self.stage = self._stage(throttle or Throttle(), domain)
+        self.url = f"https://{domain.name}" if domain else self.api.api_endpoint
+
+    def _stage(self, throttle: Throttle, domain: Domain | None) -> gateway.HttpStage:
+        mapping = None
+        if domain:
+            certificate = certificates.Certificate.from_certificate_arn(self, "Certificate", domain.certificate)
+            named = gateway.DomainName(self, "Domain", domain_name=domain.name, certificate=certificate)
+            self.domain_target = named.regional_domain_name
+            mapping = gateway.DomainMappingOptions(domain_name=named)
+        stage = gateway.HttpStage(
+            self,
+            "Stage",
+            http_api=self.api,
+            stage_name="$default",
+            auto_deploy=True,
+            throttle=gateway.ThrottleSettings(rate_limit=throttle.rate, burst_limit=throttle.burst),
+            domain_mapping=mapping,
+        )
+        raw = stage.node.default_child
+        assert isinstance(raw, gateway.CfnStage)
+        raw.access_log_settings = gateway.CfnStage.AccessLogSettingsProperty(
+            destination_arn=self.log_group.log_group_arn, format=json.dumps(_LOGGED, separators=(",", ":"))
+        )
+        return stage
+
+
+def _authorizer(function: lambda_.IFunction | None, cache: int) -> gateway.IHttpRouteAuthorizer:
+    if function is None:
+        return authorizers.HttpIamAuthorizer()
+    return authorizers.HttpLambdaAuthorizer(
+        "Keys",
+        function,
+        response_types=[authorizers.HttpLambdaResponseType.SIMPLE],
+        # The cache needs to know what to look at; without it the function takes either of two headers.
+        identity_source=["$request.header.Authorization"] if cache else [],
+        results_cache_ttl=Duration.seconds(cache),
+    )

@@ -1,0 +1,144 @@
+"""A Lambda function of the stack: its own role, its own log group, one version per deployment where asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from stepfast.functions.plan import FunctionPlan
+from stepfast.infra import grants
+from stepfast.infra.constructs.accepted import accept
+from stepfast.infra.target import Target
+
+# These send messages to the queue that invokes them: a timer that is not due, a retry that is hours away.
+# Lambda takes that for a loop after sixteen rounds, and would end it.
+LOOPS_BY_DESIGN = frozenset({"step", "timer"})
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all functions of a stack have in common."""
+
+    code: lambda_.Code
+    target: Target
+    log_days: logs.RetentionDays
+    namespace: str
+    tracing: bool = False
+    snap_start: bool = False
+    vpc: ec2.IVpc | None = None
+    security_group: ec2.ISecurityGroup | None = None
+
+
+class Function(Construct):
+    """`target` is what event sources invoke: the function, or its alias with SnapStart or provisioned concurrency."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        plan: FunctionPlan,
+        shared: Shared,
+        environment: Mapping[str, str],
+        statements: Sequence[iam.PolicyStatement],
+    ) -> None:
+        super().__init__(scope, id)
+        self.plan = plan
+        self.log_group = logs.LogGroup(self, "Logs", retention=shared.log_days, removal_policy=RemovalPolicy.DESTROY)
+        self.role = self._role(shared, statements)
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            description=f"stepfast: {plan.name}",
+            code=shared.code,
+            handler=plan.handler,
+            runtime=_runtime(shared.target.python),
+            architecture=_ARCHITECTURES[shared.target.architecture],
+            memory_size=plan.memory,
+            timeout=Duration.seconds(plan.timeout),
+            environment={
+                "POWERTOOLS_SERVICE_NAME": plan.name,
+                "POWERTOOLS_METRICS_NAMESPACE": shared.namespace,
+                **plan.environment,
+                **environment,
+            },
+            role=self.role.without_policy_updates(),
+            log_group=self.log_group,
+            tracing=lambda_.Tracing.ACTIVE if shared.tracing else lambda_.Tracing.DISABLED,
+            recursive_loop=lambda_.RecursiveLoop.ALLOW if plan.kind in LOOPS_BY_DESIGN else None,
+            snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if shared.snap_start else None,
+            vpc=shared.vpc,
+            security_groups=[shared.security_group] if shared.security_group else None,
+        )
+        accept(self.function, "L1", "stepfast is tested on this Python; Target(python=...) names another.")
+        self.target: lambda_.IFunction = self._target(shared.snap_start)
+
+    def _role(self, shared: Shared, statements: Sequence[iam.PolicyStatement]) -> iam.Role:
+        everything = [grants.logs(self.log_group.log_group_arn), *statements]
+        if shared.tracing:
+            everything.append(grants.tracing())
+        if shared.vpc:
+            everything.append(grants.in_vpc())
+        role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            inline_policies={"function": iam.PolicyDocument(statements=everything)},
+        )
+        _accept_wildcards(role, everything)
+        return role
+
+    def _target(self, snap_start: bool) -> lambda_.IFunction:
+        if not snap_start and not self.plan.provisioned:
+            return self.function
+        return lambda_.Alias(
+            self,
+            "Live",
+            alias_name="live",
+            version=self.function.current_version,
+            provisioned_concurrent_executions=self.plan.provisioned or None,
+        )
+
+
+_ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}
+
+
+def _runtime(python: str) -> lambda_.Runtime:
+    """By its name, so that a Python newer than this CDK can be asked for."""
+    return lambda_.Runtime(f"python{python}", lambda_.RuntimeFamily.PYTHON, supports_snap_start=python != "3.11")
+
+
+def _accept_wildcards(role: iam.Role, statements: Sequence[iam.PolicyStatement]) -> None:
+    stack = Stack.of(role)
+    for statement in statements:
+        for resource in statement.resources:
+            if resource.endswith("*"):
+                accept(role, f"IAM5[Resource::{_as_nag_says(stack.resolve(resource))}]", _REASONS[statement.sid or ""])
+
+
+def _as_nag_says(resolved: Any) -> str:
+    """A resolved ARN as cdk-nag names it: `<Id.Arn>/path/*`."""
+    if isinstance(resolved, str):
+        return resolved
+    if "Ref" in resolved:
+        return f"<{resolved['Ref']}>"
+    if "Fn::GetAtt" in resolved:
+        return f"<{'.'.join(resolved['Fn::GetAtt'])}>"
+    separator, parts = resolved["Fn::Join"]
+    return str(separator).join(_as_nag_says(part) for part in parts)
+
+
+_REASONS = {
+    "Values": "Values are named by their content; no name is known beforehand, and the prefix holds nothing else.",
+    "Schedule": "Timers are named by a hash of execution and command, in a group that holds nothing else.",
+    "Trace": "X-Ray takes no ARN.",
+    "Vpc": "EC2 takes no ARN for the network interfaces that Lambda makes in a VPC.",
+}

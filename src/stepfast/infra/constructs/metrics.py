@@ -1,0 +1,77 @@
+"""The metrics of a deployment: AWS's own by resource, and those that the functions write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_cloudwatch as cw
+from constructs import Construct
+
+STARTED, RESUMED, SUCCEEDED, FAILED, CANCELLED = (
+    "ExecutionsStarted",
+    "ExecutionsResumed",
+    "ExecutionsSucceeded",
+    "ExecutionsFailed",
+    "ExecutionsCancelled",
+)
+ATTEMPTS, RETRIES, FAILURES, LATENCY = "StepAttempts", "StepRetries", "StepFailures", "StepLatency"
+STUCK = "ExecutionsStuck"
+
+
+def namespace_of(scope: Construct) -> str:
+    """Each stack has its own, so that two in one account are told apart."""
+    return f"stepfast/{Stack.of(scope).stack_name}"
+
+
+def by(dimension: str, namespace: str, name: str, statistic: str) -> cw.IMetric:
+    """One line for every value of a dimension: workflows and pools come and go without a deployment."""
+    return _expression(_search(dimension, namespace, name, statistic), "")
+
+
+def over(dimension: str, namespace: str, name: str, label: str) -> cw.IMetric:
+    """The sum over all values of a dimension."""
+    return _expression(f"SUM({_search(dimension, namespace, name, 'Sum')})", label)
+
+
+def _search(dimension: str, namespace: str, name: str, statistic: str) -> str:
+    return f"SEARCH('{{{namespace},service,{dimension}}} MetricName=\"{name}\"', '{statistic}', 300)"
+
+
+def _expression(text: str, label: str) -> cw.IMetric:
+    return cw.MathExpression(expression=text, label=label, using_metrics={})
+
+
+def own(namespace: str, name: str, service: str, statistic: str = "Sum") -> cw.Metric:
+    """A metric of one function, over all workflows."""
+    return cw.Metric(
+        namespace=namespace,
+        metric_name=name,
+        dimensions_map={"service": service},
+        statistic=statistic,
+        period=Duration.minutes(5),
+    )
+
+
+def aws(
+    namespace: str, name: str, dimensions: Mapping[str, str], statistic: str = "Sum", minutes: int = 5, label: str = ""
+) -> cw.Metric:
+    return cw.Metric(
+        namespace=f"AWS/{namespace}",
+        metric_name=name,
+        dimensions_map=dict(dimensions),
+        statistic=statistic,
+        period=Duration.minutes(minutes),
+        label=label or None,
+    )
+
+
+def total(metrics: Iterable[cw.IMetric], label: str, period: Duration | None = None) -> cw.MathExpression:
+    """The sum of up to ten metrics, which is what an alarm may look at; what has no data counts as nothing."""
+    named = {f"m{index}": one for index, one in enumerate(metrics)}
+    return cw.MathExpression(
+        expression=" + ".join(f"FILL({name}, 0)" for name in named),
+        using_metrics=named,
+        label=label,
+        period=period or Duration.minutes(5),
+    )

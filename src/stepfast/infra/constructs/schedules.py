@@ -1,0 +1,111 @@
+"""EventBridge Scheduler: the timers of executions, the sweep, and scheduled starts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from aws_cdk import ArnFormat, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+
+class Timers(Construct):
+    """The group in which executions make their one-time schedules, and the role these send with."""
+
+    def __init__(self, scope: Construct, id: str, *, queues: Iterable[sqs.IQueue]) -> None:
+        super().__init__(scope, id)
+        group = scheduler.CfnScheduleGroup(self, "Group")
+        # A group has no other name than the one that it gets here: Ref is its name.
+        self.group = group.ref
+        self.schedules = _arn(self, "schedule", f"{group.ref}/*")
+        self.role = _role(self, group.attr_arn, "sqs:SendMessage", [one.queue_arn for one in queues])
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledStart:
+    """Starts a workflow again and again: `expression` is Scheduler's cron(...) or rate(...)."""
+
+    name: str
+    workflow: str
+    expression: str
+    input: Any = None
+    timezone: str = "UTC"
+
+
+class Recurring(Construct):
+    """What happens by the clock, in a group of its own: no execution may touch it."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        sweeper: lambda_.IFunction,
+        sweep_every: int,
+        timer_queue: sqs.Queue,
+        starts: Iterable[ScheduledStart] = (),
+    ) -> None:
+        super().__init__(scope, id)
+        starts = list(starts)
+        self.group = scheduler.CfnScheduleGroup(self, "Group")
+        sweep = _role(self, self.group.attr_arn, "lambda:InvokeFunction", [sweeper.function_arn], "SweepRole")
+        minutes = sweep_every // 60
+        # The next sweep is the retry of this one.
+        self._schedule("Sweep", f"rate({minutes} minute{'s' if minutes > 1 else ''})", sweeper.function_arn, sweep, 0)
+        if starts:
+            role = _role(self, self.group.attr_arn, "sqs:SendMessage", [timer_queue.queue_arn], "StartRole")
+            for one in starts:
+                start = {"workflow": one.workflow, "input": one.input}
+                # Scheduler puts the time it was meant for: the id is made of it, so a repeated delivery starts once.
+                text = json.dumps({"start": start, "scheduled": "<aws.scheduler.scheduled-time>"})
+                self._schedule(f"Start-{one.name}", one.expression, timer_queue.queue_arn, role, 10, text, one.timezone)
+
+    def _schedule(
+        self,
+        id: str,
+        expression: str,
+        target: str,
+        role: iam.Role,
+        retries: int,
+        text: str = "{}",
+        timezone: str = "UTC",
+    ) -> None:
+        scheduler.CfnSchedule(
+            self,
+            id,
+            group_name=self.group.ref,
+            flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
+            schedule_expression=expression,
+            schedule_expression_timezone=timezone,
+            target=scheduler.CfnSchedule.TargetProperty(
+                arn=target,
+                role_arn=role.role_arn,
+                input=text,
+                retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(maximum_retry_attempts=retries),
+            ),
+        )
+
+
+def _role(scope: Construct, group: str, action: str, resources: list[str], id: str = "Role") -> iam.Role:
+    """A role that Scheduler takes on for this group alone, and for one action."""
+    account = Stack.of(scope).account
+    only = {"StringEquals": {"aws:SourceAccount": account, "aws:SourceArn": group}}
+    statement = iam.PolicyStatement(sid="Target", actions=[action], resources=resources)
+    return iam.Role(
+        scope,
+        id,
+        assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com", conditions=only),
+        inline_policies={"target": iam.PolicyDocument(statements=[statement])},
+    )
+
+
+def _arn(scope: Construct, resource: str, name: str) -> str:
+    return Stack.of(scope).format_arn(
+        service="scheduler", resource=resource, resource_name=name, arn_format=ArnFormat.SLASH_RESOURCE_NAME
+    )

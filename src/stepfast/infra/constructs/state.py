@@ -1,0 +1,66 @@
+"""What a deployment must not lose: the table of all executions, and the bucket of their large values."""
+
+from __future__ import annotations
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from stepfast.backends.dynamodb_table import EXPIRES, LISTED, LISTING, STREAM_VIEW
+from stepfast.infra.constructs.accepted import accept
+
+
+class State(Construct):
+    """Table and bucket stay when the stack goes, unless `keep` is False, which is for tests.
+
+    No lifecycle rule expires values: an execution may run for years, and its values must last as long.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        keep: bool = True,
+    ) -> None:
+        super().__init__(scope, id)
+        policy = RemovalPolicy.RETAIN if keep else RemovalPolicy.DESTROY
+        self.table = dynamodb.Table(
+            self,
+            "Table",
+            partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
+            sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            stream=dynamodb.StreamViewType(STREAM_VIEW),
+            time_to_live_attribute=EXPIRES,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            deletion_protection=keep,
+            removal_policy=policy,
+        )
+        self.table.add_global_secondary_index(
+            index_name=LISTING,
+            partition_key=dynamodb.Attribute(name="list_pk", type=dynamodb.AttributeType.STRING),
+            sort_key=dynamodb.Attribute(name="list_sk", type=dynamodb.AttributeType.STRING),
+            projection_type=dynamodb.ProjectionType.INCLUDE,
+            non_key_attributes=list(LISTED),
+        )
+        self.bucket = s3.Bucket(
+            self,
+            "Values",
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            enforce_ssl=True,
+            minimum_tls_version=1.2,
+            lifecycle_rules=[s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(1))],
+            removal_policy=policy,
+        )
+        accept(
+            self.bucket,
+            "S1",
+            "Access logs would be a second bucket per deployment to pay for and to guard. Only the stack's own "
+            "roles can read values; who needs an audit switches on CloudTrail data events for this bucket.",
+        )

@@ -1,0 +1,142 @@
+"""Who may do what: the IAM statements of each function, exact actions on exact ARNs. Pure but for CDK's classes.
+
+The functions' code decides what they need:
+
+| function   | table                    | queues and stream                                   | timers |
+|------------|--------------------------|-----------------------------------------------------|--------|
+| api        | executions, listing      |                                                     |        |
+| authorizer | API keys, read only      |                                                     |        |
+| advancer   | executions               | reads the stream; sends to pools, timer, park       | makes  |
+| step       | executions               | consumes its pool; sends to pools and park          | makes  |
+| timer      | executions               | consumes timer; sends to timer and park             | makes  |
+| resume     | executions               | consumes park                                       |        |
+| sweeper    | executions, listing, its | sends to pools, timer, park                         | makes  |
+|            | position                 |                                                     |        |
+
+Who works on executions also reads and writes the bucket of their large values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from aws_cdk import aws_iam as iam
+
+from stepfast.model import ExecutionStatus
+
+VALUES = "sha256"
+"""The prefix of all objects: they are named by their content."""
+
+_READ = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
+# A transaction needs the permissions of the writes that it is made of. Whoever loads an execution may find
+# what an expired one of the same id has left, and deletes it.
+_WRITE = ("dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+_STREAM = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams")
+_CONSUME = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """The ARNs of one deployment, as CDK tokens. `schedules`: of every schedule in the group of timers."""
+
+    table: str
+    index: str
+    stream: str
+    bucket: str
+    pools: Mapping[str, str]
+    timer_queue: str
+    park_queue: str
+    undelivered: str
+    schedules: str
+    schedule_role: str
+
+
+def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatement]:
+    """The statements of a function, beyond its own log group."""
+    sends = [*resources.pools.values(), resources.timer_queue, resources.park_queue]
+    return {
+        "api": lambda: [*_state(resources), _listing(resources)],
+        "authorizer": lambda: [_allow("Keys", ["dynamodb:GetItem"], [resources.table], _only_keys("k#*"))],
+        "advancer": lambda: [
+            *_state(resources),
+            _allow("ReadStream", _STREAM, [resources.stream]),
+            _allow("Send", ["sqs:SendMessage"], [*sends, resources.undelivered]),
+            *_scheduling(resources),
+        ],
+        "step": lambda: [
+            *_state(resources),
+            _allow("Consume", _CONSUME, [resources.pools[pool]]),
+            # To other pools too: a deployment may move a step whose message is under way.
+            _allow("Send", ["sqs:SendMessage"], [*resources.pools.values(), resources.park_queue]),
+            *_scheduling(resources),
+        ],
+        "timer": lambda: [
+            *_state(resources),
+            _allow("Consume", _CONSUME, [resources.timer_queue]),
+            _allow("Send", ["sqs:SendMessage"], [resources.timer_queue, resources.park_queue]),
+            *_scheduling(resources),
+        ],
+        "resume": lambda: [*_state(resources), _allow("Consume", _CONSUME, [resources.park_queue])],
+        "sweeper": lambda: [
+            *_state(resources, "sweeper"),
+            _listing(resources),
+            _allow("Send", ["sqs:SendMessage"], sends),
+            *_scheduling(resources),
+        ],
+    }[kind]()
+
+
+def tracing() -> iam.PolicyStatement:
+    """X-Ray has no resources to name."""
+    return _allow("Trace", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"])
+
+
+def in_vpc() -> iam.PolicyStatement:
+    """What Lambda itself does in the role's name; EC2 takes no ARN for these."""
+    names = ("CreateNetworkInterface", "DeleteNetworkInterface", "DescribeNetworkInterfaces", "DescribeSubnets")
+    return _allow("Vpc", [f"ec2:{name}" for name in names], ["*"])
+
+
+def logs(group: str) -> iam.PolicyStatement:
+    """To write to one log group; it is made by the stack, so no function may create any."""
+    return _allow("Log", ["logs:CreateLogStream", "logs:PutLogEvents"], [group])
+
+
+def _state(resources: Resources, *more: str) -> list[iam.PolicyStatement]:
+    """Items of executions, and `more` partitions; never API keys: code of steps must not make itself any."""
+    return [
+        _allow("State", [*_READ, *_WRITE], [resources.table], _only_keys("x#*", *more)),
+        _allow("Values", ["s3:GetObject", "s3:PutObject"], [f"{resources.bucket}/{VALUES}/*"]),
+    ]
+
+
+def _listing(resources: Resources) -> iam.PolicyStatement:
+    partitions = _only_keys(*(f"{status}#*" for status in get_args(ExecutionStatus)))
+    return _allow("Listing", ["dynamodb:Query"], [resources.index], partitions)
+
+
+def _only_keys(*patterns: str) -> Mapping[str, object]:
+    """Holds for requests that name their partitions, all of them like one of these."""
+    # ForAllValues alone also holds for a request that names none, such as a scan.
+    return {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(patterns)},
+        "Null": {"dynamodb:LeadingKeys": "false"},
+    }
+
+
+def _scheduling(resources: Resources) -> list[iam.PolicyStatement]:
+    to_scheduler = {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
+    return [
+        _allow("Schedule", ["scheduler:CreateSchedule"], [resources.schedules]),
+        _allow("PassToScheduler", ["iam:PassRole"], [resources.schedule_role], to_scheduler),
+    ]
+
+
+def _allow(
+    sid: str, actions: Sequence[str], resources: Sequence[str], conditions: Mapping[str, object] | None = None
+) -> iam.PolicyStatement:
+    return iam.PolicyStatement(
+        sid=sid, actions=sorted(actions), resources=list(resources), conditions=dict(conditions or {}) or None
+    )

@@ -1,0 +1,67 @@
+"""Which packages a bundle holds: the project's own dependencies and what stepfast needs in Lambda."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Sequence
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+
+from stepfast.errors import StartupError
+
+# stepfast needs them on a developer's machine only: the command line and the embedded server.
+NOT_IN_LAMBDA = frozenset({"filelock", "rich", "typer", "waitress"})
+_NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
+_OF_EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")
+
+
+def of_project(folder: Path, extras: Sequence[str] = ()) -> list[str]:
+    """`dependencies` of the folder's pyproject.toml and those of some of its extras, without stepfast itself."""
+    project = _project_table(folder)
+    optional = project.get("optional-dependencies", {})
+    unknown = sorted(set(extras) - set(optional))
+    if unknown:
+        known = ", ".join(sorted(optional)) or "none"
+        raise StartupError(f"{folder / 'pyproject.toml'} has no extra {unknown[0]!r}; there are: {known}")
+    own = [] if project.get("name") == "stepfast" else project.get("dependencies", ())
+    asked = [*own, *(line for extra in extras for line in optional[extra])]
+    # stepfast comes as the very code that synthesizes the stack, not as whatever version an index holds.
+    return [line for line in asked if name_of(line) not in ("stepfast", project.get("name"))]
+
+
+def of_stepfast(tracing: bool = False) -> list[str]:
+    """What stepfast itself needs at runtime in Lambda, from its installed metadata."""
+    extras = {"aws", "tracing"} if tracing else {"aws"}
+    found = _wanted(distribution("stepfast").requires or (), extras)
+    return [line for line in found if name_of(line) != "stepfast"]
+
+
+def _wanted(requires: Iterable[str], extras: set[str]) -> Iterable[str]:
+    for line in requires:
+        extra = _OF_EXTRA.search(line)
+        if extra and extra.group(1) not in extras:
+            continue
+        if not extra and name_of(line) in NOT_IN_LAMBDA:
+            continue
+        yield line.partition(";")[0].strip() if extra else line
+
+
+def name_of(requirement: str) -> str:
+    """The normalised name of a requirement line; "" where there is none."""
+    found = _NAME.match(requirement)
+    return re.sub(r"[-_.]+", "-", found.group(1)).lower() if found else ""
+
+
+def _project_table(folder: Path) -> dict[str, Any]:
+    path = folder / "pyproject.toml"
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8")).get("project", {})
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise StartupError(f"{path} cannot be read: {error}") from error
+    if not isinstance(table, dict):
+        raise StartupError(f"{path}: [project] is a table")
+    return table

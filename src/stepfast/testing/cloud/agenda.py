@@ -1,0 +1,60 @@
+"""What is due when: the one list by which everything in the simulated cloud happens."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True, order=True)
+class Entry:
+    """Something that is due; `idle` does not count as a reason to go on, such as a sweep."""
+
+    at: int
+    rank: float
+    number: int
+    act: Callable[[], object] = field(compare=False)
+    idle: bool = field(compare=False, default=False)
+    dropped: bool = field(compare=False, default=False)
+
+
+class Agenda:
+    """Entries by time; those of one moment in the order in which they were put, or drawn by `draw`."""
+
+    def __init__(self, draw: random.Random | None) -> None:
+        self._draw = draw
+        self._heap: list[Entry] = []
+        self._numbers = itertools.count()
+        self.busy = 0
+        """Entries that are not idle."""
+
+    def put(self, at: int, act: Callable[[], object], *, idle: bool = False) -> Entry:
+        rank = self._draw.random() if self._draw is not None else 0.0
+        entry = Entry(at, rank, next(self._numbers), act, idle)
+        heapq.heappush(self._heap, entry)
+        self.busy += not idle
+        return entry
+
+    def drop(self, entry: Entry) -> None:
+        """Takes an entry off that has not been taken."""
+        if not entry.dropped:
+            entry.dropped = True
+            self.busy -= not entry.idle
+
+    @property
+    def next(self) -> int | None:
+        """When the next entry is due."""
+        while self._heap and self._heap[0].dropped:
+            heapq.heappop(self._heap)
+        return self._heap[0].at if self._heap else None
+
+    def take(self) -> Entry:
+        """The next entry; there is one."""
+        _ = self.next
+        entry = heapq.heappop(self._heap)
+        entry.dropped = True
+        self.busy -= not entry.idle
+        return entry

@@ -1,0 +1,31 @@
+"""The workflows that a cloud is given, as a registry with the steps that they may call."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+from stepfast.registry import Registry
+from stepfast.workflow import Step, Workflow
+
+
+def registry_of(given: tuple[Workflow[..., Any] | Registry, ...]) -> Registry:
+    """TypeError for what is no workflow."""
+    if len(given) == 1 and isinstance(given[0], Registry):
+        return given[0]
+    workflows = [one for one in given if isinstance(one, Workflow)]
+    if not given or len(workflows) < len(given):
+        raise TypeError("MotoCloud takes functions that have @workflow, or one Registry")
+    modules = (module for name in {one.__module__ for one in workflows} for module in _modules(name))
+    steps = (value for module in modules for value in list(vars(module).values()) if isinstance(value, Step))
+    return Registry(workflows, steps)
+
+
+def _modules(name: str) -> Iterator[ModuleType]:
+    """The module in which a workflow is, what is below it, and what it has imported as a module."""
+    for other, module in list(sys.modules.items()):
+        if other == name or other.startswith(f"{name}."):
+            yield module
+            yield from (one for one in list(vars(module).values()) if isinstance(one, ModuleType))

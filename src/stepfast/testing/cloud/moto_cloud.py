@@ -1,0 +1,273 @@
+"""MotoCloud: the whole AWS shape of stepfast on moto, in simulated time, for tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar
+
+from stepfast.backends.keys import SCOPES, ApiKeys
+from stepfast.functions.plan import Plan
+from stepfast.functions.project import Project
+from stepfast.registry import Registry
+from stepfast.testing.calls import CallLog
+from stepfast.testing.cloud import resources
+from stepfast.testing.cloud.callers import Callers
+from stepfast.testing.cloud.deployment import DEAD_LETTERS, PARK, TABLE, TIMER, UNDELIVERED, Code, Deployment
+from stepfast.testing.cloud.given import registry_of
+from stepfast.testing.cloud.player import START, Player
+from stepfast.testing.cloud.reading import Reading
+from stepfast.testing.cloud.redrive import MoveTask
+from stepfast.testing.cloud.rules import Rules
+from stepfast.testing.cloud.sandbox import Gone, Invocation, Sandbox
+from stepfast.testing.cloud.sqs_rules import queue_of
+from stepfast.testing.cloud.steps import PlayedPoints, PlayedRunner
+from stepfast.testing.cloud.trouble import Trouble
+from stepfast.testing.cues import Cue
+from stepfast.testing.faults import Faking
+from stepfast.testing.points import Point, Side, Stalled, Trigger
+from stepfast.testing.runs import Run
+from stepfast.testing.steps import Fakes
+from stepfast.testing.values import checked_step
+from stepfast.workflow import Step, Workflow
+
+R = TypeVar("R")
+Awaited = TypeVar("Awaited", bound="Run[Any] | datetime | Callable[[], object]")
+LIMIT = 5_000
+
+
+class MotoCloud(Callers, Trouble, Faking):
+    """Runs workflows on the real functions, on moto; use it as a context manager in a plain `def` test.
+
+    workflows: the workflows under test, or one Registry. project: settings as of [tool.stepfast].
+    start, seed: as in Environment. rules: how long things take, and how often messages come twice.
+    limit: invocations in one call, after which it counts as endless.
+
+    Nothing happens but in `run`, `run_until`, `advance` and requests: then it is at once the time of what is
+    due next, and what AWS would do at that time is done. One cloud is open at a time in a process, and while
+    it is, the clocks of the whole process show its time.
+
+    Leaving the block without an error raises AssertionError for a kill or cue that has never come to pass.
+    """
+
+    def __init__(
+        self,
+        *workflows: Workflow[..., Any] | Registry,
+        project: Project | None = None,
+        start: datetime = START,
+        seed: int = 0,
+        rules: Rules | None = None,
+        limit: int = LIMIT,
+    ) -> None:
+        registry = registry_of(workflows)
+        self.plan = Plan.of(registry, project)
+        self.player = Player(start=start, seed=seed, rules=rules)
+        self.points, self._limit = PlayedPoints(10**9), limit
+        self._fake_steps, self._calls = Fakes(), CallLog()
+        self._started: dict[str, Workflow[..., Any]] = {}
+        self._ended: set[tuple[str, int]] = set()
+        self._code = Code(registry, self._runner)
+
+    def __enter__(self) -> Self:
+        self.player.__enter__()
+        try:
+            self._deployment = Deployment(self.player, self.plan, self._code)
+            self._reading = Reading(self.player.world, self._code.registry, self._calls)
+            keys = ApiKeys(resources.client("dynamodb"), TABLE)
+            _, self.key = keys.create("MotoCloud", SCOPES, self.player.world.clock.now)
+            self.player.after_invocation.append(self._notice)
+        except BaseException:
+            self.player.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            self._reading.keep(self._started)
+        finally:
+            self.player.__exit__(kind, error, traceback)
+        kills = [f"kill_at({number})" for number in self.player.world.account.kills]
+        if error is None and (pending := self.points.pending() + kills):
+            raise AssertionError(f"this has never come to pass: {'; '.join(pending)}")
+
+    def deploy(self, *workflows: Workflow[..., Any] | Registry) -> None:
+        """Replaces the code of all functions; queues and limits stay as they were."""
+        self._code.registry = registry_of(workflows)
+        for function in self.player.functions.values():
+            function.forget()
+
+    def _runner(self, sandbox: Sandbox) -> PlayedRunner:
+        return PlayedRunner(sandbox.loop, self._fake_steps, self.points, self._calls)
+
+    @property
+    def _fakes(self) -> Fakes:
+        return self._fake_steps
+
+    # -- running -------------------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> datetime:
+        """The simulated time, UTC."""
+        return self.player.now
+
+    def run(
+        self,
+        workflow: Workflow[..., R],
+        input: Any = None,
+        execution_id: str | None = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+    ) -> Run[R]:
+        """Starts an execution and runs until it has ended, well or not; see `start` and `run_until`."""
+        return self.run_until(self.start(workflow, input, execution_id, labels=labels))
+
+    def run_until(self, what: Awaited) -> Awaited:
+        """Runs until an execution has ended, until a simulated time, or until a function returns true.
+
+        Raises Stalled when nothing is left that could bring it, or when it goes on past `limit`.
+        """
+        world, began = self.player.world, len(self.player.invocations)
+        goal = self._goal(what)
+
+        def reached() -> bool:
+            if len(self.player.invocations) - began > self._limit:
+                raise Stalled(f"{self._told(what)}, and goes on without end: {self._limit} invocations in one call")
+            return goal()
+
+        if isinstance(what, datetime):
+            moment: datetime = what
+            self.advance(max(timedelta(), moment - self.now))
+        elif not world.drive(reached):
+            raise Stalled(f"{self._told(what)}, and nothing is due that could change it")
+        return what
+
+    def advance(self, by: timedelta) -> None:
+        """Lets this much simulated time pass, with all that is due in it."""
+        self.player.advance(by)
+
+    def _goal(self, what: object) -> Callable[[], bool]:
+        if isinstance(what, datetime):
+            return lambda: False
+        if isinstance(what, Run):
+            return self._when_written(lambda: what.status != "RUNNING")
+        if not callable(what):
+            raise TypeError(f"run_until takes a Run, a datetime or a function, not {what!r}")
+        return lambda: bool(what())
+
+    def _when_written(self, goal: Callable[[], bool]) -> Callable[[], bool]:
+        """Asks only after something was written: asking reads the table."""
+        seen = -1
+
+        def asked() -> bool:
+            nonlocal seen
+            shard = self._deployment.stream.table.stream_shard
+            written = len(shard.items) if shard is not None else 0
+            if written == seen:
+                return False
+            seen = written
+            return goal()
+
+        return asked
+
+    def _told(self, what: object) -> str:
+        runs = [what] if isinstance(what, Run) else self.runs
+        return "; ".join(map(str, runs[:5])) or "no execution was started"
+
+    # -- cues ------------------------------------------------------------------------------------------------------
+
+    def at(self, when: timedelta | datetime) -> Cue:
+        """A cue at a simulated time, or after a time from now."""
+        return Cue(self, lambda act, told: self.player.at(when, lambda: act("")))
+
+    def when(
+        self,
+        *,
+        before: Step[..., Any] | None = None,
+        after: Step[..., Any] | None = None,
+        waiting: str | None = None,
+        status: Literal["SUCCEEDED", "FAILED"] | None = None,
+        attempt: int = 1,
+        times: int = 1,
+        delay: timedelta = timedelta(),
+    ) -> Cue:
+        """A cue at a moment of an execution, as of Environment.when; `.crash()` kills the function it happens in."""
+        moments: list[tuple[Side, str, Any]] = [
+            ("before", "step", before),
+            ("after", "step", after),
+            ("at", "waiting", waiting),
+            ("at", "status", status),
+        ]
+        named = [one for one in moments if one[2] is not None]
+        if len(named) != 1:
+            raise TypeError("name one moment: before=…, after=…, waiting=… or status=…")
+        ((side, what, of),) = named
+        name = checked_step(of).name if what == "step" else str(of)
+
+        def put(act: Callable[[str], object], told: str) -> None:
+            def meet(point: Point) -> None:
+                if delay:
+                    self.player.at(delay, lambda: act(point.execution_id))
+                else:
+                    act(point.execution_id)
+
+            key = side if what == "step" else what
+            self.points.add(Trigger(side, what, name, attempt, times, meet, f"when({key}={name!r}){told}"))
+
+        return Cue(self, put)
+
+    def _die(self, execution_id: str, down: timedelta) -> None:
+        """What Cue.crash does: the function at the moment, or at a time all that run."""
+        sandbox = self.points.stopped_at
+        if sandbox is not None:
+            sandbox.gone = Gone("killed on cue")
+            return
+        for function in self.player.functions.values():
+            function.kill("killed on cue")
+
+    def _notice(self, invocation: Invocation) -> None:
+        """Passes the moments that follow from what an invocation has written, if anyone cares."""
+        for run in self.runs if self.points.wanted("waiting") or self.points.wanted("status") else ():
+            execution = self._reading.execution(run.execution_id)
+            if execution.status == "RUNNING":
+                snapshot = self._reading.snapshot(run.execution_id)
+                for command in self._reading.replay(snapshot).outstanding.values():
+                    if command.kind == "signal" and command.id not in snapshot.records:
+                        self.points.reach(Point("at", "waiting", run.execution_id, command.name, 0, command.id))
+            elif (run.execution_id, execution.generation) not in self._ended:
+                self._ended.add((run.execution_id, execution.generation))
+                self.points.reach(Point("at", "status", run.execution_id, execution.status))
+
+    # -- queues ----------------------------------------------------------------------------------------------------
+
+    @property
+    def dead_letters(self) -> list[dict[str, Any]]:
+        """The bodies of the messages of failed executions."""
+        return [json.loads(one) for one in self.messages(DEAD_LETTERS)]
+
+    @property
+    def undelivered(self) -> list[str]:
+        """The bodies of what no function could handle: poison messages, stream records that were given up."""
+        return self.messages(UNDELIVERED)
+
+    def messages(self, queue: str) -> list[str]:
+        """The bodies of what is in a queue: a pool's name, or "timer", "park", or a queue's own name."""
+        known = {"timer": TIMER, "park": PARK, **self._deployment.pools}
+        return [one.body for one in queue_of(known.get(queue, queue))._messages]
+
+    def send(self, queue: str, body: str) -> None:
+        """Puts a message of any text into a queue, named as in `messages`."""
+        known = {"timer": TIMER, "park": PARK, **self._deployment.pools}
+        resources.client("sqs").send_message(QueueUrl=known.get(queue, queue), MessageBody=body)
+
+    def redrive(self, rate: int | None = None) -> MoveTask:
+        """Starts a redrive of the dead letters, as the SQS console does; `rate` messages a second."""
+        return self.player.redrive(DEAD_LETTERS, rate)
+
+    @property
+    def invocations(self) -> list[Invocation]:
+        """Every invocation that has ended, in that order."""
+        return self.player.invocations

@@ -1,0 +1,57 @@
+"""Steps in a sandbox: real or faked as in an Environment, in the sandbox's time, with cues at every attempt."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from stepfast.context import StepContext
+from stepfast.errors import StepCancelled, StepTimeout
+from stepfast.running import Ended
+from stepfast.testing.cloud.sandbox import Sandbox, current
+from stepfast.testing.points import Point, Points
+from stepfast.testing.steps import Fake, StepRunner
+from stepfast.workflow import Step
+
+
+class PlayedPoints(Points):
+    """Triggers act in the main thread, as the outside world does, while the sandbox that came by waits."""
+
+    stopped_at: Sandbox | None = None
+
+    def reach(self, point: Point) -> None:
+        sandbox = current()
+        if sandbox is None or not any(one.times > 0 and one.meets(point) for one in self.triggers):
+            super().reach(point)
+            return
+        sandbox.outside(lambda: self._act(sandbox, point))
+
+    def _act(self, sandbox: Sandbox, point: Point) -> None:
+        before, self.stopped_at = self.stopped_at, sandbox
+        try:
+            super().reach(point)
+        finally:
+            self.stopped_at = before
+
+
+class PlayedRunner(StepRunner):
+    """Fakes that take their time are watched as real steps are, by reading the store every few seconds."""
+
+    async def _take_time(
+        self, step: Step[..., Any], fake: Fake, context: StepContext, watch: Callable[[bool], Awaitable[str | None]]
+    ) -> Ended | None:
+        ends: list[tuple[float, BaseException | None]] = [
+            (step.timeout, StepTimeout(f"no result within {step.timeout:g} s")),
+            (fake.takes, None),
+        ]
+        if step.heartbeat is not None and not fake.beats:
+            ends.append((step.heartbeat, StepTimeout(f"no heartbeat for {step.heartbeat:g} s")))
+        left, error = min(ends, key=lambda one: one[0])
+        period = max(1.0, step.lease / 6)
+        while left > 0:
+            await asyncio.sleep(min(period, left))
+            left -= period
+            if left > 0 and (reason := await watch(fake.beats)) is not None:
+                return Ended(error=StepCancelled(reason))
+        return None if error is None else Ended(error=error)

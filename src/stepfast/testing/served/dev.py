@@ -1,0 +1,62 @@
+"""`stepfast dev --cloud moto`: finds the workflows and runs them on a played AWS until it is told to end."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+from stepfast.errors import StartupError
+from stepfast.functions import logs
+from stepfast.functions.project import Project
+from stepfast.http.auth import Authenticator
+from stepfast.http.page import Page
+from stepfast.http.serving import is_loopback, listen
+from stepfast.http.serving import serve as serve_http
+from stepfast.registry import discover
+from stepfast.testing.served.cloud import ServedCloud
+from stepfast.testing.served.web import CONSOLE, Front
+
+PROJECT = Path("pyproject.toml")
+
+
+def serve(workflows: Path, host: str = "127.0.0.1", port: int = 8787) -> None:
+    """Serves until SIGINT or SIGTERM, then ends, and everything with it; says so when requests are taken.
+
+    Pools and settings are those of [tool.stepfast] in the current folder's pyproject.toml. Access is as with
+    the embedded runtime. Raises StartupError, which says what to do.
+    """
+    _log_to_standard_error()
+    keys = Authenticator.from_environment(os.environ)
+    if keys is None and not is_loopback(host):
+        raise StartupError(
+            f"without API keys stepfast listens on loopback only, not on {host}: "
+            "set STEPFAST_API_KEYS, or leave out --host"
+        )
+    with listen(host, port) as listener:
+        registry = discover(workflows)
+        with ServedCloud(registry, Project.read(PROJECT)) as cloud:
+            names = ", ".join(sorted(registry.workflows)) or f"no workflows yet in {workflows}"
+            front = Front(cloud, keys, Page())
+            try:
+                serve_http(front, listener, host, lambda address: _say(address, names, cloud, keys is None))
+            except KeyboardInterrupt:
+                pass  # asked to end
+
+
+def _log_to_standard_error() -> None:
+    """Each line names the function, whose sandbox is a thread of its name, and the execution that it is about."""
+    told = "%(asctime)s %(levelname)s %(threadName)s %(execution_id)s %(name)s: %(message)s"
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter(told, defaults={"execution_id": "-"}))
+    handler.addFilter(logs._name_execution)
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells of the credentials that it has found
+
+
+def _say(address: str, names: str, cloud: ServedCloud, key: bool) -> None:
+    print(f"stepfast is ready at {address} ({names})", flush=True)
+    print("AWS is played by moto in this process: everything is in memory, and gone when it ends")
+    if key:
+        print(f"API key with every scope: {cloud.key} (programs of this machine need none)")
+    print(f"queues: GET {address}{CONSOLE}; redrive of the dead letters: POST {address}{CONSOLE}/redrive", flush=True)

@@ -1,0 +1,33 @@
+"""Clients that try again under the same id while the API does not answer, as stepfast.Client does."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from stepfast.errors import Unavailable
+from stepfast.testing import MotoCloud
+from stepfast.testing.runs import Run
+from stepfast.workflow import Workflow
+
+TRIES = 20
+
+
+def started(cloud: MotoCloud, workflow: Workflow[..., Any], input: Any, execution_id: str) -> Run[Any]:
+    for _ in range(TRIES):
+        try:
+            return cloud.start(workflow, input, execution_id)
+        except Unavailable:
+            cloud.advance(timedelta(seconds=1))
+    raise AssertionError("the API does not answer")
+
+
+def signalled(cloud: MotoCloud, name: str, payload: Any) -> None:
+    """Sends the only execution a signal."""
+    for _ in range(TRIES):
+        try:
+            cloud.signal("", name, payload, "signal-1")
+            return
+        except Unavailable:
+            continue
+    raise AssertionError("the API does not answer")

@@ -1,0 +1,53 @@
+"""What must hold of every execution, watched while a cloud runs."""
+
+from __future__ import annotations
+
+import json
+
+from stepfast.backends import dynamodb_items as items
+from stepfast.testing import MotoCloud
+from stepfast.testing.memory import finished
+from stepfast.testing.points import Point, Trigger
+
+
+class Invariants:
+    """Watches every attempt as it begins; `check` looks at what was written."""
+
+    def __init__(self, cloud: MotoCloud) -> None:
+        self._cloud = cloud
+        self._inputs: dict[tuple[str, str, int], str] = {}
+        self.broken: list[str] = []
+        self.attempts = 0
+        cloud.points.add(Trigger("before", "step", None, 1, 10**9, self._begins, "", seen={"optional"}))
+
+    def _begins(self, point: Point) -> None:
+        self.attempts += 1
+        found = finished(self._cloud._reading.store.peek(point.execution_id, point.command_id))
+        if found is None:
+            self.broken.append(f"{point} of an execution that is not there")
+            return
+        execution, record = found
+        if record is not None and record.recorded and record.generation == execution.generation:
+            self.broken.append(f"{point}: its result is recorded")
+        call = [one for one in self._cloud._calls.of(point.execution_id) if one.step_id == point.command_id][-1]
+        key = (point.execution_id, point.command_id, call.generation)
+        told = repr(sorted(call.input.items()))
+        if self._inputs.setdefault(key, told) != told:
+            self.broken.append(f"{point}: another input than before in this generation")
+
+    def check(self) -> None:
+        """Raises AssertionError for what was broken: reads every record that the table's stream had."""
+        results: dict[tuple[str, int], str] = {}
+        self._cloud._deployment.stream.collect()
+        for record in self._cloud._deployment.stream.records:
+            image = record["dynamodb"].get("NewImage")
+            if image is None or not image["sk"]["S"].startswith(items.command_sort("")):
+                continue
+            if image.get("stat", {}).get("S") not in ("SUCCEEDED", "FAILED", "CANCELLED"):
+                continue
+            key = (image["pk"]["S"] + image["sk"]["S"], int(image["gen"]["N"]))
+            told = json.dumps([image["stat"], image.get("output")])
+            if results.setdefault(key, told) != told:
+                self.broken.append(f"{key}: a recorded result has changed")
+        if self.broken:
+            raise AssertionError("; ".join(self.broken))

@@ -1,0 +1,137 @@
+"""Deployments, wrong clocks, services that are away, scheduled starts, duplicates and disorder."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from stepfast.testing import MotoCloud, Rules
+from stepfast.testing.cloud import resources
+from tests.cloud.clients import signalled, started
+from tests.cloud.conftest import MakeCloud
+from tests.cloud.flows import EVERYTHING, Answer, bulk, deliver, delivery, fetch, mixed, nap, question, squares, vigil
+
+MINUTES = timedelta(minutes=1)
+
+
+def test_an_execution_of_a_workflow_that_is_no_longer_deployed_waits_and_goes_on_when_it_is_back(
+    cloud: MotoCloud,
+) -> None:
+    run = cloud.start(nap, 600.0)
+    cloud.advance(MINUTES)
+    cloud.deploy(delivery, squares)
+    cloud.advance(timedelta(hours=2))
+    assert run.status == "RUNNING"
+    shown = cloud.request("GET", f"/v1/executions/{run.execution_id}")
+    assert (shown.status, shown.json()["status"]) == (200, "RUNNING")
+    cloud.deploy(*EVERYTHING)
+    assert cloud.run_until(run).result == "delivered fetched before"
+    assert len(run.calls(fetch)) == 1
+
+
+def test_a_step_message_of_a_workflow_that_is_not_deployed_is_kept(cloud: MotoCloud) -> None:
+    run = cloud.start(delivery, "tea")
+    cloud.run_until(lambda: bool(cloud.messages("default")))
+    cloud.deploy(squares)
+    cloud.advance(timedelta(hours=3))
+    assert (run.status, len(cloud.messages("default")) >= 1, cloud.undelivered) == ("RUNNING", True, [])
+    cloud.deploy(*EVERYTHING)
+    assert cloud.run_until(run).status == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("function", ["api", "advancer", "step-default", "timer", "resume", "sweeper", "step-heavy"])
+@pytest.mark.parametrize("minutes", [-4, 4])
+def test_clocks_that_are_minutes_off_change_nothing_but_times(cloud: MotoCloud, function: str, minutes: int) -> None:
+    cloud.skew(function, minutes * MINUTES)
+    cloud.fail(deliver, times=3)
+    cloud.when(waiting="answer").signal("answer", Answer(yes=True))
+    mixed_run, failing = cloud.start(mixed, "tea"), cloud.start(delivery, "tea")
+    cloud.run_until(lambda: mixed_run.status != "RUNNING" and failing.status != "RUNNING")
+    cloud.advance(30 * MINUTES)
+    for one in (mixed_run, failing):
+        if one.status == "FAILED":
+            cloud.redrive()
+            cloud.advance(30 * MINUTES)
+        assert one.status == "SUCCEEDED", str(one)
+
+
+def test_dynamodb_throttled_for_ten_minutes_delays_and_loses_nothing(cloud: MotoCloud) -> None:
+    runs = [cloud.start(delivery, f"tea {number}") for number in range(5)]
+    long = cloud.start(vigil, 200.0)
+    cloud.advance(timedelta(seconds=2))
+    start = cloud.now
+    cloud.throttle(10 * MINUTES)
+    runs += []
+    cloud.run_until(long)
+    cloud.run_until(lambda: all(one.status != "RUNNING" for one in runs))
+    assert {one.status for one in (*runs, long)} == {"SUCCEEDED"}
+    assert cloud.now - start < timedelta(minutes=40)
+    cloud.advance(30 * MINUTES)
+    assert cloud.undelivered == []
+
+
+def test_dynamodb_throttled_now_and_then_is_sat_out(make_cloud: MakeCloud) -> None:
+    cloud = make_cloud(seed=1)
+    cloud.throttle(timedelta(hours=3), chance=0.4)
+    cloud.when(waiting="answer").do(lambda: signalled(cloud, "answer", Answer(yes=True)))
+    assert cloud.run_until(started(cloud, mixed, "tea", "m-1")).status == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("service", ["sqs", "s3", "scheduler"])
+def test_other_services_that_are_away_for_minutes_delay_and_lose_nothing(cloud: MotoCloud, service: str) -> None:
+    cloud.outage(service, 8 * MINUTES)
+    runs = [cloud.start(squares, 3), cloud.start(nap, 3600.0), cloud.start(bulk, 300_000)]
+    cloud.run_until(lambda: all(one.status != "RUNNING" for one in runs))
+    assert {one.status for one in runs} == {"SUCCEEDED"}
+
+
+def schedule(name: str, at: str, text: dict[str, Any]) -> None:
+    resources.client("scheduler").create_schedule(
+        Name=name,
+        GroupName="stepfast",
+        ScheduleExpression=f"at({at})",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        ActionAfterCompletion="DELETE",
+        Target={
+            "Arn": "arn:aws:lambda:eu-central-1:123456789012:function:timer",
+            "RoleArn": "arn:aws:iam::123456789012:role/x",
+            "Input": json.dumps(text),
+        },
+    )
+
+
+def test_a_scheduled_start_that_fires_twice_starts_once(make_cloud: MakeCloud) -> None:
+    cloud = make_cloud(seed=2, rules=Rules(duplicates=1.0))
+    start = {"start": {"workflow": "delivery", "input": "tea"}, "scheduled": "<aws.scheduler.scheduled-time>"}
+    schedule("nightly", "2030-01-02T03:00:00", start)
+    cloud.advance(timedelta(hours=27, minutes=5))
+    run = cloud.execution("delivery-2030-01-02T030000Z")
+    assert cloud.run_until(run).result == "delivered fetched tea"
+    assert sum("start" in one.event for one in cloud.invocations) == 2
+    assert len(cloud.request("GET", "/v1/executions").json()["executions"]) == 1
+
+
+@pytest.mark.parametrize("seed", range(1, 7))
+def test_duplicates_and_disorder_change_no_result(make_cloud: MakeCloud, seed: int) -> None:
+    cloud = make_cloud(seed=seed, rules=Rules(duplicates=0.3, reorder=True, late=50.0))
+    cloud.fail(fetch, times=2)
+    cloud.when(waiting="answer", times=2).signal("answer", Answer(yes=True))
+    runs = [cloud.start(mixed, "tea"), cloud.start(squares, 6), cloud.start(nap, 2000.0), cloud.start(question, 1)]
+    cloud.run_until(lambda: all(one.status != "RUNNING" for one in runs))
+    assert [one.status for one in runs] == ["SUCCEEDED"] * 4
+    assert runs[1].result == sum(number**2 for number in range(6))
+    cloud.advance(timedelta(hours=1))
+    assert (cloud.undelivered, cloud.dead_letters) == ([], [])
+
+
+def test_a_seed_repeats_a_run_to_the_call() -> None:
+    def calls(seed: int) -> list[str]:
+        with MotoCloud(*EVERYTHING, seed=seed, rules=Rules(duplicates=0.2, reorder=True)) as cloud:
+            cloud.run(squares, 6)
+            cloud.advance(timedelta(minutes=10))
+            return [f"{one} {one.at}" for one in cloud.calls]
+
+    first, second, other = calls(3), calls(3), calls(4)
+    assert first == second
+    assert first != other

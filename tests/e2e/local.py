@@ -1,0 +1,44 @@
+"""`make deploy-local`: this repository's stack in the emulator, until Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from stepfast.backends.keys import SCOPES, ApiKeys
+from tests.e2e.emulator import Emulator, running
+
+PORT, PLAIN = 4566, "127.0.0.1:4567"
+
+
+def new_key(emulator: Emulator, table: str, *scopes: str) -> str:
+    """An API key of the deployed stack, made as an operator makes one."""
+    _, text = ApiKeys(emulator.client("dynamodb"), table).create("local", scopes or SCOPES, time.time())
+    return text
+
+
+def main() -> None:
+    with (
+        tempfile.TemporaryDirectory(prefix="stepfast-") as folder,
+        running(Path(folder), PORT, plain=PLAIN) as emulator,
+    ):
+        print("bootstrapping and deploying: about half a minute", flush=True)
+        emulator.bootstrap()
+        outputs = emulator.deploy("stepfast")
+        address = emulator.api_url(outputs).replace(emulator.url, f"http://{PLAIN}")
+        print(f"export STEPFAST_URL='{address}'")
+        print(f"export STEPFAST_API_KEY={new_key(emulator, outputs['TableName'])}")
+        print("then, for example: stepfast list. Ctrl-C ends the emulator, and everything in it is gone.", flush=True)
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        main()
+    except KeyboardInterrupt:
+        pass

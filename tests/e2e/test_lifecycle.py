@@ -1,0 +1,64 @@
+"""Deploying again under running executions, and taking a stack away."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stepfast.backends.keys import SCOPES, ApiKeys
+from tests.e2e.conftest import NAME, Deployed
+from tests.e2e.emulator import ROOT
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+def test_a_redeploy_with_changed_code_goes_on_with_what_runs(deployed: Deployed) -> None:
+    assert deployed.start("ask", "before", "redeploy-1").status_code == 201
+    deployed.wait("redeploy-1", "RUNNING")
+    code = deployed.folder / "workflows/probes/probing.py"
+    was = code.read_text()
+    changed = was.replace('return await counted(f"{value} {answer}")', 'return await counted(f"{value} {answer}!")')
+    assert changed != was
+    code.write_text(changed)
+    try:
+        again = deployed.emulator.deploy(NAME, deployed.folder)
+    finally:
+        code.write_text(was)
+    assert again == deployed.outputs
+    answer = {"payload": "after", "signal_id": "s-1"}
+    assert deployed.http.post("/v1/executions/redeploy-1/signals/answered", json=answer).is_success
+    assert deployed.wait("redeploy-1")["result"] == "before after!"
+
+
+def test_a_new_project_deploys_beside_the_first_and_its_data_outlives_it(deployed: Deployed, tmp_path: Path) -> None:
+    emulator = deployed.emulator
+    folder = new_project(tmp_path / "second")
+    outputs = emulator.deploy("second", folder, keep=True)
+    assert outputs["ApiUrl"] != deployed.outputs["ApiUrl"]
+    with emulator.http(outputs, deployed.key()) as http:
+        # A key of the one deployment opens nothing of the other.
+        assert http.get("/v1/executions").status_code in (401, 403)
+    keys = ApiKeys(emulator.client("dynamodb"), outputs["TableName"])
+    with emulator.http(outputs, keys.create("second", SCOPES, time.time())[1]) as http:
+        second = replace(deployed, outputs=outputs, http=http)
+        assert second.run("hello", {"names": ["Ada"]}, "hello-1")["result"] == ["Hello, Ada!"]
+    emulator.destroy("second", folder, keep=True)
+    functions = emulator.client("lambda").list_functions()["Functions"]
+    assert functions
+    assert not [one for one in functions if one["FunctionName"].startswith("second-")]
+    assert outputs["TableName"] in emulator.client("dynamodb").list_tables()["TableNames"]
+    assert deployed.http.get("/v1/executions").status_code == 200
+
+
+def new_project(folder: Path) -> Path:
+    """What `stepfast init` makes, with versions that were fetched before."""
+    subprocess.run([Path(sys.executable).with_name("stepfast"), "init", str(folder)], check=True, capture_output=True)
+    shutil.copyfile(ROOT / "constraints.txt", folder / "constraints.txt")
+    (folder / ".stepfast").symlink_to(ROOT / ".stepfast")
+    return folder

@@ -1,0 +1,54 @@
+"""The deployed API against its own OpenAPI: whatever is asked, no 5xx."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
+
+from tests.e2e.conftest import Deployed
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+EXAMPLES = 8
+"""Requests to each operation in each mode; tests/properties asks far more, of the same API without a gateway."""
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode))
+def test_no_input_makes_the_deployed_api_fail(deployed: Deployed, mode: GenerationMode) -> None:
+    described = deployed.http.get("/openapi.json").raise_for_status().json()
+    schema = schemathesis.openapi.from_dict(described)
+    schema.config.update(base_url=str(deployed.http.base_url).rstrip("/"))
+    headers = {"Authorization": deployed.http.headers["Authorization"]}
+    operations = [one.ok() for one in schema.get_all_operations() if isinstance(one, Ok)]
+    assert len(operations) > 10
+    failed: list[str] = []
+    for operation in operations:
+
+        @settings(
+            max_examples=EXAMPLES,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def ask(case: schemathesis.Case[Any]) -> None:
+            answer = case.call(headers=headers, verify=deployed.emulator.certificate, timeout=30)
+            case.validate_response(answer, checks=[not_a_server_error])
+
+        try:
+            ask()
+        except Unsatisfiable:
+            pass  # nothing can be wrong in a request without parts
+        except BaseExceptionGroup as error:
+            failed.append(f"{operation.label}: {error.exceptions}")
+        except AssertionError as error:
+            failed.append(f"{operation.label}: {error}")
+    assert not failed, "\n".join(failed)

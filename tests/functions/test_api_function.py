@@ -1,0 +1,108 @@
+"""The api function: the routes on the real table, and what is its own: the log, the gateway, answers' size."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from stepfast import workflow
+from stepfast.functions import api
+from tests.functions.conftest import Aws, away
+from tests.functions.sources import http
+
+
+@workflow("echo")
+async def echo(value: Any) -> Any:
+    return value
+
+
+@pytest.fixture
+def aws(deploy: Callable[..., Aws]) -> Aws:
+    return deploy(echo)
+
+
+def test_fifty_identical_starts_make_one_execution(aws: Aws) -> None:
+    body = {"input": [1, 2], "execution_id": "one"}
+    statuses = []
+    for _ in range(50):
+        statuses.append(aws.ask("POST", "/v1/workflows/echo/executions", body)[0])
+        aws.clock.time += 0.001
+    assert statuses == [201] + [200] * 49
+    assert [one["execution_id"] for one in aws.ask("GET", "/v1/executions")[1]["executions"]] == ["one"]
+    assert aws.ask("POST", "/v1/workflows/echo/executions", {**body, "input": 3})[0] == 409
+
+
+def test_a_scope_that_is_missing_is_named(aws: Aws) -> None:
+    status, body = aws.ask("POST", "/v1/executions/one/cancel", scopes="read run")
+    assert (status, body["scope"]) == (403, "operate")
+
+
+def test_the_setting_says_whom_the_function_trusts(aws: Aws) -> None:
+    by_iam = http("GET", "/v1/executions", authorizer={"iam": {"userArn": "arn:aws:iam::1:user/ann"}})
+    assert aws.invoke("api", by_iam, auth="iam")["statusCode"] == 200
+    assert aws.invoke("api", by_iam, auth="keys")["statusCode"] == 401
+
+
+def test_while_the_table_is_away_the_answer_is_503(aws: Aws) -> None:
+    handler = aws.build("api")
+    with away(aws.clients.dynamodb):
+        answer = handler(http("GET", "/v1/executions/one", authorizer={"lambda": {"scopes": "read"}}))
+    assert answer["statusCode"] == 503
+    assert "Retry-After" in answer["headers"]
+
+
+def test_what_is_wrong_with_the_deployment_is_for_the_log_and_not_for_callers(
+    aws: Aws, caplog: pytest.LogCaptureFixture
+) -> None:
+    event = http("GET", "/v1/executions/one", authorizer={"lambda": {"scopes": "read"}})
+    answer = aws.invoke("api", event, table="misspelt")
+    assert answer["statusCode"] == 503
+    assert "misspelt" not in answer["body"]
+    assert "'misspelt'" in caplog.text
+
+
+def test_who_changes_something_is_logged_and_what_they_send_is_not(aws: Aws, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "stepfast")
+    aws.start("echo", "hunter2")
+    aws.ask("GET", "/v1/executions/one")
+    lines = [record for record in caplog.records if record.name == "stepfast.functions.api"]
+    assert [record.getMessage() for record in lines] == ["POST /v1/workflows/echo/executions: 201"]
+    assert vars(lines[0])["caller"] == "tests"
+    assert "hunter2" not in caplog.text
+
+
+def test_an_answer_that_lambda_cannot_give_is_a_problem_that_says_so(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    aws.start("echo", "é" * 1000)
+    assert aws.ask("GET", "/v1/executions/one")[0] == 200
+    monkeypatch.setattr(api, "LARGEST", 2000)
+    status, body = aws.ask("GET", "/v1/executions/one")
+    assert (status, body["type"]) == (422, "urn:stepfast:problem:answer-too-large")
+    assert "limit" in body["detail"]
+
+
+def test_the_size_counts_as_it_is_sent_with_its_escapes(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    aws.start("echo", '"' * 1000)
+    event = http("GET", "/v1/executions/one", authorizer={"lambda": {"scopes": "read"}})
+    sent = len(json.dumps(aws.invoke("api", event)))
+    monkeypatch.setattr(api, "LARGEST", sent)
+    assert aws.invoke("api", event)["statusCode"] == 200
+    monkeypatch.setattr(api, "LARGEST", sent - 1)
+    assert aws.invoke("api", event)["statusCode"] == 422
+
+
+def test_large_inputs_and_results_come_back_whole(aws: Aws) -> None:
+    value = "x" * 300_000
+    aws.start("echo", value)
+    aws.advance()
+    assert aws.ask("GET", "/v1/executions/one")[1]["result"] == value
+
+
+def test_resuming_works_without_any_queue(aws: Aws) -> None:
+    aws.start("echo", 1)
+    status, body = aws.ask("POST", "/v1/executions/one/resume")
+    assert (status, body["execution_status"]) == (409, "RUNNING")
+    assert aws.ask("POST", "/v1/dead-letters/replay", {"all": True})[0] == 200

@@ -1,0 +1,97 @@
+"""What a cold start imports: only what the function needs. Each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "src" / "stepfast"
+# The package is set up by hand: what its own __init__ imports is not the function's doing.
+IMPORT = """
+import json, sys, types
+package = types.ModuleType("stepfast")
+package.__path__ = [{source!r}]
+sys.modules["stepfast"] = package
+import stepfast.functions.{kind}
+print(json.dumps(sorted(sys.modules)))
+"""
+ENGINE = ("stepfast.model", "stepfast.operations", "stepfast.replay", "stepfast.worker", "stepfast.workflow")
+NEVER = (
+    "aws_xray_sdk",
+    "boto3",
+    "httpx",
+    "moto",
+    "rich",
+    "stepfast.cli",
+    "stepfast.client",
+    "stepfast.infra",
+    "stepfast.local",
+    "stepfast.testing",
+    "tomllib",
+    "typer",
+    "waitress",
+)
+NOT_IN = {
+    "authorizer": ("asyncio", "pydantic", "stepfast.backends.dynamodb", "stepfast.http", *ENGINE),
+    "api": ("stepfast.backends.sqs", "stepfast.backends.scheduler", "stepfast.worker", "stepfast.functions.plan"),
+    "advancer": ("stepfast.worker", "stepfast.http", "stepfast.functions.plan"),
+    "sweeper": ("stepfast.worker", "stepfast.http", "stepfast.functions.plan"),
+    "resume": ("stepfast.backends.sqs", "stepfast.backends.scheduler", "stepfast.http", "stepfast.functions.plan"),
+    "step": ("stepfast.http", "stepfast.functions.plan"),
+    "timer": ("stepfast.http", "stepfast.functions.plan"),
+}
+
+
+def imported(kind: str, folder: Path) -> set[str]:
+    """The modules of a new process in which Lambda would have begun a sandbox of the function."""
+    environment = {
+        "PATH": os.environ.get("PATH", ""),
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "eu-central-1",
+        "AWS_LAMBDA_FUNCTION_NAME": kind,
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "LAMBDA_TASK_ROOT": str(folder),
+        "POWERTOOLS_TRACE_DISABLED": "true",
+        "STEPFAST_BUCKET": "bucket",
+        "STEPFAST_PARK_QUEUE": "https://sqs.eu-central-1.amazonaws.com/123456789012/park",
+        "STEPFAST_POOL": "default",
+        "STEPFAST_QUEUES": '{"default": "https://sqs.eu-central-1.amazonaws.com/123456789012/default"}',
+        "STEPFAST_SCHEDULES": "group",
+        "STEPFAST_SCHEDULE_ROLE": "arn:aws:iam::123456789012:role/r",
+        "STEPFAST_TABLE": "table",
+        "STEPFAST_TIMER_QUEUE": "https://sqs.eu-central-1.amazonaws.com/123456789012/timer",
+    }
+    (folder / "workflows").mkdir()
+    code = IMPORT.format(source=str(SOURCE), kind=kind)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize("kind", NOT_IN)
+def test_a_function_imports_nothing_in_vain(kind: str, tmp_path: Path) -> None:
+    modules = imported(kind, tmp_path)
+    assert f"stepfast.functions.{kind}" in modules
+    assert "botocore.client" in modules, "its clients are made while the sandbox begins"
+    assert [one for one in (*NEVER, *NOT_IN[kind]) if one in modules] == []
+    others = [one for one in NOT_IN if one != kind and f"stepfast.functions.{one}" in modules]
+    assert others == []
+
+
+def test_powertools_batches_do_not_bring_their_pydantic_models() -> None:
+    code = (
+        "import sys, pydantic; before = sys.modules['pydantic']\n"
+        "from stepfast.functions import batches\n"
+        "assert batches.Batch and sys.modules['pydantic'] is before\n"
+        "assert 'aws_lambda_powertools.utilities.parser' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

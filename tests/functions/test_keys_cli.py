@@ -1,0 +1,115 @@
+"""`stepfast keys` on a table in moto."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from moto import mock_aws
+from typer.testing import CliRunner, Result
+
+from stepfast.cli.app import app
+from stepfast.cli.invoke import REGION, deployed
+from stepfast.functions.clients import Clients
+from stepfast.registry import Registry
+
+Cli = Callable[..., Result]
+
+
+def run(*args: str, code: int = 0, **environment: str | None) -> Result:
+    result = CliRunner().invoke(app, ["keys", *args], env={"COLUMNS": "200", **environment})
+    assert result.exit_code == code, (result.stdout, result.stderr, result.exception)
+    if code:
+        assert "Traceback" not in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+    return result
+
+
+@pytest.fixture
+def cli(no_account: None) -> Iterator[Cli]:
+    with mock_aws():
+        deployed(Clients(REGION), Registry(()))
+
+        def on_table(*args: str, code: int = 0) -> Result:
+            return run(*args, "--table", "stepfast", code=code)
+
+        yield on_table
+
+
+def listed(cli: Cli) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(cli("list", "--json").stdout)["keys"]
+    return found
+
+
+def test_a_key_is_printed_once_and_listed_without_its_secret(cli: Cli) -> None:
+    text = cli("create", "shop", "--scope", "run", "--scope", "read").stdout.strip()
+    assert text.startswith("sf_")
+    (key,) = listed(cli)
+    assert (key["name"], key["scopes"], key["expires_at"], key["state"]) == ("shop", ["read", "run"], None, "active")
+    secret = text.split("_", 2)[2]
+    for shown in (cli("list").stdout, cli("list", "--json").stdout):
+        assert key["id"] in shown
+        assert secret not in shown
+
+
+def test_a_key_may_expire(cli: Cli) -> None:
+    made = json.loads(cli("create", "ci", "--scope", "read", "--expires-in", "90d", "--json").stdout)
+    (key,) = listed(cli)
+    assert key["expires_at"] == made["expires_at"] > key["created_at"]
+    assert made["key"].split("_")[1] == made["id"]
+
+
+def test_a_key_is_revoked_by_its_id_or_by_its_text(cli: Cli) -> None:
+    first, second = (cli("create", name, "--scope", "read").stdout.strip() for name in ("a", "b"))
+    id = first.split("_")[1]
+    assert cli("revoke", id).stdout == f"revoked {id}\n"
+    assert second.split("_", 2)[2] not in cli("revoke", second).stdout
+    assert [key["state"] for key in listed(cli)] == ["revoked", "revoked"]
+    assert "no key that still works" in cli("revoke", id, code=2).stderr
+
+
+def test_an_empty_list_says_so(cli: Cli) -> None:
+    assert cli("list").stdout == "no keys\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("create", "shop"), "--scope"),
+        (("create", "shop", "--scope", "admin"), "read, run, operate"),
+        (("create", "", "--scope", "read"), "name"),
+        (("create", "shop", "--scope", "read", "--expires-in", "soon"), "90d"),
+        (("create", "shop", "--scope", "read", "--expires-in", "0d"), "90d"),
+        (("create", "shop", "--scope", "read", "--expires-in", "90"), "90d"),
+        (("revoke", "nonsense"), "keys list"),
+    ],
+)
+def test_a_wrong_argument_is_told_in_one_line(cli: Cli, arguments: tuple[str, ...], said: str) -> None:
+    assert said in cli(*arguments, code=2).stderr
+    assert listed(cli) == []
+
+
+def test_without_a_table_it_is_asked_for(no_account: None) -> None:
+    assert "--table, or STEPFAST_TABLE" in run("list", code=2).stderr
+
+
+def test_a_table_that_is_not_there_is_named(cli: Cli) -> None:
+    assert "'elsewhere'" in run("list", "--table", "elsewhere", code=2).stderr
+
+
+def test_without_credentials_it_says_so(no_account: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    assert "credentials" in run("list", "--table", "stepfast", code=2).stderr
+
+
+def test_without_a_region_it_says_so(no_account: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    assert "AWS_REGION" in run("list", "--table", "stepfast", code=2).stderr
+
+
+def test_a_region_may_be_named(cli: Cli) -> None:
+    assert "does not exist" in run("list", "--table", "stepfast", "--region", "eu-west-1", code=2).stderr

@@ -1,0 +1,207 @@
+"""Every file in events/ is what its source really sends: handled, in the order of one order's life."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stepfast.functions.api import build as build_api
+from stepfast.functions.clients import Clients
+from stepfast.functions.host import Host
+from stepfast.registry import Registry, discover
+from tests.functions.conftest import Aws, Context
+from tests.functions.sources import EVENTS, failures, sample
+
+ID = "order-1001"
+FUNCTIONS = {
+    "api": "api",
+    "authorizer": "authorizer",
+    "park": "resume",
+    "scheduler": "timer",
+    "step": "step",
+    "stream": "advancer",
+    "sweeper": "sweeper",
+    "timer": "timer",
+}
+"""The first word of a sample's name, and the function that it is for."""
+STARTED = ("api-start.json",)
+SHIPPED = ("api-start.json", "stream.json", "step.json")
+
+API_SAMPLES: dict[str, tuple[tuple[str, ...], int]] = {
+    "api-start.json": ((), 201),
+    "api-start-base64.json": ((), 201),
+    "api-start-iam.json": ((), 201),
+    "api-list.json": (STARTED, 200),
+    "api-show.json": (SHIPPED, 200),
+    "api-history.json": (SHIPPED, 200),
+    "api-signal.json": (STARTED, 202),
+    "api-cancel.json": (STARTED, 200),
+    "api-resume.json": (STARTED, 409),
+    "api-dead-letters.json": (STARTED, 200),
+    "api-replay.json": (STARTED, 200),
+    "api-workflows.json": ((), 200),
+    "api-health.json": ((), 200),
+    "api-openapi.json": ((), 200),
+}
+"""What is sent before, and the status of the answer."""
+OTHERS = {
+    "authorizer.json",
+    "park-redriven.json",
+    "park.json",
+    "scheduler-start.json",
+    "step-poison.json",
+    "step.json",
+    "stream.json",
+    "sweeper.json",
+    "timer-scheduled-start.json",
+    "timer.json",
+}
+"""Each has a test of its own below."""
+
+
+@pytest.fixture(scope="module")
+def examples() -> Registry:
+    return discover(Path(__file__).parents[2] / "workflows")
+
+
+@pytest.fixture
+def aws(deploy: Callable[..., Aws], examples: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Aws:
+    monkeypatch.setenv("ORDER_SHOP", str(tmp_path / "shop"))
+    return deploy(examples)
+
+
+def play(aws: Aws, name: str, iam: bool = False) -> Any:
+    kind = FUNCTIONS[re.split(r"[-.]", name)[0]]
+    return aws.invoke(kind, sample(name), **({"auth": "iam"} if iam else {}))
+
+
+def test_no_sample_is_unused_and_none_is_missing() -> None:
+    assert {path.name for path in EVENTS.glob("*")} == {*API_SAMPLES, *OTHERS}
+
+
+def test_every_route_has_a_sample(aws: Aws) -> None:
+    described = json.loads(json.loads(json.dumps(play(aws, "api-openapi.json")))["body"])
+    routes = {
+        (method.upper(), re.compile(re.sub(r"\{\w+\}", "[^/]+", path) + r"\Z"))
+        for path, methods in described["paths"].items()
+        for method in methods
+    }
+    asked = [sample(name)["requestContext"]["http"] for name in API_SAMPLES]
+    for method, pattern in routes:
+        assert any(one["method"] == method and pattern.match(one["path"]) for one in asked), (method, pattern.pattern)
+
+
+@pytest.mark.parametrize("name", API_SAMPLES)
+def test_a_request_is_answered(aws: Aws, name: str) -> None:
+    before, status = API_SAMPLES[name]
+    for one in before:
+        play(aws, one)
+    answer = play(aws, name, iam="iam" in name)
+    assert answer["statusCode"] == status, answer["body"]
+    assert answer["isBase64Encoded"] is False
+    assert set(answer) <= {"statusCode", "headers", "cookies", "body", "isBase64Encoded"}
+
+
+def test_the_samples_tell_the_life_of_one_order(aws: Aws) -> None:
+    assert json.loads(play(aws, "api-start.json")["body"])["status"] == "RUNNING"
+    assert json.loads(play(aws, "api-list.json")["body"])["executions"] == [], "the labels asked for differ"
+    assert play(aws, "stream.json") == {"batchItemFailures": []}
+    assert [one["command"] for one in aws.waiting()] == ["charge"]
+    assert play(aws, "step.json") == {"batchItemFailures": []}
+    shown = json.loads(play(aws, "api-show.json")["body"])
+    assert (shown["status"], shown["result"]["status"]) == ("SUCCEEDED", "shipped")
+    assert [one["id"] for one in shown["commands"]] == ["charge", "reserve", "ship"]
+    assert play(aws, "api-cancel.json")["statusCode"] == 409
+
+
+def test_the_stream_deletes_what_expired_and_lets_the_rest_be(aws: Aws) -> None:
+    for sort in ("meta", "c#charge", "s#approval", "z#000001#000000"):
+        for id in ("order-0900", "order-1002"):
+            aws.clients.dynamodb.put_item(TableName="stepfast", Item={"pk": {"S": f"x#{id}"}, "sk": {"S": sort}})
+    aws.clients.dynamodb.delete_item(TableName="stepfast", Key={"pk": {"S": "x#order-0900"}, "sk": {"S": "meta"}})
+    assert play(aws, "stream.json") == {"batchItemFailures": []}
+    left = {item["pk"]["S"] for item in aws.clients.dynamodb.scan(TableName="stepfast")["Items"]}
+    assert left == {"x#order-1002"}
+
+
+def test_of_a_batch_with_poison_the_poison_alone_comes_again(aws: Aws) -> None:
+    event = sample("step-poison.json")
+    answer = play(aws, "step-poison.json")
+    assert failures(answer) == [one["messageId"] for one in event["Records"][:2]]
+
+
+def test_the_authorizer_knows_the_sample_key(aws: Aws) -> None:
+    event = sample("authorizer.json")
+    _, key_id, secret = event["headers"]["authorization"].removeprefix("Bearer ").split("_", 2)
+    assert play(aws, "authorizer.json") == {"isAuthorized": False}
+    aws.clients.dynamodb.put_item(
+        TableName="stepfast",
+        Item={
+            "pk": {"S": f"k#{key_id}"},
+            "sk": {"S": "key"},
+            "name": {"S": "shop"},
+            "scopes": {"S": "read run"},
+            "created": {"N": "1795000000"},
+            "hash": {"B": hashlib.sha256(secret.encode()).digest()},
+        },
+    )
+    assert play(aws, "authorizer.json") == {"isAuthorized": True, "context": {"scopes": "read run", "key": "shop"}}
+
+
+def test_timers_that_are_due_end_and_others_are_put_off(aws: Aws) -> None:
+    event = sample("timer.json")
+    # The first is of an execution that is gone, the second is due in 2100.
+    assert failures(play(aws, "timer.json")) == []
+    (schedule,) = aws.clients.scheduler.list_schedules(GroupName="stepfast")["Schedules"]
+    made = aws.clients.scheduler.get_schedule(Name=schedule["Name"], GroupName="stepfast")
+    assert json.loads(made["Target"]["Input"])["execution"] == json.loads(event["Records"][1]["body"])["execution"]
+
+
+@pytest.mark.parametrize("name", ["timer-scheduled-start.json", "scheduler-start.json"])
+def test_a_scheduled_start_that_comes_twice_starts_once(aws: Aws, name: str) -> None:
+    play(aws, name)
+    aws.clock.time += 2
+    play(aws, name)
+    assert aws.execution("order-fulfilment-2026-11-22T150000Z").status == "RUNNING"
+    assert aws.counts.values["ExecutionsStarted", "order-fulfilment"] == [1]
+
+
+def test_a_parked_failure_is_refused_and_a_redriven_one_resumes(
+    aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shop").write_text("in the way of the folder")
+    play(aws, "api-start.json")
+    play(aws, "stream.json")
+    while aws.execution(ID).status == "RUNNING":
+        play(aws, "step.json")
+        aws.clock.time += 70
+    assert aws.execution(ID).status == "FAILED"
+    assert len(failures(play(aws, "park.json"))) == 1
+    assert aws.execution(ID).status == "FAILED"
+    assert play(aws, "park-redriven.json") == {"batchItemFailures": []}
+    assert (aws.execution(ID).status, aws.execution(ID).generation) == ("RUNNING", 1)
+    assert json.loads(play(aws, "api-resume.json")["body"])["execution_status"] == "RUNNING"
+
+
+def test_a_sweep_is_begun_by_an_empty_event(aws: Aws) -> None:
+    assert play(aws, "sweeper.json") == {"rounds": 1, "complete": True}
+
+
+def test_requests_without_a_caller_are_not_answered(aws: Aws) -> None:
+    for name in API_SAMPLES:
+        event = sample(name)
+        event["requestContext"].pop("authorizer", None)
+        expected = 200 if name == "api-health.json" else 401
+        assert aws.invoke("api", event)["statusCode"] == expected, name
+
+
+def test_the_api_takes_a_context_of_none(aws: Aws) -> None:
+    handler = build_api(aws.settings, Clients("eu-central-1"), Host(aws.registry, aws.clock, aws.call))
+    assert handler(sample("api-health.json"), None)["statusCode"] == 200
+    assert Context().get_remaining_time_in_millis() == 300_000

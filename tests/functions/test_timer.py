@@ -1,0 +1,155 @@
+"""The timer function: timers that are due, early ones, and starts by the clock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from stepfast import workflow
+from stepfast.errors import InvalidRequest
+from stepfast.functions.entry import Failed
+from stepfast.functions.timer import Start, start_in
+from tests.functions.conftest import Aws, heard
+from tests.functions.sources import failures
+
+
+@workflow("sleeps")
+async def sleeps(seconds: float) -> str:
+    import asyncio
+
+    await asyncio.sleep(seconds)
+    return "awake"
+
+
+@pytest.fixture
+def aws(deploy: Callable[..., Aws]) -> Aws:
+    return deploy(sleeps)
+
+
+def begun(aws: Aws, seconds: float, late: float = 0.0) -> None:
+    aws.start("sleeps", seconds)
+    aws.clock.time += late
+    aws.advance()
+    assert aws.execution().status == "RUNNING"
+
+
+def test_a_timer_that_is_due_ends(aws: Aws) -> None:
+    begun(aws, 5.0, late=6.0)
+    aws.run_steps("timer")
+    aws.advance()
+    assert aws.execution().status == "SUCCEEDED"
+
+
+def test_an_early_timer_is_put_off_without_looking_at_the_table(aws: Aws) -> None:
+    begun(aws, 5.0, late=6.0)
+    event = aws.receive("timer")
+    body = json.loads(event["Records"][0]["body"])
+    event["Records"][0]["body"] = json.dumps({**body, "due": aws.clock.time + 59.2})
+    with (
+        heard(aws.clients.sqs, "ChangeMessageVisibility") as calls,
+        heard(aws.clients.dynamodb, "*") as reads,
+    ):
+        assert len(failures(aws.invoke("timer", event))) == 1
+    assert [one["VisibilityTimeout"] for one in calls] == [60]
+    assert reads == []
+    aws.clock.time += 60
+    assert failures(aws.invoke("timer", event)) == []
+
+
+def test_a_timer_of_days_waits_in_a_schedule(aws: Aws) -> None:
+    begun(aws, 3 * 86400.0)
+    assert aws.waiting("timer") == []
+    (schedule,) = aws.clients.scheduler.list_schedules(GroupName="stepfast")["Schedules"]
+    made = aws.clients.scheduler.get_schedule(GroupName="stepfast", Name=schedule["Name"])
+    assert made["Target"]["Arn"].endswith("stepfast-timer")
+    aws.clock.time += 3 * 86400 - 60
+    aws.send("timer", made["Target"]["Input"])
+    event = aws.receive("timer")
+    with heard(aws.clients.sqs, "ChangeMessageVisibility") as calls:
+        assert len(failures(aws.invoke("timer", event))) == 1
+    assert calls[0]["VisibilityTimeout"] in (60, 61)
+    aws.clock.time += 61
+    assert failures(aws.invoke("timer", event)) == []
+    aws.advance()
+    assert aws.execution().status == "SUCCEEDED"
+
+
+# -- starts ----------------------------------------------------------------------------------------------------
+
+AT = "2026-11-22T15:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("message", "start"),
+    [
+        ({"start": {"workflow": "w"}, "scheduled": AT}, Start("w", None, "w-2026-11-22T150000Z", {})),
+        (
+            {"start": {"workflow": "w", "input": [1], "execution_id": "mine", "labels": {"by": "clock"}}},
+            Start("w", [1], "mine", {"by": "clock"}),
+        ),
+        (
+            {"start": {"workflow": "w"}, "scheduled": "2026-11-22T16:00:00+01:00"},
+            Start("w", None, "w-2026-11-22T150000Z", {}),
+        ),
+        ({"Records": []}, None),
+        ({"start": "now"}, None),
+        ([], None),
+        (None, None),
+    ],
+)
+def test_a_start_is_told_from_other_messages(message: Any, start: Start | None) -> None:
+    assert start_in(message) == start
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"start": {"workflow": "w"}},
+        {"start": {"workflow": "w"}, "scheduled": "<aws.scheduler.scheduled-time>"},
+        {"start": {"workflow": "w"}, "scheduled": 12},
+        {"start": {}, "scheduled": AT},
+        {"start": {"workflow": 1}, "scheduled": AT},
+        {"start": {"workflow": "w", "inputs": 1}, "scheduled": AT},
+        {"start": {"workflow": "w", "labels": {"a": 1}}, "scheduled": AT},
+        {"start": {"workflow": "w", "labels": []}, "scheduled": AT},
+        {"start": {"workflow": "w", "execution_id": 7}},
+    ],
+)
+def test_a_malformed_start_says_what_is_wrong(message: Any) -> None:
+    with pytest.raises(InvalidRequest, match="start"):
+        start_in(message)
+
+
+def test_starts_and_timers_come_in_one_batch(aws: Aws) -> None:
+    begun(aws, 5.0, late=6.0)
+    aws.send("timer", {"start": {"workflow": "sleeps", "input": 5}, "scheduled": AT})
+    assert aws.run_steps("timer") == {"batchItemFailures": []}
+    assert aws.execution("sleeps-2026-11-22T150000Z").input == "5.0"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"start": {"workflow": "gone"}, "scheduled": AT},
+        {"start": {"workflow": "sleeps", "input": "hunter2"}, "scheduled": AT},
+        {"start": {"workflow": "sleeps", "input": 1}},
+        "hunter2",
+    ],
+)
+def test_a_start_that_is_refused_stays_and_comes_again(aws: Aws, body: Any, caplog: pytest.LogCaptureFixture) -> None:
+    aws.send("timer", body)
+    assert len(failures(aws.run_steps("timer"))) == 1
+    assert caplog.text
+    assert '"hunter2"' not in caplog.text
+
+
+def test_scheduler_may_call_the_function_itself(aws: Aws) -> None:
+    event = {"start": {"workflow": "sleeps", "input": 5}, "scheduled": AT}
+    assert aws.invoke("timer", event) == {"execution_id": "sleeps-2026-11-22T150000Z", "created": True}
+    aws.clock.time += 30
+    assert aws.invoke("timer", event) == {"execution_id": "sleeps-2026-11-22T150000Z", "created": False}
+    with pytest.raises(Failed, match="UnknownWorkflow"):
+        aws.invoke("timer", {"start": {"workflow": "gone"}, "scheduled": AT})

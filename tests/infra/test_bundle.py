@@ -1,0 +1,151 @@
+"""What functions are made of: the same from the same, for any architecture, and only what runs."""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stepfast.errors import StartupError
+from stepfast.infra.bundle import Bundle, Source, build, digest_of
+from stepfast.infra.target import Target
+from tests.infra.conftest import PROJECT
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow  # resolves and fetches packages
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bundles")
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project with a dependency of its own that is compiled, within this repository's constraints."""
+    copy = tmp_path_factory.mktemp("project") / "shop"
+    shutil.copytree(PROJECT, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    text = (copy / "pyproject.toml").read_text()
+    (copy / "pyproject.toml").write_text(text.replace('["stepfast"]', '["stepfast[aws]", "charset-normalizer>=3"]'))
+    shutil.copyfile(ROOT / "constraints.txt", copy / "constraints.txt")
+    (copy / "workflows/tests").mkdir()
+    (copy / "workflows/tests/test_printing.py").write_text("")
+    (copy / "workflows/__pycache__").mkdir(exist_ok=True)
+    (copy / "workflows/__pycache__/old.cpython-313.pyc").write_text("")
+    return copy
+
+
+@pytest.fixture(scope="session")
+def arm(project: Path, cache: Path) -> Bundle:
+    return build(Source(project), Target("arm64"), cache)
+
+
+def test_the_same_project_gives_the_same_bundle_anywhere(
+    arm: Bundle, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "another place" / "shop"
+    shutil.copytree(project, elsewhere, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in elsewhere.rglob("*.py"):
+        os.utime(path, (0, 1_000_000_000))
+    before = os.umask(0o077)
+    try:
+        again = build(Source(elsewhere), Target("arm64"), tmp_path / "cache")
+    finally:
+        os.umask(before)
+    assert again.digest == arm.digest
+    assert digest_of(again.folder) == digest_of(arm.folder)
+    assert _zipped(again.folder, tmp_path / "again.zip") == _zipped(arm.folder, tmp_path / "first.zip")
+
+
+def _zipped(folder: Path, to: Path) -> list[tuple[str, int, int]]:
+    """Names, checksums and modes, as they are in what is uploaded."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    with zipfile.ZipFile(to, "w") as archive:
+        for path in files:
+            archive.write(path, path.relative_to(folder))
+        return [(one.filename, one.CRC, one.external_attr) for one in archive.infolist()]
+
+
+def test_a_changed_step_gives_another_bundle(arm: Bundle, project: Path, cache: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "shop"
+    shutil.copytree(project, copy)
+    (copy / "workflows/printing.py").write_text((copy / "workflows/printing.py").read_text() + "\n")
+    assert build(Source(copy), Target("arm64"), cache).digest != arm.digest
+
+
+def test_both_architectures_hold_the_same_packages_at_the_same_versions(
+    arm: Bundle, project: Path, cache: Path
+) -> None:
+    intel = build(Source(project), Target("x86_64"), cache)
+    assert intel.packages == arm.packages
+    assert intel.digest != arm.digest
+    assert _machines(arm.folder) == {"aarch64"}
+    assert _machines(intel.folder) == {"x86_64"}
+
+
+def _machines(folder: Path) -> set[str]:
+    """The processors that compiled files are for, from their ELF headers."""
+    names = {0xB7: "aarch64", 0x3E: "x86_64"}
+    return {names[path.read_bytes()[18]] for path in folder.rglob("*.so*") if path.is_file()}
+
+
+def test_versions_are_those_of_the_projects_constraints(arm: Bundle) -> None:
+    pinned = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
+    normal = {name.lower().replace("-", "_"): version for name, version in pinned.items()}
+    for name, version in arm.packages.items():
+        if name != "stepfast":
+            assert version == normal[name.lower().replace("-", "_")], name
+
+
+def test_it_holds_what_runs_and_nothing_else(arm: Bundle) -> None:
+    names = {path.name for path in arm.folder.iterdir()}
+    assert {"workflows", "stepfast", "pydantic", "boto3", "aws_lambda_powertools", "charset_normalizer"} <= names
+    assert not names & {"typer", "rich", "waitress", "pytest", "moto", "aws_cdk", "aws_xray_sdk", "bin", "tests"}
+    assert not {"cli", "local", "testing", "infra"} & {path.name for path in (arm.folder / "stepfast").iterdir()}
+    left = [path for path in arm.folder.rglob("*") if path.suffix == ".pyc" or path.name in ("RECORD", "tests")]
+    assert left == []
+    assert (arm.folder / "workflows/printing.py").is_file()
+
+
+def test_x_ray_comes_with_tracing_only(project: Path, cache: Path) -> None:
+    traced = build(Source(project, tracing=True), Target("arm64"), cache)
+    assert "aws_xray_sdk" in traced.packages
+
+
+def test_a_folder_that_is_not_there_is_named(project: Path, cache: Path) -> None:
+    with pytest.raises(StartupError, match="lib is not there, but is to be deployed"):
+        build(Source(project, include=["lib"]), Target("arm64"), cache)
+
+
+def test_an_unknown_extra_is_named_with_those_there_are(cache: Path) -> None:
+    with pytest.raises(StartupError, match=r"no extra 'exmaples'; there are: .*examples"):
+        build(Source(ROOT, extras=["exmaples"]), Target("arm64"), cache)
+
+
+def test_a_version_that_does_not_exist_is_said_by_uv(project: Path, cache: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "shop"
+    shutil.copytree(project, copy)
+    (copy / "pyproject.toml").write_text('[project]\nname = "shop"\ndependencies = ["idna<1"]\n')
+    with pytest.raises(StartupError, match=r"resolving the packages of the bundle failed(.|\n)*idna"):
+        build(Source(copy), Target("arm64"), cache)
+
+
+def test_the_runtime_imports_nothing_that_the_bundle_lacks(arm: Bundle) -> None:
+    known = {path.stem for path in arm.folder.iterdir()} | set(sys.stdlib_module_names)
+    asked = {name for path in (arm.folder / "stepfast").rglob("*.py") for name in _imports(path)}
+    # X-Ray's package is there when tracing is on, and asked for only then.
+    assert asked - known == set()
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (one.name.partition(".")[0] for one in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]

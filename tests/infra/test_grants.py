@@ -1,0 +1,131 @@
+"""Which role may do what on which resource, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from tests.infra.conftest import Synthesized, resources
+from tests.infra.reading import listed, roles
+
+EXECUTIONS, POSITION, KEYS = ("x#*",), ("sweeper", "x#*"), ("k#*",)
+LISTS = ("CANCELLED#*", "FAILED#*", "RUNNING#*", "SUCCEEDED#*")
+ITEMS = ("BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
+TIMERS = "arn:<AWS::Partition>:scheduler:<AWS::Region>:<AWS::AccountId>:schedule/<TimersGroup>/*"
+
+
+def table(actions: Iterable[str], partitions: Iterable[str], index: str = "") -> set[str]:
+    only = f" if dynamodb:LeadingKeys ForAllValues:StringLike {' '.join(partitions)}"
+    return {f"dynamodb:{one} on StateTable{index}{only} if dynamodb:LeadingKeys Null false" for one in actions}
+
+
+def values() -> set[str]:
+    return {f"s3:{one} on StateValues/sha256/*" for one in ("GetObject", "PutObject")}
+
+
+def log(role: str) -> set[str]:
+    return {f"logs:{one} on {role}Logs" for one in ("CreateLogStream", "PutLogEvents")}
+
+
+def consumes(queue: str) -> set[str]:
+    calls = ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage")
+    return {f"sqs:{one} on Queues{queue}" for one in calls}
+
+
+def sends(*queues: str) -> set[str]:
+    return {f"sqs:SendMessage on Queues{one}" for one in queues}
+
+
+def schedules() -> set[str]:
+    passed = "iam:PassRole on TimersRole if iam:PassedToService StringEquals scheduler.amazonaws.com"
+    return {f"scheduler:CreateSchedule on {TIMERS}", passed}
+
+
+def stream() -> set[str]:
+    calls = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
+    return {f"dynamodb:{one} on StateTable.StreamArn" for one in calls}
+
+
+POOLS = ("Pooldefault", "Poolpdf")
+WORKING = table(ITEMS, EXECUTIONS) | values()
+EXPECTED = {
+    "ApiRole": log("Api") | WORKING | table(["Query"], LISTS, "/index/listing"),
+    "AuthorizerRole": log("Authorizer") | table(["GetItem"], KEYS),
+    "AdvancerRole": log("Advancer") | WORKING | stream() | sends(*POOLS, "Timer", "Park", "Undelivered") | schedules(),
+    "TimerRole": log("Timer") | WORKING | consumes("Timer") | sends("Timer", "Park") | schedules(),
+    "ResumeRole": log("Resume") | WORKING | consumes("Park"),
+    "SweeperRole": log("Sweeper")
+    | table(ITEMS, POSITION)
+    | values()
+    | table(["Query"], LISTS, "/index/listing")
+    | sends(*POOLS, "Timer", "Park")
+    | schedules(),
+    "StepDefaultRole": log("StepDefault") | WORKING | consumes("Pooldefault") | sends(*POOLS, "Park") | schedules(),
+    "StepPdfRole": log("StepPdf") | WORKING | consumes("Poolpdf") | sends(*POOLS, "Park") | schedules(),
+    "TimersRole": sends("Timer", *POOLS),
+    "RecurringSweepRole": {"lambda:InvokeFunction on SweeperFunction"},
+}
+
+
+@pytest.mark.parametrize("role", EXPECTED)
+def test_a_role_may_do_this_and_nothing_else(synthesized: Synthesized, role: str) -> None:
+    assert roles(synthesized.plain)[role] == EXPECTED[role]
+
+
+def test_there_are_no_other_roles_and_no_policies_beside_theirs(synthesized: Synthesized) -> None:
+    template = synthesized.plain
+    assert set(roles(template)) == set(EXPECTED)
+    kinds = {one["Type"] for one in template["Resources"].values()}
+    assert not kinds & {"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::User"}
+    assert not any("ManagedPolicyArns" in one for one in resources(template, "AWS::IAM::Role").values())
+
+
+@pytest.mark.parametrize("stack", ["plain", "full", "networked"])
+def test_no_action_is_a_wildcard(synthesized: Synthesized, stack: str) -> None:
+    for role, lines in roles(synthesized.templates[stack]).items():
+        for line in lines:
+            assert "*" not in line.split(" on ")[0], (role, line)
+
+
+def test_only_tracing_and_networks_are_granted_on_anything(synthesized: Synthesized) -> None:
+    for stack, allowed in {"plain": set(), "full": {"xray"}, "networked": {"ec2"}}.items():
+        found = roles(synthesized.templates[stack]).values()
+        anything = {line.split(":")[0] for lines in found for line in lines if line.endswith(" on *")}
+        assert anything == allowed, stack
+
+
+def test_roles_are_taken_on_by_their_service_only(synthesized: Synthesized) -> None:
+    for name, role in resources(synthesized.plain, "AWS::IAM::Role").items():
+        (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+        by_scheduler = name.startswith(("Timers", "Recurring"))
+        assert statement["Principal"] == {"Service": f"{'scheduler' if by_scheduler else 'lambda'}.amazonaws.com"}
+        if by_scheduler:
+            # Another account's schedule, or one of another group, must not borrow the role.
+            assert set(statement["Condition"]["StringEquals"]) == {"aws:SourceAccount", "aws:SourceArn"}
+
+
+def test_every_function_has_a_role_of_its_own(synthesized: Synthesized) -> None:
+    used = [str(one["Role"]) for one in resources(synthesized.full, "AWS::Lambda::Function").values()]
+    assert len(set(used)) == len(used) == 7
+
+
+def test_a_scheduled_start_may_send_to_the_timer_queue_only(synthesized: Synthesized) -> None:
+    assert roles(synthesized.full)["RecurringStartRole"] == sends("Timer")
+
+
+def test_queues_and_bucket_refuse_what_comes_without_tls(synthesized: Synthesized) -> None:
+    template = synthesized.plain
+    policies = resources(template, "AWS::SQS::QueuePolicy").values()
+    assert len(policies) == len(resources(template, "AWS::SQS::Queue")) == 6
+    for policy in [*policies, *resources(template, "AWS::S3::BucketPolicy").values()]:
+        first = policy["PolicyDocument"]["Statement"][0]
+        assert (first["Effect"], first["Principal"]) == ("Deny", {"AWS": "*"})
+        assert first["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        assert listed(first["Action"]) in (["sqs:*"], ["s3:*"])
+
+
+def test_no_one_may_call_a_function_but_this_gateway(synthesized: Synthesized) -> None:
+    for permission in resources(synthesized.plain, "AWS::Lambda::Permission").values():
+        assert permission["Principal"] == "apigateway.amazonaws.com"
+        assert "FrontDoorApi" in str(permission["SourceArn"])

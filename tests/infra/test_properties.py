@@ -1,0 +1,205 @@
+"""What keeps data, what keeps others out, and what is told to whom."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stepfast.backends import dynamodb_table
+from stepfast.functions.settings import ALSO, NEEDS
+from tests.infra.conftest import Synthesized, only, resources
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def whole(synthesized: Synthesized, kind: str) -> dict[str, Any]:
+    (found,) = (one for one in synthesized.plain["Resources"].values() if one["Type"] == kind)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_the_table_outlives_the_stack_and_mistakes(synthesized: Synthesized) -> None:
+    table = whole(synthesized, "AWS::DynamoDB::Table")
+    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert table["Properties"]["DeletionProtectionEnabled"] is True
+    assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert whole(synthesized, "AWS::S3::Bucket")["DeletionPolicy"] == "Retain"
+
+
+def test_the_table_is_the_one_that_the_store_works_on(synthesized: Synthesized) -> None:
+    found, wanted = whole(synthesized, "AWS::DynamoDB::Table")["Properties"], dynamodb_table.definition("any")
+    for name in ("BillingMode", "KeySchema", "GlobalSecondaryIndexes"):
+        assert found[name] == wanted[name]
+    by_name = {one["AttributeName"]: one for one in wanted["AttributeDefinitions"]}
+    assert {one["AttributeName"]: one for one in found["AttributeDefinitions"]} == by_name
+    assert found["StreamSpecification"] == {"StreamViewType": wanted["StreamSpecification"]["StreamViewType"]}
+    assert found["TimeToLiveSpecification"] == {"AttributeName": dynamodb_table.EXPIRES, "Enabled": True}
+
+
+def test_everything_is_encrypted_and_nothing_public(synthesized: Synthesized) -> None:
+    for queue in resources(synthesized.plain, "AWS::SQS::Queue").values():
+        assert queue["SqsManagedSseEnabled"] is True
+    bucket = only(synthesized.plain, "AWS::S3::Bucket")
+    assert bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+
+
+def test_no_lifecycle_rule_takes_values_away_from_executions(synthesized: Synthesized) -> None:
+    rules = only(synthesized.plain, "AWS::S3::Bucket")["LifecycleConfiguration"]["Rules"]
+    assert not any("Expiration" in key for rule in rules for key in rule)
+
+
+def test_two_stacks_in_one_account_share_no_name(synthesized: Synthesized) -> None:
+    # What CloudFormation names is named after its stack; a fixed name would make the second deployment fail.
+    first, second = synthesized.plain, synthesized.templates["second"]
+    for template in (first, second):
+        for name, one in template["Resources"].items():
+            fixed = [key for key in one.get("Properties", {}) if key in FIXED.get(one["Type"], ())]
+            assert not fixed, f"{name} has a fixed name"
+    spaces = [
+        {str(one["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"]) for one in functions.values()}
+        for functions in (resources(one, "AWS::Lambda::Function") for one in (first, second))
+    ]
+    assert spaces == [{"stepfast/plain"}, {"stepfast/second"}]
+
+
+FIXED = {
+    "AWS::DynamoDB::Table": ("TableName",),
+    "AWS::S3::Bucket": ("BucketName",),
+    "AWS::SQS::Queue": ("QueueName",),
+    "AWS::Lambda::Function": ("FunctionName",),
+    "AWS::IAM::Role": ("RoleName",),
+    "AWS::Logs::LogGroup": ("LogGroupName",),
+    "AWS::SNS::Topic": ("TopicName",),
+    "AWS::CloudWatch::Alarm": ("AlarmName",),
+    "AWS::Scheduler::Schedule": ("Name",),
+}
+
+
+def test_functions_run_on_arm_with_the_python_of_the_bundle(synthesized: Synthesized) -> None:
+    for one in resources(synthesized.plain, "AWS::Lambda::Function").values():
+        assert (one["Architectures"], one["Runtime"]) == (["arm64"], "python3.13")
+
+
+def test_a_function_is_told_what_it_reads_and_nothing_else(synthesized: Synthesized) -> None:
+    for name, one in resources(synthesized.plain, "AWS::Lambda::Function").items():
+        kind = "step" if name.startswith("Step") else one["Handler"].split(".")[2]
+        given = {key for key in one["Environment"]["Variables"] if key.startswith("STEPFAST_")}
+        assert given == {*NEEDS[kind], *ALSO[kind]}, name
+
+
+def test_no_credential_is_in_the_template(synthesized: Synthesized) -> None:
+    for template in synthesized.templates.values():
+        text = json.dumps(template).lower()
+        for word in ("secret", "password", "accesskey", "access_key", "sf_"):
+            assert word not in text
+        assert set(template["Outputs"]) <= {
+            "ApiUrl",
+            "TableName",
+            "DeadLetterQueueUrl",
+            "RedriveConsole",
+            "DashboardConsole",
+            "AlarmTopic",
+            "DomainTarget",
+        }
+
+
+def test_logs_end_after_the_days_that_were_set(synthesized: Synthesized) -> None:
+    groups = resources(synthesized.plain, "AWS::Logs::LogGroup").values()
+    assert {one["RetentionInDays"] for one in groups} == {14}
+    assert len(groups) == len(resources(synthesized.plain, "AWS::Lambda::Function")) + 1
+
+
+# -- the front door ----------------------------------------------------------------------------------------
+
+
+def test_every_route_asks_for_a_key_but_health_and_the_page(synthesized: Synthesized) -> None:
+    found = {one["RouteKey"]: one for one in resources(synthesized.plain, "AWS::ApiGatewayV2::Route").values()}
+    assert {key: one["AuthorizationType"] for key, one in found.items()} == {
+        "$default": "CUSTOM",
+        "GET /v1/health": "NONE",
+        "GET /": "NONE",
+        "GET /assets/{file}": "NONE",
+    }
+    authorizer = only(synthesized.plain, "AWS::ApiGatewayV2::Authorizer")
+    assert authorizer["EnableSimpleResponses"] is True
+    # Nothing is remembered: a revoked key is refused at once, and either of two headers may carry it.
+    assert authorizer["AuthorizerResultTtlInSeconds"] == 0
+    assert not authorizer.get("IdentitySource")
+
+
+def test_with_iam_every_route_asks_for_a_signature_and_there_is_no_authorizer(synthesized: Synthesized) -> None:
+    found = {one["RouteKey"]: one for one in resources(synthesized.full, "AWS::ApiGatewayV2::Route").values()}
+    assert found["$default"]["AuthorizationType"] == "AWS_IAM"
+    assert not resources(synthesized.full, "AWS::ApiGatewayV2::Authorizer")
+    assert not [name for name in resources(synthesized.full, "AWS::Lambda::Function") if name.startswith("Authorizer")]
+
+
+def test_requests_are_throttled_and_written_down_without_what_they_carry(synthesized: Synthesized) -> None:
+    stage = only(synthesized.plain, "AWS::ApiGatewayV2::Stage")
+    assert stage["DefaultRouteSettings"] == {"ThrottlingBurstLimit": 400, "ThrottlingRateLimit": 200}
+    told = set(json.loads(stage["AccessLogSettings"]["Format"]).values())
+    assert "$context.path" in told
+    assert not [one for one in told if "query" in one.lower() or "header" in one.lower() or "body" in one.lower()]
+
+
+def test_with_a_domain_of_its_own_there_is_no_other_way_in(synthesized: Synthesized) -> None:
+    assert only(synthesized.full, "AWS::ApiGatewayV2::Api")["DisableExecuteApiEndpoint"] is True
+    assert only(synthesized.full, "AWS::ApiGatewayV2::DomainName")["DomainName"] == "flows.example.com"
+    assert synthesized.full["Outputs"]["ApiUrl"]["Value"] == "https://flows.example.com"
+
+
+def test_the_dead_letters_are_one_click_from_the_outputs(synthesized: Synthesized) -> None:
+    link = json.dumps(synthesized.plain["Outputs"]["RedriveConsole"]["Value"])
+    assert "/sqs/v3/home" in link
+    assert "QueuesDeadLetters" in link
+
+
+# -- alarms ------------------------------------------------------------------------------------------------
+
+ALARMS = {
+    "DeadLetters",
+    "Undelivered",
+    "LateAdvances",
+    "StuckExecutions",
+    "NoSweep",
+    "FunctionErrors",
+    "FunctionThrottles",
+    "ApiErrors",
+    "TableThrottles",
+    "LostSchedules",
+}
+
+
+def test_every_alarm_goes_to_the_topic_and_has_its_paragraph(synthesized: Synthesized) -> None:
+    alarms = resources(synthesized.plain, "AWS::CloudWatch::Alarm")
+    assert {name.removeprefix("Alarms")[:-8] for name in alarms} == ALARMS
+    for one in alarms.values():
+        assert "AlarmsTopic" in str(one["AlarmActions"])
+        assert "AlarmsTopic" in str(one["OKActions"])
+    subscription = only(synthesized.plain, "AWS::SNS::Subscription")
+    assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "on-call@example.com")
+
+
+@pytest.mark.parametrize("alarm", sorted(ALARMS))
+def test_operations_md_says_what_to_do(alarm: str) -> None:
+    assert f"## {alarm}\n" in (DOCS / "operations.md").read_text()
+
+
+def test_the_dashboard_shows_what_was_promised(synthesized: Synthesized) -> None:
+    body = json.dumps(only(synthesized.plain, "AWS::CloudWatch::Dashboard")["DashboardBody"])
+    for name in (
+        "ExecutionsStarted",
+        "ExecutionsSucceeded",
+        "ExecutionsFailed",
+        "StepLatency",
+        "StepRetries",
+        "ApproximateAgeOfOldestMessage",
+        "IteratorAge",
+        "ApproximateNumberOfMessagesVisible",
+        "ConsumedWriteCapacityUnits",
+    ):
+        assert name in body

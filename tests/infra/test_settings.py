@@ -1,0 +1,83 @@
+"""What is wrong with a project is said in one line, before anything is deployed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from aws_cdk import App
+
+from stepfast.errors import StartupError
+from stepfast.infra.app import stack
+from tests.infra.conftest import PROJECT
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy under a name of its own: the modules of two projects must not be taken for each other."""
+    copy = tmp_path / "shop"
+    shutil.copytree(PROJECT, copy, ignore=shutil.ignore_patterns("__pycache__", ".stepfast"))
+    (copy / "workflows").rename(copy / f"flows_{tmp_path.name}")
+    return copy
+
+
+def configure(project: Path, text: str) -> None:
+    (flows,) = (one.name for one in project.iterdir() if one.name.startswith("flows_"))
+    begin = '[project]\nname = "shop"\ndependencies = []\n[tool.stepfast]\n'
+    (project / "pyproject.toml").write_text(f'{begin}workflows = "{flows}"\n{text}')
+
+
+def refused(project: Path) -> str:
+    with pytest.raises(StartupError) as caught:
+        stack(App(), project, cache=project / "cache")
+    return str(caught.value)
+
+
+def test_an_unknown_pool_setting_is_named_with_those_there_are(project: Path) -> None:
+    configure(project, "[tool.stepfast.pools.pdf]\nmemori = 1024\n")
+    said = refused(project)
+    assert "tool.stepfast.pools.pdf" in said
+    assert "'memori'" in said
+    assert "max_concurrency" in said
+
+
+def test_settings_of_a_pool_that_no_step_names_are_refused(project: Path) -> None:
+    configure(project, "[tool.stepfast.pools.pdfs]\nmemory = 1024\n")
+    assert "pdfs" in refused(project)
+
+
+def test_a_folder_without_workflows_is_an_error_that_says_what_to_write(project: Path) -> None:
+    configure(project, "")
+    for path in project.glob("flows_*/*.py"):
+        path.unlink()
+    assert "nothing to deploy: write one with @workflow" in refused(project)
+
+
+def test_a_domain_without_a_certificate_is_refused(project: Path) -> None:
+    configure(project, 'domain_name = "flows.example.com"\n')
+    assert "domain_name and certificate" in refused(project)
+
+
+def test_snap_start_and_provisioned_concurrency_exclude_each_other(project: Path) -> None:
+    configure(project, "snap_start = true\n[tool.stepfast.pools.pdf]\nprovisioned = 2\n")
+    said = refused(project)
+    assert "snap_start" in said
+    assert "provisioned" in said
+
+
+@pytest.mark.parametrize(
+    ("context", "said"),
+    [('{"stepfast:architecture": "arm"}', "one of arm64, x86_64"), ('{"stepfast:keep": "no"}', "true or false")],
+)
+def test_a_wrong_context_ends_the_synth_with_one_line(tmp_path: Path, context: str, said: str) -> None:
+    code = "import sys; from stepfast.infra import synth; synth(sys.argv[1])"
+    environment = {**os.environ, "CDK_CONTEXT_JSON": context}
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, text=True, capture_output=True, env=environment)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

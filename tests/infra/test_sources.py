@@ -1,0 +1,121 @@
+"""Queues, the stream and the functions behind them: limits that fit each other."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from stepfast.functions.plan import Plan
+from tests.infra.conftest import Synthesized, Template, only, resources
+from tests.infra.reading import named
+
+
+def mapping(template: Template, source: str) -> dict[str, Any]:
+    found = resources(template, "AWS::Lambda::EventSourceMapping").values()
+    one: dict[str, Any]
+    (one,) = (one for one in found if named(one["EventSourceArn"]) == source)
+    return one
+
+
+def function(template: Template, name: str) -> Any:
+    return only(template, "AWS::Lambda::Function", f"{name}Function")
+
+
+@pytest.mark.parametrize(
+    ("queue", "consumer"),
+    [("Pooldefault", "StepDefault"), ("Poolpdf", "StepPdf"), ("Timer", "Timer"), ("Park", "Resume")],
+)
+def test_a_message_stays_hidden_for_longer_than_its_function_runs(
+    synthesized: Synthesized, queue: str, consumer: str
+) -> None:
+    template = synthesized.plain
+    hidden = only(template, "AWS::SQS::Queue", f"Queues{queue}")["VisibilityTimeout"]
+    assert hidden >= function(template, consumer)["Timeout"] + 30
+    found = mapping(template, f"Queues{queue}")
+    assert named(found["FunctionName"]) == f"{consumer}Function"
+    assert found["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_a_pools_function_is_given_time_for_its_longest_step(synthesized: Synthesized, plan: Plan) -> None:
+    for pool, name, step in (("default", "StepDefault", 20), ("pdf", "StepPdf", 100)):
+        timeout = function(synthesized.plain, name)["Timeout"]
+        assert timeout == plan.pools[pool].function.timeout
+        assert step + 10 <= timeout <= 900
+
+
+def test_a_pool_has_its_settings_and_one_without_sensible_ones(synthesized: Synthesized) -> None:
+    pdf, default = (function(synthesized.plain, name) for name in ("StepPdf", "StepDefault"))
+    assert (pdf["MemorySize"], default["MemorySize"]) == (1024, 256)
+    assert pdf["Environment"]["Variables"]["PDF_QUALITY"] == "high"
+    assert "PDF_QUALITY" not in default["Environment"]["Variables"]
+    assert mapping(synthesized.plain, "QueuesPoolpdf")["ScalingConfig"] == {"MaximumConcurrency": 5}
+    assert "ScalingConfig" not in mapping(synthesized.plain, "QueuesPooldefault")
+
+
+def test_concurrency_is_limited_at_the_mapping_and_never_at_the_function(synthesized: Synthesized) -> None:
+    # A function throttled by reserved concurrency sends messages that never ran to the dead letters.
+    for one in resources(synthesized.full, "AWS::Lambda::Function").values():
+        assert "ReservedConcurrentExecutions" not in one
+
+
+def test_behind_every_queue_is_another(synthesized: Synthesized) -> None:
+    found = {}
+    for name, queue in resources(synthesized.plain, "AWS::SQS::Queue").items():
+        policy = queue.get("RedrivePolicy")
+        target = named(policy["deadLetterTargetArn"]) if policy else None
+        found[name.removeprefix("Queues")[:-8]] = (target, policy["maxReceiveCount"]) if policy else None
+    assert found == {
+        "Park": ("QueuesDeadLetters", 1),
+        "Timer": ("QueuesUndelivered", 1000),
+        "Pooldefault": ("QueuesUndelivered", 1000),
+        "Poolpdf": ("QueuesUndelivered", 1000),
+        "DeadLetters": None,
+        "Undelivered": None,
+    }
+
+
+def test_the_stream_wakes_the_advancer_within_bounds(synthesized: Synthesized) -> None:
+    found = mapping(synthesized.plain, "StateTable.StreamArn")
+    assert found["StartingPosition"] == "TRIM_HORIZON"
+    assert found["BisectBatchOnFunctionError"] is True
+    assert found["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert found["MaximumRetryAttempts"] == 10
+    assert found["MaximumRecordAgeInSeconds"] == 6 * 3600
+    assert named(found["DestinationConfig"]["OnFailure"]["Destination"]) == "QueuesUndelivered"
+    patterns = [json.loads(one["Pattern"]) for one in found["FilterCriteria"]["Filters"]]
+    assert patterns == [
+        {"dynamodb": {"NewImage": {"wake": {"N": [{"exists": True}]}}}},
+        {
+            "eventName": ["REMOVE"],
+            "userIdentity": {"principalId": ["dynamodb.amazonaws.com"]},
+            "dynamodb": {"Keys": {"sk": {"S": ["meta"]}}},
+        },
+    ]
+
+
+def test_the_gateway_gives_up_after_the_api_does(synthesized: Synthesized) -> None:
+    assert function(synthesized.plain, "Api")["Timeout"] < 30
+
+
+def test_functions_that_send_to_their_own_queue_may(synthesized: Synthesized) -> None:
+    # Lambda's loop detection would end a timer that is put off for the sixteenth time.
+    found = {name: function(synthesized.plain, name).get("RecursiveLoop") for name in ("Timer", "StepPdf", "Advancer")}
+    assert found == {"Timer": "Allow", "StepPdf": "Allow", "Advancer": None}
+
+
+def test_with_snap_start_everything_calls_a_published_version(synthesized: Synthesized) -> None:
+    template = synthesized.full
+    for one in resources(template, "AWS::Lambda::EventSourceMapping").values():
+        assert "Live" in named(one["FunctionName"])
+    assert all(one["SnapStart"] for one in resources(template, "AWS::Lambda::Function").values())
+    sweep = only(template, "AWS::Scheduler::Schedule", "RecurringSweep")
+    assert "Live" in named(sweep["Target"]["Arn"])
+
+
+def test_a_scheduled_start_names_its_time(synthesized: Synthesized) -> None:
+    found = only(synthesized.full, "AWS::Scheduler::Schedule", "RecurringStart")
+    assert (found["ScheduleExpression"], found["ScheduleExpressionTimezone"]) == ("cron(0 3 * * ? *)", "Europe/Berlin")
+    body = json.loads(found["Target"]["Input"])
+    assert body == {"start": {"workflow": "print", "input": "report"}, "scheduled": "<aws.scheduler.scheduled-time>"}
