@@ -51,7 +51,8 @@ class Answers:
         if isinstance(answer, Exception):
             raise answer
         status, body = answer
-        return AWSResponse(request.url, status, {"Content-Type": "application/json"}, Body(json.dumps(body).encode()))
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return AWSResponse(request.url, status, {}, Body(data))
 
 
 def error(code: str, status: int = 400, **more: Any) -> tuple[int, dict[str, Any]]:

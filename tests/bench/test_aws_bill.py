@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from bench import aws_prices as prices
 from bench.aws_bill import Bill, dollars, seconds
 from bench.aws_cases import Cases
 from bench.aws_lines import Line, idle_month, kept, per_million
+from bench.bed import ROOT
 
 MEMORY = {"step": 256, "advancer": 512}
 
@@ -84,3 +86,11 @@ def test_a_million_is_the_sum_of_its_parts() -> None:
 )
 def test_a_target_is_the_most_that_a_figure_may_be(value: float, target: float | None, met: Any) -> None:
     assert Line("a figure", value, "", target).met is met
+
+
+def test_the_alarms_that_are_charged_are_those_of_the_stack() -> None:
+    stack = (ROOT / "tests" / "infra" / "stack.txt").read_text()
+    alarms = re.findall(r'^(\w+)\.Type = "AWS::CloudWatch::Alarm"', stack, re.M)
+    found = [re.findall(rf"^{one}\.Properties\.Metrics\.\d+\.MetricStat\.Stat ", stack, re.M) for one in alarms]
+    functions = stack.count('.Type = "AWS::Lambda::Function"')
+    assert sum(len(metrics) or 1 for metrics in found) == prices.ALARMED + prices.ALARMED_BY_FUNCTION * functions

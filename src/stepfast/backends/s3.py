@@ -47,9 +47,13 @@ class S3Blobs:
             try:
                 data: bytes = self._client().get_object(Bucket=self._bucket, Key=key)["Body"].read()
             except ClientError as error:
-                if code_of(error) != "NoSuchKey":
-                    raise
-                raise self._lost(f"has lost the value {key}") from error
+                if code_of(error) == "NoSuchKey":
+                    raise self._lost(f"has lost the value {key}") from error
+                if code_of(error) == "AccessDenied":  # also for a missing object, unless the role may list
+                    raise self._lost(
+                        f"does not give the value {key}: the role may not read it, or it is gone"
+                    ) from error
+                raise
         if f"sha256/{hashlib.sha256(data).hexdigest()}" != key:
             raise self._lost(f"holds another value than was put under {key}")
         return data

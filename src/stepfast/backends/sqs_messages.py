@@ -47,7 +47,7 @@ def posted_in(body: str) -> Posted:
         version = told["v"]
         if not isinstance(version, int) or version > VERSION:
             raise ForeignMessage(
-                f"the message was sent by a newer stepfast (version {version!r}, this one knows {VERSION}): "
+                f"the message was sent by a newer stepfast (this one knows version {VERSION}): "
                 "deploy that version here, too"
             )
         message = Message(

@@ -16,7 +16,7 @@ from stepfast.http.auth import Authenticator
 from stepfast.http.page import Page
 from stepfast.http.problems import Rejected
 from stepfast.http.serving import is_loopback
-from stepfast.testing.cloud.deployment import HEALTH
+from stepfast.testing.cloud.deployment import OPEN
 from stepfast.testing.cloud.redrive import MoveTask
 from stepfast.testing.served.cloud import ServedCloud
 
@@ -45,7 +45,7 @@ class Front:
             auth.admit_local(headers)
         if self._page.has(event):
             return self._page.answer(event)
-        if self._keys is not None and path != HEALTH:
+        if self._keys is not None and path not in OPEN:
             self._keys.admit(headers)
         if path == CONSOLE or path.startswith(f"{CONSOLE}/"):
             return self._console(event)
