@@ -79,7 +79,7 @@ def test_a_body_of_someone_else_is_refused_and_not_told(body: str) -> None:
 
 
 def test_a_body_of_a_newer_stepfast_is_refused_and_one_with_more_in_it_read() -> None:
-    with pytest.raises(ForeignMessage, match="newer stepfast.*version 2.*deploy"):
+    with pytest.raises(ForeignMessage, match="newer stepfast.*deploy"):
         posted_in(json.dumps(OURS | {"v": 2}))
     assert posted_in(json.dumps(OURS | {"later": 1})).message == STEP
 
