@@ -6,13 +6,17 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from stepfast.backends.sqlite_file import VERSION, SqliteFile, Transaction
+from stepfast.backends.sqlite import SqliteBackend
+from stepfast.backends.sqlite_file import SCHEMA, VERSION, SqliteFile, Transaction
 from stepfast.errors import StartupError, Unavailable
+from tests.contract.clock import FixedClock
 
 
 def put(tx: Transaction, id: str) -> None:
@@ -141,3 +145,32 @@ def test_reading_a_file_that_breaks_is_unavailable(tmp_path: Path) -> None:
         db.execute("SELECT * FROM missing")
     assert held(file) == []
     file.close()
+
+
+def test_a_file_of_the_first_schema_is_read_and_goes_on(tmp_path: Path) -> None:
+    """Executions of version 0.1's files had no time of resume, and their records a column of changes."""
+    first = SCHEMA.replace(",\n    resumed_at REAL", "").replace(
+        "attempts TEXT, PRIMARY", "attempts TEXT, changed, PRIMARY"
+    )
+    old = sqlite3.connect(tmp_path / "old.db", isolation_level=None)
+    old.executescript(
+        f"{first} CREATE INDEX changed_since ON commands (execution_id, changed); PRAGMA user_version = 1;"
+    )
+    old.execute(
+        "INSERT INTO executions (execution_id, workflow, status, generation, input, created_at) "
+        "VALUES ('one', 'w', 'RUNNING', 0, 'null', 1000.0)"
+    )
+    old.execute(
+        "INSERT INTO commands (execution_id, id, kind, name, status, generation, revision, attempt, interrupted, changed) "
+        "VALUES ('one', 'pay', 'step', 'pay', 'SUCCEEDED', 0, 2, 1, 0, 7)"
+    )
+    old.close()
+    backend = SqliteBackend(SqliteFile(tmp_path / "old.db"), FixedClock())
+    loaded = asyncio.run(backend.load("one"))
+    assert loaded is not None
+    assert loaded.execution.resumed_at is None
+    assert loaded.records["pay"].revision == 2
+    assert asyncio.run(backend.put_record("one", replace(loaded.records["pay"], revision=3), wake=False))
+    backend.close()
+    with closing(sqlite3.connect(tmp_path / "old.db")) as file:
+        assert file.execute("PRAGMA user_version").fetchone() == (VERSION,)
