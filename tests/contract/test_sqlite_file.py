@@ -161,7 +161,8 @@ def test_a_file_of_the_first_schema_is_read_and_goes_on(tmp_path: Path) -> None:
         "VALUES ('one', 'w', 'RUNNING', 0, 'null', 1000.0)"
     )
     old.execute(
-        "INSERT INTO commands (execution_id, id, kind, name, status, generation, revision, attempt, interrupted, changed) "
+        "INSERT INTO commands "
+        "(execution_id, id, kind, name, status, generation, revision, attempt, interrupted, changed) "
         "VALUES ('one', 'pay', 'step', 'pay', 'SUCCEEDED', 0, 2, 1, 0, 7)"
     )
     old.close()
