@@ -399,7 +399,7 @@ class Scripted:
         return {"statusCode": status, "headers": headers, "body": body}
 
 
-@pytest.mark.parametrize("status", [429, 502, 503, 504])
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_servers_that_are_away_are_asked_again(api: Api, status: int) -> None:
     scripted = Scripted(api.handler, (status, {}, "<html>"), (status, {"Retry-After": "0"}, ""))
     with served(scripted) as url, Client(url) as client:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+import secrets
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -151,7 +152,7 @@ class DynamoStore:
         now = self._clock.now()
         input = await self._inputs.place(execution, now)
         keys = listing_keys(execution.execution_id, execution.status, execution.created_at, self._shards)
-        item = self._texts.fit(items.meta_item(execution, input, keys, now))
+        item = self._texts.fit(items.meta_item(execution, input, keys, now)) | {"by": text(secrets.token_hex(8))}
         found = await self._table.put(item, ABSENT)
         if found is None or same(found, item):
             return execution

@@ -6,7 +6,7 @@ would hold nothing are left out.
 | item | sk | attributes |
 |---|---|---|
 | meta | `meta` | stat gen flow input output error causes labels made ended resumed, list_pk list_sk, expires, wake; \
-born, reopened and cut (below) |
+by, born, reopened and cut (below) |
 | input above 2 KB | `input#<digest>` | input |
 | command | `c#<command id>` | rev gen stat kind name tries cuts token lease due input output error first began \
 ended then signal past, wake; id where the key is too short for it |
@@ -14,7 +14,8 @@ ended then signal past, wake; id where the key is too short for it |
 | signal | `s#<signal id>` | name payload received, wake |
 | history | `z#<generation>#<n>` | time type command details |
 
-A meta's `born` is when it was put: an item that was written long before is an earlier execution's of the same id.
+A meta's `by` is drawn by who put it, so that of two equal starts at one instant only one takes it for its own.
+Its `born` is when it was put: an item that was written long before is an earlier execution's of the same id.
 Its `reopened` and `cut` say how many records the last rewind re-opened and which cursor it wrote, so that a read
 in the middle of that transaction is noticed. Failures are JSON lists of class, message, step and traceback;
 a value that is a map where a text is expected says where the text is.

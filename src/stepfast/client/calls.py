@@ -80,7 +80,7 @@ class Calls:
                 failure: StepfastError = Unreachable(self.url, _why(error), doubtful)
                 failure.__cause__ = error
             else:
-                if response.status_code not in AGAIN:
+                if not _passes(response):
                     return _answer(response, settled if doubtful else ())
                 doubtful = doubtful or response.status_code != 429
                 failure = error_of(response)
@@ -91,6 +91,12 @@ class Calls:
             time.sleep(pause)
             timeout = min(self._timeout, max(1.0, left))
         raise AssertionError("unreachable")
+
+
+def _passes(response: httpx.Response) -> bool:
+    """True for what may be gone at the next try; a 500 that is no problem document is a gateway's, not ours."""
+    gateways = response.status_code == 500 and "problem" not in response.headers.get("content-type", "")
+    return response.status_code in AGAIN or gateways
 
 
 def _answer(response: httpx.Response, settled: tuple[str, ...]) -> Answer:
