@@ -49,7 +49,8 @@ check: lint
 
 # The tests of the deployed stack share one emulator, so they run by themselves.
 test: lint
-	$(BIN)/python -m pytest -n $(JOBS) --ignore=tests/e2e
+	$(BIN)/python -m pytest -n $(JOBS) --ignore=tests/e2e --ignore=tests/browser
+	$(BIN)/python -m pytest -n $(JOBS) tests/browser
 	$(MAKE) e2e
 
 soak: .venv/ready
