@@ -26,7 +26,13 @@ class Versions(Embedded):
         """Starts it with the old code and lets it run until it waits."""
         self.reopen(old)
         self.start(old.name, input)
-        until(lambda: waits_for in self.waiting())
+        until(lambda: waits_for in self.waiting() and (waits_for != ":timer" or self.is_sent(waits_for)))
+
+    def is_sent(self, id: str) -> bool:
+        """Whether a message for the command is under way: a timer in flight is one that was sent."""
+        backend = self.runtime._backend
+        backend.flush()
+        return any(one.delivery.message.command_id == id for one in backend.outstanding()[0])
 
     def waiting(self) -> list[str]:
         """Ids of the commands that the deployed code waits for."""
