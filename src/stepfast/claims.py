@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 
+from stepfast.codec import digest
 from stepfast.errors import StepInterrupted
 from stepfast.model import Chained, Execution, Failure, Record, close_attempt
 from stepfast.replay import Command
@@ -14,6 +15,11 @@ LEASE_MARGIN = 10.0
 """Seconds a lease outlives the step's timeout: time to record the outcome, and clock skew."""
 MAX_INTERRUPTED = 10
 """Attempts of one step that may be cut off by dying workers before the step fails."""
+
+
+def idempotency_key(execution_id: str, id: str, input: str) -> str:
+    """What a step hands to a service, so that it does its work once: the same in every attempt on this input."""
+    return f"{execution_id}-{digest(f'{execution_id}/{id}/{input}')}"
 
 
 def end_of_chain(records: Mapping[str, Record], generation: int, id: str) -> tuple[str, Chained | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from stepfast.failure import causes_of, failure_of
+from stepfast.figures import tallies_of
 from stepfast.model import Execution, Message
 from stepfast.ports import Clock, Queue, Store
 from stepfast.replay import Replay
@@ -17,15 +18,15 @@ async def finish(store: Store, queue: Queue, clock: Clock, execution: Execution,
     execution still running, which is harmless, and never a failure without its dead letter.
     """
     if replay.error is None:
-        return await store.finish(replace(execution, status="SUCCEEDED", result=replay.result, ended_at=clock.now()))
+        ended = replace(execution, status="SUCCEEDED", result=replay.result, ended_at=clock.now())
+        return await store.finish(ended, tallies_of(ended, replay.records.values()))
     park = Message("park", execution.execution_id, "", execution.generation)
     await queue.send([(park, None)])
-    return await store.finish(
-        replace(
-            execution,
-            status="FAILED",
-            error=failure_of(replay),
-            causes=causes_of(replay),
-            ended_at=clock.now(),
-        )
+    ended = replace(
+        execution,
+        status="FAILED",
+        error=failure_of(replay),
+        causes=causes_of(replay),
+        ended_at=clock.now(),
     )
+    return await store.finish(ended, tallies_of(ended, replay.records.values()))

@@ -21,7 +21,9 @@ from stepfast.errors import (
     Unavailable,
     WrongStatus,
 )
+from stepfast.figures import Tallies, tallies_of
 from stepfast.history import history_of
+from stepfast.listing import FaultGroup, fits, groups_of
 from stepfast.model import Event, Execution, Record, Signal, Snapshot
 from stepfast.ports import Clock, Page, Query, Store
 from stepfast.registry import Registry
@@ -33,6 +35,8 @@ log = logging.getLogger(__name__)
 
 EXECUTION_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 SWEEP_BATCH = 200
+OTHERS = "others"
+"""The cursor of the page after the execution whose id is all of the prefix, where a page takes one alone."""
 T = TypeVar("T")
 
 
@@ -118,9 +122,47 @@ class Operations:
         snapshot = await self.load(execution_id)
         return history_of(snapshot, await self._store.history(execution_id))
 
+    async def read_many(self, execution_ids: Sequence[str]) -> list[Execution]:
+        """Those of the executions that exist, in the order asked for, each once, without input and result."""
+        held = {one.execution_id: one for one in await self._store.read_many(execution_ids)}
+        return [held[id] for id in dict.fromkeys(execution_ids) if id in held]
+
     async def page(self, query: Query) -> Page:
-        """Executions, newest first; InvalidRequest for a cursor that is not ours."""
-        return await self._store.page(query)
+        """Executions, newest first; InvalidRequest for a cursor that is not ours.
+
+        The one whose id is all of the prefix comes before the others, whenever it was started.
+        """
+        if not query.prefix or query.cursor not in (None, OTHERS):
+            return await self._store.page(query)
+        whole = None if query.cursor == OTHERS else await self._whole(query)
+        query = replace(query, cursor=None)
+        if whole is None:
+            return await self._store.page(query)
+        if query.limit == 1:
+            return Page((whole,), OTHERS)
+        others = await self._store.page(replace(query, limit=query.limit - 1))
+        return Page((whole, *others.executions), others.next)
+
+    async def _whole(self, query: Query) -> Execution | None:
+        """The execution of this very id, if the query's filters take it."""
+        if query.values:
+            found = await self._store.read(query.prefix)
+        else:
+            found = next(iter(await self._store.read_many([query.prefix])), None)
+        return found if found is not None and fits(query, found) else None
+
+    async def fault_groups(self, workflow: str | None, limit: int) -> tuple[list[FaultGroup], bool]:
+        """FAILED executions in groups, and False if there are more than the `limit` that were looked at."""
+        faults, complete = await self._store.faults(workflow, limit)
+        return groups_of(faults), complete
+
+    def now(self) -> float:
+        """Seconds since the epoch, UTC, by the clock of the engine."""
+        return self._clock.now()
+
+    async def figures(self, workflow: str, since: int, until: int) -> Mapping[int, Tallies]:
+        """What was counted as executions of a workflow ended, by hour since the epoch; until is not included."""
+        return await self._store.figures(workflow, since, until)
 
     def replay(self, snapshot: Snapshot) -> Replay | None:
         """The execution's code run against its records, closed; None where it is not deployed."""
@@ -196,7 +238,8 @@ class Operations:
                 )
             now = self._clock.now()
             ended = replace(execution, status="CANCELLED", ended_at=now)
-            if await self._store.cancel(ended, self._cancelled(snapshot, now)):
+            tallies = tallies_of(ended, snapshot.records.values())
+            if await self._store.cancel(ended, self._cancelled(snapshot, now), tallies):
                 return ended
 
     def _cancelled(self, snapshot: Snapshot, now: float) -> list[Record]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from stepfast.figures import NOTHING, Tallies
 from stepfast.model import Cursor, Event, Execution, ExecutionStatus, Message, Record, Signal, Snapshot
 
 
@@ -19,6 +20,8 @@ class Query:
     """Which executions to list: newest first, by (created_at, execution_id).
 
     since is inclusive, until is not. `cursor` is a page's own `next`, opaque to callers.
+    prefix: ids that begin with it and go on; who wants the one that is all of it reads that.
+    values: False has executions without their input ("") and result (None), which are then not read.
     """
 
     workflow: str | None = None
@@ -28,12 +31,29 @@ class Query:
     until: float | None = None
     limit: int = 50
     cursor: str | None = None
+    prefix: str = ""
+    values: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
     executions: tuple[Execution, ...]
     next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is known of a FAILED execution without reading it; step: None where the workflow's own code failed.
+
+    step, error: both None also where nothing tells; a very long class name may be cut.
+    """
+
+    execution_id: str
+    workflow: str
+    created_at: float
+    step: str | None
+    error: str | None
+    generation: int
 
 
 class Store(Protocol):
@@ -48,6 +68,9 @@ class Store(Protocol):
     async def read(self, execution_id: str) -> Execution | None:
         """The meta item alone."""
 
+    async def read_many(self, execution_ids: Sequence[str]) -> list[Execution]:
+        """Those of the executions that exist, in any order, without their input ("") and result (None)."""
+
     async def load(self, execution_id: str, since: int = 0) -> Snapshot | None:
         """All items of an execution. Records may be older than the cursor read with them.
 
@@ -57,10 +80,18 @@ class Store(Protocol):
     async def peek(self, execution_id: str, command_id: str) -> tuple[Execution, Record | None] | None:
         """The meta item and one record."""
 
-    async def put_record(self, execution_id: str, record: Record, *, wake: bool, end: Execution | None = None) -> bool:
+    async def put_record(
+        self,
+        execution_id: str,
+        record: Record,
+        *,
+        wake: bool,
+        end: Execution | None = None,
+        tallies: Tallies = NOTHING,
+    ) -> bool:
         """Writes a record if the stored one has the revision before it (none stored: revision 1).
 
-        end: written as `finish` does once the record is, in the same transaction or right after it.
+        end, tallies: written as `finish` does once the record is, in the same transaction or right after it.
         """
 
     async def put_cursor(
@@ -72,11 +103,15 @@ class Store(Protocol):
         (rule 2). Messages may be sent even though the cursor is refused.
         """
 
-    async def finish(self, execution: Execution) -> bool:
-        """Writes an end if the stored execution is RUNNING in the same generation (rule 10)."""
+    async def finish(self, execution: Execution, tallies: Tallies = NOTHING) -> bool:
+        """Writes an end if the stored execution is RUNNING in the same generation (rule 10).
 
-    async def cancel(self, execution: Execution, records: Sequence[Record]) -> bool:
-        """Writes CANCELLED if the execution is RUNNING in this generation, with the records.
+        tallies: added to the workflow's figures once the end is written; where that takes a write of its own, a
+        crash in between leaves them out.
+        """
+
+    async def cancel(self, execution: Execution, records: Sequence[Record], tallies: Tallies = NOTHING) -> bool:
+        """Writes CANCELLED if the execution is RUNNING in this generation, with the records; tallies as `finish`.
 
         Each of the records is written under put_record's condition, all of it or nothing (rule 12).
         """
@@ -98,6 +133,15 @@ class Store(Protocol):
 
     async def page(self, query: Query) -> Page:
         """A page of executions; InvalidRequest for a cursor that is not ours."""
+
+    async def faults(self, workflow: str | None, limit: int) -> tuple[Sequence[Fault], bool]:
+        """At most `limit` FAILED executions, the most recently started, and False if there are more.
+
+        A store in parts may take the most recent of each part.
+        """
+
+    async def figures(self, workflow: str, since: int, until: int) -> Mapping[int, Tallies]:
+        """What was counted as executions of a workflow ended, by hour since the epoch; until is not included."""
 
     async def idle(self, limit: int, after: str = "") -> tuple[Sequence[str], str]:
         """Ids of RUNNING executions that nothing is under way for, and the position to go on from.

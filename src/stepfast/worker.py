@@ -11,8 +11,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from stepfast.claims import LEASE_MARGIN, busy_until, chained_record, claim_of, end_of_chain
-from stepfast.codec import digest
+from stepfast.claims import LEASE_MARGIN, busy_until, chained_record, claim_of, end_of_chain, idempotency_key
 from stepfast.context import StepContext
 from stepfast.errors import (
     InvalidRequest,
@@ -23,6 +22,7 @@ from stepfast.errors import (
     Unavailable,
 )
 from stepfast.failure import describe_error
+from stepfast.figures import NOTHING, tallies_of
 from stepfast.finish import finish
 from stepfast.live import Live, LiveReplays
 from stepfast.model import Chained, Execution, Message, Record, close_attempt
@@ -307,9 +307,11 @@ class Worker:
         The step has run: giving up here would run it again, or fail it if it may run only once.
         """
         pause = 0.05
+        tallies = tallies_of(end, run.replay.records.values()) if end and run.replay else NOTHING
+        id = run.execution.execution_id
         while True:
             try:
-                return await self._store.put_record(run.execution.execution_id, outcome, wake=wake, end=end)
+                return await self._store.put_record(id, outcome, wake=wake, end=end, tallies=tallies)
             except Unavailable:
                 if self._clock.now() + pause > (run.record.lease or 0.0):
                     raise
@@ -329,7 +331,7 @@ class Worker:
             generation=record.generation,
             deadline_at=(record.started_at or extended) + step.timeout,
             beat=pulse.beat,
-            make_key=lambda: _idempotency_key(run.execution.execution_id, command.id, input),
+            make_key=lambda: idempotency_key(run.execution.execution_id, command.id, input),
         )
 
         async def watch(alive: bool) -> str | None:
@@ -385,7 +387,3 @@ class Worker:
             return replace(record, status="FAILED", error=failure, ended_at=now)
         record = close_attempt(record, now, failure, now + delay)
         return replace(record, status="RETRYING", error=failure, due=now + delay)
-
-
-def _idempotency_key(execution_id: str, id: str, input: str) -> str:
-    return f"{execution_id}-{digest(f'{execution_id}/{id}/{input}')}"

@@ -199,4 +199,4 @@ def test_the_table_is_as_the_stack_is_to_make_it() -> None:
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["StreamSpecification"] == {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
     (index,) = table["GlobalSecondaryIndexes"]
-    assert index["Projection"] == {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["flow", "labels"]}
+    assert index["Projection"] == {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["flow", "labels", "fault"]}

@@ -130,6 +130,26 @@ def test_several_blobs_of_a_load_are_each_fetched_once(hooked: Cloud, wire: Wire
     assert {call.operation for call in wire.take()} == {"Query"}
 
 
+def test_without_values_none_is_fetched_but_the_error_is(hooked: Cloud, wire: Wire) -> None:
+    failure = Failure("ValueError", "m" * (LARGE + 1), None, None)
+    ended = {
+        "one": replace(ONE, input=value(5000), status="SUCCEEDED", result=value(LARGE + 1), ended_at=2.0),
+        "two": replace(ONE, execution_id="two", input=value(LARGE + 1), status="FAILED", error=failure, ended_at=2.0),
+    }
+    for one in ended.values():
+        hooked.run(hooked.store.create(replace(one, status="RUNNING", result=None, error=None, ended_at=None)))
+        assert hooked.run(hooked.store.finish(one))
+    expected = {id: replace(one, input="", result=None) for id, one in ended.items()}
+    other = hooked.make_store()
+    wire.take()
+    found = hooked.run(other.read_many(["one", "two", "one", "three"]))
+    assert {one.execution_id: one for one in found} == expected
+    assert [call.operation for call in wire.take()] == ["BatchGetItem", "GetObject"]
+    page = hooked.run(hooked.make_store().page(Query(values=False)))
+    assert page.executions == (expected["two"], expected["one"])
+    assert sorted({call.operation for call in wire.take()}) == ["BatchGetItem", "GetObject", "Query"]
+
+
 def test_a_value_that_somebody_deleted_is_told_with_where_it_was(started: Cloud) -> None:
     assert started.run(started.store.put_record("one", step(output=value(LARGE + 1)), wake=False))
     (key,) = objects()

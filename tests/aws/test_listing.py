@@ -13,7 +13,7 @@ from stepfast.backends import dynamodb_listing
 from stepfast.backends.dynamodb_listing import listing_keys, shard_of
 from stepfast.backends.dynamodb_values import text
 from stepfast.errors import InvalidRequest
-from stepfast.model import Execution
+from stepfast.model import Execution, Failure
 from stepfast.ports import Page, Query
 from tests.aws.cloud import TABLE, Cloud, shared_client
 from tests.aws.wire import Wire
@@ -147,6 +147,102 @@ def test_executions_are_spread_evenly_and_the_same_way_everywhere() -> None:
 def test_a_cursor_from_elsewhere_is_refused(cloud: Cloud, cursor: str) -> None:
     with pytest.raises(InvalidRequest, match="not one that a page gave"):
         cloud.run(cloud.store.page(Query(cursor=cursor)))
+
+
+# -- by prefix, and what has failed -----------------------------------------------------------------------
+
+
+def test_ids_that_begin_alike_are_found_over_all_shards_and_statuses(cloud: Cloud) -> None:
+    made = some(40)
+    store = store_all(cloud, made)
+    for one in made[::3]:
+        cloud.run(store.finish(replace(one, status="SUCCEEDED", result="1", ended_at=2000.0)))
+    prefix = made[7].execution_id[:2]
+    expected = [one.execution_id for one in made if one.execution_id.startswith(prefix)]
+    assert 1 < len(expected) < len(made)
+    assert ids(pages(cloud, store, Query(prefix=prefix, limit=2))) == expected
+    of_one = [one.execution_id for one in made if one.execution_id.startswith(prefix) and one.workflow == "w1"]
+    assert ids(pages(cloud, store, Query(prefix=prefix, workflow="w1"))) == of_one
+
+
+def test_a_rare_prefix_is_looked_for_so_far_and_further_on_the_next_page(
+    hooked: Cloud, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dynamodb_listing, "FILTERED", 2)
+    made = some(50)
+    oldest = replace(made[-1], execution_id="rare")
+    store = store_all(hooked, [*made[:-1], oldest], shards=2)
+    found = pages(hooked, store, Query(status="RUNNING", prefix="ra"))
+    assert ids(found) == ["rare"]
+    assert len(found) > 1
+
+
+def failed_all(cloud: Cloud, made: list[Execution], shards: int = 4) -> Any:
+    store = store_all(cloud, made, shards)
+    for number, one in enumerate(made):
+        error = Failure(("KeyError", "OSError")[number % 2], "down", "pay", "Traceback …")
+        cloud.run(store.finish(replace(one, status="FAILED", error=error, ended_at=2000.0)))
+    return store
+
+
+@pytest.mark.parametrize("limit", [1, 3, 4, 5, 29, 30, 31, 1000])
+def test_faults_are_those_of_all_shards_and_more_are_noticed(cloud: Cloud, limit: int) -> None:
+    made = some(30)
+    store = failed_all(cloud, made)
+    found, complete = cloud.run(store.faults(None, limit))
+    assert complete is (limit >= 30)
+    assert len(found) == len({one.execution_id for one in found}) == min(limit, 30)
+    if complete:
+        assert [one.execution_id for one in found] == [one.execution_id for one in made]
+        assert [one.created_at for one in found] == [one.created_at for one in made]
+        assert {(one.step, one.error, one.generation) for one in found} == {
+            ("pay", "KeyError", 0),
+            ("pay", "OSError", 0),
+        }
+
+
+def test_faults_of_a_workflow_are_chosen_among_those_looked_at(cloud: Cloud) -> None:
+    made = some(30)
+    store = failed_all(cloud, made)
+    found, complete = cloud.run(store.faults("w1", 30))
+    assert ([one.execution_id for one in found], complete) == (
+        [one.execution_id for one in made if one.workflow == "w1"],
+        True,
+    )
+    found, complete = cloud.run(store.faults("w1", 9))
+    assert 0 < len(found) <= 9
+    assert {one.workflow for one in found} == {"w1"}
+    assert not complete
+
+
+def test_faults_are_read_from_the_index_alone_and_no_more_entries_than_asked_for(hooked: Cloud, wire: Wire) -> None:
+    store = failed_all(hooked, some(30), shards=2)
+    wire.take()
+    hooked.run(store.faults(None, 9))
+    calls = wire.take()
+    assert {call.operation for call in calls} == {"Query"}
+    assert {call.params["IndexName"] for call in calls} == {"listing"}
+    assert sum(call.params["Limit"] for call in calls) == 10
+
+
+def test_an_entry_from_before_there_were_faults_is_one_that_nothing_is_known_of(cloud: Cloud) -> None:
+    made = some(1)
+    store = failed_all(cloud, made)
+    item = cloud.item(made[0].execution_id, "meta")
+    assert item.pop("fault")
+    shared_client("dynamodb").put_item(TableName=TABLE, Item=item)
+    ((found,), _) = cloud.run(store.faults(None, 10))
+    assert (found.execution_id, found.step, found.error) == (made[0].execution_id, None, None)
+
+
+def test_very_long_names_are_cut_in_the_index_alone(cloud: Cloud) -> None:
+    made = some(1)[0]
+    store = store_all(cloud, [made])
+    error = Failure("E" * 500, "down", "s" * 500)
+    cloud.run(store.finish(replace(made, status="FAILED", error=error, ended_at=2000.0)))
+    ((found,), _) = cloud.run(store.faults(None, 10))
+    assert (found.step, found.error) == ("s" * 200, "E" * 200)
+    assert cloud.run(store.read(made.execution_id)).error == error
 
 
 # -- the sweep -------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from stepfast.ports import Query
 from tests.aws.cloud import Cloud
 from tests.properties.test_store_machine import EVENTS, FAILURE, JSON, LABELS, OFF, RECORDS, TEXTS
 
-IDS = st.sampled_from(["a", "b"])
+IDS = st.sampled_from(["a", "ab"])
 
 
 def plausible(value: Any) -> Any:
@@ -93,7 +93,7 @@ class BothStores(RuleBasedStateMachine):
 
     @initialize(labels=LABELS)
     def begin(self, labels: dict[str, str]) -> None:
-        for id in ("a", "b"):
+        for id in ("a", "ab"):
             self.both("create", Execution(id, "w", "1", self.cloud.clock.time, labels=labels))
 
     @rule(id=IDS, workflow=st.sampled_from(["w", "v"]), input=JSON)
@@ -157,9 +157,15 @@ class BothStores(RuleBasedStateMachine):
         status=st.none() | st.sampled_from(["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]),
         labels=LABELS,
         since=st.none() | st.floats(900, 2000),
+        prefix=st.sampled_from(["", "", "a", "ab", "b"]),
+        values=st.booleans(),
     )
-    def page(self, workflow: Any, status: Any, labels: Any, since: Any) -> None:
-        self.both("page", Query(workflow, status, labels, since))
+    def page(self, workflow: Any, status: Any, labels: Any, since: Any, prefix: str, values: bool) -> None:
+        self.both("page", Query(workflow, status, labels, since, prefix=prefix, values=values))
+
+    @rule(workflow=st.none() | st.sampled_from(["w", "v"]))
+    def faults(self, workflow: str | None) -> None:
+        self.both("faults", workflow, 10)
 
     @rule(seconds=st.floats(0, 100))
     def time_passes(self, seconds: float) -> None:
@@ -167,7 +173,7 @@ class BothStores(RuleBasedStateMachine):
 
     @invariant()
     def everything_is_the_same(self) -> None:
-        for id in ("a", "b", "c"):
+        for id in ("a", "ab", "c"):
             expected = self.stored(id)
             found = asyncio.run(self.cloud.store.load(id))
             assert (found is None) is (expected is None)
@@ -175,6 +181,7 @@ class BothStores(RuleBasedStateMachine):
                 assert found == replace(expected, mark=0, signals=found.signals)
                 assert sorted(found.signals, key=str) == sorted(expected.signals, key=str)
         self.both("read", "a")
+        self.both("read_many", ["a"])
         self.both("peek", "a", "pay")
         self.both("history", "a")
 

@@ -128,6 +128,8 @@ def test_list_shows_and_filters(cli: Any, api: Api) -> None:
     assert [one["execution_id"] for one in parsed(cli("list", "--json", "--label", "n=1"))["executions"]] == ["e1"]
     assert [one["execution_id"] for one in parsed(cli("list", "--json", "--status", "running"))["executions"]] == ["w"]
     assert parsed(cli("list", "--json", "--workflow", "echo", "--since", "2100-01-01"))["executions"] == []
+    assert [one["execution_id"] for one in parsed(cli("list", "--json", "--prefix", "e1"))["executions"]] == ["e1"]
+    assert cli("list", "--prefix", "x").stdout == "no executions\n"
     page = parsed(cli("list", "--json", "--limit", "2"))
     rest = parsed(cli("list", "--json", "--cursor", page["next"]))
     assert [one["execution_id"] for one in rest["executions"]] == ["e1", "e0"]
@@ -211,7 +213,13 @@ def test_dead_letters_are_listed_and_replayed(cli: Any, api: Api) -> None:
     assert "ConnectionError: no [bold]way[/bold] to Ada\\x1b[2J\\nsecond line" in " ".join(text.split())
     found = parsed(cli("dead-letters", "list", "--json", "--error", "ConnectionError"))
     assert [one["execution_id"] for one in found["dead_letters"]] == ["d", "c", "b", "a"]
+    assert cli("dead-letters", "list", "--step", "").stdout == "no dead letters\n"
+    (line,) = cli("dead-letters", "groups").stdout.splitlines()[1:]
+    assert line.split()[:6] == ["4", "fragile-flow", "fragile", "ConnectionError", "0", "d"]
+    assert cli("dead-letters", "groups", "--workflow", "echo").stdout == "no dead letters\n"
+    assert parsed(cli("dead-letters", "groups", "--json"))["complete"] is True
     mended.set()
+    assert cli("dead-letters", "replay", "--step", "").stdout == "no dead letters\n"
     result = cli("dead-letters", "replay", "a", "nobody", code=2)
     assert result.stdout == "resumed a\n"
     assert parsed(cli("dead-letters", "replay", "b", "--json"))["resumed"] == 1

@@ -84,6 +84,15 @@ def test_a_new_project_passes_its_test_and_runs(project: Path) -> None:
         assert (project / ".stepfast" / "dev.db").exists()
 
 
+@pytest.mark.slow
+def test_a_new_project_installs_as_its_readme_says(project: Path, tmp_path: Path) -> None:
+    assert "pip install -e '.[dev]'" in (project / "README.md").read_text()
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(project)]
+    done = subprocess.run(command, text=True, capture_output=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    assert [one.name for one in tmp_path.glob("*.whl")] == ["shop-0.1.0-py3-none-any.whl"]
+
+
 def test_init_overwrites_nothing(project: Path) -> None:
     (project / "README.md").write_text("mine")
     refused = run("init", str(project), cwd=project, code=2)

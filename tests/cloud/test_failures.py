@@ -59,7 +59,7 @@ def test_a_resume_by_hand_makes_the_dead_letter_meaningless(cloud: MotoCloud) ->
 
 
 def test_a_redrive_of_several_copies_resumes_once(make_cloud: MakeCloud) -> None:
-    cloud = make_cloud(seed=4, rules=Rules(duplicates=0.7))
+    cloud = make_cloud(rules=Rules(duplicates=1.0))
     cloud.fail(deliver, times=OUTAGE.max_attempts)
     run = cloud.run(delivery, "tea")
     cloud.advance(LATER * 3)

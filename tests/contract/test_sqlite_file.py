@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from stepfast.backends.sqlite import SqliteBackend
-from stepfast.backends.sqlite_file import SCHEMA, VERSION, SqliteFile, Transaction
+from stepfast.backends.sqlite_file import FIGURES, SCHEMA, VERSION, SqliteFile, Transaction
 from stepfast.errors import StartupError, Unavailable
+from stepfast.figures import Tally
 from tests.contract.clock import FixedClock
 
 
@@ -148,9 +149,11 @@ def test_reading_a_file_that_breaks_is_unavailable(tmp_path: Path) -> None:
 
 
 def test_a_file_of_the_first_schema_is_read_and_goes_on(tmp_path: Path) -> None:
-    """Executions of version 0.1's files had no time of resume, and their records a column of changes."""
-    first = SCHEMA.replace(",\n    resumed_at REAL", "").replace(
-        "attempts TEXT, PRIMARY", "attempts TEXT, changed, PRIMARY"
+    """Executions of version 0.1's files had no time of resume, their records a column of changes; none were counted."""
+    first = (
+        SCHEMA.replace(FIGURES, "")
+        .replace(",\n    resumed_at REAL", "")
+        .replace("attempts TEXT, PRIMARY", "attempts TEXT, changed, PRIMARY")
     )
     old = sqlite3.connect(tmp_path / "old.db", isolation_level=None)
     old.executescript(
@@ -172,6 +175,9 @@ def test_a_file_of_the_first_schema_is_read_and_goes_on(tmp_path: Path) -> None:
     assert loaded.execution.resumed_at is None
     assert loaded.records["pay"].revision == 2
     assert asyncio.run(backend.put_record("one", replace(loaded.records["pay"], revision=3), wake=False))
+    ended = replace(loaded.execution, status="CANCELLED", ended_at=3600.0)
+    assert asyncio.run(backend.cancel(ended, [], {"CANCELLED": Tally(1)}))
+    assert asyncio.run(backend.figures("w", 0, 2)) == {1: {"CANCELLED": Tally(1)}}
     backend.close()
     with closing(sqlite3.connect(tmp_path / "old.db")) as file:
         assert file.execute("PRAGMA user_version").fetchone() == (VERSION,)

@@ -9,7 +9,7 @@ import pytest
 
 from stepfast.errors import InvalidRequest
 from stepfast.model import Attempt, Chained, Cursor, Event, Execution, Failure, Record, Signal
-from stepfast.ports import Query
+from stepfast.ports import Fault, Query
 
 ONE = Execution("one", "w", '{"a":1}', 1000.0, labels={"team": "finance", "env": "dev"})
 FAILURE = Failure("ValueError", "down", "pay", "Traceback …")
@@ -313,6 +313,85 @@ def test_pages_are_newest_first_and_hold_each_execution_once(backend: Any, many:
 )
 def test_pages_are_filtered(backend: Any, many: Any, query: Query, expected: list[str]) -> None:
     assert ids(backend.run(many.page(query))) == expected
+
+
+@pytest.mark.parametrize(
+    ("prefix", "expected"),
+    [
+        ("a_1", ["a_1%", "a_10", "a_1-"]),
+        ("a", ["a_1%", "ax1", "a_1", "a_10", "a_1-"]),
+        ("A", ["AB"]),
+        ("a_1%", []),
+        ("z", []),
+        ("\N{MONKEY}", ["\N{MONKEY}x"]),
+    ],
+)
+def test_a_prefix_finds_the_ids_that_begin_with_it_and_go_on(backend: Any, prefix: str, expected: list[str]) -> None:
+    for number, id in enumerate(["a_1-", "a_10", "A", "AB", "a_1", "ax1", "a_1%", "\N{MONKEY}x", "b"]):
+        backend.run(backend.store.create(Execution(id, "w", "1", 1000.0 + number)))
+    assert ids(backend.run(backend.store.page(Query(prefix=prefix)))) == expected
+
+
+def test_pages_of_a_prefix_are_filtered_and_followed_like_others(backend: Any, many: Any) -> None:
+    found: list[str] = []
+    query = Query(workflow="w0", status="FAILED", prefix="e", limit=2)
+    while True:
+        page = backend.run(many.page(query))
+        found += ids(page)
+        if page.next is None:
+            break
+        query = replace(query, cursor=page.next)
+    assert found == ["e20", "e10", "e00"]
+    assert ids(backend.run(many.page(Query(prefix="e1", until=1006.0, labels={"parity": "1"})))) == ["e11"]
+
+
+def test_without_values_everything_else_is_the_same(backend: Any, many: Any) -> None:
+    done = backend.run(many.read("e07"))
+    backend.run(many.finish(replace(done, status="SUCCEEDED", result="[1]", ended_at=2000.0)))
+    whole = backend.run(many.page(Query(limit=100))).executions
+    assert {one.result for one in whole} == {None, "[1]"}
+    expected = tuple(replace(one, input="", result=None) for one in whole)
+    assert backend.run(many.page(Query(limit=100, values=False))).executions == expected
+    asked = ["e07", "nobody", "e20", "e07"]
+    found = backend.run(many.read_many(asked))
+    assert {one.execution_id: one for one in found} == {
+        one.execution_id: one for one in expected if one.execution_id in asked
+    }
+    assert len(found) == 2
+    assert backend.run(many.read_many([])) == []
+
+
+# -- what has failed ------------------------------------------------------------------------------------
+
+
+def test_faults_tell_of_failed_executions_alone_newest_first(backend: Any, many: Any) -> None:
+    found, complete = backend.run(many.faults(None, 10))
+    assert complete
+    assert [one.execution_id for one in found] == ["e20", "e15", "e10", "e05", "e00"]
+    assert found[1] == Fault("e15", "w1", 1007.0, "pay", "ValueError", 0)
+    only, complete = backend.run(many.faults("w1", 10))
+    assert ([one.execution_id for one in only], complete) == (["e15", "e05"], True)
+    assert backend.run(many.faults("none", 10)) == ([], True)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 6])
+def test_no_more_faults_than_asked_for_and_whether_there_are_more(backend: Any, many: Any, limit: int) -> None:
+    found, complete = backend.run(many.faults(None, limit))
+    assert len(found) == min(limit, 5)
+    assert complete is (limit >= 5)
+
+
+def test_a_resumed_execution_is_no_fault_until_it_fails_again(backend: Any, failed: Any) -> None:
+    assert backend.run(failed.rewind(RESUMED, None, [REOPENED], EVENTS))
+    assert backend.run(failed.faults(None, 10)) == ([], True)
+    own = replace(FAILED, generation=1, resumed_at=1002.0, error=Failure("NonDeterministic", "…"))
+    assert backend.run(failed.finish(own))
+    assert backend.run(failed.faults(None, 10)) == ([Fault("one", "w", 1000.0, None, "NonDeterministic", 1)], True)
+
+
+def test_a_failure_without_an_error_is_a_fault_all_the_same(backend: Any, store: Any) -> None:
+    assert backend.run(store.finish(replace(ONE, status="FAILED", ended_at=1001.0)))
+    assert backend.run(store.faults(None, 10)) == ([Fault("one", "w", 1000.0, None, None, 0)], True)
 
 
 @pytest.mark.parametrize("cursor", ["rubbish", "W10=", "bnVsbA==", "é", ""])

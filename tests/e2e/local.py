@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from stepfast.backends.keys import SCOPES, ApiKeys
-from tests.e2e.emulator import Emulator, running
+from tests.e2e.emulator import REGION, Emulator, running
 
 PORT, PLAIN = 4566, "127.0.0.1:4567"
 
@@ -31,7 +31,11 @@ def main() -> None:
         address = emulator.api_url(outputs).replace(emulator.url, f"http://{PLAIN}")
         print(f"export STEPFAST_URL='{address}'")
         print(f"export STEPFAST_API_KEY={new_key(emulator, outputs['TableName'])}")
-        print("then, for example: stepfast list. Ctrl-C ends the emulator, and everything in it is gone.", flush=True)
+        print("then, for example: stepfast list")
+        account = {"AWS_ENDPOINT_URL": f"http://{PLAIN}", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+        told = " ".join(f"{name}={value}" for name, value in {**account, "AWS_REGION": REGION}.items())
+        print(f"more keys: {told} stepfast keys create me --scope read --table {outputs['TableName']}")
+        print("Ctrl-C ends the emulator, and everything in it is gone.", flush=True)
         threading.Event().wait()
 
 

@@ -62,6 +62,12 @@ def test_a_key_may_do_what_its_scopes_say_and_is_told_what_is_missing(deployed: 
         assert repr(scope) in answer.json()["detail"]
 
 
+def test_what_a_step_must_not_do_is_refused(deployed: Deployed) -> None:
+    found = deployed.run("trespass", deployed.outputs["TableName"], "trespass-1")["result"]
+    assert found.pop("read an execution") == "done"
+    assert {name: "Denied" in code for name, code in found.items()} == dict.fromkeys(found, True), found
+
+
 def test_keys_are_made_listed_and_revoked_from_the_command_line(deployed: Deployed) -> None:
     table = deployed.outputs["TableName"]
 

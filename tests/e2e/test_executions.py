@@ -78,6 +78,9 @@ def test_an_outage_fails_the_execution_and_the_api_resumes_it_from_the_step_that
     assert failed["status"] == "FAILED"
     assert failed["error"]["type"] == "ConnectionError"
     assert deployed.attempts("fragile", "break-1") == 3
+    groups = deployed.http.get("/v1/dead-letters/groups", params={"workflow": "break"}).raise_for_status().json()
+    found = [(one["step"], one["error"], one["count"]) for one in groups["groups"]]
+    assert found == [("fragile", "ConnectionError", 1)]
     (deployed.world / "down").unlink()
     assert deployed.http.post("/v1/executions/break-1/resume").is_success
     assert deployed.wait("break-1", "SUCCEEDED")["result"] == "a"
@@ -126,3 +129,15 @@ def test_executions_are_listed_by_status(deployed: Deployed) -> None:
     deployed.run("count", "listed", "list-1")
     page = deployed.http.get("/v1/executions", params={"status": "SUCCEEDED", "workflow": "count"}).json()
     assert "list-1" in [one["execution_id"] for one in page["executions"]]
+
+
+def test_ends_are_counted_and_ids_are_found_by_their_beginning(deployed: Deployed) -> None:
+    deployed.run("count", "counted", "counted-1")
+
+    def counted() -> int:
+        figures = deployed.http.get("/v1/workflows/count/figures").raise_for_status().json()
+        return sum(one["succeeded"] for one in figures["buckets"])
+
+    assert eventually(counted, "the end to be counted") >= 1
+    found = deployed.http.get("/v1/executions", params={"prefix": "counted-", "largest": 0}).raise_for_status().json()
+    assert [(one["execution_id"], one["input"]) for one in found["executions"]] == [("counted-1", None)]

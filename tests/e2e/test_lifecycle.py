@@ -8,9 +8,11 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from stepfast.backends.dynamodb_table import EXPIRES, STREAM_VIEW
 from stepfast.backends.keys import SCOPES, ApiKeys
 from tests.e2e.conftest import NAME, Deployed
 from tests.e2e.emulator import ROOT
@@ -54,6 +56,53 @@ def test_a_new_project_deploys_beside_the_first_and_its_data_outlives_it(deploye
     assert not [one for one in functions if one["FunctionName"].startswith("second-")]
     assert outputs["TableName"] in emulator.client("dynamodb").list_tables()["TableNames"]
     assert deployed.http.get("/v1/executions").status_code == 200
+
+
+WAITING = """
+
+@workflow("wait")
+async def wait(name: str) -> str:
+    return await greet(await signal("who", str)) + f" and {name}"
+"""
+
+
+def test_a_restored_table_takes_the_place_of_the_old_one(deployed: Deployed, tmp_path: Path) -> None:
+    """As docs/deploy.md has it, step by step."""
+    emulator, folder = deployed.emulator, new_project(tmp_path / "third")
+    code = folder / "workflows/hello.py"
+    text = code.read_text().replace("import Retry, step, workflow", "import Retry, signal, step, workflow")
+    code.write_text(text + WAITING)
+    before = emulator.deploy("third", folder, keep=True)
+    key = ApiKeys(emulator.client("dynamodb"), before["TableName"]).create("third", SCOPES, time.time())[1]
+    with emulator.http(before, key) as http:
+        third = replace(deployed, outputs=before, http=http)
+        assert third.run("hello", {"names": ["Ada"]}, "hello-1")["status"] == "SUCCEEDED"
+        assert third.start("wait", "all", "wait-1").status_code == 201
+        stream = restored(emulator.client("dynamodb"), before["TableName"], "third-restored")
+        assert third.start("hello", {"names": ["Bob"]}, "hello-2").status_code == 201
+    settings = folder / "pyproject.toml"
+    settings.write_text(settings.read_text().replace("[tool.stepfast]", f'[tool.stepfast]\ntable_stream = "{stream}"'))
+    after = emulator.deploy("third", folder, keep=True)
+    assert (after["TableName"], after["ApiUrl"]) == ("third-restored", before["ApiUrl"])
+    assert before["TableName"] in emulator.client("dynamodb").list_tables()["TableNames"]
+    with emulator.http(after, key) as http:
+        third = replace(deployed, outputs=after, http=http)
+        assert third.wait("hello-1")["result"] == ["Hello, Ada!"]
+        assert http.get("/v1/executions/hello-2").status_code == 404  # it came after the moment of the restore
+        assert http.post("/v1/executions/wait-1/signals/who", json={"payload": "Cy", "signal_id": "s"}).is_success
+        assert third.wait("wait-1")["result"] == "Hello, Cy! and all"
+    emulator.destroy("third", folder, keep=True)
+    assert "third-restored" in emulator.client("dynamodb").list_tables()["TableNames"]
+
+
+def restored(dynamodb: Any, table: str, name: str) -> str:
+    """A new table as the old one is now, with what a restore leaves out; the ARN of its stream."""
+    dynamodb.restore_table_to_point_in_time(SourceTableName=table, TargetTableName=name, UseLatestRestorableTime=True)
+    stream = {"StreamEnabled": True, "StreamViewType": STREAM_VIEW}
+    dynamodb.update_table(TableName=name, StreamSpecification=stream, DeletionProtectionEnabled=True)
+    dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": EXPIRES})
+    arn: str = dynamodb.describe_table(TableName=name)["Table"]["LatestStreamArn"]
+    return arn
 
 
 def new_project(folder: Path) -> Path:

@@ -101,6 +101,50 @@ def test_large_inputs_and_results_come_back_whole(aws: Aws) -> None:
     assert aws.ask("GET", "/v1/executions/one")[1]["result"] == value
 
 
+def test_a_list_without_values_fetches_none(aws: Aws) -> None:
+    aws.start("echo", "x" * 300_000)
+    aws.start("echo", "y" * 3000, "two")
+    aws.advance("one", "two")
+    handler = aws.build("api")
+    caller = {"lambda": {"scopes": "read"}}
+    with away(aws.clients.s3), away(aws.clients.dynamodb, "GetItem"):
+        answer = handler(http("GET", "/v1/executions", query="largest=0", authorizer=caller))
+        assert answer["statusCode"] == 200
+        for one in json.loads(answer["body"])["executions"]:
+            assert (one["status"], one["omitted"]) == ("SUCCEEDED", {"input": None, "result": None})
+        asked = http("POST", "/v1/executions/statuses", {"execution_ids": ["two", "one"]}, caller)
+        found = json.loads(handler(asked)["body"])["executions"]
+        assert [(one["execution_id"], one["status"]) for one in found] == [("two", "SUCCEEDED"), ("one", "SUCCEEDED")]
+
+
+def test_what_has_not_changed_is_answered_without_a_body(aws: Aws) -> None:
+    aws.start("echo", 1)
+    event = http("GET", "/v1/executions/one", authorizer={"lambda": {"scopes": "read"}})
+    handler = aws.build("api")
+    tag = handler(event)["headers"]["ETag"]
+    event["headers"]["if-none-match"] = tag
+    answer = handler(event)
+    assert (answer["statusCode"], answer["body"], answer["isBase64Encoded"]) == (304, "", False)
+    aws.advance()
+    assert handler(event)["statusCode"] == 200
+
+
+def test_a_value_is_left_out_where_the_answer_would_be_too_large(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    aws.start("echo", "x" * 3000)
+    monkeypatch.setattr(api, "LARGEST", 2500)
+    status, body = aws.ask("GET", "/v1/executions/one")
+    assert (status, body["type"]) == (422, "urn:stepfast:problem:answer-too-large")
+    assert "largest" in body["detail"]
+    status, body = aws.ask("GET", "/v1/executions/one", query="largest=1000")
+    assert (status, body["input"], body["omitted"]) == (200, None, {"input": 3002})
+
+
+def test_asking_how_executions_stand_is_not_logged_as_a_change(aws: Aws, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "stepfast")
+    assert aws.ask("POST", "/v1/executions/statuses", {"execution_ids": ["one"]}) == (200, {"executions": []})
+    assert [one for one in caplog.records if one.name == "stepfast.functions.api"] == []
+
+
 def test_resuming_works_without_any_queue(aws: Aws) -> None:
     aws.start("echo", 1)
     status, body = aws.ask("POST", "/v1/executions/one/resume")

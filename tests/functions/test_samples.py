@@ -38,14 +38,22 @@ API_SAMPLES: dict[str, tuple[tuple[str, ...], int]] = {
     "api-start-base64.json": ((), 201),
     "api-start-iam.json": ((), 201),
     "api-list.json": (STARTED, 200),
+    "api-list-prefix.json": (STARTED, 200),
+    "api-statuses.json": (STARTED, 200),
     "api-show.json": (SHIPPED, 200),
+    "api-show-command.json": (SHIPPED, 200),
+    "api-show-unchanged.json": (STARTED, 304),
     "api-history.json": (SHIPPED, 200),
     "api-signal.json": (STARTED, 202),
     "api-cancel.json": (STARTED, 200),
     "api-resume.json": (STARTED, 409),
     "api-dead-letters.json": (STARTED, 200),
+    "api-dead-letters-by-step.json": (STARTED, 200),
+    "api-dead-letter-groups.json": (STARTED, 200),
     "api-replay.json": (STARTED, 200),
+    "api-replay-by-step.json": (STARTED, 200),
     "api-workflows.json": ((), 200),
+    "api-figures.json": (SHIPPED, 200),
     "api-health.json": ((), 200),
     "api-openapi.json": ((), 200),
 }
@@ -111,12 +119,18 @@ def test_a_request_is_answered(aws: Aws, name: str) -> None:
 def test_the_samples_tell_the_life_of_one_order(aws: Aws) -> None:
     assert json.loads(play(aws, "api-start.json")["body"])["status"] == "RUNNING"
     assert json.loads(play(aws, "api-list.json")["body"])["executions"] == [], "the labels asked for differ"
+    (found,) = json.loads(play(aws, "api-list-prefix.json")["body"])["executions"]
+    assert (found["execution_id"], found["omitted"]) == (ID, {"input": None})
+    (found,) = json.loads(play(aws, "api-statuses.json")["body"])["executions"]
+    assert (found["execution_id"], found["status"]) == (ID, "RUNNING")
     assert play(aws, "stream.json") == {"batchItemFailures": []}
     assert [one["command"] for one in aws.waiting()] == ["charge"]
     assert play(aws, "step.json") == {"batchItemFailures": []}
     shown = json.loads(play(aws, "api-show.json")["body"])
     assert (shown["status"], shown["result"]["status"]) == ("SUCCEEDED", "shipped")
     assert [one["id"] for one in shown["commands"]] == ["charge", "reserve", "ship"]
+    (charge,) = json.loads(play(aws, "api-show-command.json")["body"])["commands"]
+    assert charge == shown["commands"][0]
     assert play(aws, "api-cancel.json")["statusCode"] == 409
 
 
@@ -163,12 +177,15 @@ def test_timers_that_are_due_end_and_others_are_put_off(aws: Aws) -> None:
     assert json.loads(made["Target"]["Input"])["execution"] == json.loads(event["Records"][1]["body"])["execution"]
 
 
-@pytest.mark.parametrize("name", ["timer-scheduled-start.json", "scheduler-start.json"])
-def test_a_scheduled_start_that_comes_twice_starts_once(aws: Aws, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "made_of"),
+    [("timer-scheduled-start.json", "standing-order"), ("scheduler-start.json", "order-fulfilment")],
+)
+def test_a_scheduled_start_that_comes_twice_starts_once(aws: Aws, name: str, made_of: str) -> None:
     play(aws, name)
     aws.clock.time += 2
     play(aws, name)
-    assert aws.execution("order-fulfilment-2026-11-22T150000Z").status == "RUNNING"
+    assert aws.execution(f"{made_of}-2026-11-22T150000Z").status == "RUNNING"
     assert aws.counts.values["ExecutionsStarted", "order-fulfilment"] == [1]
 
 
@@ -182,6 +199,8 @@ def test_a_parked_failure_is_refused_and_a_redriven_one_resumes(
         play(aws, "step.json")
         aws.clock.time += 70
     assert aws.execution(ID).status == "FAILED"
+    (group,) = json.loads(play(aws, "api-dead-letter-groups.json")["body"])["groups"]
+    assert (group["step"], group["count"], group["execution_id"]) == ("charge", 1, ID)
     assert len(failures(play(aws, "park.json"))) == 1
     assert aws.execution(ID).status == "FAILED"
     assert play(aws, "park-redriven.json") == {"batchItemFailures": []}

@@ -26,11 +26,16 @@ ENVIRONMENT = {
 
 
 def test_everything_is_read() -> None:
-    more = {"STEPFAST_RETENTION_DAYS": "7", "STEPFAST_LISTING_SHARDS": "2", "STEPFAST_AUTH": "iam"}
+    more = {
+        "STEPFAST_RETENTION_DAYS": "7",
+        "STEPFAST_LISTING_SHARDS": "2",
+        "STEPFAST_AUTH": "iam",
+        "STEPFAST_LOG_VALUES": "true",
+    }
     found = Settings.from_environment({**ENVIRONMENT, **more, "LAMBDA_TASK_ROOT": "/var/task"}, NEEDS["step"])
     assert (found.table, found.bucket, found.pool, found.region) == ("table", "bucket", "pdf", "eu-central-1")
     assert found.queues["pdf"] == "https://queue/1/pdf"
-    assert (found.retention, found.listing_shards, found.auth) == (7 * 86400.0, 2, "iam")
+    assert (found.retention, found.listing_shards, found.auth, found.log_values) == (7 * 86400.0, 2, "iam", True)
     assert found.workflows == "/var/task/workflows"
 
 
@@ -42,6 +47,7 @@ def test_what_may_be_left_out_has_a_default() -> None:
         "keys",
         "workflows",
     )
+    assert found.log_values is False
     assert Settings.from_environment({"STEPFAST_TABLE": "t", "STEPFAST_RETENTION_DAYS": "0"}).retention is None
 
 
@@ -77,6 +83,7 @@ def test_the_authorizer_needs_the_table_alone() -> None:
         ("STEPFAST_RETENTION_DAYS", "ninety"),
         ("STEPFAST_LISTING_SHARDS", "0"),
         ("STEPFAST_AUTH", "none"),
+        ("STEPFAST_LOG_VALUES", "yes"),
     ],
 )
 def test_a_wrong_variable_is_named(name: str, value: str) -> None:
@@ -118,6 +125,13 @@ def test_without_boto3_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "botocore.session", None)
     with pytest.raises(StartupError, match=r"pip install 'stepfast\[aws\]'"):
         _ = Clients("eu-west-1").dynamodb
+
+
+def test_the_region_may_be_said_as_to_the_aws_command_line(no_account: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.setenv("AWS_REGION", "eu-north-1")
+    assert Clients().dynamodb.meta.region_name == "eu-north-1"
+    assert Clients("eu-west-1").dynamodb.meta.region_name == "eu-west-1"
 
 
 def test_without_a_region_it_says_what_to_set(no_account: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,6 +94,10 @@ AT = "2026-11-22T15:00:00Z"
             {"start": {"workflow": "w"}, "scheduled": "2026-11-22T16:00:00+01:00"},
             Start("w", None, "w-2026-11-22T150000Z", {}),
         ),
+        (
+            {"start": {"workflow": "w"}, "schedule": "nightly", "scheduled": AT},
+            Start("w", None, "nightly-2026-11-22T150000Z", {}),
+        ),
         ({"Records": []}, None),
         ({"start": "now"}, None),
         ([], None),
@@ -116,6 +120,7 @@ def test_a_start_is_told_from_other_messages(message: Any, start: Start | None) 
         {"start": {"workflow": "w", "labels": {"a": 1}}, "scheduled": AT},
         {"start": {"workflow": "w", "labels": []}, "scheduled": AT},
         {"start": {"workflow": "w", "execution_id": 7}},
+        {"start": {"workflow": "w"}, "schedule": 7, "scheduled": AT},
     ],
 )
 def test_a_malformed_start_says_what_is_wrong(message: Any) -> None:
@@ -128,6 +133,13 @@ def test_starts_and_timers_come_in_one_batch(aws: Aws) -> None:
     aws.send("timer", {"start": {"workflow": "sleeps", "input": 5}, "scheduled": AT})
     assert aws.run_steps("timer") == {"batchItemFailures": []}
     assert aws.execution("sleeps-2026-11-22T150000Z").input == "5.0"
+
+
+def test_two_schedules_of_one_workflow_at_one_time_both_start(aws: Aws) -> None:
+    for name, seconds in (("short", 5), ("long", 50)):
+        aws.send("timer", {"start": {"workflow": "sleeps", "input": seconds}, "schedule": name, "scheduled": AT})
+    assert aws.run_steps("timer") == {"batchItemFailures": []}
+    assert [aws.execution(f"{name}-2026-11-22T150000Z").input for name in ("short", "long")] == ["5.0", "50.0"]
 
 
 @pytest.mark.parametrize(

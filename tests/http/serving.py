@@ -57,7 +57,7 @@ def event(
 
 @dataclass
 class Answer:
-    """A response of the handler, its body parsed."""
+    """A response of the handler, its body parsed; None for one without a body."""
 
     status: int
     headers: dict[str, str]
@@ -100,7 +100,8 @@ class Api:
 
     def handle(self, sent: dict[str, Any]) -> Answer:
         response = self.handler(sent, None)
-        return Answer(response["statusCode"], response["headers"], json.loads(response["body"]))
+        body = json.loads(response["body"]) if response["body"] else None
+        return Answer(response["statusCode"], response["headers"], body)
 
     def ask(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
         return self.handle(event(method, path, body, **more))

@@ -196,12 +196,15 @@ def test_an_outage_in_the_middle_keeps_what_was_done_and_says_how_to_go_on(
         {"execution_ids": ["1"], "workflow": "odd"},
         {"execution_ids": ["1"], "all": True},
         {"all": True, "error": "KeyError"},
+        {"all": True, "step": "work"},
+        {"execution_ids": ["1"], "step": ""},
     ],
 )
 def test_a_replay_without_exactly_one_selector_is_refused(six: Api, body: Any) -> None:
     answer = six.ask("POST", "/v1/dead-letters/replay", body)
     assert (answer.status, answer.kind) == (422, "invalid-request")
     assert "execution_ids" in answer.body["detail"]
+    assert "step" in answer.body["detail"]
     assert listed(six) == list("543210")
 
 
@@ -215,6 +218,8 @@ def test_a_replay_without_exactly_one_selector_is_refused(six: Api, body: Any) -
         ({"all": True, "rate": 0}, "rate"),
         ({"all": True, "rate": 1001}, "rate"),
         ({"all": True, "limit": 3}, "limit"),
+        ({"step": "x" * 65}, "step"),
+        ({"step": 7}, "step"),
         ({"all": True, "cursor": "nonsense"}, "cursor"),
     ],
 )

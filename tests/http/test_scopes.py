@@ -18,14 +18,17 @@ from tests.http.serving import Answer, event
 NEEDED = {
     ("POST", "/v1/workflows/nothing/executions"): "run",
     ("GET", "/v1/executions"): "read",
+    ("POST", "/v1/executions/statuses"): "read",
     ("GET", "/v1/executions/one"): "read",
     ("GET", "/v1/executions/one/history"): "read",
     ("POST", "/v1/executions/one/signals/go"): "run",
     ("POST", "/v1/executions/one/resume"): "operate",
     ("POST", "/v1/executions/one/cancel"): "operate",
     ("GET", "/v1/dead-letters"): "read",
+    ("GET", "/v1/dead-letters/groups"): "read",
     ("POST", "/v1/dead-letters/replay"): "operate",
     ("GET", "/v1/workflows"): "read",
+    ("GET", "/v1/workflows/nothing/figures"): "read",
     ("GET", "/openapi.json"): "read",
 }
 IAM = {"iam": {"userArn": "arn:aws:iam::123456789012:user/ann", "accountId": "123456789012"}}

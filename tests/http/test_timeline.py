@@ -62,6 +62,31 @@ def test_a_dispatched_step_is_open() -> None:
     assert view.attempts == []
 
 
+def test_a_step_that_is_only_asked_for_has_the_key_that_it_will_have() -> None:
+    asked = shown([done("one")])["two"]
+    then = Chained("two", NOW + 300, 0, "", NOW + 2)
+    claimed = shown([done("one", then=then)])["two"]
+    ended = shown([done("one"), done("two", input='{"n":1}')])["two"]
+    assert [view.status for view in (asked, claimed, ended)] == ["OPEN", "RUNNING", "SUCCEEDED"]
+    assert asked.idempotency_key is not None
+    assert asked.idempotency_key == claimed.idempotency_key == ended.idempotency_key
+    assert shown([done("one"), done("two", input='{"n":2}')])["two"].idempotency_key != asked.idempotency_key
+
+
+def test_a_step_whose_input_nobody_can_tell_has_no_key() -> None:
+    reopened = Record("two", "step", "two", "OPEN", 1, revision=3)
+    held = Execution("e", "gone", "null", NOW, generation=1)
+    (view,) = commands_of(Snapshot(held, Cursor(), {"two": reopened}), None, REGISTRY)
+    assert (view.input, view.idempotency_key) == (None, None)
+
+
+def test_one_command_and_no_large_values() -> None:
+    snapshot = Snapshot(Execution("e", "gone", "null", NOW), Cursor(), {id: done(id) for id in ("one", "two")})
+    (view,) = commands_of(snapshot, None, REGISTRY, only="two", largest=1)
+    assert (view.id, view.input, view.output, view.omitted) == ("two", None, 1, {"input": 2})
+    assert commands_of(snapshot, None, REGISTRY, only="three") == []
+
+
 def test_a_step_claimed_by_its_predecessor_is_running() -> None:
     then = Chained("two", NOW + 300, 0, "", NOW + 2)
     view = shown([done("one", then=then)])["two"]

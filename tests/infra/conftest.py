@@ -15,11 +15,16 @@ from stepfast.functions.plan import Plan
 from stepfast.functions.project import Project
 from stepfast.infra.app import workflows_of
 from stepfast.infra.bundle import Bundle
+from stepfast.infra.constructs.front_door import Throttle
 from stepfast.infra.constructs.schedules import ScheduledStart
 from stepfast.infra.stack import Options, StepfastStack
+from stepfast.infra.target import Target
+from stepfast.registry import Registry
 
 PROJECT = Path(__file__).with_name("project")
 HOME = Environment(account="111122223333", region="eu-central-1")
+RESTORED = "arn:aws:dynamodb:eu-central-1:111122223333:table/restored"
+STREAM = f"{RESTORED}/stream/2026-11-22T00:00:00.000"
 Template = dict[str, Any]
 
 
@@ -40,16 +45,21 @@ class Synthesized:
 
 
 @pytest.fixture(scope="session")
-def plan() -> Plan:
-    project = Project.read(PROJECT / "pyproject.toml")
-    return Plan.of(workflows_of(PROJECT, project), project)
+def registry() -> Registry:
+    return workflows_of(PROJECT, Project.read(PROJECT / "pyproject.toml"))
 
 
 @pytest.fixture(scope="session")
-def synthesized(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
+def plan(registry: Registry) -> Plan:
+    return Plan.of(registry, Project.read(PROJECT / "pyproject.toml"))
+
+
+@pytest.fixture(scope="session")
+def synthesized(registry: Registry, plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
     """`plain` as the project's settings have it, `second` the same again, `full` with everything switched on.
 
-    `networked` runs in a VPC, of which the CDK makes up what it would have looked up.
+    `networked` runs in a VPC, of which the CDK makes up what it would have looked up, and `tuned` with other
+    numbers on another architecture, on a table and a bucket that were there before.
     """
     folder = tmp_path_factory.mktemp("cdk")
     # What functions are made of has tests of its own; here any folder will do.
@@ -62,16 +72,18 @@ def synthesized(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Synthes
     StepfastStack(
         app,
         "full",
-        plan=replace(plan, project=_everything_on(plan.project)),
+        plan=Plan.of(registry, _everything_on(plan.project)),
         bundle=bundle,
         options=Options(starts=(ScheduledStart("nightly", "print", "cron(0 3 * * ? *)", "report", "Europe/Berlin"),)),
         env=HOME,
     )
     networked = replace(plan, project=replace(plan.project, vpc="vpc-0123456789abcdef0"))
     StepfastStack(app, "networked", plan=networked, bundle=bundle, env=HOME)
+    options = Options(target=Target("x86_64", "3.12"), throttle=Throttle(rate=5, burst=10))
+    StepfastStack(app, "tuned", plan=Plan.of(registry, _tuned(plan.project)), bundle=bundle, options=options)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     app.synth()
-    names = ("plain", "second", "full", "networked")
+    names = ("plain", "second", "full", "networked", "tuned")
     return Synthesized(folder, {one: json.loads((folder / f"{one}.template.json").read_text()) for one in names})
 
 
@@ -81,9 +93,17 @@ def _everything_on(project: Project) -> Project:
         auth="iam",
         tracing=True,
         snap_start=True,
+        log_values=True,
         domain_name="flows.example.com",
         certificate="arn:aws:acm:eu-central-1:111122223333:certificate/0000",
+        schedules={"paused": ScheduledStart("paused", "print", "rate(6 hours)", "list", enabled=False)},
     )
+
+
+def _tuned(project: Project) -> Project:
+    pools = {**project.pools, "pdf": replace(project.pools["pdf"], provisioned=2, batch_size=5)}
+    state = {"table_stream": STREAM, "bucket": "values-of-before"}
+    return replace(project, pools=pools, parallelization=4, authorizer_cache=60, memory=1024, **state)
 
 
 def resources(template: Template, kind: str) -> dict[str, Any]:

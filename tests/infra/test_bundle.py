@@ -118,6 +118,17 @@ def test_x_ray_comes_with_tracing_only(project: Path, cache: Path) -> None:
     assert "aws_xray_sdk" in traced.packages
 
 
+def test_what_is_included_is_in_it_and_its_tests_are_not(project: Path, cache: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "shop"
+    shutil.copytree(project, copy)
+    for path in ("lib/money.py", "lib/tests/test_money.py", "lib/.env", "data/rates.csv", "data/other.csv"):
+        (copy / path).parent.mkdir(parents=True, exist_ok=True)
+        (copy / path).write_text("1")
+    made = build(Source(copy, include=["lib", "data/rates.csv"]), Target("arm64"), cache).folder
+    found = {str(path.relative_to(made)) for name in ("lib", "data") for path in (made / name).rglob("*")}
+    assert found == {"lib/money.py", "data/rates.csv"}
+
+
 def test_a_folder_that_is_not_there_is_named(project: Path, cache: Path) -> None:
     with pytest.raises(StartupError, match="lib is not there, but is to be deployed"):
         build(Source(project, include=["lib"]), Target("arm64"), cache)

@@ -18,6 +18,7 @@ def test_cdk_json_runs_under_the_python_that_was_called() -> None:
     assert first == str(Path(sys.executable).parent)
     assert rest[-1] == "/elsewhere"
     assert found["HOME"] == "/home/me"
+    assert found["npm_config_update_notifier"] == "false"
 
 
 def test_the_version_is_pinned_with_or_without_the_extras_node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_nothing_else_is_argued_away(nag: dict[str, Any]) -> None:
     assert accepted == {f"AwsSolutions-{rule}" for rule in ("APIG4", "IAM5", "L1", "S1")}
 
 
-@pytest.mark.parametrize("name", ["plain", "full"])
+@pytest.mark.parametrize("name", ["plain", "full", "tuned"])
 def test_templates_are_valid(synthesized: Synthesized, name: str) -> None:
     # W3005: the CDK writes dependencies that a reference implies.
     template = str(synthesized.folder / f"{name}.template.json")

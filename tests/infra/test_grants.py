@@ -9,7 +9,7 @@ import pytest
 from tests.infra.conftest import Synthesized, resources
 from tests.infra.reading import listed, roles
 
-EXECUTIONS, POSITION, KEYS = ("x#*",), ("sweeper", "x#*"), ("k#*",)
+EXECUTIONS, POSITION, KEYS, FIGURES = ("x#*",), ("sweeper", "x#*"), ("k#*",), ("f#*",)
 LISTS = ("CANCELLED#*", "FAILED#*", "RUNNING#*", "SUCCEEDED#*")
 ITEMS = ("BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
 TIMERS = "arn:<AWS::Partition>:scheduler:<AWS::Region>:<AWS::AccountId>:schedule/<TimersGroup>/*"
@@ -49,20 +49,23 @@ def stream() -> set[str]:
 
 POOLS = ("Pooldefault", "Poolpdf")
 WORKING = table(ITEMS, EXECUTIONS) | values()
+COUNTING = table(["UpdateItem"], FIGURES)
+ENDING = WORKING | COUNTING
 EXPECTED = {
-    "ApiRole": log("Api") | WORKING | table(["Query"], LISTS, "/index/listing"),
+    "ApiRole": log("Api") | ENDING | table(["Query"], LISTS, "/index/listing") | table(["Query"], FIGURES),
     "AuthorizerRole": log("Authorizer") | table(["GetItem"], KEYS),
-    "AdvancerRole": log("Advancer") | WORKING | stream() | sends(*POOLS, "Timer", "Park", "Undelivered") | schedules(),
+    "AdvancerRole": log("Advancer") | ENDING | stream() | sends(*POOLS, "Timer", "Park", "Undelivered") | schedules(),
     "TimerRole": log("Timer") | WORKING | consumes("Timer") | sends("Timer", "Park") | schedules(),
     "ResumeRole": log("Resume") | WORKING | consumes("Park"),
     "SweeperRole": log("Sweeper")
+    | COUNTING
     | table(ITEMS, POSITION)
     | values()
     | table(["Query"], LISTS, "/index/listing")
     | sends(*POOLS, "Timer", "Park")
     | schedules(),
-    "StepDefaultRole": log("StepDefault") | WORKING | consumes("Pooldefault") | sends(*POOLS, "Park") | schedules(),
-    "StepPdfRole": log("StepPdf") | WORKING | consumes("Poolpdf") | sends(*POOLS, "Park") | schedules(),
+    "StepDefaultRole": log("StepDefault") | ENDING | consumes("Pooldefault") | sends(*POOLS, "Park") | schedules(),
+    "StepPdfRole": log("StepPdf") | ENDING | consumes("Poolpdf") | sends(*POOLS, "Park") | schedules(),
     "TimersRole": sends("Timer", *POOLS),
     "RecurringSweepRole": {"lambda:InvokeFunction on SweeperFunction"},
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ def test_the_table_outlives_the_stack_and_mistakes(synthesized: Synthesized) -> 
     assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
     assert table["Properties"]["DeletionProtectionEnabled"] is True
     assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
-    assert whole(synthesized, "AWS::S3::Bucket")["DeletionPolicy"] == "Retain"
+    for kind in ("AWS::S3::Bucket", "AWS::S3::BucketPolicy"):
+        assert whole(synthesized, kind)["DeletionPolicy"] == "Retain"
+    assert "stay when the stack is deleted" in synthesized.plain["Outputs"]["TableName"]["Description"]
 
 
 def test_the_table_is_the_one_that_the_store_works_on(synthesized: Synthesized) -> None:
@@ -184,9 +187,60 @@ def test_every_alarm_goes_to_the_topic_and_has_its_paragraph(synthesized: Synthe
     assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "on-call@example.com")
 
 
+@pytest.mark.parametrize(
+    ("alarm", "metric", "above", "periods"),
+    [
+        ("DeadLetters", "ApproximateNumberOfMessagesVisible", 0, 1),
+        ("Undelivered", "ApproximateNumberOfMessagesVisible", 0, 1),
+        ("LateAdvances", "IteratorAge", 60_000, 3),
+        ("StuckExecutions", "ExecutionsStuck", 0, 1),
+        ("ApiErrors", "5xx", 0, 2),
+        ("LostSchedules", "InvocationDroppedCount", 0, 1),
+    ],
+)
+def test_an_alarm_goes_off_above_its_limit_and_not_for_silence(
+    synthesized: Synthesized, alarm: str, metric: str, above: float, periods: int
+) -> None:
+    found = only(synthesized.plain, "AWS::CloudWatch::Alarm", f"Alarms{alarm}")
+    assert (found["MetricName"], found["Threshold"], found["EvaluationPeriods"]) == (metric, above, periods)
+    assert found["ComparisonOperator"] == "GreaterThanThreshold"
+    assert found["TreatMissingData"] == "notBreaching"
+
+
+@pytest.mark.parametrize(("alarm", "metric"), [("FunctionErrors", "Errors"), ("FunctionThrottles", "Throttles")])
+def test_errors_and_throttles_are_watched_of_every_function(synthesized: Synthesized, alarm: str, metric: str) -> None:
+    found = only(synthesized.plain, "AWS::CloudWatch::Alarm", f"Alarms{alarm}")
+    watched = [one["MetricStat"]["Metric"] for one in found["Metrics"] if "MetricStat" in one]
+    assert {one["MetricName"] for one in watched} == {metric}
+    names = {one["Dimensions"][0]["Value"]["Ref"] for one in watched}
+    assert names == set(resources(synthesized.plain, "AWS::Lambda::Function"))
+
+
+def test_a_sweep_that_does_not_run_is_noticed_by_its_silence(synthesized: Synthesized) -> None:
+    found = only(synthesized.plain, "AWS::CloudWatch::Alarm", "AlarmsNoSweep")
+    assert (found["ComparisonOperator"], found["Threshold"]) == ("LessThanThreshold", 1)
+    assert found["TreatMissingData"] == "breaching"
+
+
+def test_the_topic_takes_what_the_alarms_of_this_account_send_and_nothing_without_tls(synthesized: Synthesized) -> None:
+    policy = only(synthesized.plain, "AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"]
+    allowed = [one for one in policy if one["Effect"] == "Allow"]
+    assert [(one["Principal"], one["Action"]) for one in allowed] == [
+        ({"Service": "cloudwatch.amazonaws.com"}, "sns:Publish")
+    ]
+    assert allowed[0]["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    (denied,) = (one for one in policy if one["Effect"] == "Deny")
+    assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
 @pytest.mark.parametrize("alarm", sorted(ALARMS))
 def test_operations_md_says_what_to_do(alarm: str) -> None:
     assert f"## {alarm}\n" in (DOCS / "operations.md").read_text()
+
+
+def test_operations_md_explains_no_alarm_that_is_gone() -> None:
+    titles = re.findall(r"^## (\S+)$", (DOCS / "operations.md").read_text(), re.MULTILINE)
+    assert set(titles) == ALARMS
 
 
 def test_the_dashboard_shows_what_was_promised(synthesized: Synthesized) -> None:

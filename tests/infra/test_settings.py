@@ -13,6 +13,8 @@ from aws_cdk import App
 
 from stepfast.errors import StartupError
 from stepfast.infra.app import stack
+from stepfast.infra.constructs.schedules import ScheduledStart
+from stepfast.infra.stack import Options
 from tests.infra.conftest import PROJECT
 
 
@@ -55,6 +57,18 @@ def test_a_folder_without_workflows_is_an_error_that_says_what_to_write(project:
     for path in project.glob("flows_*/*.py"):
         path.unlink()
     assert "nothing to deploy: write one with @workflow" in refused(project)
+
+
+def test_a_schedule_of_a_workflow_that_is_not_there_is_refused(project: Path) -> None:
+    configure(project, '[tool.stepfast.schedules.nightly]\nworkflow = "prints"\nexpression = "rate(1 day)"\n')
+    assert "[tool.stepfast.schedules.nightly] workflow: none is named 'prints'; there are: print" in refused(project)
+
+
+def test_a_schedule_in_the_app_is_checked_like_one_in_the_settings(project: Path) -> None:
+    configure(project, "")
+    options = Options(starts=(ScheduledStart("nightly", "print", "cron(0 3 * * *)", "report"),))
+    with pytest.raises(StartupError, match="nightly.*six fields"):
+        stack(App(), project, cache=project / "cache", options=options)
 
 
 def test_a_domain_without_a_certificate_is_refused(project: Path) -> None:

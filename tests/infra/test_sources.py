@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from stepfast.functions.plan import Plan
+from stepfast.functions.timer import Start, start_in
 from tests.infra.conftest import Synthesized, Template, only, resources
 from tests.infra.reading import named
 
@@ -115,7 +116,17 @@ def test_with_snap_start_everything_calls_a_published_version(synthesized: Synth
 
 
 def test_a_scheduled_start_names_its_time(synthesized: Synthesized) -> None:
-    found = only(synthesized.full, "AWS::Scheduler::Schedule", "RecurringStart")
+    found = only(synthesized.full, "AWS::Scheduler::Schedule", "RecurringStartnightly")
     assert (found["ScheduleExpression"], found["ScheduleExpressionTimezone"]) == ("cron(0 3 * * ? *)", "Europe/Berlin")
-    body = json.loads(found["Target"]["Input"])
-    assert body == {"start": {"workflow": "print", "input": "report"}, "scheduled": "<aws.scheduler.scheduled-time>"}
+    assert (found["State"], named(found["Target"]["Arn"])) == ("ENABLED", "QueuesTimer")
+    # What Scheduler puts in the place of its keyword; the timer function takes the text as it is.
+    text = found["Target"]["Input"].replace("<aws.scheduler.scheduled-time>", "2026-11-22T02:00:00Z")
+    start = Start("print", "report", "nightly-2026-11-22T020000Z", {"schedule": "nightly"})
+    assert start_in(json.loads(text)) == start
+
+
+def test_a_schedule_of_the_settings_is_made_and_may_be_switched_off(synthesized: Synthesized) -> None:
+    found = only(synthesized.full, "AWS::Scheduler::Schedule", "RecurringStartpaused")
+    assert (found["ScheduleExpression"], found["ScheduleExpressionTimezone"]) == ("rate(6 hours)", "UTC")
+    assert found["State"] == "DISABLED"
+    assert json.loads(found["Target"]["Input"])["start"]["input"] == "list"

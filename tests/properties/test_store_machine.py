@@ -23,11 +23,11 @@ from stepfast.backends.sqlite import SqliteBackend, Stored
 from stepfast.backends.sqlite_file import SqliteFile
 from stepfast.errors import InvalidRequest
 from stepfast.model import Attempt, Chained, Cursor, Event, Execution, Failure, Message, Record, Signal
-from stepfast.ports import Query
+from stepfast.ports import Fault, Query
 
 T = TypeVar("T")
 
-IDS = st.sampled_from(["a", "b", "ü c", "d"])
+IDS = st.sampled_from(["a", "ab", "ü c", "d"])
 COMMANDS = st.sampled_from(["pay", "pay#2", "branch/pay", ":timer"])
 GENERATIONS = st.integers(0, 2)
 OFF = st.sampled_from([0, 0, 0, 0, -1, 1, 5])
@@ -143,7 +143,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        for id in ("a", "b"):
+        for id in ("a", "ab"):
             self.create(id, "w", "null", {"team": "x"})
 
     @rule(id=IDS, workflow=st.sampled_from(["w", "v"]), input=JSON, labels=LABELS)
@@ -332,11 +332,16 @@ class StoreMachine(RuleBasedStateMachine):
         since=st.none() | st.floats(0, 10_000),
         until=st.none() | st.floats(0, 10_000),
         limit=st.integers(1, 3),
+        prefix=st.sampled_from(["", "", "a", "ü", "ü ", "e"]),
+        values=st.booleans(),
     )
-    def page(self, workflow: Any, status: Any, labels: Any, since: Any, until: Any, limit: int) -> None:
+    def page(
+        self, workflow: Any, status: Any, labels: Any, since: Any, until: Any, limit: int, prefix: str, values: bool
+    ) -> None:
         def fits(one: Execution) -> bool:
             return (
                 (workflow is None or one.workflow == workflow)
+                and (not prefix or (one.execution_id.startswith(prefix) and one.execution_id != prefix))
                 and (status is None or one.status == status)
                 and labels.items() <= one.labels.items()
                 and (since is None or one.created_at >= since)
@@ -349,7 +354,9 @@ class StoreMachine(RuleBasedStateMachine):
             reverse=True,
         )
         found: list[Execution] = []
-        query = Query(workflow, status, labels, since, until, limit)
+        if not values:
+            expected = [replace(one, input="", result=None) for one in expected]
+        query = Query(workflow, status, labels, since, until, limit, prefix=prefix, values=values)
         while True:
             page = self.call(self.backend.page(query))
             found += page.executions
@@ -358,6 +365,31 @@ class StoreMachine(RuleBasedStateMachine):
                 break
             query = replace(query, cursor=page.next)
         assert found == expected
+
+    @rule(workflow=st.none() | st.sampled_from(["w", "v"]), limit=st.integers(1, 3))
+    def faults(self, workflow: str | None, limit: int) -> None:
+        executions = [items.execution for items in self.held.values()]
+        expected = [
+            Fault(
+                one.execution_id,
+                one.workflow,
+                one.created_at,
+                one.error.step if one.error else None,
+                one.error.type if one.error else None,
+                one.generation,
+            )
+            for one in sorted(executions, key=lambda one: (one.created_at, one.execution_id.encode()), reverse=True)
+            if one.status == "FAILED" and workflow in (None, one.workflow)
+        ]
+        assert self.call(self.backend.faults(workflow, limit)) == (expected[:limit], len(expected) <= limit)
+
+    @rule(ids=st.lists(IDS))
+    def read_many(self, ids: list[str]) -> None:
+        found = self.call(self.backend.read_many(ids))
+        assert {one.execution_id: one for one in found} == {
+            id: replace(self.held[id].execution, input="", result=None) for id in ids if id in self.held
+        }
+        assert len(found) == len({one.execution_id for one in found})
 
     @rule(cursor=TEXTS)
     def page_with_a_cursor_of_nobody(self, cursor: str) -> None:
@@ -386,7 +418,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @invariant()
     def everything_is_as_the_model_has_it(self) -> None:
-        for id in ("a", "b", "ü c", "d"):
+        for id in ("a", "ab", "ü c", "d"):
             held = self.held.get(id)
             loaded = asyncio.run(self.backend.load(id))
             if held is None:

@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from stepfast.figures import added, hour_of
 from stepfast.history import history_of
+from stepfast.model import ENDED
 from stepfast.replay import Replay
 from tests.simulation.workflows import WORKFLOWS
 from tests.simulation.world import ID, Violation, World
@@ -54,6 +56,10 @@ def check(world: World, status: str) -> None:
     failed = {one.details["generation"] for one in kept if one.type == "execution-failed"}
     if failed - world.parked:
         raise Violation(f"every-failure-has-its-dead-letter: generations {failed - world.parked} have none")
+    hours = finished(world.backend.figures(world.workflow, 0, hour_of(execution.ended_at or 0.0) + 1))
+    counted = {name: one.count for name, one in added(hours.values()).items() if name in ENDED}
+    if counted != {status: 1} | ({"FAILED": execution.generation} if execution.generation else {}):
+        raise Violation(f"every-end-is-counted-once: {counted} after {execution.generation} resumes and {status}")
     if status == "SUCCEEDED":
         replay = Replay(WORKFLOWS[world.workflow], execution)
         replay.advance(snapshot.records, snapshot.cursor.applied)

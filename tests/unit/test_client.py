@@ -196,6 +196,7 @@ def test_executions_are_listed_by_filters_and_pages(client: Client) -> None:
     assert [one["execution_id"] for one in client.list(limit=2, cursor=page["next"])["executions"]] == ["0"]
     assert len(client.list(labels={"n": "1", "eq": "a=b:c,d"})["executions"]) == 1
     assert client.list("approval")["executions"] == []
+    assert [one["execution_id"] for one in client.list(prefix="1")["executions"]] == ["1"]
     assert client.list(status="FAILED")["executions"] == []
     hour_ago = datetime.now(UTC) - timedelta(hours=1)
     assert len(client.list(since=hour_ago, until=hour_ago.timestamp() + 7200)["executions"]) == 3
@@ -211,7 +212,14 @@ def test_dead_letters_are_listed_and_replayed(client: Client) -> None:
         "1",
         "0",
     ]
+    by_step = client.dead_letters(step="ship", limit=2)["dead_letters"]
+    assert [one["execution_id"] for one in by_step] == ["2", "1"]
+    assert client.dead_letters(step="")["dead_letters"] == []
+    found = client.dead_letter_groups("ship-order")
+    assert [(one["step"], one["error"], one["count"]) for one in found["groups"]] == [("ship", "ConnectionError", 3)]
+    assert found["complete"]
     mended.set()
+    assert client.replay_dead_letters(step="")["resumed"] == 0
     seen: list[Any] = []
     answer = client.replay_dead_letters(["0", "nobody"], each=seen.append)
     assert (answer["resumed"], answer["results"]) == (1, seen)

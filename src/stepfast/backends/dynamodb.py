@@ -8,12 +8,14 @@ from __future__ import annotations
 import logging
 import math
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from stepfast.backends import dynamodb_items as items
 from stepfast.backends.dynamodb_calls import ABSENT, PAUSES, Condition, Table, changes_to
+from stepfast.backends.dynamodb_faults import Faults
+from stepfast.backends.dynamodb_figures import Figures
 from stepfast.backends.dynamodb_inputs import Inputs
 from stepfast.backends.dynamodb_listing import Listing, listing_keys
 from stepfast.backends.dynamodb_table import EXPIRES
@@ -22,8 +24,9 @@ from stepfast.backends.dynamodb_transactions import Transactions, follows, stand
 from stepfast.backends.dynamodb_values import Item, float_in, int_in, number, same, text
 from stepfast.backends.s3 import Blobs
 from stepfast.errors import Unavailable
+from stepfast.figures import NOTHING, Tallies
 from stepfast.model import Cursor, Event, Execution, Message, Record, Signal, Snapshot
-from stepfast.ports import Clock, Page, Query, Queue
+from stepfast.ports import Clock, Fault, Page, Query, Queue
 
 log = logging.getLogger(__name__)
 
@@ -56,13 +59,18 @@ class DynamoStore:
         self._texts = Texts(blobs)
         self._inputs = Inputs(self._table, self._texts)
         self._listing = Listing(self._table, listing_shards)
+        self._faults = Faults(self._table, listing_shards)
         self._transactions = Transactions(self._table, self._texts)
+        self._figures = Figures(self._table, listing_shards)
 
     # -- reading -----------------------------------------------------------------------------------------
 
     async def read(self, execution_id: str) -> Execution | None:
         meta = self._table.get(items.key(execution_id, items.META))
         return None if meta is None else self._executions([meta])[0]
+
+    async def read_many(self, execution_ids: Sequence[str]) -> list[Execution]:
+        return self._metas(dict.fromkeys(execution_ids), values=False)
 
     async def load(self, execution_id: str, since: int = 0) -> Snapshot | None:
         known: int | None = None
@@ -98,11 +106,16 @@ class DynamoStore:
 
     async def page(self, query: Query) -> Page:
         ids, following = self._listing.page(query)
-        metas = self._table.get_many([items.key(id, items.META) for id in ids])
-        held = {one.execution_id: one for one in self._executions(metas)}
+        held = {one.execution_id: one for one in self._metas(ids, query.values)}
         # The index follows the table: by now an execution may be gone, or stand under another status.
         found = (held[id] for id in ids if id in held)
         return Page(tuple(one for one in found if query.status in (None, one.status)), following)
+
+    async def figures(self, workflow: str, since: int, until: int) -> Mapping[int, Tallies]:
+        return self._figures.read(workflow, since, until)
+
+    async def faults(self, workflow: str | None, limit: int) -> tuple[Sequence[Fault], bool]:
+        return self._faults.read(workflow, limit)
 
     async def idle(self, limit: int, after: str = "") -> tuple[Sequence[str], str]:
         return self._listing.idle(self._clock.now() - IDLE, limit, after)
@@ -142,6 +155,14 @@ class DynamoStore:
             tuple(signals),
         )
 
+    def _metas(self, ids: Iterable[str], values: bool) -> list[Execution]:
+        """Those of the executions that exist, in any order, with or without their input and result."""
+        keys = [items.key(id, items.META) for id in ids]
+        if values:
+            return self._executions(self._table.get_many(keys))
+        metas = self._texts.fill(map(items.checked, self._table.get_many(keys, items.BRIEF)))
+        return [items.execution_of(meta, "") for meta in metas]
+
     def _executions(self, metas: Sequence[Item]) -> list[Execution]:
         filled = self._texts.fill(map(items.checked, metas))
         return [items.execution_of(*one) for one in zip(filled, self._inputs.of(filled), strict=True)]
@@ -161,12 +182,20 @@ class DynamoStore:
             raise Unavailable(f"execution {execution.execution_id!r} was just deleted; try again")
         return held
 
-    async def put_record(self, execution_id: str, record: Record, *, wake: bool, end: Execution | None = None) -> bool:
+    async def put_record(
+        self,
+        execution_id: str,
+        record: Record,
+        *,
+        wake: bool,
+        end: Execution | None = None,
+        tallies: Tallies = NOTHING,
+    ) -> bool:
         item = items.record_item(execution_id, record, self._clock.now(), wake=wake)
         if not await self._put(item, follows(record.revision)):
             return False
         if end is not None:  # a transaction would cost twice as much; cut off here, the message comes back
-            await self.finish(end)
+            await self.finish(end, tallies)
         return True
 
     async def put_cursor(
@@ -176,15 +205,23 @@ class DynamoStore:
             await self._queue.send(messages)
         return await self._put(items.cursor_item(execution_id, cursor, self._clock.now()), follows(cursor.revision))
 
-    async def finish(self, execution: Execution) -> bool:
+    async def finish(self, execution: Execution, tallies: Tallies = NOTHING) -> bool:
         key, condition = items.key(execution.execution_id, items.META), stands("RUNNING", execution.generation)
-        return await self._table.update(key, self._turn(execution, self._clock.now()), condition) is None
+        if await self._table.update(key, self._turn(execution, self._clock.now()), condition) is not None:
+            return False
+        if tallies:
+            await self._figures.add(execution, tallies)
+        return True
 
-    async def cancel(self, execution: Execution, records: Sequence[Record]) -> bool:
+    async def cancel(self, execution: Execution, records: Sequence[Record], tallies: Tallies = NOTHING) -> bool:
         now = self._clock.now()
         key, condition = items.key(execution.execution_id, items.META), stands("RUNNING", execution.generation)
         change = self._table.update_action(key, self._turn(execution, now), condition)
-        return await self._transactions.cancel(execution.execution_id, change, records, now)
+        if not await self._transactions.cancel(execution.execution_id, change, records, now):
+            return False
+        if tallies:
+            await self._figures.add(execution, tallies)
+        return True
 
     async def rewind(
         self, execution: Execution, cursor: Cursor | None, records: Sequence[Record], history: Sequence[Event]

@@ -68,11 +68,16 @@ class Table:
             found: Item | None = self._client.get_item(TableName=self.name, Key=key, ConsistentRead=True).get("Item")
             return found
 
-    def get_many(self, keys: Sequence[Item]) -> list[Item]:
-        """Those of the items that exist, each as it stands, in no order; Unavailable if not all can be read."""
+    def get_many(self, keys: Sequence[Item], names: Sequence[str] = ()) -> list[Item]:
+        """Those of the items that exist, each as it stands, in no order; Unavailable if not all can be read.
+
+        names: the attributes wanted, if not all of them.
+        """
         found: list[Item] = []
+        projection = projected(names) if names else {}
         for start in range(0, len(keys), GET_BATCH):
             asked: Any = {self.name: {"Keys": list(keys[start : start + GET_BATCH]), "ConsistentRead": True}}
+            asked[self.name] |= projection
             fruitless = 0
             while asked:
                 with self._told():
@@ -110,6 +115,16 @@ class Table:
     async def update(self, key: Item, changes: dict[str, Any], condition: Condition) -> Item | None:
         """Updates an item, `changes` being what `changes_to` gives; None when it is written, else what is there."""
         return await self._write("update_item", condition, {"Key": key, **changes})
+
+    async def add(self, key: Item, counts: Item, sets: Item) -> None:
+        """Adds to numbers of an item, which is made where there is none. Tried again, it may add twice."""
+        expression = "ADD " + ", ".join(f"#a{place} :a{place}" for place in range(len(counts)))
+        expression += " SET " + ", ".join(f"#{name} = :{name}" for name in sets)
+        names = {f"#a{place}": name for place, name in enumerate(counts)} | {f"#{name}": name for name in sets}
+        values = {f":a{place}": value for place, value in enumerate(counts.values())}
+        values |= {f":{name}": value for name, value in sets.items()}
+        changes = {"ExpressionAttributeNames": names, "ExpressionAttributeValues": values}
+        await self._write("update_item", None, {"Key": key, "UpdateExpression": expression, **changes})
 
     def delete(self, key: Item, condition: Condition) -> None:
         """Deletes an item if the condition holds, and else leaves it."""
@@ -176,6 +191,14 @@ class Table:
     def _told(self) -> Iterator[None]:
         with translated(self._what, "look at STEPFAST_TABLE, the region and the role's dynamodb: permissions"):
             yield
+
+
+def projected(names: Sequence[str]) -> dict[str, Any]:
+    """What a read is given to answer these attributes alone."""
+    return {
+        "ProjectionExpression": ", ".join(f"#{name}" for name in names),
+        "ExpressionAttributeNames": {f"#{name}": name for name in names},
+    }
 
 
 def changes_to(sets: Item, removes: Sequence[str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ would hold nothing are left out.
 | item | sk | attributes |
 |---|---|---|
 | meta | `meta` | stat gen flow input output error causes labels made ended resumed, list_pk list_sk, expires, wake; \
-by, born, reopened and cut (below) |
+by, born, reopened, cut and fault (below) |
 | input above 2 KB | `input#<digest>` | input |
 | command | `c#<command id>` | rev gen stat kind name tries cuts token lease due input output error first began \
 ended then signal past, wake; id where the key is too short for it |
@@ -17,7 +17,8 @@ ended then signal past, wake; id where the key is too short for it |
 A meta's `by` is drawn by who put it, so that of two equal starts at one instant only one takes it for its own.
 Its `born` is when it was put: an item that was written long before is an earlier execution's of the same id.
 Its `reopened` and `cut` say how many records the last rewind re-opened and which cursor it wrote, so that a read
-in the middle of that transaction is noticed. Failures are JSON lists of class, message, step and traceback;
+in the middle of that transaction is noticed. Its `fault` is what the listing tells of a FAILED execution, a JSON
+list of step, class of the error and generation. Failures are JSON lists of class, message, step and traceback;
 a value that is a map where a text is expected says where the text is.
 """
 
@@ -32,11 +33,14 @@ from stepfast.backends.aws_errors import Misconfigured
 from stepfast.backends.dynamodb_attempts import attempts_of, attempts_text, failure_list, failure_of, json_text
 from stepfast.backends.dynamodb_values import Item, float_in, int_in, number, text, text_in
 from stepfast.model import Chained, Cursor, Event, Execution, Failure, Record, Signal
+from stepfast.ports import Fault
 
 VERSION = 1
 META, CURSOR, INPUT, COMMAND, SIGNAL, HISTORY = "meta", "cursor", "input#", "c#", "s#", "z#"
 LONGEST_KEY = 1000
 """Bytes of a sort key that a command id may fill; DynamoDB takes 1024."""
+LONGEST_NAME = 200
+"""Characters of a step's or an error's name that the listing holds."""
 
 _RECORD_TEXTS = ("token", "input", "output", "signal")
 _RECORD_TIMES = {"lease": "lease", "due": "due", "first_at": "first", "started_at": "began", "ended_at": "ended"}
@@ -110,11 +114,27 @@ def standing(execution: Execution) -> Item:
         item["error"] = text(json_text(failure_list(execution.error)))
     if execution.causes:
         item["causes"] = text(json_text(execution.causes))
+    if execution.status == "FAILED":
+        item["fault"] = text(_fault(execution))
     return item | _times(execution, _META_TIMES)
 
 
-STANDING = frozenset({"output", "error", "causes", *_META_TIMES.values()})
+STANDING = frozenset({"output", "error", "causes", "fault", *_META_TIMES.values()})
 """The names that `standing` may leave out."""
+BRIEF = ("pk", "v", "stat", "gen", "flow", "error", "causes", "labels", "made", *_META_TIMES.values())
+"""What `execution_of` reads of a meta but for its values."""
+
+
+def _fault(execution: Execution) -> str:
+    failure = execution.error
+    step, kind = (failure.step, failure.type) if failure else (None, None)
+    return json_text([step and step[:LONGEST_NAME], kind and kind[:LONGEST_NAME], execution.generation])
+
+
+def fault_of(item: Item, created_at: float) -> Fault:
+    """What an entry of the listing tells of a FAILED execution; an old one may tell little."""
+    step, error, generation = json.loads(text_in(item, "fault") or "[null, null, 0]")
+    return Fault(execution_id_of(item), item["flow"]["S"], created_at, step, error, generation)
 
 
 def execution_of(item: Item, input: str) -> Execution:

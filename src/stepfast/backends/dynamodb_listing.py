@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from stepfast.backends.dynamodb_calls import Table
+from stepfast.backends.dynamodb_items import partition
 from stepfast.backends.dynamodb_table import LISTING
 from stepfast.backends.dynamodb_values import Item, text
 from stepfast.errors import InvalidRequest
@@ -35,6 +36,11 @@ _LOWEST, _HIGHEST = "0", "8"
 def sortable(at: float) -> str:
     """A time as text that sorts as the time does, exactly: the bits of a float from 0 up are in order."""
     return struct.pack(">d", max(0.0, at)).hex()
+
+
+def time_of(entry: str) -> float:
+    """The time that an entry of the index begins with; ValueError or struct.error where there is none."""
+    return float(struct.unpack(">d", bytes.fromhex(entry.partition("#")[0]))[0])
 
 
 def shard_of(execution_id: str, shards: int) -> int:
@@ -148,8 +154,11 @@ class Listing:
 
 
 def _filters(query: Query) -> dict[str, Any]:
-    """What is asked of workflow and labels; names of labels may hold anything."""
+    """What is asked of workflow, id and labels; names of labels may hold anything."""
     clauses, names, values = [], {}, {}
+    if query.prefix:
+        clauses.append("begins_with(pk, :prefix) AND pk <> :prefix")
+        values[":prefix"] = text(partition(query.prefix))
     if query.workflow is not None:
         clauses.append("flow = :flow")
         values[":flow"] = text(query.workflow)
@@ -185,7 +194,7 @@ def _cursor(position: str) -> str:
 def _position(cursor: str) -> str:
     try:
         kind, position = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        at = float(struct.unpack(">d", bytes.fromhex(position.partition("#")[0]))[0])
+        at = time_of(position)
         if kind != "listing" or not position.startswith(sortable(at) + "#"):
             raise ValueError("not a position")
         position.encode()  # half a surrogate pair is JSON, but no text that DynamoDB takes

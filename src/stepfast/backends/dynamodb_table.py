@@ -6,8 +6,8 @@ from typing import Any
 
 LISTING = "listing"
 """The index behind pages and the sweep: status and shard, then by time."""
-LISTED = ("flow", "labels")
-"""What the index holds beside keys: only what pages are filtered by, so that a write to it stays small."""
+LISTED = ("flow", "labels", "fault")
+"""What the index holds beside keys: only what pages are filtered and failures grouped by: a write to it stays small."""
 EXPIRES = "expires"
 """Epoch seconds; DynamoDB's time to live deletes the meta of an execution that has long ended."""
 STREAM_VIEW = "NEW_IMAGE"

@@ -6,20 +6,21 @@ counts as run out.
 
 from __future__ import annotations
 
-import base64
 import itertools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from stepfast.backends import sqlite_figures as figures
+from stepfast.backends import sqlite_listing
 from stepfast.backends import sqlite_rows as rows
 from stepfast.backends.sqlite_changes import Changes
 from stepfast.backends.sqlite_file import SqliteFile, Transaction
-from stepfast.errors import InvalidRequest
+from stepfast.figures import NOTHING, Tallies
 from stepfast.model import Cursor, Event, Execution, Message, Record, Signal, Snapshot
-from stepfast.ports import Clock, Delivery, Page, Query
+from stepfast.ports import Clock, Delivery, Fault, Page, Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,11 @@ class SqliteBackend:
         with self._file.reading() as db:
             row = db.execute(f"{rows.SELECT_EXECUTION} WHERE execution_id = ?", (execution_id,)).fetchone()
         return rows.execution(row) if row else None
+
+    async def read_many(self, execution_ids: Sequence[str]) -> list[Execution]:
+        sql = f"{rows.SELECT_BRIEF} WHERE execution_id IN (SELECT value FROM json_each(?))"
+        with self._file.reading() as db:
+            return [rows.execution(row) for row in db.execute(sql, (json.dumps(execution_ids),))]
 
     async def load(self, execution_id: str, since: int = 0) -> Snapshot | None:
         # Before the file is read: what is written in between counts as changed after the mark.
@@ -98,27 +104,16 @@ class SqliteBackend:
         return [Event(at, type, command, json.loads(details)) for at, type, command, details in found]
 
     async def page(self, query: Query) -> Page:
-        where, values = ["1"], []
-        for column, value in (("workflow", query.workflow), ("status", query.status)):
-            if value is not None:
-                where.append(f"{column} = ?")
-                values.append(value)
-        for key, value in query.labels.items():
-            where.append("execution_id IN (SELECT execution_id FROM labels WHERE key = ? AND value = ?)")
-            values += [key, value]
-        for comparison, at in ((">=", query.since), ("<", query.until)):
-            if at is not None:
-                where.append(f"created_at {comparison} ?")
-                values.append(at)  # type: ignore[arg-type]
-        if query.cursor is not None:
-            where.append("(created_at, execution_id) < (?, ?)")
-            values += _position(query.cursor)
-        sql = f"{rows.SELECT_EXECUTION} WHERE {' AND '.join(where)} ORDER BY created_at DESC, execution_id DESC LIMIT ?"
         with self._file.reading() as db:
-            found = [rows.execution(row) for row in db.execute(sql, (*values, query.limit + 1))]
-        more = len(found) > query.limit
-        found = found[: query.limit]
-        return Page(tuple(found), _cursor_after(found[-1]) if more else None)
+            return sqlite_listing.page(db, query)
+
+    async def faults(self, workflow: str | None, limit: int) -> tuple[Sequence[Fault], bool]:
+        with self._file.reading() as db:
+            return sqlite_listing.faults(db, workflow, limit)
+
+    async def figures(self, workflow: str, since: int, until: int) -> Mapping[int, Tallies]:
+        with self._file.reading() as db:
+            return figures.read(db, workflow, since, until)
 
     async def idle(self, limit: int, after: str = "") -> tuple[Sequence[str], str]:
         with self._file.reading() as db:
@@ -147,7 +142,15 @@ class SqliteBackend:
 
         return await self._file.write(run)
 
-    async def put_record(self, execution_id: str, record: Record, *, wake: bool, end: Execution | None = None) -> bool:
+    async def put_record(
+        self,
+        execution_id: str,
+        record: Record,
+        *,
+        wake: bool,
+        end: Execution | None = None,
+        tallies: Tallies = NOTHING,
+    ) -> bool:
         sql, values = rows.record_write(execution_id, record)
 
         def run(tx: Transaction) -> bool:
@@ -157,7 +160,7 @@ class SqliteBackend:
             if wake:
                 self._wake(tx, execution_id)
             if end is not None:
-                self._end(tx, end)
+                self._end(tx, end, tallies)
             return True
 
         return await self._file.write(run)
@@ -175,20 +178,24 @@ class SqliteBackend:
 
         return await self._file.write(run)
 
-    async def finish(self, execution: Execution) -> bool:
-        return await self._file.write(lambda tx: self._end(tx, execution))
+    async def finish(self, execution: Execution, tallies: Tallies = NOTHING) -> bool:
+        return await self._file.write(lambda tx: self._end(tx, execution, tallies))
 
-    def _end(self, tx: Transaction, execution: Execution) -> bool:
+    def _end(self, tx: Transaction, execution: Execution, tallies: Tallies) -> bool:
         tx.after.append(lambda: self._changes.forget(execution.execution_id))
-        return _put_status(tx, execution, "RUNNING", execution.generation)
+        if not _put_status(tx, execution, "RUNNING", execution.generation):
+            return False
+        figures.add(tx, execution, tallies)
+        return True
 
-    async def cancel(self, execution: Execution, records: Sequence[Record]) -> bool:
+    async def cancel(self, execution: Execution, records: Sequence[Record], tallies: Tallies = NOTHING) -> bool:
         def run(tx: Transaction) -> bool:
             if not _fresh(tx, execution.execution_id, records):
                 return False
             if not _put_status(tx, execution, "RUNNING", execution.generation):
                 return False
             self._put_records(tx, execution.execution_id, records)
+            figures.add(tx, execution, tallies)
             return True
 
         return await self._file.write(run)
@@ -321,18 +328,3 @@ def _fresh(tx: Transaction, execution_id: str, records: Sequence[Record]) -> boo
 def _cursor_is(tx: Transaction, execution_id: str, revision: int) -> bool:
     held = tx.execute("SELECT revision FROM cursors WHERE execution_id = ?", (execution_id,)).fetchone()
     return bool((held or (0,))[0] == revision)
-
-
-def _cursor_after(execution: Execution) -> str:
-    return base64.urlsafe_b64encode(json.dumps([execution.created_at, execution.execution_id]).encode()).decode()
-
-
-def _position(cursor: str) -> list[Any]:
-    try:
-        created_at, execution_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        str(execution_id).encode()  # a lone surrogate is JSON, but no text that SQLite takes
-        return [float(created_at), str(execution_id)]
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise InvalidRequest(
-            "the cursor is not one that a page gave as its `next`", (("cursor", "unknown"),)
-        ) from error

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Durability = Literal["full", "process"]
 
-VERSION = 2
+VERSION = 3
 BUSY_TIMEOUT = 5.0
 LOG_BYTES = 4_200_000
 """How long SQLite's log gets before it is checkpointed: 1,000 pages of 4 KB with their headers."""
@@ -75,12 +75,22 @@ CREATE TABLE wakes (seq INTEGER PRIMARY KEY AUTOINCREMENT, execution_id TEXT NOT
 CREATE INDEX wakes_of ON wakes (execution_id);
 """
 
+FIGURES = """
+CREATE TABLE figures (
+    workflow TEXT NOT NULL, hour INTEGER NOT NULL, name TEXT NOT NULL, count INTEGER NOT NULL,
+    failures INTEGER NOT NULL, given_up INTEGER NOT NULL, succeeded INTEGER NOT NULL, seconds REAL NOT NULL,
+    PRIMARY KEY (workflow, hour, name)
+) WITHOUT ROWID;
+"""
+SCHEMA += FIGURES
+
 MIGRATIONS = {
     1: """
 DROP INDEX changed_since;
 ALTER TABLE commands DROP COLUMN changed;
 ALTER TABLE executions ADD COLUMN resumed_at REAL;
 """,
+    2: FIGURES,
 }
 """What takes a file from the version named to the next one."""
 

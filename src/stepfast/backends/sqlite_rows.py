@@ -7,7 +7,7 @@ from dataclasses import asdict, fields, replace
 from typing import Any
 
 from stepfast.model import Attempt, Chained, Cursor, Execution, Failure, Message, Record
-from stepfast.ports import Delivery
+from stepfast.ports import Delivery, Fault
 
 _EXECUTION = (
     "execution_id", "workflow", "status", "generation", "input", "result", "error", "causes", "labels",
@@ -28,6 +28,9 @@ def _update(table: str, columns: tuple[str, ...], where: str) -> str:
 
 
 SELECT_EXECUTION = f"SELECT {', '.join(_EXECUTION)} FROM executions"
+SELECT_BRIEF = SELECT_EXECUTION.replace(" input, result,", " '', NULL,")
+"""The same without the values."""
+SELECT_FAULT = "SELECT execution_id, workflow, created_at, generation, error FROM executions"
 INSERT_EXECUTION = _insert("executions", _EXECUTION)
 UPDATE_EXECUTION = _update(
     "executions",
@@ -66,6 +69,13 @@ def execution(row: tuple[Any, ...]) -> Execution:
     held["causes"] = tuple(json.loads(held["causes"] or "[]"))
     held["labels"] = json.loads(held["labels"] or "{}")
     return Execution(**held)
+
+
+def fault(row: tuple[Any, ...]) -> Fault:
+    execution_id, workflow, created_at, generation, error = row
+    failure = _failure(error)
+    step, type = (failure.step, failure.type) if failure else (None, None)
+    return Fault(execution_id, workflow, created_at, step, type, generation)
 
 
 def execution_values(execution: Execution) -> dict[str, Any]:

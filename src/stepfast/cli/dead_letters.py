@@ -1,4 +1,4 @@
-"""`stepfast dead-letters list` and `replay`."""
+"""`stepfast dead-letters list`, `groups` and `replay`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ app = typer.Typer(
 )
 
 OfWorkflow = Annotated[str | None, typer.Option(help="Only of this workflow.")]
+OfStep = Annotated[str | None, typer.Option(help="Only of this step; '' for the workflow's own code.")]
 WithError = Annotated[str | None, typer.Option(help="Only with this type of error, such as ConnectionError.")]
 
 
@@ -23,6 +24,7 @@ WithError = Annotated[str | None, typer.Option(help="Only with this type of erro
 def list_dead_letters(
     context: typer.Context,
     workflow: OfWorkflow = None,
+    step: OfStep = None,
     error: WithError = None,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
     cursor: Annotated[str | None, typer.Option(help="The next page, as the last one named it.")] = None,
@@ -30,7 +32,7 @@ def list_dead_letters(
 ) -> None:
     """List FAILED executions, newest first."""
     with session(context).client() as client:
-        page = client.dead_letters(workflow, error, limit, cursor)
+        page = client.dead_letters(workflow, error, limit, cursor, step)
     if as_json:
         return printing.print_json(page)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
@@ -55,18 +57,44 @@ def list_dead_letters(
 
 
 @app.command()
+def groups(context: typer.Context, workflow: OfWorkflow = None, as_json: AsJson = False) -> None:
+    """Count FAILED executions by workflow, step and error, the most first."""
+    with session(context).client() as client:
+        found = client.dead_letter_groups(workflow)
+    if as_json:
+        return printing.print_json(found)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("count", "workflow", "failed step", "error", "resumed before", "newest", "started (UTC)"):
+        right = name in ("count", "resumed before")
+        table.add_column(name, overflow="fold", justify="right" if right else "left", no_wrap=name == "started (UTC)")
+    for one in found["groups"]:
+        texts = (printing.styled(one[name] or "") for name in ("workflow", "step"))
+        error, newest = printing.styled(one["error"] or "", "red"), printing.styled(one["execution_id"])
+        table.add_row(str(one["count"]), *texts, error, str(one["again"]), newest, timeline.clock(one["newest"]))
+    if found["groups"]:
+        printing.show(table)
+    else:
+        printing.say("no dead letters")
+    if not found["complete"]:
+        printing.complain("there are more failed executions than were looked at: the counts are too low")
+    return None
+
+
+@app.command()
 def replay(
     context: typer.Context,
     execution_ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
     all: Annotated[bool, typer.Option("--all", help="Every failed execution.")] = False,
     workflow: OfWorkflow = None,
+    step: OfStep = None,
     error: WithError = None,
     rate: Annotated[float | None, typer.Option(help="At most so many per second.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Resume failed executions: some by id, those that match, or all; exits 2 when one was refused."""
-    if sum((bool(execution_ids), workflow is not None or error is not None, all)) != 1:
-        raise InvalidRequest("say which: IDs, or --workflow and/or --error, or --all")
+    alike = any(one is not None for one in (workflow, step, error))
+    if sum((bool(execution_ids), alike, all)) != 1:
+        raise InvalidRequest("say which: IDs, or any of --workflow, --step and --error, or --all")
     if rate is not None and not 0 < rate <= 1000:
         raise InvalidRequest("--rate is above 0 and at most 1000 per second")
 
@@ -80,7 +108,7 @@ def replay(
         once.health()
     with session(context).client(PATIENCE) as client:
         answer = client.replay_dead_letters(
-            execution_ids or None, workflow=workflow, error=error, all=all, rate=rate, each=told
+            execution_ids or None, workflow=workflow, step=step, error=error, all=all, rate=rate, each=told
         )
     if as_json:
         printing.print_json(answer)

@@ -28,6 +28,14 @@ def dev(
         typer.Option(help="full survives power loss, process the death of the process."),
     ] = "full",
     workers: Annotated[int, typer.Option(min=1, max=256, help="Worker threads.")] = 2,
+    log_values: Annotated[
+        bool,
+        typer.Option(
+            "--log-values",
+            envvar="STEPFAST_LOG_VALUES",
+            help="Log inputs, outputs and errors, each cut at 2,000 characters.",
+        ),
+    ] = False,
     cloud: Annotated[
         Literal["moto"] | None,
         typer.Option(help="Run the Lambda functions on a played AWS instead, in memory: to try out a deployment."),
@@ -39,14 +47,14 @@ def dev(
             # Here, so that the other commands do not wait for the engine to be imported.
             from stepfast.local.dev import serve
 
-            serve(workflows, db, host, port, durability, workers)
+            serve(workflows, db, host, port, durability, workers, log_values)
         else:
-            _played(context, workflows, host, port)
+            _played(context, workflows, host, port, log_values)
     except KeyboardInterrupt:
         pass  # asked to end before it had begun
 
 
-def _played(context: typer.Context, workflows: Path, host: str, port: int) -> None:
+def _played(context: typer.Context, workflows: Path, host: str, port: int, log_values: bool) -> None:
     for name in EMBEDDED:
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
@@ -58,4 +66,4 @@ def _played(context: typer.Context, workflows: Path, host: str, port: int) -> No
             raise
         advice = "pip install 'stepfast[cloud-testing]'"
         raise StartupError(f"stepfast dev --cloud moto plays AWS with moto: {advice}") from error
-    serve(workflows, host, port)
+    serve(workflows, host, port, log_values)

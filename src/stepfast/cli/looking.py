@@ -16,6 +16,7 @@ def list_executions(
     context: typer.Context,
     workflow: Annotated[str | None, typer.Option(help="Only of this workflow.")] = None,
     status: Annotated[str | None, typer.Option(help="RUNNING, SUCCEEDED, FAILED or CANCELLED.")] = None,
+    prefix: Annotated[str | None, typer.Option(help="Only ids that begin with this.")] = None,
     label: Annotated[list[str] | None, typer.Option(help="key=value; may be repeated, all must match.")] = None,
     since: Annotated[str | None, typer.Option(help="Started then or later: ISO 8601 or seconds since 1970.")] = None,
     until: Annotated[str | None, typer.Option(help="Started before.")] = None,
@@ -26,7 +27,7 @@ def list_executions(
     """List executions, newest first."""
     asked = status.upper() if status else None
     with session(context).client() as client:
-        page = client.list(workflow, asked, read_labels(label or []), since, until, limit, cursor)
+        page = client.list(workflow, asked, read_labels(label or []), since, until, limit, cursor, prefix)
     if as_json:
         return printing.print_json(page)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
@@ -42,9 +43,10 @@ def list_executions(
             timeline.took(one, "created_at"),
             printing.styled(labels),
         )
-    if not page["executions"]:
-        return printing.say("no executions")
-    printing.show(table)
+    if page["executions"]:
+        printing.show(table)
+    elif not page["next"]:
+        printing.say("no executions")
     if page["next"]:
         printing.hint(f"more: --cursor {page['next']}")
     return None

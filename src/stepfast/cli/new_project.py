@@ -22,6 +22,10 @@ dependencies = ["stepfast"]
 dev = ["pytest"]
 deploy = ["stepfast[aws,deploy]"]
 
+# The folders are used where they are: installing the project installs what it depends on.
+[tool.setuptools]
+packages = []
+
 [tool.stepfast]
 retention_days = 90
 # alarm_email = "you@example.com"
@@ -121,7 +125,7 @@ CDK = """\
 FILES = {
     "pyproject.toml": PYPROJECT,
     "README.md": README,
-    ".gitignore": ".stepfast/\n.venv/\n__pycache__/\ncdk.out/\n",
+    ".gitignore": ".stepfast/\n.venv/\n__pycache__/\n*.egg-info/\ncdk.out/\n",
     "cdk.json": CDK,
     "infra/app.py": APP,
     "workflows/__init__.py": "",

@@ -81,10 +81,12 @@ class Client:
         until: datetime | str | float | None = None,
         limit: int = 50,
         cursor: str | None = None,
+        prefix: str | None = None,
     ) -> Object:
         """A page of executions, newest first: `executions`, and `next`, the next page's cursor or None.
 
         since is inclusive, until is not; datetimes, ISO 8601, or seconds since 1970. limit: 1 to 1000.
+        prefix: what their ids begin with; the execution whose id is all of it comes first.
         """
         return self._calls.get(
             "/v1/executions",
@@ -95,6 +97,7 @@ class Client:
             until=moment(until),
             limit=limit,
             cursor=cursor,
+            prefix=prefix,
         )
 
     def workflows(self) -> Objects:
@@ -109,20 +112,36 @@ class Client:
     # -- dead letters ------------------------------------------------------------------------------------
 
     def dead_letters(
-        self, workflow: str | None = None, error: str | None = None, limit: int = 50, cursor: str | None = None
+        self,
+        workflow: str | None = None,
+        error: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+        step: str | None = None,
     ) -> Object:
         """A page of FAILED executions, newest first: `dead_letters`, and `next`, the next page's cursor or None.
 
-        error: the type of error to look for, such as "ConnectionError". A page may hold fewer than `limit`
-        while there are more: go on while `next` is not None.
+        error: the type of error to look for, such as "ConnectionError". step: the name of the step that
+        failed, "" for failures of the workflow's own code. A page may hold fewer than `limit` while there
+        are more: go on while `next` is not None.
         """
-        return self._calls.get("/v1/dead-letters", workflow=workflow, error=error, limit=limit, cursor=cursor)
+        return self._calls.get(
+            "/v1/dead-letters", workflow=workflow, step=step, error=error, limit=limit, cursor=cursor
+        )
+
+    def dead_letter_groups(self, workflow: str | None = None) -> Object:
+        """FAILED executions counted by workflow, step and error: `groups`, the largest first.
+
+        `complete` is False when there are more FAILED executions than the server looks at.
+        """
+        return self._calls.get("/v1/dead-letters/groups", workflow=workflow)
 
     def replay_dead_letters(
         self,
         execution_ids: Sequence[str] | None = None,
         *,
         workflow: str | None = None,
+        step: str | None = None,
         error: str | None = None,
         all: bool = False,
         rate: float | None = None,
@@ -130,12 +149,13 @@ class Client:
     ) -> Object:
         """Resumes failed executions: those of `execution_ids`, those that match, or all of them.
 
-        rate: at most so many per second. each: called with every outcome as it becomes known. Returns
-        `resumed`, how many, and `results`: execution_id, resumed, and refused, why one was left alone.
-        Takes as long as it takes; an execution that fails once more meanwhile is not resumed twice.
+        step: "" for failures of the workflow's own code. rate: at most so many per second. each: called with
+        every outcome as it becomes known. Returns `resumed`, how many, and `results`: execution_id, resumed,
+        and refused, why one was left alone. Takes as long as it takes; an execution that fails once more
+        meanwhile is not resumed twice.
         """
         ids = None if execution_ids is None else [*execution_ids]
-        chosen = {"execution_ids": ids, "workflow": workflow, "error": error, "rate": rate}
+        chosen = {"execution_ids": ids, "workflow": workflow, "step": step, "error": error, "rate": rate}
         body: Object | None = {key: value for key, value in chosen.items() if value is not None}
         assert body is not None
         if all:

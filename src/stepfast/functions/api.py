@@ -21,7 +21,9 @@ log = logging.getLogger(__name__)
 
 LARGEST = 5_900_000
 """Bytes of an answer; Lambda takes 6 MB, in which the body is a JSON text."""
-_EXECUTION = re.compile(r"/v1/executions/([A-Za-z0-9._-]{1,128})(?:/|\Z)")
+_STATUSES = "/v1/executions/statuses"
+"""A POST that only reads, and no execution's address."""
+_EXECUTION = re.compile(r"/v1/executions/(?!statuses\Z)([A-Za-z0-9._-]{1,128})(?:/|\Z)")
 
 
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
@@ -43,7 +45,7 @@ def _note(event: dict[str, Any], status: int) -> None:
     """A line for whatever may have changed something: who asked for what, and how it ended."""
     context = event.get("requestContext") or {}
     asked = context.get("http") or {}
-    if asked.get("method") != "GET":
+    if asked.get("method") != "GET" and event.get("rawPath") != _STATUSES:
         authorizer = context.get("authorizer") or {}
         caller = (authorizer.get("lambda") or {}).get("key") or (authorizer.get("iam") or {}).get("userArn")
         extra = {"caller": caller} if caller else {}
@@ -56,7 +58,7 @@ def _fits(response: dict[str, Any]) -> bool:
 
 
 def _too_large() -> dict[str, Any]:
-    detail = "the answer is more than 6 MB, which Lambda cannot give: ask for less by limit, or with commands=false"
+    detail = "the answer is more than 6 MB, which Lambda cannot give: ask for less by limit, largest or commands=false"
     refusal = problems.problem(422, "answer-too-large", "Answer too large", detail)
     return api.as_dict(refusal)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from stepfast.errors import StartupError
@@ -17,11 +18,11 @@ class Clients:
     """boto3-like clients by service: `dynamodb`, `sqs`, `s3`, `scheduler`.
 
     ready: clients to use as they are, such as Clients(dynamodb=mine); any other is made. region: None takes
-    boto3's own way to find one.
+    AWS_REGION, as AWS's own command line does and boto3 does not, and else boto3's own way to find one.
     """
 
     def __init__(self, region: str | None = None, **ready: Any) -> None:
-        self._region = region or None
+        self._region = region or os.environ.get("AWS_REGION") or None
         self._made: dict[str, Any] = ready
         self._session: Any = None
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from stepfast.claims import LEASE_MARGIN
 from stepfast.errors import StartupError
+from stepfast.functions import starts
 from stepfast.functions.limits import RECEIVES
 from stepfast.functions.project import PoolSettings, Project
 from stepfast.registry import Registry
@@ -96,7 +97,10 @@ class PoolPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A deployment: functions by kind (all but step), pools by name, the queues, the stream, the sweep's period."""
+    """A deployment: functions by kind (all but step), pools by name, the queues, the stream, the sweep's period.
+
+    starts: the workflows that are started by the clock.
+    """
 
     project: Project
     functions: Mapping[str, FunctionPlan]
@@ -105,10 +109,11 @@ class Plan:
     park_queue: QueuePlan
     stream: StreamPlan
     sweep_every: int
+    starts: tuple[starts.ScheduledStart, ...] = ()
 
     @classmethod
     def of(cls, registry: Registry, project: Project | None = None) -> Plan:
-        """Derives everything; StartupError names a step that fits no function, or a setting that fits no pool."""
+        """Derives everything; StartupError names a step that fits no function, or a setting that fits no code."""
         project = project or Project()
         for name in project.pools:
             if name not in registry.pools:
@@ -116,6 +121,8 @@ class Plan:
                     f"[tool.stepfast.pools.{name}] is for a pool that no step names; "
                     f"there are: {', '.join(registry.pools)}"
                 )
+        for start in project.schedules.values():
+            starts.check(start, registry)
         functions = _functions(project)
         return cls(
             project=project,
@@ -126,6 +133,7 @@ class Plan:
             park_queue=QueuePlan(_hidden(functions, "resume"), 1, batch_size=10, max_concurrency=10),
             stream=StreamPlan(parallelization=project.parallelization),
             sweep_every=project.sweep_minutes * 60,
+            starts=tuple(project.schedules.values()),
         )
 
 

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from stepfast.errors import StartupError
+from stepfast.functions.starts import ScheduledStart
 
 T = TypeVar("T")
 
 LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 """The numbers of days that CloudWatch keeps logs for."""
 _VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_STREAM = re.compile(r"arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:\d{12}:table/[A-Za-z0-9_.-]+/stream/[^/\s]+")
 _OURS = ("STEPFAST_", "AWS_", "LAMBDA_", "POWERTOOLS_")
 
 
@@ -41,7 +43,9 @@ class Project:
 
     memory: MB of the functions that run workflow code but no steps. parallelization: batches of one stream
     shard that are advanced at once. authorizer_cache: seconds that the gateway remembers a key, during which
-    a revoked one still works, and only `Authorization` is looked at; 0 asks every time.
+    a revoked one still works, and only `Authorization` is looked at; 0 asks every time. log_values: whether
+    inputs, outputs and errors of executions and steps are logged, and kept as long as the logs are. table_stream,
+    bucket: a table, by the ARN of its stream, and a bucket that are there already, instead of new ones.
     """
 
     workflows: str = "workflows"
@@ -54,12 +58,16 @@ class Project:
     parallelization: int = 1
     sweep_minutes: int = 5
     tracing: bool = False
+    log_values: bool = False
     snap_start: bool = False
     alarm_email: str | None = None
     domain_name: str | None = None
     certificate: str | None = None
     vpc: str | None = None
+    table_stream: str | None = None
+    bucket: str | None = None
     pools: Mapping[str, PoolSettings] = field(default_factory=dict)
+    schedules: Mapping[str, ScheduledStart] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> Project:
@@ -78,8 +86,13 @@ class Project:
         """The settings in a parsed `[tool.stepfast]` table."""
         given = dict(table)
         pools = _table("tool.stepfast.pools", given.pop("pools", {}))
+        schedules = _table("tool.stepfast.schedules", given.pop("schedules", {}))
         found = _checked(cls, "tool.stepfast", given, _PROJECT)
-        return cls(**found, pools={name: _pool(name, settings) for name, settings in pools.items()})
+        return cls(
+            **found,
+            pools={name: _pool(name, settings) for name, settings in pools.items()},
+            schedules={name: _schedule(name, settings) for name, settings in schedules.items()},
+        )
 
 
 def _pool(name: str, settings: object) -> PoolSettings:
@@ -93,6 +106,15 @@ def _pool(name: str, settings: object) -> PoolSettings:
                 f"and none that begins with {', '.join(_OURS)}"
             )
     return PoolSettings(**found)
+
+
+def _schedule(name: str, settings: object) -> ScheduledStart:
+    where = f"tool.stepfast.schedules.{name}"
+    found = _checked(ScheduledStart, where, _table(where, settings), _SCHEDULE)
+    for needed in ("workflow", "expression"):
+        if needed not in found:
+            raise StartupError(f"[{where}] has no {needed}, without which it starts nothing")
+    return ScheduledStart(name, **found)
 
 
 # -- checks ---------------------------------------------------------------------------------------------
@@ -128,6 +150,13 @@ _POOL: Mapping[str, tuple[Check, str]] = {
     "provisioned": _whole(0, 1000),
     "environment": _TEXTS,
 }
+_SCHEDULE: Mapping[str, tuple[Check, str]] = {
+    "workflow": _TEXT,
+    "expression": _TEXT,
+    "input": (lambda value: True, "the workflow's input"),
+    "timezone": _TEXT,
+    "enabled": _FLAG,
+}
 _PROJECT: Mapping[str, tuple[Check, str]] = {
     "workflows": _TEXT,
     "retention_days": _whole(0, 36500),
@@ -139,11 +168,17 @@ _PROJECT: Mapping[str, tuple[Check, str]] = {
     "parallelization": _whole(1, 10),
     "sweep_minutes": _whole(2, 60),
     "tracing": _FLAG,
+    "log_values": _FLAG,
     "snap_start": _FLAG,
     "alarm_email": _EMAIL,
     "domain_name": _TEXT,
     "certificate": _TEXT,
     "vpc": _TEXT,
+    "table_stream": (
+        lambda value: isinstance(value, str) and _STREAM.fullmatch(value) is not None,
+        "the ARN of a table's stream, arn:aws:dynamodb:…:table/…/stream/…",
+    ),
+    "bucket": _TEXT,
 }
 
 
@@ -156,7 +191,7 @@ def _table(where: str, value: object) -> dict[str, Any]:
 def _checked(
     kind: type, where: str, given: Mapping[str, Any], checks: Mapping[str, tuple[Check, str]]
 ) -> dict[str, Any]:
-    known = [one.name for one in fields(kind) if one.name != "pools"]
+    known = [one.name for one in fields(kind) if one.name in checks]
     for name, value in given.items():
         if name not in known:
             raise StartupError(f"[{where}] has no setting {name!r}; it has: {', '.join(known)}")

@@ -16,11 +16,12 @@ Auth = Literal["keys", "iam"]
 TABLE, BUCKET, WORKFLOWS = "STEPFAST_TABLE", "STEPFAST_BUCKET", "STEPFAST_WORKFLOWS"
 QUEUES, TIMER_QUEUE, PARK_QUEUE = "STEPFAST_QUEUES", "STEPFAST_TIMER_QUEUE", "STEPFAST_PARK_QUEUE"
 SCHEDULES, SCHEDULE_ROLE = "STEPFAST_SCHEDULES", "STEPFAST_SCHEDULE_ROLE"
-RETENTION, SHARDS, POOL, AUTH = (
+RETENTION, SHARDS, POOL, AUTH, LOG_VALUES = (
     "STEPFAST_RETENTION_DAYS",
     "STEPFAST_LISTING_SHARDS",
     "STEPFAST_POOL",
     "STEPFAST_AUTH",
+    "STEPFAST_LOG_VALUES",
 )
 
 _STORE = (TABLE, BUCKET)
@@ -39,9 +40,9 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """The variables without which a function does not start."""
 ALSO: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "api": (WORKFLOWS, RETENTION, SHARDS, AUTH),
+        "api": (WORKFLOWS, RETENTION, SHARDS, AUTH, LOG_VALUES),
         "authorizer": (),
-        **dict.fromkeys(("advancer", "step", "timer", "resume", "sweeper"), (WORKFLOWS, RETENTION, SHARDS)),
+        **dict.fromkeys(("advancer", "step", "timer", "resume", "sweeper"), (WORKFLOWS, RETENTION, SHARDS, LOG_VALUES)),
     }
 )
 """The variables that a function reads as well, and has a default for."""
@@ -56,7 +57,7 @@ class Settings:
     """The resources of one deployment. What a function does not need may be empty.
 
     queues: pool -> URL. workflows: a folder. retention: seconds that ended executions are kept, None for
-    ever. pool: the step function's own.
+    ever. pool: the step function's own. log_values: whether inputs, outputs and errors are logged.
     """
 
     table: str
@@ -71,6 +72,7 @@ class Settings:
     listing_shards: int = DEFAULT_SHARDS
     pool: str = ""
     auth: Auth = "keys"
+    log_values: bool = False
     region: str = ""
 
     @classmethod
@@ -90,6 +92,9 @@ class Settings:
         auth = text(AUTH, "keys")
         if auth not in ("keys", "iam"):
             raise StartupError(f"{AUTH} is `keys` or `iam`, not {auth!r}")
+        log_values = text(LOG_VALUES, "false")
+        if log_values not in ("true", "false"):
+            raise StartupError(f"{LOG_VALUES} is `true` or `false`, not {log_values!r}")
         settings = cls(
             table=text(TABLE),
             bucket=text(BUCKET),
@@ -104,6 +109,7 @@ class Settings:
             listing_shards=_number(SHARDS, text(SHARDS, str(DEFAULT_SHARDS)), 1),
             pool=text(POOL),
             auth=cast(Auth, auth),
+            log_values=log_values == "true",
             region=text("AWS_REGION") or text("AWS_DEFAULT_REGION"),
         )
         if POOL in needs and settings.pool not in settings.queues:

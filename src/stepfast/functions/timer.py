@@ -1,7 +1,7 @@
 """Timers that come due, and scheduled starts: both are messages of the timer queue.
 
-A start is `{"start": {"workflow", "input"?, "execution_id"?, "labels"?}, "scheduled": "<its time>"}`, which
-EventBridge Scheduler may also hand to the function itself.
+A start is `{"start": {"workflow", "input"?, "execution_id"?, "labels"?}, "schedule": "<its name>"?, "scheduled":
+"<its time>"}`, which EventBridge Scheduler may also hand to the function itself.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
 def start_in(value: Any) -> Start | None:
     """The start that a message asks for, None for any other; InvalidRequest says what is wrong with it.
 
-    Without an id it gets one made of its time, so that a start which is delivered twice starts once.
+    Without an id it gets one made of its schedule (its workflow, where none is named) and its time, so that a
+    start which is delivered twice starts once.
     """
     asked = value.get("start") if isinstance(value, dict) else None
     if not isinstance(asked, dict):
@@ -83,7 +84,10 @@ def start_in(value: Any) -> Start | None:
     given = asked.get("execution_id")
     if given is not None and not isinstance(given, str):
         raise InvalidRequest("a scheduled start's execution_id is a text")
-    return Start(workflow, asked.get("input"), given or f"{workflow}-{_compact(value.get('scheduled'))}", labels)
+    named = value.get("schedule", workflow)
+    if not isinstance(named, str):
+        raise InvalidRequest("a scheduled start's schedule is a text")
+    return Start(workflow, asked.get("input"), given or f"{named}-{_compact(value.get('scheduled'))}", labels)
 
 
 def _compact(scheduled: Any) -> str:

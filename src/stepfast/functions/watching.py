@@ -1,4 +1,7 @@
-"""The store, counting and logging what is written through it: only what was really written, and never its contents."""
+"""The store, counting and logging what is written through it: only what was really written.
+
+Its contents are logged by `log_values` alone.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from stepfast import valuelog
 from stepfast.backends.dynamodb import DynamoStore
+from stepfast.figures import NOTHING, Tallies
 from stepfast.functions.metering import Meter
 from stepfast.model import Cursor, Event, Execution, Record, Snapshot
 
@@ -16,9 +21,9 @@ log = logging.getLogger(__name__)
 class WatchedStore(DynamoStore):
     """pool: whose steps are run here; elsewhere no step's outcome is written. `seen` is what was loaded last."""
 
-    def __init__(self, *args: Any, meter: Meter, pool: str = "", **kwargs: Any) -> None:
+    def __init__(self, *args: Any, meter: Meter, pool: str = "", log_values: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._meter, self._pool = meter, pool
+        self._meter, self._pool, self._log_values = meter, pool, log_values
         self.seen: Snapshot | None = None
 
     async def load(self, execution_id: str, since: int = 0) -> Snapshot | None:
@@ -29,16 +34,18 @@ class WatchedStore(DynamoStore):
         held = await super().create(execution)
         if held is execution:
             self._meter.count("ExecutionsStarted", workflow=execution.workflow)
+            if self._log_values:
+                valuelog.tell_start(execution)
         return held
 
-    async def finish(self, execution: Execution) -> bool:
-        written = await super().finish(execution)
+    async def finish(self, execution: Execution, tallies: Tallies = NOTHING) -> bool:
+        written = await super().finish(execution, tallies)
         if written:
             self._ended(execution)
         return written
 
-    async def cancel(self, execution: Execution, records: Sequence[Record]) -> bool:
-        written = await super().cancel(execution, records)
+    async def cancel(self, execution: Execution, records: Sequence[Record], tallies: Tallies = NOTHING) -> bool:
+        written = await super().cancel(execution, records, tallies)
         if written:
             self._ended(execution)
         return written
@@ -52,10 +59,20 @@ class WatchedStore(DynamoStore):
             log.info("execution %s was resumed", execution.execution_id)
         return written
 
-    async def put_record(self, execution_id: str, record: Record, *, wake: bool, end: Execution | None = None) -> bool:
-        written = await super().put_record(execution_id, record, wake=wake, end=end)
+    async def put_record(
+        self,
+        execution_id: str,
+        record: Record,
+        *,
+        wake: bool,
+        end: Execution | None = None,
+        tallies: Tallies = NOTHING,
+    ) -> bool:
+        written = await super().put_record(execution_id, record, wake=wake, end=end, tallies=tallies)
         if written and record.kind == "step":
             self._stepped(record)
+            if self._log_values:
+                valuelog.tell_attempt(execution_id, record)
         return written
 
     def _ended(self, execution: Execution) -> None:
@@ -63,6 +80,8 @@ class WatchedStore(DynamoStore):
         error = f": {execution.error.type}" if execution.error else ""
         level = logging.WARNING if execution.status == "FAILED" else logging.INFO
         log.log(level, "execution %s is %s%s", execution.execution_id, execution.status, error)
+        if self._log_values:
+            valuelog.tell_end(execution)
 
     def _stepped(self, record: Record) -> None:
         """Counts an attempt that has ended; a claim is none."""

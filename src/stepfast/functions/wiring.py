@@ -53,6 +53,7 @@ class Engine:
             retention=settings.retention,
             meter=self.meter,
             pool=settings.pool,
+            log_values=settings.log_values,
         )
 
     @cached_property

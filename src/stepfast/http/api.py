@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -15,7 +16,7 @@ from stepfast.http.engine import Call, Engine
 from stepfast.http.page import Page
 from stepfast.http.problems import Rejected
 from stepfast.http.resolver import Pool, Resolver
-from stepfast.http.routes import about, dead_letters, executions, steering
+from stepfast.http.routes import about, dead_letters, executions, figures, listing, starting, steering
 from stepfast.operations import Operations
 from stepfast.registry import Registry
 
@@ -36,7 +37,8 @@ def build(
     keys: who may call; a Gateway trusts what is in front; None takes requests to loopback names only.
     page: the dashboard, for whoever can reach this; None serves the API alone.
     """
-    pool = Pool(lambda: _resolver(operations, registry, call))
+    edition = secrets.token_hex(8)
+    pool = Pool(lambda: _resolver(operations, registry, call, edition))
 
     def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         try:
@@ -51,10 +53,10 @@ def build(
     return handler
 
 
-def _resolver(operations: Operations, registry: Registry, call: Call) -> Resolver:
+def _resolver(operations: Operations, registry: Registry, call: Call, edition: str) -> Resolver:
     app = Resolver()
-    engine = Engine(operations, registry, call, cache(lambda: openapi.document(app)))
-    for routes in (executions, steering, dead_letters, about):
+    engine = Engine(operations, registry, call, cache(lambda: openapi.document(app)), edition)
+    for routes in (starting, listing, executions, steering, dead_letters, figures, about):
         routes.add(app, engine)
     return app
 

@@ -25,12 +25,16 @@ class Call(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """The engine as the routes see it; `describe` gives the OpenAPI document as text."""
+    """The engine as the routes see it; `describe` gives the OpenAPI document as text.
+
+    edition: tells what is deployed in this process from what is deployed in any other.
+    """
 
     operations: Operations
     registry: Registry
     call: Call
     describe: Callable[[], str]
+    edition: str
 
 
 def reply(status: int, body: BaseModel, headers: Mapping[str, str] | None = None) -> Response[str]:

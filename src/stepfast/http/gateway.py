@@ -37,7 +37,9 @@ def application(handler: Callable[[dict[str, Any], object], dict[str, Any]]) -> 
         except Unreadable as error:
             response = _refusal(error)
         body = _body_of(response)
-        start_response(_status_line(response["statusCode"]), _headers_of(response, len(body)))
+        # What is sent without a body by its status would tell by a length of 0 what the body is elsewhere.
+        length = None if response["statusCode"] in (204, 304) else len(body)
+        start_response(_status_line(response["statusCode"]), _headers_of(response, length))
         return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
 
     return respond
@@ -148,8 +150,8 @@ def _status_line(status: int) -> str:
         return f"{int(status)} Unknown"
 
 
-def _headers_of(response: dict[str, Any], length: int) -> list[tuple[str, str]]:
+def _headers_of(response: dict[str, Any], length: int | None) -> list[tuple[str, str]]:
     headers = [(str(name), str(value)) for name, value in (response.get("headers") or {}).items()]
     headers = [(name, value) for name, value in headers if name.lower() != "content-length"]
     headers += [("Set-Cookie", cookie) for cookie in response.get("cookies") or []]
-    return [*headers, ("Content-Length", str(length))]
+    return headers if length is None else [*headers, ("Content-Length", str(length))]

@@ -53,11 +53,16 @@ class SignalRequest(Asked):
     signal_id: ExecutionId | None = Field(None, description="makes the call repeatable; made up when left out")
 
 
+class StatusesRequest(Asked):
+    execution_ids: list[ExecutionId] = Field(min_length=1, max_length=1000)
+
+
 class ReplayRequest(Asked):
-    """Exactly one selector: ids, or workflow and/or error, or all."""
+    """Exactly one selector: ids, or workflow, step and/or error, or all."""
 
     execution_ids: list[str] | None = Field(None, min_length=1, max_length=1000)
     workflow: str | None = Field(None, min_length=1, max_length=64)
+    step: str | None = Field(None, max_length=64, description="the step that failed; empty: the workflow's own code")
     error: str | None = Field(None, min_length=1, description="the error's type, such as ConnectionError")
     all: bool = False
     rate: float | None = Field(None, gt=0, le=1000, description="at most so many per second")
@@ -82,6 +87,27 @@ class ExecutionView(Shown):
     created_at: Time
     ended_at: Time | None
     generation: int = Field(description="how often it was resumed")
+    omitted: dict[str, int | None] = Field(
+        {}, description="values left out as `largest` asked, with their bytes of JSON; null where they were not read"
+    )
+
+
+class FaultView(Shown):
+    type: str
+    step: str | None
+
+
+class StatusView(Shown):
+    execution_id: str
+    workflow: str
+    status: ExecutionStatus
+    generation: int
+    ended_at: Time | None
+    error: FaultView | None
+
+
+class StatusList(Shown):
+    executions: list[StatusView]
 
 
 class AttemptView(Shown):
@@ -109,6 +135,13 @@ class CommandView(Shown):
     due: Time | None = Field(description="when a timer ends or a step is tried again")
     signal_id: str | None
     attempts: list[AttemptView]
+    omitted: dict[str, int] = Field({}, description="values left out as `largest` asked, with their bytes of JSON")
+    idempotency_key: str | None = Field(
+        None, description="of a step: what it hands to services, so that they do its work once"
+    )
+    payload_schema: dict[str, Any] | None = Field(
+        None, description="JSON Schema of the payload, of a signal that is waited for by the code deployed here"
+    )
 
 
 class ExecutionDetail(ExecutionView):
@@ -155,6 +188,21 @@ class DeadLetterList(Shown):
     next: str | None = Field(description="the next page's cursor; a page may hold fewer than asked for")
 
 
+class FaultGroupView(Shown):
+    workflow: str
+    step: str | None = Field(description="the step that failed; null for the workflow's own code")
+    error: str | None = Field(description="the error's type")
+    count: int
+    again: int = Field(description="how many of them had been resumed before")
+    newest: Time = Field(description="when the last of them was started")
+    execution_id: str = Field(description="the last of them that was started")
+
+
+class FaultGroups(Shown):
+    groups: list[FaultGroupView] = Field(description="the largest first, then by workflow, step and error")
+    complete: bool = Field(description="false when there are more FAILED executions than were looked at")
+
+
 class ResumedView(Shown):
     execution_id: str
     resumed: bool
@@ -199,6 +247,41 @@ class WorkflowView(Shown):
 
 class WorkflowList(Shown):
     workflows: list[WorkflowView]
+
+
+class BucketView(Shown):
+    at: Time = Field(description="when it begins")
+    succeeded: int
+    failed: int
+    cancelled: int
+
+
+class DurationsView(Shown):
+    """Seconds from start to end of those that SUCCEEDED, each within 9 % of the exact one."""
+
+    count: int
+    p50: float
+    p90: float
+    p99: float
+    longest: float
+
+
+class StepFiguresView(Shown):
+    name: str
+    attempts: int
+    failures: int = Field(description="attempts that raised or timed out")
+    given_up: int = Field(description="steps that failed for good")
+    seconds: float | None = Field(description="how long an attempt that succeeded took on average; null for none")
+
+
+class FiguresView(Shown):
+    workflow: str
+    since: Time
+    until: Time
+    bucket: str
+    buckets: list[BucketView] = Field(description="every one of the span, the oldest first")
+    durations: DurationsView | None = Field(description="null when none SUCCEEDED")
+    steps: list[StepFiguresView] = Field(description="by name; counted when their executions ended")
 
 
 class Health(Shown):

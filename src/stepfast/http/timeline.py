@@ -3,41 +3,94 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from stepfast.http import views
+from stepfast.claims import idempotency_key
+from stepfast.http import values, views
 from stepfast.http.models import AttemptView, CommandView
-from stepfast.model import Chained, CommandStatus, Record, Snapshot
+from stepfast.model import Chained, CommandKind, CommandStatus, Execution, Record, Snapshot
 from stepfast.registry import Registry
 from stepfast.replay import Command, Replay
 from stepfast.workflow import Step
 
 
-def commands_of(snapshot: Snapshot, replay: Replay | None, registry: Registry) -> list[CommandView]:
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What is known of one command: its record, what the code asked for, the chain's claim on it."""
+
+    id: str
+    status: CommandStatus
+    record: Record | None
+    command: Command | None
+    claim: Chained | None
+
+    @property
+    def kind(self) -> CommandKind:
+        return self.record.kind if self.record else self.command.kind if self.command else "step"
+
+    @property
+    def name(self) -> str:
+        return self.record.name if self.record else self.command.name if self.command else self.id
+
+    @property
+    def input(self) -> str | None:
+        if self.record and self.record.input is not None:
+            return self.record.input
+        return self.command.input if self.command else None
+
+    @property
+    def due(self) -> float | None:
+        if self.record and self.record.due is not None:
+            return self.record.due
+        return self.command.due if self.command else None
+
+    @property
+    def first(self) -> float | None:
+        record = self.record
+        if record is not None and record.first_at is not None:
+            return record.first_at
+        if self.claim is not None:
+            return self.claim.started_at
+        if self.command is not None:
+            return self.command.issued_at
+        return record.started_at or record.ended_at if record is not None else None
+
+
+def commands_of(
+    snapshot: Snapshot,
+    replay: Replay | None,
+    registry: Registry,
+    *,
+    only: str | None = None,
+    largest: int | None = None,
+) -> list[CommandView]:
     """Every command by the time it was first asked for or claimed, then as issued.
 
     Left out is what never began and is not waited for: the timer of a timeout that was not needed, a
     record that a resume re-opened and the code has not asked for again.
+    only: the id of the one command wanted. largest: bytes of the largest values that are shown.
     """
+    workflow = registry.get(snapshot.execution.workflow)
+    steps = {one.name: one for one in registry.steps_of(workflow)} if workflow else {}
+    told = sorted(_told(snapshot, replay), key=lambda one: one.first or 0.0)
+    return [_view(one, snapshot.execution, steps, largest) for one in told if only in (None, one.id)]
+
+
+def _told(snapshot: Snapshot, replay: Replay | None) -> Iterator[_Told]:
+    """The commands as issued, then those that only their records tell of."""
     issued: Mapping[str, Command] = replay.issued if replay else {}
-    generation = snapshot.execution.generation
     chained = {
         one.then.id: one.then
         for one in snapshot.records.values()
-        if one.then is not None and one.then.generation == generation
+        if one.then is not None and one.then.generation == snapshot.execution.generation
     }
-    workflow = registry.get(snapshot.execution.workflow)
-    steps = {one.name: one for one in registry.steps_of(workflow)} if workflow else {}
-    found = []
-    for place, id in enumerate(dict.fromkeys([*issued, *snapshot.records])):
-        record, command = snapshot.records.get(id), issued.get(id)
+    for id in dict.fromkeys([*issued, *snapshot.records]):
+        record = snapshot.records.get(id)
         claim = None if _begun(record) else chained.get(id)
         status = _status(record, claim, _awaited(id, snapshot, replay))
-        if status is None:
-            continue
-        first = _first(record, command, claim)
-        found.append((first or 0.0, place, _view(id, status, record, command, claim, steps, first, generation)))
-    return [view for _, _, view in sorted(found, key=lambda one: one[:2])]
+        if status is not None:
+            yield _Told(id, status, record, issued.get(id), claim)
 
 
 def _awaited(id: str, snapshot: Snapshot, replay: Replay | None) -> bool:
@@ -68,49 +121,40 @@ def _begun(record: Record | None) -> bool:
     return record is not None and record.status != "OPEN"
 
 
-def _first(record: Record | None, command: Command | None, claim: Chained | None) -> float | None:
-    if record is not None and record.first_at is not None:
-        return record.first_at
-    if claim is not None:
-        return claim.started_at
-    if command is not None:
-        return command.issued_at
-    return record.started_at or record.ended_at if record is not None else None
-
-
-def _view(
-    id: str,
-    status: CommandStatus,
-    record: Record | None,
-    command: Command | None,
-    claim: Chained | None,
-    steps: Mapping[str, Step[..., Any]],
-    first: float | None,
-    generation: int,
-) -> CommandView:
-    name = record.name if record else command.name if command else id
-    kind = record.kind if record else command.kind if command else "step"
-    step = command.step if command and command.step else steps.get(name)
-    input = record.input if record and record.input is not None else command.input if command else None
-    due = record.due if record and record.due is not None else command.due if command else None
+def _view(told: _Told, execution: Execution, steps: Mapping[str, Step[..., Any]], largest: int | None) -> CommandView:
+    record, claim, command = told.record, told.claim, told.command
+    step = command.step if command and command.step else steps.get(told.name)
     return CommandView(
-        id=id,
-        kind=kind,
-        name=name,
-        status=status,
+        id=told.id,
+        kind=told.kind,
+        name=told.name,
+        status=told.status,
         attempt=1 if claim else record.attempt if record else 0,
-        generation=record.generation if record and not claim else generation,
-        pool=step.pool if step and kind == "step" else None,
-        input=views.value(input),
-        output=views.value(record.output) if record else None,
+        generation=record.generation if record and not claim else execution.generation,
+        pool=step.pool if step and told.kind == "step" else None,
         error=views.error(record.error) if record else None,
-        first_at=views.time_or_none(first),
+        first_at=views.time_or_none(told.first),
         started_at=views.time_or_none(claim.started_at if claim else record.started_at if record else None),
         ended_at=views.time_or_none(record.ended_at) if record else None,
-        due=views.time_or_none(due),
+        due=views.time_or_none(told.due),
         signal_id=record.signal if record else None,
         attempts=list(_attempts(record, claim)),
+        idempotency_key=_idempotency_key(told, execution),
+        payload_schema=_payload_schema(told),
+        **values.shown(largest, input=told.input, output=record.output if record else None),
     )
+
+
+def _idempotency_key(told: _Told, execution: Execution) -> str | None:
+    """None also for a step whose input nobody can tell: its record was re-opened and its code is gone."""
+    if told.kind != "step" or told.input is None:
+        return None
+    return idempotency_key(execution.execution_id, told.id, told.input)
+
+
+def _payload_schema(told: _Told) -> dict[str, Any] | None:
+    codec = told.command.codec if told.command and told.status == "OPEN" else None
+    return None if codec is None else views.schema(codec)
 
 
 def _attempts(record: Record | None, claim: Chained | None) -> Iterator[AttemptView]:

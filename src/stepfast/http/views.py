@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -10,16 +9,21 @@ from typing import Any
 from pydantic import PydanticInvalidForJsonSchema, PydanticUserError
 
 from stepfast.codec import Codec
+from stepfast.http import values
 from stepfast.http.models import (
     DeadLetterView,
     ErrorView,
     EventView,
     ExecutionView,
+    FaultGroupView,
+    FaultView,
     RetryView,
     SignalView,
+    StatusView,
     StepView,
     WorkflowView,
 )
+from stepfast.listing import FaultGroup
 from stepfast.model import Event, Execution, Failure, Signal
 from stepfast.registry import Registry
 from stepfast.workflow import Step, Workflow
@@ -35,10 +39,6 @@ def time(at: float) -> str:
 
 def time_or_none(at: float | None) -> str | None:
     return None if at is None else time(at)
-
-
-def value(text: str | None) -> Any:
-    return None if text is None else json.loads(text)
 
 
 def error(failure: Failure | None) -> ErrorView | None:
@@ -57,13 +57,26 @@ def _shown(text: str | None) -> str | None:
     return None if text is None else text.encode(errors="backslashreplace").decode()
 
 
-def fields(execution: Execution) -> dict[str, Any]:
+def fields(execution: Execution, largest: int | None = None) -> dict[str, Any]:
+    """Of an ExecutionView, without the values that have more bytes than `largest`."""
+    return _standing(execution) | values.shown(largest, input=execution.input, result=execution.result)
+
+
+def execution(one: Execution, largest: int | None = None) -> ExecutionView:
+    return ExecutionView(**fields(one, largest))
+
+
+def unread(one: Execution) -> ExecutionView:
+    """One whose values were not read, so that nobody knows their length."""
+    omitted = ("input", "result") if one.status == "SUCCEEDED" else ("input",)
+    return ExecutionView(**_standing(one), input=None, result=None, omitted=dict.fromkeys(omitted))
+
+
+def _standing(execution: Execution) -> dict[str, Any]:
     return {
         "execution_id": execution.execution_id,
         "workflow": execution.workflow,
         "status": execution.status,
-        "input": value(execution.input),
-        "result": value(execution.result),
         "error": error(execution.error),
         "labels": dict(execution.labels),
         "created_at": time(execution.created_at),
@@ -72,13 +85,21 @@ def fields(execution: Execution) -> dict[str, Any]:
     }
 
 
-def execution(one: Execution) -> ExecutionView:
-    return ExecutionView(**fields(one))
+def status(one: Execution) -> StatusView:
+    failure = one.error
+    return StatusView(
+        execution_id=one.execution_id,
+        workflow=one.workflow,
+        status=one.status,
+        generation=one.generation,
+        ended_at=time_or_none(one.ended_at),
+        error=FaultView(type=_shown(failure.type) or "", step=failure.step) if failure else None,
+    )
 
 
 def signal(one: Signal) -> SignalView:
     return SignalView(
-        signal_id=one.signal_id, name=one.name, payload=value(one.payload), received_at=time(one.received_at)
+        signal_id=one.signal_id, name=one.name, payload=values.value(one.payload), received_at=time(one.received_at)
     )
 
 
@@ -109,12 +130,24 @@ def dead_letter(one: Execution) -> DeadLetterView:
     )
 
 
+def fault_group(one: FaultGroup) -> FaultGroupView:
+    return FaultGroupView(
+        workflow=one.workflow,
+        step=one.step,
+        error=_shown(one.error),
+        count=one.count,
+        again=one.again,
+        newest=time(one.newest),
+        execution_id=one.execution_id,
+    )
+
+
 def workflow(one: Workflow[..., Any], registry: Registry) -> WorkflowView:
     return WorkflowView(
         name=one.name,
         description=_first_line(one.__doc__),
-        input_schema=_schema(one.input),
-        result_schema=_schema(one.result),
+        input_schema=schema(one.input),
+        result_schema=schema(one.result),
         steps=[_step(step) for step in registry.steps_of(one)],
     )
 
@@ -141,7 +174,7 @@ def _step(one: Step[..., Any]) -> StepView:
     )
 
 
-def _schema(codec: Codec) -> dict[str, Any]:
+def schema(codec: Codec) -> dict[str, Any]:
     try:
         return codec.json_schema()
     except (PydanticInvalidForJsonSchema, PydanticUserError):

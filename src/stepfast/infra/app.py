@@ -12,6 +12,7 @@ from typing import cast, get_args
 from aws_cdk import App, Environment
 
 from stepfast.errors import StartupError, StepfastError
+from stepfast.functions import starts
 from stepfast.functions.plan import Plan
 from stepfast.functions.project import Project
 from stepfast.infra import bundle
@@ -58,7 +59,10 @@ def stack(
     """Adds the stack of a project to an app; StepfastError says what is wrong with the project."""
     options = options or Options()
     project = Project.read(folder / "pyproject.toml")
-    plan = Plan.of(workflows_of(folder, project), project)
+    registry = workflows_of(folder, project)
+    plan = Plan.of(registry, project)
+    for start in options.starts:
+        starts.check(start, registry)
     check(plan)
     source = bundle.Source(folder, project.workflows, extras, include, project.tracing)
     built = bundle.build(source, options.target, cache or folder / CACHE)

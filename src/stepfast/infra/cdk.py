@@ -18,11 +18,15 @@ CLI = "aws-cdk@2.1148.1"
 
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:
-    """`python` in cdk.json is the Python that runs this, activated or not; `node` is the extra's, if it is there."""
+    """`python` in cdk.json is the Python that runs this, activated or not; `node` is the extra's, if it is there.
+
+    npm does not tell of its own newer versions: which one runs is not the user's to choose.
+    """
     first = [str(Path(sys.executable).parent)]
     if extra := _extra():
         first.append(str(extra / "bin"))
-    return {**given, "PATH": os.pathsep.join([*first, given.get("PATH", os.defpath)])}
+    path = os.pathsep.join([*first, given.get("PATH", os.defpath)])
+    return {"npm_config_update_notifier": "false", **given, "PATH": path}
 
 
 def command(arguments: Sequence[str], path: str) -> list[str] | None:

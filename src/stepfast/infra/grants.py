@@ -4,14 +4,15 @@ The functions' code decides what they need:
 
 | function   | table                    | queues and stream                                   | timers |
 |------------|--------------------------|-----------------------------------------------------|--------|
-| api        | executions, listing      |                                                     |        |
+| api        | executions, listing,     |                                                     |        |
+|            | figures                  |                                                     |        |
 | authorizer | API keys, read only      |                                                     |        |
-| advancer   | executions               | reads the stream; sends to pools, timer, park       | makes  |
-| step       | executions               | consumes its pool; sends to pools and park          | makes  |
+| advancer   | executions, figures      | reads the stream; sends to pools, timer, park       | makes  |
+| step       | executions, figures      | consumes its pool; sends to pools and park          | makes  |
 | timer      | executions               | consumes timer; sends to timer and park             | makes  |
 | resume     | executions               | consumes park                                       |        |
 | sweeper    | executions, listing, its | sends to pools, timer, park                         | makes  |
-|            | position                 |                                                     |        |
+|            | position, figures        |                                                     |        |
 
 Who works on executions also reads and writes the bucket of their large values.
 """
@@ -24,6 +25,7 @@ from typing import get_args
 
 from aws_cdk import aws_iam as iam
 
+from stepfast.backends.dynamodb_figures import PARTITION
 from stepfast.model import ExecutionStatus
 
 VALUES = "sha256"
@@ -57,16 +59,18 @@ def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatem
     """The statements of a function, beyond its own log group."""
     sends = [*resources.pools.values(), resources.timer_queue, resources.park_queue]
     return {
-        "api": lambda: [*_state(resources), _listing(resources)],
+        "api": lambda: [*_state(resources), _listing(resources), _figures(resources, "dynamodb:Query")],
         "authorizer": lambda: [_allow("Keys", ["dynamodb:GetItem"], [resources.table], _only_keys("k#*"))],
         "advancer": lambda: [
             *_state(resources),
+            _figures(resources),
             _allow("ReadStream", _STREAM, [resources.stream]),
             _allow("Send", ["sqs:SendMessage"], [*sends, resources.undelivered]),
             *_scheduling(resources),
         ],
         "step": lambda: [
             *_state(resources),
+            _figures(resources),
             _allow("Consume", _CONSUME, [resources.pools[pool]]),
             # To other pools too: a deployment may move a step whose message is under way.
             _allow("Send", ["sqs:SendMessage"], [*resources.pools.values(), resources.park_queue]),
@@ -81,6 +85,7 @@ def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatem
         "resume": lambda: [*_state(resources), _allow("Consume", _CONSUME, [resources.park_queue])],
         "sweeper": lambda: [
             *_state(resources, "sweeper"),
+            _figures(resources),
             _listing(resources),
             _allow("Send", ["sqs:SendMessage"], sends),
             *_scheduling(resources),
@@ -115,6 +120,11 @@ def _state(resources: Resources, *more: str) -> list[iam.PolicyStatement]:
 def _listing(resources: Resources) -> iam.PolicyStatement:
     partitions = _only_keys(*(f"{status}#*" for status in get_args(ExecutionStatus)))
     return _allow("Listing", ["dynamodb:Query"], [resources.index], partitions)
+
+
+def _figures(resources: Resources, *more: str) -> iam.PolicyStatement:
+    """To count what ends; `more` to show the counts."""
+    return _allow("Figures", ["dynamodb:UpdateItem", *more], [resources.table], _only_keys(f"{PARTITION}*"))
 
 
 def _only_keys(*patterns: str) -> Mapping[str, object]:

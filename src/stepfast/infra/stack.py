@@ -49,7 +49,9 @@ class StepfastStack(Stack):
         super().__init__(scope, id, description="stepfast: durable workflows", **kwargs)
         self.plan, self.options = plan, options or Options()
         project = plan.project
-        self.state = State(self, "State", keep=self.options.keep)
+        self.state = State(
+            self, "State", keep=self.options.keep, table_stream=project.table_stream, bucket=project.bucket
+        )
         self.queues = Queues(self, "Queues", plan=plan)
         self.timers = Timers(self, "Timers", queues=[self.queues.timer, *self.queues.pools.values()])
         self._shared = self._in_common(bundle)
@@ -61,7 +63,7 @@ class StepfastStack(Stack):
             sweeper=self.functions["sweeper"].target,
             sweep_every=plan.sweep_every,
             timer_queue=self.queues.timer,
-            starts=self.options.starts,
+            starts=[*plan.starts, *self.options.starts],
         )
         self.front_door = FrontDoor(
             self,
@@ -148,6 +150,7 @@ class StepfastStack(Stack):
             settings.SHARDS: str(project.listing_shards),
             settings.POOL: pool,
             settings.AUTH: project.auth,
+            settings.LOG_VALUES: str(project.log_values).lower(),
         }
         return {name: everything[name] for name in (*settings.NEEDS[plan.kind], *settings.ALSO[plan.kind])}
 
@@ -189,10 +192,11 @@ class StepfastStack(Stack):
         letters = self.queues.dead_letters
         console = f"https://{self.region}.console.aws.amazon.com"
         # The console names a queue by its URL, escaped into its own.
+        kept = "; table and bucket stay when the stack is deleted" if self.options.keep else ""
         url = f"https%3A%2F%2Fsqs.{self.region}.{self.url_suffix}%2F{self.account}%2F{letters.queue_name}"
         for name, value, text in (
             ("ApiUrl", self.front_door.url, "Where the HTTP API is: STEPFAST_URL for client and command line"),
-            ("TableName", self.state.table.table_name, "For `stepfast keys create --table`"),
+            ("TableName", self.state.table.table_name, f"For `stepfast keys create --table`{kept}"),
             ("DeadLetterQueueUrl", letters.queue_url, "One message per failed execution"),
             ("RedriveConsole", f"{console}/sqs/v3/home?region={self.region}#/queues/{url}", "`Start DLQ redrive` here"),
             (

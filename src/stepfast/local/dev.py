@@ -23,6 +23,7 @@ def serve(
     port: int = 8787,
     durability: Durability = "full",
     workers: int = 2,
+    log_values: bool = False,
 ) -> None:
     """Serves until SIGINT or SIGTERM, then ends cleanly; prints one line when requests are taken.
 
@@ -40,7 +41,7 @@ def serve(
     with listener:
         registry = discover(workflows)
         names = ", ".join(sorted(registry.workflows)) or f"no workflows yet in {workflows}"
-        with Runtime(registry, db, durability=durability, workers=workers) as runtime:
+        with Runtime(registry, db, durability=durability, workers=workers, log_values=log_values) as runtime:
             handler = build(runtime.operations, registry, runtime.call, keys, Page())
             serving.serve(
                 handler, listener, host, lambda url: print(f"stepfast is ready at {url} ({names})", flush=True)

@@ -16,6 +16,7 @@ from stepfast.backends.sqlite_file import Durability, SqliteFile
 from stepfast.errors import Unavailable
 from stepfast.live import LiveReplays
 from stepfast.local.inbox import Advance, Inbox
+from stepfast.local.telling import TellingBackend
 from stepfast.local.threads import CallerLoops, LoopThread, WorkerThread
 from stepfast.operations import Operations
 from stepfast.ports import Clock, Delete, Disposition, Later, Refuse
@@ -62,11 +63,13 @@ class Runtime:
         workers: int = 2,
         clock: Clock | None = None,
         blocked: float = BLOCKED,
+        log_values: bool = False,
     ) -> None:
         self._blocked = blocked
         self.registry = registry
         self._clock = clock or SystemClock()
-        self._backend = SqliteBackend(SqliteFile(path, durability), self._clock)
+        backend = TellingBackend if log_values else SqliteBackend
+        self._backend = backend(SqliteFile(path, durability), self._clock)
         self._inbox = Inbox()
         self._backend.on_message = self._inbox.put_message
         self._backend.on_wake = self._inbox.put_wake

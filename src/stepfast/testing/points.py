@@ -142,6 +142,6 @@ def _point(method: str, arguments: tuple[Any, ...]) -> Point | None:
             return Point("before", "order", execution_id)
         case "send", (messages,):
             return Point("before", "send", messages[0][0].execution_id)
-        case "finish", (execution,):
+        case "finish", (execution, *_):
             return Point("before", "finish", execution.execution_id)
     return None

@@ -68,6 +68,40 @@ async def complain(value: str) -> str:
     return await complained(value)
 
 
+@step(retry=Retry(max_attempts=1))
+def trespassed(table: str) -> dict[str, str]:
+    """What becomes of calls that the function's role does not allow, by their names."""
+    import boto3
+    from botocore.exceptions import ClientError
+
+    dynamodb, sqs = boto3.client("dynamodb"), boto3.client("sqs")
+    key = {"pk": {"S": "k#0123456789abcdef"}, "sk": {"S": "key"}}
+    tried = {
+        "read a key": lambda: dynamodb.get_item(TableName=table, Key=key),
+        "make a key": lambda: dynamodb.put_item(TableName=table, Item=key),
+        "read everything": lambda: dynamodb.scan(TableName=table),
+        "remove the table": lambda: dynamodb.delete_table(TableName=table),
+        "list queues": lambda: sqs.list_queues(),
+        "read another queue": lambda: sqs.receive_message(QueueUrl=os.environ["STEPFAST_PARK_QUEUE"]),
+        "read an execution": lambda: dynamodb.get_item(
+            TableName=table, Key={"pk": {"S": "x#none"}, "sk": {"S": "meta"}}
+        ),
+    }
+    found = {}
+    for name, call in tried.items():
+        try:
+            call()
+            found[name] = "done"
+        except ClientError as error:
+            found[name] = error.response["Error"]["Code"]
+    return found
+
+
+@workflow("trespass")
+async def trespass(table: str) -> dict[str, str]:
+    return await trespassed(table)
+
+
 @workflow("nap")
 async def nap(seconds: float) -> str:
     await asyncio.sleep(seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -12,7 +13,7 @@ from stepfast.errors import InvalidRequest, Unavailable
 from stepfast.http import views
 from stepfast.http.auth import needs
 from stepfast.http.engine import Engine, answers, reply
-from stepfast.http.models import DeadLetterList, Replayed, ReplayRequest, ResumedView
+from stepfast.http.models import DeadLetterList, FaultGroups, Replayed, ReplayRequest, ResumedView
 from stepfast.http.resolver import Resolver
 from stepfast.model import Execution
 from stepfast.operations import Resumed
@@ -21,6 +22,8 @@ from stepfast.ports import Query as Asked
 BUDGET = 20.0
 """Seconds one replay request may work; API Gateway gives up after 30."""
 BATCH = 25
+LOOKED_AT = 10_000
+"""FAILED executions that one request for groups looks at."""
 SCANS = 40
 """Pages of executions that one listing looks through for those with the error asked for."""
 
@@ -36,17 +39,35 @@ def add(app: Resolver, engine: Engine) -> None:
     @needs("read")
     def list_dead_letters(
         workflow: Annotated[str | None, Query(min_length=1, max_length=64)] = None,
+        step: Annotated[
+            str | None, Query(max_length=64, description="the step that failed; empty: the workflow's own code")
+        ] = None,
         error: Annotated[str | None, Query(min_length=1, description="the error's type")] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 50,
         cursor: Annotated[str | None, Query(max_length=1024, description="a page's `next`")] = None,
     ) -> Response[str]:
-        found: list[Execution] = []
+        alike, found = _Alike(workflow, step, error), list[Execution]()
         for _ in range(SCANS):
-            matching, cursor = _failed(engine, workflow, error, limit - len(found), cursor)
+            matching, cursor = _failed(engine, alike, limit - len(found), cursor)
             found += matching
             if cursor is None or len(found) == limit:
                 break
         return reply(200, DeadLetterList(dead_letters=[views.dead_letter(one) for one in found], next=cursor))
+
+    @app.get(
+        "/v1/dead-letters/groups",
+        summary="FAILED executions, counted by workflow, step and error",
+        description=f"Looks at the {LOOKED_AT:,} that were started last, and says when there are more.",
+        operation_id="listDeadLetterGroups",
+        tags=["dead letters"],
+        responses=answers((200, "the groups", FaultGroups)),
+    )
+    @needs("read")
+    def list_groups(
+        workflow: Annotated[str | None, Query(min_length=1, max_length=64)] = None,
+    ) -> Response[str]:
+        groups, complete = engine.call(engine.operations.fault_groups(workflow, LOOKED_AT))
+        return reply(200, FaultGroups(groups=[views.fault_group(one) for one in groups], complete=complete))
 
     @app.post(
         "/v1/dead-letters/replay",
@@ -66,6 +87,19 @@ def add(app: Resolver, engine: Engine) -> None:
         ]
         resumed = sum(one.resumed for one in results)
         return reply(200, Replayed(resumed=resumed, results=results, remaining=rest is not None, next=rest))
+
+
+@dataclass(frozen=True, slots=True)
+class _Alike:
+    """Which dead letters are meant; step: "" for failures of the workflow's own code."""
+
+    workflow: str | None
+    step: str | None
+    error: str | None
+
+    def takes(self, one: Execution) -> bool:
+        step, error = (one.error.step, one.error.type) if one.error else (None, None)
+        return (self.step is None or self.step == (step or "")) and self.error in (None, error)
 
 
 class _Work:
@@ -108,9 +142,9 @@ def _by_ids(work: _Work, body: ReplayRequest) -> dict[str, Any] | None:
 
 def _by_selector(engine: Engine, work: _Work, body: ReplayRequest) -> dict[str, Any] | None:
     """Goes down the list by its cursor, so that one which fails again at once is not resumed again."""
-    cursor = body.cursor
+    alike, cursor = _Alike(body.workflow, body.step, body.error), body.cursor
     while share := work.share:
-        found, following = _failed(engine, body.workflow, body.error, share, cursor)
+        found, following = _failed(engine, alike, share, cursor)
         if not work.resume([one.execution_id for one in found]):
             break
         if following is None:
@@ -123,17 +157,15 @@ def _next(body: ReplayRequest, **rest: Any) -> dict[str, Any]:
     return {**body.model_dump(exclude_defaults=True), **rest}
 
 
-def _failed(
-    engine: Engine, workflow: str | None, error: str | None, limit: int, cursor: str | None
-) -> tuple[list[Execution], str | None]:
-    query = Asked(workflow=workflow, status="FAILED", limit=limit, cursor=cursor)
+def _failed(engine: Engine, alike: _Alike, limit: int, cursor: str | None) -> tuple[list[Execution], str | None]:
+    query = Asked(workflow=alike.workflow, status="FAILED", limit=limit, cursor=cursor, values=False)
     page = engine.call(engine.operations.page(query))
-    wanted = [one for one in page.executions if error is None or (one.error is not None and one.error.type == error)]
-    return wanted, page.next
+    return [one for one in page.executions if alike.takes(one)], page.next
 
 
 def _check_selector(body: ReplayRequest) -> None:
-    chosen = [bool(body.execution_ids), body.workflow is not None or body.error is not None, body.all]
+    alike = any(one is not None for one in (body.workflow, body.step, body.error))
+    chosen = [bool(body.execution_ids), alike, body.all]
     if sum(chosen) != 1 or (body.execution_ids and body.cursor):
-        message = 'send either "execution_ids", or "workflow" and/or "error", or "all": true'
+        message = 'send either "execution_ids", or any of "workflow", "step" and "error", or "all": true'
         raise InvalidRequest(message, (("", message),))

@@ -1,115 +1,65 @@
-"""Starting executions, and reading them."""
+"""One execution: with its commands, and what has happened to it."""
 
 from __future__ import annotations
 
 import logging
-import re
-from datetime import UTC, datetime
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Path, Query
+from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 
 from stepfast.errors import InvalidRequest
-from stepfast.http import problems, timeline, views
+from stepfast.http import etag, timeline, views
 from stepfast.http.auth import needs
 from stepfast.http.engine import Engine, answers, reply
-from stepfast.http.models import ID, ExecutionDetail, ExecutionList, ExecutionView, History, StartRequest
+from stepfast.http.models import ID, CommandView, ExecutionDetail, History
+from stepfast.http.problems import Rejected
 from stepfast.http.resolver import Resolver
-from stepfast.model import ExecutionStatus, Snapshot
-from stepfast.ports import Query as Asked
+from stepfast.http.values import Largest
+from stepfast.model import Cursor, Snapshot
 from stepfast.replay import Replay
 
 log = logging.getLogger(__name__)
 
 Id = Annotated[str, Path(pattern=ID, description="the execution's id")]
-Moment = Annotated[str | None, Query(max_length=64, description="ISO 8601 (UTC unless it says) or seconds since 1970")]
+Command = Annotated[str | None, Query(min_length=1, max_length=4096, description="the id of the one command to show")]
 NO_SUCH = {404: "no execution has this id"}
-_SECONDS = re.compile(r"-?\d{1,12}(\.\d{1,9})?")
+_SHOWN = answers((200, "the execution", ExecutionDetail), problems_of={404: "no such execution, or no such command"})
+_SHOWN[200]["headers"] = etag.HEADERS
 
 
 def add(app: Resolver, engine: Engine) -> None:
-    @app.post(
-        "/v1/workflows/<workflow>/executions",
-        summary="Start an execution",
-        description="Safe to repeat under the same id with the same input: the execution there is returned.",
-        operation_id="startExecution",
-        tags=["executions"],
-        responses=answers(
-            (201, "started", ExecutionView),
-            (200, "the same call had started it before", ExecutionView),
-            problems_of={404: "no such workflow", 409: "the id is taken by another workflow or input"},
-        ),
-    )
-    @needs("run")
-    def start(
-        workflow: str,
-        body: Annotated[StartRequest, Body()],
-        idempotency_key: Annotated[
-            str | None, Header(alias="Idempotency-Key", pattern=ID, description="the same as execution_id")
-        ] = None,
-    ) -> Response[str]:
-        execution_id = body.execution_id or idempotency_key
-        if idempotency_key is not None and execution_id != idempotency_key:
-            message = "execution_id and the Idempotency-Key header differ: send one of them, or the same in both"
-            raise InvalidRequest(message, (("execution_id", message), ("idempotency-key", message)))
-        if execution_id in (".", ".."):
-            message = "a path of dots is cut out of every URL: the execution could not be asked for"
-            raise InvalidRequest(message, (("execution_id", message),))
-        try:
-            started = engine.call(engine.operations.start(workflow, body.input, execution_id, body.labels))
-        except InvalidRequest as error:
-            raise problems.below("input", error) from error
-        location = {"Location": f"/v1/executions/{started.execution.execution_id}"}
-        return reply(201 if started.created else 200, views.execution(started.execution), location)
-
-    @app.get(
-        "/v1/executions",
-        summary="List executions, newest first",
-        operation_id="listExecutions",
-        tags=["executions"],
-        responses=answers((200, "a page of executions", ExecutionList)),
-    )
-    @needs("read")
-    def list_executions(
-        workflow: Annotated[str | None, Query(min_length=1, max_length=64)] = None,
-        status: Annotated[ExecutionStatus | None, Query()] = None,
-        label: Annotated[list[str] | None, Query(description="key:value or key=value; all given must match")] = None,
-        since: Moment = None,
-        until: Moment = None,
-        limit: Annotated[int, Query(ge=1, le=1000)] = 50,
-        cursor: Annotated[str | None, Query(max_length=1024, description="a page's `next`")] = None,
-    ) -> Response[str]:
-        query = Asked(
-            workflow=workflow,
-            status=status,
-            labels=_labels(label or []),
-            since=_moment("since", since),
-            until=_moment("until", until),
-            limit=limit,
-            cursor=cursor,
-        )
-        page = engine.call(engine.operations.page(query))
-        return reply(200, ExecutionList(executions=[views.execution(one) for one in page.executions], next=page.next))
-
     @app.get(
         "/v1/executions/<execution_id>",
         summary="One execution with its commands",
         operation_id="getExecution",
         tags=["executions"],
-        responses=answers((200, "the execution", ExecutionDetail), problems_of=NO_SUCH),
+        responses=_SHOWN | etag.UNCHANGED,
     )
     @needs("read")
     def show(
         execution_id: Id,
         commands: Annotated[bool, Query(description="false leaves the commands out, which is quick")] = True,
+        command: Command = None,
+        largest: Largest = None,
+        if_none_match: Annotated[
+            str | None, Header(alias="If-None-Match", description="the ETag of an earlier answer to the same request")
+        ] = None,
     ) -> Response[str]:
+        if command is not None and not commands:
+            message = "commands=false leaves out the command that is asked for: leave one of them away"
+            raise InvalidRequest(message, (("command", message),))
+        snapshot = _snapshot(engine, execution_id, commands)
+        tag = etag.tag_of(snapshot, engine.edition, commands, command, largest)
+        told = {"ETag": tag, "Cache-Control": "private, no-cache"}
+        if etag.is_known(tag, if_none_match):
+            return Response(304, None, "", told)
         if not commands:
-            return reply(200, views.execution(engine.call(engine.operations.read(execution_id))))
-        snapshot = engine.call(engine.operations.load(execution_id))
-        found = timeline.commands_of(snapshot, _replay(engine, snapshot), engine.registry)
+            return reply(200, views.execution(snapshot.execution, largest), told)
+        found = _commands(engine, snapshot, command, largest)
         deployed = engine.registry.get(snapshot.execution.workflow) is not None
-        return reply(200, ExecutionDetail(**views.fields(snapshot.execution), deployed=deployed, commands=found))
+        whole = ExecutionDetail(**views.fields(snapshot.execution, largest), deployed=deployed, commands=found)
+        return reply(200, whole, told)
 
     @app.get(
         "/v1/executions/<execution_id>/history",
@@ -124,6 +74,20 @@ def add(app: Resolver, engine: Engine) -> None:
         return reply(200, History(events=[views.event(one) for one in events]))
 
 
+def _snapshot(engine: Engine, execution_id: str, commands: bool) -> Snapshot:
+    if commands:
+        return engine.call(engine.operations.load(execution_id))
+    return Snapshot(engine.call(engine.operations.read(execution_id)), Cursor(), {})
+
+
+def _commands(engine: Engine, snapshot: Snapshot, only: str | None, largest: int | None) -> list[CommandView]:
+    found = timeline.commands_of(snapshot, _replay(engine, snapshot), engine.registry, only=only, largest=largest)
+    if only is not None and not found:
+        detail = f"execution {snapshot.execution.execution_id!r} has no command {only!r}"
+        raise Rejected(404, "command-not-found", "Command not found", detail)
+    return found
+
+
 def _replay(engine: Engine, snapshot: Snapshot) -> Replay | None:
     """What the code asks for; without it an execution can still be shown, as far as it is recorded.
 
@@ -136,27 +100,3 @@ def _replay(engine: Engine, snapshot: Snapshot) -> Replay | None:
     except Exception as error:
         log.error("execution %s cannot be replayed: %s", snapshot.execution.execution_id, type(error).__name__)
         return None
-
-
-def _labels(given: list[str]) -> dict[str, str]:
-    labels: dict[str, str] = {}
-    for one in given:
-        key, separator, value = re.match(r"([^:=]*)([:=]?)(.*)", one, re.DOTALL).groups()  # type: ignore[union-attr]
-        if not key or not separator or labels.setdefault(key, value) != value:
-            message = "a label is asked for as key:value or key=value, each key once"
-            raise InvalidRequest(message, (("label", message),))
-    return labels
-
-
-def _moment(field: str, text: str | None) -> float | None:
-    if text is None:
-        return None
-    if _SECONDS.fullmatch(text):
-        return float(text)
-    try:
-        # An unescaped + of an offset has become a space on its way here.
-        moment = datetime.fromisoformat(re.sub(r"(T.*) (\d\d:?\d\d)$", r"\1+\2", text))
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError) as error:
-        message = "a time is ISO 8601, such as 2026-11-22T15:00:00Z, or seconds since 1970"
-        raise InvalidRequest(message, ((field, message),)) from error

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
 
 from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
@@ -13,6 +11,10 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
+
+from stepfast.functions.starts import ScheduledStart
+
+__all__ = ["Recurring", "ScheduledStart", "Timers"]
 
 
 class Timers(Construct):
@@ -25,17 +27,6 @@ class Timers(Construct):
         self.group = group.ref
         self.schedules = _arn(self, "schedule", f"{group.ref}/*")
         self.role = _role(self, group.attr_arn, "sqs:SendMessage", [one.queue_arn for one in queues])
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduledStart:
-    """Starts a workflow again and again: `expression` is Scheduler's cron(...) or rate(...)."""
-
-    name: str
-    workflow: str
-    expression: str
-    input: Any = None
-    timezone: str = "UTC"
 
 
 class Recurring(Construct):
@@ -61,10 +52,12 @@ class Recurring(Construct):
         if starts:
             role = _role(self, self.group.attr_arn, "sqs:SendMessage", [timer_queue.queue_arn], "StartRole")
             for one in starts:
-                start = {"workflow": one.workflow, "input": one.input}
+                start = {"workflow": one.workflow, "input": one.input, "labels": {"schedule": one.name}}
                 # Scheduler puts the time it was meant for: the id is made of it, so a repeated delivery starts once.
-                text = json.dumps({"start": start, "scheduled": "<aws.scheduler.scheduled-time>"})
-                self._schedule(f"Start-{one.name}", one.expression, timer_queue.queue_arn, role, 10, text, one.timezone)
+                text = json.dumps({"start": start, "schedule": one.name, "scheduled": "<aws.scheduler.scheduled-time>"})
+                made = self._schedule(f"Start-{one.name}", one.expression, timer_queue.queue_arn, role, 10, text)
+                made.schedule_expression_timezone = one.timezone
+                made.state = "ENABLED" if one.enabled else "DISABLED"
 
     def _schedule(
         self,
@@ -74,15 +67,14 @@ class Recurring(Construct):
         role: iam.Role,
         retries: int,
         text: str = "{}",
-        timezone: str = "UTC",
-    ) -> None:
-        scheduler.CfnSchedule(
+    ) -> scheduler.CfnSchedule:
+        return scheduler.CfnSchedule(
             self,
             id,
             group_name=self.group.ref,
             flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
             schedule_expression=expression,
-            schedule_expression_timezone=timezone,
+            schedule_expression_timezone="UTC",
             target=scheduler.CfnSchedule.TargetProperty(
                 arn=target,
                 role_arn=role.role_arn,

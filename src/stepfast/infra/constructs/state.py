@@ -14,6 +14,9 @@ from stepfast.infra.constructs.accepted import accept
 class State(Construct):
     """Table and bucket stay when the stack goes, unless `keep` is False, which is for tests.
 
+    table_stream, bucket: the ARN of the stream of a table and the name of a bucket that are there already, from a
+    restore or from a stack that was taken away, instead of new ones.
+
     No lifecycle rule expires values: an execution may run for years, and its values must last as long.
     """
 
@@ -23,44 +26,67 @@ class State(Construct):
         id: str,
         *,
         keep: bool = True,
+        table_stream: str | None = None,
+        bucket: str | None = None,
     ) -> None:
         super().__init__(scope, id)
-        policy = RemovalPolicy.RETAIN if keep else RemovalPolicy.DESTROY
-        self.table = dynamodb.Table(
-            self,
-            "Table",
-            partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
-            sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
-            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
-            stream=dynamodb.StreamViewType(STREAM_VIEW),
-            time_to_live_attribute=EXPIRES,
-            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
-                point_in_time_recovery_enabled=True
-            ),
-            deletion_protection=keep,
-            removal_policy=policy,
-        )
-        self.table.add_global_secondary_index(
-            index_name=LISTING,
-            partition_key=dynamodb.Attribute(name="list_pk", type=dynamodb.AttributeType.STRING),
-            sort_key=dynamodb.Attribute(name="list_sk", type=dynamodb.AttributeType.STRING),
-            projection_type=dynamodb.ProjectionType.INCLUDE,
-            non_key_attributes=list(LISTED),
-        )
-        self.bucket = s3.Bucket(
-            self,
-            "Values",
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            enforce_ssl=True,
-            minimum_tls_version=1.2,
-            lifecycle_rules=[s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(1))],
-            removal_policy=policy,
-        )
-        accept(
-            self.bucket,
-            "S1",
-            "Access logs would be a second bucket per deployment to pay for and to guard. Only the stack's own "
-            "roles can read values; who needs an audit switches on CloudTrail data events for this bucket.",
-        )
+        self.table = _found_table(self, table_stream) if table_stream else _table(self, keep)
+        self.bucket = s3.Bucket.from_bucket_name(self, "Values", bucket) if bucket else _bucket(self, keep)
+
+
+def _found_table(scope: Construct, stream: str) -> dynamodb.ITable:
+    return dynamodb.Table.from_table_attributes(
+        scope, "Table", table_arn=stream.partition("/stream/")[0], table_stream_arn=stream
+    )
+
+
+def _table(scope: Construct, keep: bool) -> dynamodb.ITable:
+    table = dynamodb.Table(
+        scope,
+        "Table",
+        partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
+        sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
+        billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+        stream=dynamodb.StreamViewType(STREAM_VIEW),
+        time_to_live_attribute=EXPIRES,
+        point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+            point_in_time_recovery_enabled=True
+        ),
+        deletion_protection=keep,
+        removal_policy=_policy(keep),
+    )
+    table.add_global_secondary_index(
+        index_name=LISTING,
+        partition_key=dynamodb.Attribute(name="list_pk", type=dynamodb.AttributeType.STRING),
+        sort_key=dynamodb.Attribute(name="list_sk", type=dynamodb.AttributeType.STRING),
+        projection_type=dynamodb.ProjectionType.INCLUDE,
+        non_key_attributes=list(LISTED),
+    )
+    return table
+
+
+def _bucket(scope: Construct, keep: bool) -> s3.IBucket:
+    bucket = s3.Bucket(
+        scope,
+        "Values",
+        encryption=s3.BucketEncryption.S3_MANAGED,
+        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+        enforce_ssl=True,
+        minimum_tls_version=1.2,
+        lifecycle_rules=[s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(1))],
+        removal_policy=_policy(keep),
+    )
+    accept(
+        bucket,
+        "S1",
+        "Access logs would be a second bucket per deployment to pay for and to guard. Only the stack's own "
+        "roles can read values; who needs an audit switches on CloudTrail data events for this bucket.",
+    )
+    if bucket.policy:  # a bucket that is kept goes on refusing what comes without TLS
+        bucket.policy.apply_removal_policy(_policy(keep))
+    return bucket
+
+
+def _policy(keep: bool) -> RemovalPolicy:
+    return RemovalPolicy.RETAIN if keep else RemovalPolicy.DESTROY

@@ -70,6 +70,7 @@ class Deployment:
             "STEPFAST_RETENTION_DAYS": str(plan.project.retention_days),
             "STEPFAST_LISTING_SHARDS": str(plan.project.listing_shards),
             "STEPFAST_AUTH": "keys",
+            "STEPFAST_LOG_VALUES": str(plan.project.log_values).lower(),
         }
         functions = {kind: self._function(one) for kind, one in plan.functions.items()}
         player.gateway(functions["api"], functions["authorizer"], OPEN)

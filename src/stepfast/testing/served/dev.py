@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from stepfast.errors import StartupError
@@ -20,7 +21,7 @@ from stepfast.testing.served.web import CONSOLE, Front
 PROJECT = Path("pyproject.toml")
 
 
-def serve(workflows: Path, host: str = "127.0.0.1", port: int = 8787) -> None:
+def serve(workflows: Path, host: str = "127.0.0.1", port: int = 8787, log_values: bool = False) -> None:
     """Serves until SIGINT or SIGTERM, then ends, and everything with it; says so when requests are taken.
 
     Pools and settings are those of [tool.stepfast] in the current folder's pyproject.toml. Access is as with
@@ -34,8 +35,10 @@ def serve(workflows: Path, host: str = "127.0.0.1", port: int = 8787) -> None:
             "set STEPFAST_API_KEYS, or leave out --host"
         )
     with listen(host, port) as listener:
-        registry = discover(workflows)
-        with ServedCloud(registry, Project.read(PROJECT)) as cloud:
+        registry, project = discover(workflows), Project.read(PROJECT)
+        if log_values:
+            project = replace(project, log_values=True)
+        with ServedCloud(registry, project) as cloud:
             names = ", ".join(sorted(registry.workflows)) or f"no workflows yet in {workflows}"
             front = Front(cloud, keys, Page())
             try:

@@ -1,0 +1,115 @@
+"""What is counted as executions end: ends by status, how long they took, what became of the steps' attempts. Pure.
+
+Durations are counted in buckets whose limits grow by a constant factor, so that those of many hours add up and
+percentiles are right within a known share (DDSketch: Masson, Rim and Lee, PVLDB 12(12), 2019).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from stepfast.model import Execution, Record
+
+HOUR = 3600
+"""Seconds that are counted together."""
+GROWTH = 2**0.25
+"""By how much a bucket's upper limit exceeds its lower one; a duration is told within (GROWTH - 1) / (GROWTH + 1)."""
+SHORTEST = 0.001
+"""Seconds; what took less is in the first bucket."""
+TOOK, STEP = "took:", "step:"
+"""What a name of a tally begins with, beside the statuses: a bucket's number, a step's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts of one thing. Of a status or a duration only `count`; of a step, `count` is of its attempts.
+
+    failures: attempts that raised or timed out. given_up: steps that failed for good. succeeded, seconds: attempts
+    that succeeded, and how long these took together.
+    """
+
+    count: int = 0
+    failures: int = 0
+    given_up: int = 0
+    succeeded: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            self.count + other.count,
+            self.failures + other.failures,
+            self.given_up + other.given_up,
+            self.succeeded + other.succeeded,
+            self.seconds + other.seconds,
+        )
+
+
+Tallies = Mapping[str, Tally]
+"""By name: a status, TOOK and a bucket, STEP and a step's name."""
+NOTHING: Tallies = {}
+
+
+def hour_of(at: float) -> int:
+    """The number of an hour since the epoch."""
+    return int(at // HOUR)
+
+
+def tallies_of(execution: Execution, records: Iterable[Record]) -> dict[str, Tally]:
+    """What an execution adds as it ends: with what its last generation did, since each generation ends once."""
+    ended_at = execution.ended_at or execution.created_at
+    found: dict[str, Tally] = {execution.status: Tally(1)}
+    if execution.status == "SUCCEEDED":
+        found[f"{TOOK}{bucket_of(ended_at - execution.created_at)}"] = Tally(1)
+    steps: dict[str, list[float]] = {}
+    for record in records:
+        if record.kind == "step" and record.attempt and record.generation == execution.generation:
+            _count(steps.setdefault(record.name, [0, 0, 0, 0, 0.0]), record)
+    for name, counts in steps.items():
+        found[STEP + name] = Tally(*counts)  # type: ignore[arg-type]
+    return found
+
+
+def _count(counts: list[float], record: Record) -> None:
+    """Adds a step's attempts to the fields of a tally, in their order; sums of tallies would take twice as long."""
+    succeeded = record.status == "SUCCEEDED"
+    open = succeeded or record.status in ("RUNNING", "CANCELLED")  # the last attempt, then, did not fail
+    counts[0] += record.attempt
+    counts[1] += max(0, record.attempt - record.interrupted - open)
+    counts[2] += record.status == "FAILED"
+    if succeeded:
+        counts[3] += 1
+        counts[4] += max(0.0, (record.ended_at or 0.0) - (record.started_at or 0.0))
+
+
+def added(tallies: Iterable[Tallies]) -> dict[str, Tally]:
+    """The sum of them, by name."""
+    total: dict[str, Tally] = {}
+    for one in tallies:
+        for name, tally in one.items():
+            total[name] = total[name] + tally if name in total else tally
+    return total
+
+
+# -- durations ---------------------------------------------------------------------------------------------
+
+
+def bucket_of(seconds: float) -> int:
+    """The number of the bucket whose upper limit is the first that is not exceeded."""
+    return max(0, math.ceil(math.log(seconds / SHORTEST, GROWTH) - 1e-9)) if seconds > SHORTEST else 0
+
+
+def seconds_of(bucket: int) -> float:
+    """The duration that is wrong by the same share at both limits of the bucket."""
+    return SHORTEST * GROWTH**bucket * 2 / (GROWTH + 1) if bucket else SHORTEST
+
+
+def percentile(durations: Mapping[int, int], share: float) -> float:
+    """The smallest duration that the share of all does not exceed (nearest rank). durations: counts by bucket."""
+    rank = max(1, math.ceil(share * sum(durations.values())))
+    for bucket in sorted(durations):
+        rank -= durations[bucket]
+        if rank <= 0:
+            return seconds_of(bucket)
+    raise ValueError("there are no durations")

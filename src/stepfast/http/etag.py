@@ -1,0 +1,31 @@
+"""Tags by which a caller that asks again is told that nothing has changed. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+
+from stepfast.model import Snapshot
+
+HEADERS = {"ETag": {"description": "for If-None-Match, when it is asked again", "schema": {"type": "string"}}}
+"""How OpenAPI describes an answer with a tag."""
+UNCHANGED = {304: {"description": "nothing has changed since the answer with this ETag; without a body"}}
+
+
+def tag_of(snapshot: Snapshot, *asked: object) -> str:
+    """Changes whenever what is stored does. asked: what else makes an answer differ."""
+    execution = snapshot.execution
+    told = (
+        asked,
+        (execution.execution_id, execution.created_at, execution.status, execution.generation, execution.ended_at),
+        snapshot.cursor.revision,
+        sorted((one.id, one.revision) for one in snapshot.records.values()),
+        sorted(one.signal_id for one in snapshot.signals),
+    )
+    # Weak: what stands between may send the same answer in other bytes, such as compressed.
+    return f'W/"{hashlib.sha256(repr(told).encode()).hexdigest()[:32]}"'
+
+
+def is_known(tag: str, if_none_match: str | None) -> bool:
+    """True when the caller's If-None-Match names this tag."""
+    given = [one.strip().removeprefix("W/") for one in (if_none_match or "").split(",")]
+    return tag.removeprefix("W/") in given or given == ["*"]

@@ -1,0 +1,29 @@
+"""Times as a query names them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler.openapi.params import Query
+
+from stepfast.errors import InvalidRequest
+
+Moment = Annotated[str | None, Query(max_length=64, description="ISO 8601 (UTC unless it says) or seconds since 1970")]
+_SECONDS = re.compile(r"-?\d{1,12}(\.\d{1,9})?")
+
+
+def moment(field: str, text: str | None) -> float | None:
+    """Seconds since the epoch; InvalidRequest, naming the field, for what is no time."""
+    if text is None:
+        return None
+    if _SECONDS.fullmatch(text):
+        return float(text)
+    try:
+        # An unescaped + of an offset has become a space on its way here.
+        found = datetime.fromisoformat(re.sub(r"(T.*) (\d\d:?\d\d)$", r"\1+\2", text))
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError) as error:
+        message = "a time is ISO 8601, such as 2026-11-22T15:00:00Z, or seconds since 1970"
+        raise InvalidRequest(message, ((field, message),)) from error

@@ -1,0 +1,115 @@
+"""What was counted as the executions of a workflow ended, in buckets of hours or days."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+
+from stepfast import figures
+from stepfast.errors import InvalidRequest
+from stepfast.figures import HOUR, Tallies, Tally
+from stepfast.http import views
+from stepfast.http.auth import needs
+from stepfast.http.engine import Engine, answers, reply
+from stepfast.http.models import NAME, BucketView, DurationsView, FiguresView, StepFiguresView
+from stepfast.http.moments import Moment, moment
+from stepfast.http.resolver import Resolver
+from stepfast.model import ENDED
+
+DAY = 86400
+MOST = 90 * DAY
+"""Seconds that one request may span; DynamoDB keeps the counts a day longer."""
+
+Bucket = Literal["hour", "day"]
+_LENGTH = {"hour": HOUR, "day": DAY}
+
+
+def add(app: Resolver, engine: Engine) -> None:
+    @app.get(
+        "/v1/workflows/<workflow>/figures",
+        summary="How the executions of a workflow have ended: counts, durations, attempts of steps",
+        description=(
+            "Counted as executions end, in hours of UTC; an execution that is resumed counts at each of its ends. "
+            "The span is widened to whole buckets. A name that no workflow has is answered with zeros."
+        ),
+        operation_id="getFigures",
+        tags=["about"],
+        responses=answers((200, "the figures", FiguresView), problems_of={404: "this can be no workflow's name"}),
+    )
+    @needs("read")
+    def figures_of(
+        workflow: Annotated[str, Path(pattern=NAME)],
+        since: Moment = None,
+        until: Moment = None,
+        bucket: Annotated[Bucket, Query(description="what a bucket spans, in UTC")] = "hour",
+    ) -> Response[str]:
+        end = moment("until", until)
+        end = engine.operations.now() if end is None else end
+        begin = moment("since", since)
+        first, last = _span(end - DAY if begin is None else begin, end, _LENGTH[bucket])
+        hours = engine.call(engine.operations.figures(workflow, first // HOUR, last // HOUR))
+        total = figures.added(hours.values())
+        return reply(
+            200,
+            FiguresView(
+                workflow=workflow,
+                since=views.time(first),
+                until=views.time(last),
+                bucket=bucket,
+                buckets=[
+                    _bucket(at, [hours.get(hour, {}) for hour in range(at // HOUR, (at + _LENGTH[bucket]) // HOUR)])
+                    for at in range(first, last, _LENGTH[bucket])
+                ],
+                durations=_durations(total),
+                steps=_steps(total),
+            ),
+        )
+
+
+def _span(begin: float, end: float, length: int) -> tuple[int, int]:
+    """Whole buckets around both; InvalidRequest for what is not a span, or too long."""
+    if not 0 <= begin < end:
+        message = "since must be before until, and not before 1970"
+        raise InvalidRequest(message, (("since", message),))
+    first, last = int(begin // length) * length, -int(-end // length) * length
+    if last - first > MOST + length:
+        message = f"at most {MOST // DAY} days can be asked for at once"
+        raise InvalidRequest(message, (("since", message),))
+    return first, last
+
+
+def _bucket(at: int, hours: list[Tallies]) -> BucketView:
+    ended = {status: sum(one[status].count for one in hours if status in one) for status in ENDED}
+    return BucketView(
+        at=views.time(at), succeeded=ended["SUCCEEDED"], failed=ended["FAILED"], cancelled=ended["CANCELLED"]
+    )
+
+
+def _durations(total: Tallies) -> DurationsView | None:
+    counts = {int(name[len(figures.TOOK) :]): one.count for name, one in total.items() if name.startswith(figures.TOOK)}
+    if not counts:
+        return None
+    return DurationsView(
+        count=sum(counts.values()),
+        p50=figures.percentile(counts, 0.5),
+        p90=figures.percentile(counts, 0.9),
+        p99=figures.percentile(counts, 0.99),
+        longest=figures.percentile(counts, 1.0),
+    )
+
+
+def _steps(total: Tallies) -> list[StepFiguresView]:
+    steps = {name[len(figures.STEP) :]: one for name, one in total.items() if name.startswith(figures.STEP)}
+    return [_step(name, one) for name, one in sorted(steps.items())]
+
+
+def _step(name: str, one: Tally) -> StepFiguresView:
+    return StepFiguresView(
+        name=name,
+        attempts=one.count,
+        failures=one.failures,
+        given_up=one.given_up,
+        seconds=one.seconds / one.succeeded if one.succeeded else None,
+    )

@@ -1,0 +1,80 @@
+"""Executions by the page, and how those of many ids stand."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body, Query
+
+from stepfast.errors import InvalidRequest
+from stepfast.http import views
+from stepfast.http.auth import needs
+from stepfast.http.engine import Engine, answers, reply
+from stepfast.http.models import ID, ExecutionList, StatusesRequest, StatusList
+from stepfast.http.moments import Moment, moment
+from stepfast.http.resolver import Resolver
+from stepfast.http.values import Largest
+from stepfast.model import ExecutionStatus
+from stepfast.ports import Query as Asked
+
+
+def add(app: Resolver, engine: Engine) -> None:
+    @app.get(
+        "/v1/executions",
+        summary="List executions, newest first",
+        description="Asked for a prefix, the execution whose id is all of it comes first, whenever it was started.",
+        operation_id="listExecutions",
+        tags=["executions"],
+        responses=answers((200, "a page of executions", ExecutionList)),
+    )
+    @needs("read")
+    def list_executions(
+        workflow: Annotated[str | None, Query(min_length=1, max_length=64)] = None,
+        status: Annotated[ExecutionStatus | None, Query()] = None,
+        prefix: Annotated[str | None, Query(pattern=ID, description="what the id begins with")] = None,
+        label: Annotated[list[str] | None, Query(description="key:value or key=value; all given must match")] = None,
+        since: Moment = None,
+        until: Moment = None,
+        largest: Largest = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+        cursor: Annotated[str | None, Query(max_length=1024, description="a page's `next`")] = None,
+    ) -> Response[str]:
+        query = Asked(
+            workflow=workflow,
+            status=status,
+            labels=_labels(label or []),
+            since=moment("since", since),
+            until=moment("until", until),
+            limit=limit,
+            cursor=cursor,
+            prefix=prefix or "",
+            values=largest != 0,
+        )
+        page = engine.call(engine.operations.page(query))
+        shown = [views.execution(one, largest) if query.values else views.unread(one) for one in page.executions]
+        return reply(200, ExecutionList(executions=shown, next=page.next))
+
+    @app.post(
+        "/v1/executions/statuses",
+        summary="How the executions of these ids stand",
+        description="In the order asked for, each once; ids that no execution has are left out.",
+        operation_id="getStatuses",
+        tags=["executions"],
+        responses=answers((200, "those that exist", StatusList)),
+    )
+    @needs("read")
+    def statuses(body: Annotated[StatusesRequest, Body()]) -> Response[str]:
+        found = engine.call(engine.operations.read_many(body.execution_ids))
+        return reply(200, StatusList(executions=[views.status(one) for one in found]))
+
+
+def _labels(given: list[str]) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for one in given:
+        key, separator, value = re.match(r"([^:=]*)([:=]?)(.*)", one, re.DOTALL).groups()  # type: ignore[union-attr]
+        if not key or not separator or labels.setdefault(key, value) != value:
+            message = "a label is asked for as key:value or key=value, each key once"
+            raise InvalidRequest(message, (("label", message),))
+    return labels

@@ -1,0 +1,64 @@
+"""Log lines that tell values, for who asks for them with `log_values`; without it no value is ever logged.
+
+A line is one JSON object. Values are cut at LONGEST, so that no execution can fill the logs.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from stepfast.model import Execution, Failure, Record
+
+log = logging.getLogger("stepfast.values")
+
+LONGEST = 2_000
+"""Characters of each value that a line holds."""
+
+
+def tell_start(execution: Execution) -> None:
+    """Writes an execution's input."""
+    _tell(execution.execution_id, {"workflow": execution.workflow, "input": _value(execution.input)})
+
+
+def tell_end(execution: Execution) -> None:
+    """Writes how an execution ended: its result, or its error."""
+    told = {"workflow": execution.workflow, "status": execution.status}
+    _tell(execution.execution_id, {**told, **_outcome(execution.result, execution.error)})
+
+
+def tell_attempt(execution_id: str, record: Record) -> None:
+    """Writes input and outcome of a step's attempt, if this record ends one; claims and timers are none."""
+    if record.kind != "step" or record.status not in ("SUCCEEDED", "FAILED", "RETRYING"):
+        return
+    told = {"step": record.id, "attempt": record.attempt, "status": record.status, "input": _value(record.input)}
+    _tell(execution_id, {**told, **_outcome(record.output, record.error if record.status != "SUCCEEDED" else None)})
+
+
+class _Line(dict[str, Any]):
+    """Fields for Powertools, which takes a message that is a dict as it is; a JSON text for everybody else."""
+
+    def __str__(self) -> str:
+        return json.dumps(self, ensure_ascii=False)
+
+
+def _tell(execution_id: str, values: dict[str, Any]) -> None:
+    log.info(_Line(execution_id=execution_id, **values))
+
+
+def _outcome(output: str | None, error: Failure | None) -> dict[str, Any]:
+    told: dict[str, Any] = {} if output is None else {"output": _value(output)}
+    if error is not None:
+        parts = {"type": error.type, "message": error.message, "traceback": error.traceback}
+        told["error"] = {name: _cut(text) for name, text in parts.items() if text}
+    return told
+
+
+def _value(text: str | None) -> Any:
+    """A JSON text as what it stands for; one that is too long as the beginning of the text."""
+    return _cut(text) if text is None or len(text) > LONGEST else json.loads(text)
+
+
+def _cut(text: str | None) -> str | None:
+    return text if text is None or len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"

@@ -1,0 +1,110 @@
+"""Starts by the clock, as `[tool.stepfast.schedules]` has them: what Scheduler would refuse is refused at synth."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from stepfast import workflow
+from stepfast.errors import StartupError
+from stepfast.functions.plan import Plan
+from stepfast.functions.project import Project
+from stepfast.functions.starts import ScheduledStart, wrong_in
+from stepfast.registry import Registry
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "cron(0 3 * * ? *)",
+        "cron(*/5 9-17 ? * MON-FRI *)",
+        "cron(0,30 0/2 1,15,L 1-3 ? 2026-2030)",
+        "cron(15 10 ? * 6L *)",
+        "cron(0 8 15W JAN,JUL ? *)",
+        "cron(0 8 ? * 2#1 *)",
+        "rate(1 minute)",
+        "rate(12 hours)",
+        "at(2030-01-31T12:00:00)",
+    ],
+)
+def test_what_scheduler_takes_is_taken(expression: str) -> None:
+    assert wrong_in(expression) is None
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("0 3 * * *", "cron(minutes"),
+        ("every day", "rate(5 minutes)"),
+        ("cron(0 3 * * *)", "six fields"),
+        ("cron(0 3 * * * *)", "one of day-of-month and day-of-week is ?"),
+        ("cron(0 3 ? * ? *)", "one of day-of-month and day-of-week is ?"),
+        ("cron(60 3 * * ? *)", "'60' is no minutes: that is from 0 to 59"),
+        ("cron(0 24 * * ? *)", "no hours"),
+        ("cron(0 3 32 * ? *)", "no day-of-month"),
+        ("cron(0 3 * JANUARY ? *)", "no month"),
+        ("cron(0 3 ? * 0 *)", "no day-of-week"),
+        ("cron(0 3 * * ? 26)", "no year"),
+        ("cron(*-5 3 * * ? *)", "no minutes"),
+        ("cron(0/0 3 * * ? *)", "no minutes"),
+        ("rate(1 minutes)", "rate(1 minute)"),
+        ("rate(5 minute)", "rate(2 minutes)"),
+        ("rate(0 hours)", "from 1 up"),
+        ("rate(5 seconds)", "minutes, hours or days"),
+        ("at(2030-02-30T12:00:00)", "yyyy-mm-ddThh:mm:ss"),
+        ("at(2030-01-31T12:00:00Z)", "timezone"),
+    ],
+)
+def test_what_scheduler_would_refuse_is_refused_with_the_reason(expression: str, said: str) -> None:
+    assert said in (wrong_in(expression) or "")
+
+
+@workflow("totals")
+async def totals(days: list[int]) -> int:
+    return sum(days)
+
+
+SCHEDULE = {"workflow": "totals", "expression": "rate(1 day)", "input": [1, 2]}
+
+
+def test_a_schedule_of_the_settings_is_planned() -> None:
+    table = {"schedules": {"nightly": {**SCHEDULE, "timezone": "Europe/Berlin", "enabled": False}}}
+    made = Plan.of(Registry([totals]), Project.of(table))
+    assert made.starts == (
+        ScheduledStart("nightly", "totals", "rate(1 day)", [1, 2], timezone="Europe/Berlin", enabled=False),
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"workflow": "total"}, "none is named 'total'; there are: totals"),
+        ({"expression": "rate(1 days)"}, "rate(1 day)"),
+        ({"input": ["one"]}, "input"),
+        ({"input": None}, "input"),
+        ({"input": [float("nan")]}, "is not JSON"),
+        ({"input": datetime(2026, 1, 1, tzinfo=UTC)}, "dates and times as texts"),
+        ({"timezone": "Berlin"}, "Europe/Berlin"),
+        ({"at": "03:00"}, "has no setting 'at'; it has: workflow, expression, input, timezone, enabled"),
+        ({"enabled": "yes"}, "true or false"),
+        ({"workflow": 3}, "a text"),
+    ],
+)
+def test_a_schedule_that_could_start_nothing_is_refused_by_its_name(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(StartupError) as told:
+        Plan.of(Registry([totals]), Project.of({"schedules": {"nightly": {**SCHEDULE, **changes}}}))
+    assert "tool.stepfast.schedules.nightly" in str(told.value)
+    assert said in str(told.value)
+
+
+@pytest.mark.parametrize("missing", ["workflow", "expression"])
+def test_a_schedule_says_what_it_starts_and_when(missing: str) -> None:
+    with pytest.raises(StartupError, match=f"nightly. has no {missing}"):
+        Project.of({"schedules": {"nightly": {key: value for key, value in SCHEDULE.items() if key != missing}}})
+
+
+def test_a_schedules_name_fits_into_the_ids_of_its_executions() -> None:
+    with pytest.raises(StartupError, match="1 to 64 of A-Z"):
+        Plan.of(Registry([totals]), Project.of({"schedules": {"every night": SCHEDULE}}))

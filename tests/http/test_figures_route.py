@@ -1,0 +1,104 @@
+"""GET /v1/workflows/{workflow}/figures, over executions that really ran."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stepfast import Retry, step, workflow
+from stepfast.http.models import FiguresView
+from stepfast.http.views import time as shown
+
+PATH = "/v1/workflows/order/figures"
+DAY = 86400
+
+
+@step(retry=Retry(max_attempts=3, initial=0.01, jitter="none"))
+async def pay(times: int) -> str:
+    if attempts_of("pay") < times:
+        raise ConnectionError("down")
+    return "paid"
+
+
+_attempts: dict[str, int] = {}
+
+
+def attempts_of(name: str) -> int:
+    _attempts[name] = _attempts.get(name, 0) + 1
+    return _attempts[name] - 1
+
+
+@workflow("order")
+async def order(times: int) -> str:
+    return await pay(times)
+
+
+def run(api: Any, id: str, times: int) -> str:
+    _attempts.clear()
+    api.start("order", times, id)
+    return str(api.ends("SUCCEEDED", "FAILED", id=id)["status"])
+
+
+def test_ends_durations_and_attempts_are_counted(serve: Any) -> None:
+    api = serve(order)
+    assert run(api, "a", 0) == "SUCCEEDED"
+    assert run(api, "b", 2) == "SUCCEEDED"
+    assert run(api, "c", 9) == "FAILED"
+    found = api.get(PATH)
+    FiguresView.model_validate(found, strict=True)
+    assert len(found["buckets"]) in (24, 25)
+    assert sum(one["succeeded"] for one in found["buckets"]) == 2
+    assert sum(one["failed"] for one in found["buckets"]) == 1
+    assert sum(one["cancelled"] for one in found["buckets"]) == 0
+    assert found["buckets"][-1]["succeeded"] + found["buckets"][-2]["succeeded"] == 2
+    durations = found["durations"]
+    assert durations["count"] == 2
+    assert 0 < durations["p50"] <= durations["p90"] <= durations["p99"] <= durations["longest"] < 20
+    [pay] = found["steps"]
+    assert (pay["name"], pay["attempts"], pay["failures"], pay["given_up"]) == ("pay", 7, 5, 1)
+    assert 0 <= pay["seconds"] < 20
+
+
+def test_a_resumed_execution_counts_at_both_ends_and_its_attempts_once(serve: Any) -> None:
+    api = serve(order)
+    assert run(api, "a", 3) == "FAILED"
+    api.ask("POST", "/v1/executions/a/resume")
+    api.ends("SUCCEEDED", id="a")
+    found = api.get(PATH, query="bucket=day")
+    assert [sum(one[key] for one in found["buckets"]) for key in ("succeeded", "failed")] == [1, 1]
+    assert [(one["attempts"], one["failures"], one["given_up"]) for one in found["steps"]] == [(4, 3, 1)]
+
+
+def test_a_workflow_of_nobody_has_zeros(serve: Any) -> None:
+    found = serve(order).get("/v1/workflows/nobody/figures")
+    assert found["durations"] is None
+    assert found["steps"] == []
+    assert all((one["succeeded"], one["failed"], one["cancelled"]) == (0, 0, 0) for one in found["buckets"])
+
+
+def test_spans_are_widened_to_whole_buckets(serve: Any) -> None:
+    api = serve(order)
+    hours = api.get(PATH, query="since=7201&until=14399")
+    assert (hours["since"], hours["until"]) == (shown(7200), shown(14400))
+    assert [one["at"] for one in hours["buckets"]] == [shown(7200), shown(10800)]
+    days = api.get(PATH, query=f"since={DAY + 1}&until={3 * DAY}&bucket=day")
+    assert [one["at"] for one in days["buckets"]] == [shown(DAY), shown(2 * DAY)]
+    assert days["bucket"] == "day"
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("since=yesterday", "since"),
+        ("until=-", "until"),
+        ("since=10&until=10", "since"),
+        ("since=-5&until=10", "since"),
+        (f"since=0&until={100 * DAY}", "since"),
+        ("bucket=week", "bucket"),
+    ],
+)
+def test_what_is_no_span_is_refused(serve: Any, query: str, field: str) -> None:
+    answer = serve(order).ask("GET", PATH, query=query)
+    assert answer.status == 422
+    assert answer.fields == [field]

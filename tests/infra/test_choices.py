@@ -1,0 +1,170 @@
+"""What the settings switch on, and that nothing of it is there without them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.infra.conftest import RESTORED, STREAM, Synthesized, Template, only, resources
+from tests.infra.reading import named, roles
+
+
+def functions(template: Template) -> dict[str, Any]:
+    return resources(template, "AWS::Lambda::Function")
+
+
+# -- a domain of one's own ---------------------------------------------------------------------------------
+
+
+def test_a_domain_leads_to_the_api_under_its_certificate_and_says_where_to_point_it(synthesized: Synthesized) -> None:
+    (configuration,) = only(synthesized.full, "AWS::ApiGatewayV2::DomainName")["DomainNameConfigurations"]
+    assert configuration["CertificateArn"] == "arn:aws:acm:eu-central-1:111122223333:certificate/0000"
+    assert configuration["EndpointType"] == "REGIONAL"
+    mapping = only(synthesized.full, "AWS::ApiGatewayV2::ApiMapping")
+    assert named(mapping["DomainName"]).startswith("<FrontDoorDomain")
+    assert named(mapping["ApiId"]) == "<FrontDoorApi>"
+    assert "RegionalDomainName" in json.dumps(synthesized.full["Outputs"]["DomainTarget"]["Value"])
+
+
+def test_without_a_domain_there_is_none(synthesized: Synthesized) -> None:
+    assert not resources(synthesized.plain, "AWS::ApiGatewayV2::DomainName")
+    assert "DomainTarget" not in synthesized.plain["Outputs"]
+    assert not only(synthesized.plain, "AWS::ApiGatewayV2::Api").get("DisableExecuteApiEndpoint")
+
+
+# -- a network -----------------------------------------------------------------------------------------------
+
+
+def test_in_a_vpc_every_function_is_in_its_subnets_behind_a_group_that_lets_nobody_in(synthesized: Synthesized) -> None:
+    template = synthesized.templates["networked"]
+    group = only(template, "AWS::EC2::SecurityGroup")
+    assert "SecurityGroupIngress" not in group
+    assert group["VpcId"].startswith("vpc-")
+    assert not resources(template, "AWS::EC2::SecurityGroupIngress")
+    for one in functions(template).values():
+        assert one["VpcConfig"]["SubnetIds"]
+        assert [named(id) for id in one["VpcConfig"]["SecurityGroupIds"]] == ["Functions.GroupId"]
+
+
+def test_in_a_vpc_a_role_may_also_let_lambda_make_its_network_interfaces(synthesized: Synthesized) -> None:
+    calls = ("CreateNetworkInterface", "DeleteNetworkInterface", "DescribeNetworkInterfaces", "DescribeSubnets")
+    more = {f"ec2:{one} on *" for one in calls}
+    plain, networked = roles(synthesized.plain), roles(synthesized.templates["networked"])
+    for name in plain:
+        by_lambda = not name.startswith(("Timers", "Recurring"))
+        assert {line for line in networked[name] if line.startswith("ec2:")} == (more if by_lambda else set()), name
+
+
+@pytest.mark.parametrize("stack", ["plain", "full", "tuned"])
+def test_without_a_vpc_no_function_has_a_network(synthesized: Synthesized, stack: str) -> None:
+    template = synthesized.templates[stack]
+    assert not [one for one in functions(template).values() if "VpcConfig" in one]
+    assert not resources(template, "AWS::EC2::SecurityGroup")
+
+
+# -- starting quickly ----------------------------------------------------------------------------------------
+
+
+def test_provisioned_concurrency_is_of_its_pool_alone_and_its_queue_calls_what_is_warm(
+    synthesized: Synthesized,
+) -> None:
+    template = synthesized.templates["tuned"]
+    alias = only(template, "AWS::Lambda::Alias")
+    assert alias["ProvisionedConcurrencyConfig"] == {"ProvisionedConcurrentExecutions": 2}
+    assert named(alias["FunctionName"]) == "<StepPdfFunction>"
+    calling = {
+        named(one["EventSourceArn"]): named(one["FunctionName"])
+        for one in resources(template, "AWS::Lambda::EventSourceMapping").values()
+    }
+    assert "Live" in calling["QueuesPoolpdf"]
+    assert calling["QueuesPooldefault"] == "StepDefaultFunction"
+
+
+def test_without_it_functions_are_called_as_they_are(synthesized: Synthesized) -> None:
+    assert not resources(synthesized.plain, "AWS::Lambda::Alias")
+    assert not [one for one in functions(synthesized.plain).values() if "SnapStart" in one]
+
+
+def test_with_snap_start_a_deployment_publishes_a_version_of_every_function(synthesized: Synthesized) -> None:
+    template = synthesized.full
+    assert len(resources(template, "AWS::Lambda::Version")) == len(functions(template))
+    for one in functions(template).values():
+        assert one["SnapStart"] == {"ApplyOn": "PublishedVersions"}
+
+
+# -- numbers and places --------------------------------------------------------------------------------------
+
+
+def test_the_target_the_throttle_and_the_sources_take_their_settings(synthesized: Synthesized) -> None:
+    template = synthesized.templates["tuned"]
+    for one in functions(template).values():
+        assert (one["Architectures"], one["Runtime"]) == (["x86_64"], "python3.12")
+    assert only(template, "AWS::ApiGatewayV2::Stage")["DefaultRouteSettings"] == {
+        "ThrottlingBurstLimit": 10,
+        "ThrottlingRateLimit": 5,
+    }
+    by_source = {
+        named(one["EventSourceArn"]): one for one in resources(template, "AWS::Lambda::EventSourceMapping").values()
+    }
+    assert by_source[STREAM]["ParallelizationFactor"] == 4
+    assert by_source["QueuesPoolpdf"]["BatchSize"] == 5
+    assert only(template, "AWS::Lambda::Function", "Advancer")["MemorySize"] == 1024
+
+
+def test_an_authorizer_that_remembers_looks_at_one_header_only(synthesized: Synthesized) -> None:
+    authorizer = only(synthesized.templates["tuned"], "AWS::ApiGatewayV2::Authorizer")
+    assert authorizer["AuthorizerResultTtlInSeconds"] == 60
+    assert authorizer["IdentitySource"] == ["$request.header.Authorization"]
+
+
+# -- state that is there already -----------------------------------------------------------------------------
+
+
+def test_a_table_and_a_bucket_that_are_there_take_the_place_of_new_ones(synthesized: Synthesized) -> None:
+    template = synthesized.templates["tuned"]
+    assert not resources(template, "AWS::DynamoDB::Table")
+    assert not resources(template, "AWS::S3::Bucket")
+    for one in functions(template).values():
+        told = one["Environment"]["Variables"]
+        assert told["STEPFAST_TABLE"] == "restored"
+        assert told.get("STEPFAST_BUCKET", "values-of-before") == "values-of-before"
+    sources = {named(one["EventSourceArn"]) for one in resources(template, "AWS::Lambda::EventSourceMapping").values()}
+    assert STREAM in sources
+    assert template["Outputs"]["TableName"]["Value"] == "restored"
+
+
+def test_roles_are_given_the_table_and_the_bucket_that_are_there_and_no_others(synthesized: Synthesized) -> None:
+    plain, adopted = roles(synthesized.plain), roles(synthesized.templates["tuned"])
+    arns = {
+        "StateTable.StreamArn": STREAM,
+        "StateTable": RESTORED,
+        "StateValues": "arn:<AWS::Partition>:s3:::values-of-before",
+    }
+
+    def moved(line: str) -> str:
+        for before, after in arns.items():
+            line = line.replace(f" on {before}", f" on {after}")
+        return line
+
+    for name, lines in plain.items():
+        assert adopted[name] == {moved(line) for line in lines}, name
+
+
+# -- what is seen --------------------------------------------------------------------------------------------
+
+
+def test_tracing_is_active_everywhere_with_it_and_nowhere_without(synthesized: Synthesized) -> None:
+    for one in functions(synthesized.full).values():
+        assert one["TracingConfig"] == {"Mode": "Active"}
+        assert "POWERTOOLS_TRACE_DISABLED" not in one["Environment"]["Variables"]
+    for one in functions(synthesized.plain).values():
+        assert "TracingConfig" not in one
+        assert one["Environment"]["Variables"]["POWERTOOLS_TRACE_DISABLED"] == "true"
+
+
+def test_values_are_logged_only_where_the_setting_says_so(synthesized: Synthesized) -> None:
+    for template, told in ((synthesized.plain, "false"), (synthesized.full, "true")):
+        found = {one["Environment"]["Variables"].get("STEPFAST_LOG_VALUES") for one in functions(template).values()}
+        assert found - {None} == {told}
