@@ -1,44 +1,105 @@
 import { describe, expect, test } from "vitest";
 
-import type { Replayed } from "../src/api/types";
+import type { DeadLetterGroup, ExecutionStatus, Replayed, StatusOf } from "../src/api/types";
 import { resumeAll, shareOf, type Progress } from "../src/dead/bulk";
-import { groupsOf } from "../src/dead/group";
-import { at, failure, letter } from "./making";
+import { countOf, everyOne, isChosen, keyOf, NONE, stillThere, wholeOf, withOne } from "../src/dead/choice";
+import { gather } from "../src/dead/gather";
+import { failedAgain, followed, statusesOfAll, tallyOf } from "../src/dead/outcome";
+import { at, letter } from "./making";
 
-describe("grouping", () => {
-  test("by workflow, step and error; the largest first", () => {
-    const groups = groupsOf([
-      letter("a", "send", "OSError"),
-      letter("b", "render", "OSError"),
-      letter("c", "render", "OSError"),
-      letter("d", "render", "ValueError"),
-      letter("e", "render", "OSError", { workflow: "other" }),
-    ]);
-    expect(groups.map((one) => [one.workflow, one.step, one.error, one.letters.length])).toEqual([
-      ["report", "render", "OSError", 2],
-      ["other", "render", "OSError", 1],
-      ["report", "render", "ValueError", 1],
-      ["report", "send", "OSError", 1],
-    ]);
+const group = (count: number, part: Partial<DeadLetterGroup> = {}): DeadLetterGroup => ({
+  workflow: "report",
+  step: "render",
+  error: "OSError",
+  count,
+  again: 0,
+  newest: at(0),
+  execution_id: "a",
+  ...part,
+});
+
+describe("choosing", () => {
+  test("a whole group is chosen without knowing its letters, also all but some", () => {
+    const all = wholeOf(true);
+    expect([countOf(all, group(5000)), isChosen(all, "any")]).toEqual([5000, true]);
+    const but = withOne(all, "a", false);
+    expect([countOf(but, group(5000)), isChosen(but, "a"), isChosen(but, "b")]).toEqual([4999, false, true]);
+    expect(withOne(but, "a", true)).toEqual(all);
+  });
+
+  test("some of a group are chosen by id", () => {
+    const some = withOne(withOne(NONE, "a", true), "b", true);
+    expect([countOf(some, group(9)), isChosen(some, "a"), isChosen(some, "c")]).toEqual([2, true, false]);
+    expect(countOf(withOne(some, "a", false), group(9))).toBe(1);
+    expect(countOf(some, group(1))).toBe(1);
+  });
+
+  test("what is gone is no longer chosen", () => {
+    const some = withOne(withOne(NONE, "a", true), "b", true);
+    expect(stillThere(some, [{ execution_id: "a" }, { execution_id: "b" }])).toBe(some);
+    expect([...stillThere(some, [{ execution_id: "b" }]).ids]).toEqual(["b"]);
   });
 
   test("names that would run together stay apart", () => {
-    expect(groupsOf([letter("a", "x", "y,z"), letter("b", "x,y", "z")]).length).toBe(2);
+    const groups = [group(1, { step: "x", error: "y,z" }), group(1, { step: "x,y", error: "z" }), group(1, { step: null })];
+    expect(everyOne(groups, true).size).toBe(3);
+    expect(everyOne(groups, false).size).toBe(0);
+    expect(new Set(groups.map(keyOf)).size).toBe(3);
+  });
+});
+
+describe("gathering", () => {
+  const letters = async (one: DeadLetterGroup) => ({
+    items: Array.from({ length: one.count }, (_, index) => letter(`${one.step}-${index}`, "s", "E")),
+    more: false,
   });
 
-  test("the newest gives the message; other messages and resumed ones are counted", () => {
-    const [group] = groupsOf([
-      letter("a", "s", "E", { ended_at: at(1) }),
-      letter("b", "s", "E", { ended_at: at(9), generation: 2 }),
-      letter("c", "s", "E", { ended_at: at(5), error: failure("E", "E of b") }),
-    ]);
-    expect([group?.message, group?.messages, group?.again, group?.newest]).toEqual(["E of b", 2, 1, at(9)]);
-    expect(group?.letters.map((one) => one.execution_id)).toEqual(["b", "c", "a"]);
+  test("takes whole groups, all but some, and single ones, each once", async () => {
+    const found = await gather(
+      [
+        [group(3, { step: "a" }), wholeOf(true)],
+        [group(3, { step: "b" }), withOne(wholeOf(true), "b-1", false)],
+        [group(3, { step: "c" }), withOne(NONE, "c-2", true)],
+        [group(3, { step: "d" }), NONE],
+      ],
+      undefined,
+      letters,
+    );
+    expect(found).toEqual(["a-0", "a-1", "a-2", "b-0", "b-2", "c-2"]);
+  });
+});
+
+describe("what became of them", () => {
+  const told = (id: string, status: ExecutionStatus, generation = 1): StatusOf => ({
+    execution_id: id,
+    workflow: "report",
+    status,
+    generation,
+    ended_at: null,
+    error: null,
+  });
+  const resumed = new Map([["a", 0], ["b", 0], ["c", 3], ["d", 0], ["e", 0]]);
+
+  test("FAILED as before is not failed again, and what nothing is known of runs", () => {
+    const known = new Map([told("a", "SUCCEEDED"), told("b", "FAILED", 1), told("c", "FAILED", 3), told("d", "CANCELLED")].map((one) => [one.execution_id, one]));
+    expect(tallyOf(resumed, known)).toEqual({ running: 2, succeeded: 1, again: 1, cancelled: 1 });
+    expect([failedAgain(known.get("b"), 0), failedAgain(known.get("c"), 3), failedAgain(undefined, 0)]).toEqual([true, false, false]);
   });
 
-  test("a failure of the workflow's own code has no step, and a missing error a name", () => {
-    const [group] = groupsOf([{ ...letter("a", "s", "E"), step: null, error: null }]);
-    expect([group?.step, group?.error]).toEqual([null, "unknown error"]);
+  test("only what has not ended is asked for again", async () => {
+    const asked: string[][] = [];
+    const ask = async (some: readonly string[]) => (asked.push([...some]), { executions: some.map((id) => told(id, id === "e" ? "RUNNING" : "SUCCEEDED")) });
+    const first = await followed(resumed, new Map(), ask);
+    const second = await followed(resumed, first, ask);
+    expect(asked).toEqual([["a", "b", "c", "d", "e"], ["e"]]);
+    expect(tallyOf(resumed, second)).toMatchObject({ running: 1, succeeded: 4 });
+  });
+
+  test("thousands are asked for in requests that the API takes", async () => {
+    const sizes: number[] = [];
+    const ask = async (some: readonly string[]) => (sizes.push(some.length), { executions: [] });
+    await statusesOfAll(Array.from({ length: 2500 }, (_, index) => `e${index}`), ask);
+    expect(sizes).toEqual([1000, 1000, 500]);
   });
 });
 

@@ -2,8 +2,8 @@ import { describe, expect, test } from "vitest";
 
 import type { Query } from "../src/api/client";
 import { Feed } from "../src/executions/feed";
-import { asked, filtersOf, parametersOf, withPrefix } from "../src/executions/filters";
-import { appended, reaches, shifted, withStretch, withTop } from "../src/executions/merge";
+import { asked, filtersOf, mayBegin, parametersOf } from "../src/executions/filters";
+import { appended, renewed, shifted } from "../src/executions/merge";
 import { underWay } from "../src/executions/current";
 import { href, placeOf } from "../src/lib/router";
 import { windowOf } from "../src/lib/virtual";
@@ -16,36 +16,29 @@ const newest = (text: string) => rows([...text].reverse().join(""));
 describe("merging pages", () => {
   const held = { rows: newest("abcdef"), next: "more" };
 
+  const moment = (id: string): string => at(id.charCodeAt(0));
+
   test("new rows come on top and the rest stays", () => {
-    const found = withTop(held, newest("efgh"), false);
+    const found = renewed(held, newest("efgh"), moment("e"), null);
     expect([ids(found.rows), found.next]).toEqual(["hgfedcba", "more"]);
   });
 
   test("a row that no longer matches goes", () => {
-    expect(ids(withTop(held, newest("df"), false).rows)).toBe("fdcba");
-    expect(ids(withStretch(held, newest("b"), at("b".charCodeAt(0)), at("d".charCodeAt(0))).rows)).toBe("feba");
-  });
-
-  test("a whole answer is all there is", () => {
-    expect(withTop(held, newest("f"), true)).toEqual({ rows: newest("f"), next: null });
-    expect(withTop(held, [], true).rows).toEqual([]);
+    expect(ids(renewed(held, newest("df"), moment("d"), null).rows)).toBe("fdcba");
+    expect(ids(renewed(held, newest("b"), moment("b"), moment("d")).rows)).toBe("feba");
+    expect(renewed(held, [], null, null).rows).toEqual([]);
   });
 
   test("the same rows give the same list, so that nothing is drawn again", () => {
-    expect(withTop(held, newest("ef"), false)).toBe(held);
+    expect(renewed(held, newest("ef"), moment("e"), null)).toBe(held);
     const changed = newest("ef");
     changed[0] = { ...changed[0]!, status: "FAILED" };
-    expect(withTop(held, changed, false)).not.toBe(held);
+    expect(renewed(held, changed, moment("e"), null)).not.toBe(held);
   });
 
   test("rows of one moment keep the order of their ids", () => {
     const same = ["c", "b", "a"].map((id) => execution(id, 1));
     expect(ids(appended({ rows: same.slice(0, 2), next: "x" }, same.slice(1), null).rows)).toBe("cba");
-  });
-
-  test("a page reaches what was there, or leaves a gap", () => {
-    expect(reaches(held, newest("fg"))).toBe(true);
-    expect(reaches(held, newest("gh"))).toBe(false);
   });
 
   test("times are moved by microseconds without losing any", () => {
@@ -55,26 +48,27 @@ describe("merging pages", () => {
 });
 
 describe("the feed", () => {
-  /** A list of executions that answers as the API does, with `cursor` as the number of rows passed. */
-  function served(all: ReturnType<typeof execution>[]) {
+  /** Answers as the API does, `cursor` being the number of rows passed; a page looks at `sight` rows at most. */
+  function served(all: ReturnType<typeof execution>[], query: Query = {}, matches = (_id: string) => true, sight = Infinity) {
     const queries: Query[] = [];
     const list = async (query: Query) => {
       queries.push(query);
-      const micros = (time: string): number => Date.parse(time) * 1000 + Number(time.slice(-4, -1));
-      const found = all
+      const micros = (time: string): number => Date.parse(time) * 1000 + Number(/\.\d{3}(\d{3})Z/.exec(time)?.[1] ?? 0);
+      const within = all
         .filter((one) => !query["since"] || micros(one.created_at) >= Number(query["since"]) * 1e6)
         .filter((one) => !query["until"] || micros(one.created_at) < Number(query["until"]) * 1e6);
       const from = Number(query["cursor"] ?? 0);
-      const end = from + Number(query["limit"]);
-      return { executions: found.slice(from, end), next: end < found.length ? String(end) : null };
+      const end = from + Math.min(Number(query["limit"]), sight);
+      const executions = within.slice(from, end).filter((one) => query["prefix"] === undefined || matches(one.execution_id));
+      return { executions, next: end < within.length ? String(end) : null };
     };
-    return { queries, feed: new Feed(() => ({}), list) };
+    return { queries, feed: new Feed(() => query, list) };
   }
   const many = (count: number, from = 0) => Array.from({ length: count }, (_, index) => execution(`x${count + from - index}`, count + from - index));
 
   test("ten thousand are loaded page by page, each row once", async () => {
     const { feed } = served(many(10_000));
-    await feed.renewTop();
+    await feed.renew(0, 30);
     while (feed.held.value.next !== null) await feed.grow();
     expect(new Set(feed.held.value.rows.map((one) => one.execution_id)).size).toBe(10_000);
   });
@@ -82,34 +76,78 @@ describe("the feed", () => {
   test("rows that come between two looks are caught up with, without a gap", async () => {
     const all = many(300);
     const { feed } = served(all);
-    await feed.renewTop();
+    await feed.renew(0, 30);
     await feed.grow();
     all.unshift(...many(350, 300));
-    await feed.renewTop();
+    await feed.renew(120, 150);
     expect(feed.held.value.rows.length).toBe(650);
   });
 
   test("after too many new ones the list begins anew", async () => {
     const all = many(100);
     const { feed } = served(all);
-    await feed.renewTop();
+    await feed.renew(0, 30);
     all.unshift(...many(5000, 100));
-    await feed.renewTop();
+    await feed.renew(0, 30);
     expect(feed.held.value.rows.length).toBe(1000);
     expect(feed.held.value.next).not.toBeNull();
   });
 
-  test("a stretch is renewed by its times, and only it", async () => {
+  test("what one looks at is renewed by its times, and only it", async () => {
     const all = many(400);
     const { feed, queries } = served(all);
-    await feed.renewTop();
+    await feed.renew(0, 30);
     await feed.grow();
     all[150] = { ...all[150]!, status: "FAILED" };
     all[10] = { ...all[10]!, status: "FAILED" };
-    await feed.renewStretch(140, 160);
+    await feed.renew(140, 160);
     expect([feed.held.value.rows[150]?.status, feed.held.value.rows[10]?.status]).toEqual(["FAILED", "SUCCEEDED"]);
     expect(feed.held.value.rows.length).toBe(300);
-    expect(queries.at(-1)?.["limit"]).toBe(1000);
+    await feed.renew(0, 30);
+    expect(feed.held.value.rows[10]?.status).toBe("FAILED");
+    expect(queries.at(-1)?.["since"]).toBe(shifted(all[29]!.created_at, -2));
+  });
+
+  test("where little matches it looks on through empty pages, and tells of nothing before it is certain", async () => {
+    const { feed, queries } = served(many(5000), { prefix: "x" }, (id) => id === "x7", 50);
+    await feed.renew(0, 30);
+    expect(ids(feed.held.value.rows)).toBe("x7");
+    expect(feed.loaded.value).toBe(true);
+    expect(queries.length).toBeGreaterThan(90);
+  });
+
+  test("the one of the very id comes first however old it is, stays there, and is kept fresh", async () => {
+    const all = many(300);
+    let old = execution("x", 1, { status: "RUNNING" });
+    const inside = (time: string, query: Query) => !query["since"] || Date.parse(time) / 1000 >= Number(query["since"]);
+    const list = async (query: Query) => {
+      if (query["limit"] === 1) return { executions: [old], next: "others" };
+      const rest = all.filter((one) => inside(one.created_at, query)).slice(Number(query["cursor"] ?? 0));
+      const page = rest.slice(0, Number(query["limit"]));
+      const first = query["cursor"] || !inside(old.created_at, query) ? [] : [old];
+      return { executions: [...first, ...page], next: rest.length > page.length ? String(Number(query["cursor"] ?? 0) + page.length) : null };
+    };
+    const feed = new Feed(() => ({ prefix: "x" }), list);
+    await feed.renew(0, 30);
+    await feed.grow();
+    expect([feed.named.value?.status, feed.held.value.rows.length]).toEqual(["RUNNING", 300]);
+    old = { ...old, status: "SUCCEEDED" };
+    await feed.renew(0, 30);
+    expect([feed.named.value?.status, feed.held.value.rows.length, feed.held.value.rows[0]?.execution_id]).toEqual(["SUCCEEDED", 300, "x300"]);
+  });
+
+  test("where nothing matched, only what is new is looked at again", async () => {
+    const all = many(5000);
+    let wanted = "none";
+    const { feed, queries } = served(all, { prefix: "n" }, (id) => id === wanted, 50);
+    await feed.renew(0, 30);
+    expect([feed.loaded.value, feed.held.value]).toEqual([true, { rows: [], next: null }]);
+    const before = queries.length;
+    wanted = "x5001";
+    all.unshift(...many(1, 5000));
+    await feed.renew(0, 30);
+    expect(ids(feed.held.value.rows)).toBe("x5001");
+    expect(queries.length - before).toBeLessThan(5);
   });
 });
 
@@ -129,8 +167,9 @@ describe("filters and addresses", () => {
     expect(placeOf("#/executions/%zz").path).toEqual(["executions", "%zz"]);
   });
 
-  test("a prefix keeps the ids that begin with it", () => {
-    expect(ids(withPrefix(rows("abc"), "b"))).toBe("b");
+  test("a prefix is the API's to look for, unless no id can begin so", () => {
+    expect(asked(filtersOf(new URLSearchParams("id=o-1")), 0)["prefix"]).toBe("o-1");
+    expect(["", "a.B_9-", "a b", "é", "x".repeat(129)].map(mayBegin)).toEqual([true, true, false, false, false]);
   });
 });
 

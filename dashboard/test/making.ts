@@ -25,6 +25,9 @@ export function command(id: string, part: Partial<Command> = {}): Command {
     ended_at: null,
     due: null,
     signal_id: null,
+    idempotency_key: null,
+    payload_schema: null,
+    omitted: {},
     attempts: [],
     ...part,
   };
@@ -50,6 +53,7 @@ export function execution(id: string, second: number, part: Partial<Execution> =
     created_at: at(second),
     ended_at: null,
     generation: 0,
+    omitted: {},
     ...part,
   };
 }

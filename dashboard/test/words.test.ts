@@ -5,8 +5,10 @@ import { readPages } from "../src/api/pages";
 import { Problem, problemOf } from "../src/api/problem";
 import { bytes, inShort, sizeOf } from "../src/lib/json";
 import { ago, exactly, moment, span } from "../src/lib/time";
-import { binsOf, durationsOf, failuresOf, percentile } from "../src/workflows/stats";
-import { at, execution, failure, ZERO } from "./making";
+import type { Figures } from "../src/api/types";
+import { href, placeOf } from "../src/lib/router";
+import { asked, parametersOf, percent, periodOf, sumOf, totalOf } from "../src/workflows/period";
+import { at, ZERO } from "./making";
 
 describe("problems", () => {
   test("a missing scope is named, from its member or from the text", () => {
@@ -56,29 +58,28 @@ describe("values", () => {
 });
 
 describe("figures", () => {
-  test("bins cover all executions once, the oldest first", () => {
-    const some = [0, 1, 50, 99].map((second) => execution(`e${second}`, second, { status: second ? "SUCCEEDED" : "FAILED" }));
-    const bins = binsOf(some, ZERO + 100, 10);
-    expect(bins.length).toBe(10);
-    expect(bins.reduce((sum, bin) => sum + bin.counts.SUCCEEDED + bin.counts.FAILED, 0)).toBe(4);
-    expect(bins[0]?.counts).toMatchObject({ FAILED: 1, SUCCEEDED: 1 });
-    expect(binsOf([], 0)).toEqual([]);
-    expect(binsOf(some, ZERO).length).toBeGreaterThan(0);
+  const period = (text: string) => periodOf(new URLSearchParams(text));
+
+  test("the address says the time; a day is by hours, a longer time by days unless hours are asked for", () => {
+    expect(period("")).toEqual({ span: "24h", bucket: "hour" });
+    expect(period("span=24h&bucket=day")).toEqual({ span: "24h", bucket: "hour" });
+    expect(period("span=7d")).toEqual({ span: "7d", bucket: "day" });
+    expect(period("span=30d&bucket=hour")).toEqual({ span: "30d", bucket: "hour" });
+    expect(period("span=1y&bucket=week")).toEqual({ span: "24h", bucket: "hour" });
+    for (const text of ["", "span=7d", "span=7d&bucket=hour"]) {
+      expect(periodOf(placeOf(href(["workflows", "w"], parametersOf(period(text)))).query)).toEqual(period(text));
+    }
   });
 
-  test("percentiles are by nearest rank", () => {
-    const sorted = Array.from({ length: 100 }, (_, index) => index + 1);
-    expect([percentile(sorted, 0.5), percentile(sorted, 0.99), percentile([7], 0.5)]).toEqual([50, 99, 7]);
-    expect(durationsOf([execution("a", 0, { ended_at: at(4) }), execution("b", 0, { status: "FAILED", ended_at: at(9) })])).toMatchObject({ count: 1, max: 4 });
-    expect(durationsOf([])).toBeNull();
+  test("the API is asked for whole seconds", () => {
+    expect(asked(period("span=7d"), 1_000_000.5)).toEqual({ since: "395200", until: "1000001", bucket: "day" });
   });
 
-  test("failures are counted by step, of the executions that have ended", () => {
-    const failed = (step: string | null) => execution("x", 0, { status: "FAILED", error: failure("E", "", step) });
-    expect(failuresOf([failed("a"), failed("a"), failed(null), execution("ok", 0), execution("r", 0, { status: "RUNNING" })])).toEqual([
-      { step: "a", failed: 2, share: 0.5 },
-      { step: "", failed: 1, share: 0.25 },
-    ]);
+  test("buckets are summed, and shares are as exact as tells something", () => {
+    const bucket = { at: at(0), succeeded: 3, failed: 2, cancelled: 1 };
+    expect(sumOf(bucket)).toBe(6);
+    expect(totalOf({ buckets: [bucket, bucket] } as Figures, "FAILED")).toBe(4);
+    expect([percent(0, 0), percent(1, 3), percent(1, 300), percent(2, 2)]).toEqual(["0 %", "33 %", "0.3 %", "100 %"]);
   });
 });
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from stepfast.http.page import BUILT
 from tests.browser.site import Site
 
+expect.set_options(timeout=15_000)  # machines that build and test at once are slow
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
     "--no-sandbox",
@@ -51,10 +53,10 @@ def browser() -> Iterator[Browser]:
 def make_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
     made: list[Site] = []
 
-    def make(**environment: str) -> Site:
+    def make(**how: Any) -> Site:
         folder = tmp_path / f"site{len(made)}"
         folder.mkdir()
-        made.append(Site(folder, **environment))
+        made.append(Site(folder, **how))
         return made[-1]
 
     yield make

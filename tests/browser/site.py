@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,20 @@ WORKFLOWS = Path(__file__).with_name("workflows")
 
 
 class Site:
-    """One server on a file of its own; services go out and come back as tests say."""
+    """One server on a file of its own; services go out and come back as tests say.
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    command: serves something else than the embedded runtime; its first line names the address.
+    """
+
+    def __init__(
+        self, folder: Path, workflows: Path = WORKFLOWS, command: Sequence[str | Path] | None = None, **environment: str
+    ) -> None:
         self.outages = folder / "outages"
         self.outages.mkdir()
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - read when the process has ended
+        dev = [STEPFAST, "dev", "--port", "0", "--durability", "process", "--db", "site.db", "--workflows", workflows]
         self._process = subprocess.Popen(
-            [STEPFAST, "dev", "--port", "0", "--durability", "process", "--db", "site.db", "--workflows", WORKFLOWS],
+            command or dev,
             cwd=folder,
             env={**os.environ, "OUTAGES": str(self.outages), **environment},
             stdin=subprocess.DEVNULL,
@@ -35,9 +42,10 @@ class Site:
             text=True,
         )
         assert self._process.stdout is not None
-        ready = self._process.stdout.readline()
-        found = re.search(r"http://\S+", ready)
-        assert found, ready + self.errors()
+        self.ready = self._process.stdout.readline()
+        """The line that says where it serves."""
+        found = re.search(r"http://\S+", self.ready)
+        assert found, self.ready + self.errors()
         self.url = found.group()
         self.http = httpx.Client(base_url=self.url, timeout=60)
 

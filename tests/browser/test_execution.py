@@ -1,4 +1,4 @@
-"""One execution: live, zoomed, wide, large, signalled, cancelled, run again."""
+"""One execution: live, quiet while nothing changes, zoomed, wide, cancelled, its graph and its history."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Response, expect
 
 from tests.browser.site import Site
 
@@ -19,6 +19,69 @@ def test_steps_appear_while_it_runs(site: Site, open_page: Callable[..., Page]) 
     expect(page.get_by_role("button", name="slowly #4")).to_be_visible()
     expect(page.get_by_role("status").filter(has_text="SUCCEEDED")).to_be_visible()
     expect(page.get_by_role("button", name="slowly #10")).to_be_visible()
+
+
+def test_what_has_not_changed_is_not_sent_again(site: Site, open_page: Callable[..., Page]) -> None:
+    site.start("payment", 1200, "still")
+    page = open_page(site, "#/executions/still")
+    expect(page.get_by_role("button", name="signal approval")).to_be_visible()
+
+    def unchanged(response: Response) -> bool:
+        return "/v1/executions/still" in response.url and response.status == 304
+
+    for _ in range(2):
+        with page.expect_response(unchanged) as found:
+            pass
+        assert found.value.request.header_value("if-none-match")
+    expect(page.get_by_role("button", name="signal approval")).to_be_visible()
+    site.http.post("/v1/executions/still/signals/approval", json={"payload": {"approved": True, "by": "ann"}})
+    expect(page.get_by_role("status").filter(has_text="SUCCEEDED")).to_be_visible()
+
+
+def test_attempts_pauses_and_timers_are_bars_of_their_own_and_steps_side_by_side_overlap(
+    site: Site, open_page: Callable[..., Page]
+) -> None:
+    site.start("patient", 0.6, "bars")
+    site.ends("bars", "SUCCEEDED")
+    page = open_page(site, "#/executions/bars")
+
+    def bars(command: str) -> list[str]:
+        found = page.locator(f'svg[data-id="{command}"] rect')
+        return [(found.nth(n).get_attribute("class") or "").removeprefix("bar ") for n in range(found.count())]
+
+    expect(page.get_by_role("button", name="SUCCEEDED one")).to_be_visible()
+    ids = {one["name"]: one["id"] for one in site.show("bars")["commands"]}
+    assert [one for one in bars(ids["stumble"]) if "queued" not in one] == [
+        "b-attempt o-failed",
+        "b-pause o-failed",
+        "b-attempt o-succeeded",
+    ]
+    assert bars(ids["timer"]) == ["b-timer o-succeeded"]
+    one, other = (page.locator(f'svg[data-id="{ids[name]}"] rect.b-attempt').first for name in ("slowly", "stumble"))
+    here, there = one.bounding_box(), other.bounding_box()
+    assert here is not None
+    assert there is not None
+    assert here["x"] < there["x"] + there["width"]
+    assert there["x"] < here["x"] + here["width"]
+
+
+def test_the_history_is_a_table_that_can_be_downloaded(
+    site: Site, open_page: Callable[..., Page], tmp_path: Path
+) -> None:
+    site.start("patient", 0.1, "past", {"team": "ops"})
+    site.ends("past", "SUCCEEDED")
+    page = open_page(site, "#/executions/past?view=history")
+    table = page.get_by_role("table", name="Events")
+    expect(table.get_by_role("row", name="attempt-failed")).to_contain_text("not at the first attempt")
+    expect(table.get_by_role("row", name="execution-started")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as JSON").click()
+    download.value.save_as(tmp_path / "history.json")
+    events = json.loads((tmp_path / "history.json").read_text())
+    assert events == site.http.get("/v1/executions/past/history").json()["events"]
+    facts = page.locator(".execution-head .facts")
+    for told in ("Workflow", "patient", "Started", "Ended", "Duration", "Commands", "team", "ops"):
+        expect(facts).to_contain_text(told)
 
 
 def test_dragging_over_the_bars_zooms(site: Site, open_page: Callable[..., Page]) -> None:
@@ -85,53 +148,6 @@ def test_the_graph_shows_what_led_to_what(site: Site, open_page: Callable[..., P
     expect(page.get_by_role("complementary")).to_contain_text('"sales": 1200')
 
 
-def test_large_values_are_drawn_when_asked_for_and_downloaded_whole(
-    site: Site, open_page: Callable[..., Page], tmp_path: Path
-) -> None:
-    site.start("large", 300_000, "large")
-    site.ends("large", "SUCCEEDED")
-    page = open_page(site, "#/executions/large?command=big")
-    show = page.get_by_role("button", name="Show output (300.0 KB)")
-    expect(show).to_be_visible()
-    assert len(page.get_by_role("complementary").inner_text()) < 5000
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download Output").click()
-    download.value.save_as(tmp_path / "output.json")
-    assert json.loads((tmp_path / "output.json").read_text()) == "x" * 300_000
-    show.click()
-    expect(page.get_by_role("group", name="Output as JSON")).to_be_visible()
-
-
-def test_values_are_copied(site: Site, open_page: Callable[..., Page]) -> None:
-    site.start("echo", {"a": [1, "ü"]}, "copied")
-    page = open_page(site, "#/executions/copied?view=values")
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.get_by_role("button", name="Copy Input").click()
-    expect(page.get_by_role("button", name="Copied Input")).to_be_visible()
-    assert json.loads(page.evaluate("navigator.clipboard.readText()")) == {"a": [1, "ü"]}
-
-
-def test_a_signal_is_checked_against_its_type_and_then_taken(site: Site, open_page: Callable[..., Page]) -> None:
-    site.start("payment", 1200, "pay")
-    page = open_page(site, "#/executions/pay")
-    expect(page.get_by_role("button", name="signal approval")).to_be_visible()
-    page.get_by_role("button", name="Send signal…").click()
-    dialog = page.get_by_role("dialog", name="Send a signal")
-    expect(dialog.get_by_label("Name")).to_have_value("approval")
-    payload = dialog.get_by_label("Payload (JSON)")
-    payload.fill("{")
-    expect(dialog.get_by_role("button", name="Send")).to_be_disabled()
-    payload.fill('{"approved": "perhaps"}')
-    dialog.get_by_role("button", name="Send").click()
-    expect(dialog.get_by_role("alert")).to_contain_text("payload.approved")
-    expect(dialog.get_by_role("alert")).to_contain_text("payload.by")
-    payload.fill('{"approved": true, "by": "ann"}')
-    dialog.get_by_role("button", name="Send").click()
-    expect(dialog).to_have_count(0)
-    expect(page.get_by_role("status").filter(has_text="SUCCEEDED")).to_be_visible()
-    assert site.show("pay")["result"] == "1200 by ann"
-
-
 def test_cancel_asks_first(site: Site, open_page: Callable[..., Page]) -> None:
     site.start("payment", 1, "cancelled")
     page = open_page(site, "#/executions/cancelled")
@@ -142,21 +158,6 @@ def test_cancel_asks_first(site: Site, open_page: Callable[..., Page]) -> None:
     page.get_by_role("button", name="Cancel the execution").click()
     expect(page.get_by_role("status").filter(has_text="CANCELLED")).to_be_visible()
     expect(page.get_by_role("button", name="Cancel…")).to_have_count(0)
-
-
-def test_running_again_begins_with_the_same_input(site: Site, open_page: Callable[..., Page]) -> None:
-    site.start("statement", {"customer": "bob", "quarter": "Q3", "copies": ["a@b.c"]}, "first")
-    site.ends("first", "SUCCEEDED")
-    page = open_page(site, "#/executions/first")
-    page.get_by_role("link", name="Run again…").click()
-    expect(page.get_by_label("customer")).to_have_value("bob")
-    expect(page.get_by_label("copies 1", exact=True)).to_have_value("a@b.c")
-    page.get_by_label("customer").fill("carol")
-    page.get_by_label("Execution id").fill("second")
-    page.get_by_role("button", name="Start", exact=True).click()
-    expect(page.get_by_role("heading", name="second")).to_be_visible()
-    expected = {**site.show("first")["input"], "customer": "carol"}
-    assert site.show("second")["input"] == expected
 
 
 def test_an_id_that_is_not_there_says_so(site: Site, open_page: Callable[..., Page]) -> None:

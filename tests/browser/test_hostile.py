@@ -26,19 +26,20 @@ def test_values_labels_and_errors_stay_text_on_every_page(site: Site, open_page:
     site.start("failing", " ".join(PAYLOADS), "hostile-failure", {"team": "javascript:alert(1)"})
     site.ends("hostile", "SUCCEEDED")
     site.ends("hostile-failure", "FAILED")
-    for address in (
-        "",
-        "#/executions/hostile?command=keep",
-        "#/executions/hostile?view=graph",
-        "#/executions/hostile?view=history",
-        "#/executions/hostile?view=values",
-        "#/executions/hostile-failure?command=fail",
-        "#/dead-letters",
-        "#/start/echo?from=hostile",
-        "#/workflows/failing",
-    ):
+    for address, words in {
+        "": "hostile-failure",
+        "#/executions/hostile?command=keep": "Idempotency key",
+        "#/executions/hostile?view=graph": "Each command after those",
+        "#/executions/hostile?view=history": "events",
+        "#/executions/hostile?view=values": "Download the whole execution",
+        "#/executions/hostile-failure?command=fail": "Idempotency key",
+        "#/dead-letters": "alert(1)",
+        "#/start/echo?from=hostile": "With the input of",
+        "#/workflows/failing": "Failed attempts",
+    }.items():
         page = open_page(site, address)
-        page.wait_for_timeout(700)
+        expect(page.get_by_role("main").get_by_text(words).first).to_be_visible()
+        expect(page.locator("main .loading")).to_have_count(0)
         assert page.locator("img, iframe, object, embed, main script, [onerror], [onload]").count() == 0
         assert page.evaluate("({}).polluted === undefined")
     page = open_page(site, "#/executions/hostile?view=values")
@@ -46,19 +47,21 @@ def test_values_labels_and_errors_stay_text_on_every_page(site: Site, open_page:
 
 
 @pytest.mark.parametrize(
-    "address",
+    ("address", "words"),
     [
-        f"#/executions/{IMG}",
-        f"#/workflows/{IMG}",
-        "#/executions/..%2f..%2fopenapi.json",
-        f"#/executions?label={IMG}:x&id={IMG}&since={IMG}",
-        "#/<script>alert(1)</script>",
-        "#/executions/%00",
+        (f"#/executions/{IMG}", "of A-Z a-z 0-9"),
+        (f"#/workflows/{IMG}", "This workflow is not deployed here."),
+        ("#/executions/..%2f..%2fopenapi.json", "There is no execution"),
+        (f"#/executions?label={IMG}:x&id={IMG}", "Ids hold nothing but"),
+        (f"#/executions?label={IMG}:x&since={IMG}", "ISO 8601"),
+        (f"#/dead-letters?workflow={IMG}", "Nothing has failed"),
+        ("#/<script>alert(1)</script>", "There is no such page"),
+        ("#/executions/%00", "There is no execution"),
     ],
 )
-def test_addresses_stay_text(site: Site, open_page: Callable[..., Page], address: str) -> None:
+def test_addresses_stay_text(site: Site, open_page: Callable[..., Page], address: str, words: str) -> None:
     page = open_page(site, address)
-    page.wait_for_timeout(500)
+    expect(page.get_by_role("main").get_by_text(words).first).to_be_visible()
     assert page.locator("img, main script").count() == 0
     expect(page.get_by_role("navigation", name="Pages")).to_be_visible()
 
@@ -81,7 +84,8 @@ def test_long_values_do_not_widen_the_page(site: Site, open_page: Callable[..., 
     long = "w" * 5000
     site.start("failing", long, "x" * 128, {"k" * 100: "v" * 128})
     site.ends("x" * 128, "FAILED")
-    for address in ("", f"#/executions/{'x' * 128}?command=fail", "#/dead-letters"):
+    for address in ("", f"#/executions/{'x' * 128}?command=fail", "#/dead-letters", "#/workflows/failing"):
         page = open_page(site, address)
-        page.wait_for_timeout(500)
+        expect(page.get_by_role("main").get_by_text("fail").first).to_be_visible()
+        expect(page.locator("main .loading")).to_have_count(0)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address

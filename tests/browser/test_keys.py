@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.site import Site
+from tests.browser.site import WORKFLOWS, Site
+
+CLOUD = Path(__file__).with_name("cloud_site.py")
 
 KEY = "correct-horse"
 
@@ -50,21 +55,31 @@ def test_a_key_that_is_not_to_be_kept_is_gone_with_the_page(
     expect(page.get_by_role("heading", name="API key needed")).to_be_visible()
 
 
-def test_a_missing_scope_is_named(site: Site, open_page: Callable[..., Page]) -> None:
-    """As the API refuses it behind a gateway; `stepfast dev` has keys of all scopes only."""
-    site.failed(1, "scope")
-    page = open_page(site, "#/executions/scope-0000")
-    refusal = (
-        '{"type":"urn:stepfast:problem:scope-missing","title":"Not with this key","status":403,'
-        '"detail":"this needs the scope \'operate\', and the API key has: read","scope":"operate"}'
-    )
-    page.route(
-        "**/resume",
-        lambda route: route.fulfill(status=403, content_type="application/problem+json", body=refusal),
-    )
+@pytest.mark.timeout(180)
+def test_a_key_that_may_only_read_sees_everything_and_is_told_what_it_lacks(
+    make_site: Callable[..., Site], open_page: Callable[..., Page]
+) -> None:
+    """On a played AWS, where keys have scopes: those of `stepfast dev` itself have all of them."""
+    site = make_site(command=[sys.executable, CLOUD, WORKFLOWS])
+    reader = site.ready.split()[1]
+    site.start("failing", "no luck", "scope")
+    site.ends("scope", "FAILED", 60)
+    page = open_page(site)
+    page.evaluate("key => sessionStorage.setItem('stepfast-api-key', key)", reader)
+    page.goto(f"{site.url}/#/executions/scope")
+    page.reload()
+    expect(page.get_by_role("status").filter(has_text="FAILED")).to_be_visible()
     page.get_by_role("button", name="Resume").click()
     alert = page.get_by_role("alert")
     expect(alert.get_by_role("heading", name="This key lacks a scope")).to_be_visible()
     expect(alert.locator("code")).to_have_text("operate")
-    alert.get_by_role("button", name="Enter a key").click()
+    expect(alert).to_contain_text("the API key has: read")
+
+    page.goto(f"{site.url}/#/start/failing")
+    page.get_by_role("group", name="Input").get_by_role("textbox").fill("x")
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.get_by_role("alert").locator("code")).to_have_text("run")
+    page.get_by_role("alert").get_by_role("button", name="Use another key").click()
     expect(page.get_by_role("heading", name="API key needed")).to_be_visible()
+    assert page.evaluate("sessionStorage.length") == 0
+    assert reader not in page.url

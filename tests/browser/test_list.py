@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Response, expect
 
 from tests.browser.site import Site
 
@@ -50,13 +51,44 @@ def test_filters_are_in_the_address_and_come_back_from_it(site: Site, open_page:
 
     page.get_by_label("Id begins with").fill("echo-")
     expect(rows).to_have_count(2)
+    expect(page).to_have_url(re.compile("id=echo-"))
     page.get_by_label("Id begins with").fill("nothing")
     expect(page.get_by_text("No execution matches these filters")).to_be_visible()
+    page.get_by_label("Id begins with").fill("a b")
+    expect(page.get_by_text("Ids hold nothing but")).to_be_visible()
     page.get_by_label("Id begins with").fill("")
     page.get_by_role("combobox", name="Started").select_option("1h")
+    expect(page).to_have_url(re.compile("since=1h"))
     expect(rows).to_have_count(3)
     page.goto(f"{site.url}/#/executions?until=2020-01-01T00:00:00Z")
     expect(page.get_by_text("No execution matches these filters")).to_be_visible()
+
+
+def test_a_list_carries_no_values(site: Site, open_page: Callable[..., Page]) -> None:
+    site.start("echo", "a secret of some length", "valued")
+    site.start("slow", 40, "runs")
+    page = open_page(site)
+    lists: list[Response] = []
+    page.on("response", lambda one: lists.append(one) if "/v1/executions" in one.url else None)
+    # The step that a RUNNING one is at is asked for without values too, and only what has changed of it.
+    expect(page.get_by_role("row", name="runs")).to_contain_text(re.compile(r"slowly #([3-9]|\d\d)"))
+    bodies = [one.text() for one in lists if one.status == 200]
+    assert bodies
+    assert not [body for body in bodies if "a secret" in body]
+    assert all("largest=0" in one.url for one in lists)
+
+
+def test_the_very_id_comes_first_and_stays_live(site: Site, open_page: Callable[..., Page]) -> None:
+    site.start("slow", 12, "job")
+    for number in range(3):
+        site.start("echo", number, f"job-{number}")
+    page = open_page(site, "#/executions?id=job")
+    rows = page.locator(".rows [role=row]")
+    expect(rows).to_have_count(4)
+    expect(rows.first).to_contain_text("slow")
+    expect(rows.first).to_contain_text("RUNNING")
+    expect(rows.first).to_contain_text("SUCCEEDED", timeout=30_000)
+    expect(rows).to_have_count(4)
 
 
 @pytest.mark.timeout(300)
@@ -67,7 +99,7 @@ def test_ten_thousand_executions_stay_quick(site: Site, open_page: Callable[...,
     began = time.monotonic()
     page = open_page(site)
     expect(page.get_by_role("link", name="many-09999")).to_be_visible()
-    assert time.monotonic() - began < 3  # under 1 s on an idle machine
+    assert time.monotonic() - began < 5  # under 1 s on an idle machine
 
     box = page.get_by_role("region", name="Executions", exact=True)
     end = time.monotonic() + 60
@@ -82,6 +114,10 @@ def test_ten_thousand_executions_stay_quick(site: Site, open_page: Callable[...,
     expect(page.get_by_text("10,001 executions")).to_be_visible()
     box.evaluate("box => box.scrollTo(0, 0)")
     expect(page.get_by_role("link", name="newcomer")).to_be_visible()
+    # The oldest are found by their ids without what is between being loaded.
+    page.goto(f"{site.url}/#/executions?id=many-0000")
+    expect(page.get_by_text("10 executions")).to_be_visible()
+    expect(page.get_by_role("link", name="many-00000")).to_be_visible()
 
 
 def test_when_the_api_is_away_the_page_says_so_and_recovers(site: Site, open_page: Callable[..., Page]) -> None:

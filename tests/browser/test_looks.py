@@ -10,21 +10,27 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.site import Site
 
-ADDRESSES = [
-    "",
-    "#/executions?status=CANCELLED",
-    "#/executions/seen-0000?command=render",
-    "#/executions/seen-0000?view=graph",
-    "#/executions/seen-0000?view=history",
-    "#/executions/seen-0000?view=values",
-    "#/executions/waits",
-    "#/executions/none",
-    "#/dead-letters",
-    "#/start",
-    "#/start/statement",
-    "#/workflows",
-    "#/workflows/statement",
-]
+ADDRESSES = {
+    "": "fine",
+    "#/executions?status=CANCELLED": "No execution matches",
+    "#/executions?id=a%20b": "Ids hold nothing but",
+    "#/executions/seen-0000?command=render": "Idempotency key",
+    "#/executions/seen-0000?view=graph": "Each command after those",
+    "#/executions/seen-0000?view=history": "events",
+    "#/executions/seen-0000?view=values": "Download the whole execution",
+    "#/executions/large?command=big": "Load",
+    "#/executions/waits": "signal approval",
+    "#/executions/none": "There is no execution",
+    "#/dead-letters": "the PDF service does not answer",
+    "#/dead-letters?workflow=echo": "Nothing has failed",
+    "#/start": "Gives back what it gets.",
+    "#/start/statement": "customer",
+    "#/workflows": "in the last 24 hours",
+    "#/workflows/statement": "Failed attempts",
+    "#/workflows/statement?span=30d&bucket=hour": "by hour",
+    "#/workflows/payment": "No execution has ended",
+}
+"""Each page with words that it shows once it is loaded."""
 
 
 @pytest.fixture
@@ -32,6 +38,7 @@ def seen(site: Site) -> Site:
     site.failed(3, "seen")
     site.start("echo", {"a": 1}, "fine", {"team": "ops"})
     site.start("payment", 1, "waits")
+    site.start("large", 50_000, "large")
     return site
 
 
@@ -41,11 +48,13 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(
 ) -> None:
     page = open_page(seen, width=width, dark=dark)
     found: list[str] = []
-    for address in ADDRESSES:
+    for address, words in ADDRESSES.items():
         page.goto(f"{seen.url}/{address}")
-        page.wait_for_timeout(600)
+        expect(page.get_by_role("main").get_by_text(words).first).to_be_visible()
+        expect(page.locator("main .loading")).to_have_count(0)
         if address == "#/dead-letters":
             page.get_by_role("button", name="Show").first.click()
+            expect(page.get_by_role("checkbox", name="Choose seen-0000")).to_be_visible()
         # The page's policy keeps axe's own script out; it is run from outside instead.
         results = Axe().run(page)
         found += [f"{address}: {one['id']}: {one['nodes'][0]['html'][:200]}" for one in results.response["violations"]]
@@ -54,8 +63,27 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(
     assert not found, "\n".join(found)
 
 
-def test_dialogs_and_the_key_page_pass_axe_too(seen: Site, open_page: Callable[..., Page]) -> None:
-    page = open_page(seen, "#/executions/waits")
+@pytest.mark.parametrize(("dark", "width"), [(False, 1280), (True, 400)])
+def test_dialogs_a_bulk_resume_and_the_key_page_pass_axe_too(
+    seen: Site, open_page: Callable[..., Page], dark: bool, width: int
+) -> None:
+    page = open_page(seen, "#/dead-letters", width=width, dark=dark)
+    page.get_by_label("Choose all 3").check()
+    page.get_by_role("button", name="Resume 3").click()
+    expect(page.get_by_role("region", name="Bulk resume")).to_contain_text("3 failed again")
+    assert Axe().run(page).response["violations"] == []
+    page.goto(f"{seen.url}/#/executions/waits")
+    page.get_by_role("button", name="Send signal…").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("approved")).to_be_visible()
+    assert Axe().run(page).response["violations"] == []
+    dialog.get_by_role("button", name="Edit as JSON").click()
+    dialog.get_by_label("Payload (JSON)").fill("{}")
+    dialog.get_by_text("Its type, as JSON Schema").click()
+    expect(dialog.get_by_text("is needed").first).to_be_visible()
+    assert Axe().run(page).response["violations"] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.keyboard.press("Escape")
     for button in ("Send signal…", "Cancel…"):
         page.get_by_role("button", name=button).click()
         expect(page.get_by_role("dialog")).to_be_visible()

@@ -29,6 +29,8 @@ def test_from_failed_to_succeeded_by_clicking(site: Site, open_page: Callable[..
     expect(details.get_by_role("heading", name="2 attempts")).to_be_visible()
     expect(details.locator(".what", has_text="the PDF service does not answer")).to_have_count(2)
     expect(details).to_contain_text("pdf")
+    details.locator("summary").first.click()
+    expect(details.get_by_role("group", name="Traceback").first).to_contain_text("raise ConnectionError")
 
     site.back("pdf")
     page.get_by_role("button", name="Resume").click()

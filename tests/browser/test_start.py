@@ -17,6 +17,7 @@ def test_a_form_made_from_the_schema_starts_an_execution(site: Site, open_page: 
     page.get_by_label("urgent").check()
     page.get_by_role("button", name="Add to copies").click()
     page.get_by_label("copies 1", exact=True).fill("boss@example.com")
+    expect(page.get_by_text("makes starting safe to repeat")).to_be_visible()
     page.get_by_label("Execution id").fill("ann-q4")
     page.get_by_role("button", name="Add a label").click()
     page.get_by_label("Label 1: name").fill("team")

@@ -1,47 +1,20 @@
 /** Every call the page makes. Addresses are relative to the page, so both share one origin. */
 
-import { key, keyRefused } from "./key";
-import { Problem, problemOf, unreachable } from "./problem";
+import { ask, askAgain, type Tagged } from "./request";
 import type {
+  DeadLetterGroups,
   DeadLetterList,
   Execution,
   ExecutionDetail,
   ExecutionList,
+  Figures,
   HistoryEvent,
   Json,
   Replayed,
   SentSignal,
+  Statuses,
   Workflow,
 } from "./types";
-
-async function ask<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
-  const headers: Record<string, string> = { Accept: "application/json" };
-  if (key.value) headers["Authorization"] = `Bearer ${key.value}`;
-  if (body !== undefined) headers["Content-Type"] = "application/json";
-  const init: RequestInit = { method, headers, cache: "no-store", credentials: "omit" };
-  if (body !== undefined) init.body = JSON.stringify(body);
-  if (signal) init.signal = signal;
-  const used = key.value;
-  let status: number, text: string;
-  try {
-    const response = await fetch(path, init);
-    status = response.status;
-    text = await response.text();
-  } catch (error) {
-    if (signal?.aborted) throw error;
-    throw unreachable();
-  }
-  if (status >= 400) {
-    // A late answer to the key before must not ask for the new one again.
-    if (status === 401 && used === key.value) keyRefused.value = true;
-    throw problemOf(status, text);
-  }
-  try {
-    return JSON.parse(text) as T;
-  } catch {
-    throw new Problem(status, "not-json", "Not the API", "the answer is not JSON: is this address stepfast's?");
-  }
-}
 
 export type Query = Record<string, string | number | readonly string[] | null | undefined>;
 
@@ -58,15 +31,30 @@ export function queryString(query: Query): string {
 }
 
 const of = (id: string): string => `v1/executions/${encodeURIComponent(id)}`;
+const flow = (name: string): string => `v1/workflows/${encodeURIComponent(name)}`;
 
+/** A page of executions without their values. */
 export const listExecutions = (query: Query, signal?: AbortSignal): Promise<ExecutionList> =>
-  ask("GET", `v1/executions${queryString(query)}`, undefined, signal);
-export const readExecution = (id: string, signal?: AbortSignal): Promise<Execution> =>
-  ask("GET", `${of(id)}?commands=false`, undefined, signal);
-export const showExecution = (id: string, signal?: AbortSignal): Promise<ExecutionDetail> =>
-  ask("GET", of(id), undefined, signal);
+  ask("GET", `v1/executions${queryString({ ...query, largest: 0 })}`, undefined, signal);
+/** Without its commands; values of more than `largest` bytes are left out. */
+export const readExecution = (id: string, signal?: AbortSignal, largest?: number): Promise<Execution> =>
+  ask("GET", `${of(id)}${queryString({ commands: "false", largest })}`, undefined, signal);
+/** With its commands, if it is not as it is held. */
+export const pollExecution = (
+  id: string,
+  largest: number,
+  held: Tagged<ExecutionDetail> | null,
+  signal?: AbortSignal,
+): Promise<Tagged<ExecutionDetail>> => askAgain(`${of(id)}${queryString({ largest })}`, held, signal);
+/** Everything, however large. */
+export const wholeExecution = (id: string): Promise<ExecutionDetail> => ask("GET", of(id));
+/** With one command only, and no value of more than `largest` bytes. */
+export const readCommand = (id: string, command: string, largest: number): Promise<ExecutionDetail> =>
+  ask("GET", `${of(id)}${queryString({ command, largest })}`);
 export const historyOf = (id: string, signal?: AbortSignal): Promise<{ events: HistoryEvent[] }> =>
   ask("GET", `${of(id)}/history`, undefined, signal);
+export const statusesOf = (ids: readonly string[], signal?: AbortSignal): Promise<Statuses> =>
+  ask("POST", "v1/executions/statuses", { execution_ids: ids }, signal);
 export const resume = (id: string): Promise<Execution> => ask("POST", `${of(id)}/resume`);
 export const cancel = (id: string): Promise<Execution> => ask("POST", `${of(id)}/cancel`);
 export const sendSignal = (id: string, name: string, body: { payload: Json; signal_id?: string }): Promise<SentSignal> =>
@@ -74,10 +62,15 @@ export const sendSignal = (id: string, name: string, body: { payload: Json; sign
 export const start = (
   workflow: string,
   body: { input: Json; execution_id?: string; labels?: Record<string, string> },
-): Promise<Execution> => ask("POST", `v1/workflows/${encodeURIComponent(workflow)}/executions`, body);
+): Promise<Execution> => ask("POST", `${flow(workflow)}/executions`, body);
 export const listWorkflows = (signal?: AbortSignal): Promise<{ workflows: Workflow[] }> =>
   ask("GET", "v1/workflows", undefined, signal);
-export const listDeadLetters = (query: Query, signal?: AbortSignal): Promise<DeadLetterList> =>
-  ask("GET", `v1/dead-letters${queryString(query)}`, undefined, signal);
+export const figuresOf = (workflow: string, query: Query, signal?: AbortSignal): Promise<Figures> =>
+  ask("GET", `${flow(workflow)}/figures${queryString(query)}`, undefined, signal);
+export const deadLetterGroups = (workflow: string, signal?: AbortSignal): Promise<DeadLetterGroups> =>
+  ask("GET", `v1/dead-letters/groups${queryString({ workflow })}`, undefined, signal);
+/** Of a step, or with "" of the workflow's own code. */
+export const listDeadLetters = (step: string, query: Query, signal?: AbortSignal): Promise<DeadLetterList> =>
+  ask("GET", `v1/dead-letters?step=${encodeURIComponent(step)}${queryString(query).replace("?", "&")}`, undefined, signal);
 export const replayDeadLetters = (body: Record<string, Json>, signal?: AbortSignal): Promise<Replayed> =>
   ask("POST", "v1/dead-letters/replay", body, signal);

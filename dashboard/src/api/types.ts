@@ -1,6 +1,7 @@
 /** What the API answers: docs/api.md and /openapi.json, in TypeScript. Times are ISO 8601 in UTC. */
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export type JsonSchema = { [key: string]: Json };
 export type ExecutionStatus = "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
 export type CommandStatus = "OPEN" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
 export type CommandKind = "step" | "timer" | "signal";
@@ -14,6 +15,9 @@ export interface Failure {
   traceback: string | null;
 }
 
+/** Values that were left out for their size, with their bytes of JSON; null where even these were not looked up. */
+export type Omitted = Record<string, number | null>;
+
 export interface Execution {
   execution_id: string;
   workflow: string;
@@ -25,6 +29,7 @@ export interface Execution {
   created_at: string;
   ended_at: string | null;
   generation: number;
+  omitted: Omitted;
 }
 
 export interface Attempt {
@@ -51,12 +56,17 @@ export interface Command {
   ended_at: string | null;
   due: string | null;
   signal_id: string | null;
-  /** Of a step; not every API tells it. */
-  idempotency_key?: string | null;
+  /** Of a step: what its own code is told. */
+  idempotency_key: string | null;
+  /** Of a signal that is waited for now, if the code says its type. */
+  payload_schema: JsonSchema | null;
+  omitted: Omitted;
   attempts: Attempt[];
 }
 
 export interface ExecutionDetail extends Execution {
+  /** False while no code here knows its workflow: then it waits. */
+  deployed: boolean;
   commands: Command[];
 }
 
@@ -89,6 +99,76 @@ export interface DeadLetter {
 export interface DeadLetterList {
   dead_letters: DeadLetter[];
   next: string | null;
+}
+
+/** What failed in the same way. */
+export interface DeadLetterGroup {
+  workflow: string;
+  /** Null for a failure of the workflow's own code. */
+  step: string | null;
+  error: string | null;
+  count: number;
+  /** How many of them had been resumed before. */
+  again: number;
+  /** When the newest of them started, and which it is. */
+  newest: string;
+  execution_id: string;
+}
+
+export interface DeadLetterGroups {
+  groups: DeadLetterGroup[];
+  /** False when there are more FAILED executions than were counted. */
+  complete: boolean;
+}
+
+export interface StatusOf {
+  execution_id: string;
+  workflow: string;
+  status: ExecutionStatus;
+  generation: number;
+  ended_at: string | null;
+  error: { type: string; step: string | null } | null;
+}
+
+export interface Statuses {
+  executions: StatusOf[];
+}
+
+export interface Bucket {
+  at: string;
+  succeeded: number;
+  failed: number;
+  cancelled: number;
+}
+
+/** Seconds from start to end. */
+export interface Durations {
+  count: number;
+  p50: number;
+  p90: number;
+  p99: number;
+  longest: number;
+}
+
+export interface StepFigures {
+  name: string;
+  attempts: number;
+  /** Attempts that raised or timed out. */
+  failures: number;
+  /** Steps that failed for good. */
+  given_up: number;
+  /** The mean length of attempts that succeeded. */
+  seconds: number | null;
+}
+
+export interface Figures {
+  workflow: string;
+  since: string;
+  until: string;
+  bucket: "hour" | "day";
+  buckets: Bucket[];
+  durations: Durations | null;
+  steps: StepFigures[];
 }
 
 export interface Resumed {
@@ -128,8 +208,8 @@ export interface Step {
 export interface Workflow {
   name: string;
   description: string;
-  input_schema: { [key: string]: Json };
-  result_schema: { [key: string]: Json };
+  input_schema: JsonSchema;
+  result_schema: JsonSchema;
   steps: Step[];
 }
 

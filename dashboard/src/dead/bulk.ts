@@ -6,7 +6,7 @@ export interface Progress {
   total: number;
   /** What the API has answered so far, in order. */
   done: readonly Resumed[];
-  state: "running" | "stopped" | "finished" | "failed";
+  state: "gathering" | "running" | "stopped" | "finished" | "failed";
   error: unknown;
 }
 

@@ -2,30 +2,32 @@
 
 import { useState } from "preact/hooks";
 
-import type { DeadLetter } from "../api/types";
+import type { DeadLetterGroup } from "../api/types";
+import { countOf, keyOf, NONE, type Choice } from "./choice";
 import { bulk } from "./run";
 
 interface Props {
-  total: number;
-  ids: readonly string[];
-  letters: readonly DeadLetter[];
+  groups: readonly DeadLetterGroup[];
+  choice: Choice;
   chooseAll: (on: boolean) => void;
   done: () => void;
 }
 
-export function ResumeBar({ total, ids, letters, chooseAll, done }: Props) {
+export function ResumeBar({ groups, choice, chooseAll, done }: Props) {
   const [rate, setRate] = useState("10");
   const limit = rate.trim() === "" ? null : Number(rate);
   const fits = limit === null || (limit > 0 && limit <= 1000);
+  const chosen = groups.map((group) => [group, choice.get(keyOf(group)) ?? NONE] as const);
+  const count = chosen.reduce((sum, [group, one]) => sum + countOf(one, group), 0);
+  const total = groups.reduce((sum, group) => sum + group.count, 0);
   function run(event: Event): void {
     event.preventDefault();
-    const chosen = new Set(ids);
-    void bulk.run(letters.filter((one) => chosen.has(one.execution_id)), limit).then(done);
+    void bulk.run(chosen, count, limit).then(done);
   }
   return (
     <form class="resume-bar" onSubmit={run}>
       <label class="check">
-        <input type="checkbox" checked={ids.length === total} onChange={(event) => chooseAll(event.currentTarget.checked)} />
+        <input type="checkbox" checked={count === total} onChange={(event) => chooseAll(event.currentTarget.checked)} />
         Choose all {total.toLocaleString("en")}
       </label>
       <label class="rate">
@@ -40,8 +42,8 @@ export function ResumeBar({ total, ids, letters, chooseAll, done }: Props) {
         />
         per second
       </label>
-      <button type="submit" class="main" disabled={!ids.length || !fits || bulk.running}>
-        {ids.length ? `Resume ${ids.length.toLocaleString("en")}` : "Resume"}
+      <button type="submit" class="main" disabled={!count || !fits || bulk.running}>
+        {count ? `Resume ${count.toLocaleString("en")}` : "Resume"}
       </button>
       {!fits && <span class="field-error">more than 0 and at most 1000, or empty for no limit</span>}
     </form>

@@ -2,51 +2,77 @@
 
 import { signal } from "@preact/signals";
 
-import { replayDeadLetters } from "../api/client";
-import type { DeadLetter } from "../api/types";
+import { replayDeadLetters, statusesOf } from "../api/client";
+import type { DeadLetterGroup } from "../api/types";
 import { resumeAll, type Progress } from "./bulk";
+import type { Chosen } from "./choice";
+import { gather } from "./gather";
+import { failedAgain, followed, statusesOfAll, type Generations, type Told } from "./outcome";
 
 class Bulk {
   readonly progress = signal<Progress | null>(null);
-  /** What was resumed here since the page was opened: the generation that each had before. */
-  readonly resumed = signal<ReadonlyMap<string, number>>(new Map());
+  /** What was resumed in this run. */
+  readonly resumed = signal<Generations>(new Map());
+  readonly told = signal<Told>(new Map());
   /** True from the press on Stop until the last request has been answered. */
   readonly stopping = signal(false);
+  /** How many runs there were: each is followed anew. */
+  runs = 0;
+  private abort = new AbortController();
 
   get running(): boolean {
-    return this.progress.value?.state === "running";
+    const state = this.progress.value?.state;
+    return state === "gathering" || state === "running";
   }
 
-  async run(letters: readonly DeadLetter[], rate: number | null): Promise<void> {
+  /** Resumes what is chosen, which is about `count` executions. */
+  async run(choices: readonly (readonly [DeadLetterGroup, Chosen])[], count: number, rate: number | null): Promise<void> {
     if (this.running) return;
-    const before = new Map(letters.map((one) => [one.execution_id, one.generation]));
+    this.abort = new AbortController();
+    this.runs++;
     this.stopping.value = false;
     this.resumed.value = new Map();
-    this.progress.value = { total: before.size, done: [], state: "running", error: null };
-    await resumeAll([...before.keys()], rate, replayDeadLetters, () => this.stopping.value, (progress) => {
-      const resumed = progress.done.filter((one) => one.resumed).map((one): [string, number] => [one.execution_id, before.get(one.execution_id) ?? 0]);
-      this.resumed.value = new Map(resumed);
-      this.progress.value = progress;
-    });
+    this.told.value = new Map();
+    this.progress.value = { total: count, done: [], state: "gathering", error: null };
+    try {
+      const ids = await gather(choices, this.abort.signal);
+      const before = new Map((await statusesOfAll(ids, statusesOf, this.abort.signal)).map((one) => [one.execution_id, one.generation]));
+      await resumeAll(ids, rate, replayDeadLetters, () => this.stopping.value, (progress) => this.take(progress, before));
+    } catch (error) {
+      const stopped = this.abort.signal.aborted;
+      this.progress.value = { total: count, done: [], state: stopped ? "stopped" : "failed", error: stopped ? null : error };
+    }
     this.stopping.value = false;
+  }
+
+  private take(progress: Progress, before: Generations): void {
+    const resumed = progress.done.filter((one) => one.resumed);
+    this.resumed.value = new Map(resumed.map((one) => [one.execution_id, before.get(one.execution_id) ?? 0]));
+    this.progress.value = progress;
+  }
+
+  /** Asks what has become of what was resumed. */
+  async follow(signal: AbortSignal): Promise<Told> {
+    const resumed = this.resumed.value;
+    const told = await followed(resumed, this.told.value, statusesOf, signal);
+    // Another run may have begun meanwhile, of which this tells nothing.
+    if (told !== this.told.value && [...told.keys()].every((id) => this.resumed.value.has(id))) this.told.value = told;
+    return this.told.value;
   }
 
   stop(): void {
     this.stopping.value = true;
+    if (this.progress.value?.state === "gathering") this.abort.abort();
   }
 
   clear(): void {
     if (!this.running) this.progress.value = null;
   }
 
-  /** Of these, the ones that were resumed here and are FAILED once more. */
-  failedAgain(letters: readonly DeadLetter[]): ReadonlySet<string> {
-    const resumed = this.resumed.value;
-    return new Set(
-      letters
-        .filter((one) => one.generation > (resumed.get(one.execution_id) ?? Infinity))
-        .map((one) => one.execution_id),
-    );
+  /** Whether it was resumed here and is FAILED once more. */
+  failedAgain(id: string): boolean {
+    const before = this.resumed.value.get(id);
+    return before !== undefined && failedAgain(this.told.value.get(id), before);
   }
 }
 

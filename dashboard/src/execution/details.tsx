@@ -4,11 +4,12 @@ import { useEffect, useRef } from "preact/hooks";
 
 import type { Command, ExecutionDetail } from "../api/types";
 import { exactly, seconds, span } from "../lib/time";
-import { Copy, JsonView } from "../parts/json";
+import { Copy } from "../parts/json";
 import { Status } from "../parts/status";
 import { nameOf } from "../timeline/layout";
 import { FailureBox } from "./failure";
 import { allTries, type Try } from "./tries";
+import { CommandValue } from "./value";
 
 interface Props {
   command: Command;
@@ -23,7 +24,6 @@ export function Details({ command, earlier, execution, close }: Props) {
     if (matchMedia("(max-width: 1100px)").matches) heading.current?.scrollIntoView({ block: "start" });
   }, []);
   const tries = command.kind === "step" ? allTries(command, earlier) : [];
-  const file = `${execution.execution_id}.${command.id.replaceAll(/[^A-Za-z0-9._-]+/g, "_")}`;
   return (
     <aside class="details" aria-label={`Details of ${nameOf(command)}`} onKeyDown={(event) => event.key === "Escape" && close()}>
       <header>
@@ -33,7 +33,7 @@ export function Details({ command, earlier, execution, close }: Props) {
           ✕
         </button>
       </header>
-      <Facts command={command} idempotency={command.idempotency_key ?? null} />
+      <Facts command={command} idempotency={command.idempotency_key} />
       {command.error && !tries.some((one) => one.error) && <FailureBox error={command.error} />}
       {tries.length > 0 && (
         <section aria-label="Attempts">
@@ -45,9 +45,9 @@ export function Details({ command, earlier, execution, close }: Props) {
           </ol>
         </section>
       )}
-      {command.kind === "step" && <JsonView nested label="Input" value={command.input} file={`${file}.input.json`} />}
+      {command.kind === "step" && <CommandValue {...{ execution, command }} name="input" label="Input" />}
       {command.status === "SUCCEEDED" && command.kind !== "timer" && (
-        <JsonView nested label={command.kind === "signal" ? "Payload" : "Output"} value={command.output} file={`${file}.output.json`} />
+        <CommandValue {...{ execution, command }} name="output" label={command.kind === "signal" ? "Payload" : "Output"} />
       )}
     </aside>
   );

@@ -2,8 +2,7 @@
 
 import { useMemo } from "preact/hooks";
 
-import { historyOf, readExecution, showExecution } from "../api/client";
-import { tooLarge } from "../api/pages";
+import { historyOf } from "../api/client";
 import type { Problem } from "../api/problem";
 import type { ExecutionDetail, HistoryEvent } from "../api/types";
 import { GraphView } from "../graph/view";
@@ -15,6 +14,7 @@ import { Loading, ProblemNote } from "../parts/note";
 import { rowOf, wholeOf } from "../timeline/layout";
 import { TimelineView } from "../timeline/view";
 import { Details } from "./details";
+import { again, type Held } from "./again";
 import { FailureBox } from "./failure";
 import { Header } from "./header";
 import { HistoryTable } from "./history";
@@ -26,8 +26,8 @@ const LIVE = 700;
 const STILL = 5000;
 
 export function ExecutionPage({ id }: { id: string }) {
-  const polled = usePoll(id, (signal) => shown(id, signal), (one) => (one?.status === "RUNNING" ? LIVE : STILL));
-  const one = polled.value;
+  const polled = usePoll<Held>(id, (signal, held) => again(id, held, signal), (held) => (held?.value.status === "RUNNING" ? LIVE : STILL));
+  const one = polled.value?.value;
   const view = (place.value.query.get("view") ?? "timeline") as View;
   // Earlier generations are only in the history, which changes for good once an execution is resumed.
   const past = usePoll(
@@ -43,7 +43,12 @@ export function ExecutionPage({ id }: { id: string }) {
       <ProblemNote problem={polled.error} retry={polled.refresh} />
       <Header one={one} refresh={polled.refresh} />
       {one.error && <FailureBox error={one.error} status={one.status} />}
-      {one.cut && (
+      {!one.deployed && one.status === "RUNNING" && (
+        <p class="note bad">
+          No code that is deployed here knows the workflow {one.workflow}: the execution waits until it is deployed again.
+        </p>
+      )}
+      {polled.value?.cut && (
         <p class="note bad">
           Its commands hold more than one answer of the API can carry, and are not shown: keep large values elsewhere and pass
           references.
@@ -53,16 +58,6 @@ export function ExecutionPage({ id }: { id: string }) {
       <Content one={one} view={view} earlier={earlier} events={events} error={past.error} loaded={past.value !== null} />
     </div>
   );
-}
-
-/** With its commands or, where these are more than one answer can carry, without. */
-async function shown(id: string, signal: AbortSignal): Promise<ExecutionDetail & { cut?: boolean }> {
-  try {
-    return await showExecution(id, signal);
-  } catch (error) {
-    if (!tooLarge(error)) throw error;
-    return { ...(await readExecution(id, signal)), commands: [], cut: true };
-  }
 }
 
 const NONE: { events: HistoryEvent[] } = { events: [] };

@@ -1,13 +1,18 @@
-/** Sends an execution a signal. The API knows the type that is waited for, and says which fields do not fit. */
+/** Sends an execution a signal, checked against the type that is waited for; the API has the last word. */
 
 import { useState } from "preact/hooks";
 
 import { sendSignal } from "../api/client";
 import type { Problem } from "../api/problem";
-import type { ExecutionDetail } from "../api/types";
+import type { ExecutionDetail, JsonSchema } from "../api/types";
+import { pretty } from "../lib/json";
 import { Dialog } from "../parts/dialog";
-import { JsonField, parsed } from "../parts/jsonfield";
+import { JsonField } from "../parts/jsonfield";
 import { problemFrom, ProblemNote } from "../parts/note";
+import { draftOf, faultsOf, writtenIn, type Draft } from "../start/draft";
+import { Editor, Faults } from "../start/editor";
+import { fieldOf } from "../start/schema";
+import { waitedFor } from "./waiting";
 
 interface Props {
   one: ExecutionDetail;
@@ -15,24 +20,30 @@ interface Props {
   done: (name: string) => void;
 }
 
+/** Of a type that no field says, and of a signal that nobody waits for. */
+const UNTYPED: Draft = { value: null, text: "null" };
+
 export function SignalDialog({ one, close, done }: Props) {
-  const waiting = [
-    ...new Set(one.commands.filter((each) => each.kind === "signal" && each.status === "OPEN").map((each) => each.name)),
-  ];
-  const [name, setName] = useState(waiting[0] ?? "");
-  const [text, setText] = useState("null");
+  const waiting = waitedFor(one.commands);
+  const [name, setName] = useState([...waiting.keys()][0] ?? "");
+  const schema = waiting.get(name) ?? null;
+  // A payload for each name: another signal has another type.
+  const [drafts, setDrafts] = useState<Record<string, Draft>>({});
+  const key = schema ? name : "";
+  const draft = drafts[key] ?? (schema && fieldOf(schema, schema).kind !== "json" ? draftOf(schema) : UNTYPED);
+  const payload = writtenIn(draft);
   const [problem, setProblem] = useState<Problem | null>(null);
   const [busy, setBusy] = useState(false);
   // One id for all tries of this dialog: pressing twice sends one signal.
   const [id] = useState(() => crypto.randomUUID?.() ?? "");
-  const payload = parsed(text);
+  const change = (next: Draft): void => (setDrafts({ ...drafts, [key]: next }), setProblem(null));
   async function send(event: Event): Promise<void> {
     event.preventDefault();
-    if (!("value" in payload)) return;
+    if (!payload) return;
     setBusy(true);
     setProblem(null);
     try {
-      await sendSignal(one.execution_id, name, { payload: payload.value, ...(id && { signal_id: id }) });
+      await sendSignal(one.execution_id, name, { payload: payload.value ?? null, ...(id && { signal_id: id }) });
       done(name);
     } catch (error) {
       setProblem(problemFrom(error));
@@ -41,40 +52,67 @@ export function SignalDialog({ one, close, done }: Props) {
   }
   return (
     <Dialog title="Send a signal" close={close}>
-      <form onSubmit={(event) => void send(event)}>
+      <form class="signal-form" onSubmit={(event) => void send(event)} noValidate>
         <label>
           Name
           <input value={name} required list="waited-for" spellcheck={false} onInput={(event) => setName(event.currentTarget.value)} />
         </label>
         <datalist id="waited-for">
-          {waiting.map((each) => (
+          {[...waiting.keys()].map((each) => (
             <option key={each} value={each} />
           ))}
         </datalist>
-        <p class="dim">
-          {waiting.length ? `It waits for: ${waiting.join(", ")}.` : "It waits for no signal now; one sent is kept until it does."}
-        </p>
-        <JsonField label="Payload (JSON)" text={text} change={setText} rows={6} />
-        {problem?.errors.length ? (
-          <ul class="field-errors" role="alert">
-            {problem.errors.map((each, index) => (
-              <li key={index}>
-                <code>{each.field || "payload"}</code> {each.message}
-              </li>
-            ))}
-          </ul>
-        ) : (
-          <ProblemNote problem={problem} />
-        )}
+        <p class="dim">{told(waiting, name)}</p>
+        <Payload {...{ schema, draft, change, problem }} touched={key in drafts} />
         <div class="buttons end">
           <button type="button" onClick={close}>
             Close
           </button>
-          <button type="submit" class="main" disabled={busy || !name || !("value" in payload)}>
+          <button type="submit" class="main" disabled={busy || !name || !payload}>
             Send
           </button>
         </div>
       </form>
     </Dialog>
+  );
+}
+
+function told(waiting: ReadonlyMap<string, JsonSchema | null>, name: string): string {
+  if (!waiting.size) return "It waits for no signal now; one sent is kept until it does.";
+  const names = `It waits for: ${[...waiting.keys()].join(", ")}.`;
+  return name && !waiting.has(name) ? `${names} One named ${name} is kept until it is waited for.` : names;
+}
+
+interface PayloadProps {
+  schema: JsonSchema | null;
+  draft: Draft;
+  change: (draft: Draft) => void;
+  problem: Problem | null;
+  /** True once something was written: what is empty from the beginning is no fault yet. */
+  touched: boolean;
+}
+
+function Payload({ schema, draft, change, problem, touched }: PayloadProps) {
+  const refused = (problem?.errors ?? []).map((each) => ({ ...each, field: each.field.replace(/^payload\.?/, "") }));
+  const errors = refused.length ? refused : schema && touched ? faultsOf(draft, schema) : [];
+  const whole = schema ? draft : { ...draft, text: draft.text ?? "" };
+  return (
+    <>
+      {schema ? (
+        <Editor name="Payload" textLabel="Payload (JSON)" rows={6} {...{ schema, draft, change, errors }} />
+      ) : (
+        <JsonField label="Payload (JSON)" text={draft.text ?? ""} rows={6} change={(text) => change({ ...draft, text })} />
+      )}
+      <Faults draft={whole} errors={errors} whole="payload" calm={!refused.length} />
+      {!refused.length && <ProblemNote problem={problem} />}
+      {schema && (
+        <details class="schema">
+          <summary>Its type, as JSON Schema</summary>
+          <pre tabIndex={0} role="group" aria-label="Schema of the payload">
+            {pretty(schema)}
+          </pre>
+        </details>
+      )}
+    </>
   );
 }

@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { EXECUTION_STATUSES } from "../api/types";
-import { isFiltered, SPANS, type Filters } from "./filters";
+import { isFiltered, mayBegin, SPANS, type Filters } from "./filters";
 
 interface Props {
   filters: Filters;
@@ -39,7 +39,7 @@ export function FilterBar({ filters, workflows, change }: Props) {
         </select>
       </label>
       <TimeFilter filters={filters} set={set} />
-      <Typed label="Id begins with" value={filters.id} set={(id) => set({ id: id.trim() })} pause={250} />
+      <Typed label="Id begins with" value={filters.id} set={(id) => set({ id: id.trim() })} fits={mayBegin} />
       <LabelFilter filters={filters} set={set} />
       {isFiltered(filters) && (
         <button type="button" class="quiet" onClick={() => change(NONE)}>
@@ -136,19 +136,29 @@ function LabelFilter({ filters, set }: { filters: Filters; set: Set }) {
   );
 }
 
+interface TypedProps {
+  label: string;
+  value: string;
+  set: (value: string) => void;
+  fits: (value: string) => boolean;
+}
+
+/** Milliseconds without a key in which typing counts as paused. */
+const PAUSE = 250;
+
 /** A text that is taken over once the typing pauses. */
-function Typed({ label, value, set, pause }: { label: string; value: string; set: (value: string) => void; pause: number }) {
+function Typed({ label, value, set, fits }: TypedProps) {
   const [text, setText] = useState(value);
   useEffect(() => setText(value), [value]);
   useEffect(() => {
     if (text === value) return undefined;
-    const timer = setTimeout(() => set(text), pause);
+    const timer = setTimeout(() => set(text), PAUSE);
     return () => clearTimeout(timer);
   }, [text]);
   return (
     <label>
       <span>{label}</span>
-      <input value={text} spellcheck={false} onInput={(event) => setText(event.currentTarget.value)} />
+      <input value={text} spellcheck={false} aria-invalid={!fits(text.trim())} onInput={(event) => setText(event.currentTarget.value)} />
     </label>
   );
 }

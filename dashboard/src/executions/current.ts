@@ -1,13 +1,16 @@
-/** The step that RUNNING executions are at, asked for one by one: the list itself does not tell. */
+/** The step that RUNNING executions are at, asked for one by one and without values: the list itself does not tell. */
 
 import { signal } from "@preact/signals";
 
-import { showExecution } from "../api/client";
-import type { Command } from "../api/types";
+import { pollExecution } from "../api/client";
+import type { Tagged } from "../api/request";
+import type { Command, ExecutionDetail } from "../api/types";
 import { nameOf } from "../timeline/layout";
 
 interface Known {
   text: string;
+  /** What the API said last, to be asked for again only where it has changed. */
+  held: Tagged<ExecutionDetail> | null;
   /** When to ask again, in milliseconds of `performance.now`. */
   due: number;
 }
@@ -34,18 +37,26 @@ export async function learn(ids: readonly string[]): Promise<void> {
 
 async function learnOne(id: string): Promise<void> {
   const began = performance.now();
-  const held = known.get(id);
-  if (held && held.due > began) return;
-  let text = held?.text ?? "";
+  const was = known.get(id);
+  if (was && was.due > began) return;
+  let held = was?.held ?? null;
   try {
-    text = underWay((await showExecution(id)).commands);
+    const found = await pollExecution(id, 0, held);
+    // Of what is held only the tag is needed: the commands of many executions are not to be kept.
+    const text = found === held ? (was?.text ?? "") : underWay(found.value.commands);
+    held = found === held ? held : { tag: found.tag, value: { ...found.value, commands: [] } };
+    know(id, text, held, began);
   } catch {
-    // the list tells of it when the API is away
+    know(id, was?.text ?? "", held, began); // the list tells of it when the API is away
   }
+}
+
+function know(id: string, text: string, held: Known["held"], began: number): void {
   const end = performance.now();
+  const changed = text !== known.get(id)?.text;
   // Large executions are asked for less often: ten times what it took.
-  known.set(id, { text, due: end + Math.max(PAUSE, 10 * (end - began)) });
-  if (text !== held?.text) learned.value++;
+  known.set(id, { text, held, due: end + Math.max(PAUSE, 10 * (end - began)) });
+  if (changed) learned.value++;
 }
 
 const STATUSES: readonly string[] = ["RUNNING", "RETRYING", "OPEN"];

@@ -1,7 +1,7 @@
 /** The list's filters: in the address, and as the API is asked. Pure. */
 
 import type { Query } from "../api/client";
-import { EXECUTION_STATUSES, type Execution } from "../api/types";
+import { EXECUTION_STATUSES } from "../api/types";
 
 export interface Filters {
   workflow: string;
@@ -19,6 +19,7 @@ export const SPANS: readonly [text: string, words: string, seconds: number][] = 
   ["1h", "last hour", 3600],
   ["24h", "last 24 hours", 86_400],
   ["7d", "last 7 days", 604_800],
+  ["30d", "last 30 days", 2_592_000],
 ];
 
 export function filtersOf(query: URLSearchParams): Filters {
@@ -45,7 +46,10 @@ export const parametersOf = (filters: Filters): Record<string, string | string[]
 export const isFiltered = (filters: Filters): boolean =>
   Boolean(filters.workflow || filters.status || filters.labels.length || filters.since || filters.until || filters.id);
 
-/** As the API takes them; it knows no prefix of ids, which the page looks for itself. */
+/** Whether an id may begin so; the API refuses what none can. */
+export const mayBegin = (prefix: string): boolean => /^[A-Za-z0-9._-]{0,128}$/.test(prefix);
+
+/** As the API takes them. */
 export function asked(filters: Filters, now: number): Query {
   const back = SPANS.find(([text]) => text === filters.since);
   return {
@@ -54,8 +58,6 @@ export function asked(filters: Filters, now: number): Query {
     label: filters.labels,
     since: back ? String(Math.floor(now - back[2])) : filters.since,
     until: filters.until,
+    prefix: filters.id,
   };
 }
-
-export const withPrefix = (rows: readonly Execution[], prefix: string): readonly Execution[] =>
-  prefix ? rows.filter((one) => one.execution_id.startsWith(prefix)) : rows;

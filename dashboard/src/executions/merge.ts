@@ -21,29 +21,15 @@ export function appended(held: Held, page: readonly Execution[], next: string | 
   return { rows: [...held.rows, ...fresh], next };
 }
 
-/** Puts the newest page, `whole` if nothing follows it, in the place of the rows it covers. */
-export function withTop(held: Held, page: readonly Execution[], whole: boolean): Held {
-  const last = page.at(-1);
-  const rows = whole || !last ? page : [...page, ...held.rows.filter((one) => before(last, one))];
-  return changed(held, rows, whole ? null : held.next);
-}
-
 /**
- * Puts what the API has now in the place of the rows that started from `from` to `to`, both included.
+ * Puts what the API has now in the place of the rows that started from `from` to `to`, both included; null is no bound.
  * Rows which it no longer has there are dropped: they no longer match what is asked for.
  */
-export function withStretch(held: Held, page: readonly Execution[], from: string, to: string): Held {
-  const above = held.rows.filter((one) => one.created_at > to);
-  const below = held.rows.filter((one) => one.created_at < from);
-  const inside = page.filter((one) => one.created_at >= from && one.created_at <= to);
+export function renewed(held: Held, found: readonly Execution[], from: string | null, to: string | null): Held {
+  const above = held.rows.filter((one) => to !== null && one.created_at > to);
+  const below = held.rows.filter((one) => from !== null && one.created_at < from);
+  const inside = found.filter((one) => (from === null || one.created_at >= from) && (to === null || one.created_at <= to));
   return changed(held, [...above, ...inside, ...below], held.next);
-}
-
-/** True when the page comes down to a row that was there before: nothing is missing between the two. */
-export function reaches(held: Held, page: readonly Execution[]): boolean {
-  const first = held.rows[0];
-  const last = page.at(-1);
-  return !first || !last || !before(last, first);
 }
 
 /** The same list object when nothing that is shown has changed, so that nothing is drawn again. */
@@ -55,7 +41,8 @@ function changed(held: Held, rows: readonly Execution[], next: string | null): H
   return same ? held : { rows, next };
 }
 
-const alike = (a: Execution, b: Execution): boolean =>
+/** Whether two looks at one execution are the same to the list. */
+export const alike = (a: Execution, b: Execution): boolean =>
   a.execution_id === b.execution_id && a.status === b.status && a.generation === b.generation;
 
 /** An API time moved by microseconds, as seconds since 1970, which the API takes as well. */

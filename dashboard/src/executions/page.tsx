@@ -2,9 +2,9 @@
 
 import { useEffect, useMemo, useRef } from "preact/hooks";
 
-import { listWorkflows, readExecution } from "../api/client";
+import { listExecutions, listWorkflows } from "../api/client";
 import { key } from "../api/key";
-import type { Execution } from "../api/types";
+import type { ExecutionList } from "../api/types";
 import { present, useNow } from "../lib/now";
 import { usePoll } from "../lib/poll";
 import { go, href, place } from "../lib/router";
@@ -13,42 +13,39 @@ import { Empty, Loading, ProblemNote } from "../parts/note";
 import { FilterBar } from "./bar";
 import { learn } from "./current";
 import { Feed } from "./feed";
-import { asked, filtersOf, isFiltered, parametersOf, withPrefix, type Filters } from "./filters";
+import { asked, filtersOf, isFiltered, mayBegin, parametersOf, type Filters } from "./filters";
 import { NARROW, rowHeight, Rows } from "./rows";
 
 const EVERY = 2000;
-/** Rows that are looked through for an id's beginning before one has to ask for more. */
-const SEARCHED = 5000;
+/** Rows that are kept fresh at least, and the most whose current step is asked for. */
+const SEEN = 25;
 
 export function ExecutionsPage() {
   const filters = filtersOf(place.value.query);
-  const { id: prefix, ...others } = filters;
-  const identity = JSON.stringify([others, key.value]);
-  const feed = useMemo(() => new Feed(() => asked(filters, present())), [identity]);
+  const identity = JSON.stringify([filters, key.value]);
+  const feed = useMemo(
+    () => new Feed(() => asked(filters, present()), mayBegin(filters.id) ? listExecutions : none),
+    [identity],
+  );
   const workflows = usePoll("workflows", listWorkflows, () => null);
-  const exact = usePoll(`id ${prefix}`, (signal) => findExact(prefix, signal), () => null);
   const now = useNow(1000);
-  const { rows: loaded, next } = feed.held.value;
-  const rows = useMemo(() => withPrefix(loaded, prefix), [loaded, prefix]);
-  const shown = !rows.length && exact.value ? [exact.value] : rows;
+  const { next } = feed.held.value;
+  const rows = useMemo(() => feed.rows, [feed.held.value, feed.named.value]);
   const height = rowHeight(useNarrow(NARROW));
-  const [visible, ref] = useWindow(shown.length, height);
-  const looked = useRef({ visible, shown, prefix });
-  looked.current = { visible, shown, prefix };
+  const [visible, ref] = useWindow(rows.length, height);
+  const looked = useRef(visible);
+  looked.current = visible;
 
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout>;
-    let turns = 0;
     let over = false;
     async function turn(): Promise<void> {
       const began = performance.now();
       if (!document.hidden) {
-        await feed.renewTop();
-        const { visible, shown, prefix } = looked.current;
-        const [first, end] = [Math.max(0, visible.first), Math.min(shown.length, visible.end)];
-        if (!prefix && turns++ % 2 && first > 0) await feed.renewStretch(first, end);
-        const running = shown.slice(first, end).filter((one) => one.status === "RUNNING");
-        void learn(running.slice(0, 25).map((one) => one.execution_id));
+        const { first, end } = looked.current;
+        await feed.renew(first, Math.max(end, first + SEEN));
+        const shown = feed.rows.slice(first, Math.max(end, first + SEEN));
+        void learn(shown.filter((one) => one.status === "RUNNING").map((one) => one.execution_id).slice(0, SEEN));
       }
       if (!over) timer = setTimeout(() => void turn(), Math.max(EVERY, 4 * (performance.now() - began)));
     }
@@ -60,27 +57,29 @@ export function ExecutionsPage() {
     };
   }, [feed]);
 
-  const nearEnd = visible.end >= shown.length - 20;
-  const search = prefix !== "" && loaded.length >= SEARCHED;
+  const nearEnd = visible.end >= rows.length - 20;
   useEffect(() => {
-    if (next !== null && nearEnd && !search) void feed.grow();
-  }, [feed, next, nearEnd, search, loaded]);
+    if (next !== null && nearEnd) void feed.grow();
+  }, [feed, next, nearEnd, rows]);
 
   const change = (to: Filters): void => go(href(["executions"], parametersOf(to)), true);
   return (
     <div class="page list-page">
       <h1 class="unseen">Executions</h1>
       <FilterBar filters={filters} workflows={workflows.value?.workflows.map((one) => one.name) ?? []} change={change} />
-      <ProblemNote problem={feed.error.value} retry={() => void feed.renewTop()} />
-      <Summary shown={shown.length} loaded={loaded.length} more={next !== null} prefix={prefix} />
-      {!feed.loaded.value ? (
-        !feed.error.value && <Loading what="executions" />
-      ) : shown.length ? (
+      <ProblemNote problem={feed.error.value} retry={() => void feed.renew(0, SEEN)} />
+      {rows.length > 0 && (
+        <p class="summary dim" role="status">
+          {rows.length.toLocaleString("en")}
+          {next !== null && "+"} execution{rows.length !== 1 && "s"}
+        </p>
+      )}
+      {rows.length ? (
         <div class="scroller" ref={ref} tabIndex={0} role="region" aria-label="Executions" onKeyDown={walk}>
-          <div class="table executions" role="table" aria-label="Executions" aria-rowcount={shown.length + 1}>
+          <div class="table executions" role="table" aria-label="Executions" aria-rowcount={next === null ? rows.length + 1 : -1}>
             <Head />
             <Rows
-              rows={shown}
+              rows={rows}
               window={visible}
               now={now}
               filterBy={(label) => change({ ...filters, labels: [...new Set([...filters.labels, label])] })}
@@ -92,12 +91,16 @@ export function ExecutionsPage() {
             </button>
           )}
         </div>
+      ) : next !== null || !feed.loaded.value ? (
+        !feed.error.value && <Loading what={isFiltered(filters) ? "executions that match" : "executions"} />
       ) : (
         <Nothing filters={filters} />
       )}
     </div>
   );
 }
+
+const none = (): Promise<ExecutionList> => Promise.resolve({ executions: [], next: null });
 
 function Head() {
   const names = ["Status", "Execution", "Workflow", "Step", "Started", "Duration", "Labels"];
@@ -114,22 +117,12 @@ function Head() {
   );
 }
 
-function Summary({ shown, loaded, more, prefix }: { shown: number; loaded: number; more: boolean; prefix: string }) {
-  if (!loaded) return null;
-  const counted = `${shown.toLocaleString("en")}${more && !prefix ? "+" : ""} execution${shown === 1 ? "" : "s"}`;
-  return (
-    <p class="summary dim" role="status">
-      {counted}
-      {prefix && `, among the newest ${loaded.toLocaleString("en")}${more ? "; scroll down to look further" : ""}`}
-    </p>
-  );
-}
-
 function Nothing({ filters }: { filters: Filters }) {
   if (isFiltered(filters)) {
     return (
       <Empty title="No execution matches these filters">
         <p>
+          {!mayBegin(filters.id) && "Ids hold nothing but A–Z a–z 0–9 . _ and -. "}
           Take a filter away, or <a href={href(["executions"])}>see all executions</a>.
         </p>
       </Empty>
@@ -142,12 +135,6 @@ function Nothing({ filters }: { filters: Filters }) {
       </p>
     </Empty>
   );
-}
-
-/** The execution of exactly this id, which may be far down the list. */
-async function findExact(id: string, signal: AbortSignal): Promise<Execution | null> {
-  if (!/^[A-Za-z0-9._-]{1,128}$/.test(id) || /^\.+$/.test(id)) return null;
-  return readExecution(id, signal).catch(() => null);
 }
 
 /** Arrow keys go from row to row, as Tab does from link to link. */

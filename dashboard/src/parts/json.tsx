@@ -16,12 +16,14 @@ interface Props {
   file: string;
   /** Where it stands below another heading of the page. */
   nested?: boolean;
+  /** True for a value that was asked for: it is drawn at once, however large. */
+  open?: boolean;
 }
 
-export function JsonView({ label, value, file, nested }: Props) {
+export function JsonView({ label, value, file, nested, open: asked }: Props) {
   const size = useMemo(() => sizeOf(value), [value]);
   const [shown, setShown] = useState(false);
-  const open = shown || size <= LARGE;
+  const open = shown || asked || size <= LARGE;
   const Heading = nested ? "h3" : "h2";
   return (
     <section class="json" aria-label={label}>

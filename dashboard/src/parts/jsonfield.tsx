@@ -18,9 +18,11 @@ interface Props {
   text: string;
   change: (text: string) => void;
   rows: number;
+  /** True where it is JSON, but not what is asked for. */
+  wrong?: boolean;
 }
 
-export function JsonField({ label, text, change, rows }: Props) {
+export function JsonField({ label, text, change, rows, wrong = false }: Props) {
   const id = useId();
   const found = parsed(text);
   const error = "error" in found ? found.error : "";
@@ -31,7 +33,7 @@ export function JsonField({ label, text, change, rows }: Props) {
         rows={rows}
         spellcheck={false}
         value={text}
-        aria-invalid={error !== ""}
+        aria-invalid={wrong || error !== ""}
         aria-describedby={error ? id : undefined}
         onInput={(event) => change(event.currentTarget.value)}
       />

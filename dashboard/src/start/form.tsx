@@ -5,14 +5,11 @@ import { useState } from "preact/hooks";
 import { start } from "../api/client";
 import type { Problem } from "../api/problem";
 import type { FieldError, Json, Workflow } from "../api/types";
-import { pretty } from "../lib/json";
 import { go, href } from "../lib/router";
-import { JsonField, parsed } from "../parts/jsonfield";
 import { problemFrom, ProblemNote } from "../parts/note";
-import { wrong } from "./check";
-import { SchemaField } from "./fields";
+import { draftOf, faultsOf, toggled, writtenIn, type Draft } from "./draft";
+import { Editor, Faults } from "./editor";
 import { Identity, type Named } from "./identity";
-import { initial } from "./schema";
 
 interface Props {
   workflow: Workflow;
@@ -22,42 +19,30 @@ interface Props {
 
 export function StartForm({ workflow, given }: Props) {
   const schema = workflow.input_schema;
-  const [value, setValue] = useState<Json | undefined>(() => (given === undefined ? initial(schema, schema) : given));
-  const [text, setText] = useState<string | null>(null);
+  const [draft, setDraft] = useState<Draft>(() => draftOf(schema, given));
   const [named, setNamed] = useState<Named>({ id: "", labels: [] });
   const [told, setTold] = useState<FieldError[]>([]);
   const [problem, setProblem] = useState<Problem | null>(null);
   const [busy, setBusy] = useState(false);
-  const asJson = text !== null;
-  const change = (next: Json | undefined): void => {
-    setValue(next);
-    if (told.length) setTold(wrong(next, schema, schema));
+  const change = (next: Draft): void => {
+    setDraft(next);
+    // Where faults were found, each key says whether they are mended.
+    if (told.length) setTold(faultsOf(next, schema));
   };
-
-  function toggle(): void {
-    if (text === null) setText(pretty(value ?? null));
-    else {
-      const found = parsed(text);
-      if ("value" in found) setValue(found.value);
-      setText(null);
-    }
-    setTold([]);
-  }
 
   async function submit(event: Event): Promise<void> {
     event.preventDefault();
     const form = event.currentTarget as HTMLElement;
-    const found = text === null ? null : parsed(text);
-    if (found && "error" in found) return;
-    const input = found ? found.value : value;
-    const errors = wrong(input, schema, schema);
+    const found = writtenIn(draft);
+    if (!found) return;
+    const errors = faultsOf(draft, schema);
     setTold(errors);
     setProblem(null);
     if (errors.length) return toFirst(form);
     setBusy(true);
     try {
       const labels = Object.fromEntries(named.labels.filter(([name]) => name));
-      const begun = await start(workflow.name, { input: input ?? null, ...(named.id && { execution_id: named.id }), labels });
+      const begun = await start(workflow.name, { input: found.value ?? null, ...(named.id && { execution_id: named.id }), labels });
       go(href(["executions", begun.execution_id]));
     } catch (error) {
       const refused = problemFrom(error);
@@ -68,30 +53,18 @@ export function StartForm({ workflow, given }: Props) {
     }
   }
 
-  const unplaced = asJson ? told : told.filter((one) => one.field === "");
   return (
     <form class="start-form" onSubmit={(event) => void submit(event)} noValidate>
-      <fieldset class="input">
-        <legend>Input</legend>
-        <button type="button" class="quiet toggle" aria-pressed={asJson} onClick={toggle} disabled={asJson && "error" in parsed(text)}>
-          {asJson ? "Edit as form" : "Edit as JSON"}
-        </button>
-        {asJson ? (
-          <JsonField label="Input as JSON" text={text} change={setText} rows={16} />
-        ) : (
-          <SchemaField name="" path="" schema={schema} root={schema} required value={value} errors={told} change={change} />
-        )}
-      </fieldset>
+      <Editor
+        name="Input"
+        textLabel="Input as JSON"
+        rows={16}
+        {...{ schema, draft, change }}
+        errors={told}
+        toggle={() => (setDraft(toggled(draft, schema)), setTold([]))}
+      />
       <Identity named={named} change={setNamed} errors={told} />
-      {unplaced.length > 0 && (
-        <ul class="field-errors" role="alert">
-          {unplaced.map((one, index) => (
-            <li key={index}>
-              <code>{one.field || "input"}</code> {one.message}
-            </li>
-          ))}
-        </ul>
-      )}
+      <Faults draft={draft} errors={told} whole="input" />
       {problem && <Refused problem={problem} id={named.id} placed={told.length > 0} />}
       <button type="submit" class="main" disabled={busy}>
         Start

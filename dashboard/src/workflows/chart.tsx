@@ -1,23 +1,31 @@
-/** Executions by status over time: stacked bars, and the same as a table for whoever does not see them. */
+/** How executions ended over time: stacked bars, and the same as a table for whoever does not see them. */
 
-import { EXECUTION_STATUSES as STATUSES } from "../api/types";
-import { exactly } from "../lib/time";
+import type { Bucket } from "../api/types";
+import { exactly, seconds } from "../lib/time";
 import { useWidth } from "../lib/virtual";
-import type { Bin } from "./stats";
+import { countOf, STATUSES, sumOf, type BucketOf } from "./period";
 
 const HEIGHT = 132;
 /** Above the bars, for the scale. */
 const HEAD = 16;
 const FOOT = 18;
 /** From the bottom up: what is well below, what needs a look on top. */
-const STACK = ["SUCCEEDED", "CANCELLED", "RUNNING", "FAILED"] as const;
+const STACK = ["SUCCEEDED", "CANCELLED", "FAILED"] as const;
 
-export function StatusChart({ bins, label }: { bins: readonly Bin[]; label: string }) {
+const nameOf = (bucket: Bucket, by: BucketOf): string => exactly(seconds(bucket.at)).slice(0, by === "day" ? 10 : 16);
+
+interface Props {
+  buckets: readonly Bucket[];
+  by: BucketOf;
+  label: string;
+}
+
+export function StatusChart({ buckets, by, label }: Props) {
   const [width, ref] = useWidth();
-  const most = Math.max(1, ...bins.map((bin) => STATUSES.reduce((sum, status) => sum + bin.counts[status], 0)));
-  const step = width / Math.max(1, bins.length);
-  const first = bins[0];
-  const last = bins.at(-1);
+  const most = Math.max(1, ...buckets.map(sumOf));
+  const step = width / Math.max(1, buckets.length);
+  const first = buckets[0];
+  const last = buckets.at(-1);
   return (
     <figure class="chart" ref={ref}>
       <figcaption>
@@ -39,32 +47,40 @@ export function StatusChart({ bins, label }: { bins: readonly Bin[]; label: stri
           {most}
         </text>
         <line class="base" x1="0" x2={width} y1={HEIGHT} y2={HEIGHT} />
-        {bins.map((bin, index) => (
-          <Column key={bin.from} bin={bin} x={index * step} width={Math.max(1, step - 1)} most={most} />
+        {buckets.map((bucket, index) => (
+          <Column key={bucket.at} {...{ bucket, by, most }} x={index * step} width={Math.max(1, step - (step > 4 ? 1 : 0))} />
         ))}
         {first && last && (
           <>
             <text x="0" y={HEIGHT + 14}>
-              {exactly(first.from).slice(0, 16)}
+              {nameOf(first, by)}
             </text>
             <text x={width} y={HEIGHT + 14} text-anchor="end">
-              {exactly(last.to).slice(0, 16)}
+              {nameOf(last, by)}
             </text>
           </>
         )}
       </svg>
-      <Table bins={bins} label={label} />
+      <Table {...{ buckets, by, label }} />
     </figure>
   );
 }
 
-function Column({ bin, x, width, most }: { bin: Bin; x: number; width: number; most: number }) {
+interface ColumnProps {
+  bucket: Bucket;
+  by: BucketOf;
+  x: number;
+  width: number;
+  most: number;
+}
+
+function Column({ bucket, by, x, width, most }: ColumnProps) {
   let y = HEIGHT;
   return (
     <g>
-      <title>{`${exactly(bin.from).slice(0, 19)}: ${STATUSES.map((status) => `${bin.counts[status]} ${status}`).join(", ")}`}</title>
+      <title>{`${nameOf(bucket, by)}: ${STATUSES.map((status) => `${countOf(bucket, status)} ${status}`).join(", ")}`}</title>
       {STACK.map((status) => {
-        const count = bin.counts[status];
+        const count = countOf(bucket, status);
         if (!count) return null;
         const height = Math.max(1.5, (count / most) * (HEIGHT - HEAD));
         y -= height;
@@ -75,7 +91,7 @@ function Column({ bin, x, width, most }: { bin: Bin; x: number; width: number; m
 }
 
 /** The same figures for whoever cannot see the bars; a box around it, since a table is never narrower than its words. */
-function Table({ bins, label }: { bins: readonly Bin[]; label: string }) {
+function Table({ buckets, by, label }: Props) {
   return (
     <div class="unseen">
       <table>
@@ -91,16 +107,14 @@ function Table({ bins, label }: { bins: readonly Bin[]; label: string }) {
           </tr>
         </thead>
         <tbody>
-          {bins
-            .filter((bin) => STATUSES.some((status) => bin.counts[status]))
-            .map((bin) => (
-              <tr key={bin.from}>
-                <th scope="row">{exactly(bin.from).slice(0, 19)}</th>
-                {STATUSES.map((status) => (
-                  <td key={status}>{bin.counts[status]}</td>
-                ))}
-              </tr>
-            ))}
+          {buckets.filter(sumOf).map((bucket) => (
+            <tr key={bucket.at}>
+              <th scope="row">{nameOf(bucket, by)}</th>
+              {STATUSES.map((status) => (
+                <td key={status}>{countOf(bucket, status)}</td>
+              ))}
+            </tr>
+          ))}
         </tbody>
       </table>
     </div>

@@ -1,14 +1,14 @@
 /** The workflows that are deployed here. */
 
-import { listWorkflows } from "../api/client";
-import type { Workflow } from "../api/types";
+import { figuresOf, listWorkflows } from "../api/client";
+import type { ExecutionStatus, Workflow } from "../api/types";
 import { usePoll } from "../lib/poll";
 import { href } from "../lib/router";
 import { span } from "../lib/time";
 import { Loading, ProblemNote } from "../parts/note";
 import { NoWorkflows } from "../start/page";
-import { sample } from "./sample";
-import { countsOf, durationsOf } from "./stats";
+import { STATUSES, sumOf, totalOf } from "./period";
+import { runningNow } from "./running";
 
 export function WorkflowsPage() {
   const polled = usePoll("workflows", listWorkflows, () => null);
@@ -28,10 +28,10 @@ export function WorkflowsPage() {
 }
 
 function Card({ one }: { one: Workflow }) {
-  const polled = usePoll(`card ${one.name}`, (signal) => sample(one.name, signal, 200), () => 10_000);
-  const executions = polled.value?.executions ?? [];
-  const counts = countsOf(executions);
-  const durations = durationsOf(executions);
+  // What the API takes for the time unless it is told: the last 24 hours.
+  const polled = usePoll(`card ${one.name}`, (signal) => figuresOf(one.name, {}, signal), () => 10_000);
+  const running = usePoll(`running ${one.name}`, (signal) => runningNow(one.name, signal), () => 10_000);
+  const found = polled.value;
   return (
     <li class="panel">
       <h2>
@@ -42,28 +42,31 @@ function Card({ one }: { one: Workflow }) {
         {one.steps.length} {one.steps.length === 1 ? "step" : "steps"}
         {one.steps.length > 0 && `: ${one.steps.map((step) => step.name).join(", ")}`}
       </p>
-      <ProblemNote problem={polled.error} />
-      {polled.value &&
-        (executions.length ? (
-          <ul class="figures">
-            {(["RUNNING", "FAILED", "SUCCEEDED", "CANCELLED"] as const).map((status) => (
-              <li key={status} class={`s-${status.toLowerCase()}`}>
-                <a href={href(["executions"], { workflow: one.name, status })}>
-                  <strong>{counts[status]}</strong> {status}
-                </a>
-              </li>
-            ))}
-            {durations && <li>median {span(durations.p50)}</li>}
-            <li class="dim">of {polled.value.more ? `the newest ${executions.length}` : executions.length}</li>
-          </ul>
-        ) : (
-          <p class="dim">No executions yet.</p>
-        ))}
+      <ProblemNote problem={polled.error ?? running.error} />
+      <ul class="figures">
+        {running.value !== null && <Count name={one.name} status="RUNNING" count={running.value} />}
+        {found?.buckets.some(sumOf) &&
+          STATUSES.map((status) => (
+            <Count key={status} name={one.name} status={status} count={totalOf(found, status).toLocaleString("en")} />
+          ))}
+        {found?.durations && <li>median {span(found.durations.p50)}</li>}
+        {found && <li class="dim">{found.buckets.some(sumOf) ? "in the last 24 hours" : "None ended in the last 24 hours."}</li>}
+      </ul>
       <p>
         <a class="button" href={href(["start", one.name])}>
           Start…
         </a>
       </p>
+    </li>
+  );
+}
+
+function Count({ name, status, count }: { name: string; status: ExecutionStatus; count: string }) {
+  return (
+    <li class={`s-${status.toLowerCase()}`}>
+      <a href={href(["executions"], { workflow: name, status })}>
+        <strong>{count}</strong> {status}
+      </a>
     </li>
   );
 }

@@ -47,6 +47,21 @@ def big(size: int) -> str:
     return "x" * size
 
 
+@step(retry=Retry(max_attempts=2, initial=0.5, backoff=1.0, jitter="none"))
+def stumble(seconds: float) -> float:
+    if current_step().attempt == 1:
+        raise ConnectionError("not at the first attempt")
+    return seconds
+
+
+@workflow("patient")
+async def patient(seconds: float) -> int:
+    """Two steps side by side, then a wait; the second step fails at first."""
+    await asyncio.gather(slowly(1), stumble(seconds))
+    await asyncio.sleep(seconds)
+    return await one(2)
+
+
 @workflow("large")
 async def large(size: int) -> int:
     """A step with a large output."""
@@ -62,6 +77,12 @@ def fail(text: str) -> None:
 async def failing(text: str) -> None:
     """Fails with the text, every time."""
     await fail(text)
+
+
+@workflow("broken")
+async def broken(text: str) -> None:
+    """Fails in its own code, in no step."""
+    raise ValueError(text)
 
 
 @step(retry=Retry(max_attempts=4, initial=0.3, backoff=1.5, jitter="none", give_up_on=(ValueError,)), timeout=30)

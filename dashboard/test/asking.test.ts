@@ -1,0 +1,128 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+
+import { ask, askAgain } from "../src/api/request";
+import { again, type Held } from "../src/execution/again";
+import { waitedFor } from "../src/execution/waiting";
+import { draftOf, faultsOf, spelledOut, toggled, writtenIn } from "../src/start/draft";
+import type { Schema } from "../src/start/schema";
+import { command, execution } from "./making";
+
+interface Sent {
+  path: string;
+  headers: Record<string, string>;
+}
+
+/** Answers every request as the function says, and keeps what was asked. */
+function served(answer: (sent: Sent) => [status: number, body: unknown, tag?: string]): Sent[] {
+  const sent: Sent[] = [];
+  vi.stubGlobal("fetch", async (path: string, init: RequestInit) => {
+    const one = { path, headers: init.headers as Record<string, string> };
+    sent.push(one);
+    const [status, body, tag] = answer(one);
+    return new Response(status === 304 ? null : JSON.stringify(body), { status, headers: tag ? { ETag: tag } : {} });
+  });
+  return sent;
+}
+
+beforeEach(() => void vi.unstubAllGlobals());
+afterEach(() => void vi.unstubAllGlobals());
+
+describe("asking for what has changed", () => {
+  test("the very object that is held comes back while nothing has", async () => {
+    const sent = served(({ headers }) => (headers["If-None-Match"] === '"1"' ? [304, null] : [200, { a: 1 }, '"1"']));
+    const first = await askAgain<{ a: number }>("x", null);
+    expect([first.value, first.tag]).toEqual([{ a: 1 }, '"1"']);
+    expect(await askAgain("x", first)).toBe(first);
+    expect(sent.map((one) => one.headers["If-None-Match"])).toEqual([undefined, '"1"']);
+  });
+
+  test("without a tag everything comes each time", async () => {
+    const sent = served(() => [200, { a: 1 }]);
+    const first = await askAgain("x", null);
+    expect(await askAgain("x", first)).not.toBe(first);
+    expect(sent[1]?.headers["If-None-Match"]).toBeUndefined();
+  });
+
+  test("a refusal is a problem, and an answer that is no JSON as well", async () => {
+    served(() => [404, { type: "urn:stepfast:problem:no-such-execution", detail: "gone" }]);
+    await expect(ask("GET", "x")).rejects.toMatchObject({ status: 404, kind: "no-such-execution", message: "gone" });
+    vi.stubGlobal("fetch", async () => new Response("<html>"));
+    await expect(ask("GET", "x")).rejects.toMatchObject({ kind: "not-json" });
+  });
+});
+
+describe("one execution, again and again", () => {
+  const detail = { ...execution("e", 0), deployed: true, commands: [command("a")] };
+  const tooLarge = { type: "urn:stepfast:problem:answer-too-large", detail: "too large" };
+  const ask = (held: Held | null) => again("e", held, new AbortController().signal);
+
+  test("large values stay away, and what is unchanged as well", async () => {
+    const sent = served(({ headers }) => (headers["If-None-Match"] ? [304, null] : [200, detail, '"1"']));
+    const first = await ask(null);
+    expect(await ask(first)).toBe(first);
+    expect(sent.map((one) => one.path)).toEqual(Array(2).fill("v1/executions/e?largest=16000"));
+  });
+
+  test("where all of it is more than one answer carries, smaller values are left out, and that is kept to", async () => {
+    const sent = served(({ path }) => (path.includes("largest=16000") ? [422, tooLarge] : [200, detail, '"2"']));
+    const first = await ask(null);
+    expect([first.size, first.cut]).toEqual([1, false]);
+    await ask(first);
+    expect(sent.map((one) => one.path.split("largest=")[1])).toEqual(["16000", "500", "500"]);
+  });
+
+  test("where even that is too much, it comes without its commands", async () => {
+    served(({ path }) => (path.includes("commands=false") ? [200, execution("e", 0)] : [422, tooLarge]));
+    const first = await ask(null);
+    expect([first.cut, first.value.commands]).toEqual([true, []]);
+    expect((await ask(first)).cut).toBe(true);
+  });
+});
+
+describe("a value that is being written", () => {
+  const schema: Schema = {
+    type: "object",
+    properties: {
+      approved: { type: "boolean" },
+      by: { type: "string", minLength: 1 },
+      note: { anyOf: [{ type: "string" }, { type: "null" }], default: null },
+      where: { type: "object", properties: { city: { type: "string" } }, required: ["city"] },
+      tags: { type: "array", items: { type: "string" } },
+    },
+    required: ["approved", "by", "where"],
+  };
+
+  test("as JSON every name is there that must be", () => {
+    expect(spelledOut(draftOf(schema).value, schema, schema)).toEqual({ approved: false, by: null, note: null, where: { city: null } });
+    expect(JSON.parse(toggled(draftOf(schema), schema).text ?? "")).toMatchObject({ by: null });
+    const deep: Schema = { $defs: { N: { type: "object", properties: { n: { $ref: "#/$defs/N" } }, required: ["n"] } }, $ref: "#/$defs/N" };
+    expect(JSON.stringify(spelledOut(undefined, deep, deep)).length).toBeLessThan(200);
+    expect([spelledOut(5, schema, schema), spelledOut(undefined, { type: "array", items: {} }, schema)]).toEqual([5, []]);
+  });
+
+  test("it is checked while it is written, as fields and as text", () => {
+    const text = (value: string) => ({ value: null, text: value });
+    expect(faultsOf(text('{"approved": "perhaps", "where": {"city": "x"}}'), schema).map((one) => one.field)).toEqual(["approved", "by"]);
+    expect(faultsOf(text('{"approved": true, "by": "ann", "where": {"city": "x"}}'), schema)).toEqual([]);
+    expect([faultsOf(text("{"), schema), writtenIn(text("{"))]).toEqual([[], null]);
+  });
+
+  test("both ways say the same; text that is no JSON yet loses nothing", () => {
+    const given = { approved: true, by: "ann", where: { city: "x" } };
+    const asText = toggled(draftOf(schema, given), schema);
+    expect(toggled(asText, schema)).toEqual({ value: given, text: null });
+    expect(toggled({ ...asText, text: "{" }, schema).value).toEqual(given);
+  });
+});
+
+test("what is waited for now, with its type, the first of a name counting", () => {
+  const signal = (id: string, part = {}) => command(id, { kind: "signal", name: id.split("#")[0]!, status: "OPEN", ...part });
+  const found = waitedFor([
+    signal("ok", { payload_schema: { type: "string" } }),
+    signal("ok#2", { payload_schema: { type: "number" } }),
+    signal("bare"),
+    signal("done", { status: "SUCCEEDED" }),
+    command("step", { status: "OPEN" }),
+  ]);
+  expect([...found]).toEqual([["ok", { type: "string" }], ["bare", null]]);
+});

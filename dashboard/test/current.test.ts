@@ -1,0 +1,43 @@
+import { afterEach, expect, test, vi } from "vitest";
+
+import { currentStep, learn, learned } from "../src/executions/current";
+import { command, execution } from "./making";
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+test("the step that one is at is asked for without values, now and then, and only what has changed of it", async () => {
+  vi.useFakeTimers({ toFake: ["performance"] });
+  const sent: [path: string, tag: string | undefined][] = [];
+  let name = "collect";
+  vi.stubGlobal("fetch", async (path: string, { headers }: { headers: Record<string, string> }) => {
+    sent.push([path, headers["If-None-Match"]]);
+    if (headers["If-None-Match"] === name) return new Response(null, { status: 304 });
+    const found = { ...execution("e", 0), deployed: true, commands: [command(name, { status: "RUNNING" })] };
+    return new Response(JSON.stringify(found), { headers: { ETag: name } });
+  });
+  await learn(["e"]);
+  await learn(["e"]); // too soon
+  expect([currentStep("e"), sent.length]).toEqual(["collect", 1]);
+  const told = learned.value;
+  vi.advanceTimersByTime(4000);
+  await learn(["e"]);
+  expect([currentStep("e"), learned.value - told]).toEqual(["collect", 0]);
+  name = "render";
+  vi.advanceTimersByTime(4000);
+  await learn(["e"]);
+  expect([currentStep("e"), learned.value - told]).toEqual(["render", 1]);
+  expect(sent).toEqual([
+    ["v1/executions/e?largest=0", undefined],
+    ["v1/executions/e?largest=0", "collect"],
+    ["v1/executions/e?largest=0", "collect"],
+  ]);
+});
+
+test("while the API is away what is known stays", async () => {
+  vi.stubGlobal("fetch", async () => new Response("{}", { status: 503 }));
+  await learn(["f"]);
+  expect(currentStep("f")).toBe("");
+});

@@ -1,0 +1,34 @@
+"""stepfast on a played AWS, as `stepfast dev --cloud moto` serves it, with a key that may only read.
+
+Serves the workflows of the folder named by its argument, and prints the address and that key in one line.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from stepfast.backends.keys import ApiKeys
+from stepfast.http.page import Page
+from stepfast.http.serving import listen, serve
+from stepfast.registry import discover
+from stepfast.testing.cloud import resources
+from stepfast.testing.cloud.deployment import TABLE
+from stepfast.testing.served.cloud import ServedCloud
+from stepfast.testing.served.web import Front
+
+HOST = "127.0.0.1"
+
+
+def main(workflows: Path) -> None:
+    with listen(HOST, 0) as listener, ServedCloud(discover(workflows)) as cloud:
+        _, key = ApiKeys(resources.client("dynamodb"), TABLE).create("reader", {"read"}, time.time())
+        try:
+            serve(Front(cloud, None, Page()), listener, HOST, lambda url: print(f"{url} {key}", flush=True))
+        except KeyboardInterrupt:
+            pass  # asked to end
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
