@@ -16,7 +16,7 @@ from stepfast.registry import Registry
 from stepfast.workflow import Workflow
 
 
-def until(ask: Callable[[], Any], seconds: float = 20.0) -> Any:
+def until(ask: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Asks until the answer is true, and returns it; fails after `seconds`."""
     end = time.monotonic() + seconds
     while not (answer := ask()):

@@ -81,10 +81,10 @@ class Soak:
 
     # -- what happens to it ------------------------------------------------------------------------------
 
-    def torment(self, seconds: float) -> None:
-        """Kills, pauses and ends the server at random moments for this long."""
+    def torment(self, seconds: float, least: int) -> None:
+        """Kills, pauses and ends the server at random moments for this long, and until so many executions are there."""
         until = time.monotonic() + seconds
-        while time.monotonic() < until:
+        while time.monotonic() < until or self._started() < least:
             time.sleep(min(self.draw.expovariate(1.8), 3.0))
             what = self.draw.random()
             if what < 0.25:
@@ -122,14 +122,19 @@ class Soak:
         runs = checks.runs(self.dev.http, self.account, self.trace)
         checks.verified(self.account, self.folder, WORKFLOWS)
         self.end(signal.SIGTERM)
-        started = sum(one.started for one in self.account.executions.values())
-        return Report(self.seed, self.done, started, promises, runs, self.account.answers, self.account.violations)
+        return Report(
+            self.seed, self.done, self._started(), promises, runs, self.account.answers, self.account.violations
+        )
 
-    def run(self, seconds: float) -> Report:
+    def _started(self) -> int:
+        return sum(one.started for one in list(self.account.executions.values()))
+
+    def run(self, seconds: float, least: int = 0) -> Report:
+        """Torments the server under load for so many seconds, longer on a machine that starts too few executions."""
         self.start()
         self.load()
         try:
-            self.torment(seconds)
+            self.torment(seconds, least)
         finally:
             self.unload()
         return self.report()

@@ -102,6 +102,7 @@ def test_a_file_that_another_process_locks_is_waited_for_or_answered_with_503(
     kept(soak)
 
 
+@pytest.mark.timeout(600)
 def test_ten_thousand_waiting_executions_do_not_delay_a_restart(tmp_path: Path) -> None:
     """Half of them wait for a signal, half for a timer; measured from the process's start to its first answer."""
 

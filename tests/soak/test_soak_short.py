@@ -17,14 +17,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 def test_a_short_soak_breaks_no_promise(tmp_path: Path) -> None:
     soak = Soak(tmp_path, random.randrange(1_000_000))
     try:
-        report = soak.run(15.0)
+        report = soak.run(15.0, least=60)
     finally:
         soak.close()
     again = f"python -m tests.soak --seconds 60 --seed {soak.seed}"
     assert not report.violations, "\n".join([*report.violations[:10], str(report), again])
     assert report.done["kills"] >= 1
-    assert report.promises > 100
-    assert report.runs > 100
+    assert report.promises > 60
+    assert report.runs > 60
 
 
 def test_what_is_lost_is_noticed(tmp_path: Path) -> None:
