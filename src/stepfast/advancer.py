@@ -116,7 +116,9 @@ class Advancer:
             return True, cursor
         marked = replace(marked, revision=cursor.revision + 1)
         won = await self._store.put_cursor(execution.execution_id, marked, messages)
-        return won and not replay.finished, marked
+        if won and replay.finished:  # on the order that is durable by now: another replay would come to the same
+            await finish(self._store, self._queue, self._clock, execution, replay)
+        return won, marked
 
     def _take_signal(self, snapshot: Snapshot, replay: Replay) -> Record | None:
         """The record of the first wait that a stored signal ends; it names the signal that it took."""

@@ -13,7 +13,7 @@ import contextvars
 import sys
 import types
 import weakref
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, NoReturn, Protocol
 
 from stepfast import forbidden as forbidden  # its audit hook comes with the loop
@@ -192,23 +192,33 @@ class WorkflowLoop(CommandLoop):
             self._generators.clear()
         self.ready.clear()
 
-    @contextlib.contextmanager
-    def entered(self) -> Iterator[None]:
+    def entered(self) -> _Entered:
         """Makes this the running loop of the thread; the loop and task around it are put back after."""
-        outer = asyncio._get_running_loop()
-        task = asyncio.current_task(outer) if outer is not None else None
-        hooks = sys.get_asyncgen_hooks()
-        if outer is not None and task is not None:
-            asyncio.tasks._leave_task(outer, task)
-        asyncio._set_running_loop(self)
-        sys.set_asyncgen_hooks(firstiter=self._generators.append, finalizer=None)
-        try:
-            yield
-        finally:
-            sys.set_asyncgen_hooks(*hooks)
-            asyncio._set_running_loop(outer)
-            if outer is not None and task is not None:
-                asyncio.tasks._enter_task(outer, task)
+        return _Entered(self, self._generators.append)
+
+
+class _Entered:
+    """A context manager written out: it is entered for every result that a replay takes."""
+
+    __slots__ = ("_first", "_hooks", "_loop", "_outer", "_task")
+
+    def __init__(self, loop: WorkflowLoop, first: Callable[[Any], None]) -> None:
+        self._loop, self._first = loop, first
+
+    def __enter__(self) -> None:
+        self._outer = outer = asyncio._get_running_loop()
+        self._task = asyncio.current_task(outer) if outer is not None else None
+        self._hooks = sys.get_asyncgen_hooks()
+        if outer is not None and self._task is not None:
+            asyncio.tasks._leave_task(outer, self._task)
+        asyncio._set_running_loop(self._loop)
+        sys.set_asyncgen_hooks(self._first, None)
+
+    def __exit__(self, *error: object) -> None:
+        sys.set_asyncgen_hooks(*self._hooks)
+        asyncio._set_running_loop(self._outer)
+        if self._outer is not None and self._task is not None:
+            asyncio.tasks._enter_task(self._outer, self._task)
 
 
 def _end(code: Any, frame: str, thrown: Any) -> None:

@@ -54,6 +54,10 @@ class InlineFile:
     def reading(self) -> Iterator[sqlite3.Connection]:
         yield self.db
 
+    def row(self, sql: str, parameters: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        found: tuple[Any, ...] | None = self.db.execute(sql, parameters).fetchone()
+        return found
+
     async def write(self, run: Callable[[Transaction], Any]) -> Any:
         posted, self.posted = self.posted, []
         transaction = Transaction(self.db)

@@ -56,8 +56,7 @@ class SqliteBackend:
     # -- Store: reading ------------------------------------------------------------------------------------
 
     async def read(self, execution_id: str) -> Execution | None:
-        with self._file.reading() as db:
-            row = db.execute(f"{rows.SELECT_EXECUTION} WHERE execution_id = ?", (execution_id,)).fetchone()
+        row = self._file.row(f"{rows.SELECT_EXECUTION} WHERE execution_id = ?", (execution_id,))
         return rows.execution(row) if row else None
 
     async def read_many(self, execution_ids: Sequence[str]) -> list[Execution]:
@@ -86,14 +85,8 @@ class SqliteBackend:
         )
 
     async def peek(self, execution_id: str, command_id: str) -> tuple[Execution, Record | None] | None:
-        with self._file.reading() as db:
-            row = db.execute(f"{rows.SELECT_EXECUTION} WHERE execution_id = ?", (execution_id,)).fetchone()
-            command = db.execute(
-                f"{rows.SELECT_RECORD} WHERE execution_id = ? AND id = ?", (execution_id, command_id)
-            ).fetchone()
-        if row is None:
-            return None
-        return rows.execution(row), rows.record(command, self._opened_at) if command else None
+        row = self._file.row(rows.SELECT_BOTH, (command_id, execution_id))
+        return rows.both(row, self._opened_at) if row else None
 
     async def history(self, execution_id: str) -> list[Event]:
         with self._file.reading() as db:
@@ -246,6 +239,9 @@ class SqliteBackend:
             tx.after.append(partial(self._changes.note, execution_id, record))
 
     def _wake(self, tx: Transaction, execution_id: str) -> None:
+        if execution_id in tx.woken:
+            return
+        tx.woken.add(execution_id)
         seq = tx.execute("INSERT INTO wakes (execution_id) VALUES (?)", (execution_id,)).lastrowid
         assert seq is not None
         tx.after.append(lambda: self.on_wake(execution_id, seq))
@@ -300,9 +296,7 @@ class SqliteBackend:
 
 def _put_messages(tx: Transaction, messages: Sequence[Stored]) -> None:
     for one in messages:
-        tx.execute(
-            rows.INSERT_MESSAGE, rows.message_values(one.delivery.message, one.due, one.delivery.sent_at, one.seq)
-        )
+        tx.execute(rows.INSERT_MESSAGE, rows.message_values(one.seq, one.delivery, one.due))
 
 
 def _run(tx: Transaction, sql: str, values: tuple[Any, ...]) -> None:

@@ -97,10 +97,14 @@ ALTER TABLE executions ADD COLUMN resumed_at REAL;
 
 @dataclass(slots=True)
 class Transaction:
-    """What a write gets: the connection, and a list of things to do once its commit is on disk."""
+    """What a write gets: the connection, and a list of things to do once its commit is on disk.
+
+    woken: the executions that it has a wake for by now; one is enough for all that is written with it.
+    """
 
     connection: sqlite3.Connection
     after: list[Callable[[], None]] = field(default_factory=list)
+    woken: set[str] = field(default_factory=set)
 
     def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
         return self.connection.execute(sql, parameters)
@@ -223,10 +227,8 @@ class SqliteFile:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A connection of this thread inside one consistent view; Unavailable when SQLite fails."""
-        connection = self._turn.connection
         try:
-            if connection is None:
-                connection = self._turn.connection = self._connect()
+            connection = self._reader()
             connection.execute("BEGIN")
             try:
                 yield connection
@@ -234,6 +236,19 @@ class SqliteFile:
                 connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise Unavailable(f"the database cannot be read: {error}") from error
+
+    def row(self, sql: str, parameters: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """The first row that a query finds: one statement is a consistent view by itself."""
+        try:
+            rows = self._reader().execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise Unavailable(f"the database cannot be read: {error}") from error
+        return rows[0] if rows else None
+
+    def _reader(self) -> sqlite3.Connection:
+        if self._turn.connection is None:
+            self._turn.connection = self._connect()
+        return self._turn.connection
 
     # -- writing -----------------------------------------------------------------------------------------
 

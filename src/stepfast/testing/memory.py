@@ -24,6 +24,10 @@ class MemoryFile:
     def reading(self) -> Iterator[sqlite3.Connection]:
         yield self._db
 
+    def row(self, sql: str, parameters: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        found: tuple[Any, ...] | None = self._db.execute(sql, parameters).fetchone()
+        return found
+
     async def write(self, run: Callable[[Transaction], T]) -> T:
         """One transaction, with what was posted before it; it never waits."""
         posted, self._posted = self._posted, []
