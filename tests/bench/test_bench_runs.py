@@ -13,7 +13,7 @@ import pytest
 from bench.bed import ROOT
 from bench.figures import QUICK, figures
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_a_quick_run_produces_every_figure_and_both_plots(tmp_path: Path) -> None:
