@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from stepfast.http.page import BUILT
 from tests.browser.site import Site
 
 ADDRESSES = {
@@ -143,3 +146,9 @@ def test_the_outage_is_mended_with_the_keyboard_alone(seen: Site, open_page: Cal
     tab_to("Resume")
     page.keyboard.press("Enter")
     expect(page.get_by_role("status").filter(has_text="SUCCEEDED")).to_be_visible()
+
+
+def test_the_whole_page_is_less_than_250_kilobytes_gzipped() -> None:
+    sizes = {one.name: len(gzip.compress(one.read_bytes())) for one in BUILT.rglob("*") if one.is_file()}
+    assert {".html", ".js", ".css"} <= {Path(name).suffix for name in sizes}
+    assert sum(sizes.values()) < 250_000, sizes
