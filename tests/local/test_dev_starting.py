@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from stepfast.http.page import Page
+from stepfast.local.dev import say_ready
 from tests.local.dev_process import Dev
 
 pytestmark = pytest.mark.slow
@@ -56,6 +58,16 @@ def test_it_says_when_it_is_ready_and_ends_cleanly(dev: Dev, number: signal.Sign
     status, told = dev.end(number)
     assert status == 0
     assert "Traceback" not in told
+
+
+def test_where_the_page_is_not_built_it_says_how_to_get_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    say_ready("http://127.0.0.1:1", "simple", Page(tmp_path))
+    ready, hint = capsys.readouterr().out.splitlines()
+    assert ready == "stepfast is ready at http://127.0.0.1:1 (simple)"
+    assert "make dashboard" in hint
+    (tmp_path / "index.html").touch()
+    say_ready("http://127.0.0.1:1", "simple", Page(tmp_path))
+    assert capsys.readouterr().out.splitlines() == [ready]
 
 
 def test_a_second_one_on_the_same_file_is_refused(dev: Dev, tmp_path: Path) -> None:

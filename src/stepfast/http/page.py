@@ -23,9 +23,9 @@ _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+HOW_TO_BUILD = "the page is not built: in a checkout, with Node 20.19 or newer, run make dashboard"
 _ABSENT = (
-    "This stepfast serves its API, but its page has not been built.\n\n"
-    "In a checkout, with Node 20.19 or newer: make dashboard\n"
+    f"This stepfast serves its API, but {HOW_TO_BUILD}.\n\n"
     "Without it: stepfast list, show, resume; or /openapi.json, which describes the API.\n"
 )
 _SECURITY = {
@@ -47,6 +47,11 @@ class Page:
 
     def __init__(self, folder: Path = BUILT) -> None:
         self._folder = folder
+
+    @property
+    def is_built(self) -> bool:
+        """False where `/` can only say how to get the page."""
+        return (self._folder / "index.html").is_file()
 
     def has(self, event: Mapping[str, Any]) -> bool:
         """True for a request that is this page's to answer, which may then be that there is no such file."""

@@ -15,6 +15,7 @@ from stepfast.errors import StartupError, StepfastError
 from stepfast.functions import starts
 from stepfast.functions.plan import Plan
 from stepfast.functions.project import Project
+from stepfast.http.page import HOW_TO_BUILD, Page
 from stepfast.infra import bundle
 from stepfast.infra.stack import Options, StepfastStack, check
 from stepfast.infra.target import Architecture, Target
@@ -43,6 +44,8 @@ def synth(
     except StepfastError as error:
         print(f"stepfast: {error}", file=sys.stderr)
         raise SystemExit(2) from error
+    if not Page().is_built:
+        print(f"stepfast: this deploys the API alone, since {HOW_TO_BUILD}", file=sys.stderr)
     app.synth()
 
 

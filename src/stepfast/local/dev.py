@@ -11,7 +11,7 @@ from stepfast.errors import StartupError
 from stepfast.http import serving
 from stepfast.http.api import build
 from stepfast.http.auth import Authenticator
-from stepfast.http.page import Page
+from stepfast.http.page import HOW_TO_BUILD, Page
 from stepfast.local.runtime import Runtime
 from stepfast.registry import discover
 
@@ -25,7 +25,7 @@ def serve(
     workers: int = 2,
     log_values: bool = False,
 ) -> None:
-    """Serves until SIGINT or SIGTERM, then ends cleanly; prints one line when requests are taken.
+    """Serves until SIGINT or SIGTERM, then ends cleanly; says so when requests are taken.
 
     API keys come from the environment variable STEPFAST_API_KEYS, separated by commas. Without one only
     loopback addresses are allowed. Raises StartupError, which says what to do.
@@ -42,7 +42,13 @@ def serve(
         registry = discover(workflows)
         names = ", ".join(sorted(registry.workflows)) or f"no workflows yet in {workflows}"
         with Runtime(registry, db, durability=durability, workers=workers, log_values=log_values) as runtime:
-            handler = build(runtime.operations, registry, runtime.call, keys, Page())
-            serving.serve(
-                handler, listener, host, lambda url: print(f"stepfast is ready at {url} ({names})", flush=True)
-            )
+            page = Page()
+            handler = build(runtime.operations, registry, runtime.call, keys, page)
+            serving.serve(handler, listener, host, lambda url: say_ready(url, names, page))
+
+
+def say_ready(url: str, names: str, page: Page) -> None:
+    """One line, and another where the page is not built and the address would show none."""
+    print(f"stepfast is ready at {url} ({names})", flush=True)
+    if not page.is_built:
+        print(HOW_TO_BUILD, flush=True)

@@ -11,7 +11,7 @@ from stepfast.errors import StartupError
 from stepfast.functions import logs
 from stepfast.functions.project import Project
 from stepfast.http.auth import Authenticator
-from stepfast.http.page import Page
+from stepfast.http.page import HOW_TO_BUILD, Page
 from stepfast.http.serving import is_loopback, listen
 from stepfast.http.serving import serve as serve_http
 from stepfast.registry import discover
@@ -40,9 +40,10 @@ def serve(workflows: Path, host: str = "127.0.0.1", port: int = 8787, log_values
             project = replace(project, log_values=True)
         with ServedCloud(registry, project) as cloud:
             names = ", ".join(sorted(registry.workflows)) or f"no workflows yet in {workflows}"
-            front = Front(cloud, keys, Page())
+            page = Page()
+            front = Front(cloud, keys, page)
             try:
-                serve_http(front, listener, host, lambda address: _say(address, names, cloud, keys is None))
+                serve_http(front, listener, host, lambda address: _say(address, names, cloud, keys is None, page))
             except KeyboardInterrupt:
                 pass  # asked to end
 
@@ -57,9 +58,11 @@ def _log_to_standard_error() -> None:
     logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells of the credentials that it has found
 
 
-def _say(address: str, names: str, cloud: ServedCloud, key: bool) -> None:
+def _say(address: str, names: str, cloud: ServedCloud, key: bool, page: Page) -> None:
     print(f"stepfast is ready at {address} ({names})", flush=True)
     print("AWS is played by moto in this process: everything is in memory, and gone when it ends")
+    if not page.is_built:
+        print(HOW_TO_BUILD)
     if key:
         print(f"API key with every scope: {cloud.key} (programs of this machine need none)")
     print(f"queues: GET {address}{CONSOLE}; redrive of the dead letters: POST {address}{CONSOLE}/redrive", flush=True)
