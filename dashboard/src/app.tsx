@@ -8,7 +8,7 @@ import { ExecutionPage } from "./execution/page";
 import { ExecutionsPage } from "./executions/page";
 import { href, place, type Place } from "./lib/router";
 import { nextTheme, theme } from "./lib/theme";
-import { utc } from "./lib/time";
+import { otherZone, utc } from "./lib/time";
 import { KeyPage } from "./parts/key";
 import { Empty, problemFrom, ProblemNote } from "./parts/note";
 import { StartPage } from "./start/page";
@@ -83,13 +83,11 @@ function Chosen({ path }: { path: readonly string[] }) {
 function Settings() {
   return (
     <div class="settings">
-      <button type="button" class="quiet" onClick={() => (utc.value = !utc.value)} title="Which zone times are shown in">
-        <span class="unseen">Times: </span>
-        {utc.value ? "UTC" : "Local"}
+      <button type="button" class="quiet" onClick={otherZone} title="Which zone times are shown in">
+        Times: {utc.value ? "UTC" : "Local"}
       </button>
       <button type="button" class="quiet" onClick={nextTheme} title="Light, dark, or as the system is">
-        <span class="unseen">Theme: </span>
-        {{ auto: "Auto", light: "Light", dark: "Dark" }[theme.value]}
+        Theme: {{ auto: "Auto", light: "Light", dark: "Dark" }[theme.value]}
       </button>
       {key.value && (
         <button

@@ -55,12 +55,15 @@ describe("fields of a schema", () => {
 
   test("a form begins with defaults and places for what must be there", () => {
     expect(initial(ORDER, ORDER)).toEqual({ lines: [{}], note: null, urgent: true });
+    // What must be there and may be null begins as null, also where it would have fields.
+    expect(initial({ anyOf: [{ $ref: "#/$defs/Line" }, { type: "null" }] }, ORDER)).toBe(null);
     const deep: Schema = { $defs: { N: { type: "object", properties: { n: { $ref: "#/$defs/N" } }, required: ["n"] } }, $ref: "#/$defs/N" };
     expect(JSON.stringify(initial(deep, deep)).length).toBeLessThan(200);
   });
 
   test("rules are said in words", () => {
     expect(rulesOf({ minimum: 1, maximum: 9, description: "how many" })).toBe("how many · at least 1 · at most 9");
+    expect([rulesOf({ format: "date" }), rulesOf({ format: "uuid" })]).toEqual(["a day, as 2026-11-26", "uuid"]);
   });
 });
 

@@ -4,7 +4,7 @@ import { queryString } from "../src/api/client";
 import { readPages } from "../src/api/pages";
 import { Problem, problemOf } from "../src/api/problem";
 import { bytes, inShort, sizeOf } from "../src/lib/json";
-import { ago, exactly, moment, span } from "../src/lib/time";
+import { ago, asField, exactly, fromField, moment, span } from "../src/lib/time";
 import type { Figures } from "../src/api/types";
 import { href, placeOf } from "../src/lib/router";
 import { asked, parametersOf, percent, periodOf, sumOf, totalOf } from "../src/workflows/period";
@@ -33,8 +33,8 @@ test("query strings leave out what is not set and repeat lists", () => {
 
 describe("times", () => {
   test("spans are as exact as is readable", () => {
-    expect([0.0004, 0.05, 2.5, 31, 59.97, 90, 3600, 3725, 90_061, -1].map(span)).toEqual([
-      "0 ms", "50 ms", "2.50 s", "31.0 s", "1 min", "1 min 30 s", "1 h", "1 h 2 min", "1 d 1 h", "0 ms",
+    expect([0, 0.0004, 0.05, 2.5, 31, 59.97, 90, 3600, 3725, 90_061, -1].map(span)).toEqual([
+      "0 ms", "0.40 ms", "50 ms", "2.50 s", "31.0 s", "1 min", "1 min 30 s", "1 h", "1 h 2 min", "1 d 1 h", "0 ms",
     ]);
   });
 
@@ -43,6 +43,18 @@ describe("times", () => {
     expect(moment(ZERO - 3600, ZERO + 7200, true)).toBe("2025-12-31 23:00:00");
     expect(exactly(ZERO + 0.25, true)).toBe("2026-01-01 00:00:00.250 UTC");
     expect([ago(0, 3), ago(0, 30), ago(0, 5400)]).toEqual(["just now", "30 s ago", "1 h ago"]);
+  });
+});
+
+describe("times that are written", () => {
+  test("are in the zone that times are shown in, and in UTC in the address", () => {
+    expect(asField("2026-01-01T00:30:15.250Z", true)).toBe("2026-01-01T00:30");
+    expect(fromField("2026-01-01T00:30", true)).toBe("2026-01-01T00:30:00.000Z");
+    expect(fromField(asField("2026-07-01T12:00:00.000Z", false), false)).toBe("2026-07-01T12:00:00.000Z");
+  });
+
+  test("what is no time is an empty field, and an empty field no time", () => {
+    expect([asField(""), asField("<img>"), fromField("")]).toEqual(["", "", ""]);
   });
 });
 

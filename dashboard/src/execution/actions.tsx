@@ -50,7 +50,11 @@ export function Actions({ one, refresh }: { one: ExecutionDetail; refresh: () =>
         </a>
       </div>
       {one.status === "FAILED" && (
-        <p class="dim hint">Resume goes on from the step that failed; results recorded before it are kept.</p>
+        <p class="dim hint">
+          {one.error?.step
+            ? "Resume goes on from the step that failed; results recorded before it are kept."
+            : "Resume runs on from where the code failed: mend and deploy it first. Recorded results are kept."}
+        </p>
       )}
       {sent && (
         <p class="note good" role="status">

@@ -14,9 +14,9 @@ export function FailureBox({ error, status }: Props) {
   return (
     <div class="failure" role={status ? "region" : undefined} aria-label={status ? "Why it failed" : undefined}>
       <p class="what">
-        {status && error.step && (
+        {status && (
           <>
-            Failed at <strong class="failed-step">{error.step}</strong>:{" "}
+            Failed {error.step ? "at" : "in"} <strong class="failed-step">{error.step ?? "the workflow’s own code"}</strong>:{" "}
           </>
         )}
         <strong>{error.type}</strong>

@@ -1,6 +1,8 @@
 /** What an execution is and how it stands, and the buttons. */
 
-import type { ExecutionDetail } from "../api/types";
+import type { ExecutionDetail, Json } from "../api/types";
+import { underWay } from "../executions/current";
+import { bytes, inShort } from "../lib/json";
 import { useNow } from "../lib/now";
 import { href } from "../lib/router";
 import { Copy } from "../parts/json";
@@ -46,6 +48,7 @@ export function Header({ one, refresh }: { one: ExecutionDetail; refresh: () => 
             <Took from={one.created_at} to={one.ended_at} now={now} />
           </dd>
         </div>
+        {one.status === "RUNNING" && <Fact name="Under way" value={underWay(one.commands)} />}
         {one.generation > 0 && (
           <div>
             <dt>Resumed</dt>
@@ -64,9 +67,33 @@ export function Header({ one, refresh }: { one: ExecutionDetail; refresh: () => 
             </dd>
           </div>
         ))}
+        <Brief one={one} name="input" label="Input" />
+        {one.status === "SUCCEEDED" && <Brief one={one} name="result" label="Result" />}
       </dl>
       <Actions one={one} refresh={refresh} />
     </header>
+  );
+}
+
+const Fact = ({ name, value }: { name: string; value: string }) =>
+  value ? (
+    <div>
+      <dt>{name}</dt>
+      <dd>{value}</dd>
+    </div>
+  ) : null;
+
+/** The beginning of a value, which leads to all of it. */
+function Brief({ one, name, label }: { one: ExecutionDetail; name: "input" | "result"; label: string }) {
+  const size = one.omitted[name];
+  const text = size === undefined ? inShort(one[name] as Json, 300) : size === null ? "large" : bytes(size);
+  return (
+    <div class="brief">
+      <dt>{label}</dt>
+      <dd>
+        <a href={href(["executions", one.execution_id], { view: "values" })}>{text}</a>
+      </dd>
+    </div>
   );
 }
 

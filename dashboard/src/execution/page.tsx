@@ -104,11 +104,14 @@ function Content({ one, view, earlier, events, error, loaded }: ContentProps) {
         <LiveTimeline one={one} earlier={earlier} events={events} picked={picked()} pick={pick} />
       )}
       {chosen && (
-        <Details key={chosen.id} command={chosen} earlier={earlier} execution={one} close={() => pick(chosen.id)} />
+        <Details key={chosen.id} command={chosen} earlier={earlier} execution={one} close={() => (pick(chosen.id), focusOn(chosen.id))} />
       )}
     </div>
   );
 }
+
+/** Whoever closes the details with the keyboard goes on at the command that was open. */
+const focusOn = (id: string): void => document.querySelector<HTMLElement>(`button[data-id="${CSS.escape(id)}"]`)?.focus();
 
 interface LiveProps {
   one: ExecutionDetail;

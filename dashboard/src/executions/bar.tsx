@@ -3,6 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { EXECUTION_STATUSES } from "../api/types";
+import { asField, fromField, utc } from "../lib/time";
 import { isFiltered, mayBegin, SPANS, type Filters } from "./filters";
 
 interface Props {
@@ -85,18 +86,14 @@ function TimeFilter({ filters, set }: { filters: Filters; set: Set }) {
   );
 }
 
-/** A time in this machine's zone, held in the address in UTC. */
+/** A time in the zone that all times are shown in, held in the address in UTC. */
 function Instant({ label, value, set }: { label: string; value: string; set: (value: string) => void }) {
-  const at = value ? new Date(value) : null;
-  const local = at && !Number.isNaN(at.getTime()) ? new Date(at.getTime() - at.getTimezoneOffset() * 60_000) : null;
   return (
-    <label>
-      <span>{label}</span>
-      <input
-        type="datetime-local"
-        value={local?.toISOString().slice(0, 16) ?? ""}
-        onChange={(event) => set(event.currentTarget.value ? new Date(event.currentTarget.value).toISOString() : "")}
-      />
+    <label class="instant">
+      <span>
+        {label} {utc.value && "(UTC)"}
+      </span>
+      <input type="datetime-local" value={asField(value)} onChange={(event) => set(fromField(event.currentTarget.value))} />
     </label>
   );
 }

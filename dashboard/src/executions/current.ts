@@ -64,11 +64,12 @@ const KINDS: readonly string[] = ["step", "signal", "timer"];
 /** A step at work says more than one that waits, and a signal more than the timer of its timeout. */
 const rank = (one: Command): number => STATUSES.indexOf(one.status) * KINDS.length + KINDS.indexOf(one.kind);
 
-/** What is under way: the first such command, and how many more there are. */
+/** What is under way: the first such command, and how many more there are; a timer beside a signal is its timeout. */
 export function underWay(commands: readonly Command[]): string {
   const open = commands.filter((one) => STATUSES.includes(one.status)).sort((a, b) => rank(a) - rank(b));
   const first = open[0];
   if (!first) return "";
   const doing = first.status === "RETRYING" ? `${nameOf(first)}, retrying` : nameOf(first);
-  return open.length > 1 ? `${doing} +${open.length - 1}` : doing;
+  const others = open.filter((one) => one !== first && !(first.kind === "signal" && one.kind === "timer")).length;
+  return others ? `${doing} +${others}` : doing;
 }

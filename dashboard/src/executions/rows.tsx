@@ -96,7 +96,7 @@ function StepOf({ one }: { one: Execution }) {
   const { step, type, message } = one.error;
   return (
     <span title={`${type}: ${message}`}>
-      {step && <span class="failed-step">{step}</span>} <span class="dim">{type}</span>
+      <span class="failed-step">{step ?? "workflow code"}</span> <span class="dim">{type}</span>
     </span>
   );
 }

@@ -5,6 +5,7 @@
  */
 
 import type { Command } from "../api/types";
+import { secondsOrNull } from "../lib/time";
 
 interface Timed {
   id: string;
@@ -45,13 +46,9 @@ export function causesOf(commands: readonly Command[], most = Infinity): Map<str
   return found;
 }
 
+/** What has not happened is in no past. */
 function timed(one: Command): Timed {
-  return { id: one.id, from: exactTime(one.first_at), to: exactTime(one.ended_at) };
-}
-
-/** Milliseconds with the microseconds that `Date.parse` leaves out; what has not happened is in no past. */
-function exactTime(time: string | null): number {
-  return time ? Date.parse(time) + Number(/\.\d{3}(\d{3})Z$/.exec(time)?.[1] ?? 0) / 1000 : Infinity;
+  return { id: one.id, from: secondsOrNull(one.first_at) ?? Infinity, to: secondsOrNull(one.ended_at) ?? Infinity };
 }
 
 /** The tasks that a task was started in, from the workflow's own, "", inwards. */

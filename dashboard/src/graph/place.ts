@@ -22,7 +22,7 @@ export interface Picture {
 }
 
 const widthOf = (node: Node): number =>
-  Math.min(240, 44 + 7.2 * (node.label.length + (node.ids.length > 1 ? String(node.ids.length).length + 3 : 0)));
+  Math.min(260, 48 + 8 * (node.label.length + (node.ids.length > 1 ? String(node.ids.length).length + 3 : 0)));
 
 export function picture(graph: Graph): Picture {
   const drawn = new dagre.graphlib.Graph();

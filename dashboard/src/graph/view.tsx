@@ -16,7 +16,13 @@ export function GraphView({ commands, picked, pick }: { commands: readonly Comma
   const graph = useMemo(() => graphOf(commands), [commands]);
   const shape = JSON.stringify([graph.nodes.map((one) => [one.id, one.ids.length]), graph.edges]);
   const drawn = useMemo(() => (graph.nodes.length <= MOST ? picture(graph) : null), [shape]);
-  if (!commands.length) return <Empty title="No command yet" />;
+  if (!commands.length) {
+    return (
+      <Empty title="No commands">
+        <p>A node shows here for each step, timer and signal as soon as the code asks for it.</p>
+      </Empty>
+    );
+  }
   if (!drawn) {
     return (
       <Empty title="Too many different steps for a picture">
@@ -71,6 +77,7 @@ function Box({ node, x, y, width, picked, pick }: BoxProps) {
       style={{ left: `${x}px`, top: `${y}px`, width: `${width}px`, height: `${HEIGHT}px` }}
       aria-pressed={picked}
       title={node.id}
+      data-id={node.ids[0]}
       onClick={() => pick(node.ids[0] ?? node.id)}
     >
       <span class="sign" aria-hidden="true">

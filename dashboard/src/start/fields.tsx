@@ -23,7 +23,7 @@ export function SchemaField(props: FieldProps) {
   const schema = resolved(props.schema, root);
   const [orNull, inner] = nullable(schema, root);
   const field = fieldOf(inner, root);
-  if (field.kind === "object") return <ObjectField {...props} schema={inner} properties={field.properties} />;
+  if (field.kind === "object") return <ObjectField {...props} schema={inner} properties={field.properties} orNull={orNull} />;
   if (field.kind === "list") return <List {...props} schema={inner} items={field.items} />;
   if (field.kind === "either") return <Either {...props} schema={inner} options={field.options} />;
   if (field.kind === "json") return <RawJson {...props} schema={inner} />;
@@ -105,10 +105,19 @@ function Control({ field, id, described, invalid, required, name, value, empty, 
   if (field.kind === "text" && field.long) {
     return <textarea {...shared} rows={4} value={text} onInput={(event) => typed(event.currentTarget.value)} />;
   }
+  // The browser's own calendar, unless there is something in it that it could not show.
+  if (field.kind === "text" && field.format === "date" && /^(\d{4}-\d\d-\d\d)?$/.test(text)) {
+    return <input {...shared} type="date" value={text} onInput={(event) => typed(event.currentTarget.value)} />;
+  }
   const numeric = field.kind === "number" || field.kind === "decimal";
   return (
     <input {...shared} value={text} spellcheck={false} inputMode={numeric ? "decimal" : "text"} onInput={(event) => typed(event.currentTarget.value)} />
   );
+}
+
+/** A first value in the place of none, whatever stands for none. */
+function filledIn({ default: _none, ...schema }: Schema, root: Schema): Json {
+  return initial(schema, root) ?? {};
 }
 
 /** A number where the text is one; else the text itself, which the check then finds fault with. */
@@ -120,8 +129,9 @@ function fromText(field: Field, text: string): Json {
   return exact && !/[.eE]$|\.0*$/.test(text) ? value : text;
 }
 
-function ObjectField(props: FieldProps & { properties: [string, Schema, boolean][] }) {
-  const { name, path, schema, root, required, value, errors, change, properties } = props;
+function ObjectField(props: FieldProps & { properties: [string, Schema, boolean][]; orNull: boolean }) {
+  const { name, path, schema, root, required, value, errors, change, properties, orNull } = props;
+  const absent = (!required && value === undefined) || (orNull && (value ?? null) === null);
   const held = typeof value === "object" && value !== null && !Array.isArray(value) ? value : {};
   const fields = properties.map(([key, one, needed]) => (
     <SchemaField
@@ -146,16 +156,16 @@ function ObjectField(props: FieldProps & { properties: [string, Schema, boolean]
         {titleOf(schema, name)}
         {!required && <span class="dim"> optional</span>}
       </legend>
-      {!required && value === undefined ? (
-        <button type="button" class="quiet" onClick={() => change(initial(schema, root) ?? {})}>
-          Fill in
+      {absent ? (
+        <button type="button" onClick={() => change(filledIn(schema, root))}>
+          Fill in<span class="unseen"> {titleOf(schema, name)}</span>
         </button>
       ) : (
         fields
       )}
-      {!required && value !== undefined && (
-        <button type="button" class="quiet" onClick={() => change(undefined)}>
-          Leave out
+      {(!required || orNull) && !absent && (
+        <button type="button" class="quiet" onClick={() => change(orNull ? null : undefined)}>
+          Leave out<span class="unseen"> {titleOf(schema, name)}</span>
         </button>
       )}
     </fieldset>

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 
 import { start } from "../api/client";
 import type { Problem } from "../api/problem";
-import type { FieldError, Json, Workflow } from "../api/types";
+import type { Execution, FieldError, Workflow } from "../api/types";
 import { go, href } from "../lib/router";
 import { problemFrom, ProblemNote } from "../parts/note";
 import { draftOf, faultsOf, toggled, writtenIn, type Draft } from "./draft";
@@ -13,14 +13,14 @@ import { Identity, type Named } from "./identity";
 
 interface Props {
   workflow: Workflow;
-  /** An input to begin with; undefined begins with the schema's defaults. */
-  given: Json | undefined;
+  /** The one whose input and labels it begins with; without it, the schema's defaults. */
+  given: Execution | null;
 }
 
 export function StartForm({ workflow, given }: Props) {
   const schema = workflow.input_schema;
-  const [draft, setDraft] = useState<Draft>(() => draftOf(schema, given));
-  const [named, setNamed] = useState<Named>({ id: "", labels: [] });
+  const [draft, setDraft] = useState<Draft>(() => draftOf(schema, given?.input));
+  const [named, setNamed] = useState<Named>(() => ({ id: "", labels: Object.entries(given?.labels ?? {}) }));
   const [told, setTold] = useState<FieldError[]>([]);
   const [problem, setProblem] = useState<Problem | null>(null);
   const [busy, setBusy] = useState(false);

@@ -1,7 +1,7 @@
 /** Starting an execution: choose a workflow, fill in its input; also an input of an execution that was. */
 
 import { listWorkflows, readExecution } from "../api/client";
-import type { Json, Workflow } from "../api/types";
+import type { Execution, Workflow } from "../api/types";
 import { usePoll } from "../lib/poll";
 import { go, href, place } from "../lib/router";
 import { Empty, Loading, ProblemNote } from "../parts/note";
@@ -12,7 +12,7 @@ export function StartPage({ workflow }: { workflow: string }) {
   const from = place.value.query.get("from") ?? "";
   const past = usePoll(
     `from ${from}`,
-    async (signal) => (from ? { input: (await readExecution(from, signal)).input } : null),
+    (signal) => (from ? readExecution(from, signal) : Promise.resolve(null)),
     () => null,
   );
   const list = workflows.value?.workflows;
@@ -44,7 +44,7 @@ export function StartPage({ workflow }: { workflow: string }) {
 interface PreparedProps {
   workflow: Workflow;
   from: string;
-  past: { input: Json } | null;
+  past: Execution | null;
   failed: boolean;
 }
 
@@ -54,10 +54,11 @@ function Prepared({ workflow, from, past, failed }: PreparedProps) {
     <>
       {from && (
         <p class="dim">
-          With the input of <a href={href(["executions", from])}>{from}</a>, as it is or changed. It becomes an execution of its own.
+          With the input and labels of <a href={href(["executions", from])}>{from}</a>, as they are or changed. It becomes an
+          execution of its own.
         </p>
       )}
-      <StartForm key={`${workflow.name} ${from}`} workflow={workflow} given={past?.input} />
+      <StartForm key={`${workflow.name} ${from}`} workflow={workflow} given={past} />
     </>
   );
 }

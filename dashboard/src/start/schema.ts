@@ -89,6 +89,7 @@ export function initial(schema: Schema, root: Schema, depth = 0): Json | undefin
   const found = resolved(schema, root);
   if ("default" in found) return structuredClone(found["default"]) as Json;
   if (depth > 6) return undefined;
+  if (nullable(found, root)[0]) return null;
   const field = fieldOf(found, root);
   switch (field.kind) {
     case "object": {
@@ -114,6 +115,15 @@ export function initial(schema: Schema, root: Schema, depth = 0): Json | undefin
 
 export const titleOf = (schema: Schema, name: string): string => name || String(schema["title"] ?? "value");
 
+const FORMATS: Record<string, string> = {
+  date: "a day, as 2026-11-26",
+  "date-time": "a time with its zone, as 2026-11-26T18:30:00Z",
+  time: "a time of day, as 18:30:00",
+  duration: "a span of time, as PT90S or P3D",
+  email: "an e-mail address",
+  uri: "an address, as https://example.com",
+};
+
 /** A field's rules in words, for its hint. */
 export function rulesOf(schema: Schema): string {
   const told: string[] = [];
@@ -121,7 +131,7 @@ export function rulesOf(schema: Schema): string {
     if (schema[name] !== undefined) told.push(text(schema[name] as Json));
   };
   add("description", (value) => String(value));
-  add("format", (value) => String(value));
+  add("format", (value) => FORMATS[String(value)] ?? String(value));
   add("minimum", (value) => `at least ${value}`);
   add("exclusiveMinimum", (value) => `more than ${value}`);
   add("maximum", (value) => `at most ${value}`);

@@ -133,12 +133,14 @@ function Tools({ range, whole, zoomed: isZoomed, show, fit }: ToolsProps) {
           ["b-attempt o-succeeded", "succeeded"],
           ["b-attempt o-failed", "failed"],
           ["b-attempt o-running", "running"],
-          ["b-pause", "paused"],
+          ["b-attempt o-interrupted", "cut off"],
+          ["b-queued thin", "waits for a worker"],
+          ["b-pause thin", "waits to be retried"],
           ["b-timer", "timer, signal"],
-        ].map(([look, words]) => (
+        ].map(([look = "", words]) => (
           <li key={words}>
             <svg width="18" height="10" aria-hidden="true">
-              <rect class={`bar ${look}`} y={look === "b-pause" ? 3 : 0} width="18" height={look === "b-pause" ? 4 : 10} rx="2" />
+              <rect class={`bar ${look}`} y={look.endsWith("thin") ? 3 : 0} width="18" height={look.endsWith("thin") ? 4 : 10} rx="2" />
             </svg>
             {words}
           </li>
@@ -173,7 +175,7 @@ function Axis({ marks, range, width, names, origin }: AxisProps) {
       <span class="t-origin dim">since its start</span>
       <svg width={width} height="22" style={{ marginLeft: `${names}px` }}>
         {marks.map((at) => (
-          <text key={at} x={place(at, range, width)} y="15" text-anchor={place(at, range, width) < 20 ? "start" : "middle"}>
+          <text key={at} x={place(at, range, width)} y="15" text-anchor={anchorOf(place(at, range, width), width)}>
             <title>{exactly(at)}</title>
             {tickLabel(at - origin, apart)}
           </text>
@@ -182,6 +184,9 @@ function Axis({ marks, range, width, names, origin }: AxisProps) {
     </div>
   );
 }
+
+/** A label at either end stands inside. */
+const anchorOf = (x: number, width: number): string => (x < 20 ? "start" : x > width - 24 ? "end" : "middle");
 
 interface LinesProps {
   marks: number[];
