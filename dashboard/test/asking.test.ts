@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { ask, askAgain } from "../src/api/request";
 import { again, type Held } from "../src/execution/again";
 import { waitedFor } from "../src/execution/waiting";
-import { draftOf, faultsOf, spelledOut, toggled, writtenIn } from "../src/start/draft";
+import { draftOf, faultsOf, placesOf, spelledOut, toggled, writtenIn } from "../src/start/draft";
 import type { Schema } from "../src/start/schema";
 import { command, execution } from "./making";
 
@@ -105,6 +105,19 @@ describe("a value that is being written", () => {
     expect(faultsOf(text('{"approved": "perhaps", "where": {"city": "x"}}'), schema).map((one) => one.field)).toEqual(["approved", "by"]);
     expect(faultsOf(text('{"approved": true, "by": "ann", "where": {"city": "x"}}'), schema)).toEqual([]);
     expect([faultsOf(text("{"), schema), writtenIn(text("{"))]).toEqual([[], null]);
+  });
+
+  test("every fault that is found has a place in the form, and what no field can show has none", () => {
+    const one: Schema = { oneOf: [{ type: "object", properties: { iban: { type: "string" } }, required: ["iban"] }, { type: "integer" }] };
+    const root: Schema = { ...schema, properties: { ...(schema["properties"] as Schema), pay: one }, required: ["by", "pay"] };
+    const value = { where: {}, tags: ["a", 1], pay: {} };
+    const places = new Set(placesOf(value, root, root));
+    const faults = faultsOf({ value, text: null }, root).map((fault) => fault.field);
+    expect(faults).toEqual(["by", "where.city", "tags[1]", "pay.iban"]);
+    expect(faults.filter((fault) => !places.has(fault))).toEqual([]);
+    expect(["pay.transfer.iban", "tags[2]", "where.street"].filter((path) => places.has(path))).toEqual([]);
+    const deep: Schema = { $defs: { N: { anyOf: [{ $ref: "#/$defs/N" }, { type: "null" }] } }, $ref: "#/$defs/N" };
+    expect(placesOf({}, deep, deep).length).toBeLessThan(20);
   });
 
   test("both ways say the same; text that is no JSON yet loses nothing", () => {

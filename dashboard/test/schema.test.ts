@@ -55,6 +55,7 @@ describe("fields of a schema", () => {
 
   test("a form begins with defaults and places for what must be there", () => {
     expect(initial(ORDER, ORDER)).toEqual({ lines: [{}], note: null, urgent: true });
+    expect(initial({ oneOf: [{ type: "object", properties: { kind: { const: "card", default: "card" } } }] }, ORDER)).toEqual({ kind: "card" });
     // What must be there and may be null begins as null, also where it would have fields.
     expect(initial({ anyOf: [{ $ref: "#/$defs/Line" }, { type: "null" }] }, ORDER)).toBe(null);
     const deep: Schema = { $defs: { N: { type: "object", properties: { n: { $ref: "#/$defs/N" } }, required: ["n"] } }, $ref: "#/$defs/N" };

@@ -98,13 +98,19 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     watched: list[Watched] = []
 
     def open_(
-        site: Site, address: str = "", width: int = 1280, height: int = 800, dark: bool = False, behaves: bool = True
+        site: Site,
+        address: str = "",
+        width: int = 1280,
+        height: int = 800,
+        dark: bool = False,
+        behaves: bool = True,
+        zone: str = "UTC",
     ) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if dark else "light",
             accept_downloads=True,
-            timezone_id="UTC",
+            timezone_id=zone,
         )
         context.set_default_timeout(15_000)
         contexts.append(context)

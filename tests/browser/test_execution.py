@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,6 +66,35 @@ def test_attempts_pauses_and_timers_are_bars_of_their_own_and_steps_side_by_side
     assert there["x"] < here["x"] + here["width"]
 
 
+def test_waits_and_retries_show_while_they_last(site: Site, open_page: Callable[..., Page]) -> None:
+    site.start("patient", 600, "waits")
+    site.start("restless", 600, "retries")
+    page = open_page(site, "#/executions/waits")
+    expect(page.get_by_role("button", name="OPEN timer")).to_be_visible()
+    (id,) = (one["id"] for one in site.show("waits")["commands"] if one["name"] == "timer")
+    timer = page.locator(f'svg[data-id="{id}"]')
+    expect(timer.locator("rect.b-timer.live")).to_be_visible()
+    expect(timer.get_by_text(re.compile(r"until \d"))).to_be_visible()
+    under_way = page.locator(".execution-head .facts div", has_text="Under way")
+    expect(under_way).to_contain_text("timer")
+
+    page.goto(f"{site.url}/#/executions/retries")
+    row = page.locator('svg[data-id="refused"]')
+    expect(row.locator("rect.b-attempt.o-failed")).to_be_visible()
+    expect(row.locator("rect.b-pause.live")).to_be_visible()
+    expect(row.get_by_text(re.compile(r"until \d"))).to_be_visible()
+    expect(under_way).to_contain_text("refused, retrying")
+    told = row.locator("text").text_content()
+    expect(row.locator("text")).not_to_have_text(told or "")  # it grows by itself
+    page.get_by_role("button", name="RETRYING refused").click()
+    details = page.get_by_role("complementary")
+    expect(details).to_contain_text("Tried again")
+    expect(details).to_contain_text("next one after 10 min")
+    page.keyboard.press("Escape")
+    expect(details).to_have_count(0)
+    expect(page.get_by_role("button", name="RETRYING refused")).to_be_focused()
+
+
 def test_the_history_is_a_table_that_can_be_downloaded(
     site: Site, open_page: Callable[..., Page], tmp_path: Path
 ) -> None:
@@ -113,28 +143,29 @@ def test_dragging_over_the_bars_zooms(site: Site, open_page: Callable[..., Page]
 
 
 def test_thousands_of_commands_are_drawn_as_few_and_scroll_smoothly(site: Site, open_page: Callable[..., Page]) -> None:
-    site.start("fan-out", 3000, "wide")
+    site.start("fan-out", 5000, "wide")
     site.ends("wide", "SUCCEEDED", 60)
     page = open_page(site, "#/executions/wide")
-    expect(page.get_by_role("button", name="SUCCEEDED one", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="SUCCEEDED one").first).to_be_visible()
     assert page.locator(".t-row").count() < 80
-    slowest = page.get_by_role("region", name="Commands by time").evaluate(
+    # The median, since a busy machine takes the browser's turn now and then: 17 ms on an idle one.
+    usual = page.get_by_role("region", name="Commands by time").evaluate(
         """async box => {
-            let slowest = 0, last = performance.now();
-            for (let at = 0; at < 40; at++) {
-                box.scrollTop = at * 1900;
+            const frames = [];
+            for (let at = 0, last = performance.now(); at < 61; at++) {
+                box.scrollTop = at * 2100;
                 await new Promise(requestAnimationFrame);
-                slowest = Math.max(slowest, performance.now() - last);
+                frames.push(performance.now() - last);
                 last = performance.now();
             }
-            return slowest;
+            return frames.sort((a, b) => a - b)[30];
         }"""
     )
-    assert slowest < 500, f"a frame took {slowest:.0f} ms"
+    assert usual < 100, f"the usual frame took {usual:.0f} ms"
     page.get_by_role("link", name="Graph").click()
-    expect(page.get_by_role("button", name="one ×3000")).to_be_visible()
+    expect(page.get_by_role("button", name="one ×5000")).to_be_visible()
     page.get_by_role("link", name="History").click()
-    expect(page.get_by_text("6,002 events")).to_be_visible()
+    expect(page.get_by_text("10,002 events")).to_be_visible()
 
 
 def test_the_graph_shows_what_led_to_what(site: Site, open_page: Callable[..., Page]) -> None:

@@ -21,6 +21,13 @@ def test_new_executions_and_changes_come_by_themselves(site: Site, open_page: Ca
     expect(row).to_contain_text("slowly")
     expect(row).to_contain_text("team:ops")
     expect(row).to_contain_text("SUCCEEDED")
+    for name in ("Status", "Execution", "Workflow", "Step", "Started", "Duration", "Labels"):
+        expect(page.get_by_role("columnheader", name=name)).to_be_visible()
+    shown = site.show("watched")
+    cells = row.get_by_role("cell")
+    expect(cells.nth(2)).to_have_text("slow")
+    expect(cells.nth(4)).to_have_text(shown["created_at"][11:19])
+    expect(cells.nth(5)).to_have_text(re.compile(r"\d\.\d\d s"))
 
 
 def test_filters_are_in_the_address_and_come_back_from_it(site: Site, open_page: Callable[..., Page]) -> None:
@@ -62,6 +69,40 @@ def test_filters_are_in_the_address_and_come_back_from_it(site: Site, open_page:
     expect(rows).to_have_count(3)
     page.goto(f"{site.url}/#/executions?until=2020-01-01T00:00:00Z")
     expect(page.get_by_text("No execution matches these filters")).to_be_visible()
+
+
+def test_times_are_written_in_the_zone_that_they_are_shown_in(site: Site, open_page: Callable[..., Page]) -> None:
+    site.start("echo", 1, "now")
+    page = open_page(site, "#/executions?since=2026-01-15T06:30:00.000Z", zone="Asia/Tokyo")
+    start = page.get_by_role("textbox", name="From")
+    expect(start).to_have_value("2026-01-15T15:30")
+    zone = page.get_by_role("button", name="Times:")
+    expect(zone).to_contain_text("Local")
+    zone.click()
+    expect(zone).to_contain_text("UTC")
+    expect(start).to_have_value("2026-01-15T06:30")
+    page.get_by_role("textbox", name="Until").fill("2026-01-15T07:00")
+    expect(page).to_have_url(re.compile("until=2026-01-15T07%3A00%3A00.000Z"))
+    page.reload()
+    expect(page.get_by_role("textbox", name="Until")).to_have_value("2026-01-15T07:00")
+
+
+def test_a_label_is_typed_as_a_filter_and_taken_away_again(site: Site, open_page: Callable[..., Page]) -> None:
+    site.start("echo", 1, "echo-1", {"team": "a", "region": "eu"})
+    site.start("echo", 2, "echo-2", {"team": "a"})
+    page = open_page(site)
+    rows = page.locator(".rows [role=row]")
+    expect(rows).to_have_count(2)
+    box = page.get_by_role("textbox", name="Label")
+    for label, count in {"team:a": 2, "region:eu": 1}.items():
+        box.fill(label)
+        box.press("Enter")
+        expect(page.get_by_role("button", name=f"Remove label {label}")).to_be_visible()
+        expect(rows).to_have_count(count)
+    page.get_by_role("button", name="Remove label region:eu").click()
+    expect(rows).to_have_count(2)
+    page.set_viewport_size({"width": 400, "height": 800})
+    expect(page.get_by_role("button", name="region:eu")).to_be_visible()
 
 
 def test_a_list_carries_no_values(site: Site, open_page: Callable[..., Page]) -> None:

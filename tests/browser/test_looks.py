@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -135,12 +136,21 @@ def test_the_outage_is_mended_with_the_keyboard_alone(seen: Site, open_page: Cal
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="seen-0000")).to_be_visible()
     expect(page.get_by_role("main")).to_be_focused()
-    tab_to("render")
+    tab_to("collect_")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("complementary")).to_be_visible()
+    details = page.get_by_role("complementary")
+    expect(details).to_contain_text("the PDF service does not answer")
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("complementary")).to_contain_text("700", use_inner_text=True)
+    expect(details).to_contain_text("700", use_inner_text=True)
+    # The next stop is in the details, however many rows there are; Escape leads back.
+    page.keyboard.press("Tab")
+    expect(details.get_by_role("button", name="Close the details")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(details).to_have_count(0)
+    expect(page.get_by_role("button", name=re.compile("collect_")).last).to_be_focused()
     seen.back("pdf")
     page.get_by_role("main").focus()
     tab_to("Resume")

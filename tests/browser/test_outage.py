@@ -45,6 +45,19 @@ def test_from_failed_to_succeeded_by_clicking(site: Site, open_page: Callable[..
     expect(page.get_by_role("group", name="Result as JSON")).to_contain_text("statement of 500 sent to night-0000")
 
 
+def test_a_failure_of_the_workflows_own_code_says_so_and_what_a_resume_takes(
+    site: Site, open_page: Callable[..., Page]
+) -> None:
+    site.start("broken", "no such rate", "own")
+    site.ends("own", "FAILED")
+    page = open_page(site)
+    expect(page.get_by_role("row", name="own")).to_contain_text("workflow code ValueError")
+    page.get_by_role("link", name="own").click()
+    why = page.get_by_role("region", name="Why it failed")
+    expect(why).to_contain_text("Failed in the workflow’s own code: ValueError: no such rate")
+    expect(page.get_by_text("mend and deploy it first")).to_be_visible()
+
+
 def test_a_resume_that_comes_too_late_says_so_where_it_was_pressed(site: Site, open_page: Callable[..., Page]) -> None:
     site.failed(1, "late")
     page = open_page(site, "#/executions/late-0000")

@@ -95,3 +95,59 @@ def test_an_id_that_is_taken_leads_to_its_execution(site: Site, open_page: Calla
     expect(page.get_by_role("alert")).to_contain_text("The id is taken.")
     page.get_by_role("link", name="See that execution").click()
     expect(page.get_by_role("heading", name="taken")).to_be_visible()
+
+
+def test_nested_listed_chosen_optional_dated_and_alternative_inputs_have_fields(
+    site: Site, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(site, "#/start/booking")
+    expect(page.get_by_label("arrival")).to_have_attribute("type", "date")
+    page.get_by_label("arrival").fill("2026-12-24")
+    page.get_by_label("paid_at").fill("2026-11-26T18:30:00Z")
+    page.get_by_role("button", name="Add to rooms").click()
+    first, second = (page.get_by_role("group", name=f"rooms {number}") for number in (1, 2))
+    first.get_by_label("beds").fill("2")
+    second.get_by_label("beds").fill("1")
+    second.get_by_label("board").select_option("half")
+    payment = page.get_by_role("group", name="payment")
+    payment.get_by_label("Kind").select_option("Transfer")
+    payment.get_by_label("iban").fill("DE02")
+    # An optional model has no fields before they are asked for, and none again when it is left out.
+    contact = page.get_by_role("group", name="contact")
+    expect(contact.get_by_label("name")).to_have_count(0)
+    contact.get_by_role("button", name="Fill in contact").click()
+    contact.get_by_label("name").fill("ann")
+    contact.get_by_label("born").fill("1990-02-03")
+    agent = page.get_by_role("group", name="agent")
+    agent.get_by_role("button", name="Fill in agent").click()
+    agent.get_by_role("button", name="Leave out agent").click()
+    reference = page.get_by_role("group", name="reference")
+    reference.get_by_label("Kind").select_option("string")
+    reference.get_by_label("reference").fill("a-1")
+    page.get_by_label("Execution id").fill("booked")
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.get_by_role("heading", name="booked")).to_be_visible()
+    assert site.show("booked")["input"] == {
+        "arrival": "2026-12-24",
+        "paid_at": "2026-11-26T18:30:00Z",
+        "rooms": [{"beds": 2, "board": "none"}, {"beds": 1, "board": "half"}],
+        "payment": {"method": "transfer", "iban": "DE02"},
+        "contact": {"name": "ann", "born": "1990-02-03"},
+        "agent": None,
+        "reference": "a-1",
+    }
+
+
+def test_what_is_wrong_and_has_no_field_of_its_own_is_said_at_the_button(
+    site: Site, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(site, "#/start/booking")
+    page.get_by_role("button", name="Edit as JSON").click()
+    booking = '{"arrival": "2026-12-24", "rooms": [{"beds": 1}], "agent": null, "reference": 1, "payment": %s}'
+    page.get_by_label("Input as JSON").fill(booking % '{"method": "card", "number": "1234"}')
+    page.get_by_role("button", name="Edit as form").click()
+    page.get_by_role("group", name="payment").get_by_label("method").select_option("–")
+    page.get_by_role("button", name="Start", exact=True).click()
+    # The schema leaves it out; only the server knows that it tells which of two types is meant.
+    expect(page.get_by_text("discriminator")).to_be_visible()
+    expect(page.get_by_role("heading", name="Start an execution")).to_be_visible()

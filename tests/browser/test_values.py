@@ -48,7 +48,8 @@ def test_large_input_and_result_are_loaded_one_by_one_and_the_whole_execution_do
 ) -> None:
     site.start("echo", ["y" * LARGE, "ü"], "both")
     site.ends("both", "SUCCEEDED")
-    page = open_page(site, "#/executions/both?view=values")
+    page = open_page(site, "#/executions/both")
+    page.locator(".execution-head").get_by_role("link", name="300.0 KB").first.click()
     page.get_by_role("button", name="Load input").click()
     expect(page.get_by_role("group", name="Input as JSON")).to_contain_text("yyyy")
     expect(page.get_by_role("button", name="Load result")).to_be_visible()
@@ -68,6 +69,16 @@ def test_a_value_that_cannot_be_loaded_says_so_in_its_place(site: Site, open_pag
     page.unroute("**/v1/executions/away?command=*")
     output.get_by_role("button", name="Load output").click()
     expect(page.get_by_role("group", name="Output as JSON")).to_be_visible()
+
+
+def test_the_header_tells_input_and_result_and_leads_to_all_of_them(site: Site, open_page: Callable[..., Page]) -> None:
+    site.start("statement", {"customer": "ann"}, "brief")
+    site.ends("brief", "SUCCEEDED")
+    page = open_page(site, "#/executions/brief")
+    head = page.locator(".execution-head")
+    expect(head.locator("div", has_text="Result")).to_contain_text('"statement of 500 sent to ann"')
+    head.get_by_role("link", name='{"customer":"ann"').click()
+    expect(page.get_by_role("group", name="Input as JSON")).to_contain_text('"quarter": "Q1"')
 
 
 def test_values_are_copied(site: Site, open_page: Callable[..., Page]) -> None:
@@ -98,7 +109,8 @@ def test_a_step_tells_its_times_pool_and_idempotency_key(site: Site, open_page: 
 
 
 def test_running_again_begins_with_the_same_input(site: Site, open_page: Callable[..., Page]) -> None:
-    site.start("statement", {"customer": "bob", "quarter": "Q3", "copies": ["a@b.c"]}, "first")
+    input = {"customer": "bob", "quarter": "Q3", "copies": ["a@b.c"]}
+    site.start("statement", input, "first", {"team": "billing"})
     site.ends("first", "SUCCEEDED")
     page = open_page(site, "#/executions/first")
     page.get_by_role("link", name="Run again…").click()
@@ -108,8 +120,9 @@ def test_running_again_begins_with_the_same_input(site: Site, open_page: Callabl
     page.get_by_label("Execution id").fill("second")
     page.get_by_role("button", name="Start", exact=True).click()
     expect(page.get_by_role("heading", name="second")).to_be_visible()
-    expected = {**site.show("first")["input"], "customer": "carol"}
-    assert site.show("second")["input"] == expected
+    second = site.show("second")
+    assert second["input"] == {**site.show("first")["input"], "customer": "carol"}
+    assert second["labels"] == {"team": "billing"}
 
 
 def test_running_again_takes_a_large_input_whole(site: Site, open_page: Callable[..., Page]) -> None:

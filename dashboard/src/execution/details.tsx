@@ -25,7 +25,7 @@ export function Details({ command, earlier, execution, close }: Props) {
   }, []);
   const tries = command.kind === "step" ? allTries(command, earlier) : [];
   return (
-    <aside class="details" aria-label={`Details of ${nameOf(command)}`} onKeyDown={(event) => event.key === "Escape" && close()}>
+    <aside class="details" aria-label={`Details of ${nameOf(command)}`}>
       <header>
         <h2 ref={heading}>{nameOf(command)}</h2>
         <Status status={command.status} />

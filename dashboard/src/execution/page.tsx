@@ -96,15 +96,20 @@ function Content({ one, view, earlier, events, error, loaded }: ContentProps) {
     if (error) return <ProblemNote problem={error} />;
     return loaded ? <HistoryTable events={events} id={one.execution_id} began={one.created_at} /> : <Loading what="the history" />;
   }
+  const close = (): void => {
+    if (!chosen) return;
+    pick(chosen.id);
+    focusOn(chosen.id);
+  };
   return (
-    <div class={`split${chosen ? " open" : ""}`}>
+    <div class={`split${chosen ? " open" : ""}`} onKeyDown={(event) => event.key === "Escape" && close()}>
       {view === "graph" ? (
         <GraphView commands={one.commands} picked={picked()} pick={pick} />
       ) : (
         <LiveTimeline one={one} earlier={earlier} events={events} picked={picked()} pick={pick} />
       )}
       {chosen && (
-        <Details key={chosen.id} command={chosen} earlier={earlier} execution={one} close={() => (pick(chosen.id), focusOn(chosen.id))} />
+        <Details key={chosen.id} command={chosen} earlier={earlier} execution={one} close={close} />
       )}
     </div>
   );

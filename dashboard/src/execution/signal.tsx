@@ -103,7 +103,7 @@ function Payload({ schema, draft, change, problem, touched }: PayloadProps) {
       ) : (
         <JsonField label="Payload (JSON)" text={draft.text ?? ""} rows={6} change={(text) => change({ ...draft, text })} />
       )}
-      <Faults draft={whole} errors={errors} whole="payload" calm={!refused.length} />
+      <Faults schema={schema} draft={whole} errors={errors} whole="payload" calm={!refused.length} />
       {!refused.length && <ProblemNote problem={problem} />}
       {schema && (
         <details class="schema">

@@ -41,6 +41,26 @@ export function spelledOut(value: Json | undefined, schema: Schema, root: Schema
   return spelled;
 }
 
+/** The paths that have a field, list or group of their own in the form, where what is wrong with them is said. */
+export function placesOf(value: Json | undefined, schema: Schema, root: Schema, path = "", depth = 0): string[] {
+  const [, inner] = nullable(resolved(schema, root), root);
+  const field = fieldOf(inner, root);
+  if (depth > 8) return [path];
+  if (field.kind === "either") return field.options.flatMap((one) => placesOf(value, one, root, path, depth + 1));
+  if (field.kind === "list") {
+    const held = Array.isArray(value) ? value : [];
+    return [path, ...held.flatMap((one, index) => placesOf(one, field.items, root, `${path}[${index}]`, depth + 1))];
+  }
+  if (field.kind !== "object" || typeof value !== "object" || value === null || Array.isArray(value)) return [path];
+  return [
+    path,
+    ...field.properties.flatMap(([name, one]) => {
+      const held = Object.hasOwn(value, name) ? value[name] : undefined;
+      return placesOf(held, one, root, path ? `${path}.${name}` : name, depth + 1);
+    }),
+  ];
+}
+
 /** What it says, or null where its text is no JSON. */
 export function writtenIn(draft: Draft): { value: Json | undefined } | null {
   if (draft.text === null) return { value: draft.value };

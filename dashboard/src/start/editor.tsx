@@ -2,9 +2,9 @@
 
 import type { FieldError } from "../api/types";
 import { JsonField } from "../parts/jsonfield";
-import { toggled, writtenIn, type Draft } from "./draft";
+import { placesOf, toggled, writtenIn, type Draft } from "./draft";
 import { SchemaField } from "./fields";
-import type { Schema } from "./schema";
+import { fieldOf, type Schema } from "./schema";
 
 interface Props {
   /** What it is, as the heading says. */
@@ -37,6 +37,8 @@ export function Editor({ name, textLabel, schema, draft, errors, rows, change, t
 }
 
 interface FaultsProps {
+  /** Without a schema there is no form, and so no place in it. */
+  schema: Schema | null;
   draft: Draft;
   errors: readonly FieldError[];
   /** What the whole value is called. */
@@ -46,8 +48,11 @@ interface FaultsProps {
 }
 
 /** What is wrong and has no field of its own to say so at. */
-export function Faults({ draft, errors, whole, calm }: FaultsProps) {
-  const told = draft.text !== null ? errors : errors.filter((one) => one.field === "");
+export function Faults({ schema, draft, errors, whole, calm }: FaultsProps) {
+  const places = new Set(schema && draft.text === null ? placesOf(draft.value, schema, schema) : []);
+  // A whole that is an object has no field of its own.
+  if (schema && fieldOf(schema, schema).kind === "object") places.delete("");
+  const told = errors.filter((one) => !places.has(one.field) && !/^(execution_id|labels)/.test(one.field));
   if (!told.length) return null;
   return (
     <ul class="field-errors" role={calm ? undefined : "alert"} aria-live={calm ? "polite" : undefined}>

@@ -115,6 +115,17 @@ function Control({ field, id, described, invalid, required, name, value, empty, 
   );
 }
 
+/** What is wrong with something that has no control of its own. */
+export const Mine = ({ errors }: { errors: readonly FieldError[] }) => (
+  <>
+    {errors.map((one, index) => (
+      <span class="field-error" key={index}>
+        {one.message}
+      </span>
+    ))}
+  </>
+);
+
 /** A first value in the place of none, whatever stands for none. */
 function filledIn({ default: _none, ...schema }: Schema, root: Schema): Json {
   return initial(schema, root) ?? {};
@@ -150,8 +161,9 @@ function ObjectField(props: FieldProps & { properties: [string, Schema, boolean]
     />
   ));
   if (path === "") return <>{fields}</>;
+  const mine = errors.filter((one) => one.field === path);
   return (
-    <fieldset>
+    <fieldset class={mine.length ? "wrong" : ""}>
       <legend>
         {titleOf(schema, name)}
         {!required && <span class="dim"> optional</span>}
@@ -163,6 +175,7 @@ function ObjectField(props: FieldProps & { properties: [string, Schema, boolean]
       ) : (
         fields
       )}
+      <Mine errors={mine} />
       {(!required || orNull) && !absent && (
         <button type="button" class="quiet" onClick={() => change(orNull ? null : undefined)}>
           Leave out<span class="unseen"> {titleOf(schema, name)}</span>

@@ -64,7 +64,7 @@ export function StartForm({ workflow, given }: Props) {
         toggle={() => (setDraft(toggled(draft, schema)), setTold([]))}
       />
       <Identity named={named} change={setNamed} errors={told} />
-      <Faults draft={draft} errors={told} whole="input" />
+      <Faults schema={schema} draft={draft} errors={told} whole="input" />
       {problem && <Refused problem={problem} id={named.id} placed={told.length > 0} />}
       <button type="submit" class="main" disabled={busy}>
         Start

@@ -6,7 +6,7 @@ import type { Json } from "../api/types";
 import { pretty } from "../lib/json";
 import { parsed } from "../parts/jsonfield";
 import { wrong } from "./check";
-import { Labelled, SchemaField, type FieldProps } from "./fields";
+import { Labelled, Mine, SchemaField, type FieldProps } from "./fields";
 import { initial, resolved, titleOf, type Schema } from "./schema";
 
 export function List(props: FieldProps & { items: Schema }) {
@@ -44,11 +44,7 @@ export function List(props: FieldProps & { items: Schema }) {
           </button>
         </div>
       ))}
-      {mine.map((one, index) => (
-        <span class="field-error" key={index}>
-          {one.message}
-        </span>
-      ))}
+      <Mine errors={mine} />
       <button type="button" onClick={() => change([...held, initial(items, root) ?? null])}>
         Add to {title}
       </button>
@@ -63,7 +59,7 @@ export function Either(props: FieldProps & { options: Schema[] }) {
   const [picked, setPicked] = useState(Math.max(0, fitting));
   const chosen = options[picked] ?? options[0] ?? {};
   return (
-    <fieldset>
+    <fieldset class="either">
       <legend>{titleOf(schema, name)}</legend>
       <label>
         Kind

@@ -104,6 +104,8 @@ export function initial(schema: Schema, root: Schema, depth = 0): Json | undefin
       const least = Math.min(Number(found["minItems"] ?? 0), 5);
       return Array.from({ length: least }, () => initial(field.items, root, depth + 1) ?? null);
     }
+    case "either":
+      return initial(field.options[0] ?? {}, root, depth + 1);
     case "boolean":
       return false;
     case "choice":

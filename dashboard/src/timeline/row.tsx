@@ -9,6 +9,8 @@ import type { Bar, Row } from "./layout";
 
 export const ROW = 26;
 const BAR = 14;
+/** Pixels that a letter takes, about. */
+const LETTER = 6.5;
 
 interface Props {
   row: Row;
@@ -18,16 +20,19 @@ interface Props {
   /** Where bars that go on end by now. */
   now: number;
   picked: boolean;
+  /** Of all rows one is reached with Tab; arrow keys go on from there. */
+  stop: boolean;
   pick: (id: string) => void;
 }
 
-export const TimelineRow = memo(function TimelineRow({ row, number, range, width, now, picked, pick }: Props) {
+export const TimelineRow = memo(function TimelineRow({ row, number, range, width, now, picked, stop, pick }: Props) {
   return (
     <div class={`t-row${picked ? " picked" : ""}`} style={{ transform: `translateY(${number * ROW}px)` }}>
       <button
         type="button"
         class={`t-name s-${row.status.toLowerCase()}`}
         aria-pressed={picked}
+        tabIndex={stop ? 0 : -1}
         title={row.id}
         data-row={number}
         data-id={row.id}
@@ -59,7 +64,8 @@ function same(a: Props, b: Props): boolean {
     a.range.from === b.range.from &&
     a.range.to === b.range.to &&
     a.width === b.width &&
-    a.picked === b.picked
+    a.picked === b.picked &&
+    a.stop === b.stop
   );
 }
 
@@ -84,19 +90,21 @@ function BarShape({ bar, range, width, now }: { bar: Bar; range: Range; width: n
   );
 }
 
-/** The whole span in words: right of the bars, or before them where no room is left, or in a wait's own bar. */
+/** The whole span in words: right of the bars, or before them where no room is left, or in a wait's own stretch. */
 function Length({ row, range, width, now }: { row: Row; range: Range; width: number; now: number }) {
   if (row.from === null) return null;
   const end = row.to ?? now;
   const place = clipped(row.from, end, range, width, 3);
   if (!place) return null;
   const after = place[0] + place[1] + 6;
-  const fits = after + 60 < width;
   const words = span(end - row.from) + (row.due === null ? "" : `, until ${moment(row.due, now)}`);
-  const waits = row.bars[0]?.kind === "timer" || row.bars[0]?.kind === "signal";
+  const fits = after + LETTER * words.length < width;
+  const last = row.bars.at(-1);
+  const retries = last?.kind === "pause" && last.to === null;
+  const waits = retries ? clipped(last.from, end, range, width, 0) : row.bars[0]?.kind === "timer" || row.bars[0]?.kind === "signal" ? place : null;
   if (!fits && waits) {
     return (
-      <text class="t-note" x={place[0] + 8} y={ROW / 2 + 4}>
+      <text class={retries ? "t-note over" : "t-note"} x={waits[0] + 8} y={ROW / 2 + 4}>
         {words}
       </text>
     );

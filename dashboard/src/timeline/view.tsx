@@ -43,6 +43,8 @@ export function TimelineView({ rows, whole, now, live, resumes, picked, pick }: 
       </Empty>
     );
   }
+  const shown = rows.slice(visible.first, visible.end);
+  const stop = (shown.find((row) => row.id === picked) ?? shown[0])?.id;
   const middle = (range.from + range.to) / 2;
   const keys = (event: KeyboardEvent): void => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -83,12 +85,13 @@ export function TimelineView({ rows, whole, now, live, resumes, picked, pick }: 
       >
         <div class="t-rows" style={{ height: `${rows.length * ROW}px`, "--names": `${names}px` }}>
           <Lines marks={marks} resumes={resumes} range={range} width={width} names={names} rows={rows.length} />
-          {rows.slice(visible.first, visible.end).map((row, index) => (
+          {shown.map((row, index) => (
             <TimelineRow
               key={row.id}
               {...{ row, range, width, now, pick }}
               number={visible.first + index}
               picked={row.id === picked}
+              stop={row.id === stop}
             />
           ))}
           {drag.drag && (

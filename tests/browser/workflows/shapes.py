@@ -62,6 +62,17 @@ async def patient(seconds: float) -> int:
     return await one(2)
 
 
+@step(retry=Retry(max_attempts=2, initial=600.0, max_delay=600.0, backoff=1.0, jitter="none"))
+def refused(seconds: float) -> None:
+    raise ConnectionError("not now")
+
+
+@workflow("restless")
+async def restless(seconds: float) -> None:
+    """A step that fails and is to be tried again in ten minutes."""
+    await refused(seconds)
+
+
 @workflow("large")
 async def large(size: int) -> int:
     """A step with a large output."""
