@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from stepfast.errors import StartupError
+from stepfast.http.page import BUILT
 from stepfast.infra.bundle import Bundle, Source, build, digest_of
 from stepfast.infra.target import Target
 from tests.infra.conftest import PROJECT
@@ -111,6 +112,13 @@ def test_it_holds_what_runs_and_nothing_else(arm: Bundle) -> None:
     left = [path for path in arm.folder.rglob("*") if path.suffix == ".pyc" or path.name in ("RECORD", "tests")]
     assert left == []
     assert (arm.folder / "workflows/printing.py").is_file()
+
+
+def test_it_holds_the_page_as_far_as_it_is_built(arm: Bundle) -> None:
+    def files(folder: Path) -> dict[str, bytes]:
+        return {str(one.relative_to(folder)): one.read_bytes() for one in folder.rglob("*") if one.is_file()}
+
+    assert files(arm.folder / "stepfast/dashboard") == files(BUILT)
 
 
 def test_x_ray_comes_with_tracing_only(project: Path, cache: Path) -> None:
