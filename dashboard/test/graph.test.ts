@@ -53,6 +53,8 @@ describe("what led to what", () => {
       ["fetch", 2000, "FAILED"],
       ["join", 1, "SUCCEEDED"],
     ]);
+    // A press on the node opens the one that failed.
+    expect(graph.nodes.map((one) => one.lead)).toEqual(["list", "fetch#8", "join"]);
     expect(graph.edges).toEqual([
       ["list", "fetch"],
       ["fetch", "join"],

@@ -1,6 +1,6 @@
-"""stepfast on a played AWS, as `stepfast dev --cloud moto` serves it, with a key that may only read.
+"""stepfast on a played AWS, as `stepfast dev --cloud moto` serves it, with a key that may only read and one that may only run.
 
-Serves the workflows of the folder named by its argument, and prints the address and that key in one line.
+Serves the workflows of the folder named by its argument, and prints the address and these keys in one line.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ HOST = "127.0.0.1"
 
 def main(workflows: Path) -> None:
     with listen(HOST, 0) as listener, ServedCloud(discover(workflows)) as cloud:
-        _, key = ApiKeys(resources.client("dynamodb"), TABLE).create("reader", {"read"}, time.time())
+        keys = ApiKeys(resources.client("dynamodb"), TABLE)
+        told = " ".join(keys.create(scope, {scope}, time.time())[1] for scope in ("read", "run"))
         try:
-            serve(Front(cloud, None, Page()), listener, HOST, lambda url: print(f"{url} {key}", flush=True))
+            serve(Front(cloud, None, Page()), listener, HOST, lambda url: print(f"{url} {told}", flush=True))
         except KeyboardInterrupt:
             pass  # asked to end
 

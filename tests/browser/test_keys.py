@@ -61,7 +61,7 @@ def test_a_key_that_may_only_read_sees_everything_and_is_told_what_it_lacks(
 ) -> None:
     """On a played AWS, where keys have scopes: those of `stepfast dev` itself have all of them."""
     site = make_site(command=[sys.executable, CLOUD, WORKFLOWS])
-    reader = site.ready.split()[1]
+    _, reader, runner = site.ready.split()
     site.start("failing", "no luck", "scope")
     site.ends("scope", "FAILED", 60)
     page = open_page(site)
@@ -83,3 +83,14 @@ def test_a_key_that_may_only_read_sees_everything_and_is_told_what_it_lacks(
     expect(page.get_by_role("heading", name="API key needed")).to_be_visible()
     assert page.evaluate("sessionStorage.length") == 0
     assert reader not in page.url
+
+    page.get_by_label("API key").fill(runner)
+    page.get_by_role("button", name="Use this key").click()
+    for address in ("Executions", "Dead letters", "Workflows", "Start"):
+        page.get_by_role("navigation", name="Pages").get_by_role("link", name=address).click()
+        expect(alert.get_by_role("heading", name="This key lacks a scope")).to_be_visible()
+        expect(alert.locator("code")).to_have_text("read")
+        expect(page.locator("main .loading")).to_have_count(0)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.goto(f"{site.url}/#/executions/scope")
+    expect(alert.locator("code")).to_have_text("read")

@@ -29,6 +29,7 @@ ADDRESSES = {
     "#/dead-letters?workflow=echo": "Nothing has failed",
     "#/start": "Gives back what it gets.",
     "#/start/statement": "customer",
+    "#/start/booking": "arrival",
     "#/workflows": "in the last 24 hours",
     "#/workflows/statement": "Failed attempts",
     "#/workflows/statement?span=30d&bucket=hour": "by hour",

@@ -11,6 +11,8 @@ export interface Node {
   status: CommandStatus;
   /** The commands it stands for: one, or all that the same task code asked for under one name. */
   ids: string[];
+  /** The first of these with the node's status: the one to look at. */
+  lead: string;
 }
 
 export interface Graph {
@@ -29,10 +31,10 @@ export function graphOf(commands: readonly Command[], most = 60): Graph {
     const node = nodes.get(key);
     if (!node) {
       const label = gather ? (one.kind === "signal" ? `signal ${one.name}` : one.name) : inTask(one);
-      nodes.set(key, { id: key, label, kind: one.kind, status: one.status, ids: [one.id] });
+      nodes.set(key, { id: key, label, kind: one.kind, status: one.status, ids: [one.id], lead: one.id });
     } else {
       node.ids.push(one.id);
-      node.status = worse(node.status, one.status);
+      if (worse(node.status, one.status) !== node.status) [node.status, node.lead] = [one.status, one.id];
     }
   }
   const edges = new Map<string, [string, string]>();

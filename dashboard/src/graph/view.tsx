@@ -77,8 +77,8 @@ function Box({ node, x, y, width, picked, pick }: BoxProps) {
       style={{ left: `${x}px`, top: `${y}px`, width: `${width}px`, height: `${HEIGHT}px` }}
       aria-pressed={picked}
       title={node.id}
-      data-id={node.ids[0]}
-      onClick={() => pick(node.ids[0] ?? node.id)}
+      data-id={node.lead}
+      onClick={() => pick(node.lead)}
     >
       <span class="sign" aria-hidden="true">
         {signOf(node.status)}
