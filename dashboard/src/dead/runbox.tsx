@@ -44,6 +44,7 @@ export function RunBox({ refresh }: { refresh: () => void }) {
         {tally.cancelled > 0 && <li>{tally.cancelled.toLocaleString("en")} CANCELLED</li>}
         {refused.length > 0 && <li class="bad">{refused.length.toLocaleString("en")} refused</li>}
       </ul>
+      {bulk.running && <p class="dim">Keep this page open: closing it stops the resume. Other pages of it may be looked at.</p>}
       {refused[0] && <p class="say">{refused[0].refused}</p>}
       {progress.state === "failed" && <ProblemNote problem={problemFrom(progress.error)} />}
       <ProblemNote problem={polled.error} retry={polled.refresh} />
