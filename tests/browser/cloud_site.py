@@ -1,4 +1,4 @@
-"""stepfast on a played AWS, as `stepfast dev --cloud moto` serves it, with a key that may only read and one that may only run.
+"""stepfast on a played AWS, as `stepfast dev --cloud moto` serves it, with a key that may only read, and one only run.
 
 Serves the workflows of the folder named by its argument, and prints the address and these keys in one line.
 """

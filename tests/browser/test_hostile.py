@@ -34,7 +34,7 @@ def test_values_labels_and_errors_stay_text_on_every_page(site: Site, open_page:
         "#/executions/hostile?view=values": "Download the whole execution",
         "#/executions/hostile-failure?command=fail": "Idempotency key",
         "#/dead-letters": "alert(1)",
-        "#/start/echo?from=hostile": "With the input of",
+        "#/start/echo?from=hostile": "With the input and labels of",
         "#/workflows/failing": "Failed attempts",
     }.items():
         page = open_page(site, address)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from stepfast.http.page import BUILT, Page
 from tests.e2e.conftest import Deployed
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -24,6 +26,18 @@ def test_health_needs_no_key_and_tells_nothing(deployed: Deployed) -> None:
     answer = ask(deployed, None, path="/v1/health")
     assert answer.status_code == 200
     assert set(answer.json()) == {"status", "version"}
+
+
+@pytest.mark.skipif(not Page().is_built, reason="the page is not built: make dashboard")
+def test_the_page_needs_no_key_and_comes_whole(deployed: Deployed) -> None:
+    page = ask(deployed, None, path="/")
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    files = re.findall(r'(?:src|href)="\./(assets/[^"]+)"', page.text)
+    assert {Path(one).suffix for one in files} == {".js", ".css", ".svg"}
+    for one in files:
+        assert ask(deployed, None, path=f"/{one}").content == (BUILT / one).read_bytes()
 
 
 @pytest.mark.parametrize("path", ["/v1/executions", "/v1/workflows", "/openapi.json", "/assets", "/v1/nothing"])
