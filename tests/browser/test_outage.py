@@ -15,7 +15,7 @@ def test_from_failed_to_succeeded_by_clicking(site: Site, open_page: Callable[..
 
     row = page.get_by_role("row", name="night-0000")
     expect(row).to_contain_text("FAILED")
-    expect(row).to_contain_text("render")
+    expect(row).to_contain_text("render ConnectionError: the PDF service does not answer")
     page.get_by_role("link", name="night-0000").click()
 
     expect(page.get_by_role("status").filter(has_text="FAILED")).to_be_visible()

@@ -96,7 +96,7 @@ function StepOf({ one }: { one: Execution }) {
   const { step, type, message } = one.error;
   return (
     <span title={`${type}: ${message}`}>
-      <span class="failed-step">{step ?? "workflow code"}</span> <span class="dim">{type}</span>
+      <span class="failed-step">{step ?? "workflow code"}</span> <span class="dim">{message ? `${type}: ${message.slice(0, 200)}` : type}</span>
     </span>
   );
 }
