@@ -12,7 +12,8 @@ import pytest
 from aws_cdk import App
 
 from stepfast.errors import StartupError
-from stepfast.infra.app import stack
+from stepfast.http.page import Page
+from stepfast.infra.app import say_what_is_left_out, stack
 from stepfast.infra.constructs.schedules import ScheduledStart
 from stepfast.infra.stack import Options
 from tests.infra.conftest import PROJECT
@@ -95,3 +96,11 @@ def test_a_wrong_context_ends_the_synth_with_one_line(tmp_path: Path, context: s
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_synth_without_the_page_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    say_what_is_left_out(Page(tmp_path))
+    assert "make dashboard" in capsys.readouterr().err
+    (tmp_path / "index.html").touch()
+    say_what_is_left_out(Page(tmp_path))
+    assert capsys.readouterr().err == ""
