@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { causesOf } from "../src/graph/causes";
 import { graphOf } from "../src/graph/derive";
 import { curve, picture } from "../src/graph/place";
-import { command, ran } from "./making";
+import { at, command, ran } from "./making";
 
 const edges = (commands: Parameters<typeof graphOf>[0]): string[] =>
   graphOf(commands).edges.map(([from, to]) => `${from}>${to}`).sort();
@@ -30,6 +30,12 @@ describe("what led to what", () => {
   test("tasks within tasks lead to what their outer one does next", () => {
     const commands = [ran("o/a", 0, 1), ran("o/i/x", 1, 2), ran("o/i#2/x", 1, 4), ran("o/b", 4, 5), ran("end", 5, 6)];
     expect(edges(commands)).toEqual(["o/a>o/i#2/x", "o/a>o/i/x", "o/b>end", "o/i#2/x>o/b", "o/i/x>o/b"]);
+  });
+
+  test("what was asked for before another ended does not follow it, however late a worker took it", () => {
+    const late = { ...ran("t/b", 5, 6), asked_at: at(0) };
+    expect(graphOf([ran("a", 0, 1), late]).edges).toEqual([]);
+    expect(graphOf([ran("a", 0, 1), { ...late, asked_at: at(1) }]).edges).toEqual([["a", "t/b"]]);
   });
 
   test("what still runs has led to nothing yet", () => {

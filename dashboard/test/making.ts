@@ -27,6 +27,7 @@ export function command(id: string, part: Partial<Command> = {}): Command {
     signal_id: null,
     idempotency_key: null,
     payload_schema: null,
+    asked_at: null,
     omitted: {},
     attempts: [],
     ...part,

@@ -20,6 +20,14 @@ describe("the bars of a command", () => {
     ]);
   });
 
+  test("from when it was asked for until a worker took it is a wait, where that is known", () => {
+    const known = rowOf({ ...ran("a", 3, 4), asked_at: at(1) }, new Map());
+    expect(known.bars.map((one) => [one.kind, one.from - ZERO, (one.to ?? 0) - ZERO])).toEqual([
+      ["queued", 1, 3],
+      ["attempt", 3, 4],
+    ]);
+  });
+
   test("between two attempts lies a pause", () => {
     const one = command("a", {
       first_at: at(0),

@@ -7,6 +7,7 @@ from typing import Any
 
 from stepfast import signal, step, workflow
 from stepfast.http.timeline import commands_of
+from stepfast.http.views import time
 from stepfast.model import Attempt, Chained, Cursor, Execution, Failure, Record, Snapshot
 from stepfast.registry import Registry
 from stepfast.replay import Replay
@@ -136,6 +137,14 @@ def test_commands_come_in_the_order_of_time_then_as_issued() -> None:
     assert list(found)[-1] == "two"
     assert [one for one in found if "signal" in one] == ["signal/signal:b", "signal#2/signal:a"]
     assert {one.status for id, one in found.items() if id != "two"} == {"OPEN"}
+
+
+def test_a_step_tells_when_it_was_asked_for_and_when_a_worker_took_it() -> None:
+    first = Record("one", "step", "one", "SUCCEEDED", 0, attempt=1, input="{}", output="1", first_at=NOW + 5,
+                   started_at=NOW + 5, ended_at=NOW + 7)  # fmt: skip
+    found = shown([first], applied=("one",))
+    assert (found["one"].asked_at, found["one"].first_at) == (time(NOW), time(NOW + 5))
+    assert found["two"].asked_at == time(NOW + 7)  # as soon as it had the result that it needed
 
 
 def test_a_timeout_that_was_not_needed_is_left_out() -> None:

@@ -60,6 +60,8 @@ export interface Command {
   idempotency_key: string | null;
   /** Of a signal that is waited for now, if the code says its type. */
   payload_schema: JsonSchema | null;
+  /** Of a step, where its code is deployed: when it was asked for; `first_at` is when a worker took it. */
+  asked_at: string | null;
   omitted: Omitted;
   attempts: Attempt[];
 }

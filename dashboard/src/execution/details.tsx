@@ -57,8 +57,9 @@ function Facts({ command, idempotency }: { command: Command; idempotency: string
   const began = command.first_at;
   const facts: [string, string | null][] = [
     ["Command id", command.id],
-    ["Asked for", began && exactly(seconds(began))],
-    ["Ended", command.ended_at && exactly(seconds(command.ended_at))],
+    ["Asked for", exact(command.asked_at ?? began)],
+    ["Taken by a worker", command.asked_at && command.status !== "OPEN" ? exact(began) : null],
+    ["Ended", exact(command.ended_at)],
     ["Took", began && command.ended_at && span(seconds(command.ended_at) - seconds(began))],
     [command.kind === "timer" ? "Until" : "Tried again", dueOf(command)],
     ["Pool", command.pool],
@@ -88,8 +89,10 @@ function Facts({ command, idempotency }: { command: Command; idempotency: string
   );
 }
 
+const exact = (time: string | null): string | null => time && exactly(seconds(time));
+
 const dueOf = (command: Command): string | null =>
-  command.due && !command.ended_at ? exactly(seconds(command.due)) : null;
+  command.ended_at ? null : exact(command.due);
 
 function Tried({ one }: { one: Try }) {
   const took = one.to === null ? "still running" : `took ${span(one.to - one.from)}`;

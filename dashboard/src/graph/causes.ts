@@ -48,7 +48,7 @@ export function causesOf(commands: readonly Command[], most = Infinity): Map<str
 
 /** What has not happened is in no past. */
 function timed(one: Command): Timed {
-  return { id: one.id, from: secondsOrNull(one.first_at) ?? Infinity, to: secondsOrNull(one.ended_at) ?? Infinity };
+  return { id: one.id, from: secondsOrNull(one.asked_at ?? one.first_at) ?? Infinity, to: secondsOrNull(one.ended_at) ?? Infinity };
 }
 
 /** The tasks that a task was started in, from the workflow's own, "", inwards. */

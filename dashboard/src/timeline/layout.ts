@@ -62,7 +62,7 @@ const LEAST = 0.0005;
 
 function stepBars(command: Command, tries: Try[]): Bar[] {
   const bars: Bar[] = [];
-  const first = secondsOrNull(command.first_at);
+  const first = secondsOrNull(command.asked_at ?? command.first_at);
   const start = tries[0];
   if (first !== null && (!start || start.from - first > LEAST)) {
     bars.push(bar("queued", first, start ? start.from : endOf(command), "running", "waits for a worker"));

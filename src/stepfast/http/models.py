@@ -142,6 +142,9 @@ class CommandView(Shown):
     payload_schema: dict[str, Any] | None = Field(
         None, description="JSON Schema of the payload, of a signal that is waited for by the code deployed here"
     )
+    asked_at: Time | None = Field(
+        None, description="of a step: when the code deployed here asked for it; from then on it waited for a worker"
+    )
 
 
 class ExecutionDetail(ExecutionView):

@@ -141,6 +141,7 @@ def _view(told: _Told, execution: Execution, steps: Mapping[str, Step[..., Any]]
         attempts=list(_attempts(record, claim)),
         idempotency_key=_idempotency_key(told, execution),
         payload_schema=_payload_schema(told),
+        asked_at=views.time_or_none(command.issued_at if command and told.kind == "step" else None),
         **values.shown(largest, input=told.input, output=record.output if record else None),
     )
 
