@@ -1,4 +1,4 @@
-"""How long `import stepfast` takes above pydantic, and which modules it is that take it."""
+"""How long it takes to import what a workflow needs of stepfast above pydantic, and which modules take it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ between = time.perf_counter()
 {then}
 print(1000 * (between - began), 1000 * (time.perf_counter() - between))
 """
+IMPORT = "from stepfast import step, workflow"
+"""`import stepfast` alone loads nothing."""
 LINE = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \|( +)(\S+)")
 
 
@@ -33,10 +35,10 @@ def import_times(times: int) -> dict[str, float]:
 
     `import pydantic` alone loads next to nothing of pydantic; whoever writes a model has loaded the rest.
     """
-    above_bare = timed("import pydantic", "import stepfast", times)[1]
-    models, above_models = timed("from pydantic import BaseModel, TypeAdapter", "import stepfast", times)
+    above_bare = timed("import pydantic", IMPORT, times)[1]
+    models, above_models = timed("from pydantic import BaseModel, TypeAdapter", IMPORT, times)
     return {
-        "stepfast_ms": timed("pass", "import stepfast", times)[1],
+        "stepfast_ms": timed("pass", IMPORT, times)[1],
         "pydantic_models_ms": models,
         "above_bare_pydantic_ms": above_bare,
         "above_pydantic_models_ms": above_models,
@@ -44,16 +46,16 @@ def import_times(times: int) -> dict[str, float]:
 
 
 def culprits(first: str = "from pydantic import BaseModel, TypeAdapter", times: int = 5) -> list[tuple[str, float]]:
-    """What `import stepfast` loads after `first`: modules with their own ms, worst first.
+    """What a workflow's import of stepfast loads after `first`: modules with their own ms, worst first.
 
     -X importtime makes each import slower than it is; the proportions hold.
     """
     own: dict[str, list[float]] = {}
     for _ in range(times):
-        report = _python("-X", "importtime", "-c", f"{first}\nimport stepfast", errors=True)
+        report = _python("-X", "importtime", "-c", f"{first}\n{IMPORT}", errors=True)
         seen = False
         for match in LINE.finditer(report):
-            seen = seen or match[4] == "stepfast.errors"  # the first that stepfast/__init__.py asks for
+            seen = seen or match[4] == "stepfast"  # the package itself, which loads nothing of what is in it
             if seen:
                 own.setdefault(match[4], []).append(int(match[1]) / 1000)
     return sorted(((name, statistics.median(took)) for name, took in own.items()), key=lambda one: -one[1])

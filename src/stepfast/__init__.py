@@ -1,21 +1,16 @@
 """stepfast: long-running workflows as plain async Python that survive crashes, outages and restarts."""
 
+import sys
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
-
-from stepfast.context import StepContext, current_step
-from stepfast.errors import GiveUp, RetryAfter, StepFailed
-from stepfast.retry import Retry
-from stepfast.workflow import (
-    now,
-    random,
-    signal,
-    step,
-    uuid4,
-    workflow,
-)
 
 if TYPE_CHECKING:
     from stepfast.client import Client, Execution
+    from stepfast.context import StepContext, current_step
+    from stepfast.errors import GiveUp, RetryAfter, StepFailed
+    from stepfast.retry import Retry
+    from stepfast.workflow import now, random, signal, step, uuid4, workflow
 
 __all__ = [
     "Client",
@@ -34,11 +29,35 @@ __all__ = [
     "workflow",
 ]
 
+_HOMES = {
+    **dict.fromkeys(("Client", "Execution"), "client"),
+    **dict.fromkeys(("StepContext", "current_step"), "context"),
+    **dict.fromkeys(("GiveUp", "RetryAfter", "StepFailed"), "errors"),
+    "Retry": "retry",
+    **dict.fromkeys(("now", "random", "signal", "step", "uuid4", "workflow"), "workflow"),
+}
+
 
 def __getattr__(name: str) -> object:
-    # The client brings an HTTP library along, which workers and workflow authors do not need.
-    if name in ("Client", "Execution"):
-        from stepfast import client
+    # Imported when it is asked for: the authorizer, which every request waits for, has no use for the engine, and
+    # workflows have none for the client.
+    if name not in _HOMES:
+        raise AttributeError(f"module 'stepfast' has no attribute {name!r}")
+    found: object = getattr(import_module(f"stepfast.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
 
-        return getattr(client, name)
-    raise AttributeError(f"module 'stepfast' has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]
+
+
+class _Package(ModuleType):
+    """Keeps `stepfast.workflow` the decorator: the import system would put the module of that name there."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name == "workflow" and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

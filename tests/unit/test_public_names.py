@@ -50,12 +50,26 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 def test_a_workflow_file_needs_neither_the_client_nor_a_backend() -> None:
     program = (
-        "import sys, stepfast\n"
+        "import sys\nfrom stepfast import Retry, signal, step, workflow\n"
         "heavy = {'httpx', 'sqlite3', 'typer', 'rich', 'aws_lambda_powertools', 'waitress', 'boto3'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_workflow_is_the_decorator_whatever_is_imported_first() -> None:
+    """There is a module of the same name."""
+    for first in ("import stepfast.workflow", "from stepfast import workflow", "import stepfast.replay"):
+        program = f"{first}\nimport stepfast.workflow\nfrom stepfast import workflow\nprint(workflow, stepfast.workflow)"
+        ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        assert ran.stdout.count("<function workflow") == 2, (first, ran.stdout)
+
+
+def test_what_is_listed_can_be_had() -> None:
+    program = "import stepfast, sys; print({*stepfast.__all__} <= {*dir(stepfast)}, 'stepfast.workflow' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["True", "False"]
 
 
 def drawn() -> dict[str, str | None]:
