@@ -1,11 +1,14 @@
 """Deployments, wrong clocks, services that are away, scheduled starts, duplicates and disorder."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from stepfast.functions.project import Project
+from stepfast.functions.starts import ScheduledStart
 from stepfast.testing import MotoCloud, Rules
 from stepfast.testing.cloud import resources
 from tests.cloud.clients import signalled, started
@@ -110,6 +113,17 @@ def test_a_scheduled_start_that_fires_twice_starts_once(make_cloud: MakeCloud) -
     assert cloud.run_until(run).result == "delivered fetched tea"
     assert sum("start" in one.event for one in cloud.invocations) == 2
     assert len(cloud.request("GET", "/v1/executions").json()["executions"]) == 1
+
+
+def test_the_schedules_of_a_project_start_its_workflows(make_cloud: MakeCloud) -> None:
+    weekly = ScheduledStart("weekly", "delivery", "cron(0 6 ? * MON *)", "tea", timezone="Europe/Berlin")
+    never = replace(weekly, name="never", expression="rate(1 hour)", enabled=False)
+    cloud = make_cloud(project=Project(schedules={one.name: one for one in (weekly, never)}))
+    cloud.advance(timedelta(days=15))  # a Tuesday at first
+    listed = cloud.request("GET", "/v1/executions").json()["executions"]
+    assert [one["execution_id"] for one in listed] == ["weekly-2030-01-14T050000Z", "weekly-2030-01-07T050000Z"]
+    assert {one["labels"]["schedule"] for one in listed} == {"weekly"}
+    assert cloud.execution("weekly-2030-01-07T050000Z").result == "delivered fetched tea"
 
 
 @pytest.mark.parametrize("seed", range(1, 7))

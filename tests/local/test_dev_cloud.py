@@ -266,6 +266,17 @@ def test_a_step_that_no_lambda_could_run_is_refused(dev: CloudDev) -> None:
     assert "Lambda ends a function after 900 s" in refused(dev)
 
 
+def test_schedules_of_the_settings_start_workflows(dev: CloudDev) -> None:
+    at = datetime.now(UTC) + timedelta(seconds=2)
+    settings = f'workflow = "measure"\nexpression = "at({at:%Y-%m-%dT%H:%M:%S})"\ninput = "abc"\n'
+    (dev.folder / "pyproject.toml").write_text(f"[tool.stepfast.schedules.soon]\n{settings}")
+    dev.start()
+    with Client(dev.url) as client:
+        until(lambda: client.list(prefix="soon-")["executions"], 60)
+        (found,) = client.list(prefix="soon-")["executions"]
+        assert client.execution(found["execution_id"]).result(30) == 3
+
+
 def test_the_dashboard_is_served(running: CloudDev) -> None:
     answer = running.http.get("/")
     assert answer.status_code in (200, 404)  # which says how to build it

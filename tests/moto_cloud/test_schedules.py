@@ -81,6 +81,28 @@ def test_a_rate_fires_again_and_again(player: Player, queue: str) -> None:
     assert len(waiting(queue)) == 3
 
 
+def test_a_cron_fires_at_its_times_in_its_zone(player: Player, queue: str) -> None:
+    text = '"<aws.scheduler.scheduled-time>"'
+    schedule("noons", "cron(0 12 ? * WED,FRI *)", text=text, ScheduleExpressionTimezone="Europe/Berlin")
+    player.advance(timedelta(days=7))
+    assert waiting(queue) == ['"2030-01-02T11:00:00Z"', '"2030-01-04T11:00:00Z"']
+    assert names() == ["noons"]
+
+
+def test_a_cron_that_never_comes_again_is_deleted_if_it_is_to_be(player: Player, queue: str) -> None:
+    schedule("last", "cron(0 12 3 1 ? 2030)", ActionAfterCompletion="DELETE")
+    player.advance(timedelta(days=1))
+    assert names() == ["last"]
+    player.advance(timedelta(days=2))
+    assert (waiting(queue), names()) == (["{}"], [])
+
+
+@pytest.mark.parametrize("expression", ["cron(0 12 * * * *)", "rate(0 minutes)", "at(tomorrow)", "every day"])
+def test_what_scheduler_does_not_take_is_refused(player: Player, queue: str, expression: str) -> None:
+    with pytest.raises(ValueError, match="Scheduler takes no such schedule"):
+        schedule("wrong", expression)
+
+
 def test_schedules_may_fire_late_and_twice() -> None:
     with Player(seed=3, rules=Rules(late=60.0, duplicates=1.0)) as player:
         resources.create_queue("q")

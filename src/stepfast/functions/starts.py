@@ -29,6 +29,13 @@ class ScheduledStart:
     enabled: bool = True
 
 
+def event_of(start: ScheduledStart) -> str:
+    """What the timer queue is sent when it is time, as JSON; Scheduler puts in the time that it was meant for."""
+    what = {"workflow": start.workflow, "input": start.input, "labels": {"schedule": start.name}}
+    # The execution's id is made of that time, so a repeated delivery starts once.
+    return json.dumps({"start": what, "schedule": start.name, "scheduled": "<aws.scheduler.scheduled-time>"})
+
+
 def check(start: ScheduledStart, registry: Registry) -> None:
     """Raises StartupError, which names the schedule, for what could never start anything."""
     where = f"[tool.stepfast.schedules.{start.name}]"
@@ -102,13 +109,13 @@ def _fits(part: str, least: int, most: int, names: Collection[str], special: str
 
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _FIELDS: tuple[tuple[str, int, int, Collection[str], str], ...] = (
     ("minutes", 0, 59, (), ""),
     ("hours", 0, 23, (), ""),
     ("day-of-month", 1, 31, (), r"\?|L(-\d{1,2})?|LW|([1-9]|[12]\d|3[01])W"),
-    ("month", 1, 12, _MONTHS, ""),
-    ("day-of-week", 1, 7, _DAYS, r"\?|L|([1-7]|[A-Z]{3})(L|#[1-5])"),
+    ("month", 1, 12, MONTHS, ""),
+    ("day-of-week", 1, 7, DAYS, r"\?|L|([1-7]|[A-Z]{3})(L|#[1-5])"),
     ("year", 1970, 2199, (), ""),
 )

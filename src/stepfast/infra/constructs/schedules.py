@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
 from aws_cdk import ArnFormat, Stack
@@ -12,7 +11,7 @@ from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from stepfast.functions.starts import ScheduledStart
+from stepfast.functions.starts import ScheduledStart, event_of
 
 __all__ = ["Recurring", "ScheduledStart", "Timers"]
 
@@ -52,10 +51,9 @@ class Recurring(Construct):
         if starts:
             role = _role(self, self.group.attr_arn, "sqs:SendMessage", [timer_queue.queue_arn], "StartRole")
             for one in starts:
-                start = {"workflow": one.workflow, "input": one.input, "labels": {"schedule": one.name}}
-                # Scheduler puts the time it was meant for: the id is made of it, so a repeated delivery starts once.
-                text = json.dumps({"start": start, "schedule": one.name, "scheduled": "<aws.scheduler.scheduled-time>"})
-                made = self._schedule(f"Start-{one.name}", one.expression, timer_queue.queue_arn, role, 10, text)
+                made = self._schedule(
+                    f"Start-{one.name}", one.expression, timer_queue.queue_arn, role, 10, event_of(one)
+                )
                 made.schedule_expression_timezone = one.timezone
                 made.state = "ENABLED" if one.enabled else "DISABLED"
 

@@ -23,7 +23,7 @@ from stepfast.testing.cloud.player import Player
 from stepfast.testing.cloud.queues import QueueMapping
 from stepfast.testing.cloud.sandbox import Handler, Sandbox
 
-TABLE, BUCKET, SCHEDULES = "stepfast", "stepfast-values", "stepfast"
+TABLE, BUCKET, SCHEDULES, STARTS = "stepfast", "stepfast-values", "stepfast", "stepfast-starts"
 TIMER, PARK, DEAD_LETTERS, UNDELIVERED = (
     "stepfast-timer",
     "stepfast-park",
@@ -80,6 +80,10 @@ class Deployment:
         for name, pool in plan.pools.items():
             player.map_queue(self.pools[name], self._function(pool.function, name), _mapping(pool.queue))
         player.every(plan.sweep_every, functions["sweeper"], {})
+        if plan.starts:
+            resources.create_schedule_group(STARTS)
+        for start in plan.starts:
+            resources.create_start(start, STARTS, _arn(self._environment["STEPFAST_TIMER_QUEUE"]), ROLE)
 
     def settings(self, kind: str, pool: str = "") -> Settings:
         """What a function of this kind is told, and nothing more."""

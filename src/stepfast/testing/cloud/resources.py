@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stepfast.backends.dynamodb_table import EXPIRES, definition
+from stepfast.functions.starts import ScheduledStart, event_of
 from stepfast.testing.cloud.lambdas import REGION
 from stepfast.testing.cloud.patching import Patches
 
@@ -80,6 +81,19 @@ def create_bucket(name: str) -> None:
 
 def create_schedule_group(name: str) -> None:
     client("scheduler").create_schedule_group(Name=name)
+
+
+def create_start(start: ScheduledStart, group: str, queue: str, role: str) -> None:
+    """The schedule of a workflow that is started by the clock; queue: the ARN of the timers' queue."""
+    client("scheduler").create_schedule(
+        Name=start.name,
+        GroupName=group,
+        ScheduleExpression=start.expression,
+        ScheduleExpressionTimezone=start.timezone,
+        State="ENABLED" if start.enabled else "DISABLED",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={"Arn": queue, "RoleArn": role, "Input": event_of(start)},
+    )
 
 
 def seed_moto(patches: Patches, seed: int) -> None:

@@ -1,4 +1,4 @@
-"""EventBridge Scheduler, whose schedules moto keeps and never fires; and rules that fire at a rate."""
+"""EventBridge Scheduler, whose schedules moto keeps and never fires; and what happens at multiples of a period."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from moto.scheduler.models import EventBridgeSchedulerBackend, Schedule, ScheduleGroup, scheduler_backends
 from moto.sqs.models import sqs_backends
 
+from stepfast.functions.starts import wrong_in
 from stepfast.testing.cloud.agenda import Entry
 from stepfast.testing.cloud.clock import MICRO
+from stepfast.testing.cloud.cron import Cron
 from stepfast.testing.cloud.lambdas import ACCOUNT, REGION, Function
 from stepfast.testing.cloud.patching import Patches
 from stepfast.testing.cloud.sqs_rules import queue_of
@@ -22,10 +25,16 @@ from stepfast.testing.cloud.world import World
 UNITS = {"minute": 60, "hour": 3600, "day": 86400}
 AT = re.compile(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)")
 RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
+Following = Callable[[float], float | None]
+"""When a schedule comes again after it was due at a time; None when it does not."""
+
+
+def _once(due: float) -> float | None:
+    return None
 
 
 class Schedules:
-    """Fires what is scheduled: `at(…)` once, `rate(…)` again and again, at SQS queues and functions."""
+    """Fires what is scheduled: `at(…)` once, `rate(…)` and `cron(…)` again and again, at SQS queues and functions."""
 
     def __init__(self, world: World, functions: Mapping[str, Function]) -> None:
         self._world, self._functions = world, functions
@@ -47,24 +56,31 @@ class Schedules:
         patches.put(EventBridgeSchedulerBackend, "update_schedule", updated)
 
     def _plan(self, schedule: Schedule) -> None:
-        expression = schedule.schedule_expression
+        expression, zone = schedule.schedule_expression, ZoneInfo(schedule.schedule_expression_timezone or "UTC")
+        if wrong := wrong_in(expression):
+            raise ValueError(f"Scheduler takes no such schedule: {expression!r}: {wrong}")
         if (once := AT.fullmatch(expression)) is not None:
-            zone = ZoneInfo(schedule.schedule_expression_timezone)
-            at = datetime.fromisoformat(once[1]).replace(tzinfo=zone).timestamp()
-            self._put(schedule, at, None)
-        elif (rate := RATE.fullmatch(expression)) is not None:
+            self._put(schedule, datetime.fromisoformat(once[1]).replace(tzinfo=zone).timestamp(), _once)
+            return
+        if (rate := RATE.fullmatch(expression)) is not None:
             every = int(rate[1]) * UNITS[rate[2]]
-            self._put(schedule, self._world.clock.now + every, every)
-        else:
-            raise ValueError(f"MotoCloud plays schedules of at(…) and rate(…), not {expression!r}")
 
-    def _put(self, schedule: Schedule, at: float, every: int | None) -> None:
+            def following(due: float) -> float | None:
+                return due + every
+        else:
+            following = Cron(expression.removeprefix("cron(").removesuffix(")"), zone).after
+        self._put(schedule, following(self._world.clock.now), following)
+
+    def _put(self, schedule: Schedule, at: float | None, following: Following) -> None:
+        if at is None:
+            return
         late = self._world.draw.uniform(0.0, self._world.rules.late)
         due = max(round((at + late) * MICRO), self._world.clock.micros)
         expression = schedule.schedule_expression
-        self._world.agenda.put(due, lambda: self._fire(schedule, expression, at, every), idle=every is not None)
+        fire = partial(self._fire, schedule, expression, at, following)
+        self._world.agenda.put(due, fire, idle=following is not _once)
 
-    def _fire(self, schedule: Schedule, expression: str, at: float, every: int | None) -> None:
+    def _fire(self, schedule: Schedule, expression: str, at: float, following: Following) -> None:
         group = scheduler_backends[ACCOUNT][REGION].schedule_groups.get(schedule.group_name)
         if group is None or group.schedules.get(schedule.name) is not schedule:
             return  # deleted meanwhile
@@ -75,9 +91,9 @@ class Schedules:
             self._deliver(schedule.target, at, schedule.arn)
             if self._world.chance(self._world.rules.duplicates):
                 self._world.later(lambda: self._deliver(schedule.target, at, schedule.arn), 1.0)
-        if every is not None:
-            self._put(schedule, at + every, every)
-        elif schedule.action_after_completion == "DELETE":
+        again = following(at)
+        self._put(schedule, again, following)
+        if again is None and schedule.action_after_completion == "DELETE":
             group.delete_schedule(schedule.name)
 
     def _deliver(self, target: Mapping[str, Any], at: float, arn: str) -> None:
