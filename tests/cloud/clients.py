@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from stepfast.errors import Unavailable
+from stepfast.errors import Unavailable, WrongStatus
 from stepfast.testing import MotoCloud
 from stepfast.testing.runs import Run
 from stepfast.workflow import Workflow
@@ -30,4 +30,17 @@ def signalled(cloud: MotoCloud, name: str, payload: Any) -> None:
             return
         except Unavailable:
             continue
+    raise AssertionError("the API does not answer")
+
+
+def cancelled(cloud: MotoCloud) -> None:
+    """Cancels the only execution; one that has ended was cancelled by a request whose answer was lost."""
+    for _ in range(TRIES):
+        try:
+            cloud.cancel("")
+            return
+        except Unavailable:
+            continue
+        except WrongStatus:
+            return
     raise AssertionError("the API does not answer")

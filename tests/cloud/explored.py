@@ -1,23 +1,24 @@
-"""The workflows whose crashes are explored: both examples, and one with a bit of everything."""
+"""What is explored: both examples, one of them with an outage, and a flow with a bit of everything, also cancelled."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from stepfast.testing import MotoCloud
 from stepfast.testing.runs import Run
-from tests.cloud.clients import signalled
+from tests.cloud.clients import cancelled, signalled
 from tests.cloud.exploration import Example, environment
 from tests.cloud.flows import Answer, mixed
 from tests.examples.processes import MailSink, PdfService
 from workflows.order_fulfilment import order_fulfilment
 from workflows.order_fulfilment.models import Approval
 from workflows.order_fulfilment.shop import FIRST_STOCK, Shop
-from workflows.quarterly_financial_report import quarterly_financial_report
+from workflows.quarterly_financial_report import quarterly_financial_report, render_pdf
 from workflows.quarterly_financial_report.make_ledger import ledger_csv
 
 
@@ -76,8 +77,39 @@ def _report(run: Run[Any], folder: Path) -> Any:
     return run.result
 
 
+def _outage(cloud: MotoCloud) -> None:
+    cloud.fail(render_pdf, times=None, error=ConnectionError("no answer"))
+
+
+def _redriven(cloud: MotoCloud, run: Run[Any]) -> None:
+    """The outage is over when the execution has failed; the operator redrives until it goes on."""
+    assert cloud.run_until(run).status == "FAILED"
+    cloud.restore(render_pdf)
+    for _ in range(5):
+        cloud.advance(timedelta(minutes=10))
+        if run.status != "FAILED":
+            break
+        cloud.redrive()
+    cloud.run_until(run)
+
+
+def _resumed(run: Run[Any], folder: Path) -> Any:
+    return run.result, run.generation
+
+
 def _result(run: Run[Any], folder: Path) -> Any:
     return run.result
+
+
+def _cancel(cloud: MotoCloud) -> None:
+    cloud.when(waiting="answer").do(lambda: cancelled(cloud))
+
+
+def _steps(run: Run[Any], folder: Path) -> Any:
+    return sorted({one.step for one in run.steps})
+
+
+REPORT = {"quarter": "Q3", "year": 2026, "distribution_list": ["cfo@example.com"]}
 
 
 EXAMPLES = {
@@ -85,14 +117,9 @@ EXAMPLES = {
     for one in (
         Example("order shipped", order_fulfilment, _order("TEA"), _approve, _shop),
         Example("order refunded", order_fulfilment, _order("UNSHIPPABLE"), _approve, _shop),
-        Example(
-            "report",
-            quarterly_financial_report,
-            {"quarter": "Q3", "year": 2026, "distribution_list": ["cfo@example.com"]},
-            _nothing,
-            _report,
-            _office,
-        ),
+        Example("report", quarterly_financial_report, REPORT, _nothing, _report, _office),
+        Example("report redriven", quarterly_financial_report, REPORT, _outage, _resumed, _office, _redriven),
         Example("mixed", mixed, "tea", _answer, _result),
+        Example("mixed cancelled", mixed, "tea", _cancel, _steps, status="CANCELLED"),
     )
 }
