@@ -61,7 +61,7 @@ def test_a_workflow_file_needs_neither_the_client_nor_a_backend() -> None:
 def test_workflow_is_the_decorator_whatever_is_imported_first() -> None:
     """There is a module of the same name."""
     for first in ("import stepfast.workflow", "from stepfast import workflow", "import stepfast.replay"):
-        program = f"{first}\nimport stepfast.workflow\nfrom stepfast import workflow\nprint(workflow, stepfast.workflow)"
+        program = f"{first}; import stepfast.workflow; from stepfast import workflow as w; print(w, stepfast.workflow)"
         ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
         assert ran.stdout.count("<function workflow") == 2, (first, ran.stdout)
 
