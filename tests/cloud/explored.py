@@ -85,8 +85,8 @@ def _redriven(cloud: MotoCloud, run: Run[Any]) -> None:
     """The outage is over when the execution has failed; the operator redrives until it goes on."""
     assert cloud.run_until(run).status == "FAILED"
     cloud.restore(render_pdf)
-    for _ in range(5):
-        cloud.advance(timedelta(minutes=10))
+    for _ in range(15):
+        cloud.advance(timedelta(minutes=1))
         if run.status != "FAILED":
             break
         cloud.redrive()

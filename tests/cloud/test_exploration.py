@@ -8,6 +8,7 @@ import pytest
 from tests.cloud.exploration import calls_of, explore, pairs, points
 from tests.cloud.explored import EXAMPLES
 
+pytestmark = pytest.mark.timeout(1200)  # each of these runs its example a hundred times
 Told = Callable[[str, object], None]
 
 
