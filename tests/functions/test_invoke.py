@@ -58,6 +58,13 @@ def test_every_function_can_be_invoked(function: str, file: str, answer: Any) ->
     assert answers(invoke(function, file)) == [answer]
 
 
+def test_an_event_of_a_caller_who_signs_wants_to_be_told() -> None:
+    event = str(EVENTS / "api-start-iam.json")
+    for options, status in (([], 401), (["--auth", "iam"], 201)):
+        result = CliRunner().invoke(app, ["invoke", "api", event, "--workflows", str(WORKFLOWS), *options])
+        assert answers(result)[0]["statusCode"] == status
+
+
 def test_each_call_begins_with_an_empty_account() -> None:
     for _ in range(2):
         assert answers(invoke("api", "api-start.json"))[0]["statusCode"] == 201

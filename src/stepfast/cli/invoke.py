@@ -6,8 +6,9 @@ import json
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -17,7 +18,7 @@ from stepfast.errors import InvalidRequest, StartupError, StepfastError
 if TYPE_CHECKING:
     from stepfast.functions.clients import Clients
     from stepfast.functions.host import Call
-    from stepfast.functions.settings import Settings
+    from stepfast.functions.settings import Auth, Settings
     from stepfast.registry import Registry
 
 KINDS = ("api", "authorizer", "advancer", "step", "timer", "resume", "sweeper")
@@ -31,6 +32,9 @@ def invoke(
     ],
     workflows: Annotated[Path, typer.Option(help="The folder of workflows.")] = Path("workflows"),
     pool: Annotated[str, typer.Option(help="For step: whose function it is.")] = "default",
+    auth: Annotated[
+        Literal["keys", "iam"], typer.Option(help="For api: how callers are let in, as in [tool.stepfast].")
+    ] = "keys",
 ) -> None:
     """Run a function's handler on sample events and print its answers.
 
@@ -48,7 +52,7 @@ def invoke(
     from stepfast.functions.host import OneLoop
 
     with mock_aws(), closing(OneLoop()) as call:
-        handler = _handler(function, workflows, pool, call)
+        handler = _handler(function, workflows, pool, auth, call)
         for path, event in events:
             printing.print_json(_answer(handler, function, path, event))
 
@@ -65,7 +69,7 @@ def _event(path: Path) -> Any:
     return event
 
 
-def _handler(function: str, workflows: Path, pool: str, call: Call) -> Callable[[Any, Any], Any]:
+def _handler(function: str, workflows: Path, pool: str, auth: Auth, call: Call) -> Callable[[Any, Any], Any]:
     from importlib import import_module
 
     from stepfast.functions.clients import Clients
@@ -79,7 +83,7 @@ def _handler(function: str, workflows: Path, pool: str, call: Call) -> Callable[
     if pool not in plan.pools:
         raise InvalidRequest(f"no step names the pool {pool!r}; there are: {', '.join(sorted(plan.pools))}")
     clients = Clients(REGION)
-    settings = deployed(clients, registry, pool)
+    settings = replace(deployed(clients, registry, pool), auth=auth)
     build = import_module(f"stepfast.functions.{function}").build
     handler: Callable[[Any, Any], Any] = build(settings, clients, Host(registry=registry, call=call))
     return handler
