@@ -33,6 +33,13 @@ def _once(due: float) -> float | None:
     return None
 
 
+def _following(expression: str, zone: ZoneInfo) -> Following:
+    if (rate := RATE.fullmatch(expression)) is not None:
+        every = int(rate[1]) * UNITS[rate[2]]
+        return lambda due: due + every
+    return Cron(expression.removeprefix("cron(").removesuffix(")"), zone).after
+
+
 class Schedules:
     """Fires what is scheduled: `at(…)` once, `rate(…)` and `cron(…)` again and again, at SQS queues and functions."""
 
@@ -62,13 +69,7 @@ class Schedules:
         if (once := AT.fullmatch(expression)) is not None:
             self._put(schedule, datetime.fromisoformat(once[1]).replace(tzinfo=zone).timestamp(), _once)
             return
-        if (rate := RATE.fullmatch(expression)) is not None:
-            every = int(rate[1]) * UNITS[rate[2]]
-
-            def following(due: float) -> float | None:
-                return due + every
-        else:
-            following = Cron(expression.removeprefix("cron(").removesuffix(")"), zone).after
+        following = _following(expression, zone)
         self._put(schedule, following(self._world.clock.now), following)
 
     def _put(self, schedule: Schedule, at: float | None, following: Following) -> None:
