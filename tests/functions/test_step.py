@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,12 +21,14 @@ from tests.functions.sources import failures, stream, woken
 SECRET = "hunter2-not-for-logs"
 ran: list[str] = []
 trouble: list[BaseException] = []
+meanwhile: list[Callable[[], None]] = []
 
 
 @pytest.fixture(autouse=True)
 def fresh() -> None:
     ran.clear()
     trouble.clear()
+    meanwhile.clear()
 
 
 @step(timeout=30, retry=Retry(max_attempts=3, initial=8.0, jitter="none"))
@@ -44,6 +48,18 @@ async def second(text: str) -> str:
 @step(pool="large")
 def elsewhere(text: str) -> str:
     return text
+
+
+@step(timeout=30)
+def contested() -> str:
+    for act in meanwhile:
+        act()
+    return "mine"
+
+
+@workflow("contest")
+async def contest() -> str:
+    return await contested()
 
 
 @workflow("two-steps")
@@ -90,6 +106,25 @@ def test_a_failed_attempt_hides_its_message_until_the_next_one(aws: Aws) -> None
     aws.clock.time += 8
     assert failures(aws.invoke("step", event)) == []
     assert aws.execution().result == f'"{SECRET}!"'
+
+
+def test_a_worker_that_has_lost_its_step_leaves_the_message_alone(deploy: Callable[..., Aws]) -> None:
+    aws = deploy(contest, contested)
+    aws.start("contest")
+    aws.advance()
+    event = aws.receive()
+
+    def another_takes_over() -> None:
+        held = asyncio.run(aws.store().load("one")).records["contested"]
+        theirs = replace(held, revision=held.revision + 1, attempt=2, token="theirs")
+        assert asyncio.run(aws.store().put_record("one", theirs, wake=False))
+
+    meanwhile.append(another_takes_over)
+    with heard(aws.clients.sqs, "ChangeMessageVisibility") as calls:
+        assert failures(aws.invoke("step", event)) == [event["Records"][0]["messageId"]]
+    assert calls == []
+    assert aws.snapshot().records["contested"].token == "theirs"
+    assert aws.execution().status == "RUNNING"
 
 
 def test_a_message_that_comes_too_early_is_put_off_to_its_time(aws: Aws) -> None:
