@@ -59,6 +59,20 @@ def test_clocks_that_are_minutes_off_change_nothing_but_times(cloud: MotoCloud, 
         assert one.status == "SUCCEEDED", str(one)
 
 
+@pytest.mark.parametrize("minutes", [-4, 4])
+def test_a_failure_is_resumed_by_its_redrive_alone_whatever_the_clocks_show(cloud: MotoCloud, minutes: int) -> None:
+    for function in ("api", "advancer", "step-default", "resume"):
+        cloud.skew(function, minutes * MINUTES)
+    cloud.fail(deliver, times=None)
+    run = cloud.run(delivery, "tea")
+    cloud.advance(MINUTES)
+    assert (run.status, run.generation, len(cloud.dead_letters)) == ("FAILED", 0, 1)
+    cloud.restore(deliver)
+    cloud.redrive()
+    cloud.run_until(lambda: run.status == "SUCCEEDED")
+    assert run.generation == 1
+
+
 def test_dynamodb_throttled_for_ten_minutes_delays_and_loses_nothing(cloud: MotoCloud) -> None:
     runs = [cloud.start(delivery, f"tea {number}") for number in range(5)]
     long = cloud.start(vigil, 200.0)

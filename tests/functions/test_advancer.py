@@ -105,3 +105,13 @@ def test_when_time_to_live_deletes_an_execution_the_rest_of_it_is_deleted(aws: A
 
 def test_a_batch_of_nothing_is_answered(aws: Aws) -> None:
     assert aws.invoke("advancer", stream()) == {"batchItemFailures": []}
+
+
+def test_when_a_person_deletes_an_execution_the_rest_of_it_is_left(aws: Aws) -> None:
+    """Who deletes a meta by hand may be about to restore it."""
+    for sort in ("meta", "c#work"):
+        aws.clients.dynamodb.put_item(TableName="stepfast", Item={"pk": {"S": "x#gone"}, "sk": {"S": sort}})
+    aws.clients.dynamodb.delete_item(TableName="stepfast", Key={"pk": {"S": "x#gone"}, "sk": {"S": "meta"}})
+    assert failures(aws.invoke("advancer", stream(change(1, "REMOVE", "x#gone", "meta")))) == []
+    left = aws.clients.dynamodb.scan(TableName="stepfast")["Items"]
+    assert [one["sk"]["S"] for one in left if one["pk"]["S"] == "x#gone"] == ["c#work"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from stepfast.errors import StartupError
@@ -18,10 +19,12 @@ class Clients:
     """boto3-like clients by service: `dynamodb`, `sqs`, `s3`, `scheduler`.
 
     ready: clients to use as they are, such as Clients(dynamodb=mine); any other is made. region: None takes
-    AWS_REGION, as AWS's own command line does and boto3 does not, and else boto3's own way to find one.
+    AWS_REGION, as AWS's own command line does and boto3 does not, and else boto3's own way to find one. heard: is
+    called with every answer that the clients made here get, as botocore's after-call is.
     """
 
-    def __init__(self, region: str | None = None, **ready: Any) -> None:
+    def __init__(self, region: str | None = None, heard: Callable[..., None] | None = None, **ready: Any) -> None:
+        self._heard = heard
         self._region = region or os.environ.get("AWS_REGION") or None
         self._made: dict[str, Any] = ready
         self._session: Any = None
@@ -65,7 +68,10 @@ class Clients:
             tcp_keepalive=True,
         )
         try:
-            return self._session.create_client(service, region_name=self._region, config=config)
+            client = self._session.create_client(service, region_name=self._region, config=config)
         except BotoCoreError as error:
             advice = "set AWS_REGION or a profile, as for the AWS command line"
             raise StartupError(f"no client for AWS {service}: {error}; {advice}") from error
+        if self._heard is not None:
+            client.meta.events.register("after-call", self._heard)
+        return client

@@ -11,7 +11,7 @@ from typing import Any
 
 from stepfast.functions import logs
 from stepfast.functions.clients import Clients
-from stepfast.functions.host import Handler, Host
+from stepfast.functions.host import Handler, Host, WallClock
 from stepfast.functions.metering import EmbeddedMetrics
 from stepfast.functions.settings import NEEDS, TABLE, Settings
 
@@ -46,8 +46,9 @@ class Entry:
     def _made(self) -> Handler:
         logs.configure(self._kind)
         settings = Settings.from_environment(os.environ, NEEDS[self._kind])
-        host = Host(meter=EmbeddedMetrics(self._kind))
-        return _traced(self._kind, guarded(self._build(settings, Clients(settings.region), host), host))
+        clock = WallClock()
+        host = Host(clock=clock, meter=EmbeddedMetrics(self._kind))
+        return _traced(self._kind, guarded(self._build(settings, Clients(settings.region, clock.hear), host), host))
 
 
 def guarded(handler: Handler, host: Host) -> Handler:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from stepfast.functions.metering import SILENT, Meter
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+OFF = 1.0
+"""Seconds by which a clock may be off: a Date and the way of an answer tell no better."""
 Handler = Callable[[Any, Any], Any]
 """A Lambda handler: event and context to what is answered, all of it JSON."""
 
@@ -30,10 +33,27 @@ class Call(Protocol):
 
 
 class WallClock:
-    """The time that the machine shows."""
+    """The time that the machine shows, put right by what AWS answers with where it is off.
+
+    What one function writes others compare, and SQS stamps messages by AWS's own clocks: a failure that was
+    written by a clock which is behind would pass for older than its message, and be resumed as if by a redrive.
+    """
+
+    def __init__(self) -> None:
+        self._behind = 0.0
 
     def now(self) -> float:
-        return time.time()
+        return time.time() + self._behind
+
+    def hear(self, http_response: Any, **_: object) -> None:
+        """Takes an answer of AWS, as botocore's event after-call brings it; one without a Date tells nothing."""
+        try:
+            told = parsedate_to_datetime(http_response.headers["date"]).timestamp()
+        except (KeyError, TypeError, ValueError):
+            return
+        behind = told + 0.5 - time.time()  # a Date has whole seconds
+        if abs(behind - self._behind) > OFF:
+            self._behind = behind if abs(behind) > OFF else 0.0
 
     async def sleep(self, seconds: float) -> None:
         import asyncio

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from stepfast.functions.clients import Clients
@@ -17,8 +18,8 @@ class PlayedClients(Clients):
 
     _first_session: Any = None
 
-    def __init__(self) -> None:
-        super().__init__(REGION)
+    def __init__(self, heard: Callable[..., None] | None = None) -> None:
+        super().__init__(REGION, heard)
         self._session = PlayedClients._first_session
 
     def _make(self, service: str) -> Any:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stepfast.functions import advancer, api, authorizer, entry, resume, step, sweeper, timer
-from stepfast.functions.host import Host
+from stepfast.functions.host import Host, WallClock
 from stepfast.functions.plan import FunctionPlan, Plan, QueuePlan
 from stepfast.functions.settings import ALSO, NEEDS, Settings
 from stepfast.registry import Registry
@@ -96,13 +96,15 @@ class Deployment:
         settings, player = self.settings(plan.kind, pool), self._player
 
         def build(sandbox: Sandbox) -> Handler:
+            clock = WallClock()
             host = Host(
                 registry=self._code.registry,
+                clock=clock,
                 call=lambda coroutine: sandbox.runner.run(coroutine),
                 runner=self._code.runner(sandbox) if plan.kind == "step" else None,
                 draw=random.Random(player.world.draw.getrandbits(64)),
             )
-            return entry.guarded(BUILDERS[plan.kind](settings, PlayedClients(), host), host)
+            return entry.guarded(BUILDERS[plan.kind](settings, PlayedClients(clock.hear), host), host)
 
         return player.function(plan.name, build, timeout=plan.timeout, memory=plan.memory)
 

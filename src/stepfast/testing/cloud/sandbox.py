@@ -87,7 +87,7 @@ class Sandbox:
         self, world: World, name: str, arn: str, memory: int, build: Callable[[Sandbox], Handler], skew: float = 0.0
     ) -> None:
         self.world, self.name = world, name
-        self._arn, self._memory, self._build, self._skew = arn, memory, build, micros(skew)
+        self._arn, self._memory, self._build, self.skew = arn, memory, build, micros(skew)
         self._handler: Handler | None = None
         self._runner: asyncio.Runner | None = None
         self._next: Invocation | None = None
@@ -178,7 +178,7 @@ class Sandbox:
             self.check()
         if late:
             self.die(TimedOut(f"{self.name} ran longer than its timeout"))
-        self.world.clock.skew(self._skew)
+        self.world.clock.skew(self.skew)
 
     def outside(self, act: Callable[[], T]) -> T:
         """Has the main thread do something while the sandbox waits; returns or raises what came of it."""
@@ -197,7 +197,7 @@ class Sandbox:
         self.world.agenda.put(self.world.clock.micros, errand)
         self._strand.hand_back()
         self.check()
-        self.world.clock.skew(self._skew)
+        self.world.clock.skew(self.skew)
         if errors:
             raise errors[0]
         return results[0]
@@ -207,7 +207,7 @@ class Sandbox:
         while self.gone is None and self._next is not None:
             invocation, self._next = self._next, None
             self._invocation = invocation
-            self.world.clock.skew(self._skew)
+            self.world.clock.skew(self.skew)
             self._run(invocation)
             if self.gone is None:
                 self._strand.hand_back()

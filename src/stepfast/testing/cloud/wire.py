@@ -72,8 +72,15 @@ def _on_send(request: Any, event_name: str, **rest: object) -> Any:
     if sandbox is None:
         return botocore_stubber(event_name, request)
     sandbox.check()
+    sandbox.world.clock.skew(0)
+    try:
+        return _answer(sandbox, request, event_name)
+    finally:
+        sandbox.world.clock.skew(sandbox.skew)
+
+
+def _answer(sandbox: Sandbox, request: Any, event_name: str) -> Any:
     world, call = sandbox.world, _call.get()
-    world.clock.skew(0)
     for outage in world.account.outages:
         if outage.meets(call, world.clock.micros, world.draw):
             return _error(request, call.service, outage.code)
