@@ -10,9 +10,11 @@ from tests.cloud.explored import EXAMPLES
 
 pytestmark = pytest.mark.timeout(1200)  # each of these runs its example a hundred times
 Told = Callable[[str, object], None]
+LONG = ("report redriven", "mixed cancelled")
+NAMES = [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in EXAMPLES]
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_dying_at_any_call_changes_no_result(name: str, when: Any, record_property: Told) -> None:
     example = EXAMPLES[name]
@@ -25,7 +27,7 @@ def test_dying_at_any_call_changes_no_result(name: str, when: Any, record_proper
     assert len(everywhere) == calls > 10
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", NAMES)
 def test_an_answer_that_is_lost_changes_no_result(name: str, record_property: Told) -> None:
     example = EXAMPLES[name]
     with example.world():
@@ -35,7 +37,7 @@ def test_an_answer_that_is_lost_changes_no_result(name: str, record_property: To
     record_property("crash points", len(lost))
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", NAMES)
 def test_dying_twice_changes_no_result(name: str, record_property: Told) -> None:
     example = EXAMPLES[name]
     with example.world():

@@ -45,8 +45,9 @@ async def second(text: str) -> str:
     return text + "!"
 
 
-@step(pool="large")
+@step(pool="large", timeout=30)
 def elsewhere(text: str) -> str:
+    ran.append("elsewhere")
     return text
 
 
@@ -67,6 +68,11 @@ async def two_steps(text: str) -> str:
     return await second(await first(text))
 
 
+@workflow("near-and-far")
+async def near_and_far(text: str) -> str:
+    return await elsewhere(await first(text))
+
+
 @workflow("far")
 async def far(text: str) -> str:
     return await elsewhere(text)
@@ -74,7 +80,7 @@ async def far(text: str) -> str:
 
 @pytest.fixture
 def aws(deploy: Callable[..., Aws]) -> Aws:
-    made = deploy(two_steps, far, first, second, elsewhere)
+    made = deploy(two_steps, near_and_far, far, first, second, elsewhere)
     made.start("two-steps", SECRET)
     made.advance()
     return made
@@ -92,6 +98,17 @@ def test_a_step_that_might_not_fit_any_more_is_left_to_another_invocation(aws: A
     assert aws.execution().status == "RUNNING"
     aws.advance()
     assert [one["command"] for one in aws.waiting()] == ["second"]
+
+
+def test_a_step_of_another_pool_is_left_to_its_own_function(aws: Aws) -> None:
+    aws.start("near-and-far", "x", id="two")
+    aws.advance("two")
+    assert failures(aws.run_steps()) == []
+    assert sorted(ran) == ["first", "first", "second"]
+    aws.advance("two")
+    assert [one["command"] for one in aws.waiting("large")] == ["elsewhere"]
+    assert failures(aws.run_steps("large")) == []
+    assert (ran[-1], aws.execution("two").result) == ("elsewhere", '"x"')
 
 
 def test_a_failed_attempt_hides_its_message_until_the_next_one(aws: Aws) -> None:
