@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stepfast import step
 from stepfast.claims import LEASE_MARGIN
 from stepfast.errors import StartupError
-from stepfast.functions.plan import LONGEST, Plan
+from stepfast.functions.plan import LONGEST, FunctionPlan, Plan, PoolPlan
 from stepfast.functions.project import PoolSettings, Project
 from stepfast.functions.settings import NEEDS
 from stepfast.registry import Registry, discover
@@ -121,6 +125,51 @@ def test_the_sweep_ends_before_the_next_one_begins() -> None:
         assert made.functions["sweeper"].timeout < made.sweep_every
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda made: {"timer_queue": replace(made.timer_queue, visibility=60)}, "timer comes back after 60 s"),
+        (lambda made: {"park_queue": replace(made.park_queue, max_receive_count=2)}, "by its first receive"),
+        (lambda made: {"sweep_every": 60}, "a sweep may still run"),
+        (lambda made: {"functions": slower(made, "api", 30)}, "the gateway gives up after 30 s"),
+        (lambda made: {"functions": slower(made, "advancer", 901)}, "advancer may run for 901 s"),
+        (lambda made: {"functions": slower(made, "resume", 121)}, "resume comes back after 150 s"),
+        (lambda made: {"pools": shortened(made, 370)}, "step-default comes back after 370 s"),
+    ],
+)
+def test_numbers_that_do_not_fit_each_other_make_no_plan(change: Callable[[Plan], dict[str, Any]], said: str) -> None:
+    made = plan(a_step("a", timeout=300.0))
+    with pytest.raises(StartupError, match=said):
+        replace(made, **change(made))
+
+
+def slower(made: Plan, name: str, seconds: int) -> dict[str, FunctionPlan]:
+    return {**made.functions, name: replace(made.functions[name], timeout=seconds)}
+
+
+def shortened(made: Plan, visibility: int) -> dict[str, PoolPlan]:
+    pool = made.pools["default"]
+    return {"default": replace(pool, queue=replace(pool.queue, visibility=visibility))}
+
+
+@given(
+    timeouts=st.lists(st.floats(0.001, 890.0), min_size=1, max_size=4),
+    set_=st.none() | st.integers(1, 900),
+    minutes=st.integers(2, 60),
+)
+def test_whatever_fits_one_function_hangs_together(timeouts: list[float], set_: int | None, minutes: int) -> None:
+    steps = [a_step(f"s{number}", timeout=one) for number, one in enumerate(timeouts)]
+    pools = {"default": {} if set_ is None else {"timeout": set_}}
+    try:
+        made = plan(*steps, pools=pools, sweep_minutes=minutes).pools["default"]
+    except StartupError:
+        assert set_ is not None
+        assert max(timeouts) + LEASE_MARGIN > set_
+        return
+    # A lease is over before its function ends, and the function before its message comes back.
+    assert max(timeouts) + LEASE_MARGIN <= made.function.timeout < made.queue.visibility
+
+
 def test_tracing_is_switched_off_where_it_is_not_asked_for() -> None:
     for function in (*plan().functions.values(), plan().pools["default"].function):
         assert function.environment["POWERTOOLS_TRACE_DISABLED"] == "true"
@@ -178,7 +227,26 @@ def test_settings_are_read(tmp_path: Path) -> None:
         ("[tool.stepfast]\nauth = 'none'", "auth is one of keys, iam"),
         ("[tool.stepfast]\nalarm_email = 'ops'", "alarm_email is an e-mail address"),
         ("[tool.stepfast]\ntracing = 1", "tracing is true or false"),
-        ("[tool.stepfast]\nworkflows = ''", "workflows is a text"),
+        ("[tool.stepfast]\nworkflows = ''", "workflows is the path of a folder in the project"),
+        ("[tool.stepfast]\nworkflows = '.'", "workflows is the path of a folder in the project"),
+        ("[tool.stepfast]\nworkflows = '../flows'", "workflows is the path of a folder in the project"),
+        ("[tool.stepfast]\nworkflows = '/srv/flows'", "workflows is the path of a folder in the project"),
+        ("[tool.stepfast]\nworkflows = 'src\\flows'", "workflows is the path of a folder in the project"),
+        ("[tool.stepfast]\ndomain_name = 'https://flows.example.com'", "domain_name is the name of a host"),
+        ("[tool.stepfast]\ndomain_name = 'flows'", "domain_name is the name of a host"),
+        ("[tool.stepfast]\ncertificate = 'flows.pem'", "certificate is the ARN of a certificate"),
+        ("[tool.stepfast]\nvpc = 'main'", "vpc is the id of a VPC"),
+        ("[tool.stepfast]\nbucket = 'Values'", "bucket is the name of a bucket"),
+        ("[tool.stepfast]\nbucket = 's3://values'", "bucket is the name of a bucket"),
+        ("[tool.stepfast]\ntable_stream = 'shop'", "table_stream is the ARN of a table's stream"),
+        ("[tool.stepfast]\nparallelization = 11", "parallelization is a whole number from 1 to 10"),
+        ("[tool.stepfast]\nauthorizer_cache = -1", "authorizer_cache is a whole number from 0 to 3600"),
+        ("[tool.stepfast]\nlisting_shards = 0", "listing_shards is a whole number from 1"),
+        ("[tool.stepfast]\nsweep_minutes = 1", "sweep_minutes is a whole number from 2 to 60"),
+        ("[tool.stepfast]\nmemory = 1", "memory is a whole number from 128"),
+        ("[tool.stepfast]\nsnap_start = 'yes'", "snap_start is true or false"),
+        ("[tool.stepfast]\nlog_values = 'no'", "log_values is true or false"),
+        ("[tool.stepfast.pools.pdf]\nprovisioned = -1", "provisioned is a whole number from 0"),
         ("[tool.stepfast]\npools = 1", r"\[tool.stepfast.pools\] is a table"),
         ("[tool.stepfast.pools]\npdf = 1", r"\[tool.stepfast.pools.pdf\] is a table"),
         ("[tool.stepfast.pools.pdf]\nmemori = 1", r"\[tool.stepfast.pools.pdf\] has no setting 'memori'"),

@@ -101,9 +101,18 @@ def _everything_on(project: Project) -> Project:
 
 
 def _tuned(project: Project) -> Project:
-    pools = {**project.pools, "pdf": replace(project.pools["pdf"], provisioned=2, batch_size=5)}
-    state = {"table_stream": STREAM, "bucket": "values-of-before"}
-    return replace(project, pools=pools, parallelization=4, authorizer_cache=60, memory=1024, **state)
+    return replace(
+        project,
+        pools={**project.pools, "pdf": replace(project.pools["pdf"], provisioned=2, batch_size=5, timeout=600)},
+        workflows="src/flows",
+        listing_shards=4,
+        sweep_minutes=10,
+        parallelization=4,
+        authorizer_cache=60,
+        memory=1024,
+        table_stream=STREAM,
+        bucket="values-of-before",
+    )
 
 
 def resources(template: Template, kind: str) -> dict[str, Any]:

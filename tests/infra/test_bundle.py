@@ -14,6 +14,7 @@ import pytest
 
 from stepfast.errors import StartupError
 from stepfast.http.page import BUILT
+from stepfast.infra import bundle
 from stepfast.infra.bundle import Bundle, Source, build, digest_of
 from stepfast.infra.target import Target
 from tests.infra.conftest import PROJECT
@@ -140,6 +141,14 @@ def test_what_is_included_is_in_it_and_its_tests_are_not(project: Path, cache: P
 def test_a_folder_that_is_not_there_is_named(project: Path, cache: Path) -> None:
     with pytest.raises(StartupError, match="lib is not there, but is to be deployed"):
         build(Source(project, include=["lib"]), Target("arm64"), cache)
+
+
+def test_more_than_lambda_takes_is_said_before_it_is_uploaded(
+    project: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle, "LARGEST", 2 * bundle.MB)
+    with pytest.raises(StartupError, match=r"has \d+ MB, of which Lambda takes 2: .* largest parts are botocore \d+"):
+        build(Source(project), Target("arm64"), cache)
 
 
 def test_an_unknown_extra_is_named_with_those_there_are(cache: Path) -> None:

@@ -10,12 +10,17 @@ from pathlib import Path
 
 import pytest
 from aws_cdk import App
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from stepfast.errors import StartupError
 from stepfast.http.page import Page
+from stepfast.infra import bundle
 from stepfast.infra.app import say_what_is_left_out, stack
+from stepfast.infra.bundle import Source
 from stepfast.infra.constructs.schedules import ScheduledStart
-from stepfast.infra.stack import Options
+from stepfast.infra.stack import Options, title
+from stepfast.infra.target import Target
 from tests.infra.conftest import PROJECT
 
 
@@ -84,9 +89,35 @@ def test_snap_start_and_provisioned_concurrency_exclude_each_other(project: Path
     assert "provisioned" in said
 
 
+def test_snap_start_and_a_python_without_it_exclude_each_other(project: Path) -> None:
+    configure(project, "snap_start = true\n")
+    options = Options(target=Target(python="3.11"))
+    with pytest.raises(StartupError, match="snap_start needs Python 3.12"):
+        stack(App(), project, cache=project / "cache", options=options)
+
+
+def test_a_vpc_needs_to_know_the_account(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(project, 'vpc = "vpc-0123456789abcdef0"\n')
+    for name in ("CDK_DEFAULT_ACCOUNT", "CDK_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    assert "vpc-0123456789abcdef0 is looked up in your account" in refused(project)
+
+
+@pytest.mark.parametrize("path", ["../shop", "/etc", ".", "lib/../..", ""])
+def test_what_lies_outside_of_the_project_is_not_deployed(path: str) -> None:
+    with pytest.raises(StartupError, match="cannot be deployed: name a folder or file inside"):
+        bundle.check(Source(PROJECT, include=[path]))
+
+
 @pytest.mark.parametrize(
     ("context", "said"),
-    [('{"stepfast:architecture": "arm"}', "one of arm64, x86_64"), ('{"stepfast:keep": "no"}', "true or false")],
+    [
+        ('{"stepfast:architecture": "arm"}', "one of arm64, x86_64"),
+        ('{"stepfast:keep": "no"}', "true or false"),
+        ('{"stepfast:python": "three"}', "a Python that Lambda has, such as 3.13, not 'three'"),
+        ('{"stepfast:python": "3.9"}', "such as 3.13, not '3.9'"),
+        ('{"stepfast:name": "1st shop"}', "a stack's name is a letter and then up to 127"),
+    ],
 )
 def test_a_wrong_context_ends_the_synth_with_one_line(tmp_path: Path, context: str, said: str) -> None:
     code = "import sys; from stepfast.infra import synth; synth(sys.argv[1])"
@@ -104,3 +135,9 @@ def test_a_synth_without_the_page_says_so(tmp_path: Path, capsys: pytest.Capture
     (tmp_path / "index.html").touch()
     say_what_is_left_out(Page(tmp_path))
     assert capsys.readouterr().err == ""
+
+
+@given(st.lists(st.from_regex(r"[A-Za-z0-9._-]{1,8}", fullmatch=True), unique=True, max_size=50))
+@example(["default", "Default", "a-b", "aB", "ab", "a1", "a-1", "pdf", "step-pdf"])
+def test_no_two_pools_share_a_function(pools: list[str]) -> None:
+    assert len({title(f"step-{one}") for one in pools}) == len(pools)

@@ -8,7 +8,7 @@ so often that no retry policy runs it into the dead letters.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -23,6 +23,8 @@ from stepfast.workflow import Step
 
 LONGEST = 900
 """Seconds that Lambda lets a function run."""
+GATEWAY = 30
+"""Seconds that the HTTP API waits for its function."""
 CHAIN_BUDGET = 60
 """Seconds beyond the longest step in which an invocation may go on with the next ones."""
 VISIBILITY_MARGIN = 30
@@ -99,7 +101,7 @@ class PoolPlan:
 class Plan:
     """A deployment: functions by kind (all but step), pools by name, the queues, the stream, the sweep's period.
 
-    starts: the workflows that are started by the clock.
+    starts: the workflows that are started by the clock. Raises StartupError for numbers that contradict each other.
     """
 
     project: Project
@@ -110,6 +112,10 @@ class Plan:
     stream: StreamPlan
     sweep_every: int
     starts: tuple[starts.ScheduledStart, ...] = ()
+
+    def __post_init__(self) -> None:
+        for wrong in _contradictions(self):
+            raise StartupError(f"this deployment would lose work: {wrong}")
 
     @classmethod
     def of(cls, registry: Registry, project: Project | None = None) -> Plan:
@@ -137,9 +143,30 @@ class Plan:
         )
 
 
+def _contradictions(plan: Plan) -> Iterator[str]:
+    """What would not work together, however the plan came about."""
+    everything = [*plan.functions.values(), *(one.function for one in plan.pools.values())]
+    for function in everything:
+        if not 0 < function.timeout <= LONGEST:
+            yield f"the function {function.name} may run for {function.timeout} s, and Lambda lets it for {LONGEST}"
+    queues = [(plan.timer_queue, plan.functions["timer"]), (plan.park_queue, plan.functions["resume"])]
+    for queue, function in [*queues, *((one.queue, one.function) for one in plan.pools.values())]:
+        if queue.visibility < function.timeout + VISIBILITY_MARGIN:
+            yield (
+                f"a message of {function.name} comes back after {queue.visibility} s, "
+                f"while its function may run for {function.timeout}"
+            )
+    if plan.park_queue.max_receive_count != 1:
+        yield "a parked failure becomes a dead letter by its first receive"
+    if plan.functions["api"].timeout >= GATEWAY:
+        yield f"the gateway gives up after {GATEWAY} s, before the function api does"
+    if plan.functions["sweeper"].timeout >= plan.sweep_every:
+        yield "a sweep may still run when the next one begins"
+
+
 def _functions(project: Project) -> tuple[FunctionPlan, ...]:
     kinds = {
-        "api": 29,  # the gateway waits for 30 s
+        "api": GATEWAY - 1,
         "authorizer": 10,
         "advancer": 300,
         "timer": 60,

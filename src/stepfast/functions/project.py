@@ -17,7 +17,10 @@ T = TypeVar("T")
 LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 """The numbers of days that CloudWatch keeps logs for."""
 _VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_STREAM = re.compile(r"arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:\d{12}:table/[A-Za-z0-9_.-]+/stream/[^/\s]+")
+_STREAM = r"arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:\d{12}:table/[A-Za-z0-9_.-]+/stream/[^/\s]+"
+_CERTIFICATE = r"arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+"
+_DOMAIN = r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
+_BUCKET = r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 _OURS = ("STEPFAST_", "AWS_", "LAMBDA_", "POWERTOOLS_")
 
 
@@ -131,15 +134,21 @@ def _one_of(*values: object) -> tuple[Check, str]:
     return lambda value: type(value) in {type(one) for one in values} and value in values, f"one of {told}"
 
 
+def _like(pattern: str, what: str) -> tuple[Check, str]:
+    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None, what
+
+
+def is_inside(path: object) -> bool:
+    """Whether this is the path of something within a project's folder: what is deployed keeps its place there."""
+    parts = path.removesuffix("/").split("/") if isinstance(path, str) else [""]
+    return not {"", ".", ".."} & set(parts) and "\\" not in str(path)
+
+
 _FLAG: tuple[Check, str] = (lambda value: isinstance(value, bool), "true or false")
 _TEXT: tuple[Check, str] = (lambda value: isinstance(value, str) and bool(value.strip()), "a text")
 _TEXTS: tuple[Check, str] = (
     lambda value: isinstance(value, dict) and all(isinstance(one, str) for one in value.values()),
     "a table of texts",
-)
-_EMAIL: tuple[Check, str] = (
-    lambda value: isinstance(value, str) and re.fullmatch(r"[^@\s]+@[^@\s]+", value) is not None,
-    "an e-mail address",
 )
 _MEMORY = _whole(128, 10240)
 _POOL: Mapping[str, tuple[Check, str]] = {
@@ -158,7 +167,7 @@ _SCHEDULE: Mapping[str, tuple[Check, str]] = {
     "enabled": _FLAG,
 }
 _PROJECT: Mapping[str, tuple[Check, str]] = {
-    "workflows": _TEXT,
+    "workflows": (is_inside, "the path of a folder in the project, such as workflows or src/flows"),
     "retention_days": _whole(0, 36500),
     "log_retention_days": _one_of(*LOG_DAYS),
     "listing_shards": _whole(1, 256),
@@ -170,15 +179,12 @@ _PROJECT: Mapping[str, tuple[Check, str]] = {
     "tracing": _FLAG,
     "log_values": _FLAG,
     "snap_start": _FLAG,
-    "alarm_email": _EMAIL,
-    "domain_name": _TEXT,
-    "certificate": _TEXT,
-    "vpc": _TEXT,
-    "table_stream": (
-        lambda value: isinstance(value, str) and _STREAM.fullmatch(value) is not None,
-        "the ARN of a table's stream, arn:aws:dynamodb:…:table/…/stream/…",
-    ),
-    "bucket": _TEXT,
+    "alarm_email": _like(r"[^@\s]+@[^@\s]+", "an e-mail address"),
+    "domain_name": _like(_DOMAIN, "the name of a host, such as flows.example.com"),
+    "certificate": _like(_CERTIFICATE, "the ARN of a certificate, arn:aws:acm:…:certificate/…"),
+    "vpc": _like(r"vpc-[0-9a-f]+", "the id of a VPC, vpc-…"),
+    "table_stream": _like(_STREAM, "the ARN of a table's stream, arn:aws:dynamodb:…:table/…/stream/…"),
+    "bucket": _like(_BUCKET, "the name of a bucket"),
 }
 
 

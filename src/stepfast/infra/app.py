@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import cast, get_args
+from typing import cast
 
 from aws_cdk import App, Environment
 
@@ -22,6 +23,7 @@ from stepfast.infra.target import Architecture, Target
 from stepfast.registry import Registry, discover
 
 CACHE = ".stepfast/bundles"
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 
 
 def synth(
@@ -66,15 +68,18 @@ def stack(
 ) -> StepfastStack:
     """Adds the stack of a project to an app; StepfastError says what is wrong with the project."""
     options = options or Options()
+    if not _NAME.fullmatch(name):
+        raise StartupError(f"a stack's name is a letter and then up to 127 letters, digits and -, not {name!r}")
     project = Project.read(folder / "pyproject.toml")
     registry = workflows_of(folder, project)
     plan = Plan.of(registry, project)
     for start in options.starts:
         starts.check(start, registry)
-    check(plan)
+    check(plan, options.target)
+    environment = _environment(project)
     source = bundle.Source(folder, project.workflows, extras, include, project.tracing)
     built = bundle.build(source, options.target, cache or folder / CACHE)
-    return StepfastStack(app, name, plan=plan, bundle=built, options=options, env=_environment(project))
+    return StepfastStack(app, name, plan=plan, bundle=built, options=options, env=environment)
 
 
 def workflows_of(folder: Path, project: Project) -> Registry:
@@ -92,14 +97,17 @@ def _environment(project: Project) -> Environment | None:
     """Nothing fixed, so that one template fits any account, unless a VPC has to be looked up."""
     if not project.vpc:
         return None
-    return Environment(account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION"))
+    account, region = os.environ.get("CDK_DEFAULT_ACCOUNT"), os.environ.get("CDK_DEFAULT_REGION")
+    if not account or not region:
+        raise StartupError(
+            f"[tool.stepfast] vpc: {project.vpc} is looked up in your account: "
+            "run this by the CDK's command line, with credentials and a region"
+        )
+    return Environment(account=account, region=region)
 
 
 def _with_context(options: Options, app: App) -> Options:
     architecture, python, keep = (_context(app, name) for name in ("architecture", "python", "keep"))
-    if architecture not in ("", *get_args(Architecture)):
-        known = ", ".join(get_args(Architecture))
-        raise StartupError(f"stepfast:architecture is one of {known}, not {architecture!r}")
     if keep not in ("", "true", "false"):
         raise StartupError(f"stepfast:keep is true or false, not {keep!r}")
     target = Target(cast(Architecture, architecture or options.target.architecture), python or options.target.python)

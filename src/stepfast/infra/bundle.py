@@ -13,17 +13,22 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import distribution, version
 from pathlib import Path
 
 from stepfast.errors import StartupError
+from stepfast.functions.project import is_inside
 from stepfast.infra import requirements
 from stepfast.infra.target import Target
 
 # Functions import none of these, and a bundle without them has less to load and to attack.
 NOT_IN_LAMBDA = ("cli", "infra", "local", "testing", "backends/sqlite*.py", "http/serving.py")
+MB = 1024 * 1024
+LARGEST = 250 * MB
+"""Bytes that Lambda takes of a function's unpacked code."""
 _LEFT_BY_INSTALLERS = frozenset(
     {"INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json"}
 )
@@ -60,12 +65,23 @@ class Bundle:
         return dict(sorted(name.rsplit("-", 1) for name in found))
 
 
+def check(source: Source) -> None:
+    """Raises StartupError for what is no part of the project's folder: it would have no place in the bundle."""
+    for name in (source.workflows, *source.include):
+        if not is_inside(name):
+            raise StartupError(f"{name!r} cannot be deployed: name a folder or file inside {source.folder} by its path")
+        if not (source.folder / name).exists():
+            raise StartupError(f"{source.folder / name} is not there, but is to be deployed: make it, or do not name it")
+
+
 def build(source: Source, target: Target, cache: Path) -> Bundle:
     """The project's bundle for a target, made in `cache` or found there.
 
     What was resolved is kept in `cache` too: without a constraints.txt, remove it to take newer versions.
-    Raises StartupError when uv is missing, a version cannot be found, or a package has no wheel for the target.
+    Raises StartupError when uv is missing, a version cannot be found, a package has no wheel for the target,
+    what is to be included is not there, or all of it is more than Lambda takes.
     """
+    check(source)
     pinned = _resolved(source, target, cache)
     packages = cache / f"packages-{_short(pinned, target.platform, target.python)}"
     if not packages.is_dir():
@@ -77,6 +93,7 @@ def build(source: Source, target: Target, cache: Path) -> Bundle:
         _add_stepfast(folder)
         _add_workflows(source, folder)
         _normalise(folder)
+        _weigh(folder)
         digest = digest_of(folder)
         final = cache / f"bundle-{target.architecture}-{digest[:16]}"
         if not final.is_dir():
@@ -161,17 +178,28 @@ def _add_workflows(source: Source, folder: Path) -> None:
         path, copy = source.folder / name, folder / name
         if path.is_dir():
             shutil.copytree(path, copy, ignore=_NOT_COPIED, dirs_exist_ok=True)
-        elif path.is_file():
+        else:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
-        else:
-            raise StartupError(f"{path} is not there, but is to be deployed: make it, or do not name it")
 
 
 def _normalise(folder: Path) -> None:
     """One set of modes: Lambda's user must be able to read, whatever umask this machine has."""
     for path in folder.rglob("*"):
         path.chmod(0o755 if path.is_dir() or path.suffix == ".so" else 0o644)
+
+
+def _weigh(folder: Path) -> None:
+    """StartupError for what Lambda would refuse after all of it has been uploaded."""
+    sizes = Counter[str]()
+    for path in _files(folder):
+        sizes[path.relative_to(folder).parts[0]] += path.stat().st_size
+    if sizes.total() > LARGEST:
+        largest = ", ".join(f"{name} {size / MB:.0f}" for name, size in sizes.most_common(5))
+        raise StartupError(
+            f"the bundle has {sizes.total() / MB:.0f} MB, of which Lambda takes {LARGEST / MB:.0f}: "
+            f"leave out what no step needs; the largest parts are {largest}"
+        )
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -98,10 +98,14 @@ def tracing() -> iam.PolicyStatement:
     return _allow("Trace", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"])
 
 
-def in_vpc() -> iam.PolicyStatement:
-    """What Lambda itself does in the role's name; EC2 takes no ARN for these."""
+def in_vpc() -> list[iam.PolicyStatement]:
+    """What Lambda itself does in the role's name, and the function's own code may not; EC2 takes no ARN for these."""
     names = ("CreateNetworkInterface", "DeleteNetworkInterface", "DescribeNetworkInterfaces", "DescribeSubnets")
-    return _allow("Vpc", [f"ec2:{name}" for name in names], ["*"])
+    addresses = ("AssignPrivateIpAddresses", "UnassignPrivateIpAddresses")
+    actions = [f"ec2:{name}" for name in (*names, *addresses)]
+    denied = _allow("VpcNotByCode", actions, ["*"], {"Null": {"lambda:SourceFunctionArn": "false"}})
+    denied.effect = iam.Effect.DENY
+    return [_allow("Vpc", actions, ["*"]), denied]
 
 
 def logs(group: str) -> iam.PolicyStatement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -106,7 +107,7 @@ class StepfastStack(Stack):
         return {
             one.name: Function(
                 self,
-                _title(one.name),
+                title(one.name),
                 plan=one,
                 shared=self._shared,
                 environment=self._environment(one, pools.get(one.name, "")),
@@ -224,13 +225,19 @@ def _domain(plan: Plan) -> Domain | None:
     return Domain(name, certificate) if name and certificate else None
 
 
-def _title(name: str) -> str:
-    """`step-pdf` -> `StepPdf`; other characters stay, so that two pools never share an id."""
-    return "".join(part[:1].upper() + part[1:] for part in name.split("-")) if name != "step" else name
+_WORDS = re.compile(r"[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*")
 
 
-def check(plan: Plan) -> None:
+def title(name: str) -> str:
+    """The id of a function's construct: `step-pdf` -> `StepPdf`. Other names stay as they are: no two share an id."""
+    return "".join(part[0].upper() + part[1:] for part in name.split("-")) if _WORDS.fullmatch(name) else name
+
+
+def check(plan: Plan, target: Target) -> None:
     """Raises StartupError for settings that cannot go together."""
+    _domain(plan)
+    if plan.project.snap_start and target.python == "3.11":
+        raise StartupError("[tool.stepfast] snap_start needs Python 3.12 or newer on Lambda: see stepfast:python")
     warm = [name for name, one in plan.pools.items() if one.function.provisioned]
     if plan.project.snap_start and warm:
         raise StartupError(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
+
+from stepfast.errors import StartupError
 
 Architecture = Literal["arm64", "x86_64"]
 
@@ -16,10 +19,18 @@ _PLATFORMS: dict[Architecture, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """arm64 costs a fifth less than x86_64 on Lambda, and is the default."""
+    """arm64 costs a fifth less than x86_64 on Lambda, and is the default. StartupError for what Lambda has not."""
 
     architecture: Architecture = "arm64"
     python: str = "3.13"
+
+    def __post_init__(self) -> None:
+        if self.architecture not in get_args(Architecture):
+            known = ", ".join(get_args(Architecture))
+            raise StartupError(f"stepfast:architecture is one of {known}, not {self.architecture!r}")
+        # 3.11 is for emulators: Lambda's has an older glibc than the packages are fetched for.
+        if not re.fullmatch(r"3\.[1-9]\d", self.python) or self.python == "3.10":
+            raise StartupError(f"stepfast:python is a Python that Lambda has, such as 3.13, not {self.python!r}")
 
     @property
     def platform(self) -> str:

@@ -86,7 +86,7 @@ class Function(Construct):
         if shared.tracing:
             everything.append(grants.tracing())
         if shared.vpc:
-            everything.append(grants.in_vpc())
+            everything += grants.in_vpc()
         role = iam.Role(
             self,
             "Role",
@@ -119,7 +119,7 @@ def _runtime(python: str) -> lambda_.Runtime:
 def _accept_wildcards(role: iam.Role, statements: Sequence[iam.PolicyStatement]) -> None:
     stack = Stack.of(role)
     for statement in statements:
-        for resource in statement.resources:
+        for resource in statement.resources if statement.effect == iam.Effect.ALLOW else ():
             if resource.endswith("*"):
                 accept(role, f"IAM5[Resource::{_as_nag_says(stack.resolve(resource))}]", _REASONS[statement.sid or ""])
 

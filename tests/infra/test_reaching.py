@@ -1,0 +1,104 @@
+"""Every setting of `[tool.stepfast]` reaches the template: one row for each, and none without a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from stepfast.functions.project import PoolSettings, Project
+from tests.infra.conftest import STREAM, Synthesized, Template, only, resources
+from tests.infra.reading import named
+
+Look = Callable[[Template], Any]
+
+
+def variable(function: str, name: str) -> Look:
+    return lambda template: only(template, "AWS::Lambda::Function", function)["Environment"]["Variables"][name]
+
+
+def of(kind: str, name: str, beginning: str = "") -> Look:
+    return lambda template: only(template, kind, beginning)[name]
+
+
+def source(queue: str, name: str) -> Look:
+    def look(template: Template) -> Any:
+        found = resources(template, "AWS::Lambda::EventSourceMapping").values()
+        (one,) = (one for one in found if named(one["EventSourceArn"]) == queue)
+        return one[name]
+
+    return look
+
+
+def log_days(template: Template) -> set[int]:
+    return {one["RetentionInDays"] for one in resources(template, "AWS::Logs::LogGroup").values()}
+
+
+def subnets(template: Template) -> bool:
+    return all("VpcConfig" in one for one in resources(template, "AWS::Lambda::Function").values())
+
+
+def schedules(template: Template) -> list[str]:
+    return sorted(name[:-8] for name in resources(template, "AWS::Scheduler::Schedule"))
+
+
+PROJECT: dict[str, tuple[str, Look, Any]] = {
+    "workflows": ("tuned", variable("Advancer", "STEPFAST_WORKFLOWS"), "src/flows"),
+    "retention_days": ("plain", variable("Advancer", "STEPFAST_RETENTION_DAYS"), "30"),
+    "log_retention_days": ("plain", log_days, {14}),
+    "listing_shards": ("tuned", variable("Api", "STEPFAST_LISTING_SHARDS"), "4"),
+    "auth": ("full", variable("Api", "STEPFAST_AUTH"), "iam"),
+    "authorizer_cache": ("tuned", of("AWS::ApiGatewayV2::Authorizer", "AuthorizerResultTtlInSeconds"), 60),
+    "memory": ("tuned", of("AWS::Lambda::Function", "MemorySize", "Sweeper"), 1024),
+    "parallelization": ("tuned", source(STREAM, "ParallelizationFactor"), 4),
+    "sweep_minutes": ("tuned", of("AWS::Scheduler::Schedule", "ScheduleExpression"), "rate(10 minutes)"),
+    "tracing": ("full", of("AWS::Lambda::Function", "TracingConfig", "Api"), {"Mode": "Active"}),
+    "log_values": ("full", variable("StepPdf", "STEPFAST_LOG_VALUES"), "true"),
+    "snap_start": ("full", of("AWS::Lambda::Function", "SnapStart", "StepPdf"), {"ApplyOn": "PublishedVersions"}),
+    "alarm_email": ("plain", of("AWS::SNS::Subscription", "Endpoint"), "on-call@example.com"),
+    "domain_name": ("full", of("AWS::ApiGatewayV2::DomainName", "DomainName"), "flows.example.com"),
+    "certificate": (
+        "full",
+        lambda template: only(template, "AWS::ApiGatewayV2::DomainName")["DomainNameConfigurations"][0][
+            "CertificateArn"
+        ],
+        "arn:aws:acm:eu-central-1:111122223333:certificate/0000",
+    ),
+    "vpc": ("networked", subnets, True),
+    "table_stream": ("tuned", variable("Authorizer", "STEPFAST_TABLE"), "restored"),
+    "bucket": ("tuned", variable("StepPdf", "STEPFAST_BUCKET"), "values-of-before"),
+    "pools": ("plain", of("AWS::SQS::Queue", "VisibilityTimeout", "QueuesPoolpdf"), 100 + 10 + 60 + 30),
+    "schedules": ("full", schedules, ["RecurringStartnightly", "RecurringStartpaused", "RecurringSweep"]),
+}
+"""A setting, the stack that has it, where it is in the template, and as what."""
+POOL: dict[str, tuple[str, Look, Any]] = {
+    "memory": ("plain", of("AWS::Lambda::Function", "MemorySize", "StepPdf"), 1024),
+    "timeout": ("tuned", of("AWS::Lambda::Function", "Timeout", "StepPdf"), 600),
+    "max_concurrency": ("plain", source("QueuesPoolpdf", "ScalingConfig"), {"MaximumConcurrency": 5}),
+    "batch_size": ("tuned", source("QueuesPoolpdf", "BatchSize"), 5),
+    "provisioned": (
+        "tuned",
+        of("AWS::Lambda::Alias", "ProvisionedConcurrencyConfig"),
+        {"ProvisionedConcurrentExecutions": 2},
+    ),
+    "environment": ("plain", variable("StepPdf", "PDF_QUALITY"), "high"),
+}
+
+
+@pytest.mark.parametrize("name", PROJECT)
+def test_a_setting_reaches_the_template(synthesized: Synthesized, name: str) -> None:
+    stack, look, value = PROJECT[name]
+    assert look(synthesized.templates[stack]) == value
+
+
+@pytest.mark.parametrize("name", POOL)
+def test_a_setting_of_a_pool_reaches_the_template(synthesized: Synthesized, name: str) -> None:
+    stack, look, value = POOL[name]
+    assert look(synthesized.templates[stack]) == value
+
+
+def test_no_setting_is_left_out() -> None:
+    assert set(PROJECT) == {one.name for one in fields(Project)}
+    assert set(POOL) == {one.name for one in fields(PoolSettings)}
