@@ -66,9 +66,9 @@ class Emulator:
         path.write_text(f"{text}\n{Path(self.certificate).read_text()}")
         return str(path)
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, region: str = REGION) -> Any:
         """A boto3 client with the rights of the account's root."""
-        session = boto3.session.Session("test", "test", region_name=REGION)
+        session = boto3.session.Session("test", "test", region_name=region)
         return session.client(service, endpoint_url=self.url, verify=self.certificate)
 
     def cdk(self, *arguments: str, folder: Path = ROOT) -> str:

@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from stepfast.cli.invoke import REGION
+from stepfast.cli.invoke import deployed as resources_of_a_stack
+from stepfast.functions.clients import Clients
+from stepfast.functions.settings import (
+    BUCKET,
+    PARK_QUEUE,
+    POOL,
+    QUEUES,
+    SCHEDULE_ROLE,
+    SCHEDULES,
+    TABLE,
+    TIMER_QUEUE,
+    Settings,
+)
 from stepfast.infra.app import CACHE
 from stepfast.infra.bundle import Bundle, Source, build
 from stepfast.infra.target import Target
+from stepfast.registry import discover
+from tests.e2e.conftest import Deployed
 from tests.e2e.emulator import ARCHITECTURE, ROOT, python_of_functions
 from tests.e2e.runtime_api import sandbox
 
@@ -27,7 +46,6 @@ ENVIRONMENT = {
     "STEPFAST_POOL": "default",
     "STEPFAST_AUTH": "keys",
 }
-NO_RECORDS: dict[str, Any] = {"Records": []}
 REFUSED = {"version": "2.0", "headers": {"authorization": "Bearer none"}}
 
 
@@ -57,23 +75,67 @@ def test_the_authorizer_refuses_what_is_no_key(bundle: Bundle) -> None:
         assert lambda_.call(REFUSED) == ("response", {"isAuthorized": False})
 
 
-@pytest.mark.parametrize("kind", ["advancer", "step", "timer", "resume"])
-def test_consumers_begin_and_answer(bundle: Bundle, kind: str) -> None:
-    with sandbox(bundle.folder, f"stepfast.functions.{kind}.handler", ENVIRONMENT) as lambda_:
-        answered, answer = lambda_.call({"Records": []})
-        assert answered in ("response", "error"), answer
-        assert "ImportModuleError" not in str(answer)
+# -- the life of one order, handler by handler ---------------------------------------------------------------
 
 
-def test_the_sweeper_begins(bundle: Bundle) -> None:
-    with sandbox(bundle.folder, "stepfast.functions.sweeper.handler", ENVIRONMENT) as lambda_:
-        assert lambda_.ready.is_set()
-        assert lambda_.answers.empty()
+@dataclass(frozen=True)
+class Account:
+    """What a stack has, without anything that would call its functions; `play` hands one of events/ to a handler."""
+
+    bundle: Path
+    clients: Clients
+    settings: Settings
+    environment: Mapping[str, str]
+
+    def play(self, kind: str, name: str) -> Any:
+        with sandbox(self.bundle, f"stepfast.functions.{kind}.handler", self.environment) as lambda_:
+            answered, answer = lambda_.call(event(name))
+            assert answered == "response", answer
+            return answer
+
+
+@pytest.fixture(scope="module")
+def account(deployed: Deployed, bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Account:
+    emulator = deployed.emulator
+    made = {one: emulator.client(one, REGION) for one in ("dynamodb", "sqs", "s3", "scheduler")}
+    clients = Clients(REGION, **made)
+    settings = resources_of_a_stack(clients, discover(ROOT / "workflows"))
+    environment = {
+        TABLE: settings.table,
+        BUCKET: settings.bucket,
+        QUEUES: json.dumps(settings.queues),
+        TIMER_QUEUE: settings.timer_queue,
+        PARK_QUEUE: settings.park_queue,
+        SCHEDULES: settings.schedules,
+        SCHEDULE_ROLE: settings.schedule_role,
+        POOL: "default",
+        "ORDER_SHOP": str(tmp_path_factory.mktemp("shop") / "shop"),
+        "AWS_ENDPOINT_URL": emulator.url,
+        "AWS_CA_BUNDLE": emulator.certificate,
+        "AWS_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }
+    return Account(bundle.folder, clients, settings, environment)
+
+
+def test_every_handler_does_its_work_with_the_bundle_alone(account: Account) -> None:
+    assert account.play("authorizer", "authorizer") == {"isAuthorized": False}  # it has asked the table
+    assert account.play("api", "api-start")["statusCode"] == 201
+    assert account.play("advancer", "stream") == {"batchItemFailures": []}
+    asked = account.clients.sqs.receive_message(QueueUrl=account.settings.queues["default"])["Messages"]
+    assert [json.loads(one["Body"])["command"] for one in asked] == ["charge"]
+    assert account.play("step", "step") == {"batchItemFailures": []}
+    shown = json.loads(account.play("api", "api-show")["body"])
+    assert (shown["status"], shown["result"]["status"]) == ("SUCCEEDED", "shipped")
+    # A timer of the year 2100 becomes a schedule; a parked failure that was resumed is let go.
+    assert account.play("timer", "timer") == {"batchItemFailures": []}
+    assert len(account.clients.scheduler.list_schedules(GroupName=account.settings.schedules)["Schedules"]) == 1
+    assert account.play("resume", "park") == {"batchItemFailures": []}
+    assert account.play("sweeper", "sweeper") == {"rounds": 1, "complete": True}
 
 
 def test_a_missing_package_is_noticed(bundle: Bundle, tmp_path: Path) -> None:
-    import shutil
-
     short = tmp_path / "bundle"
     shutil.copytree(bundle.folder, short, ignore=shutil.ignore_patterns("pydantic_core"))
     with sandbox(short, "stepfast.functions.api.handler", ENVIRONMENT) as lambda_:

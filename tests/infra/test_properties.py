@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from stepfast.backends import dynamodb_table
 from stepfast.functions.settings import ALSO, NEEDS
@@ -159,101 +156,3 @@ def test_the_dead_letters_are_one_click_from_the_outputs(synthesized: Synthesize
     link = json.dumps(synthesized.plain["Outputs"]["RedriveConsole"]["Value"])
     assert "/sqs/v3/home" in link
     assert "QueuesDeadLetters" in link
-
-
-# -- alarms ------------------------------------------------------------------------------------------------
-
-ALARMS = {
-    "DeadLetters",
-    "Undelivered",
-    "LateAdvances",
-    "StuckExecutions",
-    "NoSweep",
-    "FunctionErrors",
-    "FunctionThrottles",
-    "ApiErrors",
-    "TableThrottles",
-    "LostSchedules",
-}
-
-
-def test_every_alarm_goes_to_the_topic_and_has_its_paragraph(synthesized: Synthesized) -> None:
-    alarms = resources(synthesized.plain, "AWS::CloudWatch::Alarm")
-    assert {name.removeprefix("Alarms")[:-8] for name in alarms} == ALARMS
-    for one in alarms.values():
-        assert "AlarmsTopic" in str(one["AlarmActions"])
-        assert "AlarmsTopic" in str(one["OKActions"])
-    subscription = only(synthesized.plain, "AWS::SNS::Subscription")
-    assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "on-call@example.com")
-
-
-@pytest.mark.parametrize(
-    ("alarm", "metric", "above", "periods"),
-    [
-        ("DeadLetters", "ApproximateNumberOfMessagesVisible", 0, 1),
-        ("Undelivered", "ApproximateNumberOfMessagesVisible", 0, 1),
-        ("LateAdvances", "IteratorAge", 60_000, 3),
-        ("StuckExecutions", "ExecutionsStuck", 0, 1),
-        ("ApiErrors", "5xx", 0, 2),
-        ("LostSchedules", "InvocationDroppedCount", 0, 1),
-    ],
-)
-def test_an_alarm_goes_off_above_its_limit_and_not_for_silence(
-    synthesized: Synthesized, alarm: str, metric: str, above: float, periods: int
-) -> None:
-    found = only(synthesized.plain, "AWS::CloudWatch::Alarm", f"Alarms{alarm}")
-    assert (found["MetricName"], found["Threshold"], found["EvaluationPeriods"]) == (metric, above, periods)
-    assert found["ComparisonOperator"] == "GreaterThanThreshold"
-    assert found["TreatMissingData"] == "notBreaching"
-
-
-@pytest.mark.parametrize(("alarm", "metric"), [("FunctionErrors", "Errors"), ("FunctionThrottles", "Throttles")])
-def test_errors_and_throttles_are_watched_of_every_function(synthesized: Synthesized, alarm: str, metric: str) -> None:
-    found = only(synthesized.plain, "AWS::CloudWatch::Alarm", f"Alarms{alarm}")
-    watched = [one["MetricStat"]["Metric"] for one in found["Metrics"] if "MetricStat" in one]
-    assert {one["MetricName"] for one in watched} == {metric}
-    names = {one["Dimensions"][0]["Value"]["Ref"] for one in watched}
-    assert names == set(resources(synthesized.plain, "AWS::Lambda::Function"))
-
-
-def test_a_sweep_that_does_not_run_is_noticed_by_its_silence(synthesized: Synthesized) -> None:
-    found = only(synthesized.plain, "AWS::CloudWatch::Alarm", "AlarmsNoSweep")
-    assert (found["ComparisonOperator"], found["Threshold"]) == ("LessThanThreshold", 1)
-    assert found["TreatMissingData"] == "breaching"
-
-
-def test_the_topic_takes_what_the_alarms_of_this_account_send_and_nothing_without_tls(synthesized: Synthesized) -> None:
-    policy = only(synthesized.plain, "AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"]
-    allowed = [one for one in policy if one["Effect"] == "Allow"]
-    assert [(one["Principal"], one["Action"]) for one in allowed] == [
-        ({"Service": "cloudwatch.amazonaws.com"}, "sns:Publish")
-    ]
-    assert allowed[0]["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
-    (denied,) = (one for one in policy if one["Effect"] == "Deny")
-    assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-
-
-@pytest.mark.parametrize("alarm", sorted(ALARMS))
-def test_operations_md_says_what_to_do(alarm: str) -> None:
-    assert f"## {alarm}\n" in (DOCS / "operations.md").read_text()
-
-
-def test_operations_md_explains_no_alarm_that_is_gone() -> None:
-    titles = re.findall(r"^## (\S+)$", (DOCS / "operations.md").read_text(), re.MULTILINE)
-    assert set(titles) == ALARMS
-
-
-def test_the_dashboard_shows_what_was_promised(synthesized: Synthesized) -> None:
-    body = json.dumps(only(synthesized.plain, "AWS::CloudWatch::Dashboard")["DashboardBody"])
-    for name in (
-        "ExecutionsStarted",
-        "ExecutionsSucceeded",
-        "ExecutionsFailed",
-        "StepLatency",
-        "StepRetries",
-        "ApproximateAgeOfOldestMessage",
-        "IteratorAge",
-        "ApproximateNumberOfMessagesVisible",
-        "ConsumedWriteCapacityUnits",
-    ):
-        assert name in body

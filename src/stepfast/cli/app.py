@@ -14,7 +14,8 @@ from stepfast.cli.session import DEFAULT_URL, Session
 from stepfast.client import ExecutionCancelled, ExecutionFailed, Unreachable
 from stepfast.errors import Refused, StartupError, Unavailable
 
-EVERYWHERE = ("--url", "--api-key")
+EVERYWHERE = {"--url": 2, "--api-key": 2, "--iam": 1}
+"""Options that may stand anywhere, and of how many words each is."""
 
 
 class Commands(TyperGroup):
@@ -47,7 +48,7 @@ def _to_front(args: list[str]) -> list[str]:
     index = 0
     while index < len(args) and args[index] != "--":
         option, equals, _ = args[index].partition("=")
-        width = 1 if equals or option not in EVERYWHERE else 2
+        width = 1 if equals else EVERYWHERE.get(option, 1)
         (front if option in EVERYWHERE else rest).extend(args[index : index + width])
         index += width
     return front + rest + args[index:]
@@ -59,7 +60,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Durable workflows as plain async Python. --url and --api-key may stand before or after the command.",
+    help="Durable workflows as plain async Python. --url, --api-key and --iam may stand before or after the command.",
 )
 
 
@@ -76,11 +77,14 @@ def shared(
     api_key: Annotated[
         str | None, typer.Option(envvar="STEPFAST_API_KEY", show_envvar=True, help="The key to it, if it asks for one.")
     ] = None,
+    iam: Annotated[
+        bool, typer.Option("--iam", envvar="STEPFAST_IAM", show_envvar=True, help="Sign with AWS credentials instead.")
+    ] = False,
     _: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    context.obj = Session(url, api_key or None)
+    context.obj = Session(url, api_key or None, iam)
 
 
 app.command("dev")(dev.dev)

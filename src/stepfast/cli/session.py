@@ -18,14 +18,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing els
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Where the API is, and the key to it."""
+    """Where the API is, and the key to it, or whether requests are signed instead."""
 
     url: str
     api_key: str | None
+    iam: bool = False
 
     def client(self, retry_for: float = 0.0) -> Client:
         """A client that tries once: who types a command wants to know at once that nothing answers."""
-        return Client(self.url, self.api_key, retry_for=retry_for)
+        return Client(self.url, self.api_key, retry_for=retry_for, iam=self.iam)
 
 
 def session(context: typer.Context) -> Session:

@@ -35,8 +35,10 @@ class Answer:
 class Calls:
     """One API and one connection pool; thread-safe. What the arguments mean is said at Client."""
 
-    def __init__(self, url: str, api_key: str | None, timeout: float, retry_for: float) -> None:
+    def __init__(self, url: str, api_key: str | None, timeout: float, retry_for: float, iam: bool = False) -> None:
         host = _host(url)
+        if iam and api_key is not None:
+            raise InvalidRequest("an API asks for a key or for a signature by IAM: give one of them")
         if api_key is not None and not (api_key and api_key.isascii() and api_key.isprintable()):
             raise InvalidRequest("an API key is printable ASCII text")
         headers = {"User-Agent": f"stepfast/{version('stepfast')}", "Content-Type": "application/json"}
@@ -45,7 +47,7 @@ class Calls:
         self.url = url.rstrip("/")
         self._timeout, self._retry_for = timeout, retry_for
         # A proxy from the environment could not reach this machine's own loopback.
-        self._http = httpx.Client(headers=headers, trust_env=not _is_loopback(host))
+        self._http = httpx.Client(headers=headers, trust_env=not _is_loopback(host), auth=_signature(host, iam))
 
     def close(self) -> None:
         self._http.close()
@@ -91,6 +93,14 @@ class Calls:
             time.sleep(pause)
             timeout = min(self._timeout, max(1.0, left))
         raise AssertionError("unreachable")
+
+
+def _signature(host: str, iam: bool) -> httpx.Auth | None:
+    if not iam:
+        return None
+    from stepfast.client.signing import Signature
+
+    return Signature(host)
 
 
 def _passes(response: httpx.Response) -> bool:

@@ -18,13 +18,24 @@ class Client:
     """A stepfast API at `url`; thread-safe, to be closed or used as a context manager.
 
     timeout: seconds that one try of a call may take. retry_for: seconds for which a call goes on trying
-    when the connection fails or the server answers 429, 502, 503 or 504; 0 tries once. Its methods raise
-    the exceptions of `stepfast.errors` that the engine raises itself, `Unreachable` when nothing answers
-    in that time, and `NotAllowed` for a wrong API key. Raises InvalidRequest for a url that is none.
+    when the connection fails or the server answers 429, 502, 503 or 504; 0 tries once. iam: signs requests
+    with AWS credentials instead of a key, for a deployment with `auth = "iam"`; needs `stepfast[aws]`.
+
+    Its methods raise the exceptions of `stepfast.errors` that the engine raises itself, `Unreachable` when
+    nothing answers in that time, and `NotAllowed` for a wrong API key or signature. Raises InvalidRequest for a
+    url that is none, and StartupError where there is nothing to sign with.
     """
 
-    def __init__(self, url: str, api_key: str | None = None, timeout: float = 30.0, *, retry_for: float = 60.0) -> None:
-        self._calls = Calls(url, api_key, timeout, retry_for)
+    def __init__(
+        self,
+        url: str,
+        api_key: str | None = None,
+        timeout: float = 30.0,
+        *,
+        retry_for: float = 60.0,
+        iam: bool = False,
+    ) -> None:
+        self._calls = Calls(url, api_key, timeout, retry_for, iam)
 
     @property
     def url(self) -> str:

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Protocol
 
 NAMESPACE = "stepfast"
+# What is counted and measured; dashboard and alarms of the stack look at the same names.
+STARTED, RESUMED = "ExecutionsStarted", "ExecutionsResumed"
+SUCCEEDED, FAILED, CANCELLED = "ExecutionsSucceeded", "ExecutionsFailed", "ExecutionsCancelled"
+ENDED: Mapping[str, str] = MappingProxyType({"SUCCEEDED": SUCCEEDED, "FAILED": FAILED, "CANCELLED": CANCELLED})
+"""By the status that an execution ends with."""
+ATTEMPTS, RETRIES, FAILURES, LATENCY = "StepAttempts", "StepRetries", "StepFailures", "StepLatency"
+STUCK = "ExecutionsStuck"
 
 
 class Meter(Protocol):

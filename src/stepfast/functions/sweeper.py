@@ -10,6 +10,7 @@ from typing import Any
 
 from stepfast.backends.dynamodb_calls import Table
 from stepfast.backends.dynamodb_values import Item, float_in, number, text, text_in
+from stepfast.functions import metering
 from stepfast.functions.clients import Clients
 from stepfast.functions.entry import Entry
 from stepfast.functions.host import Handler, Host
@@ -58,7 +59,7 @@ async def _sweep(engine: VisitingEngine, table: Table) -> dict[str, Any]:
         item = {**KEY, "after": text(after), "began": number(began), "every": number(every)}
         await table.put(item)
     stuck = engine.visits.take_stuck()
-    engine.meter.count("ExecutionsStuck", stuck)
+    engine.meter.count(metering.STUCK, stuck)
     log.info("swept %d round(s), %s; %d execution(s) are stuck", rounds, "more to come" if after else "a lap", stuck)
     return {"rounds": rounds, "complete": after == ""}
 

@@ -12,6 +12,7 @@ from typing import Any
 from stepfast import valuelog
 from stepfast.backends.dynamodb import DynamoStore
 from stepfast.figures import NOTHING, Tallies
+from stepfast.functions import metering
 from stepfast.functions.metering import Meter
 from stepfast.model import Cursor, Event, Execution, Record, Snapshot
 
@@ -33,7 +34,7 @@ class WatchedStore(DynamoStore):
     async def create(self, execution: Execution) -> Execution:
         held = await super().create(execution)
         if held is execution:
-            self._meter.count("ExecutionsStarted", workflow=execution.workflow)
+            self._meter.count(metering.STARTED, workflow=execution.workflow)
             if self._log_values:
                 valuelog.tell_start(execution)
         return held
@@ -55,7 +56,7 @@ class WatchedStore(DynamoStore):
     ) -> bool:
         written = await super().rewind(execution, cursor, records, history)
         if written:
-            self._meter.count("ExecutionsResumed", workflow=execution.workflow)
+            self._meter.count(metering.RESUMED, workflow=execution.workflow)
             log.info("execution %s was resumed", execution.execution_id)
         return written
 
@@ -76,7 +77,7 @@ class WatchedStore(DynamoStore):
         return written
 
     def _ended(self, execution: Execution) -> None:
-        self._meter.count(f"Executions{execution.status.title()}", workflow=execution.workflow)
+        self._meter.count(metering.ENDED[execution.status], workflow=execution.workflow)
         error = f": {execution.error.type}" if execution.error else ""
         level = logging.WARNING if execution.status == "FAILED" else logging.INFO
         log.log(level, "execution %s is %s%s", execution.execution_id, execution.status, error)
@@ -89,13 +90,13 @@ class WatchedStore(DynamoStore):
         ended = record.ended_at if record.recorded else last.ended_at if last else None
         if record.status not in ("SUCCEEDED", "FAILED", "RETRYING") or ended is None:
             return
-        self._meter.count("StepAttempts", pool=self._pool)
+        self._meter.count(metering.ATTEMPTS, pool=self._pool)
         if record.started_at is not None:
-            self._meter.measure("StepLatency", (ended - record.started_at) * 1000, pool=self._pool)
+            self._meter.measure(metering.LATENCY, (ended - record.started_at) * 1000, pool=self._pool)
         if record.status == "SUCCEEDED":
             return
         retried = record.status == "RETRYING"
-        self._meter.count("StepRetries" if retried else "StepFailures", pool=self._pool)
+        self._meter.count(metering.RETRIES if retried else metering.FAILURES, pool=self._pool)
         after = f"; tried again in {(record.due or ended) - ended:.1f} s" if retried else ""
         error = record.error.type if record.error else "an error"
         log.log(

@@ -71,7 +71,9 @@ def check(source: Source) -> None:
         if not is_inside(name):
             raise StartupError(f"{name!r} cannot be deployed: name a folder or file inside {source.folder} by its path")
         if not (source.folder / name).exists():
-            raise StartupError(f"{source.folder / name} is not there, but is to be deployed: make it, or do not name it")
+            raise StartupError(
+                f"{source.folder / name} is not there, but is to be deployed: make it, or do not name it"
+            )
 
 
 def build(source: Source, target: Target, cache: Path) -> Bundle:

@@ -12,7 +12,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-from stepfast.infra.constructs import metrics
+from stepfast.functions import metering
 from stepfast.infra.constructs.dashboard import Watched
 from stepfast.infra.constructs.metrics import aws, own, total
 
@@ -62,7 +62,7 @@ class Alarms(Construct):
         age = aws("Lambda", "IteratorAge", advancer, "Maximum", 1)
         late = LATE_ADVANCE.to_milliseconds()
         self._alarm("LateAdvances", age, late, "The advancer is more than a minute behind the stream.", periods=3)
-        stuck = own(watched.namespace, metrics.STUCK, "sweeper", "Maximum")
+        stuck = own(watched.namespace, metering.STUCK, "sweeper", "Maximum")
         self._alarm("StuckExecutions", stuck, 0, "Executions without progress, although the sweep has advanced them.")
         sweeper = {"FunctionName": watched.functions["sweeper"].function_name}
         sweeps = aws("Lambda", "Invocations", sweeper, minutes=max(5, sweep_every // 60))

@@ -10,7 +10,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from stepfast.infra.constructs import cost, metrics
+from stepfast.functions import metering
+from stepfast.infra.constructs import cost
 from stepfast.infra.constructs.metrics import aws, by, over
 
 
@@ -47,14 +48,14 @@ def _graph(title: str, *left: cw.IMetric, unit: str = "", width: int = 8) -> cw.
 
 def _executions(watched: Watched) -> list[cw.IWidget]:
     space = watched.namespace
-    ends = {metrics.SUCCEEDED: "SUCCEEDED", metrics.FAILED: "FAILED", metrics.CANCELLED: "CANCELLED"}
+    ends = {metering.SUCCEEDED: "SUCCEEDED", metering.FAILED: "FAILED", metering.CANCELLED: "CANCELLED"}
     letters = {"dead letters": watched.dead_letters, "undelivered": watched.undelivered}
     return [
-        _graph("Executions started, by workflow", by("workflow", space, metrics.STARTED, "Sum")),
+        _graph("Executions started, by workflow", by("workflow", space, metering.STARTED, "Sum")),
         _graph(
             "Executions ended, by status, and resumed",
             *(over("workflow", space, name, label) for name, label in ends.items()),
-            over("workflow", space, metrics.RESUMED, "resumed"),
+            over("workflow", space, metering.RESUMED, "resumed"),
         ),
         _graph("Dead letters and undelivered messages", *_of_queues(letters, "ApproximateNumberOfMessagesVisible")),
     ]
@@ -65,15 +66,15 @@ def _steps(watched: Watched) -> list[cw.IWidget]:
     return [
         _graph(
             "Step latency, median and 99th percentile",
-            by("pool", space, metrics.LATENCY, "p50"),
-            by("pool", space, metrics.LATENCY, "p99"),
+            by("pool", space, metering.LATENCY, "p50"),
+            by("pool", space, metering.LATENCY, "p99"),
             unit="ms",
         ),
-        _graph("Step attempts", by("pool", space, metrics.ATTEMPTS, "Sum")),
+        _graph("Step attempts", by("pool", space, metering.ATTEMPTS, "Sum")),
         _graph(
             "Steps retried, and failed for good",
-            over("pool", space, metrics.RETRIES, "retried"),
-            over("pool", space, metrics.FAILURES, "failed for good"),
+            over("pool", space, metering.RETRIES, "retried"),
+            over("pool", space, metering.FAILURES, "failed for good"),
         ),
     ]
 

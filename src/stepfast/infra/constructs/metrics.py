@@ -8,16 +8,6 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cw
 from constructs import Construct
 
-STARTED, RESUMED, SUCCEEDED, FAILED, CANCELLED = (
-    "ExecutionsStarted",
-    "ExecutionsResumed",
-    "ExecutionsSucceeded",
-    "ExecutionsFailed",
-    "ExecutionsCancelled",
-)
-ATTEMPTS, RETRIES, FAILURES, LATENCY = "StepAttempts", "StepRetries", "StepFailures", "StepLatency"
-STUCK = "ExecutionsStuck"
-
 
 def namespace_of(scope: Construct) -> str:
     """Each stack has its own, so that two in one account are told apart."""
@@ -35,7 +25,8 @@ def over(dimension: str, namespace: str, name: str, label: str) -> cw.IMetric:
 
 
 def _search(dimension: str, namespace: str, name: str, statistic: str) -> str:
-    return f"SEARCH('{{{namespace},service,{dimension}}} MetricName=\"{name}\"', '{statistic}', 300)"
+    # In quotation marks, without which a search takes letters and digits alone.
+    return f"SEARCH('{{\"{namespace}\",service,{dimension}}} MetricName=\"{name}\"', '{statistic}', 300)"
 
 
 def _expression(text: str, label: str) -> cw.IMetric:

@@ -1,0 +1,61 @@
+"""Requests signed with AWS credentials, for an API that is deployed with `auth = "iam"`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Generator
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode
+
+import httpx
+
+from stepfast.errors import StartupError
+
+_HOST = re.compile(r"\.execute-api\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?\Z")
+_SIGNED = ("Authorization", "X-Amz-Date", "X-Amz-Security-Token")
+
+
+class Signature(httpx.Auth):
+    """Signs every request anew (Signature Version 4) with the credentials that AWS's own tools would find.
+
+    The region is the one in the API's host name; behind a domain of one's own, AWS_REGION or the profile's. Raises
+    StartupError when boto3 is missing, or when there are no credentials or no region.
+    """
+
+    requires_request_body = True
+
+    def __init__(self, host: str) -> None:
+        session = _session()
+        found = _HOST.search(host)
+        named = os.environ.get("AWS_REGION") or session.get_config_variable("region")
+        self._region = found[1] if found else named
+        if not self._region:
+            raise StartupError("no AWS region to sign requests for: set AWS_REGION or a profile")
+        self._credentials = session.get_credentials()
+        if self._credentials is None:
+            raise StartupError("no AWS credentials to sign requests with: set a profile, as for the AWS command line")
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+
+        # AWS puts together what was signed from the decoded query, so it is sent encoded in AWS's one way.
+        pairs = parse_qsl(request.url.query.decode(), keep_blank_values=True)
+        request.url = request.url.copy_with(query=urlencode(pairs, quote_via=quote, safe="-_.~").encode() or None)
+        headers = {"host": request.headers["host"]}
+        asked = AWSRequest(request.method, str(request.url), headers=headers, data=request.content)
+        # Frozen: credentials of a role are renewed at any time, all three of them at once.
+        SigV4Auth(self._credentials.get_frozen_credentials(), "execute-api", self._region).add_auth(asked)
+        for name in _SIGNED:
+            if name in asked.headers:
+                request.headers[name] = asked.headers[name]
+        yield request
+
+
+def _session() -> Any:
+    try:
+        from botocore.session import Session
+    except ImportError as error:
+        raise StartupError("signing requests needs boto3: pip install 'stepfast[aws]'") from error
+    return Session()
