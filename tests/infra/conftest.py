@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aws_cdk import App, Environment, Validations
+from aws_cdk import aws_secretsmanager as secrets
 from cdk_nag import AwsSolutionsChecks
 
 from stepfast.functions.plan import Plan
@@ -56,7 +57,8 @@ def plan(registry: Registry) -> Plan:
 
 @pytest.fixture(scope="session")
 def synthesized(registry: Registry, plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
-    """`plain` as the project's settings have it, `second` the same again, `full` with everything switched on.
+    """`plain` as the project's settings have it, `second` the same again, with a step that may read a secret, `full`
+    with everything switched on.
 
     `networked` runs in a VPC, of which the CDK makes up what it would have looked up, and `tuned` with other
     numbers on another architecture, on a table and a bucket that were there before.
@@ -68,7 +70,8 @@ def synthesized(registry: Registry, plan: Plan, tmp_path_factory: pytest.TempPat
     bundle = Bundle(code, "0" * 64)
     app = App(outdir=str(folder))
     StepfastStack(app, "plain", plan=plan, bundle=bundle)
-    StepfastStack(app, "second", plan=plan, bundle=bundle)
+    second = StepfastStack(app, "second", plan=plan, bundle=bundle)
+    secrets.Secret.from_secret_name_v2(second, "Token", "shop/token").grant_read(second.functions["step-pdf"].role)
     StepfastStack(
         app,
         "full",

@@ -27,12 +27,20 @@ def test_every_claim_of_the_threat_model_has_its_test() -> None:
     assert not [one for one in claims if "`test_" not in one]
 
 
-def test_the_settings_that_are_shown_exist_and_all_there_are_is_told() -> None:
+def test_the_settings_that_are_shown_exist_and_the_costs_are_those_that_were_counted() -> None:
     text = (ROOT / "docs/deploy.md").read_text()
     (block,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     project = Project.of(tomllib.loads(block)["tool"]["stepfast"])
     assert project.pools["pdf"].memory == 1024
     assert wrong_in(project.schedules["quarterly"].expression) is None
+    sections = text.split("\n## ")
+    (costs,) = (one for one in sections if one.startswith("What it costs"))
+    prices = re.findall(r"\$[\d.]*\d", costs)
+    assert len(prices) >= 4
+    assert not [one for one in prices if one not in (ROOT / "docs/costs.md").read_text()]
+
+
+def test_all_settings_there_are_are_told() -> None:
     told = "".join(path.read_text() for path in (ROOT / "docs").glob("*.md"))
     for kind in (Project, PoolSettings, ScheduledStart):
         assert not [one.name for one in fields(kind) if not re.search(rf"\b{one.name}\b", told)], kind

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from tests.infra.conftest import Synthesized, resources
-from tests.infra.reading import listed, roles
+from tests.infra.reading import listed, named, roles, told
 
 EXECUTIONS, POSITION, KEYS, FIGURES = ("x#*",), ("sweeper", "x#*"), ("k#*",), ("f#*",)
 LISTS = ("CANCELLED#*", "FAILED#*", "RUNNING#*", "SUCCEEDED#*")
@@ -82,6 +82,16 @@ def test_there_are_no_other_roles_and_no_policies_beside_theirs(synthesized: Syn
     kinds = {one["Type"] for one in template["Resources"].values()}
     assert not kinds & {"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::User"}
     assert not any("ManagedPolicyArns" in one for one in resources(template, "AWS::IAM::Role").values())
+
+
+def test_a_step_is_given_more_by_its_pool_alone(synthesized: Synthesized) -> None:
+    template = synthesized.templates["second"]
+    assert roles(template) == EXPECTED
+    (policy,) = resources(template, "AWS::IAM::Policy").values()
+    assert [named(one) for one in policy["Roles"]] == ["<StepPdfRole>"]
+    secret = "arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:shop/token-??????"
+    allowed = {line for statement in policy["PolicyDocument"]["Statement"] for line in told(statement)}
+    assert allowed == {f"secretsmanager:{call} on {secret}" for call in ("DescribeSecret", "GetSecretValue")}
 
 
 @pytest.mark.parametrize("stack", ["plain", "full", "networked"])
