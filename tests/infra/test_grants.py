@@ -132,10 +132,15 @@ def test_queues_and_bucket_refuse_what_comes_without_tls(synthesized: Synthesize
     policies = resources(template, "AWS::SQS::QueuePolicy").values()
     assert len(policies) == len(resources(template, "AWS::SQS::Queue")) == 6
     for policy in [*policies, *resources(template, "AWS::S3::BucketPolicy").values()]:
-        first = policy["PolicyDocument"]["Statement"][0]
+        first, *others = policy["PolicyDocument"]["Statement"]
         assert (first["Effect"], first["Principal"]) == ("Deny", {"AWS": "*"})
         assert first["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
         assert listed(first["Action"]) in (["sqs:*"], ["s3:*"])
+        # Nobody is let in by a queue or a bucket itself: that is for roles alone.
+        assert {one["Effect"] for one in others} <= {"Deny"}
+    only_new = {"NumericLessThan": {"s3:TlsVersion": 1.2}}
+    (bucket,) = resources(template, "AWS::S3::BucketPolicy").values()
+    assert only_new in [one["Condition"] for one in bucket["PolicyDocument"]["Statement"]]
 
 
 def test_no_one_may_call_a_function_but_this_gateway(synthesized: Synthesized) -> None:

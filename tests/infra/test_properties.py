@@ -44,7 +44,14 @@ def test_everything_is_encrypted_and_nothing_public(synthesized: Synthesized) ->
         assert queue["SqsManagedSseEnabled"] is True
     bucket = only(synthesized.plain, "AWS::S3::Bucket")
     assert bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
-    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    refused = bucket["PublicAccessBlockConfiguration"]
+    assert {name for name, value in refused.items() if value is True} == {
+        "BlockPublicAcls",
+        "BlockPublicPolicy",
+        "IgnorePublicAcls",
+        "RestrictPublicBuckets",
+    }
+    assert bucket["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
 
 
 def test_no_lifecycle_rule_takes_values_away_from_executions(synthesized: Synthesized) -> None:
