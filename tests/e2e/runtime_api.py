@@ -93,7 +93,7 @@ def _answering(one: Sandbox) -> type[BaseHTTPRequestHandler]:
                 self.send_header("Lambda-Runtime-Aws-Request-Id", "request-1")
                 # Without it the runtime's client dies.
                 self.send_header("Content-Type", "application/json")
-                self.send_header("Lambda-Runtime-Deadline-Ms", str(int((time.time() + 30) * 1000)))
+                self.send_header("Lambda-Runtime-Deadline-Ms", str(int((time.time() + 900) * 1000)))
                 arn = "arn:aws:lambda:eu-central-1:111122223333:function:test"
                 self.send_header("Lambda-Runtime-Invoked-Function-Arn", arn)
                 self.send_header("Content-Length", str(len(event)))
