@@ -35,6 +35,7 @@ class Synthesized:
 
     folder: Path
     templates: dict[str, Template] = field(repr=False)
+    tuned: Plan = field(repr=False)
 
     @property
     def plain(self) -> Template:
@@ -83,11 +84,13 @@ def synthesized(registry: Registry, plan: Plan, tmp_path_factory: pytest.TempPat
     networked = replace(plan, project=replace(plan.project, vpc="vpc-0123456789abcdef0"))
     StepfastStack(app, "networked", plan=networked, bundle=bundle, env=HOME)
     options = Options(target=Target("x86_64", "3.12"), throttle=Throttle(rate=5, burst=10))
-    StepfastStack(app, "tuned", plan=Plan.of(registry, _tuned(plan.project)), bundle=bundle, options=options)
+    tuned = Plan.of(registry, _tuned(plan.project))
+    StepfastStack(app, "tuned", plan=tuned, bundle=bundle, options=options)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     app.synth()
     names = ("plain", "second", "full", "networked", "tuned")
-    return Synthesized(folder, {one: json.loads((folder / f"{one}.template.json").read_text()) for one in names})
+    templates = {one: json.loads((folder / f"{one}.template.json").read_text()) for one in names}
+    return Synthesized(folder, templates, tuned)
 
 
 def _everything_on(project: Project) -> Project:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
@@ -115,7 +116,9 @@ def test_roles_are_taken_on_by_their_service_only(synthesized: Synthesized) -> N
         assert statement["Principal"] == {"Service": f"{'scheduler' if by_scheduler else 'lambda'}.amazonaws.com"}
         if by_scheduler:
             # Another account's schedule, or one of another group, must not borrow the role.
-            assert set(statement["Condition"]["StringEquals"]) == {"aws:SourceAccount", "aws:SourceArn"}
+            group = "TimersGroup.Arn" if name.startswith("Timers") else "RecurringGroup.Arn"
+            told = {key: named(value) for key, value in statement["Condition"]["StringEquals"].items()}
+            assert told == {"aws:SourceAccount": "<AWS::AccountId>", "aws:SourceArn": group.removesuffix(".Arn")}
 
 
 def test_every_function_has_a_role_of_its_own(synthesized: Synthesized) -> None:
@@ -130,17 +133,23 @@ def test_a_scheduled_start_may_send_to_the_timer_queue_only(synthesized: Synthes
 def test_queues_and_bucket_refuse_what_comes_without_tls(synthesized: Synthesized) -> None:
     template = synthesized.plain
     policies = resources(template, "AWS::SQS::QueuePolicy").values()
-    assert len(policies) == len(resources(template, "AWS::SQS::Queue")) == 6
-    for policy in [*policies, *resources(template, "AWS::S3::BucketPolicy").values()]:
-        first, *others = policy["PolicyDocument"]["Statement"]
-        assert (first["Effect"], first["Principal"]) == ("Deny", {"AWS": "*"})
-        assert first["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-        assert listed(first["Action"]) in (["sqs:*"], ["s3:*"])
-        # Nobody is let in by a queue or a bucket itself: that is for roles alone.
-        assert {one["Effect"] for one in others} <= {"Deny"}
-    only_new = {"NumericLessThan": {"s3:TlsVersion": 1.2}}
+    guarded = {named(policy["Queues"][0]).strip("<>"): policy for policy in policies}
+    assert set(guarded) == {f"Queues{one}" for one in ("DeadLetters", "Undelivered", "Park", "Timer", *POOLS)}
+    for queue, policy in guarded.items():
+        refused(policy, "sqs:*", [queue])
     (bucket,) = resources(template, "AWS::S3::BucketPolicy").values()
+    refused(bucket, "s3:*", ["StateValues", "StateValues/*"])
+    only_new = {"NumericLessThan": {"s3:TlsVersion": 1.2}}
     assert only_new in [one["Condition"] for one in bucket["PolicyDocument"]["Statement"]]
+
+
+def refused(policy: dict[str, Any], actions: str, on: list[str]) -> None:
+    first, *others = policy["PolicyDocument"]["Statement"]
+    assert (first["Effect"], first["Principal"], first["Action"]) == ("Deny", {"AWS": "*"}, actions)
+    assert first["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert [named(one) for one in listed(first["Resource"])] == on
+    # Nobody is let in by a queue or a bucket itself: that is for roles alone.
+    assert {one["Effect"] for one in others} <= {"Deny"}
 
 
 def test_no_one_may_call_a_function_but_this_gateway(synthesized: Synthesized) -> None:

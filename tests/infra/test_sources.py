@@ -9,6 +9,7 @@ import pytest
 
 from stepfast.functions.plan import Plan
 from stepfast.functions.timer import Start, start_in
+from stepfast.infra.stack import title
 from tests.infra.conftest import Synthesized, Template, only, resources
 from tests.infra.reading import named
 
@@ -37,6 +38,62 @@ def test_a_message_stays_hidden_for_longer_than_its_function_runs(
     found = mapping(template, f"Queues{queue}")
     assert named(found["FunctionName"]) == f"{consumer}Function"
     assert found["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+@pytest.mark.parametrize("stack", ["plain", "tuned"])
+def test_functions_and_queues_have_the_numbers_of_the_plan(synthesized: Synthesized, plan: Plan, stack: str) -> None:
+    template, numbers = synthesized.templates[stack], {"plain": plan, "tuned": synthesized.tuned}[stack]
+    functions = {**numbers.functions, **{one.function.name: one.function for one in numbers.pools.values()}}
+    for name, one in functions.items():
+        found = function(template, title(name))
+        assert (found["Timeout"], found["MemorySize"]) == (one.timeout, one.memory), name
+        assert found["Handler"] == f"stepfast.functions.{one.kind}.handler"
+    queues = {"Timer": numbers.timer_queue, "Park": numbers.park_queue}
+    queues |= {f"Pool{name}": one.queue for name, one in numbers.pools.items()}
+    for name, queue in queues.items():
+        found = only(template, "AWS::SQS::Queue", f"Queues{name}")
+        assert (found["VisibilityTimeout"], found["MessageRetentionPeriod"]) == (queue.visibility, 14 * 86400), name
+        source = mapping(template, f"Queues{name}")
+        assert (source["BatchSize"], source["MaximumBatchingWindowInSeconds"]) == (queue.batch_size, 0), name
+        limit = {"MaximumConcurrency": queue.max_concurrency} if queue.max_concurrency else None
+        assert (source.get("ScalingConfig"), source.get("Enabled")) == (limit, None), name
+    for name in ("DeadLetters", "Undelivered"):
+        last = only(template, "AWS::SQS::Queue", f"Queues{name}")
+        # Who says which queues may have it behind them may also say none: then the console cannot redrive.
+        assert (last["MessageRetentionPeriod"], last.get("RedriveAllowPolicy")) == (14 * 86400, None)
+
+
+def test_a_function_is_told_where_its_things_are(synthesized: Synthesized) -> None:
+    queues = '{"default":"<QueuesPooldefault>","pdf":"<QueuesPoolpdf>"}'
+    state = {"STEPFAST_TABLE": "<StateTable>", "STEPFAST_BUCKET": "<StateValues>"}
+    numbers = {"STEPFAST_RETENTION_DAYS": "30", "STEPFAST_LISTING_SHARDS": "8", "STEPFAST_LOG_VALUES": "false"}
+    flows = {**state, **numbers, "STEPFAST_WORKFLOWS": "workflows"}
+    sending = {
+        **flows,
+        "STEPFAST_QUEUES": queues,
+        "STEPFAST_TIMER_QUEUE": "<QueuesTimer>",
+        "STEPFAST_PARK_QUEUE": "<QueuesPark>",
+        "STEPFAST_SCHEDULES": "<TimersGroup>",
+        "STEPFAST_SCHEDULE_ROLE": "TimersRole",
+    }
+    expected = {
+        "api": {**flows, "STEPFAST_AUTH": "keys"},
+        "authorizer": {"STEPFAST_TABLE": "<StateTable>"},
+        **dict.fromkeys(("advancer", "timer", "sweeper"), sending),
+        "resume": {**flows, "STEPFAST_PARK_QUEUE": "<QueuesPark>"},
+        "step-default": {**sending, "STEPFAST_POOL": "default"},
+        "step-pdf": {**sending, "STEPFAST_POOL": "pdf", "PDF_QUALITY": "high"},
+    }
+    for name, variables in expected.items():
+        found = function(synthesized.plain, title(name))
+        told = {key: named(value) for key, value in found["Environment"]["Variables"].items()}
+        ours = {
+            "POWERTOOLS_SERVICE_NAME": name,
+            "POWERTOOLS_METRICS_NAMESPACE": "stepfast/plain",
+            "POWERTOOLS_TRACE_DISABLED": "true",
+        }
+        assert told == {**variables, **ours}, name
+        assert named(found["LoggingConfig"]["LogGroup"]) == f"<{title(name)}Logs>"
 
 
 def test_a_pools_function_is_given_time_for_its_longest_step(synthesized: Synthesized, plan: Plan) -> None:
@@ -79,7 +136,9 @@ def test_behind_every_queue_is_another(synthesized: Synthesized) -> None:
 
 def test_the_stream_wakes_the_advancer_within_bounds(synthesized: Synthesized) -> None:
     found = mapping(synthesized.plain, "StateTable.StreamArn")
-    assert found["StartingPosition"] == "TRIM_HORIZON"
+    assert (found["StartingPosition"], found.get("Enabled")) == ("TRIM_HORIZON", None)
+    assert (found["BatchSize"], found["MaximumBatchingWindowInSeconds"]) == (100, 0)
+    assert named(found["FunctionName"]) == "AdvancerFunction"
     assert found["BisectBatchOnFunctionError"] is True
     assert found["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert found["MaximumRetryAttempts"] == 10
@@ -113,12 +172,24 @@ def test_with_snap_start_everything_calls_a_published_version(synthesized: Synth
     assert all(one["SnapStart"] for one in resources(template, "AWS::Lambda::Function").values())
     sweep = only(template, "AWS::Scheduler::Schedule", "RecurringSweep")
     assert "Live" in named(sweep["Target"]["Arn"])
+    for alias in resources(template, "AWS::Lambda::Alias").values():
+        name, attribute = alias["FunctionVersion"]["Fn::GetAtt"]
+        assert (template["Resources"][name]["Type"], attribute) == ("AWS::Lambda::Version", "Version")
+
+
+def test_the_sweep_runs_every_few_minutes_in_a_group_that_no_execution_may_touch(synthesized: Synthesized) -> None:
+    sweep = only(synthesized.plain, "AWS::Scheduler::Schedule", "RecurringSweep")
+    assert (sweep["ScheduleExpression"], sweep.get("State", "ENABLED")) == ("rate(5 minutes)", "ENABLED")
+    assert named(sweep["GroupName"]) == "<RecurringGroup>"
+    target = sweep["Target"]
+    assert (named(target["Arn"]), named(target["RoleArn"])) == ("SweeperFunction", "RecurringSweepRole")
 
 
 def test_a_scheduled_start_names_its_time(synthesized: Synthesized) -> None:
     found = only(synthesized.full, "AWS::Scheduler::Schedule", "RecurringStartnightly")
     assert (found["ScheduleExpression"], found["ScheduleExpressionTimezone"]) == ("cron(0 3 * * ? *)", "Europe/Berlin")
     assert (found["State"], named(found["Target"]["Arn"])) == ("ENABLED", "QueuesTimer")
+    assert (named(found["GroupName"]), named(found["Target"]["RoleArn"])) == ("<RecurringGroup>", "RecurringStartRole")
     # What Scheduler puts in the place of its keyword; the timer function takes the text as it is.
     text = found["Target"]["Input"].replace("<aws.scheduler.scheduled-time>", "2026-11-22T02:00:00Z")
     start = Start("print", "report", "nightly-2026-11-22T020000Z", {"schedule": "nightly"})

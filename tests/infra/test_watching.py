@@ -13,6 +13,8 @@ from tests.infra.conftest import Synthesized, only, resources
 from tests.infra.reading import named
 
 DOCS = Path(__file__).parents[2] / "docs"
+POOLS = ("Pooldefault", "Poolpdf")
+FUNCTIONS = ("Advancer", "Api", "Authorizer", "Resume", "StepDefault", "StepPdf", "Sweeper", "Timer")
 
 # -- alarms ------------------------------------------------------------------------------------------------
 
@@ -36,43 +38,72 @@ def test_every_alarm_goes_to_the_topic_and_has_its_paragraph(synthesized: Synthe
     for one in alarms.values():
         assert "AlarmsTopic" in str(one["AlarmActions"])
         assert "AlarmsTopic" in str(one["OKActions"])
+        assert one.get("ActionsEnabled", True) is True
     subscription = only(synthesized.plain, "AWS::SNS::Subscription")
     assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "on-call@example.com")
 
 
+LETTERS = "AWS/SQS ApproximateNumberOfMessagesVisible QueueName Queues{}.QueueName Maximum"
+
+
 @pytest.mark.parametrize(
-    ("alarm", "metric", "above", "periods"),
+    ("alarm", "metric", "above", "periods", "seconds"),
     [
-        ("DeadLetters", "ApproximateNumberOfMessagesVisible", 0, 1),
-        ("Undelivered", "ApproximateNumberOfMessagesVisible", 0, 1),
-        ("LateAdvances", "IteratorAge", 60_000, 3),
-        ("StuckExecutions", "ExecutionsStuck", 0, 1),
-        ("ApiErrors", "5xx", 0, 2),
-        ("LostSchedules", "InvocationDroppedCount", 0, 1),
+        ("DeadLetters", LETTERS.format("DeadLetters"), 0, 1, 60),
+        ("Undelivered", LETTERS.format("Undelivered"), 0, 1, 60),
+        ("LateAdvances", "AWS/Lambda IteratorAge FunctionName <AdvancerFunction> Maximum", 60_000, 3, 60),
+        ("StuckExecutions", "stepfast/plain ExecutionsStuck service sweeper Maximum", 0, 1, 300),
+        ("ApiErrors", "AWS/ApiGateway 5xx ApiId <FrontDoorApi> Sum", 0, 2, 300),
+        ("LostSchedules", "AWS/Scheduler InvocationDroppedCount ScheduleGroup <TimersGroup> Sum", 0, 1, 300),
     ],
 )
 def test_an_alarm_goes_off_above_its_limit_and_not_for_silence(
-    synthesized: Synthesized, alarm: str, metric: str, above: float, periods: int
+    synthesized: Synthesized, alarm: str, metric: str, above: float, periods: int, seconds: int
 ) -> None:
     found = only(synthesized.plain, "AWS::CloudWatch::Alarm", f"Alarms{alarm}")
-    assert (found["MetricName"], found["Threshold"], found["EvaluationPeriods"]) == (metric, above, periods)
+    assert f"{watched(found)} {found['Statistic']}" == metric
+    assert (found["Threshold"], found["EvaluationPeriods"], found["Period"]) == (above, periods, seconds)
     assert found["ComparisonOperator"] == "GreaterThanThreshold"
     assert found["TreatMissingData"] == "notBreaching"
 
 
-@pytest.mark.parametrize(("alarm", "metric"), [("FunctionErrors", "Errors"), ("FunctionThrottles", "Throttles")])
-def test_errors_and_throttles_are_watched_of_every_function(synthesized: Synthesized, alarm: str, metric: str) -> None:
+def watched(metric: dict[str, Any]) -> str:
+    dimensions = [word for one in metric["Dimensions"] for word in (one["Name"], named(one["Value"]))]
+    return " ".join([metric["Namespace"], metric["MetricName"], *dimensions])
+
+
+@pytest.mark.parametrize(
+    ("alarm", "metrics", "periods"),
+    [
+        ("FunctionErrors", {f"AWS/Lambda Errors FunctionName <{one}Function>" for one in FUNCTIONS}, 2),
+        ("FunctionThrottles", {f"AWS/Lambda Throttles FunctionName <{one}Function>" for one in FUNCTIONS}, 2),
+        (
+            "TableThrottles",
+            {f"AWS/DynamoDB {one}ThrottleEvents TableName <StateTable>" for one in ("Read", "Write")},
+            3,
+        ),
+    ],
+)
+def test_what_has_many_parts_is_watched_in_all_of_them(
+    synthesized: Synthesized, alarm: str, metrics: set[str], periods: int
+) -> None:
     found = only(synthesized.plain, "AWS::CloudWatch::Alarm", f"Alarms{alarm}")
-    watched = [one["MetricStat"]["Metric"] for one in found["Metrics"] if "MetricStat" in one]
-    assert {one["MetricName"] for one in watched} == {metric}
-    names = {one["Dimensions"][0]["Value"]["Ref"] for one in watched}
-    assert names == set(resources(synthesized.plain, "AWS::Lambda::Function"))
+    parts = {one["Id"]: one["MetricStat"] for one in found["Metrics"] if "MetricStat" in one}
+    assert {watched(one["Metric"]) for one in parts.values()} == metrics
+    assert {one["Stat"] for one in parts.values()} == {"Sum"}
+    (total,) = (one["Expression"] for one in found["Metrics"] if "Expression" in one)
+    assert total == " + ".join(f"FILL({name}, 0)" for name in parts)
+    assert (found["Threshold"], found["EvaluationPeriods"]) == (0, periods)
+    assert found["ComparisonOperator"] == "GreaterThanThreshold"
+    assert found["TreatMissingData"] == "notBreaching"
 
 
 def test_a_sweep_that_does_not_run_is_noticed_by_its_silence(synthesized: Synthesized) -> None:
     found = only(synthesized.plain, "AWS::CloudWatch::Alarm", "AlarmsNoSweep")
     assert (found["ComparisonOperator"], found["Threshold"]) == ("LessThanThreshold", 1)
     assert found["TreatMissingData"] == "breaching"
+    assert watched(found) == "AWS/Lambda Invocations FunctionName <SweeperFunction>"
+    assert (found["Period"], found["EvaluationPeriods"]) == (300, 3)
 
 
 def test_the_topic_takes_what_the_alarms_of_this_account_send_and_nothing_without_tls(synthesized: Synthesized) -> None:
@@ -97,9 +128,6 @@ def test_operations_md_explains_no_alarm_that_is_gone() -> None:
 
 
 # -- the dashboard -----------------------------------------------------------------------------------------
-
-POOLS = ("Pooldefault", "Poolpdf")
-FUNCTIONS = ("Advancer", "Api", "Authorizer", "Resume", "StepDefault", "StepPdf", "Sweeper", "Timer")
 
 
 def found(dimension: str, name: str, statistic: str) -> str:
