@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import tempfile
 import threading
 import time
@@ -20,7 +21,19 @@ def new_key(emulator: Emulator, table: str, *scopes: str) -> str:
     return text
 
 
+def check_ports() -> None:
+    """Ends the process with one line where another emulator, or anything else, has a port already."""
+    for port in (PORT, int(PLAIN.rpartition(":")[2])):
+        with socket.socket() as one:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                one.bind(("127.0.0.1", port))
+            except OSError as error:
+                raise SystemExit(f"port {port} is taken ({error.strerror}): end what listens there first") from error
+
+
 def main() -> None:
+    check_ports()
     with (
         tempfile.TemporaryDirectory(prefix="stepfast-") as folder,
         running(Path(folder), PORT, plain=PLAIN) as emulator,
