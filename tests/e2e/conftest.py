@@ -14,12 +14,11 @@ import httpx
 import pytest
 
 from stepfast.backends.keys import SCOPES, ApiKeys
-from tests.e2e.emulator import ROOT, Emulator, running
+from tests.e2e.emulator import PATIENCE, ROOT, Emulator, running
 from tests.examples.processes import MailSink, PdfService
 from workflows.quarterly_financial_report.make_ledger import ledger_csv
 
 NAME = "probes"
-PATIENCE = 60.0
 PROJECT = """
 [project]
 name = "probes"

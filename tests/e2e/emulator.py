@@ -10,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -24,7 +25,9 @@ ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".cache/ministack/bin/python"
 LAUNCHER = Path(__file__).with_name("launcher.py")
 REGION, ACCOUNT = "us-east-1", "000000000000"
-START, DEPLOY, END = 60, 300, 3
+START, DEPLOY, END = 120, 600, 3
+PATIENCE = 180.0
+"""Seconds that an answer or a fact is waited for: a busy machine is no failure."""
 ARCHITECTURE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
 
 
@@ -116,7 +119,7 @@ class Emulator:
 
     def http(self, outputs: Mapping[str, str], key: str | None = None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        return httpx.Client(base_url=self.api_url(outputs), headers=headers, verify=self.verification(), timeout=30)
+        return httpx.Client(base_url=self.api_url(outputs), headers=headers, verify=self.verification(), timeout=PATIENCE)
 
 
 @contextmanager
@@ -130,7 +133,11 @@ def running(
     if not PYTHON.is_file():
         raise RuntimeError(f"no emulator in {PYTHON.parents[1]}: `make {PYTHON.parents[1].relative_to(ROOT)}/ready`")
     port = port or _free_port()
-    (folder / "tmp").mkdir(parents=True, exist_ok=True)
+    with _temporary(folder / "tmp") as temporary:
+        yield from _run(folder, temporary, port, plain, functions or {})
+
+
+def _run(folder: Path, temporary: Path, port: int, plain: str, functions: Mapping[str, str]) -> Iterator[Emulator]:
     environment = {
         # Functions inherit it: a CA of this machine would keep them from trusting the emulator's.
         **_environment_without("AWS_", "STEPFAST_", "SSL_CERT", "REQUESTS_CA", "CURL_CA", "NODE_EXTRA_CA", "PYTHON"),
@@ -140,11 +147,11 @@ def running(
         "AUTH": "true",
         "MINISTACK_ACCOUNT_ID": ACCOUNT,
         "MINISTACK_REGION": REGION,
-        "TMPDIR": str(folder / "tmp"),
+        "TMPDIR": str(temporary),
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         **({"WITHOUT_TLS": plain} if plain else {}),
-        **(functions or {}),
+        **functions,
     }
     with (folder / "ministack.log").open("wb") as log:
         process = subprocess.Popen(
@@ -161,7 +168,25 @@ def running(
             except subprocess.TimeoutExpired:  # it waits for whoever is connected; its functions end with it
                 process.kill()
                 process.wait()
-            shutil.rmtree(folder / "tmp", ignore_errors=True)
+
+
+@contextmanager
+def _temporary(link: Path) -> Iterator[Path]:
+    """A folder for as long as it is needed, to which `link` leads: in memory where that has room and may run code.
+
+    Tens of thousands of unpacked files take a disk a minute to forget.
+    """
+    link.parent.mkdir(parents=True, exist_ok=True)
+    memory = Path("/dev/shm")
+    state = os.statvfs(memory) if memory.is_dir() else None
+    roomy = state is not None and state.f_bavail * state.f_frsize > 4 * 1024**3 and not state.f_flag & os.ST_NOEXEC
+    temporary = Path(tempfile.mkdtemp(prefix="stepfast-", dir=memory if roomy else link.parent))
+    link.symlink_to(temporary)
+    try:
+        yield temporary
+    finally:
+        link.unlink()
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _wait(emulator: Emulator, process: subprocess.Popen[bytes]) -> None:
