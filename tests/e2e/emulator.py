@@ -119,7 +119,9 @@ class Emulator:
 
     def http(self, outputs: Mapping[str, str], key: str | None = None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        return httpx.Client(base_url=self.api_url(outputs), headers=headers, verify=self.verification(), timeout=PATIENCE)
+        return httpx.Client(
+            base_url=self.api_url(outputs), headers=headers, verify=self.verification(), timeout=PATIENCE
+        )
 
 
 @contextmanager

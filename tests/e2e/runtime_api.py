@@ -17,7 +17,7 @@ from tests.e2e.emulator import PYTHON
 
 RUNTIME = PYTHON.parents[1] / "runtime"
 """Where awslambdaric is, with nothing else beside it."""
-PATIENCE = 30.0
+PATIENCE = 120.0
 START = "import sys; sys.path[:0] = [sys.argv[1], sys.argv[2]]; sys.argv[1:] = sys.argv[3:]; "
 START += "from awslambdaric.__main__ import main; main(sys.argv)"
 
