@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import replace
 
 from stepfast.failure import causes_of, failure_of
@@ -20,13 +21,22 @@ async def finish(store: Store, queue: Queue, clock: Clock, execution: Execution,
     if replay.error is None:
         ended = replace(execution, status="SUCCEEDED", result=replay.result, ended_at=clock.now())
         return await store.finish(ended, tallies_of(ended, replay.records.values()))
-    park = Message("park", execution.execution_id, "", execution.generation)
-    await queue.send([(park, None)])
+    parked = secrets.token_hex(8)
+    await queue.send([(Message("park", execution.execution_id, parked, execution.generation), None)])
     ended = replace(
         execution,
         status="FAILED",
-        error=failure_of(replay),
+        error=replace(failure_of(replay), parked=parked),
         causes=causes_of(replay),
         ended_at=clock.now(),
     )
     return await store.finish(ended, tallies_of(ended, replay.records.values()))
+
+
+def is_parked_by(execution: Execution, message: Message) -> bool:
+    """Whether the failure was written by who sent this park message.
+
+    Of several that come to the same failure one writes it. The message of another, sent long after the failure
+    was written, would else pass for an operator's redrive. Earlier versions gave no name.
+    """
+    return execution.error is None or message.command_id == "" or execution.error.parked in (None, message.command_id)

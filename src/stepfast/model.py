@@ -20,12 +20,16 @@ ENDED: frozenset[str] = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An error as it is stored: class name, text, the command it came from, and where it was raised."""
+    """An error as it is stored: class name, text, the command it came from, and where it was raised.
+
+    `parked` is an execution's only: the name that the park message of this failure carries in place of a command.
+    """
 
     type: str
     message: str
     step: str | None = None
     traceback: str | None = None
+    parked: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

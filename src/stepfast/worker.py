@@ -23,7 +23,7 @@ from stepfast.errors import (
 )
 from stepfast.failure import describe_error
 from stepfast.figures import NOTHING, tallies_of
-from stepfast.finish import finish
+from stepfast.finish import finish, is_parked_by
 from stepfast.live import Live, LiveReplays
 from stepfast.model import Chained, Execution, Message, Record, close_attempt
 from stepfast.ports import Clock, Delete, Delivery, Disposition, Later, Leave, Queue, Refuse, Store
@@ -156,6 +156,8 @@ class Worker:
             return Delete()
         if execution.status in ("SUCCEEDED", "CANCELLED"):
             return Delete()
+        if execution.status == "FAILED" and not is_parked_by(execution, message):
+            return Delete()  # the failure was written, and parked, by another
         if execution.status == "FAILED" and delivery.sent_at > (execution.ended_at or 0.0) + SKEW:
             await self._resume(message.execution_id, message.generation)  # an operator's redrive
             return Delete()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -60,6 +61,15 @@ def test_a_redriven_one_resumes_and_is_gone(aws: Aws) -> None:
     aws.run_steps()
     aws.advance()
     assert aws.execution().result == '"whole"'
+
+
+def test_the_park_message_of_a_slow_advance_is_no_redrive(aws: Aws) -> None:
+    """Another advance came to the same failure, and sent its message long after the failure was written."""
+    event = redriven(aws)
+    for one in event["Records"]:
+        one["body"] = json.dumps(json.loads(one["body"]) | {"command": "of-another"})
+    assert failures(aws.invoke("resume", event)) == []
+    assert (aws.execution().status, aws.execution().generation) == ("FAILED", 0)
 
 
 def test_copies_of_a_dead_letter_resume_its_failure_once(aws: Aws) -> None:

@@ -35,7 +35,8 @@ def json_text(value: Any) -> str:
 
 
 def failure_list(failure: Failure) -> list[str | None]:
-    return [failure.type, failure.message, failure.step, failure.traceback]
+    listed = [failure.type, failure.message, failure.step, failure.traceback]
+    return listed if failure.parked is None else [*listed, failure.parked]
 
 
 def failure_of(listed: Sequence[Any]) -> Failure:

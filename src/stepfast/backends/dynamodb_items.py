@@ -18,8 +18,8 @@ A meta's `by` is drawn by who put it, so that of two equal starts at one instant
 Its `born` is when it was put: an item that was written long before is an earlier execution's of the same id.
 Its `reopened` and `cut` say how many records the last rewind re-opened and which cursor it wrote, so that a read
 in the middle of that transaction is noticed. Its `fault` is what the listing tells of a FAILED execution, a JSON
-list of step, class of the error and generation. Failures are JSON lists of class, message, step and traceback;
-a value that is a map where a text is expected says where the text is.
+list of step, class of the error and generation. Failures are JSON lists of class, message, step and traceback, an
+execution's with the name of its park message; a value that is a map where a text is expected says where the text is.
 """
 
 from __future__ import annotations
