@@ -239,7 +239,7 @@ class Operations:
             now = self._clock.now()
             ended = replace(execution, status="CANCELLED", ended_at=now)
             tallies = tallies_of(ended, snapshot.records.values())
-            if await self._store.cancel(ended, self._cancelled(snapshot, now), tallies):
+            if await self._store.cancel(ended, self._cancelled(snapshot, now), tallies, snapshot.cursor.revision):
                 return ended
 
     def _cancelled(self, snapshot: Snapshot, now: float) -> list[Record]:

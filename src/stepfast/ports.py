@@ -110,10 +110,14 @@ class Store(Protocol):
         crash in between leaves them out.
         """
 
-    async def cancel(self, execution: Execution, records: Sequence[Record], tallies: Tallies = NOTHING) -> bool:
+    async def cancel(
+        self, execution: Execution, records: Sequence[Record], tallies: Tallies = NOTHING, order: int = 0
+    ) -> bool:
         """Writes CANCELLED if the execution is RUNNING in this generation, with the records; tallies as `finish`.
 
-        Each of the records is written under put_record's condition, all of it or nothing (rule 12).
+        Each of the records is written under put_record's condition, all of it or nothing (rule 12). order: the
+        revision of the cursor that the records were made from (0: none), which must be the stored one still: a
+        later order may have asked for commands that are not among them.
         """
 
     async def rewind(

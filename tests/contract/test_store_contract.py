@@ -184,6 +184,17 @@ def test_cancel_is_all_or_nothing(backend: Any, store: Any, records: list[Record
     assert backend.run(store.load("one")) == before
 
 
+@pytest.mark.parametrize("order", [0, 1, 3])
+def test_cancel_refuses_records_made_from_another_order(backend: Any, store: Any, order: int) -> None:
+    for revision in (1, 2):
+        backend.run(store.put_cursor("one", Cursor(("a",), frozenset(), 0, revision)))
+    cancelled = replace(ONE, status="CANCELLED", ended_at=1002.0)
+    assert not backend.run(store.cancel(cancelled, [record(1, status="CANCELLED")], {}, order))
+    loaded = backend.run(store.load("one"))
+    assert (loaded.execution, loaded.records) == (ONE, {})
+    assert backend.run(store.cancel(cancelled, [record(1, status="CANCELLED")], {}, 2))
+
+
 def test_cancel_refuses_another_generation(backend: Any, store: Any) -> None:
     assert not backend.run(store.cancel(replace(ONE, status="CANCELLED", generation=1), []))
     assert backend.run(store.read("one")) == ONE

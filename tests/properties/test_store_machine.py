@@ -179,13 +179,20 @@ class StoreMachine(RuleBasedStateMachine):
             self.held[id].execution = ended
 
     @precondition(lambda self: self.held)
-    @rule(data=st.data(), off=OFF, records=st.lists(RECORDS, max_size=3, unique_by=lambda one: one.id), by=OFF)
-    def cancel(self, data: Any, off: int, records: list[Record], by: int) -> None:
+    @rule(
+        data=st.data(),
+        off=OFF,
+        records=st.lists(RECORDS, max_size=3, unique_by=lambda one: one.id),
+        by=OFF,
+        order=st.sampled_from([0, 0, 0, 0, 1]),
+    )
+    def cancel(self, data: Any, off: int, records: list[Record], by: int, order: int) -> None:
         id = data.draw(st.sampled_from(sorted(self.held)))
         ended, fits = self._ended(id, off, status="CANCELLED")
         records = [self._next(id, one, by) for one in records]
-        fits = fits and all(self._follows(id, one) for one in records)
-        assert self.call(self.backend.cancel(ended, records)) is fits
+        fits = fits and all(self._follows(id, one) for one in records) and order == 0
+        revision = self.held[id].cursor.revision + order
+        assert self.call(self.backend.cancel(ended, records, {}, revision)) is fits
         if fits:
             self.held[id].execution = ended
             self.held[id].records |= {one.id: one for one in records}

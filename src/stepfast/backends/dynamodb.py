@@ -213,11 +213,13 @@ class DynamoStore:
             await self._figures.add(execution, tallies)
         return True
 
-    async def cancel(self, execution: Execution, records: Sequence[Record], tallies: Tallies = NOTHING) -> bool:
+    async def cancel(
+        self, execution: Execution, records: Sequence[Record], tallies: Tallies = NOTHING, order: int = 0
+    ) -> bool:
         now = self._clock.now()
         key, condition = items.key(execution.execution_id, items.META), stands("RUNNING", execution.generation)
         change = self._table.update_action(key, self._turn(execution, now), condition)
-        if not await self._transactions.cancel(execution.execution_id, change, records, now):
+        if not await self._transactions.cancel(execution.execution_id, change, records, order, now):
             return False
         if tallies:
             await self._figures.add(execution, tallies)

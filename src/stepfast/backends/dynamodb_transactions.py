@@ -51,14 +51,18 @@ class Transactions:
     def __init__(self, table: Table, texts: Texts) -> None:
         self._table, self._texts = table, texts
 
-    async def cancel(self, execution_id: str, change: Action, records: Sequence[Record], now: float) -> bool:
-        """Turns the meta together with the records; with more than fit, the others follow.
+    async def cancel(
+        self, execution_id: str, change: Action, records: Sequence[Record], order: int, now: float
+    ) -> bool:
+        """Turns the meta together with the records, while the cursor is at this revision; with more than fit, the
+        others follow.
 
         Of those that follow, the ones whose record has gone on meanwhile are left as they are.
         """
         units = [_Unit((self._put_record(execution_id, one, now),)) for one in records]
-        first, *rest = _chunks(units, room=1)
-        if await self._table.transact([change, *first]) is not None:
+        first, *rest = _chunks(units, room=2)
+        check = self._table.check_action(items.key(execution_id, items.CURSOR), follows(order + 1))
+        if await self._table.transact([change, check, *first]) is not None:
             return False
         for chunk in rest:
             while chunk and (codes := await self._table.transact(chunk)) is not None:

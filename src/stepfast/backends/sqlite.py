@@ -181,9 +181,11 @@ class SqliteBackend:
         figures.add(tx, execution, tallies)
         return True
 
-    async def cancel(self, execution: Execution, records: Sequence[Record], tallies: Tallies = NOTHING) -> bool:
+    async def cancel(
+        self, execution: Execution, records: Sequence[Record], tallies: Tallies = NOTHING, order: int = 0
+    ) -> bool:
         def run(tx: Transaction) -> bool:
-            if not _fresh(tx, execution.execution_id, records):
+            if not _fresh(tx, execution.execution_id, records) or not _cursor_is(tx, execution.execution_id, order):
                 return False
             if not _put_status(tx, execution, "RUNNING", execution.generation):
                 return False

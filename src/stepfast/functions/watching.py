@@ -45,8 +45,10 @@ class WatchedStore(DynamoStore):
             self._ended(execution)
         return written
 
-    async def cancel(self, execution: Execution, records: Sequence[Record], tallies: Tallies = NOTHING) -> bool:
-        written = await super().cancel(execution, records, tallies)
+    async def cancel(
+        self, execution: Execution, records: Sequence[Record], tallies: Tallies = NOTHING, order: int = 0
+    ) -> bool:
+        written = await super().cancel(execution, records, tallies, order)
         if written:
             self._ended(execution)
         return written
