@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,6 +13,8 @@ from stepfast.registry import Registry
 from stepfast.replay import Replay
 from stepfast.workflow import Workflow
 
+SKEW = 2.0
+"""Seconds that clocks of two machines may differ."""
 Outcome = Literal["reproduced", "mended", "retired", "differs"]
 
 
@@ -21,12 +24,14 @@ class Verdict:
 
     outcome: `reproduced`; `mended` for a FAILED one whose failure the code no longer has, so that a resume
     goes on from there; `retired` for one that has ended for good and whose workflow is not deployed;
-    `differs`, and then `problem` says in what.
+    `differs`, and then `problem` says in what. early: sleeps and timeouts of one that has not ended for good which
+    are recorded as over before the code would have them: they count as waited, and are no difference.
     """
 
     execution: Execution
     outcome: Outcome
     problem: str | None = None
+    early: tuple[str, ...] = ()
 
 
 def verify(registry: Registry, snapshot: Snapshot) -> Verdict:
@@ -50,12 +55,12 @@ def verify(registry: Registry, snapshot: Snapshot) -> Verdict:
         case "SUCCEEDED":
             problem = _succeeds(workflow, replay, execution.result or "null")
         case "FAILED" if replay.error is None:
-            return Verdict(execution, "mended")
+            return Verdict(execution, "mended", None, tuple(_early(replay)))
         case "FAILED":
             problem = _fails_alike(replay, execution)
         case _:
             problem = _now_fails(replay) if isinstance(replay.error, FailsExecution) else None
-    return Verdict(execution, "differs" if problem else "reproduced", problem)
+    return Verdict(execution, "differs" if problem else "reproduced", problem, tuple(_early(replay)))
 
 
 def _replayed(workflow: Workflow[..., Any], snapshot: Snapshot) -> Replay:
@@ -69,6 +74,20 @@ def _replayed(workflow: Workflow[..., Any], snapshot: Snapshot) -> Replay:
     finally:
         replay.close()
     return replay
+
+
+def _early(replay: Replay) -> Iterator[str]:
+    """A longer sleep, or another one, stands where the recorded one stood: timers are told apart by place alone."""
+    if replay.execution.status not in ("RUNNING", "FAILED"):
+        return
+    for command in replay.issued.values():
+        record = replay.records.get(command.id)
+        if command.kind != "timer" or record is None or record.status != "SUCCEEDED":
+            continue
+        if (record.ended_at or 0.0) + SKEW < (command.due or 0.0):
+            waited = (record.ended_at or 0.0) - command.issued_at
+            asked = f"the code now asks for {command.delay or 0.0:g} s"
+            yield f"{command.id!r} counts as waited after {waited:.1f} s; {asked}"
 
 
 def _succeeds(workflow: Workflow[..., Any], replay: Replay, result: str) -> str | None:

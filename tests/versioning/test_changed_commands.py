@@ -10,6 +10,8 @@ import pytest
 from pydantic import BaseModel
 
 from stepfast import now, random, signal, step, workflow
+from stepfast.registry import Registry
+from stepfast.verify import verify
 from tests.local.conftest import until
 from tests.versioning.versions import Versions, go
 
@@ -237,6 +239,11 @@ def test_a_sleep_comes_before_a_recorded_one(app: Versions) -> None:
         return now() - began < timedelta(seconds=60)
 
     app.begin(old)
+    snapshot = app.runtime.call(app.operations.load("one"))
+    assert verify(Registry([old]), snapshot).early == ()
+    (noticed,) = verify(Registry([new]), snapshot).early  # `stepfast verify` tells before it is deployed
+    assert noticed.startswith("':timer' counts as waited after 0.")
+    assert noticed.endswith("the code now asks for 3600 s")
     assert app.go_on(new).result == "true"
     assert sorted(app.records()) == [":timer", ":timer#2", "signal:go"]
 

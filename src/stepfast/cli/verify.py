@@ -44,21 +44,31 @@ def verify(
     wanted = _status(status, all)
     counts = dict.fromkeys(("reproduced", "mended", "retired", "differs"), 0)
     problems: list[Verdict] = []
+    early: list[Verdict] = []
 
     async def check() -> None:
         registry = discover(workflows)
         async for snapshot in _snapshots(db, execution_ids or [], wanted):
             verdict = verdict_on(registry, snapshot)
             counts[verdict.outcome] += 1
+            if verdict.early:
+                early.append(verdict)
+                if not as_json:
+                    printing.say(_line(verdict, f"note: {'; '.join(verdict.early)}"))
             if verdict.problem is not None:
                 problems.append(verdict)
                 if not as_json:
-                    printing.say(_line(verdict))
+                    printing.say(_line(verdict, verdict.problem))
 
     asyncio.run(check())
     if as_json:
         printing.print_json(
-            {"executions": sum(counts.values()), **counts, "problems": [_view(one) for one in problems]}
+            {
+                "executions": sum(counts.values()),
+                **counts,
+                "problems": [_view(one) | {"problem": one.problem} for one in problems],
+                "notes": [_view(one) | {"timers": [*one.early]} for one in early],
+            }
         )
     else:
         told = [f"{counts['reproduced']} reproduced"]
@@ -113,16 +123,15 @@ async def _ids(store: Store, ids: list[str], status: ExecutionStatus | None) -> 
             return
 
 
-def _line(verdict: Verdict) -> str:
+def _line(verdict: Verdict, told: str) -> str:
     execution = verdict.execution
-    return f"{execution.execution_id}  {execution.workflow}  {execution.status}: {verdict.problem}"
+    return f"{execution.execution_id}  {execution.workflow}  {execution.status}: {told}"
 
 
-def _view(verdict: Verdict) -> dict[str, str | None]:
+def _view(verdict: Verdict) -> dict[str, object]:
     execution = verdict.execution
     return {
         "execution_id": execution.execution_id,
         "workflow": execution.workflow,
         "status": execution.status,
-        "problem": verdict.problem,
     }
