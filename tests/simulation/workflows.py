@@ -6,10 +6,13 @@ Their steps ask the world in which they run whether to fail; a step's result is 
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import Any
 
+import stepfast
 from stepfast import GiveUp, Retry, StepFailed, signal, step, workflow
 from stepfast.workflow import Step, Workflow
+from tests.replay.shapes import ALL, Shape, shaped
 
 QUICK = Retry(max_attempts=3, initial=5.0, backoff=1.0, jitter="none")
 FAILS = {"s2": 2, "b": 1, "bad": 9, "q": 1}
@@ -92,7 +95,7 @@ async def timed() -> Any:
         await do("bad")
     except StepFailed:
         await do("compensate", value)
-    return (await do("end"))[0]
+    return (await do("s2", stepfast.random() < 0.5))[0]
 
 
 @workflow("saga")
@@ -121,6 +124,18 @@ async def halves() -> Any:
         await do("report", len(failures.exceptions))
         raise
     return await do("end", [one.result() for one in tasks])
+
+
+@workflow("torn")
+async def torn() -> Any:
+    """The failure of one comes out of the gather while the others go on."""
+
+    async def branch(index: int) -> Any:
+        await asyncio.sleep(30 * index)
+        return await do("p", index)
+
+    found = await asyncio.gather(do("down"), branch(1), branch(4), do("slow"))
+    return await do("end", len(found))
 
 
 @workflow("approvals")
@@ -208,10 +223,28 @@ async def nested() -> Any:
     return len(outer)
 
 
+def drawn_shape(draw: random.Random) -> Shape:
+    """A workflow of any kind, for `shaped`: nodes of tests/replay/shapes.py with steps, failures and sleeps in them."""
+    parts = [["try", _drawn_part(draw, 3), ["step", number]] for number in range(3)]
+    return [draw.choice(["seq", "gather", "queue"]), *parts]
+
+
+def _drawn_part(draw: random.Random, depth: int) -> Shape:
+    if depth == 0 or draw.random() < 0.2:
+        return draw.choice([["step", draw.randrange(9)], ["step", 1], ["sleep", 60], ["fail", "x"]])
+    kind = draw.choice(ALL)
+    parts = [_drawn_part(draw, depth - 1) for _ in range(2 if kind == "try" else draw.randrange(1, 4))]
+    if kind == "cancel":
+        return [kind, parts[0]]
+    if kind in ("timeout", "waitfor"):
+        return [kind, draw.choice([30, 1000]), parts[0]]
+    return [kind, *parts]
+
+
 WORKFLOWS: dict[str, Workflow[..., Any]] = {
     one.name: one
     for one in (
         linear, fan_out, race, completed, timed, saga, halves,
-        approvals, deadline, semaphore, cancels, only_once, nested,
+        approvals, deadline, semaphore, cancels, only_once, nested, torn, shaped,
     )
 }  # fmt: skip

@@ -1,0 +1,245 @@
+"""What must hold whatever happens: each invariant's name and its words, and who notices when it is broken.
+
+`tests/simulation/test_invariants.py` breaks the engine once for each of them, and sees it noticed.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections import Counter, defaultdict
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from stepfast.backends.sqlite import SqliteBackend
+from stepfast.claims import LEASE_MARGIN
+from stepfast.context import StepContext
+from stepfast.figures import added, hour_of
+from stepfast.finish import is_parked_by
+from stepfast.history import history_of
+from stepfast.model import ENDED, Execution, Message, Record, Snapshot
+from stepfast.verify import verify
+from stepfast.workflow import Step
+from tests.replay.shapes import on_plain_asyncio
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+T = TypeVar("T")
+ID = "one"
+SKEW = 1.9
+"""Seconds by which a machine's clock is off, one way or the other."""
+LASTING = ("SUCCEEDED", "CANCELLED")
+
+INVARIANTS = {
+    "a-recorded-result-never-changes": "in its generation, a command's outcome is written once",
+    "one-command-one-input": "one command is never run with two different inputs in one generation",
+    "a-recorded-step-never-runs-again": "nor is a claim of it made, in that generation",
+    "a-live-lease-is-respected": "nobody else begins a step before the lease of who runs it is over",
+    "at-most-once": "a step that may run at most once does, in its generation",
+    "a-signal-is-taken-once": "no signal ends two waits",
+    "no-execution-is-stuck": "it comes to its end, or to a failure that can be resumed, without outside help",
+    "messages-come-to-an-end": "after the end nothing is left that would be delivered for ever",
+    "a-failure-is-resumed-once": "each failure by one asking: a resume, or a redrive of any copies of its dead letter",
+    "every-failure-has-its-dead-letter": "parked before it is written",
+    "every-end-is-counted-once": "in the figures of its workflow",
+    "promises-are-kept": "what a client was told survives: a start, a signal, a resume, a cancel",
+    "what-was-cancelled-stays-so": "after CANCELLED nothing begins, and no command gets another outcome",
+    "history-reads-alike-twice": "also by the next owner of the file",
+    "replay-reproduces": "the records give what is recorded, at any moment",
+    "results-are-those-of-plain-asyncio": "of the same functions, run without the engine",
+}
+
+
+class Violation(AssertionError):
+    """An invariant that did not hold."""
+
+    def __init__(self, invariant: str, what: str) -> None:
+        assert invariant in INVARIANTS, invariant
+        super().__init__(f"{invariant}: {what}")
+        self.invariant = invariant
+
+
+def finished(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that waits for nothing."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    raise AssertionError("it waited")
+
+
+class Watch:
+    """Sees every attempt as it begins, and every write with what was stored before it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.violation: Violation | None = None
+        self.runs: Counter[tuple[int, str]] = Counter()
+        self.parked: set[int] = set()
+        self.redriven: set[int] = set()
+        self.resuming = 0
+        self._inputs: dict[tuple[int, str], set[str]] = defaultdict(set)
+        self._outcomes: dict[tuple[int, str], Record] = {}
+        self._running: dict[tuple[int, str], dict[int, float]] = defaultdict(dict)
+
+    def violated(self, invariant: str, what: str) -> None:
+        """Kept for the scheduler, too: the engine goes on after errors of any kind, as it should."""
+        self.violation = self.violation or Violation(invariant, what)
+        raise self.violation
+
+    # -- attempts ------------------------------------------------------------------------------------------
+
+    def begun(self, step: Step[..., Any], context: StepContext, arguments: inspect.BoundArguments) -> None:
+        key, told, now = (context.generation, context.step_id), repr(arguments.arguments), self._world.now
+        self._world.note(f"{context.step_id} runs, attempt {context.attempt}")
+        self._inputs[key].add(told)
+        self.runs[key] += 1
+        lease = context.deadline_at + LEASE_MARGIN  # these steps have no heartbeat of their own
+        if len(self._inputs[key]) > 1:
+            self.violated("one-command-one-input", f"{key} ran with {self._inputs[key]}")
+        if step.at_most_once and self.runs[key] > 1:
+            self.violated("at-most-once", f"{key} ran {self.runs[key]} times")
+        outcome = self._outcomes.get(key)
+        if outcome is not None and outcome.status != "CANCELLED" and now < lease - 2 * SKEW:
+            self.violated("a-recorded-step-never-runs-again", f"{key} has {outcome}")
+        others = {attempt: until for attempt, until in self._running[key].items() if now < until - 2 * SKEW}
+        if others and now < lease - 2 * SKEW:  # one that was held up for longer than its own lease begins beside others
+            self.violated("a-live-lease-is-respected", f"{key}: attempt {context.attempt} at {now}, beside {others}")
+        self._running[key][context.attempt] = lease
+
+    def over(self, context: StepContext) -> None:
+        """An attempt has ended, or its process."""
+        self._running[context.generation, context.step_id].pop(context.attempt, None)
+
+    # -- writes --------------------------------------------------------------------------------------------
+
+    def wrote(self, name: str, arguments: Any, options: Any, before: Snapshot | None) -> None:
+        """After a write that was accepted."""
+        if name == "put_record":
+            assert before is not None
+            self._record(arguments[1], before)
+            if options.get("end") is not None:
+                self._ended(options["end"])
+        elif name in ("finish", "cancel"):
+            for record in arguments[1] if name == "cancel" else ():
+                self._outcomes.setdefault((record.generation, record.id), record)
+            self._ended(arguments[0])
+        elif name == "rewind":
+            generation = arguments[0].generation
+            self._world.note(f"resumed, generation {generation}")
+            if not self.resuming and generation - 1 not in self.redriven:
+                self.violated("a-failure-is-resumed-once", f"generation {generation} began, and nobody asked for it")
+
+    def _record(self, record: Record, before: Snapshot) -> None:
+        self._world.note(f"{record.id} → {record.status} (attempt {record.attempt})")
+        held = before.records.get(record.id)
+        if held is not None and held.recorded:
+            self.violated("a-recorded-result-never-changes", f"{held} became {record}")
+        if before.execution.status in LASTING and record.status == "RUNNING":
+            self._world.note(f"{record.id} is claimed, though the execution is {before.execution.status}")
+        if record.then is not None:
+            chained = before.records.get(record.then.id)
+            if chained is not None and chained.recorded:
+                self.violated("a-recorded-step-never-runs-again", f"{record.id} claims {chained}")
+        if record.recorded:
+            known = self._outcomes.setdefault((record.generation, record.id), record)
+            if known != record:
+                self.violated("a-recorded-result-never-changes", f"{known} and {record}")
+
+    def _ended(self, execution: Execution) -> None:
+        self._world.note(f"{execution.status}, generation {execution.generation}")
+        if execution.status == "FAILED" and execution.generation not in self.parked:
+            self.violated("every-failure-has-its-dead-letter", f"generation {execution.generation} has none")
+        self.reproduced()
+
+    def parks(self, dead_letters: Sequence[Message]) -> None:
+        """Once nothing is under way, the dead letter of the failure is there to be redriven."""
+        snapshot = self._world.snapshot()
+        assert snapshot is not None
+        execution = snapshot.execution
+        if not any(one.generation == execution.generation and is_parked_by(execution, one) for one in dead_letters):
+            self.violated("every-failure-has-its-dead-letter", f"that of {execution} is not among {dead_letters}")
+
+    def reproduced(self) -> None:
+        """The code, run against what is stored right now, comes to what is recorded."""
+        snapshot = self._world.snapshot()
+        if snapshot is None:
+            return
+        verdict = verify(self._world.registry, snapshot)
+        if verdict.outcome != "reproduced":
+            self.violated("replay-reproduces", f"{verdict.outcome}: {verdict.problem}")
+
+
+def check(world: World, status: str) -> None:
+    """What must hold at the end of every run, whatever happened in it."""
+    if status not in LASTING:
+        where = "messages-come-to-an-end" if world.ended is not None else "no-execution-is-stuck"
+        raise Violation(where, f"it ended {status}")
+    snapshot = world.snapshot()
+    assert snapshot is not None
+    _promises(world, status, snapshot)
+    _after_the_end(world, snapshot)
+    _histories(world, snapshot)
+    _figures(world, status, snapshot.execution)
+    taken = Counter(one.signal for one in snapshot.records.values() if one.signal is not None)
+    if max(taken.values(), default=1) > 1:
+        raise Violation("a-signal-is-taken-once", f"{taken}")
+    world.watch.reproduced()
+    failed = any(one.status == "FAILED" and one.name != "fail" for one in snapshot.records.values())  # by bad luck
+    if world.workflow == "shape" and status == "SUCCEEDED" and not failed:
+        expected, result = on_plain_asyncio(world.input, world.seed), json.loads(snapshot.execution.result or "null")
+        if result != expected:
+            raise Violation("results-are-those-of-plain-asyncio", f"{world.input} gave {result}, not {expected}")
+
+
+def _promises(world: World, status: str, snapshot: Snapshot) -> None:
+    execution, promised = snapshot.execution, world.promised
+    broken: list[str] = []
+    if (status == "CANCELLED") != bool(promised.get("cancelled")) and not world.cancelling:
+        broken.append(f"{status}, though nobody cancelled it")
+    if promised.get("cancelled") and status != "CANCELLED":
+        broken.append(f"{status}, though it was cancelled")
+    if promised.get("created_at", execution.created_at) != execution.created_at:
+        broken.append("the execution that a client was told of is gone")
+    if promised.get("generation", 0) > execution.generation:
+        broken.append("a resume that was accepted is gone")
+    stored = {one.signal_id for one in snapshot.signals}
+    if lost := {name for name in promised if name.startswith("signal-")} - stored:
+        broken.append(f"signals were lost: {lost}")
+    if broken:
+        raise Violation("promises-are-kept", "; ".join(broken))
+
+
+def _after_the_end(world: World, snapshot: Snapshot) -> None:
+    """What was still under way when it ended has changed nothing but what the workflow had taken back before."""
+    ended = world.ended
+    assert ended is not None
+    if snapshot.execution != ended.execution:
+        raise Violation("promises-are-kept", f"{ended.execution} became {snapshot.execution}")
+    before = {id: one.revision for id, one in ended.records.items()}
+    changed = {id: one for id, one in snapshot.records.items() if before.get(id) != one.revision}
+    if snapshot.execution.status == "CANCELLED" and changed:
+        raise Violation("what-was-cancelled-stays-so", f"changed or new: {changed}")
+
+
+def _histories(world: World, snapshot: Snapshot) -> None:
+    kept = finished(world.backend.history(ID))
+    resumed = [one for one in kept if one.type == "execution-resumed"]
+    if len(resumed) != snapshot.execution.generation:
+        told = f"{snapshot.execution.generation} generations, {len(resumed)} resumes in its history"
+        raise Violation("a-failure-is-resumed-once", told)
+    another = SqliteBackend(world.file, world.clock)  # type: ignore[arg-type]
+    again = finished(another.load(ID))
+    assert again is not None
+    if history_of(snapshot, kept) != history_of(replace(again, mark=snapshot.mark), finished(another.history(ID))):
+        raise Violation("history-reads-alike-twice", "it reads otherwise the second time")
+
+
+def _figures(world: World, status: str, execution: Execution) -> None:
+    hours = finished(world.backend.figures(world.workflow, 0, hour_of(execution.ended_at or 0.0) + 1))
+    counted = {name: one.count for name, one in added(hours.values()).items() if name in ENDED}
+    if counted != {status: 1} | ({"FAILED": execution.generation} if execution.generation else {}):
+        raise Violation("every-end-is-counted-once", f"{counted} after {execution.generation} resumes and {status}")

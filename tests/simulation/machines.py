@@ -1,0 +1,149 @@
+"""What the engine stands on in a simulated world: the ports, with a crash point before and after every call."""
+
+from __future__ import annotations
+
+import sqlite3
+import types
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from stepfast.backends.sqlite_file import SCHEMA, Transaction
+from stepfast.errors import StepCancelled, StepTimeout
+from stepfast.live import Live, LiveReplays
+from stepfast.model import Snapshot
+from stepfast.running import Ended
+from tests.simulation.invariants import finished
+from tests.simulation.workflows import FAILS, STEPS
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+WRITES = ("put_record", "finish", "cancel", "rewind")
+
+
+@types.coroutine
+def point(what: str) -> Generator[str, None, None]:
+    """Where a handler may be overtaken, and killed."""
+    yield what
+
+
+class InlineFile:
+    """The SQLite file's interface on a database in memory: each write a transaction, at once, with what was posted."""
+
+    def __init__(self) -> None:
+        self.db = sqlite3.connect(":memory:", isolation_level=None)
+        self.db.executescript(SCHEMA)
+        self.posted: list[Callable[[Transaction], None]] = []
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        yield self.db
+
+    def row(self, sql: str, parameters: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        found: tuple[Any, ...] | None = self.db.execute(sql, parameters).fetchone()
+        return found
+
+    async def write(self, run: Callable[[Transaction], Any]) -> Any:
+        posted, self.posted = self.posted, []
+        transaction = Transaction(self.db)
+        self.db.execute("BEGIN")
+        for one in posted:
+            one(transaction)
+        result = run(transaction)
+        self.db.execute("COMMIT")
+        for act in transaction.after:
+            act()
+        return result
+
+    def post(self, run: Callable[[Transaction], None]) -> None:
+        self.posted.append(run)
+
+
+class Lives(LiveReplays):
+    """Live replays that are dropped at random."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    async def load(self, store: Any, execution_id: str) -> tuple[Snapshot | None, Live | None]:
+        if self._world.random.random() < self._world.forgetful:
+            self.clear()
+        return await super().load(store, execution_id)
+
+
+class Clock:
+    """One machine's clock: the world's time, off by a constant."""
+
+    def __init__(self, world: World, skew: float) -> None:
+        self._world, self._skew = world, skew
+
+    def now(self) -> float:
+        return self._world.now + self._skew
+
+    async def sleep(self, seconds: float) -> None:
+        end = self._world.now + seconds
+        while self._world.now < end:
+            await point("sleep")
+            self._world.now += seconds / 4
+
+
+class Ports:
+    """The backend behind crash points, watched by the world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._world.backend, name)
+
+        async def call(*arguments: Any, **options: Any) -> Any:
+            world = self._world
+            await point(name)
+            world.maybe_unavailable(name)
+            before = world.snapshot() if name == "put_record" else None
+            result = await method(*arguments, **options)
+            if name in WRITES and result:
+                world.watch.wrote(name, arguments, options, before)
+            await point(f"{name} done")
+            world.maybe_unavailable(name)
+            return result
+
+        return call
+
+
+class Steps:
+    """Runs steps in the world's time: some take seconds, some outlive their timeout and lease."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def run(self, step: Any, arguments: Any, context: Any, pulse: Any, watch: Any) -> Ended:
+        world = self._world
+        await point(f"{context.step_id} begins")
+        world.watch.begun(step, context, arguments)
+        try:
+            if world.random.random() < world.slow:
+                for _ in range(world.random.randrange(1, 5)):
+                    world.now += world.random.uniform(0.0, 25.0)
+                    await point(f"{context.step_id} runs")
+                    reason = await watch(world.random.random() < 0.5)
+                    if reason is not None:
+                        return Ended(error=StepCancelled(reason))
+                    if world.random.random() < 0.2:
+                        return Ended(error=StepTimeout("no result in time"))
+            return self._result(step, arguments, context)
+        finally:
+            world.watch.over(context)
+
+    def _result(self, step: Any, arguments: Any, context: Any) -> Ended:
+        name = step.name
+        if (name == "down" and self._world.now < self._world.outage) or context.attempt <= FAILS.get(name, 0):
+            return Ended(error=ConnectionError(f"{name} is down"))
+        if name in STEPS:
+            return Ended([name, arguments.arguments.get("argument")])
+        try:
+            return Ended(finished(step.function(*arguments.args, **arguments.kwargs)))
+        except ValueError as error:
+            return Ended(error=error)

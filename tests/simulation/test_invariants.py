@@ -1,0 +1,334 @@
+"""Each invariant is broken on purpose, by an engine that is wrong in one place, and the simulation notices.
+
+The wrong places are those that someone could come to by simplifying: a condition dropped, an order turned round.
+"""
+
+from __future__ import annotations
+
+import inspect
+import random
+import textwrap
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from stepfast import advancer, claims, operations, rewind, worker
+from stepfast import finish as finishing
+from stepfast.backends import sqlite, sqlite_changes, sqlite_rows
+from stepfast.live import Live
+from stepfast.ports import Delete, Later, Leave
+from stepfast.replay import Replay
+from tests.simulation.invariants import INVARIANTS, Violation
+from tests.simulation.test_simulation import run
+from tests.simulation.workflows import WORKFLOWS
+
+SEEDS = 100
+"""Runs of the workflow that shows it soonest, before the others have their turn; mostly ten are enough."""
+Patch = pytest.MonkeyPatch
+Wrong = Callable[[Patch], None]
+
+WRONG: dict[str, tuple[str, str, Wrong]] = {}
+"""By name: the invariant that is broken, the workflow that shows it soonest, and what goes wrong."""
+
+
+def breaks(invariant: str, workflow: str) -> Callable[[Wrong], Wrong]:
+    def put(wrong: Wrong) -> Wrong:
+        WRONG[wrong.__name__] = invariant, workflow, wrong
+        return wrong
+
+    return put
+
+
+def edited(patch: Patch, owner: Any, name: str, *changes: tuple[str, str]) -> None:
+    """The engine's function with pieces of its text replaced."""
+    function = getattr(owner, name)
+    text = "from __future__ import annotations\n" + textwrap.dedent(inspect.getsource(function))
+    for old, new in changes:
+        assert text.count(old) == 1, f"{name} has changed: break it anew where it says {old!r}"
+        text = text.replace(old, new)
+    namespace: dict[str, Any] = {}
+    exec(compile(text, name, "exec"), function.__globals__, namespace)
+    patch.setattr(owner, name, namespace[name])
+
+
+def handled(patch: Patch, change: Callable[[Any], Any]) -> None:
+    """Workers whose dispositions are others than they should be."""
+    right = worker.Worker.handle
+
+    async def handle(self: Any, delivery: Any) -> Any:
+        return change(await right(self, delivery))
+
+    patch.setattr(worker.Worker, "handle", handle)
+
+
+def rewound(patch: Patch, change: Callable[[rewind.Rewind, Any], rewind.Rewind]) -> None:
+    """Resumes that are planned otherwise than they should be."""
+    patch.setattr(
+        operations, "rewind", lambda workflow, snapshot, now: change(rewind.rewind(workflow, snapshot, now), snapshot)
+    )
+
+
+# -- what is stored ------------------------------------------------------------------------------------------
+
+
+@breaks("a-recorded-result-never-changes", "timed")
+def a_write_does_not_look_at_the_revision(patch: Patch) -> None:
+    text = sqlite_rows.UPDATE_RECORD.replace("revision = ?", "? > 0")
+    assert text != sqlite_rows.UPDATE_RECORD
+    patch.setattr(sqlite_rows, "UPDATE_RECORD", text)
+
+
+@breaks("promises-are-kept", "fan_out")
+def a_signal_is_accepted_before_it_is_written(patch: Patch) -> None:
+    async def add_signal(self: Any, execution_id: str, signal: Any) -> Any:
+        def write(tx: Any) -> None:
+            values = (execution_id, signal.signal_id, signal.name, signal.payload, signal.received_at)
+            tx.execute("INSERT INTO signals VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", values)
+            self._wake(tx, execution_id)
+
+        self._file.post(write)
+        return signal
+
+    patch.setattr(sqlite.SqliteBackend, "add_signal", add_signal)
+
+
+@breaks("history-reads-alike-twice", "approvals")
+def the_history_is_read_in_any_order(patch: Patch) -> None:
+    edited(patch, sqlite.SqliteBackend, "history", ("ORDER BY seq", "ORDER BY random()"))
+
+
+@breaks("every-end-is-counted-once", "semaphore")
+def a_cancel_is_not_counted(patch: Patch) -> None:
+    edited(patch, sqlite.SqliteBackend, "cancel", ("figures.add(tx, execution, tallies)", "pass"))
+
+
+@breaks("no-execution-is-stuck", "semaphore")
+def what_is_marked_as_sent_is_sent_after_it(patch: Patch) -> None:
+    def send(self: Any, tx: Any, messages: Any, now: float) -> None:
+        stored = [self._stored(message, due, now) for message, due in messages]
+        self._file.post(lambda tx: [sqlite._put_messages(tx, stored), *map(self.on_message, stored)])
+
+    patch.setattr(sqlite.SqliteBackend, "_send", send)
+
+
+# -- messages and claims -------------------------------------------------------------------------------------
+
+
+@breaks("no-execution-is-stuck", "completed")
+def a_message_that_is_not_ready_is_deleted(patch: Patch) -> None:
+    handled(patch, lambda found: Delete() if isinstance(found, Later) else found)
+
+
+@breaks("no-execution-is-stuck", "torn")
+def a_worker_that_was_fenced_deletes_the_message(patch: Patch) -> None:
+    handled(patch, lambda found: Delete() if isinstance(found, Leave) else found)
+
+
+@breaks("no-execution-is-stuck", "linear")
+def a_message_does_not_lead_to_the_end_of_its_chain(patch: Patch) -> None:
+    patch.setattr(worker, "end_of_chain", lambda records, generation, id: (id, None))
+
+
+@breaks("messages-come-to-an-end", "approvals")
+def a_message_of_an_ended_execution_is_kept(patch: Patch) -> None:
+    edited(patch, worker.Worker, "_passed", ("return Delete()", "return Later(self._clock.now() + 1.0)"))
+
+
+@breaks("a-live-lease-is-respected", "approvals")
+def leases_are_not_looked_at(patch: Patch) -> None:
+    patch.setattr(worker, "busy_until", lambda record, chained: 0.0)
+
+
+@breaks("at-most-once", "only_once")
+def a_step_that_was_interrupted_runs_again_in_any_case(patch: Patch) -> None:
+    edited(patch, claims, "claim_of", ("if step.at_most_once or held.", "if held."))
+    patch.setattr(worker, "claim_of", claims.claim_of)
+
+
+@breaks("a-recorded-step-never-runs-again", "fan_out")
+def a_chain_goes_on_with_siblings_out(patch: Patch) -> None:
+    edited(
+        patch,
+        worker.Worker,
+        "_following",
+        ("len(replay.outstanding) != 1 or run.", "run."),
+        ("if replay.finished or len(replay.outstanding) != 1:", "if replay.finished:"),
+        (
+            "command = next(iter(replay.outstanding.values()))",
+            "command = next((one for id, one in replay.outstanding.items() if id not in replay.records), run.command)\n"
+            "    if command is run.command: return None",
+        ),
+    )
+
+
+@breaks("replay-reproduces", "timed")
+def a_fenced_worker_goes_on(patch: Patch) -> None:
+    right = worker.Worker._record
+
+    async def record(self: Any, *arguments: Any, **options: Any) -> bool:
+        await right(self, *arguments, **options)
+        return True
+
+    patch.setattr(worker.Worker, "_record", record)
+
+
+@breaks("no-execution-is-stuck", "semaphore")
+def a_hint_is_followed_where_a_chain_may_have_begun(patch: Patch) -> None:
+    edited(patch, worker.Worker, "_alone", ("return None", "return Delete()"))
+
+
+# -- the order -----------------------------------------------------------------------------------------------
+
+
+@breaks("replay-reproduces", "shape")
+def a_worker_extends_the_order(patch: Patch) -> None:
+    class Eager(Replay):
+        def advance(self, records: Any, applied: Any = (), *, extend: bool = False) -> None:
+            super().advance(records, applied, extend=True)
+
+    patch.setattr(worker, "Replay", Eager)
+
+
+@breaks("replay-reproduces", "deadline")
+def an_end_is_written_before_the_order_that_led_to_it(patch: Patch) -> None:
+    edited(patch, advancer.Advancer, "_pass", ("if replay.finished and decided:", "if replay.finished:"))
+
+
+@breaks("a-signal-is-taken-once", "approvals")
+def a_signal_that_was_taken_counts_as_free(patch: Patch) -> None:
+    edited(patch, advancer.Advancer, "_take_signal", ("if one.signal_id not in taken", ""))
+
+
+@breaks("no-execution-is-stuck", "saga")
+def a_live_replay_goes_on_whatever_the_order_is_by_now(patch: Patch) -> None:
+    patch.setattr(Live, "goes_on_with", lambda self, snapshot: snapshot and snapshot.execution.status == "RUNNING")
+
+
+@breaks("no-execution-is-stuck", "cancels")
+def what_has_changed_is_not_all_known(patch: Patch) -> None:
+    right = sqlite_changes.Changes.note
+
+    def note(self: Any, execution_id: str, record: Any) -> None:
+        if record.revision % 2:
+            right(self, execution_id, record)
+
+    patch.setattr(sqlite_changes.Changes, "note", note)
+
+
+@breaks("results-are-those-of-plain-asyncio", "shape")
+def a_failed_step_returns_something(patch: Patch) -> None:
+    edited(patch, Replay, "_apply", ("command.waiter.set_exception(", "command.waiter.set_result(0); ("))
+
+
+@breaks("one-command-one-input", "timed")
+def chance_is_drawn_anew_each_time_and_the_input_with_it(patch: Patch) -> None:
+    patch.setattr(Replay, "entropy", lambda self, use: random.randbytes(32))
+    edited(patch, Replay, "step", ("begun = record", "begun = False and record"))
+    edited(patch, claims, "claim_of", ("input=held.input", "input=command.input"))
+    edited(patch, worker.Worker, "_step", ("chained.digest != command.digest", "False"))
+    patch.setattr(worker, "claim_of", claims.claim_of)
+
+
+# -- failures, resumes, cancels ------------------------------------------------------------------------------
+
+
+@breaks("every-failure-has-its-dead-letter", "approvals")
+def a_failure_is_parked_after_it_is_written(patch: Patch) -> None:
+    class Held:
+        def __init__(self) -> None:
+            self.messages: Any = []
+
+        async def send(self, messages: Any) -> None:
+            self.messages += messages
+
+    async def finish(store: Any, queue: Any, clock: Any, execution: Any, replay: Any) -> bool:
+        held: Any = Held()
+        result = await finishing.finish(store, held, clock, execution, replay)
+        await queue.send(held.messages)
+        return result
+
+    patch.setattr(worker, "finish", finish)
+    patch.setattr(advancer, "finish", finish)
+
+
+@breaks("a-failure-is-resumed-once", "approvals")
+def a_park_message_is_taken_for_a_redrive_of_itself(patch: Patch) -> None:
+    patch.setattr(worker, "SKEW", -5.0)
+
+
+@breaks("a-failure-is-resumed-once", "torn")
+def a_park_message_of_another_writer_is_taken_for_a_redrive(patch: Patch) -> None:
+    patch.setattr(worker, "is_parked_by", lambda execution, message: True)
+
+
+@breaks("no-execution-is-stuck", "approvals")
+def a_resume_does_not_reopen_the_failure(patch: Patch) -> None:
+    rewound(patch, lambda plan, snapshot: replace(plan, records=()))
+
+
+@breaks("replay-reproduces", "saga")
+def a_resume_does_not_reopen_what_was_decided_after_the_failure(patch: Patch) -> None:
+    def change(plan: rewind.Rewind, snapshot: Any) -> rewind.Rewind:
+        return replace(plan, records=tuple(one for one in plan.records if one.id in snapshot.execution.causes))
+
+    rewound(patch, change)
+
+
+@breaks("no-execution-is-stuck", "halves")
+def a_resume_does_not_cut_the_order(patch: Patch) -> None:
+    def change(plan: rewind.Rewind, snapshot: Any) -> rewind.Rewind:
+        return replace(plan, cursor=plan.cursor and replace(plan.cursor, applied=snapshot.cursor.applied))
+
+    rewound(patch, change)
+
+
+@breaks("a-recorded-result-never-changes", "saga")
+def a_resume_takes_records_away_instead_of_reopening_them(patch: Patch) -> None:
+    sql = "DELETE FROM commands WHERE execution_id = ? AND id = ?"
+    new = f"[tx.execute({sql!r}, (id, one.id)) for one in records]"
+    edited(patch, sqlite.SqliteBackend, "rewind", ("self._put_records(tx, id, records)", new))
+
+
+@breaks("no-execution-is-stuck", "torn")
+def what_an_older_generation_sent_counts(patch: Patch) -> None:
+    text = "if snapshot.cursor.generation == generation else frozenset[str]()"
+    edited(patch, advancer.Advancer, "_due", (text, ""))
+
+
+@breaks("what-was-cancelled-stays-so", "semaphore")
+def a_cancel_leaves_the_commands_open(patch: Patch) -> None:
+    edited(patch, operations.Operations, "cancel", ("self._cancelled(snapshot, now)", "[]"))
+
+
+@breaks("no-execution-is-stuck", "approvals")
+def the_sweep_sees_nothing(patch: Patch) -> None:
+    async def sweep(self: Any, *arguments: Any) -> str:
+        return ""
+
+    patch.setattr(operations.Operations, "sweep", sweep)
+
+
+# -- the tests -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", sorted(WRONG))
+def test_what_is_wrong_is_noticed(wrong: str, monkeypatch: Patch) -> None:
+    invariant, workflow, apply = WRONG[wrong]
+    apply(monkeypatch)
+    seen: dict[str, str] = {}
+    runs = [(workflow, seed) for seed in range(SEEDS)]
+    runs += [(other, seed) for seed in range(SEEDS // 4) for other in sorted(WORKFLOWS)]
+    for name, seed in runs:
+        try:
+            run(name, seed)
+        except Violation as violation:
+            seen.setdefault(violation.invariant, f"{name} {seed}")
+        if invariant in seen:
+            return
+    raise AssertionError(f"{invariant} is not noticed to be broken; seen were {seen}")
+
+
+def test_every_invariant_has_something_that_breaks_it() -> None:
+    assert {invariant for invariant, _, _ in WRONG.values()} == set(INVARIANTS)
