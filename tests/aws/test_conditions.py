@@ -123,7 +123,7 @@ def an_end_of_a_generation_that_is_over(cloud: Cloud) -> None:
 @refuses(f"{IN_TRANSACTION}.Update", "meta", STANDS)
 def a_cancel_of_what_has_ended(cloud: Cloud) -> None:
     failed(cloud)
-    assert not cloud.run(cloud.store.cancel(CANCELLED, []))
+    assert not cloud.run(cloud.store.cancel(CANCELLED, [], order=1))
 
 
 @refuses(f"{IN_TRANSACTION}.Update", "meta", STANDS)
@@ -131,6 +131,18 @@ def a_second_resume_of_one_failure(cloud: Cloud) -> None:
     failed(cloud)
     assert cloud.run(cloud.store.rewind(RESUMED, None, [OPEN], []))
     assert not cloud.run(cloud.store.rewind(RESUMED, None, [], []))
+
+
+@refuses(f"{IN_TRANSACTION}.ConditionCheck", "cursor", ABSENT)
+def a_cancel_that_knows_of_no_order_yet(cloud: Cloud) -> None:
+    started(cloud, cloud.store.put_cursor("one", CURSOR))
+    assert not cloud.run(cloud.store.cancel(CANCELLED, []))
+
+
+@refuses(f"{IN_TRANSACTION}.ConditionCheck", "cursor", FOLLOWS)
+def a_cancel_on_an_order_that_has_gone_on(cloud: Cloud) -> None:
+    started(cloud, *(cloud.store.put_cursor("one", replace(CURSOR, revision=revision)) for revision in (1, 2)))
+    assert not cloud.run(cloud.store.cancel(CANCELLED, [], order=1))
 
 
 @refuses(f"{IN_TRANSACTION}.Put", "c", ABSENT)
