@@ -8,9 +8,9 @@ from __future__ import annotations
 import inspect
 import json
 from collections import Counter, defaultdict
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from stepfast.backends.sqlite import SqliteBackend
 from stepfast.claims import LEASE_MARGIN
@@ -19,6 +19,7 @@ from stepfast.figures import added, hour_of
 from stepfast.finish import is_parked_by
 from stepfast.history import history_of
 from stepfast.model import ENDED, Execution, Message, Record, Snapshot
+from stepfast.testing.memory import finished
 from stepfast.verify import verify
 from stepfast.workflow import Step
 from tests.replay.shapes import on_plain_asyncio
@@ -26,7 +27,6 @@ from tests.replay.shapes import on_plain_asyncio
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-T = TypeVar("T")
 ID = "one"
 SKEW = 1.9
 """Seconds by which a machine's clock is off, one way or the other."""
@@ -59,16 +59,6 @@ class Violation(AssertionError):
         assert invariant in INVARIANTS, invariant
         super().__init__(f"{invariant}: {what}")
         self.invariant = invariant
-
-
-def finished(coroutine: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine that waits for nothing."""
-    try:
-        coroutine.send(None)
-    except StopIteration as done:
-        result: T = done.value
-        return result
-    raise AssertionError("it waited")
 
 
 class Watch:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 import types
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from stepfast.backends.sqlite_file import SCHEMA, Transaction
 from stepfast.errors import StepCancelled, StepTimeout
 from stepfast.live import Live, LiveReplays
 from stepfast.model import Snapshot
 from stepfast.running import Ended
-from tests.simulation.invariants import finished
+from stepfast.testing.memory import finished
 from tests.simulation.workflows import FAILS, STEPS
 
 if TYPE_CHECKING:
@@ -26,38 +23,6 @@ WRITES = ("put_record", "finish", "cancel", "rewind")
 def point(what: str) -> Generator[str, None, None]:
     """Where a handler may be overtaken, and killed."""
     yield what
-
-
-class InlineFile:
-    """The SQLite file's interface on a database in memory: each write a transaction, at once, with what was posted."""
-
-    def __init__(self) -> None:
-        self.db = sqlite3.connect(":memory:", isolation_level=None)
-        self.db.executescript(SCHEMA)
-        self.posted: list[Callable[[Transaction], None]] = []
-
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        yield self.db
-
-    def row(self, sql: str, parameters: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        found: tuple[Any, ...] | None = self.db.execute(sql, parameters).fetchone()
-        return found
-
-    async def write(self, run: Callable[[Transaction], Any]) -> Any:
-        posted, self.posted = self.posted, []
-        transaction = Transaction(self.db)
-        self.db.execute("BEGIN")
-        for one in posted:
-            one(transaction)
-        result = run(transaction)
-        self.db.execute("COMMIT")
-        for act in transaction.after:
-            act()
-        return result
-
-    def post(self, run: Callable[[Transaction], None]) -> None:
-        self.posted.append(run)
 
 
 class Lives(LiveReplays):

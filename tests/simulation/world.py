@@ -20,9 +20,10 @@ from stepfast.model import Message, Snapshot
 from stepfast.operations import Operations
 from stepfast.ports import Delete, Later, Refuse
 from stepfast.registry import Registry
+from stepfast.testing.memory import MemoryFile, finished
 from stepfast.worker import Worker
-from tests.simulation.invariants import ID, LASTING, SKEW, Watch, finished
-from tests.simulation.machines import Clock, InlineFile, Lives, Ports, Steps, point
+from tests.simulation.invariants import ID, LASTING, SKEW, Watch
+from tests.simulation.machines import Clock, Lives, Ports, Steps, point
 from tests.simulation.workflows import WORKFLOWS, drawn_shape
 
 VISIBILITY = 60.0
@@ -76,7 +77,7 @@ class World:
         self.messages: dict[int, Stored] = {}
         self.dead_letters: list[Message] = []
         self.unsent = {0, 1, 2}
-        self.file, self.clock = InlineFile(), Clock(self, 0.0)
+        self.file, self.clock = MemoryFile(), Clock(self, 0.0)
         self._open()
 
     def _open(self) -> None:
@@ -192,7 +193,7 @@ class World:
         """Runs to the end and until nothing is left; the status, or STUCK or ENDLESS when it does not come to that."""
         self._spawn("start", self._start)
         for self.turns in range(limit):
-            held = self.file.db.execute("SELECT status FROM executions").fetchone()
+            held = self.file.row("SELECT status FROM executions", ())
             status = str(held[0]) if held else None
             if status in LASTING and self.ended is None:
                 self.ended = self.snapshot()
@@ -322,7 +323,7 @@ class World:
             self._resend(handler)
         self.live, self.advancing = [], None
         self.now += 1.0 + 2 * SKEW
-        self.file.posted.clear()
+        self.file.lose_posted()
         self._open()
 
     def close(self) -> None:
