@@ -23,7 +23,9 @@ def test_a_quick_run_produces_every_figure_and_both_plots(tmp_path: Path) -> Non
     (kept,) = tmp_path.glob("*.json")
     told = json.loads(kept.read_text())["figures"]
     assert [one["title"] for one in told][: len(figures(QUICK))] == [one.title for one in figures(QUICK)]
-    assert {one["title"]: one["median"] for one in told if not 0 < one["median"] < math.inf} == {}
+    assert {one["title"]: one["median"] for one in told if not math.isfinite(one["median"])} == {}
+    # How a figure grows may be anything where each is measured once on a busy machine.
+    assert {one["title"]: one["median"] for one in told if one["median"] <= 0 and " grows " not in one["title"]} == {}
     assert all(one["title"] in done.stdout for one in told)
     assert {path.name for path in tmp_path.glob("*.png")} == {"performance-sequence.png", "performance-gather.png"}
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in tmp_path.glob("*.png"))

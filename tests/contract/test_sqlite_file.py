@@ -17,6 +17,7 @@ from stepfast.backends.sqlite import SqliteBackend
 from stepfast.backends.sqlite_file import FIGURES, SCHEMA, VERSION, SqliteFile, Transaction
 from stepfast.errors import StartupError, Unavailable
 from stepfast.figures import Tally
+from stepfast.model import Execution, Record
 from tests.contract.clock import FixedClock
 
 
@@ -181,3 +182,22 @@ def test_a_file_of_the_first_schema_is_read_and_goes_on(tmp_path: Path) -> None:
     backend.close()
     with closing(sqlite3.connect(tmp_path / "old.db")) as file:
         assert file.execute("PRAGMA user_version").fetchone() == (VERSION,)
+
+
+def test_the_last_wake_of_a_commit_comes_when_all_that_was_written_with_it_is_known(tmp_path: Path) -> None:
+    """An advance that follows it reads what has changed, and nothing else would tell it of the rest."""
+    backend = SqliteBackend(SqliteFile(tmp_path / "a.db"), FixedClock())
+    known: list[set[str]] = []
+
+    async def write() -> None:
+        await backend.create(Execution("one", "w", "null", 1000.0))
+        held = await backend.load("one")
+        assert held is not None
+        mark = held.mark
+        backend.on_wake = lambda id, seq: known.append({one.id for one in backend._changes.since(id, mark)[1] or ()})
+        records = [Record(id, "step", id, "SUCCEEDED", 0, output="1") for id in ("a", "b", "c")]
+        assert all(await asyncio.gather(*(backend.put_record("one", one, wake=True) for one in records)))
+
+    asyncio.run(write())
+    backend.close()
+    assert known[-1] == {"a", "b", "c"}

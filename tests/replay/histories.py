@@ -61,7 +61,10 @@ def facts(replay: Replay) -> dict[str, Any]:
 
 def _record_json(record: Record) -> dict[str, Any]:
     kept = ("id", "kind", "name", "status", "input", "output", "error", "attempt", "ended_at", "signal")
-    return {key: value for key, value in dataclasses.asdict(record).items() if key in kept and value is not None}
+    told = {key: value for key, value in dataclasses.asdict(record).items() if key in kept and value is not None}
+    if record.error is not None:
+        del told["error"]["parked"]  # an execution's only
+    return told
 
 
 def record_of(history: dict[str, Any]) -> Record:

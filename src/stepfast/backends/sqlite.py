@@ -241,9 +241,6 @@ class SqliteBackend:
             tx.after.append(partial(self._changes.note, execution_id, record))
 
     def _wake(self, tx: Transaction, execution_id: str) -> None:
-        if execution_id in tx.woken:
-            return
-        tx.woken.add(execution_id)
         seq = tx.execute("INSERT INTO wakes (execution_id) VALUES (?)", (execution_id,)).lastrowid
         assert seq is not None
         tx.after.append(lambda: self.on_wake(execution_id, seq))

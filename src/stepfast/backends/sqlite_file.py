@@ -97,14 +97,10 @@ ALTER TABLE executions ADD COLUMN resumed_at REAL;
 
 @dataclass(slots=True)
 class Transaction:
-    """What a write gets: the connection, and a list of things to do once its commit is on disk.
-
-    woken: the executions that it has a wake for by now; one is enough for all that is written with it.
-    """
+    """What a write gets: the connection, and a list of things to do once its commit is on disk."""
 
     connection: sqlite3.Connection
     after: list[Callable[[], None]] = field(default_factory=list)
-    woken: set[str] = field(default_factory=set)
 
     def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
         return self.connection.execute(sql, parameters)
