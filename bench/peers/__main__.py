@@ -79,7 +79,7 @@ def _put_through(peer: Peer) -> measure.Measured:
     with folder() as place:
         told = _output([str(python), "-m", f"bench.peers.{peer.program}", str(place), *arguments])
     measured: measure.Measured = json.loads(told.splitlines()[-1])
-    took = timed("pass", f"import {peer.module}", IMPORTS, python)[1]
+    took = timed("pass", peer.imported, IMPORTS, python)[1]
     return measured | {"import_ms": took}
 
 

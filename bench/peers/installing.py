@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.bed import PLACE
+from bench.imports import IMPORT
 from bench.peers.restate_engine import server_binary
 
 LIMIT = 300.0
@@ -26,7 +27,8 @@ class Peer:
 
     name: str
     program: str
-    module: str
+    imported: str
+    """The statement with which authors of workflows begin."""
     packages: tuple[str, ...] = ()
     server: str | None = None
     """A package of npm that brings a server's binary."""
@@ -53,19 +55,19 @@ class Peer:
 
 
 PEERS = (
-    Peer("stepfast", "stepfast_engine", "stepfast"),
+    Peer("stepfast", "stepfast_engine", IMPORT),
     Peer(
         "Restate 1.7.12",
         "restate_engine",
-        "restate",
+        "import restate",
         ("restate-sdk==1.3.0", "hypercorn==0.18.0", "httpx==0.28.1"),
         server="@restatedev/restate-server@1.7.12",
     ),
-    Peer("DBOS 3.4.0, SQLite", "dbos_engine", "dbos", ("dbos==3.4.0",)),
+    Peer("DBOS 3.4.0, SQLite", "dbos_engine", "import dbos", ("dbos==3.4.0",)),
     Peer(
         "AWS runner 1.4.0, memory only",
         "aws_engine",
-        "aws_durable_execution_sdk_python",
+        "import aws_durable_execution_sdk_python",
         ("aws-durable-execution-sdk-python-testing==1.4.0",),
         durable=False,
     ),
