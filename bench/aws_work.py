@@ -27,7 +27,9 @@ QUEUE = "https://sqs.us-east-1.amazonaws.com/123456789012/"
 
 def environment(pool: str = "default", url: str = "") -> dict[str, str]:
     """What a function finds in Lambda, and where AWS is."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "STEPFAST_"))}
+    # Packages have their bytecode from when they were installed; without its own stepfast would be compiled each time.
+    left = ("AWS_", "STEPFAST_", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(left)}
     told = {
         "AWS_LAMBDA_FUNCTION_NAME": "bench",
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import statistics
 import subprocess
@@ -62,8 +63,10 @@ def culprits(first: str = "from pydantic import BaseModel, TypeAdapter", times: 
 
 
 def _python(*arguments: str, errors: bool = False, python: Path | None = None) -> str:
+    # With bytecode, as packages have it from when they were installed; else stepfast would be compiled each time.
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(
-        [str(python or sys.executable), *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+        [str(python or sys.executable), *arguments], cwd=ROOT, env=env, capture_output=True, text=True, check=True
     )
     return done.stderr if errors else done.stdout
 
