@@ -11,10 +11,9 @@ from stepfast.failure import failure_of
 from stepfast.model import Execution, Snapshot
 from stepfast.registry import Registry
 from stepfast.replay import Replay
+from stepfast.worker import SKEW
 from stepfast.workflow import Workflow
 
-SKEW = 2.0
-"""Seconds that clocks of two machines may differ."""
 Outcome = Literal["reproduced", "mended", "retired", "differs"]
 
 
