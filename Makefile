@@ -5,6 +5,11 @@ BIN := .venv/bin
 JOBS ?= 2
 SECONDS ?= 600
 
+# uv installs in a tenth of pip's time. It comes by pip, from wherever pip is configured to look; where uv itself cannot
+# reach that place, pip installs the rest too.
+WITH_UV := $(BIN)/python -m uv pip install --quiet --python $(BIN)/python
+WITH_PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
 .PHONY: help install demo demo-cloud check test soak lint format golden clean
 
 help:
@@ -27,16 +32,28 @@ help:
 
 install: .venv/ready
 
-.venv/ready: pyproject.toml constraints.txt
+.venv/bin/uv:
 	@test -n "$(PYTHON)" || { echo "stepfast needs Python 3.11 or newer: set PYTHON=/path/to/python3"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	@touch .venv/ready
+	$(WITH_PIP) -c constraints.txt uv
 
-demo: .venv/ready
+# What the stories of `make demo` and `make demo-cloud` use: a fraction of what the tests need.
+.venv/demo: pyproject.toml constraints.txt | .venv/bin/uv
+	$(WITH_UV) -c constraints.txt -e '.[examples]' || $(WITH_PIP) -c constraints.txt -e '.[examples]'
+	@touch $@
+
+.venv/demo-cloud: pyproject.toml constraints.txt | .venv/bin/uv
+	$(WITH_UV) -c constraints.txt -e '.[examples,cloud-testing]' || $(WITH_PIP) -c constraints.txt -e '.[examples,cloud-testing]'
+	@touch $@
+
+.venv/ready: pyproject.toml constraints.txt | .venv/bin/uv
+	$(WITH_UV) -c constraints.txt -e '.[dev]' || $(WITH_PIP) -c constraints.txt -e '.[dev]'
+	@touch $@ .venv/demo .venv/demo-cloud
+
+demo: .venv/demo
 	$(BIN)/python -m demo
 
-demo-cloud: .venv/ready
+demo-cloud: .venv/demo-cloud
 	$(BIN)/python -m demo.cloud
 
 lint: .venv/ready
@@ -48,8 +65,13 @@ lint: .venv/ready
 check: lint
 	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
 
-# The tests of the deployed stack share one emulator, so they run by themselves.
+# The page's tests need the page and a browser. The page is built here where Node is at hand, and a CI machine gets
+# Debian's browser; without them those tests are left out, and say so. The tests of the deployed stack share one
+# emulator, so they run by themselves.
 test: lint
+	@$(MAKE) --no-print-directory page-for-tests
+	@command -v chromium > /dev/null || [ "$(CI)" != true ] || [ "$$(id -u)" != 0 ] || \
+		{ apt-get update && apt-get install -y --no-install-recommends chromium; } > /dev/null
 	$(BIN)/python -m pytest -n $(JOBS) --ignore=tests/e2e --ignore=tests/browser
 	$(BIN)/python -m pytest -n $(JOBS) tests/browser
 	$(MAKE) e2e
@@ -76,7 +98,7 @@ bench-peers: .venv/ready
 bench-aws: .venv/ready
 	$(BIN)/python -m bench.aws
 
-.PHONY: dashboard wheel screenshots
+.PHONY: dashboard page-for-tests wheel screenshots
 
 # The machine's Node or, where it has none that is new enough, the one that the development environment brings as a
 # wheel, whose own `npm` is a link that a wheel cannot hold.
@@ -88,6 +110,9 @@ NPM = $(or $(shell node -e '$(NEW_ENOUGH)' 2>/dev/null && command -v npm),$(if $
 dashboard:
 	@test -n '$(NPM)' || { echo "the page is built with Node 20.19 or newer: install it, or run make install"; exit 1; }
 	cd dashboard && $(NPM) ci --no-audit --no-fund && $(NPM) test && $(NPM) run build
+
+page-for-tests:
+	@$(if $(NPM),$(MAKE) --no-print-directory dashboard,echo "no Node 20.19 or newer: the page and its tests are left out")
 
 wheel: .venv/ready dashboard
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .

@@ -38,8 +38,7 @@ class CloudStory(Stage):
         chapter("A ledger of synthetic data, the services around the workflow, and AWS played by moto")
         self.start_services()
         self.start_runtime()
-        print(self.runtime.line())
-        key = self.runtime.line()
+        key = self.runtime.line(holding="sf_")
         print(key.replace(_key_in(key), "sf_…"))
         with Client(self.cli.url, _key_in(key)) as self.client:
             self.report()

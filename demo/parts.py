@@ -56,13 +56,14 @@ class Process:
             )
         return self.line()
 
-    def line(self) -> str:
-        """The next line that it prints."""
+    def line(self, holding: str = "") -> str:
+        """The next line of its standard output that holds a text; Broken when the process ends before it."""
         assert self._process is not None
         assert self._process.stdout is not None
-        line = self._process.stdout.readline().strip()
-        ensure(line, f"{self.name} did not start; see {self._log}")
-        return line
+        for line in self._process.stdout:
+            if holding in line:
+                return line.strip()
+        raise Broken(f"{self.name} did not start; see {self._log}")
 
     def send(self, number: signal.Signals) -> None:
         assert self._process is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from pathlib import Path
 
 from stepfast.backends.sqlite_file import Durability
@@ -48,7 +49,10 @@ def serve(
 
 
 def say_ready(url: str, names: str, page: Page) -> None:
-    """One line, and another where the page is not built and the address would show none."""
+    """One line; where the page is not built and the address would show none, a hint on standard error.
+
+    Programs read the ready line from standard output, so nothing that may be missing is printed there.
+    """
     print(f"stepfast is ready at {url} ({names})", flush=True)
     if not page.is_built:
-        print(HOW_TO_BUILD, flush=True)
+        print(HOW_TO_BUILD, file=sys.stderr, flush=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def _say(address: str, names: str, cloud: ServedCloud, key: bool, page: Page) ->
     print(f"stepfast is ready at {address} ({names})", flush=True)
     print("AWS is played by moto in this process: everything is in memory, and gone when it ends")
     if not page.is_built:
-        print(HOW_TO_BUILD)
+        print(HOW_TO_BUILD, file=sys.stderr)
     if key:
         print(f"API key with every scope: {cloud.key} (programs of this machine need none)")
     print(f"queues: GET {address}{CONSOLE}; redrive of the dead letters: POST {address}{CONSOLE}/redrive", flush=True)
