@@ -40,7 +40,7 @@ def test_a_second_owner_is_refused_and_told_what_to_do(tmp_path: Path) -> None:
 
 def test_a_file_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
     SqliteFile(tmp_path / "a.db").close()
-    with sqlite3.connect(tmp_path / "a.db") as db:
+    with closing(sqlite3.connect(tmp_path / "a.db")) as db, db:
         db.execute(f"PRAGMA user_version = {VERSION + 1}")
     db.close()
     with pytest.raises(StartupError, match="newer stepfast.*upgrade"):
@@ -54,7 +54,7 @@ def test_a_file_that_is_no_stepfast_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("this is no database, but long enough to be looked at " * 100)
     with pytest.raises(StartupError, match="cannot use"):
         SqliteFile(tmp_path / "text.db")
-    with sqlite3.connect(tmp_path / "other.db") as db:
+    with closing(sqlite3.connect(tmp_path / "other.db")) as db, db:
         db.execute("CREATE TABLE theirs (a)")
     db.close()
     with pytest.raises(StartupError, match="something else"):

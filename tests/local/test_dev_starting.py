@@ -6,6 +6,7 @@ import signal
 import socket
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -104,7 +105,7 @@ def test_a_missing_workflows_folder_is_refused(dev: Dev) -> None:
 def test_a_file_of_a_newer_version_is_refused(dev: Dev) -> None:
     dev.start()
     dev.end(signal.SIGINT)
-    with sqlite3.connect(dev.folder / "dev.db") as db:
+    with closing(sqlite3.connect(dev.folder / "dev.db")) as db, db:
         db.execute("PRAGMA user_version = 99")
     db.close()
     assert "newer stepfast" in refused(dev)

@@ -21,7 +21,7 @@ from stepfast.live import Live
 from stepfast.ports import Delete, Later, Leave
 from stepfast.replay import Replay
 from tests.simulation.invariants import INVARIANTS, Violation
-from tests.simulation.test_simulation import run
+from tests.simulation.test_simulation import attempts
 from tests.simulation.workflows import WORKFLOWS
 
 SEEDS = 100
@@ -322,7 +322,7 @@ def test_what_is_wrong_is_noticed(wrong: str, monkeypatch: Patch) -> None:
     runs += [(other, seed) for seed in range(SEEDS // 4) for other in sorted(WORKFLOWS)]
     for name, seed in runs:
         try:
-            run(name, seed)
+            attempts(name, seed)
         except Violation as violation:
             seen.setdefault(violation.invariant, f"{name} {seed}")
         if invariant in seen:

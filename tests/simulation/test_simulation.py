@@ -10,6 +10,8 @@ import argparse
 import sys
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -21,29 +23,38 @@ SEEDS = 250
 """Runs of each workflow in CI: some 4,000, of about 40 ms each."""
 
 
-def run(workflow: str, seed: int) -> World:
+@contextmanager
+def ran(workflow: str, seed: int) -> Iterator[World]:
+    """The world after its run, which kept every invariant; it is closed at the end of the block."""
     world = World(workflow, seed)
     try:
-        check(world, world.run())
-    except Exception as error:
-        error.add_note(f"repeat it with: python -m tests.simulation.test_simulation {workflow} {seed}")
-        error.add_note("\n".join(world.trace[-60:]))
-        raise
+        try:
+            check(world, world.run())
+        except Exception as error:
+            error.add_note(f"repeat it with: python -m tests.simulation.test_simulation {workflow} {seed}")
+            error.add_note("\n".join(world.trace[-60:]))
+            raise
+        yield world
     finally:
         world.close()
-    return world
+
+
+def attempts(workflow: str, seed: int) -> int:
+    with ran(workflow, seed) as world:
+        return world.watch.runs.total()
 
 
 @pytest.mark.parametrize("workflow", sorted(WORKFLOWS))
 def test_every_invariant_holds_under_crashes_duplicates_and_operators(workflow: str) -> None:
-    attempts = sum(run(workflow, seed).watch.runs.total() for seed in range(SEEDS))
-    assert attempts > SEEDS, "the simulation did not run the steps it is about"
+    assert sum(attempts(workflow, seed) for seed in range(SEEDS)) > SEEDS, (
+        "the simulation did not run the steps it is about"
+    )
 
 
 def test_a_clean_run_needs_no_resume_and_runs_every_step_once() -> None:
-    world = run("linear", 0)
-    assert world.promised.get("generation", 0) == 0
-    assert max(world.watch.runs.values()) <= 3
+    with ran("linear", 0) as world:
+        assert world.promised.get("generation", 0) == 0
+        assert max(world.watch.runs.values()) <= 3
 
 
 def main() -> int:
@@ -67,7 +78,7 @@ def main() -> int:
     while time.monotonic() < end:
         for workflow in [options.workflow] if options.workflow else sorted(WORKFLOWS):
             try:
-                run(workflow, seed)
+                attempts(workflow, seed)
             except Exception:
                 failed += 1
                 traceback.print_exc()

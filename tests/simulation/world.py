@@ -327,9 +327,10 @@ class World:
         self._open()
 
     def close(self) -> None:
-        """Ends what a violation has left standing."""
+        """Ends what a violation has left standing, and closes the file."""
         for handler in self.live:
             handler.coroutine.close()
+        self.file.close()
 
     def _resend(self, handler: Handler) -> None:
         """A client that was told nothing sends its signal again, under the same id."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def test_what_is_lost_is_noticed(tmp_path: Path) -> None:
             assert soak.dev.run(kind, 2, kind).status_code == 201
             soak.account.executions[kind] = Promised(kind, kind, 2, started=True)
         assert not soak.report().violations
-        with sqlite3.connect(tmp_path / "dev.db") as db:
+        with closing(sqlite3.connect(tmp_path / "dev.db")) as db, db:
             db.execute("DELETE FROM signals WHERE signal_id = 'signal-1'")
             db.execute("UPDATE executions SET result = '77' WHERE execution_id = 'sequence'")
             db.execute("DELETE FROM executions WHERE execution_id = 'payment'")

@@ -18,7 +18,7 @@ from stepfast.model import Execution
 from stepfast.registry import Registry
 from stepfast.verify import Verdict, verify
 from tests.local.conftest import until
-from tests.simulation.test_simulation import run as simulate
+from tests.simulation.test_simulation import ran
 from tests.simulation.workflows import WORKFLOWS
 from tests.simulation.world import ID
 from tests.versioning.versions import AnyWorkflow, Versions, go
@@ -171,10 +171,10 @@ def test_a_file_that_is_not_ours_is_refused(tmp_path: Path) -> None:
 def test_whatever_happened_to_an_execution_its_own_code_reproduces_it(name: str) -> None:
     """Executions of the simulation: crashes, duplicates, resumes and cancels behind them."""
     for seed in range(12):
-        world = simulate(name, seed)
-        load = world.backend.load(ID)
-        try:
-            load.send(None)
-        except StopIteration as loaded:
-            found = verify(world.registry, loaded.value)
-            assert found.outcome == "reproduced", (name, seed, found.problem)
+        with ran(name, seed) as world:
+            load = world.backend.load(ID)
+            try:
+                load.send(None)
+            except StopIteration as loaded:
+                found = verify(world.registry, loaded.value)
+                assert found.outcome == "reproduced", (name, seed, found.problem)

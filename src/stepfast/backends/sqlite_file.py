@@ -168,10 +168,10 @@ class SqliteFile:
             if self._synchronous == "FULL":
                 self._lengthen(self._writer)
         except sqlite3.Error as error:
-            self._lock.release()
+            self._give_back()
             raise StartupError(f"cannot use {self.path} as a stepfast database: {error}") from error
         except StartupError:
-            self._lock.release()
+            self._give_back()
             raise
 
     def _connect(self) -> sqlite3.Connection:
@@ -358,6 +358,9 @@ class SqliteFile:
     def close(self) -> None:
         """Writes what was posted and gives the file back."""
         self.flush()
+        self._give_back()
+
+    def _give_back(self) -> None:
         for connection in self._connections:
             connection.close()
         self._lock.release()

@@ -22,6 +22,7 @@ class ReadOnlyFile(SqliteFile):
             self._writer = self._connect()
             version = self._writer.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.Error as error:
+            self.close()
             raise StartupError(f"cannot read {self.path} as a stepfast database: {error}") from error
         if version != VERSION:
             other = (
