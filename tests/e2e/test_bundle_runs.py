@@ -122,7 +122,7 @@ def account(deployed: Deployed, bundle: Bundle, tmp_path_factory: pytest.TempPat
 def test_every_handler_does_its_work_with_the_bundle_alone(account: Account) -> None:
     assert account.play("authorizer", "authorizer") == {"isAuthorized": False}  # it has asked the table
     assert account.play("api", "api-start")["statusCode"] == 201
-    assert account.play("advancer", "stream") == {"batchItemFailures": []}
+    assert account.play("advancer", "advancer") == {"batchItemFailures": []}
     asked = account.clients.sqs.receive_message(QueueUrl=account.settings.queues["default"])["Messages"]
     assert [json.loads(one["Body"])["command"] for one in asked] == ["charge"]
     assert account.play("step", "step") == {"batchItemFailures": []}
@@ -131,7 +131,7 @@ def test_every_handler_does_its_work_with_the_bundle_alone(account: Account) -> 
     # A timer of the year 2100 becomes a schedule; a parked failure that was resumed is let go.
     assert account.play("timer", "timer") == {"batchItemFailures": []}
     assert len(account.clients.scheduler.list_schedules(GroupName=account.settings.schedules)["Schedules"]) == 1
-    assert account.play("resume", "park") == {"batchItemFailures": []}
+    assert account.play("resume", "resume") == {"batchItemFailures": []}
     assert account.play("sweeper", "sweeper") == {"rounds": 1, "complete": True}
 
 

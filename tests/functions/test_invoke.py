@@ -48,9 +48,9 @@ def test_events_find_what_those_before_them_have_written() -> None:
     ("function", "file", "answer"),
     [
         ("authorizer", "authorizer.json", {"isAuthorized": False}),
-        ("advancer", "stream.json", {"batchItemFailures": []}),
+        ("advancer", "advancer.json", {"batchItemFailures": []}),
         ("step", "step.json", {"batchItemFailures": []}),
-        ("resume", "park.json", {"batchItemFailures": []}),
+        ("resume", "resume.json", {"batchItemFailures": []}),
         ("sweeper", "sweeper.json", {"rounds": 1, "complete": True}),
     ],
 )

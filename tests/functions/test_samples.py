@@ -19,19 +19,10 @@ from tests.functions.conftest import Aws, Context
 from tests.functions.sources import EVENTS, failures, sample
 
 ID = "order-1001"
-FUNCTIONS = {
-    "api": "api",
-    "authorizer": "authorizer",
-    "park": "resume",
-    "scheduler": "timer",
-    "step": "step",
-    "stream": "advancer",
-    "sweeper": "sweeper",
-    "timer": "timer",
-}
-"""The first word of a sample's name, and the function that it is for."""
+FUNCTIONS = frozenset({"api", "authorizer", "advancer", "step", "timer", "resume", "sweeper"})
+"""The first word of a sample's name is the function that it is for."""
 STARTED = ("api-start.json",)
-SHIPPED = ("api-start.json", "stream.json", "step.json")
+SHIPPED = ("api-start.json", "advancer.json", "step.json")
 
 API_SAMPLES: dict[str, tuple[tuple[str, ...], int]] = {
     "api-start.json": ((), 201),
@@ -59,15 +50,15 @@ API_SAMPLES: dict[str, tuple[tuple[str, ...], int]] = {
 }
 """What is sent before, and the status of the answer."""
 OTHERS = {
+    "advancer.json",
     "authorizer.json",
-    "park-redriven.json",
-    "park.json",
-    "scheduler-start.json",
+    "resume-redriven.json",
+    "resume.json",
     "step-poison.json",
     "step.json",
-    "stream.json",
     "sweeper.json",
     "timer-scheduled-start.json",
+    "timer-scheduler-start.json",
     "timer.json",
 }
 """Each has a test of its own below."""
@@ -85,12 +76,13 @@ def aws(deploy: Callable[..., Aws], examples: Registry, tmp_path: Path, monkeypa
 
 
 def play(aws: Aws, name: str, iam: bool = False) -> Any:
-    kind = FUNCTIONS[re.split(r"[-.]", name)[0]]
+    kind = re.split(r"[-.]", name)[0]
     return aws.invoke(kind, sample(name), **({"auth": "iam"} if iam else {}))
 
 
 def test_no_sample_is_unused_and_none_is_missing() -> None:
     assert {path.name for path in EVENTS.glob("*")} == {*API_SAMPLES, *OTHERS}
+    assert {re.split(r"[-.]", path.name)[0] for path in EVENTS.glob("*")} == FUNCTIONS
 
 
 def test_every_route_has_a_sample(aws: Aws) -> None:
@@ -123,7 +115,7 @@ def test_the_samples_tell_the_life_of_one_order(aws: Aws) -> None:
     assert (found["execution_id"], found["omitted"]) == (ID, {"input": None})
     (found,) = json.loads(play(aws, "api-statuses.json")["body"])["executions"]
     assert (found["execution_id"], found["status"]) == (ID, "RUNNING")
-    assert play(aws, "stream.json") == {"batchItemFailures": []}
+    assert play(aws, "advancer.json") == {"batchItemFailures": []}
     assert [one["command"] for one in aws.waiting()] == ["charge"]
     assert play(aws, "step.json") == {"batchItemFailures": []}
     shown = json.loads(play(aws, "api-show.json")["body"])
@@ -139,7 +131,7 @@ def test_the_stream_deletes_what_expired_and_lets_the_rest_be(aws: Aws) -> None:
         for id in ("order-0900", "order-1002"):
             aws.clients.dynamodb.put_item(TableName="stepfast", Item={"pk": {"S": f"x#{id}"}, "sk": {"S": sort}})
     aws.clients.dynamodb.delete_item(TableName="stepfast", Key={"pk": {"S": "x#order-0900"}, "sk": {"S": "meta"}})
-    assert play(aws, "stream.json") == {"batchItemFailures": []}
+    assert play(aws, "advancer.json") == {"batchItemFailures": []}
     left = {item["pk"]["S"] for item in aws.clients.dynamodb.scan(TableName="stepfast")["Items"]}
     assert left == {"x#order-1002"}
 
@@ -179,7 +171,7 @@ def test_timers_that_are_due_end_and_others_are_put_off(aws: Aws) -> None:
 
 @pytest.mark.parametrize(
     ("name", "made_of"),
-    [("timer-scheduled-start.json", "standing-order"), ("scheduler-start.json", "order-fulfilment")],
+    [("timer-scheduled-start.json", "standing-order"), ("timer-scheduler-start.json", "order-fulfilment")],
 )
 def test_a_scheduled_start_that_comes_twice_starts_once(aws: Aws, name: str, made_of: str) -> None:
     play(aws, name)
@@ -194,16 +186,16 @@ def test_a_parked_failure_is_refused_and_a_redriven_one_resumes(
 ) -> None:
     (tmp_path / "shop").write_text("in the way of the folder")
     play(aws, "api-start.json")
-    play(aws, "stream.json")
+    play(aws, "advancer.json")
     while aws.execution(ID).status == "RUNNING":
         play(aws, "step.json")
         aws.clock.time += 70
     assert aws.execution(ID).status == "FAILED"
     (group,) = json.loads(play(aws, "api-dead-letter-groups.json")["body"])["groups"]
     assert (group["step"], group["count"], group["execution_id"]) == ("charge", 1, ID)
-    assert len(failures(play(aws, "park.json"))) == 1
+    assert len(failures(play(aws, "resume.json"))) == 1
     assert aws.execution(ID).status == "FAILED"
-    assert play(aws, "park-redriven.json") == {"batchItemFailures": []}
+    assert play(aws, "resume-redriven.json") == {"batchItemFailures": []}
     assert (aws.execution(ID).status, aws.execution(ID).generation) == ("RUNNING", 1)
     assert json.loads(play(aws, "api-resume.json")["body"])["execution_status"] == "RUNNING"
 
