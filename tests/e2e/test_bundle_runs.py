@@ -52,7 +52,7 @@ REFUSED = {"version": "2.0", "headers": {"authorization": "Bearer none"}}
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
     target = Target(ARCHITECTURE, python_of_functions())  # type: ignore[arg-type]
-    return build(Source(ROOT, extras=["examples"]), target, ROOT / CACHE)
+    return build(Source(ROOT, extras=["examples"], include=["functions"]), target, ROOT / CACHE)
 
 
 def event(name: str) -> Any:
@@ -60,7 +60,7 @@ def event(name: str) -> Any:
 
 
 def test_the_api_answers(bundle: Bundle) -> None:
-    with sandbox(bundle.folder, "stepfast.functions.api.handler", ENVIRONMENT) as lambda_:
+    with sandbox(bundle.folder, "functions.api.handler", ENVIRONMENT) as lambda_:
         kind, answer = lambda_.call(event("api-health"))
         assert (kind, answer["statusCode"]) == ("response", 200)
         # The workflows, their packages and the validation of what they take are all in the bundle.
@@ -71,7 +71,7 @@ def test_the_api_answers(bundle: Bundle) -> None:
 
 
 def test_the_authorizer_refuses_what_is_no_key(bundle: Bundle) -> None:
-    with sandbox(bundle.folder, "stepfast.functions.authorizer.handler", ENVIRONMENT) as lambda_:
+    with sandbox(bundle.folder, "functions.authorizer.handler", ENVIRONMENT) as lambda_:
         assert lambda_.call(REFUSED) == ("response", {"isAuthorized": False})
 
 
@@ -88,7 +88,7 @@ class Account:
     environment: Mapping[str, str]
 
     def play(self, kind: str, name: str) -> Any:
-        with sandbox(self.bundle, f"stepfast.functions.{kind}.handler", self.environment) as lambda_:
+        with sandbox(self.bundle, f"functions.{kind}.handler", self.environment) as lambda_:
             answered, answer = lambda_.call(event(name))
             assert answered == "response", answer
             return answer
@@ -138,7 +138,7 @@ def test_every_handler_does_its_work_with_the_bundle_alone(account: Account) -> 
 def test_a_missing_package_is_noticed(bundle: Bundle, tmp_path: Path) -> None:
     short = tmp_path / "bundle"
     shutil.copytree(bundle.folder, short, ignore=shutil.ignore_patterns("pydantic_core"))
-    with sandbox(short, "stepfast.functions.api.handler", ENVIRONMENT) as lambda_:
+    with sandbox(short, "functions.api.handler", ENVIRONMENT) as lambda_:
         kind, answer = lambda_.answers.get(timeout=30)
         assert kind == "init/error"
         assert "pydantic_core" in answer["errorMessage"]
@@ -147,7 +147,7 @@ def test_a_missing_package_is_noticed(bundle: Bundle, tmp_path: Path) -> None:
 @pytest.mark.parametrize("variable", ["STEPFAST_BUCKET"])
 def test_a_missing_setting_ends_the_beginning_with_its_name(bundle: Bundle, variable: str) -> None:
     less = {name: value for name, value in ENVIRONMENT.items() if name != variable}
-    with sandbox(bundle.folder, "stepfast.functions.api.handler", less) as lambda_:
+    with sandbox(bundle.folder, "functions.api.handler", less) as lambda_:
         kind, answer = lambda_.answers.get(timeout=30)
         assert kind == "init/error"
         assert variable in answer["errorMessage"]

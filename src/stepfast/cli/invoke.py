@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, redirect_stdout
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,6 +17,7 @@ import typer
 
 from stepfast.cli import printing
 from stepfast.errors import InvalidRequest, StartupError, StepfastError
+from stepfast.functions.own import FOLDER, KINDS, own_functions
 
 if TYPE_CHECKING:
     from stepfast.functions.clients import Clients
@@ -21,7 +25,6 @@ if TYPE_CHECKING:
     from stepfast.functions.settings import Auth, Settings
     from stepfast.registry import Registry
 
-KINDS = ("api", "authorizer", "advancer", "step", "timer", "resume", "sweeper")
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 
 
@@ -39,6 +42,7 @@ def invoke(
     """Run a function's handler on sample events and print its answers.
 
     AWS is moto, and empty at first: what one event has written the next ones find. Nothing leaves this machine.
+    Where the folder has a file functions/FUNCTION.py, its handler is run, as it would be deployed.
     """
     if function not in KINDS:
         raise InvalidRequest(f"there is no function {function!r}; there are: {', '.join(KINDS)}")
@@ -70,9 +74,8 @@ def _event(path: Path) -> Any:
 
 
 def _handler(function: str, workflows: Path, pool: str, auth: Auth, call: Call) -> Callable[[Any, Any], Any]:
-    from importlib import import_module
-
     from stepfast.functions.clients import Clients
+    from stepfast.functions.entry import Entry
     from stepfast.functions.host import Host
     from stepfast.functions.plan import Plan
     from stepfast.registry import Registry, discover
@@ -83,9 +86,26 @@ def _handler(function: str, workflows: Path, pool: str, auth: Auth, call: Call) 
     if pool not in plan.pools:
         raise InvalidRequest(f"no step names the pool {pool!r}; there are: {', '.join(sorted(plan.pools))}")
     clients = Clients(REGION)
-    settings = replace(deployed(clients, registry, pool), auth=auth)
-    build = import_module(f"stepfast.functions.{function}").build
-    handler: Callable[[Any, Any], Any] = build(settings, clients, Host(registry=registry, call=call))
+    settings = replace(deployed(clients, registry, pool), auth=auth, workflows=str(workflows))
+    handler: Callable[[Any, Any], Any] | None = None
+    if function in own_functions(Path()):
+        handler = _own_handler(function, settings)
+    if handler is None or isinstance(handler, Entry):  # stepfast's own: built on moto's clients, and silent
+        build = import_module(f"stepfast.functions.{function}").build
+        handler = build(settings, clients, Host(registry=registry, call=call))
+    return handler
+
+
+def _own_handler(function: str, settings: Settings) -> Callable[[Any, Any], Any]:
+    """The handler of the project's own file, which finds its settings where Lambda puts them: in the environment."""
+    os.environ.update({name: value for name, value in settings.to_environment().items() if value})
+    sys.path.insert(0, str(Path().resolve()))
+    try:
+        with redirect_stdout(sys.stderr):
+            handler: Callable[[Any, Any], Any] = import_module(f"{FOLDER}.{function}").handler
+    except Exception as error:
+        typer.echo(traceback.format_exc(), err=True)
+        raise StartupError(f"{FOLDER}/{function}.py cannot be imported ({type(error).__name__}: {error})") from error
     return handler
 
 
@@ -117,7 +137,9 @@ def deployed(clients: Clients, registry: Registry, pool: str = "default") -> Set
 
 def _answer(handler: Callable[[Any, Any], Any], function: str, path: Path, event: Mapping[str, Any]) -> Any:
     try:
-        return json.loads(json.dumps(handler(event, None)))
+        with redirect_stdout(sys.stderr):  # standard output holds answers alone
+            answer = handler(event, None)
+        return json.loads(json.dumps(answer))
     except StepfastError:
         raise
     except Exception as error:

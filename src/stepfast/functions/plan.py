@@ -8,7 +8,7 @@ so often that no retry policy runs it into the dead letters.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -44,7 +44,10 @@ TTL_FILTER: Mapping[str, Any] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class FunctionPlan:
-    """A Lambda function: its kind (as in settings.NEEDS), name within the stack, seconds, MB, own environment."""
+    """A Lambda function: its kind (as in settings.NEEDS), name within the stack, seconds, MB, own environment.
+
+    own: whether the project has a file of its own for this kind, `functions/KIND.py`.
+    """
 
     kind: str
     name: str
@@ -52,10 +55,12 @@ class FunctionPlan:
     memory: int
     environment: Mapping[str, str] = field(default_factory=dict)
     provisioned: int = 0
+    own: bool = False
 
     @property
     def handler(self) -> str:
-        return f"stepfast.functions.{self.kind}.handler"
+        """The dotted name that Lambda imports and calls."""
+        return f"{'' if self.own else 'stepfast.'}functions.{self.kind}.handler"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +123,11 @@ class Plan:
             raise StartupError(f"this deployment would lose work: {wrong}")
 
     @classmethod
-    def of(cls, registry: Registry, project: Project | None = None) -> Plan:
-        """Derives everything; StartupError names a step that fits no function, or a setting that fits no code."""
+    def of(cls, registry: Registry, project: Project | None = None, own: Collection[str] = ()) -> Plan:
+        """Derives everything; StartupError names a step that fits no function, or a setting that fits no code.
+
+        own: the kinds of function for which the project has a file of its own (see own_functions).
+        """
         project = project or Project()
         for name in project.pools:
             if name not in registry.pools:
@@ -129,11 +137,11 @@ class Plan:
                 )
         for start in project.schedules.values():
             starts.check(start, registry)
-        functions = _functions(project)
+        functions = _functions(project, own)
         return cls(
             project=project,
             functions={one.kind: one for one in functions},
-            pools={name: _pool(name, registry, project) for name in registry.pools},
+            pools={name: _pool(name, registry, project, own) for name in registry.pools},
             timer_queue=QueuePlan(_hidden(functions, "timer"), RECEIVES, batch_size=10),
             # One receive: refusing a park message is what moves it to the dead letters.
             park_queue=QueuePlan(_hidden(functions, "resume"), 1, batch_size=10, max_concurrency=10),
@@ -164,7 +172,7 @@ def _contradictions(plan: Plan) -> Iterator[str]:
         yield "a sweep may still run when the next one begins"
 
 
-def _functions(project: Project) -> tuple[FunctionPlan, ...]:
+def _functions(project: Project, own: Collection[str]) -> tuple[FunctionPlan, ...]:
     kinds = {
         "api": GATEWAY - 1,
         "authorizer": 10,
@@ -175,7 +183,7 @@ def _functions(project: Project) -> tuple[FunctionPlan, ...]:
     }
     memory = {"authorizer": 256}
     return tuple(
-        FunctionPlan(kind, kind, seconds, memory.get(kind, project.memory), _environment(project))
+        FunctionPlan(kind, kind, seconds, memory.get(kind, project.memory), _environment(project), own=kind in own)
         for kind, seconds in kinds.items()
     )
 
@@ -189,12 +197,14 @@ def _hidden(functions: tuple[FunctionPlan, ...], kind: str) -> int:
     return next(one.timeout for one in functions if one.kind == kind) + VISIBILITY_MARGIN
 
 
-def _pool(name: str, registry: Registry, project: Project) -> PoolPlan:
+def _pool(name: str, registry: Registry, project: Project, own: Collection[str]) -> PoolPlan:
     settings = project.pools.get(name, PoolSettings())
     steps = [one for one in registry.steps if one.pool == name]
     timeout = _timeout(name, steps, settings)
     environment = {**_environment(project), **settings.environment}
-    function = FunctionPlan("step", f"step-{name}", timeout, settings.memory, environment, settings.provisioned)
+    function = FunctionPlan(
+        "step", f"step-{name}", timeout, settings.memory, environment, settings.provisioned, own="step" in own
+    )
     queue = QueuePlan(
         visibility=timeout + VISIBILITY_MARGIN,
         max_receive_count=RECEIVES,

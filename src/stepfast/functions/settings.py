@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, cast
 
@@ -116,6 +118,26 @@ class Settings:
             known = ", ".join(sorted(settings.queues)) or "none"
             raise StartupError(f"{POOL} is {settings.pool!r}, which {QUEUES} does not have; it has: {known}")
         return settings
+
+    def to_environment(self) -> dict[str, str]:
+        """The variables that `from_environment` reads these settings from."""
+        days = 0 if self.retention is None else math.ceil(self.retention / DAY)
+        return {
+            TABLE: self.table,
+            BUCKET: self.bucket,
+            WORKFLOWS: str(Path(self.workflows).resolve()),
+            QUEUES: json.dumps(dict(self.queues)),
+            TIMER_QUEUE: self.timer_queue,
+            PARK_QUEUE: self.park_queue,
+            SCHEDULES: self.schedules,
+            SCHEDULE_ROLE: self.schedule_role,
+            RETENTION: str(days),
+            SHARDS: str(self.listing_shards),
+            POOL: self.pool,
+            AUTH: self.auth,
+            LOG_VALUES: "true" if self.log_values else "false",
+            "AWS_REGION": self.region,
+        }
 
 
 def _number(name: str, text: str, least: int) -> int:

@@ -14,6 +14,7 @@ from aws_cdk import App, Environment
 
 from stepfast.errors import StartupError, StepfastError
 from stepfast.functions import starts
+from stepfast.functions.own import FOLDER, own_functions
 from stepfast.functions.plan import Plan
 from stepfast.functions.project import Project
 from stepfast.http.page import HOW_TO_BUILD, Page
@@ -72,11 +73,13 @@ def stack(
         raise StartupError(f"a stack's name is a letter and then up to 127 letters, digits and -, not {name!r}")
     project = Project.read(folder / "pyproject.toml")
     registry = workflows_of(folder, project)
-    plan = Plan.of(registry, project)
+    own = own_functions(folder)
+    plan = Plan.of(registry, project, own)
     for start in options.starts:
         starts.check(start, registry)
     check(plan, options.target)
     environment = _environment(project)
+    include = [*include, FOLDER] if own else include
     source = bundle.Source(folder, project.workflows, extras, include, project.tracing)
     built = bundle.build(source, options.target, cache or folder / CACHE)
     return StepfastStack(app, name, plan=plan, bundle=built, options=options, env=environment)
