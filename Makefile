@@ -22,7 +22,8 @@ help:
 	@echo "make bench-aws   what executions cost on AWS, counted: tables with the targets, about three minutes"
 	@echo "make soak    simulation, then kill -9 under load, for SECONDS=600 each"
 	@echo "make synth   the stack of this repository as CloudFormation, in build/cdk"
-	@echo "make deploy-local   the stack in an AWS emulator on this machine; prints the URL and a key, ends with Ctrl-C"
+	@echo "make deploy-local   the stack in an AWS emulator on this machine, or that of a project of yours:"
+	@echo "                    PROJECT=folder; prints the URL and a key, ends with Ctrl-C"
 	@echo "make e2e     the tests of the deployed stack, in the emulator"
 	@echo "make dashboard   the web page, built into src/stepfast/dashboard; needs Node 20.19 or newer"
 	@echo "make wheel   a wheel that holds the web page, in dist"
@@ -139,7 +140,7 @@ $(EMULATOR)/ready: tests/e2e/requirements.txt | .venv/ready
 	@touch $@
 
 deploy-local: $(EMULATOR)/ready
-	$(BIN)/python -m tests.e2e.local
+	$(BIN)/python -m tests.e2e.local $(if $(PROJECT),--project '$(PROJECT)')
 
 e2e: $(EMULATOR)/ready
 	$(BIN)/python -m pytest tests/e2e

@@ -74,12 +74,17 @@ class Emulator:
         session = boto3.session.Session("test", "test", region_name=region)
         return session.client(service, endpoint_url=self.url, verify=self.certificate)
 
-    def cdk(self, *arguments: str, folder: Path = ROOT) -> str:
-        """Runs the real CDK; its output, or an AssertionError with all of it."""
+    def cdk(self, *arguments: str, folder: Path = ROOT, cli: Path | None = None) -> str:
+        """Runs the real CDK; its output, or an AssertionError with all of it.
+
+        cli: a `cdk` of the user's own, run as in a shell whose Python environment is activated.
+        """
+        command = [str(cli)] if cli else [sys.executable, "-m", "stepfast.infra.cdk"]
+        activated = {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])} if cli else {}
         done = subprocess.run(
-            [sys.executable, "-m", "stepfast.infra.cdk", "--no-notices", *arguments],
+            [*command, "--no-notices", *arguments],
             cwd=folder,
-            env=self.environment,
+            env={**self.environment, **activated},
             text=True,
             capture_output=True,
             timeout=DEPLOY,
@@ -90,11 +95,11 @@ class Emulator:
     def bootstrap(self) -> None:
         self.cdk("bootstrap", f"aws://{ACCOUNT}/{REGION}")
 
-    def deploy(self, name: str, folder: Path = ROOT, *, keep: bool = False) -> dict[str, str]:
+    def deploy(self, name: str, folder: Path = ROOT, *, keep: bool = False, cli: Path | None = None) -> dict[str, str]:
         """Deploys the project in a folder and gives the stack's outputs. keep: whether its data outlives the stack."""
         outputs = self.folder / "outputs.json"
         options = ["--require-approval", "never", "--outputs-file", str(outputs)]
-        self.cdk("deploy", *options, *self._context(name, keep), folder=folder)
+        self.cdk("deploy", *options, *self._context(name, keep), folder=folder, cli=cli)
         found: dict[str, str] = json.loads(outputs.read_text())[name]
         return found
 

@@ -1,7 +1,8 @@
-"""`make deploy-local`: this repository's stack in the emulator, until Ctrl-C."""
+"""`make deploy-local`: the stack of this repository, or of a project of your own, in the emulator, until Ctrl-C."""
 
 from __future__ import annotations
 
+import argparse
 import signal
 import socket
 import tempfile
@@ -10,7 +11,7 @@ import time
 from pathlib import Path
 
 from stepfast.backends.keys import SCOPES, ApiKeys
-from tests.e2e.emulator import REGION, Emulator, running
+from tests.e2e.emulator import REGION, ROOT, Emulator, running
 
 PORT, PLAIN = 4566, "127.0.0.1:4567"
 
@@ -32,7 +33,18 @@ def check_ports() -> None:
                 raise SystemExit(f"port {port} is taken ({error.strerror}): end what listens there first") from error
 
 
+def project_at(text: str) -> Path:
+    """A project's folder, as `stepfast init` makes it."""
+    folder = Path(text).resolve()
+    if not (folder / "cdk.json").is_file():
+        raise argparse.ArgumentTypeError(f"{folder} has no cdk.json: name a folder that `stepfast init` has made")
+    return folder
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(prog="make deploy-local", description=__doc__)
+    parser.add_argument("--project", type=project_at, default=ROOT, help="the folder of the project to deploy")
+    project = parser.parse_args().project
     check_ports()
     with (
         tempfile.TemporaryDirectory(prefix="stepfast-") as folder,
@@ -40,7 +52,7 @@ def main() -> None:
     ):
         print("bootstrapping and deploying: about half a minute", flush=True)
         emulator.bootstrap()
-        outputs = emulator.deploy("stepfast")
+        outputs = emulator.deploy("stepfast", project)
         address = emulator.api_url(outputs).replace(emulator.url, f"http://{PLAIN}")
         print(f"export STEPFAST_URL='{address}'")
         print(f"export STEPFAST_API_KEY={new_key(emulator, outputs['TableName'])}")

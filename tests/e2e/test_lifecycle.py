@@ -14,6 +14,7 @@ import pytest
 
 from stepfast.backends.dynamodb_table import EXPIRES, STREAM_VIEW
 from stepfast.backends.keys import SCOPES, ApiKeys
+from stepfast.infra.cdk import CLI
 from tests.e2e.conftest import NAME, Deployed
 from tests.e2e.emulator import ROOT
 
@@ -41,7 +42,8 @@ def test_a_redeploy_with_changed_code_goes_on_with_what_runs(deployed: Deployed)
 def test_a_new_project_deploys_beside_the_first_and_its_data_outlives_it(deployed: Deployed, tmp_path: Path) -> None:
     emulator = deployed.emulator
     folder = new_project(tmp_path / "second")
-    outputs = emulator.deploy("second", folder, keep=True)
+    # This one with the command line that npm installs, as a user has it; the first with stepfast's own.
+    outputs = emulator.deploy("second", folder, keep=True, cli=cdk_of_npm(tmp_path / "npm"))
     assert outputs["ApiUrl"] != deployed.outputs["ApiUrl"]
     with emulator.http(outputs, deployed.key()) as http:
         # A key of the one deployment opens nothing of the other.
@@ -111,3 +113,11 @@ def new_project(folder: Path) -> Path:
     shutil.copyfile(ROOT / "constraints.txt", folder / "constraints.txt")
     (folder / ".stepfast").symlink_to(ROOT / ".stepfast")
     return folder
+
+
+def cdk_of_npm(folder: Path) -> Path:
+    """The CDK's command line as npm installs it."""
+    folder.mkdir()
+    npm = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), CLI]
+    subprocess.run(npm, check=True, timeout=300)
+    return folder / "node_modules/.bin/cdk"

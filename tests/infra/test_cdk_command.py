@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from aws_cdk.cloud_assembly_schema import Manifest
 
+from stepfast.errors import StartupError
 from stepfast.infra import cdk
+from stepfast.infra.versions import check_cli
 
 
 def test_cdk_json_runs_under_the_python_that_was_called() -> None:
@@ -42,3 +45,15 @@ def test_importing_the_package_does_not_start_the_cdk() -> None:
     code = "import sys, stepfast.infra, stepfast.infra.cdk, stepfast.infra.bundle; print('jsii' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(("version", "schema"), [("3.0.0", "43.0.0"), ("2.1100.0", "49.0.0")])
+def test_a_command_line_that_reads_only_older_schemas_is_refused_with_one_that_works(version: str, schema: str) -> None:
+    with pytest.raises(StartupError, match=rf"{version}, reads .* schema {schema[:2]}.*aws-cdk@2\.1148\.1"):
+        check_cli({"CDK_CLI_VERSION": version, "CDK_CLI_ASM_VERSION": schema})
+
+
+@pytest.mark.parametrize("told", [{}, {"CDK_CLI_ASM_VERSION": ""}, {"CDK_CLI_ASM_VERSION": Manifest.version()}])
+def test_any_other_command_line_goes_on(told: dict[str, str]) -> None:
+    check_cli(told)
+    check_cli({**told, "CDK_CLI_ASM_VERSION": "999.0.0"})

@@ -21,6 +21,7 @@ from stepfast.http.page import HOW_TO_BUILD, Page
 from stepfast.infra import bundle
 from stepfast.infra.stack import Options, StepfastStack, check
 from stepfast.infra.target import Architecture, Target
+from stepfast.infra.versions import check_cli
 from stepfast.registry import Registry, discover
 
 CACHE = ".stepfast/bundles"
@@ -40,8 +41,9 @@ def synth(
     The CDK's own context may override: `-c stepfast:name=...`, `-c stepfast:architecture=x86_64`,
     `-c stepfast:python=3.12`, `-c stepfast:keep=false` (table and bucket go with the stack: for tests).
     """
-    app = App()
     try:
+        check_cli(os.environ)
+        app = App()
         options = _with_context(options or Options(), app)
         stack(app, Path(folder), name=_context(app, "name") or name, extras=extras, include=include, options=options)
     except StepfastError as error:

@@ -1,7 +1,7 @@
-"""`python -m stepfast.infra.cdk deploy`: the CDK's command line in the one version that is known to work.
+"""`python -m stepfast.infra.cdk deploy`: the CDK's command line in the version that stepfast is tested with.
 
-The registry's tag `latest` is a 3.0.0 that rejects the libraries of today. Node is the one of the `deploy`
-extra where there is one, so that nothing but Python has to be installed.
+Node is the one of the `deploy` extra where there is one, so that nothing but Python has to be installed. A `cdk` of
+one's own works as well; see versions.py for those that cannot.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 CLI = "aws-cdk@2.1148.1"
+"""The release of the command line, on npm, that stepfast is tested with."""
 
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:
