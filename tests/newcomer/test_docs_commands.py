@@ -6,8 +6,8 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer
 
@@ -29,17 +29,16 @@ def commands(text: str) -> Iterator[str]:
 
 def unknown(line: str) -> str | None:
     """What of a command the command line does not have; None where it has all of it."""
-    command: click.Command = typer.main.get_command(app)
+    command: Any = typer.main.get_command(app)  # of the click that typer brings, which may be its own copy
     for word in shlex.split(line.replace("[", " ").replace("]", " "))[1:]:
         if word.startswith("-"):
             options = {name for one in command.params for name in (*one.opts, *one.secondary_opts)}
             if word.partition("=")[0] not in options | {"--help"}:
                 return word
-        elif isinstance(command, click.Group):
-            found = command.get_command(click.Context(command), word)
-            if found is None:
+        elif hasattr(command, "commands"):
+            if word not in command.commands:
                 return word
-            command = found
+            command = command.commands[word]
     return None
 
 
