@@ -18,6 +18,7 @@ from stepfast.backends import sqlite_listing
 from stepfast.backends import sqlite_rows as rows
 from stepfast.backends.sqlite_changes import Changes
 from stepfast.backends.sqlite_file import SqliteFile, Transaction
+from stepfast.errors import ExecutionNotFound
 from stepfast.figures import NOTHING, Tallies
 from stepfast.model import Cursor, Event, Execution, Message, Record, Signal, Snapshot
 from stepfast.ports import Clock, Delivery, Fault, Page, Query
@@ -123,9 +124,10 @@ class SqliteBackend:
     # -- Store: writing ------------------------------------------------------------------------------------
 
     async def create(self, execution: Execution) -> Execution:
+        new = rows.execution_write(execution)
+
         def run(tx: Transaction) -> Execution:
-            inserted = tx.execute(rows.INSERT_EXECUTION, rows.execution_values(execution)).rowcount
-            if not inserted:
+            if not tx.put(new):
                 row = tx.execute(f"{rows.SELECT_EXECUTION} WHERE execution_id = ?", (execution.execution_id,))
                 return rows.execution(row.fetchone())
             for key, value in execution.labels.items():
@@ -144,10 +146,10 @@ class SqliteBackend:
         end: Execution | None = None,
         tallies: Tallies = NOTHING,
     ) -> bool:
-        sql, values = rows.record_write(execution_id, record)
+        write = rows.record_write(execution_id, record)
 
         def run(tx: Transaction) -> bool:
-            if tx.execute(sql, values).rowcount != 1:
+            if not tx.put(write):
                 return False
             tx.after.append(lambda: self._changes.note(execution_id, record))
             if wake:
@@ -222,22 +224,25 @@ class SqliteBackend:
         return await self._file.write(run)
 
     async def add_signal(self, execution_id: str, signal: Signal) -> Signal:
+        write = rows.signal_write(execution_id, signal)
+
         def run(tx: Transaction) -> Signal:
-            values = (execution_id, signal.signal_id, signal.name, signal.payload, signal.received_at)
-            if tx.execute("INSERT INTO signals VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", values).rowcount:
+            if tx.put(write):
                 self._wake(tx, execution_id)
                 return signal
             held = tx.execute(
                 f"{rows.SELECT_SIGNAL} WHERE execution_id = ? AND signal_id = ?",
                 (execution_id, signal.signal_id),
-            )
-            return Signal(*held.fetchone())
+            ).fetchone()
+            if held is None:
+                raise ExecutionNotFound(f"no execution has the id {execution_id!r}")
+            return Signal(*held)
 
         return await self._file.write(run)
 
     def _put_records(self, tx: Transaction, execution_id: str, records: Sequence[Record]) -> None:
         for record in records:
-            tx.execute(*rows.record_write(execution_id, record))
+            tx.put(rows.record_write(execution_id, record))
             tx.after.append(partial(self._changes.note, execution_id, record))
 
     def _wake(self, tx: Transaction, execution_id: str) -> None:
@@ -308,8 +313,7 @@ def _put_cursor(tx: Transaction, cursor: Cursor, values: dict[str, Any]) -> bool
 
 
 def _put_status(tx: Transaction, execution: Execution, status: str, generation: int) -> bool:
-    values = rows.execution_values(execution) | {"if_status": status, "if_generation": generation}
-    return tx.execute(rows.UPDATE_EXECUTION, values).rowcount == 1
+    return tx.put(rows.status_write(execution, status, generation))
 
 
 def _fresh(tx: Transaction, execution_id: str, records: Sequence[Record]) -> bool:
