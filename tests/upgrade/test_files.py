@@ -104,9 +104,10 @@ def test_an_upgraded_file_has_the_tables_of_a_new_one(old: Path, tmp_path: Path)
 def test_an_upgrade_that_is_cut_off_leaves_the_file_as_it_was(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = everything(old, {"all": "SELECT name, sql FROM sqlite_master"})
     broken = schema.STEPS | {3: schema.STEPS[3] + "INSERT INTO missing VALUES (1);"}
-    with monkeypatch.context() as patch, pytest.raises(StartupError, match="cannot use .* as a stepfast database"):
+    with monkeypatch.context() as patch:
         patch.setattr(schema, "STEPS", broken)
-        SqliteFile(old)
+        with pytest.raises(StartupError, match="cannot use .* as a stepfast database"):
+            SqliteFile(old)
     assert everything(old, {"all": "SELECT name, sql FROM sqlite_master"}) == before
     SqliteFile(old).close()
 

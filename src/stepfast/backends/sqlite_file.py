@@ -22,7 +22,7 @@ from typing import Any, Generic, Literal, TypeVar
 import filelock
 
 from stepfast.backends.sqlite_rows import INSERT_LARGE, Write
-from stepfast.backends.sqlite_schema import VERSION, bring_up_to_date
+from stepfast.backends.sqlite_schema import FORGET, VERSION, bring_up_to_date
 from stepfast.errors import StartupError, Unavailable
 
 log = logging.getLogger(__name__)
@@ -113,6 +113,7 @@ class SqliteFile:
         try:
             self._writer = self._connect()
             self._migrate(self._writer)
+            self._writer.executescript(f"BEGIN; {FORGET} COMMIT;")
             if self._synchronous == "FULL":
                 self._lengthen(self._writer)
         except sqlite3.Error as error:

@@ -66,7 +66,11 @@ SELECT_BYTES = (
 )
 """How many bytes the values of an execution have together."""
 SELECT_FAULT = "SELECT execution_id, workflow, created_at, generation, error FROM executions"
-INSERT_EXECUTION = _insert("executions", _EXECUTION)
+INSERT_EXECUTION = (
+    f"INSERT INTO executions ({', '.join(_EXECUTION)}) SELECT {', '.join(':' + one for one in _EXECUTION)} WHERE NOT "
+    "EXISTS (SELECT 1 FROM deleted WHERE execution_id = :execution_id AND generation >= :generation)"
+    " ON CONFLICT DO NOTHING"
+)
 UPDATE_EXECUTION = _update(
     "executions",
     ("status", "generation", "result", "error", "causes", "ended_at", "resumed_at"),

@@ -51,7 +51,6 @@ CREATE INDEX by_time ON executions (created_at, execution_id);
 CREATE INDEX by_status ON executions (status, created_at, execution_id);
 CREATE INDEX by_workflow ON executions (workflow, created_at, execution_id);
 CREATE INDEX by_end ON executions (ended_at) WHERE status IN ('SUCCEEDED', 'CANCELLED');
-CREATE INDEX labels_of ON labels (execution_id);
 """
 _FIGURES = """
 CREATE TABLE figures (
@@ -93,8 +92,8 @@ _COPIED = {
         ("input", "result"),
     ),
     "commands": (
-        "execution_id, id, kind, name, status, generation, revision, attempt, interrupted, token, lease, due, first_at, "
-        "started_at, ended_at, chained, signal, error, attempts",
+        "execution_id, id, kind, name, status, generation, revision, attempt, interrupted, token, lease, due, "
+        "first_at, started_at, ended_at, chained, signal, error, attempts",
         ("input", "output"),
     ),
     "cursors": ("execution_id, generation, revision, applied, dispatched", ()),
@@ -133,6 +132,15 @@ ALTER TABLE executions ADD COLUMN resumed_at REAL;
 
 SCHEMA = _NEW + "".join(STEPS[old] for old in range(_BASE, VERSION))
 """All of a new file."""
+
+
+FORGET = """
+DELETE FROM messages WHERE EXISTS (
+    SELECT 1 FROM deleted AS d WHERE d.execution_id = messages.execution_id AND messages.generation <= d.generation
+);
+DELETE FROM deleted;
+"""
+"""Drops the marks of deleted executions that an earlier owner of the file left: its workers and its memory are gone."""
 
 
 def digest_of(value: str) -> bytes:
