@@ -16,6 +16,8 @@ CommandKind = Literal["step", "timer", "signal"]
 MessageKind = Literal["step", "timer", "park"]
 
 ENDED: frozenset[str] = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
+ENDED_FOR_GOOD: frozenset[str] = frozenset({"SUCCEEDED", "CANCELLED"})
+"""Statuses of an execution that will never change: a FAILED one may be resumed."""
 
 
 @dataclass(frozen=True, slots=True)

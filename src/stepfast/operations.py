@@ -95,12 +95,7 @@ class Operations:
             created_at=self._clock.now(),
             labels=dict(labels or {}),
         )
-        try:
-            held = await self._store.create(execution)
-        except ExecutionDeleted as error:
-            first = error.generation + 1
-            execution = replace(execution, generation=first, first_generation=first)
-            held = await self._store.create(execution)
+        execution, held = await self._created(execution)
         if held is execution:
             return Started(execution, True)
         if held.workflow != workflow:
@@ -112,6 +107,15 @@ class Operations:
                 f"execution {held.execution_id!r} exists with another input; use another id to run it again"
             )
         return Started(held, False)
+
+    async def _created(self, execution: Execution) -> tuple[Execution, Execution]:
+        """The execution as it was asked for, and the one that holds its id: the same if it was created."""
+        while True:
+            try:
+                return execution, await self._store.create(execution)
+            except ExecutionDeleted as error:  # another of this id was: this one begins above its generations
+                first = error.generation + 1
+                execution = replace(execution, generation=first, first_generation=first)
 
     # -- reading -----------------------------------------------------------------------------------------
 

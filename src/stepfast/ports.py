@@ -21,7 +21,8 @@ class Query:
 
     since is inclusive, until is not. `cursor` is a page's own `next`, opaque to callers.
     prefix: ids that begin with it and go on; who wants the one that is all of it reads that.
-    values: False has executions without their input ("") and result (None), which are then not read.
+    values: False has executions without their input ("") and result (None), which are then not read. With them, a page
+    ends before its values would be more than `bytes`, but has one execution at least: its `next` goes on from there.
     """
 
     workflow: str | None = None
@@ -33,6 +34,7 @@ class Query:
     cursor: str | None = None
     prefix: str = ""
     values: bool = True
+    bytes: int = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class Page:
 class Fault:
     """What is known of a FAILED execution without reading it; step: None where the workflow's own code failed.
 
-    step, error: both None also where nothing tells; a very long class name may be cut.
+    step, error: both None also where nothing tells; a very long class name may be cut. resumes: how often it was
+    resumed.
     """
 
     execution_id: str
@@ -53,7 +56,7 @@ class Fault:
     created_at: float
     step: str | None
     error: str | None
-    generation: int
+    resumes: int
 
 
 class Store(Protocol):

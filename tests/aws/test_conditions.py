@@ -196,7 +196,7 @@ def purged(cloud: Cloud, before: Item, after: Item) -> None:
 
     write(before)
     cloud.dynamodb.meta.events.register("after-call.dynamodb.Query", lambda **_: write(after))
-    cloud.run(cloud.store.purge("gone"))
+    cloud.run(cloud.store.deleting.purge("gone"))
     assert cloud.item("gone", "c#a") == at | after
 
 

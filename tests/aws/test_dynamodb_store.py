@@ -100,13 +100,13 @@ def full(started: Cloud) -> Cloud:
 
 def test_once_the_meta_has_expired_everything_else_is_purged(full: Cloud) -> None:
     delete("meta")
-    full.run(full.store.purge("one"))
+    full.run(full.store.deleting.purge("one"))
     assert keys() == []
-    full.run(full.store.purge("one"))
+    full.run(full.store.deleting.purge("one"))
 
 
 def test_purging_does_nothing_while_there_is_an_execution(full: Cloud) -> None:
-    full.run(full.store.purge("one"))
+    full.run(full.store.deleting.purge("one"))
     assert len(keys()) == 6
 
 
@@ -115,7 +115,7 @@ def test_a_purge_leaves_what_is_written_while_it_runs(full: Cloud) -> None:
     delete("meta")
     full.clock.time += 100 * DAY
     deleting = Cloud.make_store(full, dynamodb=AfterTheFirst("query", lambda: again(full)))
-    full.run(deleting.purge("one"))
+    full.run(deleting.deleting.purge("one"))
     assert full.run(full.store.read("one")) == again_one(full)
     assert full.run(full.store.load("one")).records == {"a": replace(STEP, output="2")}
 

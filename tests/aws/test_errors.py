@@ -87,7 +87,7 @@ CALLS: dict[str, Callable[[DynamoStore], Coroutine[Any, Any, Any]]] = {
     "cancel": lambda store: store.cancel(ONE, [RECORD]),
     "rewind": lambda store: store.rewind(ONE, None, [RECORD], [Event(1.0, "e", None, {"secret": SECRET})]),
     "add_signal": lambda store: store.add_signal("one", Signal("s", "n", f'"{SECRET}"', 1.0)),
-    "purge": lambda store: store.purge("one"),
+    "purge": lambda store: store.deleting.deleting.purge("one"),
 }
 
 

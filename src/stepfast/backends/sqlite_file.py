@@ -21,6 +21,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 import filelock
 
+from stepfast.backends import private_files
 from stepfast.backends.sqlite_rows import INSERT_LARGE, Write
 from stepfast.backends.sqlite_schema import FORGET, VERSION, bring_up_to_date
 from stepfast.errors import StartupError, Unavailable
@@ -92,7 +93,7 @@ class SqliteFile:
     def __init__(self, path: Path, durability: Durability = "full") -> None:
         self.path = path
         self._synchronous = {"full": "FULL", "process": "OFF"}[durability]
-        self._lock = filelock.FileLock(f"{path}.lock", blocking=False)
+        self._lock = filelock.FileLock(f"{path}.lock", blocking=False, mode=private_files.FILE)
         self._turn = _Turn()
         self._writing = threading.Lock()
         self._connections: list[sqlite3.Connection] = []
@@ -102,7 +103,7 @@ class SqliteFile:
 
     def _open(self) -> None:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._make_private()
             self._lock.acquire()
         except filelock.Timeout:
             raise StartupError(
@@ -122,6 +123,14 @@ class SqliteFile:
         except StartupError:
             self._give_back()
             raise
+
+    def _make_private(self) -> None:
+        """SQLite gives the files that it makes beside the database the mode of the database."""
+        private_files.make_folder(self.path.parent)
+        private_files.make_file(self.path)
+        private_files.make_file(Path(f"{self.path}.lock"))
+        for suffix in ("-wal", "-shm"):
+            private_files.tighten_file(Path(f"{self.path}{suffix}"))
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

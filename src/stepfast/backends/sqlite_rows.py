@@ -65,7 +65,7 @@ SELECT_BYTES = (
     f"SELECT execution_id, {_bytes('input', 'executions')} + {_bytes('result', 'executions')} FROM executions"
 )
 """How many bytes the values of an execution have together."""
-SELECT_FAULT = "SELECT execution_id, workflow, created_at, generation, error FROM executions"
+SELECT_FAULT = "SELECT execution_id, workflow, created_at, generation - first_generation, error FROM executions"
 INSERT_EXECUTION = (
     f"INSERT INTO executions ({', '.join(_EXECUTION)}) SELECT {', '.join(':' + one for one in _EXECUTION)} WHERE NOT "
     "EXISTS (SELECT 1 FROM deleted WHERE execution_id = :execution_id AND generation >= :generation)"

@@ -86,10 +86,17 @@ class ExecutionView(Shown):
     labels: dict[str, str]
     created_at: Time
     ended_at: Time | None
-    generation: int = Field(description="how often it was resumed")
+    generation: int = Field(
+        description="grows with each resume; begins at 0, or above that of a deleted execution of the same id"
+    )
+    resumes: int = Field(description="how often it was resumed")
     omitted: dict[str, int | None] = Field(
         {}, description="values left out as `largest` asked, with their bytes of JSON; null where they were not read"
     )
+
+
+class DeletedView(Shown):
+    execution_id: str
 
 
 class FaultView(Shown):
@@ -184,6 +191,7 @@ class DeadLetterView(Shown):
     created_at: Time
     ended_at: Time | None
     generation: int
+    resumes: int = Field(description="how often it was resumed before")
 
 
 class DeadLetterList(Shown):
