@@ -321,8 +321,9 @@ def _free(execution: Execution) -> Condition:
     if not execution.first_generation:
         return ABSENT
     values = {":deleted": text(items.DELETED), ":if_gen": number(execution.first_generation)}
-    passed = "stat = :deleted AND gen < :if_gen AND attribute_exists(erased)"
-    return Condition(f"attribute_not_exists(pk) OR ({passed})", values)
+    return Condition(
+        "attribute_not_exists(pk) OR (stat = :deleted AND gen < :if_gen AND attribute_exists(erased))", values
+    )
 
 
 def _follows(cursor: Cursor) -> Condition:

@@ -44,8 +44,8 @@ def add(app: Resolver, engine: Engine) -> None:
     @app.delete(
         "/v1/executions/<execution_id>",
         summary="Delete an execution that has ended",
-        description="With its values, steps, signals and history, for good; counts of it in the figures stay. A RUNNING "
-        "one is to be cancelled first.",
+        description="With its values, steps, signals and history, for good; what the figures have counted stays. A "
+        "RUNNING one is to be cancelled first.",
         operation_id="deleteExecution",
         tags=["executions"],
         responses=answers((200, "it is gone", DeletedView), problems_of=REFUSED),
