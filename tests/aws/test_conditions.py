@@ -231,9 +231,9 @@ def a_purge_of_values_whose_id_is_taken_meanwhile(cloud: Cloud) -> None:
 # -- what is left ----------------------------------------------------------------------------------------------
 
 
-def purged(cloud: Cloud, before: Item, after: Item) -> None:
+def purged(cloud: Cloud, before: Item, after: Item, sort: str = "c#a") -> None:
     """A purge that has read an item as it was before, and meets it as it is after."""
-    at = {"pk": text("x#gone"), "sk": text("c#a")}
+    at = {"pk": text("x#gone"), "sk": text(sort)}
 
     def write(item: Item) -> None:
         shared_client("dynamodb").put_item(TableName=TABLE, Item=at | item)
@@ -241,12 +241,17 @@ def purged(cloud: Cloud, before: Item, after: Item) -> None:
     write(before)
     cloud.dynamodb.meta.events.register("after-call.dynamodb.Query", lambda **_: write(after))
     cloud.run(cloud.store.deleting.purge("gone"))
-    assert cloud.item("gone", "c#a") == at | after
+    assert cloud.item("gone", sort) == at | after
 
 
 @refuses("DeleteItem", "c", UNTOUCHED)
 def a_purge_of_what_was_written_anew(cloud: Cloud) -> None:
     purged(cloud, {"wrote": number(1.0)}, {"wrote": number(2.0)})
+
+
+@refuses("DeleteItem", "cursor", UNTOUCHED)
+def a_purge_of_an_order_that_was_written_anew(cloud: Cloud) -> None:
+    purged(cloud, {"wrote": number(1.0)}, {"wrote": number(2.0)}, "cursor")
 
 
 @refuses("DeleteItem", "c", NEVER_WRITTEN)

@@ -278,7 +278,7 @@ def test_a_queue_that_is_throttled_or_refused_is_told() -> None:
 
 def test_a_bucket_that_is_not_there_is_told(cloud: Cloud) -> None:
     with pytest.raises(Misconfigured, match="the bucket 'missing' does not exist.*STEPFAST_BUCKET"):
-        S3Blobs(shared_client("s3"), "missing").put(b"x")
+        S3Blobs(shared_client("s3"), "missing").put("one", b"x")
 
 
 @pytest.mark.parametrize(

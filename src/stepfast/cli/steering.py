@@ -77,10 +77,14 @@ def delete(
 
 def _confirm(ids: list[str]) -> None:
     """Asks on a terminal; elsewhere nobody could answer. Raises InvalidRequest, or ends the command."""
-    if not sys.stdin.isatty():
+    if not _on_terminal():
         raise InvalidRequest("what is deleted cannot be brought back: confirm it with --yes")
     what = f"execution {ids[0]}" if len(ids) == 1 else f"these {len(ids)} executions"
     typer.confirm(f"Delete {what} with all values and history, for good?", abort=True, err=True)
+
+
+def _on_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def signal(
