@@ -54,6 +54,7 @@ export function execution(id: string, second: number, part: Partial<Execution> =
     created_at: at(second),
     ended_at: null,
     generation: 0,
+    resumes: 0,
     omitted: {},
     ...part,
   };
@@ -69,5 +70,6 @@ export const letter = (id: string, step: string, type: string, part: Partial<Dea
   created_at: at(0),
   ended_at: at(1),
   generation: 0,
+  resumes: 0,
   ...part,
 });

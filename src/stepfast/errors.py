@@ -6,6 +6,7 @@ StepfastError
 │   ├── UnknownWorkflow
 │   ├── ExecutionNotFound
 │   ├── ExecutionConflict
+│   ├── ExecutionDeleted    never leaves the engine
 │   └── WrongStatus
 ├── DefinitionError         the program's mistake, found before anything runs
 ├── FailsExecution          the execution becomes FAILED and can be resumed
@@ -53,6 +54,21 @@ class ExecutionNotFound(Refused):
 
 class ExecutionConflict(Refused):
     """The execution id is taken by another workflow or another input."""
+
+
+class ExecutionDeleted(Refused):
+    """An execution of this id was deleted; a new one begins with a later generation than `generation`.
+
+    The store tells the engine so, which then starts it there; callers never see it.
+    """
+
+    def __init__(self, execution_id: str, generation: int) -> None:
+        super().__init__(f"an execution {execution_id!r} of generation {generation} was deleted")
+        self.execution_id = execution_id
+        self.generation = generation
+
+    def __reduce__(self) -> tuple[type[ExecutionDeleted], tuple[str, int]]:
+        return type(self), (self.execution_id, self.generation)
 
 
 class WrongStatus(Refused):

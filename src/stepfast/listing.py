@@ -47,5 +47,5 @@ def groups_of(faults: Iterable[Fault]) -> list[FaultGroup]:
 
 def _group(alike: Sequence[Fault]) -> FaultGroup:
     last = max(alike, key=lambda one: (one.created_at, one.execution_id))
-    again = sum(one.generation > 0 for one in alike)
+    again = sum(one.resumes > 0 for one in alike)
     return FaultGroup(last.workflow, last.step, last.error, len(alike), again, last.created_at, last.execution_id)

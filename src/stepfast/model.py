@@ -16,6 +16,8 @@ CommandKind = Literal["step", "timer", "signal"]
 MessageKind = Literal["step", "timer", "park"]
 
 ENDED: frozenset[str] = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
+ENDED_FOR_GOOD: frozenset[str] = frozenset({"SUCCEEDED", "CANCELLED"})
+"""Statuses of an execution that will never change: a FAILED one may be resumed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,8 @@ class Execution:
 
     `causes` are the commands behind a failure, which a resume re-opens; kept with it, since by then
     the code may have been mended and fail no more. `resumed_at` is when this generation began, None for the first.
+    `first_generation` is the one it was started with: above 0 where an execution of the same id was deleted before,
+    so that nothing that is left of that one, message or worker, is of this one's generations.
     """
 
     execution_id: str
@@ -113,6 +117,12 @@ class Execution:
     ended_at: float | None = None
     causes: tuple[str, ...] = ()
     resumed_at: float | None = None
+    first_generation: int = 0
+
+    @property
+    def resumes(self) -> int:
+        """How often it has been resumed."""
+        return self.generation - self.first_generation
 
 
 @dataclass(frozen=True, slots=True)

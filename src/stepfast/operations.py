@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from stepfast.advancer import Advancer, Resend
 from stepfast.errors import (
     ExecutionConflict,
+    ExecutionDeleted,
     ExecutionNotFound,
     InvalidRequest,
     NotStorable,
@@ -24,7 +25,7 @@ from stepfast.errors import (
 from stepfast.figures import Tallies, tallies_of
 from stepfast.history import history_of
 from stepfast.listing import FaultGroup, fits, groups_of
-from stepfast.model import Event, Execution, Record, Signal, Snapshot
+from stepfast.model import ENDED, Event, Execution, Record, Signal, Snapshot
 from stepfast.ports import Clock, Page, Query, Store
 from stepfast.registry import Registry
 from stepfast.replay import Replay
@@ -94,7 +95,7 @@ class Operations:
             created_at=self._clock.now(),
             labels=dict(labels or {}),
         )
-        held = await self._store.create(execution)
+        execution, held = await self._created(execution)
         if held is execution:
             return Started(execution, True)
         if held.workflow != workflow:
@@ -106,6 +107,15 @@ class Operations:
                 f"execution {held.execution_id!r} exists with another input; use another id to run it again"
             )
         return Started(held, False)
+
+    async def _created(self, execution: Execution) -> tuple[Execution, Execution]:
+        """The execution as it was asked for, and the one that holds its id: the same if it was created."""
+        while True:
+            try:
+                return execution, await self._store.create(execution)
+            except ExecutionDeleted as error:  # another of this id was: this one begins above its generations
+                first = error.generation + 1
+                execution = replace(execution, generation=first, first_generation=first)
 
     # -- reading -----------------------------------------------------------------------------------------
 
@@ -279,6 +289,22 @@ class Operations:
             if await self._store.rewind(plan.execution, plan.cursor, plan.records, plan.history):
                 return plan.execution
             generation = execution.generation  # if another was faster, its resume is ours
+
+    async def delete(self, execution_id: str) -> None:
+        """Deletes an execution that has ended, with all that is of it; its figures stay.
+
+        Raises ExecutionNotFound, also for one that was deleted before, and WrongStatus when it is RUNNING.
+        """
+        while True:
+            execution = await self.read(execution_id)
+            if execution.status not in ENDED:
+                raise WrongStatus(
+                    f"execution {execution_id!r} is {execution.status}: cancel it first, then delete it",
+                    execution.status,
+                )
+            if await self._store.erase(execution):
+                log.info("execution %s, which was %s, is deleted", execution_id, execution.status)
+                return
 
     async def replay_dead_letters(self, execution_ids: Sequence[str], rate: float | None = None) -> list[Resumed]:
         """Resumes failed executions one after the other, at most `rate` per second.

@@ -21,7 +21,8 @@ class Query:
 
     since is inclusive, until is not. `cursor` is a page's own `next`, opaque to callers.
     prefix: ids that begin with it and go on; who wants the one that is all of it reads that.
-    values: False has executions without their input ("") and result (None), which are then not read.
+    values: False has executions without their input ("") and result (None), which are then not read. With them, a page
+    ends before its values would be more than `bytes`, but has one execution at least: its `next` goes on from there.
     """
 
     workflow: str | None = None
@@ -33,6 +34,7 @@ class Query:
     cursor: str | None = None
     prefix: str = ""
     values: bool = True
+    bytes: int = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class Page:
 class Fault:
     """What is known of a FAILED execution without reading it; step: None where the workflow's own code failed.
 
-    step, error: both None also where nothing tells; a very long class name may be cut.
+    step, error: both None also where nothing tells; a very long class name may be cut. resumes: how often it was
+    resumed.
     """
 
     execution_id: str
@@ -53,7 +56,7 @@ class Fault:
     created_at: float
     step: str | None
     error: str | None
-    generation: int
+    resumes: int
 
 
 class Store(Protocol):
@@ -62,7 +65,8 @@ class Store(Protocol):
     async def create(self, execution: Execution) -> Execution:
         """Puts a new execution, with wake, if the id is free (rule 1).
 
-        Returns the execution that holds the id: the argument itself if it was created.
+        Returns the execution that holds the id: the argument itself if it was created. Raises ExecutionDeleted
+        where the execution's generation is not above that of a deleted one of the same id.
         """
 
     async def read(self, execution_id: str) -> Execution | None:
@@ -91,6 +95,8 @@ class Store(Protocol):
     ) -> bool:
         """Writes a record if the stored one has the revision before it (none stored: revision 1).
 
+        Never over a record of a later generation. What is written for an execution that is deleted by then is never
+        seen: neither by its readers nor by an execution that is started under the same id (*deleted*).
         end, tallies: written as `finish` does once the record is, in the same transaction or right after it.
         """
 
@@ -130,7 +136,18 @@ class Store(Protocol):
         """
 
     async def add_signal(self, execution_id: str, signal: Signal) -> Signal:
-        """Puts a signal, with wake, if its id is free; returns the signal that holds the id."""
+        """Puts a signal, with wake, if its id is free; returns the signal that holds the id.
+
+        May raise ExecutionNotFound when the execution is gone.
+        """
+
+    async def erase(self, execution: Execution) -> bool:
+        """Deletes an execution with all that is of it, if the stored one has this status, an end, and generation.
+
+        Nobody sees any of it once this returns True. Its figures stay. Where that takes several writes, the first
+        decides, and the sweep goes on with what a crash has left. An execution started later under the same id
+        has a first generation above this one, so that no message and no worker of this one acts on it.
+        """
 
     async def history(self, execution_id: str) -> list[Event]:
         """Events kept by `rewind`, in the order written."""

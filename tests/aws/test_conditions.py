@@ -28,7 +28,8 @@ CURSOR = Cursor(("a",), frozenset(), 0, 1)
 OPEN = Record("a", "step", "a", "OPEN", 1, revision=2)
 OTHERS = [Record(f"b#{place}", "step", "b", "OPEN", 1) for place in range(12)]
 
-ABSENT, FOLLOWS = "attribute_not_exists(pk)", "rev = :if_rev"
+ABSENT, FOLLOWS = "attribute_not_exists(pk)", "rev = :if_rev AND gen <= :if_gen"
+FREE = "attribute_not_exists(pk) OR (stat = :deleted AND gen < :if_gen AND attribute_exists(erased))"
 STANDS = "stat = :if_stat AND gen = :if_gen"
 UNTOUCHED, NEVER_WRITTEN = "wrote = :wrote", "attribute_not_exists(wrote)"
 IN_TRANSACTION = "TransactWriteItems"
@@ -187,22 +188,70 @@ def the_first_part_of_a_large_resume_of_what_has_not_failed(cloud: Cloud) -> Non
 # -- deleting ----------------------------------------------------------------------------------------------
 
 
-def purged(cloud: Cloud, before: Item, after: Item) -> None:
+@refuses("PutItem", "meta", STANDS)
+def a_deletion_of_what_has_gone_on(cloud: Cloud) -> None:
+    failed(cloud)
+    assert cloud.run(cloud.store.rewind(RESUMED, None, [], []))
+    assert not cloud.run(cloud.store.erase(FAILED))
+
+
+def deleted_and_started_anew(cloud: Cloud) -> Execution:
+    failed(cloud)
+    assert cloud.run(cloud.store.erase(FAILED))
+    anew = replace(ONE, generation=1, first_generation=1)
+    assert cloud.run(cloud.store.create(anew)) is anew
+    return anew
+
+
+@refuses("PutItem", "meta", FREE)
+def a_start_of_a_generation_that_was_deleted(cloud: Cloud) -> None:
+    anew = deleted_and_started_anew(cloud)
+    assert cloud.run(cloud.store.create(replace(anew, input="2"))) == anew
+
+
+@refuses("PutItem", "c", FOLLOWS)
+def an_outcome_of_a_worker_of_a_deleted_execution(cloud: Cloud) -> None:
+    deleted_and_started_anew(cloud)
+    assert cloud.run(cloud.store.put_record("one", replace(STEP, generation=1), wake=False))
+    assert not cloud.run(cloud.store.put_record("one", replace(STEP, revision=2, output="old"), wake=False))
+
+
+@refuses("PutItem", "meta", ABSENT)
+def a_purge_of_values_whose_id_is_taken_meanwhile(cloud: Cloud) -> None:
+    cloud.store.deleting.note("one")
+    meta = {"pk": text("x#one"), "sk": text("meta"), "stat": text("RUNNING")}
+    client = shared_client("dynamodb")
+    cloud.dynamodb.meta.events.register(
+        "after-call.dynamodb.Query", lambda **_: client.put_item(TableName=TABLE, Item=meta)
+    )
+    cloud.run(cloud.store.deleting.purge("one"))
+    assert cloud.item("one", "large")
+
+
+# -- what is left ----------------------------------------------------------------------------------------------
+
+
+def purged(cloud: Cloud, before: Item, after: Item, sort: str = "c#a") -> None:
     """A purge that has read an item as it was before, and meets it as it is after."""
-    at = {"pk": text("x#gone"), "sk": text("c#a")}
+    at = {"pk": text("x#gone"), "sk": text(sort)}
 
     def write(item: Item) -> None:
         shared_client("dynamodb").put_item(TableName=TABLE, Item=at | item)
 
     write(before)
     cloud.dynamodb.meta.events.register("after-call.dynamodb.Query", lambda **_: write(after))
-    cloud.run(cloud.store.purge("gone"))
-    assert cloud.item("gone", "c#a") == at | after
+    cloud.run(cloud.store.deleting.purge("gone"))
+    assert cloud.item("gone", sort) == at | after
 
 
 @refuses("DeleteItem", "c", UNTOUCHED)
 def a_purge_of_what_was_written_anew(cloud: Cloud) -> None:
     purged(cloud, {"wrote": number(1.0)}, {"wrote": number(2.0)})
+
+
+@refuses("DeleteItem", "cursor", UNTOUCHED)
+def a_purge_of_an_order_that_was_written_anew(cloud: Cloud) -> None:
+    purged(cloud, {"wrote": number(1.0)}, {"wrote": number(2.0)}, "cursor")
 
 
 @refuses("DeleteItem", "c", NEVER_WRITTEN)

@@ -61,12 +61,16 @@ def test_an_end_after_a_resume_wakes_nobody(started: Cloud) -> None:
 # -- retention -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ended", [DONE, FAILED])
-def test_an_execution_that_has_ended_expires_after_its_retention(started: Cloud, ended: Execution) -> None:
+def test_an_execution_that_has_succeeded_expires_after_its_retention(started: Cloud) -> None:
     assert "expires" not in started.item("one", "meta")
     store = started.make_store(retention=90 * DAY)
-    assert started.run(store.finish(ended))
+    assert started.run(store.finish(DONE))
     assert started.item("one", "meta")["expires"] == {"N": str(2001 + 90 * 86400)}
+
+
+def test_a_failed_execution_waits_to_be_resumed_and_never_expires(started: Cloud) -> None:
+    assert started.run(started.make_store(retention=DAY).finish(FAILED))
+    assert "expires" not in started.item("one", "meta")
 
 
 def test_a_cancelled_execution_expires_and_a_resumed_one_does_not(started: Cloud) -> None:
@@ -100,13 +104,13 @@ def full(started: Cloud) -> Cloud:
 
 def test_once_the_meta_has_expired_everything_else_is_purged(full: Cloud) -> None:
     delete("meta")
-    full.run(full.store.purge("one"))
+    full.run(full.store.deleting.purge("one"))
     assert keys() == []
-    full.run(full.store.purge("one"))
+    full.run(full.store.deleting.purge("one"))
 
 
 def test_purging_does_nothing_while_there_is_an_execution(full: Cloud) -> None:
-    full.run(full.store.purge("one"))
+    full.run(full.store.deleting.purge("one"))
     assert len(keys()) == 6
 
 
@@ -115,7 +119,7 @@ def test_a_purge_leaves_what_is_written_while_it_runs(full: Cloud) -> None:
     delete("meta")
     full.clock.time += 100 * DAY
     deleting = Cloud.make_store(full, dynamodb=AfterTheFirst("query", lambda: again(full)))
-    full.run(deleting.purge("one"))
+    full.run(deleting.deleting.purge("one"))
     assert full.run(full.store.read("one")) == again_one(full)
     assert full.run(full.store.load("one")).records == {"a": replace(STEP, output="2")}
 

@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -87,7 +88,8 @@ CALLS: dict[str, Callable[[DynamoStore], Coroutine[Any, Any, Any]]] = {
     "cancel": lambda store: store.cancel(ONE, [RECORD]),
     "rewind": lambda store: store.rewind(ONE, None, [RECORD], [Event(1.0, "e", None, {"secret": SECRET})]),
     "add_signal": lambda store: store.add_signal("one", Signal("s", "n", f'"{SECRET}"', 1.0)),
-    "purge": lambda store: store.purge("one"),
+    "erase": lambda store: store.erase(replace(ONE, status="CANCELLED")),
+    "purge": lambda store: store.deleting.purge("one"),
 }
 
 
@@ -276,7 +278,7 @@ def test_a_queue_that_is_throttled_or_refused_is_told() -> None:
 
 def test_a_bucket_that_is_not_there_is_told(cloud: Cloud) -> None:
     with pytest.raises(Misconfigured, match="the bucket 'missing' does not exist.*STEPFAST_BUCKET"):
-        S3Blobs(shared_client("s3"), "missing").put(b"x")
+        S3Blobs(shared_client("s3"), "missing").put("one", b"x")
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_a_value_above_200_kb_goes_to_the_bucket(started: Cloud, field: str, siz
     large = value(size)
     item = written(started, step(**{field: large}))
     assert ("M" in item[field]) is moved
-    key = f"sha256/{hashlib.sha256(large.encode()).hexdigest()}"
+    key = f"x/one/{hashlib.sha256(large.encode()).hexdigest()}"
     assert objects() == ({key: large.encode()} if moved else {})
 
 

@@ -24,6 +24,7 @@ NEEDED = {
     ("POST", "/v1/executions/one/signals/go"): "run",
     ("POST", "/v1/executions/one/resume"): "operate",
     ("POST", "/v1/executions/one/cancel"): "operate",
+    ("DELETE", "/v1/executions/one"): "operate",
     ("GET", "/v1/dead-letters"): "read",
     ("GET", "/v1/dead-letters/groups"): "read",
     ("POST", "/v1/dead-letters/replay"): "operate",

@@ -11,7 +11,7 @@ _HASH = re.compile(r"[0-9A-F]{8}$")
 
 
 def named(value: Any) -> str:
-    """An ARN or other reference: `StateTable`, `StateTable.StreamArn`, `StateValues/sha256/*`."""
+    """An ARN or other reference: `StateTable`, `StateTable.StreamArn`, `StateValues/x/*`."""
     if isinstance(value, str):
         return value
     if "Ref" in value:

@@ -22,7 +22,14 @@ def table(actions: Iterable[str], partitions: Iterable[str], index: str = "") ->
 
 
 def values() -> set[str]:
-    return {f"s3:{one} on StateValues/sha256/*" for one in ("GetObject", "PutObject")}
+    return {
+        *(f"s3:{one} on StateValues/x/*" for one in ("GetObject", "PutObject")),
+        "s3:GetObject on StateValues/sha256/*",
+    }
+
+
+def deletes() -> set[str]:
+    return {"s3:DeleteObject on StateValues/x/*", "s3:ListBucket on StateValues if s3:prefix StringLike x/*"}
 
 
 def log(role: str) -> set[str]:
@@ -53,16 +60,22 @@ WORKING = table(ITEMS, EXECUTIONS) | values()
 COUNTING = table(["UpdateItem"], FIGURES)
 ENDING = WORKING | COUNTING
 EXPECTED = {
-    "ApiRole": log("Api") | ENDING | table(["Query"], LISTS, "/index/listing") | table(["Query"], FIGURES),
+    "ApiRole": log("Api") | ENDING | deletes() | table(["Query"], LISTS, "/index/listing") | table(["Query"], FIGURES),
     "AuthorizerRole": log("Authorizer") | table(["GetItem"], KEYS),
-    "AdvancerRole": log("Advancer") | ENDING | stream() | sends(*POOLS, "Timer", "Park", "Undelivered") | schedules(),
+    "AdvancerRole": log("Advancer")
+    | ENDING
+    | deletes()
+    | stream()
+    | sends(*POOLS, "Timer", "Park", "Undelivered")
+    | schedules(),
     "TimerRole": log("Timer") | WORKING | consumes("Timer") | sends("Timer", "Park") | schedules(),
     "ResumeRole": log("Resume") | WORKING | consumes("Park"),
     "SweeperRole": log("Sweeper")
     | COUNTING
     | table(ITEMS, POSITION)
     | values()
-    | table(["Query"], LISTS, "/index/listing")
+    | deletes()
+    | table(["Query"], (*LISTS, "DELETED#*"), "/index/listing")
     | sends(*POOLS, "Timer", "Park")
     | schedules(),
     "StepDefaultRole": log("StepDefault") | ENDING | consumes("Pooldefault") | sends(*POOLS, "Park") | schedules(),

@@ -84,8 +84,7 @@ def a_write_does_not_look_at_the_revision(patch: Patch) -> None:
 def a_signal_is_accepted_before_it_is_written(patch: Patch) -> None:
     async def add_signal(self: Any, execution_id: str, signal: Any) -> Any:
         def write(tx: Any) -> None:
-            values = (execution_id, signal.signal_id, signal.name, signal.payload, signal.received_at)
-            tx.execute("INSERT INTO signals VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", values)
+            tx.put(sqlite_rows.signal_write(execution_id, signal))
             self._wake(tx, execution_id)
 
         self._file.post(write)

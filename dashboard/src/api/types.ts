@@ -29,6 +29,7 @@ export interface Execution {
   created_at: string;
   ended_at: string | null;
   generation: number;
+  resumes: number;
   omitted: Omitted;
 }
 
@@ -96,6 +97,7 @@ export interface DeadLetter {
   created_at: string;
   ended_at: string | null;
   generation: number;
+  resumes: number;
 }
 
 export interface DeadLetterList {

@@ -81,7 +81,7 @@ function Letter({ one, on, again, choose }: LetterProps) {
       {again ? (
         <span class="chip bad">failed again</span>
       ) : (
-        one.generation > 0 && <span class="chip warn">resumed {one.generation}× before</span>
+        one.resumes > 0 && <span class="chip warn">resumed {one.resumes}× before</span>
       )}
       <span class="say dim">{one.error?.message}</span>
       {one.ended_at && (

@@ -49,10 +49,10 @@ export function Header({ one, refresh }: { one: ExecutionDetail; refresh: () => 
           </dd>
         </div>
         {one.status === "RUNNING" && <Fact name="Under way" value={underWay(one.commands)} />}
-        {one.generation > 0 && (
+        {one.resumes > 0 && (
           <div>
             <dt>Resumed</dt>
-            <dd>{one.generation === 1 ? "once" : `${one.generation} times`}</dd>
+            <dd>{one.resumes === 1 ? "once" : `${one.resumes} times`}</dd>
           </div>
         )}
         <div>

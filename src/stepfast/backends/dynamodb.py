@@ -8,39 +8,40 @@ from __future__ import annotations
 import logging
 import math
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from stepfast.backends import dynamodb_items as items
 from stepfast.backends.dynamodb_calls import ABSENT, PAUSES, Condition, Table, changes_to
+from stepfast.backends.dynamodb_deleting import Deleting, left_over, living, passed
 from stepfast.backends.dynamodb_faults import Faults
 from stepfast.backends.dynamodb_figures import Figures
 from stepfast.backends.dynamodb_inputs import Inputs
-from stepfast.backends.dynamodb_listing import Listing, listing_keys
+from stepfast.backends.dynamodb_listing import Listing, listing_keys, position_after
 from stepfast.backends.dynamodb_table import EXPIRES
-from stepfast.backends.dynamodb_texts import THREADS, Texts
+from stepfast.backends.dynamodb_texts import Texts, has_moved
 from stepfast.backends.dynamodb_transactions import Transactions, follows, stands
-from stepfast.backends.dynamodb_values import Item, float_in, int_in, number, same, text
+from stepfast.backends.dynamodb_values import Item, int_in, number, same, text
 from stepfast.backends.s3 import Blobs
 from stepfast.errors import Unavailable
 from stepfast.figures import NOTHING, Tallies
-from stepfast.model import Cursor, Event, Execution, Message, Record, Signal, Snapshot
+from stepfast.model import ENDED, ENDED_FOR_GOOD, Cursor, Event, Execution, Message, Record, Signal, Snapshot
 from stepfast.ports import Clock, Fault, Page, Query, Queue
 
 log = logging.getLogger(__name__)
 
+FEW = 25
+"""Executions whose values are read at once for a page: each has less than 600 KB in the table."""
 IDLE = 120.0
 """Seconds that an execution is old before the sweep looks at it."""
-LEFT_OVER = 3600.0
-"""Seconds that an item must be older than its execution to be what an earlier one of the same id has left."""
 
 
 class DynamoStore:
     """Executions in a table that is made as `dynamodb_table.definition` says.
 
-    client: a DynamoDB client. queue: where put_cursor's messages go. retention: seconds that ended executions
-    are kept, None for ever. listing_shards: how many partitions the listing is spread over; may grow, never shrink.
+    client: a DynamoDB client. queue: where put_cursor's messages go. retention: seconds that SUCCEEDED and CANCELLED
+    executions are kept, None for ever; FAILED ones wait to be resumed. listing_shards: how many partitions the listing
+    is spread over; may grow, never shrink. `deleting` is what deletes executions.
     """
 
     def __init__(
@@ -56,7 +57,8 @@ class DynamoStore:
     ) -> None:
         self._table = Table(client, table, clock)
         self._queue, self._clock, self._shards, self._retention = queue, clock, listing_shards, retention
-        self._texts = Texts(blobs)
+        self.deleting = Deleting(self._table, blobs, clock, listing_shards)
+        self._texts = Texts(blobs, self.deleting.note)
         self._inputs = Inputs(self._table, self._texts)
         self._listing = Listing(self._table, listing_shards)
         self._faults = Faults(self._table, listing_shards)
@@ -66,7 +68,7 @@ class DynamoStore:
     # -- reading -----------------------------------------------------------------------------------------
 
     async def read(self, execution_id: str) -> Execution | None:
-        meta = self._table.get(items.key(execution_id, items.META))
+        meta = living(self._table.get(items.key(execution_id, items.META)))
         return None if meta is None else self._executions([meta])[0]
 
     async def read_many(self, execution_ids: Sequence[str]) -> list[Execution]:
@@ -76,13 +78,15 @@ class DynamoStore:
         known: int | None = None
         for pause in (*PAUSES, None):
             found, pages = self._items(execution_id)
-            if items.META not in found:
+            if living(found.get(items.META)) is None:
                 return None
             meta, snapshot = found[items.META], self._snapshot(found)
             generation = snapshot.execution.generation
             # A read of several items is not of one moment. Before the first rewind that is harmless: records
             # only grow older than meta and cursor. After one, what it re-opened must not be missed.
-            if generation == 0 or ((pages == 1 or known == generation) and _complete(meta, snapshot)):
+            if generation == snapshot.execution.first_generation or (
+                (pages == 1 or known == generation) and _complete(meta, snapshot)
+            ):
                 return snapshot
             known = generation
             if pause is not None:
@@ -93,10 +97,13 @@ class DynamoStore:
     async def peek(self, execution_id: str, command_id: str) -> tuple[Execution, Record | None] | None:
         # The record first: what is written between the two reads then makes a write of it refused.
         command = self._table.get(items.key(execution_id, items.command_sort(command_id)))
-        meta = self._table.get(items.key(execution_id, items.META))
+        meta = living(self._table.get(items.key(execution_id, items.META)))
         if meta is None:
             return None
-        if command is None or _left_over(command, meta):
+        if command is not None and left_over(command, meta):
+            self.deleting.remove([command])
+            command = None
+        if command is None:
             return self._executions([meta])[0], None
         return self._executions([meta])[0], items.record_of(self._texts.fill([command])[0])
 
@@ -106,10 +113,31 @@ class DynamoStore:
 
     async def page(self, query: Query) -> Page:
         ids, following = self._listing.page(query)
-        held = {one.execution_id: one for one in self._metas(ids, query.values)}
+        if not query.values:
+            held = {one.execution_id: one for one in self._metas(ids, values=False)}
+        else:
+            shown, held = self._fitting(ids, query.bytes)
+            if len(shown) < len(ids):
+                ids, following = shown, position_after(held[shown[-1]])
         # The index follows the table: by now an execution may be gone, or stand under another status.
         found = (held[id] for id in ids if id in held)
         return Page(tuple(one for one in found if query.status in (None, one.status)), following)
+
+    def _fitting(self, ids: Sequence[str], room: int) -> tuple[list[str], dict[str, Execution]]:
+        """As many of the ids as fit into a page, and their executions. Values are read a few at a time."""
+        shown: list[str] = []
+        held: dict[str, Execution] = {}
+        for start in range(0, len(ids), FEW):
+            asked = ids[start : start + FEW]
+            metas = {items.execution_id_of(one): one for one in self._living(asked)}
+            for alone in _in_turn([metas[id] for id in asked if id in metas]):
+                for one in self._executions(alone):
+                    room -= len(one.input.encode()) + len((one.result or "").encode())
+                    if held and room < 0:
+                        return shown, held
+                    shown.append(one.execution_id)
+                    held[one.execution_id] = one
+        return list(ids), held
 
     async def figures(self, workflow: str, since: int, until: int) -> Mapping[int, Tallies]:
         return self._figures.read(workflow, since, until)
@@ -135,11 +163,11 @@ class DynamoStore:
             pages += 1
             found |= {item["sk"]["S"]: item for item in page}
         meta = found.get(items.META)
-        if meta is not None and any(_left_over(item, meta) for item in found.values()):
+        if living(meta) is not None and meta is not None and any(left_over(item, meta) for item in found.values()):
             kept = (page for page, _ in self._query(execution_id, "begins_with(sk, :sk)", items.HISTORY))
             everything = [*found.values(), *(item for page in kept for item in page)]
-            self._delete([item for item in everything if _left_over(item, meta)])
-            found = {sort: item for sort, item in found.items() if not _left_over(item, meta)}
+            self.deleting.remove([item for item in everything if left_over(item, meta)])
+            found = {sort: item for sort, item in found.items() if not left_over(item, meta)}
         return found, pages
 
     def _snapshot(self, found: Mapping[str, Item]) -> Snapshot:
@@ -157,11 +185,15 @@ class DynamoStore:
 
     def _metas(self, ids: Iterable[str], values: bool) -> list[Execution]:
         """Those of the executions that exist, in any order, with or without their input and result."""
-        keys = [items.key(id, items.META) for id in ids]
         if values:
-            return self._executions(self._table.get_many(keys))
-        metas = self._texts.fill(map(items.checked, self._table.get_many(keys, items.BRIEF)))
+            return self._executions(self._living(ids))
+        metas = self._texts.fill(map(items.checked, self._living(ids, items.BRIEF)))
         return [items.execution_of(meta, "") for meta in metas]
+
+    def _living(self, ids: Iterable[str], names: Sequence[str] = ()) -> list[Item]:
+        """The metas of those executions that exist, as they stand in the table."""
+        keys = [items.key(id, items.META) for id in ids]
+        return [one for one in self._table.get_many(keys, names) if living(one)]
 
     def _executions(self, metas: Sequence[Item]) -> list[Execution]:
         filled = self._texts.fill(map(items.checked, metas))
@@ -173,10 +205,13 @@ class DynamoStore:
         now = self._clock.now()
         input = await self._inputs.place(execution, now)
         keys = listing_keys(execution.execution_id, execution.status, execution.created_at, self._shards)
-        item = self._texts.fit(items.meta_item(execution, input, keys, now)) | {"by": text(secrets.token_hex(8))}
-        found = await self._table.put(item, ABSENT)
+        meta = items.meta_item(execution, input, keys, now)
+        item = self._texts.fit(execution.execution_id, meta) | {"by": text(secrets.token_hex(8))}
+        found = await self._table.put(item, _free(execution))
         if found is None or same(found, item):
             return execution
+        if found and items.is_tombstone(found):
+            raise passed(found)
         held = await self.read(execution.execution_id) if not found else self._executions([found])[0]
         if held is None:
             raise Unavailable(f"execution {execution.execution_id!r} was just deleted; try again")
@@ -192,7 +227,7 @@ class DynamoStore:
         tallies: Tallies = NOTHING,
     ) -> bool:
         item = items.record_item(execution_id, record, self._clock.now(), wake=wake)
-        if not await self._put(item, follows(record.revision)):
+        if not await self._put(execution_id, item, follows(record.revision, record.generation)):
             return False
         if end is not None:  # a transaction would cost twice as much; cut off here, the message comes back
             await self.finish(end, tallies)
@@ -203,7 +238,8 @@ class DynamoStore:
     ) -> bool:
         if messages:
             await self._queue.send(messages)
-        return await self._put(items.cursor_item(execution_id, cursor, self._clock.now()), follows(cursor.revision))
+        item, condition = items.cursor_item(execution_id, cursor, self._clock.now()), _follows(cursor)
+        return await self._put(execution_id, item, condition)
 
     async def finish(self, execution: Execution, tallies: Tallies = NOTHING) -> bool:
         key, condition = items.key(execution.execution_id, items.META), stands("RUNNING", execution.generation)
@@ -219,7 +255,7 @@ class DynamoStore:
         now = self._clock.now()
         key, condition = items.key(execution.execution_id, items.META), stands("RUNNING", execution.generation)
         change = self._table.update_action(key, self._turn(execution, now), condition)
-        if not await self._transactions.cancel(execution.execution_id, change, records, order, now):
+        if not await self._transactions.cancel(execution, change, records, order, now):
             return False
         if tallies:
             await self._figures.add(execution, tallies)
@@ -236,53 +272,62 @@ class DynamoStore:
         return await self._transactions.rewind(execution, change, cursor, records, history, now)
 
     async def add_signal(self, execution_id: str, signal: Signal) -> Signal:
-        item = self._texts.fit(items.signal_item(execution_id, signal, self._clock.now()))
+        item = self._texts.fit(execution_id, items.signal_item(execution_id, signal, self._clock.now()))
         found = await self._table.put(item, ABSENT)
         if found is None or same(found, item):
             return signal
         return items.signal_of(self._texts.fill([found])[0])
 
-    async def purge(self, execution_id: str) -> None:
-        """Deletes what time to live has left of an execution when it deleted the meta; safe to repeat.
+    async def erase(self, execution: Execution) -> bool:
+        if execution.status not in ENDED:
+            return False
+        return await self.deleting.delete(execution.execution_id, execution.status, execution.generation)
 
-        Does nothing while there is an execution of this id: then `load` deletes what an earlier one has left.
-        """
-        if self._table.get(items.key(execution_id, items.META)) is None:
-            for page, _ in self._query(execution_id, "sk >= :sk", items.COMMAND):
-                self._delete(page)
-
-    async def _put(self, item: Item, condition: Condition) -> bool:
-        item = self._texts.fit(item)
+    async def _put(self, execution_id: str, item: Item, condition: Condition) -> bool:
+        item = self._texts.fit(execution_id, item)
         found = await self._table.put(item, condition)
         # Whoever did not hear that the write succeeded tries again, botocore first: it is found as it is.
         return found is None or same(found, item)
 
     def _turn(self, execution: Execution, now: float, marks: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The update of a meta that makes it stand as given; wakes only if `marks` say so."""
-        sets = self._texts.fit(items.standing(execution)) | {"wrote": number(now)} | dict(marks or {})
+        standing = self._texts.fit(execution.execution_id, items.standing(execution))
+        sets = standing | {"wrote": number(now)} | dict(marks or {})
         keys = listing_keys(execution.execution_id, execution.status, execution.created_at, self._shards)
         sets["list_pk"] = keys["list_pk"]
-        if execution.status != "RUNNING" and self._retention is not None:
+        if execution.status in ENDED_FOR_GOOD and self._retention is not None:
             sets[EXPIRES] = number(math.ceil((execution.ended_at or now) + self._retention))
         removes = sorted((items.STANDING | {EXPIRES, "wake"}) - sets.keys())
         return changes_to(sets, removes)
 
-    def _delete(self, found: Sequence[Item]) -> None:
-        """Deletes items as they were read; one that was written anew since is left."""
 
-        def delete(item: Item) -> None:
-            written = Condition("wrote = :wrote", {":wrote": item["wrote"]}) if "wrote" in item else None
-            self._table.delete(items.key_of(item), written or Condition("attribute_not_exists(wrote)"))
+def _in_turn(metas: Sequence[Item]) -> Iterator[list[Item]]:
+    """Those whose values are in the table together, and each whose values are in the bucket by itself."""
+    together: list[Item] = []
+    for meta in metas:
+        if has_moved(meta):
+            if together:
+                yield together
+            yield [meta]
+            together = []
+        else:
+            together.append(meta)
+    if together:
+        yield together
 
-        if found:
-            with ThreadPoolExecutor(THREADS, "stepfast-purge") as threads:
-                list(threads.map(delete, found))
+
+def _free(execution: Execution) -> Condition:
+    """No execution holds the id, and none of this generation ever did."""
+    if not execution.first_generation:
+        return ABSENT
+    values = {":deleted": text(items.DELETED), ":if_gen": number(execution.first_generation)}
+    return Condition(
+        "attribute_not_exists(pk) OR (stat = :deleted AND gen < :if_gen AND attribute_exists(erased))", values
+    )
 
 
-def _left_over(item: Item, meta: Item) -> bool:
-    """True for what an earlier execution of the same id has left: it would be taken for this one's."""
-    written, born = float_in(item, "wrote"), float_in(meta, "born")
-    return written is not None and born is not None and item is not meta and written < born - LEFT_OVER
+def _follows(cursor: Cursor) -> Condition:
+    return follows(cursor.revision, cursor.generation)
 
 
 def _complete(meta: Item, snapshot: Snapshot) -> bool:

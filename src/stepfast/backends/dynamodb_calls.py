@@ -126,6 +126,11 @@ class Table:
         changes = {"ExpressionAttributeNames": names, "ExpressionAttributeValues": values}
         await self._write("update_item", None, {"Key": key, "UpdateExpression": expression, **changes})
 
+    def put_plain(self, item: Item) -> None:
+        """Puts an item whatever is there."""
+        with self._told():
+            self._client.put_item(TableName=self.name, Item=item)
+
     def delete(self, key: Item, condition: Condition) -> None:
         """Deletes an item if the condition holds, and else leaves it."""
         with self._told():

@@ -13,13 +13,17 @@ ended then signal past, wake; id where the key is too short for it |
 | cursor | `cursor` | rev gen order (zlib of JSON: applied, dispatched) |
 | signal | `s#<signal id>` | name payload received, wake |
 | history | `z#<generation>#<n>` | time type command details |
+| note | `large` | |
 
 A meta's `by` is drawn by who put it, so that of two equal starts at one instant only one takes it for its own.
 Its `born` is when it was put: an item that was written long before is an earlier execution's of the same id.
 Its `reopened` and `cut` say how many records the last rewind re-opened and which cursor it wrote, so that a read
 in the middle of that transaction is noticed. Its `fault` is what the listing tells of a FAILED execution, a JSON
-list of step, class of the error and generation. Failures are JSON lists of class, message, step and traceback, an
-execution's with the name of its park message; a value that is a map where a text is expected says where the text is.
+list of step, class of the error and generation. Its `first` is its first generation, if that is not 0. The note tells
+that values of the execution are in the bucket. A meta that is DELETED is a tombstone, with gen, deleted (when) and
+erased (once all else is gone): see `dynamodb_deleting`. Failures are JSON lists of class, message, step and
+traceback, an execution's with the name of its park message; a value that is a map where a text is expected says
+where the text is.
 """
 
 from __future__ import annotations
@@ -37,6 +41,9 @@ from stepfast.ports import Fault
 
 VERSION = 1
 META, CURSOR, INPUT, COMMAND, SIGNAL, HISTORY = "meta", "cursor", "input#", "c#", "s#", "z#"
+NOTE = "large"
+DELETED = "DELETED"
+"""The status of a tombstone."""
 LONGEST_KEY = 1000
 """Bytes of a sort key that a command id may fill; DynamoDB takes 1024."""
 LONGEST_NAME = 200
@@ -100,6 +107,8 @@ def meta_item(execution: Execution, input: Item, listing: Item, now: float) -> I
     item = _head(execution.execution_id, META, now) | input | listing
     item |= {"flow": text(execution.workflow), "made": number(execution.created_at), "born": number(now)}
     item["wake"] = number(1)
+    if execution.first_generation:
+        item["first"] = number(execution.first_generation)
     if execution.labels:
         item["labels"] = {"M": {key: text(value) for key, value in execution.labels.items()}}
     return item | standing(execution)
@@ -121,14 +130,14 @@ def standing(execution: Execution) -> Item:
 
 STANDING = frozenset({"output", "error", "causes", "fault", *_META_TIMES.values()})
 """The names that `standing` may leave out."""
-BRIEF = ("pk", "v", "stat", "gen", "flow", "error", "causes", "labels", "made", *_META_TIMES.values())
+BRIEF = ("pk", "v", "stat", "gen", "first", "flow", "error", "causes", "labels", "made", *_META_TIMES.values())
 """What `execution_of` reads of a meta but for its values."""
 
 
 def _fault(execution: Execution) -> str:
     failure = execution.error
     step, kind = (failure.step, failure.type) if failure else (None, None)
-    return json_text([step and step[:LONGEST_NAME], kind and kind[:LONGEST_NAME], execution.generation])
+    return json_text([step and step[:LONGEST_NAME], kind and kind[:LONGEST_NAME], execution.resumes])
 
 
 def fault_of(item: Item, created_at: float) -> Fault:
@@ -148,12 +157,27 @@ def execution_of(item: Item, input: str) -> Execution:
         created_at=float(item["made"]["N"]),
         status=cast(Any, item["stat"]["S"]),
         generation=int_in(item, "gen"),
+        first_generation=int_in(item, "first"),
         result=text_in(item, "output"),
         error=_failure(item),
         labels={name: value["S"] for name, value in labels.items()},
         causes=tuple(json.loads(causes)) if causes else (),
         **{field: float_in(item, name) for field, name in _META_TIMES.items()},
     )
+
+
+def tombstone_item(execution_id: str, generation: int, now: float) -> Item:
+    """What stands for the meta of a deleted execution."""
+    item = _head(execution_id, META, now) | {"stat": text(DELETED), "gen": number(generation)}
+    return {**item, "deleted": number(now)}
+
+
+def is_tombstone(meta: Item) -> bool:
+    return text_in(meta, "stat") == DELETED
+
+
+def note_item(execution_id: str, now: float) -> Item:
+    return _head(execution_id, NOTE, now)
 
 
 def input_item(execution_id: str, digest: str, input: str, now: float) -> Item:

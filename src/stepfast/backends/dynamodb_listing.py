@@ -21,7 +21,7 @@ from stepfast.backends.dynamodb_items import partition
 from stepfast.backends.dynamodb_table import LISTING
 from stepfast.backends.dynamodb_values import Item, text
 from stepfast.errors import InvalidRequest
-from stepfast.model import ExecutionStatus
+from stepfast.model import Execution, ExecutionStatus
 from stepfast.ports import Query
 
 FILTERED = 200
@@ -43,6 +43,11 @@ def time_of(entry: str) -> float:
     return float(struct.unpack(">d", bytes.fromhex(entry.partition("#")[0]))[0])
 
 
+def listing_entry(at: float, execution_id: str) -> str:
+    """What an execution stands under in its partition of the index."""
+    return f"{sortable(at)}#{execution_id}"
+
+
 def shard_of(execution_id: str, shards: int) -> int:
     return zlib.crc32(execution_id.encode()) % shards
 
@@ -51,7 +56,7 @@ def listing_keys(execution_id: str, status: str, created_at: float, shards: int)
     """The index keys of a meta."""
     return {
         "list_pk": text(f"{status}#{shard_of(execution_id, shards)}"),
-        "list_sk": text(f"{sortable(created_at)}#{execution_id}"),
+        "list_sk": text(listing_entry(created_at, execution_id)),
     }
 
 
@@ -185,6 +190,11 @@ def _ready(partitions: Sequence[_Partition]) -> list[str]:
 
 def _id(entry: str) -> str:
     return entry.partition("#")[2]
+
+
+def position_after(execution: Execution) -> str:
+    """The cursor of a page that begins after an execution."""
+    return _cursor(listing_entry(execution.created_at, execution.execution_id))
 
 
 def _cursor(position: str) -> str:

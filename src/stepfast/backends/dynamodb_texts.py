@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from stepfast.backends.dynamodb_values import MAX_ITEM, Item, Value, size_of, size_of_value, text
@@ -25,24 +25,31 @@ CACHED = 16 * 1024 * 1024
 
 
 class Texts:
-    """Moves large values out of items and brings them back; one for each store."""
+    """Moves large values out of items and brings them back; one for each store.
 
-    def __init__(self, blobs: Blobs) -> None:
-        self._blobs = blobs
+    note: called with the execution's id before a value of it is moved out, so that whoever deletes the execution
+    knows that there are such values.
+    """
+
+    def __init__(self, blobs: Blobs, note: Callable[[str], None]) -> None:
+        self._blobs, self._note = blobs, note
         self._cache: OrderedDict[str, bytes] = OrderedDict()
         self._cached = 0
         self._lock = threading.Lock()
 
-    def fit(self, item: Item) -> Item:
+    def fit(self, execution_id: str, item: Item) -> Item:
         """The item, with what is too large for it put as blobs; InvalidRequest if it is too large all the same."""
         if sum(_length(value) for value in item.values()) < LARGE // 4:
             return item  # the usual case: no character takes more than four bytes
         sizes = {name: size_of_value(item[name]) for name in MOVABLE if name in item and "M" not in item[name]}
-        fitted = {**item, **{name: self._moved(item[name]) for name, size in sizes.items() if size > LARGE}}
+        fitted = {
+            **item,
+            **{name: self._moved(execution_id, item[name]) for name, size in sizes.items() if size > LARGE},
+        }
         left = sorted((name for name, size in sizes.items() if size <= LARGE), key=lambda name: -sizes[name])
         while left and size_of(fitted) > FULL:
             largest = left.pop(0)
-            fitted[largest] = self._moved(fitted[largest])
+            fitted[largest] = self._moved(execution_id, fitted[largest])
         if size_of(fitted) > MAX_ITEM:
             raise InvalidRequest(
                 f"an item of {size_of(fitted) // 1024} KB is more than DynamoDB takes (400 KB): "
@@ -50,10 +57,11 @@ class Texts:
             )
         return fitted
 
-    def _moved(self, value: Value) -> Value:
+    def _moved(self, execution_id: str, value: Value) -> Value:
         kind, held = next(iter(value.items()))
         data = held.encode() if kind == "S" else held
-        where = self._blobs.put(data)
+        self._note(execution_id)
+        where = self._blobs.put(execution_id, data)
         self.remember(where, data)
         return {"M": {"s3" if kind == "S" else "s3b": text(where)}}
 
@@ -98,6 +106,11 @@ class Texts:
             while self._cached > CACHED:
                 _, dropped = self._cache.popitem(last=False)
                 self._cached -= len(dropped)
+
+
+def has_moved(item: Item) -> bool:
+    """True for an item that has values in the bucket."""
+    return any(True for _ in _moved_in(item))
 
 
 def _length(value: Value) -> int:

@@ -21,9 +21,15 @@ from stepfast.model import Cursor, Event, Execution, Record
 Action = dict[str, Any]
 
 
-def follows(revision: int) -> Condition:
-    """The write of this revision comes right after what is stored."""
-    return ABSENT if revision == 1 else Condition("rev = :if_rev", {":if_rev": number(revision - 1)})
+def follows(revision: int, generation: int) -> Condition:
+    """The write of this revision comes right after what is stored, which is of no later generation.
+
+    Of an execution that was deleted and one that was started under its id, records have the same revisions.
+    """
+    if revision == 1:
+        return ABSENT
+    values = {":if_rev": number(revision - 1), ":if_gen": number(generation)}
+    return Condition("rev = :if_rev AND gen <= :if_gen", values)
 
 
 def stands(status: str, generation: int) -> Condition:
@@ -52,16 +58,17 @@ class Transactions:
         self._table, self._texts = table, texts
 
     async def cancel(
-        self, execution_id: str, change: Action, records: Sequence[Record], order: int, now: float
+        self, execution: Execution, change: Action, records: Sequence[Record], order: int, now: float
     ) -> bool:
         """Turns the meta together with the records, while the cursor is at this revision; with more than fit, the
         others follow.
 
         Of those that follow, the ones whose record has gone on meanwhile are left as they are.
         """
+        execution_id, generation = execution.execution_id, execution.generation
         units = [_Unit((self._put_record(execution_id, one, now),)) for one in records]
         first, *rest = _chunks(units, room=2)
-        check = self._table.check_action(items.key(execution_id, items.CURSOR), follows(order + 1))
+        check = self._table.check_action(items.key(execution_id, items.CURSOR), follows(order + 1, generation))
         if await self._table.transact([change, check, *first]) is not None:
             return False
         for chunk in rest:
@@ -114,12 +121,12 @@ class Transactions:
         events: dict[str | None, list[Action]] = {one.id: [] for one in records} | {None: []}
         for place, event in enumerate(history, start=position):
             item = items.event_item(id, event, items.history_sort(generation, place), now)
-            action = self._table.put_action(self._texts.fit(item), ABSENT)
+            action = self._table.put_action(self._texts.fit(id, item), ABSENT)
             events[event.command if event.command in events else None].append(action)
         turn = [change]
         if cursor is not None:
-            item = self._texts.fit(items.cursor_item(id, cursor, now))
-            turn.append(self._table.put_action(item, follows(cursor.revision)))
+            item = self._texts.fit(id, items.cursor_item(id, cursor, now))
+            turn.append(self._table.put_action(item, follows(cursor.revision, cursor.generation)))
         units = [_Unit((*events[one.id], self._put_record(id, one, now))) for one in records]
         units += [_Unit((one,)) for one in events[None]]
         *before, last = _chunks(list(_parted(units)), room=len(turn))
@@ -127,8 +134,8 @@ class Transactions:
         return [*([check, *chunk] for chunk in before), [*turn, *last]]
 
     def _put_record(self, execution_id: str, record: Record, now: float) -> Action:
-        item = self._texts.fit(items.record_item(execution_id, record, now))
-        return self._table.put_action(item, follows(record.revision))
+        item = self._texts.fit(execution_id, items.record_item(execution_id, record, now))
+        return self._table.put_action(item, follows(record.revision, record.generation))
 
     def _next_position(self, execution: Execution) -> int:
         """The number after the last event that is kept of this generation."""

@@ -1,7 +1,8 @@
-"""Values that are too large for the table: in a bucket, named by their content.
+"""Values that are too large for the table: in a bucket, named by their execution and their content.
 
-A blob never changes, so it may be put any number of times and kept in memory; equal values share one. A bucket's
-lifecycle rule must not delete what is younger than the retention and the longest execution together.
+A blob never changes, so it may be put any number of times and kept in memory. Executions share none, so that one can
+be deleted with all of its values; version 0.1 named values by their content alone, and those are never deleted. A
+bucket's lifecycle rule must not delete what is younger than the retention and the longest execution together.
 """
 
 from __future__ import annotations
@@ -13,20 +14,29 @@ from botocore.exceptions import ClientError
 
 from stepfast.backends.aws_clients import Client
 from stepfast.backends.aws_errors import Misconfigured, code_of, translated
+from stepfast.errors import Unavailable
+
+PREFIX = "x"
+"""What the keys of all executions' values begin with."""
+OLD_PREFIX = "sha256"
+"""What the keys of values begin with that version 0.1 put."""
 
 
 class Blobs(Protocol):
     """Bytes by their content; every method may raise Unavailable."""
 
-    def put(self, data: bytes) -> str:
-        """Stores the bytes durably and returns their key."""
+    def put(self, execution_id: str, data: bytes) -> str:
+        """Stores bytes of an execution durably and returns their key."""
 
     def get(self, key: str) -> bytes:
         """The bytes of a key that `put` gave, and no others."""
 
+    def delete(self, execution_id: str) -> None:
+        """Deletes all that was put for an execution."""
+
 
 class S3Blobs:
-    """Blobs as objects `sha256/<hex digest>`.
+    """Blobs as objects `x/<execution id>/<SHA-256 in hex>`, and those of version 0.1 as `sha256/<SHA-256 in hex>`.
 
     client: an S3 client, or a function that makes one when the first blob is put or read.
     """
@@ -35,8 +45,8 @@ class S3Blobs:
         self._client, self._bucket = Client(client), bucket
         self._what = f"the bucket {bucket!r}"
 
-    def put(self, data: bytes) -> str:
-        key = f"sha256/{hashlib.sha256(data).hexdigest()}"
+    def put(self, execution_id: str, data: bytes) -> str:
+        key = f"{PREFIX}/{execution_id}/{hashlib.sha256(data).hexdigest()}"
         with self._told():
             self._client().put_object(Bucket=self._bucket, Key=key, Body=data)
         return key
@@ -54,12 +64,25 @@ class S3Blobs:
                         f"does not give the value {key}: the role may not read it, or it is gone"
                     ) from error
                 raise
-        if f"sha256/{hashlib.sha256(data).hexdigest()}" != key:
+        if hashlib.sha256(data).hexdigest() != key.rpartition("/")[2]:
             raise self._lost(f"holds another value than was put under {key}")
         return data
 
+    def delete(self, execution_id: str) -> None:
+        pages = {"Bucket": self._bucket, "Prefix": f"{PREFIX}/{execution_id}/"}
+        with self._told():
+            while found := self._client().list_objects_v2(**pages).get("Contents"):  # at most 1,000
+                keys = [{"Key": one["Key"]} for one in found]
+                answer = self._client().delete_objects(Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True})
+                if errors := answer.get("Errors"):
+                    raise Unavailable(f"{self._what} did not delete a value: {errors[0].get('Code')}")
+
     def _told(self) -> Any:
-        return translated(self._what, "look at STEPFAST_BUCKET and the role's s3:GetObject and s3:PutObject")
+        return translated(
+            self._what,
+            "look at STEPFAST_BUCKET and the role's s3:GetObject and s3:PutObject, and where values are deleted "
+            "s3:ListBucket and s3:DeleteObject",
+        )
 
     def _lost(self, how: str) -> Misconfigured:
         return Misconfigured(

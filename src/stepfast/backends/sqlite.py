@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from stepfast.backends import sqlite_deleting as deleting
 from stepfast.backends import sqlite_figures as figures
 from stepfast.backends import sqlite_listing
 from stepfast.backends import sqlite_rows as rows
 from stepfast.backends.sqlite_changes import Changes
 from stepfast.backends.sqlite_file import SqliteFile, Transaction
+from stepfast.errors import ExecutionDeleted, ExecutionNotFound
 from stepfast.figures import NOTHING, Tallies
-from stepfast.model import Cursor, Event, Execution, Message, Record, Signal, Snapshot
+from stepfast.model import ENDED, Cursor, Event, Execution, Message, Record, Signal, Snapshot
 from stepfast.ports import Clock, Delivery, Fault, Page, Query
 
 
@@ -123,17 +125,21 @@ class SqliteBackend:
     # -- Store: writing ------------------------------------------------------------------------------------
 
     async def create(self, execution: Execution) -> Execution:
-        def run(tx: Transaction) -> Execution:
-            inserted = tx.execute(rows.INSERT_EXECUTION, rows.execution_values(execution)).rowcount
-            if not inserted:
-                row = tx.execute(f"{rows.SELECT_EXECUTION} WHERE execution_id = ?", (execution.execution_id,))
-                return rows.execution(row.fetchone())
+        new, id = rows.execution_write(execution), execution.execution_id
+
+        def run(tx: Transaction) -> Execution | int:
+            if not tx.put(new):
+                row = tx.execute(f"{rows.SELECT_EXECUTION} WHERE execution_id = ?", (id,)).fetchone()
+                return deleting.generation_of(tx, id) if row is None else rows.execution(row)
             for key, value in execution.labels.items():
-                tx.execute("INSERT INTO labels VALUES (?, ?, ?)", (key, value, execution.execution_id))
-            self._wake(tx, execution.execution_id)
+                tx.execute("INSERT INTO labels VALUES (?, ?, ?)", (key, value, id))
+            self._wake(tx, id)
             return execution
 
-        return await self._file.write(run)
+        held = await self._file.write(run)
+        if isinstance(held, int):
+            raise ExecutionDeleted(id, held)
+        return held
 
     async def put_record(
         self,
@@ -144,10 +150,10 @@ class SqliteBackend:
         end: Execution | None = None,
         tallies: Tallies = NOTHING,
     ) -> bool:
-        sql, values = rows.record_write(execution_id, record)
+        write = rows.record_write(execution_id, record)
 
         def run(tx: Transaction) -> bool:
-            if tx.execute(sql, values).rowcount != 1:
+            if not tx.put(write):
                 return False
             tx.after.append(lambda: self._changes.note(execution_id, record))
             if wake:
@@ -222,22 +228,53 @@ class SqliteBackend:
         return await self._file.write(run)
 
     async def add_signal(self, execution_id: str, signal: Signal) -> Signal:
-        def run(tx: Transaction) -> Signal:
-            values = (execution_id, signal.signal_id, signal.name, signal.payload, signal.received_at)
-            if tx.execute("INSERT INTO signals VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", values).rowcount:
+        write = rows.signal_write(execution_id, signal)
+
+        def run(tx: Transaction) -> Signal | None:
+            if tx.put(write):
                 self._wake(tx, execution_id)
                 return signal
             held = tx.execute(
                 f"{rows.SELECT_SIGNAL} WHERE execution_id = ? AND signal_id = ?",
                 (execution_id, signal.signal_id),
-            )
-            return Signal(*held.fetchone())
+            ).fetchone()
+            return None if held is None else Signal(*held)
+
+        held = await self._file.write(run)
+        if held is None:
+            raise ExecutionNotFound(f"no execution has the id {execution_id!r}")
+        return held
+
+    async def erase(self, execution: Execution) -> bool:
+        id, now = execution.execution_id, self._clock.now()
+
+        def run(tx: Transaction) -> bool:
+            held = tx.execute("SELECT status, generation FROM executions WHERE execution_id = ?", (id,)).fetchone()
+            if execution.status not in ENDED or held != (execution.status, execution.generation):
+                return False
+            deleting.delete(tx, id, execution.generation, now)
+            tx.after.append(partial(self._changes.forget, id))
+            return True
+
+        return await self._file.write(run)
+
+    async def expire(self, before: float) -> int:
+        """Deletes some of the executions that ended for good before a time; 0 once there are none.
+
+        FAILED ones are kept. Takes little time, so that the writes of others wait for it no longer than for a commit.
+        """
+        now = self._clock.now()
+
+        def run(tx: Transaction) -> int:
+            gone = deleting.expire(tx, before, now)
+            tx.after += [partial(self._changes.forget, id) for id in gone]
+            return len(gone)
 
         return await self._file.write(run)
 
     def _put_records(self, tx: Transaction, execution_id: str, records: Sequence[Record]) -> None:
         for record in records:
-            tx.execute(*rows.record_write(execution_id, record))
+            tx.put(rows.record_write(execution_id, record))
             tx.after.append(partial(self._changes.note, execution_id, record))
 
     def _wake(self, tx: Transaction, execution_id: str) -> None:
@@ -308,8 +345,7 @@ def _put_cursor(tx: Transaction, cursor: Cursor, values: dict[str, Any]) -> bool
 
 
 def _put_status(tx: Transaction, execution: Execution, status: str, generation: int) -> bool:
-    values = rows.execution_values(execution) | {"if_status": status, "if_generation": generation}
-    return tx.execute(rows.UPDATE_EXECUTION, values).rowcount == 1
+    return tx.put(rows.status_write(execution, status, generation))
 
 
 def _fresh(tx: Transaction, execution_id: str, records: Sequence[Record]) -> bool:

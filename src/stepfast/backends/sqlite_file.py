@@ -21,78 +21,20 @@ from typing import Any, Generic, Literal, TypeVar
 
 import filelock
 
+from stepfast.backends import private_files
+from stepfast.backends.sqlite_rows import INSERT_LARGE, Write
+from stepfast.backends.sqlite_schema import FORGET, VERSION, bring_up_to_date
 from stepfast.errors import StartupError, Unavailable
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 Durability = Literal["full", "process"]
 
-VERSION = 3
 BUSY_TIMEOUT = 5.0
 LOG_BYTES = 4_200_000
 """How long SQLite's log gets before it is checkpointed: 1,000 pages of 4 KB with their headers."""
 TURN = 0.005
 """Seconds for which a loop may commit write after write without a turn of its own."""
-
-SCHEMA = """
-CREATE TABLE executions (
-    execution_id TEXT PRIMARY KEY, workflow TEXT NOT NULL, status TEXT NOT NULL, generation INTEGER NOT NULL,
-    input TEXT NOT NULL, result TEXT, error TEXT, causes TEXT, labels TEXT, created_at REAL NOT NULL, ended_at REAL,
-    resumed_at REAL
-) WITHOUT ROWID;
-CREATE INDEX by_time ON executions (created_at, execution_id);
-CREATE INDEX by_status ON executions (status, created_at, execution_id);
-CREATE INDEX by_workflow ON executions (workflow, created_at, execution_id);
-CREATE TABLE labels (
-    key TEXT NOT NULL, value TEXT NOT NULL, execution_id TEXT NOT NULL, PRIMARY KEY (key, value, execution_id)
-) WITHOUT ROWID;
-CREATE TABLE commands (
-    execution_id TEXT NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, status TEXT NOT NULL,
-    generation INTEGER NOT NULL, revision INTEGER NOT NULL, attempt INTEGER NOT NULL, interrupted INTEGER NOT NULL,
-    token TEXT, lease REAL, due REAL, input TEXT, output TEXT, error TEXT, first_at REAL, started_at REAL,
-    ended_at REAL, chained TEXT, signal TEXT, attempts TEXT, PRIMARY KEY (execution_id, id)
-) WITHOUT ROWID;
-CREATE TABLE cursors (
-    execution_id TEXT PRIMARY KEY, applied TEXT NOT NULL, dispatched TEXT NOT NULL, generation INTEGER NOT NULL,
-    revision INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE signals (
-    execution_id TEXT NOT NULL, signal_id TEXT NOT NULL, name TEXT NOT NULL, payload TEXT NOT NULL,
-    received_at REAL NOT NULL, PRIMARY KEY (execution_id, signal_id)
-) WITHOUT ROWID;
-CREATE TABLE history (
-    seq INTEGER PRIMARY KEY, execution_id TEXT NOT NULL, at REAL NOT NULL, type TEXT NOT NULL, command TEXT,
-    details TEXT NOT NULL
-);
-CREATE INDEX history_of ON history (execution_id, seq);
-CREATE TABLE messages (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, execution_id TEXT NOT NULL, command_id TEXT NOT NULL,
-    generation INTEGER NOT NULL, pool TEXT NOT NULL, due REAL NOT NULL, sent_at REAL NOT NULL,
-    dead INTEGER NOT NULL DEFAULT 0
-);
-CREATE INDEX messages_of ON messages (execution_id, dead);
-CREATE TABLE wakes (seq INTEGER PRIMARY KEY AUTOINCREMENT, execution_id TEXT NOT NULL);
-CREATE INDEX wakes_of ON wakes (execution_id);
-"""
-
-FIGURES = """
-CREATE TABLE figures (
-    workflow TEXT NOT NULL, hour INTEGER NOT NULL, name TEXT NOT NULL, count INTEGER NOT NULL,
-    failures INTEGER NOT NULL, given_up INTEGER NOT NULL, succeeded INTEGER NOT NULL, seconds REAL NOT NULL,
-    PRIMARY KEY (workflow, hour, name)
-) WITHOUT ROWID;
-"""
-SCHEMA += FIGURES
-
-MIGRATIONS = {
-    1: """
-DROP INDEX changed_since;
-ALTER TABLE commands DROP COLUMN changed;
-ALTER TABLE executions ADD COLUMN resumed_at REAL;
-""",
-    2: FIGURES,
-}
-"""What takes a file from the version named to the next one."""
 
 
 @dataclass(slots=True)
@@ -104,6 +46,13 @@ class Transaction:
 
     def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
         return self.connection.execute(sql, parameters)
+
+    def put(self, write: Write) -> bool:
+        """Writes a row and the large values that it names; False when its condition does not hold."""
+        written = self.connection.execute(write.sql, write.values).rowcount == 1
+        if written and write.large:
+            self.connection.executemany(INSERT_LARGE, write.large)
+        return written
 
 
 @dataclass(slots=True, eq=False)
@@ -144,7 +93,7 @@ class SqliteFile:
     def __init__(self, path: Path, durability: Durability = "full") -> None:
         self.path = path
         self._synchronous = {"full": "FULL", "process": "OFF"}[durability]
-        self._lock = filelock.FileLock(f"{path}.lock", blocking=False)
+        self._lock = filelock.FileLock(f"{path}.lock", blocking=False, mode=private_files.FILE)
         self._turn = _Turn()
         self._writing = threading.Lock()
         self._connections: list[sqlite3.Connection] = []
@@ -154,7 +103,7 @@ class SqliteFile:
 
     def _open(self) -> None:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._make_private()
             self._lock.acquire()
         except filelock.Timeout:
             raise StartupError(
@@ -165,6 +114,7 @@ class SqliteFile:
         try:
             self._writer = self._connect()
             self._migrate(self._writer)
+            self._writer.executescript(f"BEGIN; {FORGET} COMMIT;")
             if self._synchronous == "FULL":
                 self._lengthen(self._writer)
         except sqlite3.Error as error:
@@ -173,6 +123,14 @@ class SqliteFile:
         except StartupError:
             self._give_back()
             raise
+
+    def _make_private(self) -> None:
+        """SQLite gives the files that it makes beside the database the mode of the database."""
+        private_files.make_folder(self.path.parent)
+        private_files.make_file(self.path)
+        private_files.make_file(Path(f"{self.path}.lock"))
+        for suffix in ("-wal", "-shm"):
+            private_files.tighten_file(Path(f"{self.path}{suffix}"))
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -199,9 +157,16 @@ class SqliteFile:
             tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
             if tables:
                 raise StartupError(f"{self.path} is an SQLite file of something else; name another with --db")
-            connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
-        for old in range(version or VERSION, VERSION):
-            connection.executescript(f"BEGIN; {MIGRATIONS[old]} PRAGMA user_version = {old + 1}; COMMIT;")
+        bring_up_to_date(connection, version, self._tell_step)
+
+    def _tell_step(self, old: int) -> None:
+        log.info(
+            "%s was written by an earlier stepfast: it is brought from schema %d to %d, which takes a while for a "
+            "large file",
+            self.path,
+            old,
+            old + 1,
+        )
 
     def _lengthen(self, connection: sqlite3.Connection) -> None:
         """Makes the log as long as it gets, once: a commit that overwrites waits half as long as one that appends.

@@ -21,12 +21,29 @@ def page(db: sqlite3.Connection, query: Query) -> Page:
     where, values = _conditions(query)
     # An index alone is looked through, and only what is found there is read.
     ids = f"SELECT execution_id FROM executions WHERE {' AND '.join(where)} {_NEWEST} LIMIT ?"
+    asked: tuple[Any, ...] = (*values, query.limit + 1)
+    if query.values:
+        shown, more = _fitting(db, f"{rows.SELECT_BYTES} WHERE execution_id IN ({ids}) {_NEWEST}", asked, query)
+    else:
+        shown, more = query.limit + 1, False
     select = rows.SELECT_EXECUTION if query.values else rows.SELECT_BRIEF
-    sql = f"{select} WHERE execution_id IN ({ids}) {_NEWEST}"
-    found = [rows.execution(row) for row in db.execute(sql, (*values, query.limit + 1))]
-    more = len(found) > query.limit
+    sql = f"{select} WHERE execution_id IN ({ids}) {_NEWEST} LIMIT ?"
+    found = [rows.execution(row) for row in db.execute(sql, (*asked, shown))]
+    more = more or len(found) > query.limit
     found = found[: query.limit]
     return Page(tuple(found), _cursor_after(found[-1]) if more else None)
+
+
+def _fitting(db: sqlite3.Connection, sql: str, values: tuple[Any, ...], query: Query) -> tuple[int, bool]:
+    """How many executions fit into a page, counted before any value is read, and whether there are more."""
+    sizes = [size for _, size in db.execute(sql, values)]
+    shown, room = 0, query.bytes
+    for size in sizes[: query.limit]:
+        room -= size
+        if shown and room < 0:
+            break
+        shown += 1
+    return shown, len(sizes) > shown
 
 
 def faults(db: sqlite3.Connection, workflow: str | None, limit: int) -> tuple[Sequence[Fault], bool]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 from urllib.parse import quote
 
-from stepfast.backends.sqlite_file import BUSY_TIMEOUT, VERSION, SqliteFile
+from stepfast.backends.sqlite_file import BUSY_TIMEOUT, SqliteFile
+from stepfast.backends.sqlite_schema import VERSION
 from stepfast.errors import StartupError
 
 
@@ -25,11 +26,8 @@ class ReadOnlyFile(SqliteFile):
             self.close()
             raise StartupError(f"cannot read {self.path} as a stepfast database: {error}") from error
         if version != VERSION:
-            other = (
-                "was written by a newer stepfast: upgrade stepfast" if version > VERSION else "is none of stepfast's"
-            )
             self.close()
-            raise StartupError(f"{self.path} {other}, or name another file with --db")
+            raise StartupError(f"{self.path} {_other(version)}, or name another file with --db")
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -41,3 +39,11 @@ class ReadOnlyFile(SqliteFile):
         )
         self._connections.append(connection)
         return connection
+
+
+def _other(version: int) -> str:
+    if version > VERSION:
+        return "was written by a newer stepfast: upgrade stepfast"
+    if version:
+        return "was written by an earlier stepfast: start `stepfast dev` on it, which brings it up to date"
+    return "is none of stepfast's"

@@ -1,7 +1,8 @@
-"""`stepfast resume`, `cancel` and `signal`."""
+"""`stepfast resume`, `cancel`, `delete` and `signal`."""
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from stepfast.cli import printing
 from stepfast.cli.inputs import read_json
 from stepfast.cli.session import AsJson, session
-from stepfast.errors import Refused
+from stepfast.errors import InvalidRequest, Refused
 
 Id = Annotated[str, typer.Argument(metavar="ID")]
 
@@ -44,6 +45,46 @@ def cancel(context: typer.Context, execution_id: Id, as_json: AsJson = False) ->
     if as_json:
         return printing.print_json(execution)
     return printing.say(f"cancelled {execution_id}")
+
+
+def delete(
+    context: typer.Context,
+    execution_ids: Annotated[list[str], typer.Argument(metavar="ID...")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete executions that have ended, with all that is of them; what cannot be deleted does not stop the others."""
+    ids = list(dict.fromkeys(execution_ids))
+    if not yes:
+        _confirm(ids)
+    deleted, refused = [], False
+    with session(context).client() as client:
+        for execution_id in ids:
+            try:
+                client.delete(execution_id)
+            except Refused as error:
+                refused = True
+                printing.complain(str(error))
+                continue
+            deleted.append(execution_id)
+            if not as_json:
+                printing.say(f"deleted {execution_id}")
+    if as_json:
+        printing.print_json({"deleted": deleted})
+    if refused:
+        raise typer.Exit(2)
+
+
+def _confirm(ids: list[str]) -> None:
+    """Asks on a terminal; elsewhere nobody could answer. Raises InvalidRequest, or ends the command."""
+    if not _on_terminal():
+        raise InvalidRequest("what is deleted cannot be brought back: confirm it with --yes")
+    what = f"execution {ids[0]}" if len(ids) == 1 else f"these {len(ids)} executions"
+    typer.confirm(f"Delete {what} with all values and history, for good?", abort=True, err=True)
+
+
+def _on_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def signal(

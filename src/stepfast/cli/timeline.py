@@ -75,7 +75,7 @@ def _head(execution: Object) -> RenderableType:
     table.add_row("status", status_text(execution["status"]))
     if execution["status"] == "RUNNING" and execution.get("deployed") is False:
         table.add_row("waits", styled("its workflow is not deployed", "yellow"))
-    resumed = f", resumed {execution['generation']} time(s)" if execution["generation"] else ""
+    resumed = f", resumed {execution['resumes']} time(s)" if execution["resumes"] else ""
     started = f"{clock(execution['created_at'])} UTC, {took(execution, 'created_at')}{resumed}"
     table.add_row("started", started)
     if execution["labels"]:

@@ -17,8 +17,10 @@ import httpx
 
 from stepfast.client.problems import Unreachable, error_of
 from stepfast.client.values import encoded
-from stepfast.errors import InvalidRequest, Refused, StepfastError, WrongStatus
+from stepfast.errors import ExecutionNotFound, InvalidRequest, Refused, StepfastError, WrongStatus
 
+GONE = "GONE"
+"""Stands among the statuses that a call leads to for no execution at all."""
 AGAIN = frozenset({429, 502, 503, 504})
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 Object = dict[str, Any]
@@ -120,6 +122,8 @@ def _answer(response: httpx.Response, settled: tuple[str, ...]) -> Answer:
         return Answer(response.status_code, body)
     error = error_of(response)
     if isinstance(error, WrongStatus) and error.status in settled:
+        return Answer(response.status_code, {})
+    if isinstance(error, ExecutionNotFound) and GONE in settled:
         return Answer(response.status_code, {})
     raise error
 

@@ -83,6 +83,13 @@ class Client:
         """A handle on an execution, which is not looked up before it is used."""
         return Execution(self._calls, segment(execution_id, "an execution id"))
 
+    def delete(self, execution_id: str) -> None:
+        """Deletes an execution that has ended: what `execution(execution_id).delete()` does.
+
+        WrongStatus when it is RUNNING (cancel it first); ExecutionNotFound, also when it was deleted before.
+        """
+        self.execution(execution_id).delete()
+
     def list(
         self,
         workflow: str | None = None,
@@ -97,7 +104,8 @@ class Client:
         """A page of executions, newest first: `executions`, and `next`, the next page's cursor or None.
 
         since is inclusive, until is not; datetimes, ISO 8601, or seconds since 1970. limit: 1 to 1000.
-        prefix: what their ids begin with; the execution whose id is all of it comes first.
+        prefix: what their ids begin with; the execution whose id is all of it comes first. A page ends early where
+        its inputs and results would be more than about 4 MB: go on while `next` is not None.
         """
         return self._calls.get(
             "/v1/executions",

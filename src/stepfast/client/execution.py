@@ -7,7 +7,7 @@ import time
 import uuid
 from typing import Any
 
-from stepfast.client.calls import Calls, Object
+from stepfast.client.calls import GONE, Calls, Object
 from stepfast.client.problems import ExecutionCancelled, ExecutionFailed
 from stepfast.client.values import plain, segment
 
@@ -67,6 +67,13 @@ class Execution:
     def cancel(self) -> Object:
         """Ends a RUNNING execution; WrongStatus when it is not RUNNING."""
         return self._calls.send("POST", f"{self._path}/cancel", settled=("CANCELLED",)).body or self._read()
+
+    def delete(self) -> None:
+        """Deletes an execution that has ended, with its values, steps, signals and history, for good.
+
+        WrongStatus when it is RUNNING (cancel it first); ExecutionNotFound, also when it was deleted before.
+        """
+        self._calls.send("DELETE", self._path, settled=(GONE,))
 
     def signal(self, name: str, payload: Any = None, signal_id: str | None = None) -> Object:
         """Sends a signal, once, however often it has to try; returns it.

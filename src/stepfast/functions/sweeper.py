@@ -15,6 +15,7 @@ from stepfast.functions.clients import Clients
 from stepfast.functions.entry import Entry
 from stepfast.functions.host import Handler, Host
 from stepfast.functions.settings import Settings
+from stepfast.functions.tidying import tidy
 from stepfast.functions.visits import VisitingEngine
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ async def _sweep(engine: VisitingEngine, table: Table) -> dict[str, Any]:
         rounds += 1
         item = {**KEY, "after": text(after), "began": number(began), "every": number(every)}
         await table.put(item)
+    await tidy(engine, table, TIME_FOR_ONE)
     stuck = engine.visits.take_stuck()
     engine.meter.count(metering.STUCK, stuck)
     log.info("swept %d round(s), %s; %d execution(s) are stuck", rounds, "more to come" if after else "a lap", stuck)

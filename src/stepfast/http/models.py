@@ -12,6 +12,8 @@ ID = r"^[A-Za-z0-9._-]{1,128}$"
 NAME = r"^[A-Za-z0-9._-]{1,64}$"
 LABEL_KEY = r"^[^\x00-\x1f\x7f:=]{1,128}$"
 LABEL_VALUE = r"^[^\x00-\x1f\x7f]{0,128}$"
+LABELS = 20
+"""Labels that an execution has at most."""
 IN_WORDS = {
     ID: "must be 1 to 128 of A-Z a-z 0-9 . _ -",
     NAME: "must be 1 to 64 of A-Z a-z 0-9 . _ -",
@@ -45,7 +47,7 @@ class StartRequest(Asked):
     execution_id: ExecutionId | None = Field(
         None, description="names the execution and makes the call repeatable; made up when left out"
     )
-    labels: dict[LabelKey, LabelValue] = Field({}, max_length=20)
+    labels: dict[LabelKey, LabelValue] = Field({}, max_length=LABELS)
 
 
 class SignalRequest(Asked):
@@ -86,10 +88,17 @@ class ExecutionView(Shown):
     labels: dict[str, str]
     created_at: Time
     ended_at: Time | None
-    generation: int = Field(description="how often it was resumed")
+    generation: int = Field(
+        description="grows with each resume; begins at 0, or above that of a deleted execution of the same id"
+    )
+    resumes: int = Field(description="how often it was resumed")
     omitted: dict[str, int | None] = Field(
         {}, description="values left out as `largest` asked, with their bytes of JSON; null where they were not read"
     )
+
+
+class DeletedView(Shown):
+    execution_id: str
 
 
 class FaultView(Shown):
@@ -184,6 +193,7 @@ class DeadLetterView(Shown):
     created_at: Time
     ended_at: Time | None
     generation: int
+    resumes: int = Field(description="how often it was resumed before")
 
 
 class DeadLetterList(Shown):

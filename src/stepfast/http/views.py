@@ -82,6 +82,7 @@ def _standing(execution: Execution) -> dict[str, Any]:
         "created_at": time(execution.created_at),
         "ended_at": time_or_none(execution.ended_at),
         "generation": execution.generation,
+        "resumes": execution.resumes,
     }
 
 
@@ -127,6 +128,7 @@ def dead_letter(one: Execution) -> DeadLetterView:
         created_at=time(one.created_at),
         ended_at=time_or_none(one.ended_at),
         generation=one.generation,
+        resumes=one.resumes,
     )
 
 

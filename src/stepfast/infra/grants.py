@@ -14,7 +14,8 @@ The functions' code decides what they need:
 | sweeper    | executions, listing, its | sends to pools, timer, park                         | makes  |
 |            | position, figures        |                                                     |        |
 
-Who works on executions also reads and writes the bucket of their large values.
+Who works on executions also reads and writes the bucket of their large values; api, advancer and sweeper delete
+executions, and so their values.
 """
 
 from __future__ import annotations
@@ -26,10 +27,9 @@ from typing import get_args
 from aws_cdk import aws_iam as iam
 
 from stepfast.backends.dynamodb_figures import PARTITION
+from stepfast.backends.dynamodb_items import DELETED
+from stepfast.backends.s3 import OLD_PREFIX, PREFIX
 from stepfast.model import ExecutionStatus
-
-VALUES = "sha256"
-"""The prefix of all objects: they are named by their content."""
 
 _READ = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
 # A transaction needs the permissions of the writes that it is made of. Whoever loads an execution may find
@@ -59,10 +59,16 @@ def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatem
     """The statements of a function, beyond its own log group."""
     sends = [*resources.pools.values(), resources.timer_queue, resources.park_queue]
     return {
-        "api": lambda: [*_state(resources), _listing(resources), _figures(resources, "dynamodb:Query")],
+        "api": lambda: [
+            *_state(resources),
+            *_deleting(resources),
+            _listing(resources),
+            _figures(resources, "dynamodb:Query"),
+        ],
         "authorizer": lambda: [_allow("Keys", ["dynamodb:GetItem"], [resources.table], _only_keys("k#*"))],
         "advancer": lambda: [
             *_state(resources),
+            *_deleting(resources),
             _figures(resources),
             _allow("ReadStream", _STREAM, [resources.stream]),
             _allow("Send", ["sqs:SendMessage"], [*sends, resources.undelivered]),
@@ -85,8 +91,9 @@ def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatem
         "resume": lambda: [*_state(resources), _allow("Consume", _CONSUME, [resources.park_queue])],
         "sweeper": lambda: [
             *_state(resources, "sweeper"),
+            *_deleting(resources),
             _figures(resources),
-            _listing(resources),
+            _listing(resources, DELETED),
             _allow("Send", ["sqs:SendMessage"], sends),
             *_scheduling(resources),
         ],
@@ -117,12 +124,23 @@ def _state(resources: Resources, *more: str) -> list[iam.PolicyStatement]:
     """Items of executions, and `more` partitions; never API keys: code of steps must not make itself any."""
     return [
         _allow("State", [*_READ, *_WRITE], [resources.table], _only_keys("x#*", *more)),
-        _allow("Values", ["s3:GetObject", "s3:PutObject"], [f"{resources.bucket}/{VALUES}/*"]),
+        _allow("Values", ["s3:GetObject", "s3:PutObject"], [f"{resources.bucket}/{PREFIX}/*"]),
+        _allow("OldValues", ["s3:GetObject"], [f"{resources.bucket}/{OLD_PREFIX}/*"]),
     ]
 
 
-def _listing(resources: Resources) -> iam.PolicyStatement:
-    partitions = _only_keys(*(f"{status}#*" for status in get_args(ExecutionStatus)))
+def _deleting(resources: Resources) -> list[iam.PolicyStatement]:
+    """To delete the values of one execution after the other; those of version 0.1 are shared, and stay."""
+    of_executions = {"StringLike": {"s3:prefix": f"{PREFIX}/*"}}
+    return [
+        _allow("DeleteValues", ["s3:DeleteObject"], [f"{resources.bucket}/{PREFIX}/*"]),
+        _allow("FindValues", ["s3:ListBucket"], [resources.bucket], of_executions),
+    ]
+
+
+def _listing(resources: Resources, *more: str) -> iam.PolicyStatement:
+    """The index by status; `more` statuses than executions have."""
+    partitions = _only_keys(*(f"{status}#*" for status in (*get_args(ExecutionStatus), *more)))
     return _allow("Listing", ["dynamodb:Query"], [resources.index], partitions)
 
 

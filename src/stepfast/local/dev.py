@@ -13,8 +13,11 @@ from stepfast.http import serving
 from stepfast.http.api import build
 from stepfast.http.auth import Authenticator
 from stepfast.http.page import HOW_TO_BUILD, Page
+from stepfast.local.retention import DAY, retention_of
 from stepfast.local.runtime import Runtime
 from stepfast.registry import discover
+
+log = logging.getLogger(__name__)
 
 
 def serve(
@@ -42,7 +45,12 @@ def serve(
     with listener:
         registry = discover(workflows)
         names = ", ".join(sorted(registry.workflows)) or f"no workflows yet in {workflows}"
-        with Runtime(registry, db, durability=durability, workers=workers, log_values=log_values) as runtime:
+        retention = retention_of(Path("pyproject.toml"))
+        if retention is not None:
+            log.info("executions that are SUCCEEDED or CANCELLED are deleted after %g days", retention / DAY)
+        with Runtime(
+            registry, db, durability=durability, workers=workers, log_values=log_values, retention=retention
+        ) as runtime:
             page = Page()
             handler = build(runtime.operations, registry, runtime.call, keys, page)
             serving.serve(handler, listener, host, lambda url: say_ready(url, names, page))

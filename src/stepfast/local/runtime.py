@@ -16,6 +16,7 @@ from stepfast.backends.sqlite_file import Durability, SqliteFile
 from stepfast.errors import Unavailable
 from stepfast.live import LiveReplays
 from stepfast.local.inbox import Advance, Inbox
+from stepfast.local.retention import keep_expiring
 from stepfast.local.telling import TellingBackend
 from stepfast.local.threads import CallerLoops, LoopThread, WorkerThread
 from stepfast.operations import Operations
@@ -52,6 +53,7 @@ class Runtime:
     """Owns one file and runs its executions until closed; use it as a context manager.
 
     What an earlier process left undone goes on at once. Raises StartupError when the file cannot be had.
+    retention: seconds after which executions that are SUCCEEDED or CANCELLED are deleted, None for never.
     """
 
     def __init__(
@@ -64,7 +66,9 @@ class Runtime:
         clock: Clock | None = None,
         blocked: float = BLOCKED,
         log_values: bool = False,
+        retention: float | None = None,
     ) -> None:
+        self._retention = retention
         self._blocked = blocked
         self.registry = registry
         self._clock = clock or SystemClock()
@@ -172,7 +176,11 @@ class Runtime:
     # -- the net under everything --------------------------------------------------------------------------
 
     async def _look_after(self) -> None:
-        await asyncio.gather(self._sweep(), self._replace_blocked())
+        await asyncio.gather(
+            self._sweep(),
+            self._replace_blocked(),
+            keep_expiring(self._backend, self._clock, self._retention, self._stopping),
+        )
 
     async def _sweep(self) -> None:
         after = ""

@@ -12,7 +12,16 @@ from stepfast.errors import InvalidRequest
 from stepfast.http import views
 from stepfast.http.auth import needs
 from stepfast.http.engine import Engine, answers, reply
-from stepfast.http.models import ID, ExecutionList, StatusesRequest, StatusList
+from stepfast.http.models import (
+    ID,
+    IN_WORDS,
+    LABEL_KEY,
+    LABEL_VALUE,
+    LABELS,
+    ExecutionList,
+    StatusesRequest,
+    StatusList,
+)
 from stepfast.http.moments import Moment, moment
 from stepfast.http.resolver import Resolver
 from stepfast.http.values import Largest
@@ -24,7 +33,8 @@ def add(app: Resolver, engine: Engine) -> None:
     @app.get(
         "/v1/executions",
         summary="List executions, newest first",
-        description="Asked for a prefix, the execution whose id is all of it comes first, whenever it was started.",
+        description="Asked for a prefix, the execution whose id is all of it comes first, whenever it was started. A "
+        "page ends early where its inputs and results would be more than about 4 MB: go on while `next` is not null.",
         operation_id="listExecutions",
         tags=["executions"],
         responses=answers((200, "a page of executions", ExecutionList)),
@@ -34,7 +44,9 @@ def add(app: Resolver, engine: Engine) -> None:
         workflow: Annotated[str | None, Query(min_length=1, max_length=64)] = None,
         status: Annotated[ExecutionStatus | None, Query()] = None,
         prefix: Annotated[str | None, Query(pattern=ID, description="what the id begins with")] = None,
-        label: Annotated[list[str] | None, Query(description="key:value or key=value; all given must match")] = None,
+        label: Annotated[
+            list[str] | None, Query(description=f"key:value or key=value; all given must match; at most {LABELS}")
+        ] = None,
         since: Moment = None,
         until: Moment = None,
         largest: Largest = None,
@@ -71,10 +83,16 @@ def add(app: Resolver, engine: Engine) -> None:
 
 
 def _labels(given: list[str]) -> dict[str, str]:
+    if len(given) > LABELS:
+        message = f"an execution has at most {LABELS} labels: no more can be asked for"
+        raise InvalidRequest(message, (("label", message),))
     labels: dict[str, str] = {}
     for one in given:
         key, separator, value = re.match(r"([^:=]*)([:=]?)(.*)", one, re.DOTALL).groups()  # type: ignore[union-attr]
         if not key or not separator or labels.setdefault(key, value) != value:
             message = "a label is asked for as key:value or key=value, each key once"
             raise InvalidRequest(message, (("label", message),))
+        for text, pattern in ((key, LABEL_KEY), (value, LABEL_VALUE)):
+            if not re.fullmatch(pattern, text):
+                raise InvalidRequest(IN_WORDS[pattern], (("label", IN_WORDS[pattern]),))
     return labels

@@ -1,4 +1,4 @@
-"""Resuming, cancelling and signalling executions."""
+"""Resuming, cancelling, deleting and signalling executions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stepfast.errors import InvalidRequest
 from stepfast.http import problems, views
 from stepfast.http.auth import needs
 from stepfast.http.engine import Engine, answers, reply
-from stepfast.http.models import NAME, ExecutionView, SignalRequest, SignalView
+from stepfast.http.models import NAME, DeletedView, ExecutionView, SignalRequest, SignalView
 from stepfast.http.resolver import Resolver
 from stepfast.http.routes.executions import NO_SUCH, Id
 
@@ -40,6 +40,20 @@ def add(app: Resolver, engine: Engine) -> None:
     @needs("operate")
     def cancel(execution_id: Id) -> Response[str]:
         return reply(200, views.execution(engine.call(engine.operations.cancel(execution_id))))
+
+    @app.delete(
+        "/v1/executions/<execution_id>",
+        summary="Delete an execution that has ended",
+        description="With its values, steps, signals and history, for good; what the figures have counted stays. A "
+        "RUNNING one is to be cancelled first.",
+        operation_id="deleteExecution",
+        tags=["executions"],
+        responses=answers((200, "it is gone", DeletedView), problems_of=REFUSED),
+    )
+    @needs("operate")
+    def delete(execution_id: Id) -> Response[str]:
+        engine.call(engine.operations.delete(execution_id))
+        return reply(200, DeletedView(execution_id=execution_id))
 
     @app.post(
         "/v1/executions/<execution_id>/signals/<name>",

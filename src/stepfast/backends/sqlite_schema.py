@@ -1,0 +1,164 @@
+"""The tables of the SQLite file, and the steps that bring a file of an earlier version up to them.
+
+A large value stands in `large_values`, and its digest, a BLOB, in its place. All tables that hold values have a
+rowid: in a table WITHOUT ROWID the values lie in the tree of keys, and SQLite reads a whole row, however long, to
+compare its key (https://sqlite.org/withoutrowid.html, "When To Use WITHOUT ROWID"). Columns that may be long come
+last, since SQLite reads a row from its beginning.
+
+A new file is made as version 4 and then takes the same steps as an old one, so the two cannot differ. To change the
+tables, raise VERSION and add a step to STEPS; never change a step that was released.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Callable
+
+VERSION = 4
+LARGE = 8192
+"""Characters of a value from which on it stands in `large_values`."""
+
+_TABLES_4 = """
+CREATE TABLE {executions} (
+    execution_id TEXT PRIMARY KEY NOT NULL, workflow TEXT NOT NULL, status TEXT NOT NULL, generation INTEGER NOT NULL,
+    first_generation INTEGER NOT NULL, created_at REAL NOT NULL, ended_at REAL, resumed_at REAL, labels TEXT,
+    causes TEXT, error TEXT, input NOT NULL, result
+);
+CREATE TABLE {commands} (
+    execution_id TEXT NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, status TEXT NOT NULL,
+    generation INTEGER NOT NULL, revision INTEGER NOT NULL, attempt INTEGER NOT NULL, interrupted INTEGER NOT NULL,
+    token TEXT, lease REAL, due REAL, first_at REAL, started_at REAL, ended_at REAL, chained TEXT, signal TEXT,
+    input, output, error TEXT, attempts TEXT, PRIMARY KEY (execution_id, id)
+);
+CREATE TABLE {cursors} (
+    execution_id TEXT PRIMARY KEY NOT NULL, generation INTEGER NOT NULL, revision INTEGER NOT NULL,
+    applied TEXT NOT NULL, dispatched TEXT NOT NULL
+);
+CREATE TABLE {signals} (
+    execution_id TEXT NOT NULL, signal_id TEXT NOT NULL, name TEXT NOT NULL, received_at REAL NOT NULL,
+    payload NOT NULL, PRIMARY KEY (execution_id, signal_id)
+);
+CREATE TABLE large_values (
+    execution_id TEXT NOT NULL, digest BLOB NOT NULL, bytes INTEGER NOT NULL, value TEXT NOT NULL,
+    PRIMARY KEY (execution_id, digest)
+);
+CREATE TABLE deleted (execution_id TEXT PRIMARY KEY, generation INTEGER NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
+CREATE INDEX deleted_at ON deleted (at);
+"""
+_INDEXES_4 = """
+CREATE INDEX by_time ON executions (created_at, execution_id);
+CREATE INDEX by_status ON executions (status, created_at, execution_id);
+CREATE INDEX by_workflow ON executions (workflow, created_at, execution_id);
+CREATE INDEX by_end ON executions (ended_at) WHERE status IN ('SUCCEEDED', 'CANCELLED');
+"""
+_FIGURES = """
+CREATE TABLE figures (
+    workflow TEXT NOT NULL, hour INTEGER NOT NULL, name TEXT NOT NULL, count INTEGER NOT NULL,
+    failures INTEGER NOT NULL, given_up INTEGER NOT NULL, succeeded INTEGER NOT NULL, seconds REAL NOT NULL,
+    PRIMARY KEY (workflow, hour, name)
+) WITHOUT ROWID;
+"""
+_OTHERS = """
+CREATE TABLE labels (
+    key TEXT NOT NULL, value TEXT NOT NULL, execution_id TEXT NOT NULL, PRIMARY KEY (key, value, execution_id)
+) WITHOUT ROWID;
+CREATE TABLE history (
+    seq INTEGER PRIMARY KEY, execution_id TEXT NOT NULL, at REAL NOT NULL, type TEXT NOT NULL, command TEXT,
+    details TEXT NOT NULL
+);
+CREATE INDEX history_of ON history (execution_id, seq);
+CREATE TABLE messages (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, execution_id TEXT NOT NULL, command_id TEXT NOT NULL,
+    generation INTEGER NOT NULL, pool TEXT NOT NULL, due REAL NOT NULL, sent_at REAL NOT NULL,
+    dead INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX messages_of ON messages (execution_id, dead);
+CREATE TABLE wakes (seq INTEGER PRIMARY KEY AUTOINCREMENT, execution_id TEXT NOT NULL);
+CREATE INDEX wakes_of ON wakes (execution_id);
+"""
+
+
+def _tables_4(suffix: str) -> str:
+    return _TABLES_4.format(**{name: name + suffix for name in ("executions", "commands", "cursors", "signals")})
+
+
+_BASE = 4
+_NEW = _tables_4("") + _OTHERS + _FIGURES + _INDEXES_4
+
+_COPIED = {
+    "executions": (
+        "execution_id, workflow, status, generation, created_at, ended_at, resumed_at, labels, causes, error",
+        ("input", "result"),
+    ),
+    "commands": (
+        "execution_id, id, kind, name, status, generation, revision, attempt, interrupted, token, lease, due, "
+        "first_at, started_at, ended_at, chained, signal, error, attempts",
+        ("input", "output"),
+    ),
+    "cursors": ("execution_id, generation, revision, applied, dispatched", ()),
+    "signals": ("execution_id, signal_id, name, received_at", ("payload",)),
+}
+"""By table of version 3: the columns that are copied as they are, and those that hold values."""
+
+
+def _to_4() -> str:
+    """Copies each table into one with a rowid; the pages of the old tables are free afterwards, and used again."""
+    script = [_tables_4("_4")]
+    for table, (plain, values) in _COPIED.items():
+        for value in values:
+            script.append(
+                f"INSERT OR IGNORE INTO large_values SELECT execution_id, stepfast_digest({value}), "
+                f"length(CAST({value} AS BLOB)), {value} FROM {table} WHERE length({value}) > {LARGE};"
+            )
+        names = ", ".join((plain, *values, *(["first_generation"] if table == "executions" else [])))
+        placed = [f"iif(length({one}) > {LARGE}, stepfast_digest({one}), {one})" for one in values]
+        columns = ", ".join((plain, *placed, *(["0"] if table == "executions" else [])))
+        script.append(f"INSERT INTO {table}_4 ({names}) SELECT {columns} FROM {table};")
+        script.append(f"DROP TABLE {table}; ALTER TABLE {table}_4 RENAME TO {table};")
+    return "\n".join(script) + _INDEXES_4
+
+
+STEPS: dict[int, str] = {
+    1: """
+DROP INDEX changed_since;
+ALTER TABLE commands DROP COLUMN changed;
+ALTER TABLE executions ADD COLUMN resumed_at REAL;
+""",
+    2: _FIGURES,
+    3: _to_4(),
+}
+"""What takes a file from the version named to the next one, in one transaction each."""
+
+SCHEMA = _NEW + "".join(STEPS[old] for old in range(_BASE, VERSION))
+"""All of a new file."""
+
+
+FORGET = """
+DELETE FROM messages WHERE EXISTS (
+    SELECT 1 FROM deleted AS d WHERE d.execution_id = messages.execution_id AND messages.generation <= d.generation
+);
+DELETE FROM deleted;
+"""
+"""Drops the marks of deleted executions that an earlier owner of the file left: its workers and its memory are gone."""
+
+
+def digest_of(value: str) -> bytes:
+    """The name of a large value among those of its execution."""
+    return hashlib.sha256(value.encode()).digest()
+
+
+def bring_up_to_date(
+    connection: sqlite3.Connection, version: int, on_step: Callable[[int], None] = lambda old: None
+) -> None:
+    """Makes the tables of a new file (version 0), or takes an old one to VERSION.
+
+    Each step is one transaction: a crash leaves the file as it was before it. `on_step` is called before each.
+    """
+    if version == 0:
+        connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        return
+    connection.create_function("stepfast_digest", 1, digest_of, deterministic=True)
+    for old in range(version, VERSION):
+        on_step(old)
+        connection.executescript(f"BEGIN IMMEDIATE; {STEPS[old]} PRAGMA user_version = {old + 1}; COMMIT;")
