@@ -204,4 +204,9 @@ class Leave:
     """Another worker owns the step: let the message come back when its visibility ends (rule 5)."""
 
 
-Disposition = Delete | Later | Refuse | Leave
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Another thread of this process must take it: the one whose event loop runs `async` steps. Nothing was written."""
+
+
+Disposition = Delete | Later | Refuse | Leave | Elsewhere

@@ -26,7 +26,7 @@ from stepfast.figures import NOTHING, tallies_of
 from stepfast.finish import finish, is_parked_by
 from stepfast.live import Live, LiveReplays
 from stepfast.model import Chained, Execution, Message, Record, close_attempt
-from stepfast.ports import Clock, Delete, Delivery, Disposition, Later, Leave, Queue, Refuse, Store
+from stepfast.ports import Clock, Delete, Delivery, Disposition, Elsewhere, Later, Leave, Queue, Refuse, Store
 from stepfast.registry import Registry
 from stepfast.replay import Command, Replay
 from stepfast.retry import decide
@@ -201,6 +201,8 @@ class Worker:
         chained: Chained | None,
     ) -> Disposition:
         """Claims a step exactly as it was read, and runs it."""
+        if command.step is not None and not self._runner.takes(command.step):
+            return Elsewhere()
         now = self._clock.now()
         claim = claim_of(execution, command, record, chained, now)
         if claim.recorded:  # interrupted for the last time
@@ -288,7 +290,7 @@ class Worker:
         if replay.finished or len(replay.outstanding) != 1:
             return None
         command = next(iter(replay.outstanding.values()))
-        if command.step is None or command.step.pool != run.step.pool:
+        if command.step is None or command.step.pool != run.step.pool or not self._runner.takes(command.step):
             return None
         if self._time_left() < command.step.timeout + LEASE_MARGIN:
             return None

@@ -68,7 +68,7 @@ def test_workflow_code_that_blocks_costs_its_thread_and_not_the_others(embedded:
     app = embedded(circling, working, blocked=0.3)
     app.start("circling", None, "c0")
     app.start("circling", None, "c1")
-    until(lambda: len(app.runtime._workers) == 4)
+    until(lambda: len(app.runtime.pool.threads) == 4)
     assert app.run("working", None, "w").result == "1"
     release.set()
     assert app.ends(id="c0").result == app.ends(id="c1").result == '"done"'
