@@ -104,10 +104,6 @@ class Runner:
     def __init__(self, threads: Threads | None = None) -> None:
         self._threads = threads or Threads()
 
-    def takes(self, step: Step[..., Any]) -> bool:
-        """Whether it may run this step here and now; where not, nothing is claimed and the message goes elsewhere."""
-        return True
-
     async def run(
         self,
         step: Step[..., Any],

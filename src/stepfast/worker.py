@@ -70,6 +70,7 @@ class Worker:
 
     resume: what a redriven park message calls. time_left: seconds this invocation may still run;
     a step is only chained while its timeout and margin fit. lives: shared with the advancer of the process.
+    takes: whether a step may run on this thread; where not, nothing is claimed and the disposition is Elsewhere.
     """
 
     def __init__(
@@ -83,7 +84,9 @@ class Worker:
         draw: random.Random | None = None,
         time_left: Callable[[], float] = lambda: math.inf,
         lives: LiveReplays | None = None,
+        takes: Callable[[Step[..., object]], bool] = lambda step: True,
     ) -> None:
+        self._takes = takes
         self._store, self._queue, self._clock, self._registry = store, queue, clock, registry
         self._runner, self._resume, self._time_left = runner, resume, time_left
         self._draw = draw or random.Random()
@@ -201,7 +204,7 @@ class Worker:
         chained: Chained | None,
     ) -> Disposition:
         """Claims a step exactly as it was read, and runs it."""
-        if command.step is not None and not self._runner.takes(command.step):
+        if command.step is not None and not self._takes(command.step):
             return Elsewhere()
         now = self._clock.now()
         claim = claim_of(execution, command, record, chained, now)
@@ -290,7 +293,7 @@ class Worker:
         if replay.finished or len(replay.outstanding) != 1:
             return None
         command = next(iter(replay.outstanding.values()))
-        if command.step is None or command.step.pool != run.step.pool or not self._runner.takes(command.step):
+        if command.step is None or command.step.pool != run.step.pool or not self._takes(command.step):
             return None
         if self._time_left() < command.step.timeout + LEASE_MARGIN:
             return None

@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
-import filelock
-
-from stepfast.errors import StartupError, Unavailable
+from stepfast.backends.sqlite_errors import failure_of
+from stepfast.backends.sqlite_owner import Owner
+from stepfast.errors import StartupError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -144,7 +144,7 @@ class SqliteFile:
     def __init__(self, path: Path, durability: Durability = "full") -> None:
         self.path = path
         self._synchronous = {"full": "FULL", "process": "OFF"}[durability]
-        self._lock = filelock.FileLock(f"{path}.lock", blocking=False)
+        self._lock = Owner(path)
         self._turn = _Turn()
         self._writing = threading.Lock()
         self._connections: list[sqlite3.Connection] = []
@@ -156,10 +156,6 @@ class SqliteFile:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire()
-        except filelock.Timeout:
-            raise StartupError(
-                f"{self.path} is in use by another stepfast; stop that one first, or name another file with --db"
-            ) from None
         except OSError as error:
             raise StartupError(f"cannot use {self.path}: {error.strerror or error}") from error
         try:
@@ -222,7 +218,7 @@ class SqliteFile:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection of this thread inside one consistent view; Unavailable when SQLite fails."""
+        """A connection of this thread inside one consistent view; Unavailable or Misconfigured when SQLite fails."""
         try:
             connection = self._reader()
             connection.execute("BEGIN")
@@ -231,14 +227,14 @@ class SqliteFile:
             finally:
                 connection.execute("COMMIT")
         except sqlite3.Error as error:
-            raise Unavailable(f"the database cannot be read: {error}") from error
+            raise failure_of(error, "the database cannot be read", self.path) from error
 
     def row(self, sql: str, parameters: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """The first row that a query finds: one statement is a consistent view by itself."""
         try:
             rows = self._reader().execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
-            raise Unavailable(f"the database cannot be read: {error}") from error
+            raise failure_of(error, "the database cannot be read", self.path) from error
         return rows[0] if rows else None
 
     def _reader(self) -> sqlite3.Connection:
@@ -339,8 +335,10 @@ class SqliteFile:
                     self._commit([write])
                 return
             log.warning("a write failed: %s", error)
-            failure = error if not isinstance(error, sqlite3.Error) else Unavailable(f"the database failed: {error}")
-            failure.__cause__ = error if failure is not error else None
+            failure = error
+            if isinstance(error, sqlite3.Error):
+                failure = failure_of(error, "the database failed", self.path)
+                failure.__cause__ = error
             for write in batch:
                 write.error = failure
             self._posted.extendleft(write for write in reversed(batch) if write.posted and _everyone(error))

@@ -17,7 +17,7 @@ import httpx
 
 from stepfast.client.problems import Unreachable, error_of
 from stepfast.client.values import encoded
-from stepfast.errors import InvalidRequest, Refused, StepfastError, WrongStatus
+from stepfast.errors import InvalidRequest, Misconfigured, Refused, StepfastError, WrongStatus
 
 AGAIN = frozenset({429, 502, 503, 504})
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -106,6 +106,8 @@ def _signature(host: str, iam: bool) -> httpx.Auth | None:
 def _passes(response: httpx.Response) -> bool:
     """True for what may be gone at the next try; a 500 that is no problem document is a gateway's, not ours."""
     gateways = response.status_code == 500 and "problem" not in response.headers.get("content-type", "")
+    if response.status_code == 503 and isinstance(error_of(response), Misconfigured):
+        return False  # a server that says that someone must mend something first
     return response.status_code in AGAIN or gateways
 
 

@@ -93,6 +93,7 @@ class Runtime:
             self.operations.resume,
             time_left=lambda: 0.0 if self._stopping.is_set() else math.inf,
             lives=lives,
+            takes=self._runner.takes,
         )
         messages, wakes = self._backend.outstanding()
         for stored in messages:

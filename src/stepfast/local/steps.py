@@ -28,6 +28,7 @@ class StepRunner(Runner):
         self._count = threading.Condition()
 
     def takes(self, step: Step[..., Any]) -> bool:
+        """Whether the thread that asks may run this step."""
         return not step.is_async or self._inbox.leads(asyncio.get_running_loop())
 
     async def run(

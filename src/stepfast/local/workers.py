@@ -25,7 +25,7 @@ Work = Advance | Stored
 Do = Callable[[Work], Awaitable[None]]
 
 AT_ONCE = 128
-"""Messages and advances that one worker thread has in hand at a time."""
+"""Messages and advances in hand at a time, for each thread asked for; the thread that leads may have all of them."""
 MOST_BLOCKED = 14
 """Threads beyond those asked for that are alive at the most: code that always blocks must not take all memory."""
 REMIND = 60.0
@@ -35,8 +35,9 @@ REMIND = 60.0
 class WorkerThread(LoopThread):
     """One worker. `retire` has it end once it has done what it has in hand."""
 
-    def __init__(self, name: str, inbox: Inbox, clock: Clock, do: Do) -> None:
+    def __init__(self, name: str, inbox: Inbox, clock: Clock, do: Do, at_once: int) -> None:
         super().__init__(name)
+        self._at_once = at_once
         self._inbox, self._clock, self._do = inbox, clock, do
         self._in_hand: dict[asyncio.Task[None], Work] = {}
         self.bell = Bell(self.loop, asyncio.Event())
@@ -54,7 +55,7 @@ class WorkerThread(LoopThread):
 
         while not self.retiring:
             bell.event.clear()
-            if len(self._in_hand) >= AT_ONCE:
+            if len(self._in_hand) >= self._at_once:
                 self._inbox.busy(bell)
                 wait = 1.0
             elif (work := self._inbox.take(bell, self._clock.now())) is not None:
@@ -139,7 +140,8 @@ class Pool:
         self._inbox.lead(self.threads[0].bell)
 
     def _add(self) -> None:
-        thread = WorkerThread(f"stepfast-worker-{self._made}", self._inbox, self._clock, self._do)
+        name, at_once = f"stepfast-worker-{self._made}", AT_ONCE * self._size
+        thread = WorkerThread(name, self._inbox, self._clock, self._do, at_once)
         self._made += 1
         self.threads = [*self.threads, thread]
 
