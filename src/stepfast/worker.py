@@ -111,6 +111,8 @@ class Worker:
             return passed
         workflow = self._registry.get(execution.workflow)
         if workflow is None:
+            what = "step %s of execution %s waits: its workflow %r is not deployed here"
+            log.warning(what, message.command_id, message.execution_id, execution.workflow)
             return Later(self._clock.now() + NOT_DEPLOYED)
         replay = live.replay if live else Replay(workflow, execution)
         going = Live(replay, snapshot.cursor, snapshot.mark)
