@@ -11,7 +11,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from stepfast.claims import LEASE_MARGIN, busy_until, chained_record, claim_of, end_of_chain, idempotency_key
+from stepfast.claims import LEASE_MARGIN, busy_until, chained_record, claim_of, end_of_chain, idempotency_key, stopped
 from stepfast.context import StepContext
 from stepfast.errors import (
     InvalidRequest,
@@ -386,6 +386,8 @@ class Worker:
                 error = refused
         record = replace(run.record, revision=revision, lease=None, due=None)
         failure = replace(describe_error(error), step=step.name)
+        if ended.stopped:
+            return stopped(run.record, step, failure, now)
         delay = None
         if not (step.at_most_once and isinstance(error, StepTimeout)):
             failures = record.attempt - record.interrupted

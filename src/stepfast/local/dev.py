@@ -12,7 +12,7 @@ from stepfast.http import serving
 from stepfast.http.api import build
 from stepfast.http.auth import Authenticator
 from stepfast.http.page import HOW_TO_BUILD, Page
-from stepfast.local.runtime import Runtime
+from stepfast.local.runtime import GRACE, Runtime
 from stepfast.registry import discover
 
 
@@ -24,8 +24,11 @@ def serve(
     durability: Durability = "full",
     workers: int = 2,
     log_values: bool = False,
+    grace: float = GRACE,
 ) -> None:
-    """Serves until SIGINT or SIGTERM, then ends cleanly; says so when requests are taken.
+    """Serves until SIGINT or SIGTERM, then gives running steps `grace` seconds to end; says so when requests are taken.
+
+    A second signal ends the grace period.
 
     API keys come from the environment variable STEPFAST_API_KEYS, separated by commas. Without one only
     loopback addresses are allowed. Raises StartupError, which says what to do.
@@ -41,7 +44,9 @@ def serve(
     with listener:
         registry = discover(workflows)
         names = ", ".join(sorted(registry.workflows)) or f"no workflows yet in {workflows}"
-        with Runtime(registry, db, durability=durability, workers=workers, log_values=log_values) as runtime:
+        with Runtime(
+            registry, db, durability=durability, workers=workers, log_values=log_values, grace=grace
+        ) as runtime:
             page = Page()
             handler = build(runtime.operations, registry, runtime.call, keys, page)
             serving.serve(handler, listener, host, lambda url: say_ready(url, names, page))

@@ -33,6 +33,8 @@ T = TypeVar("T")
 BLOCKED = 5.0
 """Seconds a worker's event loop may stand still before another thread does its work."""
 SWEEP_PERIOD = 60.0
+GRACE = 8.0
+"""Seconds that steps get to end when `stepfast dev` is told to: below the 10 s after which `docker stop` kills."""
 AGAIN = 1.0
 """Seconds until work is tried again after the store or the code failed on it."""
 MENDED = 15.0

@@ -51,7 +51,7 @@ class StepRunner(Runner):
                 self._active -= 1
                 self._count.notify_all()
         if pulse.stopped == STOPPED and isinstance(ended.error, StepCancelled):
-            return Ended(error=StepInterrupted(STOPPED))
+            return Ended(error=StepInterrupted(STOPPED), stopped=True)
         return ended
 
     def wait_until_idle(self, seconds: float) -> bool:
