@@ -110,6 +110,8 @@ def _caller(frames: list[FrameType]) -> FrameType | None:
 
 
 def _is_library(path: str) -> bool:
+    if path == f"{_OURS}forbidden.py":  # wraps time.sleep and the like for everybody: it stands for them
+        return True
     return path.startswith("<") or path.startswith(_LIBRARIES) or any(part in path for part in _SITE)
 
 

@@ -76,6 +76,11 @@ class WorkerThread(LoopThread):
     async def _one(self, work: Work) -> None:
         await self._do(work)
 
+    def ask_to_stop(self) -> None:
+        # asyncio.wait_for of Python 3.11 may swallow a cancellation that comes together with the event it waits for.
+        self.retiring = True
+        super().ask_to_stop()
+
     def retire(self) -> None:
         self.retiring = True
         self.bell.ring()
@@ -148,6 +153,9 @@ class Pool:
     def look(self, now: float, patience: float) -> None:
         """Finds threads that are blocked, or no longer, and makes up for them. now: seconds by the watch's own time."""
         with self._lock:
+            for thread in self.threads:
+                if not thread.is_alive():
+                    thread.join(0.0)  # closes its event loop
             self.threads = [one for one in self.threads if one.is_alive()]
             for thread in self.threads:
                 silent = thread.silent_for(now)
@@ -199,10 +207,22 @@ class Pool:
         return {seq for thread in self.threads for seq in thread.holds()}
 
 
+class OwnTime:
+    """Seconds in which a thread has run that looks at the clock often; a gap counts as `most` seconds at the most."""
+
+    def __init__(self, began: float, most: float) -> None:
+        self._last, self._most, self._sum = began, most, 0.0
+
+    def at(self, now: float) -> float:
+        self._sum += min(now - self._last, self._most)
+        self._last = now
+        return self._sum
+
+
 class Watch:
     """Looks at the pool five times in `patience` seconds, from a thread without an event loop: it cannot be blocked.
 
-    It counts its own time: a pause of the whole process (SIGSTOP, a debugger, a machine put to sleep) or a machine
+    It goes by its own time: a pause of the whole process (SIGSTOP, a debugger, a machine put to sleep) or a machine
     so busy that this thread does not run either is not held against a worker.
     """
 
@@ -213,12 +233,12 @@ class Watch:
         self._thread.start()
 
     def _run(self) -> None:
-        period, counted, last = self._patience / 5, 0.0, time.monotonic()
+        period = self._patience / 5
+        own = OwnTime(time.monotonic(), 2 * period)
         while not self._stop.wait(period):
-            now = time.monotonic()
-            counted, last = counted + min(now - last, 2 * period), now
+            now = own.at(time.monotonic())
             try:
-                self._pool.look(counted, self._patience)
+                self._pool.look(now, self._patience)
             except Exception:
                 log.exception("the watch over the worker threads failed; it goes on")
 
