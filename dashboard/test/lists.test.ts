@@ -7,7 +7,7 @@ import { appended, renewed, shifted } from "../src/executions/merge";
 import { underWay } from "../src/executions/current";
 import { href, placeOf } from "../src/lib/router";
 import { windowOf } from "../src/lib/virtual";
-import { at, command, execution } from "./making";
+import { at, command, execution, ZERO } from "./making";
 
 const ids = (rows: readonly { execution_id: string }[]): string => rows.map((one) => one.execution_id).join("");
 const rows = (text: string) => [...text].map((id) => execution(id, id.charCodeAt(0)));
@@ -179,6 +179,9 @@ test("what is under way is a step before a signal, whose timeout is not counted"
   expect(underWay([open("a", "signal"), open("b", "signal"), open("timer", "timer")])).toBe("signal a +1");
   expect(underWay([open("ok", "signal"), open("pay", "step", "RETRYING")])).toBe("pay, retrying +1");
   expect(underWay([command("done")])).toBe("");
+  const late = command("pay", { status: "RETRYING", overdue_at: at(10) });
+  expect(underWay([open("ok", "step", "RUNNING"), late], ZERO + 9)).toBe("ok +1");
+  expect(underWay([open("ok", "step", "RUNNING"), late], ZERO + 11)).toBe("pay, overdue +1");
 });
 
 test("the window holds what is on screen with some to spare, at any scroll", () => {

@@ -28,6 +28,7 @@ export function command(id: string, part: Partial<Command> = {}): Command {
     idempotency_key: null,
     payload_schema: null,
     asked_at: null,
+    overdue_at: null,
     omitted: {},
     attempts: [],
     ...part,

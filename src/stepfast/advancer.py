@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from stepfast.errors import InvalidRequest
 from stepfast.finish import finish
@@ -41,6 +41,19 @@ class Resend:
         return math.floor(math.log2(overdue / self.every)) > math.floor(math.log2(before / self.every))
 
 
+@dataclass(slots=True)
+class Advanced:
+    """What an advance has found and done: the execution as it was read last, and what was sent.
+
+    snapshot: None where there is no such execution. With a live replay it has only the records that have changed.
+    waits: True where the execution is RUNNING and its workflow is not deployed here.
+    """
+
+    snapshot: Snapshot | None = None
+    waits: bool = False
+    sent: list[tuple[Message, float | None]] = field(default_factory=list)
+
+
 class Advancer:
     """Extends the order of results and sends what is outstanding; any number of passes is harmless.
 
@@ -53,16 +66,18 @@ class Advancer:
         self._store, self._queue, self._clock, self._registry = store, queue, clock, registry
         self._lives = lives or LiveReplays()
 
-    async def advance(self, execution_id: str, *, resend: Resend | None = None) -> None:
+    async def advance(self, execution_id: str, *, resend: Resend | None = None) -> Advanced:
         """Advances until nothing is left to decide; `resend` sends again what was sent before (rule 13).
 
         An execution whose workflow is not deployed is left as it is: it waits for a deployment that
         has the workflow, and the sweep finds it then.
         """
+        report = Advanced()
         while True:
             snapshot, live = await self._lives.load(self._store, execution_id)
+            report.snapshot = snapshot
             if snapshot is None or snapshot.execution.status != "RUNNING":
-                return
+                return report
             workflow = self._registry.get(snapshot.execution.workflow)
             if workflow is None:
                 log.warning(
@@ -70,17 +85,18 @@ class Advancer:
                     execution_id,
                     snapshot.execution.workflow,
                 )
-                return
+                report.waits = True
+                return report
             replay = live.replay if live else Replay(workflow, snapshot.execution)
             going = Live(replay, snapshot.cursor, snapshot.mark)
             try:
                 replay.advance(snapshot.records, snapshot.cursor.applied, extend=True)
-                done, cursor = await self._pass(snapshot, replay, resend)
+                done, cursor = await self._pass(snapshot, replay, resend, report)
                 if done:
                     if not replay.finished:
                         going.cursor = cursor
                         self._lives.put(execution_id, going)
-                    return
+                    return report
             finally:
                 going.close()
 
@@ -88,7 +104,9 @@ class Advancer:
         """Closes the replays that are kept; the next advances load what they need."""
         self._lives.clear()
 
-    async def _pass(self, snapshot: Snapshot, replay: Replay, resend: Resend | None) -> tuple[bool, Cursor]:
+    async def _pass(
+        self, snapshot: Snapshot, replay: Replay, resend: Resend | None, report: Advanced
+    ) -> tuple[bool, Cursor]:
         """True when done, False to start over on what is stored by now; and the cursor it left stored."""
         execution, cursor = snapshot.execution, snapshot.cursor
         decided = len(replay.applied) == len(cursor.applied)
@@ -105,6 +123,7 @@ class Advancer:
         if decided and len(replay.outstanding) <= 1:
             if messages:
                 await self._queue.send(messages)
+                report.sent += messages
             return True, cursor  # no choice was made and none is open: nothing to remember
         # Order and dispatched ids in one compare-and-set, after the sends: marked means sent.
         before = cursor.dispatched if cursor.generation == execution.generation else frozenset()
@@ -113,9 +132,11 @@ class Advancer:
         if marked == cursor:
             if messages:  # sent and marked before, and lost since: sent again, with nothing to mark
                 await self._queue.send(messages)
+                report.sent += messages
             return True, cursor
         marked = replace(marked, revision=cursor.revision + 1)
         won = await self._store.put_cursor(execution.execution_id, marked, messages)
+        report.sent += messages
         if won and replay.finished:  # on the order that is durable by now: another replay would come to the same
             await finish(self._store, self._queue, self._clock, execution, replay)
         return won, marked
@@ -172,7 +193,13 @@ class Advancer:
                 return not claimed and command.id not in sent
             if marks and not claimed and command.id not in sent:
                 return True
-            return resend.wanted(now - max(until, command.due or 0.0, sign))
+            overdue = now - max(until, command.due or 0.0, sign)
+            if not resend.wanted(overdue):
+                return False
+            if overdue >= GRACE:
+                what = "execution %s: %s is overdue by %.0f s: it is sent again"
+                log.warning(what, snapshot.execution.execution_id, command.id, overdue)
+            return True
 
         return [command for command in replay.outstanding.values() if wanted(command)]
 

@@ -10,6 +10,7 @@ from stepfast.codec import digest
 from stepfast.errors import StepInterrupted
 from stepfast.model import Chained, Execution, Failure, Record, close_attempt
 from stepfast.replay import Command
+from stepfast.workflow import Step
 
 LEASE_MARGIN = 10.0
 """Seconds a lease outlives the step's timeout: time to record the outcome, and clock skew."""
@@ -73,6 +74,19 @@ def claim_of(
         input=held.input,
         error=None,
     )
+
+
+def stopped(record: Record, step: Step[..., object], failure: Failure, now: float) -> Record:
+    """The record of an attempt that the end of its process cut off: released, and tried again by whoever is next.
+
+    It is no failure of the step's. One that runs at most once has failed: what it has done is not known.
+    """
+    held = replace(record, interrupted=record.interrupted + 1, revision=record.revision + 1, lease=None)
+    if step.at_most_once:
+        failure = replace(failure, message=f"{failure.message}, and it runs at most once")
+        held = close_attempt(held, now, failure, None)
+        return replace(held, status="FAILED", error=failure, ended_at=now, due=None)
+    return replace(close_attempt(held, now, failure, now), status="RETRYING", error=failure, due=now)
 
 
 def _fresh(execution: Execution, command: Command, record: Record | None, now: float) -> Record:

@@ -21,8 +21,9 @@ StepfastError
 │   ├── StepTimeout
 │   ├── StepInterrupted
 │   └── StepCancelled
-└── Unavailable             nobody's mistake: try again later
-    └── StartupError        the runtime cannot start; says what to do
+├── StartupError            someone must mend something first, and the message says what: waiting helps nothing
+│   └── Misconfigured       found while running: a permission, a name, a file that cannot be written
+└── Unavailable             nobody's mistake: it passes, try again later
 """
 
 from __future__ import annotations
@@ -160,5 +161,12 @@ class Unavailable(StepfastError):
     """The store or a queue did not answer; nothing is lost, the same call may work later."""
 
 
-class StartupError(Unavailable):
-    """The runtime cannot start as asked; the message says what to do."""
+class StartupError(StepfastError):
+    """Someone must mend something before this can work, and the message says what; waiting alone helps nothing."""
+
+
+class Misconfigured(StartupError):
+    """The store or a queue refuses until someone mends a name, a permission, a file or the deployment.
+
+    Nothing is lost: what was to be done waits, and is done once that is mended.
+    """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
+from stepfast.errors import StepInterrupted
 from stepfast.model import Event, Failure, Record, Snapshot
 
 
@@ -43,7 +44,7 @@ def record_events(record: Record) -> Iterator[Event]:
             if attempt.next_at is not None:
                 told["next_at"] = attempt.next_at
             ended = attempt.ended_at if attempt.ended_at is not None else attempt.next_at or attempt.started_at
-            yield Event(ended, "attempt-interrupted" if attempt.error is None else "attempt-failed", record.id, told)
+            yield Event(ended, "attempt-interrupted" if _cut_off(attempt.error) else "attempt-failed", record.id, told)
         last = record.attempts[-1].number if record.attempts else 0
         if record.attempt > last and record.started_at is not None:
             yield Event(record.started_at, "attempt-started", record.id, {"attempt": record.attempt})
@@ -58,6 +59,11 @@ def record_events(record: Record) -> Iterator[Event]:
         if record.error is not None:
             details["error"] = failure_json(record.error)
         yield Event(record.ended_at, f"{record.kind}-{record.status.lower()}", record.id, details)
+
+
+def _cut_off(error: Failure | None) -> bool:
+    """By a crash, or by the end of its process."""
+    return error is None or error.type == StepInterrupted.__name__
 
 
 def failure_json(failure: Failure | None) -> dict[str, object] | None:

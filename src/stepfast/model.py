@@ -36,7 +36,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One past try of a step; `error` is None only for a try that was cut off by a crash."""
+    """One past try of a step; `error` is None only for a try that was cut off by a crash.
+
+    A StepInterrupted stands for one that was cut off as its process was told to end.
+    """
 
     number: int
     started_at: float

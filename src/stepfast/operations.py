@@ -17,6 +17,7 @@ from stepfast.errors import (
     ExecutionDeleted,
     ExecutionNotFound,
     InvalidRequest,
+    Misconfigured,
     NotStorable,
     Refused,
     Unavailable,
@@ -333,7 +334,7 @@ class Operations:
         for execution_id in ids:
             try:
                 await self._advancer.advance(execution_id, resend=Resend(every))
-            except Unavailable:
+            except (Unavailable, Misconfigured):
                 raise  # the others would fare no better; the next sweep begins here again
             except Exception:
                 log.exception("execution %s could not be advanced; the sweep goes on with the others", execution_id)

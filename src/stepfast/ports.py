@@ -2,7 +2,8 @@
 
 All writes are conditional and atomic; a method that returns False has written nothing. A method that
 returns has made its write durable. Every method may raise Unavailable: then it may or may not have
-written, and the caller's own message or wake brings the work back.
+written, and the caller's own message or wake brings the work back. Every method may raise Misconfigured: then
+nothing was written, and nothing will be until someone mends what the message names.
 """
 
 from __future__ import annotations
@@ -221,4 +222,9 @@ class Leave:
     """Another worker owns the step: let the message come back when its visibility ends (rule 5)."""
 
 
-Disposition = Delete | Later | Refuse | Leave
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Another thread of this process must take it: the one whose event loop runs `async` steps. Nothing was written."""
+
+
+Disposition = Delete | Later | Refuse | Leave | Elsewhere

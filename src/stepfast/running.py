@@ -25,10 +25,11 @@ WATCH = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How an attempt ended: with a value, or with an error."""
+    """How an attempt ended: with a value, or with an error. stopped: cut off because this process is to end."""
 
     value: Any = None
     error: BaseException | None = None
+    stopped: bool = False
 
 
 class Pulse:

@@ -11,7 +11,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from stepfast.claims import LEASE_MARGIN, busy_until, chained_record, claim_of, end_of_chain, idempotency_key
+from stepfast.claims import LEASE_MARGIN, busy_until, chained_record, claim_of, end_of_chain, idempotency_key, stopped
 from stepfast.context import StepContext
 from stepfast.errors import (
     InvalidRequest,
@@ -26,7 +26,7 @@ from stepfast.figures import NOTHING, tallies_of
 from stepfast.finish import finish, is_parked_by
 from stepfast.live import Live, LiveReplays
 from stepfast.model import Chained, Execution, Message, Record, close_attempt
-from stepfast.ports import Clock, Delete, Delivery, Disposition, Later, Leave, Queue, Refuse, Store
+from stepfast.ports import Clock, Delete, Delivery, Disposition, Elsewhere, Later, Leave, Queue, Refuse, Store
 from stepfast.registry import Registry
 from stepfast.replay import Command, Replay
 from stepfast.retry import decide
@@ -70,6 +70,7 @@ class Worker:
 
     resume: what a redriven park message calls. time_left: seconds this invocation may still run;
     a step is only chained while its timeout and margin fit. lives: shared with the advancer of the process.
+    takes: whether a step may run on this thread; where not, nothing is claimed and the disposition is Elsewhere.
     """
 
     def __init__(
@@ -83,7 +84,9 @@ class Worker:
         draw: random.Random | None = None,
         time_left: Callable[[], float] = lambda: math.inf,
         lives: LiveReplays | None = None,
+        takes: Callable[[Step[..., object]], bool] = lambda step: True,
     ) -> None:
+        self._takes = takes
         self._store, self._queue, self._clock, self._registry = store, queue, clock, registry
         self._runner, self._resume, self._time_left = runner, resume, time_left
         self._draw = draw or random.Random()
@@ -108,6 +111,8 @@ class Worker:
             return passed
         workflow = self._registry.get(execution.workflow)
         if workflow is None:
+            what = "step %s of execution %s waits: its workflow %r is not deployed here"
+            log.warning(what, message.command_id, message.execution_id, execution.workflow)
             return Later(self._clock.now() + NOT_DEPLOYED)
         replay = live.replay if live else Replay(workflow, execution)
         going = Live(replay, snapshot.cursor, snapshot.mark)
@@ -201,6 +206,8 @@ class Worker:
         chained: Chained | None,
     ) -> Disposition:
         """Claims a step exactly as it was read, and runs it."""
+        if command.step is not None and not self._takes(command.step):
+            return Elsewhere()
         now = self._clock.now()
         claim = claim_of(execution, command, record, chained, now)
         if claim.recorded:  # interrupted for the last time
@@ -288,7 +295,7 @@ class Worker:
         if replay.finished or len(replay.outstanding) != 1:
             return None
         command = next(iter(replay.outstanding.values()))
-        if command.step is None or command.step.pool != run.step.pool:
+        if command.step is None or command.step.pool != run.step.pool or not self._takes(command.step):
             return None
         if self._time_left() < command.step.timeout + LEASE_MARGIN:
             return None
@@ -379,6 +386,8 @@ class Worker:
                 error = refused
         record = replace(run.record, revision=revision, lease=None, due=None)
         failure = replace(describe_error(error), step=step.name)
+        if ended.stopped:
+            return stopped(run.record, step, failure, now)
         delay = None
         if not (step.at_most_once and isinstance(error, StepTimeout)):
             failures = record.attempt - record.interrupted

@@ -12,7 +12,7 @@ import pytest
 from stepfast import Retry, StepFailed, step, workflow
 from stepfast.backends.sqlite import SqliteBackend
 from stepfast.backends.sqlite_reading import ReadOnlyFile
-from stepfast.errors import StartupError, Unavailable
+from stepfast.errors import Misconfigured, StartupError
 from stepfast.local.runtime import SystemClock
 from stepfast.model import Execution
 from stepfast.registry import Registry
@@ -149,7 +149,7 @@ def test_reading_takes_no_lock_and_writes_nothing(app: Versions, do: Any) -> Non
     read = asyncio.run(store.read("one"))
     assert read is not None
     assert read.status == "SUCCEEDED"
-    with pytest.raises(Unavailable, match="readonly"):
+    with pytest.raises(Misconfigured, match="readonly.*writable"):
         asyncio.run(store.create(Execution("two", "w", "null", 0.0)))
     store.close()
     app.reopen()

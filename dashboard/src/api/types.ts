@@ -63,6 +63,8 @@ export interface Command {
   payload_schema: JsonSchema | null;
   /** Of a step, where its code is deployed: when it was asked for; `first_at` is when a worker took it. */
   asked_at: string | null;
+  /** Of what waits or runs: by when it should have gone on; past that it is overdue. */
+  overdue_at: string | null;
   omitted: Omitted;
   attempts: Attempt[];
 }

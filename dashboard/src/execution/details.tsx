@@ -107,7 +107,7 @@ function Tried({ one }: { one: Try }) {
         <span class="dim">
           {" "}
           {exactly(one.from)}, {took}
-          {one.outcome === "interrupted" && " (its process died)"}
+          {one.outcome === "interrupted" && (one.error ? " (its process was told to end)" : " (its process died)")}
           {one.next !== null && one.to !== null && one.next > one.to && `; next one after ${span(one.next - one.to)}`}
         </span>
       </p>

@@ -62,14 +62,14 @@ export function currentTries(command: Command): Try[] {
     attempt: one.attempt,
     from: seconds(one.started_at),
     to: secondsOrNull(one.ended_at) ?? (index < last ? secondsOrNull(one.next_at) : null),
-    outcome: outcomeOf(command, index === last, one.error !== null, one.ended_at !== null || one.next_at !== null),
+    outcome: outcomeOf(command, index === last, one.error, one.ended_at !== null || one.next_at !== null),
     error: one.error,
     next: secondsOrNull(one.next_at),
   }));
 }
 
-function outcomeOf(command: Command, last: boolean, hasError: boolean, ended: boolean): Outcome {
-  if (hasError) return "failed";
+function outcomeOf(command: Command, last: boolean, error: Failure | null, ended: boolean): Outcome {
+  if (error) return error.type === "StepInterrupted" ? "interrupted" : "failed";
   if (!last) return "interrupted";
   if (command.status === "SUCCEEDED") return "succeeded";
   if (command.status === "CANCELLED") return "cancelled";

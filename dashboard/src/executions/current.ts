@@ -5,6 +5,8 @@ import { signal } from "@preact/signals";
 import { pollExecution } from "../api/client";
 import type { Tagged } from "../api/request";
 import type { Command, ExecutionDetail } from "../api/types";
+import { present } from "../lib/now";
+import { secondsOrNull } from "../lib/time";
 import { nameOf } from "../timeline/layout";
 
 interface Known {
@@ -65,10 +67,12 @@ const KINDS: readonly string[] = ["step", "signal", "timer"];
 const rank = (one: Command): number => STATUSES.indexOf(one.status) * KINDS.length + KINDS.indexOf(one.kind);
 
 /** What is under way: the first such command, and how many more there are; a timer beside a signal is its timeout. */
-export function underWay(commands: readonly Command[]): string {
+export function underWay(commands: readonly Command[], now = present()): string {
   const open = commands.filter((one) => STATUSES.includes(one.status)).sort((a, b) => rank(a) - rank(b));
   const first = open[0];
   if (!first) return "";
+  const late = open.filter((one) => one.overdue_at !== null && (secondsOrNull(one.overdue_at) ?? now) < now);
+  if (late[0]) return `${nameOf(late[0])}, overdue` + (open.length > 1 ? ` +${open.length - 1}` : "");
   const doing = first.status === "RETRYING" ? `${nameOf(first)}, retrying` : nameOf(first);
   const others = open.filter((one) => one !== first && !(first.kind === "signal" && one.kind === "timer")).length;
   return others ? `${doing} +${others}` : doing;

@@ -27,6 +27,8 @@ export interface Row {
   to: number | null;
   /** When a timer ends or a step is tried again, while it waits for that. */
   due: number | null;
+  /** From when on it counts as overdue, while it has not gone on. */
+  overdueAt: number | null;
 }
 
 /** The stretch of time that the rows cover: from the start to the last known moment, or `until`. */
@@ -48,6 +50,7 @@ export function rowOf(command: Command, earlier: Map<string, Try[]>): Row {
     from: bars[0]?.from ?? null,
     to: last ? last.to : null,
     due: command.status === "OPEN" || command.status === "RETRYING" ? secondsOrNull(command.due) : null,
+    overdueAt: secondsOrNull(command.overdue_at),
   };
 }
 

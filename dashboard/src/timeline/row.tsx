@@ -27,7 +27,7 @@ interface Props {
 
 export const TimelineRow = memo(function TimelineRow({ row, number, range, width, now, picked, stop, pick }: Props) {
   return (
-    <div class={`t-row${picked ? " picked" : ""}`} style={{ transform: `translateY(${number * ROW}px)` }}>
+    <div class={`t-row${picked ? " picked" : ""}${isOverdue(row, now) ? " overdue" : ""}`} style={{ transform: `translateY(${number * ROW}px)` }}>
       <button
         type="button"
         class={`t-name s-${row.status.toLowerCase()}`}
@@ -41,7 +41,7 @@ export const TimelineRow = memo(function TimelineRow({ row, number, range, width
         <span class="sign" aria-hidden="true">
           {signOf(row.status)}
         </span>
-        <span class="unseen">{row.status} </span>
+        <span class="unseen">{isOverdue(row, now) ? `${row.status}, overdue` : row.status} </span>
         {row.task && <span class="task">{row.task}/</span>}
         <span class="name">{row.name}</span>
       </button>
@@ -90,6 +90,8 @@ function BarShape({ bar, range, width, now }: { bar: Bar; range: Range; width: n
   );
 }
 
+export const isOverdue = (row: Pick<Row, "overdueAt">, now: number): boolean => row.overdueAt !== null && row.overdueAt < now;
+
 /** The whole span in words: right of the bars, or before them where no room is left, or in a wait's own stretch. */
 function Length({ row, range, width, now }: { row: Row; range: Range; width: number; now: number }) {
   if (row.from === null) return null;
@@ -97,7 +99,8 @@ function Length({ row, range, width, now }: { row: Row; range: Range; width: num
   const place = clipped(row.from, end, range, width, 3);
   if (!place) return null;
   const after = place[0] + place[1] + 6;
-  const words = span(end - row.from) + (row.due === null ? "" : `, until ${moment(row.due, now)}`);
+  const until = row.due === null ? "" : `, until ${moment(row.due, now)}`;
+  const words = span(end - row.from) + until + (isOverdue(row, now) ? ": OVERDUE" : "");
   const fits = after + LETTER * words.length < width;
   const last = row.bars.at(-1);
   const retries = last?.kind === "pause" && last.to === null;

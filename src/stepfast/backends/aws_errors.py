@@ -12,13 +12,20 @@ from typing import Any
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionError,
+    CredentialRetrievalError,
+    FlexibleChecksumError,
+    HTTPClientError,
+    IncompleteReadError,
+    MetadataRetrievalError,
     NoCredentialsError,
     NoRegionError,
     ParamValidationError,
     PartialCredentialsError,
 )
 
-from stepfast.errors import StartupError, StepfastError, Unavailable
+from stepfast.errors import Misconfigured as Misconfigured
+from stepfast.errors import StepfastError, Unavailable
 
 CONFLICT = "TransactionConflictException"
 CONDITION = "ConditionalCheckFailedException"
@@ -27,11 +34,18 @@ CANCELLED = "TransactionCanceledException"
 _PASSING = frozenset(
     {
         CONFLICT,
+        "ConditionalRequestConflict",
+        "EC2ThrottledException",
         "InternalServerError",
+        "KMS.ThrottlingException",
+        "KMSThrottlingException",
+        "KmsThrottled",
         "LimitExceededException",
+        "OperationAborted",
         "OverLimit",
         "PriorRequestNotComplete",
         "ProvisionedThroughputExceededException",
+        "ReplicatedWriteConflictException",
         "RequestLimitExceeded",
         "RequestThrottled",
         "RequestTimeout",
@@ -45,6 +59,15 @@ _PASSING = frozenset(
         "TransactionInProgressException",
     }
 )
+_NO_ANSWER = (
+    ConnectionError,
+    HTTPClientError,
+    IncompleteReadError,
+    CredentialRetrievalError,
+    MetadataRetrievalError,
+    FlexibleChecksumError,
+)
+"""What botocore raises about the network, or about the service of the machine that gives out credentials."""
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AWS.SimpleQueueService.AccessDenied", "KMSAccessDenied"})
 _CREDENTIALS = frozenset(
     {
@@ -54,6 +77,8 @@ _CREDENTIALS = frozenset(
         "InvalidAccessKeyId",
         "InvalidClientTokenId",
         "InvalidSignatureException",
+        "RequestExpired",
+        "RequestTimeTooSkewed",
         "SignatureDoesNotMatch",
         "UnrecognizedClientException",
     }
@@ -67,10 +92,6 @@ _MISSING = frozenset(
         "ResourceNotFoundException",
     }
 )
-
-
-class Misconfigured(StartupError):
-    """AWS refuses until someone mends a name, a permission or the deployment; the work waits and is not lost."""
 
 
 def code_of(error: ClientError) -> str:
@@ -94,8 +115,10 @@ def translated(what: str, check: str) -> Iterator[None]:
     except ParamValidationError:
         # Its text holds the values, so it is not passed on, not even as the cause.
         raise Misconfigured(f"{what}: a request was malformed; this is a bug in stepfast") from None
-    except BotoCoreError as error:
+    except _NO_ANSWER as error:
         raise Unavailable(f"{what} did not answer ({type(error).__name__}); try again later") from error
+    except BotoCoreError as error:  # a profile, a region, an endpoint: botocore sends nothing before that is mended
+        raise Misconfigured(f"{what} cannot be asked ({type(error).__name__}): {check}") from error
 
 
 def _of(error: ClientError, what: str, check: str) -> StepfastError:

@@ -35,7 +35,7 @@ def make_file(path: Path) -> None:
     """Makes an empty file for its owner alone; one that is there is made so. Raises OSError."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), FILE)
     try:
-        _narrow(descriptor, FILE)
+        narrow(descriptor, FILE)
     finally:
         os.close(descriptor)
 
@@ -57,12 +57,12 @@ def _tighten(path: Path, mode: int, flags: int) -> None:
             return
         raise
     try:
-        _narrow(descriptor, mode)
+        narrow(descriptor, mode)
     finally:
         os.close(descriptor)
 
 
-def _narrow(descriptor: int, mode: int) -> None:
+def narrow(descriptor: int, mode: int) -> None:
     """Sets the mode of what this user owns; the owner of anything else has decided about it."""
     if os.name == "nt":
         return

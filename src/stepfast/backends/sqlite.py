@@ -15,7 +15,7 @@ from typing import Any
 
 from stepfast.backends import sqlite_deleting as deleting
 from stepfast.backends import sqlite_figures as figures
-from stepfast.backends import sqlite_listing
+from stepfast.backends import sqlite_listing, sqlite_overdue
 from stepfast.backends import sqlite_rows as rows
 from stepfast.backends.sqlite_changes import Changes
 from stepfast.backends.sqlite_file import SqliteFile, Transaction
@@ -328,6 +328,23 @@ class SqliteBackend:
             ]
             wakes = db.execute("SELECT execution_id, max(seq) FROM wakes GROUP BY execution_id ORDER BY 2").fetchall()
         return [Stored(seq, due, delivery) for seq, due, delivery in messages], wakes
+
+    # -- for the sweep -----------------------------------------------------------------------------------------
+
+    def messages_due_before(self, time: float, after: int, limit: int) -> list[Stored]:
+        """Messages by number, from the one after `after` on, that were first due before a time."""
+        with self._file.reading() as db:
+            return [Stored(*one) for one in sqlite_overdue.messages(db, time, after, limit)]
+
+    def commands_due_before(self, execution_id: str, time: float) -> list[sqlite_overdue.Overdue]:
+        """Commands of an execution whose next try was due, or whose lease ended, before a time."""
+        with self._file.reading() as db:
+            return sqlite_overdue.commands(db, execution_id, time)
+
+    def wakes(self) -> dict[str, int]:
+        """Executions that are to be advanced, with the number of their last wake."""
+        with self._file.reading() as db:
+            return sqlite_overdue.wakes(db)
 
 
 def _put_messages(tx: Transaction, messages: Sequence[Stored]) -> None:

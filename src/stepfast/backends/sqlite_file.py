@@ -19,12 +19,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
-import filelock
-
 from stepfast.backends import private_files
+from stepfast.backends.sqlite_errors import failure_of
+from stepfast.backends.sqlite_owner import Owner
 from stepfast.backends.sqlite_rows import INSERT_LARGE, Write
 from stepfast.backends.sqlite_schema import FORGET, VERSION, bring_up_to_date
-from stepfast.errors import StartupError, Unavailable
+from stepfast.errors import StartupError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -93,7 +93,7 @@ class SqliteFile:
     def __init__(self, path: Path, durability: Durability = "full") -> None:
         self.path = path
         self._synchronous = {"full": "FULL", "process": "OFF"}[durability]
-        self._lock = filelock.FileLock(f"{path}.lock", blocking=False, mode=private_files.FILE)
+        self._lock = Owner(path)
         self._turn = _Turn()
         self._writing = threading.Lock()
         self._connections: list[sqlite3.Connection] = []
@@ -103,15 +103,12 @@ class SqliteFile:
 
     def _open(self) -> None:
         try:
-            self._make_private()
+            private_files.make_folder(self.path.parent)
             self._lock.acquire()
-        except filelock.Timeout:
-            raise StartupError(
-                f"{self.path} is in use by another stepfast; stop that one first, or name another file with --db"
-            ) from None
         except OSError as error:
             raise StartupError(f"cannot use {self.path}: {error.strerror or error}") from error
         try:
+            self._make_private()
             self._writer = self._connect()
             self._migrate(self._writer)
             self._writer.executescript(f"BEGIN; {FORGET} COMMIT;")
@@ -120,15 +117,20 @@ class SqliteFile:
         except sqlite3.Error as error:
             self._give_back()
             raise StartupError(f"cannot use {self.path} as a stepfast database: {error}") from error
+        except OSError as error:
+            self._give_back()
+            raise StartupError(f"cannot use {self.path}: {error.strerror or error}") from error
         except StartupError:
             self._give_back()
             raise
 
     def _make_private(self) -> None:
-        """SQLite gives the files that it makes beside the database the mode of the database."""
-        private_files.make_folder(self.path.parent)
+        """SQLite gives the files that it makes beside the database the mode of the database.
+
+        Only the owner of the file does this: closing a descriptor takes all locks of the process on that file away
+        (POSIX, fcntl(2)), those of its own SQLite connections included.
+        """
         private_files.make_file(self.path)
-        private_files.make_file(Path(f"{self.path}.lock"))
         for suffix in ("-wal", "-shm"):
             private_files.tighten_file(Path(f"{self.path}{suffix}"))
 
@@ -187,7 +189,7 @@ class SqliteFile:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection of this thread inside one consistent view; Unavailable when SQLite fails."""
+        """A connection of this thread inside one consistent view; Unavailable or Misconfigured when SQLite fails."""
         try:
             connection = self._reader()
             connection.execute("BEGIN")
@@ -196,14 +198,14 @@ class SqliteFile:
             finally:
                 connection.execute("COMMIT")
         except sqlite3.Error as error:
-            raise Unavailable(f"the database cannot be read: {error}") from error
+            raise failure_of(error, "the database cannot be read", self.path) from error
 
     def row(self, sql: str, parameters: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """The first row that a query finds: one statement is a consistent view by itself."""
         try:
             rows = self._reader().execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
-            raise Unavailable(f"the database cannot be read: {error}") from error
+            raise failure_of(error, "the database cannot be read", self.path) from error
         return rows[0] if rows else None
 
     def _reader(self) -> sqlite3.Connection:
@@ -304,8 +306,10 @@ class SqliteFile:
                     self._commit([write])
                 return
             log.warning("a write failed: %s", error)
-            failure = error if not isinstance(error, sqlite3.Error) else Unavailable(f"the database failed: {error}")
-            failure.__cause__ = error if failure is not error else None
+            failure = error
+            if isinstance(error, sqlite3.Error):
+                failure = failure_of(error, "the database failed", self.path)
+                failure.__cause__ = error
             for write in batch:
                 write.error = failure
             self._posted.extendleft(write for write in reversed(batch) if write.posted and _everyone(error))

@@ -13,7 +13,7 @@ from stepfast.errors import StartupError
 class ReadOnlyFile(SqliteFile):
     """What `SqliteFile` is to its owner, to everyone else; StartupError where there is no file of ours.
 
-    Every write fails with Unavailable.
+    Every write fails with Misconfigured.
     """
 
     def _open(self) -> None:

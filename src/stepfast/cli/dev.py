@@ -9,7 +9,7 @@ import typer
 
 from stepfast.errors import InvalidRequest, StartupError
 
-EMBEDDED = ("db", "durability", "workers")
+EMBEDDED = ("db", "durability", "workers", "grace")
 PLAYED_WITH = ("boto3", "botocore", "moto", "time_machine")
 
 
@@ -28,6 +28,9 @@ def dev(
         typer.Option(help="full survives power loss, process the death of the process."),
     ] = "full",
     workers: Annotated[int, typer.Option(min=1, max=256, help="Worker threads.")] = 2,
+    grace: Annotated[
+        float, typer.Option(min=0, max=86_400, help="Seconds that running steps get to end when it is told to end.")
+    ] = 8.0,
     log_values: Annotated[
         bool,
         typer.Option(
@@ -47,7 +50,7 @@ def dev(
             # Here, so that the other commands do not wait for the engine to be imported.
             from stepfast.local.dev import serve
 
-            serve(workflows, db, host, port, durability, workers, log_values)
+            serve(workflows, db, host, port, durability, workers, log_values, grace)
         else:
             _played(context, workflows, host, port, log_values)
     except KeyboardInterrupt:

@@ -13,6 +13,8 @@ from rich.text import Text
 from stepfast.cli.printing import lines, short_json, shown, styled
 
 Object = dict[str, Any]
+MARGIN = 60.0
+"""Seconds past its time from which the API calls a command overdue."""
 
 MARKS = {
     "SUCCEEDED": ("✓", "green"),
@@ -76,6 +78,8 @@ def _head(execution: Object) -> RenderableType:
     if execution["status"] == "RUNNING" and execution.get("deployed") is False:
         table.add_row("waits", styled("its workflow is not deployed", "yellow"))
     resumed = f", resumed {execution['resumes']} time(s)" if execution["resumes"] else ""
+    if late := sum(bool(one.get("overdue")) for one in execution["commands"]):
+        table.add_row("overdue", styled(f"{late} command(s): see below", "bold red"))
     started = f"{clock(execution['created_at'])} UTC, {took(execution, 'created_at')}{resumed}"
     table.add_row("started", started)
     if execution["labels"]:
@@ -127,6 +131,11 @@ def _notes(one: Object) -> Iterator[tuple[str, str]]:
             yield shown(f"try {past['attempt']}, {took(past, 'started_at')}: {error}{pause}"), "yellow"
         elif past["next_at"] is not None:
             yield f"try {past['attempt']}: cut off by a crash", "yellow"
+    if one.get("overdue"):
+        since = moment(one["overdue_at"])
+        assert since is not None
+        late = span((datetime.now(UTC) - since).total_seconds() + MARGIN)
+        yield f"OVERDUE by {late}: nothing has taken it up; see the server's log", "bold red"
     if one["status"] in ("OPEN", "RETRYING") and one["due"]:
         what = "until" if one["kind"] == "timer" else "again at"
         yield f"{what} {clock(one['due'])} UTC", "dim"

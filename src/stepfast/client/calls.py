@@ -17,7 +17,14 @@ import httpx
 
 from stepfast.client.problems import Unreachable, error_of
 from stepfast.client.values import encoded
-from stepfast.errors import ExecutionNotFound, InvalidRequest, Refused, StepfastError, WrongStatus
+from stepfast.errors import (
+    ExecutionNotFound,
+    InvalidRequest,
+    Misconfigured,
+    Refused,
+    StepfastError,
+    WrongStatus,
+)
 
 GONE = "GONE"
 """Stands among the statuses that a call leads to for no execution at all."""
@@ -108,6 +115,8 @@ def _signature(host: str, iam: bool) -> httpx.Auth | None:
 def _passes(response: httpx.Response) -> bool:
     """True for what may be gone at the next try; a 500 that is no problem document is a gateway's, not ours."""
     gateways = response.status_code == 500 and "problem" not in response.headers.get("content-type", "")
+    if response.status_code == 503 and isinstance(error_of(response), Misconfigured):
+        return False  # a server that says that someone must mend something first
     return response.status_code in AGAIN or gateways
 
 

@@ -10,6 +10,7 @@ from stepfast.errors import (
     ExecutionConflict,
     ExecutionNotFound,
     InvalidRequest,
+    Misconfigured,
     Refused,
     StepfastError,
     Unavailable,
@@ -81,6 +82,8 @@ def error_of(response: httpx.Response) -> StepfastError:
         return InvalidRequest(detail, tuple(fields))
     if kind == "wrong-status":
         return WrongStatus(detail, str(problem.get("execution_status", "")))
+    if kind == "misconfigured":
+        return Misconfigured(detail)
     if kind in PROBLEMS:
         return PROBLEMS[kind](detail)
     if response.status_code in (401, 403):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from stepfast.errors import StartupError, StepfastError, Unavailable
+from stepfast.errors import StepfastError, Unavailable
 
 _execution: ContextVar[str | None] = ContextVar("stepfast_execution", default=None)
 _request: ContextVar[str | None] = ContextVar("stepfast_request", default=None)
@@ -59,8 +59,7 @@ def _name_execution(record: logging.LogRecord) -> bool:
 def complain(log: logging.Logger, what: str, error: Exception) -> None:
     """One line for what passes by itself or says what to do; of what nobody foresaw also the place."""
     if isinstance(error, StepfastError):
-        passes = isinstance(error, Unavailable) and not isinstance(error, StartupError)
-        log.log(logging.WARNING if passes else logging.ERROR, "%s: %s", what, told(error))
+        log.log(logging.WARNING if isinstance(error, Unavailable) else logging.ERROR, "%s: %s", what, told(error))
     else:
         log.error("%s: %s\n%s", what, told(error), place(error))
 

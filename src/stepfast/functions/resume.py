@@ -6,7 +6,7 @@ The queue delivers once. What cannot be resumed just now is a dead letter again,
 from __future__ import annotations
 
 from stepfast.backends.sqs_messages import Posted
-from stepfast.errors import StartupError, Unavailable
+from stepfast.errors import Unavailable
 from stepfast.functions.clients import Clients
 from stepfast.functions.consuming import Consumer
 from stepfast.functions.driving import worker_of
@@ -29,8 +29,6 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
         for pause in PAUSES:
             try:
                 return await worker.handle(delivery)
-            except StartupError:
-                raise  # waiting mends nothing here
             except Unavailable:
                 await engine.clock.sleep(pause)
         return await worker.handle(delivery)

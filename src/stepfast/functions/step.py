@@ -36,13 +36,7 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
                 settings.pool,
             )
             return Later(engine.clock.now() + ELSEWHERE)
-        disposition = await worker.handle(delivery)
-        seen = engine.store.seen
-        if isinstance(disposition, Later) and seen and seen.execution.execution_id == message.execution_id:
-            workflow = seen.execution.workflow
-            if engine.registry.get(workflow) is None:
-                log.warning("step %s waits: its workflow %r is not deployed here", message.command_id, workflow)
-        return disposition
+        return await worker.handle(delivery)
 
     return Consumer(engine, settings.queues[settings.pool], handle)
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from functools import cached_property
 
-from stepfast.advancer import Advancer, Resend
-from stepfast.errors import Unavailable
+from stepfast.advancer import Advanced, Advancer, Resend
+from stepfast.errors import Misconfigured, StepfastError, Unavailable
 from stepfast.functions import logs
 from stepfast.functions.sending import SendingEngine
-from stepfast.model import Message, Snapshot
-from stepfast.ports import Queue
+from stepfast.model import Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +25,6 @@ class VisitingEngine(SendingEngine):
     """An engine whose advances are visits of the sweep."""
 
     @cached_property
-    def queue(self) -> Queue:
-        return self.visits.sending(super().queue)
-
-    @cached_property
     def visits(self) -> Visits:
         return Visits(self)
 
@@ -44,7 +38,6 @@ class Visits:
 
     def __init__(self, engine: VisitingEngine) -> None:
         self._engine = engine
-        self._sent: dict[str, float] = {}
         self._stuck = 0
 
     def take_stuck(self) -> int:
@@ -52,21 +45,16 @@ class Visits:
         stuck, self._stuck = self._stuck, 0
         return stuck
 
-    def sending(self, queue: Queue) -> Queue:
-        return _Noting(queue, self._sent)
-
-    def judge(self, execution_id: str, failed: bool) -> None:
+    def judge(self, found: Advanced, failed: bool = False) -> None:
         """Called after a visit; stuck is what was sent again, cannot be advanced or is not deployed, for long."""
-        due, snapshot = self._sent.pop(execution_id, None), self._engine.store.seen
-        if snapshot is None or snapshot.execution.status != "RUNNING":
+        snapshot = found.snapshot
+        if snapshot is None or snapshot.execution.status != "RUNNING" or not (found.sent or found.waits or failed):
             return
-        deployed = self._engine.registry.get(snapshot.execution.workflow) is not None
-        if due is None and deployed and not failed:
-            return
-        since = self._engine.clock.now() - max(_progress(snapshot), due or 0.0)
+        due = max((at or 0.0 for _, at in found.sent), default=0.0)
+        since = self._engine.clock.now() - max(_progress(snapshot), due)
         if since > PATIENCE:
             self._stuck += 1
-            log.warning("execution %s has made no progress for %.0f s", execution_id, since)
+            log.warning("execution %s has made no progress for %.0f s", snapshot.execution.execution_id, since)
 
 
 class _Visitor(Advancer):
@@ -74,31 +62,28 @@ class _Visitor(Advancer):
         super().__init__(engine.store, engine.queue, engine.clock, engine.registry)
         self._visits, self._away = engine.visits, 0
 
-    async def advance(self, execution_id: str, *, resend: Resend | None = None) -> None:
-        failed = False
+    async def advance(self, execution_id: str, *, resend: Resend | None = None) -> Advanced:
         with logs.about(execution_id):
             try:
-                await super().advance(execution_id, resend=resend)
+                found = await super().advance(execution_id, resend=resend)
                 self._away = 0
+                self._visits.judge(found)
+                return found
             except Exception as error:
-                failed = True
                 logs.complain(log, f"execution {execution_id} was not advanced", error)
-                self._away += isinstance(error, Unavailable)
+                self._away += isinstance(error, Unavailable | Misconfigured)
                 if self._away >= AWAY:
                     raise  # the next ones would fare no better
-            self._visits.judge(execution_id, failed)
+                if not isinstance(error, Unavailable):  # that says nothing of the execution
+                    await self._judge_failed(execution_id)
+                return Advanced()
 
-
-class _Noting:
-    """A queue that notes for which executions something was sent, and the latest time that it is due."""
-
-    def __init__(self, queue: Queue, sent: dict[str, float]) -> None:
-        self._queue, self._sent = queue, sent
-
-    async def send(self, messages: Sequence[tuple[Message, float | None]]) -> None:
-        await self._queue.send(messages)
-        for message, due in messages:
-            self._sent[message.execution_id] = max(due or 0.0, self._sent.get(message.execution_id, 0.0))
+    async def _judge_failed(self, execution_id: str) -> None:
+        try:
+            snapshot = await self._store.load(execution_id)
+        except StepfastError:
+            return  # who cannot be read cannot be judged
+        self._visits.judge(Advanced(snapshot), failed=True)
 
 
 def _progress(snapshot: Snapshot) -> float:

@@ -14,22 +14,17 @@ from stepfast.backends.dynamodb import DynamoStore
 from stepfast.figures import NOTHING, Tallies
 from stepfast.functions import metering
 from stepfast.functions.metering import Meter
-from stepfast.model import Cursor, Event, Execution, Record, Snapshot
+from stepfast.model import Cursor, Event, Execution, Record
 
 log = logging.getLogger(__name__)
 
 
 class WatchedStore(DynamoStore):
-    """pool: whose steps are run here; elsewhere no step's outcome is written. `seen` is what was loaded last."""
+    """pool: whose steps are run here; elsewhere no step's outcome is written."""
 
     def __init__(self, *args: Any, meter: Meter, pool: str = "", log_values: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._meter, self._pool, self._log_values = meter, pool, log_values
-        self.seen: Snapshot | None = None
-
-    async def load(self, execution_id: str, since: int = 0) -> Snapshot | None:
-        self.seen = await super().load(execution_id, since)
-        return self.seen
 
     async def create(self, execution: Execution) -> Execution:
         held = await super().create(execution)

@@ -151,12 +151,18 @@ class CommandView(Shown):
     payload_schema: dict[str, Any] | None = Field(
         None, description="JSON Schema of the payload, of a signal that is waited for by the code deployed here"
     )
+    overdue: bool = Field(False, description="true when `overdue_at` had passed as this was answered")
+    overdue_at: Time | None = Field(
+        None,
+        description="of what waits or runs: a minute past its due time or its lease, when it must have gone on",
+    )
     asked_at: Time | None = Field(
         None, description="of a step: when the code deployed here asked for it; from then on it waited for a worker"
     )
 
 
 class ExecutionDetail(ExecutionView):
+    overdue: int = Field(0, description="how many of its commands are overdue")
     deployed: bool = Field(True, description="false while its workflow is not deployed here: then it waits")
     commands: list[CommandView] = Field([], description="left out when asked with commands=false")
 

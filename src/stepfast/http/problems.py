@@ -71,7 +71,9 @@ def of(error: Exception) -> Response[str]:
         return problem(404, "unknown-route", "No such route", "there is nothing at this address; see /openapi.json")
     if isinstance(error, StartupError):  # names resources and permissions, which are no caller's business
         log.error("a request cannot be served: %s", error)
-        error = Unavailable("this deployment is not in order; its log says what to mend")
+        # No Retry-After: it does not pass by waiting.
+        detail = "this deployment is not in order; its log says what to mend"
+        return problem(503, "misconfigured", "Something must be mended first", detail)
     for kind, status, name, title in _OURS:
         if isinstance(error, kind):
             if status == 503:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stepfast.advancer import GRACE
 from stepfast.claims import idempotency_key
 from stepfast.http import values, views
 from stepfast.http.models import AttemptView, CommandView
@@ -46,6 +47,16 @@ class _Told:
         return self.command.due if self.command else None
 
     @property
+    def overdue_at(self) -> float | None:
+        """By when it should have gone on; None for what waits for somebody, or has ended."""
+        at = None
+        if self.status == "RUNNING":
+            at = self.claim.lease if self.claim else self.record.lease if self.record else None
+        elif self.status == "RETRYING" or (self.kind == "timer" and self.status == "OPEN"):
+            at = self.due
+        return None if at is None else at + GRACE
+
+    @property
     def first(self) -> float | None:
         record = self.record
         if record is not None and record.first_at is not None:
@@ -64,17 +75,27 @@ def commands_of(
     *,
     only: str | None = None,
     largest: int | None = None,
+    now: float = 0.0,
 ) -> list[CommandView]:
     """Every command by the time it was first asked for or claimed, then as issued.
 
     Left out is what never began and is not waited for: the timer of a timeout that was not needed, a
     record that a resume re-opened and the code has not asked for again.
-    only: the id of the one command wanted. largest: bytes of the largest values that are shown.
+    only: the id of the one command wanted. largest: bytes of the largest values that are shown. now: by which
+    commands are overdue.
     """
     workflow = registry.get(snapshot.execution.workflow)
     steps = {one.name: one for one in registry.steps_of(workflow)} if workflow else {}
     told = sorted(_told(snapshot, replay), key=lambda one: one.first or 0.0)
-    return [_view(one, snapshot.execution, steps, largest) for one in told if only in (None, one.id)]
+    return [_view(one, snapshot.execution, steps, largest, now) for one in told if only in (None, one.id)]
+
+
+def overdue_in(snapshot: Snapshot, now: float) -> list[str]:
+    """Ids of the recorded commands that are overdue: these change an answer though nothing was written."""
+    if snapshot.execution.status != "RUNNING":
+        return []
+    told = (_Told(one.id, one.status, one, None, None) for one in snapshot.records.values() if not one.recorded)
+    return [one.id for one in told if one.overdue_at is not None and one.overdue_at < now]
 
 
 def _told(snapshot: Snapshot, replay: Replay | None) -> Iterator[_Told]:
@@ -121,8 +142,11 @@ def _begun(record: Record | None) -> bool:
     return record is not None and record.status != "OPEN"
 
 
-def _view(told: _Told, execution: Execution, steps: Mapping[str, Step[..., Any]], largest: int | None) -> CommandView:
+def _view(
+    told: _Told, execution: Execution, steps: Mapping[str, Step[..., Any]], largest: int | None, now: float
+) -> CommandView:
     record, claim, command = told.record, told.claim, told.command
+    overdue_at = told.overdue_at if execution.status == "RUNNING" else None
     step = command.step if command and command.step else steps.get(told.name)
     return CommandView(
         id=told.id,
@@ -141,6 +165,8 @@ def _view(told: _Told, execution: Execution, steps: Mapping[str, Step[..., Any]]
         attempts=list(_attempts(record, claim)),
         idempotency_key=_idempotency_key(told, execution),
         payload_schema=_payload_schema(told),
+        overdue=overdue_at is not None and overdue_at < now,
+        overdue_at=views.time_or_none(overdue_at),
         asked_at=views.time_or_none(command.issued_at if command and told.kind == "step" else None),
         **values.shown(largest, input=told.input, output=record.output if record else None),
     )

@@ -14,7 +14,7 @@ from stepfast.http.api import build
 from stepfast.http.auth import Authenticator
 from stepfast.http.page import HOW_TO_BUILD, Page
 from stepfast.local.retention import DAY, retention_of
-from stepfast.local.runtime import Runtime
+from stepfast.local.runtime import GRACE, Runtime
 from stepfast.registry import discover
 
 log = logging.getLogger(__name__)
@@ -28,8 +28,11 @@ def serve(
     durability: Durability = "full",
     workers: int = 2,
     log_values: bool = False,
+    grace: float = GRACE,
 ) -> None:
-    """Serves until SIGINT or SIGTERM, then ends cleanly; says so when requests are taken.
+    """Serves until SIGINT or SIGTERM, then gives running steps `grace` seconds to end; says so when requests are taken.
+
+    A second signal ends the grace period.
 
     API keys come from the environment variable STEPFAST_API_KEYS, separated by commas. Without one only
     loopback addresses are allowed. Raises StartupError, which says what to do.
@@ -49,7 +52,13 @@ def serve(
         if retention is not None:
             log.info("executions that are SUCCEEDED or CANCELLED are deleted after %g days", retention / DAY)
         with Runtime(
-            registry, db, durability=durability, workers=workers, log_values=log_values, retention=retention
+            registry,
+            db,
+            durability=durability,
+            workers=workers,
+            log_values=log_values,
+            retention=retention,
+            grace=grace,
         ) as runtime:
             page = Page()
             handler = build(runtime.operations, registry, runtime.call, keys, page)

@@ -1,7 +1,9 @@
-"""What is to be done, in memory: messages by due time and executions to advance, pulled by workers.
+"""What is to be done, in memory: messages by due time and executions to advance, pulled by worker threads.
 
-Workers pull rather than being handed work, so that one whose event loop is blocked gets none. Losing
-all of this loses nothing: the file has it too.
+One thread *leads*: it takes all the work, since one thread that gathers the writes of all executions is faster than
+two that wait for each other's commits and for the interpreter lock, and `async` steps run on its event loop alone,
+so that clients, pools and locks of asyncio can be shared between steps. The others take work only while the leader
+stands still or is full. Losing all of this loses nothing: the file has it too.
 """
 
 from __future__ import annotations
@@ -9,26 +11,38 @@ from __future__ import annotations
 import asyncio
 import heapq
 import threading
+import time
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
+from stepfast.advancer import Resend
 from stepfast.backends.sqlite import Stored
 
+STANDS_STILL = 0.1
+"""Seconds without a turn of the leader's loop after which other threads take work as well."""
+POLL = 1.0
+"""Seconds at most between two looks of a thread that has nothing to do."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Advance:
-    """An execution to advance, for its wakes up to `seq`."""
+    """An execution to advance, for its wakes up to `seq` (0: for none); resend: the sweep's, see there."""
 
     execution_id: str
     seq: int
+    resend: Resend | None = None
 
 
 @dataclass(slots=True, eq=False)
 class Bell:
-    """Wakes one worker's loop, from any thread."""
+    """Wakes one worker's loop, from any thread; and what the inbox knows of that worker."""
 
     loop: asyncio.AbstractEventLoop
     event: asyncio.Event
+    waiting: bool = False
+    full: bool = False
+    turned_at: float = field(default_factory=time.monotonic)
 
     def ring(self) -> None:
         try:
@@ -36,61 +50,189 @@ class Bell:
         except RuntimeError:
             pass  # that worker has stopped; the others poll
 
+    def stands_still(self) -> bool:
+        return self.full or (not self.waiting and time.monotonic() - self.turned_at > STANDS_STILL)
+
+
+class _Messages:
+    """Messages by due time, each number at most once: the earlier time counts. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Stored]] = []
+        self._at: dict[int, float] = {}
+
+    def put(self, stored: Stored, at: float) -> None:
+        held = self._at.get(stored.seq)
+        if held is None or at < held:
+            self._at[stored.seq] = at
+            heapq.heappush(self._heap, (at, stored.seq, stored))
+
+    def drop(self, seq: int) -> None:
+        self._at.pop(seq, None)
+
+    def due_at(self, seq: int) -> float | None:
+        return self._at.get(seq)
+
+    def first_at(self) -> float:
+        """When the first message is due; infinity when there is none."""
+        while self._heap and self._at.get(self._heap[0][1]) != self._heap[0][0]:
+            heapq.heappop(self._heap)  # dropped, or put again for an earlier time
+        return self._heap[0][0] if self._heap else float("inf")
+
+    def pop(self) -> Stored:
+        """Takes the first message out; only after `first_at`."""
+        _, seq, stored = heapq.heappop(self._heap)
+        del self._at[seq]
+        return stored
+
 
 class Inbox:
-    """Thread-safe; an execution is advanced by one worker at a time, a message driven by one."""
+    """Thread-safe; an execution is advanced by one worker at a time, and a message waits here at most once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._messages: list[tuple[float, int, Stored]] = []
-        self._wakes: dict[str, int] = {}
+        self._anywhere, self._for_leader = _Messages(), _Messages()
+        self._wakes: dict[str, tuple[int, Resend | None]] = {}
         self._to_advance: deque[str] = deque()
-        self._advancing: set[str] = set()
+        self._advancing: dict[str, Advance] = {}
         self._waiting: deque[Bell] = deque()
+        self._leader: Bell | None = None
+        self._closed = False
 
-    def put_message(self, stored: Stored, at: float | None = None) -> None:
-        """Adds a message, to be taken not before its due time, or `at`."""
+    # -- who leads -------------------------------------------------------------------------------------------
+
+    def lead(self, bell: Bell) -> None:
+        """Makes this worker the leader."""
         with self._lock:
-            heapq.heappush(self._messages, (stored.due if at is None else at, stored.seq, stored))
-            bell = self._waiting.popleft() if self._waiting else None
+            if self._leader is bell:
+                return
+            self._leader = bell
+            if bell in self._waiting:
+                self._waiting.remove(bell)
+                bell.waiting = True
+        bell.ring()
+
+    def leads(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether this is the loop that `async` steps run on."""
+        leader = self._leader
+        return leader is not None and leader.loop is loop
+
+    def close(self) -> None:
+        """Nothing is taken from here any more."""
+        with self._lock:
+            self._closed = True
+
+    # -- putting ---------------------------------------------------------------------------------------------
+
+    def put_message(self, stored: Stored, at: float | None = None, *, for_leader: bool = False) -> None:
+        """Adds a message, to be taken not before its due time, or `at`. One that waits already keeps the earlier time.
+
+        for_leader: only the thread that runs `async` steps may take it.
+        """
+        with self._lock:
+            messages = self._for_leader if for_leader else self._anywhere
+            messages.put(stored, stored.due if at is None else at)
+            bell = self._bell()
         if bell is not None:
             bell.ring()
 
-    def put_wake(self, execution_id: str, seq: int) -> None:
+    def drop_message(self, seq: int) -> None:
+        """Takes out a message that has led to a lasting fact."""
+        with self._lock:
+            self._anywhere.drop(seq)
+            self._for_leader.drop(seq)
+
+    def put_wake(self, execution_id: str, seq: int, resend: Resend | None = None) -> None:
         """Asks for an advance; while one runs, for another one after it."""
         with self._lock:
-            known = execution_id in self._wakes
-            self._wakes[execution_id] = max(seq, self._wakes.get(execution_id, 0))
-            if known or execution_id in self._advancing:
+            known = self._wakes.get(execution_id)
+            self._wakes[execution_id] = (max(seq, known[0]), resend or known[1]) if known else (seq, resend)
+            if known is not None or execution_id in self._advancing:
                 return
             self._to_advance.append(execution_id)
-            bell = self._waiting.popleft() if self._waiting else None
+            bell = self._bell()
         if bell is not None:
             bell.ring()
 
-    def take(self, now: float) -> Advance | Stored | None:
-        """The next thing to do, or None."""
+    def advanced(self, advance: Advance) -> None:
+        """The advance is over; a wake that came meanwhile gets its own. Nothing for one that was given back."""
         with self._lock:
+            self._settle(advance)
+
+    def give_back(self, advance: Advance) -> None:
+        """Has an advance done by another thread, since the one that took it stands still."""
+        with self._lock:
+            mine = self._advancing.get(advance.execution_id) is advance
+            self._settle(advance)
+        if mine:
+            self.put_wake(advance.execution_id, advance.seq, advance.resend)
+
+    def _settle(self, advance: Advance) -> None:
+        if self._advancing.get(advance.execution_id) is advance:
+            del self._advancing[advance.execution_id]
+            if advance.execution_id in self._wakes:
+                self._to_advance.append(advance.execution_id)
+
+    def _bell(self) -> Bell | None:
+        """Whom to wake for what was just put: the leader if it sleeps, another thread if the leader stands still."""
+        leader = self._leader
+        if leader is not None and leader.waiting:
+            leader.waiting = False
+            return leader
+        if (leader is None or leader.stands_still()) and self._waiting:
+            return self._waiting.popleft()
+        return None
+
+    # -- taking ----------------------------------------------------------------------------------------------
+
+    def take(self, bell: Bell, now: float) -> Advance | Stored | None:
+        """The next thing to do for this worker, or None."""
+        with self._lock:
+            bell.turned_at, bell.full, bell.waiting = time.monotonic(), False, False
+            leads = bell is self._leader
+            if self._closed or not (leads or self._leader is None or self._leader.stands_still()):
+                return None
             if self._to_advance:
                 execution_id = self._to_advance.popleft()
-                self._advancing.add(execution_id)
-                return Advance(execution_id, self._wakes.pop(execution_id))
-            if self._messages and self._messages[0][0] <= now:
-                return heapq.heappop(self._messages)[2]
-            return None
-
-    def advanced(self, execution_id: str) -> None:
-        """The advance is over; a wake that came meanwhile gets its own."""
-        with self._lock:
-            self._advancing.discard(execution_id)
-            if execution_id in self._wakes:
-                self._to_advance.append(execution_id)
+                advance = Advance(execution_id, *self._wakes.pop(execution_id))
+                self._advancing[execution_id] = advance
+                return advance
+            messages, at = self._anywhere, self._anywhere.first_at()
+            if leads and (first := self._for_leader.first_at()) < at:
+                messages, at = self._for_leader, first
+            return messages.pop() if at <= now else None
 
     def wait(self, bell: Bell, now: float) -> float:
-        """Registers a worker with nothing to do; returns seconds until a message is due, at most one."""
+        """Registers a worker with nothing to do; returns seconds until it should look again, at most one."""
         with self._lock:
-            if self._to_advance:
-                return 0.0
+            if self._closed:
+                return POLL
+            at = self._anywhere.first_at()
+            if bell is self._leader:
+                at = min(at, self._for_leader.first_at())
+                if self._to_advance:
+                    return 0.0
+                bell.waiting = True
+                return min(POLL, max(0.0, at - now))
             if bell not in self._waiting:
                 self._waiting.append(bell)
-            return min(1.0, max(0.0, self._messages[0][0] - now)) if self._messages else 1.0
+            # Due work is the leader's, unless the leader stands still: then it is found at the next look.
+            return min(POLL, max(STANDS_STILL, at - now)) if not self._to_advance else STANDS_STILL
+
+    def busy(self, bell: Bell) -> None:
+        """This worker has all in hand that it may have: others take work as well."""
+        with self._lock:
+            bell.turned_at, bell.full, bell.waiting = time.monotonic(), True, False
+
+    # -- looking ---------------------------------------------------------------------------------------------
+
+    def waits_until(self, seq: int) -> float | None:
+        """When a message that waits here is to be taken; None if it does not wait here."""
+        with self._lock:
+            times = [at for one in (self._anywhere, self._for_leader) if (at := one.due_at(seq)) is not None]
+        return min(times, default=None)
+
+    def lacks_wakes(self, execution_ids: Iterable[str]) -> set[str]:
+        """Those of the executions that no advance is asked for and none is under way."""
+        with self._lock:
+            return {one for one in execution_ids if one not in self._wakes and one not in self._advancing}

@@ -1,9 +1,10 @@
-"""The embedded runtime: worker threads that pull from the inbox, a control thread for everything else."""
+"""The embedded runtime: worker threads that pull from the inbox, a watch over them, a control thread."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from collections.abc import Coroutine
@@ -13,28 +14,34 @@ from typing import Any, TypeVar
 from stepfast.advancer import Advancer
 from stepfast.backends.sqlite import SqliteBackend, Stored
 from stepfast.backends.sqlite_file import Durability, SqliteFile
-from stepfast.errors import Unavailable
+from stepfast.errors import StepfastError, Unavailable
 from stepfast.live import LiveReplays
 from stepfast.local.inbox import Advance, Inbox
 from stepfast.local.retention import keep_expiring
+from stepfast.local.steps import StepRunner
+from stepfast.local.sweep import Sweep
 from stepfast.local.telling import TellingBackend
-from stepfast.local.threads import CallerLoops, LoopThread, WorkerThread
+from stepfast.local.threads import CallerLoops, LoopThread
+from stepfast.local.workers import Pool, Watch
 from stepfast.operations import Operations
-from stepfast.ports import Clock, Delete, Disposition, Later, Refuse
+from stepfast.ports import Clock, Delete, Disposition, Elsewhere, Later, Leave, Refuse
 from stepfast.registry import Registry
-from stepfast.running import Runner, Threads
 from stepfast.worker import Worker
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BLOCKED = 5.0
-"""Seconds a worker's event loop may stand still before another thread takes its place."""
-MOST_THREADS = 16
-"""Worker threads, blocked ones included, that are made at the most."""
+"""Seconds a worker's event loop may stand still before another thread does its work."""
 SWEEP_PERIOD = 60.0
+GRACE = 8.0
+"""Seconds that steps get to end when `stepfast dev` is told to: below the 10 s after which `docker stop` kills."""
 AGAIN = 1.0
 """Seconds until work is tried again after the store or the code failed on it."""
+MENDED = 15.0
+"""Seconds until work is tried again that failed on what does not pass by itself, such as a file that is read-only."""
+CUT_OFF = 3.0
+"""Seconds within which steps that are cut off by a stop are recorded as that."""
 LEFT = 30.0
 """Seconds until a message that was left alone comes back."""
 
@@ -67,9 +74,10 @@ class Runtime:
         blocked: float = BLOCKED,
         log_values: bool = False,
         retention: float | None = None,
+        grace: float = 0.0,
     ) -> None:
         self._retention = retention
-        self._blocked = blocked
+        self._grace = grace
         self.registry = registry
         self._clock = clock or SystemClock()
         backend = TellingBackend if log_values else SqliteBackend
@@ -77,6 +85,8 @@ class Runtime:
         self._inbox = Inbox()
         self._backend.on_message = self._inbox.put_message
         self._backend.on_wake = self._inbox.put_wake
+        self._stopping = threading.Event()
+        self._runner = StepRunner(self._inbox)
         lives = LiveReplays()
         self._advancer = Advancer(self._backend, self._backend, self._clock, registry, lives)
         self.operations = Operations(self._backend, self._clock, registry, self._advancer)
@@ -85,11 +95,12 @@ class Runtime:
             self._backend,
             self._clock,
             registry,
-            Runner(Threads()),
+            self._runner,
             self.operations.resume,
+            time_left=lambda: 0.0 if self._stopping.is_set() else math.inf,
             lives=lives,
+            takes=self._runner.takes,
         )
-        self._stopping = threading.Event()
         messages, wakes = self._backend.outstanding()
         for stored in messages:
             self._inbox.put_message(stored)
@@ -97,7 +108,8 @@ class Runtime:
             self._inbox.put_wake(execution_id, seq)
         self._callers = CallerLoops()
         self._control = LoopThread("stepfast-control")
-        self._workers = [self._worker_thread(number) for number in range(workers)]
+        self.pool = Pool(workers, self._inbox, self._clock, self._do)
+        self._watch = Watch(self.pool, blocked)
         self._control.begin(self._look_after())
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -110,16 +122,31 @@ class Runtime:
         return self._callers.run(coroutine)
 
     def close(self) -> None:
-        """Stops taking work, lets the file's writes finish, and leaves running steps behind.
+        """Stops taking work, gives running steps `grace` seconds to end, and lets the file's writes finish.
 
-        A step that is cut off is run again by the next owner of the file, if it may run more than once.
+        An attempt that is cut off then is recorded as interrupted by a stop: it runs again under the next owner of
+        the file, unless it may run only once. KeyboardInterrupt during the grace period ends that period.
         """
+        self._inbox.close()
         self._stopping.set()
+        try:
+            self._wait_for_steps()
+        except KeyboardInterrupt:
+            log.warning("told to end again: running steps are cut off now")
+        self._runner.cut_off()
+        self._runner.wait_until_idle(CUT_OFF)
         self._callers.close()
-        for thread in (*self._workers, self._control):
-            thread.stop()
+        self._watch.stop()
+        self.pool.stop()
+        self._control.stop()
         self._advancer.forget()
         self._backend.close()
+
+    def _wait_for_steps(self) -> None:
+        if self._grace > 0 and not self._runner.wait_until_idle(0.0):
+            log.info("waiting up to %g s for running steps to end", self._grace)
+            if not self._runner.wait_until_idle(self._grace):
+                log.warning("steps still run after %g s: they are cut off", self._grace)
 
     def __enter__(self) -> Runtime:
         return self
@@ -129,85 +156,66 @@ class Runtime:
 
     # -- work ----------------------------------------------------------------------------------------------
 
-    async def _do(self, thread: WorkerThread, work: Advance | Stored) -> None:
+    async def _do(self, work: Advance | Stored) -> None:
         if isinstance(work, Advance):
             await self._advance(work)
         else:
-            await self._drive(thread, work)
+            await self._drive(work)
 
     async def _advance(self, work: Advance) -> None:
         try:
-            await self._advancer.advance(work.execution_id)
-            self._backend.advanced(work.execution_id, work.seq)
+            await self._advancer.advance(work.execution_id, resend=work.resend)
+            if work.seq:
+                self._backend.advanced(work.execution_id, work.seq)
         except Exception as error:
-            self._failed(f"advancing execution {work.execution_id}", error)
-            asyncio.get_running_loop().call_later(AGAIN, self._inbox.put_wake, work.execution_id, work.seq)
+            again = self._failed(f"advancing execution {work.execution_id}", error)
+            loop = asyncio.get_running_loop()
+            loop.call_later(again, self._inbox.put_wake, work.execution_id, work.seq, work.resend)
         finally:
-            self._inbox.advanced(work.execution_id)
+            self._inbox.advanced(work)
 
-    async def _drive(self, thread: WorkerThread, stored: Stored) -> None:
+    async def _drive(self, stored: Stored) -> None:
+        """Every disposition is carried out, also one that comes late from a thread which had been given up on."""
         message = stored.delivery.message
         try:
             disposition: Disposition = await self._worker.handle(stored.delivery)
         except Exception as error:
-            self._failed(f"driving {message.command_id} of execution {message.execution_id}", error)
-            disposition = Later(self._clock.now() + AGAIN)
+            again = self._failed(f"driving {message.command_id} of execution {message.execution_id}", error)
+            disposition = Later(self._clock.now() + again)
         match disposition:
             case Delete():
+                self._inbox.drop_message(stored.seq)
                 self._backend.delete(stored.seq)
             case Refuse():
+                self._inbox.drop_message(stored.seq)
                 self._backend.refuse(stored.seq)
-            case _ if thread.retired:
-                pass  # the message was given back when the thread was found blocked
             case Later(at):
                 self._inbox.put_message(stored, at)
-            case _:
+            case Elsewhere():
+                self._inbox.put_message(stored, self._clock.now(), for_leader=True)
+            case Leave():
                 self._inbox.put_message(stored, self._clock.now() + LEFT)
 
-    def _failed(self, what: str, error: Exception) -> None:
+    def _failed(self, what: str, error: Exception) -> float:
+        """Logs a failure; returns seconds until it is tried again."""
         if isinstance(error, Unavailable):
             log.warning("%s: %s; trying again", what, error)
-        else:
-            log.exception("%s failed; trying again", what)
-
-    def _worker_thread(self, number: int) -> WorkerThread:
-        return WorkerThread(f"stepfast-worker-{number}", self._inbox, self._clock, self._do)
-
-    # -- the net under everything --------------------------------------------------------------------------
+            return AGAIN
+        if isinstance(error, StepfastError):  # someone has to mend something, and the message says what
+            log.error("%s: %s; trying again in %g s", what, error, MENDED)
+            return MENDED
+        log.exception("%s failed; trying again", what)
+        return AGAIN
 
     async def _look_after(self) -> None:
-        await asyncio.gather(
-            self._sweep(),
-            self._replace_blocked(),
-            keep_expiring(self._backend, self._clock, self._retention, self._stopping),
-        )
+        """The net under everything, and what expires."""
+        await asyncio.gather(self._sweep(), keep_expiring(self._backend, self._clock, self._retention, self._stopping))
 
     async def _sweep(self) -> None:
-        after = ""
+        sweep = Sweep(self._backend, self._inbox, self.pool.holds, self._clock)
         while not self._stopping.is_set():
             try:
-                self._backend.flush()
-                after = await self.operations.sweep(after)
+                await sweep.lap()
             except Exception as error:
                 self._failed("the sweep", error)
-            await asyncio.sleep(SWEEP_PERIOD if after == "" else 0.05)
-
-    async def _replace_blocked(self) -> None:
-        """A worker whose loop stands still gets a successor, so that one bad step does not stop the rest."""
-        while not self._stopping.is_set():
-            await asyncio.sleep(self._blocked / 5)
-            for thread in self._workers:
-                if thread.retired or thread.still_for() < self._blocked:
-                    continue
-                if len(self._workers) >= MOST_THREADS:
-                    log.error("every worker thread is blocked; restart stepfast once the code is mended")
-                    return
-                place = thread.retire()
-                self._workers.append(self._worker_thread(len(self._workers)))
-                log.warning(
-                    "a worker thread has stood still for %g s at %s: a step that blocks must be a `def`, not an "
-                    "`async def`, and workflow code must not compute for long; another thread takes its place",
-                    self._blocked,
-                    place,
-                )
-                break
+            await asyncio.sleep(SWEEP_PERIOD)

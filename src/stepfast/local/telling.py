@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from stepfast import valuelog
 from stepfast.backends.sqlite import SqliteBackend
 from stepfast.figures import NOTHING, Tallies
@@ -31,6 +33,14 @@ class TellingBackend(SqliteBackend):
             valuelog.tell_attempt(execution_id, record)
             if end is not None:
                 valuelog.tell_end(end)
+        return written
+
+    async def cancel(
+        self, execution: Execution, records: Sequence[Record], tallies: Tallies = NOTHING, order: int = 0
+    ) -> bool:
+        written = await super().cancel(execution, records, tallies, order)
+        if written:
+            valuelog.tell_end(execution)
         return written
 
     async def finish(self, execution: Execution, tallies: Tallies = NOTHING) -> bool:

@@ -1,30 +1,20 @@
-"""Threads with an event loop each: one for control, several that pull work, and what if one is blocked."""
+"""Threads with an event loop each, and event loops for the threads that call."""
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import contextlib
 import logging
 import sys
 import threading
-import time
-import traceback
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from types import FrameType
 from typing import Any, TypeVar
 
-from stepfast.backends.sqlite import Stored
 from stepfast.errors import Unavailable
-from stepfast.local.inbox import Advance, Bell, Inbox
-from stepfast.ports import Clock
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-Work = Advance | Stored
-
-AT_ONCE = 128
-"""Messages and advances that one worker thread has in hand at a time."""
 
 
 class LoopThread:
@@ -57,8 +47,14 @@ class LoopThread:
 
     def stop(self, patience: float = 2.0) -> None:
         """Cancels what runs and ends the thread; one that is blocked is left behind."""
+        self.ask_to_stop()
+        self.join(patience)
+
+    def ask_to_stop(self) -> None:
         if not self._stopped:
             self.loop.call_soon_threadsafe(self._cancel_all)
+
+    def join(self, patience: float) -> None:
         self._thread.join(patience)
         if not self._thread.is_alive() and not self.loop.is_closed():
             self.loop.close()
@@ -79,6 +75,13 @@ class LoopThread:
             self.end()
 
         self._ending = self.loop.create_task(end())
+
+    @property
+    def name(self) -> str:
+        return self._thread.name
+
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
 
     def frame(self) -> FrameType | None:
         """Where the thread stands right now."""
@@ -118,88 +121,3 @@ class CallerLoops:
             self._stopped.set()
             for loop in self._idle:
                 loop.close()
-
-
-class WorkerThread(LoopThread):
-    """Pulls from the inbox and has up to 128 things in hand; `retire` takes them back from a blocked one."""
-
-    def __init__(
-        self, name: str, inbox: Inbox, clock: Clock, do: Callable[[WorkerThread, Work], Awaitable[None]]
-    ) -> None:
-        super().__init__(name)
-        self._inbox, self._clock, self._do = inbox, clock, do
-        self._in_hand: dict[asyncio.Task[None], Work] = {}
-        self.retired = False
-        self._answered = time.monotonic()
-        self.begin(self._serve())
-
-    async def _serve(self) -> None:
-        bell = Bell(self.loop, asyncio.Event())
-
-        def done(task: asyncio.Task[None]) -> None:
-            self._in_hand.pop(task, None)
-            bell.event.set()
-
-        while not self.retired:
-            bell.event.clear()
-            full = len(self._in_hand) >= AT_ONCE
-            work = None if full else self._inbox.take(self._clock.now())
-            if work is not None:
-                task = self.loop.create_task(self._one(work))
-                self._in_hand[task] = work
-                task.add_done_callback(done)
-                continue
-            wait = 1.0 if full else self._inbox.wait(bell, self._clock.now())
-            try:
-                await asyncio.wait_for(bell.event.wait(), wait)
-            except TimeoutError:
-                pass
-        while self._in_hand:
-            await asyncio.wait(self._in_hand, timeout=60.0)
-        self.end()
-
-    def still_for(self) -> float:
-        """Seconds for which the loop has not answered; asks it again."""
-        with contextlib.suppress(RuntimeError):  # the loop is closed: the runtime is stopping
-            self.loop.call_soon_threadsafe(self._answer)
-        return time.monotonic() - self._answered
-
-    def _answer(self) -> None:
-        self._answered = time.monotonic()
-
-    async def _one(self, work: Work) -> None:
-        await self._do(self, work)
-
-    def retire(self) -> str:
-        """Gives back what a blocked thread has in hand, all but what blocks it; returns where it stands.
-
-        A step that another thread finds claimed it leaves alone until the lease ends, as ever.
-        """
-        self.retired = True
-        frame = self.frame()
-        blocking = _blocking_work(frame)
-        for work in list(self._in_hand.values()):
-            if work is blocking:
-                continue
-            if isinstance(work, Advance):
-                self._inbox.advanced(work.execution_id)
-                self._inbox.put_wake(work.execution_id, work.seq)
-            else:
-                self._inbox.put_message(work, self._clock.now())
-        return _place(frame)
-
-
-def _blocking_work(frame: FrameType | None) -> Work | None:
-    while frame is not None:
-        if frame.f_code is WorkerThread._one.__code__:
-            work: Work = frame.f_locals["work"]
-            return work
-        frame = frame.f_back
-    return None
-
-
-def _place(frame: FrameType | None) -> str:
-    if frame is None:
-        return "an unknown place"
-    last = traceback.extract_stack(frame, limit=1)[-1]
-    return f"{last.filename}, line {last.lineno}, in {last.name}"

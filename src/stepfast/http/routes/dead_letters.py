@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
-from stepfast.errors import InvalidRequest, Unavailable
+from stepfast.errors import InvalidRequest, Misconfigured, Unavailable
 from stepfast.http import views
 from stepfast.http.auth import needs
 from stepfast.http.engine import Engine, answers, reply
@@ -124,7 +124,7 @@ class _Work:
             time.sleep(1 / self._rate)
         try:
             self.done += self._engine.call(self._engine.operations.replay_dead_letters(ids, self._rate))
-        except Unavailable:
+        except (Unavailable, Misconfigured):
             if not self.done:
                 raise
             return False

@@ -50,15 +50,18 @@ def add(app: Resolver, engine: Engine) -> None:
             message = "commands=false leaves out the command that is asked for: leave one of them away"
             raise InvalidRequest(message, (("command", message),))
         snapshot = _snapshot(engine, execution_id, commands)
-        tag = etag.tag_of(snapshot, engine.edition, commands, command, largest)
+        now = engine.operations.now()
+        tag = etag.tag_of(snapshot, engine.edition, commands, command, largest, timeline.overdue_in(snapshot, now))
         told = {"ETag": tag, "Cache-Control": "private, no-cache"}
         if etag.is_known(tag, if_none_match):
             return Response(304, None, "", told)
         if not commands:
             return reply(200, views.execution(snapshot.execution, largest), told)
-        found = _commands(engine, snapshot, command, largest)
+        found = _commands(engine, snapshot, command, largest, now)
         deployed = engine.registry.get(snapshot.execution.workflow) is not None
-        whole = ExecutionDetail(**views.fields(snapshot.execution, largest), deployed=deployed, commands=found)
+        overdue = sum(one.overdue for one in found)
+        fields = views.fields(snapshot.execution, largest)
+        whole = ExecutionDetail(**fields, overdue=overdue, deployed=deployed, commands=found)
         return reply(200, whole, told)
 
     @app.get(
@@ -80,8 +83,11 @@ def _snapshot(engine: Engine, execution_id: str, commands: bool) -> Snapshot:
     return Snapshot(engine.call(engine.operations.read(execution_id)), Cursor(), {})
 
 
-def _commands(engine: Engine, snapshot: Snapshot, only: str | None, largest: int | None) -> list[CommandView]:
-    found = timeline.commands_of(snapshot, _replay(engine, snapshot), engine.registry, only=only, largest=largest)
+def _commands(
+    engine: Engine, snapshot: Snapshot, only: str | None, largest: int | None, now: float
+) -> list[CommandView]:
+    replay = _replay(engine, snapshot)
+    found = timeline.commands_of(snapshot, replay, engine.registry, only=only, largest=largest, now=now)
     if only is not None and not found:
         detail = f"execution {snapshot.execution.execution_id!r} has no command {only!r}"
         raise Rejected(404, "command-not-found", "Command not found", detail)

@@ -1,0 +1,114 @@
+"""The embedded sweep (rule 13): what is overdue is taken up again, whether its message is lost, late, or not there.
+
+It runs no workflow code itself: that is left to worker threads, so that code which blocks cannot stop the sweep.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+
+from stepfast.advancer import Resend
+from stepfast.backends.sqlite import SqliteBackend, Stored
+from stepfast.local.inbox import Inbox
+from stepfast.ports import Clock
+
+log = logging.getLogger(__name__)
+
+OVERDUE = 60.0
+"""Seconds after its time from which something counts as overdue."""
+BATCH = 200
+PAUSE = 0.05
+"""Seconds between two batches, and between two looks at one that is under way."""
+LOOKS = 100
+"""Looks until a batch is left to be done while the sweep goes on with the next one."""
+
+
+class Sweep:
+    """Compares the file with what is in memory. holds: numbers of the messages that threads have in hand."""
+
+    def __init__(self, backend: SqliteBackend, inbox: Inbox, holds: Callable[[], set[int]], clock: Clock) -> None:
+        self._backend, self._inbox, self._holds, self._clock = backend, inbox, holds, clock
+        self._wakes: dict[str, int] = {}
+
+    async def lap(self) -> None:
+        """Looks at everything once."""
+        self._backend.flush()
+        self._lost_wakes()
+        await self._idle()
+        await self._overdue()
+
+    def _lost_wakes(self) -> None:
+        """Wakes that stand in the file since the lap before, and that nobody in this process knows of."""
+        before, self._wakes = self._wakes, self._backend.wakes()
+        old = {id: seq for id, seq in self._wakes.items() if before.get(id) == seq}
+        for id in sorted(self._inbox.lacks_wakes(old)):
+            log.warning("execution %s has not been advanced for a while: it is advanced again", id)
+            self._inbox.put_wake(id, old[id])
+
+    async def _idle(self) -> None:
+        """Executions that no message and no wake is there for; most of them wait for a signal."""
+        after, more = "", True
+        while more:
+            ids, after = await self._backend.idle(BATCH, after)
+            for id in ids:
+                self._inbox.put_wake(id, 0, Resend())
+            for _ in range(LOOKS):
+                if len(self._inbox.lacks_wakes(ids)) == len(ids):
+                    break
+                await asyncio.sleep(PAUSE)
+            more = after != ""
+
+    async def _overdue(self) -> None:
+        """Messages that are not in memory any more, and those that are put off further than their command is."""
+        after, executions = 0, dict[str, list[Stored]]()
+        while found := self._backend.messages_due_before(self._clock.now() - OVERDUE, after, BATCH):
+            after = found[-1].seq
+            for stored in await self._lost(found):
+                self._inbox.put_message(stored, self._clock.now())
+            for stored in found:
+                executions.setdefault(stored.delivery.message.execution_id, []).append(stored)
+            await asyncio.sleep(PAUSE)
+        for number, (id, messages) in enumerate(executions.items()):
+            self._late(id, messages)
+            if number % BATCH == BATCH - 1:
+                await asyncio.sleep(PAUSE)
+
+    async def _lost(self, found: list[Stored]) -> list[Stored]:
+        """Those that neither wait nor are in hand, twice in a row: in between a message changes hands."""
+        lost = self._missing(found)
+        if lost:
+            await asyncio.sleep(PAUSE)
+            lost = self._missing(lost)
+        ids = {one.delivery.message.execution_id for one in lost}
+        running = {one.execution_id for one in await self._backend.read_many(list(ids)) if one.status == "RUNNING"}
+        for stored in lost:
+            message = stored.delivery.message
+            if message.execution_id in running:
+                _warn(message.execution_id, message.command_id, self._clock.now() - stored.due, "its message was lost")
+        return lost
+
+    def _missing(self, found: Iterable[Stored]) -> list[Stored]:
+        held = self._holds()
+        return [one for one in found if one.seq not in held and self._inbox.waits_until(one.seq) is None]
+
+    def _late(self, execution_id: str, messages: list[Stored]) -> None:
+        """Hastens what waits for later than its command is due; has sent anew what no message is there for."""
+        now = self._clock.now()
+        overdue = self._backend.commands_due_before(execution_id, now - OVERDUE)
+        for command in overdue:
+            own = [one for one in messages if one.delivery.message.command_id == command.command_id]
+            late = [one for one in own or messages if (at := self._inbox.waits_until(one.seq)) is not None and at > now]
+            for stored in late:
+                self._inbox.put_message(stored, now)
+            if late:
+                _warn(execution_id, command.command_id, now - command.due, f"it is {command.status}")
+            elif not own:  # with a message of another command only: this one's, or that of its chain, is not there
+                self._inbox.put_wake(execution_id, 0, Resend(OVERDUE))
+
+
+def _warn(execution_id: str, command_id: str, seconds: float, why: str) -> None:
+    log.warning(
+        "execution %s: %s is overdue by %.0f s (%s): it is taken up again", execution_id, command_id, seconds, why
+    )
