@@ -34,7 +34,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One past try of a step; `error` is None only for a try that was cut off by a crash."""
+    """One past try of a step; `error` is None only for a try that was cut off by a crash.
+
+    A try that the engine itself stopped has a StepCancelled, which says why.
+    """
 
     number: int
     started_at: float
@@ -64,6 +67,7 @@ class Record:
 
     `revision` counts its writes and only grows; every conditional write names the revision it read
     (0 for a record that was absent), so no two writers can both win. `token` tells whose write it was.
+    `interrupted` counts the attempts that use up no tries: those cut off by a crash, or stopped by the engine.
     """
 
     id: str
@@ -160,6 +164,19 @@ class Message:
     generation: int
     pool: str = "default"
     hint: object = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why a running attempt must stop.
+
+    lost: the record is no longer this worker's, so nothing that the attempt comes to is written.
+    final: the execution has ended for good, so the step is never tried again.
+    """
+
+    reason: str
+    lost: bool = False
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,8 @@ UPDATE_RECORD = (
     " WHERE execution_id = ? AND id = ? AND revision = ?"
 )
 SELECT_CURSOR = f"SELECT {', '.join(_CURSOR)} FROM cursors"
+SELECT_ASKED_FOR = "SELECT revision, generation = ? AND instr(dispatched, ?) > 0 FROM cursors WHERE execution_id = ?"
+"""By generation, and the command's id as JSON, which dispatched is written in: found so, no id is parsed."""
 INSERT_CURSOR = _insert("cursors", ("execution_id", *_CURSOR))
 UPDATE_CURSOR = _update("cursors", _CURSOR, "execution_id = :execution_id AND revision = :revision - 1")
 SELECT_SIGNAL = "SELECT signal_id, name, payload, received_at FROM signals"
