@@ -33,6 +33,7 @@ class Run:
 
     live: None for a step with siblings, which is run alone. order: the revision of the cursor under which the
     command was last known to be asked for, None while it is the only one outstanding: then nothing can take it back.
+    unanswered: the store did not answer a write of the record, which may have been made.
     """
 
     message: Message
@@ -42,6 +43,7 @@ class Run:
     record: Record
     looked: float
     order: int | None = None
+    unanswered: bool = False
     pulse: Pulse = field(default_factory=Pulse)
 
     @property
@@ -100,15 +102,24 @@ class StepWatch:
 
     async def _owned(self) -> bool:
         """Whether the stored record is still this attempt's; that of a chained one is not stored yet."""
-        peeked = await self._store.peek(self._run.execution.execution_id, self._run.command.id)
-        return peeked is not None and peeked[1] is not None and peeked[1].token == self._run.record.token
+        run = self._run
+        peeked = await self._store.peek(run.execution.execution_id, run.command.id)
+        stored = peeked[1] if peeked is not None else None
+        if stored is None or stored.token != run.record.token or stored.status != "RUNNING":
+            return False
+        # An extension that went unanswered may have been written all the same.
+        run.record = replace(run.record, revision=stored.revision, lease=stored.lease)
+        return True
 
     async def _extend(self, now: float) -> Stop | None:
         """Extends the lease after a heartbeat; a refusal means that another worker has the step."""
         run = self._run
         longer = replace(run.record, lease=now + run.step.lease + LEASE_MARGIN, revision=run.record.revision + 1)
-        if not await self._store.put_record(run.execution.execution_id, longer, wake=False):
-            return OVERTAKEN
+        run.unanswered = True
+        written = await self._store.put_record(run.execution.execution_id, longer, wake=False)
+        run.unanswered = False
+        if not written:
+            return None if await self._owned() else OVERTAKEN
         run.record, self._extended = longer, now
         return None
 

@@ -26,9 +26,9 @@ class Withdrawals:
         self._store, self._registry, self._lives = store, registry, lives
 
     async def look(self, execution: Execution, command_id: str, seen: int) -> tuple[int, bool]:
-        """The revision of the order, and whether under it the command was taken back.
+        """The last revision of the order under which the command was asked for, and whether it was taken back since.
 
-        seen: a revision under which it was still asked for, -1 for none.
+        seen: such a revision that is known already, -1 for none.
         """
         id = execution.execution_id
         revision, marked = await self._store.asked_for(id, command_id, execution.generation)
@@ -46,6 +46,7 @@ class Withdrawals:
             replay.advance(snapshot.records, snapshot.cursor.applied)
             if not replay.finished:
                 self._lives.put(id, going)
-            return snapshot.cursor.revision, taken_back(replay, command_id)
+            asked = command_id in replay.outstanding and not replay.stale
+            return snapshot.cursor.revision if asked else seen, taken_back(replay, command_id)
         finally:
             going.close()

@@ -246,7 +246,7 @@ class Worker:
                 return Delete()
             run.command = replay.outstanding[following.id]
             run.record = chained_record(run.execution, run.command, following, replay.records.get(following.id))
-            run.order = None
+            run.order, run.unanswered = None, False
 
     async def _hand_on(self, run: Run, due: float) -> None:
         """Sends the released step's message anew, if the execution was resumed while the attempt ran.
@@ -306,12 +306,33 @@ class Worker:
         id = run.execution.execution_id
         while True:
             try:
-                return await self._store.put_record(id, result, wake=wake, end=end, tallies=tallies)
+                if await self._store.put_record(id, result, wake=wake, end=end, tallies=tallies):
+                    return True
+                following = await self._unanswered(run, result) if run.unanswered else None
             except Unavailable:
+                run.unanswered = True
                 if self._clock.now() + pause > (run.record.lease or 0.0):
                     raise
                 await self._clock.sleep(pause)
                 pause = min(2.0, pause * 2)
+                continue
+            if following is None or following is result:
+                return following is result
+            result = following
+
+    async def _unanswered(self, run: Run, result: Record) -> Record | None:
+        """After a refusal: the result itself if it is stored, the one to write instead, None if the step is lost.
+
+        A write that went unanswered may have been made. Taken for another worker's, it would leave this step, or the
+        one that it chains, under a lease that nobody holds, to count as a crash when that is over.
+        """
+        peeked = await self._store.peek(run.execution.execution_id, result.id)
+        stored = peeked[1] if peeked is not None else None
+        if stored is None or stored.token != result.token:
+            return None
+        if (stored.revision, stored.status) == (result.revision, result.status):
+            return result
+        return replace(result, revision=stored.revision + 1) if stored.status == "RUNNING" else None
 
     # -- one attempt -------------------------------------------------------------------------------------
 

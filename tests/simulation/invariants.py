@@ -79,7 +79,8 @@ class Watch:
         self._outcomes: dict[tuple[int, str], Record] = {}
         self._running: dict[tuple[int, str], dict[int, float]] = defaultdict(dict)
         self._withdrawn: dict[tuple[int, str], int] = {}
-        self._claims: dict[str, Handler] = {}
+        self._claims: dict[str, Handler] = {}  # by token
+        self._holders: dict[str, Handler] = {}  # by command, the last
 
     def violated(self, invariant: str, what: str) -> None:
         """Kept for the scheduler, too: the engine goes on after errors of any kind, as it should."""
@@ -169,6 +170,7 @@ class Watch:
     def restarted(self) -> None:
         """Every claim was a dead process's."""
         self._claims.clear()
+        self._holders.clear()
 
     # -- writes --------------------------------------------------------------------------------------------
 
@@ -212,13 +214,15 @@ class Watch:
     def _claimed(self, record: Record) -> None:
         """Keeps who holds a claim; one that counts a crash takes over from a worker that has died, or is held up."""
         acting = self._world.acting
+        if record.then is not None and acting is not None:
+            self._holders[record.then.id] = acting
         if record.status != "RUNNING" or acting is None or record.token in self._claims:
             return
-        before = next((token for token in reversed(self._claims) if token.startswith(f"{record.id}/")), None)
+        before = self._holders.get(record.id)
         crashed = bool(record.attempts) and record.attempts[-1].error is None
-        if crashed and before is not None and self._claims[before].ended_well:
+        if crashed and before is not None and before.ended_well:
             self.violated("a-stop-is-no-crash", f"{record} counts one, and its worker had ended well")
-        self._claims[record.token or ""] = self._claims[f"{record.id}/{record.token}"] = acting
+        self._claims[record.token or ""] = self._holders[record.id] = acting
 
     def _ordered(self) -> None:
         """The order has become durable: what it has taken back is so from this turn on."""

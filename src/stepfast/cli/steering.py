@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from stepfast.cli import printing
+from stepfast.cli.timeline import Object, clock
 from stepfast.cli.inputs import read_json
 from stepfast.cli.session import AsJson, session
 from stepfast.errors import Refused
@@ -31,10 +32,19 @@ def resume(
                 continue
             if not as_json:
                 printing.say(f"resumed {execution_id}")
+                for one in resumed[-1].get("waits") or ():
+                    printing.say(f"  {_held(one)}")
     if as_json:
         printing.print_json(resumed)
     if refused:
         raise typer.Exit(2)
+
+
+def _held(wait: Object) -> str:
+    return (
+        f"{printing.shown(wait['command'])} waits for its attempt {wait['attempt']} from before the resume, which may still run: "
+        f"what that comes to counts; else it is tried again at {clock(wait['until'])} UTC"
+    )
 
 
 def cancel(context: typer.Context, execution_id: Id, as_json: AsJson = False) -> None:
