@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from stepfast.cli import printing
-from stepfast.cli.timeline import Object, clock
 from stepfast.cli.inputs import read_json
 from stepfast.cli.session import AsJson, session
+from stepfast.cli.timeline import Object, clock
 from stepfast.errors import Refused
 
 Id = Annotated[str, typer.Argument(metavar="ID")]
@@ -41,10 +41,8 @@ def resume(
 
 
 def _held(wait: Object) -> str:
-    return (
-        f"{printing.shown(wait['command'])} waits for its attempt {wait['attempt']} from before the resume, which may still run: "
-        f"what that comes to counts; else it is tried again at {clock(wait['until'])} UTC"
-    )
+    name, attempt, until = printing.shown(wait["command"]), wait["attempt"], clock(wait["until"])
+    return f"{name}: attempt {attempt} may still run and then counts; else tried again at {until} UTC"
 
 
 def cancel(context: typer.Context, execution_id: Id, as_json: AsJson = False) -> None:
