@@ -211,12 +211,12 @@ def a_write_without_an_answer_counts_as_anothers(patch: Patch) -> None:
     edited(patch, worker.Worker, "_record", ("if run.unanswered else None", "if False else None"))
 
 
-@breaks("nothing-is-waited-for-in-vain", "torn")
+@breaks("nothing-is-waited-for-in-vain", "nested")
 def a_resume_keeps_the_delays_from_before_it(patch: Patch) -> None:
     patch.setattr(rewind, "_tried_at_once", lambda *arguments: ())
 
 
-@breaks("nothing-is-waited-for-in-vain", "torn")
+@breaks("nothing-is-waited-for-in-vain", "halves")
 def a_resume_does_not_hear_of_what_was_released_after_it(patch: Patch) -> None:
     async def hand_on(self: Any, run: Any, due: float) -> None:
         pass
