@@ -132,11 +132,12 @@ class Store(Protocol):
     async def add_signal(self, execution_id: str, signal: Signal) -> Signal:
         """Puts a signal, with wake, if its id is free; returns the signal that holds the id."""
 
-    async def asked_for(self, execution_id: str, command_id: str, generation: int) -> tuple[int, bool]:
+    async def asked_for(self, execution_id: str, command_id: str, generation: int, seen: int = -1) -> tuple[int, bool]:
         """The revision of the cursor (0: none), and whether it marks the command as sent in this generation.
 
         What is marked is still asked for by the durable order. What is not may have been taken back, may have
-        its outcome, may be the only command outstanding, or its mark may not be written yet.
+        its outcome, may be the only command outstanding, or its mark may not be written yet. seen: a revision that
+        is known to ask for the command; then this need not be found out again.
         """
 
     async def history(self, execution_id: str) -> list[Event]:

@@ -31,8 +31,8 @@ class Withdrawals:
         seen: such a revision that is known already, -1 for none.
         """
         id = execution.execution_id
-        revision, marked = await self._store.asked_for(id, command_id, execution.generation)
-        if revision == seen or marked:
+        revision, marked = await self._store.asked_for(id, command_id, execution.generation, seen)
+        if marked:
             return revision, False
         snapshot, live = await self._lives.load(self._store, id)
         workflow = self._registry.get(execution.workflow)

@@ -425,4 +425,6 @@ def test_a_command_is_asked_for_while_the_cursor_marks_it_in_this_generation(bac
         assert backend.run(store.asked_for("one", name, 3)) == (1, False)
     assert backend.run(store.put_cursor("one", Cursor(("a", "pay"), frozenset(), 3, 2)))
     assert backend.run(store.asked_for("one", "pay", 3)) == (2, False)
+    assert backend.run(store.asked_for("one", "pay", 3, 1)) == (2, False)
+    assert backend.run(store.asked_for("one", "pay", 3, 2)) == (2, True)
     assert backend.run(store.asked_for("nobody", "pay", 3)) == (0, False)
