@@ -17,9 +17,9 @@ import httpx
 from demo.parts import ensure, until
 from demo.stage import FIRST_STEPS, INPUT, Stage, chapter, main
 from stepfast import Client
+from stepfast.attempt import SKEW
 from stepfast.client import ExecutionFailed, NotAllowed
 from stepfast.errors import ExecutionConflict
-from stepfast.worker import SKEW
 
 REPORT, ORDER = "quarterly-financial-report", "order-fulfilment"
 DEAD_LETTERS = "stepfast-dead-letters"

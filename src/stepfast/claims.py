@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from stepfast.codec import digest
-from stepfast.errors import StepInterrupted
-from stepfast.model import Chained, Execution, Failure, Record, close_attempt
+from stepfast.errors import StepCancelled, StepInterrupted
+from stepfast.model import Chained, Execution, Failure, Record, Stop, close_attempt
 from stepfast.replay import Command
 from stepfast.workflow import Step
 
 LEASE_MARGIN = 10.0
 """Seconds a lease outlives the step's timeout: time to record the outcome, and clock skew."""
 MAX_INTERRUPTED = 10
-"""Attempts of one step that may be cut off by dying workers before the step fails."""
+"""Of the attempts that a record keeps, how many may be cut off by dying workers before the step fails."""
 
 
 def idempotency_key(execution_id: str, id: str, input: str) -> str:
@@ -56,8 +56,9 @@ def claim_of(
     revision = record.revision + 1 if record else 1
     if (record is not None and record.status == "RUNNING") or (chained and (record is None or record.status == "OPEN")):
         held = close_attempt(replace(held, interrupted=held.interrupted + 1), None, None, now)
-        if step.at_most_once or held.interrupted >= MAX_INTERRUPTED:
-            why = "it runs at most once" if step.at_most_once else f"it was interrupted {held.interrupted} times"
+        crashes = sum(one.error is None for one in held.attempts)  # what the engine itself stopped has an error
+        if step.at_most_once or crashes >= MAX_INTERRUPTED:
+            why = "it runs at most once" if step.at_most_once else f"it was interrupted {crashes} times"
             failure = Failure(
                 StepInterrupted.__name__, f"the process running it died in the middle, and {why}", step.name
             )
@@ -65,6 +66,7 @@ def claim_of(
     return replace(
         held,
         status="RUNNING",
+        generation=execution.generation,
         revision=revision,
         attempt=held.attempt + 1,
         token=secrets.token_hex(8),
@@ -76,17 +78,22 @@ def claim_of(
     )
 
 
-def stopped(record: Record, step: Step[..., object], failure: Failure, now: float) -> Record:
-    """The record of an attempt that the end of its process cut off: released, and tried again by whoever is next.
+def released(record: Record, step: Step[..., object], stop: Stop, now: float) -> Record:
+    """The record of an attempt that the engine has stopped: it is due at once, wherever it is asked for again.
 
-    It is no failure of the step's. One that runs at most once has failed: what it has done is not known.
+    That is neither a failure nor a crash. A step that runs at most once has had its attempt; after the end of the
+    execution no step is tried again.
     """
-    held = replace(record, interrupted=record.interrupted + 1, revision=record.revision + 1, lease=None)
+    failure = Failure(StepCancelled.__name__, stop.reason, step.name)
+    held = replace(record, revision=record.revision + 1, interrupted=record.interrupted + 1, lease=None, due=None)
+    held = close_attempt(held, now, failure, None)
+    if stop.final:
+        return replace(held, status="CANCELLED", error=failure, ended_at=now)
     if step.at_most_once:
-        failure = replace(failure, message=f"{failure.message}, and it runs at most once")
-        held = close_attempt(held, now, failure, None)
-        return replace(held, status="FAILED", error=failure, ended_at=now, due=None)
-    return replace(close_attempt(held, now, failure, now), status="RETRYING", error=failure, due=now)
+        why = f"it was stopped in the middle ({stop.reason}), and it runs at most once"
+        failure = Failure(StepInterrupted.__name__, why, step.name)
+        return replace(held, status="FAILED", error=failure, ended_at=now)
+    return replace(held, status="RETRYING", error=failure, due=now)
 
 
 def _fresh(execution: Execution, command: Command, record: Record | None, now: float) -> Record:

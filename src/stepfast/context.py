@@ -46,7 +46,8 @@ class StepContext:
     def heartbeat(self) -> None:
         """Says that the step is alive; cheap, call it as often as you like, from any thread.
 
-        Raises StepCancelled when the execution has ended or another worker has taken the step over.
+        Raises StepCancelled when the attempt is to stop: the execution has failed or ended, workflow code has taken
+        the step back, this process is to stop, or another worker has taken the step over.
         """
         self.beat()
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from stepfast.errors import StepCancelled
 from stepfast.model import Execution, Record
 
 HOUR = 3600
@@ -65,18 +66,23 @@ def tallies_of(execution: Execution, records: Iterable[Record]) -> dict[str, Tal
     steps: dict[str, list[float]] = {}
     for record in records:
         if record.kind == "step" and record.attempt and record.generation == execution.generation:
-            _count(steps.setdefault(record.name, [0, 0, 0, 0, 0.0]), record)
+            _count(steps.setdefault(record.name, [0, 0, 0, 0, 0.0]), record, execution.resumed_at or 0.0)
     for name, counts in steps.items():
         found[STEP + name] = Tally(*counts)  # type: ignore[arg-type]
     return found
 
 
-def _count(counts: list[float], record: Record) -> None:
-    """Adds a step's attempts to the fields of a tally, in their order; sums of tallies would take twice as long."""
+def _count(counts: list[float], record: Record, since: float) -> None:
+    """Adds a step's attempts to the fields of a tally, in their order; sums of tallies would take twice as long.
+
+    since: attempts that ended before were counted as the generation before ended.
+    """
+    earlier = [one for one in record.attempts if (one.ended_at or one.started_at) < since] if since else []
+    stopped = sum(one.error is None or one.error.type == StepCancelled.__name__ for one in earlier)
     succeeded = record.status == "SUCCEEDED"
     open = succeeded or record.status in ("RUNNING", "CANCELLED")  # the last attempt, then, did not fail
-    counts[0] += record.attempt
-    counts[1] += max(0, record.attempt - record.interrupted - open)
+    counts[0] += record.attempt - len(earlier)
+    counts[1] += max(0, record.attempt - record.interrupted - open - (len(earlier) - stopped))
     counts[2] += record.status == "FAILED"
     if succeeded:
         counts[3] += 1

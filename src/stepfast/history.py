@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from stepfast.errors import StepInterrupted
-from stepfast.model import Event, Failure, Record, Snapshot
+from stepfast.errors import StepCancelled
+from stepfast.model import Attempt, Event, Failure, Record, Snapshot
 
 
 def history_of(snapshot: Snapshot, kept: Sequence[Event]) -> list[Event]:
@@ -44,7 +44,7 @@ def record_events(record: Record) -> Iterator[Event]:
             if attempt.next_at is not None:
                 told["next_at"] = attempt.next_at
             ended = attempt.ended_at if attempt.ended_at is not None else attempt.next_at or attempt.started_at
-            yield Event(ended, "attempt-interrupted" if _cut_off(attempt.error) else "attempt-failed", record.id, told)
+            yield Event(ended, _end_of(attempt), record.id, told)
         last = record.attempts[-1].number if record.attempts else 0
         if record.attempt > last and record.started_at is not None:
             yield Event(record.started_at, "attempt-started", record.id, {"attempt": record.attempt})
@@ -61,9 +61,11 @@ def record_events(record: Record) -> Iterator[Event]:
         yield Event(record.ended_at, f"{record.kind}-{record.status.lower()}", record.id, details)
 
 
-def _cut_off(error: Failure | None) -> bool:
-    """By a crash, or by the end of its process."""
-    return error is None or error.type == StepInterrupted.__name__
+def _end_of(attempt: Attempt) -> str:
+    """A crash leaves no error; a StepCancelled is the engine's, which has stopped the attempt."""
+    if attempt.error is None:
+        return "attempt-interrupted"
+    return "attempt-stopped" if attempt.error.type == StepCancelled.__name__ else "attempt-failed"
 
 
 def failure_json(failure: Failure | None) -> dict[str, object] | None:

@@ -38,7 +38,7 @@ class Failure:
 class Attempt:
     """One past try of a step; `error` is None only for a try that was cut off by a crash.
 
-    A StepInterrupted stands for one that was cut off as its process was told to end.
+    A try that the engine itself stopped has a StepCancelled, which says why.
     """
 
     number: int
@@ -69,6 +69,7 @@ class Record:
 
     `revision` counts its writes and only grows; every conditional write names the revision it read
     (0 for a record that was absent), so no two writers can both win. `token` tells whose write it was.
+    `interrupted` counts the attempts that use up no tries: those cut off by a crash, or stopped by the engine.
     """
 
     id: str
@@ -173,6 +174,21 @@ class Message:
     generation: int
     pool: str = "default"
     hint: object = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why a running attempt must stop.
+
+    lost: the record is no longer this worker's, so nothing that the attempt comes to is written.
+    final: the execution has ended for good, so the step is never tried again.
+    leave: the process is to end, so a thread, which cannot be cancelled, is not waited for.
+    """
+
+    reason: str
+    lost: bool = False
+    final: bool = False
+    leave: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from stepfast.errors import (
     WrongStatus,
 )
 from stepfast.figures import Tallies, tallies_of
+from stepfast.held import Held, held_up
 from stepfast.history import history_of
 from stepfast.listing import FaultGroup, fits, groups_of
 from stepfast.model import ENDED, Event, Execution, Record, Signal, Snapshot
@@ -306,6 +307,11 @@ class Operations:
             if await self._store.erase(execution):
                 log.info("execution %s, which was %s, is deleted", execution_id, execution.status)
                 return
+
+    async def held_up(self, execution_id: str) -> list[Held]:
+        """The steps of a resumed execution that an attempt from before the resume still has; ExecutionNotFound."""
+        snapshot = await self.load(execution_id)
+        return held_up(snapshot, self.replay(snapshot))
 
     async def replay_dead_letters(self, execution_ids: Sequence[str], rate: float | None = None) -> list[Resumed]:
         """Resumes failed executions one after the other, at most `rate` per second.

@@ -150,6 +150,14 @@ class Store(Protocol):
         has a first generation above this one, so that no message and no worker of this one acts on it.
         """
 
+    async def asked_for(self, execution_id: str, command_id: str, generation: int, seen: int = -1) -> tuple[int, bool]:
+        """The revision of the cursor (0: none), and whether it marks the command as sent in this generation.
+
+        What is marked is still asked for by the durable order. What is not may have been taken back, may have
+        its outcome, may be the only command outstanding, or its mark may not be written yet. seen: a revision that
+        is known to ask for the command; then this need not be found out again.
+        """
+
     async def history(self, execution_id: str) -> list[Event]:
         """Events kept by `rewind`, in the order written."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,7 +27,8 @@ def rewind(workflow: Workflow[..., Any], snapshot: Snapshot, now: float) -> Rewi
 
     Re-opened are the commands behind the error, siblings whose failure was not applied before it, and
     every command that was only asked for since (compensation). A timer that timed the workflow out
-    waits its whole time again. Everything else stays recorded and never runs again; so does what code
+    waits its whole time again, and a step that waits for its next try is tried at once. What still runs goes on:
+    its outcome belongs to the command. Everything else stays recorded and never runs again; so does what code
     that is broken by now no longer gets to, for the next resume then finds it.
     """
     execution, cursor, records = snapshot.execution, snapshot.cursor, snapshot.records
@@ -52,12 +53,13 @@ def rewind(workflow: Workflow[..., Any], snapshot: Snapshot, now: float) -> Rewi
         )
         for id in reopen
     )
+    waiting = tuple(_tried_at_once(records, reopen, before, now))
     return Rewind(
         replace(
             execution, status="RUNNING", generation=generation, error=None, causes=(), ended_at=None, resumed_at=now
         ),
         replace(cursor, applied=applied, revision=cursor.revision + 1) if cursor.revision else None,
-        opened,
+        opened + waiting,
         tuple(_history(snapshot, [records[one.id] for one in opened], now)),
     )
 
@@ -69,6 +71,20 @@ def _replayed(workflow: Workflow[..., Any], execution: Execution, records: Any, 
     finally:
         replay.close()
     return replay
+
+
+def _tried_at_once(
+    records: Mapping[str, Record], reopen: Container[str], before: Replay, now: float
+) -> Iterator[Record]:
+    """What waits for its next try is due now: the operator has mended it, and does not wait out the old delay.
+
+    It keeps its attempts and its generation: this is no new beginning, and the next advance sends it as the
+    resume's.
+    """
+    for record in records.values():
+        waited = record.status == "RETRYING" and record.id not in reopen and (record.due or 0.0) > now
+        if waited and (before.error is not None or record.id in before.outstanding):
+            yield replace(record, due=now, revision=record.revision + 1)
 
 
 def _due_again(record: Record, before: Replay, now: float) -> float | None:

@@ -8,28 +8,48 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import logging
 import queue
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from stepfast.context import StepContext, current
 from stepfast.errors import StepCancelled, StepTimeout
+from stepfast.model import Stop
 from stepfast.workflow import Step
 
+log = logging.getLogger(__name__)
+
 GRACE = 1.0
+"""Seconds that a cancelled attempt gets at least to end, however little is left of its lease."""
 WATCH = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How an attempt ended: with a value, or with an error. stopped: cut off because this process is to end."""
+    """How an attempt ended: with a value, or with an error. stop: the engine cut it off, for this reason."""
 
     value: Any = None
     error: BaseException | None = None
-    stopped: bool = False
+    stop: Stop | None = None
+
+
+def cut_off(stop: Stop) -> Ended:
+    """The end of an attempt that did what it was told."""
+    return Ended(error=StepCancelled(stop.reason), stop=stop)
+
+
+class Watch(Protocol):
+    """What the runner asks about once a second while an attempt runs."""
+
+    async def __call__(self, alive: bool) -> Stop | None:
+        """Why the attempt must stop, None to go on. alive: it gave a sign of life since the last call."""
+
+    def patience(self) -> float:
+        """Seconds for which an attempt that was stopped may go on, until its lease is nearly over."""
 
 
 class Pulse:
@@ -38,11 +58,39 @@ class Pulse:
     def __init__(self) -> None:
         self.beaten = False
         self.stopped: str | None = None
+        self.interrupted: Stop | None = None
+        self._woken: asyncio.Future[None] | None = None
 
     def beat(self) -> None:
         if self.stopped is not None:
             raise StepCancelled(self.stopped)
         self.beaten = True
+
+    def tell(self, stop: Stop | None) -> None:
+        """What the next heartbeat raises; None: the attempt may go on after all."""
+        self.stopped = stop.reason if stop is not None else None
+
+    def interrupt(self, stop: Stop) -> None:
+        """Has the runner stop the attempt now, rather than at its next look; from any thread."""
+        self.interrupted = stop
+        woken = self._woken
+        if woken is not None:
+            try:
+                woken.get_loop().call_soon_threadsafe(_wake, woken)
+            except RuntimeError:
+                pass  # the loop was closed: the attempt is over
+
+    def alarm(self) -> asyncio.Future[None]:
+        """A future of the running loop that is done once the attempt is interrupted."""
+        self._woken = self._woken or asyncio.get_running_loop().create_future()
+        if self.interrupted is not None:
+            _wake(self._woken)
+        return self._woken
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 class Threads:
@@ -111,12 +159,12 @@ class Runner:
         arguments: inspect.BoundArguments,
         context: StepContext,
         pulse: Pulse,
-        watch: Callable[[bool], Awaitable[str | None]],
+        watch: Watch,
     ) -> Ended:
         """Runs one attempt to its end, its timeout, or until `watch` says why it must stop.
 
-        `watch` is awaited about once a second while the step runs, with whether it gave a sign of life
-        since; it answers None to go on.
+        `watch` is awaited about once a second while the step runs. An `async` step is then cancelled. A thread
+        cannot be: a `def` step hears of it at its next heartbeat, and what it comes to counts as its end.
         """
         scope = contextvars.copy_context()
         scope.run(current.set, context)
@@ -127,23 +175,25 @@ class Runner:
         loop = asyncio.get_running_loop()
         began = beaten = loop.time()
         period = WATCH if step.heartbeat is None else min(WATCH, step.heartbeat / 3)
+        told: Stop | None = None
         while True:
             left = began + step.timeout - loop.time()
-            await asyncio.wait({running}, timeout=max(0.0, min(left, period)))
+            waits = {running} if pulse.interrupted else {running, pulse.alarm()}
+            await asyncio.wait(waits, timeout=max(0.0, min(left, period)), return_when=asyncio.FIRST_COMPLETED)
             if running.done():
-                ended: Ended = running.result()
-                return ended
+                return _own_end(running.result(), told)
             now = loop.time()
             alive, pulse.beaten = pulse.beaten, False
             if alive:
                 beaten = now
-            reason = await watch(alive)
-            if reason is not None:
-                return await self._stop(running, pulse, StepCancelled(reason))
+            told = pulse.interrupted or await watch(alive)
+            pulse.tell(told)
+            if told is not None and (told.lost or told.leave or step.is_async):
+                return await self._stop(step, context, running, watch, told)
             if now >= began + step.timeout:
-                return await self._stop(running, pulse, StepTimeout(f"no result within {step.timeout:g} s"))
+                return await self._late(step, context, running, pulse, watch, f"no result within {step.timeout:g} s")
             if step.heartbeat is not None and now >= beaten + step.heartbeat:
-                return await self._stop(running, pulse, StepTimeout(f"no heartbeat for {step.heartbeat:g} s"))
+                return await self._late(step, context, running, pulse, watch, f"no heartbeat for {step.heartbeat:g} s")
 
     def _start(
         self, step: Step[..., Any], arguments: inspect.BoundArguments, scope: contextvars.Context
@@ -167,13 +217,58 @@ class Runner:
 
         return self._threads.run(attempt_in_thread)
 
-    async def _stop(self, running: asyncio.Future[Any], pulse: Pulse, error: BaseException) -> Ended:
-        """Ends an attempt: a task is cancelled and given a moment to tidy up, a thread is left behind."""
-        pulse.stopped = str(error)
-        if isinstance(running, asyncio.Task):
-            running.cancel()
-            await asyncio.wait({running}, timeout=GRACE)
-        return Ended(error=error)
+    async def _stop(
+        self, step: Step[..., Any], context: StepContext, running: asyncio.Future[Any], watch: Watch, stop: Stop
+    ) -> Ended:
+        """Cuts an attempt off; one that ends well all the same has its result."""
+        await self._cancel(step, context, running, watch)
+        if running.done() and not stop.lost:
+            ended: Ended = running.result()
+            if ended.error is None:
+                return ended
+        return cut_off(stop)
+
+    async def _late(
+        self,
+        step: Step[..., Any],
+        context: StepContext,
+        running: asyncio.Future[Any],
+        pulse: Pulse,
+        watch: Watch,
+        reason: str,
+    ) -> Ended:
+        pulse.stopped = reason
+        await self._cancel(step, context, running, watch)
+        return Ended(error=StepTimeout(reason))
+
+    async def _cancel(
+        self, step: Step[..., Any], context: StepContext, running: asyncio.Future[Any], watch: Watch
+    ) -> None:
+        """Cancels a task and waits for its `finally` blocks while the lease lasts; a thread is left behind.
+
+        So the next attempt does not begin beside them.
+        """
+        if not isinstance(running, asyncio.Task):
+            return
+        running.cancel()
+        patience = max(GRACE, watch.patience())
+        await asyncio.wait({running}, timeout=patience)
+        if not running.done():
+            log.warning(
+                "step %s of execution %s: attempt %d was cancelled and still runs after %.0f s, when its lease ends; "
+                "another attempt may run beside it",
+                context.step_id,
+                context.execution_id,
+                context.attempt,
+                patience,
+            )
+
+
+def _own_end(ended: Ended, told: Stop | None) -> Ended:
+    """The end of an attempt; if it heard at its heartbeat that it must stop, and did, it was cut off."""
+    if told is not None and isinstance(ended.error, StepCancelled):
+        return cut_off(told)
+    return ended
 
 
 def _begun(coroutine: Coroutine[Any, Any, Ended], scope: contextvars.Context) -> asyncio.Task[Ended]:

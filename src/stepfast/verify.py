@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from stepfast.attempt import SKEW
 from stepfast.errors import FailsExecution, NonDeterministic
 from stepfast.failure import failure_of
 from stepfast.model import Execution, Snapshot
 from stepfast.registry import Registry
 from stepfast.replay import Replay
-from stepfast.worker import SKEW
 from stepfast.workflow import Workflow
 
 Outcome = Literal["reproduced", "mended", "retired", "differs"]

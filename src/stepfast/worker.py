@@ -9,60 +9,31 @@ import logging
 import math
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from stepfast.claims import LEASE_MARGIN, busy_until, chained_record, claim_of, end_of_chain, idempotency_key, stopped
+from stepfast.attempt import SKEW, Run, StepWatch, outcome
+from stepfast.claims import LEASE_MARGIN, busy_until, chained_record, claim_of, end_of_chain, idempotency_key
 from stepfast.context import StepContext
-from stepfast.errors import (
-    InvalidRequest,
-    NonDeterministic,
-    NotStorable,
-    StepCancelled,
-    StepTimeout,
-    Unavailable,
-)
-from stepfast.failure import describe_error
+from stepfast.errors import InvalidRequest, NonDeterministic, NotStorable, Unavailable
 from stepfast.figures import NOTHING, tallies_of
 from stepfast.finish import finish, is_parked_by
 from stepfast.live import Live, LiveReplays
-from stepfast.model import Chained, Execution, Message, Record, close_attempt
+from stepfast.model import Chained, Execution, Message, Record, Stop
 from stepfast.ports import Clock, Delete, Delivery, Disposition, Elsewhere, Later, Leave, Queue, Refuse, Store
 from stepfast.registry import Registry
 from stepfast.replay import Command, Replay
-from stepfast.retry import decide
 from stepfast.running import Ended, Pulse, Runner
+from stepfast.withdrawals import Withdrawals, taken_back
 from stepfast.workflow import Step
 
 log = logging.getLogger(__name__)
 
-SKEW = 2.0
-"""Seconds that clocks of two machines may differ."""
 LOOK = 1.0
 """Seconds after which a chaining worker reads the execution again, to notice a cancel."""
 UNASKED = 300.0
 """Seconds at most until a message is looked at again whose command the code does not ask for."""
 NOT_DEPLOYED = 60.0
 """Seconds until a message of a workflow that is not deployed is looked at again."""
-
-
-@dataclass(slots=True)
-class _Run:
-    """A step that this worker owns: its claim, and what the store has of its record."""
-
-    execution: Execution
-    live: Live | None  # None for a step with siblings: it is run alone
-    command: Command
-    record: Record
-    looked: float
-
-    @property
-    def replay(self) -> Replay | None:
-        return self.live.replay if self.live else None
-
-    @property
-    def step(self) -> Step[..., object]:
-        assert self.command.step is not None
-        return self.command.step
 
 
 class Worker:
@@ -91,6 +62,8 @@ class Worker:
         self._runner, self._resume, self._time_left = runner, resume, time_left
         self._draw = draw or random.Random()
         self._lives = lives or LiveReplays()
+        self._withdrawals = Withdrawals(store, registry, self._lives)
+        self._running: set[Run] = set()
 
     async def handle(self, delivery: Delivery) -> Disposition:
         """Does what a message asks for; safe to call any number of times for the same message."""
@@ -181,8 +154,8 @@ class Worker:
             return Delete()
         command = replay.outstanding.get(id)
         if command is None or command.step is None:
-            if id in replay.issued and not replay.stale:
-                return Delete()  # taken back by the workflow for good
+            if taken_back(replay, id):
+                return Delete()
             # Sent before the order that asks for it was marked; or the code that is deployed now does not
             # ask for it, which other code may again: looked at the more seldom the longer that lasts.
             return Later(now + min(max(now - delivery.sent_at, 1.0), UNASKED))
@@ -195,17 +168,20 @@ class Worker:
             return Later(busy)
         if chained and (record is None or record.status == "OPEN") and chained.digest != command.digest:
             return await self._changed(execution, replay, command)
-        return await self._claimed(execution, live, command, record, chained)
+        order = live.cursor.revision if len(replay.outstanding) > 1 else None
+        return await self._claimed(delivery.message, execution, live, command, record, chained, order)
 
     async def _claimed(
         self,
+        message: Message,
         execution: Execution,
         live: Live | None,
         command: Command,
         record: Record | None,
         chained: Chained | None,
+        order: int | None,
     ) -> Disposition:
-        """Claims a step exactly as it was read, and runs it."""
+        """Claims a step exactly as it was read, and runs it. order: see Run."""
         if command.step is not None and not self._takes(command.step):
             return Elsewhere()
         now = self._clock.now()
@@ -216,13 +192,14 @@ class Worker:
             )
         if not await self._store.put_record(execution.execution_id, claim, wake=False):
             return Later(now + 1.0)
-        return await self._chain(_Run(execution, live, command, claim, now))
+        return await self._chain(Run(message, execution, live, command, claim, now, order))
 
     async def _alone(self, message: Message, command: Command) -> Disposition | None:
         """Runs a step that has siblings: what follows from it is the advancer's to find out.
 
-        None when it has its outcome: a delivery without the hint may have started a chain from there,
-        and then this message leads to its end.
+        None when a replay has to say what becomes of it. It may have its outcome: a delivery without the hint may
+        have started a chain from there, and then this message leads to its end. Or the order that is stored by now
+        does not mark it any more: workflow code may have taken it back since the message was sent.
         """
         peeked = await self._store.peek(message.execution_id, message.command_id)
         if peeked is None:
@@ -235,7 +212,10 @@ class Worker:
         busy = busy_until(record, None)
         if busy > now:
             return Later(busy)
-        return await self._claimed(execution, None, command, record, None)
+        order, marked = await self._store.asked_for(message.execution_id, command.id, execution.generation)
+        if not marked:
+            return None
+        return await self._claimed(message, execution, None, command, record, None, order)
 
     async def _changed(self, execution: Execution, replay: Replay, command: Command) -> Disposition:
         replay.error = NonDeterministic(
@@ -244,26 +224,27 @@ class Worker:
         await finish(self._store, self._queue, self._clock, execution, replay)
         return Delete()
 
-    async def _chain(self, run: _Run) -> Disposition:
+    async def _chain(self, run: Run) -> Disposition:
         """Runs the claimed step and then, one write each, those that follow from it alone."""
         while True:
             ended = await self._attempt(run)
-            if isinstance(ended.error, StepCancelled):
+            if ended.stop is not None and ended.stop.lost:
                 return Later(self._clock.now() + 1.0)  # what is stored by then says what to do with it
-            outcome = self._outcome(run, ended)
-            if outcome.status == "RETRYING":
-                if not await self._record(run, outcome, wake=False):
+            result = outcome(run, ended, self._clock.now(), self._draw)
+            if result.status == "RETRYING":
+                if not await self._record(run, result, wake=False):
                     return Leave()
                 self._keep(run)
-                return Later(outcome.due or 0.0)
-            following = await self._following(run, outcome)
+                await self._hand_on(run, result.due or 0.0)
+                return Later(result.due or 0.0)
+            following = await self._following(run, result)
             if following is not None:
-                outcome = replace(outcome, then=following)
+                result = replace(result, then=following)
             replay = run.replay
             finished = replay is not None and replay.finished
             chained_on = following is not None or finished
             end = self._success(run) if finished else None
-            if not await self._record(run, outcome, wake=not chained_on, end=end):
+            if not await self._record(run, result, wake=not chained_on, end=end):
                 return Leave()  # fenced: another worker owns the step, or the execution has ended
             if replay is None or following is None:
                 if replay is not None and finished and end is None:
@@ -273,25 +254,38 @@ class Worker:
                 return Delete()
             run.command = replay.outstanding[following.id]
             run.record = chained_record(run.execution, run.command, following, replay.records.get(following.id))
+            run.order, run.unanswered = None, False
 
-    def _keep(self, run: _Run) -> None:
+    async def _hand_on(self, run: Run, due: float) -> None:
+        """Sends the released step's message anew, if the execution was resumed while the attempt ran.
+
+        The message that the resume sent has found the step running, and waits until its lease would be over.
+        """
+        execution = await self._store.read(run.execution.execution_id)
+        if execution is None or execution.status != "RUNNING" or execution.generation == run.message.generation:
+            return
+        id, generation = run.command.id, execution.generation
+        again = replace(run.message, command_id=id, generation=generation, pool=run.step.pool, hint=None)
+        await self._queue.send([(again, due)])
+
+    def _keep(self, run: Run) -> None:
         """Gives the replay to whoever goes on with the execution; it has taken only what is stored."""
         if run.live is not None and not run.live.replay.finished:
             self._lives.put(run.execution.execution_id, run.live)
 
-    def _success(self, run: _Run) -> Execution | None:
+    def _success(self, run: Run) -> Execution | None:
         """The end that is written together with the last result; a failure is parked first, and apart."""
         replay = run.replay
         if replay is None or replay.error is not None:
             return None
         return replace(run.execution, status="SUCCEEDED", result=replay.result, ended_at=self._clock.now())
 
-    async def _following(self, run: _Run, outcome: Record) -> Chained | None:
+    async def _following(self, run: Run, result: Record) -> Chained | None:
         """Goes on with the replay; the claim of the next step if it may run right here (rule 7)."""
         replay, now = run.replay, self._clock.now()
         if replay is None or len(replay.outstanding) != 1 or run.command.id not in replay.outstanding:
             return None  # siblings are out: the order is the advancer's to extend
-        replay.advance({outcome.id: outcome})
+        replay.advance({result.id: result})
         if replay.finished or len(replay.outstanding) != 1:
             return None
         command = next(iter(replay.outstanding.values()))
@@ -310,7 +304,7 @@ class Worker:
         lease = now + command.step.lease + LEASE_MARGIN
         return Chained(command.id, lease, run.execution.generation, command.digest, now)
 
-    async def _record(self, run: _Run, outcome: Record, *, wake: bool, end: Execution | None = None) -> bool:
+    async def _record(self, run: Run, result: Record, *, wake: bool, end: Execution | None = None) -> bool:
         """Writes an outcome, trying again while the store is away and the lease lasts.
 
         The step has run: giving up here would run it again, or fail it if it may run only once.
@@ -320,81 +314,68 @@ class Worker:
         id = run.execution.execution_id
         while True:
             try:
-                return await self._store.put_record(id, outcome, wake=wake, end=end, tallies=tallies)
+                if await self._store.put_record(id, result, wake=wake, end=end, tallies=tallies):
+                    return True
+                following = await self._unanswered(run, result) if run.unanswered else None
             except Unavailable:
+                run.unanswered = True
                 if self._clock.now() + pause > (run.record.lease or 0.0):
                     raise
                 await self._clock.sleep(pause)
                 pause = min(2.0, pause * 2)
+                continue
+            if following is None or following is result:
+                return following is result
+            result = following
+
+    async def _unanswered(self, run: Run, result: Record) -> Record | None:
+        """After a refusal: the result itself if it is stored, the one to write instead, None if the step is lost.
+
+        A write that went unanswered may have been made. Taken for another worker's, it would leave this step, or the
+        one that it chains, under a lease that nobody holds, to count as a crash when that is over.
+        """
+        peeked = await self._store.peek(run.execution.execution_id, result.id)
+        stored = peeked[1] if peeked is not None else None
+        if stored is None or stored.token != result.token:
+            return None
+        if (stored.revision, stored.status) == (result.revision, result.status):
+            return result
+        return replace(result, revision=stored.revision + 1) if stored.status == "RUNNING" else None
 
     # -- one attempt -------------------------------------------------------------------------------------
 
-    async def _attempt(self, run: _Run) -> Ended:
+    def interrupt(self, reason: str) -> int:
+        """Stops the attempts that run, since this process is to end; returns how many. From any thread.
+
+        An `async` step is cancelled; its attempt is released, to be tried again at once by whoever comes next. A `def`
+        step hears of it at its next heartbeat. A step that runs at most once is left to come to its end: call this,
+        and then wait for `handle` as long as there is time.
+        """
+        runs = [one for one in list(self._running) if not one.step.at_most_once]
+        for run in runs:
+            run.pulse.interrupt(Stop(reason))
+        return len(runs)
+
+    async def _attempt(self, run: Run) -> Ended:
         step, record, command = run.step, run.record, run.command
-        pulse, extended = Pulse(), self._clock.now()
+        run.pulse = Pulse()
         input = record.input or "{}"
         context = StepContext(
             execution_id=run.execution.execution_id,
             step_id=command.id,
             attempt=record.attempt,
             generation=record.generation,
-            deadline_at=(record.started_at or extended) + step.timeout,
-            beat=pulse.beat,
+            deadline_at=(record.started_at or self._clock.now()) + step.timeout,
+            beat=run.pulse.beat,
             make_key=lambda: idempotency_key(run.execution.execution_id, command.id, input),
         )
-
-        async def watch(alive: bool) -> str | None:
-            nonlocal extended
-            now = self._clock.now()
-            execution = await self._store.read(run.execution.execution_id)
-            if execution is None or (execution.status, execution.generation) != (
-                "RUNNING",
-                run.execution.generation,
-            ):
-                return "the execution has ended or was resumed; stop this step"
-            if alive and now - extended >= step.lease / 3:
-                extended = now
-                return await self._extend(run, now)
-            return None
-
         try:
             arguments = step.arguments.decode(input)
         except InvalidRequest as error:
             return Ended(error=NotStorable(str(error)))
-        return await self._runner.run(step, arguments, context, pulse, watch)
-
-    async def _extend(self, run: _Run, now: float) -> str | None:
-        """Extends the lease after a heartbeat; a refusal means that another worker has the step."""
-        lease, revision = now + run.step.lease + LEASE_MARGIN, run.record.revision + 1
-        longer = replace(run.record, lease=lease, revision=revision)
-        if not await self._store.put_record(run.execution.execution_id, longer, wake=False):
-            return "another worker has taken the step over; stop this one"
-        run.record = longer
-        return None
-
-    def _outcome(self, run: _Run, ended: Ended) -> Record:
-        """The record of an attempt's end: SUCCEEDED, RETRYING until a time, or FAILED."""
-        step, now = run.step, self._clock.now()
-        revision, error = run.record.revision + 1, ended.error
-        if error is None:
-            try:
-                text, _ = step.result.encode(ended.value)
-                return replace(
-                    run.record, status="SUCCEEDED", output=text, ended_at=now, revision=revision, lease=None, due=None
-                )
-            except NotStorable as refused:
-                error = refused
-        record = replace(run.record, revision=revision, lease=None, due=None)
-        failure = replace(describe_error(error), step=step.name)
-        if ended.stopped:
-            return stopped(run.record, step, failure, now)
-        delay = None
-        if not (step.at_most_once and isinstance(error, StepTimeout)):
-            failures = record.attempt - record.interrupted
-            elapsed = now - (record.first_at or now)
-            delay = decide(step.retry, error, failures=failures, elapsed=elapsed, draw=self._draw)
-        if delay is None:
-            record = close_attempt(record, now, failure, None)
-            return replace(record, status="FAILED", error=failure, ended_at=now)
-        record = close_attempt(record, now, failure, now + delay)
-        return replace(record, status="RETRYING", error=failure, due=now + delay)
+        watch = StepWatch(self._store, self._clock, self._withdrawals, run)
+        self._running.add(run)
+        try:
+            return await self._runner.run(step, arguments, context, run.pulse, watch)
+        finally:
+            self._running.discard(run)

@@ -63,7 +63,8 @@ def test_it_says_when_it_is_ready_and_ends_cleanly(dev: Dev, number: signal.Sign
 
 def test_where_the_page_is_not_built_it_says_how_to_get_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     say_ready("http://127.0.0.1:1", "simple", Page(tmp_path))
-    ready, hint = capsys.readouterr().out.splitlines()
+    printed = capsys.readouterr()
+    (ready,), (hint,) = printed.out.splitlines(), printed.err.splitlines()
     assert ready == "stepfast is ready at http://127.0.0.1:1 (simple)"
     assert "make dashboard" in hint
     (tmp_path / "index.html").touch()

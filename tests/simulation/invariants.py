@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +19,14 @@ from stepfast.figures import added, hour_of
 from stepfast.finish import is_parked_by
 from stepfast.history import history_of
 from stepfast.model import ENDED, Execution, Message, Record, Snapshot
+from stepfast.replay import Replay
 from stepfast.testing.memory import finished
 from stepfast.verify import verify
 from stepfast.workflow import Step
 from tests.replay.shapes import on_plain_asyncio
 
 if TYPE_CHECKING:
-    from tests.simulation.world import World
+    from tests.simulation.world import Handler, World
 
 ID = "one"
 SKEW = 1.9
@@ -39,6 +40,9 @@ INVARIANTS = {
     "a-live-lease-is-respected": "nobody else begins a step before the lease of who runs it is over",
     "at-most-once": "a step that may run at most once does, in its generation",
     "a-signal-is-taken-once": "no signal ends two waits",
+    "what-was-taken-back-is-over": "it is not begun, and who runs it is told when it looks",
+    "a-stop-is-no-crash": "only what a dying worker left behind counts as cut off",
+    "nothing-is-waited-for-in-vain": "no lease that nobody holds, no delay from before the resume",
     "no-execution-is-stuck": "it comes to its end, or to a failure that can be resumed, without outside help",
     "messages-come-to-an-end": "after the end nothing is left that would be delivered for ever",
     "a-failure-is-resumed-once": "each failure by one asking: a resume, or a redrive of any copies of its dead letter",
@@ -74,6 +78,9 @@ class Watch:
         self._inputs: dict[tuple[int, str], set[str]] = defaultdict(set)
         self._outcomes: dict[tuple[int, str], Record] = {}
         self._running: dict[tuple[int, str], dict[int, float]] = defaultdict(dict)
+        self._withdrawn: dict[tuple[int, str], int] = {}
+        self._claims: dict[str, Handler] = {}  # by token
+        self._holders: dict[str, Handler] = {}  # by command, the last
 
     def violated(self, invariant: str, what: str) -> None:
         """Kept for the scheduler, too: the engine goes on after errors of any kind, as it should."""
@@ -90,6 +97,9 @@ class Watch:
         lease = context.deadline_at + LEASE_MARGIN  # these steps have no heartbeat of their own
         if len(self._inputs[key]) > 1:
             self.violated("one-command-one-input", f"{key} ran with {self._inputs[key]}")
+        acting = self._world.acting
+        if acting is not None and self._withdrawn.get(key, acting.born) < acting.born:
+            self.violated("what-was-taken-back-is-over", f"{key} begins, by a message that came later")
         if step.at_most_once and self.runs[key] > 1:
             self.violated("at-most-once", f"{key} ran {self.runs[key]} times")
         outcome = self._outcomes.get(key)
@@ -104,6 +114,62 @@ class Watch:
         """An attempt has ended, or its process."""
         self._running[context.generation, context.step_id].pop(context.attempt, None)
 
+    def told_nothing(self, context: StepContext, execution: Execution, since: int) -> None:
+        """A running attempt has looked, from this turn on, and may go on."""
+        key = (execution.generation, context.step_id)
+        if execution.status == "RUNNING" and self._withdrawn.get(key, since) < since and not self._world.unavailable:
+            self.violated("what-was-taken-back-is-over", f"{key} may go on")
+
+    def stands_still(self) -> None:
+        """Nothing is under way: what the execution waits for is worth waiting for."""
+        snapshot, now = self._world.snapshot(), self._world.now
+        assert snapshot is not None
+        execution = snapshot.execution
+        for id in self._waits(snapshot):
+            record = snapshot.records.get(id)
+            if record is None:
+                continue
+            holder = self._claims.get(record.token or "")
+            if record.status == "RUNNING" and (record.lease or 0.0) > now + SKEW and holder and holder.ended_well:
+                self.violated("nothing-is-waited-for-in-vain", f"nobody holds the lease of {record}")
+            if record.status != "RETRYING":
+                continue
+            tried, resumed = record.attempts[-1].ended_at or 0.0, execution.resumed_at or 0.0
+            if tried < resumed - 2 * SKEW and (record.due or 0.0) > resumed + 2 * SKEW:
+                self.violated("nothing-is-waited-for-in-vain", f"{record} waits since before it was resumed")
+            if not self._faulty() and not any(self._comes(id, record.due or 0.0)):
+                self.violated("nothing-is-waited-for-in-vain", f"no message comes in time for {record}")
+
+    def _waits(self, snapshot: Snapshot) -> Sequence[str]:
+        """The commands that are outstanding under the durable order."""
+        replay = self._replayed(snapshot)
+        return [] if replay.finished else list(replay.outstanding)
+
+    def _faulty(self) -> bool:
+        world = self._world
+        return bool(world.crash or world.lossy or world.unavailable)
+
+    def _comes(self, id: str, due: float) -> Iterator[bool]:
+        """For every message, whether it may drive the command soon after it is due; one that begins a chain may."""
+        latest = max(due, self._world.now) + 5.0
+        for seq, at in self._world.queue.items():
+            yield at <= latest and self._world.messages[seq].delivery.message.kind == "step"
+
+    def _replayed(self, snapshot: Snapshot) -> Replay:
+        found = self._world.registry.get(snapshot.execution.workflow)
+        assert found is not None
+        replay = Replay(found, snapshot.execution)
+        try:
+            replay.advance(snapshot.records, snapshot.cursor.applied)
+        finally:
+            replay.close()
+        return replay
+
+    def restarted(self) -> None:
+        """Every claim was a dead process's."""
+        self._claims.clear()
+        self._holders.clear()
+
     # -- writes --------------------------------------------------------------------------------------------
 
     def wrote(self, name: str, arguments: Any, options: Any, before: Snapshot | None) -> None:
@@ -113,12 +179,15 @@ class Watch:
             self._record(arguments[1], before)
             if options.get("end") is not None:
                 self._ended(options["end"])
+        elif name == "put_cursor":
+            self._ordered()
         elif name in ("finish", "cancel"):
             for record in arguments[1] if name == "cancel" else ():
                 self._outcomes.setdefault((record.generation, record.id), record)
             self._ended(arguments[0])
         elif name == "rewind":
             generation = arguments[0].generation
+            self._withdrawn.clear()
             self._world.note(f"resumed, generation {generation}")
             if not self.resuming and generation - 1 not in self.redriven:
                 self.violated("a-failure-is-resumed-once", f"generation {generation} began, and nobody asked for it")
@@ -128,6 +197,7 @@ class Watch:
         held = before.records.get(record.id)
         if held is not None and held.recorded:
             self.violated("a-recorded-result-never-changes", f"{held} became {record}")
+        self._claimed(record)
         if before.execution.status in LASTING and record.status == "RUNNING":
             self._world.note(f"{record.id} is claimed, though the execution is {before.execution.status}")
         if record.then is not None:
@@ -138,6 +208,29 @@ class Watch:
             known = self._outcomes.setdefault((record.generation, record.id), record)
             if known != record:
                 self.violated("a-recorded-result-never-changes", f"{known} and {record}")
+
+    def _claimed(self, record: Record) -> None:
+        """Keeps who holds a claim; one that counts a crash takes over from a worker that has died, or is held up."""
+        acting = self._world.acting
+        if record.then is not None and acting is not None:
+            self._holders[record.then.id] = acting
+        if record.status != "RUNNING" or acting is None or record.token in self._claims:
+            return
+        before = self._holders.get(record.id)
+        crashed = bool(record.attempts) and record.attempts[-1].error is None
+        if crashed and before is not None and before.ended_well:
+            self.violated("a-stop-is-no-crash", f"{record} counts one, and its worker had ended well")
+        self._claims[record.token or ""] = self._holders[record.id] = acting
+
+    def _ordered(self) -> None:
+        """The order has become durable: what it has taken back is so from this turn on."""
+        snapshot = self._world.snapshot()
+        assert snapshot is not None
+        replay = self._replayed(snapshot)
+        if snapshot.execution.status != "RUNNING" or replay.finished or replay.stale:
+            return
+        for id in replay.issued.keys() - replay.outstanding.keys() - replay.taken.keys():
+            self._withdrawn.setdefault((snapshot.execution.generation, id), self._world.turns)
 
     def _ended(self, execution: Execution) -> None:
         self._world.note(f"{execution.status}, generation {execution.generation}")

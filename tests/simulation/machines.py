@@ -6,17 +6,17 @@ import types
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from stepfast.errors import StepCancelled, StepTimeout
+from stepfast.errors import StepTimeout
 from stepfast.live import Live, LiveReplays
-from stepfast.model import Snapshot
-from stepfast.running import Ended
+from stepfast.model import Snapshot, Stop
+from stepfast.running import Ended, cut_off
 from stepfast.testing.memory import finished
 from tests.simulation.workflows import FAILS, STEPS
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-WRITES = ("put_record", "finish", "cancel", "rewind")
+WRITES = ("put_record", "put_cursor", "finish", "cancel", "rewind")
 
 
 @types.coroutine
@@ -88,19 +88,34 @@ class Steps:
         world = self._world
         await point(f"{context.step_id} begins")
         world.watch.begun(step, context, arguments)
+        thread = world.random.random() < 0.5  # goes on to its end, unless it asks whether it should
         try:
             if world.random.random() < world.slow:
                 for _ in range(world.random.randrange(1, 5)):
                     world.now += world.random.uniform(0.0, 25.0)
                     await point(f"{context.step_id} runs")
-                    reason = await watch(world.random.random() < 0.5)
-                    if reason is not None:
-                        return Ended(error=StepCancelled(reason))
+                    stop = await self._look(context, watch)
+                    if stop is not None and (stop.lost or not thread or world.random.random() < 0.5):
+                        await self._tidy(watch)
+                        return cut_off(stop)
                     if world.random.random() < 0.2:
                         return Ended(error=StepTimeout("no result in time"))
             return self._result(step, arguments, context)
         finally:
             world.watch.over(context)
+
+    async def _look(self, context: Any, watch: Any) -> Stop | None:
+        since, stored = self._world.turns, self._world.snapshot()
+        stop: Stop | None = await watch(self._world.random.random() < 0.5)
+        if stop is None and stored is not None:
+            self._world.watch.told_nothing(context, stored.execution, since)
+        return stop
+
+    async def _tidy(self, watch: Any) -> None:
+        """The `finally` blocks of what was cancelled, as long as the lease lasts."""
+        if self._world.random.random() < 0.3:
+            self._world.now += self._world.random.uniform(0.0, max(0.0, min(20.0, watch.patience())))
+            await point("tidies up")
 
     def _result(self, step: Any, arguments: Any, context: Any) -> Ended:
         name = step.name

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from stepfast import advancer, claims, operations, rewind, worker
+from stepfast import advancer, claims, operations, rewind, withdrawals, worker
 from stepfast import finish as finishing
 from stepfast.backends import sqlite, sqlite_changes, sqlite_rows
 from stepfast.live import Live
@@ -175,7 +175,52 @@ def a_fenced_worker_goes_on(patch: Patch) -> None:
 
 @breaks("no-execution-is-stuck", "semaphore")
 def a_hint_is_followed_where_a_chain_may_have_begun(patch: Patch) -> None:
-    edited(patch, worker.Worker, "_alone", ("return None", "return Delete()"))
+    recorded = "record.recorded:\n        return "
+    edited(patch, worker.Worker, "_alone", (recorded + "None", recorded + "Delete()"))
+
+
+# -- what is taken back, and what is stopped -----------------------------------------------------------------
+
+
+@breaks("what-was-taken-back-is-over", "cancels")
+def a_hint_is_followed_though_the_order_marks_its_command_no_more(patch: Patch) -> None:
+    edited(patch, worker.Worker, "_alone", ("if not marked:", "if False:"))
+
+
+@breaks("what-was-taken-back-is-over", "cancels")
+def what_runs_is_not_told_that_it_was_taken_back(patch: Patch) -> None:
+    async def look(self: Any, execution: Any, command_id: str, seen: int) -> tuple[int, bool]:
+        return seen, False
+
+    patch.setattr(withdrawals.Withdrawals, "look", look)
+
+
+@breaks("what-was-taken-back-is-over", "timed")
+def a_look_forgets_that_it_has_told_before(patch: Patch) -> None:
+    edited(patch, withdrawals.Withdrawals, "look", ("snapshot.cursor.revision if asked else seen", "revision"))
+
+
+@breaks("a-stop-is-no-crash", "torn")
+def what_was_stopped_keeps_its_lease(patch: Patch) -> None:
+    edited(patch, worker.Worker, "_chain", ("ended.stop is not None and ended.stop.lost", "ended.stop is not None"))
+
+
+@breaks("a-stop-is-no-crash", "linear")
+def a_write_without_an_answer_counts_as_anothers(patch: Patch) -> None:
+    edited(patch, worker.Worker, "_record", ("if run.unanswered else None", "if False else None"))
+
+
+@breaks("nothing-is-waited-for-in-vain", "nested")
+def a_resume_keeps_the_delays_from_before_it(patch: Patch) -> None:
+    patch.setattr(rewind, "_tried_at_once", lambda *arguments: ())
+
+
+@breaks("nothing-is-waited-for-in-vain", "halves")
+def a_resume_does_not_hear_of_what_was_released_after_it(patch: Patch) -> None:
+    async def hand_on(self: Any, run: Any, due: float) -> None:
+        pass
+
+    patch.setattr(worker.Worker, "_hand_on", hand_on)
 
 
 # -- the order -----------------------------------------------------------------------------------------------

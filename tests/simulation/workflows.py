@@ -196,6 +196,15 @@ async def cancels() -> Any:
     return await do("end", first)
 
 
+@workflow("late")
+async def late() -> Any:
+    """The failure is the workflow's own deadline; its steps may be in any state by then."""
+    first = asyncio.ensure_future(do("a"))
+    async with asyncio.timeout(100):
+        found = await asyncio.gather(do("down"), do("q", 1), do("slow"))
+    return await do("end", [(await first)[0], found[0][0]])
+
+
 @workflow("only_once")
 async def only_once() -> Any:
     results = []
@@ -245,6 +254,6 @@ WORKFLOWS: dict[str, Workflow[..., Any]] = {
     one.name: one
     for one in (
         linear, fan_out, race, completed, timed, saga, halves,
-        approvals, deadline, semaphore, cancels, only_once, nested, torn, shaped,
+        approvals, deadline, semaphore, cancels, late, only_once, nested, torn, shaped,
     )
 }  # fmt: skip

@@ -36,7 +36,8 @@ Work = Callable[["Handler"], Coroutine[Any, Any, None]]
 class Handler:
     """Something under way: a delivery, an advance, a client's call.
 
-    given_back: others have its work as well. until: it is held up to this time, by whatever.
+    given_back: others have its work as well. until: it is held up to this time, by whatever. born: the turn in which
+    it began. ended_well: it was neither killed nor stopped by an error.
     """
 
     name: str
@@ -44,6 +45,8 @@ class Handler:
     seq: int = 0
     given_back: bool = False
     until: float = 0.0
+    born: int = 0
+    ended_well: bool = False
 
 
 class World:
@@ -73,6 +76,7 @@ class World:
         self.live: list[Handler] = []
         self.wakes: dict[str, int] = {}
         self.advancing: Handler | None = None
+        self.acting: Handler | None = None
         self.queue: dict[int, float] = {}
         self.messages: dict[int, Stored] = {}
         self.dead_letters: list[Message] = []
@@ -245,6 +249,8 @@ class World:
     def _idle(self, status: str | None) -> Callable[[], None] | None:
         """Nothing can go on now: time passes until a message is due, or someone outside acts."""
         due = [*self.queue.values(), *(one.until for one in self.live)]
+        if status == "RUNNING" and not self.live:
+            self.watch.stands_still()
         if due and (status != "FAILED" or self.random.random() < 0.8):
             return lambda: setattr(self, "now", max(self.now, min(due)))
         if status == "FAILED":
@@ -264,6 +270,7 @@ class World:
     def _spawn(self, name: str, work: Work, seq: int = 0) -> Handler:
         handler: Handler = Handler(name, None, seq)  # type: ignore[arg-type]
         handler.coroutine = work(handler)
+        handler.born = self.turns
         self.live.append(handler)
         return handler
 
@@ -287,6 +294,7 @@ class World:
         if self.random.random() < self.held_up:
             handler.until = self.now + self.random.uniform(0.0, 120.0)
             return
+        self.acting = handler
         try:
             if self.random.random() < self.crash:
                 self.note(f"{handler.name} is killed")
@@ -295,7 +303,7 @@ class World:
                 handler.coroutine.send(None)
                 return
         except StopIteration:
-            pass
+            handler.ended_well = True
         except (Unavailable, Refused) as error:
             self.note(f"{handler.name}: {error}")
         self.live.remove(handler)
@@ -323,6 +331,7 @@ class World:
             self._resend(handler)
         self.live, self.advancing = [], None
         self.now += 1.0 + 2 * SKEW
+        self.watch.restarted()
         self.file.lose_posted()
         self._open()
 

@@ -5,6 +5,9 @@ import { seconds, secondsOrNull } from "../lib/time";
 
 export type Outcome = "running" | "succeeded" | "failed" | "interrupted" | "cancelled";
 
+/** The error of an attempt that stepfast itself stopped: a timeout of the workflow, a cancelled task, a failure. */
+const STOPPED = "StepCancelled";
+
 export interface Try {
   generation: number;
   attempt: number;
@@ -37,6 +40,13 @@ export function earlierTries(events: readonly HistoryEvent[]): Map<string, Try[]
   return kept;
 }
 
+const ENDS: Record<string, Outcome> = {
+  "step-succeeded": "succeeded",
+  "step-cancelled": "cancelled",
+  "attempt-interrupted": "interrupted",
+  "attempt-stopped": "cancelled",
+};
+
 function withEvent(was: Try | undefined, event: HistoryEvent): Try {
   const at = seconds(event.at);
   const one: Try = was ?? {
@@ -49,8 +59,7 @@ function withEvent(was: Try | undefined, event: HistoryEvent): Try {
     next: null,
   };
   if (event.type === "attempt-started") return one;
-  const outcome: Outcome =
-    event.type === "step-succeeded" ? "succeeded" : event.type === "attempt-interrupted" ? "interrupted" : "failed";
+  const outcome = ENDS[event.type] ?? "failed";
   return { ...one, to: at, outcome, error: event.error ?? one.error, next: secondsOrNull(event.next_at) ?? one.next };
 }
 
@@ -69,7 +78,7 @@ export function currentTries(command: Command): Try[] {
 }
 
 function outcomeOf(command: Command, last: boolean, error: Failure | null, ended: boolean): Outcome {
-  if (error) return error.type === "StepInterrupted" ? "interrupted" : "failed";
+  if (error !== null) return error.type === STOPPED ? "cancelled" : "failed";
   if (!last) return "interrupted";
   if (command.status === "SUCCEEDED") return "succeeded";
   if (command.status === "CANCELLED") return "cancelled";

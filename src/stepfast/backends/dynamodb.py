@@ -107,6 +107,13 @@ class DynamoStore:
             return self._executions([meta])[0], None
         return self._executions([meta])[0], items.record_of(self._texts.fill([command])[0])
 
+    async def asked_for(self, execution_id: str, command_id: str, generation: int, seen: int = -1) -> tuple[int, bool]:
+        found = self._table.get(items.key(execution_id, items.CURSOR))
+        if found is None or int_in(found, "rev") == seen:
+            return (0, seen == 0) if found is None else (seen, True)
+        cursor = items.cursor_of(self._texts.fill([found])[0])
+        return cursor.revision, cursor.generation == generation and command_id in cursor.dispatched
+
     async def history(self, execution_id: str) -> list[Event]:
         found = self._query(execution_id, "begins_with(sk, :sk)", items.HISTORY)
         return [items.event_of(item) for page, _ in found for item in self._texts.fill(page)]

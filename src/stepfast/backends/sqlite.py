@@ -90,6 +90,10 @@ class SqliteBackend:
         row = self._file.row(rows.SELECT_BOTH, (command_id, execution_id))
         return rows.both(row, self._opened_at) if row else None
 
+    async def asked_for(self, execution_id: str, command_id: str, generation: int, seen: int = -1) -> tuple[int, bool]:
+        row = self._file.row(rows.SELECT_ASKED_FOR, (generation, json.dumps(command_id), execution_id))
+        return (row[0], bool(row[1]) or row[0] == seen) if row else (0, seen == 0)
+
     async def history(self, execution_id: str) -> list[Event]:
         with self._file.reading() as db:
             found = db.execute(

@@ -110,6 +110,8 @@ INSERT_SIGNAL = (
     f"SELECT :execution_id, {', '.join(':' + one for one in _SIGNAL)} WHERE EXISTS "
     "(SELECT 1 FROM executions WHERE execution_id = :execution_id) ON CONFLICT DO NOTHING"
 )
+SELECT_ASKED_FOR = "SELECT revision, generation = ? AND instr(dispatched, ?) > 0 FROM cursors WHERE execution_id = ?"
+"""By generation, and the command's id as JSON, which dispatched is written in: found so, no id is parsed."""
 SELECT_MESSAGE = f"SELECT seq, {', '.join(_MESSAGE)} FROM messages"
 INSERT_MESSAGE = f"INSERT INTO messages (seq, {', '.join(_MESSAGE)}) VALUES (?{', ?' * len(_MESSAGE)})"
 

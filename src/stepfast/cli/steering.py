@@ -10,6 +10,7 @@ import typer
 from stepfast.cli import printing
 from stepfast.cli.inputs import read_json
 from stepfast.cli.session import AsJson, session
+from stepfast.cli.timeline import Object, clock
 from stepfast.errors import InvalidRequest, Refused
 
 Id = Annotated[str, typer.Argument(metavar="ID")]
@@ -32,10 +33,17 @@ def resume(
                 continue
             if not as_json:
                 printing.say(f"resumed {execution_id}")
+                for one in resumed[-1].get("waits") or ():
+                    printing.say(f"  {_held(one)}")
     if as_json:
         printing.print_json(resumed)
     if refused:
         raise typer.Exit(2)
+
+
+def _held(wait: Object) -> str:
+    name, attempt, until = printing.shown(wait["command"]), wait["attempt"], clock(wait["until"])
+    return f"{name}: attempt {attempt} may still run and then counts; else tried again at {until} UTC"
 
 
 def cancel(context: typer.Context, execution_id: Id, as_json: AsJson = False) -> None:

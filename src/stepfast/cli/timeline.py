@@ -139,6 +139,8 @@ def _notes(one: Object) -> Iterator[tuple[str, str]]:
     if one["status"] in ("OPEN", "RETRYING") and one["due"]:
         what = "until" if one["kind"] == "timer" else "again at"
         yield f"{what} {clock(one['due'])} UTC", "dim"
+    elif one.get("held_until"):
+        yield f"begun before the resume; tried again at {clock(one['held_until'])} UTC at the latest", "dim"
     elif one["kind"] == "signal" and one["status"] == "OPEN":
         yield shown(f"waits for the signal {one['name']!r}"), "dim"
     elif one["status"] == "FAILED" and one["error"] and not one["attempts"]:

@@ -61,7 +61,11 @@ class Execution:
             pause = min(1.0, pause * 1.5)
 
     def resume(self) -> Object:
-        """Goes on with a FAILED execution from the step that failed; WrongStatus when it is not FAILED."""
+        """Goes on with a FAILED execution from the step that failed; WrongStatus when it is not FAILED.
+
+        What waits for its next try is tried at once. `waits` of the answer names the steps that an attempt from
+        before the resume may still run: its outcome counts, and `until` says when they are tried again at the latest.
+        """
         return self._calls.send("POST", f"{self._path}/resume", settled=("RUNNING", "SUCCEEDED")).body or self._read()
 
     def cancel(self) -> Object:

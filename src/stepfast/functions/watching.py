@@ -87,6 +87,9 @@ class WatchedStore(DynamoStore):
         ended = record.ended_at if record.recorded else last.ended_at if last else None
         if record.status not in ("SUCCEEDED", "FAILED", "RETRYING") or ended is None:
             return
+        if last is not None and last.number == record.attempt and last.error and last.error.type == "StepCancelled":
+            log.info("step %s was stopped at attempt %d: %s", record.id, record.attempt, last.error.message)
+            return
         self._meter.count(metering.ATTEMPTS, pool=self._pool)
         if record.started_at is not None:
             self._meter.measure(metering.LATENCY, (ended - record.started_at) * 1000, pool=self._pool)

@@ -101,6 +101,16 @@ class DeletedView(Shown):
     execution_id: str
 
 
+class WaitView(Shown):
+    command: str = Field(description="a step that an attempt from before the resume may still run")
+    attempt: int
+    until: Time = Field(description="when the step is tried again at the latest, if nothing comes of that attempt")
+
+
+class ResumedExecutionView(ExecutionView):
+    waits: list[WaitView] = Field([], description="what is not tried again at once; an outcome before then counts")
+
+
 class FaultView(Shown):
     type: str
     step: str | None
@@ -123,7 +133,10 @@ class AttemptView(Shown):
     attempt: int
     started_at: Time
     ended_at: Time | None
-    error: ErrorView | None = Field(description="null for the last one, and for one that a crash cut off")
+    error: ErrorView | None = Field(
+        description="null for the last one, and for one that a crash cut off; of type StepCancelled for one that "
+        "stepfast itself stopped"
+    )
     next_at: Time | None
 
 
@@ -142,6 +155,11 @@ class CommandView(Shown):
     started_at: Time | None
     ended_at: Time | None
     due: Time | None = Field(description="when a timer ends or a step is tried again")
+    held_until: Time | None = Field(
+        None,
+        description="of a step that an attempt from before the last resume may still run: when it is tried again "
+        "at the latest",
+    )
     signal_id: str | None
     attempts: list[AttemptView]
     omitted: dict[str, int] = Field({}, description="values left out as `largest` asked, with their bytes of JSON")

@@ -8,6 +8,7 @@ from typing import Any
 
 from stepfast.advancer import GRACE
 from stepfast.claims import idempotency_key
+from stepfast.held import held_until
 from stepfast.http import values, views
 from stepfast.http.models import AttemptView, CommandView
 from stepfast.model import Chained, CommandKind, CommandStatus, Execution, Record, Snapshot
@@ -160,7 +161,8 @@ def _view(
         first_at=views.time_or_none(told.first),
         started_at=views.time_or_none(claim.started_at if claim else record.started_at if record else None),
         ended_at=views.time_or_none(record.ended_at) if record else None,
-        due=views.time_or_none(told.due),
+        due=views.time_or_none(None if told.kind == "step" and execution.status != "RUNNING" else told.due),
+        held_until=views.time_or_none(held_until(execution, record) if told.status == "RUNNING" else None),
         signal_id=record.signal if record else None,
         attempts=list(_attempts(record, claim)),
         idempotency_key=_idempotency_key(told, execution),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import PydanticInvalidForJsonSchema, PydanticUserError
 
 from stepfast.codec import Codec
+from stepfast.held import Held
 from stepfast.http import values
 from stepfast.http.models import (
     DeadLetterView,
@@ -17,10 +18,12 @@ from stepfast.http.models import (
     ExecutionView,
     FaultGroupView,
     FaultView,
+    ResumedExecutionView,
     RetryView,
     SignalView,
     StatusView,
     StepView,
+    WaitView,
     WorkflowView,
 )
 from stepfast.listing import FaultGroup
@@ -64,6 +67,11 @@ def fields(execution: Execution, largest: int | None = None) -> dict[str, Any]:
 
 def execution(one: Execution, largest: int | None = None) -> ExecutionView:
     return ExecutionView(**fields(one, largest))
+
+
+def resumed(one: Execution, waits: Sequence[Held]) -> ResumedExecutionView:
+    shown = [WaitView(command=held.command_id, attempt=held.attempt, until=time(held.until)) for held in waits]
+    return ResumedExecutionView(**fields(one), waits=shown)
 
 
 def unread(one: Execution) -> ExecutionView:

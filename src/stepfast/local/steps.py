@@ -5,27 +5,26 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from stepfast.context import StepContext
-from stepfast.errors import StepCancelled, StepInterrupted
 from stepfast.local.inbox import Inbox
-from stepfast.running import Ended, Pulse, Runner, Threads
+from stepfast.model import Stop
+from stepfast.running import GRACE, Ended, Pulse, Runner, Threads, Watch
 from stepfast.workflow import Step
 
-STOPPED = "cut off by a stop: stepfast was told to end while it ran"
+ENDING = Stop("stepfast was told to end while it ran", leave=True)
 
 
 class StepRunner(Runner):
-    """Counts the attempts under way; after `cut_off` each ends within about a second, as StepInterrupted."""
+    """Knows the attempts under way; `cut_off` ends each at once, as an attempt that stepfast has stopped."""
 
     def __init__(self, inbox: Inbox) -> None:
         super().__init__(Threads())
         self._inbox = inbox
         self._cut_off = False
-        self._active = 0
-        self._count = threading.Condition()
+        self._active: set[Pulse] = set()
+        self._changed = threading.Condition()
 
     def takes(self, step: Step[..., Any]) -> bool:
         """Whether the thread that asks may run this step."""
@@ -37,28 +36,40 @@ class StepRunner(Runner):
         arguments: inspect.BoundArguments,
         context: StepContext,
         pulse: Pulse,
-        watch: Callable[[bool], Awaitable[str | None]],
+        watch: Watch,
     ) -> Ended:
-        async def watching(alive: bool) -> str | None:
-            return STOPPED if self._cut_off else await watch(alive)
-
-        with self._count:
-            self._active += 1
+        with self._changed:
+            self._active.add(pulse)
+            if self._cut_off:
+                pulse.interrupt(ENDING)
         try:
-            ended = await super().run(step, arguments, context, pulse, watching)
+            return await super().run(step, arguments, context, pulse, _UntilTheEnd(watch, pulse))
         finally:
-            with self._count:
-                self._active -= 1
-                self._count.notify_all()
-        if pulse.stopped == STOPPED and isinstance(ended.error, StepCancelled):
-            return Ended(error=StepInterrupted(STOPPED), stopped=True)
-        return ended
+            with self._changed:
+                self._active.discard(pulse)
+                self._changed.notify_all()
 
     def wait_until_idle(self, seconds: float) -> bool:
         """Waits until no attempt is under way; False when that takes longer."""
-        with self._count:
-            return self._count.wait_for(lambda: self._active == 0, timeout=seconds)
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._active, timeout=seconds)
 
     def cut_off(self) -> None:
         """Ends the attempts under way: a task is cancelled, a thread is left behind."""
-        self._cut_off = True
+        with self._changed:
+            self._cut_off = True
+            for pulse in self._active:
+                pulse.interrupt(ENDING)
+
+
+class _UntilTheEnd:
+    """An attempt's watch; once the process is to end, a cancelled task has a moment and not the rest of its lease."""
+
+    def __init__(self, watch: Watch, pulse: Pulse) -> None:
+        self._watch, self._pulse = watch, pulse
+
+    async def __call__(self, alive: bool) -> Stop | None:
+        return await self._watch(alive)
+
+    def patience(self) -> float:
+        return GRACE if self._pulse.interrupted is ENDING else self._watch.patience()

@@ -107,8 +107,8 @@ class Points:
 class Ports:
     """The store and queue as the engine sees them: each write passes a point before it and one after."""
 
-    def __init__(self, backend: SqliteBackend, points: Points, ended: Callable[[str], None]) -> None:
-        self._backend, self._points, self._ended = backend, points, ended
+    def __init__(self, backend: SqliteBackend, points: Points, changed: Callable[[str], None]) -> None:
+        self._backend, self._points, self._changed = backend, points, changed
         self.alive = True
 
     def __getattr__(self, name: str) -> Any:
@@ -123,8 +123,9 @@ class Ports:
             self._points.reach(before)
             result = await method(*arguments, **options)
             self._points.reach(replace(before, side="after"))
+            if name in ("finish", "put_cursor") and result:
+                self._changed(before.execution_id)
             if name == "finish" and result:
-                self._ended(before.execution_id)
                 self._points.reach(Point("at", "status", before.execution_id, arguments[0].status))
             return result
 

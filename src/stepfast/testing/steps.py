@@ -7,13 +7,14 @@ import copy
 import inspect
 import threading
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from stepfast.context import StepContext
-from stepfast.errors import StepCancelled, StepTimeout
-from stepfast.running import Ended, Pulse, Runner, Threads
+from stepfast.errors import StepTimeout
+from stepfast.model import Stop
+from stepfast.running import Ended, Pulse, Runner, Threads, Watch, cut_off
 from stepfast.testing.calls import CallLog
 from stepfast.testing.loop import SimulatedLoop
 from stepfast.testing.points import Point, Points
@@ -74,7 +75,7 @@ class StepRunner(Runner):
         self._looking: dict[str, set[asyncio.Event]] = defaultdict(set)
 
     def look(self, execution_id: str) -> None:
-        """Has the fakes that take their time see at once that their execution has ended."""
+        """Has the fakes that take their time see at once that their execution has ended, or taken a step back."""
         for event in self._looking[execution_id]:
             event.set()
 
@@ -84,7 +85,7 @@ class StepRunner(Runner):
         arguments: inspect.BoundArguments,
         context: StepContext,
         pulse: Pulse,
-        watch: Callable[[bool], Awaitable[str | None]],
+        watch: Watch,
     ) -> Ended:
         point = ("step", context.execution_id, step.name, context.attempt, context.step_id)
         call = self._calls.begin(step, arguments, context, self._loop.time())
@@ -105,7 +106,7 @@ class StepRunner(Runner):
         arguments: inspect.BoundArguments,
         context: StepContext,
         pulse: Pulse,
-        watch: Callable[[bool], Awaitable[str | None]],
+        watch: Watch,
     ) -> Ended:
         threads = _HeldThreads(self._loop)
         self._loop.in_task += step.is_async
@@ -118,9 +119,7 @@ class StepRunner(Runner):
             self._loop.in_task -= step.is_async
             threads.let_go()
 
-    async def _take_time(
-        self, step: Step[..., Any], fake: Fake, context: StepContext, watch: Callable[[bool], Awaitable[str | None]]
-    ) -> Ended | None:
+    async def _take_time(self, step: Step[..., Any], fake: Fake, context: StepContext, watch: Watch) -> Ended | None:
         """Passes a fake's time; how its attempt ended if that was before the fake's own turn."""
         ends: list[tuple[float, BaseException | None]] = [
             (step.timeout, StepTimeout(f"no result within {step.timeout:g} s")),
@@ -140,11 +139,16 @@ class StepRunner(Runner):
                     self._loop.jump_to(until)
                     break
                 event.clear()
-                if (reason := await watch(fake.beats)) is not None:
-                    return Ended(error=StepCancelled(reason))
+                if (stop := await watch(fake.beats)) is not None and heeds(step, fake, stop):
+                    return cut_off(stop)
         finally:
             self._looking[context.execution_id].discard(event)
         return None if error is None else Ended(error=error)
+
+
+def heeds(step: Step[..., Any], fake: Fake, stop: Stop) -> bool:
+    """Whether the step that the fake stands for would end: as in Runner, a `def` step hears only at a heartbeat."""
+    return stop.lost or step.is_async or (fake.beats and step.heartbeat is not None)
 
 
 class _HeldThreads(Threads):

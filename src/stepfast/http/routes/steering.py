@@ -11,7 +11,14 @@ from stepfast.errors import InvalidRequest
 from stepfast.http import problems, views
 from stepfast.http.auth import needs
 from stepfast.http.engine import Engine, answers, reply
-from stepfast.http.models import NAME, DeletedView, ExecutionView, SignalRequest, SignalView
+from stepfast.http.models import (
+    NAME,
+    DeletedView,
+    ExecutionView,
+    ResumedExecutionView,
+    SignalRequest,
+    SignalView,
+)
 from stepfast.http.resolver import Resolver
 from stepfast.http.routes.executions import NO_SUCH, Id
 
@@ -24,11 +31,14 @@ def add(app: Resolver, engine: Engine) -> None:
         summary="Resume a FAILED execution from the step that failed",
         operation_id="resumeExecution",
         tags=["executions"],
-        responses=answers((200, "it runs on", ExecutionView), problems_of=REFUSED),
+        description="Whatever waits is tried at once. What still runs since before goes on, its outcome counts, and "
+        "`waits` says until when at most.",
+        responses=answers((200, "it runs on", ResumedExecutionView), problems_of=REFUSED),
     )
     @needs("operate")
     def resume(execution_id: Id) -> Response[str]:
-        return reply(200, views.execution(engine.call(engine.operations.resume(execution_id))))
+        execution = engine.call(engine.operations.resume(execution_id))
+        return reply(200, views.resumed(execution, engine.call(engine.operations.held_up(execution_id))))
 
     @app.post(
         "/v1/executions/<execution_id>/cancel",

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from stepfast.context import StepContext
-from stepfast.errors import StepCancelled, StepTimeout
-from stepfast.running import Ended
+from stepfast.errors import StepTimeout
+from stepfast.running import Ended, Watch, cut_off
 from stepfast.testing.cloud.sandbox import Sandbox, current
 from stepfast.testing.points import Point, Points
-from stepfast.testing.steps import Fake, StepRunner
+from stepfast.testing.steps import Fake, StepRunner, heeds
 from stepfast.workflow import Step
 
 
@@ -38,9 +37,7 @@ class PlayedPoints(Points):
 class PlayedRunner(StepRunner):
     """Fakes that take their time are watched as real steps are, by reading the store every few seconds."""
 
-    async def _take_time(
-        self, step: Step[..., Any], fake: Fake, context: StepContext, watch: Callable[[bool], Awaitable[str | None]]
-    ) -> Ended | None:
+    async def _take_time(self, step: Step[..., Any], fake: Fake, context: StepContext, watch: Watch) -> Ended | None:
         ends: list[tuple[float, BaseException | None]] = [
             (step.timeout, StepTimeout(f"no result within {step.timeout:g} s")),
             (fake.takes, None),
@@ -52,6 +49,6 @@ class PlayedRunner(StepRunner):
         while left > 0:
             await asyncio.sleep(min(period, left))
             left -= period
-            if left > 0 and (reason := await watch(fake.beats)) is not None:
-                return Ended(error=StepCancelled(reason))
+            if left > 0 and (stop := await watch(fake.beats)) is not None and heeds(step, fake, stop):
+                return cut_off(stop)
         return None if error is None else Ended(error=error)
