@@ -38,7 +38,9 @@ else:
 
 def another(path: Path) -> str:
     """What another process says that tries to own the file."""
-    done = subprocess.run([sys.executable, "-c", TRY, str(path)], input="\n", capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", TRY, str(path)], input="\n", capture_output=True, text=True, check=True
+    )
     return done.stdout.strip()
 
 

@@ -106,7 +106,9 @@ def test_a_retry_whose_message_is_only_in_the_file_is_taken_up(swept: Swept, cap
     assert "execution one: fails_once is overdue by" in caplog.text
 
 
-@pytest.mark.parametrize(("workflow", "command", "result"), [("lone", "fails_once", "1"), ("sleeps", ":timer", '"awake"')])
+@pytest.mark.parametrize(
+    ("workflow", "command", "result"), [("lone", "fails_once", "1"), ("sleeps", ":timer", '"awake"')]
+)
 def test_what_has_no_message_at_all_is_sent_again(
     swept: Swept, caplog: Any, workflow: str, command: str, result: str
 ) -> None:
