@@ -150,3 +150,10 @@ def test_resuming_works_without_any_queue(aws: Aws) -> None:
     status, body = aws.ask("POST", "/v1/executions/one/resume")
     assert (status, body["execution_status"]) == (409, "RUNNING")
     assert aws.ask("POST", "/v1/dead-letters/replay", {"all": True})[0] == 200
+
+
+def test_what_waiting_cannot_mend_is_not_asked_again(aws: Aws) -> None:
+    event = http("GET", "/v1/executions/one", authorizer={"lambda": {"scopes": "read"}})
+    answer = aws.invoke("api", event, table="misspelt")
+    assert '"urn:stepfast:problem:misconfigured"' in answer["body"]
+    assert "Retry-After" not in answer["headers"]

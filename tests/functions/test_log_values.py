@@ -122,3 +122,10 @@ def test_in_lambda_the_values_are_fields_of_the_line(capsys: pytest.CaptureFixtu
         for name in ("init", "powertools_handler"):
             vars(ours).pop(name, None)
     assert json.loads(line)["message"]["input"] == {"text": MARK}
+
+
+def test_a_cancel_is_told_like_every_other_end(aws: Aws, caplog: pytest.LogCaptureFixture) -> None:
+    aws.settings = replace(aws.settings, log_values=True)
+    aws.start("conversion", MARK)
+    assert aws.ask("POST", "/v1/executions/one/cancel")[0] == 200
+    assert [(one.get("input"), one.get("status")) for one in told(caplog)] == [(MARK, None), (None, "CANCELLED")]

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from stepfast import signal, step, workflow
+from stepfast import Retry, current_step, signal, step, workflow
 from stepfast.advancer import Advancer
-from stepfast.errors import StepfastError
+from stepfast.errors import Misconfigured, StepfastError, Unavailable
 from stepfast.functions import sweeper
 from stepfast.functions.entry import Failed
 from stepfast.functions.visits import AWAY, PATIENCE
@@ -149,3 +149,73 @@ def test_an_execution_that_is_not_deployed_counts_as_stuck(aws: Aws) -> None:
     aws.clock.time += PATIENCE + 300
     aws.invoke("sweeper", {})
     assert aws.counts.values["ExecutionsStuck", ""] == [1]
+
+
+@step(retry=Retry(max_attempts=3, initial=30, jitter="none"))
+def fails_once(number: int) -> int:
+    if current_step().attempt == 1:
+        raise ConnectionError("try again")
+    return number
+
+
+@workflow("retries")
+async def retries(number: int) -> int:
+    return await fails_once(number)
+
+
+def test_an_overdue_retry_whose_message_was_lost_is_sent_again_and_told_of(
+    deploy: Callable[..., Aws], caplog: pytest.LogCaptureFixture
+) -> None:
+    aws = deploy(retries, fails_once)
+    aws.start("retries", 7)
+    aws.advance()
+    aws.invoke("step", aws.receive())
+    assert aws.snapshot().records["fails_once"].status == "RETRYING"
+    aws.clients.sqs.purge_queue(QueueUrl=aws.url("default"))
+    aws.clock.time += 20
+    aws.invoke("sweeper", {})
+    assert "overdue" not in caplog.text
+    aws.clock.time += 300
+    aws.invoke("sweeper", {})
+    assert "execution one: fails_once is overdue by 290 s" in caplog.text
+    assert [one.levelname for one in caplog.records if "overdue" in one.getMessage()] == ["WARNING"]
+    aws.invoke("step", aws.receive())
+    assert aws.execution().result == "7"
+
+
+@pytest.mark.parametrize(
+    ("error", "judged"), [(Unavailable("throttled"), 0), (Misconfigured("denied"), 1), (StepfastError("cannot"), 1)]
+)
+def test_an_execution_that_cannot_be_read_is_not_judged_by_the_one_before(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception, judged: int
+) -> None:
+    """One throttled read made the sweep call the execution stuck that it had read before, once more."""
+    started(aws, 2)
+    aws.clock.time += PATIENCE + 300
+    real = Advancer.advance
+
+    async def advance(self: Advancer, execution_id: str, **more: Any) -> Any:
+        if execution_id == "works-001":
+            raise error
+        return await real(self, execution_id, **more)
+
+    monkeypatch.setattr(Advancer, "advance", advance)
+    aws.invoke("sweeper", {})
+    told = [one.getMessage() for one in caplog.records if "has made no progress" in one.getMessage()]
+    assert [sum(id in line for line in told) for id in ("works-000", "works-001")] == [1, judged]
+    assert aws.counts.values["ExecutionsStuck", ""] == [1 + judged]
+
+
+def test_while_the_table_denies_a_sweep_gives_up_as_well(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    started(aws, AWAY + 2)
+    aws.clock.time += 300
+    asked = []
+
+    async def advance(self: Advancer, execution_id: str, **more: Any) -> Any:
+        asked.append(execution_id)
+        raise Misconfigured("the table refuses PutItem: grant it to this role")
+
+    monkeypatch.setattr(Advancer, "advance", advance)
+    with pytest.raises(Failed, match="Misconfigured"):
+        aws.invoke("sweeper", {})
+    assert len(asked) == AWAY

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from stepfast import signal, step, workflow
-from stepfast.http.timeline import commands_of
+from stepfast.http.timeline import commands_of, overdue_in
 from stepfast.http.views import time
 from stepfast.model import Attempt, Chained, Cursor, Execution, Failure, Record, Snapshot
 from stepfast.registry import Registry
@@ -182,3 +182,32 @@ def test_a_finished_failure_shows_siblings_that_were_still_waited_for() -> None:
     )
     found = shown([failed], siblings, applied=("one",), status="FAILED")
     assert {id: view.status for id, view in found.items()} == {"one": "FAILED", "two": "OPEN"}
+
+
+@workflow("sleeps")
+async def sleeps() -> None:
+    await asyncio.sleep(100)
+
+
+def overdue(record: Record | None, now: float, flow: Any = chain, **execution: Any) -> bool:
+    """Whether the one command is shown as overdue at a time, which the answer's tag must tell as well."""
+    held = Execution("e", flow.name, "null", NOW, **execution)
+    snapshot = Snapshot(held, Cursor(), {record.id: record} if record else {})
+    replay = Replay(flow, held)
+    replay.advance(snapshot.records, ())
+    replay.close()
+    view = commands_of(snapshot, replay, Registry([flow], REGISTRY.steps), now=now)[0]
+    if record is not None:
+        assert bool(overdue_in(snapshot, now)) == view.overdue
+    return view.overdue
+
+
+def test_what_should_have_gone_on_a_minute_ago_is_overdue() -> None:
+    retrying = Record("one", "step", "one", "RETRYING", 0, attempt=1, started_at=NOW, due=NOW + 30)
+    running = Record("one", "step", "one", "RUNNING", 0, attempt=1, started_at=NOW, lease=NOW + 30)
+    for record in (retrying, running):
+        assert [overdue(record, NOW + at) for at in (29, 89, 91)] == [False, False, True]
+        assert not overdue(record, NOW + 91, status="FAILED")
+    assert [overdue(None, NOW + at, sleeps) for at in (99, 159, 161)] == [False, False, True]
+    assert not overdue(done("one"), NOW + 1000)
+    assert not overdue(None, NOW + 1_000_000)  # who waits for a worker has no time of its own

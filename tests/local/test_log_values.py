@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import signal
@@ -78,3 +79,18 @@ def test_stepfast_dev_takes_an_option_or_a_variable(
         dev.http.close()
     assert '"workflow": "simple", "input": 41' in written
     assert '"output": 42' in written
+
+
+@workflow("idling")
+async def idling(text: str) -> None:
+    await asyncio.sleep(3600)
+
+
+def test_a_cancel_is_told_like_every_other_end(
+    embedded: Callable[..., Embedded], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "stepfast")
+    made = embedded(idling, log_values=True)
+    made.start("idling", "x", "a")
+    made.cancel("a")
+    assert [(one.get("input"), one.get("status")) for one in told(caplog)] == [("x", None), (None, "CANCELLED")]

@@ -127,6 +127,7 @@ def test_one_of_two_whose_message_is_gone_is_sent_again(swept: Swept, caplog: An
     swept.clock.by = 120
     swept.inbox.put_message(first, swept.clock.now())
     until(lambda: swept.app.records()[first.delivery.message.command_id].status == "SUCCEEDED")
+    until(lambda: not swept.messages() and not swept.backend.wakes())
     swept.clock.by = 240  # an execution that has just gone on may be merely slow
     swept.lap()
     assert swept.app.ends().result == "3"

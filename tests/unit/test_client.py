@@ -26,6 +26,7 @@ from stepfast.errors import (
     ExecutionConflict,
     ExecutionNotFound,
     InvalidRequest,
+    Misconfigured,
     Refused,
     StepfastError,
     Unavailable,
@@ -470,3 +471,13 @@ def test_a_restart_of_the_server_is_outlasted_while_waiting(api: Api, tmp_path: 
         execution_id = starter.run("ship-order", {"name": "a"}).execution_id
     with served(Scripted(api.handler, *answers)) as url, Client(url) as client:
         assert client.execution(execution_id).result(20) == "shipped a"
+
+
+def test_what_someone_must_mend_first_is_not_asked_again(api: Api) -> None:
+    problem = json.dumps({"type": f"{URN}misconfigured", "detail": "this deployment is not in order"})
+    scripted = Scripted(api.handler, *([(503, {"Content-Type": "application/problem+json"}, problem)] * 3))
+    with served(scripted) as url, Client(url, retry_for=60) as client:
+        with pytest.raises(Misconfigured, match="not in order"):
+            client.list()
+        with pytest.raises(Misconfigured, match="not in order"):
+            client.list()
