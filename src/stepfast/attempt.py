@@ -116,11 +116,11 @@ class StepWatch:
         run = self._run
         longer = replace(run.record, lease=now + run.step.lease + LEASE_MARGIN, revision=run.record.revision + 1)
         run.unanswered = True
-        written = await self._store.put_record(run.execution.execution_id, longer, wake=False)
+        if await self._store.put_record(run.execution.execution_id, longer, wake=False):
+            run.record, self._extended = longer, now
+        elif not await self._owned():
+            return OVERTAKEN
         run.unanswered = False
-        if not written:
-            return None if await self._owned() else OVERTAKEN
-        run.record, self._extended = longer, now
         return None
 
 
