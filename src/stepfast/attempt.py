@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, field, replace
 
 from stepfast.claims import LEASE_MARGIN, released
-from stepfast.errors import NotStorable, StepTimeout, Unavailable
+from stepfast.errors import NotStorable, StartupError, StepTimeout, Unavailable
 from stepfast.failure import describe_error
 from stepfast.live import Live
 from stepfast.model import Execution, Message, Record, Stop, close_attempt
@@ -77,7 +77,7 @@ class StepWatch:
             stop = await self._stop()
             if stop is None and alive and now - self._extended >= self._run.step.lease / 3:
                 stop = await self._extend(now)
-        except Unavailable:
+        except (Unavailable, StartupError):
             return None  # the step has done nothing wrong: looked at again in a second, while its lease lasts
         return stop
 
