@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, field, replace
 
 from stepfast.claims import LEASE_MARGIN, released
-from stepfast.errors import NotStorable, StepTimeout, Unavailable
+from stepfast.errors import NotStorable, StartupError, StepTimeout, Unavailable
 from stepfast.failure import describe_error
 from stepfast.live import Live
 from stepfast.model import Execution, Message, Record, Stop, close_attempt
@@ -77,7 +77,7 @@ class StepWatch:
             stop = await self._stop()
             if stop is None and alive and now - self._extended >= self._run.step.lease / 3:
                 stop = await self._extend(now)
-        except Unavailable:
+        except (Unavailable, StartupError):
             return None  # the step has done nothing wrong: looked at again in a second, while its lease lasts
         return stop
 
@@ -116,11 +116,11 @@ class StepWatch:
         run = self._run
         longer = replace(run.record, lease=now + run.step.lease + LEASE_MARGIN, revision=run.record.revision + 1)
         run.unanswered = True
-        written = await self._store.put_record(run.execution.execution_id, longer, wake=False)
+        if await self._store.put_record(run.execution.execution_id, longer, wake=False):
+            run.record, self._extended = longer, now
+        elif not await self._owned():
+            return OVERTAKEN
         run.unanswered = False
-        if not written:
-            return None if await self._owned() else OVERTAKEN
-        run.record, self._extended = longer, now
         return None
 
 

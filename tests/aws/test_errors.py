@@ -77,6 +77,7 @@ CALLS: dict[str, Callable[[DynamoStore], Coroutine[Any, Any, Any]]] = {
     "read": lambda store: store.read("one"),
     "load": lambda store: store.load("one"),
     "peek": lambda store: store.peek("one", "a"),
+    "asked_for": lambda store: store.asked_for("one", "a", 0),
     "history": lambda store: store.history("one"),
     "read_many": lambda store: store.read_many(["one", "two"]),
     "page": lambda store: store.page(Query()),

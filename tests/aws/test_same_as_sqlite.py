@@ -183,6 +183,7 @@ class BothStores(RuleBasedStateMachine):
         self.both("read", "a")
         self.both("read_many", ["a"])
         self.both("peek", "a", "pay")
+        self.both("asked_for", "a", "pay", 0)
         self.both("history", "a")
 
 

@@ -37,6 +37,8 @@ def command(api: Any, name: str) -> Any:
 
 
 def test_a_resume_names_what_still_runs_and_until_when_it_is_waited_for(serve: Any) -> None:
+    for event in (begun, go, mended):
+        event.clear()
     api = serve(beside)
     api.start("beside")
     api.ends("FAILED")

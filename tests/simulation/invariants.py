@@ -147,7 +147,7 @@ class Watch:
 
     def _faulty(self) -> bool:
         world = self._world
-        return bool(world.crash or world.lossy or world.unavailable)
+        return bool(world.crash or world.lossy or world.unavailable or world.duplicate or world.blocked)
 
     def _comes(self, id: str, due: float) -> Iterator[bool]:
         """For every message, whether it may drive the command soon after it is due; one that begins a chain may."""

@@ -142,7 +142,7 @@ def leases_are_not_looked_at(patch: Patch) -> None:
 
 @breaks("at-most-once", "only_once")
 def a_step_that_was_interrupted_runs_again_in_any_case(patch: Patch) -> None:
-    edited(patch, claims, "claim_of", ("if step.at_most_once or held.", "if held."))
+    edited(patch, claims, "claim_of", ("if step.at_most_once or crashes", "if crashes"))
     patch.setattr(worker, "claim_of", claims.claim_of)
 
 
@@ -162,7 +162,7 @@ def a_chain_goes_on_with_siblings_out(patch: Patch) -> None:
     )
 
 
-@breaks("replay-reproduces", "timed")
+@breaks("replay-reproduces", "linear")
 def a_fenced_worker_goes_on(patch: Patch) -> None:
     right = worker.Worker._record
 

@@ -56,6 +56,8 @@ export interface Command {
   started_at: string | null;
   ended_at: string | null;
   due: string | null;
+  /** Of a step that an attempt from before the last resume may still run: when it is tried again at the latest. */
+  held_until?: string | null;
   signal_id: string | null;
   /** Of a step: what its own code is told. */
   idempotency_key: string | null;

@@ -62,6 +62,7 @@ function Facts({ command, idempotency }: { command: Command; idempotency: string
     ["Ended", exact(command.ended_at)],
     ["Took", began && command.ended_at && span(seconds(command.ended_at) - seconds(began))],
     [command.kind === "timer" ? "Until" : "Tried again", dueOf(command)],
+    ["Begun before the resume; tried again at the latest", exact(command.held_until ?? null)],
     ["Pool", command.pool],
     ["Generation", command.generation ? String(command.generation) : null],
     ["Signal id", command.signal_id],

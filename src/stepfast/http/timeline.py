@@ -161,7 +161,7 @@ def _view(
         first_at=views.time_or_none(told.first),
         started_at=views.time_or_none(claim.started_at if claim else record.started_at if record else None),
         ended_at=views.time_or_none(record.ended_at) if record else None,
-        due=views.time_or_none(None if told.kind == "step" and execution.status != "RUNNING" else told.due),
+        due=views.time_or_none(_due(told, execution)),
         held_until=views.time_or_none(held_until(execution, record) if told.status == "RUNNING" else None),
         signal_id=record.signal if record else None,
         attempts=list(_attempts(record, claim)),
@@ -172,6 +172,12 @@ def _view(
         asked_at=views.time_or_none(command.issued_at if command and told.kind == "step" else None),
         **values.shown(largest, input=told.input, output=record.output if record else None),
     )
+
+
+def _due(told: _Told, execution: Execution) -> float | None:
+    """None for a step that is not tried again: it was taken back, or waits for a resume, which tries it at once."""
+    waits = told.status != "CANCELLED" and execution.status == "RUNNING"
+    return told.due if told.kind != "step" or waits else None
 
 
 def _idempotency_key(told: _Told, execution: Execution) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -107,7 +107,7 @@ class Points:
 class Ports:
     """The store and queue as the engine sees them: each write passes a point before it and one after."""
 
-    def __init__(self, backend: SqliteBackend, points: Points, changed: Callable[[str], None]) -> None:
+    def __init__(self, backend: SqliteBackend, points: Points, changed: Callable[[str, Container[str]], None]) -> None:
         self._backend, self._points, self._changed = backend, points, changed
         self.alive = True
 
@@ -124,7 +124,8 @@ class Ports:
             result = await method(*arguments, **options)
             self._points.reach(replace(before, side="after"))
             if name in ("finish", "put_cursor") and result:
-                self._changed(before.execution_id)
+                asked = arguments[1].dispatched if name == "put_cursor" else ()
+                self._changed(before.execution_id, asked)
             if name == "finish" and result:
                 self._points.reach(Point("at", "status", before.execution_id, arguments[0].status))
             return result

@@ -7,7 +7,7 @@ import copy
 import inspect
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,12 +72,16 @@ class StepRunner(Runner):
 
     def __init__(self, loop: SimulatedLoop, fakes: Fakes, points: Points, calls: CallLog) -> None:
         self._loop, self._fakes, self._points, self._calls = loop, fakes, points, calls
-        self._looking: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._looking: dict[str, dict[asyncio.Event, str]] = defaultdict(dict)
 
-    def look(self, execution_id: str) -> None:
-        """Has the fakes that take their time see at once that their execution has ended, or taken a step back."""
-        for event in self._looking[execution_id]:
-            event.set()
+    def look(self, execution_id: str, asked: Container[str] = ()) -> None:
+        """Has the fakes that take their time see at once that their execution has ended, or taken them back.
+
+        asked: the commands that the execution still asks for, which need not look.
+        """
+        for event, step_id in self._looking[execution_id].items():
+            if step_id not in asked:
+                event.set()
 
     async def run(
         self,
@@ -129,7 +133,7 @@ class StepRunner(Runner):
             ends.append((step.heartbeat, StepTimeout(f"no heartbeat for {step.heartbeat:g} s")))
         seconds, error = min(ends, key=lambda one: one[0])
         until, event = self._loop.time() + seconds, asyncio.Event()
-        self._looking[context.execution_id].add(event)
+        self._looking[context.execution_id][event] = context.step_id
         try:
             while self._loop.time() < until:
                 try:
@@ -142,7 +146,7 @@ class StepRunner(Runner):
                 if (stop := await watch(fake.beats)) is not None and heeds(step, fake, stop):
                     return cut_off(stop)
         finally:
-            self._looking[context.execution_id].discard(event)
+            self._looking[context.execution_id].pop(event, None)
         return None if error is None else Ended(error=error)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path
 
-from stepfast.errors import InvalidRequest
+from stepfast.errors import InvalidRequest, Unavailable
 from stepfast.http import problems, views
 from stepfast.http.auth import needs
 from stepfast.http.engine import Engine, answers, reply
@@ -38,7 +38,11 @@ def add(app: Resolver, engine: Engine) -> None:
     @needs("operate")
     def resume(execution_id: Id) -> Response[str]:
         execution = engine.call(engine.operations.resume(execution_id))
-        return reply(200, views.resumed(execution, engine.call(engine.operations.held_up(execution_id))))
+        try:
+            waits = engine.call(engine.operations.held_up(execution_id))
+        except Unavailable:  # it is resumed all the same
+            waits = []
+        return reply(200, views.resumed(execution, waits))
 
     @app.post(
         "/v1/executions/<execution_id>/cancel",
