@@ -54,6 +54,7 @@ export function execution(id: string, second: number, part: Partial<Execution> =
     created_at: at(second),
     ended_at: null,
     generation: 0,
+    reopens: null,
     omitted: {},
     ...part,
   };

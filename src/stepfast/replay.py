@@ -258,6 +258,11 @@ class Replay:
         self.close()
 
     @property
+    def shutting_down(self) -> bool:
+        """True once the workflow's own coroutine has ended, and while what it has left is run to its end."""
+        return self._shutdown is not None and not self.finished
+
+    @property
     def position(self) -> int:
         """How much of `applied` the code has been through."""
         return self._position

@@ -29,6 +29,8 @@ export interface Execution {
   created_at: string;
   ended_at: string | null;
   generation: number;
+  /** Of a FAILED one: the commands that a resume runs again; empty when no failed step stands behind the failure. */
+  reopens: string[] | null;
   omitted: Omitted;
 }
 
@@ -177,6 +179,7 @@ export interface Resumed {
   execution_id: string;
   resumed: boolean;
   refused: string | null;
+  notice: string | null;
 }
 
 export interface Replayed {

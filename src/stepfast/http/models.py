@@ -53,6 +53,17 @@ class SignalRequest(Asked):
     signal_id: ExecutionId | None = Field(None, description="makes the call repeatable; made up when left out")
 
 
+class ResumeRequest(Asked):
+    """Without a body a resume runs again what stands behind the failure."""
+
+    steps: list[Annotated[str, Field(min_length=1, max_length=4096)]] | None = Field(
+        None,
+        max_length=1000,
+        description="ids of the commands to run again, in place of those in `reopens`; what was decided after them is "
+        "decided anew; empty: run the code at hand on all that is recorded",
+    )
+
+
 class StatusesRequest(Asked):
     execution_ids: list[ExecutionId] = Field(min_length=1, max_length=1000)
 
@@ -87,6 +98,11 @@ class ExecutionView(Shown):
     created_at: Time
     ended_at: Time | None
     generation: int = Field(description="how often it was resumed")
+    reopens: list[str] | None = Field(
+        None,
+        description="of a FAILED one: ids of the commands that a resume runs again; empty when no failed step stands "
+        "behind the failure, and a resume runs the code at hand on what is recorded",
+    )
     omitted: dict[str, int | None] = Field(
         {}, description="values left out as `largest` asked, with their bytes of JSON; null where they were not read"
     )
@@ -145,6 +161,11 @@ class CommandView(Shown):
     asked_at: Time | None = Field(
         None, description="of a step: when the code deployed here asked for it; from then on it waited for a worker"
     )
+
+
+class ResumedExecution(ExecutionView):
+    reopened: list[str] = Field(description="ids of the recorded commands that run again if the code asks for them")
+    notice: str | None = Field(description="what to know where no failed step stood behind the failure")
 
 
 class ExecutionDetail(ExecutionView):
@@ -210,6 +231,7 @@ class ResumedView(Shown):
     execution_id: str
     resumed: bool
     refused: str | None = Field(description="why it was left alone")
+    notice: str | None = Field(None, description="what to know where no failed step stood behind the failure")
 
 
 class Replayed(Shown):

@@ -17,6 +17,7 @@ from stepfast.http.models import (
     ExecutionView,
     FaultGroupView,
     FaultView,
+    ResumedExecution,
     RetryView,
     SignalView,
     StatusView,
@@ -26,6 +27,7 @@ from stepfast.http.models import (
 from stepfast.listing import FaultGroup
 from stepfast.model import Event, Execution, Failure, Signal
 from stepfast.registry import Registry
+from stepfast.rewind import Rewind
 from stepfast.workflow import Step, Workflow
 
 _LAST = 253402300799.0
@@ -66,6 +68,12 @@ def execution(one: Execution, largest: int | None = None) -> ExecutionView:
     return ExecutionView(**fields(one, largest))
 
 
+def resumed(plan: Rewind, *, named: bool) -> ResumedExecution:
+    """named: whether the caller has said which commands run again."""
+    reopened = [record.id for record in plan.records]
+    return ResumedExecution(**fields(plan.execution), reopened=reopened, notice=None if named else plan.notice)
+
+
 def unread(one: Execution) -> ExecutionView:
     """One whose values were not read, so that nobody knows their length."""
     omitted = ("input", "result") if one.status == "SUCCEEDED" else ("input",)
@@ -82,6 +90,7 @@ def _standing(execution: Execution) -> dict[str, Any]:
         "created_at": time(execution.created_at),
         "ended_at": time_or_none(execution.ended_at),
         "generation": execution.generation,
+        "reopens": list(execution.causes) if execution.status == "FAILED" else None,
     }
 
 

@@ -11,7 +11,7 @@ from stepfast.errors import InvalidRequest
 from stepfast.http import problems, views
 from stepfast.http.auth import needs
 from stepfast.http.engine import Engine, answers, reply
-from stepfast.http.models import NAME, ExecutionView, SignalRequest, SignalView
+from stepfast.http.models import NAME, ExecutionView, ResumedExecution, ResumeRequest, SignalRequest, SignalView
 from stepfast.http.resolver import Resolver
 from stepfast.http.routes.executions import NO_SUCH, Id
 
@@ -24,11 +24,14 @@ def add(app: Resolver, engine: Engine) -> None:
         summary="Resume a FAILED execution from the step that failed",
         operation_id="resumeExecution",
         tags=["executions"],
-        responses=answers((200, "it runs on", ExecutionView), problems_of=REFUSED),
+        description="`reopens` of the execution says what this runs again; `steps` names other commands instead.",
+        responses=answers((200, "it runs on", ResumedExecution), problems_of=REFUSED),
     )
     @needs("operate")
-    def resume(execution_id: Id) -> Response[str]:
-        return reply(200, views.execution(engine.call(engine.operations.resume(execution_id))))
+    def resume(execution_id: Id, body: Annotated[ResumeRequest | None, Body()] = None) -> Response[str]:
+        steps = body.steps if body is not None else None
+        plan = engine.call(engine.operations.rewind(execution_id, steps=steps))
+        return reply(200, views.resumed(plan, named=steps is not None))
 
     @app.post(
         "/v1/executions/<execution_id>/cancel",
