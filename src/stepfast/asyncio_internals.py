@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import types
+import warnings
 from typing import Any
 
 from stepfast.workflow import CommandLoop, in_workflow
@@ -99,6 +100,20 @@ async def _wait_for(fut, timeout):  # type: ignore[no-untyped-def]
 
 if sys.version_info < (3, 12):
     plain_wait_for = _replaced("wait_for", _wait_for.__code__)
+
+
+# -- a replay that is discarded refuses tasks, so that coroutines made for them are never awaited ---------------------
+
+
+def _warn_unawaited(coroutine: Any) -> None:
+    loop = get_running_loop()
+    if not (isinstance(loop, CommandLoop) and loop.discarded):
+        plain_warn_unawaited(coroutine)
+
+
+# The interpreter looks this name up whenever it finalizes a coroutine that has not begun (Python 3.7 to 3.14).
+plain_warn_unawaited: Any = warnings._warn_unawaited_coroutine  # type: ignore[attr-defined]
+warnings._warn_unawaited_coroutine = _warn_unawaited  # type: ignore[attr-defined]
 
 
 # -- what gather() returns is a future that the loop has not made, so that it gets its number here --------------------

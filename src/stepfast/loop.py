@@ -45,7 +45,7 @@ class Owner(Commands, Protocol):
     def place(self, name: str) -> tuple[str, contextvars.Context]: ...
 
 
-Started = tuple[Coroutine[Any, Any, Any], contextvars.Context, "weakref.ref[WorkflowTask]"]
+Started = tuple[Coroutine[Any, Any, Any] | None, contextvars.Context, "weakref.ref[WorkflowTask]"]
 
 
 class WorkflowFuture(asyncio.Future[Any]):
@@ -82,7 +82,9 @@ class WorkflowTask(asyncio.Task[Any]):
         self.reserved = reserved
         self.context = contextvars.copy_context() if context is None else context
         self._log_destroy_pending = False
-        loop.tasks.append((coroutine, self.context, weakref.ref(self)))
+        # Only what has a frame is held: what agen.asend() returns would keep its generator from being dropped.
+        held = coroutine if hasattr(coroutine, "cr_frame") else None
+        loop.tasks.append((held, self.context, weakref.ref(self)))
         options: Any = {"eager_start": True} if eager else {}  # no such parameter before Python 3.12
         super().__init__(coroutine, loop=loop, name=name or path or "workflow", context=self.context, **options)
         forget_task(self)
@@ -268,8 +270,10 @@ class WorkflowLoop(CommandLoop):
         generators = self._generators.drain()
         with self.entered():
             for coroutine, context, reference in reversed(self.tasks):
-                if (task := reference()) is None or not task.done():
-                    _run_in(context, self._end_task, coroutine, task)
+                task = reference()
+                code = coroutine if coroutine is not None or task is None else task.get_coro()
+                if code is not None and (task is None or not task.done()):
+                    _run_in(context, self._end_task, code, task)
             for held in generators:
                 generator: Any = held.generator
                 if generator is not None and generator.ag_frame is not None:
