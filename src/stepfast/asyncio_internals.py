@@ -8,6 +8,7 @@ function does what it always did.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import sys
 import types
 import warnings
@@ -130,3 +131,44 @@ def _hash_of_gathering(future: Any) -> int:
 
 _gathering: Any = asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]
 _gathering.__hash__ = _hash_of_gathering
+
+
+# -- anyio's cancel scopes keep those within them in a set, in the order of their addresses ---------------------------
+
+
+class _Ordered(dict[Any, None]):
+    """The part of a set that anyio uses, in the order of insertion."""
+
+    def add(self, item: Any) -> None:
+        self[item] = None
+
+    def remove(self, item: Any) -> None:
+        del self[item]
+
+    def discard(self, item: Any) -> None:
+        self.pop(item, None)
+
+
+_ordered: set[type] = set()
+
+
+def order_cancel_scopes() -> None:
+    """Makes a cancelled scope of anyio cancel those within it in the order in which they were entered, in workflows.
+
+    Does nothing unless anyio is imported. Checked with anyio 4.16, whose `CancelScope._deliver_cancellation` goes
+    through the set `_child_scopes`; a version without it is left as it is.
+    """
+    if "anyio" not in sys.modules:
+        return
+    scope: Any = importlib.import_module("anyio._backends._asyncio").CancelScope
+    if scope in _ordered:
+        return
+    _ordered.add(scope)
+    plain = scope.__init__
+
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        plain(self, *args, **kwargs)
+        if in_workflow() is not None and hasattr(self, "_child_scopes"):
+            self._child_scopes = _Ordered()
+
+    scope.__init__ = init

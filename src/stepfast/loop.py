@@ -15,7 +15,14 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, NoReturn, Protocol
 
 from stepfast import forbidden as forbidden  # its audit hook comes with the loop
-from stepfast.asyncio_internals import enter_task, forget_task, get_running_loop, leave_task, set_running_loop
+from stepfast.asyncio_internals import (
+    enter_task,
+    forget_task,
+    get_running_loop,
+    leave_task,
+    order_cancel_scopes,
+    set_running_loop,
+)
 from stepfast.errors import ForbiddenInWorkflow
 from stepfast.generators import Generator, Generators, Held
 from stepfast.workflow import CommandLoop, Commands, StepCall
@@ -100,11 +107,13 @@ class WorkflowLoop(CommandLoop):
         # Not a strong reference: a replay that is dropped must go at once, before the collector finds
         # its coroutines and runs their `finally` blocks where no command is refused.
         self._owner = weakref.ref(owner)
+        order_cancel_scopes()
         self.clock = clock
         self.ready: collections.deque[asyncio.Handle] = collections.deque()
         self._numbers = 0
         self._task_factory: Any = None
         self._stopped = False
+        self._closers: dict[WorkflowTask, None] = {}
         self._generators = Generators(self, self._place, self._close_soon, self._abandon)
         self.tasks: list[Started] = []
         """Of every task that was made: its coroutine and its context, and the task as long as somebody needs it."""
@@ -235,20 +244,27 @@ class WorkflowLoop(CommandLoop):
     def shut_down(self) -> Iterator[asyncio.Future[Any]]:
         """What asyncio.run does after its main coroutine, as futures that have to be done one after the other.
 
-        Tasks that are left are cancelled, and run to their ends; then generators that are left are closed.
+        Tasks that are left are cancelled, and run to their ends; then generators that are left are closed. Other than
+        asyncio, it does not cancel the closing of a generator that was dropped earlier: the step in its `finally` block
+        may wait for a worker still, where plain code would be done.
         """
-        if tasks := self.pending_tasks():
+        if tasks := [task for task in self.pending_tasks() if task not in self._closers]:
             for task in tasks:
                 task.cancel()
             yield asyncio.gather(*tasks, return_exceptions=True)
         if (left := self._generators.take()) or self.ready:
             yield WorkflowTask(self._close_all(left), self.number(), "", None, self, contextvars.Context())
+        while self._closers:
+            yield asyncio.gather(*self._closers, return_exceptions=True)
 
     async def _close_all(self, left: list[Held]) -> None:
         await asyncio.gather(*[self._close(held) for held in left], return_exceptions=True)
 
     def _close(self, held: Held) -> WorkflowTask:
-        return WorkflowTask(held.closing, self.number(), held.path, None, self, None)
+        task = WorkflowTask(held.closing, self.number(), held.path, None, self, None)
+        self._closers[task] = None
+        task.add_done_callback(self._closers.pop)
+        return task
 
     def _close_soon(self, held: Held) -> None:
         self.call_soon(self._close, held)

@@ -285,51 +285,53 @@ async def lock_whose_waiter_is_cancelled(say: Log) -> Any:
 async def memory_streams(say: Log) -> Any:
     send, receive = anyio.create_memory_object_stream[int](1)
 
-    async def consumes(word: str) -> None:
-        async with receive.clone() as stream:
+    async def consumes(word: str, seconds: float) -> None:
+        with receive.clone() as stream:
             async for item in stream:
                 say(word, item)
-                await anyio.sleep(2)
+                await anyio.sleep(seconds)
 
-    async with anyio.create_task_group() as group:
-        group.start_soon(consumes, "a")
-        group.start_soon(consumes, "b")
-        async with send:
+    async def produces() -> None:
+        with send:
             for item in range(5):
                 await send.send(item)
                 say("sent", item)
-    receive.close()
+
+    with receive:
+        async with anyio.create_task_group() as group:
+            group.start_soon(consumes, "a", 2)
+            group.start_soon(consumes, "b", 5)
+            group.start_soon(produces)
     say("closed")
 
 
 @case
 async def memory_streams_that_are_full_closed_or_broken(say: Log) -> Any:
     send, receive = anyio.create_memory_object_stream[int](1)
-    send.send_nowait(1)
-    say(send.statistics().current_buffer_used)
-    for ask in (lambda: send.send_nowait(2), receive.receive_nowait, receive.receive_nowait):
+    with receive:
+        with send:
+            send.send_nowait(1)
+            say(send.statistics().current_buffer_used)
+            for ask in (lambda: send.send_nowait(2), receive.receive_nowait, receive.receive_nowait):
+                try:
+                    say("done", ask())
+                except anyio.WouldBlock:
+                    say("would block")
+            with anyio.move_on_after(1) as scope:
+                await receive.receive()
+            say(scope.cancelled_caught)
         try:
-            say("done", ask())
-        except anyio.WouldBlock:
-            say("would block")
-    with anyio.move_on_after(1) as scope:
-        await receive.receive()
-    say(scope.cancelled_caught)
-    send.close()
-    for gives in (receive.receive,):
-        try:
-            await gives()
+            await receive.receive()
         except anyio.EndOfStream:
             say("ended")
     other, gone = anyio.create_memory_object_stream[int]()
     gone.close()
-    for error, wants in ((anyio.BrokenResourceError, other.send), (anyio.ClosedResourceError, send.send)):
-        try:
-            await wants(1)
-        except error as raised:
-            say(type(raised).__name__)
-    other.close()
-    receive.close()
+    with other:
+        for error, wants in ((anyio.BrokenResourceError, other.send), (anyio.ClosedResourceError, send.send)):
+            try:
+                await wants(1)
+            except error as raised:
+                say(type(raised).__name__)
 
 
 @case

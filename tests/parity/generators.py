@@ -8,7 +8,7 @@ import contextvars
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
-from tests.parity.cases import case
+from tests.parity.cases import case, goes_further
 from tests.parity.sides import HOUR, Log
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
@@ -36,7 +36,7 @@ async def left_by_break(say: Log) -> Any:
     return page
 
 
-@case
+@goes_further
 async def left_by_break_at_the_very_end(say: Log) -> Any:
     async for page in pages(say):
         if page == 2:
@@ -78,7 +78,7 @@ async def left_in_a_task_that_is_cancelled(say: Log) -> Any:
     await asyncio.sleep(10)
 
 
-@case
+@goes_further
 async def held_until_the_end(say: Log) -> Any:
     held = [pages(say, word) for word in ("a", "b")]
     for generator in held:
@@ -87,7 +87,7 @@ async def held_until_the_end(say: Log) -> Any:
     return len(held)
 
 
-@case
+@goes_further
 async def held_by_a_cycle_until_the_end(say: Log) -> Any:
     class Reader:
         def __init__(self) -> None:
@@ -99,7 +99,7 @@ async def held_by_a_cycle_until_the_end(say: Log) -> Any:
     say("returns")
 
 
-@case
+@goes_further
 async def held_by_a_task_left_at_the_end(say: Log) -> Any:
     async def reads() -> None:
         async for _ in pages(say):
@@ -188,7 +188,7 @@ async def several_left_at_once(say: Log) -> Any:
     await asyncio.sleep(100)
 
 
-@case
+@goes_further
 async def errors_while_closing_are_nobodys(say: Log) -> Any:
     async def broken() -> AsyncGenerator[int, None]:
         try:
@@ -228,7 +228,9 @@ async def iterated_by_two_tasks(say: Log) -> Any:
     generator = pages(say)
     results = await asyncio.gather(anext(generator), anext(generator), return_exceptions=True)
     say([type(result).__name__ for result in results])
-    return await anext(generator)
+    found = await anext(generator)
+    await generator.aclose()
+    return found
 
 
 @case

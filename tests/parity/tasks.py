@@ -499,7 +499,7 @@ async def awaited_twice(say: Log) -> Any:
     except RuntimeError as error:
         say(error)
     try:
-        _ = asyncio.create_task("nothing")  # type: ignore[arg-type]
+        say(asyncio.ensure_future("nothing"))  # type: ignore[arg-type]
     except TypeError:
         say("no coroutine")
 
