@@ -56,6 +56,7 @@ export function execution(id: string, second: number, part: Partial<Execution> =
     ended_at: null,
     generation: 0,
     resumes: 0,
+    reopens: null,
     omitted: {},
     ...part,
   };

@@ -6,7 +6,7 @@ import asyncio
 import traceback
 from collections.abc import Iterator
 
-from stepfast.errors import StepFailed
+from stepfast.errors import NonDeterministic, StepFailed
 from stepfast.model import Failure
 from stepfast.replay import Replay
 
@@ -39,28 +39,50 @@ def behind(error: BaseException | None) -> list[StepFailed]:
 
 
 def causes_of(replay: Replay) -> tuple[str, ...]:
-    """Ids of the commands behind a finished replay's failure: failed steps, and the timers of timeouts."""
-    ids = [one.step_id for one in behind(replay.error) if one.step_id in replay.records]
+    """Ids of the commands behind a finished replay's failure, which a resume re-opens.
+
+    Where the failure names commands (its chain of exceptions leads to failed steps, or to a timeout), it is these, and
+    the failed steps that the code saw together with them: with no command asked for in between. Where it names none,
+    it is every failed step that the code had seen; but none for code that does not fit its records, which no step can
+    mend.
+    """
+    named = _named(replay)
+    if named:
+        moments = {replay.seen[id] for id in named if id in replay.seen}
+        return tuple(dict.fromkeys([*named, *(id for id in _failed(replay) if replay.seen[id] in moments)]))
+    return () if isinstance(replay.error, NonDeterministic) else tuple(_failed(replay))
+
+
+def _failed(replay: Replay) -> list[str]:
+    """The steps whose failure the code had seen."""
+    return [id for id in replay.seen if replay.records[id].kind == "step" and replay.records[id].status != "SUCCEEDED"]
+
+
+def _named(replay: Replay) -> list[str]:
+    """The failed steps, and the timers of timeouts, that the chain of exceptions leads to."""
+    failed = {*_failed(replay)}
+    ids = [failure.step_id for failure in behind(replay.error) if failure.step_id in failed]
     late = [one for one in chain(replay.error) if isinstance(one, TimeoutError)]
     timers = [id for one in late for id in _timers_behind(one, replay)]
-    last = next(reversed(replay.taken), None)
+    last = next(reversed(replay.seen), None)
     if late and not ids and not timers and last is not None and replay.issued[last].kind == "timer":
         timers = [last]
-    return tuple(dict.fromkeys([*ids, *timers]))
+    return list(dict.fromkeys([*ids, *timers]))
 
 
 def _timers_behind(error: TimeoutError, replay: Replay) -> Iterator[str]:
-    """The timer of the `asyncio.timeout` that raised this error: its frame is where the traceback ends."""
+    """The timer of the scope that raised this error: one of asyncio's or anyio's frames holds the timer's owner."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
-        if frame.f_code is asyncio.Timeout.__aexit__.__code__:
-            for id in replay.taken:
+        if str(frame.f_globals.get("__name__")).partition(".")[0] in ("asyncio", "anyio"):
+            held = list(frame.f_locals.values())
+            for id in replay.seen:
                 waiter = replay.issued[id].waiter
-                if isinstance(waiter, asyncio.TimerHandle) and frame.f_locals["self"] is _owner_of(waiter):
+                if isinstance(waiter, asyncio.TimerHandle) and any(_owner_of(waiter) is value for value in held):
                     yield id
 
 
 def _owner_of(handle: asyncio.TimerHandle) -> object:
-    return getattr(handle._callback, "__self__", None)  # type: ignore[attr-defined]
+    return getattr(handle._callback, "__self__", handle)  # type: ignore[attr-defined]
 
 
 def failure_of(replay: Replay) -> Failure:

@@ -82,7 +82,7 @@ def _guard(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def _harmless(arguments: tuple[Any, ...]) -> bool:
-    if threading.get_ident() in _collecting:
+    if collecting():
         return True
     if len(arguments) == 3 and "/zoneinfo/" in str(arguments[0]) and arguments[1] in {"r", "rb"}:
         return True
@@ -100,6 +100,11 @@ def _note_collection(phase: str, _info: object) -> None:
         _collecting.add(threading.get_ident())
     else:
         _collecting.discard(threading.get_ident())
+
+
+def collecting() -> bool:
+    """True while the garbage collector runs in this thread."""
+    return threading.get_ident() in _collecting
 
 
 def _audited(function: Any, event: str) -> Any:

@@ -31,7 +31,7 @@ from stepfast.model import ENDED, Event, Execution, Record, Signal, Snapshot
 from stepfast.ports import Clock, Page, Query, Store
 from stepfast.registry import Registry
 from stepfast.replay import Replay
-from stepfast.rewind import rewind
+from stepfast.rewind import Rewind, check_steps, rewind
 from stepfast.workflow import NAME
 
 log = logging.getLogger(__name__)
@@ -53,11 +53,15 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """What came of one dead letter's replay; `refused` says why an execution was left alone."""
+    """What came of one dead letter's replay; `refused` says why an execution was left alone.
+
+    `notice` says that no failed step stood behind the failure, so that none is run again.
+    """
 
     execution_id: str
     resumed: bool
     refused: str | None = None
+    notice: str | None = None
 
 
 class Operations:
@@ -270,26 +274,37 @@ class Operations:
         ]
         return stored + asked
 
-    async def resume(self, execution_id: str, generation: int | None = None) -> Execution:
+    async def resume(
+        self, execution_id: str, generation: int | None = None, steps: Sequence[str] | None = None
+    ) -> Execution:
         """Rewinds a FAILED execution to just before its failure and runs on (rule 11).
 
         generation: resume only that one's failure, as a redriven dead letter does; then an execution
-        that has gone on since is returned as it is. Raises ExecutionNotFound, UnknownWorkflow, and
-        WrongStatus when it is not FAILED.
+        that has gone on since is returned as it is. steps: ids of the commands to run again, in place of those
+        that stand behind the failure (`Execution.causes`); what was decided after them is decided anew; empty runs
+        the code at hand on all that is recorded. Raises ExecutionNotFound, UnknownWorkflow, WrongStatus when it is not
+        FAILED, and InvalidRequest for a command that cannot run again.
         """
+        return (await self.rewind(execution_id, generation, steps)).execution
+
+    async def rewind(
+        self, execution_id: str, generation: int | None = None, steps: Sequence[str] | None = None
+    ) -> Rewind:
+        """As `resume`; returns the execution with what was re-opened, which is nothing if another was faster."""
         while True:
             snapshot = await self.load(execution_id)
             execution = snapshot.execution
             if generation is not None and (execution.generation != generation or execution.status != "FAILED"):
-                return execution
+                return Rewind(execution, None, (), ())
             if execution.status != "FAILED":
                 raise WrongStatus(
                     f"execution {execution_id!r} is {execution.status}: only a FAILED one can be resumed",
                     execution.status,
                 )
-            plan = rewind(self._registry.find(execution.workflow), snapshot, self._clock.now())
+            check_steps(snapshot, steps or ())
+            plan = rewind(self._registry.find(execution.workflow), snapshot, self._clock.now(), steps)
             if await self._store.rewind(plan.execution, plan.cursor, plan.records, plan.history):
-                return plan.execution
+                return plan
             generation = execution.generation  # if another was faster, its resume is ours
 
     async def delete(self, execution_id: str) -> None:
@@ -323,8 +338,8 @@ class Operations:
             if index and rate:
                 await self._clock.sleep(1 / rate)
             try:
-                await self.resume(execution_id)
-                results.append(Resumed(execution_id, True))
+                plan = await self.rewind(execution_id)
+                results.append(Resumed(execution_id, True, notice=plan.notice))
             except Refused as error:
                 results.append(Resumed(execution_id, False, str(error)))
         return results

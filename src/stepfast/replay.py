@@ -10,55 +10,20 @@ import asyncio
 import contextvars
 import hashlib
 import heapq
-import json
 from collections import Counter
-from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from typing import Any
 
-from stepfast.codec import Codec, digest
+from stepfast.codec import Codec
+from stepfast.commands import Command as Command
+from stepfast.commands import CommandFuture
 from stepfast.errors import Deadlock, ForbiddenInWorkflow, InvalidRequest, NonDeterministic, StepFailed
-from stepfast.loop import Closed, WorkflowFuture, WorkflowLoop, WorkflowTask
-from stepfast.model import Chained, CommandKind, Execution, Failure, Record
+from stepfast.loop import Closed, Started, WorkflowLoop, WorkflowTask
+from stepfast.model import Chained, Execution, Failure, Record
 from stepfast.workflow import Step, StepCall, Workflow
 
-_live: dict[int, list[Coroutine[Any, Any, Any]]] = {}
+_live: dict[int, list[Started]] = {}
 """The coroutines of every replay not yet closed: held here, the collector leaves their `finally` blocks to close()."""
-
-
-@dataclass(slots=True, eq=False)
-class Command:
-    """What workflow code asked for; `due` and `delay` are a timer's, `codec` a signal wait's."""
-
-    id: str
-    kind: CommandKind
-    name: str
-    waiter: Any
-    input: str | None = None
-    step: Step[..., Any] | None = None
-    codec: Codec | None = None
-    due: float | None = None
-    delay: float | None = None
-    issued_at: float = 0.0
-
-    @property
-    def digest(self) -> str:
-        """Of the input, whatever the order of its keys."""
-        text = self.input or "null"
-        several = text.count('":') > 1  # one key at most has but one order
-        return digest(json.dumps(json.loads(text), sort_keys=True) if several else text)
-
-
-class _CommandFuture(WorkflowFuture):
-    """The future of a command; cancelling it takes the command back."""
-
-    def __init__(self, number: int, loop: WorkflowLoop, outstanding: dict[str, Command], id: str) -> None:
-        super().__init__(number, loop)
-        self._outstanding, self._id = outstanding, id
-
-    def cancel(self, msg: Any = None) -> bool:
-        self._outstanding.pop(self._id, None)
-        return super().cancel(msg)
 
 
 class Replay:
@@ -67,6 +32,7 @@ class Replay:
     outstanding: commands that wait for an outcome, in the order issued.
     issued: every command asked for so far. taken: ids whose outcome was given to the code, in order.
     applied: the order in which outcomes were applied wherever there was a choice.
+    seen: what was taken until the workflow's own coroutine ended, each with how many commands were issued before.
     chained: claims that ride in the records of this generation, by the command they claim.
     stale: the records read are older than the order read with them; read again.
     finished, and then either result (JSON text) or error.
@@ -80,7 +46,8 @@ class Replay:
         self.applied: list[str] = []
         self.outstanding: dict[str, Command] = {}
         self.issued: dict[str, Command] = {}
-        self.taken: dict[str, None] = {}
+        self.taken: dict[str, int] = {}
+        self.seen: dict[str, int] = {}
         self.stale = self.finished = self.closed = False
         self.result: str | None = None
         self.error: BaseException | None = None
@@ -89,9 +56,11 @@ class Replay:
         self._dues: list[tuple[float, str]] = []  # heap of timers
         self._uses: Counter[tuple[str, str]] = Counter()
         self._timers: dict[int, str] = {}  # by id(): handles of one time and callback are equal
-        self._coroutines: list[Coroutine[Any, Any, Any]] = []
         self._broken: BaseException | None = None
         self._main: WorkflowTask | None = None
+        self._awaited: asyncio.Future[Any] | None = None  # the main task, then what is left to shut down
+        self._shutdown: Iterator[asyncio.Future[Any]] | None = None
+        self._left: dict[str, Command] = {}
         self.loop = WorkflowLoop(self, execution.created_at)  # type: ignore[abstract]
 
     # -- going on ------------------------------------------------------------------------------------
@@ -122,8 +91,13 @@ class Replay:
             self._break(NonDeterministic(f"the recorded input no longer fits its type: {error}"))
             self._finish()
         else:
-            _live[id(self)] = self._coroutines
+            _live[id(self)] = self.loop.tasks
             self._main = self.new_task(coroutine, contextvars.Context())
+            self._await(self._main)
+
+    def _await(self, future: asyncio.Future[Any]) -> None:
+        self._awaited = future
+        self.loop.stop_after(future)
 
     def _step(self, extend: bool) -> bool:
         """Runs the code until it waits, then applies one outcome; False when there is none to apply."""
@@ -134,20 +108,45 @@ class Replay:
                     "to wait for a time, await asyncio.sleep with more than 0 seconds"
                 )
             )
-        if self._broken is not None or (self._main is not None and self._main.done()):
+        if self._broken is not None:
             self._finish()
+        elif self._awaited is not None and self._awaited.done():
+            self._shut_down()
+            return True
         elif not self.outstanding:
+            self._break_stuck()
+            self._finish()
+        elif (next_id := self._next(extend)) is not None:
+            self._apply(next_id)
+            return True
+        return False
+
+    def _shut_down(self) -> None:
+        """Goes on with what is to be done after the workflow's own coroutine, or finishes."""
+        if self._shutdown is None:
+            self.seen, self._left = dict(self.taken), dict(self.outstanding)
+            self._shutdown = self.loop.shut_down()
+        if (next_future := next(self._shutdown, None)) is None:
+            self._finish()
+        else:
+            self._await(next_future)
+
+    def _break_stuck(self) -> None:
+        """Fails what waits for nothing; but where the workflow's own coroutine has failed, by that failure."""
+        if self._shutdown is None:
             self._break(
                 Deadlock(
                     "the workflow waits for something that no step, timer or signal will bring: "
                     "a future, event, lock or queue that nothing in the workflow will set"
                 )
             )
-            self._finish()
-        elif (next_id := self._next(extend)) is not None:
-            self._apply(next_id)
-            return True
-        return False
+        elif self._main is not None and (self._main.cancelled() or self._main.exception() is None):
+            self._break(
+                Deadlock(
+                    "the workflow has returned, but a task that was left, and is cancelled by that, waits in its "
+                    "except or finally block for something that no step, timer or signal will bring"
+                )
+            )
 
     def _next(self, extend: bool) -> str | None:
         if len(self.outstanding) == 1:  # no choice: the order needs no record
@@ -207,7 +206,7 @@ class Replay:
 
     def _apply(self, id: str) -> None:
         command, record = self.outstanding.pop(id), self.records[id]
-        self.taken[id] = None
+        self.taken[id] = len(self.issued)
         self.loop.clock = max(self.loop.clock, record.ended_at or 0.0)
         if command.kind == "timer":
             self.loop.ready.append(command.waiter)
@@ -229,6 +228,10 @@ class Replay:
 
     def _finish(self) -> None:
         self.finished = True
+        if self._shutdown is None:
+            self.seen = dict(self.taken)
+        else:
+            self.outstanding = self._left  # what the shut-down has cancelled was still waited for
         if self._broken is not None:
             self.error = self._broken
         else:
@@ -247,13 +250,17 @@ class Replay:
             return
         self.closed = True
         outstanding = dict(self.outstanding)
-        self.loop.discard(reversed(self._coroutines))
-        self._coroutines.clear()
+        self.loop.discard()
         _live.pop(id(self), None)
         self.outstanding = outstanding  # what `finally` blocks have just taken back is still waited for
 
     def __del__(self) -> None:
         self.close()
+
+    @property
+    def shutting_down(self) -> bool:
+        """True once the workflow's own coroutine has ended, and while what it has left is run to its end."""
+        return self._shutdown is not None and not self.finished
 
     @property
     def position(self) -> int:
@@ -306,7 +313,11 @@ class Replay:
         return hashlib.sha256(seed.encode()).digest()
 
     def new_task(
-        self, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context | None, name: str | None = None
+        self,
+        coroutine: Coroutine[Any, Any, Any],
+        context: contextvars.Context | None,
+        name: str | None = None,
+        eager: bool = False,
     ) -> WorkflowTask:
         if self.closed:
             coroutine.close()
@@ -316,13 +327,17 @@ class Replay:
         else:
             path = self._id(getattr(coroutine, "__name__", None) or type(coroutine).__name__)
             reserved = path if isinstance(coroutine, StepCall) else None
-        self._coroutines.append(coroutine)
-        return WorkflowTask(coroutine, self.loop.number(), path, reserved, self.loop, context, name)
+        return WorkflowTask(coroutine, self.loop.number(), path, reserved, self.loop, context, name, eager=eager)
+
+    def place(self, name: str) -> tuple[str, contextvars.Context]:
+        """The next path for a name in the task that runs, and the task's context."""
+        task = asyncio.current_task(self.loop)
+        return self._id(name), task.context if isinstance(task, WorkflowTask) else contextvars.copy_context()
 
     def _issue(self, command: Command) -> asyncio.Future[Any]:
         if self.closed:
             raise Closed
-        command.waiter = _CommandFuture(self.loop.number(), self.loop, self.outstanding, command.id)
+        command.waiter = CommandFuture(self.loop.number(), self.loop, self.outstanding, command.id)
         self._add(command)
         future: asyncio.Future[Any] = command.waiter
         return future

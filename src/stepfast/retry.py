@@ -6,6 +6,7 @@ Pure: the random source and the times are arguments.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -89,15 +90,29 @@ def decide(policy: Retry, error: BaseException, *, failures: int, elapsed: float
 
     `failures` counts this one; `elapsed` is seconds since the step's first attempt began.
     A RetryAfter is always worth retrying and sets the delay, but attempts and max_elapsed still count.
+
+    An ExceptionGroup, as a TaskGroup raises it, is judged by its members, however deep: a GiveUp or an error of
+    give_up_on among them makes the step fail; otherwise each has to be one of retry_on; the longest RetryAfter sets
+    the delay. A group of a class that the policy itself names is judged as one error.
     """
-    if isinstance(error, (GiveUp, NotStorable)) or failures >= policy.max_attempts:
+    leaves = list(_members(error))
+    if any(isinstance(leaf, (GiveUp, NotStorable)) for leaf in leaves) or failures >= policy.max_attempts:
         return None
-    if isinstance(error, RetryAfter):
-        delay = error.seconds
-    elif isinstance(error, policy.give_up_on) or not isinstance(error, policy.retry_on):
+    groups = tuple(kind for kind in policy.give_up_on + policy.retry_on if issubclass(kind, BaseExceptionGroup))
+    judged = [member for member in _members(error, groups) if not isinstance(member, RetryAfter)]
+    if any(isinstance(member, policy.give_up_on) or not isinstance(member, policy.retry_on) for member in judged):
         return None
-    else:
-        delay = policy.delay(failures, draw)
+    asked = [leaf.seconds for leaf in leaves if isinstance(leaf, RetryAfter)]
+    delay = max(asked) if asked else policy.delay(failures, draw)
     if policy.max_elapsed is not None and elapsed + delay > policy.max_elapsed:
         return None
     return delay
+
+
+def _members(error: BaseException, whole: tuple[type[BaseException], ...] = ()) -> Iterator[BaseException]:
+    """The error itself, or all that is in a group, but for groups of the classes to be taken as a whole."""
+    if isinstance(error, BaseExceptionGroup) and not isinstance(error, whole):
+        for member in error.exceptions:
+            yield from _members(member, whole)
+    else:
+        yield error

@@ -90,6 +90,8 @@ def _early(replay: Replay) -> Iterator[str]:
 
 
 def _succeeds(workflow: Workflow[..., Any], replay: Replay, result: str) -> str | None:
+    if replay.shutting_down:
+        return None  # it ended when ends did not wait yet for the tasks that were left
     if not replay.finished:
         asked = ", ".join(map(repr, list(replay.outstanding)[:5]))
         return f"it SUCCEEDED; the code now goes on and asks for {asked}"

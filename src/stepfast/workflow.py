@@ -11,7 +11,7 @@ import inspect
 import re
 import uuid
 import warnings
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
@@ -50,6 +50,14 @@ class CommandLoop(asyncio.AbstractEventLoop):
 
     @property
     def commands(self) -> Commands:
+        raise NotImplementedError
+
+    def number(self) -> int:
+        """The next number for a task or future, by which it hashes."""
+        raise NotImplementedError
+
+    def pending_tasks(self) -> Sequence[asyncio.Task[Any]]:
+        """The tasks that are not done, in the order in which they were made."""
         raise NotImplementedError
 
 

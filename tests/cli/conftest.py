@@ -30,6 +30,16 @@ async def fragile_flow(name: str) -> str:
     return await fragile(name)
 
 
+@step
+def measured() -> int:
+    return 5 if mended.is_set() else 0
+
+
+@workflow("divided")
+async def divided() -> int:
+    return 35 // await measured()
+
+
 @workflow("echo")
 async def echo(value: Any) -> Any:
     return value
@@ -43,7 +53,7 @@ async def wait_for() -> Any:
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[Api]:
     mended.clear()
-    made = Api(tmp_path / "test.db", (fragile_flow, echo, wait_for), (fragile,))
+    made = Api(tmp_path / "test.db", (fragile_flow, echo, wait_for, divided), (fragile, measured))
     yield made
     made.close()
 

@@ -79,7 +79,7 @@ def test_waiting_no_longer_than_the_timeout_exits_124(cli: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["nope"], "there are: echo, fragile-flow, wait-for"),
+        (["nope"], "there are: divided, echo, fragile-flow, wait-for"),
         (["fragile-flow", "7"], "Input should be a valid string"),
         (["echo", "{'a': 1}"], "not JSON"),
         (["echo", "NaN"], "NaN is not JSON"),
@@ -190,6 +190,31 @@ def test_signal_and_cancel(cli: Any, api: Api) -> None:
     assert "CANCELLED" in cli("cancel", "b", code=2).stderr
     cli("run", "wait-for", "--id", "c")
     assert parsed(cli("cancel", "c", "--json"))["status"] == "CANCELLED"
+
+
+def test_resume_says_first_where_no_failed_step_stands_behind_a_failure(cli: Any, api: Api) -> None:
+    cli("run", "divided", "--id", "d")
+    api.ends("FAILED", id="d")
+    assert "no failed step stands behind this" in cli("show", "d").stdout
+    result = cli("resume", "d")
+    assert result.stdout == "resumed d\n"
+    assert "stepfast resume d --step COMMAND" in result.stderr
+    api.ends("FAILED", id="d")
+    assert "no failed step stood behind" in cli("dead-letters", "replay", "d").stderr
+    api.ends("FAILED", id="d")
+    mended.set()
+    result = cli("resume", "d", "--step", "measured")
+    assert (result.stdout, result.stderr) == ("resumed d\n", "")
+    assert api.ends(id="d")["result"] == 7
+
+
+def test_show_names_what_a_resume_runs_again(cli: Any, api: Api) -> None:
+    cli("run", "fragile-flow", '"Ada"', "--id", "f")
+    api.ends("FAILED", id="f")
+    assert "runs again: fragile" in cli("show", "f").stdout
+    assert "has no command 'nope'" in cli("resume", "f", "--step", "nope", code=2).stderr
+    assert "leave one of them away" in cli("resume", "f", "--step", "fragile", "--as-recorded", code=2).stderr
+    assert parsed(cli("resume", "f", "--as-recorded", "--json"))[0]["reopened"] == []
 
 
 def test_resume_takes_many_and_one_refusal_does_not_stop_the_others(cli: Any, api: Api) -> None:

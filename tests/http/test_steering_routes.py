@@ -74,6 +74,70 @@ def test_resume_goes_on_from_the_failed_step(failing: Any) -> None:
     assert ran == ["first", "second", "second"]
 
 
+@pytest.fixture
+def unmended(serve: Any) -> tuple[Api, list[str]]:
+    """An execution that failed with no failed step behind it; and the steps that ran."""
+    ran: list[str] = []
+
+    @step
+    def read() -> int:
+        ran.append("read")
+        return len(ran) - 1
+
+    @workflow("unmended")
+    async def flow() -> int:
+        return 6 // await read()
+
+    api: Api = serve(flow, steps=[read])
+    api.start("unmended")
+    api.ends("FAILED")
+    return api, ran
+
+
+def test_an_execution_says_what_a_resume_runs_again(failing: Any) -> None:
+    api, mended, _ = failing
+    assert api.get("/v1/executions/one")["reopens"] == ["second"]
+    assert api.get("/v1/executions/one", query="commands=false")["reopens"] == ["second"]
+    assert [one["reopens"] for one in api.get("/v1/executions")["executions"]] == [["second"]]
+    mended.set()
+    answer = api.ask("POST", "/v1/executions/one/resume").body
+    assert (answer["reopens"], answer["reopened"], answer["notice"]) == (None, ["second"], None)
+
+
+def test_a_failure_that_no_step_stands_behind_says_so_before_and_when_it_is_resumed(unmended: Any) -> None:
+    api, ran = unmended
+    assert api.get("/v1/executions/one")["reopens"] == []
+    answer = api.ask("POST", "/v1/executions/one/resume")
+    assert answer.status == 200
+    assert answer.body["reopened"] == []
+    assert "no failed step stood behind the failure" in answer.body["notice"]
+    assert "name it" in answer.body["notice"]
+    api.ends("FAILED")
+    assert ran == ["read"]
+    replayed = api.ask("POST", "/v1/dead-letters/replay", {"execution_ids": ["one"]}).body
+    assert "no failed step stood behind" in replayed["results"][0]["notice"]
+
+
+def test_a_resume_runs_the_step_that_is_named(unmended: Any) -> None:
+    api, ran = unmended
+    answer = api.ask("POST", "/v1/executions/one/resume", {"steps": ["read"]})
+    assert (answer.status, answer.body["reopened"], answer.body["notice"]) == (200, ["read"], None)
+    assert api.ends()["result"] == 6
+    assert ran == ["read", "read"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [({"steps": ["nope"]}, "steps[0]"), ({"steps": "read"}, "steps"), ({"steps": [""]}, "steps[0]"), ({"x": 1}, "x")],
+)
+def test_a_command_that_is_not_there_is_refused(unmended: Any, body: Any, field: str) -> None:
+    api, _ = unmended
+    answer = api.ask("POST", "/v1/executions/one/resume", body)
+    assert (answer.status, answer.kind) == (422, "invalid-request")
+    assert [one["field"] for one in answer.body["errors"]] == [field]
+    assert api.get("/v1/executions/one")["status"] == "FAILED"
+
+
 def test_what_is_not_failed_cannot_be_resumed(waiting: Api) -> None:
     answer = waiting.ask("POST", "/v1/executions/one/resume")
     assert (answer.status, answer.kind) == (409, "wrong-status")

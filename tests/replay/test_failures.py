@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from stepfast import StepFailed
+from stepfast.errors import NonDeterministic
 from stepfast.failure import MESSAGE_LIMIT, TRACEBACK_LIMIT, behind, causes_of, chain, describe_error, failure_of
 from stepfast.model import Failure, Record
+from stepfast.workflow import Workflow
 from tests.replay.driver import played, started
 from tests.replay.steps import boom, echo
 
@@ -85,15 +87,49 @@ def test_an_error_raised_from_a_failed_step_keeps_its_own_text_and_names_the_ste
     assert causes_of(replay) == ("boom",)
 
 
-def test_a_failed_step_that_was_dealt_with_is_not_behind_a_later_error() -> None:
+def test_a_failed_step_that_was_dealt_with_is_not_behind_another_steps_failure() -> None:
+    async def body() -> None:
+        try:
+            await boom("first")
+        except StepFailed:
+            await echo(1)
+        await boom("second")
+
+    assert causes_of(played(body).replay()) == ("boom#2",)
+
+
+def test_every_failed_step_that_was_seen_is_behind_an_error_that_names_none() -> None:
+    async def body() -> None:
+        for text in ("first", "second"):
+            try:
+                await boom(text)
+            except StepFailed:
+                await echo(1)
+        raise KeyError("later")
+
+    assert causes_of(played(body).replay()) == ("boom", "boom#2")
+
+
+def test_code_that_does_not_fit_its_records_has_no_step_behind_it() -> None:
     async def body() -> None:
         try:
             await boom("first")
         except StepFailed:
             pass
-        raise KeyError("later")
+        await echo(1)
 
-    assert causes_of(played(body).replay()) == ()
+    async def changed() -> None:
+        try:
+            await boom("first")
+        except StepFailed:
+            pass
+        await echo(2)
+
+    play = played(body)
+    play.workflow = Workflow(changed, "w")
+    replay = play.replay()
+    assert isinstance(replay.error, NonDeterministic)
+    assert causes_of(replay) == ()
 
 
 def test_a_hand_made_step_failure_names_no_command() -> None:

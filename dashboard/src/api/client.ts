@@ -55,7 +55,9 @@ export const historyOf = (id: string, signal?: AbortSignal): Promise<{ events: H
   ask("GET", `${of(id)}/history`, undefined, signal);
 export const statusesOf = (ids: readonly string[], signal?: AbortSignal): Promise<Statuses> =>
   ask("POST", "v1/executions/statuses", { execution_ids: ids }, signal);
-export const resume = (id: string): Promise<Execution> => ask("POST", `${of(id)}/resume`);
+/** `steps`: the commands to run again, in place of those behind the failure. */
+export const resume = (id: string, steps?: string[]): Promise<Execution> =>
+  ask("POST", `${of(id)}/resume`, steps === undefined ? undefined : { steps });
 export const cancel = (id: string): Promise<Execution> => ask("POST", `${of(id)}/cancel`);
 export const sendSignal = (id: string, name: string, body: { payload: Json; signal_id?: string }): Promise<SentSignal> =>
   ask("POST", `${of(id)}/signals/${encodeURIComponent(name)}`, body);

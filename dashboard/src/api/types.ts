@@ -30,6 +30,8 @@ export interface Execution {
   ended_at: string | null;
   generation: number;
   resumes: number;
+  /** Of a FAILED one: the commands that a resume runs again; empty when no failed step stands behind the failure. */
+  reopens: string[] | null;
   omitted: Omitted;
 }
 
@@ -183,6 +185,7 @@ export interface Resumed {
   execution_id: string;
   resumed: boolean;
   refused: string | null;
+  notice: string | null;
 }
 
 export interface Replayed {

@@ -8,6 +8,7 @@ import type { ExecutionDetail } from "../api/types";
 import { href } from "../lib/router";
 import { Dialog } from "../parts/dialog";
 import { problemFrom, ProblemNote } from "../parts/note";
+import { rerunnable, resumeHint } from "./resume";
 import { SignalDialog } from "./signal";
 
 export function Actions({ one, refresh }: { one: ExecutionDetail; refresh: () => void }) {
@@ -15,6 +16,7 @@ export function Actions({ one, refresh }: { one: ExecutionDetail; refresh: () =>
   const [problem, setProblem] = useState<Problem | null>(null);
   const [open, setOpen] = useState<"" | "cancel" | "signal">("");
   const [sent, setSent] = useState("");
+  const [step, setStep] = useState("");
   async function act(call: (id: string) => Promise<unknown>): Promise<void> {
     setBusy(true);
     setProblem(null);
@@ -31,7 +33,7 @@ export function Actions({ one, refresh }: { one: ExecutionDetail; refresh: () =>
     <div class="actions">
       <div class="buttons">
         {one.status === "FAILED" && (
-          <button type="button" class="main" disabled={busy} onClick={() => void act(resume)}>
+          <button type="button" class="main" disabled={busy} onClick={() => void act((id) => resume(id, step ? [step] : undefined))}>
             Resume
           </button>
         )}
@@ -50,11 +52,20 @@ export function Actions({ one, refresh }: { one: ExecutionDetail; refresh: () =>
         </a>
       </div>
       {one.status === "FAILED" && (
-        <p class="dim hint">
-          {one.error?.step
-            ? "Resume goes on from the step that failed; results recorded before it are kept."
-            : "Resume runs on from where the code failed: mend and deploy it first. Recorded results are kept."}
-        </p>
+        <>
+          <p class="dim hint">{resumeHint(one, step)}</p>
+          <label class="hint">
+            Run again{" "}
+            <select value={step} onChange={(event) => setStep(event.currentTarget.value)}>
+              <option value="">{one.reopens?.length ? "what failed" : "no step"}</option>
+              {rerunnable(one).map((id) => (
+                <option key={id} value={id}>
+                  {id}
+                </option>
+              ))}
+            </select>
+          </label>
+        </>
       )}
       {sent && (
         <p class="note good" role="status">

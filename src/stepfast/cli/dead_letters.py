@@ -114,5 +114,11 @@ def replay(
         printing.print_json(answer)
     elif not answer["results"]:
         printing.say("no dead letters")
+    unmoved = sum(one.get("notice") is not None for one in answer["results"])
+    if unmoved:
+        printing.complain(
+            f"{unmoved} of them: no failed step stood behind the failure, the code at hand runs again; "
+            "to run a step again, name it: stepfast resume ID --step COMMAND"
+        )
     if any(not one["resumed"] for one in answer["results"]):
         raise typer.Exit(2)

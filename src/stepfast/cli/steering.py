@@ -11,6 +11,7 @@ from stepfast.cli import printing
 from stepfast.cli.inputs import read_json
 from stepfast.cli.session import AsJson, session
 from stepfast.cli.timeline import Object, clock
+from stepfast.client.execution import Execution
 from stepfast.errors import InvalidRequest, Refused
 
 Id = Annotated[str, typer.Argument(metavar="ID")]
@@ -19,14 +20,32 @@ Id = Annotated[str, typer.Argument(metavar="ID")]
 def resume(
     context: typer.Context,
     execution_ids: Annotated[list[str], typer.Argument(metavar="ID...")],
+    step: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COMMAND",
+            help="Run this command again, as `stepfast show` names it, in place of what failed; may be repeated.",
+        ),
+    ] = None,
+    as_recorded: Annotated[
+        bool, typer.Option("--as-recorded", help="Run no step again: the mended code goes on with what is recorded.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Go on with FAILED executions from the step that failed; what cannot be resumed does not stop the others."""
+    """Go on with FAILED executions from the step that failed; what cannot be resumed does not stop the others.
+
+    Where no failed step stands behind a failure, this says so first, and the code at hand runs on what is recorded.
+    """
+    if step and as_recorded:
+        raise typer.BadParameter("--step runs a step again and --as-recorded none: leave one of them away")
+    steps = [] if as_recorded else step
     resumed, refused = [], False
     with session(context).client() as client:
         for execution_id in execution_ids:
             try:
-                resumed.append(client.execution(execution_id).resume())
+                if steps is None:
+                    _warn(client.execution(execution_id))
+                resumed.append(client.execution(execution_id).resume(steps))
             except Refused as error:
                 refused = True
                 printing.complain(str(error))
@@ -44,6 +63,23 @@ def resume(
 def _held(wait: Object) -> str:
     name, attempt, until = printing.shown(wait["command"]), wait["attempt"], clock(wait["until"])
     return f"{name}: attempt {attempt} may still run and then counts; else tried again at {until} UTC"
+
+
+def _warn(execution: Execution) -> None:
+    """Says before the resume that it runs no step again; a key that may not read learns it from the answer."""
+    try:
+        found = execution.describe(commands=False)
+    except Refused:
+        return
+    if found["status"] == "FAILED" and found.get("reopens") == []:
+        printing.complain(nothing_failed(execution.execution_id))
+
+
+def nothing_failed(execution_id: str) -> str:
+    return (
+        f"no failed step stands behind the failure of {execution_id}: a resume runs the code at hand again; "
+        f"to run a step again, name it: stepfast resume {execution_id} --step COMMAND"
+    )
 
 
 def cancel(context: typer.Context, execution_id: Id, as_json: AsJson = False) -> None:

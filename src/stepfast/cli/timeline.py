@@ -89,7 +89,18 @@ def _head(execution: Object) -> RenderableType:
         table.add_row("result", short_json(execution["result"]))
     if execution["error"] is not None:
         table.add_row("error", styled(told(execution["error"]), "red"))
+    if execution.get("reopens") is not None:
+        table.add_row("resume", _resume(execution))
     return table
+
+
+def _resume(execution: Object) -> Text:
+    """What a resume of a FAILED execution would run again."""
+    if execution["reopens"]:
+        return styled(f"runs again: {', '.join(execution['reopens'])}")
+    id = execution["execution_id"]
+    said = "no failed step stands behind this: mend the code first, or name the step to run again: "
+    return styled(f"{said}stepfast resume {id} --step COMMAND")
 
 
 def told(error: Object) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import time
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from stepfast.client.calls import GONE, Calls, Object
 from stepfast.client.problems import ExecutionCancelled, ExecutionFailed
 from stepfast.client.values import plain, segment
+from stepfast.errors import InvalidRequest
 
 Objects = list[dict[str, Any]]
 
@@ -29,9 +31,9 @@ class Execution:
         status: str = self._read()["status"]
         return status
 
-    def describe(self) -> Object:
-        """The whole execution as JSON, with its `commands`; ExecutionNotFound."""
-        return self._calls.get(self._path)
+    def describe(self, *, commands: bool = True) -> Object:
+        """The whole execution as JSON, with its `commands` unless left out; ExecutionNotFound."""
+        return self._calls.get(self._path) if commands else self._read()
 
     def history(self) -> Objects:
         """What happened, in order: `at`, `type`, `command` and details; ExecutionNotFound."""
@@ -60,13 +62,20 @@ class Execution:
             time.sleep(min(pause, left))
             pause = min(1.0, pause * 1.5)
 
-    def resume(self) -> Object:
-        """Goes on with a FAILED execution from the step that failed; WrongStatus when it is not FAILED.
+    def resume(self, steps: Sequence[str] | None = None) -> Object:
+        """Goes on with a FAILED execution; returns it, with what was `reopened`, and a `notice` where nothing was.
+
+        What runs again are the failed steps behind the failure: `describe()["reopens"]` says beforehand which. If that
+        is empty, the code at hand runs on what is recorded. steps: ids of the commands to run again instead; what
+        was decided after them is decided anew; empty runs no step again. Raises ExecutionNotFound, WrongStatus when it
+        is not FAILED, and InvalidRequest for a command that cannot run again.
 
         What waits for its next try is tried at once. `waits` of the answer names the steps that an attempt from
         before the resume may still run: its outcome counts, and `until` says when they are tried again at the latest.
         """
-        return self._calls.send("POST", f"{self._path}/resume", settled=("RUNNING", "SUCCEEDED")).body or self._read()
+        body = None if steps is None else {"steps": _listed(steps)}
+        settled = ("RUNNING", "SUCCEEDED")
+        return self._calls.send("POST", f"{self._path}/resume", body, settled=settled).body or self._read()
 
     def cancel(self) -> Object:
         """Ends a RUNNING execution; WrongStatus when it is not RUNNING."""
@@ -92,3 +101,9 @@ class Execution:
 
     def _read(self, patience: float | None = None) -> Object:
         return self._calls.get(self._path, patience=patience, commands="false")
+
+
+def _listed(steps: Sequence[str]) -> list[str]:
+    if isinstance(steps, str):
+        raise InvalidRequest(f"steps takes a list of command ids: [{steps!r}]", (("steps", "must be a list"),))
+    return list(steps)

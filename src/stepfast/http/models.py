@@ -55,6 +55,17 @@ class SignalRequest(Asked):
     signal_id: ExecutionId | None = Field(None, description="makes the call repeatable; made up when left out")
 
 
+class ResumeRequest(Asked):
+    """Without a body a resume runs again what stands behind the failure."""
+
+    steps: list[Annotated[str, Field(min_length=1, max_length=4096)]] | None = Field(
+        None,
+        max_length=1000,
+        description="ids of the commands to run again, in place of those in `reopens`; what was decided after them is "
+        "decided anew; empty: run the code at hand on all that is recorded",
+    )
+
+
 class StatusesRequest(Asked):
     execution_ids: list[ExecutionId] = Field(min_length=1, max_length=1000)
 
@@ -92,6 +103,11 @@ class ExecutionView(Shown):
         description="grows with each resume; begins at 0, or above that of a deleted execution of the same id"
     )
     resumes: int = Field(description="how often it was resumed")
+    reopens: list[str] | None = Field(
+        None,
+        description="of a FAILED one: ids of the commands that a resume runs again; empty when no failed step stands "
+        "behind the failure, and a resume runs the code at hand on what is recorded",
+    )
     omitted: dict[str, int | None] = Field(
         {}, description="values left out as `largest` asked, with their bytes of JSON; null where they were not read"
     )
@@ -105,10 +121,6 @@ class WaitView(Shown):
     command: str = Field(description="a step that an attempt from before the resume may still run")
     attempt: int
     until: Time = Field(description="when the step is tried again at the latest, if nothing comes of that attempt")
-
-
-class ResumedExecutionView(ExecutionView):
-    waits: list[WaitView] = Field([], description="what is not tried again at once; an outcome before then counts")
 
 
 class FaultView(Shown):
@@ -179,6 +191,12 @@ class CommandView(Shown):
     )
 
 
+class ResumedExecution(ExecutionView):
+    reopened: list[str] = Field(description="ids of the recorded commands that run again if the code asks for them")
+    notice: str | None = Field(description="what to know where no failed step stood behind the failure")
+    waits: list[WaitView] = Field([], description="what is not tried again at once; an outcome before then counts")
+
+
 class ExecutionDetail(ExecutionView):
     overdue: int = Field(0, description="how many of its commands are overdue")
     deployed: bool = Field(True, description="false while its workflow is not deployed here: then it waits")
@@ -244,6 +262,7 @@ class ResumedView(Shown):
     execution_id: str
     resumed: bool
     refused: str | None = Field(description="why it was left alone")
+    notice: str | None = Field(None, description="what to know where no failed step stood behind the failure")
 
 
 class Replayed(Shown):

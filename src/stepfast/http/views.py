@@ -18,7 +18,7 @@ from stepfast.http.models import (
     ExecutionView,
     FaultGroupView,
     FaultView,
-    ResumedExecutionView,
+    ResumedExecution,
     RetryView,
     SignalView,
     StatusView,
@@ -29,6 +29,7 @@ from stepfast.http.models import (
 from stepfast.listing import FaultGroup
 from stepfast.model import Event, Execution, Failure, Signal
 from stepfast.registry import Registry
+from stepfast.rewind import Rewind
 from stepfast.workflow import Step, Workflow
 
 _LAST = 253402300799.0
@@ -69,9 +70,11 @@ def execution(one: Execution, largest: int | None = None) -> ExecutionView:
     return ExecutionView(**fields(one, largest))
 
 
-def resumed(one: Execution, waits: Sequence[Held]) -> ResumedExecutionView:
+def resumed(plan: Rewind, waits: Sequence[Held], *, named: bool) -> ResumedExecution:
+    """named: whether the caller has said which commands run again."""
     shown = [WaitView(command=held.command_id, attempt=held.attempt, until=time(held.until)) for held in waits]
-    return ResumedExecutionView(**fields(one), waits=shown)
+    notice = None if named else plan.notice
+    return ResumedExecution(**fields(plan.execution), reopened=plan.reopened, notice=notice, waits=shown)
 
 
 def unread(one: Execution) -> ExecutionView:
@@ -91,6 +94,7 @@ def _standing(execution: Execution) -> dict[str, Any]:
         "ended_at": time_or_none(execution.ended_at),
         "generation": execution.generation,
         "resumes": execution.resumes,
+        "reopens": list(execution.causes) if execution.status == "FAILED" else None,
     }
 
 

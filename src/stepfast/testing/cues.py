@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -16,7 +16,7 @@ class World(Protocol):
 
     def signal(self, execution: Target, name: str, payload: Any = None) -> None: ...
     def cancel(self, execution: Target) -> None: ...
-    def resume(self, execution: Target) -> None: ...
+    def resume(self, execution: Target, steps: Sequence[str] | None = None) -> None: ...
     def _die(self, execution_id: str, down: timedelta) -> None: ...
 
 
@@ -38,9 +38,9 @@ class Cue:
         """Cancels the execution."""
         self._put(lambda id: self._world.cancel(execution or id), ".cancel()")
 
-    def resume(self, *, execution: Target | None = None) -> None:
-        """Resumes the execution, which must have FAILED by then."""
-        self._put(lambda id: self._world.resume(execution or id), ".resume()")
+    def resume(self, *, execution: Target | None = None, steps: Sequence[str] | None = None) -> None:
+        """Resumes the execution, which must have FAILED by then; steps: ids of the commands to run again."""
+        self._put(lambda id: self._world.resume(execution or id, steps), ".resume()")
 
     def crash(self, *, down: timedelta = timedelta(seconds=1)) -> None:
         """Has the process die; the next one goes on from what is stored, `down` later."""

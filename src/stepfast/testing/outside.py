@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -40,9 +40,13 @@ class Outside(Driven):
         finished(self._driver.operations.cancel(self._id(execution)))
         self._driver.look(self._id(execution))
 
-    def resume(self, execution: Target) -> None:
-        """Resumes a FAILED execution, of which nothing runs yet; ExecutionNotFound, WrongStatus."""
-        finished(self._driver.operations.resume(self._id(execution)))
+    def resume(self, execution: Target, steps: Sequence[str] | None = None) -> None:
+        """Resumes a FAILED execution, of which nothing runs yet.
+
+        steps: ids of the commands to run again, in place of the failed steps behind the failure (`run.reopens`).
+        Raises ExecutionNotFound, WrongStatus, and InvalidRequest for a command that cannot run again.
+        """
+        finished(self._driver.operations.resume(self._id(execution), steps=steps))
 
     def _die(self, execution_id: str, down: timedelta) -> None:
         """What Cue.crash does."""

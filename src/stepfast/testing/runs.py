@@ -70,6 +70,11 @@ class Run(Generic[R_co]):
         return self._view.execution(self.execution_id).error
 
     @property
+    def reopens(self) -> tuple[str, ...]:
+        """Ids of the commands that a resume would run again; of a failure that no failed step stands behind, none."""
+        return self._view.execution(self.execution_id).causes
+
+    @property
     def generation(self) -> int:
         """How often it has been resumed."""
         return self._view.execution(self.execution_id).generation

@@ -83,7 +83,8 @@ def add(app: Resolver, engine: Engine) -> None:
         work = _Work(engine, body.rate)
         rest = _by_ids(work, body) if body.execution_ids else _by_selector(engine, work, body)
         results = [
-            ResumedView(execution_id=one.execution_id, resumed=one.resumed, refused=one.refused) for one in work.done
+            ResumedView(execution_id=one.execution_id, resumed=one.resumed, refused=one.refused, notice=one.notice)
+            for one in work.done
         ]
         resumed = sum(one.resumed for one in results)
         return reply(200, Replayed(resumed=resumed, results=results, remaining=rest is not None, next=rest))

@@ -15,7 +15,8 @@ from stepfast.http.models import (
     NAME,
     DeletedView,
     ExecutionView,
-    ResumedExecutionView,
+    ResumedExecution,
+    ResumeRequest,
     SignalRequest,
     SignalView,
 )
@@ -31,18 +32,20 @@ def add(app: Resolver, engine: Engine) -> None:
         summary="Resume a FAILED execution from the step that failed",
         operation_id="resumeExecution",
         tags=["executions"],
-        description="Whatever waits is tried at once. What still runs since before goes on, its outcome counts, and "
-        "`waits` says until when at most.",
-        responses=answers((200, "it runs on", ResumedExecutionView), problems_of=REFUSED),
+        description="`reopens` of the execution says what this runs again; `steps` names other commands instead. "
+        "Whatever waits is tried at once. What still runs since before goes on, its outcome counts, "
+        "and `waits` says until when at most.",
+        responses=answers((200, "it runs on", ResumedExecution), problems_of=REFUSED),
     )
     @needs("operate")
-    def resume(execution_id: Id) -> Response[str]:
-        execution = engine.call(engine.operations.resume(execution_id))
+    def resume(execution_id: Id, body: Annotated[ResumeRequest | None, Body()] = None) -> Response[str]:
+        steps = body.steps if body is not None else None
+        plan = engine.call(engine.operations.rewind(execution_id, steps=steps))
         try:
             waits = engine.call(engine.operations.held_up(execution_id))
         except Unavailable:  # it is resumed all the same
             waits = []
-        return reply(200, views.resumed(execution, waits))
+        return reply(200, views.resumed(plan, waits, named=steps is not None))
 
     @app.post(
         "/v1/executions/<execution_id>/cancel",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -109,9 +109,14 @@ class Callers:
         """Cancels a RUNNING execution; ExecutionNotFound, WrongStatus."""
         answered(self.request("POST", f"/v1/executions/{self._id(execution)}/cancel"))
 
-    def resume(self, execution: Target) -> None:
-        """Resumes a FAILED execution; ExecutionNotFound, WrongStatus."""
-        answered(self.request("POST", f"/v1/executions/{self._id(execution)}/resume"))
+    def resume(self, execution: Target, steps: Sequence[str] | None = None) -> None:
+        """Resumes a FAILED execution.
+
+        steps: ids of the commands to run again, in place of the failed steps behind the failure (`run.reopens`).
+        Raises ExecutionNotFound, WrongStatus, and InvalidRequest for a command that cannot run again.
+        """
+        body = None if steps is None else {"steps": list(steps)}
+        answered(self.request("POST", f"/v1/executions/{self._id(execution)}/resume", body))
 
     def _die(self, execution_id: str, down: timedelta) -> None:
         raise NotImplementedError
