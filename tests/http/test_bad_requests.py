@@ -159,7 +159,8 @@ def test_an_unknown_address_is_a_problem_too(api: Api, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("DELETE", "/v1/executions/one", "GET"),
+        ("DELETE", "/v1/executions/one/history", "GET"),
+        ("PUT", "/v1/executions/one", "DELETE, GET"),
         ("GET", START, "POST"),
         ("POST", "/v1/health", "GET"),
         ("GET", "/v1/executions/one/resume", "POST"),

@@ -75,7 +75,7 @@ EXPECTED = {
     | table(ITEMS, POSITION)
     | values()
     | deletes()
-    | table(["Query"], (*LISTS, "DELETED#*"), "/index/listing")
+    | table(["Query"], sorted((*LISTS, "DELETED#*")), "/index/listing")
     | sends(*POOLS, "Timer", "Park")
     | schedules(),
     "StepDefaultRole": log("StepDefault") | ENDING | consumes("Pooldefault") | sends(*POOLS, "Park") | schedules(),

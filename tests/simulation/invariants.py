@@ -311,8 +311,8 @@ def _after_the_end(world: World, snapshot: Snapshot) -> None:
 def _histories(world: World, snapshot: Snapshot) -> None:
     kept = finished(world.backend.history(ID))
     resumed = [one for one in kept if one.type == "execution-resumed"]
-    if len(resumed) != snapshot.execution.generation:
-        told = f"{snapshot.execution.generation} generations, {len(resumed)} resumes in its history"
+    if len(resumed) != snapshot.execution.resumes:
+        told = f"{snapshot.execution.resumes} resumes, and {len(resumed)} in its history"
         raise Violation("a-failure-is-resumed-once", told)
     another = SqliteBackend(world.file, world.clock)  # type: ignore[arg-type]
     again = finished(another.load(ID))

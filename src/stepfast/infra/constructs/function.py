@@ -137,7 +137,9 @@ def _as_nag_says(resolved: Any) -> str:
 
 
 _REASONS = {
-    "Values": "Values are named by their content; no name is known beforehand, and the prefix holds nothing else.",
+    "Values": "Values are named by execution and content; no name is known before, and the prefix holds nothing else.",
+    "OldValues": "Version 0.1 named values by their content alone; they are read, and neither written nor deleted.",
+    "DeleteValues": "A deletion takes all values of an execution along; the prefix holds nothing else.",
     "Schedule": "Timers are named by a hash of execution and command, in a group that holds nothing else.",
     "Trace": "X-Ray takes no ARN.",
     "Vpc": "EC2 takes no ARN for the network interfaces that Lambda makes in a VPC.",
