@@ -132,6 +132,18 @@ class Codec:
         """The text of a value, as `text` gives it, and the value as the text gives it back."""
         return self._guarded(value, self._encode)
 
+    def sendable(self, value: Any) -> Any:
+        """Plain JSON values that `decode` makes an equal value of, sent as JSON; raises NotStorable.
+
+        Fields that were not set are left out, unless reading would give them another value, as a default factory does.
+        """
+        text, back = self.encode(value)
+        if unset.marks_in(text) is not None:
+            brief = self._serializer.to_json(back, round_trip=True, by_alias=False, exclude_unset=True)
+            if exact(self._read(brief.decode()), back):
+                return json.loads(brief)
+        return json.loads(text)
+
     def _guarded(self, value: Any, work: Callable[[Any], Any]) -> Any:
         try:
             return work(value)
@@ -178,19 +190,15 @@ class Codec:
         except ValidationError as error:
             raise self._refused(error, valid) from error
         if not exact(value, back):
-            path = difference(valid, back)
-            if path is None and value is not valid:
-                path = narrowed(value, valid)
-            if path is not None:
-                raise self._changed(path)
+            lost = difference(valid, back) or (None if value is valid else narrowed(value, valid))
+            if lost is not None:
+                path, what = lost
+                raise NotStorable(
+                    f"{self.where}{path} would come back from JSON as another value or type ({what}); give it an "
+                    "exact type (a model, or a union with a discriminator), or convert it before",
+                    path,
+                )
         return text, back
-
-    def _changed(self, path: str) -> NotStorable:
-        return NotStorable(
-            f"{self.where}{path} would come back from JSON as another value or type; "
-            "give it an exact type (a model, or a union with a discriminator), or convert it before (docs/values.md)",
-            path,
-        )
 
     # -- reading -------------------------------------------------------------------------------------------
 

@@ -99,6 +99,7 @@ class Execution:
 
     `causes` are the commands behind a failure, which a resume re-opens; kept with it, since by then
     the code may have been mended and fail no more. `resumed_at` is when this generation began, None for the first.
+    `sent` is what was sent to start it, in short (Codec.sent); None for an execution that version 0.1 has started.
     """
 
     execution_id: str
@@ -113,6 +114,7 @@ class Execution:
     ended_at: float | None = None
     causes: tuple[str, ...] = ()
     resumed_at: float | None = None
+    sent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

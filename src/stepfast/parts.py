@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from datetime import datetime, time
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -107,28 +108,42 @@ def equal(left: Any, right: Any) -> bool:
         return False
 
 
-def difference(left: Any, right: Any) -> str | None:
-    """Path of the first part that differs in type or behaviour; None when nothing does."""
+Lost = tuple[str, str]
+"""The path of a part that does not come back as it was, and what becomes of it."""
+
+
+def difference(left: Any, right: Any) -> Lost | None:
+    """The first part that differs in type or behaviour; None when nothing does."""
     if exact(left, right):
         return None
-    if type(left) is not type(right) or (isinstance(left, Mapping) and not exact(list(left), list(right))):
-        return ""
+    if type(left) is not type(right):
+        return "", f"{type(right).__name__} in place of {type(left).__name__}"
+    if isinstance(left, Mapping) and not exact(list(left), list(right)):
+        return "", "its keys change"
     parts, others = list(children_of(left)), list(children_of(right))
     paths = [path for path, _ in parts]
     if paths == [path for path, _ in others]:
         for (path, child), (_, other) in zip(parts, others, strict=True):
             if (inner := difference(child, other)) is not None:
-                return path + inner
+                return path + inner[0], inner[1]
     elif more := set(paths) ^ {path for path, _ in others}:
-        return min(more)
+        return min(more), "it is no field and is not stored"
     if isinstance(left, pydantic.BaseModel):
         unset = left.__pydantic_fields_set__ ^ right.__pydantic_fields_set__
-        return f".{min(unset)}" if unset else ""
-    return ""
+        return (f".{min(unset)}" if unset else ""), "which fields were set is not kept in a set of models"
+    return "", _change(left, right)
 
 
-def narrowed(given: Any, valid: Any) -> str | None:
-    """Path of the first part whose class validation has made a base class of; None where there is none.
+def _change(left: Any, right: Any) -> str:
+    if isinstance(left, (datetime, time)) and left.replace(tzinfo=None) == right.replace(tzinfo=None):
+        if left.fold != right.fold:
+            return "its fold is lost"
+        return f"the zone {left.tzinfo} becomes an offset; give it .astimezone(UTC)"
+    return "it changes"
+
+
+def narrowed(given: Any, valid: Any) -> Lost | None:
+    """The first part whose class validation has made a base class of; None where there is none.
 
     Validation may make another type of a value, as 3.0 of 3 for a float. What it must not do without a word is take
     a subclass' behaviour away: of a Counter in a dict, an enum's member in a str, True in an int.
@@ -137,7 +152,7 @@ def narrowed(given: Any, valid: Any) -> str | None:
         return None
     if type(given) is not type(valid):
         if isinstance(given, type(valid)):
-            return ""
+            return "", f"{type(valid).__name__} in place of {type(given).__name__}"
         if isinstance(given, pydantic.BaseModel) and isinstance(valid, pydantic.BaseModel):
             return _less_of(given, valid)
         if not isinstance(given, (list, tuple)) or not isinstance(valid, (list, tuple)):
@@ -148,15 +163,16 @@ def narrowed(given: Any, valid: Any) -> str | None:
         return None
     for (path, child), (_, other) in zip(parts, others, strict=True):
         if (inner := narrowed(child, other)) is not None:
-            return path + inner
+            return path + inner[0], inner[1]
     return None
 
 
-def _less_of(given: pydantic.BaseModel, valid: pydantic.BaseModel) -> str | None:
+def _less_of(given: pydantic.BaseModel, valid: pydantic.BaseModel) -> Lost | None:
     """What a model has lost that validation has made an instance of another class of, as of Box one of Box[int]."""
     unset = given.__pydantic_fields_set__ ^ valid.__pydantic_fields_set__
     if unset:
-        return f".{min(unset)}"
+        return f".{min(unset)}", "other fields count as set"
     if exact(given.__pydantic_private__ or {}, valid.__pydantic_private__ or {}):
         return None
-    return f".{next(iter(given.__pydantic_private__ or valid.__pydantic_private__ or ()), '')}"
+    names = given.__pydantic_private__ or valid.__pydantic_private__ or {}
+    return f".{next(iter(names), '')}", "private attributes are not stored"

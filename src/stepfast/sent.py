@@ -29,6 +29,11 @@ def fingerprint(text: str) -> str:
     return hashlib.sha256(canonical(text).encode()).hexdigest()[:32]
 
 
+def was_sent(held: str | None, text: str) -> bool:
+    """True when this very JSON was sent before; held: what `Codec.sent` gave then."""
+    return held is not None and held.split()[0] == fingerprint(text)
+
+
 def without(value: Any, placeholder: Any, other: Any) -> tuple[Any, Any]:
     """Both values without the parts where the first has a placeholder."""
     if isinstance(value, dict) and isinstance(other, dict):

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Durability = Literal["full", "process"]
 
-VERSION = 3
+VERSION = 4
 BUSY_TIMEOUT = 5.0
 LOG_BYTES = 4_200_000
 """How long SQLite's log gets before it is checkpointed: 1,000 pages of 4 KB with their headers."""
@@ -38,7 +38,7 @@ SCHEMA = """
 CREATE TABLE executions (
     execution_id TEXT PRIMARY KEY, workflow TEXT NOT NULL, status TEXT NOT NULL, generation INTEGER NOT NULL,
     input TEXT NOT NULL, result TEXT, error TEXT, causes TEXT, labels TEXT, created_at REAL NOT NULL, ended_at REAL,
-    resumed_at REAL
+    resumed_at REAL, sent TEXT
 ) WITHOUT ROWID;
 CREATE INDEX by_time ON executions (created_at, execution_id);
 CREATE INDEX by_status ON executions (status, created_at, execution_id);
@@ -91,6 +91,7 @@ ALTER TABLE commands DROP COLUMN changed;
 ALTER TABLE executions ADD COLUMN resumed_at REAL;
 """,
     2: FIGURES,
+    3: "ALTER TABLE executions ADD COLUMN sent TEXT;",
 }
 """What takes a file from the version named to the next one."""
 
