@@ -132,6 +132,11 @@ class Codec:
         """The text of a value, as `text` gives it, and the value as the text gives it back."""
         return self._guarded(value, self._encode)
 
+    def stored(self, sent: str) -> str:
+        """The text to store of JSON that was sent; raises InvalidRequest as `decode` does, and NotStorable."""
+        valid = self.decode(sent)
+        return self._guarded(valid, lambda value: self._checked(value, value, self._json(value))[0])
+
     def sendable(self, value: Any) -> Any:
         """Plain JSON values that `decode` makes an equal value of, sent as JSON; raises NotStorable.
 
@@ -140,8 +145,11 @@ class Codec:
         text, back = self.encode(value)
         if unset.marks_in(text) is not None:
             brief = self._serializer.to_json(back, round_trip=True, by_alias=False, exclude_unset=True)
-            if exact(self._read(brief.decode()), back):
-                return json.loads(brief)
+            try:
+                if exact(self._read(brief.decode()), back):
+                    return json.loads(brief)
+            except ValueError:  # the field that tells a union's members apart was not set, say
+                pass
         return json.loads(text)
 
     def _guarded(self, value: Any, work: Callable[[Any], Any]) -> Any:
@@ -168,6 +176,9 @@ class Codec:
             valid = self._taker.validate_python(value)
         except ValidationError as error:
             raise self._refused(error, value) from error
+        return valid, self._json(valid)
+
+    def _json(self, valid: Any) -> str:
         try:
             raw = self._serializer.to_json(valid, round_trip=True, by_alias=False, warnings="error")
         except (PydanticSerializationError, ValueError) as error:
@@ -178,7 +189,7 @@ class Codec:
                 f"{self.where}{path} cannot be stored as JSON: not a finite number; use None or a Decimal",
                 path,
             )
-        return valid, raw.decode()
+        return raw.decode()
 
     def _checked(self, value: Any, valid: Any, text: str) -> tuple[str, Any]:
         """The text with its marks, and the value read back from it, once that is equal to what was given."""
@@ -247,23 +258,20 @@ class Codec:
         """What was sent, in short: it is the same for the same JSON, and for JSON that validation makes the same of.
 
         Two fingerprints: of the JSON itself, whatever the order of its keys and the form of its numbers, and
-        of what validation makes of it before any default factory runs, without the fields that were not sent.
+        of what validation makes of it before any default factory runs.
         """
         return f"{fingerprint(text)} {self._normal_fingerprint(text)}".rstrip()
 
     def _normal_fingerprint(self, text: str) -> str:
         if self._is_json and not schemas.mentions(self._schema, {"int", "float", "bool", "str", "typed-dict"}):
             return ""  # there is nothing that validation could make of it
-        normal = self._normal(text, exclude_unset=True)
+        normal = self._normal(text)
         return "" if normal is None else fingerprint(normal)
 
-    def _normal(self, text: str, exclude_unset: bool) -> str | None:
+    def _normal(self, text: str) -> str | None:
         try:
             valid = self._without_factories.validate_json(text, by_alias=True, by_name=True)
-            raw = self._serializer.to_json(
-                valid, round_trip=True, by_alias=False, warnings=False, exclude_unset=exclude_unset
-            )
-            return raw.decode()
+            return self._serializer.to_json(valid, round_trip=True, by_alias=False, warnings=False).decode()
         except Exception:  # a validator of the type's own, which needs what the factory makes
             return None
 
@@ -276,7 +284,7 @@ class Codec:
         if held_sent is not None:
             left, right = held_sent.split(), self.sent(text).split()
             return left[0] == right[0] or (len(left) == len(right) == 2 and left[1] == right[1])
-        normal = self._normal(text, exclude_unset=False)
+        normal = self._normal(text)
         if normal is None:
             return self.same(held, text)
         try:
@@ -294,20 +302,19 @@ class Codec:
         found, _ = self._described(error, lambda validator: validator.validate_python(value), early=False)
         if not found:
             return NotStorable(f"{self.where}: {error.error_count()} of its parts are of the wrong type")
-        path = path_of(found[0], value)
+        path = unserializable(value) if found[0]["type"] == "json_invalid" else path_of(found[0], value)
         return NotStorable(f"{self.where}{path}: {cut(found[0]['msg'], LONGEST_MESSAGE)}", path)
 
     def _invalid(self, error: ValidationError, text: str) -> InvalidRequest:
+        early = len(text) >= LARGE
         found, total = self._described(
-            error,
-            lambda validator: validator.validate_json(text, by_alias=True, by_name=True),
-            early=len(text) >= LARGE,
+            error, lambda validator: validator.validate_json(text, by_alias=True, by_name=True), early=early
         )
         given = _parsed(text) if any(one["loc"] for one in found) else None
         fields = tuple((path_of(one, given).lstrip("."), cut(one["msg"], LONGEST_MESSAGE)) for one in found)
         told = "; ".join(f"{path or 'the value'}: {message}" for path, message in fields[:5])
         if total > 5:
-            told = f"{total}{' or more' if total >= schemas.COUNTED else ''} errors; the first: {told}"
+            told = f"{total}{' or more' if early and total >= schemas.COUNTED else ''} errors; the first: {told}"
         return InvalidRequest(f"{self.where}: {told}", fields, total)
 
     def _described(

@@ -12,7 +12,7 @@ import enum
 import math
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -174,8 +174,6 @@ def zone_kept(left: tzinfo | None, right: tzinfo | None) -> bool:
     """False for a zone whose rules or name have become an offset."""
     if left is right:
         return True
-    if left is UTC and type(right) is TzInfo:
-        return bool(right == UTC)
     return left is not None and right is not None and exact(left, right)
 
 

@@ -87,7 +87,7 @@ class Operations:
             )
         asked = _text(input)
         try:
-            text = found.input.text(found.input.decode(asked))
+            text = found.input.stored(asked)
         except (InvalidRequest, NotStorable) as error:
             # A deadline that had to be in the future, say, when the first of two equal calls came.
             earlier = await self._store.read(execution_id) if execution_id else None

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 import pydantic
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from stepfast.compare import exact
 
@@ -80,14 +80,28 @@ def cut(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def unserializable(value: Any) -> str:
-    """Path of the first part that has no JSON form of its own."""
+def unserializable(value: Any, above: tuple[int, ...] = ()) -> str:
+    """Path of the first part that has no JSON form of its own, or none that can be read again."""
+    above = (*above, id(value))
     for path, child in children_of(value):
-        try:
-            to_jsonable_python(child, bytes_mode="base64")
-        except (PydanticSerializationError, ValueError):
-            return path + unserializable(child)
+        if id(child) in above:  # it holds itself
+            return path
+        if not _readable(child):
+            return path + unserializable(child, above)
     return ""
+
+
+def _readable(value: Any) -> bool:
+    try:
+        from_json(to_json(value, bytes_mode="base64", inf_nan_mode="constants"))
+        if isinstance(value, pydantic.BaseModel):
+            type(value).__pydantic_serializer__.to_python(value, mode="json", warnings="error")
+    except PydanticSerializationError as error:
+        # A model's own settings for bytes count for nothing here.
+        return "invalid utf-8" in str(error)
+    except ValueError:
+        return False
+    return True
 
 
 def not_finite(value: Any) -> str | None:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator
+from datetime import UTC, timedelta, timezone
+from functools import lru_cache
 from typing import Any
 
-from pydantic_core import PydanticOmit, ValidationError, core_schema
+from pydantic_core import PydanticOmit, TzInfo, ValidationError, core_schema
 
 Schema = dict[str, Any]
 # Bytes that are not UTF-8 and NaN would fail or turn to null under pydantic's own settings.
@@ -23,13 +26,15 @@ SHOWN = 100
 COUNTED = 200_000
 """Errors of one value that are counted one by one."""
 
+_CONSTANT = (list, dict, set, frozenset, tuple, str, bytes, int, float, bool, deque, OrderedDict, Counter)
+"""Factories that make the same at each call."""
 # What a schema quotes from the program rather than says itself.
 _QUOTED = frozenset({"default", "metadata", "expected", "members", "cls"})
 _JSON_VALUE = "pydantic.types.JsonValue:"
 
 
 def stored(schema: Any) -> Any:
-    """For validation and serialization of what is stored: bytes as base64, sets in one order, no iterators."""
+    """For validation and serialization of what is stored: bytes as base64, sets in one order, no iterators, Python's zones."""
 
     def change(node: Schema) -> Schema:
         kind = node["type"]
@@ -42,9 +47,23 @@ def stored(schema: Any) -> Any:
             return {**node, "type": "list", "strict": True}
         elif kind == "json-or-python" and str(node.get("ref", "")).startswith(_JSON_VALUE):
             return {"type": "any", "ref": node["ref"]}  # pydantic calls a Python function for each leaf of a JsonValue
+        elif kind in {"datetime", "time"}:
+            return core_schema.no_info_after_validator_function(_python_zone, node)  # type: ignore[return-value, arg-type]
         return node
 
     return _changed(schema, change)
+
+
+def _python_zone(value: Any) -> Any:
+    """The same time with Python's own class of offsets in place of pydantic's, which has other names for them."""
+    if value.tzinfo.__class__ is not TzInfo:
+        return value
+    return value.replace(tzinfo=_offset(value.tzinfo.utcoffset(None)))
+
+
+@lru_cache(maxsize=256)
+def _offset(offset: timedelta) -> timezone:
+    return timezone(offset) if offset else UTC
 
 
 def closed(schema: Any) -> Any:
@@ -59,10 +78,10 @@ def closed(schema: Any) -> Any:
 
 
 def without_factories(schema: Any) -> Any:
-    """The same, but no default factory runs: UNKNOWN stands in its place."""
+    """The same, but no default factory runs: UNKNOWN stands in its place. Those of empty collections may."""
 
     def change(node: Schema) -> Schema:
-        if node["type"] != "default" or "default_factory" not in node:
+        if node["type"] != "default" or node.get("default_factory", list) in _CONSTANT:
             return node
         kept = {key: value for key, value in node.items() if not key.startswith("default_factory")}
         return {**kept, "default": UNKNOWN, "validate_default": False}
