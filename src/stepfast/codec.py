@@ -10,7 +10,7 @@ import inspect
 import json
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, Never, NoReturn
+from typing import Any, Never, NoReturn, TypeVar
 
 import pydantic
 from pydantic.errors import PydanticUserError
@@ -37,6 +37,7 @@ from stepfast.parts import (
 )
 from stepfast.sent import canonical, fingerprint, without
 
+T = TypeVar("T")
 UNTYPED = inspect.Parameter.empty
 """Stands for a missing annotation, which takes plain JSON values."""
 LARGE = 1_000_000
@@ -152,7 +153,7 @@ class Codec:
                 pass
         return json.loads(text)
 
-    def _guarded(self, value: Any, work: Callable[[Any], Any]) -> Any:
+    def _guarded(self, value: Any, work: Callable[[Any], T]) -> T:
         try:
             return work(value)
         except StepfastError:
@@ -288,9 +289,7 @@ class Codec:
         if normal is None:
             return self.same(held, text)
         try:
-            held = self._serializer.to_json(
-                self.decode(held), round_trip=True, by_alias=False, warnings=False
-            ).decode()
+            held = self._serializer.to_json(self.decode(held), round_trip=True, by_alias=False, warnings=False).decode()
         except (InvalidRequest, PydanticSerializationError, ValueError):
             return False
         mine, theirs = without(json.loads(normal), schemas.UNKNOWN, json.loads(held))
@@ -343,7 +342,7 @@ class Codec:
 
 
 def _validator(schema: Any) -> SchemaValidator:
-    return SchemaValidator(schema, schemas.CONFIG, _use_prebuilt=False)
+    return SchemaValidator(schema, schemas.CONFIG, _use_prebuilt=False)  # type: ignore[arg-type]
 
 
 def _parsed(text: str) -> Any:

@@ -11,7 +11,7 @@ import dataclasses
 import enum
 import math
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from fractions import Fraction
@@ -55,7 +55,7 @@ def plain(value: Any) -> bool:
 def _readable(level: list[Any], kinds: set[type]) -> bool:
     """False for integers that are too long for readers of JSON, Python's own among them."""
     integers = level if len(kinds) == 1 else [one for one in level if type(one) is int]
-    return -_LONGEST < min(integers) and max(integers) < _LONGEST
+    return min(integers) > -_LONGEST and max(integers) < _LONGEST
 
 
 _LONGEST = 10**4000
@@ -70,7 +70,7 @@ def exact(left: Any, right: Any) -> bool:
     """
     if left is right:
         return True
-    kind = type(left)
+    kind: Any = type(left)
     if kind is not type(right):
         return fixed(left) and fixed(right) and bool(left == right)  # two classes of time zones that say the same
     if kind in ATOMS:
@@ -80,11 +80,7 @@ def exact(left: Any, right: Any) -> bool:
 
 def fixed(zone: Any) -> bool:
     """True for a time zone that is an offset and nothing else: pydantic's own class, or a timezone without a name."""
-    return type(zone) is TzInfo or (type(zone) is timezone and zone == timezone(zone.utcoffset(None)) and _unnamed(zone))
-
-
-def _unnamed(zone: timezone) -> bool:
-    return zone.tzname(None) == timezone(zone.utcoffset(None)).tzname(None)
+    return type(zone) is TzInfo or (type(zone) is timezone and str(zone) == str(timezone(zone.utcoffset(None))))
 
 
 def _columns(lefts: list[Any], rights: list[Any]) -> bool:
@@ -194,8 +190,8 @@ def _by_attributes(left: Any, right: Any) -> bool:
 
 
 def _attributes(left: Any, right: Any) -> bool:
-    """Compares what stands in an object's own dictionary; what a cached_property has worked out comes again by itself."""
-    kind = type(left)
+    """Compares what an object holds, but for what a cached_property has worked out and will again."""
+    kind: Any = type(left)
     if hasattr(left, "__dict__") and not _dict(_own(kind, vars(left)), _own(kind, vars(right))):
         return False
     slots = [name for name in _slots(kind) if name not in ("__dict__", "__weakref__")]
@@ -204,6 +200,13 @@ def _attributes(left: Any, right: Any) -> bool:
 
 def _own(kind: type, held: dict[str, Any]) -> dict[str, Any]:
     return {name: one for name, one in held.items() if not isinstance(getattr(kind, name, None), cached_property)}
+
+
+def _besides(value: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    """What a dataclass holds besides its fields."""
+    held = getattr(value, "__dict__", {})
+    more = {} if len(held) <= len(names) else {name: one for name, one in held.items() if name not in names}
+    return _own(type(value), more)
 
 
 def _slots(kind: type) -> list[str]:
@@ -243,15 +246,15 @@ def _dataclass_of(kind: type) -> Callable[[Any, Any], bool]:
     def check(left: Any, right: Any) -> bool:
         if not all(exact(getattr(left, one, _MISSING), getattr(right, one, _MISSING)) for one in names):
             return False
-        more = _own(kind, {name: one for name, one in getattr(left, "__dict__", {}).items() if name not in names})
-        return _dict(more, _own(kind, {name: one for name, one in getattr(right, "__dict__", {}).items() if name in more}))
+        return _dict(_besides(left, names), _besides(right, names))
 
     return check
 
 
 # A class is remembered for as long as the cache has room; a program that makes classes at runtime loses none to it.
 @lru_cache(maxsize=2048)
-def _check_of(kind: type) -> Callable[[Any, Any], bool]:
+def _check_of(kind: Hashable) -> Callable[[Any, Any], bool]:
+    assert isinstance(kind, type)
     if known := _CHECKS.get(kind):
         return known
     if issubclass(kind, enum.Enum):

@@ -51,7 +51,8 @@ def _child(value: Any, part: Any) -> tuple[str, Any]:
             known = part in {one.name for one in dataclasses.fields(value)}
             return (f".{part}", getattr(value, part, None)) if known else ("", None)
         if isinstance(value, Mapping):
-            key = part if part in value else next((one for one in islice(value, _SEARCHED) if str(one) == part), _ABSENT)
+            written = (one for one in islice(value, _SEARCHED) if str(one) == part)
+            key = part if part in value else next(written, _ABSENT)
             return ("", None) if key is _ABSENT else (f".{part}", value[key])
         if isinstance(value, (list, tuple)) and isinstance(part, int) and 0 <= part < len(value):
             return f"[{part}]", value[part]
@@ -140,6 +141,8 @@ def difference(left: Any, right: Any) -> Lost | None:
         for (path, child), (_, other) in zip(parts, others, strict=True):
             if (inner := difference(child, other)) is not None:
                 return path + inner[0], inner[1]
+    elif isinstance(left, (list, tuple)):
+        return "", "its length changes"
     elif more := set(paths) ^ {path for path, _ in others}:
         return min(more), "it is no field and is not stored"
     if isinstance(left, pydantic.BaseModel):

@@ -9,9 +9,7 @@ from typing import Any
 
 def canonical(text: str) -> str:
     """One text for all that are the same JSON: keys in order, a number in one form; true is not 1."""
-    return json.dumps(
-        json.loads(text, parse_float=_number), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-    )
+    return json.dumps(json.loads(text, parse_float=_number), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def _number(text: str) -> int | float:
@@ -41,9 +39,7 @@ def without(value: Any, placeholder: Any, other: Any) -> tuple[Any, Any]:
         pairs = {key: without(one, placeholder, other[key]) for key, one in kept.items() if key in other}
         mine = {key: pairs[key][0] if key in pairs else one for key, one in kept.items()}
         theirs = {
-            key: pairs[key][1] if key in pairs else one
-            for key, one in other.items()
-            if key in kept or key not in value
+            key: pairs[key][1] if key in pairs else one for key, one in other.items() if key in kept or key not in value
         }
         return mine, theirs
     if isinstance(value, list) and isinstance(other, list) and len(value) == len(other):

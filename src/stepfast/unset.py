@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -55,7 +55,8 @@ def _text_of(marks: Marks) -> str:
 def _marks_of(white: str) -> Marks | None:
     try:
         found = bytes(_READ[white[at : at + 4]] for at in range(0, len(white), 4))
-        return _frozen(json.loads(found))
+        marks: Marks = _frozen(json.loads(found))
+        return marks
     except (KeyError, ValueError):  # white space that somebody else has left there
         return None
 
@@ -66,7 +67,8 @@ def _frozen(node: Any) -> Any:
 
 def marks_of(value: Any) -> Marks | None:
     """The marks of a value, None where every field of every model in it was set."""
-    shape = _shape_of(type(value))
+    kind: Any = type(value)
+    shape = _shape_of(kind)
     if shape == "leaf":
         return None
     if shape == "model":
@@ -105,7 +107,8 @@ def _children(value: Any, shape: str) -> list[tuple[Any, Any]]:
 
 # A class is remembered for as long as the cache has room; a program that makes classes at runtime loses none to it.
 @lru_cache(maxsize=2048)
-def _shape_of(kind: type) -> str:
+def _shape_of(kind: Hashable) -> str:
+    assert isinstance(kind, type)
     if issubclass(kind, pydantic.BaseModel):
         return "model"
     if issubclass(kind, Mapping):
@@ -120,7 +123,8 @@ def _shape_of(kind: type) -> str:
 def apply(marks: Marks, value: Any) -> None:
     """Takes back what reading has marked as set; what a type no longer has is passed over."""
     names, parts = marks
-    shape = _shape_of(type(value))
+    kind: Any = type(value)
+    shape = _shape_of(kind)
     if shape == "model":
         value.__pydantic_fields_set__.difference_update(names)
         for name, inner in parts:

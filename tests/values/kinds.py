@@ -16,6 +16,7 @@ from collections.abc import (
     Callable,
     Collection,
     Generator,
+    Hashable,
     Iterable,
     Iterator,
     Mapping,
@@ -38,7 +39,6 @@ from typing import (
     ClassVar,
     Final,
     Generic,
-    Hashable,
     Literal,
     NamedTuple,
     NewType,
@@ -86,7 +86,11 @@ from typing_extensions import NotRequired, ReadOnly, Required, TypeAliasType, Ty
 
 T = TypeVar("T")
 N = TypeVar("N", bound=int)
-Missing = TypedDict("Missing", {"a": int})
+
+
+class Missing(TypedDict):
+    a: int
+
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOON = datetime(2026, 3, 1, 12)
@@ -136,7 +140,7 @@ class Pair(NamedTuple):
     right: bytes = b""
 
 
-Plain2 = namedtuple("Plain2", "x y")  # noqa: PYI024
+Plain2 = namedtuple("Plain2", "x y")
 
 
 class Patch(BaseModel):
@@ -419,7 +423,7 @@ def lower(text: str) -> str:
 def modern(source: str, name: str) -> Any:
     """What a statement of a newer Python defines; its classes find the names of this module."""
     made = dict(globals())
-    exec(source, made)  # noqa: S102 - syntax that older Pythons do not read
+    exec(source, made)  # syntax that older Pythons do not read
     return made[name]
 
 

@@ -1,8 +1,8 @@
 """The table: one row for every kind of value that pydantic can serialise.
 
 `type` and `value` are Python, read with the names of kinds.py. `outcome` is "same" (equal in type and behaviour),
-"at definition" (the type itself is refused),
-"as validated" (pydantic makes a value of another type of it, as in any model, and that comes back the same), or the path of what is refused. docs/values.md has the same rows:
+"as validated" (pydantic makes a value of another type of it, as in any model, and that comes back the same),
+"at definition" (the type itself is refused), or the path of what is refused. docs/values.md has the same rows:
 `python -m tests.values.table` writes them.
 """
 
@@ -289,7 +289,7 @@ ROWS: list[Row] = [
         ("Kept", "{'name': 'Ada'}", SAME, "ReadOnly"),
         ("Missing", "{'a': 1}", SAME, "made by a call"),
         ("list[Person]", "[{'name': 'a'}, {'name': 1}]", "[1].name"),
-        ("Typing", "{'name': 'Ada'}", DEFINITION, "typing.TypedDict before 3.12: use typing_extensions", (3, 11), (3, 11)),
+        ("Typing", "{'name': 'Ada'}", DEFINITION, "typing.TypedDict; use typing_extensions", (3, 11), (3, 11)),
         ("Typing", "{'name': 'Ada'}", SAME, "typing.TypedDict", (3, 12)),
         (
             "modern('from typing import TypedDict, ReadOnly\\nclass D(TypedDict):\\n    a: ReadOnly[int]', 'D')",
