@@ -153,7 +153,7 @@ def test_a_file_of_the_first_schema_is_read_and_goes_on(tmp_path: Path) -> None:
     """Executions of version 0.1's files had no time of resume, their records a column of changes; none were counted."""
     first = (
         SCHEMA.replace(FIGURES, "")
-        .replace(",\n    resumed_at REAL", "")
+        .replace(",\n    resumed_at REAL, sent TEXT", "")
         .replace("attempts TEXT, PRIMARY", "attempts TEXT, changed, PRIMARY")
     )
     old = sqlite3.connect(tmp_path / "old.db", isolation_level=None)
@@ -173,7 +173,7 @@ def test_a_file_of_the_first_schema_is_read_and_goes_on(tmp_path: Path) -> None:
     backend = SqliteBackend(SqliteFile(tmp_path / "old.db"), FixedClock())
     loaded = asyncio.run(backend.load("one"))
     assert loaded is not None
-    assert loaded.execution.resumed_at is None
+    assert (loaded.execution.resumed_at, loaded.execution.sent) == (None, None)
     assert loaded.records["pay"].revision == 2
     assert asyncio.run(backend.put_record("one", replace(loaded.records["pay"], revision=3), wake=False))
     ended = replace(loaded.execution, status="CANCELLED", ended_at=3600.0)
