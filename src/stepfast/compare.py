@@ -11,7 +11,7 @@ import dataclasses
 import enum
 import math
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from fractions import Fraction
@@ -240,7 +240,7 @@ def _model_of(kind: type[pydantic.BaseModel]) -> Callable[[Any, Any], bool]:
     return check
 
 
-def _dataclass_of(kind: type) -> Callable[[Any, Any], bool]:
+def _dataclass_of(kind: Any) -> Callable[[Any, Any], bool]:
     names = tuple(one.name for one in dataclasses.fields(kind))
 
     def check(left: Any, right: Any) -> bool:
@@ -253,8 +253,7 @@ def _dataclass_of(kind: type) -> Callable[[Any, Any], bool]:
 
 # A class is remembered for as long as the cache has room; a program that makes classes at runtime loses none to it.
 @lru_cache(maxsize=2048)
-def _check_of(kind: Hashable) -> Callable[[Any, Any], bool]:
-    assert isinstance(kind, type)
+def _check_of(kind: Any) -> Callable[[Any, Any], bool]:
     if known := _CHECKS.get(kind):
         return known
     if issubclass(kind, enum.Enum):
