@@ -38,11 +38,15 @@ class Refused(StepfastError):
 
 
 class InvalidRequest(Refused):
-    """Input that does not fit its type; `fields` lists (path, message) pairs."""
+    """Input that does not fit its type; `fields` lists (path, message) pairs, `total` says how many there were.
 
-    def __init__(self, message: str, fields: tuple[tuple[str, str], ...] = ()) -> None:
+    Of many faults `fields` has the first.
+    """
+
+    def __init__(self, message: str, fields: tuple[tuple[str, str], ...] = (), total: int | None = None) -> None:
         super().__init__(message)
         self.fields = fields
+        self.total = len(fields) if total is None else total
 
 
 class UnknownWorkflow(Refused):

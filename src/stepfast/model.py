@@ -107,6 +107,7 @@ class Execution:
     the code may have been mended and fail no more. `resumed_at` is when this generation began, None for the first.
     `first_generation` is the one it was started with: above 0 where an execution of the same id was deleted before,
     so that nothing that is left of that one, message or worker, is of this one's generations.
+    `sent` is what was sent to start it, in short (Codec.sent); None for an execution that version 0.1 has started.
     """
 
     execution_id: str
@@ -122,6 +123,7 @@ class Execution:
     causes: tuple[str, ...] = ()
     resumed_at: float | None = None
     first_generation: int = 0
+    sent: str | None = None
 
     @property
     def resumes(self) -> int:

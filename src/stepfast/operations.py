@@ -32,6 +32,7 @@ from stepfast.ports import Clock, Page, Query, Store
 from stepfast.registry import Registry
 from stepfast.replay import Replay
 from stepfast.rewind import Rewind, check_steps, rewind
+from stepfast.sent import same_json, was_sent
 from stepfast.workflow import NAME
 
 log = logging.getLogger(__name__)
@@ -83,16 +84,24 @@ class Operations:
 
         `input` is parsed JSON. Without an id a new one is made, so the call is then not repeatable.
         Raises UnknownWorkflow, InvalidRequest (naming the fields), and ExecutionConflict when the id
-        belongs to another workflow or another input; inputs are compared after validation.
+        belongs to another workflow or another input. Inputs are the same when the same JSON was sent, or JSON
+        that validation makes the same of before any default factory runs.
         """
         found = self._registry.find(workflow)
         if execution_id is not None and not EXECUTION_ID.fullmatch(execution_id):
             raise InvalidRequest(
                 "an execution id is 1 to 128 of A-Z a-z 0-9 . _ -", (("execution_id", "bad characters"),)
             )
+        asked = _text(input)
         try:
-            text, _ = found.input.encode(found.input.decode(_text(input)))
-        except NotStorable as error:
+            text = found.input.stored(asked)
+        except (InvalidRequest, NotStorable) as error:
+            # A deadline that had to be in the future, say, when the first of two equal calls came.
+            earlier = await self._store.read(execution_id) if execution_id else None
+            if earlier is not None and earlier.workflow == workflow and was_sent(earlier.sent, asked):
+                return Started(earlier, False)
+            if isinstance(error, InvalidRequest):
+                raise
             raise InvalidRequest(str(error), ((error.path.lstrip("."), str(error)),)) from error
         execution = Execution(
             execution_id=execution_id or new_id(self._clock.now()),
@@ -100,6 +109,7 @@ class Operations:
             input=text,
             created_at=self._clock.now(),
             labels=dict(labels or {}),
+            sent=found.input.sent(asked) if execution_id else None,
         )
         execution, held = await self._created(execution)
         if held is execution:
@@ -108,7 +118,7 @@ class Operations:
             raise ExecutionConflict(
                 f"execution {held.execution_id!r} exists and runs workflow {held.workflow!r}, not {workflow!r}"
             )
-        if not found.input.same(held.input, text):
+        if not found.input.same_start(held.input, held.sent, asked):
             raise ExecutionConflict(
                 f"execution {held.execution_id!r} exists with another input; use another id to run it again"
             )
@@ -219,7 +229,7 @@ class Operations:
             held = await self._store.add_signal(execution_id, signal)
             if held is signal:
                 return held, True
-        if held.name != name or json.loads(held.payload) != payload:
+        if held.name != name or not same_json(held.payload, text):
             raise ExecutionConflict(f"signal id {signal_id!r} was used before for another signal or payload")
         return held, False
 

@@ -18,7 +18,8 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 from typing_extensions import TypeForm
 
-from stepfast.codec import UNTYPED, Arguments, Codec, hints_of
+from stepfast.arguments import Arguments, hints_of
+from stepfast.codec import UNTYPED, Codec
 from stepfast.errors import DefinitionError, ForbiddenInWorkflow
 from stepfast.retry import Retry
 

@@ -177,7 +177,7 @@ def test_a_file_of_the_first_schema_is_read_and_goes_on(tmp_path: Path) -> None:
     backend = SqliteBackend(SqliteFile(tmp_path / "old.db"), FixedClock())
     loaded = asyncio.run(backend.load("one"))
     assert loaded is not None
-    assert loaded.execution.resumed_at is None
+    assert (loaded.execution.resumed_at, loaded.execution.sent) == (None, None)
     assert loaded.records["pay"].revision == 2
     assert asyncio.run(backend.put_record("one", replace(loaded.records["pay"], revision=3), wake=False))
     ended = replace(loaded.execution, status="CANCELLED", ended_at=3600.0)

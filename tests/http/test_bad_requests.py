@@ -28,11 +28,17 @@ async def anything(value: Any) -> None:
     await signal("go")
 
 
+@workflow("numbers")
+async def numbers(values: list[int]) -> None:
+    await signal("go", list[int])
+
+
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     path: Path = tmp_path_factory.mktemp("bad") / "test.db"
-    made = Api(path, (anything,))
+    made = Api(path, (anything, numbers))
     made.start("anything", id="one")
+    made.start("numbers", [], id="two")
     yield made
     made.close()
 
@@ -242,3 +248,38 @@ def test_no_request_makes_the_server_fail(api: Api, method: str, path: str, quer
     assert answer.status < 500, answer
     if answer.status >= 400:
         assert answer.kind
+
+
+# -- many faults ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (START, lambda n: {"input": 1, **{f"unknown {i}": 1 for i in range(n)}}),
+        (START, lambda n: {"input": 1, "labels": {f"bad key {i}": "v" for i in range(n)}}),
+        (START, lambda n: {"input": 1, "execution_id": "x" * n}),
+        (START, lambda n: {"input": 1, "x" * n: 1}),
+        ("/v1/workflows/numbers/executions", lambda n: {"input": ["a"] * n}),
+        ("/v1/workflows/numbers/executions", lambda n: {"input": {"x" * n: "y" * n}}),
+        ("/v1/executions/two/signals/go", lambda n: {"payload": ["a"] * n}),
+        ("/v1/executions/statuses", lambda n: {"execution_ids": ["a b"] * n}),
+        (f"/v1/workflows/{'x' * 50_000}/executions", lambda n: {"input": None}),
+    ],
+)
+def test_an_answer_of_4xx_is_short_however_much_is_wrong(api: Api, path: str, body: Any) -> None:
+    for number in (500, 50_000):
+        answer = api.ask("POST", path, body(number))
+        assert answer.status in (404, 422)
+        assert len(json.dumps(answer.body)) < 64_000
+        assert len(answer.body.get("errors", ())) <= 100
+
+
+def test_an_answer_lists_a_hundred_errors_and_says_how_many_there_were(api: Api) -> None:
+    for path, body in (
+        ("/v1/workflows/numbers/executions", {"input": ["a"] * 8000}),
+        ("/v1/executions/two/signals/go", {"payload": ["a"] * 8000}),
+        (START, {"input": 1, **{f"unknown {i}": 1 for i in range(8000)}}),
+    ):
+        answer = api.ask("POST", path, body)
+        assert (answer.status, len(answer.body["errors"]), answer.body["error_count"]) == (422, 100, 8000)

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from stepfast.codec import Arguments, digest
+from stepfast.arguments import Arguments
+from stepfast.codec import digest
 from stepfast.errors import DefinitionError, InvalidRequest, NotStorable
 from tests.unit.codec_types import Line, Order, Point, Tree
 

@@ -1,6 +1,7 @@
 """Models with aliases, settings and tricks of their own."""
 
 import json
+import threading
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -128,14 +129,17 @@ def test_unions_may_be_told_apart_by_a_field_called_type() -> None:
         assert through(dict[str, Event | Fallback], {"type": value}) == {"type": value}
 
 
-def test_private_attributes_are_pydantics_business() -> None:
+def test_private_attributes_are_refused_unless_they_are_as_they_are_made() -> None:
     class Caching(BaseModel):
         a: int
         _seen: list[int] = PrivateAttr(default_factory=list)
+        _lock: Any = PrivateAttr(default_factory=threading.Lock)
 
     model = Caching(a=1)
+    assert through(Caching, model)._seen == []
     model._seen.append(5)
-    assert through(Caching, model).a == 1
+    with pytest.raises(NotStorable, match=r"result\._seen would come back"):
+        codec(Caching).text(model)
 
 
 def test_a_model_that_validates_itself_into_something_else_is_refused() -> None:

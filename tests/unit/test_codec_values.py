@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import HttpUrl, Json
 
-from stepfast.errors import DefinitionError
+from stepfast.errors import DefinitionError, NotStorable
 from tests.unit.codec_types import (
     Blobs,
     Box,
@@ -147,8 +147,8 @@ SAME = [
 ]
 
 
-UNORDERED = (set, frozenset, datetime, time, defaultdict, Order, Box, list)
-"""Whose repr differs with the order of a set or with pydantic's own class of time zones."""
+UNORDERED = (set, frozenset, defaultdict, Order)
+"""Whose repr differs with the order of a set."""
 
 
 @pytest.mark.parametrize(("annotation", "value"), SAME, ids=[f"{n}-{kind}" for n, (kind, _) in enumerate(SAME)])
@@ -171,16 +171,11 @@ def test_sets_of_any_depth_have_one_text() -> None:
     assert codec(set[bytes | int]).encode({b"\xff", 5, 10})[0] == '["_w==",10,5]'
 
 
-def test_an_instant_of_a_named_zone_keeps_its_offset() -> None:
-    berlin = datetime(2026, 7, 1, 12, tzinfo=ZoneInfo("Europe/Berlin"))
-    back = through(datetime, berlin)
-    assert back == berlin
-    assert back.utcoffset() == timedelta(hours=2)
-
-
-def test_the_hour_that_comes_twice_stays_the_one_it_was() -> None:
-    second = datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berlin"))
-    assert through(datetime, second).astimezone(UTC) == second.astimezone(UTC)
+def test_an_offset_comes_back_as_pythons_own() -> None:
+    back = through(datetime, NOW.replace(tzinfo=timezone(timedelta(hours=2))))
+    assert repr(back.tzinfo) == "datetime.timezone(datetime.timedelta(seconds=7200))"
+    assert f"{back:%Z}" == "UTC+02:00"
+    assert through(datetime, NOW.replace(tzinfo=UTC)).tzinfo is UTC
 
 
 def test_without_an_annotation_plain_json_values_are_taken() -> None:
@@ -194,24 +189,28 @@ def test_a_step_without_a_result_stores_null(annotation: Any) -> None:
 
 @pytest.mark.parametrize(
     ("annotation", "given", "back"),
-    [
-        (Sequence[int], (1, 2), [1, 2]),
-        (Mapping[str, int], OrderedDict(a=1), {"a": 1}),
-        (str, Kind.A, "a"),
-        (int, Level.LOW, 1),
-        (float, 3, 3.0),
-        (int, "5", 5),
-        (Sequence[Sequence[int]], ((1,), [2]), [[1], [2]]),
-    ],
+    [(float, 3, 3.0), (int, "5", 5), (list[int], (1, 2), [1, 2]), (Decimal, 1, Decimal(1))],
 )
-def test_a_wider_declared_type_decides_what_comes_back(annotation: Any, given: Any, back: Any) -> None:
+def test_a_declared_type_decides_what_comes_back(annotation: Any, given: Any, back: Any) -> None:
     assert through(annotation, given) == back
 
 
-def test_an_iterable_is_stored_whole_and_can_be_gone_through() -> None:
-    text, back = codec(Iterable[int]).encode(n * n for n in range(4))
-    assert text == "[0,1,4,9]"
-    assert list(back) == [0, 1, 4, 9]
+@pytest.mark.parametrize(
+    ("annotation", "given"),
+    [
+        (Sequence[int], (1, 2)),
+        (Mapping[str, int], OrderedDict(a=1)),
+        (str, Kind.A),
+        (int, Level.LOW),
+        (Sequence[Sequence[int]], ([1], (2,))),
+        (Iterable[int], (n * n for n in range(4))),
+        (datetime, datetime(2026, 7, 1, 12, tzinfo=ZoneInfo("Europe/Berlin"))),
+        (datetime, NOW.replace(fold=1)),
+    ],
+)
+def test_what_a_wider_declared_type_would_make_another_of_is_refused(annotation: Any, given: Any) -> None:
+    with pytest.raises(NotStorable):
+        codec(annotation).text(given)
 
 
 def test_json_inside_a_string_stays_a_string_in_the_text() -> None:

@@ -109,6 +109,8 @@ def meta_item(execution: Execution, input: Item, listing: Item, now: float) -> I
     item["wake"] = number(1)
     if execution.first_generation:
         item["first"] = number(execution.first_generation)
+    if execution.sent is not None:
+        item["sent"] = text(execution.sent)
     if execution.labels:
         item["labels"] = {"M": {key: text(value) for key, value in execution.labels.items()}}
     return item | standing(execution)
@@ -130,7 +132,7 @@ def standing(execution: Execution) -> Item:
 
 STANDING = frozenset({"output", "error", "causes", "fault", *_META_TIMES.values()})
 """The names that `standing` may leave out."""
-BRIEF = ("pk", "v", "stat", "gen", "first", "flow", "error", "causes", "labels", "made", *_META_TIMES.values())
+BRIEF = ("pk", "v", "stat", "gen", "first", "flow", "error", "causes", "labels", "made", "sent", *_META_TIMES.values())
 """What `execution_of` reads of a meta but for its values."""
 
 
@@ -162,6 +164,7 @@ def execution_of(item: Item, input: str) -> Execution:
         error=_failure(item),
         labels={name: value["S"] for name, value in labels.items()},
         causes=tuple(json.loads(causes)) if causes else (),
+        sent=text_in(item, "sent"),
         **{field: float_in(item, name) for field, name in _META_TIMES.items()},
     )
 

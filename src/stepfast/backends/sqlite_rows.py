@@ -14,7 +14,7 @@ from stepfast.ports import Delivery, Fault
 
 _EXECUTION = (
     "execution_id", "workflow", "status", "generation", "first_generation", "input", "result", "error", "causes",
-    "labels", "created_at", "ended_at", "resumed_at",
+    "labels", "created_at", "ended_at", "resumed_at", "sent",
 )  # fmt: skip
 _RECORD = tuple("chained" if one.name == "then" else one.name for one in fields(Record))
 _CURSOR = ("applied", "dispatched", "generation", "revision")

@@ -22,8 +22,8 @@ LARGE = 8192
 _TABLES_4 = """
 CREATE TABLE {executions} (
     execution_id TEXT PRIMARY KEY NOT NULL, workflow TEXT NOT NULL, status TEXT NOT NULL, generation INTEGER NOT NULL,
-    first_generation INTEGER NOT NULL, created_at REAL NOT NULL, ended_at REAL, resumed_at REAL, labels TEXT,
-    causes TEXT, error TEXT, input NOT NULL, result
+    first_generation INTEGER NOT NULL, created_at REAL NOT NULL, ended_at REAL, resumed_at REAL, sent TEXT,
+    labels TEXT, causes TEXT, error TEXT, input NOT NULL, result
 );
 CREATE TABLE {commands} (
     execution_id TEXT NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, status TEXT NOT NULL,

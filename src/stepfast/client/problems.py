@@ -79,7 +79,7 @@ def error_of(response: httpx.Response) -> StepfastError:
     kind, detail = str(problem["type"]).removeprefix(URN), str(problem.get("detail", ""))
     if kind == "invalid-request":
         fields = ((str(one["field"]), str(one["message"])) for one in problem.get("errors") or ())
-        return InvalidRequest(detail, tuple(fields))
+        return InvalidRequest(detail, tuple(fields), problem.get("error_count"))
     if kind == "wrong-status":
         return WrongStatus(detail, str(problem.get("execution_status", "")))
     if kind == "misconfigured":

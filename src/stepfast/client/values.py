@@ -21,10 +21,9 @@ def plain(value: Any, where: str) -> Any:
     """Plain JSON values, as the server's own codec would store this value."""
     typed = isinstance(value, BaseModel) or (dataclasses.is_dataclass(value) and not isinstance(value, type))
     try:
-        text, _ = Codec(type(value) if typed else JsonValue, where).encode(value)
+        return Codec(type(value) if typed else JsonValue, where).sendable(value)
     except NotStorable as error:
         raise InvalidRequest(str(error), ((where + error.path, str(error)),)) from error
-    return json.loads(text)
 
 
 def encoded(body: dict[str, Any]) -> bytes:

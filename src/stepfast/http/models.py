@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from stepfast.model import CommandKind, CommandStatus, ExecutionStatus
 
@@ -36,10 +36,21 @@ class Shown(BaseModel):
     model_config = ConfigDict(defer_build=True)
 
 
+MOST_FIELDS = 10_000
+"""Fields of a body that are looked at one by one, so that an answer to many more takes no more time and memory."""
+
+
 class Asked(BaseModel):
     """A request's body; a field that nobody knows is refused rather than overlooked."""
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_fields(cls, body: Any) -> Any:
+        if isinstance(body, dict) and len(body) > MOST_FIELDS:
+            raise ValueError(f"the body has {len(body)} fields; it may have {', '.join(cls.model_fields)}")
+        return body
 
 
 class StartRequest(Asked):
@@ -358,5 +369,6 @@ class Problem(Shown):
     status: int
     detail: str
     errors: list[FieldError] | None = Field(None, description="which fields were wrong; with invalid-request")
+    error_count: int | None = Field(None, description="how many errors there were; `errors` lists 100 at most")
     execution_status: ExecutionStatus | None = Field(None, description="with wrong-status")
     scope: str | None = Field(None, description="what the key would need; with scope-missing")

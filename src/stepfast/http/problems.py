@@ -23,12 +23,17 @@ from stepfast.errors import (
     WrongStatus,
 )
 from stepfast.http.models import IN_WORDS
+from stepfast.parts import LONGEST_MESSAGE, LONGEST_PATH, cut
 
 log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 URN = "urn:stepfast:problem:"
 """What every `type` begins with; the client knows the rest."""
+MOST_ERRORS = 100
+"""Errors that one answer lists; `error_count` says how many there were."""
+LONGEST_DETAIL = 2000
+"""Characters of `detail`, which may quote what was sent."""
 
 # From the particular to the general: the first that fits counts.
 _OURS: tuple[tuple[type[StepfastError], int, str, str], ...] = (
@@ -55,7 +60,7 @@ class Rejected(Exception):
 def problem(
     status: int, kind: str, title: str, detail: str, headers: Mapping[str, str] | None = None, **members: Any
 ) -> Response[str]:
-    body = {"type": URN + kind, "title": title, "status": status, "detail": detail, **members}
+    body = {"type": URN + kind, "title": title, "status": status, "detail": cut(detail, LONGEST_DETAIL), **members}
     return Response(status, CONTENT_TYPE, json.dumps(body), dict(headers or {}))
 
 
@@ -64,9 +69,10 @@ def of(error: Exception) -> Response[str]:
     if isinstance(error, Rejected):
         return problem(error.status, error.kind, error.title, error.detail, error.headers, **error.members)
     if isinstance(error, RequestValidationError):
-        fields = tuple((path_of(one["loc"]), _message(one)) for one in error.errors())
+        faults = error.errors()
+        fields = tuple((path_of(one["loc"]), _message(one)) for one in faults[:MOST_ERRORS])
         told = "; ".join(f"{path or 'the body'}: {message}" for path, message in fields[:5])
-        error = InvalidRequest(told, fields)
+        error = InvalidRequest(told, fields, len(faults))
     if isinstance(error, NotFoundError):
         return problem(404, "unknown-route", "No such route", "there is nothing at this address; see /openapi.json")
     if isinstance(error, StartupError):  # names resources and permissions, which are no caller's business
@@ -88,7 +94,9 @@ def of(error: Exception) -> Response[str]:
 
 def _members(error: Exception) -> dict[str, Any]:
     if isinstance(error, InvalidRequest):
-        return {"errors": [{"field": path, "message": message} for path, message in error.fields]}
+        shown = error.fields[:MOST_ERRORS]
+        told = [{"field": cut(path, LONGEST_PATH), "message": cut(message, LONGEST_MESSAGE)} for path, message in shown]
+        return {"errors": told, "error_count": max(error.total, len(error.fields))}
     if isinstance(error, WrongStatus):
         return {"execution_status": error.status}
     return {}
@@ -109,4 +117,4 @@ def below(field: str, error: InvalidRequest) -> InvalidRequest:
     """The same error with its paths below a field of the body."""
     fields = error.fields or (("", str(error)),)
     placed = ((f"{field}{'' if not path or path[0] == '[' else '.'}{path}", message) for path, message in fields)
-    return InvalidRequest(str(error), tuple(placed))
+    return InvalidRequest(str(error), tuple(placed), max(error.total, len(fields)))

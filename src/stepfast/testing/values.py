@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import inspect
-import json
 from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel, JsonValue
 
 from stepfast.codec import Codec
+from stepfast.compare import plain
 from stepfast.errors import InvalidRequest, NotStorable
 from stepfast.workflow import Step, Workflow
 
 
 def as_input(workflow: Workflow[..., Any], value: Any) -> Any:
     """Plain JSON values of an input; what does not fit is left to the engine to refuse."""
+    if plain(value):
+        return copy.deepcopy(value)  # as it was sent: the engine alone validates it and fills in what it lacks
     try:
-        return json.loads(workflow.input.encode(value)[0])
+        return workflow.input.sendable(value)
     except NotStorable:
         return as_json(value, "input")
 
@@ -27,7 +30,7 @@ def as_json(value: Any, where: str) -> Any:
     """Plain JSON values of a model, a dataclass or of plain values; InvalidRequest for anything else."""
     typed = isinstance(value, BaseModel) or (dataclasses.is_dataclass(value) and not isinstance(value, type))
     try:
-        return json.loads(Codec(type(value) if typed else JsonValue, where).encode(value)[0])
+        return Codec(type(value) if typed else JsonValue, where).sendable(value)
     except NotStorable as error:
         raise InvalidRequest(str(error), ((where + error.path, str(error)),)) from error
 

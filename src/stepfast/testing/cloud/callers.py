@@ -137,7 +137,7 @@ def answered(response: Response) -> Any:
     kind, detail = str(problem.get("type", "")).removeprefix(URN), str(problem.get("detail", problem))
     if kind == "invalid-request":
         fields = ((str(one["field"]), str(one["message"])) for one in problem.get("errors") or ())
-        raise InvalidRequest(detail, tuple(fields))
+        raise InvalidRequest(detail, tuple(fields), problem.get("error_count"))
     if kind == "wrong-status":
         raise WrongStatus(detail, str(problem.get("execution_status", "")))
     if kind in REFUSALS:

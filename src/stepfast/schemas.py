@@ -1,0 +1,200 @@
+"""Copies of pydantic's core schemas, changed for what stepfast stores. Pure.
+
+A type's own schema is what `TypeAdapter` makes of it; the functions here copy it and never change it.
+https://docs.pydantic.dev/latest/api/pydantic_core_schema/ describes the nodes.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterator
+from datetime import UTC, timedelta, timezone
+from functools import lru_cache
+from typing import Any
+
+from pydantic_core import PydanticOmit, TzInfo, ValidationError, core_schema
+
+Schema = dict[str, Any]
+# Bytes that are not UTF-8 and NaN would fail or turn to null under pydantic's own settings.
+CONFIG = {"ser_json_bytes": "base64", "val_json_bytes": "base64", "ser_json_inf_nan": "constants"}
+UNKNOWN = "\x00made by a factory\x00"
+"""Stands for what a default factory would make, where it must not run."""
+SHOWN = 100
+"""Errors of one value that are told in detail."""
+COUNTED = 200_000
+"""Errors of one value that are counted one by one."""
+
+_CONSTANT = (list, dict, set, frozenset, tuple, str, bytes, int, float, bool, deque, OrderedDict, Counter)
+"""Factories that make the same at each call."""
+# What a schema quotes from the program rather than says itself.
+_QUOTED = frozenset({"default", "metadata", "expected", "members", "cls"})
+_JSON_VALUE = "pydantic.types.JsonValue:"
+
+
+def stored(schema: Any) -> Any:
+    """For what is stored: bytes as base64, sets in one order, lists for iterators, Python's own offsets."""
+
+    def change(node: Schema) -> Schema:
+        kind = node["type"]
+        if kind in {"model", "dataclass", "typed-dict"}:
+            node["config"] = {**(node.get("config") or {}), **CONFIG}
+        elif kind in {"set", "frozenset"}:
+            node.setdefault("serialization", core_schema.wrap_serializer_function_ser_schema(_in_order))
+        elif kind == "generator":
+            # An iterator is empty once it was read, so it cannot come back; a list can, and is an Iterable.
+            return {**node, "type": "list", "strict": True}
+        elif kind == "json-or-python" and str(node.get("ref", "")).startswith(_JSON_VALUE):
+            return {"type": "any", "ref": node["ref"]}  # pydantic calls a Python function for each leaf of a JsonValue
+        elif kind in {"datetime", "time"}:
+            return core_schema.no_info_after_validator_function(_python_zone, node)  # type: ignore[return-value]
+        return node
+
+    return _changed(schema, change)
+
+
+def _python_zone(value: Any) -> Any:
+    """The same time with Python's own class of offsets in place of pydantic's, which has other names for them."""
+    if value.tzinfo.__class__ is not TzInfo:
+        return value
+    return value.replace(tzinfo=_offset(value.tzinfo.utcoffset(None)))
+
+
+@lru_cache(maxsize=256)
+def _offset(offset: timedelta) -> timezone:
+    return timezone(offset) if offset else UTC
+
+
+def closed(schema: Any) -> Any:
+    """The same, but a TypedDict takes no keys that it does not name: reading ignores them, storing must not."""
+
+    def change(node: Schema) -> Schema:
+        if node["type"] == "typed-dict" and node.get("extra_behavior") == "ignore":
+            node["extra_behavior"] = "forbid"
+        return node
+
+    return _changed(schema, change)
+
+
+def without_factories(schema: Any) -> Any:
+    """The same, but no default factory runs: UNKNOWN stands in its place. Those of empty collections may."""
+
+    def change(node: Schema) -> Schema:
+        if node["type"] != "default" or node.get("default_factory", list) in _CONSTANT:
+            return node
+        kept = {key: value for key, value in node.items() if not key.startswith("default_factory")}
+        return {**kept, "default": UNKNOWN, "validate_default": False}
+
+    return _changed(schema, change)
+
+
+def failing_fast(schema: Any) -> Any:
+    """The same, but a collection with a wrong item is given up at that item."""
+
+    def change(node: Schema) -> Schema:
+        if node["type"] in {"list", "set", "frozenset", "tuple"}:
+            node["fail_fast"] = True
+        return node
+
+    return _changed(schema, change)
+
+
+class Budget(threading.local):
+    """How many errors this thread's validation has met in collections."""
+
+    count = 0
+
+
+def counting(schema: Any, budget: Budget) -> Any:
+    """The same, but errors beyond SHOWN are counted and not kept, so that they take no memory."""
+
+    def guard(value: Any, handler: Callable[[Any], Any]) -> Any:
+        if budget.count >= COUNTED:
+            raise PydanticOmit
+        before = budget.count
+        try:
+            return handler(value)
+        except ValidationError as error:
+            if budget.count == before:  # else its parts have counted themselves
+                budget.count += error.error_count()
+            if before >= SHOWN:
+                raise PydanticOmit from None
+            raise
+
+    def change(node: Schema) -> Schema:
+        part = {"list": "items_schema", "dict": "values_schema"}.get(node["type"])
+        if part is not None and part in node:
+            node[part] = core_schema.no_info_wrap_validator_function(guard, node[part])
+        return node
+
+    return _changed(schema, change)
+
+
+def _changed(node: Any, change: Callable[[Schema], Schema]) -> Any:
+    if isinstance(node, dict):
+        copy = {key: value if quoted(node, key) else _changed(value, change) for key, value in node.items()}
+        return change(copy) if is_schema(node) else copy
+    if type(node) in (list, tuple):
+        return type(node)(_changed(one, change) for one in node)
+    return node
+
+
+def is_schema(node: dict[Any, Any]) -> bool:
+    """False for a mapping of fields or choices by name, where a field may be called `type` or `default`."""
+    return isinstance(node.get("type"), str)
+
+
+def quoted(node: dict[Any, Any], key: Any) -> bool:
+    return key in _QUOTED and is_schema(node)
+
+
+def nodes_of(node: Any) -> Iterator[Schema]:
+    """Every schema within a schema, itself included."""
+    if isinstance(node, dict):
+        if is_schema(node):
+            yield node
+        for key, value in node.items():
+            if not quoted(node, key):
+                yield from nodes_of(value)
+    elif isinstance(node, (list, tuple)):
+        for value in node:
+            yield from nodes_of(value)
+
+
+def mentions(node: Any, types: set[str]) -> bool:
+    return any(one["type"] in types for one in nodes_of(node))
+
+
+_ATOMS = frozenset({"any", "int", "float", "bool", "str", "none"})
+_BARE = frozenset({"type", "metadata", "ref"})
+
+
+def is_json(schema: Any) -> bool:
+    """True for a type whose every value is JSON's own and means the same in Python and in JSON.
+
+    A plain value of such a type need not be read back to know what will come back.
+    """
+    return all(_is_json(node) for node in nodes_of(schema))
+
+
+def _is_json(node: Schema) -> bool:
+    kind, more = node["type"], node.keys() - _BARE
+    if kind in _ATOMS:
+        return not more
+    if kind == "list":
+        return more <= {"items_schema", "min_length", "max_length"}
+    if kind == "dict":
+        return more <= {"keys_schema", "values_schema"} and node.get("keys_schema", {}).get("type") in {"any", "str"}
+    if kind == "union":
+        return more <= {"choices", "auto_collapse"} or (more <= {"choices", "mode"} and node["mode"] == "smart")
+    if kind == "typed-dict-field":
+        return more <= {"schema", "required"}
+    if kind == "typed-dict":
+        return set(node.get("config") or {}) <= {*CONFIG, "title"} and not node.get("computed_fields")
+    return kind in {"nullable", "definitions", "definition-ref"} and "serialization" not in more
+
+
+def _in_order(value: Any, handler: Any) -> list[Any]:
+    """Equal sets have one text; their own order differs from process to process."""
+    return sorted(handler(value), key=lambda one: json.dumps(one, sort_keys=True))

@@ -1,0 +1,48 @@
+"""Whether two callers have sent the same: JSON is compared as JSON, before any type makes something of it. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+
+def canonical(text: str) -> str:
+    """One text for all that are the same JSON: keys in order, a number in one form; true is not 1."""
+    return json.dumps(json.loads(text, parse_float=_number), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _number(text: str) -> int | float:
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+def same_json(left: str, right: str) -> bool:
+    """True when two JSON texts say the same, whatever the order of keys and the form of numbers (1, 1.0, 1e0)."""
+    return left == right or canonical(left) == canonical(right)
+
+
+def fingerprint(text: str) -> str:
+    """128 bits of SHA-256 of what a JSON text says."""
+    return hashlib.sha256(canonical(text).encode()).hexdigest()[:32]
+
+
+def was_sent(held: str | None, text: str) -> bool:
+    """True when this very JSON was sent before; held: what `Codec.sent` gave then."""
+    return held is not None and held.split()[0] == fingerprint(text)
+
+
+def without(value: Any, placeholder: Any, other: Any) -> tuple[Any, Any]:
+    """Both values without the parts where the first has a placeholder."""
+    if isinstance(value, dict) and isinstance(other, dict):
+        kept = {key: one for key, one in value.items() if one != placeholder}
+        pairs = {key: without(one, placeholder, other[key]) for key, one in kept.items() if key in other}
+        mine = {key: pairs[key][0] if key in pairs else one for key, one in kept.items()}
+        theirs = {
+            key: pairs[key][1] if key in pairs else one for key, one in other.items() if key in kept or key not in value
+        }
+        return mine, theirs
+    if isinstance(value, list) and isinstance(other, list) and len(value) == len(other):
+        found = [without(one, placeholder, two) for one, two in zip(value, other, strict=True)]
+        return [one for one, _ in found], [two for _, two in found]
+    return value, other
