@@ -5,6 +5,7 @@ What workflow code sees is always the decoded text, in the first run as in every
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 import json
@@ -229,6 +230,8 @@ class Arguments:
 
 def hints_of(function: Callable[..., Any], where: str) -> dict[str, Any]:
     """Resolved annotations of a function; DefinitionError when one names something unknown."""
+    while isinstance(function, functools.partial):
+        function = function.func
     try:
         return get_type_hints(function, include_extras=True) if hasattr(function, "__annotations__") else {}
     except (NameError, SyntaxError, AttributeError, TypeError) as error:

@@ -54,6 +54,7 @@ class Fault:
     step: str | None
     error: str | None
     generation: int
+    error_class: str | None = None
 
 
 class Store(Protocol):

@@ -122,7 +122,9 @@ class Runner:
         running = self._start(step, arguments, scope)
         if running.done():
             quick: Ended = running.result()
-            return quick
+            if not inspect.isawaitable(quick.value):
+                return quick
+            running = self._awaited(quick.value, scope)
         loop = asyncio.get_running_loop()
         began = beaten = loop.time()
         period = WATCH if step.heartbeat is None else min(WATCH, step.heartbeat / 3)
@@ -131,7 +133,10 @@ class Runner:
             await asyncio.wait({running}, timeout=max(0.0, min(left, period)))
             if running.done():
                 ended: Ended = running.result()
-                return ended
+                if not inspect.isawaitable(ended.value):
+                    return ended
+                running = self._awaited(ended.value, scope)
+                continue
             now = loop.time()
             alive, pulse.beaten = pulse.beaten, False
             if alive:
@@ -165,6 +170,17 @@ class Runner:
                 return Ended(error=error)
 
         return self._threads.run(attempt_in_thread)
+
+    def _awaited(self, value: Awaitable[Any], scope: contextvars.Context) -> asyncio.Future[Any]:
+        """Goes on with what a `def` returned: under many decorators an `async def` becomes a `def` that returns one."""
+
+        async def rest() -> Ended:
+            try:
+                return Ended(await value)
+            except BaseException as error:
+                return Ended(error=error)
+
+        return _begun(rest(), scope)
 
     async def _stop(self, running: asyncio.Future[Any], pulse: Pulse, error: BaseException) -> Ended:
         """Ends an attempt: a task is cancelled and given a moment to tidy up, a thread is left behind."""
