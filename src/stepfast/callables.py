@@ -149,15 +149,11 @@ def _refuse_methods(function: Function, what: str) -> None:
 
 def _refuse_generators(function: Function, what: str) -> None:
     if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
-        advice = (
-            "return a list, or split it into steps" if what == "step" else "a workflow is an `async def` that returns"
-        )
+        advice = "return a list, or split it into steps" if what == "step" else "a workflow is an async function"
         raise DefinitionError(f"{_described(function)} is a generator: {advice}")
     code = getattr(function, "__code__", None)
     if code is not None and code.co_filename == contextlib.__file__:
-        raise DefinitionError(
-            f"{_described(function)} makes a context manager, which cannot be recorded: {_wrap(what)}"
-        )
+        raise DefinitionError(f"{_described(function)} makes a context manager: {_wrap(what)}")
     if isinstance(function, functools._lru_cache_wrapper) and is_awaited(function):
         raise DefinitionError(
             f"{_described(function)} is cached, and a coroutine can be awaited only once: "

@@ -34,7 +34,8 @@ def modules() -> Iterator[Any]:
         try:
             yield importlib.import_module(found.name)
         except ModuleNotFoundError as error:
-            assert (error.name or "").partition(".")[0] in OPTIONAL, error
+            if (error.name or "").partition(".")[0] not in OPTIONAL:
+                raise
 
 
 def exceptions() -> list[type[BaseException]]:
@@ -118,8 +119,10 @@ def test_retry_after_takes_a_date_that_is_still_to_come() -> None:
 
 @pytest.mark.parametrize(
     "delay",
-    [-1, -0.5, timedelta(seconds=-1), float("nan"), float("inf"), 10**400, "9" * 400, timedelta(days=3651), 4e8]
-    + ["", "soon", "-5", "1.5", "1e3", "٣", "Wed, 99 Oct 2015 07:28:00 GMT", None, True, b"120", [1]],
+    [
+        *(-1, -0.5, timedelta(seconds=-1), float("nan"), float("inf"), 10**400, "9" * 400, timedelta(days=3651), 4e8),
+        *("", "soon", "-5", "1.5", "1e3", "٣", "Wed, 99 Oct 2015 07:28:00 GMT", None, True, b"120", [1]),
+    ],
 )
 def test_retry_after_refuses_what_is_no_delay(delay: Any) -> None:
     with pytest.raises(ValueError, match="^RetryAfter"):
