@@ -12,6 +12,7 @@ StepfastError
 │   ├── NonDeterministic
 │   ├── ForbiddenInWorkflow
 │   ├── Deadlock
+│   ├── StepNotDeployed
 │   └── NotStorable
 ├── FailsStep               raised in or about a step
 │   ├── StepFailed          what workflow code sees of a failed step
@@ -95,6 +96,10 @@ class ForbiddenInWorkflow(FailsExecution):
 
 class Deadlock(FailsExecution):
     """The workflow waits for something that no step, timer or signal will bring."""
+
+
+class StepNotDeployed(FailsExecution):
+    """The workflow asks for a step that this deployment has no queue or not enough time for."""
 
 
 class NotStorable(FailsExecution):

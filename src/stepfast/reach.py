@@ -20,13 +20,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from stepfast import workflow as language
-from stepfast.workflow import Step, Workflow
+from stepfast.workflow import Step, Workflow, step
 
+_LANGUAGE = "stepfast.workflow"
 LARGEST = 10_000
 """Elements of one container that are looked at."""
 _ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD")
-_MAKERS = (language.step, Step)
+_MAKERS = (step, Step)
+_CONSTRUCTORS = ("__init__", "__new__", "__post_init__", "__init_subclass__", "__set_name__")
 
 
 @dataclass(slots=True)
@@ -69,11 +70,12 @@ class _Walk:
         """Takes in a value and all that is reached from it."""
         first, self._stack = self._stack, [value]
         while self._stack:
-            one = self._stack.pop()
+            one = _safe(self._stack.pop())
             if id(one) in self._seen or isinstance(one, str | bytes | int | float | complex | None):
                 continue
             self._seen[id(one)] = one
-            self._stack.extend(reversed(list(self._within(one))))
+            with suppress(Exception):  # a proxy of the program's own may raise whatever it is asked
+                self._stack.extend(reversed(list(self._within(one))))
         self._stack = first
 
     def _within(self, value: object) -> Iterable[object]:
@@ -118,9 +120,9 @@ class _Walk:
         steps = list(dis.get_instructions(code))
         for number, one in enumerate(steps):
             if one.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-                found.append(_chain(function.__globals__.get(one.argval), steps[number + 1 :]))
+                found += _chain(function.__globals__.get(one.argval), steps[number + 1 :])
             elif one.opname in ("LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"):
-                found.append(_chain(_cell(function, one.argval), steps[number + 1 :]))
+                found += _chain(_cell(function, one.argval), steps[number + 1 :])
             elif one.opname == "IMPORT_NAME":
                 found += _imported(one.argval, steps[number - 2].argval, steps[number - 1].argval, function)
         words = {*code.co_names, *(one for one in code.co_consts if isinstance(one, str))}
@@ -134,15 +136,18 @@ class _Walk:
 
     # -- classes and objects -------------------------------------------------------------------------------
 
-    def _of_class(self, kind: type) -> Iterable[object]:
+    def _of_class(self, kind: type, made: bool = False) -> Iterable[object]:
+        """The values of a class. made: of an object that is there already, whose constructor has run."""
         if not self._follow and kind.__module__ != self.home:
             return ()
         return [
             value
             for one in kind.__mro__
             if follows(one.__module__)
-            for value in list(vars(one).values())
-            if not isinstance(value, type) or value.__module__ == kind.__module__
+            for name, value in list(vars(one).items())
+            if not (made and name in _CONSTRUCTORS)
+            and (isinstance(value, types.FunctionType) or not name.startswith("__"))
+            and (not isinstance(value, type) or value.__module__ == kind.__module__)
         ]
 
     def _of_object(self, value: object) -> Iterable[object]:
@@ -151,7 +156,7 @@ class _Walk:
         if not follows(kind.__module__):
             # Of a library's objects only what they are known to hold: a cached function, a registry of functions.
             return [wrapped] if wrapped is not None else []
-        inner = [wrapped, kind] if self._follow else [wrapped]
+        inner = [wrapped, *(self._of_class(kind, made=True) if self._follow else ())]
         with suppress(TypeError, AttributeError):
             inner += list(vars(value).values())
         for one in kind.__mro__:
@@ -159,6 +164,15 @@ class _Walk:
                 with suppress(AttributeError):
                     inner.append(vars(one)[name].__get__(value, kind))
         return inner
+
+
+def _safe(value: object) -> object:
+    """The value; None for a proxy that raises when it is asked for its class, as those of web frameworks do."""
+    try:
+        isinstance(value, Step)
+    except Exception:
+        return None
+    return value
 
 
 def _carried(function: types.FunctionType) -> list[object]:
@@ -187,24 +201,28 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
             yield from _codes(one)
 
 
-def _chain(value: object, rest: list[dis.Instruction]) -> object:
-    """The value of `a.b.c`, as far as it can be told without running anything."""
+def _chain(value: object, rest: list[dis.Instruction]) -> list[object]:
+    """The value of `a.b.c`, as far as it can be told without running anything; of a method its object as well."""
+    value, owner = _safe(value), None
     for one in rest:
         if one.opname not in _ATTRIBUTES or value is None:
             break
         following = _attribute(value, one.argval)
         if following is None:
             break
-        value = following
-    return value
+        owner, value = value, _safe(following)
+    method = isinstance(value, types.FunctionType) and not isinstance(owner, types.ModuleType | None)
+    return [value, owner] if method else [value]
 
 
 def _attribute(value: object, name: str) -> object:
+    if value is sys.modules["stepfast"]:  # which loads its names when they are first asked for
+        return getattr(value, name, None)
     if isinstance(value, types.ModuleType):
         return vars(value).get(name)
     found = inspect.getattr_static(value, name, None)
     # A method is looked at as such; a property or another descriptor would have to be run: its object is taken whole.
-    return found if isinstance(found, Step | Workflow | types.FunctionType | types.ModuleType) else None
+    return found if isinstance(found, Step | Workflow | types.FunctionType | types.ModuleType | type) else None
 
 
 def _of_module(module: types.ModuleType, words: AbstractSet[str]) -> Iterator[object]:
@@ -221,7 +239,7 @@ def _imported(name: str, level: object, names: object, function: types.FunctionT
     asked = "." * (level if isinstance(level, int) else 0) + name
     top = name.partition(".")[0]
     if level == 0 and (top in sys.stdlib_module_names or top == "stepfast"):
-        return [language.step] if top == "stepfast" and isinstance(names, tuple) and "step" in names else []
+        return [step] if top == "stepfast" and isinstance(names, tuple) and "step" in names else []
     try:
         module = importlib.import_module(asked, package or None)
     except Exception:
@@ -259,6 +277,11 @@ def follows(module: str | None) -> bool:
     return bool(top) and top not in sys.stdlib_module_names and top != "stepfast" and _knows(top)
 
 
+def follows_anew() -> None:
+    """Forgets which packages know stepfast: more modules may be loaded by now."""
+    _knows.cache_clear()
+
+
 @functools.lru_cache(maxsize=4096)
 def _knows(top: str) -> bool:
     """Whether a top-level package is no installed library, or one whose modules hold something of stepfast's."""
@@ -267,7 +290,8 @@ def _knows(top: str) -> bool:
     if not any("site-packages" in one or "dist-packages" in one for one in files):
         return True
     return any(
-        isinstance(value, Step | Workflow) or getattr(value, "__module__", None) == language.__name__
+        issubclass(type(value), Step | Workflow)
+        or (issubclass(type(value), types.FunctionType | type) and value.__module__ == _LANGUAGE)
         for one in modules
         if isinstance(one, types.ModuleType)
         for value in list(vars(one).values())

@@ -14,12 +14,12 @@ from types import MappingProxyType
 from typing import Any
 
 from stepfast.claims import LEASE_MARGIN
-from stepfast.errors import StartupError
+from stepfast.errors import DefinitionError, StartupError
 from stepfast.functions import starts
 from stepfast.functions.limits import RECEIVES
 from stepfast.functions.project import PoolSettings, Project
 from stepfast.registry import Registry
-from stepfast.workflow import Step
+from stepfast.workflow import DEFAULT_TIMEOUT, Step
 
 LONGEST = 900
 """Seconds that Lambda lets a function run."""
@@ -117,10 +117,16 @@ class Plan:
         for wrong in _contradictions(self):
             raise StartupError(f"this deployment would lose work: {wrong}")
 
+    @property
+    def pool_timeouts(self) -> dict[str, int]:
+        """Seconds that the function of each pool may run."""
+        return {name: pool.function.timeout for name, pool in self.pools.items()}
+
     @classmethod
     def of(cls, registry: Registry, project: Project | None = None) -> Plan:
         """Derives everything; StartupError names a step that fits no function, or a setting that fits no code."""
         project = project or Project()
+        _check_steps(registry)
         for name in project.pools:
             if name not in registry.pools:
                 raise StartupError(
@@ -141,6 +147,20 @@ class Plan:
             sweep_every=project.sweep_minutes * 60,
             starts=tuple(project.schedules.values()),
         )
+
+
+def _check_steps(registry: Registry) -> None:
+    """Raises StartupError for a step that cannot be planned for: nobody sees it before its workflow runs."""
+    try:
+        registry.check()
+    except DefinitionError as error:
+        raise StartupError(str(error)) from error
+    for name, reached in registry.reached.items():
+        for place in reached.made:
+            raise StartupError(
+                f"workflow {name!r} makes a step while it runs, in {place}: a deployment cannot see which pool and "
+                "timeout such a step has. Make the step once, at the top level of a module"
+            )
 
 
 def _contradictions(plan: Plan) -> Iterator[str]:
@@ -207,7 +227,8 @@ def _pool(name: str, registry: Registry, project: Project) -> PoolPlan:
 def _timeout(pool: str, steps: list[Step[..., Any]], settings: PoolSettings) -> int:
     """Seconds of a pool's function: its longest step fits, with the margin of its lease."""
     longest = max(steps, key=lambda one: one.timeout, default=None)
-    needed = math.ceil((longest.timeout if longest else 0.0) + LEASE_MARGIN)
+    # A pool without a step that anybody has seen is there for one that nobody could: usually of the usual timeout.
+    needed = math.ceil((longest.timeout if longest else DEFAULT_TIMEOUT) + LEASE_MARGIN)
     limit = LONGEST if settings.timeout is None else settings.timeout
     if longest is not None and needed > limit:
         most = f"{limit - LEASE_MARGIN:g} s"
