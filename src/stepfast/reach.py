@@ -129,10 +129,10 @@ class _Walk:
         makes = [one for one in found if any(one is maker for maker in _MAKERS)]
         if makes:
             self.reached.made.append(f"{function.__module__}.{function.__qualname__}")
-        for one in found:
-            yield one
-            if isinstance(one, types.ModuleType):
-                yield from _of_module(one, words)
+        for value in found:
+            yield value
+            if isinstance(value, types.ModuleType):
+                yield from _of_module(value, words)
 
     # -- classes and objects -------------------------------------------------------------------------------
 

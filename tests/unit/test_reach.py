@@ -291,9 +291,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 
 
 def flow(name: str, body: str = "return 1", imports: str = "") -> str:
-    return (
-        f"from stepfast import step, workflow\n{imports}\n@workflow('{name}')\nasync def {name}() -> int:\n    {body}\n"
-    )
+    head = f"from stepfast import step, workflow\n{imports}\n@workflow('{name}')\n"
+    return f"{head}async def {name}() -> int:\n    {body}\n"
 
 
 def test_workflows_are_found_in_packages_folders_and_reexports(project: Callable[[dict[str, str]], Path]) -> None:
