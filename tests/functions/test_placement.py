@@ -1,9 +1,12 @@
 """Steps that a deployment cannot run: refused before it is made, or failed at once with what to do."""
 
+import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import stepfast.local.dev as embedded
 from stepfast import Retry, step, workflow
 from stepfast.errors import StartupError
 from stepfast.functions.plan import Plan
@@ -53,14 +56,14 @@ def test_a_step_that_the_deployment_cannot_run_fails_its_execution_at_once(optio
         assert said in run.error.message
         assert "resume this execution" in run.error.message
         assert (cloud.now - began).total_seconds() < 60
-        HIDDEN[:] = [make("hidden")]
+        HIDDEN[:] = [make("hidden", timeout=50)]
         cloud.deploy(asks)
         cloud.resume(run)
         assert cloud.run_until(run).result == 2
 
 
 def test_a_step_that_fits_runs_though_nobody_saw_it() -> None:
-    HIDDEN[:] = [make("hidden", timeout=200)]
+    HIDDEN[:] = [make("hidden", timeout=50)]
     with MotoCloud(asks) as cloud:
         assert cloud.run(asks, 1).result == 2
 
@@ -130,3 +133,42 @@ def test_a_step_that_is_too_long_for_any_function_is_refused_wherever_it_is_foun
 
     with pytest.raises(StartupError, match="step 'too-long' in pool 'default' has a timeout of 3600 s"):
         Plan.of(Registry([flow]))
+
+
+# -- the embedded runtime, which runs what a deployment could not ------------------------------------------
+
+
+def told(caplog: pytest.LogCaptureFixture, flow: Any, path: Path) -> list[str]:
+    with caplog.at_level(logging.WARNING, "stepfast.local.dev"):
+        embedded.check(Registry([flow]), path)
+    return [one.getMessage() for one in caplog.records]
+
+
+def test_dev_warns_of_a_step_that_no_deployment_could_run(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    (warning,) = told(caplog, makes_one, tmp_path)
+    assert warning.startswith("this runs here, and could not be deployed to AWS: workflow 'makes-one' makes a step")
+
+
+def test_dev_says_that_schedules_start_nothing(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    schedule = "[tool.stepfast.schedules.nightly]\nworkflow = 'names-it'\nexpression = 'rate(1 day)'\ninput = 1\n"
+    (tmp_path / "pyproject.toml").write_text(schedule)
+    (warning,) = told(caplog, names_it, tmp_path)
+    assert warning.startswith("schedules start nothing here")
+    assert warning.endswith("nightly")
+
+
+def test_dev_is_silent_where_nothing_is_wrong(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    assert told(caplog, names_it, tmp_path) == []
+
+
+def test_dev_refuses_a_step_from_elsewhere_whose_types_have_no_json_form(tmp_path: Path) -> None:
+    @step
+    def broken(file: open) -> int:  # type: ignore[valid-type]
+        return 1
+
+    @workflow("uses-broken")
+    async def flow(n: int) -> int:
+        return int(await broken(n))
+
+    with pytest.raises(StartupError, match="step 'broken': argument 'file'"):
+        embedded.check(Registry([flow]), tmp_path)

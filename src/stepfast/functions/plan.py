@@ -19,7 +19,7 @@ from stepfast.functions import starts
 from stepfast.functions.limits import RECEIVES
 from stepfast.functions.project import PoolSettings, Project
 from stepfast.registry import Registry
-from stepfast.workflow import DEFAULT_TIMEOUT, Step
+from stepfast.workflow import Step
 
 LONGEST = 900
 """Seconds that Lambda lets a function run."""
@@ -227,8 +227,7 @@ def _pool(name: str, registry: Registry, project: Project) -> PoolPlan:
 def _timeout(pool: str, steps: list[Step[..., Any]], settings: PoolSettings) -> int:
     """Seconds of a pool's function: its longest step fits, with the margin of its lease."""
     longest = max(steps, key=lambda one: one.timeout, default=None)
-    # A pool without a step that anybody has seen is there for one that nobody could: usually of the usual timeout.
-    needed = math.ceil((longest.timeout if longest else DEFAULT_TIMEOUT) + LEASE_MARGIN)
+    needed = math.ceil((longest.timeout if longest else 0.0) + LEASE_MARGIN)
     limit = LONGEST if settings.timeout is None else settings.timeout
     if longest is not None and needed > limit:
         most = f"{limit - LEASE_MARGIN:g} s"
