@@ -26,13 +26,12 @@ _LANGUAGE = "stepfast.workflow"
 LARGEST = 10_000
 """Elements of one container that are looked at."""
 _ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD")
-_MAKERS = (step, Step)
 _CONSTRUCTORS = ("__init__", "__new__", "__post_init__", "__init_subclass__", "__set_name__")
 
 
 @dataclass(slots=True)
 class Reached:
-    """What code can call. made: the functions that make a step when they are called, so that none can be seen."""
+    """What code can call. made: functions that the workflow calls and that make a step then, so that none is seen."""
 
     steps: dict[Step[..., Any], None] = field(default_factory=dict)
     workflows: dict[Workflow[..., Any], None] = field(default_factory=dict)
@@ -43,6 +42,7 @@ def reached_by(workflow: Workflow[..., Any]) -> Reached:
     """The steps that an execution of this workflow may ask for, in the order in which its code names them."""
     walk = _Walk()
     walk.value(workflow)
+    walk.reached.made += walk.makers_called_by(workflow.function)
     return walk.reached
 
 
@@ -65,6 +65,8 @@ class _Walk:
         self._follow = follow
         self._seen: dict[int, object] = {}  # the objects themselves, so that no id comes twice
         self._stack: list[object] = []
+        self._makers: dict[int, str] = {}
+        self._calls: dict[int, list[int]] = {}  # by identity, as all functions are in self._seen
 
     def value(self, value: object) -> None:
         """Takes in a value and all that is reached from it."""
@@ -77,6 +79,19 @@ class _Walk:
             with suppress(Exception):  # a proxy of the program's own may raise whatever it is asked
                 self._stack.extend(reversed(list(self._within(one))))
         self._stack = first
+
+    def makers_called_by(self, function: object) -> list[str]:
+        """Functions that refer to @step, of those that this one names, or that are named by one which it names.
+
+        What only a class or an object brings along is not taken for called: nobody is refused for a method unused.
+        """
+        found, stack = dict[int, None](), [id(function)]
+        while stack:
+            one = stack.pop()
+            if one not in found:
+                found[one] = None
+                stack += self._calls.get(one, ())
+        return [self._makers[one] for one in found if one in self._makers]
 
     def _within(self, value: object) -> Iterable[object]:
         """What is one step further on."""
@@ -112,6 +127,9 @@ class _Walk:
         named = [*_carried(function)]
         for code in _codes(function.__code__):
             named += self._named(code, function)
+        named = [_safe(one) for one in named]
+        bare = (one.func if isinstance(one, functools.partial) else one for one in named)
+        self._calls[id(function)] = [id(one) for one in bare if isinstance(one, types.FunctionType)]
         return named
 
     def _named(self, code: types.CodeType, function: types.FunctionType) -> Iterator[object]:
@@ -126,11 +144,12 @@ class _Walk:
             elif one.opname == "IMPORT_NAME":
                 found += _imported(one.argval, steps[number - 2].argval, steps[number - 1].argval, function)
         words = {*code.co_names, *(one for one in code.co_consts if isinstance(one, str))}
-        makes = [one for one in found if any(one is maker for maker in _MAKERS)]
-        if makes:
-            self.reached.made.append(f"{function.__module__}.{function.__qualname__}")
+        if any(one is step for one in found):
+            self._makers[id(function)] = f"{function.__module__}.{function.__qualname__}"
         for value in found:
             yield value
+            if isinstance(value, Workflow):
+                yield value.function  # which runs as a part of this one
             if isinstance(value, types.ModuleType):
                 yield from _of_module(value, words)
 

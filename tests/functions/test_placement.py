@@ -124,6 +124,37 @@ def test_a_step_that_is_made_while_the_workflow_runs_is_refused_before_the_deplo
         MotoCloud(flow)
 
 
+class Toolbox:
+    known = make("known")
+
+    @classmethod
+    def register(cls, name: str) -> Any:
+        return step(name=name)(lambda n: n)
+
+    async def run(self, n: int) -> int:
+        return int(await self.known(n))
+
+
+@workflow("uses-a-toolbox")
+async def uses_a_toolbox(n: int) -> int:
+    return await Toolbox().run(n)
+
+
+def test_a_method_that_makes_steps_and_is_not_called_is_nothing_wrong() -> None:
+    plan = Plan.of(Registry([uses_a_toolbox]))
+    assert plan.pools["default"].steps == ("known",)
+
+
+@workflow("awaits-a-maker")
+async def awaits_a_maker(n: int) -> int:
+    return await makes_one(n)
+
+
+def test_a_step_that_is_made_in_an_awaited_workflow_is_refused_too() -> None:
+    with pytest.raises(StartupError, match="workflow 'awaits-a-maker' makes a step while it runs"):
+        Plan.of(Registry([awaits_a_maker]))
+
+
 def test_a_step_that_is_too_long_for_any_function_is_refused_wherever_it_is_found() -> None:
     too_long = make("too-long", timeout=3600)
 

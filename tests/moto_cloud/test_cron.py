@@ -104,7 +104,22 @@ REFUSED = {
     "hours": ["24", "?", "L", "9-", "9-25", "MON"],
     "day-of-month": ["0", "32", "L-0", "L-31", "L-99", "W", "0W", "32W", "1,?", "WL", "15W-20", "JAN", "L/2", "3#1"],
     "month": ["0", "13", "JAM", "JANUARY", "?", "L", "JAN#1", "JANL"],
-    "day-of-week": ["0", "8", "XYZ", "XYZ#1", "ABCL", "MON#0", "MON#6", "#2", "8#1", "3#1,6#3", "2/2", "*/2", "?,2", "3W"],
+    "day-of-week": [
+        "0",
+        "8",
+        "XYZ",
+        "XYZ#1",
+        "ABCL",
+        "MON#0",
+        "MON#6",
+        "#2",
+        "8#1",
+        "3#1,6#3",
+        "2/2",
+        "*/2",
+        "?,2",
+        "3W",
+    ],
     "year": ["1969", "2200", "2040-2030", "?", "L", "JAN", "30"],
 }
 
@@ -144,7 +159,15 @@ def test_a_day_that_no_month_has_is_refused(fields: str) -> None:
         *("rate(0 minutes)", "rate(1 minutes)", "rate(2 minute)", "rate(1.5 hours)", "rate(5 weeks)", "rate( 5 days)"),
         *("rate(5days)", "rate(-5 days)", "rate(٣ days)", "rate(99999999999 days)", "rate()", "Rate(5 days)"),
         *("at(2030-1-05T00:00:00)", "at(2030-01-05)", "at(2030-02-30T00:00:00)", "at(2030-01-05T00:00:00Z)"),
-        *("at(2030-01-05T24:00:00)", "cron(0 9 * * ?)", "cron(0 9 * * * *)", "cron(0 9 ? * ? *)", "cron()", "daily", ""),
+        *(
+            "at(2030-01-05T24:00:00)",
+            "cron(0 9 * * ?)",
+            "cron(0 9 * * * *)",
+            "cron(0 9 ? * ? *)",
+            "cron()",
+            "daily",
+            "",
+        ),
     ],
 )
 def test_other_expressions_are_refused_with_what_to_write(expression: str) -> None:
