@@ -257,7 +257,7 @@ class Workflow(Generic[P, R]):
             raise DefinitionError(f"workflow {self.name!r}: @workflow goes on an `async def` function")
         callables.remember(function, "workflow", self.name)
         self._hinted = function
-        self.function = callables.as_coroutine_function(function)
+        self.function: Callable[P, Coroutine[Any, Any, R]] = callables.as_coroutine_function(function)
         parameters = list(inspect.signature(function).parameters.values())
         positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         if len(parameters) > 1 or any(one.kind not in positional for one in parameters):

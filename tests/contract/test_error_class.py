@@ -88,7 +88,7 @@ def test_dead_letters_of_two_classes_are_two_groups(backend: Any) -> None:
 def test_what_version_0_1_recorded_is_read() -> None:
     from stepfast.backends import dynamodb_attempts, sqlite_rows
 
-    old = {"type": "Declined", "message": "no", "step": "ask", "traceback": None, "parked": None}
+    old: dict[str, Any] = {"type": "Declined", "message": "no", "step": "ask", "traceback": None, "parked": None}
     assert sqlite_rows._failure(json.dumps(old)) == Failure(**old)
     assert dynamodb_attempts.failure_of(["Declined", "no", "ask", None]) == Failure("Declined", "no", "ask")
     assert dynamodb_attempts.failure_list(Failure("Declined", "no", "ask")) == ["Declined", "no", "ask", None]

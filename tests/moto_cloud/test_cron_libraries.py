@@ -19,7 +19,8 @@ from stepfast.functions.cron import DAYS, MONTHS, Cron, wrong_in
 
 UTC_ZONE = ZoneInfo("UTC")
 COUNT = 4
-MOMENTS = st.datetimes(datetime(2024, 1, 1), datetime(2039, 12, 31)).map(lambda one: one.replace(tzinfo=UTC))
+MOMENTS = st.integers(1_704_067_200, 2_208_988_799).map(lambda at: datetime.fromtimestamp(at, UTC))
+"""Of the years 2024 to 2039."""
 
 
 @st.composite

@@ -115,7 +115,7 @@ def test_what_works_as_a_step_gets_and_gives_typed_values(kind: str) -> None:
     @workflow("uses-it")
     async def uses() -> bool:
         result = await made("1.5" if plain else Decimal("1.5"))
-        return result == ("1.5" if plain else Decimal("1.5"))
+        return bool(result == ("1.5" if plain else Decimal("1.5")))
 
     with Environment(uses) as env:
         if plain:  # without annotations only plain values are taken
@@ -128,7 +128,7 @@ def test_what_works_as_a_step_gets_and_gives_typed_values(kind: str) -> None:
 def test_a_static_method_is_a_step_either_way_round(access: Any) -> None:
     @workflow("uses-static")
     async def uses() -> Decimal:
-        return await access(Decimal("1.5"))
+        return Decimal(await access(Decimal("1.5")))
 
     with Environment(uses) as env:
         assert env.run(uses).result == Decimal("1.5")

@@ -54,7 +54,7 @@ class Steps:
         return int(await A()) + int(await B())
 
     async def mine(self) -> int:
-        return int(await self.charge())  # type: ignore[misc]
+        return int(await self.charge())
 
 
 class Kind(enum.Enum):

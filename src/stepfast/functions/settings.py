@@ -61,7 +61,8 @@ class Settings:
     """The resources of one deployment. What a function does not need may be empty.
 
     queues: pool -> URL. pool_timeouts: pool -> seconds that its function may run, as far as known. workflows: a
-    folder. retention: seconds that ended executions are kept, None for ever. pool: the step function's own. log_values: whether inputs, outputs and errors are logged.
+    folder. retention: seconds that ended executions are kept, None for ever. pool: the step function's own.
+    log_values: whether inputs, outputs and errors are logged.
     """
 
     table: str
