@@ -149,7 +149,9 @@ def _refuse_methods(function: Function, what: str) -> None:
 
 def _refuse_generators(function: Function, what: str) -> None:
     if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
-        advice = "return a list, or split it into steps" if what == "step" else "a workflow is an async function"
+        advice = (
+            "return a list, or split it into steps" if what == "step" else "a workflow is an `async def` that returns"
+        )
         raise DefinitionError(f"{_described(function)} is a generator: {advice}")
     code = getattr(function, "__code__", None)
     if code is not None and code.co_filename == contextlib.__file__:
