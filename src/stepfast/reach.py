@@ -144,7 +144,8 @@ class _Walk:
             elif one.opname == "IMPORT_NAME":
                 found += _imported(one.argval, steps[number - 2].argval, steps[number - 1].argval, function)
         words = {*code.co_names, *(one for one in code.co_consts if isinstance(one, str))}
-        if any(one is step for one in found):
+        bare = (one.func if isinstance(one, functools.partial) else one for one in found)
+        if any(one is step for one in bare):
             self._makers[id(function)] = f"{function.__module__}.{function.__qualname__}"
         for value in found:
             yield value

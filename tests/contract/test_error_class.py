@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import replace
+from datetime import datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
 
-from stepfast import Retry, step, workflow
+from stepfast import Retry, RetryAfter, step, workflow
 from stepfast.errors import StepFailed
 from stepfast.failure import describe_error
 from stepfast.listing import groups_of
@@ -92,3 +94,28 @@ def test_what_version_0_1_recorded_is_read() -> None:
     assert sqlite_rows._failure(json.dumps(old)) == Failure(**old)
     assert dynamodb_attempts.failure_of(["Declined", "no", "ask", None]) == Failure("Declined", "no", "ask")
     assert dynamodb_attempts.failure_list(Failure("Declined", "no", "ask")) == ["Declined", "no", "ask", None]
+
+
+# -- RetryAfter with what a server sent -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("home", [Environment, MotoCloud])
+@pytest.mark.parametrize("far", [timedelta(hours=1), timedelta(days=3000)])
+@pytest.mark.parametrize("as_header", [False, True])
+def test_a_step_is_tried_again_when_a_server_said_so(home: Any, far: timedelta, as_header: bool) -> None:
+    due = list[datetime]()
+
+    @step
+    def polite() -> int:
+        if not due:
+            due.append(env.now + far)
+            raise RetryAfter(format_datetime(due[0], usegmt=True) if as_header else far)
+        return 1
+
+    @workflow("polite-flow")
+    async def flow() -> int:
+        return await polite()
+
+    with home(flow) as env:
+        assert env.run(flow).result == 1
+        assert abs((env.now - due[0]).total_seconds()) < 5

@@ -1,11 +1,13 @@
 """Steps that a deployment cannot run: refused before it is made, or failed at once with what to do."""
 
+import functools
 import logging
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import stepfast
 import stepfast.local.dev as embedded
 from stepfast import Retry, step, workflow
 from stepfast.errors import StartupError
@@ -116,7 +118,27 @@ async def calls_a_maker(n: int) -> int:
     return int(await make("late", pool="late")(n))
 
 
-@pytest.mark.parametrize("flow", [makes_one, calls_a_maker])
+in_pool = functools.partial(step, pool="late")
+
+
+@workflow("calls-a-partial")
+async def calls_a_partial(n: int) -> int:
+    return int(await in_pool(lambda n: n)(n))
+
+
+@workflow("calls-by-module")
+async def calls_by_module(n: int) -> int:
+    return int(await stepfast.step(name="late")(lambda n: n)(n))
+
+
+@workflow("imports-it")
+async def imports_it(n: int) -> int:
+    from stepfast import step as late
+
+    return int(await late(name="late")(lambda n: n)(n))
+
+
+@pytest.mark.parametrize("flow", [makes_one, calls_a_maker, calls_a_partial, calls_by_module, imports_it])
 def test_a_step_that_is_made_while_the_workflow_runs_is_refused_before_the_deployment(flow: Any) -> None:
     with pytest.raises(StartupError, match="makes a step while it runs, in .*: .*Make the step once, at the top level"):
         Plan.of(Registry([flow]), Project())

@@ -268,6 +268,25 @@ def test_a_step_of_a_pool_without_a_queue_fails_its_execution_at_once_and_says_w
     assert "its pool 'large' has no queue there; the pools are: default" in error.message
 
 
+def test_a_step_that_a_deployment_moved_to_a_pool_without_a_queue_fails_its_execution_at_once(aws: Aws) -> None:
+    @step(name="first", pool="nowhere")
+    def moved(text: str) -> str:
+        return text
+
+    @workflow("two-steps")
+    async def two_steps(text: str) -> str:
+        return await moved(text)
+
+    event = aws.receive()
+    aws.registry = Registry([two_steps])
+    assert len(failures(aws.invoke("step", event))) == 1
+    error = aws.execution("one").error
+    assert error is not None
+    assert (aws.execution("one").status, error.type) == ("FAILED", "StepNotDeployed")
+    assert "'nowhere' has no queue there" in error.message
+    assert failures(aws.invoke("step", event)) == []
+
+
 def test_metrics_tell_attempts_and_how_long_they_took(aws: Aws) -> None:
     trouble.append(ConnectionError("away"))
     event = aws.receive()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from stepfast.backends.aws_errors import Misconfigured
 from stepfast.backends.sqs_messages import Posted
 from stepfast.functions.clients import Clients
 from stepfast.functions.consuming import Consumer
@@ -36,7 +37,12 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
                 settings.pool,
             )
             return Later(engine.clock.now() + ELSEWHERE)
-        disposition = await worker.handle(delivery)
+        try:
+            disposition = await worker.handle(delivery)
+        except Misconfigured:
+            # This code has the step in a pool without a queue: the advancer ends the execution, which says so.
+            await engine.advancer.advance(message.execution_id)
+            raise
         seen = engine.store.seen
         if isinstance(disposition, Later) and seen and seen.execution.execution_id == message.execution_id:
             workflow = seen.execution.workflow
