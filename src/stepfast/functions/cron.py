@@ -10,8 +10,7 @@ import re
 from calendar import monthrange
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
@@ -101,7 +100,7 @@ def wrong_in(text: str) -> str | None:
             return f"'?' is no {field.name}: only day-of-month and day-of-week may be left open"
     if "#" in parts[4] and "," in parts[4]:
         return f"{text.split()[4]!r} is no day-of-week: with # it takes one expression only"
-    if not any(Cron(text, ZoneInfo("UTC")).days()):
+    if not any(Cron(text, UTC).days()):
         return "it never comes: no month has such a day"
     return None
 
@@ -112,7 +111,7 @@ class Cron:
     A time that the clocks leave out in spring is left out here, and one that they show twice comes once, as on AWS.
     """
 
-    def __init__(self, fields: str, zone: ZoneInfo) -> None:
+    def __init__(self, fields: str, zone: tzinfo) -> None:
         minutes, hours, days, months, weekdays, years = fields.upper().split()
         hours_of_day, minutes_of_hour = HOURS.values(hours), MINUTES.values(minutes)
         self._times = [time(hour, minute) for hour in sorted(hours_of_day) for minute in sorted(minutes_of_hour)]
