@@ -6,10 +6,11 @@ import logging
 import math
 from dataclasses import dataclass, field, replace
 
-from stepfast.errors import InvalidRequest
+from stepfast.errors import InvalidRequest, StepNotDeployed
 from stepfast.finish import finish
 from stepfast.live import Live, LiveReplays
 from stepfast.model import Cursor, Execution, Message, MessageKind, Record, Signal, Snapshot
+from stepfast.placement import Placement
 from stepfast.ports import Clock, Queue, Store
 from stepfast.registry import Registry
 from stepfast.replay import Command, Replay
@@ -58,13 +59,20 @@ class Advancer:
     """Extends the order of results and sends what is outstanding; any number of passes is harmless.
 
     lives: live replays of executions, kept between passes; shared with the worker of the same process.
+    placement: where steps can run; None where any step can.
     """
 
     def __init__(
-        self, store: Store, queue: Queue, clock: Clock, registry: Registry, lives: LiveReplays | None = None
+        self,
+        store: Store,
+        queue: Queue,
+        clock: Clock,
+        registry: Registry,
+        lives: LiveReplays | None = None,
+        placement: Placement | None = None,
     ) -> None:
         self._store, self._queue, self._clock, self._registry = store, queue, clock, registry
-        self._lives = lives or LiveReplays()
+        self._lives, self._placement = lives or LiveReplays(), placement
 
     async def advance(self, execution_id: str, *, resend: Resend | None = None) -> Advanced:
         """Advances until nothing is left to decide; `resend` sends again what was sent before (rule 13).
@@ -93,7 +101,7 @@ class Advancer:
                 replay.advance(snapshot.records, snapshot.cursor.applied, extend=True)
                 done, cursor = await self._pass(snapshot, replay, resend, report)
                 if done:
-                    if not replay.finished:
+                    if not replay.finished and replay.error is None:
                         going.cursor = cursor
                         self._lives.put(execution_id, going)
                     return report
@@ -115,6 +123,10 @@ class Advancer:
             return True, cursor
         if replay.stale:
             return False, cursor
+        if (wrong := self._unplaced(replay)) is not None:
+            replay.error = StepNotDeployed(wrong)
+            await finish(self._store, self._queue, self._clock, execution, replay)
+            return True, cursor
         if (taken := self._take_signal(snapshot, replay)) is not None:
             await self._store.put_record(execution.execution_id, taken, wake=True)
             return False, cursor
@@ -140,6 +152,12 @@ class Advancer:
         if won and replay.finished:  # on the order that is durable by now: another replay would come to the same
             await finish(self._store, self._queue, self._clock, execution, replay)
         return won, marked
+
+    def _unplaced(self, replay: Replay) -> str | None:
+        """What is wrong with a step that the code waits for and that this deployment cannot run."""
+        if self._placement is None or replay.finished:
+            return None
+        return self._placement.first_wrong(replay.outstanding, replay.records)
 
     def _take_signal(self, snapshot: Snapshot, replay: Replay) -> Record | None:
         """The record of the first wait that a stored signal ends; it names the signal that it took."""

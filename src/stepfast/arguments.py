@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -79,6 +80,8 @@ class Arguments:
 
 def hints_of(function: Callable[..., Any], where: str) -> dict[str, Any]:
     """Resolved annotations of a function; DefinitionError when one names something unknown."""
+    while isinstance(function, functools.partial):
+        function = function.func
     try:
         return get_type_hints(function, include_extras=True) if hasattr(function, "__annotations__") else {}
     except (NameError, SyntaxError, AttributeError, TypeError) as error:

@@ -11,14 +11,14 @@ import dataclasses
 import enum
 import math
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from itertools import chain
 from operator import is_
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pydantic
@@ -75,7 +75,8 @@ def exact(left: Any, right: Any) -> bool:
         return fixed(left) and fixed(right) and bool(left == right)  # two classes of time zones that say the same
     if kind in ATOMS:
         return bool(left == right)
-    return _check_of(kind)(left, right)
+    check: Callable[[Any, Any], bool] = _check_of(cast(Hashable, kind))
+    return check(left, right)
 
 
 def fixed(zone: Any) -> bool:

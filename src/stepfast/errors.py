@@ -13,6 +13,7 @@ StepfastError
 │   ├── NonDeterministic
 │   ├── ForbiddenInWorkflow
 │   ├── Deadlock
+│   ├── StepNotDeployed
 │   └── NotStorable
 ├── FailsStep               raised in or about a step
 │   ├── StepFailed          what workflow code sees of a failed step
@@ -28,9 +29,23 @@ StepfastError
 
 from __future__ import annotations
 
+TYPE_CHECKING = False  # as typing's own, which takes longer to import than all of this module
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from typing import Any
+
 
 class StepfastError(Exception):
-    """Root of everything stepfast raises."""
+    """Root of everything stepfast raises. All of it survives pickle and copy, whatever its constructor takes."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # BaseException's own would call the constructor with the text, which is not what most constructors take.
+        return _restored, (type(self), self.args), self.__dict__.copy()
+
+
+def _restored(kind: type[BaseException], args: tuple[Any, ...]) -> BaseException:
+    """An exception as its constructor left it, without running the constructor; pickle adds the attributes."""
+    return kind.__new__(kind, *args)
 
 
 class Refused(StepfastError):
@@ -104,6 +119,10 @@ class Deadlock(FailsExecution):
     """The workflow waits for something that no step, timer or signal will bring."""
 
 
+class StepNotDeployed(FailsExecution):
+    """The workflow asks for a step that this deployment has no queue or not enough time for."""
+
+
 class NotStorable(FailsExecution):
     """A value that has no faithful JSON form; `path` leads to the offending field."""
 
@@ -120,14 +139,19 @@ class StepFailed(FailsStep):
     """What workflow code sees of a step that failed for good.
 
     `step` is the step's name, `step_id` its command id, `error_type` the class name of the step's
-    own exception, `message` its text, `attempts` how many times it was tried.
+    own exception, `message` its text, `attempts` how many times it was tried. `error_class` is the class with
+    its module, such as "billing.errors.Declined", and tells two classes of one name apart; that of a class
+    which is built into Python is its name alone, and so is what version 0.1 recorded.
     """
 
-    def __init__(self, step: str, step_id: str, error_type: str, message: str, attempts: int) -> None:
+    def __init__(
+        self, step: str, step_id: str, error_type: str, message: str, attempts: int, error_class: str | None = None
+    ) -> None:
         super().__init__(f"step {step!r} failed after {attempts} attempt(s): {error_type}: {message}")
         self.step = step
         self.step_id = step_id
         self.error_type = error_type
+        self.error_class = error_class or error_type
         self.message = message
         self.attempts = attempts
 
@@ -135,14 +159,22 @@ class StepFailed(FailsStep):
 class RetryAfter(FailsStep):
     """Raise it in a step to be tried again after `seconds`, whatever the policy's own delay.
 
-    Attempts and the policy's total time limit still count. Meant for a 429's Retry-After header.
+    Takes seconds, a timedelta, or the text of a Retry-After header: a number of seconds or an HTTP date
+    (RFC 9110, section 10.2.3). A date that has passed means at once. Attempts and the policy's total time
+    limit still count. Raises ValueError for anything else, and for more than ten years.
     """
 
-    def __init__(self, seconds: float, message: str = "") -> None:
-        super().__init__(message or f"asked to try again after {seconds:g} s")
-        if not 0 <= seconds < float("inf"):
-            raise ValueError(f"RetryAfter takes a finite number of seconds from 0 up, not {seconds!r}")
-        self.seconds = float(seconds)
+    LONGEST = 3650 * 86400.0
+    """Seconds: about ten years."""
+
+    def __init__(self, seconds: float | timedelta | str, message: str = "") -> None:
+        # When it is raised: a cold start has no use for the parser of dates.
+        from stepfast.delays import seconds_of
+
+        self.seconds = seconds_of(seconds)
+        if not 0 <= self.seconds <= self.LONGEST:
+            raise ValueError(f"RetryAfter takes a finite number of seconds from 0 up, to ten years, not {seconds!r}")
+        super().__init__(message or f"asked to try again after {self.seconds:g} s")
 
 
 class GiveUp(FailsStep):
@@ -174,3 +206,9 @@ class Misconfigured(StartupError):
 
     Nothing is lost: what was to be done waits, and is done once that is mended.
     """
+
+
+def class_of(kind: type[BaseException]) -> str:
+    """The full name of an exception class; of one that is built into Python its name alone."""
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    return name.removeprefix("builtins.")

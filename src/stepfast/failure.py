@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 
-from stepfast.errors import NonDeterministic, StepFailed
+from stepfast.errors import NonDeterministic, StepFailed, class_of
 from stepfast.model import Failure
 from stepfast.replay import Replay
 
 TRACEBACK_LIMIT = 8_000
 MESSAGE_LIMIT = 4_000
+CLASS_LIMIT = 500
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -92,9 +94,9 @@ def failure_of(replay: Replay) -> Failure:
     steps = behind(error)
     if isinstance(error, StepFailed) and error.step_id in replay.records:
         recorded = replay.records[error.step_id].error
-        return Failure(error.error_type, error.message, error.step, recorded.traceback if recorded else None)
-    described = describe_error(error)
-    return Failure(described.type, described.message, steps[0].step if steps else None, described.traceback)
+        found = Failure(error.error_type, error.message, error.step, recorded.traceback if recorded else None)
+        return replace(found, error_class=recorded.error_class if recorded else None)
+    return replace(describe_error(error), step=steps[0].step if steps else None)
 
 
 def _storable(text: str) -> str:
@@ -114,4 +116,15 @@ def describe_error(error: BaseException) -> Failure:
         message if len(message) <= MESSAGE_LIMIT else message[:MESSAGE_LIMIT] + "…",
         None,
         lines if len(lines) <= TRACEBACK_LIMIT else "…" + lines[-TRACEBACK_LIMIT:],
+        error_class=_class_beyond_name(type(error)),
     )
+
+
+def _class_beyond_name(kind: type[BaseException]) -> str | None:
+    """The class with its module; None where that tells no more than its name, as of what is built into Python."""
+    named = class_of(kind)
+    return None if named == kind.__name__ or _is_ours(kind) else _storable(named)[:CLASS_LIMIT]
+
+
+def _is_ours(kind: type[BaseException]) -> bool:
+    return kind.__module__ == StepFailed.__module__

@@ -72,9 +72,10 @@ def failure_json(failure: Failure | None) -> dict[str, object] | None:
     """type, message, step and traceback of a failure, as the API shows it."""
     if failure is None:
         return None
-    return {
+    shown: dict[str, object] = {
         "type": failure.type,
         "message": failure.message,
         "step": failure.step,
         "traceback": failure.traceback,
     }
+    return shown if failure.error_class is None else {**shown, "error_class": failure.error_class}

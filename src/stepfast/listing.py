@@ -23,6 +23,7 @@ class FaultGroup:
     again: int
     newest: float
     execution_id: str
+    error_class: str | None = None
 
 
 def fits(query: Query, execution: Execution) -> bool:
@@ -38,14 +39,25 @@ def fits(query: Query, execution: Execution) -> bool:
 
 def groups_of(faults: Iterable[Fault]) -> list[FaultGroup]:
     """The largest group first, then by workflow, step and error; what none of them tells comes first."""
-    found: dict[tuple[str, str | None, str | None], list[Fault]] = {}
+    found: dict[tuple[str | None, ...], list[Fault]] = {}
     for one in faults:
-        found.setdefault((one.workflow, one.step, one.error), []).append(one)
+        found.setdefault((one.workflow, one.step, one.error, one.error_class), []).append(one)
     groups = [_group(alike) for alike in found.values()]
-    return sorted(groups, key=lambda one: (-one.count, one.workflow, one.step or "", one.error or ""))
+    return sorted(
+        groups, key=lambda one: (-one.count, one.workflow, one.step or "", one.error or "", one.error_class or "")
+    )
 
 
 def _group(alike: Sequence[Fault]) -> FaultGroup:
     last = max(alike, key=lambda one: (one.created_at, one.execution_id))
     again = sum(one.resumes > 0 for one in alike)
-    return FaultGroup(last.workflow, last.step, last.error, len(alike), again, last.created_at, last.execution_id)
+    return FaultGroup(
+        last.workflow,
+        last.step,
+        last.error,
+        len(alike),
+        again,
+        last.created_at,
+        last.execution_id,
+        last.error_class,
+    )

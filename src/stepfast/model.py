@@ -25,6 +25,7 @@ class Failure:
     """An error as it is stored: class name, text, the command it came from, and where it was raised.
 
     `parked` is an execution's only: the name that the park message of this failure carries in place of a command.
+    `error_class` is the class with its module, where that is more than its name.
     """
 
     type: str
@@ -32,6 +33,7 @@ class Failure:
     step: str | None = None
     traceback: str | None = None
     parked: str | None = None
+    error_class: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ class Fault:
     step: str | None
     error: str | None
     resumes: int
+    error_class: str | None = None
 
 
 class Store(Protocol):

@@ -5,21 +5,28 @@ from __future__ import annotations
 import importlib
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from stepfast import reach
 from stepfast.errors import DefinitionError, StartupError, UnknownWorkflow
+from stepfast.reach import Reached
 from stepfast.workflow import Step, Workflow
 
 
 class Registry:
-    """Workflows by name. DefinitionError when two share one, or when a type has no JSON form."""
+    """Workflows by name. DefinitionError when two share one, or when a type has no JSON form.
+
+    steps: those that no workflow's code need lead to, such as all of a folder's; those that it leads to are
+    found by following it, once they are asked for.
+    """
 
     def __init__(self, workflows: Iterable[Workflow[..., Any]], steps: Iterable[Step[..., Any]] = ()) -> None:
         self.workflows: dict[str, Workflow[..., Any]] = {}
-        self.steps = tuple(dict.fromkeys(steps))
+        self._named = tuple(dict.fromkeys(steps))
         for workflow in workflows:
             held = self.workflows.setdefault(workflow.name, workflow)
             if held is not workflow:
@@ -28,6 +35,23 @@ class Registry:
                 )
         for one in self.workflows.values():
             one.check()
+        for step in self._named:
+            step.check()
+
+    @cached_property
+    def reached(self) -> Mapping[str, Reached]:
+        """What the code of each workflow leads to, by the workflow's name."""
+        reach.follows_anew()
+        return {name: reach.reached_by(one) for name, one in self.workflows.items()}
+
+    @cached_property
+    def steps(self) -> tuple[Step[..., Any], ...]:
+        """Every step that is known: those that were named, then those that the workflows' code leads to."""
+        led_to = (step for one in self.reached.values() for step in one.steps)
+        return tuple(dict.fromkeys((*self._named, *led_to)))
+
+    def check(self) -> None:
+        """DefinitionError for a step, found by following the code, one of whose types has no JSON form."""
         for step in self.steps:
             step.check()
 
@@ -42,11 +66,9 @@ class Registry:
         return self.workflows[name]
 
     def steps_of(self, workflow: Workflow[..., Any]) -> list[Step[..., Any]]:
-        """The steps defined in the workflow's own package, or module if it stands alone."""
-        home = workflow.__module__
-        package = home if _is_package(home) else home.rpartition(".")[0] or home
-        own = [one for one in self.steps if one.__module__ == home]
-        return own or [one for one in self.steps if (one.__module__ + ".").startswith(package + ".")]
+        """The steps that an execution of this workflow may ask for, in the order in which its code names them."""
+        found = self.reached.get(workflow.name)
+        return list(found.steps if found else reach.reached_by(workflow).steps)
 
     @property
     def pools(self) -> list[str]:
@@ -54,10 +76,11 @@ class Registry:
 
 
 def discover(folder: Path) -> Registry:
-    """Imports every module and package of a folder; StartupError says which one fails, and where.
+    """Imports the modules of a folder and of the folders in it; StartupError says which one fails, and where.
 
     The folder is imported as a package of its parent where its name allows, so that a workflow's own
-    tests, run beside the folder, see the same modules.
+    tests, run beside the folder, see the same modules. Every module at its top is imported; of those further
+    down all that mention stepfast or a workflow. Names that begin with _ or a dot, and tests, are left out.
     """
     if not folder.is_dir():
         raise StartupError(f"no workflows folder at {folder}: make one, or name another with --workflows")
@@ -66,22 +89,45 @@ def discover(folder: Path) -> Registry:
     root = str(folder.parent if as_package else folder)
     if root not in sys.path:
         sys.path.insert(0, root)
-    names = []
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith((".", "_")) or "." in path.stem:
-            continue
-        if path.suffix == ".py" or (path / "__init__.py").is_file():
-            names.append(f"{folder.name}.{path.stem}" if as_package else path.stem)
+    names = [f"{folder.name}.{name}" if as_package else name for name in _names(folder)]
     modules = [_import(name, folder) for name in names]
     loaded = [sys.modules[name] for name in sorted(sys.modules)]
-    everything = list(_definitions([*modules, *(one for one in loaded if _inside(one, folder))]))
+    defined = reach.defined_in(dict.fromkeys([*modules, *(one for one in loaded if _inside(one, folder))]))
     try:
-        return Registry(
-            (one for one in everything if isinstance(one, Workflow)),
-            (one for one in everything if isinstance(one, Step)),
-        )
+        return Registry(defined.workflows, defined.steps)
     except DefinitionError as error:
         raise StartupError(str(error)) from error
+
+
+def _names(folder: Path, nested: bool = False, above: tuple[Path, ...] = ()) -> Iterator[str]:
+    """The modules below a folder, by their names within it, each package before what is in it."""
+    for path in sorted(folder.iterdir()):
+        name = path.stem
+        if path.name.startswith((".", "_")) or "." in name:
+            continue
+        if path.suffix == ".py" and path.is_file():
+            if not (nested and (_is_test(name) or not _mentions_workflows(path))):
+                yield name
+        elif path.is_dir() and path.resolve() not in above and name not in ("tests", "test", "node_modules"):
+            if (path / "pyvenv.cfg").exists():
+                continue  # an environment's own packages
+            if (path / "__init__.py").is_file() and not (nested and not _mentions_workflows(path / "__init__.py")):
+                yield name
+            inner = _names(path, nested=True, above=(*above, folder.resolve()))
+            yield from (f"{name}.{one}" for one in inner)
+
+
+def _is_test(name: str) -> bool:
+    """Whether this is what pytest imports: it may need packages that are not deployed."""
+    return name == "conftest" or name.startswith("test_")
+
+
+def _mentions_workflows(path: Path) -> bool:
+    try:
+        text = path.read_bytes()
+    except OSError:
+        return True  # the import says what is wrong
+    return b"stepfast" in text or b"workflow" in text
 
 
 def _import(name: str, folder: Path) -> ModuleType:
@@ -100,15 +146,6 @@ def _import(name: str, folder: Path) -> ModuleType:
     return module
 
 
-def _definitions(modules: Iterable[ModuleType]) -> Iterator[object]:
-    seen: set[int] = set()
-    for module in modules:
-        for value in list(vars(module).values()):
-            if isinstance(value, Workflow | Step) and id(value) not in seen:
-                seen.add(id(value))
-                yield value
-
-
 def _inside(module: ModuleType, folder: Path) -> bool:
     file = getattr(module, "__file__", None)
     # The name is looked for first: to resolve the paths of a thousand modules takes a while.
@@ -117,7 +154,3 @@ def _inside(module: ModuleType, folder: Path) -> bool:
 
 def _is_in(file: str, folder: Path) -> bool:
     return Path(file).resolve().is_relative_to(folder)
-
-
-def _is_package(name: str) -> bool:
-    return hasattr(sys.modules.get(name), "__path__")

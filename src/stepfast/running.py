@@ -12,7 +12,7 @@ import logging
 import queue
 import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -171,7 +171,9 @@ class Runner:
         running = self._start(step, arguments, scope)
         if running.done():
             quick: Ended = running.result()
-            return quick
+            if not inspect.isawaitable(quick.value):
+                return quick
+            running = self._awaited(quick.value, scope)
         loop = asyncio.get_running_loop()
         began = beaten = loop.time()
         period = WATCH if step.heartbeat is None else min(WATCH, step.heartbeat / 3)
@@ -181,7 +183,11 @@ class Runner:
             waits = {running} if pulse.interrupted else {running, pulse.alarm()}
             await asyncio.wait(waits, timeout=max(0.0, min(left, period)), return_when=asyncio.FIRST_COMPLETED)
             if running.done():
-                return _own_end(running.result(), told)
+                ended: Ended = running.result()
+                if not inspect.isawaitable(ended.value):
+                    return _own_end(ended, told)
+                running = self._awaited(ended.value, scope)
+                continue
             now = loop.time()
             alive, pulse.beaten = pulse.beaten, False
             if alive:
@@ -216,6 +222,17 @@ class Runner:
                 return Ended(error=error)
 
         return self._threads.run(attempt_in_thread)
+
+    def _awaited(self, value: Awaitable[Any], scope: contextvars.Context) -> asyncio.Future[Any]:
+        """Goes on with what a `def` returned: under many decorators an `async def` becomes a `def` that returns one."""
+
+        async def rest() -> Ended:
+            try:
+                return Ended(await value)
+            except BaseException as error:
+                return Ended(error=error)
+
+        return _begun(rest(), scope)
 
     async def _stop(
         self, step: Step[..., Any], context: StepContext, running: asyncio.Future[Any], watch: Watch, stop: Stop

@@ -18,6 +18,7 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 from typing_extensions import TypeForm
 
+from stepfast import callables
 from stepfast.arguments import Arguments, hints_of
 from stepfast.codec import UNTYPED, Codec
 from stepfast.errors import DefinitionError, ForbiddenInWorkflow
@@ -85,6 +86,8 @@ class Step(Generic[P, R]):
     just `function`: an `async def` returns its coroutine, a `def` runs and returns its result.
     """
 
+    __stepfast_definition__ = "step"
+
     def __init__(
         self,
         function: Callable[P, Any],
@@ -96,12 +99,9 @@ class Step(Generic[P, R]):
         pool: str,
         at_most_once: bool,
     ) -> None:
-        if not callable(function) or isinstance(function, type):
-            raise DefinitionError(f"@step goes on a function, not on {function!r}")
+        function = callables.plain(function, "step")
         self.function = function
-        self.name = _name(name or getattr(function, "__name__", ""), "step")
-        if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
-            raise DefinitionError(f"step {self.name!r} is a generator: return a list, or split it into steps")
+        self.name = _name(callables.named(function, "step", name), "step")
         if not isinstance(retry, Retry | None):
             raise DefinitionError(f"step {self.name!r}: retry takes a Retry, not {retry!r}")
         self.retry = retry or Retry(max_attempts=1 if at_most_once else 3)
@@ -111,9 +111,11 @@ class Step(Generic[P, R]):
         self.at_most_once = at_most_once
         self.is_async = inspect.iscoroutinefunction(function)
         self.arguments = Arguments(function, f"step {self.name!r}: argument")
+        callables.remember(function, "step", self.name)
+        bare = callables.annotated(function)
         self.__name__ = self.name
-        self.__doc__ = function.__doc__
-        self.__module__ = function.__module__
+        self.__doc__ = bare.__doc__
+        self.__module__ = bare.__module__
         self.__wrapped__ = function
 
     @cached_property
@@ -121,7 +123,7 @@ class Step(Generic[P, R]):
         """The codec of the return annotation; without one, plain JSON values only."""
         where = f"step {self.name!r}"
         returns = hints_of(self.function, where).get("return", UNTYPED)
-        return Codec(returns, f"{where}: result")
+        return Codec(callables.result_type(self.function, returns), f"{where}: result")
 
     def check(self) -> None:
         """Builds the codecs now; DefinitionError for types that JSON cannot hold."""
@@ -255,19 +257,25 @@ def step(
 class Workflow(Generic[P, R]):
     """An async function under a name; awaited inside another workflow it is just that function."""
 
+    __stepfast_definition__ = "workflow"
+
     def __init__(self, function: Callable[P, Coroutine[Any, Any, R]], name: str) -> None:
         self.name = _name(name, "workflow")
-        if not inspect.iscoroutinefunction(function):
+        function = callables.plain(function, "workflow")
+        if not callables.is_awaited(function):
             raise DefinitionError(f"workflow {self.name!r}: @workflow goes on an `async def` function")
-        self.function = function
+        callables.remember(function, "workflow", self.name)
+        self._hinted = function
+        self.function: Callable[P, Coroutine[Any, Any, R]] = callables.as_coroutine_function(function)
         parameters = list(inspect.signature(function).parameters.values())
         positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         if len(parameters) > 1 or any(one.kind not in positional for one in parameters):
             raise DefinitionError(f"workflow {self.name!r} takes at most one argument: gather its inputs in one model")
         self._parameter = parameters[0] if parameters else None
         self.__name__ = self.name
-        self.__doc__ = function.__doc__
-        self.__module__ = function.__module__
+        bare = callables.annotated(function)
+        self.__doc__ = bare.__doc__
+        self.__module__ = bare.__module__
         self.__wrapped__ = function
 
     @cached_property
@@ -276,14 +284,14 @@ class Workflow(Generic[P, R]):
         where = f"workflow {self.name!r}"
         if self._parameter is None:
             return Codec(type(None), f"{where}: input")
-        hints = hints_of(self.function, where)
+        hints = hints_of(self._hinted, where)
         return Codec(hints.get(self._parameter.name, UNTYPED), f"{where}: input")
 
     @cached_property
     def result(self) -> Codec:
         where = f"workflow {self.name!r}"
-        returns = hints_of(self.function, where).get("return", UNTYPED)
-        return Codec(returns, f"{where}: result")
+        returns = hints_of(self._hinted, where).get("return", UNTYPED)
+        return Codec(callables.result_type(self._hinted, returns), f"{where}: result")
 
     def check(self) -> None:
         """Builds the codecs now; DefinitionError for types that JSON cannot hold."""
@@ -312,9 +320,10 @@ def workflow(name: Any, /) -> Any:
     Executions refer to the workflow by this name: renaming it leaves them waiting for the old one.
     Without a name the function's own is taken. Raises DefinitionError.
     """
-    if callable(name):
-        return Workflow(name, getattr(name, "__name__", ""))
-    return lambda function: Workflow(function, name)
+    if isinstance(name, str) or not (callable(name) or hasattr(name, "__func__")):
+        return lambda function: Workflow(function, name)
+    function = callables.plain(name, "workflow")
+    return Workflow(function, callables.named(function, "workflow", None))
 
 
 @overload

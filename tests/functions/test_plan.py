@@ -193,6 +193,12 @@ def read(tmp_path: Path, text: str) -> Project:
 
 def test_a_project_without_settings_has_the_defaults(tmp_path: Path) -> None:
     assert Project.read(tmp_path / "pyproject.toml") == Project()
+    assert Project.read(tmp_path) == Project()
+
+
+def test_a_projects_folder_has_its_settings_inside(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.stepfast]\nmemory = 1024\n")
+    assert Project.read(tmp_path).memory == Project.read(str(tmp_path)).memory == 1024
     assert read(tmp_path, "") == Project()
     assert read(tmp_path, "[project]\nname = 'x'\n[tool.ruff]\n") == Project()
 

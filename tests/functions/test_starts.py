@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from stepfast import workflow
 from stepfast.errors import StartupError
 from stepfast.functions.plan import Plan
 from stepfast.functions.project import Project
-from stepfast.functions.starts import ScheduledStart, wrong_in
+from stepfast.functions.starts import ScheduledStart, check_to_come, wrong_in
 from stepfast.registry import Registry
 
 
@@ -108,3 +109,33 @@ def test_a_schedule_says_what_it_starts_and_when(missing: str) -> None:
 def test_a_schedules_name_fits_into_the_ids_of_its_executions() -> None:
     with pytest.raises(StartupError, match="1 to 64 of A-Z"):
         Plan.of(Registry([totals]), Project.of({"schedules": {"every night": SCHEDULE}}))
+
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("expression", "zone"),
+    [
+        ("cron(0 6 1 1 ? 2029)", "UTC"),
+        ("cron(0 6 * * ? 2020-2029)", "Europe/Berlin"),
+        ("cron(30 0 1 1 ? 2030)", "Europe/Berlin"),
+    ],
+)
+def test_a_cron_whose_last_time_has_passed_is_refused_at_synth(expression: str, zone: str) -> None:
+    start = ScheduledStart("old", "totals", expression, timezone=zone)
+    assert wrong_in(expression) is None
+    with pytest.raises(StartupError, match=r"schedules\.old\] expression .* never comes again: give it a later year"):
+        check_to_come(start, NOW)
+    assert check_to_come(replace(start, enabled=False), NOW) is None
+
+
+def test_a_time_that_has_passed_is_told_and_not_refused() -> None:
+    passed = check_to_come(ScheduledStart("once", "totals", "at(2029-12-31T23:00:00)"), NOW)
+    assert passed is not None
+    assert "has passed: it starts nothing any more" in passed
+
+
+@pytest.mark.parametrize("expression", ["cron(30 1 1 1 ? 2030)", "at(2030-01-01T01:30:00)", "rate(1 day)"])
+def test_what_is_still_to_come_is_nothing_to_speak_of(expression: str) -> None:
+    assert check_to_come(ScheduledStart("soon", "totals", expression, timezone="Europe/Berlin"), NOW) is None

@@ -256,12 +256,35 @@ def test_a_message_in_the_queue_of_another_pool_stays(aws: Aws, caplog: pytest.L
     assert aws.execution("far").status == "SUCCEEDED"
 
 
-def test_a_step_of_a_pool_without_a_queue_waits_with_a_clear_word(aws: Aws, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_step_of_a_pool_without_a_queue_fails_its_execution_at_once_and_says_why(aws: Aws) -> None:
     aws.start("far", "x", id="far")
     queues = {"default": aws.url("default")}
 
-    assert failures(aws.invoke("advancer", stream(woken(7, "far")), queues=queues)) == [f"{7:021}"]
-    assert "step pool 'large' has no queue" in caplog.text
+    assert failures(aws.invoke("advancer", stream(woken(7, "far")), queues=queues)) == []
+    error = aws.execution("far").error
+    assert aws.execution("far").status == "FAILED"
+    assert error is not None
+    assert error.type == "StepNotDeployed"
+    assert "its pool 'large' has no queue there; the pools are: default" in error.message
+
+
+def test_a_step_that_a_deployment_moved_to_a_pool_without_a_queue_fails_its_execution_at_once(aws: Aws) -> None:
+    @step(name="first", pool="nowhere")
+    def moved(text: str) -> str:
+        return text
+
+    @workflow("two-steps")
+    async def two_steps(text: str) -> str:
+        return await moved(text)
+
+    event = aws.receive()
+    aws.registry = Registry([two_steps])
+    assert len(failures(aws.invoke("step", event))) == 1
+    error = aws.execution("one").error
+    assert error is not None
+    assert (aws.execution("one").status, error.type) == ("FAILED", "StepNotDeployed")
+    assert "'nowhere' has no queue there" in error.message
+    assert failures(aws.invoke("step", event)) == []
 
 
 def test_metrics_tell_attempts_and_how_long_they_took(aws: Aws) -> None:

@@ -77,8 +77,10 @@ def test_a_schedule_starts_a_function_and_is_tried_again_when_that_fails(player:
 
 def test_a_rate_fires_again_and_again(player: Player, queue: str) -> None:
     schedule("often", "rate(10 minutes)")
+    player.advance(timedelta(0))
+    assert len(waiting(queue)) == 1  # at once, as without a StartDate
     player.advance(timedelta(minutes=35))
-    assert len(waiting(queue)) == 3
+    assert len(waiting(queue)) == 4
 
 
 def test_a_cron_fires_at_its_times_in_its_zone(player: Player, queue: str) -> None:

@@ -63,18 +63,22 @@ def test_modules_and_packages_are_found_with_their_steps_and_pools(folder: Folde
     assert registry.pools == ["default", "pool-of-one", "pool-of-two"]
 
 
-def test_steps_of_a_workflow_are_those_of_its_own_package(folder: Folder) -> None:
+def test_steps_of_a_workflow_are_those_that_its_code_can_call(folder: Folder) -> None:
     made = folder("flows_b", alone=flow("alone"), other=flow("other"))
     package(
         made,
         "big",
         __init__="from .parts import helper\nfrom .main import big",
         parts="from stepfast import step\n@step\ndef helper(n: int) -> int: return n",
-        main="from stepfast import workflow\n@workflow('big')\nasync def big(n: int) -> int: return n",
+        main=(
+            "from stepfast import workflow\nfrom . import parts\n"
+            "@workflow('big')\nasync def big(n: int) -> int: return await parts.helper(n)\n"
+            "@workflow('small')\nasync def small(n: int) -> int: return n"
+        ),
     )
     registry = discover(made)
     named = {name: [step.name for step in registry.steps_of(one)] for name, one in registry.workflows.items()}
-    assert named == {"alone": ["step_of_alone"], "other": ["step_of_other"], "big": ["helper"]}
+    assert named == {"alone": ["step_of_alone"], "other": ["step_of_other"], "big": ["helper"], "small": []}
 
 
 def test_discovering_again_finds_the_same(folder: Folder) -> None:

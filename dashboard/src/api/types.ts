@@ -13,6 +13,8 @@ export interface Failure {
   message: string;
   step: string | null;
   traceback: string | null;
+  /** The class with its module, where that says more than its name. */
+  error_class?: string | null;
 }
 
 /** Values that were left out for their size, with their bytes of JSON; null where even these were not looked up. */
@@ -117,6 +119,8 @@ export interface DeadLetterGroup {
   /** Null for a failure of the workflow's own code. */
   step: string | null;
   error: string | null;
+  /** The class with its module: classes of one name are groups of their own. */
+  error_class?: string | null;
   count: number;
   /** How many of them had been resumed before. */
   again: number;

@@ -14,7 +14,8 @@ export type Choice = ReadonlyMap<string, Chosen>;
 export const NONE: Chosen = { all: false, ids: new Set() };
 const ALL: Chosen = { all: true, ids: new Set() };
 
-export const keyOf = (group: DeadLetterGroup): string => JSON.stringify([group.workflow, group.step, group.error]);
+export const keyOf = (group: DeadLetterGroup): string =>
+  JSON.stringify([group.workflow, group.step, group.error, group.error_class ?? null]);
 
 export const isChosen = ({ all, ids }: Chosen, id: string): boolean => all !== ids.has(id);
 

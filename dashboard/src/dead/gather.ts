@@ -13,9 +13,10 @@ export interface Letters {
 /** Up to about `most`, the newest first. */
 export async function lettersOf(group: DeadLetterGroup, most: number, signal?: AbortSignal): Promise<Letters> {
   // What an error of no type is has no name to ask for: those are picked from all of the step.
-  const mine = (one: DeadLetter): boolean => (one.error?.type ?? null) === group.error;
+  const mine = (one: DeadLetter): boolean =>
+    (one.error?.type ?? null) === group.error && (one.error?.error_class ?? null) === (group.error_class ?? null);
   return readPages(async (limit, cursor) => {
-    const query = { workflow: group.workflow, error: group.error, limit, cursor };
+    const query = { workflow: group.workflow, error: group.error_class ?? group.error, limit, cursor };
     const page = await listDeadLetters(group.step ?? "", query, signal);
     return { items: page.dead_letters.filter(mine), next: page.next };
   }, most);

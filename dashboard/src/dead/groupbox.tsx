@@ -38,7 +38,9 @@ export function GroupBox({ group, chosen, choose, busy, now }: Props) {
           <h2>
             <span class="wf">{group.workflow}</span> <span class="arrow" aria-hidden="true">›</span>{" "}
             <span class="failed-step">{group.step ?? "workflow code"}</span> <span class="arrow" aria-hidden="true">›</span>{" "}
-            <span class="err">{error}</span>
+            <span class="err" title={group.error_class ?? undefined}>
+              {error}
+            </span>
           </h2>
           <Message group={group} />
         </div>

@@ -35,8 +35,10 @@ def json_text(value: Any) -> str:
 
 
 def failure_list(failure: Failure) -> list[str | None]:
-    listed = [failure.type, failure.message, failure.step, failure.traceback]
-    return listed if failure.parked is None else [*listed, failure.parked]
+    listed = [failure.type, failure.message, failure.step, failure.traceback, failure.parked, failure.error_class]
+    while len(listed) > 4 and listed[-1] is None:  # as versions wrote them that did not know the last ones
+        listed.pop()
+    return listed
 
 
 def failure_of(listed: Sequence[Any]) -> Failure:

@@ -48,6 +48,7 @@ LONGEST_KEY = 1000
 """Bytes of a sort key that a command id may fill; DynamoDB takes 1024."""
 LONGEST_NAME = 200
 """Characters of a step's or an error's name that the listing holds."""
+LONGEST_CLASS = 500
 
 _RECORD_TEXTS = ("token", "input", "output", "signal")
 _RECORD_TIMES = {"lease": "lease", "due": "due", "first_at": "first", "started_at": "began", "ended_at": "ended"}
@@ -138,14 +139,16 @@ BRIEF = ("pk", "v", "stat", "gen", "first", "flow", "error", "causes", "labels",
 
 def _fault(execution: Execution) -> str:
     failure = execution.error
-    step, kind = (failure.step, failure.type) if failure else (None, None)
-    return json_text([step and step[:LONGEST_NAME], kind and kind[:LONGEST_NAME], execution.resumes])
+    step, kind, full = (failure.step, failure.type, failure.error_class) if failure else (None, None, None)
+    told = [step and step[:LONGEST_NAME], kind and kind[:LONGEST_NAME], execution.resumes]
+    return json_text(told if full is None else [*told, full[:LONGEST_CLASS]])
 
 
 def fault_of(item: Item, created_at: float) -> Fault:
     """What an entry of the listing tells of a FAILED execution; an old one may tell little."""
-    step, error, generation = json.loads(text_in(item, "fault") or "[null, null, 0]")
-    return Fault(execution_id_of(item), item["flow"]["S"], created_at, step, error, generation)
+    step, error, generation, *full = json.loads(text_in(item, "fault") or "[null, null, 0]")
+    error_class = full[0] if full else None
+    return Fault(execution_id_of(item), item["flow"]["S"], created_at, step, error, generation, error_class)
 
 
 def execution_of(item: Item, input: str) -> Execution:

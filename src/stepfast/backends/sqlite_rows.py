@@ -163,8 +163,8 @@ def execution(row: tuple[Any, ...]) -> Execution:
 def fault(row: tuple[Any, ...]) -> Fault:
     execution_id, workflow, created_at, generation, error = row
     failure = _failure(error)
-    step, type = (failure.step, failure.type) if failure else (None, None)
-    return Fault(execution_id, workflow, created_at, step, type, generation)
+    step, type, error_class = (failure.step, failure.type, failure.error_class) if failure else (None, None, None)
+    return Fault(execution_id, workflow, created_at, step, type, generation, error_class)
 
 
 def execution_write(execution: Execution) -> Write:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any
 
 import typer
@@ -17,7 +18,9 @@ app = typer.Typer(
 
 OfWorkflow = Annotated[str | None, typer.Option(help="Only of this workflow.")]
 OfStep = Annotated[str | None, typer.Option(help="Only of this step; '' for the workflow's own code.")]
-WithError = Annotated[str | None, typer.Option(help="Only with this type of error, such as ConnectionError.")]
+WithError = Annotated[
+    str | None, typer.Option(help="Only with this type of error, such as ConnectionError or billing.Declined.")
+]
 
 
 @app.command("list")
@@ -67,9 +70,12 @@ def groups(context: typer.Context, workflow: OfWorkflow = None, as_json: AsJson 
     for name in ("count", "workflow", "failed step", "error", "resumed before", "newest", "started (UTC)"):
         right = name in ("count", "resumed before")
         table.add_column(name, overflow="fold", justify="right" if right else "left", no_wrap=name == "started (UTC)")
+    names = Counter((one["workflow"], one["step"], one["error"]) for one in found["groups"])
     for one in found["groups"]:
+        alike = names[one["workflow"], one["step"], one["error"]] > 1
+        kind = (alike and one.get("error_class")) or one["error"]
         texts = (printing.styled(one[name] or "") for name in ("workflow", "step"))
-        error, newest = printing.styled(one["error"] or "", "red"), printing.styled(one["execution_id"])
+        error, newest = printing.styled(kind or "", "red"), printing.styled(one["execution_id"])
         table.add_row(str(one["count"]), *texts, error, str(one["again"]), newest, timeline.clock(one["newest"]))
     if found["groups"]:
         printing.show(table)

@@ -42,7 +42,8 @@ class ExecutionFailed(StepfastError):
     """The execution is FAILED; it is paused and can be resumed.
 
     `step` names the step that failed (None: the workflow's own code), `error_type` and `message` are the
-    error's class and text, `traceback` where it was raised.
+    error's class and text, `traceback` where it was raised. `error_class` is the class with its module, such as
+    "billing.errors.Declined"; of one that is built into Python its name alone.
     """
 
     def __init__(self, execution: dict[str, Any]) -> None:
@@ -50,6 +51,7 @@ class ExecutionFailed(StepfastError):
         self.execution_id: str = execution["execution_id"]
         self.step: str | None = error.get("step")
         self.error_type: str = error.get("type", "Unknown")
+        self.error_class: str = error.get("error_class") or self.error_type
         self.message: str = error.get("message", "")
         self.traceback: str | None = error.get("traceback")
         place = f"in step {self.step!r}" if self.step else "in the workflow's own code"

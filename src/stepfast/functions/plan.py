@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from stepfast.claims import LEASE_MARGIN
-from stepfast.errors import StartupError
+from stepfast.errors import DefinitionError, StartupError
 from stepfast.functions import starts
 from stepfast.functions.limits import RECEIVES
 from stepfast.functions.project import PoolSettings, Project
@@ -122,6 +122,11 @@ class Plan:
         for wrong in _contradictions(self):
             raise StartupError(f"this deployment would lose work: {wrong}")
 
+    @property
+    def pool_timeouts(self) -> dict[str, int]:
+        """Seconds that the function of each pool may run."""
+        return {name: pool.function.timeout for name, pool in self.pools.items()}
+
     @classmethod
     def of(cls, registry: Registry, project: Project | None = None, own: Collection[str] = ()) -> Plan:
         """Derives everything; StartupError names a step that fits no function, or a setting that fits no code.
@@ -129,6 +134,7 @@ class Plan:
         own: the kinds of function for which the project has a file of its own (see own_functions).
         """
         project = project or Project()
+        _check_steps(registry)
         for name in project.pools:
             if name not in registry.pools:
                 raise StartupError(
@@ -149,6 +155,20 @@ class Plan:
             sweep_every=project.sweep_minutes * 60,
             starts=tuple(project.schedules.values()),
         )
+
+
+def _check_steps(registry: Registry) -> None:
+    """Raises StartupError for a step that cannot be planned for: nobody sees it before its workflow runs."""
+    try:
+        registry.check()
+    except DefinitionError as error:
+        raise StartupError(str(error)) from error
+    for name, reached in registry.reached.items():
+        for place in reached.made:
+            raise StartupError(
+                f"workflow {name!r} makes a step while it runs, in {place}: a deployment cannot see which pool and "
+                "timeout such a step has. Make the step once, at the top level of a module"
+            )
 
 
 def _contradictions(plan: Plan) -> Iterator[str]:

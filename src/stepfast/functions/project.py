@@ -73,8 +73,14 @@ class Project:
     schedules: Mapping[str, ScheduledStart] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, path: Path) -> Project:
-        """The settings in a pyproject.toml, defaults where there is none; StartupError names what is wrong."""
+    def read(cls, path: Path | str) -> Project:
+        """The settings in a pyproject.toml, or in that of a folder; defaults where there is none.
+
+        Raises StartupError, which names what is wrong.
+        """
+        path = Path(path)
+        if path.is_dir():
+            path = path / "pyproject.toml"
         if not path.is_file():
             return cls()
         try:

@@ -25,6 +25,7 @@ RETENTION, SHARDS, POOL, AUTH, LOG_VALUES = (
     "STEPFAST_AUTH",
     "STEPFAST_LOG_VALUES",
 )
+POOL_TIMEOUTS = "STEPFAST_POOL_TIMEOUTS"
 
 _STORE = (TABLE, BUCKET)
 _SENDING = (QUEUES, TIMER_QUEUE, PARK_QUEUE, SCHEDULES, SCHEDULE_ROLE)
@@ -44,7 +45,10 @@ ALSO: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "api": (WORKFLOWS, RETENTION, SHARDS, AUTH, LOG_VALUES),
         "authorizer": (),
-        **dict.fromkeys(("advancer", "step", "timer", "resume", "sweeper"), (WORKFLOWS, RETENTION, SHARDS, LOG_VALUES)),
+        "resume": (WORKFLOWS, RETENTION, SHARDS, LOG_VALUES),
+        **dict.fromkeys(
+            ("advancer", "step", "timer", "sweeper"), (WORKFLOWS, RETENTION, SHARDS, LOG_VALUES, POOL_TIMEOUTS)
+        ),
     }
 )
 """The variables that a function reads as well, and has a default for."""
@@ -58,8 +62,9 @@ DAY = 86400.0
 class Settings:
     """The resources of one deployment. What a function does not need may be empty.
 
-    queues: pool -> URL. workflows: a folder. retention: seconds that ended executions are kept, None for
-    ever. pool: the step function's own. log_values: whether inputs, outputs and errors are logged.
+    queues: pool -> URL. pool_timeouts: pool -> seconds that its function may run, as far as known. workflows: a
+    folder. retention: seconds that ended executions are kept, None for ever. pool: the step function's own.
+    log_values: whether inputs, outputs and errors are logged.
     """
 
     table: str
@@ -76,6 +81,7 @@ class Settings:
     auth: Auth = "keys"
     log_values: bool = False
     region: str = ""
+    pool_timeouts: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], needs: Collection[str] = ()) -> Settings:
@@ -113,6 +119,7 @@ class Settings:
             auth=cast(Auth, auth),
             log_values=log_values == "true",
             region=text("AWS_REGION") or text("AWS_DEFAULT_REGION"),
+            pool_timeouts=_timeouts(text(POOL_TIMEOUTS, "{}")),
         )
         if POOL in needs and settings.pool not in settings.queues:
             known = ", ".join(sorted(settings.queues)) or "none"
@@ -157,4 +164,14 @@ def _queues(text: str) -> Mapping[str, str]:
         raise StartupError(f"{QUEUES} is not JSON: it maps pool names to queue URLs") from error
     if not isinstance(found, dict) or not all(isinstance(url, str) and url for url in found.values()):
         raise StartupError(f"{QUEUES} is a JSON object of pool names and queue URLs")
+    return found
+
+
+def _timeouts(text: str) -> Mapping[str, int]:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise StartupError(f"{POOL_TIMEOUTS} is not JSON: it maps pool names to seconds") from error
+    if not isinstance(found, dict) or not all(type(seconds) is int and seconds > 0 for seconds in found.values()):
+        raise StartupError(f"{POOL_TIMEOUTS} is a JSON object of pool names and whole numbers of seconds")
     return found

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 import zoneinfo
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from stepfast.errors import InvalidRequest, StartupError
+from stepfast.functions import cron
 from stepfast.registry import Registry
 
 
@@ -58,6 +58,25 @@ def check(start: ScheduledStart, registry: Registry) -> None:
         raise StartupError(f"{where} input: {error}") from error
 
 
+def check_to_come(start: ScheduledStart, now: float) -> str | None:
+    """Raises StartupError for a cron that has come for the last time; what to tell of an at that has passed.
+
+    now: seconds since the epoch. An at(…) that stays in the settings after it has come is nothing wrong, and one
+    that was written with a wrong year starts nothing: nobody can tell them apart.
+    """
+    where = f"[tool.stepfast.schedules.{start.name}] expression {start.expression!r}"
+    kind, _, text = start.expression.removesuffix(")").partition("(")
+    try:
+        zone = zoneinfo.ZoneInfo(start.timezone)
+    except zoneinfo.ZoneInfoNotFoundError:
+        return None  # a machine without time zones
+    if kind == "cron" and start.enabled and cron.Cron(text, zone).after(now) is None:
+        raise StartupError(f"{where} never comes again: give it a later year, or set enabled = false")
+    if kind == "at" and start.enabled and datetime.fromisoformat(text).replace(tzinfo=zone).timestamp() <= now:
+        return f"{where} has passed: it starts nothing any more"
+    return None
+
+
 def wrong_in(expression: str) -> str | None:
     """What Scheduler would refuse an expression for; None when it is as it should be."""
     found = re.fullmatch(r"(cron|rate|at)\((.*)\)", expression)
@@ -65,11 +84,11 @@ def wrong_in(expression: str) -> str | None:
         return (
             "it is cron(minutes hours day-of-month month day-of-week year), rate(5 minutes) or at(2030-01-31T12:00:00)"
         )
-    return {"cron": _wrong_in_cron, "rate": _wrong_in_rate, "at": _wrong_in_time}[found[1]](found[2])
+    return {"cron": cron.wrong_in, "rate": _wrong_in_rate, "at": _wrong_in_time}[found[1]](found[2])
 
 
 def _wrong_in_rate(text: str) -> str | None:
-    found = re.fullmatch(r"([1-9]\d*) (minute|hour|day)(s?)", text)
+    found = re.fullmatch(r"([1-9]\d{0,8}) (minute|hour|day)(s?)", text, re.ASCII)
     if found is None:
         return "a rate is a whole number from 1 up, and minutes, hours or days"
     if (found[1] == "1") == bool(found[3]):
@@ -79,43 +98,12 @@ def _wrong_in_rate(text: str) -> str | None:
 
 def _wrong_in_time(text: str) -> str | None:
     try:
+        if re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", text, re.ASCII) is None:
+            raise ValueError(text)  # strptime would take 2030-1-5 as well
         datetime.strptime(text, "%Y-%m-%dT%H:%M:%S")  # noqa: DTZ007 - its zone is the schedule's
     except ValueError:
         return "a time is yyyy-mm-ddThh:mm:ss, without a zone: that is `timezone`"
     return None
 
 
-def _wrong_in_cron(text: str) -> str | None:
-    parts = text.split()
-    if len(parts) != len(_FIELDS):
-        return f"cron has six fields ({', '.join(name for name, *_ in _FIELDS)}), and this one {len(parts)}"
-    if (parts[2] == "?") == (parts[4] == "?"):
-        return "one of day-of-month and day-of-week is ?, and the other is not"
-    for part, (name, least, most, names, special) in zip(parts, _FIELDS, strict=True):
-        if not all(_fits(one, least, most, names, special) for one in part.split(",")):
-            return f"{part!r} is no {name}: that is from {least} to {most}, with , - * and /"
-    return None
-
-
-def _fits(part: str, least: int, most: int, names: Collection[str], special: str) -> bool:
-    """One element of a field: `*`, a value, a range, either with a step; or what only some fields take."""
-    if special and re.fullmatch(special, part):
-        return True
-    found = re.fullmatch(r"(\*|\w+)(?:-(\w+))?(?:/([1-9]\d*))?", part)
-    if found is None or (found[1] == "*" and found[2]):
-        return False
-    ends = [one for one in (found[1], found[2]) if one and one != "*"]
-    return all(one.upper() in names or (one.isdecimal() and least <= int(one) <= most) for one in ends)
-
-
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
-_FIELDS: tuple[tuple[str, int, int, Collection[str], str], ...] = (
-    ("minutes", 0, 59, (), ""),
-    ("hours", 0, 23, (), ""),
-    ("day-of-month", 1, 31, (), r"\?|L(-\d{1,2})?|LW|([1-9]|[12]\d|3[01])W"),
-    ("month", 1, 12, MONTHS, ""),
-    ("day-of-week", 1, 7, DAYS, r"\?|L|([1-7]|[A-Z]{3})(L|#[1-5])"),
-    ("year", 1970, 2199, (), ""),
-)

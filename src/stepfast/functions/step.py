@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from stepfast.backends.sqs_messages import Posted
+from stepfast.errors import Misconfigured
 from stepfast.functions.clients import Clients
 from stepfast.functions.consuming import Consumer
 from stepfast.functions.driving import worker_of
@@ -36,7 +37,12 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
                 settings.pool,
             )
             return Later(engine.clock.now() + ELSEWHERE)
-        return await worker.handle(delivery)
+        try:
+            return await worker.handle(delivery)
+        except Misconfigured:
+            # This code has the step in a pool without a queue: the advancer ends the execution, which says so.
+            await engine.advancer.advance(message.execution_id)
+            raise
 
     return Consumer(engine, settings.queues[settings.pool], handle)
 

@@ -19,6 +19,7 @@ from stepfast.functions.watching import WatchedStore
 from stepfast.live import LiveReplays
 from stepfast.model import Message
 from stepfast.operations import Operations
+from stepfast.placement import Placement
 from stepfast.ports import Queue
 from stepfast.registry import Registry, discover
 
@@ -58,7 +59,13 @@ class Engine:
 
     @cached_property
     def advancer(self) -> Advancer:
-        return Advancer(self.store, self.queue, self.clock, self.registry, self.lives)
+        return Advancer(self.store, self.queue, self.clock, self.registry, self.lives, self._placement)
+
+    @property
+    def _placement(self) -> Placement | None:
+        """None for a function that sends no steps anywhere."""
+        queues, timeouts = self.settings.queues, self.settings.pool_timeouts
+        return Placement({pool: timeouts.get(pool) for pool in queues}) if queues else None
 
     @cached_property
     def operations(self) -> Operations:

@@ -98,6 +98,9 @@ class ErrorView(Shown):
     message: str
     step: str | None
     traceback: str | None
+    error_class: str | None = Field(
+        default=None, description="the class with its module, such as billing.errors.Declined, where it has one"
+    )
 
 
 class ExecutionView(Shown):
@@ -258,6 +261,9 @@ class FaultGroupView(Shown):
     workflow: str
     step: str | None = Field(description="the step that failed; null for the workflow's own code")
     error: str | None = Field(description="the error's type")
+    error_class: str | None = Field(
+        default=None, description="the error's class with its module: classes of one name are groups of their own"
+    )
     count: int
     again: int = Field(description="how many of them had been resumed before")
     newest: Time = Field(description="when the last of them was started")

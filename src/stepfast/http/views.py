@@ -53,6 +53,7 @@ def error(failure: Failure | None) -> ErrorView | None:
         message=_shown(failure.message) or "",
         step=failure.step,
         traceback=_shown(failure.traceback),
+        error_class=_shown(failure.error_class),
     )
 
 
@@ -149,6 +150,7 @@ def fault_group(one: FaultGroup) -> FaultGroupView:
         workflow=one.workflow,
         step=one.step,
         error=_shown(one.error),
+        error_class=_shown(one.error_class),
         count=one.count,
         again=one.again,
         newest=time(one.newest),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -79,6 +80,9 @@ def stack(
     plan = Plan.of(registry, project, own)
     for start in options.starts:
         starts.check(start, registry)
+    for start in (*plan.starts, *options.starts):
+        if passed := starts.check_to_come(start, time.time()):
+            print(f"stepfast: {passed}", file=sys.stderr)
     check(plan, options.target)
     environment = _environment(project)
     include = [*include, FOLDER] if own else include

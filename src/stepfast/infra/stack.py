@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -152,6 +153,7 @@ class StepfastStack(Stack):
             settings.POOL: pool,
             settings.AUTH: project.auth,
             settings.LOG_VALUES: str(project.log_values).lower(),
+            settings.POOL_TIMEOUTS: json.dumps(self.plan.pool_timeouts),
         }
         return {name: everything[name] for name in (*settings.NEEDS[plan.kind], *settings.ALSO[plan.kind])}
 

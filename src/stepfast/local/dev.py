@@ -8,16 +8,19 @@ import sys
 from pathlib import Path
 
 from stepfast.backends.sqlite_file import Durability
-from stepfast.errors import StartupError
+from stepfast.errors import DefinitionError, StartupError
+from stepfast.functions.plan import Plan
+from stepfast.functions.project import Project
 from stepfast.http import serving
 from stepfast.http.api import build
 from stepfast.http.auth import Authenticator
 from stepfast.http.page import HOW_TO_BUILD, Page
 from stepfast.local.retention import DAY, retention_of
 from stepfast.local.runtime import GRACE, Runtime
-from stepfast.registry import discover
+from stepfast.registry import Registry, discover
 
 log = logging.getLogger(__name__)
+PROJECT = Path("pyproject.toml")
 
 
 def serve(
@@ -47,8 +50,9 @@ def serve(
     listener = serving.listen(host, port)
     with listener:
         registry = discover(workflows)
+        check(registry, PROJECT)
         names = ", ".join(sorted(registry.workflows)) or f"no workflows yet in {workflows}"
-        retention = retention_of(Path("pyproject.toml"))
+        retention = retention_of(PROJECT)
         if retention is not None:
             log.info("executions that are SUCCEEDED or CANCELLED are deleted after %g days", retention / DAY)
         with Runtime(
@@ -63,6 +67,25 @@ def serve(
             page = Page()
             handler = build(runtime.operations, registry, runtime.call, keys, page)
             serving.serve(handler, listener, host, lambda url: say_ready(url, names, page))
+
+
+def check(registry: Registry, project: Path) -> None:
+    """Warns of what would not work in a deployment, and works here; StartupError for what works nowhere.
+
+    project: the pyproject.toml of the settings that a deployment would have.
+    """
+    try:
+        registry.check()
+    except DefinitionError as error:
+        raise StartupError(str(error)) from error
+    try:
+        plan = Plan.of(registry, Project.read(project))
+    except StartupError as refused:
+        log.warning("this runs here, and could not be deployed to AWS: %s", refused)
+        return
+    if plan.starts:
+        names = ", ".join(one.name for one in plan.starts)
+        log.warning("schedules start nothing here, only in a deployment or with --cloud moto: %s", names)
 
 
 def say_ready(url: str, names: str, page: Page) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Any
 
+from stepfast import delays
 from stepfast.context import StepContext
 from stepfast.errors import StepTimeout
 from stepfast.model import Stop
@@ -94,6 +95,7 @@ class StepRunner(Runner):
         point = ("step", context.execution_id, step.name, context.attempt, context.step_id)
         call = self._calls.begin(step, arguments, context, self._loop.time())
         self._points.reach(Point("before", *point))
+        delays.clock.set(self._loop.time)
         fake = self._fakes.take(step)
         ended = await self._take_time(step, fake, context, watch) if fake is not None and fake.takes else None
         if ended is None:

@@ -92,15 +92,17 @@ def add(app: Resolver, engine: Engine) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Alike:
-    """Which dead letters are meant; step: "" for failures of the workflow's own code."""
+    """Which dead letters are meant; step: "" for failures of the workflow's own code; error: type or class."""
 
     workflow: str | None
     step: str | None
     error: str | None
 
     def takes(self, one: Execution) -> bool:
-        step, error = (one.error.step, one.error.type) if one.error else (None, None)
-        return (self.step is None or self.step == (step or "")) and self.error in (None, error)
+        failure = one.error
+        step = failure.step if failure else None
+        errors = (failure.type, failure.error_class) if failure else ()
+        return (self.step is None or self.step == (step or "")) and (self.error is None or self.error in errors)
 
 
 class _Work:

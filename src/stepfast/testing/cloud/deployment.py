@@ -71,6 +71,7 @@ class Deployment:
             "STEPFAST_LISTING_SHARDS": str(plan.project.listing_shards),
             "STEPFAST_AUTH": "keys",
             "STEPFAST_LOG_VALUES": str(plan.project.log_values).lower(),
+            "STEPFAST_POOL_TIMEOUTS": json.dumps(plan.pool_timeouts),
         }
         functions = {kind: self._function(one) for kind, one in plan.functions.items()}
         player.gateway(functions["api"], functions["authorizer"], OPEN)

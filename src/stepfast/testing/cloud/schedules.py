@@ -69,8 +69,9 @@ class Schedules:
         if (once := AT.fullmatch(expression)) is not None:
             self._put(schedule, datetime.fromisoformat(once[1]).replace(tzinfo=zone).timestamp(), _once)
             return
-        following = _following(expression, zone)
-        self._put(schedule, following(self._world.clock.now), following)
+        following, now = _following(expression, zone), self._world.clock.now
+        # Without a StartDate a rate begins at once: it does not wait for its first period to end.
+        self._put(schedule, now if RATE.fullmatch(expression) else following(now), following)
 
     def _put(self, schedule: Schedule, at: float | None, following: Following) -> None:
         if at is None:

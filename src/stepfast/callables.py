@@ -1,0 +1,191 @@
+"""What @step and @workflow can go on. What cannot work is refused where it is decorated, with what to do instead."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import types
+import typing
+import weakref
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from typing import Any
+
+from stepfast.errors import DefinitionError
+
+Function = Callable[..., Any]
+DECORATED_BY = "__stepfast_definition__"
+"""The attribute by which a Step and a Workflow are known here, which neither is imported into."""
+_FIRST_OF_METHODS = ("self", "cls", "mcs", "klass", "_self", "_cls")
+_AWAITABLE = (Awaitable, Coroutine, types.CoroutineType)
+
+_definitions: weakref.WeakKeyDictionary[Function, tuple[str, str]] = weakref.WeakKeyDictionary()
+"""Function -> what it was made, "step" or "workflow", and under which name."""
+
+
+def named(function: object, what: str, name: str | None) -> str:
+    """The name to be recorded by: the one that was asked for, else the function's own; DefinitionError without any."""
+    own = getattr(function, "__name__", None)
+    if name is not None:
+        return name
+    if isinstance(own, str) and own != "<lambda>":
+        return own
+    lacking = f"{own!r} is no name" if own else f"an object of {type(function).__qualname__} has none of its own"
+    advice = "@step(name=…)" if what == "step" else "@workflow(…)"
+    raise DefinitionError(f"a {what} name is needed, and {lacking}: give it one with {advice}")
+
+
+def plain(function: object, what: str) -> Function:
+    """The function behind what was decorated; DefinitionError for what can be no step or workflow."""
+    if isinstance(function, str):
+        raise DefinitionError(f"@{what} goes on a function, not on {function!r}: a name is given as name={function!r}")
+    if isinstance(function, staticmethod):
+        function = function.__func__
+    _refuse_twice(function, what)
+    if isinstance(function, classmethod | functools.partialmethod | functools.singledispatchmethod):
+        raise DefinitionError(f"{_described(function)} {_no_method(what)}")
+    if isinstance(function, type):
+        raise DefinitionError(
+            f"@{what} goes on a function, not on the class {function.__name__}: "
+            f"decorate a module-level function that makes a {function.__name__} and returns it"
+        )
+    if not callable(function):
+        raise DefinitionError(f"@{what} goes on a function, not on {function!r}")
+    bare = function.func if isinstance(function, functools.partial) else function
+    _refuse_twice(bare, what)
+    if isinstance(bare, types.BuiltinFunctionType | types.MethodDescriptorType | types.WrapperDescriptorType):
+        raise DefinitionError(f"{_described(bare)} is built in and says nothing of its types: {_wrap(what)}")
+    if not hasattr(bare, "__code__") and not hasattr(bare, "__wrapped__"):
+        raise DefinitionError(f"{_described(bare)} is an object that can be called, not a function: {_wrap(what)}")
+    _refuse_methods(bare, what)
+    _refuse_generators(function, what)
+    return function
+
+
+def remember(function: Function, what: str, name: str) -> None:
+    """Notes what a function was made; DefinitionError when it has been made something else before."""
+    try:
+        before = _definitions.setdefault(function, (what, name))
+    except TypeError:
+        return  # a bound method is another object each time that it is asked for
+    if before != (what, name):
+        raise DefinitionError(
+            f"{_described(function)} is the {before[0]} {before[1]!r} already, and cannot be the {what} {name!r} "
+            "as well: write a second function that calls the first"
+        )
+
+
+def is_awaited(function: Function) -> bool:
+    """Whether calling it gives a coroutine: it is `async def`, wraps one, or its annotation says so."""
+    return _says_awaitable(function) or any(inspect.iscoroutinefunction(one) for one in _layers(function))
+
+
+def as_coroutine_function(function: Function) -> Function:
+    """The function itself if it is `async def`; else an `async def` that awaits what the function returns.
+
+    A decorator that is written for `def` functions turns an `async def` into a `def` that returns a coroutine.
+    """
+    if inspect.iscoroutinefunction(function):
+        return function
+
+    @functools.wraps(function)
+    async def awaiting(*args: Any, **kwargs: Any) -> Any:
+        value = function(*args, **kwargs)
+        return await value if inspect.isawaitable(value) else value
+
+    return awaiting
+
+
+def annotated(function: Function) -> Function:
+    """What carries the annotations: a partial has none of its own, but its function has."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function
+
+
+def result_type(function: Function, returns: Any) -> Any:
+    """What a step's result is: of a `def` that returns an Awaitable[T] or Coroutine[…, …, T], that is T."""
+    if not inspect.iscoroutinefunction(function) and typing.get_origin(returns) in _AWAITABLE:
+        return typing.get_args(returns)[-1]
+    return returns
+
+
+def _says_awaitable(function: Function) -> bool:
+    returns = getattr(annotated(function), "__annotations__", {}).get("return")
+    if isinstance(returns, str):
+        return returns.partition("[")[0].rpartition(".")[2] in ("Awaitable", "Coroutine")
+    return typing.get_origin(returns) in _AWAITABLE
+
+
+def _layers(function: object) -> Iterator[Any]:
+    """The function, and what decorators with functools.wraps say that they wrap."""
+    seen: set[int] = set()
+    while function is not None and id(function) not in seen:
+        seen.add(id(function))
+        yield function
+        inner = function.func if isinstance(function, functools.partial) else None
+        function = inner if inner is not None else getattr(function, "__wrapped__", None)
+
+
+def _refuse_twice(function: object, what: str) -> None:
+    for layer in _layers(function):
+        made = vars(type(layer)).get(DECORATED_BY)
+        if made is not None:
+            again = f"@{what}(…)(that)" if layer is function else f"@{what} over a decorator over it"
+            raise DefinitionError(
+                f"{made} {layer.name!r} is decorated twice: {again} would record it within itself; "
+                f"decorate the plain function once"
+            )
+
+
+def _refuse_methods(function: Function, what: str) -> None:
+    if inspect.ismethod(function):
+        return  # bound: its object is the program's own, and not an argument
+    names = list(inspect.signature(function).parameters) if _has_signature(function) else []
+    owner = getattr(function, "__qualname__", "").rpartition(".")[0]
+    if names and names[0] in _FIRST_OF_METHODS and owner and not owner.endswith("<locals>"):
+        raise DefinitionError(f"{_described(function)} {_no_method(what)}")
+
+
+def _refuse_generators(function: Function, what: str) -> None:
+    if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
+        advice = (
+            "return a list, or split it into steps" if what == "step" else "a workflow is an `async def` that returns"
+        )
+        raise DefinitionError(f"{_described(function)} is a generator: {advice}")
+    code = getattr(function, "__code__", None)
+    if code is not None and code.co_filename == contextlib.__file__:
+        raise DefinitionError(f"{_described(function)} makes a context manager: {_wrap(what)}")
+    if isinstance(function, functools._lru_cache_wrapper) and is_awaited(function):
+        raise DefinitionError(
+            f"{_described(function)} is cached, and a coroutine can be awaited only once: "
+            "leave the cache out, the engine records each result"
+        )
+    if not _has_signature(function):
+        raise DefinitionError(f"{_described(function)} does not say what it takes: {_wrap(what)}")
+
+
+def _has_signature(function: Function) -> bool:
+    try:
+        inspect.signature(function)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _described(function: object) -> str:
+    bare = annotated(function) if isinstance(function, functools.partial) else function
+    inner = getattr(bare, "__func__", getattr(bare, "func", bare))
+    name = getattr(inner, "__qualname__", None) or f"an object of {type(inner).__name__}"
+    return f"{getattr(inner, '__module__', None) or '?'}.{name}"
+
+
+def _no_method(what: str) -> str:
+    return (
+        "is a method: its object or class cannot be recorded as an argument. Make it a function outside the class, "
+        f"or a @staticmethod below @{what}, and hand it what it needs"
+    )
+
+
+def _wrap(what: str) -> str:
+    return f"write a function with annotations that calls it, and put @{what} on that"

@@ -1,0 +1,197 @@
+"""The cron(…) expressions of EventBridge Scheduler: what they may say, and when they come. Pure.
+
+The grammar and its meaning are those of https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html.
+Where that page is silent (L-3, LW, ranges around the end with a step) it is Quartz's, whose wildcards these are.
+"""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+_ELEMENT = re.compile(r"(\*|[A-Z0-9]+)(?:-([A-Z0-9]+))?(?:/([1-9]\d*))?")
+Fits = Callable[[date], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One of the six fields. special: what an element may be beside values, ranges and steps."""
+
+    name: str
+    least: int
+    most: int
+    names: tuple[str, ...] = ()
+    special: str = ""
+    wildcards: str = ", - * and /"
+    wraps: bool = True
+    steps: bool = True
+
+    def fits(self, element: str) -> bool:
+        """Whether this is one element of the field, in capitals."""
+        if self.special and re.fullmatch(self.special, element):
+            return True
+        found = _ELEMENT.fullmatch(element)
+        if found is None or (found[1] == "*" and found[2]) or (found[3] and not self.steps):
+            return False
+        ends = [self.number(one) for one in (found[1], found[2]) if one and one != "*"]
+        if any(one is None for one in ends):
+            return False
+        return self.wraps or len(ends) < 2 or (ends[0] or 0) <= (ends[1] or 0)
+
+    def number(self, text: str) -> int | None:
+        """The value of a number or name; None for what is neither."""
+        if text in self.names:
+            return self.names.index(text) + self.least
+        number = int(text) if text.isdecimal() else None
+        return number if number is not None and self.least <= number <= self.most else None
+
+    def values(self, field: str) -> frozenset[int]:
+        """The values of a field that holds nothing special; ValueError for what does not fit."""
+        return frozenset(value for element in field.split(",") for value in self._expanded(element))
+
+    def _expanded(self, element: str) -> Iterator[int]:
+        found = _ELEMENT.fullmatch(element)
+        if found is None or not self.fits(element):
+            raise ValueError(f"{element!r} is no {self.name}")
+        first, last, step = found.groups()
+        begin = self.least if first == "*" else self.number(first) or 0
+        end = (self.number(last) or 0) if last else self.most if first == "*" or step else begin
+        span = self.most - self.least + 1
+        around = span if end < begin else 0  # as FRI-MON, or hours 22-4: the step goes on over the end
+        for value in range(begin, end + around + 1, int(step or 1)):
+            yield (value - self.least) % span + self.least
+
+
+MINUTES, HOURS = Field("minutes", 0, 59), Field("hours", 0, 23)
+DAYS_OF_MONTH = Field(
+    "day-of-month", 1, 31, special=r"L(-([1-9]|[12]\d|30))?|LW|(0?[1-9]|[12]\d|3[01])W", wildcards=", - * ? / L and W"
+)
+MONTHS_OF_YEAR = Field("month", 1, 12, MONTHS)
+DAYS_OF_WEEK = Field(
+    "day-of-week",
+    1,
+    7,
+    DAYS,
+    special=rf"L|([1-7]|{'|'.join(DAYS)})(L|#[1-5])",
+    wildcards=", - * ? L and #",
+    steps=False,
+)
+YEARS = Field("year", 1970, 2199, wraps=False)
+FIELDS = (MINUTES, HOURS, DAYS_OF_MONTH, MONTHS_OF_YEAR, DAYS_OF_WEEK, YEARS)
+
+
+def wrong_in(text: str) -> str | None:
+    """What Scheduler would refuse the six fields for; None when they are as they should be."""
+    parts = text.upper().split()
+    if len(parts) != len(FIELDS):
+        return f"cron has six fields ({', '.join(one.name for one in FIELDS)}), and this one {len(parts)}"
+    if (parts[2] == "?") == (parts[4] == "?"):
+        return "one of day-of-month and day-of-week is ?, and the other is not"
+    for part, written, field in zip(parts, text.split(), FIELDS, strict=True):
+        if part != "?" and not all(field.fits(one) for one in part.split(",")):
+            between = f"from {field.least} to {field.most}"
+            return f"{written!r} is no {field.name}: that is {between}, with {field.wildcards}"
+        if part == "?" and field not in (DAYS_OF_MONTH, DAYS_OF_WEEK):
+            return f"'?' is no {field.name}: only day-of-month and day-of-week may be left open"
+    if "#" in parts[4] and "," in parts[4]:
+        return f"{text.split()[4]!r} is no day-of-week: with # it takes one expression only"
+    if not any(Cron(text, UTC).days()):
+        return "it never comes: no month has such a day"
+    return None
+
+
+class Cron:
+    """The six fields of an expression, in a time zone; ValueError for those that `wrong_in` finds something wrong in.
+
+    A time that the clocks leave out in spring is left out here, and one that they show twice comes once, as on AWS.
+    """
+
+    def __init__(self, fields: str, zone: tzinfo) -> None:
+        minutes, hours, days, months, weekdays, years = fields.upper().split()
+        hours_of_day, minutes_of_hour = HOURS.values(hours), MINUTES.values(minutes)
+        self._times = [time(hour, minute) for hour in sorted(hours_of_day) for minute in sorted(minutes_of_hour)]
+        self._months, self._years = sorted(MONTHS_OF_YEAR.values(months)), sorted(YEARS.values(years))
+        self._fits = _of_month(days) if weekdays == "?" else _of_week(weekdays)
+        self._zone = zone
+
+    def after(self, moment: float) -> float | None:
+        """The first time after this one, in seconds since the epoch; None when it never comes again."""
+        first = datetime.fromtimestamp(moment, self._zone).date()
+        for day in self.days(first):
+            for found in (datetime.combine(day, one, self._zone) for one in self._times):
+                if found.timestamp() > moment and found.astimezone(UTC).astimezone(self._zone) == found:
+                    return found.timestamp()
+        return None
+
+    def days(self, first: date = date.min) -> Iterator[date]:
+        """The days on which it comes, from the first day on."""
+        for year in self._years:
+            for month in self._months:
+                if (year, month) >= (first.year, first.month):
+                    whole = (date(year, month, day) for day in range(1, monthrange(year, month)[1] + 1))
+                    yield from (day for day in whole if day >= first and self._fits(day))
+
+
+def _of_month(field: str) -> Fits:
+    """Days of the month, counted from either end, or the weekday (W) next to one."""
+
+    def fit(part: str) -> Fits:
+        if part == "LW":
+            return lambda day: day == _weekday_near(day.replace(day=_last(day)))
+        if part.startswith("L"):
+            back = int(part[2:] or 0)
+            return lambda day: day.day == _last(day) - back
+        if part.endswith("W"):
+            near = int(part[:-1])
+            return lambda day: near <= _last(day) and day == _weekday_near(day.replace(day=near))
+        values = DAYS_OF_MONTH.values(part)
+        return lambda day: day.day in values
+
+    return _any(fit(part) for part in field.split(","))
+
+
+def _of_week(field: str) -> Fits:
+    """Days of the week, from Sunday (1) on; the last (L) or a numbered (#) one of the month."""
+
+    def fit(part: str) -> Fits:
+        if part == "L":
+            return lambda day: _weekday(day) == 7
+        if part.endswith("L"):
+            which = DAYS_OF_WEEK.values(part[:-1])
+            return lambda day: _weekday(day) in which and _last(day) - day.day < 7
+        if "#" in part:
+            of_week, _, count = part.partition("#")
+            numbered = DAYS_OF_WEEK.values(of_week)
+            return lambda day: _weekday(day) in numbered and (day.day - 1) // 7 + 1 == int(count)
+        values = DAYS_OF_WEEK.values(part)
+        return lambda day: _weekday(day) in values
+
+    return _any(fit(part) for part in field.split(","))
+
+
+def _any(fits: Iterable[Fits]) -> Fits:
+    every = tuple(fits)
+    return lambda day: any(one(day) for one in every)
+
+
+def _last(day: date) -> int:
+    return monthrange(day.year, day.month)[1]
+
+
+def _weekday(day: date) -> int:
+    return day.isoweekday() % 7 + 1
+
+
+def _weekday_near(day: date) -> date:
+    """The nearest of Monday to Friday in the same month."""
+    if day.isoweekday() == 6:
+        return day - timedelta(days=1) if day.day > 1 else day + timedelta(days=2)
+    if day.isoweekday() == 7:
+        following = day + timedelta(days=1)
+        return following if following.month == day.month else day - timedelta(days=2)
+    return day
