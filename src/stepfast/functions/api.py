@@ -29,7 +29,8 @@ _EXECUTION = re.compile(r"/v1/executions/(?!statuses\Z)([A-Za-z0-9._-]{1,128})(?
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
     """Makes the handler."""
     engine = Engine(settings, clients, host)
-    answer = api.build(engine.operations, engine.registry, engine.call, Gateway(settings.auth), Page())
+    gateway = Gateway(settings.auth)
+    answer = api.build(engine.operations, engine.registry, engine.call, gateway, Page(), background=False)
 
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         found = _EXECUTION.match(event.get("rawPath") or "")

@@ -25,7 +25,10 @@ from stepfast.infra import requirements
 from stepfast.infra.target import Target
 
 # Functions import none of these, and a bundle without them has less to load and to attack.
-NOT_IN_LAMBDA = ("cli", "infra", "local", "testing", "backends/sqlite*.py", "http/serving.py")
+NOT_IN_LAMBDA = (
+    *("cli", "infra", "local", "testing", "backends/sqlite*.py"),
+    *(f"http/{name}.py" for name in ("accepting", "connections", "gateway", "lanes", "serving")),
+)
 MB = 1024 * 1024
 LARGEST = 250 * MB
 """Bytes that Lambda takes of a function's unpacked code."""

@@ -12,7 +12,7 @@ from typing import Any
 from stepfast.errors import StartupError
 
 # stepfast needs them on a developer's machine only: the command line and the embedded server.
-NOT_IN_LAMBDA = frozenset({"filelock", "rich", "typer", "waitress"})
+NOT_IN_LAMBDA = frozenset({"filelock", "rich", "typer", "uvicorn"})
 _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 _OF_EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")
 
