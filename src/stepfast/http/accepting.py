@@ -88,6 +88,9 @@ class Listener:
 
     def _accept(self) -> None:
         for _ in range(AT_ONCE):
+            full = self._count() + len(self._tasks) >= self._most
+            if full and self._tasks:
+                return  # those that were just taken come first: they may be the ones that only wait
             try:
                 accepted, _address = self._socket.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -97,7 +100,7 @@ class Listener:
                     raise
                 self._out_of_descriptors()
                 return
-            if self._count() + len(self._tasks) >= self._most and not self._waiting.give_up_one():
+            if full and not self._waiting.give_up_one():
                 self._complain(f"{self._most} connections are at work: others are refused")
                 _refuse(accepted)
                 continue

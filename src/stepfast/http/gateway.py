@@ -34,6 +34,8 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 Handler = Callable[[Object, object], Object]
 
+HEAD = 64 * 1024
+"""Bytes that the request line and the headers may have."""
 BODIES = 25 * MAX_BODY
 """Bytes of bodies that are held at a time; who sends more waits."""
 SMALL = 64 * 1024
@@ -118,6 +120,9 @@ def to_event(scope: MutableMapping[str, Any]) -> Object:
     duplicates are joined by commas.
     """
     raw_query = scope["query_string"].decode(errors="replace")
+    if len(scope["path"]) + len(raw_query) + sum(len(name) + len(value) for name, value in scope["headers"]) > HEAD:
+        # h11 counts only what arrives in more than one piece.
+        raise Unreadable(431, "headers-too-large", "the request line and the headers are too long")
     headers = _headers(scope)
     if "transfer-encoding" in headers and "content-length" in headers:
         # Whatever stands in front may have believed the other of the two (RFC 9112, section 6.3).

@@ -18,11 +18,9 @@ import uvicorn
 from stepfast.errors import StartupError
 from stepfast.http.accepting import Listener, room
 from stepfast.http.connections import Patience, Waiting, protocol
-from stepfast.http.gateway import Handler, Pace, application
+from stepfast.http.gateway import HEAD, Handler, Pace, application
 from stepfast.http.lanes import Lanes
 
-HEADERS = 64 * 1024
-"""Bytes that the request line and the headers may have."""
 GRACE = 3
 """Seconds that requests under way have to end in when the server does."""
 
@@ -61,7 +59,7 @@ class Server(uvicorn.Server):
             proxy_headers=False,
             server_header=False,
             headers=[("server", "stepfast")],
-            h11_max_incomplete_event_size=HEADERS,
+            h11_max_incomplete_event_size=HEAD,
             timeout_keep_alive=int((patience or Patience()).idle) or 1,
             timeout_graceful_shutdown=GRACE,
         )
