@@ -7,6 +7,7 @@ import time
 import uuid
 from typing import Any
 
+from stepfast.client import shapes
 from stepfast.client.calls import Calls, Object
 from stepfast.client.problems import ExecutionCancelled, ExecutionFailed
 from stepfast.client.values import plain, segment
@@ -31,11 +32,11 @@ class Execution:
 
     def describe(self) -> Object:
         """The whole execution as JSON, with its `commands`; ExecutionNotFound."""
-        return self._calls.get(self._path)
+        return self._calls.get(self._path, shapes.Described)
 
     def history(self) -> Objects:
         """What happened, in order: `at`, `type`, `command` and details; ExecutionNotFound."""
-        events: Objects = self._calls.get(f"{self._path}/history")["events"]
+        events: Objects = self._calls.get(f"{self._path}/history", shapes.History)["events"]
         return events
 
     def result(self, timeout: float | None = None) -> Any:
@@ -62,11 +63,13 @@ class Execution:
 
     def resume(self) -> Object:
         """Goes on with a FAILED execution from the step that failed; WrongStatus when it is not FAILED."""
-        return self._calls.send("POST", f"{self._path}/resume", settled=("RUNNING", "SUCCEEDED")).body or self._read()
+        path, settled = f"{self._path}/resume", ("RUNNING", "SUCCEEDED")
+        return self._calls.send("POST", path, shapes.Execution, settled=settled).body or self._read()
 
     def cancel(self) -> Object:
         """Ends a RUNNING execution; WrongStatus when it is not RUNNING."""
-        return self._calls.send("POST", f"{self._path}/cancel", settled=("CANCELLED",)).body or self._read()
+        path, settled = f"{self._path}/cancel", ("CANCELLED",)
+        return self._calls.send("POST", path, shapes.Execution, settled=settled).body or self._read()
 
     def signal(self, name: str, payload: Any = None, signal_id: str | None = None) -> Object:
         """Sends a signal, once, however often it has to try; returns it.
@@ -76,8 +79,10 @@ class Execution:
         another type, WrongStatus when the execution has ended, and ExecutionConflict when the id was used
         for something else.
         """
-        body = {"payload": plain(payload, "payload"), "signal_id": signal_id or str(uuid.uuid4())}
-        return self._calls.send("POST", f"{self._path}/signals/{segment(name, 'a signal name')}", body).body
+        signal_id = str(uuid.uuid4()) if signal_id is None else segment(signal_id, "a signal id")
+        body = {"payload": plain(payload, "payload"), "signal_id": signal_id}
+        path = f"{self._path}/signals/{segment(name, 'a signal name')}"
+        return self._calls.send("POST", path, shapes.Signal, body).body
 
     def _read(self, patience: float | None = None) -> Object:
-        return self._calls.get(self._path, patience=patience, commands="false")
+        return self._calls.get(self._path, shapes.Execution, patience=patience, commands="false")
