@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from typer.main import get_command
 
 from stepfast import Client
 from stepfast.cli.app import app
@@ -104,11 +104,16 @@ def server() -> Iterator[Server]:
     made.server_close()
 
 
+COMMAND_LINE = get_command(app)
+
+
 def ends_in_one_line(server: Server, arguments: list[str]) -> int:
-    result = CliRunner().invoke(app, ["--url", server.url, *arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), (arguments, repr(result.exception))
-    assert "Traceback" not in result.output
-    return result.exit_code
+    """The exit code; any exception but SystemExit fails the test, as it would print a traceback."""
+    try:
+        COMMAND_LINE.main(["--url", server.url, *arguments], prog_name="stepfast")
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -120,7 +125,7 @@ def test_the_answers_here_are_good_ones(server: Server, name: str) -> None:
 
 def damages(value: Any) -> Iterator[Callable[[Any], Any]]:
     """Every way to take a part out of a value, or to put something else in its place."""
-    for wrong in (None, 7, "nonsense", [], {}, [7], {"x": 7}, True):
+    for wrong in (None, 7, "nonsense", [7], {"x": 7}):
         yield lambda _, wrong=wrong: copy.deepcopy(wrong)
     if isinstance(value, dict):
         for key in value:
@@ -181,9 +186,8 @@ def test_a_value_too_deep_to_be_written_is_said_so(server: Server) -> None:
 @pytest.mark.parametrize("encoding", ["identity", "gzip", "deflate"])
 def test_an_answer_that_grows_beyond_bounds_is_not_read(server: Server, encoding: str) -> None:
     large = b'{"a": "' + b"x" * 60_000_000 + b'"}'
-    server.body = {"identity": large, "gzip": gzip.compress(large, 1), "deflate": gzip.zlib.compress(large, 1)}[
-        encoding
-    ]
+    pack = {"identity": bytes, "gzip": gzip.compress, "deflate": zlib.compress}[encoding]
+    server.body = pack(large)
     server.headers = {"Content-Encoding": encoding}
     tracemalloc.start()
     try:

@@ -16,6 +16,7 @@ from stepfast.functions.wiring import Engine
 from stepfast.http import api, problems
 from stepfast.http.auth import Gateway
 from stepfast.http.page import Page
+from stepfast.http.textlog import printable
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ def _note(event: dict[str, Any], status: int) -> None:
         authorizer = context.get("authorizer") or {}
         caller = (authorizer.get("lambda") or {}).get("key") or (authorizer.get("iam") or {}).get("userArn")
         extra = {"caller": caller} if caller else {}
-        log.info("%s %s: %d", asked.get("method"), event.get("rawPath"), status, extra=extra)
+        log.info("%s %s: %d", printable(asked.get("method"), 20), printable(event.get("rawPath")), status, extra=extra)
 
 
 def _fits(response: dict[str, Any]) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import time
 import traceback
 from collections.abc import Mapping
 from typing import Any
@@ -29,6 +31,12 @@ log = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
 URN = "urn:stepfast:problem:"
 """What every `type` begins with; the client knows the rest."""
+
+QUIET = 60.0
+"""Seconds without a reason after which it is logged anew."""
+REASONS = 100
+"""Reasons that are remembered."""
+_told: dict[str, float] = {}
 
 # From the particular to the general: the first that fits counts.
 _OURS: tuple[tuple[type[StepfastError], int, str, str], ...] = (
@@ -72,16 +80,29 @@ def of(error: Exception) -> Response[str]:
     if isinstance(error, StartupError):  # names resources and permissions, which are no caller's business
         log.error("a request cannot be served: %s", error)
         error = Unavailable("this deployment is not in order; its log says what to mend")
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        error = Unavailable("no file descriptor is left")
     for kind, status, name, title in _OURS:
         if isinstance(error, kind):
             if status == 503:
-                log.warning("a request was not served: %s", error)
+                _tell_once(str(error))
             headers = {"Retry-After": "1"} if status == 503 else {}
             return problem(status, name, title, str(error), headers, **_members(error))
     # An exception's text may quote what was sent; where it was raised does not.
     where = "".join(traceback.format_tb(error.__traceback__))
     log.error("a request failed on %s\n%s", type(error).__name__, where)
     return problem(500, "internal-error", "Internal error", "this is a mistake of stepfast's; its log has the place")
+
+
+def _tell_once(reason: str) -> None:
+    """One line for all requests that are not served for one reason, until it has not come up for a minute."""
+    now = time.monotonic()
+    before = _told.pop(reason, -QUIET)
+    if now - before >= QUIET:
+        log.warning("a request was not served: %s", reason)
+    _told[reason] = now
+    while len(_told) > REASONS:
+        _told.pop(next(iter(_told)), None)
 
 
 def _members(error: Exception) -> dict[str, Any]:
