@@ -97,7 +97,7 @@ Workflows are in `workflows/`: each module or package there may define any numbe
 ## What is deployed is pinned
 
 `constraints.txt` names every package of the Lambda bundles by version and hash, and nothing else is taken. After
-a change of `dependencies` in pyproject.toml, and to take newer versions, make it anew, look at the changes, and commit it:
+a change of `dependencies` in pyproject.toml, and to take newer versions, make it anew, look at it, and commit it:
 
     pip install -e '.[deploy]'
     python -m stepfast.infra.lock
