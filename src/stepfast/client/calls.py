@@ -52,6 +52,7 @@ class Calls:
         if api_key is not None and not (api_key and api_key.isascii() and api_key.isprintable()):
             raise InvalidRequest("an API key is printable ASCII text, and not empty")
         headers = {"User-Agent": f"stepfast/{version('stepfast')}", "Content-Type": "application/json"}
+        headers["Accept-Encoding"] = replies.ENCODINGS
         if api_key is not None:
             headers["Authorization"] = f"Bearer {api_key}"
         self.url = url.rstrip("/")
