@@ -96,7 +96,7 @@ def server() -> Iterator[Server]:
 
     made = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
     one.url = f"http://127.0.0.1:{made.server_port}"
-    thread = threading.Thread(target=made.serve_forever)
+    thread = threading.Thread(target=made.serve_forever, args=(0.01,))
     thread.start()
     yield one
     made.shutdown()
@@ -125,7 +125,7 @@ def test_the_answers_here_are_good_ones(server: Server, name: str) -> None:
 
 def damages(value: Any) -> Iterator[Callable[[Any], Any]]:
     """Every way to take a part out of a value, or to put something else in its place."""
-    for wrong in (None, 7, "nonsense", [7], {"x": 7}):
+    for wrong in (None, "nonsense" if isinstance(value, int) else [7]):
         yield lambda _, wrong=wrong: copy.deepcopy(wrong)
     if isinstance(value, dict):
         for key in value:
@@ -223,7 +223,7 @@ def test_an_answer_that_drips_is_given_up() -> None:
         def log_message(self, *_: object) -> None: ...
 
     made = ThreadingHTTPServer(("127.0.0.1", 0), Dripping)
-    thread = threading.Thread(target=made.serve_forever)
+    thread = threading.Thread(target=made.serve_forever, args=(0.01,))
     thread.start()
     try:
         client = Client(f"http://127.0.0.1:{made.server_port}", timeout=0.3, retry_for=0)
