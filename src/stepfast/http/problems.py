@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import threading
 import time
 import traceback
 from collections.abc import Mapping
@@ -37,6 +38,7 @@ QUIET = 60.0
 REASONS = 100
 """Reasons that are remembered."""
 _told: dict[str, float] = {}
+_lock = threading.Lock()
 
 # From the particular to the general: the first that fits counts.
 _OURS: tuple[tuple[type[StepfastError], int, str, str], ...] = (
@@ -97,12 +99,13 @@ def of(error: Exception) -> Response[str]:
 def _tell_once(reason: str) -> None:
     """One line for all requests that are not served for one reason, until it has not come up for a minute."""
     now = time.monotonic()
-    before = _told.pop(reason, -QUIET)
+    with _lock:
+        before = _told.pop(reason, now - QUIET)
+        _told[reason] = now
+        while len(_told) > REASONS:
+            del _told[next(iter(_told))]
     if now - before >= QUIET:
         log.warning("a request was not served: %s", reason)
-    _told[reason] = now
-    while len(_told) > REASONS:
-        _told.pop(next(iter(_told)), None)
 
 
 def _members(error: Exception) -> dict[str, Any]:

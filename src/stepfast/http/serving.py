@@ -51,7 +51,7 @@ class Server(uvicorn.Server):
             application(handler, self._lanes, getattr(handler, "admit", None), pace),
             http=protocol(patience or Patience(), self._waiting),  # type: ignore[arg-type]
             ws="none",
-            loop="asyncio",
+            loop="asyncio:SelectorEventLoop",  # on Windows too: the other kind cannot watch a socket
             lifespan="off",
             interface="asgi3",
             log_config=None,
