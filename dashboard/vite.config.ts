@@ -12,5 +12,6 @@ export default defineConfig({
     license: { fileName: "licenses.md" },
     modulePreload: { polyfill: false },
   },
-  server: { proxy: { "/v1": "http://127.0.0.1:8787", "/openapi.json": "http://127.0.0.1:8787" } },
+  // The Host stays what the browser asked for: without keys the API takes changes from pages of that very host only.
+  server: { proxy: Object.fromEntries(["/v1", "/openapi.json"].map((path) => [path, { target: "http://127.0.0.1:8787", changeOrigin: false }])) },
 });

@@ -64,9 +64,13 @@ def dev(
             process.kill()
 
 
+OFFLINE = {"UV_OFFLINE": "1", "UV_NO_CACHE": "1"}
+"""uv then finds nothing, at once."""
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    run("init", "shop", cwd=tmp_path)
+    run("init", "shop", cwd=tmp_path, env=OFFLINE)
     return tmp_path / "shop"
 
 
@@ -101,6 +105,29 @@ def test_init_overwrites_nothing(project: Path) -> None:
     blocked = project / "file"
     blocked.write_text("")
     assert "cannot write" in run("init", str(blocked), cwd=project, code=2).stderr
+
+
+@pytest.mark.parametrize("link", ["README.md", "constraints.txt", "workflows", "infra", "tests/test_hello.py"])
+@pytest.mark.parametrize("dangles", [True, False])
+def test_init_writes_through_no_link(tmp_path: Path, link: str, dangles: bool) -> None:
+    shop, elsewhere = tmp_path / "shop", tmp_path / "elsewhere"
+    (shop / link).parent.mkdir(parents=True)
+    if not dangles:
+        elsewhere.mkdir()
+    (shop / link).symlink_to(elsewhere)
+    refused = run("init", "shop", cwd=tmp_path, env=OFFLINE, code=2)
+    assert "is a link" in refused.stderr
+    assert list(elsewhere.iterdir()) == [] if elsewhere.exists() else dangles
+    assert not (shop / "pyproject.toml").exists()
+
+
+def test_a_new_project_has_its_packages_pinned_by_hash_also_without_an_index(project: Path) -> None:
+    lines = (project / "constraints.txt").read_text().splitlines()
+    pinned = [one for one in lines if "==" in one]
+    assert {"pydantic", "boto3", "aws-lambda-powertools"} <= {one.partition("==")[0] for one in pinned}
+    assert sum("--hash=sha256:" in one for one in lines) >= len(pinned)
+    assert "python -m stepfast.infra.lock" in lines[1]
+    assert "python -m stepfast.infra.lock" in (project / "README.md").read_text()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -25,7 +25,7 @@ NEVER = (
     "stepfast.testing",
     "tomllib",
     "typer",
-    "waitress",
+    "uvicorn",
 )
 NOT_IN = {
     "authorizer": ("asyncio", "pydantic", "stepfast.backends.dynamodb", "stepfast.http", *ENGINE),

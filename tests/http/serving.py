@@ -11,12 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from waitress import wasyncore
-from waitress.server import create_server
-
 from stepfast.http.api import build
 from stepfast.http.auth import Authenticator
-from stepfast.http.gateway import application
+from stepfast.http.serving import Server, listen
 from stepfast.local.runtime import Runtime
 from stepfast.registry import Registry
 from stepfast.workflow import Step, Workflow
@@ -130,21 +127,17 @@ class Api:
 
 
 @contextmanager
-def served(handler: Any, host: str = "127.0.0.1") -> Iterator[str]:
-    """The handler behind a real web server; yields its URL."""
-    server = create_server(application(handler), host=host, port=0, threads=8)
-    ending = threading.Event()
-
-    def run() -> None:
-        while not ending.is_set():
-            wasyncore.loop(timeout=0.02, map=server._map, count=1)
-        server.task_dispatcher.shutdown()
-        wasyncore.close_all(server._map)
-
-    thread = threading.Thread(target=run)
+def served(handler: Any, host: str = "127.0.0.1", **more: Any) -> Iterator[str]:
+    """The handler behind the real web server; yields its URL."""
+    listener = listen(host, 0)
+    server = Server(handler, listener, **more)
+    started = threading.Event()
+    server.on_started = started.set
+    thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        yield f"http://{host}:{server.effective_port}"
+        assert started.wait(20)
+        yield f"http://{host}:{server.port}"
     finally:
-        ending.set()
+        server.stop()
         thread.join()

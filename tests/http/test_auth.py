@@ -117,8 +117,59 @@ def test_pages_of_other_sites_are_refused(local: Any, origin: str) -> None:
         assert (answer.status, answer.kind) == (403, "forbidden-origin")
 
 
-def test_a_page_of_this_machine_may_call(local: Any) -> None:
+def test_a_page_of_this_machine_may_ask(local: Any) -> None:
     assert local.ask("GET", "/v1/executions", headers={"origin": "http://localhost:5173"}).status == 200
+
+
+ITS_OWN = [
+    {"origin": "http://localhost:8787", "sec-fetch-site": "same-origin"},
+    {"origin": "http://LOCALHOST:8787"},
+    {"origin": "https://localhost:8787"},
+    {"sec-fetch-site": "none"},
+    {},
+]
+OF_OTHERS = [
+    {"origin": "http://localhost:3000"},
+    {"origin": "http://localhost"},
+    {"origin": "http://127.0.0.1:8787"},
+    {"origin": "http://localhost:8787.evil.example"},
+    {"origin": "http://evil@localhost:8787"},
+    {"origin": "javascript://localhost:8787"},
+    {"origin": "chrome-extension://localhost:8787"},
+    {"origin": "null"},
+    {"origin": ""},
+    {"sec-fetch-site": "same-site"},
+    {"sec-fetch-site": "cross-site"},
+    {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"},
+]
+
+
+@pytest.mark.parametrize("headers", ITS_OWN)
+def test_its_own_page_and_programs_may_change_things(local: Any, headers: dict[str, str]) -> None:
+    for what in ("cancel", "resume"):
+        answer = local.ask("POST", f"/v1/executions/one/{what}", headers=headers)
+        assert (answer.status, answer.kind) == (404, "execution-not-found")
+
+
+@pytest.mark.parametrize("headers", OF_OTHERS)
+def test_pages_of_other_ports_change_nothing_although_they_need_no_body(local: Any, headers: dict[str, str]) -> None:
+    for what in ("cancel", "resume"):
+        answer = local.ask("POST", f"/v1/executions/one/{what}", headers=headers)
+        assert (answer.status, answer.kind) == (403, "forbidden-origin")
+
+
+def test_a_link_from_elsewhere_leads_to_the_page_and_an_image_to_nothing(local: Any) -> None:
+    link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+    assert local.ask("GET", "/v1/health", headers=link).status == 200
+    image = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}
+    assert local.ask("GET", "/v1/health", headers=image).status == 403
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1#evil.com", "evil.com@127.0.0.1", "localhost:", "localhost:x", "127.0.0.1/a"]
+)
+def test_a_host_is_a_name_and_a_port_and_nothing_else(local: Any, host: str) -> None:
+    assert local.ask("GET", "/v1/health", headers={"host": host}).status == 403
 
 
 def test_what_a_page_can_send_unasked_is_no_json(local: Any) -> None:

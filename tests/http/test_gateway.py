@@ -1,15 +1,14 @@
-"""WSGI to API Gateway events and back: in isolation, then through the real web server."""
+"""ASGI to API Gateway events and back: in isolation, then through the real web server."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
-import io
 import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
-from wsgiref.util import setup_testing_defaults
 
 import httpx
 import pytest
@@ -18,49 +17,80 @@ from hypothesis import strategies as st
 
 from stepfast import workflow
 from stepfast.http.bodies import MAX_BODY
-from stepfast.http.gateway import Unreadable, application, to_event
+from stepfast.http.gateway import Pace, application, to_event
+from stepfast.http.lanes import Lanes
 from tests.http.serving import served
 
 
-def environ(**more: Any) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    setup_testing_defaults(made)
-    body = more.pop("body", None)
-    if body is not None:
-        made |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body)), "REQUEST_METHOD": "POST"}
+def scope_of(**more: Any) -> dict[str, Any]:
+    """What an ASGI server makes of a request."""
+    made = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "GET",
+        "path": "/",
+        "query_string": b"",
+        "headers": [(b"host", b"localhost")],
+        "client": ("127.0.0.1", 5),
+    }
     return made | more
 
 
-def wsgi(text: str) -> str:
-    """Text as WSGI hands it over: its UTF-8 bytes as latin-1."""
-    return text.encode().decode("latin-1")
+def respond(handler: Any, *messages: dict[str, Any], admit: Any = None, **more: Any) -> tuple[int, Any, bytes]:
+    """Status, headers and body of the answer to a request whose body arrives in these messages."""
+    arriving, sent = list(messages), list[Any]()
+
+    async def receive() -> dict[str, Any]:
+        return arriving.pop(0) if arriving else await asyncio.Event().wait()  # type: ignore[return-value]
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def ask() -> None:
+        lanes: Lanes[Any] = Lanes()
+        answer = handler if callable(handler) else lambda event, context: handler
+        await application(answer, lanes, admit, Pace(grace=0.05))(scope_of(**more), receive, send)
+        lanes.close()
+
+    asyncio.run(ask())
+    if not sent:
+        return 0, [], b""
+    return sent[0]["status"], sent[0]["headers"], b"".join(one["body"] for one in sent[1:])
 
 
-def respond(response: dict[str, Any], **more: Any) -> tuple[str, list[tuple[str, str]], bytes]:
-    told: list[Any] = []
-    app = application(lambda event, context: response)
-    body = b"".join(app(environ(**more), lambda status, headers, *_: told.extend((status, headers))))  # type: ignore[arg-type]
-    return told[0], told[1], body
+def body_of(*parts: bytes) -> list[dict[str, Any]]:
+    messages = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
+    return [*messages[:-1], {**messages[-1], "more_body": False}]
+
+
+def kind_of(body: bytes) -> str:
+    return str(json.loads(body)["type"]).removeprefix("urn:stepfast:problem:")
 
 
 # -- the event ----------------------------------------------------------------------------------------------
 
 
 def test_an_event_has_what_a_handler_reads() -> None:
-    event = to_event(
-        environ(
-            REQUEST_METHOD="POST",
-            PATH_INFO="/v1/things",
-            QUERY_STRING="a=1&b=x%20y&a=2&empty=",
-            HTTP_HOST="localhost:1",
-            HTTP_X_API_KEY="k",
-            HTTP_COOKIE="one=1; two=2",
-            HTTP_USER_AGENT="ua",
-            REMOTE_ADDR="127.0.0.1",
-            body=b'{"a": "\xc3\xa9"}',
-            CONTENT_TYPE="application/json",
-        )
+    events: list[Any] = []
+    headers = {
+        "host": "localhost:1",
+        "x-api-key": "k",
+        "cookie": "one=1; two=2",
+        "user-agent": "ua",
+        "content-type": "application/json",
+        "content-length": "11",
+        "x-many": "a",
+    }
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()] + [(b"x-many", b"b")]
+    respond(
+        lambda event, context: events.append(event) or {"statusCode": 200},
+        *body_of(b'{"a": ', b'"\xc3\xa9"}'),
+        method="POST",
+        path="/v1/things",
+        query_string=b"a=1&b=x%20y&a=2&empty=",
+        headers=raw,
     )
+    [event] = events
     assert event["version"] == "2.0"
     assert event["rawPath"] == event["requestContext"]["http"]["path"] == "/v1/things"
     assert event["rawQueryString"] == "a=1&b=x%20y&a=2&empty="
@@ -68,8 +98,8 @@ def test_an_event_has_what_a_handler_reads() -> None:
     assert event["cookies"] == ["one=1", "two=2"]
     assert "cookie" not in event["headers"]
     assert event["headers"]["x-api-key"] == "k"
+    assert event["headers"]["x-many"] == "a,b"
     assert event["headers"]["content-type"] == "application/json"
-    assert event["headers"]["content-length"] == "11"
     assert event["body"] == '{"a": "é"}'
     assert event["isBase64Encoded"] is False
     http = event["requestContext"]["http"]
@@ -78,76 +108,98 @@ def test_an_event_has_what_a_handler_reads() -> None:
 
 
 def test_what_is_not_there_is_left_out_as_api_gateway_does() -> None:
-    event = to_event(environ())
+    event = to_event(scope_of())
     assert not {"body", "cookies", "queryStringParameters"} & set(event)
     assert event["rawQueryString"] == ""
 
 
 @pytest.mark.parametrize(
-    ("path", "raw"), [("/é/🎉", "/é/🎉"), ("/a/b", "/a/b"), ("", "/"), ("/a%2Fb", "/a%2Fb"), ("/a b", "/a b")]
+    ("path", "raw"),
+    [
+        ("/é/🎉", "/é/🎉"),
+        ("", "/"),
+        ("/a b", "/a b"),
+        ("http://evil.example/v1/health", "/v1/health"),
+        ("HTTP://evil.example", "/"),
+        ("*", "*"),
+        ("/\udcff", "/?"),
+    ],
 )
-def test_the_path_comes_decoded(path: str, raw: str) -> None:
-    assert to_event(environ(PATH_INFO=wsgi(path)))["rawPath"] == raw
+def test_the_path_is_what_the_server_has_decoded(path: str, raw: str) -> None:
+    assert to_event(scope_of(path=path))["rawPath"] == raw
 
 
-def test_bytes_that_are_no_text_are_replaced_in_paths_and_base64_in_bodies() -> None:
-    event = to_event(environ(PATH_INFO="/\xff", QUERY_STRING="q=\xff", body=b"\xff\x00"))
-    assert event["rawPath"] == "/\N{REPLACEMENT CHARACTER}"
-    assert event["isBase64Encoded"] is True
-    assert base64.b64decode(event["body"]) == b"\xff\x00"
+def test_bytes_that_are_no_text_are_replaced_in_queries_and_base64_in_bodies() -> None:
+    events: list[Any] = []
+    respond(
+        lambda event, context: events.append(event) or {"statusCode": 200},
+        *body_of(b"\xff\x00"),
+        query_string=b"q=\xff",
+        method="POST",
+        headers=[(b"content-length", b"2")],
+    )
+    assert events[0]["rawQueryString"] == "q=\N{REPLACEMENT CHARACTER}"
+    assert events[0]["isBase64Encoded"] is True
+    assert base64.b64decode(events[0]["body"]) == b"\xff\x00"
+
+
+@given(st.text(max_size=40), st.binary(max_size=40), st.lists(st.tuples(st.binary(max_size=9), st.binary(max_size=9))))
+def test_any_bytes_make_an_event_that_is_json(path: str, query: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    kept = [pair for pair in headers if pair[0].lower() not in (b"transfer-encoding", b"content-length")]
+    event = to_event(scope_of(path="/" + path, query_string=query, headers=kept))
+    assert json.loads(json.dumps(event)) == event
+    json.dumps(event, ensure_ascii=False).encode()
+
+
+# -- bodies -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("more", "status"),
+    ("headers", "messages", "status", "kind"),
     [
-        ({"CONTENT_LENGTH": "many"}, 400),
-        ({"CONTENT_LENGTH": "-1"}, 400),
-        ({"CONTENT_LENGTH": "²"}, 400),
-        ({"CONTENT_LENGTH": "5", "wsgi.input": io.BytesIO(b"abc")}, 400),
-        ({"CONTENT_LENGTH": str(MAX_BODY + 1)}, 413),
-        ({"CONTENT_LENGTH": "9" * 5000}, 413),
+        ({"content-length": "many"}, [], 400, "unreadable-body"),
+        ({"content-length": "-1"}, [], 400, "unreadable-body"),
+        ({"content-length": str(MAX_BODY + 1)}, [], 413, "body-too-large"),
+        ({"content-length": "9" * 5000}, [], 413, "body-too-large"),
+        ({"content-length": "5", "transfer-encoding": "chunked"}, [], 400, "unreadable-body"),
+        ({"content-length": "5"}, [], 408, "request-timeout"),
+        ({"content-length": "5"}, body_of(b"ab", b"c")[:1], 408, "request-timeout"),
+        ({"transfer-encoding": "chunked"}, body_of(b"x" * MAX_BODY, b"x", b"x")[:2], 413, "body-too-large"),
     ],
 )
-def test_unreadable_bodies_are_refused_before_the_handler(more: dict[str, Any], status: int) -> None:
-    with pytest.raises(Unreadable) as refused:
-        to_event(environ(REQUEST_METHOD="POST", **more))
-    assert refused.value.status == status
-    line, headers, body = respond({"statusCode": 200}, REQUEST_METHOD="POST", **more)
-    assert line.startswith(str(status))
-    assert ("Content-Type", "application/problem+json") in headers
-    assert json.loads(body)["type"].startswith("urn:stepfast:problem:")
+def test_unreadable_bodies_are_refused_before_the_handler(
+    headers: dict[str, str], messages: list[Any], status: int, kind: str
+) -> None:
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    answered, told, body = respond(lambda *_: pytest.fail("the handler was asked"), *messages, headers=raw)
+    assert (answered, kind_of(body)) == (status, kind)
+    assert (b"content-type", b"application/problem+json") in told
+    assert (b"connection", b"close") in told
 
 
-class _BrokenOff(io.BytesIO):
-    def read(self, size: int | None = -1, /) -> bytes:
-        raise ConnectionResetError
+def test_nobody_answers_a_client_that_has_gone() -> None:
+    gone = {"type": "http.disconnect"}
+    headers = [(b"content-length", b"3")]
+    assert respond(lambda *_: pytest.fail("the handler was asked"), gone, headers=headers)[0] == 0
 
 
-def test_a_body_that_breaks_off_is_refused() -> None:
-    with pytest.raises(Unreadable, match="broke off"):
-        to_event(environ(REQUEST_METHOD="POST", CONTENT_LENGTH="3", **{"wsgi.input": _BrokenOff()}))
+def test_a_body_is_not_taken_from_whom_is_not_admitted() -> None:
+    refusal = {"statusCode": 401, "headers": {"Content-Type": "application/json"}, "body": "{}"}
+    headers = [(b"content-length", b"1000")]
+    status, told, _ = respond(lambda *_: pytest.fail("asked"), admit=lambda event: refusal, headers=headers)
+    assert (status, (b"connection", b"close") in told) == (401, True)
 
 
-@given(
-    st.binary(max_size=40), st.binary(max_size=40), st.dictionaries(st.text("ABC_", min_size=1), st.text(max_size=9))
-)
-def test_any_bytes_make_an_event_that_is_json(path: bytes, query: bytes, headers: dict[str, str]) -> None:
-    event = to_event(
-        environ(
-            PATH_INFO=path.decode("latin-1"),
-            QUERY_STRING=query.decode("latin-1"),
-            **{f"HTTP_{name}": value for name, value in headers.items()},
-        )
-    )
-    assert json.loads(json.dumps(event)) == event
-    json.dumps(event, ensure_ascii=False).encode()
+def test_what_fails_outside_of_the_handler_is_a_problem_too() -> None:
+    status, _, body = respond({"statusCode": 200}, admit=lambda event: 1 / 0)
+    assert (status, kind_of(body)) == (500, "internal-error")
 
 
 # -- the response -------------------------------------------------------------------------------------------
 
 
 def test_a_response_goes_back_with_headers_cookies_and_length() -> None:
-    line, headers, body = respond(
+    status, headers, body = respond(
         {
             "statusCode": 201,
             "headers": {"Content-Type": "application/json", "content-length": "999"},
@@ -156,24 +208,24 @@ def test_a_response_goes_back_with_headers_cookies_and_length() -> None:
             "isBase64Encoded": False,
         }
     )
-    assert (line, body) == ("201 Created", "é".encode())
+    assert (status, body) == (201, "é".encode())
     assert headers == [
-        ("Content-Type", "application/json"),
-        ("Set-Cookie", "a=1; Secure"),
-        ("Set-Cookie", "b=2"),
-        ("Content-Length", "2"),
+        (b"content-type", b"application/json"),
+        (b"set-cookie", b"a=1; Secure"),
+        (b"set-cookie", b"b=2"),
+        (b"content-length", b"2"),
     ]
 
 
-def test_base64_bodies_odd_statuses_and_missing_parts_go_back() -> None:
+def test_base64_bodies_large_ones_and_missing_parts_go_back() -> None:
     assert respond({"statusCode": 200, "body": "AP8=", "isBase64Encoded": True})[2] == b"\x00\xff"
-    assert respond({"statusCode": 299})[0] == "299 Unknown"
-    assert respond({"statusCode": 204, "headers": None, "cookies": None, "body": None})[2] == b""
+    assert respond({"statusCode": 204, "headers": None, "cookies": None, "body": None})[1:] == ([], b"")
+    assert respond({"statusCode": 200, "body": "x" * 1_000_000})[2] == b"x" * 1_000_000
 
 
 def test_the_answer_to_head_has_no_body() -> None:
-    _, headers, body = respond({"statusCode": 200, "body": "abc"}, REQUEST_METHOD="HEAD")
-    assert (body, headers) == (b"", [("Content-Length", "3")])
+    _, headers, body = respond({"statusCode": 200, "body": "abc"}, method="HEAD")
+    assert (body, headers) == (b"", [(b"content-length", b"3")])
 
 
 # -- through the web server -----------------------------------------------------------------------------------

@@ -108,7 +108,7 @@ def test_versions_are_those_of_the_projects_constraints(arm: Bundle) -> None:
 def test_it_holds_what_runs_and_nothing_else(arm: Bundle) -> None:
     names = {path.name for path in arm.folder.iterdir()}
     assert {"workflows", "stepfast", "pydantic", "boto3", "aws_lambda_powertools", "charset_normalizer"} <= names
-    assert not names & {"typer", "rich", "waitress", "pytest", "moto", "aws_cdk", "aws_xray_sdk", "bin", "tests"}
+    assert not names & {"typer", "rich", "uvicorn", "pytest", "moto", "aws_cdk", "aws_xray_sdk", "bin", "tests"}
     assert not {"cli", "local", "testing", "infra"} & {path.name for path in (arm.folder / "stepfast").iterdir()}
     left = [path for path in arm.folder.rglob("*") if path.suffix == ".pyc" or path.name in ("RECORD", "tests")]
     assert left == []

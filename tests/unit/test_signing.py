@@ -69,6 +69,22 @@ class Gateway:
     let_in: list[str] = field(default_factory=list)
 
 
+EXECUTION = {
+    "execution_id": "one",
+    "workflow": "order",
+    "status": "RUNNING",
+    "input": None,
+    "result": None,
+    "error": None,
+    "labels": {},
+    "created_at": "2026-11-27T00:00:00Z",
+    "ended_at": None,
+    "generation": 0,
+    "signal_id": "one",
+    "name": "it",
+}
+
+
 @pytest.fixture
 def gateway() -> Iterator[Gateway]:
     one = Gateway()
@@ -79,7 +95,8 @@ def gateway() -> Iterator[Gateway]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             right = signature_of(self.command, self.path, headers, body, SECRET)
             fits = headers["authorization"].endswith(f"Signature={right}")
-            answer = {"executions": [], "next": None} if fits else {"message": "Forbidden"}
+            shown = EXECUTION if self.command == "POST" else {"executions": [], "next": None}
+            answer = shown if fits else {"message": "Forbidden"}
             one.let_in += [self.path] if fits else []
             self.send_response(200 if fits else 403)
             self.send_header("Content-Type", "application/json")

@@ -40,14 +40,15 @@ export async function resumeAll(
     const share = rest.slice(0, shareOf(rate));
     const began = now();
     try {
-      const answer = await replay(bodyOf(share, rate));
+      // Without the rate: the server would answer at once and go on by itself, and could not be stopped from here.
+      const answer = await replay({ execution_ids: share });
       done.push(...answer.results);
       const answered = new Set(answer.results.map((one) => one.execution_id));
       // An answer without any result would otherwise be asked for for ever.
       if (!answered.size) throw new Error("the API resumed nothing and gave no reason");
       rest = rest.filter((id) => !answered.has(id));
       progress("running");
-      // The API paces one request's ids; between two, the last one's share of the second is owed.
+      // A request's ids are resumed at once: before the next one, its share of the second is owed.
       if (rate !== null && rest.length) await pause(Math.max(0, answered.size / rate - (now() - began)));
     } catch (error) {
       return progress("failed", error);
@@ -55,8 +56,5 @@ export async function resumeAll(
   }
   return progress("finished");
 }
-
-const bodyOf = (ids: string[], rate: number | null): Record<string, Json> =>
-  rate === null ? { execution_ids: ids } : { execution_ids: ids, rate };
 
 const sleep = (seconds: number): Promise<void> => new Promise((done) => setTimeout(done, seconds * 1000));

@@ -38,6 +38,8 @@ class Commands(TyperGroup):
             code, text = 1, str(error)
         except Refused as error:
             code, text = 2, str(error)
+        except RecursionError:  # json writes fewer levels than it reads
+            code, text = 2, "the value is nested too deeply to be shown"
         complain(text)
         raise typer.Exit(code)
 
@@ -84,7 +86,7 @@ def shared(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    context.obj = Session(url, api_key or None, iam)
+    context.obj = Session(url, api_key, iam)
 
 
 app.command("dev")(dev.dev)

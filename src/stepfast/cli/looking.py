@@ -25,7 +25,7 @@ def list_executions(
     as_json: AsJson = False,
 ) -> None:
     """List executions, newest first."""
-    asked = status.upper() if status else None
+    asked = None if status is None else status.upper()
     with session(context).client() as client:
         page = client.list(workflow, asked, read_labels(label or []), since, until, limit, cursor, prefix)
     if as_json:

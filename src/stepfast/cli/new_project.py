@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from stepfast.cli import printing
-from stepfast.errors import Refused
+from stepfast.errors import Refused, StartupError
 
 PYPROJECT = """\
 [project]
@@ -94,6 +94,14 @@ and in another terminal
 
 Workflows are in `workflows/`: each module or package there may define any number of them.
 
+## What is deployed is pinned
+
+`constraints.txt` names every package of the Lambda bundles by version and hash, and nothing else is taken. After
+a change of `dependencies` in pyproject.toml, and to take newer versions, make it anew, look at it, and commit it:
+
+    pip install -e '.[deploy]'
+    python -m stepfast.infra.lock
+
 ## Deploying to AWS
 
     pip install -e '.[deploy]'
@@ -122,6 +130,10 @@ CDK = """\
 }
 """
 
+CONSTRAINTS = "constraints.txt"
+PATIENCE = 20.0
+"""Seconds that looking for the newest versions may take."""
+
 FILES = {
     "pyproject.toml": PYPROJECT,
     "README.md": README,
@@ -138,17 +150,46 @@ _TEMPLATES = frozenset({"pyproject.toml", "README.md", "infra/app.py"})
 def init(
     folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Made when missing.")] = Path(),
 ) -> None:
-    """Make a new project: one workflow, one test; overwrites nothing."""
-    held = [name for name in FILES if (folder / name).exists()]
-    if held:
-        raise Refused(f"{folder / held[0]} is there already: choose a new folder, or move it away")
+    """Make a new project: one workflow, one test, pinned packages; overwrites nothing."""
     # The name of the stack too, which begins with a letter.
     name = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).lstrip("-0123456789").rstrip("-") or "workflows"
+    texts = {path: text.format(name=name) if path in _TEMPLATES else text for path, text in FILES.items()}
+    _check_free(folder, [*texts, CONSTRAINTS])
     try:
-        for path, text in FILES.items():
-            target = folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text.format(name=name) if path in _TEMPLATES else text, encoding="utf-8")
+        for path, text in texts.items():
+            _write(folder / path, text)
+        pinned, note = _constraints(folder)
+        _write(folder / CONSTRAINTS, pinned)
     except OSError as error:
         raise Refused(f"cannot write to {folder}: {error.strerror or error}") from error
     printing.say(f"made {folder / 'workflows/hello.py'} and its test; begin with: cd {folder} && stepfast dev")
+    if note:
+        printing.hint(note)
+
+
+def _check_free(folder: Path, paths: list[str]) -> None:
+    """Refused for what is there already, and for links: what they lead to is not this project's."""
+    for path in paths:
+        for place in (folder / path, *(folder / parent for parent in Path(path).parents if parent != Path())):
+            if place.is_symlink():
+                raise Refused(f"{place} is a link: choose a new folder, or move it away")
+        if (folder / path).exists():
+            raise Refused(f"{folder / path} is there already: choose a new folder, or move it away")
+
+
+def _write(target: Path, text: str) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # "x" follows no link, also not one that was put there since.
+    with target.open("x", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _constraints(folder: Path) -> tuple[str, str]:
+    """The versions and hashes of today, or those that this stepfast was tested with; and what to say of it."""
+    from stepfast.infra import lock
+
+    try:
+        return lock.locked(folder, patience=PATIENCE), ""
+    except StartupError:
+        advice = f"for the newest, with uv and an index at hand: {lock.COMMAND}"
+        return lock.shipped(), f"{CONSTRAINTS} has the versions that this stepfast was tested with; {advice}"

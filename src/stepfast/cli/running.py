@@ -38,7 +38,7 @@ def run(
     if input is not None and input_option is not None:
         raise InvalidRequest("the input is given twice: as an argument and as --input")
     value = read_json(input if input is not None else input_option, "input")
-    execution_id = execution_id or str(uuid.uuid4())
+    execution_id = str(uuid.uuid4()) if execution_id is None else execution_id
     with session(context).client() as once, session(context).client(PATIENCE) as client:
         try:
             started = once.run(workflow, value, execution_id, read_labels(label or []))

@@ -15,7 +15,9 @@ from typing import Any
 
 import httpx
 
+from stepfast.client import replies, shapes
 from stepfast.client.problems import Unreachable, error_of
+from stepfast.client.replies import Reply
 from stepfast.client.values import encoded
 from stepfast.errors import (
     ExecutionNotFound,
@@ -44,38 +46,48 @@ class Answer:
 class Calls:
     """One API and one connection pool; thread-safe. What the arguments mean is said at Client."""
 
-    def __init__(self, url: str, api_key: str | None, timeout: float, retry_for: float, iam: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        api_key: str | None,
+        timeout: float,
+        retry_for: float,
+        iam: bool = False,
+        largest: int = replies.LARGEST,
+    ) -> None:
         host = _host(url)
         if iam and api_key is not None:
             raise InvalidRequest("an API asks for a key or for a signature by IAM: give one of them")
         if api_key is not None and not (api_key and api_key.isascii() and api_key.isprintable()):
-            raise InvalidRequest("an API key is printable ASCII text")
+            raise InvalidRequest("an API key is printable ASCII text, and not empty")
         headers = {"User-Agent": f"stepfast/{version('stepfast')}", "Content-Type": "application/json"}
+        headers["Accept-Encoding"] = replies.ENCODINGS
         if api_key is not None:
             headers["Authorization"] = f"Bearer {api_key}"
         self.url = url.rstrip("/")
-        self._timeout, self._retry_for = timeout, retry_for
+        self._timeout, self._retry_for, self._largest = timeout, retry_for, largest
         # A proxy from the environment could not reach this machine's own loopback.
         self._http = httpx.Client(headers=headers, trust_env=not _is_loopback(host), auth=_signature(host, iam))
 
     def close(self) -> None:
         self._http.close()
 
-    def get(self, path: str, /, patience: float | None = None, **asked: Any) -> Object:
-        """The answer to a GET; what is None is not asked for."""
+    def get(self, path: str, shape: type, /, patience: float | None = None, **asked: Any) -> Object:
+        """The answer to a GET, which has this shape; what is None is not asked for."""
         chosen = {key: value for key, value in asked.items() if value is not None}
-        return self.send("GET", path, query=chosen, patience=patience).body
+        return self.send("GET", path, shape, query=chosen, patience=patience).body
 
     def send(
         self,
         method: str,
         path: str,
+        shape: type,
         body: Object | None = None,
         query: Object | None = None,
         patience: float | None = None,
         settled: tuple[str, ...] = (),
     ) -> Answer:
-        """One call with its retries, at most `patience` seconds of them.
+        """One call with its retries, at most `patience` seconds of them; Refused for an answer of another shape.
 
         settled: statuses that this call leads to; refused for one of them after an earlier try that may
         have arrived, the call has done its work.
@@ -85,15 +97,15 @@ class Calls:
         doubtful, timeout = False, self._timeout
         for pause in _pauses():
             try:
-                response = self._http.request(method, self.url + path, content=content, params=query, timeout=timeout)
+                response = self._ask(method, path, content, query, timeout)
             except httpx.RequestError as error:
                 doubtful = doubtful or not isinstance(error, NOT_SENT)
                 failure: StepfastError = Unreachable(self.url, _why(error), doubtful)
                 failure.__cause__ = error
             else:
                 if not _passes(response):
-                    return _answer(response, settled if doubtful else ())
-                doubtful = doubtful or response.status_code != 429
+                    return _answer(response, shape, settled if doubtful else ())
+                doubtful = doubtful or response.status != 429
                 failure = error_of(response)
                 pause = _retry_after(response, pause)
             left = end - time.monotonic()
@@ -102,6 +114,11 @@ class Calls:
             time.sleep(pause)
             timeout = min(self._timeout, max(1.0, left))
         raise AssertionError("unreachable")
+
+    def _ask(self, method: str, path: str, content: bytes | None, query: Object | None, timeout: float) -> Reply:
+        asking = self._http.stream(method, self.url + path, content=content, params=query, timeout=timeout)
+        with asking as response:
+            return replies.read(response, timeout, self._largest)
 
 
 def _signature(host: str, iam: bool) -> httpx.Auth | None:
@@ -112,28 +129,26 @@ def _signature(host: str, iam: bool) -> httpx.Auth | None:
     return Signature(host)
 
 
-def _passes(response: httpx.Response) -> bool:
+def _passes(reply: Reply) -> bool:
     """True for what may be gone at the next try; a 500 that is no problem document is a gateway's, not ours."""
-    gateways = response.status_code == 500 and "problem" not in response.headers.get("content-type", "")
-    if response.status_code == 503 and isinstance(error_of(response), Misconfigured):
+    gateways = reply.status == 500 and "problem" not in reply.headers.get("content-type", "")
+    if reply.status == 503 and isinstance(error_of(reply), Misconfigured):
         return False  # a server that says that someone must mend something first
-    return response.status_code in AGAIN or gateways
+    return reply.status in AGAIN or gateways
 
 
-def _answer(response: httpx.Response, settled: tuple[str, ...]) -> Answer:
-    if response.is_success:
+def _answer(reply: Reply, shape: type, settled: tuple[str, ...]) -> Answer:
+    if reply.is_success:
         try:
-            body = response.json()
+            body = reply.json()
         except ValueError:
-            body = None
-        if not isinstance(body, dict):
-            raise Refused(f"what answers at {response.request.url} is no stepfast API")
-        return Answer(response.status_code, body)
-    error = error_of(response)
+            raise Refused(f"what answers at {reply.url} is no stepfast API") from None
+        return Answer(reply.status, shapes.check(body, shape, reply.url))
+    error = error_of(reply)
     if isinstance(error, WrongStatus) and error.status in settled:
-        return Answer(response.status_code, {})
+        return Answer(reply.status, {})
     if isinstance(error, ExecutionNotFound) and GONE in settled:
-        return Answer(response.status_code, {})
+        return Answer(reply.status, {})
     raise error
 
 
@@ -145,13 +160,13 @@ def _pauses() -> Iterator[float]:
         ceiling = min(5.0, ceiling * 2)
 
 
-def _retry_after(response: httpx.Response, otherwise: float) -> float:
-    text = response.headers.get("Retry-After", "")
+def _retry_after(reply: Reply, otherwise: float) -> float:
+    text = reply.headers.get("Retry-After", "")
     try:
         if text.isdigit():
             return float(text)
         return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return otherwise
 
 

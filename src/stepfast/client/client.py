@@ -9,9 +9,14 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal
 
+from stepfast.client import shapes
 from stepfast.client.calls import Calls, Object
 from stepfast.client.execution import Execution, Objects
+from stepfast.client.replies import LARGEST
 from stepfast.client.values import moment, plain, segment
+from stepfast.errors import Refused
+
+LONGEST_PAUSE = 60.0
 
 
 class Client:
@@ -20,9 +25,11 @@ class Client:
     timeout: seconds that one try of a call may take. retry_for: seconds for which a call goes on trying
     when the connection fails or the server answers 429, 502, 503 or 504; 0 tries once. iam: signs requests
     with AWS credentials instead of a key, for a deployment with `auth = "iam"`; needs `stepfast[aws]`.
+    largest_answer: bytes of an answer, decompressed, that are read at the most.
 
     Its methods raise the exceptions of `stepfast.errors` that the engine raises itself, `Unreachable` when
-    nothing answers in that time, and `NotAllowed` for a wrong API key or signature. Raises InvalidRequest for a
+    nothing answers in that time, `NotAllowed` for a wrong API key or signature, and `Refused` for an answer that is
+    too large or that no stepfast gives. Raises InvalidRequest for a
     url that is none, and StartupError where there is nothing to sign with.
     """
 
@@ -34,8 +41,9 @@ class Client:
         *,
         retry_for: float = 60.0,
         iam: bool = False,
+        largest_answer: int = LARGEST,
     ) -> None:
-        self._calls = Calls(url, api_key, timeout, retry_for, iam)
+        self._calls = Calls(url, api_key, timeout, retry_for, iam, largest_answer)
 
     @property
     def url(self) -> str:
@@ -76,7 +84,7 @@ class Client:
             "execution_id": segment(execution_id, "an execution id"),
             "labels": dict(labels or {}),
         }
-        answer = self._calls.send("POST", path, body)
+        answer = self._calls.send("POST", path, shapes.Execution, body)
         return Execution(self._calls, execution_id, created=answer.status == 201)
 
     def execution(self, execution_id: str) -> Execution:
@@ -109,6 +117,7 @@ class Client:
         """
         return self._calls.get(
             "/v1/executions",
+            shapes.Executions,
             workflow=workflow,
             status=status,
             label=[f"{key}={value}" for key, value in (labels or {}).items()],
@@ -121,12 +130,12 @@ class Client:
 
     def workflows(self) -> Objects:
         """The workflows deployed at the server: names, schemas, steps."""
-        found: Objects = self._calls.get("/v1/workflows")["workflows"]
+        found: Objects = self._calls.get("/v1/workflows", shapes.Workflows)["workflows"]
         return found
 
     def health(self) -> Object:
         """`status` and `version` of the server; needs no API key."""
-        return self._calls.get("/v1/health")
+        return self._calls.get("/v1/health", shapes.Health)
 
     # -- dead letters ------------------------------------------------------------------------------------
 
@@ -145,7 +154,13 @@ class Client:
         are more: go on while `next` is not None.
         """
         return self._calls.get(
-            "/v1/dead-letters", workflow=workflow, step=step, error=error, limit=limit, cursor=cursor
+            "/v1/dead-letters",
+            shapes.DeadLetters,
+            workflow=workflow,
+            step=step,
+            error=error,
+            limit=limit,
+            cursor=cursor,
         )
 
     def dead_letter_groups(self, workflow: str | None = None) -> Object:
@@ -153,7 +168,7 @@ class Client:
 
         `complete` is False when there are more FAILED executions than the server looks at.
         """
-        return self._calls.get("/v1/dead-letters/groups", workflow=workflow)
+        return self._calls.get("/v1/dead-letters/groups", shapes.Groups, workflow=workflow)
 
     def replay_dead_letters(
         self,
@@ -181,12 +196,15 @@ class Client:
             body["all"] = True
         results: Objects = []
         while body is not None:
-            answer = self._calls.send("POST", "/v1/dead-letters/replay", body).body
+            answer = self._calls.send("POST", "/v1/dead-letters/replay", shapes.Replayed, body).body
             for one in answer["results"]:
                 results.append(one)
                 if each is not None:
                     each(one)
+            pause = answer.get("after") or (1 / rate if rate else 0.0)
+            if answer["next"] == body and not answer.get("after"):
+                raise Refused(f"{self.url} says that something remains, and never does it")
             body = answer["next"]
-            if body is not None and rate:
-                time.sleep(1 / rate)
+            if body is not None and pause:
+                time.sleep(min(pause, LONGEST_PAUSE))
         return {"resumed": sum(one["resumed"] for one in results), "results": results}

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from stepfast.client import shapes
 from stepfast.client.calls import GONE, Calls, Object
 from stepfast.client.problems import ExecutionCancelled, ExecutionFailed
 from stepfast.client.values import plain, segment
@@ -33,11 +34,11 @@ class Execution:
 
     def describe(self, *, commands: bool = True) -> Object:
         """The whole execution as JSON, with its `commands` unless left out; ExecutionNotFound."""
-        return self._calls.get(self._path) if commands else self._read()
+        return self._calls.get(self._path, shapes.Described) if commands else self._read()
 
     def history(self) -> Objects:
         """What happened, in order: `at`, `type`, `command` and details; ExecutionNotFound."""
-        events: Objects = self._calls.get(f"{self._path}/history")["events"]
+        events: Objects = self._calls.get(f"{self._path}/history", shapes.History)["events"]
         return events
 
     def result(self, timeout: float | None = None) -> Any:
@@ -74,19 +75,20 @@ class Execution:
         before the resume may still run: its outcome counts, and `until` says when they are tried again at the latest.
         """
         body = None if steps is None else {"steps": _listed(steps)}
-        settled = ("RUNNING", "SUCCEEDED")
-        return self._calls.send("POST", f"{self._path}/resume", body, settled=settled).body or self._read()
+        path, settled = f"{self._path}/resume", ("RUNNING", "SUCCEEDED")
+        return self._calls.send("POST", path, shapes.ResumedExecution, body, settled=settled).body or self._read()
 
     def cancel(self) -> Object:
         """Ends a RUNNING execution; WrongStatus when it is not RUNNING."""
-        return self._calls.send("POST", f"{self._path}/cancel", settled=("CANCELLED",)).body or self._read()
+        path, settled = f"{self._path}/cancel", ("CANCELLED",)
+        return self._calls.send("POST", path, shapes.Execution, settled=settled).body or self._read()
 
     def delete(self) -> None:
         """Deletes an execution that has ended, with its values, steps, signals and history, for good.
 
         WrongStatus when it is RUNNING (cancel it first); ExecutionNotFound, also when it was deleted before.
         """
-        self._calls.send("DELETE", self._path, settled=(GONE,))
+        self._calls.send("DELETE", self._path, shapes.Deleted, settled=(GONE,))
 
     def signal(self, name: str, payload: Any = None, signal_id: str | None = None) -> Object:
         """Sends a signal, once, however often it has to try; returns it.
@@ -96,11 +98,13 @@ class Execution:
         another type, WrongStatus when the execution has ended, and ExecutionConflict when the id was used
         for something else.
         """
-        body = {"payload": plain(payload, "payload"), "signal_id": signal_id or str(uuid.uuid4())}
-        return self._calls.send("POST", f"{self._path}/signals/{segment(name, 'a signal name')}", body).body
+        signal_id = str(uuid.uuid4()) if signal_id is None else segment(signal_id, "a signal id")
+        body = {"payload": plain(payload, "payload"), "signal_id": signal_id}
+        path = f"{self._path}/signals/{segment(name, 'a signal name')}"
+        return self._calls.send("POST", path, shapes.Signal, body).body
 
     def _read(self, patience: float | None = None) -> Object:
-        return self._calls.get(self._path, patience=patience, commands="false")
+        return self._calls.get(self._path, shapes.Execution, patience=patience, commands="false")
 
 
 def _listed(steps: Sequence[str]) -> list[str]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
-
+from stepfast.client.replies import Reply
 from stepfast.errors import (
     ExecutionConflict,
     ExecutionNotFound,
@@ -66,28 +65,36 @@ class ExecutionCancelled(StepfastError):
         self.execution_id = execution_id
 
 
-def error_of(response: httpx.Response) -> StepfastError:
+def error_of(reply: Reply) -> StepfastError:
     """The exception that a problem stands for."""
     try:
-        problem = response.json()
+        problem = reply.json()
     except ValueError:
         problem = None
     if not isinstance(problem, dict) or not str(problem.get("type", "")).startswith(URN):
-        told = f"{response.request.url} answered {response.status_code} {response.reason_phrase}"
-        if response.status_code in (401, 403):  # of API Gateway, which asks its authorizer and says no more
+        told = f"{reply.url} answered {reply.status} {reply.reason}"
+        if reply.status in (401, 403):  # of API Gateway, which asks its authorizer and says no more
             return NotAllowed(f"{told}: is the API key right, and still valid?")
-        away = response.status_code >= 500 or response.status_code == 429
+        away = reply.status >= 500 or reply.status == 429
         return Unavailable(told) if away else Refused(f"{told}: is a stepfast API there?")
     kind, detail = str(problem["type"]).removeprefix(URN), str(problem.get("detail", ""))
     if kind == "invalid-request":
-        fields = ((str(one["field"]), str(one["message"])) for one in problem.get("errors") or ())
-        return InvalidRequest(detail, tuple(fields), problem.get("error_count"))
+        return InvalidRequest(detail, _fields(problem.get("errors")), _count(problem.get("error_count")))
     if kind == "wrong-status":
         return WrongStatus(detail, str(problem.get("execution_status", "")))
     if kind == "misconfigured":
         return Misconfigured(detail)
     if kind in PROBLEMS:
         return PROBLEMS[kind](detail)
-    if response.status_code in (401, 403):
+    if reply.status in (401, 403):
         return NotAllowed(detail)
-    return Unavailable(detail) if response.status_code >= 500 else Refused(detail)
+    return Unavailable(detail) if reply.status >= 500 else Refused(detail)
+
+
+def _count(count: object) -> int | None:
+    return count if type(count) is int else None
+
+
+def _fields(errors: object) -> tuple[tuple[str, str], ...]:
+    found = [one for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
+    return tuple((str(one.get("field", "")), str(one.get("message", ""))) for one in found)

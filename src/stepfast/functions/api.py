@@ -16,6 +16,7 @@ from stepfast.functions.wiring import Engine
 from stepfast.http import api, problems
 from stepfast.http.auth import Gateway
 from stepfast.http.page import Page
+from stepfast.http.textlog import printable
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,8 @@ _EXECUTION = re.compile(r"/v1/executions/(?!statuses\Z)([A-Za-z0-9._-]{1,128})(?
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
     """Makes the handler."""
     engine = Engine(settings, clients, host)
-    answer = api.build(engine.operations, engine.registry, engine.call, Gateway(settings.auth), Page())
+    gateway = Gateway(settings.auth)
+    answer = api.build(engine.operations, engine.registry, engine.call, gateway, Page(), background=False)
 
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         found = _EXECUTION.match(event.get("rawPath") or "")
@@ -49,7 +51,7 @@ def _note(event: dict[str, Any], status: int) -> None:
         authorizer = context.get("authorizer") or {}
         caller = (authorizer.get("lambda") or {}).get("key") or (authorizer.get("iam") or {}).get("userArn")
         extra = {"caller": caller} if caller else {}
-        log.info("%s %s: %d", asked.get("method"), event.get("rawPath"), status, extra=extra)
+        log.info("%s %s: %d", printable(asked.get("method"), 20), printable(event.get("rawPath")), status, extra=extra)
 
 
 def _fits(response: dict[str, Any]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -13,6 +14,7 @@ from stepfast.http import auth, openapi, problems
 from stepfast.http.auth import SCOPES, Authenticator, Gateway
 from stepfast.http.bodies import MAX_BODY
 from stepfast.http.engine import Call, Engine
+from stepfast.http.jobs import Jobs
 from stepfast.http.page import Page
 from stepfast.http.problems import Rejected
 from stepfast.http.resolver import Pool, Resolver
@@ -24,62 +26,89 @@ Handler = Callable[[dict[str, Any], object], dict[str, Any]]
 OPEN = "/v1/health"
 
 
+class Api:
+    """A Lambda handler that answers every event and never raises; made by `build`."""
+
+    def __init__(self, pool: Pool, keys: Authenticator | Gateway | None, page: Page | None) -> None:
+        self._pool, self._keys, self._page = pool, keys, page
+
+    def __call__(self, event: dict[str, Any], context: object) -> dict[str, Any]:
+        try:
+            if self._page is not None and self._page.has(event):
+                if self._keys is None:
+                    auth.admit_local(_headers(event), _method(event))
+                return self._page.answer(event)
+            granted = _granted(event, self._keys)
+            _check_body(event)
+            return self._pool.resolve(event, context, granted)
+        except Exception as error:
+            return as_dict(problems.of(error))
+
+    def admit(self, event: dict[str, Any]) -> dict[str, Any] | None:
+        """The refusal of an event whose body has not been taken yet; None lets it in."""
+        try:
+            if self._page is None or not self._page.has(event):
+                _granted(event, self._keys)
+                auth.check_type(_headers(event))
+        except Exception as error:
+            return as_dict(problems.of(error))
+        return None
+
+
 def build(
     operations: Operations,
     registry: Registry,
     call: Call,
     keys: Authenticator | Gateway | None = None,
     page: Page | None = None,
-) -> Handler:
-    """Makes the handler; it answers every event and never raises.
+    *,
+    background: bool = True,
+) -> Api:
+    """Makes the handler.
 
     call: runs a coroutine of the engine to its result, from any thread.
     keys: who may call; a Gateway trusts what is in front; None takes requests to loopback names only.
     page: the dashboard, for whoever can reach this; None serves the API alone.
+    background: whether this process lives on after a request, so that work may go on in it.
     """
     edition = secrets.token_hex(8)
-    pool = Pool(lambda: _resolver(operations, registry, call, edition))
-
-    def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-        try:
-            if page is not None and page.has(event):
-                if keys is None:
-                    auth.admit_local(_headers(event))
-                return page.answer(event)
-            return pool.resolve(event, context, _admit(event, keys))
-        except Exception as error:
-            return as_dict(problems.of(error))
-
-    return handler
+    jobs = Jobs() if background else None
+    pool = Pool(lambda: _resolver(Engine(operations, registry, call, str, edition, jobs)))
+    return Api(pool, keys, page)
 
 
-def _resolver(operations: Operations, registry: Registry, call: Call, edition: str) -> Resolver:
+def _resolver(engine: Engine) -> Resolver:
     app = Resolver()
-    engine = Engine(operations, registry, call, cache(lambda: openapi.document(app)), edition)
+    engine = replace(engine, describe=cache(lambda: openapi.document(app)))
     for routes in (starting, listing, executions, steering, dead_letters, figures, about):
         routes.add(app, engine)
     return app
 
 
-def _admit(event: dict[str, Any], keys: Authenticator | Gateway | None) -> frozenset[str]:
+def _granted(event: dict[str, Any], keys: Authenticator | Gateway | None) -> frozenset[str]:
     """The scopes of the caller; raises Rejected for a request that must not reach a route."""
-    granted = SCOPES
     headers = _headers(event)
     if keys is None:
-        auth.admit_local(headers)
+        auth.admit_local(headers, _method(event))
     elif event.get("rawPath") != OPEN:
         if isinstance(keys, Gateway):
-            granted = keys.granted(event)
-        else:
-            keys.admit(headers)
+            return keys.granted(event)
+        keys.admit(headers)
+    return SCOPES
+
+
+def _check_body(event: dict[str, Any]) -> None:
     body = event.get("body")
     if body:
         # Three bytes are four characters of base64; text is measured as it was sent.
         size = len(body) * 3 // 4 if event.get("isBase64Encoded") else len(body.encode(errors="replace"))
         if size > MAX_BODY:
             raise too_large()
-        auth.require_json(headers)
-    return granted
+        auth.require_json(_headers(event))
+
+
+def _method(event: dict[str, Any]) -> str:
+    return str(((event.get("requestContext") or {}).get("http") or {}).get("method") or "")
 
 
 def _headers(event: dict[str, Any]) -> dict[str, str]:

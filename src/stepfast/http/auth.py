@@ -6,9 +6,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeVar, get_args
-from urllib.parse import urlsplit
 
 from stepfast.errors import StartupError
 from stepfast.http.problems import Rejected
@@ -93,13 +93,16 @@ def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode(errors="replace")).digest()
 
 
-def admit_local(headers: Mapping[str, str]) -> None:
+def admit_local(headers: Mapping[str, str], method: str = "GET") -> None:
     """Without keys: refuses what a web page can make a browser send to this machine.
 
-    A page whose name resolves to loopback (DNS rebinding) shows in Host, one of another site in Origin.
+    A page whose name resolves to loopback (DNS rebinding) shows in Host. A page of another site shows in Origin, which
+    a browser sends with every request that is no GET, and in Sec-Fetch-Site, which it sends always; programs that are
+    no browser send neither. A page of another port of this machine may ask, since a browser keeps the answer from it,
+    and change nothing.
     """
     host = headers.get("host")
-    if host is not None and not _is_loopback(f"//{host}"):
+    if host is not None and not _is_loopback(host):
         raise Rejected(
             403,
             "forbidden-host",
@@ -107,26 +110,57 @@ def admit_local(headers: Mapping[str, str]) -> None:
             "without API keys stepfast answers only to localhost and loopback addresses: "
             f"set {VARIABLE} to serve other names",
         )
-    origin = headers.get("origin")
-    if origin is not None and not _is_loopback(origin):
+    reads = method in ("GET", "HEAD")
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none").lower()
+    if origin is not None:
+        admitted = _is_of(origin, host) or (reads and _is_page_here(origin))
+    elif reads:  # following a link to the dashboard is no harm
+        admitted = site != "cross-site" or headers.get("sec-fetch-mode", "").lower() == "navigate"
+    else:
+        admitted = site in ("none", "same-origin")
+    if not admitted:
         detail = f"without API keys stepfast takes no requests of web pages from elsewhere: set {VARIABLE}"
         raise Rejected(403, "forbidden-origin", "Not from this page", detail)
+
+
+def _is_of(origin: str, host: str | None) -> bool:
+    """Whether it is a page of this very server: the same name and the same port."""
+    scheme, separator, place = origin.lower().partition("://")
+    return separator != "" and scheme in ("http", "https") and host is not None and place == host.lower()
+
+
+def _is_page_here(origin: str) -> bool:
+    scheme, separator, place = origin.lower().partition("://")
+    return separator != "" and scheme in ("http", "https") and _is_loopback(place)
 
 
 def require_json(headers: Mapping[str, str]) -> None:
     """For a request with a body: a page cannot send this type to another site unasked, and nothing else is read."""
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        detail = f"send the body as `Content-Type: application/json`, not {kind or 'without a type'}"
+        detail = f"send the body as `Content-Type: application/json`, not {kind[:100] or 'without a type'}"
         raise Rejected(415, "unsupported-media-type", "Not JSON", detail)
+    encoding = headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        detail = f"send the body as it is, without `Content-Encoding: {encoding[:100]}`: nothing is decompressed"
+        raise Rejected(415, "unsupported-encoding", "Encoded body", detail, {"Accept-Encoding": "identity"})
 
 
-def _is_loopback(url: str) -> bool:
-    try:
-        name = urlsplit(url).hostname or ""
-    except ValueError:
+def check_type(headers: Mapping[str, str]) -> None:
+    """The same by the headers alone, before a body is taken."""
+    if "transfer-encoding" in headers or headers.get("content-length", "0").strip("0"):
+        require_json(headers)
+
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.-]{1,253})(:[0-9]{1,5})?")
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether a Host header names this machine: a name or an address, a port, and nothing else."""
+    found = _HOST.fullmatch(host)
+    if found is None:
         return False
-    name = name.rstrip(".")
+    name = found[1].strip("[]").rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:

@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler import Response
 from pydantic import BaseModel
 
 from stepfast.http import problems
+from stepfast.http.jobs import Jobs
 from stepfast.http.models import Problem
 from stepfast.operations import Operations
 from stepfast.registry import Registry
@@ -27,7 +28,8 @@ class Call(Protocol):
 class Engine:
     """The engine as the routes see it; `describe` gives the OpenAPI document as text.
 
-    edition: tells what is deployed in this process from what is deployed in any other.
+    edition: tells what is deployed in this process from what is deployed in any other. jobs: work that goes on after
+    its request; None where a process may end with its request.
     """
 
     operations: Operations
@@ -35,6 +37,7 @@ class Engine:
     call: Call
     describe: Callable[[], str]
     edition: str
+    jobs: Jobs | None = None
 
 
 def reply(status: int, body: BaseModel, headers: Mapping[str, str] | None = None) -> Response[str]:

@@ -84,13 +84,14 @@ class StatusesRequest(Asked):
 class ReplayRequest(Asked):
     """Exactly one selector: ids, or workflow, step and/or error, or all."""
 
-    execution_ids: list[str] | None = Field(None, min_length=1, max_length=1000)
+    execution_ids: list[Annotated[str, Field(min_length=1)]] | None = Field(None, min_length=1, max_length=1000)
     workflow: str | None = Field(None, min_length=1, max_length=64)
     step: str | None = Field(None, max_length=64, description="the step that failed; empty: the workflow's own code")
     error: str | None = Field(None, min_length=1, description="the error's type, such as ConnectionError")
     all: bool = False
     rate: float | None = Field(None, gt=0, le=1000, description="at most so many per second")
-    cursor: str | None = Field(None, max_length=1024, description="from `next`; not for ids")
+    cursor: str | None = Field(None, min_length=1, max_length=1024, description="from `next`; not for ids")
+    job: str | None = Field(None, min_length=1, max_length=64, description="from `next`: what goes on in the server")
 
 
 class ErrorView(Shown):
@@ -285,8 +286,10 @@ class ResumedView(Shown):
 class Replayed(Shown):
     resumed: int
     results: list[ResumedView]
-    remaining: bool = Field(description="true when this request's time was up before its work")
+    remaining: bool = Field(description="true when this request was answered before its work was done")
     next: dict[str, Any] | None = Field(description="the body to send next for what remains")
+    working: bool = Field(False, description="true while the server goes on by itself, at the rate, with what remains")
+    after: float | None = Field(None, description="seconds to wait before `next` is sent, while the server is working")
 
 
 class RetryView(Shown):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import threading
+import time
 import traceback
 from collections.abc import Mapping
 from typing import Any
@@ -34,6 +37,13 @@ MOST_ERRORS = 100
 """Errors that one answer lists; `error_count` says how many there were."""
 LONGEST_DETAIL = 2000
 """Characters of `detail`, which may quote what was sent."""
+
+QUIET = 60.0
+"""Seconds without a reason after which it is logged anew."""
+REASONS = 100
+"""Reasons that are remembered."""
+_told: dict[str, float] = {}
+_lock = threading.Lock()
 
 # From the particular to the general: the first that fits counts.
 _OURS: tuple[tuple[type[StepfastError], int, str, str], ...] = (
@@ -80,16 +90,30 @@ def of(error: Exception) -> Response[str]:
         # No Retry-After: it does not pass by waiting.
         detail = "this deployment is not in order; its log says what to mend"
         return problem(503, "misconfigured", "Something must be mended first", detail)
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        error = Unavailable("no file descriptor is left")
     for kind, status, name, title in _OURS:
         if isinstance(error, kind):
             if status == 503:
-                log.warning("a request was not served: %s", error)
+                _tell_once(str(error))
             headers = {"Retry-After": "1"} if status == 503 else {}
             return problem(status, name, title, str(error), headers, **_members(error))
     # An exception's text may quote what was sent; where it was raised does not.
     where = "".join(traceback.format_tb(error.__traceback__))
     log.error("a request failed on %s\n%s", type(error).__name__, where)
     return problem(500, "internal-error", "Internal error", "this is a mistake of stepfast's; its log has the place")
+
+
+def _tell_once(reason: str) -> None:
+    """One line for all requests that are not served for one reason, until it has not come up for a minute."""
+    now = time.monotonic()
+    with _lock:
+        before = _told.pop(reason, now - QUIET)
+        _told[reason] = now
+        while len(_told) > REASONS:
+            del _told[next(iter(_told))]
+    if now - before >= QUIET:
+        log.warning("a request was not served: %s", reason)
 
 
 def _members(error: Exception) -> dict[str, Any]:

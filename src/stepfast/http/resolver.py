@@ -17,7 +17,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
-from stepfast.http import auth, bodies, problems
+from stepfast.http import auth, bodies, problems, queries
 from stepfast.http.auth import Scope
 
 
@@ -51,7 +51,7 @@ class Resolver(APIGatewayHttpResolver):
     def __init__(self) -> None:
         super().__init__(enable_validation=True, debug=False)
         self._request = Request({})
-        self._paths: list[tuple[re.Pattern[str], str, Scope | None]] = []
+        self._paths: list[tuple[re.Pattern[str], str, Callable[..., Any]]] = []
         self.scopes: dict[tuple[str, str], Scope | None] = {}
         self.exception_handler(Exception)(problems.of)
         self.exception_handler(NotFoundError)(self._unknown)
@@ -64,9 +64,10 @@ class Resolver(APIGatewayHttpResolver):
         """Resolves the request of a caller with these scopes; Rejected when the route needs another."""
         self._request = Request(dict(event))
         path, asked = self._request.path, self._request.http_method.upper()
-        for pattern, method, scope in self._paths:
+        for pattern, method, function in self._paths:
             if method == asked and pattern.match(path):
-                auth.require(scope, granted)
+                auth.require(vars(function)["needs"], granted)
+                queries.check(function, self._request.resolved_query_string_parameters)
         return self.resolve(event, context)
 
     def route(self, rule: str, method: Any, *args: Any, **kwargs: Any) -> Any:
@@ -75,7 +76,7 @@ class Resolver(APIGatewayHttpResolver):
         def add(function: Callable[..., Any]) -> Any:
             scope: Scope | None = vars(function)["needs"]
             # Powertools' own pattern: what it takes for this route is what needs the scope.
-            self._paths.append((self._compile_regex(rule), str(method), scope))
+            self._paths.append((self._compile_regex(rule), str(method), function))
             self.scopes[re.sub(r"<(\w+)>", r"{\1}", rule), str(method)] = scope
             return register(function)
 

@@ -9,9 +9,7 @@ runs, whichever version AWS has in its image that day.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -21,11 +19,14 @@ from pathlib import Path
 
 from stepfast.errors import StartupError
 from stepfast.functions.project import is_inside
-from stepfast.infra import requirements
+from stepfast.infra import lock, requirements
 from stepfast.infra.target import Target
 
 # Functions import none of these, and a bundle without them has less to load and to attack.
-NOT_IN_LAMBDA = ("cli", "infra", "local", "testing", "backends/sqlite*.py", "http/serving.py")
+NOT_IN_LAMBDA = (
+    *("cli", "infra", "local", "testing", "backends/sqlite*.py"),
+    *(f"http/{name}.py" for name in ("accepting", "connections", "gateway", "lanes", "serving")),
+)
 MB = 1024 * 1024
 LARGEST = 250 * MB
 """Bytes that Lambda takes of a function's unpacked code."""
@@ -79,7 +80,8 @@ def check(source: Source) -> None:
 def build(source: Source, target: Target, cache: Path) -> Bundle:
     """The project's bundle for a target, made in `cache` or found there.
 
-    What was resolved is kept in `cache` too: without a constraints.txt, remove it to take newer versions.
+    With hashes in the project's constraints.txt, only files with those hashes are taken. What was resolved is kept in
+    `cache` too: without a constraints.txt, remove it to take newer versions.
     Raises StartupError when uv is missing, a version cannot be found, a package has no wheel for the target,
     what is to be included is not there, or all of it is more than Lambda takes.
     """
@@ -117,19 +119,20 @@ def _resolved(source: Source, target: Target, cache: Path) -> str:
     asked = "\n".join(
         [*requirements.of_stepfast(source.tracing), *requirements.of_project(source.folder, source.extras)]
     )
-    constraints = source.folder / "constraints.txt"
+    constraints = source.folder / lock.NAME
     limits = constraints.read_text(encoding="utf-8") if constraints.is_file() else ""
     kept = cache / f"resolved-{_short(asked, limits, target.python)}.txt"
     if not kept.is_file():
         command = ["pip", "compile", "-", "--universal", "--python-version", target.python]
         quiet = ["--no-header", "--no-annotate", "--quiet", "--no-emit-package", "stepfast"]
         limited = ["--constraints", str(constraints.resolve())] if limits else []
-        text = _uv([*command, *quiet, *limited], source.folder, asked)
+        text = lock.uv([*command, *quiet, *limited], source.folder, asked)
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=cache, delete=False, encoding="utf-8") as new:
             new.write(text)
         Path(new.name).replace(kept)
-    return kept.read_text(encoding="utf-8")
+    pinned = kept.read_text(encoding="utf-8")
+    return lock.with_hashes(pinned, limits) if lock.hashes_of(limits) else pinned
 
 
 def _install(pinned: str, target: Target, folder: Path) -> None:
@@ -138,7 +141,8 @@ def _install(pinned: str, target: Target, folder: Path) -> None:
         new = Path(work) / "packages"
         place = ["--target", str(new), "--link-mode", "copy", "--no-compile-bytecode"]
         kind = ["--python-platform", target.platform, "--python-version", target.python, "--only-binary", ":all:"]
-        _uv(["pip", "install", "--quiet", "--no-deps", *place, *kind, "-r", "-"], folder.parent, pinned)
+        hashed = ["--require-hashes"] if "--hash=" in pinned else []
+        lock.uv(["pip", "install", "--quiet", "--no-deps", *hashed, *place, *kind, "-r", "-"], folder.parent, pinned)
         _prune(new)
         _move(new, folder)
 
@@ -219,19 +223,3 @@ def _move(source: Path, final: Path) -> None:
 
 def _short(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-
-
-def _uv(arguments: list[str], folder: Path, text: str) -> str:
-    try:
-        from uv import find_uv_bin
-    except ImportError as error:
-        raise StartupError("building a bundle needs uv: pip install 'stepfast[deploy]'") from error
-    # PYTHONPATH and VIRTUAL_ENV of whoever calls must not decide what is resolved for Lambda.
-    clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    done = subprocess.run(
-        [find_uv_bin(), *arguments], cwd=folder, input=text, env=clean, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        what = "resolving" if "compile" in arguments else "installing"
-        raise StartupError(f"{what} the packages of the bundle failed:\n{done.stderr.strip()}")
-    return done.stdout

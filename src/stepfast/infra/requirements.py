@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 from stepfast.errors import StartupError
 
 # stepfast needs them on a developer's machine only: the command line and the embedded server.
-NOT_IN_LAMBDA = frozenset({"rich", "typer", "waitress"})
+NOT_IN_LAMBDA = frozenset({"rich", "typer", "uvicorn"})
 _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 _OF_EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")
 
@@ -29,6 +30,16 @@ def of_project(folder: Path, extras: Sequence[str] = ()) -> list[str]:
     asked = [*own, *(line for extra in extras for line in optional[extra])]
     # stepfast comes as the very code that synthesizes the stack, not as whatever version an index holds.
     return [line for line in asked if name_of(line) not in ("stepfast", project.get("name"))]
+
+
+def extras_of(folder: Path) -> list[str]:
+    """The extras of the folder's pyproject.toml that workflows may need: all but those for developing and deploying."""
+    return [name for name in _project_table(folder).get("optional-dependencies", {}) if name not in ("dev", "deploy")]
+
+
+def clean_environment() -> dict[str, str]:
+    """PYTHONPATH and VIRTUAL_ENV of whoever calls must not decide what is resolved for Lambda."""
+    return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
 
 
 def of_stepfast(tracing: bool = False) -> list[str]:

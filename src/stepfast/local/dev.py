@@ -15,6 +15,7 @@ from stepfast.http import serving
 from stepfast.http.api import build
 from stepfast.http.auth import Authenticator
 from stepfast.http.page import HOW_TO_BUILD, Page
+from stepfast.http.textlog import Lines
 from stepfast.local.retention import DAY, retention_of
 from stepfast.local.runtime import GRACE, Runtime
 from stepfast.registry import Registry, discover
@@ -40,7 +41,9 @@ def serve(
     API keys come from the environment variable STEPFAST_API_KEYS, separated by commas. Without one only
     loopback addresses are allowed. Raises StartupError, which says what to do.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    output = logging.StreamHandler()
+    output.setFormatter(Lines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[output])
     keys = Authenticator.from_environment(os.environ)
     if keys is None and not serving.is_loopback(host):
         raise StartupError(

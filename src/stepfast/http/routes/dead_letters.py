@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -13,17 +13,20 @@ from stepfast.errors import InvalidRequest, Misconfigured, Unavailable
 from stepfast.http import views
 from stepfast.http.auth import needs
 from stepfast.http.engine import Engine, answers, reply
+from stepfast.http.jobs import Jobs
 from stepfast.http.models import DeadLetterList, FaultGroups, Replayed, ReplayRequest, ResumedView
 from stepfast.http.resolver import Resolver
+from stepfast.http.routes.replaying import Alike, PacedReplay, failed
 from stepfast.model import Execution
 from stepfast.operations import Resumed
-from stepfast.ports import Query as Asked
 
 BUDGET = 20.0
 """Seconds one replay request may work; API Gateway gives up after 30."""
 BATCH = 25
 LOOKED_AT = 10_000
 """FAILED executions that one request for groups looks at."""
+ASK_AGAIN = 0.25
+"""Seconds after which it is worth asking again what has come of a replay."""
 SCANS = 40
 """Pages of executions that one listing looks through for those with the error asked for."""
 
@@ -46,9 +49,9 @@ def add(app: Resolver, engine: Engine) -> None:
         limit: Annotated[int, Query(ge=1, le=1000)] = 50,
         cursor: Annotated[str | None, Query(max_length=1024, description="a page's `next`")] = None,
     ) -> Response[str]:
-        alike, found = _Alike(workflow, step, error), list[Execution]()
+        alike, found = Alike(workflow, step, error), list[Execution]()
         for _ in range(SCANS):
-            matching, cursor = _failed(engine, alike, limit - len(found), cursor)
+            matching, cursor = failed(engine, alike, limit - len(found), cursor)
             found += matching
             if cursor is None or len(found) == limit:
                 break
@@ -72,7 +75,11 @@ def add(app: Resolver, engine: Engine) -> None:
     @app.post(
         "/v1/dead-letters/replay",
         summary="Resume failed executions",
-        description=f"Works for about {BUDGET:g} s; what then remains is to be asked for with the body in `next`.",
+        description=(
+            f"Works for about {BUDGET:g} s; what then remains is to be asked for with the body in `next`. With a "
+            "`rate` a server that lives on answers at once and goes on by itself, also when nobody asks again; whoever "
+            "sends the body in `next`, after `after` seconds, is told what has come of it since."
+        ),
         operation_id="replayDeadLetters",
         tags=["dead letters"],
         responses=answers((200, "what came of each", Replayed)),
@@ -80,29 +87,50 @@ def add(app: Resolver, engine: Engine) -> None:
     @needs("operate")
     def replay_dead_letters(body: Annotated[ReplayRequest, Body()]) -> Response[str]:
         _check_selector(body)
+        if body.rate is not None and engine.jobs is not None:
+            return reply(200, _report(engine.jobs, _paced(engine, engine.jobs, body)))
         work = _Work(engine, body.rate)
         rest = _by_ids(work, body) if body.execution_ids else _by_selector(engine, work, body)
-        results = [
-            ResumedView(execution_id=one.execution_id, resumed=one.resumed, refused=one.refused, notice=one.notice)
-            for one in work.done
-        ]
-        resumed = sum(one.resumed for one in results)
-        return reply(200, Replayed(resumed=resumed, results=results, remaining=rest is not None, next=rest))
+        return reply(200, _replayed(work.done, rest))
 
 
-@dataclass(frozen=True, slots=True)
-class _Alike:
-    """Which dead letters are meant; step: "" for failures of the workflow's own code; error: type or class."""
+def _paced(engine: Engine, jobs: Jobs, body: ReplayRequest) -> PacedReplay:
+    """The job that the body asks after, or a new one, whose first step is done: the request itself never waits."""
+    found = jobs.find(body.job) if body.job else None
+    if isinstance(found, PacedReplay):
+        return found
+    job = PacedReplay(engine, body)
+    wait = job.step()
+    if wait is None:
+        job.ended = time.monotonic()
+    else:
+        jobs.add(job, wait)
+    return job
 
-    workflow: str | None
-    step: str | None
-    error: str | None
 
-    def takes(self, one: Execution) -> bool:
-        failure = one.error
-        step = failure.step if failure else None
-        errors = (failure.type, failure.error_class) if failure else ()
-        return (self.step is None or self.step == (step or "")) and (self.error is None or self.error in errors)
+def _report(jobs: Jobs, job: PacedReplay) -> Replayed:
+    with job.lock:
+        done, job.results = job.results, []
+        rest, works = job.rest(), job.failure is None
+    if rest is None or not works:
+        jobs.drop(job)
+        return _replayed(done, rest)
+    return _replayed(done, {**rest, "job": job.id}, after=max(ASK_AGAIN, 1 / job.rate))
+
+
+def _replayed(done: Sequence[Resumed], rest: dict[str, Any] | None, after: float | None = None) -> Replayed:
+    views_of = [
+        ResumedView(execution_id=one.execution_id, resumed=one.resumed, refused=one.refused, notice=one.notice)
+        for one in done
+    ]
+    return Replayed(
+        resumed=sum(one.resumed for one in views_of),
+        results=views_of,
+        remaining=rest is not None,
+        next=rest,
+        working=after is not None,
+        after=after,
+    )
 
 
 class _Work:
@@ -145,9 +173,9 @@ def _by_ids(work: _Work, body: ReplayRequest) -> dict[str, Any] | None:
 
 def _by_selector(engine: Engine, work: _Work, body: ReplayRequest) -> dict[str, Any] | None:
     """Goes down the list by its cursor, so that one which fails again at once is not resumed again."""
-    alike, cursor = _Alike(body.workflow, body.step, body.error), body.cursor
+    alike, cursor = Alike(body.workflow, body.step, body.error), body.cursor
     while share := work.share:
-        found, following = _failed(engine, alike, share, cursor)
+        found, following = failed(engine, alike, share, cursor)
         if not work.resume([one.execution_id for one in found]):
             break
         if following is None:
@@ -157,13 +185,7 @@ def _by_selector(engine: Engine, work: _Work, body: ReplayRequest) -> dict[str, 
 
 
 def _next(body: ReplayRequest, **rest: Any) -> dict[str, Any]:
-    return {**body.model_dump(exclude_defaults=True), **rest}
-
-
-def _failed(engine: Engine, alike: _Alike, limit: int, cursor: str | None) -> tuple[list[Execution], str | None]:
-    query = Asked(workflow=alike.workflow, status="FAILED", limit=limit, cursor=cursor, values=False)
-    page = engine.call(engine.operations.page(query))
-    return [one for one in page.executions if alike.takes(one)], page.next
+    return {**body.model_dump(exclude_defaults=True, exclude={"job"}), **rest}
 
 
 def _check_selector(body: ReplayRequest) -> None:

@@ -36,7 +36,7 @@ def add(app: Resolver, engine: Engine) -> None:
             str | None, Header(alias="Idempotency-Key", pattern=ID, description="the same as execution_id")
         ] = None,
     ) -> Response[str]:
-        execution_id = body.execution_id or idempotency_key
+        execution_id = idempotency_key if body.execution_id is None else body.execution_id
         if idempotency_key is not None and execution_id != idempotency_key:
             message = "execution_id and the Idempotency-Key header differ: send one of them, or the same in both"
             raise InvalidRequest(message, (("execution_id", message), ("idempotency-key", message)))

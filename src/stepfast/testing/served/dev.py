@@ -15,6 +15,7 @@ from stepfast.http.auth import Authenticator
 from stepfast.http.page import HOW_TO_BUILD, Page
 from stepfast.http.serving import is_loopback, listen
 from stepfast.http.serving import serve as serve_http
+from stepfast.http.textlog import Lines
 from stepfast.registry import discover
 from stepfast.testing.served.cloud import ServedCloud
 from stepfast.testing.served.web import CONSOLE, Front
@@ -53,7 +54,7 @@ def _log_to_standard_error() -> None:
     """Each line names the function, whose sandbox is a thread of its name, and the execution that it is about."""
     told = "%(asctime)s %(levelname)s %(threadName)s %(execution_id)s %(name)s: %(message)s"
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter(told, defaults={"execution_id": "-"}))
+    handler.setFormatter(Lines(told, defaults={"execution_id": "-"}))
     handler.addFilter(logs._name_execution)
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells of the credentials that it has found

@@ -38,15 +38,27 @@ class Front:
         except Exception as error:
             return api.as_dict(problems.of(error))
 
-    def _answer(self, event: dict[str, Any]) -> dict[str, Any]:
-        path: str = event["rawPath"]
+    def admit(self, event: dict[str, Any]) -> dict[str, Any] | None:
+        """The refusal of an event whose body has not been taken yet; None lets it in."""
+        try:
+            self._check(event)
+        except Exception as error:
+            return api.as_dict(problems.of(error))
+        return None
+
+    def _check(self, event: dict[str, Any]) -> None:
         headers = {name.lower(): value for name, value in event["headers"].items()}
         if self._keys is None:
-            auth.admit_local(headers)
+            auth.admit_local(headers, event["requestContext"]["http"]["method"])
+        elif not self._page.has(event) and event["rawPath"] not in OPEN:
+            self._keys.admit(headers)
+
+    def _answer(self, event: dict[str, Any]) -> dict[str, Any]:
+        self._check(event)
+        path: str = event["rawPath"]
+        headers = {name.lower(): value for name, value in event["headers"].items()}
         if self._page.has(event):
             return self._page.answer(event)
-        if self._keys is not None and path not in OPEN:
-            self._keys.admit(headers)
         if path == CONSOLE or path.startswith(f"{CONSOLE}/"):
             return self._console(event)
         response = self._cloud.request({**event, "headers": self._with_key(headers)})

@@ -1,0 +1,177 @@
+"""What answers must look like for the client and the command line to work with them; more than that may be in them.
+
+Only what is read is asked for, so that a client gets along with servers of other versions.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import lru_cache
+from typing import Annotated, Any, NotRequired
+
+from pydantic import AfterValidator, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from stepfast.errors import Refused
+
+
+def _moment(text: str) -> str:
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError("a time without a zone")
+    return text
+
+
+Moment = Annotated[str, AfterValidator(_moment)]
+
+
+class Error(TypedDict):
+    type: str
+    message: str
+    step: NotRequired[str | None]
+    traceback: NotRequired[str | None]
+
+
+class Execution(TypedDict):
+    execution_id: str
+    workflow: str
+    status: str
+    input: Any
+    result: Any
+    error: Error | None
+    labels: dict[str, str]
+    created_at: Moment
+    ended_at: Moment | None
+    generation: int
+
+
+class Wait(TypedDict):
+    command: str
+    attempt: int
+    until: Moment
+
+
+class ResumedExecution(Execution):
+    reopened: NotRequired[list[str]]
+    notice: NotRequired[str | None]
+    waits: NotRequired[list[Wait]]
+
+
+class Deleted(TypedDict):
+    execution_id: str
+
+
+class Attempt(TypedDict):
+    attempt: int
+    started_at: Moment
+    ended_at: Moment | None
+    error: Error | None
+    next_at: Moment | None
+
+
+class Command(TypedDict):
+    id: str
+    kind: str
+    name: str
+    status: str
+    attempt: int
+    error: Error | None
+    first_at: Moment | None
+    ended_at: Moment | None
+    due: Moment | None
+    attempts: list[Attempt]
+
+
+class Described(Execution):
+    commands: list[Command]
+    deployed: NotRequired[bool]
+
+
+class Executions(TypedDict):
+    executions: list[Execution]
+    next: str | None
+
+
+class Event(TypedDict):
+    at: Moment
+    type: str
+    command: str | None
+
+
+class History(TypedDict):
+    events: list[Event]
+
+
+class Signal(TypedDict):
+    signal_id: str
+    name: str
+
+
+class DeadLetter(TypedDict):
+    execution_id: str
+    workflow: str
+    step: str | None
+    error: Error | None
+    ended_at: Moment | None
+
+
+class DeadLetters(TypedDict):
+    dead_letters: list[DeadLetter]
+    next: str | None
+
+
+class Group(TypedDict):
+    workflow: str
+    step: str | None
+    error: str | None
+    count: int
+    again: int
+    newest: Moment
+    execution_id: str
+
+
+class Groups(TypedDict):
+    groups: list[Group]
+    complete: bool
+
+
+class Resumed(TypedDict):
+    execution_id: str
+    resumed: bool
+    refused: str | None
+
+
+class Replayed(TypedDict):
+    results: list[Resumed]
+    next: dict[str, Any] | None
+    after: NotRequired[float | None]
+
+
+class Workflow(TypedDict):
+    name: str
+
+
+class Workflows(TypedDict):
+    workflows: list[Workflow]
+
+
+class Health(TypedDict):
+    status: str
+    version: str
+
+
+def check(body: Any, shape: type, url: str) -> dict[str, Any]:
+    """The body as it came, if it has the shape; Refused names the first place where it has not."""
+    try:
+        _adapter(shape).validate_python(body, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
+        where = f" ({place}: {first['msg']})" if place else ""
+        raise Refused(f"what answers at {url} is no stepfast API, or one of another version{where}") from None
+    assert isinstance(body, dict)
+    return body
+
+
+@lru_cache
+def _adapter(shape: type) -> TypeAdapter[Any]:
+    return TypeAdapter(shape)

@@ -1,0 +1,234 @@
+"""One HTTP connection: uvicorn's, with the time limits and the plain refusals that uvicorn does not have.
+
+uvicorn 0.54 gives up a connection only between two requests (`timeout_keep_alive`): a client that sends half a
+header, half a body, or nothing at all keeps it for ever (https://github.com/Kludex/uvicorn/issues/157). Bodies are
+timed by `gateway`, which reads them; everything else is timed here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from stepfast.http.problems import CONTENT_TYPE, URN
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds that a connection may take.
+
+    idle: without a request, also a new one. headers: from the first byte of a request to the end of its headers.
+    stuck: in which nothing of an answer is taken. linger: for what a client still sends of a body that nobody wants.
+    """
+
+    idle: float = 60.0
+    headers: float = 15.0
+    stuck: float = 30.0
+    linger: float = 3.0
+
+
+@dataclass(slots=True)
+class Waiting:
+    """Connections that no request is worked on for, the one that has waited longest first."""
+
+    connections: dict[Connection, None] = field(default_factory=dict)
+
+    def give_up_one(self) -> bool:
+        """Closes the one that has waited longest, at once; False when every connection is at work."""
+        for connection in self.connections:
+            del self.connections[connection]
+            connection.give_up()
+            return True
+        return False
+
+
+class Connection(H11Protocol):
+    """A connection that gives up whoever is idle, slow or stuck, and refuses in problem documents."""
+
+    patience = Patience()
+    waiting: Waiting
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._header_limit = _Timer()
+        self._write_limit = _Timer()
+        self._close_limit = _Timer()
+        super().connection_made(_Closing(transport, self))  # type: ignore[arg-type]
+        self.timeout_keep_alive_task = self.loop.call_later(self.patience.idle, self.timeout_keep_alive_handler)
+        self._note()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.waiting.connections.pop(self, None)
+        self._unset_keepalive_if_required()
+        self._header_limit.end()
+        self._write_limit.end()
+        self._close_limit.end()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return  # what is left of a body that was not wanted
+        super().data_received(data)
+        self._note()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """A client may end its side and still wait for the answer: uvicorn would close before it is written."""
+        if self.transport.is_closing() or self.cycle is None or self.cycle.response_complete:
+            return False
+        if self.cycle.more_body:  # half a body: there is nothing to answer
+            return False
+        self.cycle.keep_alive = False
+        return True
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        self._note()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._note()
+
+    def _note(self) -> None:
+        """Brings the time limits and the list of the waiting up to where this connection stands."""
+        if self.transport.is_closing():
+            self.waiting.connections.pop(self, None)
+            self._header_limit.end()
+            return
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.waiting.connections.pop(self, None)
+            self._header_limit.end()
+            return
+        self.waiting.connections.setdefault(self)
+        if self.conn.trailing_data[0]:
+            self._header_limit.begin(self.loop, self.patience.headers, self._headers_late)
+        elif self.timeout_keep_alive_task is None:  # bytes came that begin no request, such as an empty line
+            self.timeout_keep_alive_task = self.loop.call_later(self.patience.idle, self.timeout_keep_alive_handler)
+
+    def _headers_late(self) -> None:
+        self._refuse(408, "request-timeout", "the request's headers did not arrive in time")
+
+    # -- what does not take its answer ---------------------------------------------------------------------------
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._write_limit.begin(self.loop, self.patience.stuck, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._write_limit.end()
+        super().resume_writing()
+
+    def give_up(self) -> None:
+        """Closes it without a word: others need its place."""
+        self.transport.abort()
+
+    def shutdown(self) -> None:
+        if not self.transport.is_closing():
+            super().shutdown()
+
+    def ends(self) -> bool:
+        """Lets the client read its answer before the socket goes; True when it still sends."""
+        lingers = self.conn.their_state in (h11.SEND_BODY, h11.ERROR) or bool(self.conn.trailing_data[0])
+        # Aborted in the end: asyncio's `close` waits for as long as the client does not take what was written.
+        seconds = self.patience.linger if lingers else self.patience.stuck
+        self._close_limit.begin(self.loop, seconds, self.transport.abort)
+        return lingers
+
+    # -- refusals that never reach the application ---------------------------------------------------------------
+
+    def send_400_response(self, msg: str) -> None:
+        error = sys.exc_info()[1]  # uvicorn calls this where it has caught h11's error, which knows the status
+        status = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 400
+        self._refuse(status, _KINDS.get(status, "malformed-request"), _detail(status, str(error or msg)))
+
+    def _refuse(self, status: int, kind: str, detail: str) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:  # a body that broke its own rules
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            headers, body = problem(status, kind, detail)
+            self._header_limit.end()
+            self._unset_keepalive_if_required()
+            self.transport.write(raw_answer(status, headers, body))
+        self.transport.close()
+
+
+class _Closing:
+    """A transport whose `close` lets a client that still sends read what it was answered.
+
+    A socket that is closed while there is something to read is reset by the kernel, and the reset may overtake the
+    answer: so only the server's side is ended, and what arrives is thrown away for a while (RFC 9112, section 9.6).
+    """
+
+    def __init__(self, transport: asyncio.Transport, connection: Connection) -> None:
+        self._transport, self._connection, self._closed = transport, connection, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        return self._closed or self._transport.is_closing()
+
+    def close(self) -> None:
+        if self.is_closing():
+            return
+        lingers, self._closed = self._connection.ends(), True
+        if lingers:
+            self._transport.write_eof()
+            self._transport.resume_reading()
+        else:
+            self._transport.close()
+
+
+_KINDS = {408: "request-timeout", 431: "headers-too-large", 501: "unknown-transfer-encoding"}
+
+
+def _detail(status: int, reason: str) -> str:
+    if status == 431:
+        return "the request line and the headers are too long"
+    return f"this is no HTTP request that can be read: {reason}"
+
+
+def problem(status: int, kind: str, detail: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """The headers and the body of a refusal."""
+    title = HTTPStatus(status).phrase
+    body = json.dumps({"type": URN + kind, "title": title, "status": status, "detail": detail}).encode()
+    headers = [(b"content-type", CONTENT_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+    if status == 503:
+        headers.append((b"retry-after", b"1"))
+    return headers, body
+
+
+def raw_answer(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bytes:
+    """A whole HTTP/1.1 response after which the connection ends."""
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
+    lines += [name + b": " + value for name, value in [*headers, (b"server", b"stepfast"), (b"connection", b"close")]]
+    return b"\r\n".join([*lines, b"", body])
+
+
+def protocol(patience: Patience, waiting: Waiting) -> Callable[..., Connection]:
+    """The class that uvicorn makes its connections of, with these limits."""
+    return type("LimitedConnection", (Connection,), {"patience": patience, "waiting": waiting})
+
+
+class _Timer:
+    """At most one call that is due."""
+
+    def __init__(self) -> None:
+        self._handle: asyncio.TimerHandle | None = None
+
+    def begin(self, loop: asyncio.AbstractEventLoop, seconds: float, act: Callable[[], object]) -> None:
+        """Unless it is running."""
+        if self._handle is None:
+            self._handle = loop.call_later(seconds, act)
+
+    def end(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None

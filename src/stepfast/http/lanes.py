@@ -1,0 +1,91 @@
+"""Threads for requests, in lanes of a fixed width: a slow write never stands in front of a read."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+WIDTHS = {"health": 1, "read": 6, "write": 6}
+"""Threads of each lane. Health has a lane of its own, so that it answers while everything else is busy."""
+
+
+class Lane(Generic[T]):
+    """Daemon threads that are made as they are needed, at most `width`; work waits for them in order.
+
+    Unlike those of a ThreadPoolExecutor: a request that never ends must not keep the process from ending.
+    """
+
+    def __init__(self, name: str, width: int) -> None:
+        self._name, self._width = name, width
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._free = threading.Semaphore(0)
+        self._threads: list[threading.Thread] = []
+
+    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Runs the function in one of the threads; called on one event loop only."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def work() -> None:
+            try:
+                result = function(*arguments)
+            except BaseException as error:  # also SystemExit: without an answer the caller waits for ever
+                _tell(loop, future, None, error)
+            else:
+                _tell(loop, future, result, None)
+
+        if not self._free.acquire(blocking=False) and len(self._threads) < self._width:
+            thread = threading.Thread(target=self._serve, name=f"{self._name}-{len(self._threads)}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # no more threads to be had: those that are there will come to it
+                if not self._threads:
+                    raise
+            else:
+                self._threads.append(thread)
+        self._jobs.put(work)
+        return await future
+
+    def close(self) -> None:
+        """Ends the threads once their work is done; does not wait for it."""
+        for _ in self._threads:
+            self._jobs.put(None)
+
+    def _serve(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+            self._free.release()
+
+
+class Lanes(Generic[T]):
+    """One lane for each kind of request."""
+
+    def __init__(self, widths: Mapping[str, int] = WIDTHS) -> None:
+        self._lanes = {kind: Lane[T](f"stepfast-{kind}", width) for kind, width in widths.items()}
+
+    def __getitem__(self, kind: str) -> Lane[T]:
+        return self._lanes[kind]
+
+    def close(self) -> None:
+        for lane in self._lanes.values():
+            lane.close()
+
+
+def _tell(loop: asyncio.AbstractEventLoop, future: asyncio.Future[T], result: Any, error: BaseException | None) -> None:
+    def settle() -> None:
+        if future.done():  # cancelled: the server is ending
+            return
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+
+    try:
+        loop.call_soon_threadsafe(settle)
+    except RuntimeError:  # the loop is closed: the server has ended, and nobody waits any more
+        pass

@@ -1,0 +1,54 @@
+"""Query strings are held to what a route declares: a misspelt filter must not list everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from aws_lambda_powertools.event_handler.openapi.params import Query
+
+from stepfast.errors import InvalidRequest
+
+SHOWN = 5
+"""Wrong names that a refusal tells of, each cut at 64 characters."""
+
+
+def check(function: Callable[..., Any], asked: Mapping[str, Sequence[str]]) -> None:
+    """InvalidRequest for a parameter that the route's function does not have, and for a single one given twice."""
+    if not asked:
+        return
+    known = _parameters(function)
+    takes = ", ".join(sorted(known)) or "no parameters"
+    fields = [
+        (name[:64], f"there is no such query parameter; this address takes {takes}")
+        for name in asked
+        if name not in known
+    ]
+    fields += [
+        (name, f"is given {len(values)} times; send it once")
+        for name, values in asked.items()
+        if len(values) > 1 and known.get(name) is False
+    ]
+    if fields:
+        raise InvalidRequest(
+            "; ".join(f"{name!r}: {message}" for name, message in fields[:SHOWN]), tuple(fields[:SHOWN])
+        )
+
+
+@lru_cache(maxsize=256)
+def _parameters(function: Callable[..., Any]) -> Mapping[str, bool]:
+    """The query parameters of a route's function, and whether each may be given more than once."""
+    found: dict[str, bool] = {}
+    for name, hint in get_type_hints(function, include_extras=True).items():
+        for declared in _declarations(hint):
+            found[declared.alias or name] = _is_list(get_args(hint)[0])
+    return found
+
+
+def _declarations(hint: Any) -> list[Any]:
+    return [one for one in get_args(hint)[1:] if isinstance(one, Query)] if get_origin(hint) is Annotated else []
+
+
+def _is_list(kind: Any) -> bool:
+    return get_origin(kind) is list or any(get_origin(one) is list for one in get_args(kind))
