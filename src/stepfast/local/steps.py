@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import threading
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,6 +14,8 @@ from stepfast.local.inbox import Inbox
 from stepfast.running import Ended, Pulse, Runner, Threads
 from stepfast.workflow import Step
 
+LOOK = 0.02
+"""Seconds between two looks at whether attempts are under way."""
 STOPPED = "cut off by a stop: stepfast was told to end while it ran"
 
 
@@ -24,8 +26,7 @@ class StepRunner(Runner):
         super().__init__(Threads())
         self._inbox = inbox
         self._cut_off = False
-        self._active = 0
-        self._count = threading.Condition()
+        self._active: set[Pulse] = set()  # adding and discarding are atomic: attempts pay for no lock
 
     def takes(self, step: Step[..., Any]) -> bool:
         """Whether the thread that asks may run this step."""
@@ -42,22 +43,23 @@ class StepRunner(Runner):
         async def watching(alive: bool) -> str | None:
             return STOPPED if self._cut_off else await watch(alive)
 
-        with self._count:
-            self._active += 1
+        self._active.add(pulse)
         try:
             ended = await super().run(step, arguments, context, pulse, watching)
         finally:
-            with self._count:
-                self._active -= 1
-                self._count.notify_all()
+            self._active.discard(pulse)
         if pulse.stopped == STOPPED and isinstance(ended.error, StepCancelled):
             return Ended(error=StepInterrupted(STOPPED), stopped=True)
         return ended
 
     def wait_until_idle(self, seconds: float) -> bool:
         """Waits until no attempt is under way; False when that takes longer."""
-        with self._count:
-            return self._count.wait_for(lambda: self._active == 0, timeout=seconds)
+        end = time.monotonic() + seconds
+        while self._active:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(LOOK)
+        return True
 
     def cut_off(self) -> None:
         """Ends the attempts under way: a task is cancelled, a thread is left behind."""
