@@ -15,6 +15,8 @@ from typing import Literal
 Kind = Literal["step", "workflow", "code", "import", "tls", "stepfast"]
 
 _OURS = f"{Path(__file__).parent.parent}/"
+_STANDS_IN = f"{_OURS}forbidden.py"
+"""Wraps time.sleep and the like for everybody: a frame of it counts as one of the library that it stands in for."""
 _PATHS = sysconfig.get_paths()
 _LIBRARIES = tuple(f"{Path(_PATHS[name])}/" for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 _SITE = ("/site-packages/", "/dist-packages/")
@@ -69,7 +71,7 @@ def place_of(frame: FrameType | None) -> Place:
             return _at(innermost, _importer(frames[index:]) or innermost, "import")
         if name.endswith("/ssl.py") and _is_library(name):
             return _at(innermost, _caller(frames[index:]) or innermost, "tls")
-        if name.startswith(_OURS):
+        if _is_ours(one):
             return _at(innermost, innermost, _ROLES.get(_name(one.f_code), "stepfast"))
         if not _is_library(name):
             return _at(innermost, one, _role(frames[index:]))
@@ -82,7 +84,8 @@ def in_step(frame: FrameType | None) -> bool:
 
 
 def _is_ours(frame: FrameType) -> bool:
-    return frame.f_code.co_filename.startswith(_OURS)
+    path = frame.f_code.co_filename
+    return path.startswith(_OURS) and path != _STANDS_IN
 
 
 def _role(frames: list[FrameType]) -> Kind:
@@ -110,9 +113,9 @@ def _caller(frames: list[FrameType]) -> FrameType | None:
 
 
 def _is_library(path: str) -> bool:
-    if path == f"{_OURS}forbidden.py":  # wraps time.sleep and the like for everybody: it stands for them
-        return True
-    return path.startswith("<") or path.startswith(_LIBRARIES) or any(part in path for part in _SITE)
+    return (
+        path == _STANDS_IN or path.startswith("<") or path.startswith(_LIBRARIES) or any(part in path for part in _SITE)
+    )
 
 
 def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
