@@ -16,7 +16,7 @@ Kind = Literal["step", "workflow", "code", "import", "tls", "stepfast"]
 
 _OURS = f"{Path(__file__).parent.parent}/"
 _STANDS_IN = f"{_OURS}forbidden.py"
-"""Wraps time.sleep and the like for everybody: a frame of it counts as one of the library that it stands in for."""
+"""Wraps time.sleep and the like for everybody: its frames are not told of."""
 _PATHS = sysconfig.get_paths()
 _LIBRARIES = tuple(f"{Path(_PATHS[name])}/" for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 _SITE = ("/site-packages/", "/dist-packages/")
@@ -63,8 +63,8 @@ def place_of(frame: FrameType | None) -> Place:
     """Judges by the innermost frames: those of libraries count as whose code has called them."""
     if frame is None:
         return Place("stepfast", "an unknown place", "an unknown place")
-    innermost = frame
-    frames = list(_outwards(frame))
+    frames = [one for one in _outwards(frame) if one.f_code.co_filename != _STANDS_IN] or [frame]
+    innermost = frames[0]
     for index, one in enumerate(frames):
         name = one.f_code.co_filename
         if name in _IMPORTS:
@@ -84,8 +84,7 @@ def in_step(frame: FrameType | None) -> bool:
 
 
 def _is_ours(frame: FrameType) -> bool:
-    path = frame.f_code.co_filename
-    return path.startswith(_OURS) and path != _STANDS_IN
+    return frame.f_code.co_filename.startswith(_OURS)
 
 
 def _role(frames: list[FrameType]) -> Kind:
@@ -113,9 +112,7 @@ def _caller(frames: list[FrameType]) -> FrameType | None:
 
 
 def _is_library(path: str) -> bool:
-    return (
-        path == _STANDS_IN or path.startswith("<") or path.startswith(_LIBRARIES) or any(part in path for part in _SITE)
-    )
+    return path.startswith(("<", *_LIBRARIES)) or any(part in path for part in _SITE)
 
 
 def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
