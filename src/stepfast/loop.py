@@ -328,7 +328,8 @@ class _Entered:
         if outer is not None and self._task is not None:
             leave_task(outer, self._task)
         set_running_loop(self._loop)
-        sys.set_asyncgen_hooks(self._generators.first_iteration, self._generators.finalize)
+        generators: Any = self._generators  # the hooks are only called with Python's own generators
+        sys.set_asyncgen_hooks(generators.first_iteration, generators.finalize)
 
     def __exit__(self, *error: object) -> None:
         sys.set_asyncgen_hooks(*self._hooks)

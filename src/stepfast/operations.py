@@ -312,7 +312,8 @@ class Operations:
                     execution.status,
                 )
             check_steps(snapshot, steps or ())
-            plan = rewind(self._registry.find(execution.workflow), snapshot, self._clock.now(), steps)
+            named = {} if steps is None else {"steps": steps}
+            plan = rewind(self._registry.find(execution.workflow), snapshot, self._clock.now(), **named)
             if await self._store.rewind(plan.execution, plan.cursor, plan.records, plan.history):
                 return plan
             generation = execution.generation  # if another was faster, its resume is ours

@@ -189,7 +189,7 @@ export interface Resumed {
   execution_id: string;
   resumed: boolean;
   refused: string | null;
-  notice: string | null;
+  notice?: string | null;
 }
 
 export interface Replayed {
