@@ -379,6 +379,7 @@ class Replay:
 
 
 def _short(text: str, limit: int = 200) -> str:
+    text = text.rstrip()  # white space after it says which fields were not set
     return text if len(text) <= limit else text[:limit] + "…"
 
 

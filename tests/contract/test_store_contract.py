@@ -11,7 +11,7 @@ from stepfast.errors import InvalidRequest
 from stepfast.model import Attempt, Chained, Cursor, Event, Execution, Failure, Record, Signal
 from stepfast.ports import Fault, Query
 
-ONE = Execution("one", "w", '{"a":1}', 1000.0, labels={"team": "finance", "env": "dev"})
+ONE = Execution("one", "w", '{"a":1}', 1000.0, labels={"team": "finance", "env": "dev"}, sent="0a 0b")
 FAILURE = Failure("ValueError", "down", "pay", "Traceback …")
 
 
