@@ -94,7 +94,9 @@ def test_no_field_of_the_model_is_forgotten() -> None:
         "a", "timer", "b", "FAILED", 1, 2, 3, 4, "t", 5.0, 6.0, "1", "2", failure, 7.0, 8.0, 9.0,
         Chained("c", 1.0, 2, "d", 3.0), "s", (Attempt(1, 2.0, 3.0, failure, 4.0),),
     )  # fmt: skip
-    execution = Execution("one", "w", "1", 1.0, "FAILED", 2, "3", failure, {"a": "b"}, 4.0, ("c",), 5.0, "0a 0b")
+    execution = Execution(
+        "one", "w", "1", 1.0, "FAILED", 2, "3", failure, {"a": "b"}, 4.0, ("c",), 5.0, 1, "0a 0b"
+    )
     for made in (record, execution):
         untouched = [
             one.name

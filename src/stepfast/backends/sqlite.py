@@ -213,7 +213,7 @@ class SqliteBackend:
         def run(tx: Transaction) -> bool:
             if not _fresh(tx, id, records):
                 return False
-            if cursor is not None and not _cursor_is(tx, id, cursor.revision - 1):
+            if cursor is not None and not _cursor_follows(tx, id, cursor):
                 return False
             if not _put_status(tx, execution, "FAILED", execution.generation - 1):
                 return False
@@ -371,8 +371,19 @@ def _put_status(tx: Transaction, execution: Execution, status: str, generation: 
 
 def _fresh(tx: Transaction, execution_id: str, records: Sequence[Record]) -> bool:
     """True when every one of the records would be written; looked at first, so that nothing is half done."""
-    sql = "SELECT revision FROM commands WHERE execution_id = ? AND id = ?"
-    return all((tx.execute(sql, (execution_id, one.id)).fetchone() or (0,))[0] == one.revision - 1 for one in records)
+    sql = "SELECT revision, generation FROM commands WHERE execution_id = ? AND id = ?"
+
+    def follows(record: Record) -> bool:
+        revision, generation = tx.execute(sql, (execution_id, record.id)).fetchone() or (0, 0)
+        return bool(revision == record.revision - 1 and generation <= record.generation)
+
+    return all(map(follows, records))
+
+
+def _cursor_follows(tx: Transaction, execution_id: str, cursor: Cursor) -> bool:
+    sql = "SELECT revision, generation FROM cursors WHERE execution_id = ?"
+    revision, generation = tx.execute(sql, (execution_id,)).fetchone() or (0, 0)
+    return bool(revision == cursor.revision - 1 and generation <= cursor.generation)
 
 
 def _cursor_is(tx: Transaction, execution_id: str, revision: int) -> bool:
