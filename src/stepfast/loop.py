@@ -10,6 +10,7 @@ import asyncio
 import collections
 import contextlib
 import contextvars
+import random
 import sys
 import types
 import weakref
@@ -17,6 +18,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, NoReturn, Protocol
 
 from stepfast import forbidden as forbidden  # its audit hook comes with the loop
+from stepfast import interception
 from stepfast.errors import ForbiddenInWorkflow
 from stepfast.workflow import CommandLoop, Commands, in_workflow
 
@@ -91,6 +93,9 @@ class WorkflowLoop(CommandLoop):
         # its coroutines and runs their `finally` blocks where no command is refused.
         self._owner = weakref.ref(owner)
         self.clock = clock
+        self.readings, self.read_at = 0, clock
+        self.generators: dict[Any, random.Random] = {}
+        interception.check()
         self.ready: collections.deque[asyncio.Handle] = collections.deque()
         self._numbers = 0
         self._generators: list[Any] = []
@@ -309,5 +314,6 @@ def _hash_of_gathering(future: Any) -> int:
     return number
 
 
+interception.install()
 _gathering: Any = asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]
 _gathering.__hash__ = _hash_of_gathering

@@ -47,6 +47,8 @@ class CommandLoop(asyncio.AbstractEventLoop):
 
     discarded = False
     """True from when its replay is closed: what runs then runs only to tidy up."""
+    clock = 0.0
+    """Seconds since the epoch, UTC, at the last result that the workflow has seen."""
 
     @property
     def commands(self) -> Commands:
