@@ -30,6 +30,8 @@ NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 DEFAULT_TIMEOUT = 300.0
 DEFAULT_POOL = "default"
 Seconds = float | timedelta
+STEP_FUNCTIONS: set[str] = set()
+"""What the functions of all steps are called, for tests that put a mock in the place of one."""
 
 
 class Commands(Protocol):
@@ -93,6 +95,7 @@ class Step(Generic[P, R]):
             raise DefinitionError(f"@step goes on a function, not on {function!r}")
         self.function = function
         self.name = _name(name or getattr(function, "__name__", ""), "step")
+        STEP_FUNCTIONS.add(getattr(function, "__name__", self.name))
         if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
             raise DefinitionError(f"step {self.name!r} is a generator: return a list, or split it into steps")
         if not isinstance(retry, Retry | None):
