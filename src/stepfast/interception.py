@@ -152,7 +152,7 @@ def _prepare_random() -> None:
             a = seed_of(loop)
         seed(self, a, *args, **kwargs)
 
-    random.Random.seed = seeded  # type: ignore[assignment, method-assign]
+    random.Random.seed = seeded  # type: ignore[method-assign]
 
 
 def _prepare_uuids() -> None:

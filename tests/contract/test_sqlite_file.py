@@ -15,9 +15,10 @@ import pytest
 
 from stepfast.backends.sqlite import SqliteBackend
 from stepfast.backends.sqlite_file import FIGURES, SCHEMA, VERSION, SqliteFile, Transaction
-from stepfast.errors import StartupError, Unavailable
+from stepfast.backends.sqlite_signals import SIGNALS
+from stepfast.errors import StartupError, TooManySignals, Unavailable
 from stepfast.figures import Tally
-from stepfast.model import Execution, Record
+from stepfast.model import Execution, Record, Signal, SignalLimits
 from tests.contract.clock import FixedClock
 
 
@@ -149,10 +150,43 @@ def test_reading_a_file_that_breaks_is_unavailable(tmp_path: Path) -> None:
     file.close()
 
 
+SIGNALS_OF_VERSION_3 = """
+CREATE TABLE signals (
+    execution_id TEXT NOT NULL, signal_id TEXT NOT NULL, name TEXT NOT NULL, payload TEXT NOT NULL,
+    received_at REAL NOT NULL, PRIMARY KEY (execution_id, signal_id)
+) WITHOUT ROWID;
+"""
+
+
+def test_signals_of_an_earlier_schema_are_numbered_as_they_were_received(tmp_path: Path) -> None:
+    old = sqlite3.connect(tmp_path / "old.db", isolation_level=None)
+    old.executescript(f"{SCHEMA.replace(SIGNALS, SIGNALS_OF_VERSION_3)} PRAGMA user_version = 3;")
+    old.execute(
+        "INSERT INTO executions (execution_id, workflow, status, generation, input, created_at) "
+        "VALUES ('one', 'w', 'RUNNING', 0, 'null', 1000.0)"
+    )
+    for id, at in (("b", 3.0), ("c", 1.0), ("a", 3.0)):
+        old.execute("INSERT INTO signals VALUES ('one', ?, 'go', '\"é\"', ?)", (id, at))
+    old.close()
+    backend = SqliteBackend(SqliteFile(tmp_path / "old.db"), FixedClock())
+    found = asyncio.run(backend.signals("one"))
+    assert [(one.signal_id, one.number, one.payload) for one in found] == [
+        ("c", 1, '"é"'),
+        ("a", 2, '"é"'),
+        ("b", 3, '"é"'),
+    ]
+    with pytest.raises(TooManySignals):
+        asyncio.run(backend.add_signal("one", Signal("d", "go", "1", 4.0), SignalLimits(10, 12)))
+    assert asyncio.run(backend.add_signal("one", Signal("d", "go", "1", 0.5), SignalLimits(10, 13))).signal_id == "d"
+    assert [one.signal_id for one in asyncio.run(backend.signals("one", after=2))] == ["b", "d"]
+    backend.close()
+
+
 def test_a_file_of_the_first_schema_is_read_and_goes_on(tmp_path: Path) -> None:
     """Executions of version 0.1's files had no time of resume, their records a column of changes; none were counted."""
     first = (
         SCHEMA.replace(FIGURES, "")
+        .replace(SIGNALS, SIGNALS_OF_VERSION_3)
         .replace(",\n    resumed_at REAL", "")
         .replace("attempts TEXT, PRIMARY", "attempts TEXT, changed, PRIMARY")
     )

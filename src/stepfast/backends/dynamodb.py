@@ -18,6 +18,7 @@ from stepfast.backends.dynamodb_faults import Faults
 from stepfast.backends.dynamodb_figures import Figures
 from stepfast.backends.dynamodb_inputs import Inputs
 from stepfast.backends.dynamodb_listing import Listing, listing_keys
+from stepfast.backends.dynamodb_signals import Signals
 from stepfast.backends.dynamodb_table import EXPIRES
 from stepfast.backends.dynamodb_texts import THREADS, Texts
 from stepfast.backends.dynamodb_transactions import Transactions, follows, stands
@@ -25,7 +26,7 @@ from stepfast.backends.dynamodb_values import Item, float_in, int_in, number, sa
 from stepfast.backends.s3 import Blobs
 from stepfast.errors import Unavailable
 from stepfast.figures import NOTHING, Tallies
-from stepfast.model import Cursor, Event, Execution, Message, Record, Signal, Snapshot
+from stepfast.model import SIGNAL_LIMITS, Cursor, Event, Execution, Message, Record, Signal, SignalLimits, Snapshot
 from stepfast.ports import Clock, Fault, Page, Query, Queue
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ class DynamoStore:
         self._queue, self._clock, self._shards, self._retention = queue, clock, listing_shards, retention
         self._texts = Texts(blobs)
         self._inputs = Inputs(self._table, self._texts)
+        self._signals = Signals(self._table, self._texts)
         self._listing = Listing(self._table, listing_shards)
         self._faults = Faults(self._table, listing_shards)
         self._transactions = Transactions(self._table, self._texts)
@@ -72,13 +74,13 @@ class DynamoStore:
     async def read_many(self, execution_ids: Sequence[str]) -> list[Execution]:
         return self._metas(dict.fromkeys(execution_ids), values=False)
 
-    async def load(self, execution_id: str, since: int = 0) -> Snapshot | None:
+    async def load(self, execution_id: str, since: int = 0, *, signals: bool = True) -> Snapshot | None:
         known: int | None = None
         for pause in (*PAUSES, None):
-            found, pages = self._items(execution_id)
+            found, pages = self._items(execution_id, signals)
             if items.META not in found:
                 return None
-            meta, snapshot = found[items.META], self._snapshot(found)
+            meta, snapshot = found[items.META], self._snapshot(found, signals)
             generation = snapshot.execution.generation
             # A read of several items is not of one moment. Before the first rewind that is harmless: records
             # only grow older than meta and cursor. After one, what it re-opened must not be missed.
@@ -127,11 +129,11 @@ class DynamoStore:
             ConsistentRead=True,
         )
 
-    def _items(self, execution_id: str) -> tuple[dict[str, Item], int]:
-        """All items but the history, by sort key, and how many pages they took."""
+    def _items(self, execution_id: str, signals: bool) -> tuple[dict[str, Item], int]:
+        """All items but the history, and signals only if wanted, by sort key; and how many pages they took."""
         found: dict[str, Item] = {}
         pages = 0
-        for page, _ in self._query(execution_id, "sk < :sk", items.HISTORY[0]):
+        for page, _ in self._query(execution_id, "sk < :sk", items.HISTORY[0] if signals else items.SIGNAL):
             pages += 1
             found |= {item["sk"]["S"]: item for item in page}
         meta = found.get(items.META)
@@ -142,7 +144,7 @@ class DynamoStore:
             found = {sort: item for sort, item in found.items() if not _left_over(item, meta)}
         return found, pages
 
-    def _snapshot(self, found: Mapping[str, Item]) -> Snapshot:
+    def _snapshot(self, found: Mapping[str, Item], has_signals: bool) -> Snapshot:
         filled = {item["sk"]["S"]: item for item in self._texts.fill(found.values())}
         commands = (items.record_of(item) for sort, item in filled.items() if sort.startswith(items.COMMAND))
         signals = (items.signal_of(item) for sort, item in filled.items() if sort.startswith(items.SIGNAL))
@@ -152,8 +154,15 @@ class DynamoStore:
             self._executions([filled[items.META]])[0],
             items.cursor_of(cursor) if cursor else Cursor(),
             {record.id: record for record in commands},
-            tuple(signals),
+            tuple(sorted(signals, key=lambda one: (one.number, one.received_at, one.signal_id))),
+            has_signals=has_signals,
         )
+
+    async def signals(self, execution_id: str, after: int = 0, *, payloads: bool = True) -> Sequence[Signal]:
+        return self._signals.read(execution_id, payloads=payloads)
+
+    async def signal(self, execution_id: str, signal_id: str) -> Signal | None:
+        return self._signals.one(execution_id, signal_id)
 
     def _metas(self, ids: Iterable[str], values: bool) -> list[Execution]:
         """Those of the executions that exist, in any order, with or without their input and result."""
@@ -235,12 +244,8 @@ class DynamoStore:
         change = self._table.update_action(key, self._turn(execution, now, marks), condition)
         return await self._transactions.rewind(execution, change, cursor, records, history, now)
 
-    async def add_signal(self, execution_id: str, signal: Signal) -> Signal:
-        item = self._texts.fit(items.signal_item(execution_id, signal, self._clock.now()))
-        found = await self._table.put(item, ABSENT)
-        if found is None or same(found, item):
-            return signal
-        return items.signal_of(self._texts.fill([found])[0])
+    async def add_signal(self, execution_id: str, signal: Signal, limits: SignalLimits = SIGNAL_LIMITS) -> Signal:
+        return await self._signals.add(execution_id, signal, limits, self._clock.now())
 
     async def purge(self, execution_id: str) -> None:
         """Deletes what time to live has left of an execution when it deleted the meta; safe to repeat.

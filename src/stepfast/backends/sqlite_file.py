@@ -21,13 +21,14 @@ from typing import Any, Generic, Literal, TypeVar
 
 import filelock
 
+from stepfast.backends.sqlite_signals import NUMBERED, SIGNALS
 from stepfast.errors import StartupError, Unavailable
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 Durability = Literal["full", "process"]
 
-VERSION = 3
+VERSION = 4
 BUSY_TIMEOUT = 5.0
 LOG_BYTES = 4_200_000
 """How long SQLite's log gets before it is checkpointed: 1,000 pages of 4 KB with their headers."""
@@ -56,10 +57,6 @@ CREATE TABLE cursors (
     execution_id TEXT PRIMARY KEY, applied TEXT NOT NULL, dispatched TEXT NOT NULL, generation INTEGER NOT NULL,
     revision INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE signals (
-    execution_id TEXT NOT NULL, signal_id TEXT NOT NULL, name TEXT NOT NULL, payload TEXT NOT NULL,
-    received_at REAL NOT NULL, PRIMARY KEY (execution_id, signal_id)
-) WITHOUT ROWID;
 CREATE TABLE history (
     seq INTEGER PRIMARY KEY, execution_id TEXT NOT NULL, at REAL NOT NULL, type TEXT NOT NULL, command TEXT,
     details TEXT NOT NULL
@@ -82,7 +79,7 @@ CREATE TABLE figures (
     PRIMARY KEY (workflow, hour, name)
 ) WITHOUT ROWID;
 """
-SCHEMA += FIGURES
+SCHEMA += FIGURES + SIGNALS
 
 MIGRATIONS = {
     1: """
@@ -91,6 +88,7 @@ ALTER TABLE commands DROP COLUMN changed;
 ALTER TABLE executions ADD COLUMN resumed_at REAL;
 """,
     2: FIGURES,
+    3: NUMBERED,
 }
 """What takes a file from the version named to the next one."""
 

@@ -58,7 +58,6 @@ UPDATE_RECORD = (
 SELECT_CURSOR = f"SELECT {', '.join(_CURSOR)} FROM cursors"
 INSERT_CURSOR = _insert("cursors", ("execution_id", *_CURSOR))
 UPDATE_CURSOR = _update("cursors", _CURSOR, "execution_id = :execution_id AND revision = :revision - 1")
-SELECT_SIGNAL = "SELECT signal_id, name, payload, received_at FROM signals"
 SELECT_MESSAGE = f"SELECT seq, {', '.join(_MESSAGE)} FROM messages"
 INSERT_MESSAGE = f"INSERT INTO messages (seq, {', '.join(_MESSAGE)}) VALUES (?{', ?' * len(_MESSAGE)})"
 

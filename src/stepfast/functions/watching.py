@@ -27,8 +27,8 @@ class WatchedStore(DynamoStore):
         self._meter, self._pool, self._log_values = meter, pool, log_values
         self.seen: Snapshot | None = None
 
-    async def load(self, execution_id: str, since: int = 0) -> Snapshot | None:
-        self.seen = await super().load(execution_id, since)
+    async def load(self, execution_id: str, since: int = 0, *, signals: bool = True) -> Snapshot | None:
+        self.seen = await super().load(execution_id, since, signals=signals)
         return self.seen
 
     async def create(self, execution: Execution) -> Execution:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from stepfast.backends.sqlite_file import Durability
 from stepfast.errors import StartupError
+from stepfast.functions.project import Project
 from stepfast.http import serving
 from stepfast.http.api import build
 from stepfast.http.auth import Authenticator
 from stepfast.http.page import HOW_TO_BUILD, Page
 from stepfast.local.runtime import Runtime
+from stepfast.model import SignalLimits
 from stepfast.registry import discover
 
 
@@ -39,9 +41,13 @@ def serve(
         )
     listener = serving.listen(host, port)
     with listener:
+        project = Project.read(Path("pyproject.toml"))
+        limits = SignalLimits(project.max_signals, project.max_signal_bytes)
         registry = discover(workflows)
         names = ", ".join(sorted(registry.workflows)) or f"no workflows yet in {workflows}"
-        with Runtime(registry, db, durability=durability, workers=workers, log_values=log_values) as runtime:
+        with Runtime(
+            registry, db, durability=durability, workers=workers, log_values=log_values, signal_limits=limits
+        ) as runtime:
             page = Page()
             handler = build(runtime.operations, registry, runtime.call, keys, page)
             serving.serve(handler, listener, host, lambda url: say_ready(url, names, page))

@@ -18,6 +18,7 @@ from stepfast.live import LiveReplays
 from stepfast.local.inbox import Advance, Inbox
 from stepfast.local.telling import TellingBackend
 from stepfast.local.threads import CallerLoops, LoopThread, WorkerThread
+from stepfast.model import SIGNAL_LIMITS, SignalLimits
 from stepfast.operations import Operations
 from stepfast.ports import Clock, Delete, Disposition, Later, Refuse
 from stepfast.registry import Registry
@@ -64,6 +65,7 @@ class Runtime:
         clock: Clock | None = None,
         blocked: float = BLOCKED,
         log_values: bool = False,
+        signal_limits: SignalLimits = SIGNAL_LIMITS,
     ) -> None:
         self._blocked = blocked
         self.registry = registry
@@ -75,7 +77,7 @@ class Runtime:
         self._backend.on_wake = self._inbox.put_wake
         lives = LiveReplays()
         self._advancer = Advancer(self._backend, self._backend, self._clock, registry, lives)
-        self.operations = Operations(self._backend, self._clock, registry, self._advancer)
+        self.operations = Operations(self._backend, self._clock, registry, self._advancer, lives, signal_limits)
         self._worker = Worker(
             self._backend,
             self._backend,

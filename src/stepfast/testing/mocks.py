@@ -10,7 +10,7 @@ from unittest import mock
 from stepfast.errors import ForbiddenInWorkflow
 from stepfast.workflow import STEP_FUNCTIONS, in_workflow
 
-_plain: Any = mock.CallableMixin.__call__  # type: ignore[attr-defined]
+_plain: Any = mock.CallableMixin.__call__
 
 
 def _call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -18,8 +18,8 @@ def _call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
     if commands is not None and (name := _stands_for(self)) is not None:
         raise commands.refuse(
             ForbiddenInWorkflow(
-                f"workflow code called a mock in the place of step {name!r}: without the step nothing is recorded, retried "
-                f"or replayed; take the patch away and use env.fake({name}, …), and env.fail({name}, …) to have it fail"
+                f"workflow code called a mock in the place of step {name!r}: without the step nothing is recorded, "
+                f"retried or replayed; use env.fake({name}, …) instead of the patch, or env.fail({name}, …)"
             )
         )
     return _plain(self, *args, **kwargs)
@@ -43,4 +43,4 @@ def _names_of(called: Any, names: dict[str, Any]) -> set[str]:
     return found
 
 
-mock.CallableMixin.__call__ = _call  # type: ignore[attr-defined]
+mock.CallableMixin.__call__ = _call  # type: ignore[method-assign, assignment]

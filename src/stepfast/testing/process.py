@@ -47,7 +47,7 @@ class Process:
         ports = cast(Any, self._ports)
         lives = LiveReplays()
         self._advancer = Advancer(ports, ports, clock, registry, lives)
-        self.operations = Operations(self.backend, clock, registry, self._advancer)
+        self.operations = Operations(self.backend, clock, registry, self._advancer, lives)
         self._worker = Worker(ports, ports, clock, registry, runner, self.operations.resume, draw, lives=lives)
         self._tasks: set[asyncio.Task[None]] = set()
         self.failure: BaseException | None = None

@@ -106,8 +106,8 @@ def _problems(asked: dict[str, Command], replay: Replay, execution: Execution) -
         yield from _other_result(replay.workflow, replay, execution.result or "null")
     elif execution.status == "FAILED" and (replay.error is None or failure_of(replay).type != _type_of(execution)):
         ends = f"with {failure_of(replay).type}" if replay.error is not None else "otherwise"
-        error = execution.error
-        yield f"it FAILED with {_type_of(execution)}: {error.message if error else ''}; a replay from scratch ends {ends}"
+        told = execution.error.message if execution.error else ""
+        yield f"it FAILED with {_type_of(execution)}: {told}; a replay from scratch ends {ends}"
 
 
 def _is_cut_short(replay: Replay) -> bool:

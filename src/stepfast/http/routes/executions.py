@@ -58,7 +58,9 @@ def add(app: Resolver, engine: Engine) -> None:
             return reply(200, views.execution(snapshot.execution, largest), told)
         found = _commands(engine, snapshot, command, largest)
         deployed = engine.registry.get(snapshot.execution.workflow) is not None
-        whole = ExecutionDetail(**views.fields(snapshot.execution, largest), deployed=deployed, commands=found)
+        left = [views.not_taken(one) for one in engine.call(engine.operations.not_taken(snapshot))]
+        standing = views.fields(snapshot.execution, largest)
+        whole = ExecutionDetail(**standing, deployed=deployed, commands=found, signals_not_taken=left)
         return reply(200, whole, told)
 
     @app.get(
@@ -76,7 +78,7 @@ def add(app: Resolver, engine: Engine) -> None:
 
 def _snapshot(engine: Engine, execution_id: str, commands: bool) -> Snapshot:
     if commands:
-        return engine.call(engine.operations.load(execution_id))
+        return engine.call(engine.operations.load_brief(execution_id))
     return Snapshot(engine.call(engine.operations.read(execution_id)), Cursor(), {})
 
 
