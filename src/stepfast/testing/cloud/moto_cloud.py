@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
@@ -150,6 +150,8 @@ class MotoCloud(Callers, Trouble, Faking):
             self.advance(max(timedelta(), moment - self.now))
         elif not world.drive(reached):
             raise Stalled(f"{self._told(what)}, and nothing is due that could change it")
+        if isinstance(what, Run):
+            self._look([what.execution_id])  # the invocation that has brought it may not have ended yet
         return what
 
     def advance(self, by: timedelta) -> None:
@@ -235,14 +237,17 @@ class MotoCloud(Callers, Trouble, Faking):
         for function in self.player.functions.values():
             function.kill("killed on cue")
 
+    def _look(self, execution_ids: Iterable[str]) -> None:
+        for execution_id in execution_ids:
+            if self._check is not None and execution_id in self._started:
+                self._check.look(self._reading, execution_id)
+
     def _replay_from_scratch(self, invocation: Invocation) -> None:
         """Checks the executions that were written since the last time."""
         records = self._deployment.stream.records
         keys = (one["dynamodb"]["Keys"]["pk"]["S"] for one in records[self._checked :])
         self._checked = len(records)
-        for execution_id in dict.fromkeys(key.removeprefix("x#") for key in keys):
-            if self._check is not None and execution_id in self._started:
-                self._check.look(self._reading, execution_id)
+        self._look(dict.fromkeys(key.removeprefix("x#") for key in keys))
 
     def _notice(self, invocation: Invocation) -> None:
         """Passes the moments that follow from what an invocation has written, if anyone cares."""
