@@ -82,7 +82,7 @@ def test_an_execution_comes_back(execution: Execution) -> None:
 def test_cursors_events_and_signals_come_back(cursor: Cursor, events: list[Event], signal: Signal) -> None:
     cursor = replace(cursor, revision=7)
     assert items.cursor_of(as_dynamodb_gives_it(items.cursor_item("one", cursor, 1.0))) == cursor
-    assert items.signal_of(as_dynamodb_gives_it(items.signal_item("one", signal, 1.0))) == signal
+    assert items.signal_of(as_dynamodb_gives_it(items.signal_item("one", signal, 7, 1.0))) == signal
     for event in events:
         assert items.event_of(as_dynamodb_gives_it(items.event_item("one", event, "z#", 1.0))) == event
 

@@ -39,10 +39,7 @@ class Signals:
         return None if item is None else items.signal_of(self._texts.fill([item])[0])
 
     async def add(self, execution_id: str, signal: Signal, limits: SignalLimits, now: float) -> Signal:
-        """A crash between counting and putting leaves a number out, and counts a signal too many."""
-        held = self.one(execution_id, signal.signal_id)
-        if held is not None:
-            return held
+        """A crash between counting and putting leaves a number out, and so does a signal that was there before."""
         size = len(signal.payload.encode())
         free = Condition(  # #a1 is `bytes`, which DynamoDB's expressions reserve
             "(attribute_not_exists(n) OR n < :most) AND (attribute_not_exists(#a1) OR #a1 <= :left)",
@@ -54,6 +51,9 @@ class Signals:
             adds, sets = {"n": number(1), "bytes": number(size)}, {"wrote": number(now), "v": number(items.VERSION)}
             counted = await self._table.count(key, adds, sets, free)
         if counted is None:
+            held = self.one(execution_id, signal.signal_id)
+            if held is not None:
+                return held
             raise TooManySignals.for_execution(execution_id, limits.count, limits.bytes)
         item = self._texts.fit(items.signal_item(execution_id, signal, int_in(counted, "n"), now))
         found = await self._table.put(item, ABSENT)
