@@ -141,7 +141,7 @@ class _SharedRandom(random.Random):
 
 
 def _prepare_random() -> None:
-    shared: Any = random._inst  # type: ignore[attr-defined]
+    shared: Any = random._inst
     shared.__class__ = _SharedRandom
     for name in ("random", "getrandbits", "seed", "getstate", "setstate"):
         _names.append((random, name, getattr(random, name), getattr(shared, name)))

@@ -258,8 +258,8 @@ class Operations:
 
         A replay that is kept knows them; where none is, or it is behind, the code is run against what is stored.
         """
-        standing = (await self.read_many([execution_id]) or [None])[0]
-        for _ in range(PATIENCE if standing is not None and standing.status == "RUNNING" else 0):
+        runs = any(one.status == "RUNNING" for one in await self.read_many([execution_id]))
+        for _ in range(PATIENCE if runs else 0):
             kept = self._lives.waits(execution_id)
             if kept is not None:
                 known = _found(await self._store.load(execution_id, kept.mark, signals=False), execution_id)
