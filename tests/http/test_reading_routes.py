@@ -230,7 +230,7 @@ def test_a_timer_beyond_the_calendar_is_shown_as_its_end(serve: Any) -> None:
 
 def test_without_its_commands_an_execution_is_the_same_but_for_them(four: Api) -> None:
     whole = four.get("/v1/executions/a")
-    assert (whole.pop("commands"), whole.pop("deployed")) == ([], True)
+    assert (whole.pop("commands"), whole.pop("deployed"), whole.pop("signals_not_taken")) == ([], True, [])
     assert four.get("/v1/executions/a", query="commands=false") == whole
 
 

@@ -79,6 +79,15 @@ export interface ExecutionDetail extends Execution {
   /** False while no code here knows its workflow: then it waits. */
   deployed: boolean;
   commands: Command[];
+  /** The first 100 signals that nobody has taken; servers before version 0.2 do not tell them. */
+  signals_not_taken?: SignalNotTaken[];
+}
+
+export interface SignalNotTaken {
+  signal_id: string;
+  name: string;
+  received_at: string;
+  reason: string;
 }
 
 export interface ExecutionList {
