@@ -153,7 +153,6 @@ class CommandView(Shown):
 
 
 class ExecutionDetail(ExecutionView):
-    overdue: int = Field(0, description="how many of its commands are overdue")
     deployed: bool = Field(True, description="false while its workflow is not deployed here: then it waits")
     commands: list[CommandView] = Field([], description="left out when asked with commands=false")
 

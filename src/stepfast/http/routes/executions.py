@@ -59,9 +59,7 @@ def add(app: Resolver, engine: Engine) -> None:
             return reply(200, views.execution(snapshot.execution, largest), told)
         found = _commands(engine, snapshot, command, largest, now)
         deployed = engine.registry.get(snapshot.execution.workflow) is not None
-        overdue = sum(one.overdue for one in found)
-        fields = views.fields(snapshot.execution, largest)
-        whole = ExecutionDetail(**fields, overdue=overdue, deployed=deployed, commands=found)
+        whole = ExecutionDetail(**views.fields(snapshot.execution, largest), deployed=deployed, commands=found)
         return reply(200, whole, told)
 
     @app.get(
