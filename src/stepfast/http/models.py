@@ -220,7 +220,6 @@ class SignalNotTakenView(Shown):
 
 
 class ExecutionDetail(ExecutionView):
-    overdue: int = Field(0, description="how many of its commands are overdue")
     deployed: bool = Field(True, description="false while its workflow is not deployed here: then it waits")
     signals_not_taken: list[SignalNotTakenView] = Field(
         [], description="the first 100 signals that nobody has taken, while it has not ended for good"

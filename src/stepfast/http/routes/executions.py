@@ -59,10 +59,9 @@ def add(app: Resolver, engine: Engine) -> None:
             return reply(200, views.execution(snapshot.execution, largest), told)
         found = _commands(engine, snapshot, command, largest, now)
         deployed = engine.registry.get(snapshot.execution.workflow) is not None
-        overdue = sum(one.overdue for one in found)
         left = [views.not_taken(one) for one in engine.call(engine.operations.not_taken(snapshot))]
         fields = views.fields(snapshot.execution, largest)
-        whole = ExecutionDetail(**fields, overdue=overdue, deployed=deployed, commands=found, signals_not_taken=left)
+        whole = ExecutionDetail(**fields, deployed=deployed, commands=found, signals_not_taken=left)
         return reply(200, whole, told)
 
     @app.get(
