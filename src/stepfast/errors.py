@@ -88,9 +88,6 @@ class ExecutionDeleted(Refused):
         self.execution_id = execution_id
         self.generation = generation
 
-    def __reduce__(self) -> tuple[type[ExecutionDeleted], tuple[str, int]]:
-        return type(self), (self.execution_id, self.generation)
-
 
 class WrongStatus(Refused):
     """The execution's status does not allow what was asked."""

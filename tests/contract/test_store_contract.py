@@ -323,6 +323,7 @@ def test_signals_are_bounded_in_number_and_bytes_and_what_is_there_is_found_all_
     assert backend.run(store.add_signal("one", sent[0], limits)) == sent[0]
     assert [one.signal_id for one in backend.run(store.signals("one"))] == ["s0", "s1", "short"]
     huge = Signal("s0", "go", "1" * 21, 1.0)
+    backend.run(store.create(replace(ONE, execution_id="other")))
     with pytest.raises(TooManySignals):
         backend.run(store.add_signal("other", huge, limits))
 

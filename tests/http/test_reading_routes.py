@@ -69,7 +69,6 @@ def ids(answer: Any) -> list[str]:
         ("until=4102444800.5", "dcba"),
         ("limit=2", "dc"),
         ("limit=1000&status=SUCCEEDED", "cba"),
-        ("something=else", "dcba"),
     ],
 )
 def test_the_list_is_newest_first_and_filtered(four: Api, query: str, expected: str) -> None:

@@ -32,6 +32,7 @@ ROUTES = [
     ("POST", "/v1/executions/statuses", {"execution_ids": ["one"]}),
     ("GET", "/v1/executions/one", None),
     ("GET", "/v1/executions/one/history", None),
+    ("DELETE", "/v1/executions/one", None),
     ("POST", "/v1/executions/one/resume", None),
     ("POST", "/v1/executions/one/cancel", None),
     ("POST", "/v1/executions/one/signals/it", {"payload": 1}),

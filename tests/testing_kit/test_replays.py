@@ -11,7 +11,7 @@ from unittest import mock
 
 import pytest
 
-from stepfast import RetryAfter, signal, step, workflow
+from stepfast import Retry, signal, step, workflow
 from stepfast.testing import Environment, MotoCloud, NotRepeatable, Stalled
 
 COUNTER: Iterator[int] = itertools.count()
@@ -68,9 +68,9 @@ async def rests(seconds: float | None) -> None:
     await asyncio.sleep(math.inf if seconds is None else seconds)
 
 
-@step
+@step(retry=Retry(initial=1e300, max_delay=1e300, jitter="none"))
 def far_off() -> None:
-    raise RetryAfter(1e300)
+    raise ConnectionError("down")
 
 
 @workflow("retries-far-off")
