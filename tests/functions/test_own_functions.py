@@ -11,7 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from stepfast.cli.app import app
+from stepfast.cli.scaffold import FILES
 from stepfast.errors import StartupError
 from stepfast.functions.entry import Entry
 from stepfast.functions.own import KINDS, own_functions
@@ -125,3 +128,41 @@ def test_invoke_says_which_file_cannot_be_imported(tmp_path: Path) -> None:
     done = invoke(project(tmp_path, api="import nowhere\nhandler = nowhere.handler"), "api", "api-health.json")
     assert done.returncode == 2
     assert "functions/api.py cannot be imported (ModuleNotFoundError: No module named 'nowhere')" in done.stderr
+
+
+@pytest.fixture
+def new_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for path, text in FILES.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_new_project_has_a_file_and_a_sample_for_each_function(new_project: Path) -> None:
+    assert own_functions(new_project) == set(KINDS)
+    assert {path.stem.partition("-")[0] for path in (new_project / "events").glob("*.json")} == set(KINDS)
+    for kind in KINDS:
+        assert (new_project / "functions" / f"{kind}.py").read_text() == (ROOT / "functions" / f"{kind}.py").read_text()
+
+
+ANSWERS: dict[str, tuple[str, ...]] = {
+    "authorizer": ("isAuthorized",),
+    "advancer": ("batchItemFailures",),
+    "step": ("batchItemFailures",),
+    "timer": ("batchItemFailures",),
+    "resume": ("batchItemFailures",),
+    "sweeper": ("rounds", "complete"),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(ANSWERS))
+def test_the_samples_of_a_new_project_are_handled(new_project: Path, kind: str) -> None:
+    done = CliRunner().invoke(app, ["invoke", kind, f"events/{kind}.json"])
+    assert done.exit_code == 0, done.output
+    assert tuple(json.loads(done.stdout)) == ANSWERS[kind]
+
+
+def test_the_sample_of_a_start_starts_the_first_workflow(new_project: Path) -> None:
+    answer = json.loads(CliRunner().invoke(app, ["invoke", "api", "events/api-start.json"]).stdout)
+    assert (answer["statusCode"], json.loads(answer["body"])["execution_id"]) == (201, "hello-1")
