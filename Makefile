@@ -10,7 +10,7 @@ SECONDS ?= 600
 WITH_UV := $(BIN)/python -m uv pip install --quiet --python $(BIN)/python
 WITH_PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help install demo demo-cloud check test soak lint format golden clean
+.PHONY: help install demo demo-cloud check test pythons soak lint format golden clean
 
 help:
 	@echo "make demo    the whole story with real parts: a report, an outage, a resume, a crash"
@@ -21,6 +21,7 @@ help:
 	@echo "make bench-peers   stepfast and other durable engines on the same work: one table, about four minutes"
 	@echo "make bench-connections   how reads fare beside 2,000 idle and 500 busy connections, half a minute"
 	@echo "make bench-aws   what executions cost on AWS, counted: tables with the targets, about three minutes"
+	@echo "make pythons   the tests of what differs between Pythons, on every other one that this machine has"
 	@echo "make soak    simulation, then kill -9 under load, for SECONDS=600 each"
 	@echo "make synth   the stack of this repository as CloudFormation, in build/cdk"
 	@echo "make deploy-local   the stack in an AWS emulator on this machine, or that of a project of yours:"
@@ -76,7 +77,11 @@ test: lint
 		{ apt-get update && apt-get install -y --no-install-recommends chromium; } > /dev/null
 	$(BIN)/python -m pytest -n $(JOBS) --ignore=tests/e2e --ignore=tests/browser
 	$(BIN)/python -m pytest -n $(JOBS) tests/browser
+	$(MAKE) pythons
 	$(MAKE) e2e
+
+pythons: .venv/ready
+	@.ci/pythons
 
 soak: .venv/ready
 	$(BIN)/python -m tests.simulation.test_simulation --seconds $(SECONDS)

@@ -111,7 +111,7 @@ def test_once_the_meta_has_expired_everything_else_is_purged(full: Cloud) -> Non
 
 def test_purging_does_nothing_while_there_is_an_execution(full: Cloud) -> None:
     full.run(full.store.deleting.purge("one"))
-    assert len(keys()) == 6
+    assert len(keys()) == 7
 
 
 def test_a_purge_leaves_what_is_written_while_it_runs(full: Cloud) -> None:

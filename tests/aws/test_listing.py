@@ -195,7 +195,7 @@ def test_faults_are_those_of_all_shards_and_more_are_noticed(cloud: Cloud, limit
     if complete:
         assert [one.execution_id for one in found] == [one.execution_id for one in made]
         assert [one.created_at for one in found] == [one.created_at for one in made]
-        assert {(one.step, one.error, one.generation) for one in found} == {
+        assert {(one.step, one.error, one.resumes) for one in found} == {
             ("pay", "KeyError", 0),
             ("pay", "OSError", 0),
         }

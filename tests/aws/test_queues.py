@@ -177,7 +177,7 @@ def test_a_pool_without_a_queue_is_told_before_anything_is_sent(sending: Cloud, 
 def test_a_cursor_is_not_written_while_its_messages_cannot_be_sent(sending: Cloud) -> None:
     sending.run(sending.store.create(Execution("one", "w", "1", NOW)))
     cursor = Cursor((), frozenset({"pay"}), 0, 1)
-    with pytest.raises(Unavailable):
+    with pytest.raises(Misconfigured, match="gpu"):
         sending.run(sending.store.put_cursor("one", cursor, [(replace(STEP, pool="gpu"), None)]))
     assert sending.run(sending.store.load("one")).cursor == Cursor()
     assert sending.run(sending.store.put_cursor("one", cursor, [(STEP, None)]))

@@ -62,7 +62,8 @@ def test_a_start_is_one_conditional_put_of_one_unit_and_one_of_the_index(hooked:
 
 
 @pytest.mark.parametrize(
-    ("size", "operations"), [(2_048, ["PutItem"]), (2_049, ["PutItem"] * 2), (204_801, ["PutObject", "PutItem"])]
+    ("size", "operations"),
+    [(2_048, ["PutItem"]), (2_049, ["PutItem"] * 2), (204_801, ["PutItem", "PutObject", "PutItem"])],
 )
 def test_a_start_with_a_large_input_puts_the_input_first(
     hooked: Cloud, wire: Wire, size: int, operations: list[str]
@@ -210,7 +211,8 @@ def test_what_is_sent_fits_the_services_models(started: Cloud, wire: Wire) -> No
 def test_a_value_in_the_bucket_is_put_with_the_item_that_names_it(started: Cloud, wire: Wire) -> None:
     large = chained(output='"' + "x" * 300_000 + '"')
     assert started.run(started.store.put_record(ID, large, wake=False))
-    put, item = wire.take()
+    note, put, item = wire.take()  # the note that there are values in the bucket comes first
+    assert note.params["Item"]["sk"] == {"S": "large"}
     assert (put.operation, put.params["Bucket"]) == ("PutObject", BUCKET)
     assert item.params["Item"]["output"] == {"M": {"s3": {"S": put.params["Key"]}}}
     assert item.write_units == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ def text_of(**command: Any) -> str:
         "execution_id": "one", "workflow": "w", "status": "RUNNING", "generation": 0, "created_at": now.isoformat(),
         "ended_at": None, "labels": {}, "input": None, "result": None, "error": None, "commands": [shown],
     }  # fmt: skip
-    console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console = Console(width=120, record=True, file=io.StringIO())
     console.print(render(execution))
     console.file.close()
     return console.export_text()

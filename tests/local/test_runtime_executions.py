@@ -133,7 +133,7 @@ def test_signals_are_taken_once_each_in_order_also_when_sent_early(embedded: Any
     assert app.ends().result == '[1,2,"early"]'
     with pytest.raises(WrongStatus, match="SUCCEEDED"):
         app.signal("go", 3)
-    assert app.signal("go", 1, "first")[1] is False
+    assert app.signal("go", 1, "first").created is False
     with pytest.raises(ExecutionConflict, match="first"):
         app.signal("go", 9, "first")
 

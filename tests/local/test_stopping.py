@@ -94,8 +94,8 @@ def test_an_attempt_cut_off_by_a_stop_is_told_as_that_and_runs_again(embedded: A
     held = record(app, "waits")
     (past,) = held.attempts
     assert past.error is not None
-    assert (held.attempt, held.interrupted, past.error.type) == (2, 1, "StepInterrupted")
-    assert "cut off by a stop" in past.error.message
+    assert (held.attempt, held.interrupted, past.error.type) == (2, 1, "StepCancelled")
+    assert "stepfast was told to end" in past.error.message
     assert "attempt-interrupted waits" in app.history()
 
 
@@ -103,7 +103,7 @@ def test_a_step_that_may_run_once_only_fails_and_says_why(embedded: Any) -> None
     app = running(embedded, "paying")
     app.reopen()
     error = app.ends("FAILED").error
-    assert "cut off by a stop" in record(app, "pays").error.message  # type: ignore[union-attr]
+    assert "stepfast was told to end" in record(app, "pays").error.message  # type: ignore[union-attr]
     assert "runs at most once" in error.message
     assert "died" not in error.message
 

@@ -78,7 +78,8 @@ def _head(execution: Object) -> RenderableType:
     table.add_row("status", status_text(execution["status"]))
     if execution["status"] == "RUNNING" and execution.get("deployed") is False:
         table.add_row("waits", styled("its workflow is not deployed", "yellow"))
-    resumed = f", resumed {execution['resumes']} time(s)" if execution["resumes"] else ""
+    resumes = execution.get("resumes", execution["generation"])  # a server of version 0.1 counts no others
+    resumed = f", resumed {resumes} time(s)" if resumes else ""
     if late := sum(bool(one.get("overdue")) for one in execution["commands"]):
         table.add_row("overdue", styled(f"{late} command(s): see below", "bold red"))
     started = f"{clock(execution['created_at'])} UTC, {took(execution, 'created_at')}{resumed}"

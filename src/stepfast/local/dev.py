@@ -59,8 +59,6 @@ def serve(
         check(registry, PROJECT)
         names = ", ".join(sorted(registry.workflows)) or f"no workflows yet in {workflows}"
         retention = retention_of(PROJECT)
-        if retention is not None:
-            log.info("executions that are SUCCEEDED or CANCELLED are deleted after %g days", retention / DAY)
         with Runtime(
             registry,
             db,
@@ -71,6 +69,8 @@ def serve(
             grace=grace,
             signal_limits=limits,
         ) as runtime:
+            if retention is not None:
+                log.info("executions that are SUCCEEDED or CANCELLED are deleted after %g days", retention / DAY)
             page = Page()
             handler = build(runtime.operations, registry, runtime.call, keys, page)
             serving.serve(handler, listener, host, lambda url: say_ready(url, names, page))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from stepfast.errors import NonDeterministic
+from stepfast.errors import ExecutionNotFound, NonDeterministic, StepNotDeployed
 from stepfast.failure import failure_of
 from stepfast.model import Execution, Snapshot
 from stepfast.replay import Command, Replay
@@ -67,7 +67,10 @@ class ReplayCheck:
         self._points[execution_id] += 1
         point = self._points[execution_id]
         known = self._known.get(execution_id)
-        execution = looks.execution(execution_id)
+        try:
+            execution = looks.execution(execution_id)
+        except ExecutionNotFound:
+            return  # it was deleted
         if known is not None and known.ended and known.generation == execution.generation:
             return
         if execution.status == "RUNNING" and point > EACH and point < self._next.get(execution_id, 0.0):
@@ -104,6 +107,8 @@ def _problems(asked: dict[str, Command], replay: Replay, execution: Execution) -
         yield str(replay.error)
     elif execution.status == "SUCCEEDED":
         yield from _other_result(replay.workflow, replay, execution.result or "null")
+    elif _type_of(execution) == StepNotDeployed.__name__:
+        return  # the deployment's word, and none of the code's
     elif execution.status == "FAILED" and (replay.error is None or failure_of(replay).type != _type_of(execution)):
         ends = f"with {failure_of(replay).type}" if replay.error is not None else "otherwise"
         told = execution.error.message if execution.error else ""
