@@ -54,10 +54,13 @@ class Fakes:
         self._failures.pop(step.name, None)
 
     def take(self, step: Step[..., Any]) -> Fake | None:
-        """What the next attempt of this step runs; None for the step's own function."""
-        failures = self._failures[step.name]
+        """What the next attempt of this step runs; None for the step's own function.
+
+        A call under a name of its own, by options(), is faked with its step, unless it has a fake under that name.
+        """
+        failures = self._failures[step.name] or self._failures[step.declared.name]
         if not failures:
-            return self._fakes.get(step.name)
+            return self._fakes.get(step.name) or self._fakes.get(step.declared.name)
         error, times = failures.pop(0)
         if times > 1:
             failures.insert(0, (error, times - 1))
