@@ -13,6 +13,7 @@ StepfastError
 │   ├── NonDeterministic
 │   ├── ForbiddenInWorkflow
 │   ├── Deadlock
+│   ├── NeverAwaited
 │   ├── StepNotDeployed
 │   └── NotStorable
 ├── FailsStep               raised in or about a step
@@ -117,6 +118,10 @@ class ForbiddenInWorkflow(FailsExecution):
 
 class Deadlock(FailsExecution):
     """The workflow waits for something that no step, timer or signal will bring."""
+
+
+class NeverAwaited(FailsExecution):
+    """The workflow called a step or made a coroutine that it never awaited, or a task failed that nothing awaited."""
 
 
 class StepNotDeployed(FailsExecution):

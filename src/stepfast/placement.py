@@ -41,7 +41,7 @@ class Placement:
             return (
                 f"step {step.name!r} is called with options(timeout={step.timeout:g}), and the function of pool "
                 f"{step.pool!r} ends after {limit:g} s, of which {LEASE_MARGIN:g} s are to record the outcome. To mend "
-                "it, give the call a shorter timeout, or make the step with these options at the top level of a module, "
+                "it, give the call a shorter timeout, or make the step with these options at a module's top level, "
                 f"where the plan sees it, or set timeout in [tool.stepfast.pools.{step.pool}]; deploy, and resume this "
                 "execution"
             )

@@ -10,7 +10,6 @@ import asyncio
 import copy
 import inspect
 import uuid
-import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
@@ -28,6 +27,7 @@ from stepfast.options import name_of as _name
 from stepfast.options import policy_of as _policy
 from stepfast.options import seconds_of as _seconds
 from stepfast.retry import Retry
+from stepfast.unawaited import Unawaited
 
 if TYPE_CHECKING:
     from stepfast.model import Execution
@@ -57,6 +57,7 @@ class CommandLoop(asyncio.AbstractEventLoop):
 
     discarded = False
     """True from when its replay is closed: what runs then runs only to tidy up."""
+    unawaited: Unawaited
 
     @property
     def commands(self) -> Commands:
@@ -161,12 +162,9 @@ class Step(Generic[P, R]):
     ) -> Step[P, R]:
         """This step with other options, for one call: `await charge.options(timeout=60)(order)`.
 
-        retry, timeout, heartbeat: as for @step; they are no part of the record, so that changing them is safe while
-        executions are in flight, and holds from the next attempt on. name: how the records of these calls name it;
-        changing it makes it another step, as renaming one does. The pool stays, since what runs where is decided
-        before: on AWS its function must have time for the timeout, or the execution fails with StepNotDeployed.
-
-        Raises DefinitionError, in a workflow and elsewhere.
+        retry, timeout, heartbeat: as for @step; no part of the record, so that changing them is safe while executions
+        are in flight. name: how records call it; another name is another step. The pool stays: on AWS its function
+        must have time for the timeout, or the execution fails with StepNotDeployed. Raises DefinitionError.
         """
         refuse_others(self.name, other)
         changed = copy.copy(self)
@@ -190,38 +188,39 @@ class StepCall(Coroutine[object, None, R]):
     def __init__(self, step: Step[..., R], arguments: dict[str, Any]) -> None:
         self.step = step
         self._inner: Coroutine[Any, Any, R] = _asked(step, arguments)
-        self._loop = asyncio._get_running_loop()
+        self._loop = cast(CommandLoop, asyncio._get_running_loop())
+        self._number = self._loop.unawaited.called(step.name)
         self._started = False
 
     @property
     def __name__(self) -> str:
         return self.step.name
 
+    def _begin(self) -> None:
+        if not self._started:
+            self._started = True
+            self._loop.unawaited.begun(self._number)
+
     def send(self, value: Any, /) -> Any:
-        self._started = True
+        self._begin()
         return self._inner.send(value)
 
     def throw(self, *error: Any) -> Any:
-        self._started = True
+        self._begin()
         return self._inner.throw(*error)
 
     def close(self) -> None:
-        self._started = True
+        self._begin()
         self._inner.close()
 
     def __await__(self) -> Generator[Any, Any, R]:
-        self._started = True
+        self._begin()
         return self._inner.__await__()
 
     def __del__(self) -> None:
         if not self._started:
             self._inner.close()
-            if not getattr(self._loop, "discarded", True):
-                warnings.warn(
-                    f"step {self.step.name!r} was called and never awaited: it has not run",
-                    RuntimeWarning,
-                    stacklevel=2,
-                )
+            self._loop.unawaited.dropped(self._number, self._loop)
 
 
 async def _asked(step: Step[..., R], arguments: dict[str, Any]) -> R:

@@ -64,6 +64,8 @@ def _record_json(record: Record) -> dict[str, Any]:
     told = {key: value for key, value in dataclasses.asdict(record).items() if key in kept and value is not None}
     if record.error is not None:
         del told["error"]["parked"]  # an execution's only
+        if not told["error"]["bases"]:
+            del told["error"]["bases"]
         if told["error"]["error_class"] is None:
             del told["error"]["error_class"]
     return told
