@@ -37,7 +37,7 @@ gc.callbacks.append(_note_collection)
 
 
 class Unawaited:
-    """Belongs to the loop of one replay. closed: the replay is discarded, and what is dropped from now on says nothing."""
+    """Belongs to the loop of one replay. closed: the replay is discarded, and what is dropped says nothing."""
 
     def __init__(self) -> None:
         self.closed = False
