@@ -20,7 +20,7 @@ BLOCKS = dict(re.findall(r"```python\n# (\w+)\.py\n(.*?)```", DOCS.read_text(), 
 
 @dataclass(frozen=True)
 class Scenario:
-    """A recipe's input, what happens outside meanwhile, and its result. known: what tells it from the recipe's others."""
+    """A recipe's input, what happens outside meanwhile, and its result. known: its own name among the recipe's."""
 
     name: str
     input: Any

@@ -19,6 +19,7 @@ from stepfast.running import Ended, Pulse, Runner, Threads, Watch, cut_off
 from stepfast.testing.calls import CallLog
 from stepfast.testing.loop import SimulatedLoop
 from stepfast.testing.points import Point, Points
+from stepfast.unserved import nothing_serves
 from stepfast.workflow import Step
 
 HOLD = 1.0
@@ -99,6 +100,7 @@ class StepRunner(Runner):
         call = self._calls.begin(step, arguments, context, self._loop.time())
         self._points.reach(Point("before", *point))
         delays.clock.set(self._loop.time)
+        nothing_serves.set(True)
         fake = self._fakes.take(step)
         ended = await self._take_time(step, fake, context, watch) if fake is not None and fake.takes else None
         if ended is None:
