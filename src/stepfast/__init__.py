@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from stepfast.client import Client, Execution
     from stepfast.context import StepContext, current_step
+    from stepfast.current import ExecutionContext, current_execution, sleep
     from stepfast.errors import GiveUp, RetryAfter, StepFailed
     from stepfast.retry import Retry
     from stepfast.workflow import now, random, signal, step, uuid4, workflow
@@ -15,15 +16,18 @@ if TYPE_CHECKING:
 __all__ = [
     "Client",
     "Execution",
+    "ExecutionContext",
     "GiveUp",
     "Retry",
     "RetryAfter",
     "StepContext",
     "StepFailed",
+    "current_execution",
     "current_step",
     "now",
     "random",
     "signal",
+    "sleep",
     "step",
     "uuid4",
     "workflow",
@@ -32,6 +36,7 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(("Client", "Execution"), "client"),
     **dict.fromkeys(("StepContext", "current_step"), "context"),
+    **dict.fromkeys(("ExecutionContext", "current_execution", "sleep"), "current"),
     **dict.fromkeys(("GiveUp", "RetryAfter", "StepFailed"), "errors"),
     "Retry": "retry",
     **dict.fromkeys(("now", "random", "signal", "step", "uuid4", "workflow"), "workflow"),

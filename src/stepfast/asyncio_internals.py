@@ -14,6 +14,7 @@ import types
 import warnings
 from typing import Any
 
+from stepfast.unawaited import is_waiting
 from stepfast.workflow import CommandLoop, in_workflow
 
 get_running_loop = asyncio._get_running_loop
@@ -103,12 +104,12 @@ if sys.version_info < (3, 12):
     plain_wait_for = _replaced("wait_for", _wait_for.__code__)
 
 
-# -- a replay that is discarded refuses tasks, so that coroutines made for them are never awaited ---------------------
+# -- a coroutine that is never awaited is an error of the workflow, but not of a replay that is discarded --------------
 
 
 def _warn_unawaited(coroutine: Any) -> None:
     loop = get_running_loop()
-    if not (isinstance(loop, CommandLoop) and loop.discarded):
+    if not (isinstance(loop, CommandLoop) and loop.unawaited.coroutine(coroutine)):
         plain_warn_unawaited(coroutine)
 
 
@@ -129,8 +130,22 @@ def _hash_of_gathering(future: Any) -> int:
     return number
 
 
+def _begin_gathering(future: Any, *args: Any, **options: Any) -> None:
+    plain_begin_gathering(future, *args, **options)
+    if isinstance(future._loop, CommandLoop):
+        future._loop.unawaited.gathers(future)
+
+
+def _watch_gathering(future: Any, callback: Any, /, *, context: Any = None) -> None:
+    if isinstance(future._loop, CommandLoop) and is_waiting(callback):
+        future.watched = True
+    plain_watch_gathering(future, callback, context=context)
+
+
 _gathering: Any = asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]
+plain_begin_gathering, plain_watch_gathering = _gathering.__init__, _gathering.add_done_callback
 _gathering.__hash__ = _hash_of_gathering
+_gathering.__init__, _gathering.add_done_callback = _begin_gathering, _watch_gathering
 
 
 # -- anyio's cancel scopes keep those within them in a set, in the order of their addresses ---------------------------

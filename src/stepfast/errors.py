@@ -14,6 +14,7 @@ StepfastError
 │   ├── NonDeterministic
 │   ├── ForbiddenInWorkflow
 │   ├── Deadlock
+│   ├── NeverAwaited
 │   ├── StepNotDeployed
 │   └── NotStorable
 ├── FailsStep               raised in or about a step
@@ -128,6 +129,10 @@ class Deadlock(FailsExecution):
     """The workflow waits for something that no step, timer or signal will bring."""
 
 
+class NeverAwaited(FailsExecution):
+    """The workflow called a step or made a coroutine that it never awaited, or a task failed that nothing awaited."""
+
+
 class StepNotDeployed(FailsExecution):
     """The workflow asks for a step that this deployment has no queue or not enough time for."""
 
@@ -150,11 +155,19 @@ class StepFailed(FailsStep):
     `step` is the step's name, `step_id` its command id, `error_type` the class name of the step's
     own exception, `message` its text, `attempts` how many times it was tried. `error_class` is the class with
     its module, such as "billing.errors.Declined", and tells two classes of one name apart; that of a class
-    which is built into Python is its name alone, and so is what version 0.1 recorded.
+    which is built into Python is its name alone, and so is what version 0.1 recorded. `bases` are the classes that
+    it is derived from, nearest first; empty for a class that is built into Python or is one of stepfast's own.
     """
 
     def __init__(
-        self, step: str, step_id: str, error_type: str, message: str, attempts: int, error_class: str | None = None
+        self,
+        step: str,
+        step_id: str,
+        error_type: str,
+        message: str,
+        attempts: int,
+        error_class: str | None = None,
+        bases: tuple[str, ...] = (),
     ) -> None:
         super().__init__(f"step {step!r} failed after {attempts} attempt(s): {error_type}: {message}")
         self.step = step
@@ -163,6 +176,20 @@ class StepFailed(FailsStep):
         self.error_class = error_class or error_type
         self.message = message
         self.attempts = attempts
+        self.bases = bases
+
+    def is_a(self, kind: type[BaseException] | tuple[type[BaseException], ...]) -> bool:
+        """Whether the step's own exception was of this class, of one derived from it, or of one of several.
+
+        Like isinstance(), by what the record says of the exception, so that a replay answers the same. Classes are
+        told apart by module and name: one that was moved or renamed since is another class.
+        """
+        if isinstance(kind, tuple):
+            return any(self.is_a(one) for one in kind)
+        if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+            raise TypeError(f"is_a() takes an exception class, or a tuple of them, not {kind!r}")
+        named = class_of(kind)
+        return any(named == one or _is_known_as(one, kind) for one in (self.error_class, *self.bases))
 
 
 class RetryAfter(FailsStep):
@@ -221,3 +248,11 @@ def class_of(kind: type[BaseException]) -> str:
     """The full name of an exception class; of one that is built into Python its name alone."""
     name = f"{kind.__module__}.{kind.__qualname__}"
     return name.removeprefix("builtins.")
+
+
+def _is_known_as(name: str, kind: type[BaseException]) -> bool:
+    """Whether a class that is recorded by its name alone, Python's own or stepfast's, is derived from this one."""
+    import builtins
+
+    known = getattr(builtins, name, None) or globals().get(name.removeprefix(f"{__name__}."))
+    return isinstance(known, type) and issubclass(known, kind)

@@ -14,6 +14,9 @@ from stepfast.replay import Replay
 TRACEBACK_LIMIT = 8_000
 MESSAGE_LIMIT = 4_000
 CLASS_LIMIT = 500
+BASES = 20
+BASES_LIMIT = 2_000
+"""Characters of the names of an exception's base classes, of which the nearest are recorded."""
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -96,7 +99,7 @@ def failure_of(replay: Replay) -> Failure:
         recorded = replay.records[error.step_id].error
         found = Failure(error.error_type, error.message, error.step, recorded.traceback if recorded else None)
         return replace(found, error_class=recorded.error_class if recorded else None)
-    return replace(describe_error(error), step=steps[0].step if steps else None)
+    return replace(describe_error(error), step=steps[0].step if steps else None, bases=())
 
 
 def _storable(text: str) -> str:
@@ -117,6 +120,7 @@ def describe_error(error: BaseException) -> Failure:
         None,
         lines if len(lines) <= TRACEBACK_LIMIT else "…" + lines[-TRACEBACK_LIMIT:],
         error_class=_class_beyond_name(type(error)),
+        bases=tuple(_bases_of(type(error))),
     )
 
 
@@ -124,6 +128,22 @@ def _class_beyond_name(kind: type[BaseException]) -> str | None:
     """The class with its module; None where that tells no more than its name, as of what is built into Python."""
     named = class_of(kind)
     return None if named == kind.__name__ or _is_ours(kind) else _storable(named)[:CLASS_LIMIT]
+
+
+def _bases_of(kind: type[BaseException]) -> Iterator[str]:
+    """The classes that a program's own exception is derived from, nearest first, up to Exception.
+
+    What Python's own and stepfast's own are derived from is known without a record.
+    """
+    left = BASES_LIMIT
+    for base in kind.__mro__[1 : BASES + 1] if _class_beyond_name(kind) else ():
+        name = _storable(class_of(base))
+        left -= len(name)
+        if left < 0 or not issubclass(base, BaseException):
+            continue
+        yield name
+        if base is Exception:
+            return
 
 
 def _is_ours(kind: type[BaseException]) -> bool:

@@ -27,6 +27,7 @@ from stepfast.asyncio_internals import (
 )
 from stepfast.errors import ForbiddenInWorkflow
 from stepfast.generators import Generator, Generators, Held
+from stepfast.unawaited import Unawaited, is_waiting
 from stepfast.workflow import CommandLoop, Commands, StepCall
 
 FOREVER = 253_402_300_799.0
@@ -71,8 +72,11 @@ class WorkflowFuture(asyncio.Future[Any]):
 class WorkflowTask(asyncio.Task[Any]):
     """A task whose hash is its number and that knows its structural path.
 
-    `reserved` is the command id of a task made of nothing but one step call.
+    `reserved` is the command id of a task made of nothing but one step call. `watched`: something waits for it, or
+    has waited.
     """
+
+    watched = False
 
     def __init__(
         self,
@@ -101,6 +105,10 @@ class WorkflowTask(asyncio.Task[Any]):
     def __hash__(self) -> int:
         return self.number
 
+    def add_done_callback(self, callback: Any, /, *, context: Any = None) -> None:
+        self.watched = self.watched or is_waiting(callback)
+        super().add_done_callback(callback, context=context)
+
 
 class WorkflowLoop(CommandLoop):
     """Runs handles in order until none is ready; time stands still unless the replay moves `clock`."""
@@ -119,6 +127,7 @@ class WorkflowLoop(CommandLoop):
         self._task_factory: Any = None
         self._stopped = False
         self._closers: dict[WorkflowTask, None] = {}
+        self.unawaited = Unawaited()
         self._generators = Generators(self, self._place, self._close_soon, self._abandon)
         self.tasks: list[Started] = []
         """Of every task that was made: its coroutine and its context, and the task as long as somebody needs it."""
@@ -165,7 +174,8 @@ class WorkflowLoop(CommandLoop):
         return False
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Silent: a replay runs the same code many times, and an uncaught exception ends the execution."""
+        """Logs nothing: a replay runs the same code many times. What nobody awaited ends the execution."""
+        self.unawaited.lost(context)
 
     def create_future(self) -> WorkflowFuture:
         return WorkflowFuture(self.number(), self)
@@ -268,6 +278,7 @@ class WorkflowLoop(CommandLoop):
     def _close(self, held: Held) -> WorkflowTask:
         task = WorkflowTask(held.closing, self.number(), held.path, None, self, None)
         self._closers[task] = None
+        task.watched = True
         task.add_done_callback(self._closers.pop)
         return task
 
@@ -287,7 +298,7 @@ class WorkflowLoop(CommandLoop):
         They are thrown an error rather than closed: before Python 3.13 closing a coroutine does not
         reach an async generator that it awaits. Each ends in its task's own context, and as its current task.
         """
-        self.discarded = True
+        self.discarded = self.unawaited.closed = True
         generators = self._generators.drain()
         with self.entered():
             for coroutine, context, reference in reversed(self.tasks):

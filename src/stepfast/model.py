@@ -25,7 +25,8 @@ class Failure:
     """An error as it is stored: class name, text, the command it came from, and where it was raised.
 
     `parked` is an execution's only: the name that the park message of this failure carries in place of a command.
-    `error_class` is the class with its module, where that is more than its name.
+    `error_class` is the class with its module, where that is more than its name. `bases` are the classes that it is
+    derived from, nearest first, likewise.
     """
 
     type: str
@@ -34,6 +35,7 @@ class Failure:
     traceback: str | None = None
     parked: str | None = None
     error_class: str | None = None
+    bases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

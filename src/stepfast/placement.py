@@ -37,6 +37,14 @@ class Placement:
                 f"the pools are: {known}. To mend it, {ADVICE}"
             )
         limit = self.timeouts[step.pool]
+        if step.declared.timeout < step.timeout and limit is not None and step.timeout + LEASE_MARGIN > limit:
+            return (
+                f"step {step.name!r} is called with options(timeout={step.timeout:g}), and the function of pool "
+                f"{step.pool!r} ends after {limit:g} s, of which {LEASE_MARGIN:g} s are to record the outcome. To mend "
+                "it, give the call a shorter timeout, or make the step with these options at a module's top level, "
+                f"where the plan sees it, or set timeout in [tool.stepfast.pools.{step.pool}]; deploy, and resume this "
+                "execution"
+            )
         if limit is not None and step.timeout + LEASE_MARGIN > limit:
             return (
                 f"step {step.name!r} is not in this deployment: its timeout is {step.timeout:g} s, and the function of "

@@ -117,6 +117,9 @@ class Replay:
         elif self._awaited is not None and self._awaited.done():
             self._shut_down()
             return True
+        elif self._shutdown is None and (forgotten := self.loop.unawaited.error()) is not None:
+            self._break(forgotten)
+            self._finish()
         elif not self.outstanding:
             self._break_stuck()
             self._finish()
@@ -129,6 +132,7 @@ class Replay:
         """Goes on with what is to be done after the workflow's own coroutine, or finishes."""
         if self._shutdown is None:
             self.seen, self._left = dict(self.taken), dict(self.outstanding)
+            self.loop.unawaited.end(task() for _, _, task in self.loop.tasks)
             self._shutdown = self.loop.shut_down()
         if (next_future := next(self._shutdown, None)) is None:
             self._finish()
@@ -224,9 +228,8 @@ class Replay:
                 self._break(NonDeterministic(f"what {id!r} has recorded no longer fits its type: {error}"))
             return
         failure = record.error or Failure("Unknown", "")
-        command.waiter.set_exception(
-            StepFailed(command.name, id, failure.type, failure.message, record.attempt, failure.error_class)
-        )
+        told = (failure.type, failure.message, record.attempt, failure.error_class, failure.bases)
+        command.waiter.set_exception(StepFailed(command.name, id, *told))
 
     def _break(self, error: BaseException) -> None:
         """Fails the execution whatever workflow code makes of it."""
@@ -243,7 +246,9 @@ class Replay:
         else:
             assert self._main is not None
             try:
-                self.result = self.workflow.result.encode(self._main.result())[0]
+                value = self._main.result()
+                self.loop.unawaited.check()
+                self.result = self.workflow.result.encode(value)[0]
             except asyncio.CancelledError as error:
                 self.error = error
             except BaseException as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal, get_args
 
 from stepfast.errors import DefinitionError, GiveUp, NotStorable, RetryAfter
@@ -15,7 +16,7 @@ from stepfast.errors import DefinitionError, GiveUp, NotStorable, RetryAfter
 Jitter = Literal["full", "equal", "none"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Retry:
     """How often and how soon a failing step is tried again.
 
@@ -23,37 +24,65 @@ class Retry:
     `full` draws from 0 to that delay, `equal` from its half up, `none` takes it as it is
     (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
 
-    max_attempts: tries in all, the first included. Tries cut off by a crash of the worker do not count.
-    initial, max_delay: seconds. backoff: factor, at least 1.
-    max_elapsed: seconds from the step's first attempt; no attempt is scheduled beyond it. None: no limit.
+    max_attempts: tries in all, the first included; None: without end. Tries cut off by a crash of the worker do not
+    count.
+    initial, max_delay: seconds or a timedelta; kept as seconds. backoff: factor, at least 1.
+    max_elapsed: seconds or a timedelta from the step's first attempt; no attempt begins beyond it. None: no limit.
     retry_on: only these exceptions are retried. give_up_on: these never are, and win over retry_on.
 
     Raises DefinitionError on values that make no sense.
     """
 
-    max_attempts: int = 3
-    initial: float = 1.0
-    backoff: float = 2.0
-    max_delay: float = 60.0
-    jitter: Jitter = "full"
-    max_elapsed: float | None = None
-    retry_on: tuple[type[BaseException], ...] = (Exception,)
-    give_up_on: tuple[type[BaseException], ...] = ()
+    max_attempts: int | None
+    initial: float
+    backoff: float
+    max_delay: float
+    jitter: Jitter
+    max_elapsed: float | None
+    retry_on: tuple[type[BaseException], ...]
+    give_up_on: tuple[type[BaseException], ...]
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        max_attempts: int | None = 3,
+        initial: float | timedelta = 1.0,
+        backoff: float = 2.0,
+        max_delay: float | timedelta = 60.0,
+        jitter: Jitter = "full",
+        max_elapsed: float | timedelta | None = None,
+        retry_on: tuple[type[BaseException], ...] = (Exception,),
+        give_up_on: tuple[type[BaseException], ...] = (),
+    ) -> None:
+        values = {
+            "max_attempts": max_attempts,
+            "initial": _in_seconds(initial),
+            "backoff": backoff,
+            "max_delay": _in_seconds(max_delay),
+            "jitter": jitter,
+            "max_elapsed": _in_seconds(max_elapsed),
+            "retry_on": retry_on,
+            "give_up_on": give_up_on,
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+        self._check()
+
+    def _check(self) -> None:
+        attempts = self.max_attempts
         wrong = [
             said
             for said, good in (
                 (
-                    "max_attempts is a whole number from 1 up",
-                    isinstance(self.max_attempts, int) and _number(self.max_attempts, 1),
+                    "max_attempts is a whole number from 1 up, or None for tries without end",
+                    attempts is None or (isinstance(attempts, int) and _number(attempts, 1)),
                 ),
-                ("initial is a number of seconds from 0 up", _number(self.initial, 0)),
+                ("initial is a number of seconds from 0 up, or a timedelta", _number(self.initial, 0)),
                 ("backoff is a factor from 1 up", _number(self.backoff, 1)),
-                ("max_delay is a number of seconds from 0 up", _number(self.max_delay, 0)),
+                ("max_delay is a number of seconds from 0 up, or a timedelta", _number(self.max_delay, 0)),
                 (f"jitter is one of {', '.join(get_args(Jitter))}", self.jitter in get_args(Jitter)),
                 (
-                    "max_elapsed is None or seconds above 0",
+                    "max_elapsed is None, or seconds above 0, or a timedelta",
                     self.max_elapsed is None or (_number(self.max_elapsed, 0) and self.max_elapsed > 0),
                 ),
                 ("retry_on is a tuple of exception classes", _exceptions(self.retry_on)),
@@ -75,6 +104,10 @@ class Retry:
         if self.jitter == "equal":
             return draw.uniform(full / 2, full)
         return full
+
+
+def _in_seconds(value: float | timedelta | None) -> float | None:
+    return value.total_seconds() if isinstance(value, timedelta) else value
 
 
 def _number(value: object, least: float) -> bool:
@@ -100,7 +133,9 @@ def decide(policy: Retry, error: BaseException, *, failures: int, elapsed: float
     the delay. A group of a class that the policy itself names is judged as one error.
     """
     leaves = list(_members(error))
-    if any(isinstance(leaf, (GiveUp, NotStorable)) for leaf in leaves) or failures >= policy.max_attempts:
+    if any(isinstance(leaf, (GiveUp, NotStorable)) for leaf in leaves):
+        return None
+    if policy.max_attempts is not None and failures >= policy.max_attempts:
         return None
     groups = tuple(kind for kind in policy.give_up_on + policy.retry_on if issubclass(kind, BaseExceptionGroup))
     judged = [member for member in _members(error, groups) if not isinstance(member, RetryAfter)]

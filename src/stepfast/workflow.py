@@ -7,14 +7,13 @@ its function.
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
-import re
 import uuid
-import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property, lru_cache
-from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Never, ParamSpec, Protocol, TypeVar, cast, overload
 
 from typing_extensions import TypeForm
 
@@ -22,24 +21,33 @@ from stepfast import callables
 from stepfast.arguments import Arguments, hints_of
 from stepfast.codec import UNTYPED, Codec
 from stepfast.errors import DefinitionError, ForbiddenInWorkflow
+from stepfast.options import KEPT, Seconds, refuse_others
+from stepfast.options import NAME as NAME
+from stepfast.options import name_of as _name
+from stepfast.options import policy_of as _policy
+from stepfast.options import seconds_of as _seconds
 from stepfast.retry import Retry
+from stepfast.unawaited import Unawaited
+
+if TYPE_CHECKING:
+    from stepfast.model import Execution
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 
-NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 DEFAULT_TIMEOUT = 300.0
 LEAST_TIMEOUT = 1e-6
 """Seconds; a time of today as a float tells no shorter ones apart."""
 DEFAULT_POOL = "default"
-Seconds = float | timedelta
 STEP_FUNCTIONS: set[str] = set()
 """What the functions of all steps are called, for tests that put a mock in the place of one."""
 
 
 class Commands(Protocol):
     """What a replay offers to the workflow code that it runs."""
+
+    execution: Execution
 
     def step(self, step: Step[..., Any], arguments: dict[str, Any]) -> Awaitable[Any]: ...
     def signal(self, name: str, codec: Codec) -> Awaitable[Any]: ...
@@ -55,6 +63,7 @@ class CommandLoop(asyncio.AbstractEventLoop):
     """True from when its replay is closed: what runs then runs only to tidy up."""
     clock = 0.0
     """Seconds since the epoch, UTC, at the last result that the workflow has seen."""
+    unawaited: Unawaited
 
     @property
     def commands(self) -> Commands:
@@ -109,9 +118,7 @@ class Step(Generic[P, R]):
         self.function = function
         self.name = _name(callables.named(function, "step", name), "step")
         STEP_FUNCTIONS.add(getattr(function, "__name__", self.name))
-        if not isinstance(retry, Retry | None):
-            raise DefinitionError(f"step {self.name!r}: retry takes a Retry, not {retry!r}")
-        self.retry = retry or Retry(max_attempts=1 if at_most_once else 3)
+        self.retry = _policy(retry, self.name) or Retry(max_attempts=1 if at_most_once else 3)
         self.timeout = _seconds(timeout, f"step {self.name!r}: timeout")
         self.heartbeat = None if heartbeat is None else _seconds(heartbeat, f"step {self.name!r}: heartbeat")
         self.pool = _name(pool, "pool")
@@ -124,10 +131,13 @@ class Step(Generic[P, R]):
         self.__doc__ = bare.__doc__
         self.__module__ = bare.__module__
         self.__wrapped__ = function
+        self.declared: Step[P, R] = self
 
     @cached_property
     def result(self) -> Codec:
         """The codec of the return annotation; without one, plain JSON values only."""
+        if self.declared is not self:
+            return self.declared.result
         where = f"step {self.name!r}"
         returns = hints_of(self.function, where).get("return", UNTYPED)
         return Codec(callables.result_type(self.function, returns), f"{where}: result")
@@ -148,6 +158,33 @@ class Step(Generic[P, R]):
             return cast("Coroutine[object, None, R]", self.function(*args, **kwargs))
         return StepCall(self, self.arguments.bind(args, kwargs))  # a wrong call fails where it stands
 
+    def options(
+        self,
+        *,
+        retry: Retry = KEPT,
+        timeout: Seconds = KEPT,
+        heartbeat: Seconds | None = KEPT,
+        name: str = KEPT,
+        **other: Never,
+    ) -> Step[P, R]:
+        """This step with other options, for one call: `await charge.options(timeout=60)(order)`.
+
+        retry, timeout, heartbeat: as for @step; no part of the record, so that changing them is safe while executions
+        are in flight. name: how records call it; another name is another step. The pool stays: on AWS its function
+        must have time for the timeout, or the execution fails with StepNotDeployed. Raises DefinitionError.
+        """
+        refuse_others(self.name, other)
+        changed = copy.copy(self)
+        if name is not KEPT:
+            changed.name = changed.__name__ = _name(name, "step")
+        if retry is not KEPT:
+            changed.retry = _policy(retry, self.name, least=True) or self.retry
+        if timeout is not KEPT:
+            changed.timeout = _seconds(timeout, f"step {self.name!r}: timeout")
+        if heartbeat is not KEPT:
+            changed.heartbeat = None if heartbeat is None else _seconds(heartbeat, f"step {self.name!r}: heartbeat")
+        return changed
+
     def __repr__(self) -> str:
         return f"<step {self.name!r}>"
 
@@ -158,38 +195,39 @@ class StepCall(Coroutine[object, None, R]):
     def __init__(self, step: Step[..., R], arguments: dict[str, Any]) -> None:
         self.step = step
         self._inner: Coroutine[Any, Any, R] = _asked(step, arguments)
-        self._loop = asyncio._get_running_loop()
+        self._loop = cast(CommandLoop, asyncio._get_running_loop())
+        self._number = self._loop.unawaited.called(step.name)
         self._started = False
 
     @property
     def __name__(self) -> str:
         return self.step.name
 
+    def _begin(self) -> None:
+        if not self._started:
+            self._started = True
+            self._loop.unawaited.begun(self._number)
+
     def send(self, value: Any, /) -> Any:
-        self._started = True
+        self._begin()
         return self._inner.send(value)
 
     def throw(self, *error: Any) -> Any:
-        self._started = True
+        self._begin()
         return self._inner.throw(*error)
 
     def close(self) -> None:
-        self._started = True
+        self._begin()
         self._inner.close()
 
     def __await__(self) -> Generator[Any, Any, R]:
-        self._started = True
+        self._begin()
         return self._inner.__await__()
 
     def __del__(self) -> None:
         if not self._started:
             self._inner.close()
-            if not getattr(self._loop, "discarded", True):
-                warnings.warn(
-                    f"step {self.step.name!r} was called and never awaited: it has not run",
-                    RuntimeWarning,
-                    stacklevel=2,
-                )
+            self._loop.unawaited.dropped(self._number, self._loop)
 
 
 async def _asked(step: Step[..., R], arguments: dict[str, Any]) -> R:
@@ -383,16 +421,3 @@ def random() -> float:
 def uuid4() -> uuid.UUID:
     """A version 4 UUID; the same in every replay, another at every call."""
     return uuid.UUID(bytes=_commands("uuid4()").entropy("uuid4")[:16], version=4)
-
-
-def _name(name: object, what: str) -> str:
-    if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise DefinitionError(f"a {what} name is 1 to 64 of A-Z a-z 0-9 . _ -, not {name!r}")
-    return name
-
-
-def _seconds(value: Seconds, what: str, least: float = 1e-6) -> float:
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not least <= seconds < float("inf"):
-        raise DefinitionError(f"{what} is a number of seconds above 0 or a timedelta, not {value!r}")
-    return float(seconds)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from stepfast import Retry, RetryAfter, step, workflow
-from stepfast.errors import StepFailed
+from stepfast import GiveUp, Retry, RetryAfter, step, workflow
+from stepfast.errors import StepFailed, StepTimeout
 from stepfast.failure import describe_error
 from stepfast.listing import groups_of
 from stepfast.model import Execution, Failure
@@ -65,6 +65,81 @@ def test_workflow_code_tells_classes_of_one_name_apart(home: Any) -> None:
 def test_a_class_of_python_and_one_of_stepfast_has_its_name_alone() -> None:
     assert describe_error(KeyError("x")).error_class is None
     assert describe_error(StepFailed("a", "b", "c", "d", 1)).error_class is None
+
+
+class Refused(Bank.Declined, ConnectionError):
+    pass
+
+
+@step(retry=ONCE)
+def refuse(kind: str) -> None:
+    raise {
+        "refused": Refused("r"),
+        "key": KeyError("k"),
+        "give-up": GiveUp("g"),
+        "own": NoMoney("n"),
+        "slow": StepTimeout("t"),
+    }[kind]
+
+
+class NoMoney(GiveUp):
+    pass
+
+
+KINDS = (
+    Refused, Bank.Declined, Insurer.Declined, ConnectionError, OSError, KeyError, LookupError, ValueError,
+    GiveUp, NoMoney, StepTimeout, Exception, BaseException,
+)  # fmt: skip
+
+
+@workflow("is-a")
+async def is_a() -> dict[str, list[str]]:
+    told = {}
+    for kind in ("refused", "key", "give-up", "own", "slow"):
+        try:
+            await refuse(kind)
+        except StepFailed as failed:
+            told[kind] = [one.__qualname__ for one in KINDS if failed.is_a(one)]
+    return told
+
+
+MATCHES = {
+    "refused": ["Refused", "Bank.Declined", "ConnectionError", "OSError", "Exception", "BaseException"],
+    "key": ["KeyError", "LookupError", "Exception", "BaseException"],
+    "give-up": ["GiveUp", "Exception", "BaseException"],
+    "own": ["GiveUp", "NoMoney", "Exception", "BaseException"],
+    "slow": ["StepTimeout", "Exception", "BaseException"],
+}
+
+
+@pytest.mark.parametrize("home", [Environment, MotoCloud])
+def test_a_failure_is_matched_by_class_after_a_replay_too(home: Any) -> None:
+    with home(is_a) as env:
+        assert env.run(is_a).result == MATCHES
+
+
+def test_one_of_several_classes_is_enough() -> None:
+    failed = StepFailed("a", "a", "KeyError", "", 1)
+    assert failed.is_a((ValueError, LookupError))
+    assert not failed.is_a((ValueError, OSError))
+
+
+def test_the_names_of_base_classes_are_bounded() -> None:
+    kind: type[Exception] = ValueError
+    for number in range(60):
+        kind = type(f"{'Long' * 30}{number}", (kind,), {})
+    failure = describe_error(kind("deep"))
+    assert 5 < len(failure.bases) <= 20
+    assert sum(map(len, failure.bases)) <= 2_000
+    assert failure.bases[0].endswith("Long58")
+    assert describe_error(ValueError()).bases == ()
+
+
+@pytest.mark.parametrize("bad", ["ValueError", int, None, (ValueError, "x")])
+def test_is_a_takes_exception_classes(bad: Any) -> None:
+    failed = StepFailed("a", "a", "TypeError", "", 1)
+    with pytest.raises(TypeError, match="is_a\\(\\) takes an exception class, or a tuple of them"):
+        failed.is_a(bad)
 
 
 def failed(id: str, kind: type[Exception]) -> Execution:

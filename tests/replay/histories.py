@@ -69,6 +69,8 @@ def _record_json(record: Record) -> dict[str, Any]:
     told |= {key: unmarked(told[key]) for key in ("input", "output") if key in told}
     if record.error is not None:
         del told["error"]["parked"]  # an execution's only
+        if not told["error"]["bases"]:
+            del told["error"]["bases"]
         if told["error"]["error_class"] is None:
             del told["error"]["error_class"]
     return told

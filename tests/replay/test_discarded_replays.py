@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from stepfast import now, random, uuid4
+from stepfast.errors import NeverAwaited
 from stepfast.loop import Closed
 from stepfast.replay import Replay, _live
 from tests.replay.discarding import BODIES, in_finally, tidied
@@ -158,10 +159,12 @@ def test_a_finished_replay_drops_its_other_tasks() -> None:
     assert tidied == ["in", "out"]
 
 
-def test_a_step_that_is_never_awaited_is_warned_of() -> None:
+def test_a_step_that_is_never_awaited_fails_before_anything_else_is_asked_for() -> None:
     async def body() -> int:
         note("forgotten")  # type: ignore[unused-coroutine]
         return await echo(1)
 
-    with pytest.warns(RuntimeWarning, match="step 'note' was called and never awaited: it has not run"):
-        started(body).close()
+    replay = started(body)
+    assert replay.finished
+    assert isinstance(replay.error, NeverAwaited)
+    assert "step 'note' was called and never awaited: it has not run" in str(replay.error)

@@ -90,6 +90,14 @@ async def order(request: Order) -> Receipt:
         await awaited(receipt)
     except StepFailed as failed:
         reveal_type(failed.attempts)  # -> int
+        reveal_type(failed.is_a(ValueError))  # -> bool
+        print(failed.is_a((KeyError, OSError)))
+    reveal_type(await plain.options(timeout=timedelta(minutes=1))(request))  # -> user_workflows.Receipt
+    patient = awaited.options(retry=Retry(max_attempts=None, initial=timedelta(seconds=2)), name="patient")
+    reveal_type(await patient(receipt))  # -> str
+    await stepfast.sleep(timedelta(days=1))
+    reveal_type(stepfast.current_execution())  # -> stepfast.current.ExecutionContext
+    reveal_type(stepfast.current_execution().started_at)  # -> datetime.datetime
     reveal_type(await other())  # -> None
     return receipt
 
@@ -119,6 +127,10 @@ async def mistakes(request: Order) -> str:
     await plain()  # error: Missing positional argument "order"
     await plain(request, rsh=True)  # error: Unexpected keyword argument "rsh"
     await awaited(request)  # error: expected "Receipt"
+    await awaited.options(timeout=5)(request)  # error: expected "Receipt"
+    awaited.options(pool="gpu")  # error: "options" of "Step"
+    awaited.options(timeout="soon")  # error: "timeout" to "options"
+    await stepfast.sleep("a day")  # error: "sleep"
     await configured("x", "y")  # error: expected "int"
     number: int = await awaited(Receipt(request))  # error: expression has type "str", variable has type "int"
     (await plain(request)).total()  # error: "Receipt" has no attribute "total"

@@ -116,12 +116,15 @@ def test_an_exit_in_workflow_code_ends_the_execution_not_the_process(body: Any, 
     assert isinstance(replay.error, kind)
 
 
-def test_an_exit_in_a_task_nobody_waits_for_ends_nothing() -> None:
+def test_an_exit_in_a_task_nobody_waits_for_ends_the_execution_only() -> None:
     async def body() -> int:
         asyncio.create_task(exits())  # noqa: RUF006
         return await echo(1)
 
-    assert played(body).execution.result == "1"
+    execution = played(body).execution
+    assert execution.error is not None
+    assert (execution.status, execution.error.type) == ("FAILED", "NeverAwaited")
+    assert execution.error.message.startswith("task 'exits' failed, and nothing ever awaited it: SystemExit: ")
 
 
 def test_a_closed_replay_stays_as_it_was() -> None:

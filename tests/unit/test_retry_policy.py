@@ -1,7 +1,10 @@
 """The fields of a Retry: what delay they make, and which values are refused."""
 
 import math
+import pickle
 import random
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepfast import Retry
-from stepfast.errors import DefinitionError
+from stepfast.errors import DefinitionError, GiveUp
+from stepfast.retry import decide
 
 failures = st.integers(1, 10_000)
 policies = st.builds(
@@ -99,12 +103,12 @@ def test_the_same_draw_makes_the_same_delay(policy: Retry, after: int, seed: int
 
 NAN, INF = float("nan"), float("inf")
 BAD = [
-    *(("max_attempts", bad) for bad in (0, -1, 2.5, "3", None, NAN, INF, True)),
-    *(("initial", bad) for bad in (-1, NAN, INF, "1", None, True)),
+    *(("max_attempts", bad) for bad in (0, -1, 2.5, "3", NAN, INF, True)),
+    *(("initial", bad) for bad in (-1, NAN, INF, "1", None, True, timedelta(-1))),
     *(("backoff", bad) for bad in (0.5, 0, -2, NAN, INF, "2", None)),
     *(("max_delay", bad) for bad in (-0.1, NAN, INF, "60", None)),
     *(("jitter", bad) for bad in ("", "half", None, 1, ["full"])),
-    *(("max_elapsed", bad) for bad in (0, -5, NAN, INF, "9", True)),
+    *(("max_elapsed", bad) for bad in (0, -5, NAN, INF, "9", True, timedelta())),
     *(("retry_on", bad) for bad in (ValueError, [ValueError], (ValueError(),), ("ValueError",), (int,), None)),
     *(("give_up_on", bad) for bad in (ValueError, [ValueError], (ValueError(),), (None,), {ValueError})),
 ]
@@ -131,3 +135,20 @@ def test_fields_are_given_by_name_only() -> None:
 def test_a_policy_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         Retry().max_attempts = 9  # type: ignore[misc]
+
+
+def test_a_timedelta_is_its_seconds() -> None:
+    policy = Retry(initial=timedelta(minutes=1), max_delay=timedelta(hours=1), max_elapsed=timedelta(days=2))
+    assert (policy.initial, policy.max_delay, policy.max_elapsed) == (60.0, 3600.0, 172_800.0)
+    assert policy == Retry(initial=60, max_delay=3600, max_elapsed=172_800)
+    assert pickle.loads(pickle.dumps(policy)) == replace(policy, max_attempts=3) == policy
+
+
+def test_tries_without_end_never_end_by_their_number() -> None:
+    policy = Retry(max_attempts=None, jitter="none", max_elapsed=1e9)
+    decided = [
+        decide(policy, OSError(), failures=count, elapsed=0.0, draw=random.Random(0)) for count in (1, 7, 10_000, 10**9)
+    ]
+    assert decided == [1.0, 60.0, 60.0, 60.0]
+    assert decide(policy, GiveUp("no"), failures=1, elapsed=0.0, draw=random.Random(0)) is None
+    assert decide(policy, OSError(), failures=1, elapsed=1e9, draw=random.Random(0)) is None

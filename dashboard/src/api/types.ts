@@ -209,7 +209,7 @@ export interface Replayed {
 }
 
 export interface Retry {
-  max_attempts: number;
+  max_attempts: number | null;
   initial: number;
   backoff: number;
   max_delay: number;

@@ -26,7 +26,7 @@ export function StepTable({ workflow }: { workflow: Workflow }) {
                     {step.name}
                     {step.description && <span class="dim about">{step.description}</span>}
                   </th>
-                  <td>{step.at_most_once ? "one, never repeated" : step.retry.max_attempts}</td>
+                  <td>{step.at_most_once ? "one, never repeated" : (step.retry.max_attempts ?? "without end")}</td>
                   <td>{delaysOf(step.retry)}</td>
                   <td>{step.retry.give_up_on.join(", ") || "–"}</td>
                   <td>{span(step.timeout)}</td>

@@ -34,15 +34,17 @@ def json_text(value: Any) -> str:
     return written
 
 
-def failure_list(failure: Failure) -> list[str | None]:
-    listed = [failure.type, failure.message, failure.step, failure.traceback, failure.parked, failure.error_class]
+def failure_list(failure: Failure) -> list[Any]:
+    listed: list[Any] = [failure.type, failure.message, failure.step, failure.traceback, failure.parked]
+    listed += [failure.error_class, [*failure.bases] or None]
     while len(listed) > 4 and listed[-1] is None:  # as versions wrote them that did not know the last ones
         listed.pop()
     return listed
 
 
 def failure_of(listed: Sequence[Any]) -> Failure:
-    return Failure(*listed)
+    told = [*listed[:6], *(tuple(bases or ()) for bases in listed[6:7])]
+    return Failure(*told)
 
 
 def attempts_text(attempts: Sequence[Attempt], error: Failure | None) -> str:
@@ -73,7 +75,7 @@ def attempts_of(written: str, error: Failure | None) -> tuple[Attempt, ...]:
 def _cut(failure: Failure, recent: bool) -> Failure:
     if not recent:
         message = failure.message if len(failure.message) <= MESSAGE else failure.message[:MESSAGE] + "…"
-        return replace(failure, message=message, traceback=None)
+        return replace(failure, message=message, traceback=None, bases=())
     traceback = failure.traceback
     if traceback is None or len(traceback) <= EARLIER:
         return failure

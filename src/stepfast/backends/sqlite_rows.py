@@ -142,7 +142,11 @@ class _Placed:
 
 
 def _failure(text: str | None) -> Failure | None:
-    return None if text is None else Failure(**json.loads(text))
+    return None if text is None else _failure_of(json.loads(text))
+
+
+def _failure_of(held: dict[str, Any]) -> Failure:
+    return Failure(**{**held, "bases": tuple(held.get("bases", ()))})
 
 
 def _failure_text(failure: Failure | None) -> str | None:
@@ -214,7 +218,7 @@ def both(row: tuple[Any, ...], opened_at: float) -> tuple[Execution, Record | No
 
 
 def _attempt(held: dict[str, Any]) -> Attempt:
-    return Attempt(**{**held, "error": held["error"] and Failure(**held["error"])})
+    return Attempt(**{**held, "error": held["error"] and _failure_of(held["error"])})
 
 
 def record_write(execution_id: str, record: Record) -> Write:

@@ -27,6 +27,7 @@ from stepfast.errors import (
     StepfastError,
     WrongStatus,
 )
+from stepfast.unserved import PATIENCE, NoServer, nothing_serves
 
 GONE = "GONE"
 """Stands among the statuses that a call leads to for no execution at all."""
@@ -95,15 +96,20 @@ class Calls:
         settled: statuses that this call leads to; refused for one of them after an earlier try that may
         have arrived, the call has done its work.
         """
-        end = time.monotonic() + (self._retry_for if patience is None else min(patience, self._retry_for))
+        alone, began = nothing_serves.get(), time.monotonic()
+        end = began + (self._retry_for if patience is None else min(patience, self._retry_for))
         content = None if body is None else encoded(body)
         doubtful, timeout = False, self._timeout
         for pause in _pauses():
             try:
-                response = self._ask(method, path, content, query, timeout)
+                response = self._ask(
+                    method, path, content, query, timeout, min(PATIENCE, timeout) if alone else timeout
+                )
             except httpx.RequestError as error:
                 doubtful = doubtful or not isinstance(error, NOT_SENT)
                 failure: StepfastError = Unreachable(self.url, _why(error), doubtful)
+                if alone and isinstance(error, NOT_SENT):
+                    failure = NoServer(self.url, _why(error))
                 failure.__cause__ = error
             else:
                 if not _passes(response):
@@ -111,15 +117,19 @@ class Calls:
                 doubtful = doubtful or response.status != 429
                 failure = error_of(response)
                 pause = _retry_after(response, pause)
-            left = end - time.monotonic()
+                alone = False
+            left = (min(end, began + PATIENCE) if alone else end) - time.monotonic()
             if pause > left:
                 raise failure
             time.sleep(pause)
             timeout = min(self._timeout, max(1.0, left))
         raise AssertionError("unreachable")
 
-    def _ask(self, method: str, path: str, content: bytes | None, query: Object | None, timeout: float) -> Reply:
-        asking = self._http.stream(method, self.url + path, content=content, params=query, timeout=timeout)
+    def _ask(
+        self, method: str, path: str, content: bytes | None, query: Object | None, timeout: float, connect: float
+    ) -> Reply:
+        limits = httpx.Timeout(timeout, connect=connect)
+        asking = self._http.stream(method, self.url + path, content=content, params=query, timeout=limits)
         with asking as response:
             return replies.read(response, timeout, self._largest)
 

@@ -304,7 +304,7 @@ class Replayed(Shown):
 
 
 class RetryView(Shown):
-    max_attempts: int
+    max_attempts: int | None = Field(description="tries in all; null: without end")
     initial: float
     backoff: float
     max_delay: float

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from stepfast.context import StepContext, current
+from stepfast.unserved import nothing_serves
 from stepfast.workflow import DEFAULT_TIMEOUT, Step
 
 
@@ -41,8 +42,9 @@ def step_context(
         beat=heartbeat,
         make_key=lambda: idempotency_key or f"{execution_id}-{id}",
     )
-    token = current.set(context)
+    token, alone = current.set(context), nothing_serves.set(True)
     try:
         yield context
     finally:
         current.reset(token)
+        nothing_serves.reset(alone)

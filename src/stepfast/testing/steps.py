@@ -19,6 +19,7 @@ from stepfast.running import Ended, Pulse, Runner, Threads, Watch, cut_off
 from stepfast.testing.calls import CallLog
 from stepfast.testing.loop import SimulatedLoop
 from stepfast.testing.points import Point, Points
+from stepfast.unserved import nothing_serves
 from stepfast.workflow import Step
 
 HOLD = 1.0
@@ -54,10 +55,13 @@ class Fakes:
         self._failures.pop(step.name, None)
 
     def take(self, step: Step[..., Any]) -> Fake | None:
-        """What the next attempt of this step runs; None for the step's own function."""
-        failures = self._failures[step.name]
+        """What the next attempt of this step runs; None for the step's own function.
+
+        A call under a name of its own, by options(), is faked with its step, unless it has a fake under that name.
+        """
+        failures = self._failures[step.name] or self._failures[step.declared.name]
         if not failures:
-            return self._fakes.get(step.name)
+            return self._fakes.get(step.name) or self._fakes.get(step.declared.name)
         error, times = failures.pop(0)
         if times > 1:
             failures.insert(0, (error, times - 1))
@@ -96,6 +100,7 @@ class StepRunner(Runner):
         call = self._calls.begin(step, arguments, context, self._loop.time())
         self._points.reach(Point("before", *point))
         delays.clock.set(self._loop.time)
+        nothing_serves.set(True)
         fake = self._fakes.take(step)
         ended = await self._take_time(step, fake, context, watch) if fake is not None and fake.takes else None
         if ended is None:

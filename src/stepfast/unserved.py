@@ -1,0 +1,22 @@
+"""Whether a stepfast.Client may wait for its server: not in a step of a test, where nobody is going to start one."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+
+from stepfast.errors import GiveUp
+
+PATIENCE = 1.0
+"""Seconds for which a client looks for its server where nothing serves."""
+nothing_serves: ContextVar[bool] = ContextVar("stepfast_nothing_serves", default=False)
+"""True in steps that stepfast.testing runs."""
+
+
+class NoServer(GiveUp):
+    """A step of a test calls a stepfast.Client, and no server is behind it; no retry of the step mends that."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(
+            f"a step calls a stepfast.Client, and no server answers at {url}: {reason}. stepfast.testing serves no "
+            "API: fake the step with env.fake(…), or start a server for the test"
+        )
