@@ -163,3 +163,21 @@ def test_a_seed_repeats_a_run_to_the_call() -> None:
     first, second, other = calls(3), calls(3), calls(4)
     assert first == second
     assert first != other
+
+
+def test_the_commands_of_an_execution_come_by_the_page(cloud: MotoCloud) -> None:
+    run = cloud.start(squares, 12)
+    cloud.run_until(run)
+    address = f"/v1/executions/{run.execution_id}"
+    found: list[Any] = []
+    asked = {"limit": "5"}
+    while True:
+        page = cloud.request("GET", f"{address}/commands", query=asked).json()
+        found += page["commands"]
+        if page["next"] is None:
+            break
+        asked["cursor"] = page["next"]
+    assert found == cloud.request("GET", address).json()["commands"]
+    assert [page["total"], page["counts"]] == [len(found), {"SUCCEEDED": len(found)}]
+    assert [one["label"] for one in found if one["kind"] == "step"] == [str(number) for number in range(12)]
+    assert cloud.request("GET", f"{address}/commands", query={"status": "FAILED"}).json()["total"] == 0

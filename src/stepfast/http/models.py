@@ -171,6 +171,10 @@ class CommandView(Shown):
     id: str
     kind: CommandKind
     name: str
+    label: str | None = Field(
+        None,
+        description="of a step: which item it is about, by its `label` or its first argument, cut at 40 characters",
+    )
     status: CommandStatus
     attempt: int
     generation: int
@@ -216,6 +220,17 @@ class ExecutionDetail(ExecutionView):
     overdue: int = Field(0, description="how many of its commands are overdue")
     deployed: bool = Field(True, description="false while its workflow is not deployed here: then it waits")
     commands: list[CommandView] = Field([], description="left out when asked with commands=false")
+
+
+class CommandList(Shown):
+    commands: list[CommandView]
+    next: str | None = Field(description="the next page's cursor")
+    total: int = Field(description="how many of its commands match, on all pages")
+    counts: dict[CommandStatus, int] = Field(description="how many of all its commands have each status")
+    overdue: int = Field(description="how many of all its commands are overdue")
+    steps: list[str] = Field(description="the names of all its commands, each once, as they first appear")
+    generation: int
+    deployed: bool = Field(description="false while its workflow is not deployed here: then it waits")
 
 
 class ExecutionList(Shown):
