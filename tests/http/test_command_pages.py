@@ -11,6 +11,8 @@ from pydantic import BaseModel
 
 from stepfast import Retry, signal, step, workflow
 from stepfast.errors import DefinitionError
+from stepfast.http import timeline
+from stepfast.http.timeline import ordered
 from stepfast.operations import Operations
 from tests.http.serving import Api, until
 
@@ -131,6 +133,25 @@ def test_going_on_does_not_run_the_code_again(api: Api, monkeypatch: pytest.Monk
     assert api.ask("POST", "/v1/executions/one/signals/go", {"payload": 1}).status == 202
     api.ends("SUCCEEDED")
     assert _page(api)["counts"]["SUCCEEDED"] == 26
+
+
+def test_a_quick_look_at_very_many_does_not_run_the_code(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.start("fanned", 1100)
+    until(lambda: api.get("/v1/executions/one/commands", query="step=go")["total"])
+    api.ask("POST", "/v1/executions/one/cancel")
+    replays: list[str] = []
+    monkeypatch.setattr(timeline, "ordered", lambda *given: replays.append(str(given[1])) or ordered(*given))
+    quick = _page(api, quick="true", limit=10)
+    assert [quick["recorded_only"], len(quick["commands"]), quick["counts"]["SUCCEEDED"]] == [True, 10, 1100]
+    assert replays == ["None"]
+    assert _page(api, limit=10)["recorded_only"] is False
+    assert _page(api, quick="true", limit=10)["recorded_only"] is False  # it is known by now
+
+
+def test_a_quick_look_at_a_few_is_a_whole_one(api: Api) -> None:
+    _waits(api)
+    quick = _page(api, quick="true")
+    assert [quick["recorded_only"], quick["total"]] == [False, 28]
 
 
 def test_an_unchanged_page_is_not_sent_again(api: Api) -> None:

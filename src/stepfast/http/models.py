@@ -230,6 +230,7 @@ class CommandList(Shown):
     overdue: int = Field(description="how many of all its commands are overdue")
     steps: list[str] = Field(description="the names of all its commands, each once, as they first appear")
     generation: int
+    recorded_only: bool = Field(description="true where `quick` left out what only the code can tell")
     deployed: bool = Field(description="false while its workflow is not deployed here: then it waits")
 
 

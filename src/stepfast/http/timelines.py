@@ -19,6 +19,12 @@ class Timelines:
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, tuple[str, Sequence[Entry]]] = OrderedDict()
 
+    def has(self, execution_id: str, tag: str) -> bool:
+        """Whether `get` would have to make nothing."""
+        with self._lock:
+            kept = self._kept.get(execution_id)
+        return kept is not None and kept[0] == tag
+
     def get(self, execution_id: str, tag: str, make: Callable[[], Sequence[Entry]]) -> Sequence[Entry]:
         """What was kept under this very tag, else what `make` gives."""
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
@@ -17,6 +18,8 @@ from stepfast.http.routes.executions import NO_SUCH, replay_of
 from stepfast.http.values import Largest
 from stepfast.model import CommandStatus
 
+MANY = 1000
+"""Records from which on running the code again takes noticeably longer than all else."""
 _SHOWN = answers((200, "a page of its commands", CommandList), problems_of=NO_SUCH)
 _SHOWN[200]["headers"] = etag.HEADERS
 
@@ -37,6 +40,13 @@ def add(app: Resolver, engine: Engine) -> None:
         execution_id: Annotated[str, Path(pattern=ID, description="the execution's id")],
         status: Annotated[list[CommandStatus] | None, Query(description="any of those given")] = None,
         step: Annotated[str | None, Query(min_length=1, max_length=64, description="the command's name")] = None,
+        quick: Annotated[
+            bool,
+            Query(
+                description="true may leave out what only the code can tell, so that the first page of very many "
+                "commands comes sooner; then `recorded_only` is true: ask again without it for all pages"
+            ),
+        ] = False,
         largest: Largest = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         cursor: Annotated[str | None, Query(max_length=1024, description="a page's `next`")] = None,
@@ -47,17 +57,20 @@ def add(app: Resolver, engine: Engine) -> None:
         snapshot = engine.call(engine.operations.load(execution_id))
         now = engine.operations.now()
         overdue = timeline.overdue_in(snapshot, now)
-        asked = (sorted(status or ()), step, largest, limit, cursor, overdue)
+        asked = (sorted(status or ()), step, quick, largest, limit, cursor, overdue)
         tag = etag.tag_of(snapshot, engine.edition, "page", *asked)
         headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
         if etag.is_known(tag, if_none_match):
             return Response(304, None, "", headers)
         execution = snapshot.execution
-        entries = engine.timelines.get(
-            execution_id,
-            etag.tag_of(snapshot, engine.edition),
-            lambda: timeline.ordered(snapshot, replay_of(engine, snapshot)),
-        )
+        stored = etag.tag_of(snapshot, engine.edition)
+        recorded_only = quick and len(snapshot.records) > MANY and not engine.timelines.has(execution_id, stored)
+        if recorded_only:
+            entries: Sequence[timeline.Entry] = timeline.ordered(snapshot, None)
+        else:
+            entries = engine.timelines.get(
+                execution_id, stored, lambda: timeline.ordered(snapshot, replay_of(engine, snapshot))
+            )
         page = paging.page(entries, status or (), step, limit, cursor, largest)
         body = CommandList(
             commands=timeline.views_of(page.entries, execution, engine.registry, largest, now),
@@ -67,6 +80,7 @@ def add(app: Resolver, engine: Engine) -> None:
             overdue=len(overdue),
             steps=list(dict.fromkeys(entry.name for entry in entries)),
             generation=execution.generation,
+            recorded_only=recorded_only,
             deployed=engine.registry.get(execution.workflow) is not None,
         )
         return reply(200, body, headers)
