@@ -142,7 +142,7 @@ def test_parameters_and_bodies_are_described(serve: Any) -> None:
         assert ("requestBody" in one) == needs_body
     listing = document["paths"]["/v1/executions"]["get"]["parameters"]
     assert " ".join(sorted(one["name"] for one in listing)) == (
-        "cursor label largest limit prefix since status until workflow"
+        "cursor label largest limit prefix since status total until workflow"
     )
     show = document["paths"]["/v1/executions/{execution_id}"]["get"]
     assert ("if-none-match", "header") in {(one["name"], one["in"]) for one in show["parameters"]}

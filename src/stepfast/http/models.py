@@ -222,21 +222,15 @@ class ExecutionDetail(ExecutionView):
     commands: list[CommandView] = Field([], description="left out when asked with commands=false")
 
 
-class CommandList(Shown):
-    commands: list[CommandView]
-    next: str | None = Field(description="the next page's cursor")
-    total: int = Field(description="how many of its commands match, on all pages")
-    counts: dict[CommandStatus, int] = Field(description="how many of all its commands have each status")
-    overdue: int = Field(description="how many of all its commands are overdue")
-    steps: list[str] = Field(description="the names of all its commands, each once, as they first appear")
-    generation: int
-    recorded_only: bool = Field(description="true where `quick` left out what only the code can tell")
-    deployed: bool = Field(description="false while its workflow is not deployed here: then it waits")
+class TotalView(Shown):
+    count: int
+    complete: bool = Field(description="false where there are more than were counted")
 
 
 class ExecutionList(Shown):
     executions: list[ExecutionView]
     next: str | None = Field(description="the next page's cursor")
+    total: TotalView | None = Field(None, description="how many match on all pages, where `total` asked for it")
 
 
 class EventView(Shown):

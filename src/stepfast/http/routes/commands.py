@@ -11,8 +11,9 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Que
 
 from stepfast.http import etag, paging, timeline
 from stepfast.http.auth import needs
+from stepfast.http.command_models import CommandList
 from stepfast.http.engine import Engine, answers, reply
-from stepfast.http.models import ID, CommandList
+from stepfast.http.models import ID
 from stepfast.http.resolver import Resolver
 from stepfast.http.routes.executions import NO_SUCH, replay_of
 from stepfast.http.values import Largest
