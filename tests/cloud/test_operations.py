@@ -181,3 +181,10 @@ def test_the_commands_of_an_execution_come_by_the_page(cloud: MotoCloud) -> None
     assert [page["total"], page["counts"]] == [len(found), {"SUCCEEDED": len(found)}]
     assert [one["label"] for one in found if one["kind"] == "step"] == [str(number) for number in range(12)]
     assert cloud.request("GET", f"{address}/commands", query={"status": "FAILED"}).json()["total"] == 0
+
+
+def test_a_list_counts_all_that_match(cloud: MotoCloud) -> None:
+    for number in range(3):
+        cloud.start(squares, number)
+    page = cloud.request("GET", "/v1/executions", query={"limit": "1", "total": "true", "workflow": "squares"}).json()
+    assert [len(page["executions"]), page["total"]] == [1, {"count": 3, "complete": True}]

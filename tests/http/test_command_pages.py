@@ -12,8 +12,10 @@ from pydantic import BaseModel
 from stepfast import Retry, signal, step, workflow
 from stepfast.errors import DefinitionError
 from stepfast.http import timeline
-from stepfast.http.timeline import ordered
+from stepfast.http.timeline import Entry, ordered
+from stepfast.model import Snapshot
 from stepfast.operations import Operations
+from stepfast.replay import Replay
 from tests.http.serving import Api, until
 
 
@@ -140,7 +142,12 @@ def test_a_quick_look_at_very_many_does_not_run_the_code(api: Api, monkeypatch: 
     until(lambda: api.get("/v1/executions/one/commands", query="step=go")["total"])
     api.ask("POST", "/v1/executions/one/cancel")
     replays: list[str] = []
-    monkeypatch.setattr(timeline, "ordered", lambda *given: replays.append(str(given[1])) or ordered(*given))
+
+    def watched(snapshot: Snapshot, replay: Replay | None) -> list[Entry]:
+        replays.append(str(replay))
+        return ordered(snapshot, replay)
+
+    monkeypatch.setattr(timeline, "ordered", watched)
     quick = _page(api, quick="true", limit=10)
     assert [quick["recorded_only"], len(quick["commands"]), quick["counts"]["SUCCEEDED"]] == [True, 10, 1100]
     assert replays == ["None"]
