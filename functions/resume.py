@@ -1,4 +1,4 @@
-"""Refuses the message of a failed execution, so that SQS makes a dead letter of it; resumes a redriven one."""
+"""Refuses a failed execution's message, so that SQS makes a dead letter of it; resumes a redriven one."""
 
 # What this file imports and sets up happens once per sandbox, while Lambda gives it a full processor.
 from stepfast.functions.resume import handler

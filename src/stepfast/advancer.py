@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
-from stepfast.errors import InvalidRequest, StepNotDeployed
+from stepfast.errors import StepNotDeployed
 from stepfast.finish import finish
 from stepfast.live import Live, LiveReplays
 from stepfast.model import Cursor, Execution, Message, MessageKind, Record, Signal, Snapshot
@@ -14,11 +16,16 @@ from stepfast.placement import Placement
 from stepfast.ports import Clock, Queue, Store
 from stepfast.registry import Registry
 from stepfast.replay import Command, Replay
+from stepfast.signals import Arrived, waits_of
 
 log = logging.getLogger(__name__)
 
 GRACE = 60.0
 """Seconds in which what was sent usually shows, before a sweep that cannot see messages sends it again."""
+
+
+Outcome = Literal["done", "go on", "reload"]
+"""Of a pass: nothing is left to decide; go on with this replay and what is stored by now; start over from the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +106,11 @@ class Advancer:
             going = Live(replay, snapshot.cursor, snapshot.mark)
             try:
                 replay.advance(snapshot.records, snapshot.cursor.applied, extend=True)
-                done, cursor = await self._pass(snapshot, replay, resend, report)
-                if done:
-                    if not replay.finished and replay.error is None:
-                        going.cursor = cursor
-                        self._lives.put(execution_id, going)
+                outcome, cursor = await self._pass(snapshot, replay, resend, report)
+                if outcome != "reload" and not replay.finished and replay.error is None:
+                    going.cursor = cursor
+                    self._lives.put(execution_id, going)
+                if outcome == "done":
                     return report
             finally:
                 going.close()
@@ -114,29 +121,29 @@ class Advancer:
 
     async def _pass(
         self, snapshot: Snapshot, replay: Replay, resend: Resend | None, report: Advanced
-    ) -> tuple[bool, Cursor]:
-        """True when done, False to start over on what is stored by now; and the cursor it left stored."""
+    ) -> tuple[Outcome, Cursor]:
+        """What comes next, and the cursor it left stored."""
         execution, cursor = snapshot.execution, snapshot.cursor
         decided = len(replay.applied) == len(cursor.applied)
         if replay.finished and decided:
             await finish(self._store, self._queue, self._clock, execution, replay)
-            return True, cursor
+            return "done", cursor
         if replay.stale:
-            return False, cursor
+            return "reload", cursor
         if (wrong := self._unplaced(replay)) is not None:
             replay.error = StepNotDeployed(wrong)
             await finish(self._store, self._queue, self._clock, execution, replay)
-            return True, cursor
-        if (taken := self._take_signal(snapshot, replay)) is not None:
+            return "done", cursor
+        if (taken := await self._take_signal(snapshot, replay)) is not None:
             await self._store.put_record(execution.execution_id, taken, wake=True)
-            return False, cursor
+            return "go on", cursor
         due = self._due(snapshot, replay, resend)
         messages = [(_message(execution, command, len(replay.outstanding) > 1), command.due) for command in due]
         if decided and len(replay.outstanding) <= 1:
             if messages:
                 await self._queue.send(messages)
                 report.sent += messages
-            return True, cursor  # no choice was made and none is open: nothing to remember
+            return "done", cursor  # no choice was made and none is open: nothing to remember
         # Order and dispatched ids in one compare-and-set, after the sends: marked means sent.
         before = cursor.dispatched if cursor.generation == execution.generation else frozenset()
         asked = (before & replay.outstanding.keys()) | {command.id for command in due}
@@ -145,13 +152,13 @@ class Advancer:
             if messages:  # sent and marked before, and lost since: sent again, with nothing to mark
                 await self._queue.send(messages)
                 report.sent += messages
-            return True, cursor
+            return "done", cursor
         marked = replace(marked, revision=cursor.revision + 1)
         won = await self._store.put_cursor(execution.execution_id, marked, messages)
         report.sent += messages
         if won and replay.finished:  # on the order that is durable by now: another replay would come to the same
             await finish(self._store, self._queue, self._clock, execution, replay)
-        return won, marked
+        return "done" if won else "reload", marked
 
     def _unplaced(self, replay: Replay) -> str | None:
         """What is wrong with a step that the code waits for and that this deployment cannot run."""
@@ -159,33 +166,35 @@ class Advancer:
             return None
         return self._placement.first_wrong(replay.outstanding, replay.records)
 
-    def _take_signal(self, snapshot: Snapshot, replay: Replay) -> Record | None:
+    async def _take_signal(self, snapshot: Snapshot, replay: Replay) -> Record | None:
         """The record of the first wait that a stored signal ends; it names the signal that it took."""
-        if not snapshot.signals or replay.finished:
+        waits = waits_of(replay)
+        if not waits:
             return None
-        taken = {record.signal for record in replay.records.values()}
-        free = sorted(
-            (one for one in snapshot.signals if one.signal_id not in taken),
-            key=lambda one: (one.received_at, one.signal_id),
-        )
-        for command in replay.outstanding.values():
-            record = replay.records.get(command.id)
-            if command.kind != "signal" or (record is not None and record.recorded):
-                continue
-            for signal in free:
-                if signal.name == command.name and _fits(command, signal):
-                    return Record(
-                        command.id,
-                        "signal",
-                        command.name,
-                        "SUCCEEDED",
-                        snapshot.execution.generation,
-                        revision=record.revision + 1 if record else 1,
-                        output=signal.payload,
-                        signal=signal.signal_id,
-                        first_at=command.issued_at,
-                        ended_at=self._clock.now(),
-                    )
+        if replay.arrived is None:
+            replay.arrived = Arrived()
+        arrived: Arrived = replay.arrived
+        if snapshot.has_signals:
+            signals: Sequence[Signal] = snapshot.signals
+        else:
+            signals = await self._store.signals(snapshot.execution.execution_id, arrived.known)
+        taken, replay.taken_signals = replay.taken_signals, {}
+        arrived.add(signals, taken)
+        for command in waits:
+            signal, record = arrived.first_for(command), replay.records.get(command.id)
+            if signal is not None:
+                return Record(
+                    command.id,
+                    "signal",
+                    command.name,
+                    "SUCCEEDED",
+                    snapshot.execution.generation,
+                    revision=record.revision + 1 if record else 1,
+                    output=signal.payload,
+                    signal=signal.signal_id,
+                    first_at=command.issued_at,
+                    ended_at=self._clock.now(),
+                )
         return None
 
     def _due(self, snapshot: Snapshot, replay: Replay, resend: Resend | None) -> list[Command]:
@@ -226,15 +235,6 @@ def _last_sign(snapshot: Snapshot, replay: Replay) -> float:
     """When the execution was last seen to go on."""
     records = (max(one.ended_at or 0.0, one.started_at or 0.0) for one in replay.records.values())
     return max(snapshot.execution.created_at, snapshot.execution.resumed_at or 0.0, *records)
-
-
-def _fits(command: Command, signal: Signal) -> bool:
-    assert command.codec is not None
-    try:
-        command.codec.decode(signal.payload)
-    except InvalidRequest:
-        return False
-    return True
 
 
 def _message(execution: Execution, command: Command, hinted: bool) -> Message:

@@ -252,9 +252,7 @@ def _dataclass_of(kind: Any) -> Callable[[Any, Any], bool]:
     return check
 
 
-# A class is remembered for as long as the cache has room; a program that makes classes at runtime loses none to it.
-@lru_cache(maxsize=2048)
-def _check_of(kind: Any) -> Callable[[Any, Any], bool]:
+def _new_check(kind: Any) -> Callable[[Any, Any], bool]:
     if known := _CHECKS.get(kind):
         return known
     if issubclass(kind, enum.Enum):
@@ -267,6 +265,10 @@ def _check_of(kind: Any) -> Callable[[Any, Any], bool]:
         if issubclass(kind, base):
             return check
     return _by_attributes if kind.__eq__ is object.__eq__ else _by_eq
+
+
+# A class is remembered for as long as the cache has room; a program that makes classes at runtime loses none to it.
+_check_of: Callable[[Any], Callable[[Any, Any], bool]] = lru_cache(maxsize=2048)(_new_check)
 
 
 def _by_identity(left: Any, right: Any) -> bool:

@@ -7,7 +7,8 @@ StepfastError
 │   ├── ExecutionNotFound
 │   ├── ExecutionConflict
 │   ├── ExecutionDeleted    never leaves the engine
-│   └── WrongStatus
+│   ├── WrongStatus
+│   └── TooManySignals
 ├── DefinitionError         the program's mistake, found before anything runs
 ├── FailsExecution          the execution becomes FAILED and can be resumed
 │   ├── NonDeterministic
@@ -87,9 +88,6 @@ class ExecutionDeleted(Refused):
         self.execution_id = execution_id
         self.generation = generation
 
-    def __reduce__(self) -> tuple[type[ExecutionDeleted], tuple[str, int]]:
-        return type(self), (self.execution_id, self.generation)
-
 
 class WrongStatus(Refused):
     """The execution's status does not allow what was asked."""
@@ -97,6 +95,17 @@ class WrongStatus(Refused):
     def __init__(self, message: str, status: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+class TooManySignals(Refused):
+    """The execution has got as many signals, or as many bytes of them, as the settings allow."""
+
+    @classmethod
+    def for_execution(cls, execution_id: str, count: int, bytes: int) -> TooManySignals:
+        return cls(
+            f"execution {execution_id!r} takes no more signals: it gets at most {count:,} of them and {bytes:,} bytes "
+            "in all; raise max_signals or max_signal_bytes in [tool.stepfast], or send references to large values"
+        )
 
 
 class DefinitionError(StepfastError):

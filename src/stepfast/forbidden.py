@@ -7,9 +7,9 @@ import functools
 import gc
 import sys
 import threading
-import types
 from typing import Any
 
+from stepfast.determinism import called_by, is_collecting, note_collection
 from stepfast.errors import ForbiddenInWorkflow
 from stepfast.workflow import CommandLoop
 
@@ -62,7 +62,6 @@ _FORBIDDEN_EVENTS = frozenset(
 )
 # Reading program text is no I/O of the workflow's, nor is what the author's log handlers do.
 _HARMLESS = frozenset({"importlib", "_frozen_importlib", "_frozen_importlib_external", "linecache", "logging"})
-_collecting: set[int] = set()
 
 
 def _guard(event: str, arguments: tuple[Any, ...]) -> None:
@@ -82,29 +81,11 @@ def _guard(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def _harmless(arguments: tuple[Any, ...]) -> bool:
-    if collecting():
+    if is_collecting():
         return True
     if len(arguments) == 3 and "/zoneinfo/" in str(arguments[0]) and arguments[1] in {"r", "rb"}:
         return True
-    frame: types.FrameType | None = sys._getframe(2)
-    while frame is not None and frame.f_code.co_name not in {"run_until_blocked", "discard"}:
-        if str(frame.f_globals.get("__name__", "")).partition(".")[0] in _HARMLESS:
-            return True
-        frame = frame.f_back
-    return False
-
-
-def _note_collection(phase: str, _info: object) -> None:
-    """The collector may come by in workflow code, and finalizers of anything then tidy up their files."""
-    if phase == "start":
-        _collecting.add(threading.get_ident())
-    else:
-        _collecting.discard(threading.get_ident())
-
-
-def collecting() -> bool:
-    """True while the garbage collector runs in this thread."""
-    return threading.get_ident() in _collecting
+    return called_by(_HARMLESS, 3)
 
 
 def _audited(function: Any, event: str) -> Any:
@@ -117,7 +98,7 @@ def _audited(function: Any, event: str) -> Any:
 
 
 sys.addaudithook(_guard)
-gc.callbacks.append(_note_collection)
+gc.callbacks.append(note_collection)  # finalizers of anything tidy up their files
 # Two that raise no audit event in older versions of Python.
 if sys.version_info < (3, 13):
     _time: Any = sys.modules["time"]

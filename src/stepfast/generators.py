@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stepfast.asyncio_internals import get_running_loop
-from stepfast.forbidden import collecting
+from stepfast.determinism import is_collecting
 
 PRUNE = 256
 Generator = types.AsyncGeneratorType[Any, Any]
@@ -74,7 +74,7 @@ class Generators:
         held = self._held.get(id(generator))
         if held is None:
             self._abandon(generator)
-        elif get_running_loop() is not self._loop or collecting():
+        elif get_running_loop() is not self._loop or is_collecting():
             held.kept = generator
         else:
             held.kept, held.closing = generator, generator.aclose()

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from stepfast.errors import StepCancelled
 from stepfast.model import Attempt, Event, Failure, Record, Snapshot
 
 
-def history_of(snapshot: Snapshot, kept: Sequence[Event]) -> list[Event]:
+def history_of(
+    snapshot: Snapshot, kept: Sequence[Event], not_taken: Mapping[str, str] = MappingProxyType({})
+) -> list[Event]:
     """Every event of an execution, by time; `kept` are those that resumes have put aside.
+
+    not_taken: why nobody has taken a signal, by its id.
 
     Events of one moment stand in the order in which they must have happened: a start before its end,
     a command before what follows from it.
@@ -20,6 +25,8 @@ def history_of(snapshot: Snapshot, kept: Sequence[Event]) -> list[Event]:
     events = [Event(execution.created_at, "execution-started", None, labels), *kept]
     for signal in snapshot.signals:
         details = {"signal_id": signal.signal_id, "name": signal.name, "payload": json.loads(signal.payload)}
+        if signal.signal_id in not_taken:
+            details["not_taken"] = not_taken[signal.signal_id]
         events.append(Event(signal.received_at, "signal-received", None, details))
     for record in sorted(snapshot.records.values(), key=lambda one: (one.first_at or one.ended_at or 0.0, one.id)):
         events.extend(record_events(record))

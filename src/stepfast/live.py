@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from stepfast.model import Cursor, Snapshot
 from stepfast.ports import Store
-from stepfast.replay import Replay
+from stepfast.replay import Command, Replay
+from stepfast.signals import waits_of
 
 
 @dataclass(slots=True, eq=False)
@@ -41,6 +42,21 @@ class Live:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """The signals that an execution waits for, as of this cursor and the records up to this mark."""
+
+    cursor: Cursor
+    mark: int
+    generation: int
+    commands: tuple[Command, ...]
+
+    def stand(self, snapshot: Snapshot) -> bool:
+        """Whether nothing has changed since; the snapshot was read with this mark."""
+        known = self.mark > 0 and not snapshot.records and snapshot.cursor == self.cursor
+        return known and snapshot.execution.status == "RUNNING" and snapshot.execution.generation == self.generation
+
+
 class LiveReplays:
     """Live replays by execution, at most `keep` of them with at most `records` records in all; thread-safe."""
 
@@ -49,12 +65,14 @@ class LiveReplays:
         self._lock = threading.Lock()
         self._lives: OrderedDict[str, Live] = OrderedDict()
         self._records = 0
+        self._out: OrderedDict[str, None] = OrderedDict()
         self._dropped: list[Live] = []
 
     def put(self, execution_id: str, live: Live) -> None:
         """Keeps a live replay for whoever handles the execution next."""
         live.given, live.size = True, len(live.replay.records)
         with self._lock:
+            self._out.pop(execution_id, None)
             self._drop(self._lives.pop(execution_id, None))
             self._lives[execution_id] = live
             self._records += live.size
@@ -74,7 +92,7 @@ class LiveReplays:
         """
         live = self._take(execution_id)
         if live is not None:
-            snapshot = await store.load(execution_id, live.mark)
+            snapshot = await store.load(execution_id, live.mark, signals=False)
             if live.goes_on_with(snapshot):
                 return snapshot, live
             live.replay.close()
@@ -82,12 +100,28 @@ class LiveReplays:
                 return snapshot, None
         return await store.load(execution_id), None
 
+    def waits(self, execution_id: str) -> Waits | None:
+        """The signals that a kept replay waits for; the replay stays where it is. None where none is kept just now."""
+        with self._lock:
+            live = self._lives.get(execution_id)
+            if live is None:
+                return None
+            return Waits(live.cursor, live.mark, live.replay.execution.generation, tuple(waits_of(live.replay)))
+
+    def is_out(self, execution_id: str) -> bool:
+        """Whether somebody has just taken the replay, and will most likely put it back."""
+        with self._lock:
+            return execution_id in self._out
+
     def _take(self, execution_id: str) -> Live | None:
         with self._lock:
             dropped, self._dropped = self._dropped, []
             live = self._lives.pop(execution_id, None)
             if live is not None:
                 self._records -= live.size
+                self._out[execution_id] = None
+                while len(self._out) > self._keep:
+                    self._out.popitem(last=False)
         for one in dropped:
             one.replay.close()
         return live

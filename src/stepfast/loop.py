@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextvars
+import random
 import sys
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, NoReturn, Protocol
 
 from stepfast import forbidden as forbidden  # its audit hook comes with the loop
+from stepfast import interception
 from stepfast.asyncio_internals import (
     enter_task,
     forget_task,
@@ -109,6 +111,9 @@ class WorkflowLoop(CommandLoop):
         self._owner = weakref.ref(owner)
         order_cancel_scopes()
         self.clock = clock
+        self.readings, self.read_at = 0, clock
+        self.generators: dict[Any, random.Random] = {}
+        interception.check()
         self.ready: collections.deque[asyncio.Handle] = collections.deque()
         self._numbers = 0
         self._task_factory: Any = None
@@ -328,7 +333,8 @@ class _Entered:
         if outer is not None and self._task is not None:
             leave_task(outer, self._task)
         set_running_loop(self._loop)
-        sys.set_asyncgen_hooks(self._generators.first_iteration, self._generators.finalize)
+        generators: Any = self._generators  # the hooks are only called with Python's own generators
+        sys.set_asyncgen_hooks(generators.first_iteration, generators.finalize)
 
     def __exit__(self, *error: object) -> None:
         sys.set_asyncgen_hooks(*self._hooks)
@@ -379,3 +385,6 @@ def _forbid(name: str) -> Callable[..., NoReturn]:
 for _name in dir(asyncio.AbstractEventLoop):
     if not _name.startswith("__") and _name not in WorkflowLoop.__dict__:
         setattr(WorkflowLoop, _name, _forbid(_name))
+
+
+interception.install()

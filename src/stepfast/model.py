@@ -145,23 +145,43 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """A named message sent to an execution from outside."""
+    """A named message sent to an execution from outside.
+
+    number: which signal of its execution it is, counted from 1 in the order of their arrival, as the store has
+    counted it; 0 for one that an earlier version has stored, which comes before all others.
+    """
 
     signal_id: str
     name: str
     payload: str
     received_at: float
+    number: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SignalLimits:
+    """How many signals an execution takes in all, and how many bytes of payload."""
+
+    count: int = 10_000
+    bytes: int = 32_000_000
+
+
+SIGNAL_LIMITS = SignalLimits()
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The items of one execution as one read found them; `mark` tells a later read what is known."""
+    """The items of one execution as one read found them; `mark` tells a later read what is known.
+
+    has_signals: False where the read has left the signals out.
+    """
 
     execution: Execution
     cursor: Cursor
     records: Mapping[str, Record]
     signals: tuple[Signal, ...] = ()
     mark: int = 0
+    has_signals: bool = True
 
 
 @dataclass(frozen=True, slots=True)

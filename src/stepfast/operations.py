@@ -27,18 +27,22 @@ from stepfast.figures import Tallies, tallies_of
 from stepfast.held import Held, held_up
 from stepfast.history import history_of
 from stepfast.listing import FaultGroup, fits, groups_of
-from stepfast.model import ENDED, Event, Execution, Record, Signal, Snapshot
+from stepfast.live import LiveReplays
+from stepfast.model import ENDED, SIGNAL_LIMITS, Event, Execution, Record, Signal, SignalLimits, Snapshot
 from stepfast.ports import Clock, Page, Query, Store
 from stepfast.registry import Registry
-from stepfast.replay import Replay
+from stepfast.replay import Command, Replay
 from stepfast.rewind import Rewind, check_steps, rewind
 from stepfast.sent import same_json, was_sent
+from stepfast.signals import LOOKED_AT, SHOWN, Refusal, misfit, refusals, waits_of
 from stepfast.workflow import NAME
 
 log = logging.getLogger(__name__)
 
 EXECUTION_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 SWEEP_BATCH = 200
+PATIENCE, MOMENT = 20, 0.002
+"""How often a replay that is in use is asked for, and seconds in between, before the code is run for itself."""
 OTHERS = "others"
 """The cursor of the page after the execution whose id is all of the prefix, where a page takes one alone."""
 T = TypeVar("T")
@@ -65,11 +69,32 @@ class Resumed:
     notice: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A signal as it is stored, and whether this call has put it.
+
+    waited_for: the names of the signals that the execution was waiting for, None where that was not looked at.
+    """
+
+    signal: Signal
+    created: bool
+    waited_for: tuple[str, ...] | None
+
+
 class Operations:
     """Every way in from outside; each is safe to repeat."""
 
-    def __init__(self, store: Store, clock: Clock, registry: Registry, advancer: Advancer) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        registry: Registry,
+        advancer: Advancer,
+        lives: LiveReplays | None = None,
+        signal_limits: SignalLimits = SIGNAL_LIMITS,
+    ) -> None:
         self._store, self._clock, self._registry, self._advancer = store, clock, registry, advancer
+        self._lives, self._signal_limits = lives or LiveReplays(), signal_limits
 
     # -- starting ----------------------------------------------------------------------------------------
 
@@ -139,14 +164,39 @@ class Operations:
         """The execution without its commands; ExecutionNotFound."""
         return _found(await self._store.read(execution_id), execution_id)
 
-    async def load(self, execution_id: str) -> Snapshot:
-        """The execution with all its items; ExecutionNotFound."""
-        return _found(await self._store.load(execution_id), execution_id)
+    async def load(self, execution_id: str, *, signals: bool = True) -> Snapshot:
+        """The execution with all its items, or without its signals; ExecutionNotFound."""
+        return _found(await self._store.load(execution_id, signals=signals), execution_id)
+
+    async def load_brief(self, execution_id: str) -> Snapshot:
+        """The execution with all its items, its signals without their payloads; ExecutionNotFound."""
+        snapshot = await self.load(execution_id, signals=False)
+        signals = await self._store.signals(execution_id, payloads=False)
+        return replace(snapshot, signals=tuple(signals))
 
     async def history(self, execution_id: str) -> list[Event]:
-        """What happened to the execution, in order; ExecutionNotFound."""
+        """What happened to the execution, in order; ExecutionNotFound. A signal that nobody took says why."""
         snapshot = await self.load(execution_id)
-        return history_of(snapshot, await self._store.history(execution_id))
+        reasons = {one.signal.signal_id: one.reason for one in await self.not_taken(snapshot)}
+        return history_of(snapshot, await self._store.history(execution_id), reasons)
+
+    async def not_taken(self, snapshot: Snapshot) -> list[Refusal]:
+        """The signals of an execution that has not ended for good which nobody has taken, at most 100, and why."""
+        if snapshot.execution.status in ("SUCCEEDED", "CANCELLED"):
+            return []
+        taken = {one.signal for one in snapshot.records.values()}
+        left = [one for one in snapshot.signals if one.signal_id not in taken][:SHOWN]
+        if not left:
+            return []
+        payloads: list[str | None] = [None] * len(left)
+        for place, one in enumerate(left[:LOOKED_AT]):
+            held = one if one.payload else await self._store.signal(snapshot.execution.execution_id, one.signal_id)
+            payloads[place] = held.payload if held is not None else None
+        try:
+            replay = self.replay(snapshot)
+        except Exception:  # what the code cannot be asked is told without it
+            replay = None
+        return list(refusals(left, replay, payloads))
 
     async def read_many(self, execution_ids: Sequence[str]) -> list[Execution]:
         """Those of the executions that exist, in the order asked for, each once, without input and result."""
@@ -204,50 +254,51 @@ class Operations:
 
     # -- steering ----------------------------------------------------------------------------------------
 
-    async def signal(
-        self, execution_id: str, name: str, payload: Any, signal_id: str | None = None
-    ) -> tuple[Signal, bool]:
-        """Sends a signal; returns it, and False if the same signal id had been sent before.
+    async def signal(self, execution_id: str, name: str, payload: Any, signal_id: str | None = None) -> Sent:
+        """Sends a signal; safe to repeat under the same signal id.
 
         `payload` is parsed JSON, checked against the type the workflow waits for when it is waiting for
         this name. Raises ExecutionNotFound, InvalidRequest, WrongStatus when the execution has ended
-        for good, and ExecutionConflict when the signal id was used for something else.
+        for good, ExecutionConflict when the signal id was used for something else, and TooManySignals.
         """
         if not NAME.fullmatch(name):
             raise InvalidRequest("a signal name is 1 to 64 of A-Z a-z 0-9 . _ -", (("name", "bad characters"),))
         if signal_id is not None and not EXECUTION_ID.fullmatch(signal_id):
             raise InvalidRequest("a signal id is 1 to 128 of A-Z a-z 0-9 . _ -", (("signal_id", "bad characters"),))
         text = _text(payload)
-        snapshot = await self.load(execution_id)
-        held = next((one for one in snapshot.signals if one.signal_id == signal_id), None)
+        held = None if signal_id is None else await self._store.signal(execution_id, signal_id)
+        waits: tuple[Command, ...] = ()
         if held is None:
-            status = snapshot.execution.status
-            if status in ("SUCCEEDED", "CANCELLED"):
-                raise WrongStatus(f"execution {execution_id!r} is {status}: it takes no more signals", status)
-            self._check_payload(snapshot, name, text)
+            waits = await self._waits(execution_id)
+            _check_payload(waits, name, text)
             signal = Signal(signal_id or str(uuid.uuid4()), name, text, self._clock.now())
-            held = await self._store.add_signal(execution_id, signal)
+            held = await self._store.add_signal(execution_id, signal, self._signal_limits)
             if held is signal:
-                return held, True
+                return Sent(held, True, tuple(dict.fromkeys(one.name for one in waits)))
         if held.name != name or not same_json(held.payload, text):
             raise ExecutionConflict(f"signal id {signal_id!r} was used before for another signal or payload")
-        return held, False
+        return Sent(held, False, None)
 
-    def _check_payload(self, snapshot: Snapshot, name: str, text: str) -> None:
-        replay = self.replay(snapshot)
-        waiting = [
-            one for one in (replay.outstanding.values() if replay else ()) if one.kind == "signal" and one.name == name
-        ]
-        refused: InvalidRequest | None = None
-        for command in waiting:
-            assert command.codec is not None
-            try:
-                command.codec.decode(text)
-                return
-            except InvalidRequest as error:
-                refused = error
-        if refused is not None:
-            raise refused
+    async def _waits(self, execution_id: str) -> tuple[Command, ...]:
+        """The signals that an execution waits for now; ExecutionNotFound, WrongStatus when it takes none any more.
+
+        A replay that is kept knows them; where none is, or it is behind, the code is run against what is stored.
+        """
+        runs = any(one.status == "RUNNING" for one in await self.read_many([execution_id]))
+        for _ in range(PATIENCE if runs else 0):
+            kept = self._lives.waits(execution_id)
+            if kept is not None:
+                known = _found(await self._store.load(execution_id, kept.mark, signals=False), execution_id)
+                if kept.stand(known):
+                    return kept.commands
+            elif not self._lives.is_out(execution_id):
+                break
+            await self._clock.sleep(MOMENT)  # an advance is under way: what it leaves behind will do
+        snapshot = await self.load(execution_id, signals=False)
+        status = snapshot.execution.status
+        if status in ("SUCCEEDED", "CANCELLED"):
+            raise WrongStatus(f"execution {execution_id!r} is {status}: it takes no more signals", status)
+        return tuple(waits_of(self.replay(snapshot)))
 
     async def cancel(self, execution_id: str) -> Execution:
         """Ends a RUNNING execution; running steps' results are refused from here on (rule 12).
@@ -312,7 +363,8 @@ class Operations:
                     execution.status,
                 )
             check_steps(snapshot, steps or ())
-            plan = rewind(self._registry.find(execution.workflow), snapshot, self._clock.now(), steps)
+            named = {} if steps is None else {"steps": steps}
+            plan = rewind(self._registry.find(execution.workflow), snapshot, self._clock.now(), **named)
             if await self._store.rewind(plan.execution, plan.cursor, plan.records, plan.history):
                 return plan
             generation = execution.generation  # if another was faster, its resume is ours
@@ -370,6 +422,14 @@ class Operations:
             except Exception:
                 log.exception("execution %s could not be advanced; the sweep goes on with the others", execution_id)
         return position
+
+
+def _check_payload(waits: Sequence[Command], name: str, text: str) -> None:
+    """InvalidRequest where the signal is waited for and fits none of the waits."""
+    asked = [one for one in waits if one.name == name]
+    errors = [misfit(one, text) for one in asked]
+    if errors and None not in errors and errors[-1] is not None:
+        raise errors[-1]
 
 
 def new_id(now: float) -> str:

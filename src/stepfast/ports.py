@@ -13,7 +13,18 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from stepfast.figures import NOTHING, Tallies
-from stepfast.model import Cursor, Event, Execution, ExecutionStatus, Message, Record, Signal, Snapshot
+from stepfast.model import (
+    SIGNAL_LIMITS,
+    Cursor,
+    Event,
+    Execution,
+    ExecutionStatus,
+    Message,
+    Record,
+    Signal,
+    SignalLimits,
+    Snapshot,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +88,21 @@ class Store(Protocol):
     async def read_many(self, execution_ids: Sequence[str]) -> list[Execution]:
         """Those of the executions that exist, in any order, without their input ("") and result (None)."""
 
-    async def load(self, execution_id: str, since: int = 0) -> Snapshot | None:
+    async def load(self, execution_id: str, since: int = 0, *, signals: bool = True) -> Snapshot | None:
         """All items of an execution. Records may be older than the cursor read with them.
 
         since: the mark of an earlier read; records that have not changed after it may be left out.
+        signals: False leaves the signals out, and says so in the snapshot.
         """
+
+    async def signals(self, execution_id: str, after: int = 0, *, payloads: bool = True) -> Sequence[Signal]:
+        """The signals of an execution, in the order of their numbers.
+
+        after: those up to this number may be left out. payloads: False has them with "" as their payload.
+        """
+
+    async def signal(self, execution_id: str, signal_id: str) -> Signal | None:
+        """One signal."""
 
     async def peek(self, execution_id: str, command_id: str) -> tuple[Execution, Record | None] | None:
         """The meta item and one record."""
@@ -137,10 +158,12 @@ class Store(Protocol):
         added to the history.
         """
 
-    async def add_signal(self, execution_id: str, signal: Signal) -> Signal:
+    async def add_signal(self, execution_id: str, signal: Signal, limits: SignalLimits = SIGNAL_LIMITS) -> Signal:
         """Puts a signal, with wake, if its id is free; returns the signal that holds the id.
 
-        May raise ExecutionNotFound when the execution is gone.
+        It gets the next number, whatever the one it has. Of two calls, one begun after the other has returned gets the
+        higher number. TooManySignals when the execution has got as many as the limits say. May raise ExecutionNotFound
+        when the execution is gone.
         """
 
     async def erase(self, execution: Execution) -> bool:

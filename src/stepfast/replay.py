@@ -44,6 +44,8 @@ class Replay:
         self.records: dict[str, Record] = {}
         self.chained: dict[str, Chained] = {}
         self.applied: list[str] = []
+        self.taken_signals: dict[str, None] = {}
+        self.arrived: Any = None  # what signals.Arrived knows, once somebody asks for it
         self.outstanding: dict[str, Command] = {}
         self.issued: dict[str, Command] = {}
         self.taken: dict[str, int] = {}
@@ -72,6 +74,8 @@ class Replay:
         """
         for record in records.values():
             self.records[record.id] = record
+            if record.signal is not None:
+                self.taken_signals[record.signal] = None
             if record.then is not None and record.then.generation == self.execution.generation:
                 self.chained[record.then.id] = record.then
             if record.recorded and (command := self.outstanding.get(record.id)) is not None:
@@ -379,6 +383,7 @@ class Replay:
 
 
 def _short(text: str, limit: int = 200) -> str:
+    text = text.rstrip()  # white space after it says which fields were not set
     return text if len(text) <= limit else text[:limit] + "…"
 
 

@@ -85,6 +85,10 @@ def _exceptions(value: object) -> bool:
     return isinstance(value, tuple) and all(isinstance(one, type) and issubclass(one, BaseException) for one in value)
 
 
+LONGEST_DELAY = 200e9
+"""Seconds, 6,300 years: with a longer one the next attempt would lie behind the end of the calendar."""
+
+
 def decide(policy: Retry, error: BaseException, *, failures: int, elapsed: float, draw: random.Random) -> float | None:
     """Seconds until the next attempt, or None when the step has failed for good.
 
@@ -106,7 +110,7 @@ def decide(policy: Retry, error: BaseException, *, failures: int, elapsed: float
     delay = max(asked) if asked else policy.delay(failures, draw)
     if policy.max_elapsed is not None and elapsed + delay > policy.max_elapsed:
         return None
-    return delay
+    return min(delay, LONGEST_DELAY)
 
 
 def _members(error: BaseException, whole: tuple[type[BaseException], ...] = ()) -> Iterator[BaseException]:

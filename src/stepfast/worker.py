@@ -57,9 +57,8 @@ class Worker:
         lives: LiveReplays | None = None,
         takes: Callable[[Step[..., object]], bool] = lambda step: True,
     ) -> None:
-        self._takes = takes
         self._store, self._queue, self._clock, self._registry = store, queue, clock, registry
-        self._runner, self._resume, self._time_left = runner, resume, time_left
+        self._runner, self._resume, self._time_left, self._takes = runner, resume, time_left, takes
         self._draw = draw or random.Random()
         self._lives = lives or LiveReplays()
         self._withdrawals = Withdrawals(store, registry, self._lives)
@@ -84,8 +83,7 @@ class Worker:
             return passed
         workflow = self._registry.get(execution.workflow)
         if workflow is None:
-            what = "step %s of execution %s waits: its workflow %r is not deployed here"
-            log.warning(what, message.command_id, message.execution_id, execution.workflow)
+            log.warning("step %s waits: its workflow %r is not deployed here", message.command_id, execution.workflow)
             return Later(self._clock.now() + NOT_DEPLOYED)
         replay = live.replay if live else Replay(workflow, execution)
         going = Live(replay, snapshot.cursor, snapshot.mark)
@@ -183,6 +181,8 @@ class Worker:
     ) -> Disposition:
         """Claims a step exactly as it was read, and runs it. order: see Run."""
         if command.step is not None and not self._takes(command.step):
+            if live is not None:
+                self._lives.put(execution.execution_id, live)
             return Elsewhere()
         now = self._clock.now()
         claim = claim_of(execution, command, record, chained, now)

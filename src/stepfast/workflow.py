@@ -13,7 +13,7 @@ import uuid
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 from typing_extensions import TypeForm
@@ -30,8 +30,12 @@ T = TypeVar("T")
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 DEFAULT_TIMEOUT = 300.0
+LEAST_TIMEOUT = 1e-6
+"""Seconds; a time of today as a float tells no shorter ones apart."""
 DEFAULT_POOL = "default"
 Seconds = float | timedelta
+STEP_FUNCTIONS: set[str] = set()
+"""What the functions of all steps are called, for tests that put a mock in the place of one."""
 
 
 class Commands(Protocol):
@@ -49,6 +53,8 @@ class CommandLoop(asyncio.AbstractEventLoop):
 
     discarded = False
     """True from when its replay is closed: what runs then runs only to tidy up."""
+    clock = 0.0
+    """Seconds since the epoch, UTC, at the last result that the workflow has seen."""
 
     @property
     def commands(self) -> Commands:
@@ -103,6 +109,7 @@ class Step(Generic[P, R]):
         function = callables.plain(function, "step")
         self.function = function
         self.name = _name(callables.named(function, "step", name), "step")
+        STEP_FUNCTIONS.add(getattr(function, "__name__", self.name))
         if not isinstance(retry, Retry | None):
             raise DefinitionError(f"step {self.name!r}: retry takes a Retry, not {retry!r}")
         self.retry = retry or Retry(max_attempts=1 if at_most_once else 3)
@@ -342,15 +349,32 @@ async def signal(name: str, *, timeout: Seconds | None = None) -> Any: ...
 async def signal(name: str, type: Any = UNTYPED, *, timeout: Seconds | None = None) -> Any:
     """Waits for the next signal of this name and returns its payload as `type`.
 
-    Signals are taken in the order received, each once, also those sent before anyone waited; one whose
-    payload does not fit `type` is left alone. Raises TimeoutError after `timeout` (seconds or timedelta).
+    Signals are taken in the order of their arrival, each once, also those sent before anyone waited; one whose
+    payload does not fit `type` is left alone. Raises TimeoutError after `timeout` (seconds or timedelta); with 0
+    it takes what is there and waits for nothing.
     """
     _commands("signal()")
-    codec = Codec(type, f"signal {_name(name, 'signal')!r}: payload")
+    codec = _signal_codec(_name(name, "signal"), type)
     if timeout is None:
         return await _commands("signal()").signal(name, codec)
-    async with asyncio.timeout(_seconds(timeout, f"signal {name!r}: timeout", least=0.0)):
+    seconds = _seconds(timeout, f"signal {name!r}: timeout", least=0.0)
+    # A timeout of asyncio's that is over when it begins ends the wait before anybody can look for a signal; a timer,
+    # however short, is only over once the signals that are there were looked at.
+    async with asyncio.timeout(max(seconds, LEAST_TIMEOUT)):
         return await _commands("signal()").signal(name, codec)
+
+
+def _signal_codec(name: str, type: Any) -> Codec:
+    try:
+        return _kept_signal_codec(name, type)
+    except TypeError:  # a type that has no hash
+        return Codec(type, f"signal {name!r}: payload")
+
+
+@lru_cache(maxsize=512, typed=True)
+def _kept_signal_codec(name: str, type: Any) -> Codec:
+    """Building an adapter takes far longer than all else about a wait, and every replay comes by here."""
+    return Codec(type, f"signal {name!r}: payload")
 
 
 def now() -> datetime:

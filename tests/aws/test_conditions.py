@@ -12,8 +12,8 @@ from stepfast.backends import dynamodb_transactions
 from stepfast.backends import keys as keys_module
 from stepfast.backends.dynamodb_values import Item, number, text
 from stepfast.backends.keys import ApiKeys
-from stepfast.errors import StartupError
-from stepfast.model import Cursor, Event, Execution, Failure, Record, Signal
+from stepfast.errors import StartupError, TooManySignals
+from stepfast.model import Cursor, Event, Execution, Failure, Record, Signal, SignalLimits
 from tests.aws.cloud import TABLE, Cloud, shared_client
 from tests.aws.conditions import Refusals, Use, in_source
 from tests.aws.conftest import Clients
@@ -31,6 +31,7 @@ OTHERS = [Record(f"b#{place}", "step", "b", "OPEN", 1) for place in range(12)]
 ABSENT, FOLLOWS = "attribute_not_exists(pk)", "rev = :if_rev AND gen <= :if_gen"
 FREE = "attribute_not_exists(pk) OR (stat = :deleted AND gen < :if_gen AND attribute_exists(erased))"
 STANDS = "stat = :if_stat AND gen = :if_gen"
+COUNTED = "(attribute_not_exists(n) OR n < :most) AND (attribute_not_exists(#a1) OR #a1 <= :left)"
 UNTOUCHED, NEVER_WRITTEN = "wrote = :wrote", "attribute_not_exists(wrote)"
 IN_TRANSACTION = "TransactWriteItems"
 
@@ -103,6 +104,13 @@ def a_signal_under_a_taken_id(cloud: Cloud) -> None:
     first = Signal("s", "go", "1", 1.0)
     started(cloud, cloud.store.add_signal("one", first))
     assert cloud.run(cloud.store.add_signal("one", replace(first, payload="2"))) == first
+
+
+@refuses("UpdateItem", "signals", COUNTED)
+def a_signal_more_than_an_execution_takes(cloud: Cloud) -> None:
+    started(cloud, cloud.store.add_signal("one", Signal("s", "go", "1", 1.0)))
+    with pytest.raises(TooManySignals):
+        cloud.run(cloud.store.add_signal("one", Signal("t", "go", "1", 1.0), SignalLimits(count=1)))
 
 
 @refuses("UpdateItem", "meta", STANDS)

@@ -98,7 +98,7 @@ def full(started: Cloud) -> Cloud:
     started.run(store.add_signal("one", Signal("s", "go", "1", 1000.0)))
     started.run(store.finish(FAILED))
     started.run(store.rewind(replace(ONE, generation=1), None, [], [Event(1.0, "execution-resumed")]))
-    assert len(keys()) == 6
+    assert len(keys()) == 7
     return started
 
 

@@ -82,7 +82,7 @@ def test_an_execution_comes_back(execution: Execution) -> None:
 def test_cursors_events_and_signals_come_back(cursor: Cursor, events: list[Event], signal: Signal) -> None:
     cursor = replace(cursor, revision=7)
     assert items.cursor_of(as_dynamodb_gives_it(items.cursor_item("one", cursor, 1.0))) == cursor
-    assert items.signal_of(as_dynamodb_gives_it(items.signal_item("one", signal, 1.0))) == signal
+    assert items.signal_of(as_dynamodb_gives_it(items.signal_item("one", signal, 7, 1.0))) == signal
     for event in events:
         assert items.event_of(as_dynamodb_gives_it(items.event_item("one", event, "z#", 1.0))) == event
 
@@ -94,7 +94,7 @@ def test_no_field_of_the_model_is_forgotten() -> None:
         "a", "timer", "b", "FAILED", 1, 2, 3, 4, "t", 5.0, 6.0, "1", "2", failure, 7.0, 8.0, 9.0,
         Chained("c", 1.0, 2, "d", 3.0), "s", (Attempt(1, 2.0, 3.0, failure, 4.0),),
     )  # fmt: skip
-    execution = Execution("one", "w", "1", 1.0, "FAILED", 2, "3", failure, {"a": "b"}, 4.0, ("c",), 5.0)
+    execution = Execution("one", "w", "1", 1.0, "FAILED", 2, "3", failure, {"a": "b"}, 4.0, ("c",), 5.0, 1, "0a 0b")
     for made in (record, execution):
         untouched = [
             one.name

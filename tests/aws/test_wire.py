@@ -112,9 +112,9 @@ def test_a_retry_is_one_put_that_stays_small_however_often_it_failed(started: Cl
     assert max(units) <= 4
 
 
-def test_a_signal_is_one_put_of_one_unit(started: Cloud, wire: Wire) -> None:
+def test_a_signal_is_counted_and_put_with_one_unit_each(started: Cloud, wire: Wire) -> None:
     started.run(started.store.add_signal(ID, Signal("s1", "approved", '{"by":"Ada"}', NOW)))
-    assert [(call.operation, call.write_units) for call in wire.take()] == [("PutItem", 1)]
+    assert [(call.operation, call.write_units) for call in wire.take()] == [("UpdateItem", 1), ("PutItem", 1)]
 
 
 def test_a_timer_that_comes_due_is_two_reads_and_one_put(started: Cloud, wire: Wire) -> None:

@@ -17,9 +17,9 @@ import pytest
 from stepfast.backends.sqlite import SqliteBackend
 from stepfast.backends.sqlite_file import SqliteFile, Transaction
 from stepfast.backends.sqlite_schema import VERSION
-from stepfast.errors import StartupError, Unavailable
+from stepfast.errors import StartupError, TooManySignals, Unavailable
 from stepfast.figures import Tally
-from stepfast.model import Execution, Record
+from stepfast.model import Execution, Record, Signal, SignalLimits
 from tests.contract.clock import FixedClock
 
 
@@ -149,6 +149,31 @@ def test_reading_a_file_that_breaks_is_unavailable(tmp_path: Path) -> None:
         db.execute("SELECT * FROM missing")
     assert held(file) == []
     file.close()
+
+
+def test_signals_of_an_earlier_schema_are_numbered_as_they_were_received(tmp_path: Path) -> None:
+    old = sqlite3.connect(tmp_path / "old.db", isolation_level=None)
+    script = (Path(__file__).parents[1] / "upgrade/schema-3.sql").read_text()
+    old.executescript("".join(re.findall(r"CREATE .*?;\n", script, re.DOTALL)) + "PRAGMA user_version = 3;")
+    old.execute(
+        "INSERT INTO executions (execution_id, workflow, status, generation, input, created_at) "
+        "VALUES ('one', 'w', 'RUNNING', 0, 'null', 1000.0)"
+    )
+    for id, at in (("b", 3.0), ("c", 1.0), ("a", 3.0)):
+        old.execute("INSERT INTO signals VALUES ('one', ?, 'go', '\"é\"', ?)", (id, at))
+    old.close()
+    backend = SqliteBackend(SqliteFile(tmp_path / "old.db"), FixedClock())
+    found = asyncio.run(backend.signals("one"))
+    assert [(one.signal_id, one.number, one.payload) for one in found] == [
+        ("c", 1, '"é"'),
+        ("a", 2, '"é"'),
+        ("b", 3, '"é"'),
+    ]
+    with pytest.raises(TooManySignals):
+        asyncio.run(backend.add_signal("one", Signal("d", "go", "1", 4.0), SignalLimits(10, 12)))
+    assert asyncio.run(backend.add_signal("one", Signal("d", "go", "1", 0.5), SignalLimits(10, 13))).signal_id == "d"
+    assert [one.signal_id for one in asyncio.run(backend.signals("one", after=2))] == ["b", "d"]
+    backend.close()
 
 
 def test_a_file_of_the_first_schema_is_read_and_goes_on(tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from stepfast.errors import InvalidRequest
-from stepfast.model import Attempt, Chained, Cursor, Event, Execution, Failure, Record, Signal
+from stepfast.errors import InvalidRequest, TooManySignals
+from stepfast.model import Attempt, Chained, Cursor, Event, Execution, Failure, Record, Signal, SignalLimits
 from stepfast.ports import Fault, Query
 
-ONE = Execution("one", "w", '{"a":1}', 1000.0, labels={"team": "finance", "env": "dev"})
+ONE = Execution("one", "w", '{"a":1}', 1000.0, labels={"team": "finance", "env": "dev"}, sent="0a 0b")
 FAILURE = Failure("ValueError", "down", "pay", "Traceback …")
 
 
@@ -281,6 +281,51 @@ def test_a_signal_id_is_taken_once_and_its_holder_returned(backend: Any, store: 
     assert backend.run(store.add_signal("one", Signal("s1", "other", "2", 1001.0))) == first
     assert backend.run(store.load("one")).signals == (first,)
     assert backend.woken == ["one"]
+
+
+def test_signals_are_numbered_as_they_arrive_whatever_their_times_and_ids(backend: Any, store: Any) -> None:
+    sent = [Signal(id, "go", f'"{id}"', at) for id, at in (("c", 5.0), ("a", 5.0), ("z", 1.0), ("b", 5.0))]
+    for one in sent:
+        backend.run(store.add_signal("one", one))
+    found = backend.run(store.signals("one"))
+    assert [one.signal_id for one in found] == ["c", "a", "z", "b"]
+    assert [one.number for one in found] == [1, 2, 3, 4]
+    assert backend.run(store.load("one")).signals == tuple(sent)
+    new = [one for one in backend.run(store.signals("one", after=2)) if one.number > 2]
+    assert [one.signal_id for one in new] == ["z", "b"]
+
+
+def test_a_load_leaves_signals_out_when_asked_and_says_so(backend: Any, store: Any) -> None:
+    sent = Signal("s", "go", '"payload"', 1.0)
+    backend.run(store.add_signal("one", sent))
+    snapshot = backend.run(store.load("one", signals=False))
+    assert (snapshot.signals, snapshot.has_signals) == ((), False)
+    assert backend.run(store.load("one")).has_signals
+    (head,) = backend.run(store.signals("one", payloads=False))
+    assert (head.signal_id, head.name, head.payload) == ("s", "go", "")
+    assert backend.run(store.signal("one", "s")) == sent
+    assert backend.run(store.signal("one", "other")) is None
+
+
+def test_signals_are_bounded_in_number_and_bytes_and_what_is_there_is_found_all_the_same(
+    backend: Any, store: Any
+) -> None:
+    limits = SignalLimits(count=3, bytes=20)
+    sent = [Signal(f"s{number}", "go", '"12345"', 1.0) for number in range(2)]
+    for one in sent:
+        assert backend.run(store.add_signal("one", one, limits)) is one
+    with pytest.raises(TooManySignals, match="max_signal_bytes"):
+        backend.run(store.add_signal("one", Signal("long", "go", '"12345"', 1.0), limits))
+    third = Signal("short", "go", '"é"', 1.0)
+    assert backend.run(store.add_signal("one", third, limits)) is third
+    with pytest.raises(TooManySignals, match="max_signals"):
+        backend.run(store.add_signal("one", Signal("s3", "go", "1", 1.0), limits))
+    assert backend.run(store.add_signal("one", sent[0], limits)) == sent[0]
+    assert [one.signal_id for one in backend.run(store.signals("one"))] == ["s0", "s1", "short"]
+    huge = Signal("s0", "go", "1" * 21, 1.0)
+    backend.run(store.create(replace(ONE, execution_id="other")))
+    with pytest.raises(TooManySignals):
+        backend.run(store.add_signal("other", huge, limits))
 
 
 # -- pages ----------------------------------------------------------------------------------------------

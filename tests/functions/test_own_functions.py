@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from stepfast.cli.scaffold import FILES
 from stepfast.errors import StartupError
 from stepfast.functions.entry import Entry
 from stepfast.functions.own import KINDS, own_functions
@@ -100,7 +101,7 @@ def test_settings_come_back_from_the_environment_that_they_make() -> None:
     assert Settings.from_environment(kept.to_environment()) == kept
 
 
-def invoke(folder: Path, kind: str, event: str) -> subprocess.CompletedProcess[str]:
+def invoke(folder: Path, kind: str, event: str | Path) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).with_name("stepfast")), "invoke", kind, str(EVENTS / event)]
     return subprocess.run(command, cwd=folder, env=dict(os.environ), capture_output=True, text=True, check=False)
 
@@ -125,3 +126,37 @@ def test_invoke_says_which_file_cannot_be_imported(tmp_path: Path) -> None:
     done = invoke(project(tmp_path, api="import nowhere\nhandler = nowhere.handler"), "api", "api-health.json")
     assert done.returncode == 2
     assert "functions/api.py cannot be imported (ModuleNotFoundError: No module named 'nowhere')" in done.stderr
+
+
+@pytest.fixture
+def new_project(tmp_path: Path) -> Path:
+    for path, text in FILES.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    return tmp_path
+
+
+def test_a_new_project_has_a_file_and_a_sample_for_each_function(new_project: Path) -> None:
+    assert own_functions(new_project) == set(KINDS)
+    assert {path.stem.partition("-")[0] for path in (new_project / "events").glob("*.json")} == set(KINDS)
+    for kind in KINDS:
+        assert (new_project / "functions" / f"{kind}.py").read_text() == (ROOT / "functions" / f"{kind}.py").read_text()
+
+
+ANSWERS: dict[str, tuple[str, ...]] = {
+    "authorizer": ("isAuthorized",),
+    "advancer": ("batchItemFailures",),
+    "step": ("batchItemFailures",),
+    "timer": ("batchItemFailures",),
+    "resume": ("batchItemFailures",),
+    "sweeper": ("rounds", "complete"),
+}
+
+
+@pytest.mark.slow
+def test_the_samples_of_a_new_project_are_handled(new_project: Path) -> None:
+    for kind, answer in ANSWERS.items():
+        done = invoke(new_project, kind, new_project / f"events/{kind}.json")
+        assert (done.returncode, tuple(json.loads(done.stdout or "{}"))) == (0, answer), (kind, done.stderr)
+    started = json.loads(invoke(new_project, "api", new_project / "events/api-start.json").stdout)
+    assert (started["statusCode"], json.loads(started["body"])["execution_id"]) == (201, "hello-1")

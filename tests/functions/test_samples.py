@@ -37,6 +37,7 @@ API_SAMPLES: dict[str, tuple[tuple[str, ...], int]] = {
     "api-history.json": (SHIPPED, 200),
     "api-signal.json": (STARTED, 202),
     "api-cancel.json": (STARTED, 200),
+    "api-delete.json": ((*STARTED, "api-cancel.json"), 200),
     "api-resume.json": (STARTED, 409),
     "api-dead-letters.json": (STARTED, 200),
     "api-dead-letters-by-step.json": (STARTED, 200),

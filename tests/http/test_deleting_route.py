@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -114,7 +113,7 @@ def test_the_result_of_a_step_that_still_runs_is_not_its_successors(serve: Any) 
 
 
 @pytest.fixture
-def large(api: Api) -> Iterator[Api]:
+def large(api: Api) -> Api:
     for number in range(6):
         api.start("keeping", "x" * 900_000, f"e{number}")  # and a result as long
         api.ends(id=f"e{number}")

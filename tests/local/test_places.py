@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import ssl
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -62,6 +63,26 @@ def test_in_a_step_also_in_a_library_that_it_calls(embedded: Any, probe: Probe) 
     assert probe.found is not None
     assert probe.found.kind == "step"
     assert "must be a `def`" in probe.found.advice
+
+
+def test_in_a_step_that_sleeps_though_stepfast_has_wrapped_that(embedded: Any, probe: Probe) -> None:
+    probe.wanted = lambda frame: frame.f_code.co_filename.endswith("stepfast/forbidden.py")
+
+    @step
+    async def sleeps() -> None:
+        sys.setprofile(probe.profile)
+        try:
+            time.sleep(0)
+        finally:
+            sys.setprofile(None)
+
+    @workflow("w")
+    async def w() -> None:
+        await sleeps()
+
+    embedded(w).run("w")
+    assert probe.found is not None
+    assert (probe.found.kind, HERE in probe.found.caller) == ("step", True)
 
 
 def test_in_a_step_after_its_first_turn(embedded: Any, probe: Probe) -> None:

@@ -133,7 +133,9 @@ class StoreMachine(RuleBasedStateMachine):
 
     def _follows(self, id: str, record: Record) -> bool:
         stored = self.held[id].records.get(record.id) if id in self.held else None
-        return record.revision == (stored.revision if stored else 0) + 1
+        if stored is None:
+            return record.revision == 1
+        return record.revision == stored.revision + 1 and record.generation >= stored.generation
 
     def _next(self, id: str, record: Record, off: int) -> Record:
         stored = self.held[id].records.get(record.id)
@@ -230,7 +232,9 @@ class StoreMachine(RuleBasedStateMachine):
             cursor = replace(cursor, revision=max(1, held.cursor.revision + 1 + off * (wrong == "cursor")))
         fits = held.execution.status == "FAILED" and wrong != "generation"
         fits = fits and all(self._follows(id, one) for one in records)
-        fits = fits and (cursor is None or cursor.revision == held.cursor.revision + 1)
+        if cursor is not None:
+            fits = fits and cursor.revision == held.cursor.revision + 1
+            fits = fits and cursor.generation >= held.cursor.generation
         assert self.call(self.backend.rewind(resumed, cursor, records, events), (id,)) is fits
         if fits:
             held.execution, held.cursor = resumed, cursor or held.cursor
@@ -257,7 +261,7 @@ class StoreMachine(RuleBasedStateMachine):
         id = data.draw(st.sampled_from(sorted(self.held)))
         stored = self.held[id].cursor.revision
         cursor = replace(cursor, revision=max(1, stored + 1 + off))
-        fits = cursor.revision == stored + 1
+        fits = cursor.revision == stored + 1 and cursor.generation >= self.held[id].cursor.generation
         assert self.call(self.backend.put_cursor(id, cursor, messages), (), messages) is fits
         if fits:
             self.held[id].cursor = cursor

@@ -16,7 +16,7 @@ import pytest
 
 from stepfast import advancer, claims, operations, rewind, withdrawals, worker
 from stepfast import finish as finishing
-from stepfast.backends import sqlite, sqlite_changes, sqlite_rows
+from stepfast.backends import sqlite, sqlite_changes, sqlite_rows, sqlite_signals
 from stepfast.live import Live
 from stepfast.ports import Delete, Later, Leave
 from stepfast.replay import Replay
@@ -82,10 +82,10 @@ def a_write_does_not_look_at_the_revision(patch: Patch) -> None:
 
 @breaks("promises-are-kept", "fan_out")
 def a_signal_is_accepted_before_it_is_written(patch: Patch) -> None:
-    async def add_signal(self: Any, execution_id: str, signal: Any) -> Any:
+    async def add_signal(self: Any, execution_id: str, signal: Any, limits: Any) -> Any:
         def write(tx: Any) -> None:
-            tx.put(sqlite_rows.signal_write(execution_id, signal))
-            self._wake(tx, execution_id)
+            if sqlite_signals.add(tx, execution_id, signal, limits) is signal:
+                self._wake(tx, execution_id)
 
         self._file.post(write)
         return signal

@@ -191,6 +191,17 @@ def test_payloads_that_python_calls_equal_are_not_the_same(first: Any, second: A
     assert not same_json(text(first), text(second))
 
 
+# The file's home: tests/http/test_steering_routes.py, since Environment.signal takes no id.
+@pytest.mark.parametrize("home", [MotoCloud], indirect=True, ids=["aws"])
+def test_a_signal_sent_again_in_another_form_is_the_same(home: Any) -> None:
+    id = next(IDS)
+    home.start(waits, None, id)
+    home.signal(id, "other", {"a": 1, "b": [1.0]}, signal_id="s")
+    home.signal(id, "other", {"b": [1], "a": 1.0}, signal_id="s")
+    with pytest.raises(ExecutionConflict, match="used before"):
+        home.signal(id, "other", {"a": True, "b": [1]}, signal_id="s")
+
+
 def test_a_start_of_version_0_1_is_compared_without_what_factories_made() -> None:
     codec = Codec(Order, "x")
     held = codec.stored('{"item": "x"}')

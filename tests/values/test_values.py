@@ -34,10 +34,12 @@ def made(row: Row) -> tuple[Step[..., Any], Workflow[..., Any], Codec, Any]:
     annotation = read(row.type)
 
     async def take(value: Any) -> Any: ...
+    async def takes(value: Any) -> Any: ...
 
-    take.__annotations__ = {"value": annotation, "return": annotation}
+    for function in (take, takes):
+        function.__annotations__ = {"value": annotation, "return": annotation}
     taken = Codec(annotation, "signal 'go': payload")
-    return step(take), workflow("takes")(take), taken, annotation
+    return step(take), workflow("takes")(takes), taken, annotation
 
 
 FULL = (kinds.Made, kinds.Grown, kinds.Dog)

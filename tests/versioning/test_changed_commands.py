@@ -66,7 +66,7 @@ def test_the_arguments_of_a_step_that_runs_change(app: Versions, ran: list[str])
     app.reopen(version(1))
     app.start("w")
     until(lambda: ran)
-    app.refused(version(2), "'pay' was begun with another input", '{"amount":2}')
+    app.refused(version(2), "'pay' was recorded with the input {\"amount\":1}", '{"amount":2}')
     app.reopen(version(1))
     app.resume()
     assert app.ends().result == "1"

@@ -84,6 +84,8 @@ export interface ExecutionDetail extends Execution {
   /** How many commands there are, also where they are not all loaded; and how many of each status. */
   total?: number;
   counts?: Partial<Record<CommandStatus, number>>;
+  /** The first 100 signals that nobody has taken; servers before version 0.2 do not tell them. */
+  signals_not_taken?: SignalNotTaken[];
 }
 
 export interface CommandPage {
@@ -96,9 +98,17 @@ export interface CommandPage {
   overdue: number;
   steps: string[];
   generation: number;
+  signals_not_taken?: SignalNotTaken[];
   /** True for a first page without what only the code can tell. */
   recorded_only: boolean;
   deployed: boolean;
+}
+
+export interface SignalNotTaken {
+  signal_id: string;
+  name: string;
+  received_at: string;
+  reason: string;
 }
 
 export interface ExecutionList {
@@ -211,7 +221,7 @@ export interface Resumed {
   execution_id: string;
   resumed: boolean;
   refused: string | null;
-  notice: string | null;
+  notice?: string | null;
 }
 
 export interface Replayed {

@@ -110,5 +110,6 @@ function detailOf(execution: Execution, parts: readonly Part[]): ExecutionDetail
     commands: [...found.values()],
     total: newest?.total ?? 0,
     counts: newest?.counts ?? {},
+    signals_not_taken: newest?.signals_not_taken ?? [],
   };
 }

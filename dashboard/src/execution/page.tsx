@@ -18,6 +18,7 @@ import { again, type Held } from "./again";
 import { FailureBox } from "./failure";
 import { Header } from "./header";
 import { HistoryTable } from "./history";
+import { NotTaken } from "./nottaken";
 import { Tabs, type View } from "./tabs";
 import { earlierTries, type Try } from "./tries";
 import { Values } from "./values";
@@ -54,6 +55,7 @@ export function ExecutionPage({ id }: { id: string }) {
           references.
         </p>
       )}
+      <NotTaken signals={one.signals_not_taken ?? []} />
       <Tabs view={view} to={(other) => at(id, { view: other === "timeline" ? "" : other, command: picked() })} />
       <Content one={one} view={view} earlier={earlier} events={events} error={past.error} loaded={past.value !== null} more={polled.value?.more ?? false} />
     </div>

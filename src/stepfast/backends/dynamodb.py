@@ -18,6 +18,7 @@ from stepfast.backends.dynamodb_faults import Faults
 from stepfast.backends.dynamodb_figures import Figures
 from stepfast.backends.dynamodb_inputs import Inputs
 from stepfast.backends.dynamodb_listing import Listing, listing_keys, position_after
+from stepfast.backends.dynamodb_signals import Signals
 from stepfast.backends.dynamodb_table import EXPIRES
 from stepfast.backends.dynamodb_texts import Texts, has_moved
 from stepfast.backends.dynamodb_transactions import Transactions, follows, stands
@@ -25,7 +26,19 @@ from stepfast.backends.dynamodb_values import Item, int_in, number, same, text
 from stepfast.backends.s3 import Blobs
 from stepfast.errors import Unavailable
 from stepfast.figures import NOTHING, Tallies
-from stepfast.model import ENDED, ENDED_FOR_GOOD, Cursor, Event, Execution, Message, Record, Signal, Snapshot
+from stepfast.model import (
+    ENDED,
+    ENDED_FOR_GOOD,
+    SIGNAL_LIMITS,
+    Cursor,
+    Event,
+    Execution,
+    Message,
+    Record,
+    Signal,
+    SignalLimits,
+    Snapshot,
+)
 from stepfast.ports import Clock, Fault, Page, Query, Queue
 
 log = logging.getLogger(__name__)
@@ -60,6 +73,7 @@ class DynamoStore:
         self.deleting = Deleting(self._table, blobs, clock, listing_shards)
         self._texts = Texts(blobs, self.deleting.note)
         self._inputs = Inputs(self._table, self._texts)
+        self._signals = Signals(self._table, self._texts)
         self._listing = Listing(self._table, listing_shards)
         self._faults = Faults(self._table, listing_shards)
         self._transactions = Transactions(self._table, self._texts)
@@ -74,13 +88,13 @@ class DynamoStore:
     async def read_many(self, execution_ids: Sequence[str]) -> list[Execution]:
         return self._metas(dict.fromkeys(execution_ids), values=False)
 
-    async def load(self, execution_id: str, since: int = 0) -> Snapshot | None:
+    async def load(self, execution_id: str, since: int = 0, *, signals: bool = True) -> Snapshot | None:
         known: int | None = None
         for pause in (*PAUSES, None):
-            found, pages = self._items(execution_id)
+            found, pages = self._items(execution_id, signals)
             if living(found.get(items.META)) is None:
                 return None
-            meta, snapshot = found[items.META], self._snapshot(found)
+            meta, snapshot = found[items.META], self._snapshot(found, signals)
             generation = snapshot.execution.generation
             # A read of several items is not of one moment. Before the first rewind that is harmless: records
             # only grow older than meta and cursor. After one, what it re-opened must not be missed.
@@ -162,11 +176,11 @@ class DynamoStore:
             ConsistentRead=True,
         )
 
-    def _items(self, execution_id: str) -> tuple[dict[str, Item], int]:
-        """All items but the history, by sort key, and how many pages they took."""
+    def _items(self, execution_id: str, signals: bool) -> tuple[dict[str, Item], int]:
+        """All items but the history, and signals only if wanted, by sort key; and how many pages they took."""
         found: dict[str, Item] = {}
         pages = 0
-        for page, _ in self._query(execution_id, "sk < :sk", items.HISTORY[0]):
+        for page, _ in self._query(execution_id, "sk < :sk", items.HISTORY[0] if signals else items.SIGNAL):
             pages += 1
             found |= {item["sk"]["S"]: item for item in page}
         meta = found.get(items.META)
@@ -177,7 +191,7 @@ class DynamoStore:
             found = {sort: item for sort, item in found.items() if not left_over(item, meta)}
         return found, pages
 
-    def _snapshot(self, found: Mapping[str, Item]) -> Snapshot:
+    def _snapshot(self, found: Mapping[str, Item], has_signals: bool) -> Snapshot:
         filled = {item["sk"]["S"]: item for item in self._texts.fill(found.values())}
         commands = (items.record_of(item) for sort, item in filled.items() if sort.startswith(items.COMMAND))
         signals = (items.signal_of(item) for sort, item in filled.items() if sort.startswith(items.SIGNAL))
@@ -187,8 +201,15 @@ class DynamoStore:
             self._executions([filled[items.META]])[0],
             items.cursor_of(cursor) if cursor else Cursor(),
             {record.id: record for record in commands},
-            tuple(signals),
+            tuple(sorted(signals, key=lambda one: (one.number, one.received_at, one.signal_id))),
+            has_signals=has_signals,
         )
+
+    async def signals(self, execution_id: str, after: int = 0, *, payloads: bool = True) -> Sequence[Signal]:
+        return self._signals.read(execution_id, payloads=payloads)
+
+    async def signal(self, execution_id: str, signal_id: str) -> Signal | None:
+        return self._signals.one(execution_id, signal_id)
 
     def _metas(self, ids: Iterable[str], values: bool) -> list[Execution]:
         """Those of the executions that exist, in any order, with or without their input and result."""
@@ -278,12 +299,8 @@ class DynamoStore:
         change = self._table.update_action(key, self._turn(execution, now, marks), condition)
         return await self._transactions.rewind(execution, change, cursor, records, history, now)
 
-    async def add_signal(self, execution_id: str, signal: Signal) -> Signal:
-        item = self._texts.fit(execution_id, items.signal_item(execution_id, signal, self._clock.now()))
-        found = await self._table.put(item, ABSENT)
-        if found is None or same(found, item):
-            return signal
-        return items.signal_of(self._texts.fill([found])[0])
+    async def add_signal(self, execution_id: str, signal: Signal, limits: SignalLimits = SIGNAL_LIMITS) -> Signal:
+        return await self._signals.add(execution_id, signal, limits, self._clock.now())
 
     async def erase(self, execution: Execution) -> bool:
         if execution.status not in ENDED:

@@ -53,6 +53,20 @@ def _conditional(condition: Condition, values: Item | None = None) -> dict[str, 
     return parameters | ({"ExpressionAttributeValues": merged} if merged else {})
 
 
+def _adding(counts: Item, sets: Item, more: Item | None = None) -> dict[str, Any]:
+    """An update that adds to some attributes and sets others; `more` are values of its condition."""
+    expression = "ADD " + ", ".join(f"#a{place} :a{place}" for place in range(len(counts)))
+    expression += " SET " + ", ".join(f"#{name} = :{name}" for name in sets)
+    names = {f"#a{place}": name for place, name in enumerate(counts)} | {f"#{name}": name for name in sets}
+    values = {f":a{place}": value for place, value in enumerate(counts.values())}
+    values |= {f":{name}": value for name, value in sets.items()} | (more or {})
+    return {
+        "UpdateExpression": expression,
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": values,
+    }
+
+
 class Table:
     """One table. Writes are coroutines, since they may have to wait; reads are plain calls."""
 
@@ -118,13 +132,29 @@ class Table:
 
     async def add(self, key: Item, counts: Item, sets: Item) -> None:
         """Adds to numbers of an item, which is made where there is none. Tried again, it may add twice."""
-        expression = "ADD " + ", ".join(f"#a{place} :a{place}" for place in range(len(counts)))
-        expression += " SET " + ", ".join(f"#{name} = :{name}" for name in sets)
-        names = {f"#a{place}": name for place, name in enumerate(counts)} | {f"#{name}": name for name in sets}
-        values = {f":a{place}": value for place, value in enumerate(counts.values())}
-        values |= {f":{name}": value for name, value in sets.items()}
-        changes = {"ExpressionAttributeNames": names, "ExpressionAttributeValues": values}
-        await self._write("update_item", None, {"Key": key, "UpdateExpression": expression, **changes})
+        await self._write("update_item", None, {"Key": key, **_adding(counts, sets)})
+
+    async def count(self, key: Item, adds: Item, sets: Item, condition: Condition) -> Item | None:
+        """Adds to numbers of an item and gives the item as it is then; None where the condition does not hold.
+
+        Tried again, it may add twice.
+        """
+        parameters = _adding(adds, sets, condition.values) | {"ConditionExpression": condition.expression}
+        for pause in (*PAUSES, None):
+            with self._told():
+                try:
+                    answer = self._client.update_item(
+                        TableName=self.name, Key=key, ReturnValues="ALL_NEW", **parameters
+                    )
+                    found: Item = answer["Attributes"]
+                    return found
+                except ClientError as error:
+                    if code_of(error) == CONDITION:
+                        return None
+                    if code_of(error) != CONFLICT or pause is None:
+                        raise
+            await self._clock.sleep(pause)
+        raise AssertionError("unreachable")
 
     def put_plain(self, item: Item) -> None:
         """Puts an item whatever is there."""

@@ -11,7 +11,8 @@ by, born, reopened, cut and fault (below) |
 | command | `c#<command id>` | rev gen stat kind name tries cuts token lease due input output error first began \
 ended then signal past, wake; id where the key is too short for it |
 | cursor | `cursor` | rev gen order (zlib of JSON: applied, dispatched) |
-| signal | `s#<signal id>` | name payload received, wake |
+| signal | `s#<signal id>` | name payload received n, wake |
+| counter of signals | `signals` | n bytes |
 | history | `z#<generation>#<n>` | time type command details |
 | note | `large` | |
 
@@ -44,6 +45,8 @@ META, CURSOR, INPUT, COMMAND, SIGNAL, HISTORY = "meta", "cursor", "input#", "c#"
 NOTE = "large"
 DELETED = "DELETED"
 """The status of a tombstone."""
+SIGNALS = "signals"
+"""How many signals an execution has got, and bytes of their payloads; sorts behind the signals themselves."""
 LONGEST_KEY = 1000
 """Bytes of a sort key that a command id may fill; DynamoDB takes 1024."""
 LONGEST_NAME = 200
@@ -258,16 +261,18 @@ def cursor_of(item: Item) -> Cursor:
     return Cursor(tuple(applied), frozenset(dispatched), int_in(item, "gen"), int_in(item, "rev"))
 
 
-def signal_item(execution_id: str, signal: Signal, now: float) -> Item:
+def signal_item(execution_id: str, signal: Signal, place: int, now: float) -> Item:
     item = _head(execution_id, SIGNAL + signal.signal_id, now)
     item |= {"name": text(signal.name), "payload": text(signal.payload), "received": number(signal.received_at)}
+    item["n"] = number(place)
     return {**item, "wake": number(1)}
 
 
 def signal_of(item: Item) -> Signal:
     checked(item)
     signal_id = str(item["sk"]["S"])[len(SIGNAL) :]
-    return Signal(signal_id, item["name"]["S"], item["payload"]["S"], float(item["received"]["N"]))
+    received = float(item["received"]["N"])
+    return Signal(signal_id, item["name"]["S"], text_in(item, "payload") or "", received, int_in(item, "n"))
 
 
 def event_item(execution_id: str, event: Event, sort: str, now: float) -> Item:

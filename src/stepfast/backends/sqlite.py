@@ -15,13 +15,24 @@ from typing import Any
 
 from stepfast.backends import sqlite_deleting as deleting
 from stepfast.backends import sqlite_figures as figures
-from stepfast.backends import sqlite_listing, sqlite_overdue
+from stepfast.backends import sqlite_listing, sqlite_overdue, sqlite_signals
 from stepfast.backends import sqlite_rows as rows
 from stepfast.backends.sqlite_changes import Changes
 from stepfast.backends.sqlite_file import SqliteFile, Transaction
-from stepfast.errors import ExecutionDeleted, ExecutionNotFound
+from stepfast.errors import ExecutionDeleted
 from stepfast.figures import NOTHING, Tallies
-from stepfast.model import ENDED, Cursor, Event, Execution, Message, Record, Signal, Snapshot
+from stepfast.model import (
+    ENDED,
+    SIGNAL_LIMITS,
+    Cursor,
+    Event,
+    Execution,
+    Message,
+    Record,
+    Signal,
+    SignalLimits,
+    Snapshot,
+)
 from stepfast.ports import Clock, Delivery, Fault, Page, Query
 
 
@@ -66,7 +77,7 @@ class SqliteBackend:
         with self._file.reading() as db:
             return [rows.execution(row) for row in db.execute(sql, (json.dumps(execution_ids),))]
 
-    async def load(self, execution_id: str, since: int = 0) -> Snapshot | None:
+    async def load(self, execution_id: str, since: int = 0, *, signals: bool = True) -> Snapshot | None:
         # Before the file is read: what is written in between counts as changed after the mark.
         mark, changed = self._changes.since(execution_id, since)
         with self._file.reading() as db:
@@ -76,15 +87,24 @@ class SqliteBackend:
             if changed is None:
                 commands = db.execute(f"{rows.SELECT_RECORD} WHERE execution_id = ?", (execution_id,)).fetchall()
             cursor = db.execute(f"{rows.SELECT_CURSOR} WHERE execution_id = ?", (execution_id,)).fetchone()
-            signals = db.execute(f"{rows.SELECT_SIGNAL} WHERE execution_id = ?", (execution_id,)).fetchall()
+            found = sqlite_signals.read(db, execution_id) if signals else []
         records = changed if changed is not None else [rows.record(one, self._opened_at) for one in commands]
         return Snapshot(
             rows.execution(row),
             rows.cursor(cursor) if cursor else Cursor(),
             {record.id: record for record in records},
-            tuple(Signal(*one) for one in signals),
+            tuple(found),
             mark,
+            signals,
         )
+
+    async def signals(self, execution_id: str, after: int = 0, *, payloads: bool = True) -> Sequence[Signal]:
+        with self._file.reading() as db:
+            return sqlite_signals.read(db, execution_id, after, payloads=payloads)
+
+    async def signal(self, execution_id: str, signal_id: str) -> Signal | None:
+        with self._file.reading() as db:
+            return sqlite_signals.one(db, execution_id, signal_id)
 
     async def peek(self, execution_id: str, command_id: str) -> tuple[Execution, Record | None] | None:
         row = self._file.row(rows.SELECT_BOTH, (command_id, execution_id))
@@ -213,7 +233,7 @@ class SqliteBackend:
         def run(tx: Transaction) -> bool:
             if not _fresh(tx, id, records):
                 return False
-            if cursor is not None and not _cursor_is(tx, id, cursor.revision - 1):
+            if cursor is not None and not _cursor_follows(tx, id, cursor):
                 return False
             if not _put_status(tx, execution, "FAILED", execution.generation - 1):
                 return False
@@ -231,23 +251,14 @@ class SqliteBackend:
 
         return await self._file.write(run)
 
-    async def add_signal(self, execution_id: str, signal: Signal) -> Signal:
-        write = rows.signal_write(execution_id, signal)
-
-        def run(tx: Transaction) -> Signal | None:
-            if tx.put(write):
+    async def add_signal(self, execution_id: str, signal: Signal, limits: SignalLimits = SIGNAL_LIMITS) -> Signal:
+        def run(tx: Transaction) -> Signal:
+            held = sqlite_signals.add(tx, execution_id, signal, limits)
+            if held is signal:
                 self._wake(tx, execution_id)
-                return signal
-            held = tx.execute(
-                f"{rows.SELECT_SIGNAL} WHERE execution_id = ? AND signal_id = ?",
-                (execution_id, signal.signal_id),
-            ).fetchone()
-            return None if held is None else Signal(*held)
+            return held
 
-        held = await self._file.write(run)
-        if held is None:
-            raise ExecutionNotFound(f"no execution has the id {execution_id!r}")
-        return held
+        return await self._file.write(run)
 
     async def erase(self, execution: Execution) -> bool:
         id, now = execution.execution_id, self._clock.now()
@@ -371,8 +382,19 @@ def _put_status(tx: Transaction, execution: Execution, status: str, generation: 
 
 def _fresh(tx: Transaction, execution_id: str, records: Sequence[Record]) -> bool:
     """True when every one of the records would be written; looked at first, so that nothing is half done."""
-    sql = "SELECT revision FROM commands WHERE execution_id = ? AND id = ?"
-    return all((tx.execute(sql, (execution_id, one.id)).fetchone() or (0,))[0] == one.revision - 1 for one in records)
+    sql = "SELECT revision, generation FROM commands WHERE execution_id = ? AND id = ?"
+
+    def follows(record: Record) -> bool:
+        revision, generation = tx.execute(sql, (execution_id, record.id)).fetchone() or (0, 0)
+        return bool(revision == record.revision - 1 and generation <= record.generation)
+
+    return all(map(follows, records))
+
+
+def _cursor_follows(tx: Transaction, execution_id: str, cursor: Cursor) -> bool:
+    sql = "SELECT revision, generation FROM cursors WHERE execution_id = ?"
+    revision, generation = tx.execute(sql, (execution_id,)).fetchone() or (0, 0)
+    return bool(revision == cursor.revision - 1 and generation <= cursor.generation)
 
 
 def _cursor_is(tx: Transaction, execution_id: str, revision: int) -> bool:

@@ -18,7 +18,7 @@ _EXECUTION = (
 )  # fmt: skip
 _RECORD = tuple("chained" if one.name == "then" else one.name for one in fields(Record))
 _CURSOR = ("applied", "dispatched", "generation", "revision")
-_SIGNAL = ("signal_id", "name", "payload", "received_at")
+_SIGNAL = ("signal_id", "name", "payload", "received_at", "number")
 _VALUES = frozenset({"input", "result", "output", "payload"})
 """The columns that may name a large value."""
 _MESSAGE = ("kind", "execution_id", "command_id", "generation", "pool", "due", "sent_at")
@@ -105,11 +105,8 @@ UPDATE_CURSOR = _update(
     "cursors", _CURSOR, "execution_id = :execution_id AND revision = :revision - 1 AND generation <= :generation"
 )
 SELECT_SIGNAL = f"SELECT {_columns(_SIGNAL, 'signals')} FROM signals"
-INSERT_SIGNAL = (
-    f"INSERT INTO signals (execution_id, {', '.join(_SIGNAL)}) "
-    f"SELECT :execution_id, {', '.join(':' + one for one in _SIGNAL)} WHERE EXISTS "
-    "(SELECT 1 FROM executions WHERE execution_id = :execution_id) ON CONFLICT DO NOTHING"
-)
+SELECT_SIGNAL_HEAD = "SELECT signal_id, name, '', received_at, number FROM signals"
+INSERT_SIGNAL = _insert("signals", ("execution_id", "total", *_SIGNAL))
 SELECT_ASKED_FOR = "SELECT revision, generation = ? AND instr(dispatched, ?) > 0 FROM cursors WHERE execution_id = ?"
 """By generation, and the command's id as JSON, which dispatched is written in: found so, no id is parsed."""
 SELECT_MESSAGE = f"SELECT seq, {', '.join(_MESSAGE)} FROM messages"
@@ -241,11 +238,11 @@ def record_write(execution_id: str, record: Record) -> Write:
     return Write(UPDATE_RECORD, (*row, *where), placed.large)
 
 
-def signal_write(execution_id: str, signal: Signal) -> Write:
-    """The statement that puts a signal if its id is free."""
+def signal_write(execution_id: str, signal: Signal, number: int, total: int) -> Write:
+    """The statement that puts a signal if its id is free; number, total: see sqlite_signals."""
     placed = _Placed(execution_id)
     values = {name: getattr(signal, name) for name in _SIGNAL} | {"execution_id": execution_id}
-    values["payload"] = placed(signal.payload)
+    values |= {"payload": placed(signal.payload), "number": number, "total": total}
     return Write(INSERT_SIGNAL, values, placed.large)
 
 

@@ -15,7 +15,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable
 
-VERSION = 4
+VERSION = 5
 LARGE = 8192
 """Characters of a value from which on it stands in `large_values`."""
 
@@ -119,6 +119,28 @@ def _to_4() -> str:
     return "\n".join(script) + _INDEXES_4
 
 
+_NUMBERED = """
+ALTER TABLE signals RENAME TO signals_4;
+CREATE TABLE signals (
+    seq INTEGER PRIMARY KEY, execution_id TEXT NOT NULL, number INTEGER NOT NULL, total INTEGER NOT NULL,
+    signal_id TEXT NOT NULL, name TEXT NOT NULL, received_at REAL NOT NULL, payload NOT NULL
+);
+INSERT INTO signals (execution_id, number, total, signal_id, name, received_at, payload)
+SELECT execution_id, row_number() OVER arrived, sum(size) OVER arrived, signal_id, name, received_at, payload
+FROM (
+    SELECT s.*, coalesce(
+        (SELECT v.bytes FROM large_values AS v WHERE v.execution_id = s.execution_id AND v.digest = s.payload),
+        length(CAST(s.payload AS BLOB))
+    ) AS size
+    FROM signals_4 AS s
+) WINDOW arrived AS (PARTITION BY execution_id ORDER BY received_at, signal_id ROWS UNBOUNDED PRECEDING)
+ORDER BY received_at, signal_id;
+DROP TABLE signals_4;
+CREATE UNIQUE INDEX signals_by_number ON signals (execution_id, number, total);
+CREATE UNIQUE INDEX signals_by_id ON signals (execution_id, signal_id);
+"""
+"""Signals get their numbers: in the order of their arrival, as far as their times tell it."""
+
 STEPS: dict[int, str] = {
     1: """
 DROP INDEX changed_since;
@@ -127,6 +149,7 @@ ALTER TABLE executions ADD COLUMN resumed_at REAL;
 """,
     2: _FIGURES,
     3: _to_4(),
+    4: _NUMBERED,
 }
 """What takes a file from the version named to the next one, in one transaction each."""
 

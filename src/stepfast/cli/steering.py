@@ -147,4 +147,7 @@ def signal(
         sent = client.execution(execution_id).signal(name, value, signal_id)
     if as_json:
         return printing.print_json(sent)
-    return printing.say(f"sent {name} to {execution_id}")
+    printing.say(f"sent {name} to {execution_id}")
+    if sent.get("note"):
+        printing.say(f"{execution_id}: {sent['note']}")
+    return None

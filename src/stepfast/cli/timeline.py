@@ -63,6 +63,7 @@ def status_text(status: str) -> Text:
 def render(execution: Object, tracebacks: bool = False) -> RenderableType:
     """The whole execution; commands are timed from its start."""
     parts: list[RenderableType] = [_head(execution), Text(""), _commands(execution)]
+    parts += _signals(execution)
     if tracebacks:
         parts += _tracebacks(execution)
     return Group(*parts)
@@ -156,6 +157,14 @@ def _notes(one: Object) -> Iterator[tuple[str, str]]:
         yield shown(f"waits for the signal {one['name']!r}"), "dim"
     elif one["status"] == "FAILED" and one["error"] and not one["attempts"]:
         yield shown(f"{one['error']['type']}: {one['error']['message']}"), "red"
+
+
+def _signals(execution: Object) -> Iterator[RenderableType]:
+    """Signals that nobody has taken; a server before version 0.2 does not tell them."""
+    for one in execution.get("signals_not_taken") or ():
+        yield Text("")
+        sent = clock(one["received_at"])
+        yield styled(f"signal {one['name']} of {sent} UTC was not taken: {one['reason']}", "yellow")
 
 
 def _tracebacks(execution: Object) -> Iterator[RenderableType]:

@@ -12,6 +12,7 @@ from stepfast.errors import (
     Misconfigured,
     Refused,
     StepfastError,
+    TooManySignals,
     Unavailable,
     UnknownWorkflow,
     WrongStatus,
@@ -22,6 +23,7 @@ PROBLEMS: dict[str, type[Refused]] = {
     "unknown-workflow": UnknownWorkflow,
     "execution-not-found": ExecutionNotFound,
     "execution-conflict": ExecutionConflict,
+    "too-many-signals": TooManySignals,
 }
 
 

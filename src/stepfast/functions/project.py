@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from stepfast.errors import StartupError
 from stepfast.functions.starts import ScheduledStart
+from stepfast.model import SIGNAL_LIMITS
 
 T = TypeVar("T")
 
@@ -48,7 +49,8 @@ class Project:
     shard that are advanced at once. authorizer_cache: seconds that the gateway remembers a key, during which
     a revoked one still works, and only `Authorization` is looked at; 0 asks every time. log_values: whether
     inputs, outputs and errors of executions and steps are logged, and kept as long as the logs are. table_stream,
-    bucket: a table, by the ARN of its stream, and a bucket that are there already, instead of new ones.
+    bucket: a table, by the ARN of its stream, and a bucket that are there already, instead of new ones. max_signals,
+    max_signal_bytes: how many signals an execution takes in all, and bytes of their payloads; also of `stepfast dev`.
     """
 
     workflows: str = "workflows"
@@ -62,6 +64,8 @@ class Project:
     sweep_minutes: int = 5
     tracing: bool = False
     log_values: bool = False
+    max_signals: int = SIGNAL_LIMITS.count
+    max_signal_bytes: int = SIGNAL_LIMITS.bytes
     snap_start: bool = False
     alarm_email: str | None = None
     domain_name: str | None = None
@@ -184,6 +188,8 @@ _PROJECT: Mapping[str, tuple[Check, str]] = {
     "sweep_minutes": _whole(2, 60),
     "tracing": _FLAG,
     "log_values": _FLAG,
+    "max_signals": _whole(1, 1_000_000),
+    "max_signal_bytes": _whole(1, 1_000_000_000),
     "snap_start": _FLAG,
     "alarm_email": _like(r"[^@\s]+@[^@\s]+", "an e-mail address"),
     "domain_name": _like(_DOMAIN, "the name of a host, such as flows.example.com"),

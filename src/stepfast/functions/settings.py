@@ -18,6 +18,7 @@ Auth = Literal["keys", "iam"]
 TABLE, BUCKET, WORKFLOWS = "STEPFAST_TABLE", "STEPFAST_BUCKET", "STEPFAST_WORKFLOWS"
 QUEUES, TIMER_QUEUE, PARK_QUEUE = "STEPFAST_QUEUES", "STEPFAST_TIMER_QUEUE", "STEPFAST_PARK_QUEUE"
 SCHEDULES, SCHEDULE_ROLE = "STEPFAST_SCHEDULES", "STEPFAST_SCHEDULE_ROLE"
+MAX_SIGNALS, MAX_SIGNAL_BYTES = "STEPFAST_MAX_SIGNALS", "STEPFAST_MAX_SIGNAL_BYTES"
 RETENTION, SHARDS, POOL, AUTH, LOG_VALUES = (
     "STEPFAST_RETENTION_DAYS",
     "STEPFAST_LISTING_SHARDS",
@@ -43,7 +44,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """The variables without which a function does not start."""
 ALSO: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "api": (WORKFLOWS, RETENTION, SHARDS, AUTH, LOG_VALUES),
+        "api": (WORKFLOWS, RETENTION, SHARDS, AUTH, LOG_VALUES, MAX_SIGNALS, MAX_SIGNAL_BYTES),
         "authorizer": (),
         "resume": (WORKFLOWS, RETENTION, SHARDS, LOG_VALUES),
         **dict.fromkeys(
@@ -55,6 +56,8 @@ ALSO: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 DEFAULT_RETENTION_DAYS = 90
 DEFAULT_SHARDS = 8
+DEFAULT_MAX_SIGNALS, DEFAULT_MAX_SIGNAL_BYTES = 10_000, 32_000_000
+"""As model.SIGNAL_LIMITS, which the authorizer does not import."""
 DAY = 86400.0
 
 
@@ -80,6 +83,8 @@ class Settings:
     pool: str = ""
     auth: Auth = "keys"
     log_values: bool = False
+    max_signals: int = DEFAULT_MAX_SIGNALS
+    max_signal_bytes: int = DEFAULT_MAX_SIGNAL_BYTES
     region: str = ""
     pool_timeouts: Mapping[str, int] = field(default_factory=dict)
 
@@ -118,6 +123,8 @@ class Settings:
             pool=text(POOL),
             auth=cast(Auth, auth),
             log_values=log_values == "true",
+            max_signals=_number(MAX_SIGNALS, text(MAX_SIGNALS, str(DEFAULT_MAX_SIGNALS)), 1),
+            max_signal_bytes=_number(MAX_SIGNAL_BYTES, text(MAX_SIGNAL_BYTES, str(DEFAULT_MAX_SIGNAL_BYTES)), 1),
             region=text("AWS_REGION") or text("AWS_DEFAULT_REGION"),
             pool_timeouts=_timeouts(text(POOL_TIMEOUTS, "{}")),
         )

@@ -17,7 +17,7 @@ from stepfast.functions.host import Host, TimeLeft
 from stepfast.functions.settings import Settings
 from stepfast.functions.watching import WatchedStore
 from stepfast.live import LiveReplays
-from stepfast.model import Message
+from stepfast.model import Message, SignalLimits
 from stepfast.operations import Operations
 from stepfast.placement import Placement
 from stepfast.ports import Queue
@@ -69,7 +69,8 @@ class Engine:
 
     @cached_property
     def operations(self) -> Operations:
-        return Operations(self.store, self.clock, self.registry, self.advancer)
+        limits = SignalLimits(self.settings.max_signals, self.settings.max_signal_bytes)
+        return Operations(self.store, self.clock, self.registry, self.advancer, self.lives, limits)
 
 
 class _NoQueue:

@@ -216,21 +216,19 @@ class ResumedExecution(ExecutionView):
     waits: list[WaitView] = Field([], description="what is not tried again at once; an outcome before then counts")
 
 
+class SignalNotTakenView(Shown):
+    signal_id: str
+    name: str
+    received_at: Time
+    reason: str = Field(description="why nobody has taken it")
+
+
 class ExecutionDetail(ExecutionView):
-    overdue: int = Field(0, description="how many of its commands are overdue")
     deployed: bool = Field(True, description="false while its workflow is not deployed here: then it waits")
+    signals_not_taken: list[SignalNotTakenView] = Field(
+        [], description="the first 100 signals that nobody has taken, while it has not ended for good"
+    )
     commands: list[CommandView] = Field([], description="left out when asked with commands=false")
-
-
-class TotalView(Shown):
-    count: int
-    complete: bool = Field(description="false where there are more than were counted")
-
-
-class ExecutionList(Shown):
-    executions: list[ExecutionView]
-    next: str | None = Field(description="the next page's cursor")
-    total: TotalView | None = Field(None, description="how many match on all pages, where `total` asked for it")
 
 
 class EventView(Shown):
@@ -250,6 +248,8 @@ class SignalView(Shown):
     name: str
     payload: Json
     received_at: Time
+    note: str | None = Field(None, description="what is waited for instead, where nobody waits for this signal now")
+    waits_for: list[str] = Field([], description="with a note: the signals that the execution waits for, 20 at most")
 
 
 class DeadLetterView(Shown):

@@ -21,6 +21,7 @@ from stepfast.errors import (
     InvalidRequest,
     StartupError,
     StepfastError,
+    TooManySignals,
     Unavailable,
     UnknownWorkflow,
     WrongStatus,
@@ -52,6 +53,7 @@ _OURS: tuple[tuple[type[StepfastError], int, str, str], ...] = (
     (ExecutionNotFound, 404, "execution-not-found", "Execution not found"),
     (ExecutionConflict, 409, "execution-conflict", "The id is taken"),
     (WrongStatus, 409, "wrong-status", "The status does not allow this"),
+    (TooManySignals, 409, "too-many-signals", "The execution takes no more signals"),
     (Unavailable, 503, "unavailable", "Try again later"),
 )
 

@@ -20,6 +20,7 @@ from stepfast.http.models import (
     FaultView,
     ResumedExecution,
     RetryView,
+    SignalNotTakenView,
     SignalView,
     StatusView,
     StepView,
@@ -28,8 +29,10 @@ from stepfast.http.models import (
 )
 from stepfast.listing import FaultGroup
 from stepfast.model import Event, Execution, Failure, Signal
+from stepfast.operations import Sent
 from stepfast.registry import Registry
 from stepfast.rewind import Rewind
+from stepfast.signals import Refusal
 from stepfast.workflow import Step, Workflow
 
 _LAST = 253402300799.0
@@ -114,6 +117,24 @@ def status(one: Execution) -> StatusView:
 def signal(one: Signal) -> SignalView:
     return SignalView(
         signal_id=one.signal_id, name=one.name, payload=values.value(one.payload), received_at=time(one.received_at)
+    )
+
+
+def sent(one: Sent) -> SignalView:
+    """With a word on what is waited for, where it is another signal or none."""
+    waits = one.waited_for
+    if waits is None or one.signal.name in waits:
+        return signal(one.signal)
+    names = ", ".join(waits[:20])
+    note = f"it waits for {names}" if waits else "it waits for no signal now"
+    note += f"; {one.signal.name} is kept in case it is asked for later"
+    return signal(one.signal).model_copy(update={"note": note, "waits_for": list(waits[:20])})
+
+
+def not_taken(one: Refusal) -> SignalNotTakenView:
+    signal = one.signal
+    return SignalNotTakenView(
+        signal_id=signal.signal_id, name=signal.name, received_at=time(signal.received_at), reason=one.reason
     )
 
 

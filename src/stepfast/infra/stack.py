@@ -154,6 +154,8 @@ class StepfastStack(Stack):
             settings.AUTH: project.auth,
             settings.LOG_VALUES: str(project.log_values).lower(),
             settings.POOL_TIMEOUTS: json.dumps(self.plan.pool_timeouts),
+            settings.MAX_SIGNALS: str(project.max_signals),
+            settings.MAX_SIGNAL_BYTES: str(project.max_signal_bytes),
         }
         return {name: everything[name] for name in (*settings.NEEDS[plan.kind], *settings.ALSO[plan.kind])}
 

@@ -18,6 +18,7 @@ from stepfast.http.page import HOW_TO_BUILD, Page
 from stepfast.http.textlog import Lines
 from stepfast.local.retention import DAY, retention_of
 from stepfast.local.runtime import GRACE, Runtime
+from stepfast.model import SignalLimits
 from stepfast.registry import Registry, discover
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,8 @@ def serve(
         )
     listener = serving.listen(host, port)
     with listener:
+        project = Project.read(PROJECT)
+        limits = SignalLimits(project.max_signals, project.max_signal_bytes)
         registry = discover(workflows)
         check(registry, PROJECT)
         names = ", ".join(sorted(registry.workflows)) or f"no workflows yet in {workflows}"
@@ -66,6 +69,7 @@ def serve(
             log_values=log_values,
             retention=retention,
             grace=grace,
+            signal_limits=limits,
         ) as runtime:
             page = Page()
             handler = build(runtime.operations, registry, runtime.call, keys, page)

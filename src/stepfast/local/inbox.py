@@ -18,9 +18,16 @@ from dataclasses import dataclass, field
 
 from stepfast.advancer import Resend
 from stepfast.backends.sqlite import Stored
+from stepfast.replay import Command
 
-STANDS_STILL = 0.1
-"""Seconds without a turn of the leader's loop after which other threads take work as well."""
+STANDS_STILL = 0.5
+"""Seconds without a turn of the leader's loop after which other threads take work as well.
+
+Less would do work twice on a busy machine, where a thread may wait long for a processor: what comes to an `async` step
+is only handed over.
+"""
+LOOK = 0.1
+"""Seconds until a thread that stands by looks again while work is due."""
 POLL = 1.0
 """Seconds at most between two looks of a thread that has nothing to do."""
 
@@ -129,6 +136,9 @@ class Inbox:
 
         for_leader: only the thread that runs `async` steps may take it.
         """
+        hint = stored.delivery.message.hint
+        if isinstance(hint, Command) and hint.step is not None and hint.step.is_async:
+            for_leader = True
         with self._lock:
             messages = self._for_leader if for_leader else self._anywhere
             messages.put(stored, stored.due if at is None else at)
@@ -217,7 +227,7 @@ class Inbox:
             if bell not in self._waiting:
                 self._waiting.append(bell)
             # Due work is the leader's, unless the leader stands still: then it is found at the next look.
-            return min(POLL, max(STANDS_STILL, at - now)) if not self._to_advance else STANDS_STILL
+            return min(POLL, max(LOOK, at - now)) if not self._to_advance else LOOK
 
     def busy(self, bell: Bell) -> None:
         """This worker has all in hand that it may have: others take work as well."""

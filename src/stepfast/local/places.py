@@ -15,6 +15,8 @@ from typing import Literal
 Kind = Literal["step", "workflow", "code", "import", "tls", "stepfast"]
 
 _OURS = f"{Path(__file__).parent.parent}/"
+_STANDS_IN = f"{_OURS}forbidden.py"
+"""Wraps time.sleep and the like for everybody: its frames are not told of."""
 _PATHS = sysconfig.get_paths()
 _LIBRARIES = tuple(f"{Path(_PATHS[name])}/" for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 _SITE = ("/site-packages/", "/dist-packages/")
@@ -61,15 +63,15 @@ def place_of(frame: FrameType | None) -> Place:
     """Judges by the innermost frames: those of libraries count as whose code has called them."""
     if frame is None:
         return Place("stepfast", "an unknown place", "an unknown place")
-    innermost = frame
-    frames = list(_outwards(frame))
+    frames = [one for one in _outwards(frame) if one.f_code.co_filename != _STANDS_IN] or [frame]
+    innermost = frames[0]
     for index, one in enumerate(frames):
         name = one.f_code.co_filename
         if name in _IMPORTS:
             return _at(innermost, _importer(frames[index:]) or innermost, "import")
         if name.endswith("/ssl.py") and _is_library(name):
             return _at(innermost, _caller(frames[index:]) or innermost, "tls")
-        if name.startswith(_OURS):
+        if _is_ours(one):
             return _at(innermost, innermost, _ROLES.get(_name(one.f_code), "stepfast"))
         if not _is_library(name):
             return _at(innermost, one, _role(frames[index:]))
@@ -110,9 +112,7 @@ def _caller(frames: list[FrameType]) -> FrameType | None:
 
 
 def _is_library(path: str) -> bool:
-    if path == f"{_OURS}forbidden.py":  # wraps time.sleep and the like for everybody: it stands for them
-        return True
-    return path.startswith("<") or path.startswith(_LIBRARIES) or any(part in path for part in _SITE)
+    return path.startswith(("<", *_LIBRARIES)) or any(part in path for part in _SITE)
 
 
 def _outwards(frame: FrameType | None) -> Iterator[FrameType]:

@@ -23,6 +23,7 @@ from stepfast.local.sweep import Sweep
 from stepfast.local.telling import TellingBackend
 from stepfast.local.threads import CallerLoops, LoopThread
 from stepfast.local.workers import Pool, Watch
+from stepfast.model import SIGNAL_LIMITS, SignalLimits
 from stepfast.operations import Operations
 from stepfast.ports import Clock, Delete, Disposition, Elsewhere, Later, Leave, Refuse
 from stepfast.registry import Registry
@@ -75,6 +76,7 @@ class Runtime:
         log_values: bool = False,
         retention: float | None = None,
         grace: float = 0.0,
+        signal_limits: SignalLimits = SIGNAL_LIMITS,
     ) -> None:
         self._retention = retention
         self._grace = grace
@@ -89,7 +91,7 @@ class Runtime:
         self._runner = StepRunner(self._inbox)
         lives = LiveReplays()
         self._advancer = Advancer(self._backend, self._backend, self._clock, registry, lives)
-        self.operations = Operations(self._backend, self._clock, registry, self._advancer)
+        self.operations = Operations(self._backend, self._clock, registry, self._advancer, lives, signal_limits)
         self._worker = Worker(
             self._backend,
             self._backend,

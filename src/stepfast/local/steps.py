@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import threading
+import time
 from typing import Any
 
 from stepfast.context import StepContext
@@ -14,6 +14,8 @@ from stepfast.running import GRACE, Ended, Pulse, Runner, Threads, Watch
 from stepfast.workflow import Step
 
 ENDING = Stop("stepfast was told to end while it ran", leave=True)
+LOOK = 0.02
+"""Seconds between two looks at whether attempts are under way."""
 
 
 class StepRunner(Runner):
@@ -23,8 +25,7 @@ class StepRunner(Runner):
         super().__init__(Threads())
         self._inbox = inbox
         self._cut_off = False
-        self._active: set[Pulse] = set()
-        self._changed = threading.Condition()
+        self._active: set[Pulse] = set()  # adding and discarding are atomic: attempts pay for no lock
 
     def takes(self, step: Step[..., Any]) -> bool:
         """Whether the thread that asks may run this step."""
@@ -38,28 +39,28 @@ class StepRunner(Runner):
         pulse: Pulse,
         watch: Watch,
     ) -> Ended:
-        with self._changed:
-            self._active.add(pulse)
-            if self._cut_off:
-                pulse.interrupt(ENDING)
+        self._active.add(pulse)
+        if self._cut_off:
+            pulse.interrupt(ENDING)
         try:
             return await super().run(step, arguments, context, pulse, _UntilTheEnd(watch, pulse))
         finally:
-            with self._changed:
-                self._active.discard(pulse)
-                self._changed.notify_all()
+            self._active.discard(pulse)
 
     def wait_until_idle(self, seconds: float) -> bool:
         """Waits until no attempt is under way; False when that takes longer."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._active, timeout=seconds)
+        end = time.monotonic() + seconds
+        while self._active:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(LOOK)
+        return True
 
     def cut_off(self) -> None:
         """Ends the attempts under way: a task is cancelled, a thread is left behind."""
-        with self._changed:
-            self._cut_off = True
-            for pulse in self._active:
-                pulse.interrupt(ENDING)
+        self._cut_off = True  # before the look at the attempts: one that begins now sees it
+        for pulse in list(self._active):
+            pulse.interrupt(ENDING)
 
 
 class _UntilTheEnd:

@@ -41,7 +41,7 @@ class WorkerThread(LoopThread):
         self._inbox, self._clock, self._do = inbox, clock, do
         self._in_hand: dict[asyncio.Task[None], Work] = {}
         self.bell = Bell(self.loop, asyncio.Event())
-        self.retiring = False
+        self.retiring = self._told_to_stop = False
         self.blocked_at: Place | None = None
         self._asked: float | None = None
         self.begin(self._serve())
@@ -69,16 +69,17 @@ class WorkerThread(LoopThread):
                 await asyncio.wait_for(bell.event.wait(), wait)
             except TimeoutError:
                 pass
-        while self._in_hand:
+        while self._in_hand and not self._told_to_stop:
             await asyncio.wait(self._in_hand, timeout=60.0)
-        self.end()
+        if not self._told_to_stop:  # else the loop ends once all that was cancelled has ended
+            self.end()
 
     async def _one(self, work: Work) -> None:
         await self._do(work)
 
     def ask_to_stop(self) -> None:
         # asyncio.wait_for of Python 3.11 may swallow a cancellation that comes together with the event it waits for.
-        self.retiring = True
+        self.retiring = self._told_to_stop = True
         super().ask_to_stop()
 
     def retire(self) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from stepfast.testing import mocks as mocks  # refuses mocks of steps from now on
 from stepfast.testing.calls import Call
 from stepfast.testing.context import step_context
 from stepfast.testing.cues import Cue
 from stepfast.testing.environment import Environment, MakeEnvironment
 from stepfast.testing.points import Stalled
+from stepfast.testing.replays import NotRepeatable
 from stepfast.testing.runs import Run, Waiting
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ __all__ = [
     "Environment",
     "MakeEnvironment",
     "MotoCloud",
+    "NotRepeatable",
     "Rules",
     "Run",
     "Stalled",

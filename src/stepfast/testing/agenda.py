@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass
 
 from stepfast.backends.sqlite import Stored
+from stepfast.loop import FOREVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,5 +62,5 @@ class Agenda:
 
     @property
     def due(self) -> float | None:
-        """When the next message is due, None for never."""
-        return self._messages[0][0] if self._messages else None
+        """When the next message is due, None for never: what waits for ever is due at the end of the calendar."""
+        return self._messages[0][0] if self._messages and self._messages[0][0] < FOREVER else None

@@ -18,6 +18,7 @@ from stepfast.testing.loop import SimulatedClock, SimulatedLoop
 from stepfast.testing.memory import MemoryFile, finished
 from stepfast.testing.points import Died, Point, Points
 from stepfast.testing.process import Process
+from stepfast.testing.replays import ReplayCheck
 from stepfast.testing.steps import Fakes, StepRunner
 
 
@@ -25,8 +26,16 @@ class Driver:
     """Everything behind an environment that outlives a crash: time, file, fakes, cues, the account of calls."""
 
     def __init__(
-        self, registry: Registry, start: datetime, draw: random.Random, points: Points, *, shuffled: bool
+        self,
+        registry: Registry,
+        start: datetime,
+        draw: random.Random,
+        points: Points,
+        *,
+        shuffled: bool,
+        check_replays: bool,
     ) -> None:
+        self._check = ReplayCheck() if check_replays else None
         self._registry, self._draw, self._shuffled = registry, draw, shuffled
         self.points, self.fakes = points, Fakes()
         self.crashes: list[Point] = []
@@ -46,6 +55,11 @@ class Driver:
             self._file, self._clock, self._registry, self._runner, self.points, self._draw, self._shuffled
         )
         self._process.on_advanced = self.notice_waits
+        self._process.on_handled = self._replay_from_scratch
+
+    def _replay_from_scratch(self, execution_id: str) -> None:
+        if self._check is not None and not self._process.dead:
+            self._check.look(self, execution_id)
 
     @property
     def operations(self) -> Operations:

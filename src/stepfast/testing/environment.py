@@ -33,6 +33,8 @@ class Environment(Outside, Faults):
     seed: of the jitter of retries, and of which of several things due at one moment goes first. With 0 they
         go in the order in which they were asked for; any other number stands for one shuffled order.
     limit: attempts, timers and signals of one execution in one call, after which it counts as endless.
+    check_replays: replay executions from scratch as they go on, and raise NotRepeatable where their code then
+        asks for something else; False saves that time.
 
     Nothing happens but in `run`, `run_until` and `advance`: in them steps really run (a `def` step in a
     thread), and when nothing is left to do it is at once the time of what is due next. Time stands still
@@ -48,11 +50,13 @@ class Environment(Outside, Faults):
         start: datetime | None = None,
         seed: int = 0,
         limit: int = LIMIT,
+        check_replays: bool = True,
     ) -> None:
         if start is not None and start.tzinfo is None:
             raise ValueError("start needs a time zone: datetime(2030, 1, 1, tzinfo=UTC)")
         self._registry = _registry(workflows)
         self._start, self._seed, self._limit = start or START, seed, limit
+        self._check_replays = check_replays
         self._started: dict[str, Workflow[..., Any]] = {}
 
     def __enter__(self) -> Self:
@@ -61,7 +65,14 @@ class Environment(Outside, Faults):
         if asyncio._get_running_loop() is not None:
             raise RuntimeError("the environment runs an event loop of its own: use it in a plain `def` test")
         draw = random.Random(self._seed)
-        self._opened = Driver(self._registry, self._start, draw, Points(self._limit), shuffled=self._seed != 0)
+        self._opened = Driver(
+            self._registry,
+            self._start,
+            draw,
+            Points(self._limit),
+            shuffled=self._seed != 0,
+            check_replays=self._check_replays,
+        )
         return self
 
     def __exit__(
@@ -159,6 +170,7 @@ class MakeEnvironment(Protocol):
         start: datetime | None = None,
         seed: int = 0,
         limit: int = LIMIT,
+        check_replays: bool = True,
     ) -> Environment: ...
 
 

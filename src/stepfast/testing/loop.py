@@ -15,6 +15,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from stepfast.loop import FOREVER
+
 
 class _Selector(selectors.DefaultSelector):
     def __init__(self, loop: SimulatedLoop) -> None:
@@ -48,20 +50,24 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         self.in_thread = self.in_task = self._jobs = 0
         self._settling: asyncio.Future[bool] | None = None
         super().__init__(_Selector(self))
+        self._set(self._simulated)
+
+    def _set(self, simulated: float) -> None:
         # asyncio fires what is due before time() + resolution; the usual nanosecond is less than a float
         # of this size can tell apart, and a timer due exactly now would never fire.
-        self._clock_resolution = 4 * math.ulp(self._simulated)
+        self._simulated = simulated
+        self._clock_resolution = 4 * math.ulp(simulated)
 
     def time(self) -> float:
         return self._simulated
 
     def jump(self, seconds: float) -> None:
         """Lets simulated time pass."""
-        self._simulated += seconds
+        self._set(self._simulated + seconds)
 
     def jump_to(self, at: float) -> None:
         """Makes up for a timer that has fired by a rounding error too early."""
-        self._simulated = max(self._simulated, at)
+        self._set(max(self._simulated, at))
 
     async def settle(self) -> bool:
         """True, once nothing else can go on without time passing."""
@@ -103,5 +109,5 @@ class SimulatedClock:
 
 
 def moment(at: float) -> datetime:
-    """Seconds since the epoch as a datetime in UTC."""
-    return datetime.fromtimestamp(at, UTC)
+    """Seconds since the epoch as a datetime in UTC; the end of the calendar for what lies behind it."""
+    return datetime.fromtimestamp(min(at, FOREVER), UTC)

@@ -47,12 +47,13 @@ class Process:
         ports = cast(Any, self._ports)
         lives = LiveReplays()
         self._advancer = Advancer(ports, ports, clock, registry, lives)
-        self.operations = Operations(self.backend, clock, registry, self._advancer)
+        self.operations = Operations(self.backend, clock, registry, self._advancer, lives)
         self._worker = Worker(ports, ports, clock, registry, runner, self.operations.resume, draw, lives=lives)
         self._tasks: set[asyncio.Task[None]] = set()
         self.failure: BaseException | None = None
         self.bell = asyncio.Event()
         self.on_advanced: Callable[[str], None] = lambda execution_id: None
+        self.on_handled: Callable[[str], None] = lambda execution_id: None
         self.backend.on_message = self._arrived
         self.backend.on_wake = self._woken
         messages, wakes = self.backend.outstanding()
@@ -101,6 +102,7 @@ class Process:
             self.backend.advanced(work.execution_id, work.seq)
         finally:
             self.agenda.advanced(work.execution_id)
+        self._handled(work.execution_id)
         self.on_advanced(work.execution_id)
 
     async def _drive(self, stored: Stored) -> None:
@@ -113,6 +115,14 @@ class Process:
                 self.agenda.put_message(stored, at)
             case _:
                 self.agenda.put_message(stored, self._clock.now() + LEFT)
+        self._handled(stored.delivery.message.execution_id)
+
+    def _handled(self, execution_id: str) -> None:
+        """What is found now counts before the end that this may have written."""
+        try:
+            self.on_handled(execution_id)
+        except Exception as error:
+            self.failure = error
 
     def die(self) -> None:
         """From here on nothing of this process is written."""

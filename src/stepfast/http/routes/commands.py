@@ -9,11 +9,11 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 
-from stepfast.http import etag, paging, timeline
+from stepfast.http import etag, paging, timeline, views
 from stepfast.http.auth import needs
-from stepfast.http.command_models import CommandList
 from stepfast.http.engine import Engine, answers, reply
 from stepfast.http.models import ID
+from stepfast.http.page_models import CommandList
 from stepfast.http.resolver import Resolver
 from stepfast.http.routes.executions import NO_SUCH, replay_of
 from stepfast.http.values import Largest
@@ -73,6 +73,7 @@ def add(app: Resolver, engine: Engine) -> None:
                 execution_id, stored, lambda: timeline.ordered(snapshot, replay_of(engine, snapshot))
             )
         page = paging.page(entries, status or (), step, limit, cursor, largest)
+        left = [] if recorded_only else engine.call(engine.operations.not_taken(snapshot))
         body = CommandList(
             commands=timeline.views_of(page.entries, execution, engine.registry, largest, now),
             next=page.next,
@@ -81,6 +82,7 @@ def add(app: Resolver, engine: Engine) -> None:
             overdue=len(overdue),
             steps=list(dict.fromkeys(entry.name for entry in entries)),
             generation=execution.generation,
+            signals_not_taken=[views.not_taken(one) for one in left],
             recorded_only=recorded_only,
             deployed=engine.registry.get(execution.workflow) is not None,
         )

@@ -59,9 +59,9 @@ def add(app: Resolver, engine: Engine) -> None:
             return reply(200, views.execution(snapshot.execution, largest), told)
         found = _commands(engine, snapshot, command, largest, now)
         deployed = engine.registry.get(snapshot.execution.workflow) is not None
-        overdue = sum(one.overdue for one in found)
+        left = [views.not_taken(one) for one in engine.call(engine.operations.not_taken(snapshot))]
         fields = views.fields(snapshot.execution, largest)
-        whole = ExecutionDetail(**fields, overdue=overdue, deployed=deployed, commands=found)
+        whole = ExecutionDetail(**fields, deployed=deployed, commands=found, signals_not_taken=left)
         return reply(200, whole, told)
 
     @app.get(
@@ -79,7 +79,7 @@ def add(app: Resolver, engine: Engine) -> None:
 
 def _snapshot(engine: Engine, execution_id: str, commands: bool) -> Snapshot:
     if commands:
-        return engine.call(engine.operations.load(execution_id))
+        return engine.call(engine.operations.load_brief(execution_id))
     return Snapshot(engine.call(engine.operations.read(execution_id)), Cursor(), {})
 
 

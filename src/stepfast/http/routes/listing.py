@@ -18,12 +18,11 @@ from stepfast.http.models import (
     LABEL_KEY,
     LABEL_VALUE,
     LABELS,
-    ExecutionList,
     StatusesRequest,
     StatusList,
-    TotalView,
 )
 from stepfast.http.moments import Moment, moment
+from stepfast.http.page_models import ExecutionList, TotalView
 from stepfast.http.resolver import Resolver
 from stepfast.http.values import Largest
 from stepfast.model import ExecutionStatus

@@ -79,9 +79,12 @@ def add(app: Resolver, engine: Engine) -> None:
         operation_id="sendSignal",
         tags=["executions"],
         responses=answers(
-            (202, "taken", SignalView),
+            (202, "stored; `note` says if nobody waits for it now", SignalView),
             (200, "the same signal had been sent before", SignalView),
-            problems_of={**NO_SUCH, 409: "the execution has ended, or the id was used for something else"},
+            problems_of={
+                **NO_SUCH,
+                409: "the execution has ended, the id was used for something else, or there are too many signals",
+            },
         ),
     )
     @needs("run")
@@ -91,7 +94,7 @@ def add(app: Resolver, engine: Engine) -> None:
         body: Annotated[SignalRequest, Body()],
     ) -> Response[str]:
         try:
-            held, new = engine.call(engine.operations.signal(execution_id, name, body.payload, body.signal_id))
+            sent = engine.call(engine.operations.signal(execution_id, name, body.payload, body.signal_id))
         except InvalidRequest as error:
             raise problems.below("payload", error) from error
-        return reply(202 if new else 200, views.signal(held))
+        return reply(202 if sent.created else 200, views.sent(sent))

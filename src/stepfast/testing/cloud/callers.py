@@ -11,6 +11,7 @@ from stepfast.errors import (
     ExecutionNotFound,
     InvalidRequest,
     Refused,
+    TooManySignals,
     Unavailable,
     UnknownWorkflow,
     WrongStatus,
@@ -30,6 +31,7 @@ REFUSALS: Mapping[str, type[Refused]] = {
     "unknown-workflow": UnknownWorkflow,
     "execution-not-found": ExecutionNotFound,
     "execution-conflict": ExecutionConflict,
+    "too-many-signals": TooManySignals,
 }
 
 

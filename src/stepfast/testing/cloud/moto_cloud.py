@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
@@ -28,6 +28,7 @@ from stepfast.testing.cloud.trouble import Trouble
 from stepfast.testing.cues import Cue
 from stepfast.testing.faults import Faking
 from stepfast.testing.points import Point, Side, Stalled, Trigger
+from stepfast.testing.replays import ReplayCheck
 from stepfast.testing.runs import Run
 from stepfast.testing.steps import Fakes
 from stepfast.testing.values import checked_step
@@ -44,6 +45,7 @@ class MotoCloud(Callers, Trouble, Faking):
     workflows: the workflows under test, or one Registry. project: settings as of [tool.stepfast].
     start, seed: as in Environment. rules: how long things take, and how often messages come twice.
     limit: invocations in one call, after which it counts as endless.
+    check_replays: as in Environment.
 
     Nothing happens but in `run`, `run_until`, `advance` and requests: then it is at once the time of what is
     due next, and what AWS would do at that time is done. One cloud is open at a time in a process, and while
@@ -60,6 +62,7 @@ class MotoCloud(Callers, Trouble, Faking):
         seed: int = 0,
         rules: Rules | None = None,
         limit: int = LIMIT,
+        check_replays: bool = True,
     ) -> None:
         registry = registry_of(workflows)
         self.plan = Plan.of(registry, project)
@@ -69,6 +72,8 @@ class MotoCloud(Callers, Trouble, Faking):
         self._started: dict[str, Workflow[..., Any]] = {}
         self._ended: set[tuple[str, int]] = set()
         self._code = Code(registry, self._runner)
+        self._check = ReplayCheck() if check_replays else None
+        self._checked = 0
 
     def __enter__(self) -> Self:
         self.player.__enter__()
@@ -77,7 +82,7 @@ class MotoCloud(Callers, Trouble, Faking):
             self._reading = Reading(self.player.world, self._code.registry, self._calls)
             keys = ApiKeys(resources.client("dynamodb"), TABLE)
             _, self.key = keys.create("MotoCloud", SCOPES, self.player.world.clock.now)
-            self.player.after_invocation.append(self._notice)
+            self.player.after_invocation += [self._replay_from_scratch, self._notice]
         except BaseException:
             self.player.__exit__(None, None, None)
             raise
@@ -97,6 +102,8 @@ class MotoCloud(Callers, Trouble, Faking):
     def deploy(self, *workflows: Workflow[..., Any] | Registry) -> None:
         """Replaces the code of all functions; queues and limits stay as they were."""
         self._code.registry = registry_of(workflows)
+        if self._check is not None:
+            self._check.deployed()
         for function in self.player.functions.values():
             function.forget()
 
@@ -143,6 +150,8 @@ class MotoCloud(Callers, Trouble, Faking):
             self.advance(max(timedelta(), moment - self.now))
         elif not world.drive(reached):
             raise Stalled(f"{self._told(what)}, and nothing is due that could change it")
+        if isinstance(what, Run):
+            self._look([what.execution_id])  # the invocation that has brought it may not have ended yet
         return what
 
     def advance(self, by: timedelta) -> None:
@@ -227,6 +236,18 @@ class MotoCloud(Callers, Trouble, Faking):
             return
         for function in self.player.functions.values():
             function.kill("killed on cue")
+
+    def _look(self, execution_ids: Iterable[str]) -> None:
+        for execution_id in execution_ids:
+            if self._check is not None and execution_id in self._started:
+                self._check.look(self._reading, execution_id)
+
+    def _replay_from_scratch(self, invocation: Invocation) -> None:
+        """Checks the executions that were written since the last time."""
+        records = self._deployment.stream.records
+        keys = (one["dynamodb"]["Keys"]["pk"]["S"] for one in records[self._checked :])
+        self._checked = len(records)
+        self._look(dict.fromkeys(key.removeprefix("x#") for key in keys))
 
     def _notice(self, invocation: Invocation) -> None:
         """Passes the moments that follow from what an invocation has written, if anyone cares."""

@@ -1,0 +1,46 @@
+"""A mock in the place of a step is refused where workflow code calls it, with a word on env.fake."""
+
+from __future__ import annotations
+
+import sys
+import types
+from typing import Any
+from unittest import mock
+
+from stepfast.errors import ForbiddenInWorkflow
+from stepfast.workflow import STEP_FUNCTIONS, in_workflow
+
+_plain: Any = mock.CallableMixin.__call__
+
+
+def _call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+    commands = in_workflow()
+    if commands is not None and (name := _stands_for(self)) is not None:
+        raise commands.refuse(
+            ForbiddenInWorkflow(
+                f"workflow code called a mock in the place of step {name!r}: without the step nothing is recorded, "
+                f"retried or replayed; use env.fake({name}, …) instead of the patch, or env.fail({name}, …)"
+            )
+        )
+    return _plain(self, *args, **kwargs)
+
+
+def _stands_for(called: Any) -> str | None:
+    """The name of the step that the mock has replaced; None for a mock of something else."""
+    frame: types.FrameType | None = sys._getframe(2)
+    names = {str(getattr(called, "_mock_name", None) or "").rpartition(".")[2]}
+    while frame is not None and frame.f_code.co_name != "run_until_blocked" and not names & STEP_FUNCTIONS:
+        names |= _names_of(called, frame.f_globals)
+        frame = frame.f_back
+    return next(iter(sorted(names & STEP_FUNCTIONS)), None)
+
+
+def _names_of(called: Any, names: dict[str, Any]) -> set[str]:
+    """What the code calls it, by itself or as a part of a module it has imported."""
+    found = {name for name, value in list(names.items()) if value is called}
+    for module in [one for one in names.values() if isinstance(one, types.ModuleType) and one is not sys]:
+        found |= {name for name in STEP_FUNCTIONS if vars(module).get(name) is called}
+    return found
+
+
+mock.CallableMixin.__call__ = _call  # type: ignore[method-assign, assignment]
