@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import { ask, askAgain } from "../src/api/request";
+import type { CommandStatus } from "../src/api/types";
 import { again, type Held } from "../src/execution/again";
 import { waitedFor } from "../src/execution/waiting";
 import { draftOf, faultsOf, placesOf, spelledOut, toggled, writtenIn } from "../src/start/draft";
@@ -52,27 +53,84 @@ describe("asking for what has changed", () => {
 });
 
 describe("one execution, again and again", () => {
-  const detail = { ...execution("e", 0), deployed: true, commands: [command("a")] };
   const tooLarge = { type: "urn:stepfast:problem:answer-too-large", detail: "too large" };
   const ask = (held: Held | null) => again("e", held, new AbortController().signal);
+  const pageOf = (ids: string[], next: string | null = null, status: CommandStatus = "SUCCEEDED") => ({
+    commands: ids.map((id) => command(id, { status })),
+    next,
+    total: 4,
+    counts: { SUCCEEDED: 4 },
+    overdue: 0,
+    steps: [],
+    generation: 0,
+    recorded_only: false,
+    deployed: true,
+  });
+  const isHead = (path: string): boolean => path.includes("commands=false");
 
-  test("large values stay away, and what is unchanged as well", async () => {
-    const sent = served(({ headers }) => (headers["If-None-Match"] ? [304, null] : [200, detail, '"1"']));
+  test("the first page comes at once and the others behind it; what is unchanged stays away", async () => {
+    const sent = served(({ path, headers }) => {
+      if (headers["If-None-Match"]) return [304, null];
+      if (isHead(path)) return [200, execution("e", 0), '"h"'];
+      return [200, path.includes("cursor=c2") ? pageOf(["c", "d"]) : pageOf(["a", "b"], "c2"), '"1"'];
+    });
     const first = await ask(null);
-    expect(await ask(first)).toBe(first);
-    expect(sent.map((one) => one.path)).toEqual(Array(2).fill("v1/executions/e?largest=16000"));
+    expect([first.more, first.value.commands.map((one) => one.id), first.value.total]).toEqual([true, ["a", "b"], 4]);
+    const second = await ask(first);
+    expect([second.more, second.value.commands.map((one) => one.id)]).toEqual([false, ["a", "b", "c", "d"]]);
+    sent.length = 0;
+    expect(await ask(second)).toBe(second);
+    // A page of commands that have all ended is not asked for again.
+    expect(sent.map((one) => one.path.split("?")[1])).toEqual(["commands=false&largest=16000", "largest=16000&cursor=c2&limit=1000"]);
   });
 
-  test("where all of it is more than one answer carries, smaller values are left out, and that is kept to", async () => {
-    const sent = served(({ path }) => (path.includes("largest=16000") ? [422, tooLarge] : [200, detail, '"2"']));
+  test("a page that may have changed is asked for again, and all of them once the execution has ended", async () => {
+    let status: "RUNNING" | "SUCCEEDED" = "RUNNING";
+    let tag = 1;
+    const sent = served(({ path }) => {
+      if (isHead(path)) return [200, execution("e", 0, { status }), `"${tag}"`];
+      if (path.includes("cursor=c2")) return [200, pageOf(["b"], null), `"${tag}"`];
+      return [200, pageOf(["a"], "c2", status === "RUNNING" ? "RUNNING" : "SUCCEEDED"), `"${tag}"`];
+    });
+    const held = await ask(await ask(null));
+    [status, tag] = ["SUCCEEDED", 2];
+    sent.length = 0;
+    const end = await ask(held);
+    expect(end.value.commands.map((one) => one.status)).toEqual(["SUCCEEDED", "SUCCEEDED"]);
+    expect(sent.length).toBe(3);
+  });
+
+  test("what is only recorded is shown at first, and then loaded anew with what the code tells", async () => {
+    served(({ path }) => {
+      if (isHead(path)) return [200, execution("e", 0), '"1"'];
+      return path.includes("quick") ? [200, { ...pageOf(["a"], "q"), recorded_only: true }] : [200, pageOf(["a", "b"]), '"1"'];
+    });
+    const first = await ask(null);
+    expect([first.more, first.value.commands.length]).toEqual([true, 1]);
+    const second = await ask(first);
+    expect([second.more, second.value.commands.map((one) => one.id)]).toEqual([false, ["a", "b"]]);
+  });
+
+  test("a command that has moved to a later page is shown once, as it is there", async () => {
+    served(({ path }) => {
+      if (isHead(path)) return [200, execution("e", 0, { status: "RUNNING" }), '"1"'];
+      return [200, path.includes("cursor=c2") ? pageOf(["a", "b"], null, "RUNNING") : pageOf(["a"], "c2"), '"1"'];
+    });
+    const held = await ask(await ask(null));
+    expect(held.value.commands.map((one) => [one.id, one.status])).toEqual([["a", "RUNNING"], ["b", "RUNNING"]]);
+  });
+
+  test("where a page is more than one answer carries, smaller values are left out, and that is kept to", async () => {
+    const sent = served(({ path }) => (isHead(path) ? [200, execution("e", 0)] : path.includes("largest=16000") ? [422, tooLarge] : [200, pageOf(["a"]), '"2"']));
     const first = await ask(null);
     expect([first.size, first.cut]).toEqual([1, false]);
+    sent.length = 0;
     await ask(first);
-    expect(sent.map((one) => one.path.split("largest=")[1])).toEqual(["16000", "500", "500"]);
+    expect(sent.every((one) => one.path.includes("largest=500"))).toBe(true);
   });
 
   test("where even that is too much, it comes without its commands", async () => {
-    served(({ path }) => (path.includes("commands=false") ? [200, execution("e", 0)] : [422, tooLarge]));
+    served(({ path }) => (isHead(path) ? [200, execution("e", 0)] : [422, tooLarge]));
     const first = await ask(null);
     expect([first.cut, first.value.commands]).toEqual([true, []]);
     expect((await ask(first)).cut).toBe(true);

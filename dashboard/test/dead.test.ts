@@ -107,7 +107,7 @@ describe("the bulk resume", () => {
   const ids = Array.from({ length: 60 }, (_, index) => `e${index}`);
   const answer = (some: string[], refused: string[] = []): Replayed => ({
     resumed: some.length,
-    results: some.map((id) => ({ execution_id: id, resumed: !refused.includes(id), refused: refused.includes(id) ? "no" : null })),
+    results: some.map((id) => ({ execution_id: id, resumed: !refused.includes(id), refused: refused.includes(id) ? "no" : null, notice: null })),
     remaining: false,
     next: null,
   });

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, Never, ParamSpec, Protocol, Type
 
 from typing_extensions import TypeForm
 
-from stepfast import callables
+from stepfast import callables, labels
 from stepfast.arguments import Arguments, hints_of
 from stepfast.codec import UNTYPED, Codec
 from stepfast.errors import DefinitionError, ForbiddenInWorkflow
@@ -113,6 +113,7 @@ class Step(Generic[P, R]):
         heartbeat: Seconds | None,
         pool: str,
         at_most_once: bool,
+        label: labels.Label | None = None,
     ) -> None:
         function = callables.plain(function, "step")
         self.function = function
@@ -125,6 +126,7 @@ class Step(Generic[P, R]):
         self.at_most_once = at_most_once
         self.is_async = inspect.iscoroutinefunction(function)
         self.arguments = Arguments(function, f"step {self.name!r}: argument")
+        self.label = labels.check(label, self.arguments.signature, f"step {self.name!r}")
         callables.remember(function, "step", self.name)
         bare = callables.annotated(function)
         self.__name__ = self.name
@@ -254,6 +256,7 @@ def step(
     heartbeat: Seconds | None = None,
     pool: str = DEFAULT_POOL,
     at_most_once: bool = False,
+    label: labels.Label | None = None,
 ) -> _StepDecorator: ...
 def step(
     function: Callable[..., Any] | None = None,
@@ -265,6 +268,7 @@ def step(
     heartbeat: Seconds | None = None,
     pool: str = DEFAULT_POOL,
     at_most_once: bool = False,
+    label: labels.Label | None = None,
 ) -> Any:
     """Makes a `def` or `async def` function a step; `def` functions run in threads, several at once.
 
@@ -277,6 +281,8 @@ def step(
     pool: steps of one pool share a queue, and on AWS a Lambda with its memory and its concurrency.
     at_most_once: a crash or a timeout in the middle of it fails the step instead of running it again.
         Exceptions are retried only by a policy that you give explicitly.
+    label: which item a call is about, as the dashboard shows it: a template of the arguments, such as "{order.id}", or
+        a function of them, quick and without effects. The first argument without one.
 
     Arguments and result are validated and stored as JSON by their annotations; without an annotation
     only plain JSON values are taken. Raises DefinitionError.
@@ -291,6 +297,7 @@ def step(
             heartbeat=heartbeat,
             pool=pool,
             at_most_once=at_most_once,
+            label=label,
         )
 
     return decorate if function is None else decorate(function)

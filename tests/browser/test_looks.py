@@ -163,7 +163,7 @@ def test_the_outage_is_mended_with_the_keyboard_alone(seen: Site, open_page: Cal
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="seen-0000")).to_be_visible()
     expect(page.get_by_role("main")).to_be_focused()
-    _tab_to(page, "collect_")
+    _tab_to(page, "SUCCEEDED collect_")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")

@@ -163,3 +163,28 @@ def test_a_seed_repeats_a_run_to_the_call() -> None:
     first, second, other = calls(3), calls(3), calls(4)
     assert first == second
     assert first != other
+
+
+def test_the_commands_of_an_execution_come_by_the_page(cloud: MotoCloud) -> None:
+    run = cloud.start(squares, 12)
+    cloud.run_until(run)
+    address = f"/v1/executions/{run.execution_id}"
+    found: list[Any] = []
+    asked = {"limit": "5"}
+    while True:
+        page = cloud.request("GET", f"{address}/commands", query=asked).json()
+        found += page["commands"]
+        if page["next"] is None:
+            break
+        asked["cursor"] = page["next"]
+    assert found == cloud.request("GET", address).json()["commands"]
+    assert [page["total"], page["counts"]] == [len(found), {"SUCCEEDED": len(found)}]
+    assert [one["label"] for one in found if one["kind"] == "step"] == [str(number) for number in range(12)]
+    assert cloud.request("GET", f"{address}/commands", query={"status": "FAILED"}).json()["total"] == 0
+
+
+def test_a_list_counts_all_that_match(cloud: MotoCloud) -> None:
+    for number in range(3):
+        cloud.start(squares, number)
+    page = cloud.request("GET", "/v1/executions", query={"limit": "1", "total": "true", "workflow": "squares"}).json()
+    assert [len(page["executions"]), page["total"]] == [1, {"count": 3, "complete": True}]

@@ -95,6 +95,7 @@ ROUTES = {
     ("get", "/v1/executions"): {"200", "422", "503"},
     ("post", "/v1/executions/statuses"): {"200", "422", "503"},
     ("get", "/v1/executions/{execution_id}"): {"200", "304", "404", "422", "503"},
+    ("get", "/v1/executions/{execution_id}/commands"): {"200", "304", "404", "422", "503"},
     ("get", "/v1/executions/{execution_id}/history"): {"200", "404", "422", "503"},
     ("post", "/v1/executions/{execution_id}/resume"): {"200", "404", "409", "422", "503"},
     ("post", "/v1/executions/{execution_id}/cancel"): {"200", "404", "409", "422", "503"},
@@ -141,7 +142,7 @@ def test_parameters_and_bodies_are_described(serve: Any) -> None:
         assert ("requestBody" in one) == needs_body
     listing = document["paths"]["/v1/executions"]["get"]["parameters"]
     assert " ".join(sorted(one["name"] for one in listing)) == (
-        "cursor label largest limit prefix since status until workflow"
+        "cursor label largest limit prefix since status total until workflow"
     )
     show = document["paths"]["/v1/executions/{execution_id}"]["get"]
     assert ("if-none-match", "header") in {(one["name"], one["in"]) for one in show["parameters"]}

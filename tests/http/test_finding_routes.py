@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from stepfast import Retry, signal, step, workflow
-from stepfast.http.models import ExecutionList, StatusList
+from stepfast.http.models import StatusList
+from stepfast.http.page_models import ExecutionList
 from tests.http.serving import Api
 
 STATUSES = "/v1/executions/statuses"

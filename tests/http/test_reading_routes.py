@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from stepfast import Retry, signal, step, workflow
-from stepfast.http.models import ExecutionDetail, ExecutionList, History
+from stepfast.http import counting
+from stepfast.http.models import ExecutionDetail, History
+from stepfast.http.page_models import ExecutionList
 from tests.http.serving import Api, until
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
@@ -73,6 +75,18 @@ def ids(answer: Any) -> list[str]:
 )
 def test_the_list_is_newest_first_and_filtered(four: Api, query: str, expected: str) -> None:
     assert ids(four.get("/v1/executions", query=query)) == list(expected)
+
+
+def test_a_list_counts_all_that_match_where_it_is_asked_to(four: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert four.get("/v1/executions", query="limit=1&total=true")["total"] == {"count": 4, "complete": True}
+    assert four.get("/v1/executions", query="status=FAILED&total=true")["total"] == {"count": 1, "complete": True}
+    page = four.get("/v1/executions", query="limit=3&total=true")
+    second = four.get("/v1/executions", query=f"total=true&cursor={page['next']}")
+    assert [ids(second), second["total"]["count"]] == [["a"], 4]
+    assert four.get("/v1/executions")["total"] is None
+    monkeypatch.setattr(counting, "MOST", 2)
+    monkeypatch.setattr(counting, "PAGE", 2)
+    assert four.get("/v1/executions", query="total=true")["total"] == {"count": 2, "complete": False}
 
 
 def test_since_is_inclusive_and_until_is_not(four: Api) -> None:

@@ -31,6 +31,7 @@ ROUTES = [
     ("GET", "/v1/executions", None),
     ("POST", "/v1/executions/statuses", {"execution_ids": ["one"]}),
     ("GET", "/v1/executions/one", None),
+    ("GET", "/v1/executions/one/commands", None),
     ("GET", "/v1/executions/one/history", None),
     ("DELETE", "/v1/executions/one", None),
     ("POST", "/v1/executions/one/resume", None),

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from stepfast import signal, step, workflow
-from stepfast.http.models import ExecutionDetail, ExecutionList
+from stepfast.http.models import ExecutionDetail
+from stepfast.http.page_models import ExecutionList
 from tests.http.serving import Api, until
 
 TEXT = "é" * 10

@@ -2,6 +2,7 @@
 
 import { ask, askAgain, type Tagged } from "./request";
 import type {
+  CommandPage,
   DeadLetterGroups,
   DeadLetterList,
   Execution,
@@ -39,13 +40,20 @@ export const listExecutions = (query: Query, signal?: AbortSignal): Promise<Exec
 /** Without its commands; values of more than `largest` bytes are left out. */
 export const readExecution = (id: string, signal?: AbortSignal, largest?: number): Promise<Execution> =>
   ask("GET", `${of(id)}${queryString({ commands: "false", largest })}`, undefined, signal);
-/** With its commands, if it is not as it is held. */
-export const pollExecution = (
+/** Without its commands, if it is not as it is held. */
+export const pollHead = (
   id: string,
   largest: number,
-  held: Tagged<ExecutionDetail> | null,
+  held: Tagged<Execution> | null,
   signal?: AbortSignal,
-): Promise<Tagged<ExecutionDetail>> => askAgain(`${of(id)}${queryString({ largest })}`, held, signal);
+): Promise<Tagged<Execution>> => askAgain(`${of(id)}${queryString({ commands: "false", largest })}`, held, signal);
+/** A page of its commands, if nothing is otherwise than held. */
+export const commandsOf = <T extends Tagged<CommandPage>>(
+  id: string,
+  query: Query,
+  held: T | null,
+  signal?: AbortSignal,
+): Promise<T | Tagged<CommandPage>> => askAgain<CommandPage>(`${of(id)}/commands${queryString(query)}`, held, signal);
 /** Everything, however large. */
 export const wholeExecution = (id: string): Promise<ExecutionDetail> => ask("GET", of(id));
 /** With one command only, and no value of more than `largest` bytes. */

@@ -49,6 +49,8 @@ export interface Command {
   id: string;
   kind: CommandKind;
   name: string;
+  /** Of a step: which item it is about. */
+  label?: string | null;
   status: CommandStatus;
   attempt: number;
   generation: number;
@@ -79,8 +81,27 @@ export interface ExecutionDetail extends Execution {
   /** False while no code here knows its workflow: then it waits. */
   deployed: boolean;
   commands: Command[];
+  /** How many commands there are, also where they are not all loaded; and how many of each status. */
+  total?: number;
+  counts?: Partial<Record<CommandStatus, number>>;
   /** The first 100 signals that nobody has taken; servers before version 0.2 do not tell them. */
   signals_not_taken?: SignalNotTaken[];
+}
+
+export interface CommandPage {
+  commands: Command[];
+  next: string | null;
+  /** How many match on all pages. */
+  total: number;
+  /** Of all its commands. */
+  counts: Partial<Record<CommandStatus, number>>;
+  overdue: number;
+  steps: string[];
+  generation: number;
+  signals_not_taken?: SignalNotTaken[];
+  /** True for a first page without what only the code can tell. */
+  recorded_only: boolean;
+  deployed: boolean;
 }
 
 export interface SignalNotTaken {
@@ -93,6 +114,8 @@ export interface SignalNotTaken {
 export interface ExecutionList {
   executions: Execution[];
   next: string | null;
+  /** How many match, where that was asked for; not complete where there are more than are counted. */
+  total?: { count: number; complete: boolean } | null;
 }
 
 export interface HistoryEvent {

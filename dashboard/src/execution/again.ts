@@ -1,30 +1,115 @@
-/** Asking for one execution again and again: in full only where it has changed, and never more than one answer carries. */
+/** Asking for one execution again and again: its commands by the page, and of these only what may have changed. */
 
-import { pollExecution, readExecution } from "../api/client";
+import { commandsOf, pollHead } from "../api/client";
 import { tooLarge } from "../api/pages";
 import type { Tagged } from "../api/request";
-import type { ExecutionDetail } from "../api/types";
+import type { Command, CommandPage, Execution, ExecutionDetail } from "../api/types";
 
-/** Bytes of JSON up to which values come unasked; where their number is too large for one answer, the next. */
-const SIZES = [16_000, 500, 0] as const;
+/** Bytes of JSON up to which values come unasked, and commands on a page; where that is too large an answer, the next. */
+const SIZES: readonly { largest: number; limit: number }[] = [
+  { largest: 16_000, limit: 1000 },
+  { largest: 500, limit: 1000 },
+  { largest: 0, limit: 50 },
+];
+/** The first page is a short one: it is what the first look waits for. */
+const FIRST = 300;
+/** Milliseconds after which what has been loaded is shown, before the rest is asked for. */
+const SLICE = 800;
 
-export interface Held extends Tagged<ExecutionDetail> {
+/** A page that was loaded, and from where on. */
+export interface Part extends Tagged<CommandPage> {
+  cursor: string | null;
+}
+
+export interface Held {
+  head: Tagged<Execution>;
+  parts: readonly Part[];
+  value: ExecutionDetail;
   /** Which of the sizes was small enough. */
   size: number;
-  /** True where the commands are more than one answer can carry, and left out. */
+  /** True where even the smallest page is more than one answer can carry: the commands are left out. */
   cut: boolean;
+  /** True while further pages are still to be loaded. */
+  more: boolean;
 }
 
 /** The very object that is held, while nothing has changed. */
 export async function again(id: string, held: Held | null, signal: AbortSignal): Promise<Held> {
   for (let size = held?.size ?? 0; size < SIZES.length; size++) {
     try {
-      const found = await pollExecution(id, SIZES[size] ?? 0, held?.size === size ? held : null, signal);
-      return found === held ? held : { ...found, size, cut: false };
+      return await withSize(id, held?.size === size ? held : null, size, signal);
     } catch (error) {
       if (!tooLarge(error)) throw error;
     }
   }
-  const bare = await readExecution(id, signal, SIZES[0]);
-  return { value: { ...bare, deployed: true, commands: [] }, tag: null, size: SIZES.length, cut: true };
+  const head = await pollHead(id, 16_000, null, signal);
+  return { head, parts: [], value: detailOf(head.value, []), size: SIZES.length, cut: true, more: false };
+}
+
+async function withSize(id: string, held: Held | null, size: number, signal: AbortSignal): Promise<Held> {
+  const { largest, limit } = SIZES[size] ?? { largest: 0, limit: 50 };
+  const page = (cursor: string | null, was: Part | null): Promise<Tagged<CommandPage>> =>
+    commandsOf(id, { largest, cursor, limit: cursor === null ? Math.min(FIRST, limit) : limit }, was, signal);
+  if (!held) {
+    const quick = commandsOf(id, { largest, limit: Math.min(FIRST, limit), quick: "true" }, null, signal);
+    const [head, first] = await Promise.all([pollHead(id, largest, null, signal), quick]);
+    const found = made(head, [{ ...first, cursor: null }], size);
+    // What is only recorded is shown for a first look, and loaded anew with what the code tells.
+    return first.value.recorded_only ? { ...found, parts: [], more: true } : found;
+  }
+  const head = await pollHead(id, largest, held.head, signal);
+  const anew = head.value.generation !== held.head.value.generation || head.value.status !== held.head.value.status;
+  const parts = await renewed(held.parts, anew, page);
+  const end = performance.now() + SLICE;
+  if (!parts.length) parts.push({ ...(await page(null, null)), cursor: null });
+  for (let last = parts.at(-1); last?.value.next && performance.now() < end; last = parts.at(-1)) {
+    const cursor = last.value.next;
+    parts.push({ ...(await page(cursor, null)), cursor });
+  }
+  const same = head === held.head && parts.length === held.parts.length && parts.every((part, index) => part === held.parts[index]);
+  return same ? held : made(head, parts, size);
+}
+
+type Ask = (cursor: string | null, was: Part | null) => Promise<Tagged<CommandPage>>;
+
+/** The pages, those asked for again that may have changed; a page whose beginning has moved is dropped with those behind it. */
+async function renewed(held: readonly Part[], anew: boolean, page: Ask): Promise<Part[]> {
+  const parts: Part[] = [];
+  for (const part of held) {
+    const before = parts.at(-1);
+    if (before && before.value.next !== part.cursor) break;
+    if (!anew && settled(part)) {
+      parts.push(part);
+      continue;
+    }
+    const found = await page(part.cursor, part);
+    // The tag is that of all the execution's commands: unchanged here, they are unchanged everywhere.
+    if (found === part) return [...held];
+    parts.push({ ...found, cursor: part.cursor });
+  }
+  return parts;
+}
+
+const ENDED: ReadonlySet<string> = new Set(["SUCCEEDED", "FAILED", "CANCELLED"]);
+/** Commands that have ended change no more in this generation, and what is new comes behind the last page. */
+const settled = (part: Part): boolean => part.value.next !== null && part.value.commands.every((one) => ENDED.has(one.status));
+
+function made(head: Tagged<Execution>, parts: readonly Part[], size: number): Held {
+  const more = parts.at(-1)?.value.next != null;
+  return { head, parts, value: detailOf(head.value, parts), size, cut: false, more };
+}
+
+function detailOf(execution: Execution, parts: readonly Part[]): ExecutionDetail {
+  // A command that has moved to a later page meanwhile is on both: the later one is the newer.
+  const found = new Map<string, Command>();
+  for (const part of parts) for (const command of part.value.commands) found.set(command.id, command);
+  const newest = parts.at(-1)?.value;
+  return {
+    ...execution,
+    deployed: newest?.deployed ?? true,
+    commands: [...found.values()],
+    total: newest?.total ?? 0,
+    counts: newest?.counts ?? {},
+    signals_not_taken: newest?.signals_not_taken ?? [],
+  };
 }

@@ -57,6 +57,7 @@ function Facts({ command, idempotency }: { command: Command; idempotency: string
   const began = command.first_at;
   const facts: [string, string | null][] = [
     ["Command id", command.id],
+    ["About", command.label ?? null],
     ["Asked for", exact(command.asked_at ?? began)],
     ["Taken by a worker", command.asked_at && command.status !== "OPEN" ? exact(began) : null],
     ["Ended", exact(command.ended_at)],

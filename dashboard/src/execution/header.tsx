@@ -98,7 +98,8 @@ function Brief({ one, name, label }: { one: ExecutionDetail; name: "input" | "re
 }
 
 function counted(one: ExecutionDetail): string {
-  const done = one.commands.filter((command) => command.status === "SUCCEEDED").length;
-  const all = one.commands.length.toLocaleString("en");
-  return done === one.commands.length ? all : `${done.toLocaleString("en")} of ${all} done`;
+  const total = one.total ?? one.commands.length;
+  const done = one.counts?.SUCCEEDED ?? 0;
+  const all = total.toLocaleString("en");
+  return done === total ? all : `${done.toLocaleString("en")} of ${all} done`;
 }

@@ -27,7 +27,7 @@ const LIVE = 700;
 const STILL = 5000;
 
 export function ExecutionPage({ id }: { id: string }) {
-  const polled = usePoll<Held>(id, (signal, held) => again(id, held, signal), (held) => (held?.value.status === "RUNNING" ? LIVE : STILL));
+  const polled = usePoll<Held>(id, (signal, held) => again(id, held, signal), (held) => (held?.more ? 0 : held?.value.status === "RUNNING" ? LIVE : STILL));
   const one = polled.value?.value;
   const view = (place.value.query.get("view") ?? "timeline") as View;
   // Earlier generations are only in the history, which changes for good once an execution is resumed.
@@ -57,7 +57,7 @@ export function ExecutionPage({ id }: { id: string }) {
       )}
       <NotTaken signals={one.signals_not_taken ?? []} />
       <Tabs view={view} to={(other) => at(id, { view: other === "timeline" ? "" : other, command: picked() })} />
-      <Content one={one} view={view} earlier={earlier} events={events} error={past.error} loaded={past.value !== null} />
+      <Content one={one} view={view} earlier={earlier} events={events} error={past.error} loaded={past.value !== null} more={polled.value?.more ?? false} />
     </div>
   );
 }
@@ -87,9 +87,11 @@ interface ContentProps {
   events: readonly HistoryEvent[];
   error: Problem | null;
   loaded: boolean;
+  /** True while not all commands are loaded. */
+  more: boolean;
 }
 
-function Content({ one, view, earlier, events, error, loaded }: ContentProps) {
+function Content({ one, view, earlier, events, error, loaded, more }: ContentProps) {
   const chosen = one.commands.find((command) => command.id === picked());
   const pick = (command: string): void =>
     go(at(one.execution_id, { view: view === "timeline" ? "" : view, command: command === picked() ? "" : command }), true);
@@ -108,7 +110,7 @@ function Content({ one, view, earlier, events, error, loaded }: ContentProps) {
       {view === "graph" ? (
         <GraphView commands={one.commands} picked={picked()} pick={pick} />
       ) : (
-        <LiveTimeline one={one} earlier={earlier} events={events} picked={picked()} pick={pick} />
+        <LiveTimeline one={one} earlier={earlier} events={events} picked={picked()} pick={pick} more={more} />
       )}
       {chosen && (
         <Details key={chosen.id} command={chosen} earlier={earlier} execution={one} close={close} />
@@ -126,10 +128,11 @@ interface LiveProps {
   events: readonly HistoryEvent[];
   picked: string;
   pick: (id: string) => void;
+  more: boolean;
 }
 
 /** The timeline grows with the present while the execution runs; its rows change only with what the API tells. */
-function LiveTimeline({ one, earlier, events, picked, pick }: LiveProps) {
+function LiveTimeline({ one, earlier, events, picked, pick, more }: LiveProps) {
   const live = one.status === "RUNNING";
   const ticking = useNow(live ? 250 : null);
   const rows = useMemo(() => one.commands.map((command) => rowOf(command, earlier)), [one, earlier]);
@@ -141,5 +144,5 @@ function LiveTimeline({ one, earlier, events, picked, pick }: LiveProps) {
     [events],
   );
   const whole = { from: recorded.from, to: now };
-  return <TimelineView {...{ rows, whole, now, live, resumes, picked, pick }} />;
+  return <TimelineView {...{ rows, whole, now, live, resumes, picked, pick, more }} total={one.total ?? rows.length} />;
 }

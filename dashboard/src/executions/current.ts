@@ -2,9 +2,9 @@
 
 import { signal } from "@preact/signals";
 
-import { pollExecution } from "../api/client";
+import { commandsOf } from "../api/client";
 import type { Tagged } from "../api/request";
-import type { Command, ExecutionDetail } from "../api/types";
+import type { Command, CommandPage } from "../api/types";
 import { present } from "../lib/now";
 import { secondsOrNull } from "../lib/time";
 import { nameOf } from "../timeline/layout";
@@ -12,7 +12,7 @@ import { nameOf } from "../timeline/layout";
 interface Known {
   text: string;
   /** What the API said last, to be asked for again only where it has changed. */
-  held: Tagged<ExecutionDetail> | null;
+  held: Tagged<CommandPage> | null;
   /** When to ask again, in milliseconds of `performance.now`. */
   due: number;
 }
@@ -43,9 +43,9 @@ async function learnOne(id: string): Promise<void> {
   if (was && was.due > began) return;
   let held = was?.held ?? null;
   try {
-    const found = await pollExecution(id, 0, held);
+    const found = await commandsOf(id, { largest: 0, limit: LOOKED_AT, status: STATUSES }, held);
     // Of what is held only the tag is needed: the commands of many executions are not to be kept.
-    const text = found === held ? (was?.text ?? "") : underWay(found.value.commands);
+    const text = found === held ? (was?.text ?? "") : underWay(found.value.commands, present(), found.value.total);
     held = found === held ? held : { tag: found.tag, value: { ...found.value, commands: [] } };
     know(id, text, held, began);
   } catch {
@@ -61,19 +61,22 @@ function know(id: string, text: string, held: Known["held"], began: number): voi
   if (changed) learned.value++;
 }
 
+/** Commands under way that are looked at to say which one is at work. */
+const LOOKED_AT = 100;
 const STATUSES: readonly string[] = ["RUNNING", "RETRYING", "OPEN"];
 const KINDS: readonly string[] = ["step", "signal", "timer"];
 /** A step at work says more than one that waits, and a signal more than the timer of its timeout. */
 const rank = (one: Command): number => STATUSES.indexOf(one.status) * KINDS.length + KINDS.indexOf(one.kind);
 
 /** What is under way: the first such command, and how many more there are; a timer beside a signal is its timeout. */
-export function underWay(commands: readonly Command[], now = present()): string {
+export function underWay(commands: readonly Command[], now = present(), total = commands.length): string {
   const open = commands.filter((one) => STATUSES.includes(one.status)).sort((a, b) => rank(a) - rank(b));
   const first = open[0];
   if (!first) return "";
+  const unseen = Math.max(0, total - commands.length);
   const late = open.filter((one) => one.overdue_at !== null && (secondsOrNull(one.overdue_at) ?? now) < now);
-  if (late[0]) return `${nameOf(late[0])}, overdue` + (open.length > 1 ? ` +${open.length - 1}` : "");
+  if (late[0]) return `${nameOf(late[0])}, overdue` + (open.length > 1 ? ` +${open.length - 1 + unseen}` : "");
   const doing = first.status === "RETRYING" ? `${nameOf(first)}, retrying` : nameOf(first);
-  const others = open.filter((one) => one !== first && !(first.kind === "signal" && one.kind === "timer")).length;
+  const others = open.filter((one) => one !== first && !(first.kind === "signal" && one.kind === "timer")).length + unseen;
   return others ? `${doing} +${others}` : doing;
 }

@@ -1,6 +1,6 @@
 /** The list of executions: live at the top and where one looks, loaded further down as one gets there. */
 
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import { listExecutions, listWorkflows } from "../api/client";
 import { key } from "../api/key";
@@ -11,6 +11,7 @@ import { go, href, place } from "../lib/router";
 import { useNarrow, useWindow } from "../lib/virtual";
 import { Empty, Loading, ProblemNote } from "../parts/note";
 import { FilterBar } from "./bar";
+import { Choosing } from "./choosing";
 import { learn } from "./current";
 import { Feed } from "./feed";
 import { asked, filtersOf, isFiltered, mayBegin, parametersOf, type Filters } from "./filters";
@@ -19,6 +20,8 @@ import { NARROW, rowHeight, Rows } from "./rows";
 const EVERY = 2000;
 /** Rows that are kept fresh at least, and the most whose current step is asked for. */
 const SEEN = 25;
+/** Milliseconds between two counts of all that match. */
+const COUNTED = 15_000;
 
 export function ExecutionsPage() {
   const filters = filtersOf(place.value.query);
@@ -29,6 +32,14 @@ export function ExecutionsPage() {
   );
   const workflows = usePoll("workflows", listWorkflows, () => null);
   const now = useNow(1000);
+  const [chosen, setChosen] = useState<ReadonlySet<string> | null>(null);
+  // Where the list ends nobody has to count it.
+  const counts = feed.held.value.next !== null && mayBegin(filters.id);
+  const totals = usePoll(
+    counts ? `total ${identity}` : "",
+    (signal) => (counts ? listExecutions({ ...asked(filters, present()), limit: 1, total: "true" }, signal) : none()),
+    () => (counts ? COUNTED : null),
+  );
   const { next } = feed.held.value;
   const rows = useMemo(() => feed.rows, [feed.held.value, feed.named.value]);
   const height = rowHeight(useNarrow(NARROW));
@@ -69,10 +80,12 @@ export function ExecutionsPage() {
       <FilterBar filters={filters} workflows={workflows.value?.workflows.map((one) => one.name) ?? []} change={change} />
       <ProblemNote problem={feed.error.value} retry={() => void feed.renew(0, SEEN)} />
       {rows.length > 0 && (
-        <p class="summary dim" role="status">
-          {rows.length.toLocaleString("en")}
-          {next !== null && "+"} execution{rows.length !== 1 && "s"}
-        </p>
+        <div class="summary">
+          <p class="dim" role="status">
+            {counted(rows.length, next !== null, totals.value?.total ?? null)}
+          </p>
+          <Choosing rows={rows} chosen={chosen} choose={setChosen} done={() => void feed.renew(visible.first, visible.end)} />
+        </div>
       )}
       {rows.length ? (
         <div class="scroller" ref={ref} tabIndex={0} role="region" aria-label="Executions" onKeyDown={walk}>
@@ -82,6 +95,8 @@ export function ExecutionsPage() {
               rows={rows}
               window={visible}
               now={now}
+              chosen={chosen}
+              choose={setChosen}
               filterBy={(label) => change({ ...filters, labels: [...new Set([...filters.labels, label])] })}
             />
           </div>
@@ -98,6 +113,12 @@ export function ExecutionsPage() {
       )}
     </div>
   );
+}
+
+/** All that match, as far as they are counted; until that is known, what is loaded. */
+function counted(loaded: number, more: boolean, total: ExecutionList["total"] | null): string {
+  const known = more && total && total.count >= loaded ? total : { count: loaded, complete: !more };
+  return `${known.count.toLocaleString("en")}${known.complete ? "" : "+"} execution${known.count === 1 ? "" : "s"}`;
 }
 
 const none = (): Promise<ExecutionList> => Promise.resolve({ executions: [], next: null });

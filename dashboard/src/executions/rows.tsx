@@ -3,6 +3,7 @@
 import type { Execution } from "../api/types";
 import { href } from "../lib/router";
 import { useNarrow, type Window } from "../lib/virtual";
+import { Check } from "../parts/check";
 import { Status } from "../parts/status";
 import { Moment, Took } from "../parts/time";
 import { currentStep, learned } from "./current";
@@ -15,9 +16,12 @@ interface Props {
   window: Window;
   now: number;
   filterBy: (label: string) => void;
+  /** Null while nothing is being chosen. */
+  chosen: ReadonlySet<string> | null;
+  choose: (chosen: ReadonlySet<string>) => void;
 }
 
-export function Rows({ rows, window: { first, end }, now, filterBy }: Props) {
+export function Rows({ rows, window: { first, end }, now, filterBy, chosen, choose }: Props) {
   const height = rowHeight(useNarrow(NARROW));
   void learned.value; // drawn again when a current step has become known
   return (
@@ -30,6 +34,8 @@ export function Rows({ rows, window: { first, end }, now, filterBy }: Props) {
           top={(first + index) * height}
           now={now}
           filterBy={filterBy}
+          chosen={chosen}
+          choose={choose}
         />
       ))}
     </div>
@@ -42,9 +48,11 @@ interface RowProps {
   top: number;
   now: number;
   filterBy: (label: string) => void;
+  chosen: ReadonlySet<string> | null;
+  choose: (chosen: ReadonlySet<string>) => void;
 }
 
-function Row({ one, number, top, now, filterBy }: RowProps) {
+function Row({ one, number, top, now, filterBy, chosen, choose }: RowProps) {
   return (
     <div
       role="row"
@@ -54,6 +62,14 @@ function Row({ one, number, top, now, filterBy }: RowProps) {
       data-number={number}
     >
       <span role="cell" class="c-status">
+        {chosen && one.status === "RUNNING" && (
+          <Check
+            on={chosen.has(one.execution_id)}
+            some={false}
+            label={`Choose ${one.execution_id}`}
+            set={(on) => choose(new Set([...chosen].filter((id) => id !== one.execution_id).concat(on ? [one.execution_id] : [])))}
+          />
+        )}
         <Status status={one.status} />
       </span>
       <span role="cell" class="c-id">

@@ -19,7 +19,7 @@ interface State<T> {
 }
 
 /**
- * Calls `ask` now and then every `every(value)` milliseconds; null ends it until `refresh`.
+ * Calls `ask` now and then every `every(value)` milliseconds; null ends it until `refresh`, 0 goes on at once.
  * `ask` gets what it gave last; as long as it gives the very same, nothing is drawn again.
  * A slow answer stretches the pause to four times what it took. Changing `id` begins anew.
  */
@@ -62,7 +62,7 @@ export function usePoll<T>(
         return turn();
       }
       const pause = error ? (passes(error) ? 3000 : null) : latest.current.every(value);
-      if (pause !== null) timer = setTimeout(wake, Math.max(pause, 4 * (performance.now() - began)));
+      if (pause !== null) timer = setTimeout(wake, pause && Math.max(pause, 4 * (performance.now() - began)));
     }
     function wake(): void {
       if (document.hidden) timer = setTimeout(wake, 1000);

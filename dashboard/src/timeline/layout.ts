@@ -19,6 +19,10 @@ export interface Bar {
 export interface Row {
   id: string;
   name: string;
+  /** The name of its step, timer or signal, by which rows are filtered. */
+  step: string;
+  /** Which item it is about, "" where nothing tells. */
+  label: string;
   /** The task that asked for it, "" for the workflow function itself. */
   task: string;
   status: CommandStatus;
@@ -29,6 +33,10 @@ export interface Row {
   due: number | null;
   /** From when on it counts as overdue, while it has not gone on. */
   overdueAt: number | null;
+  /** When its first attempt began, or a timer or wait; null before. */
+  ran: number | null;
+  /** Set for a row that stands for many alike. */
+  fold?: { open: boolean };
 }
 
 /** The stretch of time that the rows cover: from the start to the last known moment, or `until`. */
@@ -44,6 +52,8 @@ export function rowOf(command: Command, earlier: Map<string, Try[]>): Row {
   return {
     id: command.id,
     name: nameOf(command),
+    step: command.name,
+    label: command.label ?? "",
     task: command.id.includes("/") ? command.id.slice(0, command.id.lastIndexOf("/")) : "",
     status: command.status,
     bars,
@@ -51,6 +61,7 @@ export function rowOf(command: Command, earlier: Map<string, Try[]>): Row {
     to: last ? last.to : null,
     due: command.status === "OPEN" || command.status === "RETRYING" ? secondsOrNull(command.due) : null,
     overdueAt: secondsOrNull(command.overdue_at),
+    ran: bars.find((one) => one.kind !== "queued")?.from ?? null,
   };
 }
 

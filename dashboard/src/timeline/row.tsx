@@ -31,19 +31,22 @@ export const TimelineRow = memo(function TimelineRow({ row, number, range, width
       <button
         type="button"
         class={`t-name s-${row.status.toLowerCase()}`}
-        aria-pressed={picked}
+        aria-pressed={row.fold ? undefined : picked}
+        aria-expanded={row.fold?.open}
+        aria-description={row.label || undefined}
         tabIndex={stop ? 0 : -1}
-        title={row.id}
+        title={row.fold ? `${row.name}: show or hide the rows` : row.label ? `${row.id}\n${row.label}` : row.id}
         data-row={number}
         data-id={row.id}
         onClick={() => pick(row.id)}
       >
         <span class="sign" aria-hidden="true">
-          {signOf(row.status)}
+          {row.fold ? (row.fold.open ? "−" : "+") : signOf(row.status)}
         </span>
         <span class="unseen">{isOverdue(row, now) ? `${row.status}, overdue` : row.status} </span>
         {row.task && <span class="task">{row.task}/</span>}
         <span class="name">{row.name}</span>
+        {row.label && <span class="t-label" aria-hidden="true">{row.label}</span>}
       </button>
       <svg class="t-bars" width={width} height={ROW} aria-hidden="true" data-id={row.id}>
         {row.bars.map((bar, index) => (
@@ -92,7 +95,19 @@ function BarShape({ bar, range, width, now }: { bar: Bar; range: Range; width: n
 
 export const isOverdue = (row: Pick<Row, "overdueAt">, now: number): boolean => row.overdueAt !== null && row.overdueAt < now;
 
-/** The whole span in words: right of the bars, or before them where no room is left, or in a wait's own stretch. */
+/** Seconds of waiting that are worth a word, and its share of the whole. */
+const WORTH = { seconds: 0.1, share: 0.1 };
+
+/** What the bars measure: how long it ran, retries included, and apart from that how long it had waited for a worker. */
+export function lengthOf(row: Pick<Row, "from" | "ran">, end: number): string {
+  const from = row.from ?? end;
+  if (row.ran === null) return `waits ${span(end - from)}`;
+  const waited = row.ran - from;
+  const telling = waited >= WORTH.seconds && waited >= WORTH.share * (end - from);
+  return span(end - row.ran) + (telling ? ` after waiting ${span(waited)}` : "");
+}
+
+/** How long in words: right of the bars, or before them where no room is left, or in a wait's own stretch. */
 function Length({ row, range, width, now }: { row: Row; range: Range; width: number; now: number }) {
   if (row.from === null) return null;
   const end = row.to ?? now;
@@ -100,7 +115,7 @@ function Length({ row, range, width, now }: { row: Row; range: Range; width: num
   if (!place) return null;
   const after = place[0] + place[1] + 6;
   const until = row.due === null ? "" : `, until ${moment(row.due, now)}`;
-  const words = span(end - row.from) + until + (isOverdue(row, now) ? ": OVERDUE" : "");
+  const words = lengthOf(row, end) + until + (isOverdue(row, now) ? ": OVERDUE" : "");
   const fits = after + LETTER * words.length < width;
   const last = row.bars.at(-1);
   const retries = last?.kind === "pause" && last.to === null;

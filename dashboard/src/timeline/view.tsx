@@ -1,6 +1,6 @@
 /** The timeline: a row a command, bars along one axis; only the rows on screen are drawn. */
 
-import { useCallback, useMemo, useState } from "preact/hooks";
+import { useCallback, useMemo, useRef, useState } from "preact/hooks";
 
 import { theme } from "../lib/theme";
 import { exactly } from "../lib/time";
@@ -11,6 +11,8 @@ import type { Row } from "./layout";
 import { Overview } from "./overview";
 import { useFollow } from "./follow";
 import { ROW, TimelineRow } from "./row";
+import { ALL, folded, nextOf, sifted } from "./sift";
+import { SiftBar } from "./siftbar";
 import { useZoom } from "./zoom";
 
 interface Props {
@@ -22,13 +24,29 @@ interface Props {
   resumes: readonly number[];
   picked: string;
   pick: (id: string) => void;
+  /** How many there are, and whether some of them are still to be loaded. */
+  total: number;
+  more: boolean;
 }
 
-export function TimelineView({ rows, whole, now, live, resumes, picked, pick }: Props) {
+export function TimelineView({ rows: all, whole, now, live, resumes, picked, pick: pickOne, total, more }: Props) {
+  const [sieve, setSieve] = useState(ALL);
+  const [folds, setFolds] = useState(true);
+  const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
+  const matching = useMemo(() => sifted(all, sieve), [all, sieve]);
+  const compact = useMemo(() => folded(matching, open, picked), [matching, open, picked]);
+  const rows = folds ? compact : matching;
+  const pick = useCallback((id: string): void => {
+    if (!id.startsWith("fold ")) return latest.current(id);
+    setOpen((was) => new Set(was.has(id) ? [...was].filter((one) => one !== id) : [...was, id]));
+  }, []);
+  const latest = useRef(pickOne);
+  latest.current = pickOne;
   const [zoom, setZoom] = useState<Range | null>(null);
   const [visible, windowed] = useWindow(rows.length, ROW);
-  const [followed, follow] = useFollow(rows, live);
-  const scroller = useCallback((element: HTMLElement | null) => (windowed(element), followed(element)), []);
+  const follow = useFollow(rows, live, more);
+  const scroller = useCallback((element: HTMLElement | null) => (windowed(element), follow.ref(element)), []);
+  const jumped = useRef(-1);
   const [room, measured] = useWidth();
   const names = useNarrow(720) ? 132 : 260;
   const width = Math.max(60, room - names - 14);
@@ -36,9 +54,9 @@ export function TimelineView({ rows, whole, now, live, resumes, picked, pick }: 
   const show = (to: Range): void => setZoom(lengthOf(to) >= lengthOf(whole) * 0.999 ? null : to);
   const drag = useZoom(range, whole, names, width, show);
   const marks = useMemo(() => ticks(range, width, whole.from), [range.from, range.to, width, whole.from]);
-  if (!rows.length) {
+  if (!all.length) {
     return (
-      <Empty title={live ? "No step has begun yet" : "This execution has no commands"}>
+      <Empty title={more ? "Loading its commands" : live ? "No step has begun yet" : "This execution has no commands"}>
         <p>{live ? "The first one shows here as soon as a worker takes it." : "Its code ended without any step."}</p>
       </Empty>
     );
@@ -59,6 +77,17 @@ export function TimelineView({ rows, whole, now, live, resumes, picked, pick }: 
   };
   return (
     <section class="timeline" aria-label="Timeline" ref={measured} onKeyDown={keys}>
+      {(all.length > 10 || more) && (
+        <SiftBar
+          {...{ rows: all, matching: matching.length, total, loading: more, sieve, folds, setFolds }}
+          set={setSieve}
+          canFold={compact.some((row) => row.fold)}
+          jump={(is) => {
+            jumped.current = nextOf(rows, jumped.current, is);
+            follow.to(jumped.current);
+          }}
+        />
+      )}
       <Tools range={range} whole={whole} zoomed={zoom !== null} show={show} fit={() => setZoom(null)} />
       {(zoom || rows.length > 40) && (
         <div class="t-over" style={{ marginLeft: `${names}px` }}>
@@ -69,7 +98,7 @@ export function TimelineView({ rows, whole, now, live, resumes, picked, pick }: 
       <div
         class={`t-scroll${drag.drag ? " dragging" : ""}`}
         ref={scroller}
-        onScroll={follow}
+        onScroll={follow.look}
         tabIndex={0}
         role="region"
         aria-label="Commands by time"
@@ -83,8 +112,9 @@ export function TimelineView({ rows, whole, now, live, resumes, picked, pick }: 
         }}
         onDblClick={() => setZoom(null)}
       >
-        <div class="t-rows" style={{ height: `${rows.length * ROW}px`, "--names": `${names}px` }}>
+        <div class="t-rows" style={{ height: `${Math.max(1, rows.length) * ROW}px`, "--names": `${names}px` }}>
           <Lines marks={marks} resumes={resumes} range={range} width={width} names={names} rows={rows.length} />
+          {!rows.length && <p class="t-none dim">No row matches these filters.</p>}
           {shown.map((row, index) => (
             <TimelineRow
               key={row.id}
@@ -149,7 +179,7 @@ function Tools({ range, whole, zoomed: isZoomed, show, fit }: ToolsProps) {
           </li>
         ))}
       </ul>
-      <span class="t-hint dim">drag over the bars to zoom</span>
+      <span class="t-hint dim">how long each ran; drag over the bars to zoom</span>
       <button type="button" class="quiet" onClick={() => show(zoomed(range, 0.5, middle, whole))} aria-label="Zoom in">
         +
       </button>

@@ -37,7 +37,7 @@ export function StepTable({ workflow }: { workflow: Workflow }) {
           </table>
         </div>
       ) : (
-        <p class="dim">Its module defines no steps.</p>
+        <p class="dim">It calls no steps.</p>
       )}
     </section>
   );

@@ -36,6 +36,26 @@ class Execution:
         """The whole execution as JSON, with its `commands` unless left out; ExecutionNotFound."""
         return self._calls.get(self._path, shapes.Described) if commands else self._read()
 
+    def commands(
+        self,
+        status: str | Sequence[str] | None = None,
+        step: str | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+        largest: int | None = None,
+    ) -> Object:
+        """A page of its commands in the order of the timeline: `commands`, and `next`, the next page's cursor or None.
+
+        status: one or several of OPEN, RUNNING, RETRYING, SUCCEEDED, FAILED, CANCELLED. step: the name of a step,
+        signal or timer. limit: 1 to 1000. largest: bytes of JSON up to which values are shown. `total` says how many
+        match on all pages, `counts` how many of all its commands have each status. Raises ExecutionNotFound and
+        InvalidRequest.
+        """
+        path = f"{self._path}/commands"
+        chosen = {"status": status, "step": step, "limit": limit, "cursor": cursor, "largest": largest}
+        query = {key: value for key, value in chosen.items() if value is not None}
+        return self._calls.send("GET", path, shapes.CommandPage, query=query).body
+
     def history(self) -> Objects:
         """What happened, in order: `at`, `type`, `command` and details; ExecutionNotFound."""
         events: Objects = self._calls.get(f"{self._path}/history", shapes.History)["events"]

@@ -81,6 +81,13 @@ class Command(TypedDict):
     attempts: list[Attempt]
 
 
+class CommandPage(TypedDict):
+    commands: list[Command]
+    next: str | None
+    total: int
+    counts: dict[str, int]
+
+
 class Described(Execution):
     commands: list[Command]
     deployed: NotRequired[bool]

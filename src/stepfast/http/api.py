@@ -18,7 +18,8 @@ from stepfast.http.jobs import Jobs
 from stepfast.http.page import Page
 from stepfast.http.problems import Rejected
 from stepfast.http.resolver import Pool, Resolver
-from stepfast.http.routes import about, dead_letters, executions, figures, listing, starting, steering
+from stepfast.http.routes import about, commands, dead_letters, executions, figures, listing, starting, steering
+from stepfast.http.timelines import Timelines
 from stepfast.operations import Operations
 from stepfast.registry import Registry
 
@@ -73,14 +74,15 @@ def build(
     """
     edition = secrets.token_hex(8)
     jobs = Jobs() if background else None
-    pool = Pool(lambda: _resolver(Engine(operations, registry, call, str, edition, jobs)))
+    timelines = Timelines()
+    pool = Pool(lambda: _resolver(Engine(operations, registry, call, str, edition, jobs, timelines)))
     return Api(pool, keys, page)
 
 
 def _resolver(engine: Engine) -> Resolver:
     app = Resolver()
     engine = replace(engine, describe=cache(lambda: openapi.document(app)))
-    for routes in (starting, listing, executions, steering, dead_letters, figures, about):
+    for routes in (starting, listing, executions, commands, steering, dead_letters, figures, about):
         routes.add(app, engine)
     return app
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from aws_lambda_powertools.event_handler import Response
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from stepfast.http import problems
 from stepfast.http.jobs import Jobs
 from stepfast.http.models import Problem
+from stepfast.http.timelines import Timelines
 from stepfast.operations import Operations
 from stepfast.registry import Registry
 
@@ -38,6 +39,7 @@ class Engine:
     describe: Callable[[], str]
     edition: str
     jobs: Jobs | None = None
+    timelines: Timelines = field(default_factory=Timelines)
 
 
 def reply(status: int, body: BaseModel, headers: Mapping[str, str] | None = None) -> Response[str]:

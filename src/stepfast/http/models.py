@@ -171,6 +171,10 @@ class CommandView(Shown):
     id: str
     kind: CommandKind
     name: str
+    label: str | None = Field(
+        None,
+        description="of a step: which item it is about, by its `label` or its first argument, cut at 40 characters",
+    )
     status: CommandStatus
     attempt: int
     generation: int
@@ -225,11 +229,6 @@ class ExecutionDetail(ExecutionView):
         [], description="the first 100 signals that nobody has taken, while it has not ended for good"
     )
     commands: list[CommandView] = Field([], description="left out when asked with commands=false")
-
-
-class ExecutionList(Shown):
-    executions: list[ExecutionView]
-    next: str | None = Field(description="the next page's cursor")
 
 
 class EventView(Shown):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stepfast import labels
 from stepfast.advancer import GRACE
 from stepfast.claims import idempotency_key
 from stepfast.held import held_until
@@ -16,9 +18,11 @@ from stepfast.registry import Registry
 from stepfast.replay import Command, Replay
 from stepfast.workflow import Step
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class Entry:
     """What is known of one command: its record, what the code asked for, the chain's claim on it."""
 
     id: str
@@ -26,6 +30,13 @@ class _Told:
     record: Record | None
     command: Command | None
     claim: Chained | None
+    number: int = 0
+    """Its place among those that began at the same time: as issued."""
+
+    @property
+    def at(self) -> float:
+        """By what the timeline is ordered first."""
+        return self.first or 0.0
 
     @property
     def kind(self) -> CommandKind:
@@ -85,21 +96,32 @@ def commands_of(
     only: the id of the one command wanted. largest: bytes of the largest values that are shown. now: by which
     commands are overdue.
     """
-    workflow = registry.get(snapshot.execution.workflow)
+    entries = [one for one in ordered(snapshot, replay) if only in (None, one.id)]
+    return views_of(entries, snapshot.execution, registry, largest, now)
+
+
+def ordered(snapshot: Snapshot, replay: Replay | None) -> list[Entry]:
+    """What `commands_of` shows, in its order."""
+    return sorted(_entries(snapshot, replay), key=lambda entry: (entry.at, entry.number))
+
+
+def views_of(
+    entries: Iterable[Entry], execution: Execution, registry: Registry, largest: int | None, now: float
+) -> list[CommandView]:
+    workflow = registry.get(execution.workflow)
     steps = {one.name: one for one in registry.steps_of(workflow)} if workflow else {}
-    told = sorted(_told(snapshot, replay), key=lambda one: one.first or 0.0)
-    return [_view(one, snapshot.execution, steps, largest, now) for one in told if only in (None, one.id)]
+    return [_view(entry, execution, steps, largest, now) for entry in entries]
 
 
 def overdue_in(snapshot: Snapshot, now: float) -> list[str]:
     """Ids of the recorded commands that are overdue: these change an answer though nothing was written."""
     if snapshot.execution.status != "RUNNING":
         return []
-    told = (_Told(one.id, one.status, one, None, None) for one in snapshot.records.values() if not one.recorded)
+    told = (Entry(one.id, one.status, one, None, None) for one in snapshot.records.values() if not one.recorded)
     return [one.id for one in told if one.overdue_at is not None and one.overdue_at < now]
 
 
-def _told(snapshot: Snapshot, replay: Replay | None) -> Iterator[_Told]:
+def _entries(snapshot: Snapshot, replay: Replay | None) -> Iterator[Entry]:
     """The commands as issued, then those that only their records tell of."""
     issued: Mapping[str, Command] = replay.issued if replay else {}
     chained = {
@@ -107,12 +129,12 @@ def _told(snapshot: Snapshot, replay: Replay | None) -> Iterator[_Told]:
         for one in snapshot.records.values()
         if one.then is not None and one.then.generation == snapshot.execution.generation
     }
-    for id in dict.fromkeys([*issued, *snapshot.records]):
+    for number, id in enumerate(dict.fromkeys([*issued, *snapshot.records])):
         record = snapshot.records.get(id)
         claim = None if _begun(record) else chained.get(id)
         status = _status(record, claim, _awaited(id, snapshot, replay))
         if status is not None:
-            yield _Told(id, status, record, issued.get(id), claim)
+            yield Entry(id, status, record, issued.get(id), claim, number)
 
 
 def _awaited(id: str, snapshot: Snapshot, replay: Replay | None) -> bool:
@@ -144,7 +166,7 @@ def _begun(record: Record | None) -> bool:
 
 
 def _view(
-    told: _Told, execution: Execution, steps: Mapping[str, Step[..., Any]], largest: int | None, now: float
+    told: Entry, execution: Execution, steps: Mapping[str, Step[..., Any]], largest: int | None, now: float
 ) -> CommandView:
     record, claim, command = told.record, told.claim, told.command
     overdue_at = told.overdue_at if execution.status == "RUNNING" else None
@@ -153,6 +175,7 @@ def _view(
         id=told.id,
         kind=told.kind,
         name=told.name,
+        label=_label(told, step) if told.kind == "step" else None,
         status=told.status,
         attempt=1 if claim else record.attempt if record else 0,
         generation=record.generation if record and not claim else execution.generation,
@@ -174,20 +197,35 @@ def _view(
     )
 
 
-def _due(told: _Told, execution: Execution) -> float | None:
+def _due(told: Entry, execution: Execution) -> float | None:
     """None for a step that is not tried again: it was taken back, or waits for a resume, which tries it at once."""
     waits = told.status != "CANCELLED" and execution.status == "RUNNING"
     return told.due if told.kind != "step" or waits else None
 
 
-def _idempotency_key(told: _Told, execution: Execution) -> str | None:
+def _idempotency_key(told: Entry, execution: Execution) -> str | None:
     """None also for a step whose input nobody can tell: its record was re-opened and its code is gone."""
     if told.kind != "step" or told.input is None:
         return None
     return idempotency_key(execution.execution_id, told.id, told.input)
 
 
-def _payload_schema(told: _Told) -> dict[str, Any] | None:
+def _label(told: Entry, step: Step[..., Any] | None) -> str | None:
+    """Which item the step is about; a label that fails for these arguments is as none."""
+    if step is None or step.label is None or told.input is None or len(told.input) > labels.LONGEST_INPUT:
+        return labels.first_argument(told.input)
+    try:
+        bound = step.arguments.decode(told.input)
+        bound.apply_defaults()
+        if isinstance(step.label, str):
+            return labels.cut(step.label.format(**bound.arguments))
+        return labels.cut(str(step.arguments.call(step.label, bound)))
+    except Exception as error:
+        log.warning("the label of step %r failed: %s", step.name, type(error).__name__)
+        return labels.first_argument(told.input)
+
+
+def _payload_schema(told: Entry) -> dict[str, Any] | None:
     codec = told.command.codec if told.command and told.status == "OPEN" else None
     return None if codec is None else views.schema(codec)
 

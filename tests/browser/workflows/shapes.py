@@ -129,3 +129,17 @@ async def nightly_import(files: int) -> str:
     rows = await asyncio.gather(*(file(number) for number in range(files)))
     await asyncio.sleep(0.6)
     return await publish(sum(rows))
+
+
+@step(label="customer {number}", retry=Retry(max_attempts=1))
+def bill(number: int) -> int:
+    if number % 17 == 5:
+        raise ConnectionError("the service does not answer")
+    return number
+
+
+@workflow("billing")
+async def billing(count: int) -> None:
+    """Many at once, of which some fail; then a long wait."""
+    await asyncio.gather(*(bill(number) for number in range(count)), return_exceptions=True)
+    await asyncio.sleep(3600)

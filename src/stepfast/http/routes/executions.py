@@ -86,7 +86,7 @@ def _snapshot(engine: Engine, execution_id: str, commands: bool) -> Snapshot:
 def _commands(
     engine: Engine, snapshot: Snapshot, only: str | None, largest: int | None, now: float
 ) -> list[CommandView]:
-    replay = _replay(engine, snapshot)
+    replay = replay_of(engine, snapshot)
     found = timeline.commands_of(snapshot, replay, engine.registry, only=only, largest=largest, now=now)
     if only is not None and not found:
         detail = f"execution {snapshot.execution.execution_id!r} has no command {only!r}"
@@ -94,7 +94,7 @@ def _commands(
     return found
 
 
-def _replay(engine: Engine, snapshot: Snapshot) -> Replay | None:
+def replay_of(engine: Engine, snapshot: Snapshot) -> Replay | None:
     """What the code asks for; without it an execution can still be shown, as far as it is recorded.
 
     A cancelled one is not replayed: its code would take the cancelled commands for failed ones and go on.

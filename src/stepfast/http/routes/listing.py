@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
 from stepfast.errors import InvalidRequest
-from stepfast.http import views
+from stepfast.http import counting, views
 from stepfast.http.auth import needs
 from stepfast.http.engine import Engine, answers, reply
 from stepfast.http.models import (
@@ -18,11 +18,11 @@ from stepfast.http.models import (
     LABEL_KEY,
     LABEL_VALUE,
     LABELS,
-    ExecutionList,
     StatusesRequest,
     StatusList,
 )
 from stepfast.http.moments import Moment, moment
+from stepfast.http.page_models import ExecutionList, TotalView
 from stepfast.http.resolver import Resolver
 from stepfast.http.values import Largest
 from stepfast.model import ExecutionStatus
@@ -50,6 +50,9 @@ def add(app: Resolver, engine: Engine) -> None:
         since: Moment = None,
         until: Moment = None,
         largest: Largest = None,
+        total: Annotated[
+            bool, Query(description=f"true counts how many match, on all pages, up to {counting.MOST:,}")
+        ] = False,
         limit: Annotated[int, Query(ge=1, le=1000)] = 50,
         cursor: Annotated[str | None, Query(max_length=1024, description="a page's `next`")] = None,
     ) -> Response[str]:
@@ -66,7 +69,8 @@ def add(app: Resolver, engine: Engine) -> None:
         )
         page = engine.call(engine.operations.page(query))
         shown = [views.execution(one, largest) if query.values else views.unread(one) for one in page.executions]
-        return reply(200, ExecutionList(executions=shown, next=page.next))
+        counted = _total(engine, query) if total else None
+        return reply(200, ExecutionList(executions=shown, next=page.next, total=counted))
 
     @app.post(
         "/v1/executions/statuses",
@@ -80,6 +84,11 @@ def add(app: Resolver, engine: Engine) -> None:
     def statuses(body: Annotated[StatusesRequest, Body()]) -> Response[str]:
         found = engine.call(engine.operations.read_many(body.execution_ids))
         return reply(200, StatusList(executions=[views.status(one) for one in found]))
+
+
+def _total(engine: Engine, query: Asked) -> TotalView:
+    count, complete = engine.call(counting.count(engine.operations, query))
+    return TotalView(count=count, complete=complete)
 
 
 def _labels(given: list[str]) -> dict[str, str]:

@@ -1,0 +1,29 @@
+"""How many executions match a query, counted by the page up to a bound; alike in both homes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from stepfast.operations import Operations
+from stepfast.ports import Query
+
+MOST = 10_000
+"""Executions that are counted at the most."""
+PAGE = 1000
+PAGES = 20
+"""Pages that are read at the most: on AWS a page may be short, or empty, where few match."""
+
+
+async def count(operations: Operations, query: Query) -> tuple[int, bool]:
+    """How many match, wherever the query's own page begins, and whether these are all."""
+    query = replace(query, limit=PAGE, cursor=None, values=False)
+    found = 0
+    for _ in range(PAGES):
+        page = await operations.page(query)
+        found += len(page.executions)
+        if page.next is None:
+            return found, True
+        if found >= MOST:
+            break
+        query = replace(query, cursor=page.next)
+    return found, False

@@ -1,0 +1,72 @@
+"""A page of a timeline: which commands match, and where the next page begins. Pure."""
+
+from __future__ import annotations
+
+import base64
+import json
+from bisect import bisect_right
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from stepfast.errors import InvalidRequest
+from stepfast.http.timeline import Entry
+
+MOST_VALUES = 2_000_000
+"""Characters of values on a page: with their other fields 1,000 commands stay below the 6 MB that a Lambda answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """total: how many commands match on all pages. next: the cursor of the page behind, None for the last."""
+
+    entries: Sequence[Entry]
+    total: int
+    next: str | None
+
+
+def page(
+    entries: Sequence[Entry],
+    statuses: Collection[str],
+    step: str | None,
+    limit: int,
+    cursor: str | None,
+    largest: int | None = None,
+) -> Page:
+    """The first `limit` commands behind the cursor; InvalidRequest for a cursor that no page gave.
+
+    Fewer where their values, as far as `largest` bytes let them be shown, would be more than MOST_VALUES; never none.
+    A cursor is a place in the order, and no count: a command that comes before it moves no page.
+    """
+    matching = [entry for entry in entries if (not statuses or entry.status in statuses) and step in (None, entry.name)]
+    first = 0 if cursor is None else bisect_right(matching, _place(cursor), key=_order)
+    found = _fitting(matching[first : first + limit], largest)
+    more = first + len(found) < len(matching)
+    return Page(found, len(matching), _cursor(found[-1]) if more else None)
+
+
+def _fitting(entries: Sequence[Entry], largest: int | None) -> Sequence[Entry]:
+    total = 0
+    for index, entry in enumerate(entries):
+        output = entry.record.output if entry.record else None
+        sizes = [len(text) for text in (entry.input, output) if text is not None]
+        total += sum(size for size in sizes if largest is None or size <= largest)
+        if index and total > MOST_VALUES:
+            return entries[:index]
+    return entries
+
+
+def _order(entry: Entry) -> tuple[float, int]:
+    return entry.at, entry.number
+
+
+def _cursor(entry: Entry) -> str:
+    return base64.urlsafe_b64encode(json.dumps(_order(entry)).encode()).decode()
+
+
+def _place(cursor: str) -> tuple[float, int]:
+    try:
+        at, number = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        return float(at), int(number)
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        message = "the cursor is not one that a page gave as its `next`"
+        raise InvalidRequest(message, (("cursor", "unknown"),)) from error

@@ -1,0 +1,89 @@
+"""The commands of one execution, by the page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
+
+from stepfast.http import etag, paging, timeline, views
+from stepfast.http.auth import needs
+from stepfast.http.engine import Engine, answers, reply
+from stepfast.http.models import ID
+from stepfast.http.page_models import CommandList
+from stepfast.http.resolver import Resolver
+from stepfast.http.routes.executions import NO_SUCH, replay_of
+from stepfast.http.values import Largest
+from stepfast.model import CommandStatus
+
+MANY = 1000
+"""Records from which on running the code again takes noticeably longer than all else."""
+_SHOWN = answers((200, "a page of its commands", CommandList), problems_of=NO_SUCH)
+_SHOWN[200]["headers"] = etag.HEADERS
+
+
+def add(app: Resolver, engine: Engine) -> None:
+    @app.get(
+        "/v1/executions/<execution_id>/commands",
+        summary="The commands of an execution, by the page",
+        description="In the order of the timeline: by when each was first asked for or claimed, then as the code "
+        "issued them. A page ends early where its values would be more than about 2 MB: go on while `next` is not "
+        "null.",
+        operation_id="listCommands",
+        tags=["executions"],
+        responses=_SHOWN | etag.UNCHANGED,
+    )
+    @needs("read")
+    def commands(
+        execution_id: Annotated[str, Path(pattern=ID, description="the execution's id")],
+        status: Annotated[list[CommandStatus] | None, Query(description="any of those given")] = None,
+        step: Annotated[str | None, Query(min_length=1, max_length=64, description="the command's name")] = None,
+        quick: Annotated[
+            bool,
+            Query(
+                description="true may leave out what only the code can tell, so that the first page of very many "
+                "commands comes sooner; then `recorded_only` is true: ask again without it for all pages"
+            ),
+        ] = False,
+        largest: Largest = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        cursor: Annotated[str | None, Query(max_length=1024, description="a page's `next`")] = None,
+        if_none_match: Annotated[
+            str | None, Header(alias="If-None-Match", description="the ETag of an earlier answer to the same request")
+        ] = None,
+    ) -> Response[str]:
+        snapshot = engine.call(engine.operations.load(execution_id))
+        now = engine.operations.now()
+        overdue = timeline.overdue_in(snapshot, now)
+        asked = (sorted(status or ()), step, quick, largest, limit, cursor, overdue)
+        tag = etag.tag_of(snapshot, engine.edition, "page", *asked)
+        headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+        if etag.is_known(tag, if_none_match):
+            return Response(304, None, "", headers)
+        execution = snapshot.execution
+        stored = etag.tag_of(snapshot, engine.edition)
+        recorded_only = quick and len(snapshot.records) > MANY and not engine.timelines.has(execution_id, stored)
+        if recorded_only:
+            entries: Sequence[timeline.Entry] = timeline.ordered(snapshot, None)
+        else:
+            entries = engine.timelines.get(
+                execution_id, stored, lambda: timeline.ordered(snapshot, replay_of(engine, snapshot))
+            )
+        page = paging.page(entries, status or (), step, limit, cursor, largest)
+        left = [] if recorded_only else engine.call(engine.operations.not_taken(snapshot))
+        body = CommandList(
+            commands=timeline.views_of(page.entries, execution, engine.registry, largest, now),
+            next=page.next,
+            total=page.total,
+            counts=dict(Counter(entry.status for entry in entries)),
+            overdue=len(overdue),
+            steps=list(dict.fromkeys(entry.name for entry in entries)),
+            generation=execution.generation,
+            signals_not_taken=[views.not_taken(one) for one in left],
+            recorded_only=recorded_only,
+            deployed=engine.registry.get(execution.workflow) is not None,
+        )
+        return reply(200, body, headers)
