@@ -9,9 +9,10 @@ if TYPE_CHECKING:
     from stepfast.client import Client, Execution
     from stepfast.context import StepContext, current_step
     from stepfast.current import ExecutionContext, current_execution, sleep
+    from stepfast.durable import now, random, signal, uuid4
     from stepfast.errors import GiveUp, RetryAfter, StepFailed
     from stepfast.retry import Retry
-    from stepfast.workflow import now, random, signal, step, uuid4, workflow
+    from stepfast.workflow import step, workflow
 
 __all__ = [
     "Client",
@@ -39,7 +40,8 @@ _HOMES = {
     **dict.fromkeys(("ExecutionContext", "current_execution", "sleep"), "current"),
     **dict.fromkeys(("GiveUp", "RetryAfter", "StepFailed"), "errors"),
     "Retry": "retry",
-    **dict.fromkeys(("now", "random", "signal", "step", "uuid4", "workflow"), "workflow"),
+    **dict.fromkeys(("step", "workflow"), "workflow"),
+    **dict.fromkeys(("now", "random", "signal", "uuid4"), "durable"),
 }
 
 

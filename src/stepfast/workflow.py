@@ -1,4 +1,4 @@
-"""What authors of workflows import: @workflow, @step, signal, now, random, uuid4, current_step.
+"""What authors of workflows import first: @workflow and @step. (Signals, time and random numbers: see durable.py.)
 
 In a workflow these ask the replay that is running for a command; outside a workflow a step is just
 its function.
@@ -9,13 +9,9 @@ from __future__ import annotations
 import asyncio
 import copy
 import inspect
-import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
-from datetime import UTC, datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Never, ParamSpec, Protocol, TypeVar, cast, overload
-
-from typing_extensions import TypeForm
 
 from stepfast import callables, labels
 from stepfast.arguments import Arguments, hints_of
@@ -34,11 +30,8 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-T = TypeVar("T")
 
 DEFAULT_TIMEOUT = 300.0
-LEAST_TIMEOUT = 1e-6
-"""Seconds; a time of today as a float tells no shorter ones apart."""
 DEFAULT_POOL = "default"
 STEP_FUNCTIONS: set[str] = set()
 """What the functions of all steps are called, for tests that put a mock in the place of one."""
@@ -84,7 +77,7 @@ def in_workflow() -> Commands | None:
     return loop.commands if isinstance(loop, CommandLoop) else None
 
 
-def _commands(what: str) -> Commands:
+def commands_for(what: str) -> Commands:
     commands = in_workflow()
     if commands is None:
         raise ForbiddenInWorkflow(f"{what} works only in workflow code: call it from a function with @workflow")
@@ -233,7 +226,7 @@ class StepCall(Coroutine[object, None, R]):
 
 
 async def _asked(step: Step[..., R], arguments: dict[str, Any]) -> R:
-    return cast(R, await _commands(f"step {step.name!r}").step(step, arguments))
+    return cast(R, await commands_for(f"step {step.name!r}").step(step, arguments))
 
 
 class _StepDecorator(Protocol):
@@ -376,55 +369,3 @@ def workflow(name: Any, /) -> Any:
         return lambda function: Workflow(function, name)
     function = callables.plain(name, "workflow")
     return Workflow(function, callables.named(function, "workflow", None))
-
-
-@overload
-async def signal(name: str, type: type[T], *, timeout: Seconds | None = None) -> T: ...
-@overload
-async def signal(name: str, type: TypeForm[T], *, timeout: Seconds | None = None) -> T: ...
-@overload
-async def signal(name: str, *, timeout: Seconds | None = None) -> Any: ...
-async def signal(name: str, type: Any = UNTYPED, *, timeout: Seconds | None = None) -> Any:
-    """Waits for the next signal of this name and returns its payload as `type`.
-
-    Signals are taken in the order of their arrival, each once, also those sent before anyone waited; one whose
-    payload does not fit `type` is left alone. Raises TimeoutError after `timeout` (seconds or timedelta); with 0
-    it takes what is there and waits for nothing.
-    """
-    _commands("signal()")
-    codec = _signal_codec(_name(name, "signal"), type)
-    if timeout is None:
-        return await _commands("signal()").signal(name, codec)
-    seconds = _seconds(timeout, f"signal {name!r}: timeout", least=0.0)
-    # A timeout of asyncio's that is over when it begins ends the wait before anybody can look for a signal; a timer,
-    # however short, is only over once the signals that are there were looked at.
-    async with asyncio.timeout(max(seconds, LEAST_TIMEOUT)):
-        return await _commands("signal()").signal(name, codec)
-
-
-def _signal_codec(name: str, type: Any) -> Codec:
-    try:
-        return _kept_signal_codec(name, type)
-    except TypeError:  # a type that has no hash
-        return Codec(type, f"signal {name!r}: payload")
-
-
-@lru_cache(maxsize=512, typed=True)
-def _kept_signal_codec(name: str, type: Any) -> Codec:
-    """Building an adapter takes far longer than all else about a wait, and every replay comes by here."""
-    return Codec(type, f"signal {name!r}: payload")
-
-
-def now() -> datetime:
-    """The time of the last result that the workflow has seen (UTC); the same in every replay."""
-    return datetime.fromtimestamp(_commands("now()").now(), UTC)
-
-
-def random() -> float:
-    """A number from 0 up to 1, not included; the same in every replay, another at every call."""
-    return int.from_bytes(_commands("random()").entropy("random")[:7], "big") / (1 << 56)
-
-
-def uuid4() -> uuid.UUID:
-    """A version 4 UUID; the same in every replay, another at every call."""
-    return uuid.UUID(bytes=_commands("uuid4()").entropy("uuid4")[:16], version=4)
