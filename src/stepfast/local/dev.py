@@ -9,13 +9,14 @@ from pathlib import Path
 
 from stepfast.backends.sqlite_file import Durability
 from stepfast.errors import DefinitionError, StartupError
+from stepfast.functions import devlogs
+from stepfast.functions.devlogs import LogFormat
 from stepfast.functions.plan import Plan
 from stepfast.functions.project import Project
 from stepfast.http import serving
 from stepfast.http.api import build
 from stepfast.http.auth import Authenticator
 from stepfast.http.page import HOW_TO_BUILD, Page
-from stepfast.http.textlog import Lines
 from stepfast.local.retention import DAY, retention_of
 from stepfast.local.runtime import GRACE, Runtime
 from stepfast.registry import Registry, discover
@@ -33,6 +34,7 @@ def serve(
     workers: int = 2,
     log_values: bool = False,
     grace: float = GRACE,
+    log_format: LogFormat = "text",
 ) -> None:
     """Serves until SIGINT or SIGTERM, then gives running steps `grace` seconds to end; says so when requests are taken.
 
@@ -41,9 +43,7 @@ def serve(
     API keys come from the environment variable STEPFAST_API_KEYS, separated by commas. Without one only
     loopback addresses are allowed. Raises StartupError, which says what to do.
     """
-    output = logging.StreamHandler()
-    output.setFormatter(Lines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[output])
+    devlogs.configure(log_format)
     keys = Authenticator.from_environment(os.environ)
     if keys is None and not serving.is_loopback(host):
         raise StartupError(

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from stepfast.advancer import Advancer
-from stepfast.backends.sqlite import SqliteBackend, Stored
+from stepfast.backends.sqlite import Stored
 from stepfast.backends.sqlite_file import Durability, SqliteFile
 from stepfast.errors import StepfastError, Unavailable
+from stepfast.functions import logs
 from stepfast.live import LiveReplays
 from stepfast.local.inbox import Advance, Inbox
 from stepfast.local.retention import keep_expiring
@@ -80,8 +81,7 @@ class Runtime:
         self._grace = grace
         self.registry = registry
         self._clock = clock or SystemClock()
-        backend = TellingBackend if log_values else SqliteBackend
-        self._backend = backend(SqliteFile(path, durability), self._clock)
+        self._backend = TellingBackend(SqliteFile(path, durability), self._clock, log_values)
         self._inbox = Inbox()
         self._backend.on_message = self._inbox.put_message
         self._backend.on_wake = self._inbox.put_wake
@@ -158,9 +158,11 @@ class Runtime:
 
     async def _do(self, work: Advance | Stored) -> None:
         if isinstance(work, Advance):
-            await self._advance(work)
+            with logs.about(work.execution_id):
+                await self._advance(work)
         else:
-            await self._drive(work)
+            with logs.about(work.delivery.message.execution_id):
+                await self._drive(work)
 
     async def _advance(self, work: Advance) -> None:
         try:
