@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from socket import socket
 
 from stepfast.backends.sqlite_file import Durability
 from stepfast.errors import DefinitionError, StartupError
-from stepfast.functions import devlogs
+from stepfast.functions import devlogs, reloading
 from stepfast.functions.devlogs import LogFormat
 from stepfast.functions.plan import Plan
 from stepfast.functions.project import Project
@@ -35,10 +37,11 @@ def serve(
     log_values: bool = False,
     grace: float = GRACE,
     log_format: LogFormat = "text",
+    reloads: bool = False,
 ) -> None:
     """Serves until SIGINT or SIGTERM, then gives running steps `grace` seconds to end; says so when requests are taken.
 
-    A second signal ends the grace period.
+    A second signal ends the grace period. reloads: whether it ends and begins anew when the code has changed.
 
     API keys come from the environment variable STEPFAST_API_KEYS, separated by commas. Without one only
     loopback addresses are allowed. Raises StartupError, which says what to do.
@@ -50,26 +53,67 @@ def serve(
             f"without API keys stepfast listens on loopback only, not on {host}: "
             "set STEPFAST_API_KEYS, or leave out --host"
         )
-    listener = serving.listen(host, port)
-    with listener:
-        registry = discover(workflows)
-        check(registry, PROJECT)
-        names = ", ".join(sorted(registry.workflows)) or f"no workflows yet in {workflows}"
-        retention = retention_of(PROJECT)
-        if retention is not None:
-            log.info("executions that are SUCCEEDED or CANCELLED are deleted after %g days", retention / DAY)
-        with Runtime(
-            registry,
-            db,
-            durability=durability,
-            workers=workers,
-            log_values=log_values,
-            retention=retention,
-            grace=grace,
-        ) as runtime:
-            page = Page()
-            handler = build(runtime.operations, registry, runtime.call, keys, page)
-            serving.serve(handler, listener, host, lambda url: say_ready(url, names, page))
+    with reloading.handed_on() or serving.listen(host, port) as listener:
+        if _serve_code(listener, workflows, db, host, durability, workers, log_values, grace, keys, reloads):
+            reloading.begin_anew(listener)
+
+
+def _serve_code(
+    listener: socket,
+    workflows: Path,
+    db: Path,
+    host: str,
+    durability: Durability,
+    workers: int,
+    log_values: bool,
+    grace: float,
+    keys: Authenticator | None,
+    reloads: bool,
+) -> bool:
+    """Serves the code as it is now; True when changed code is to be served next."""
+    registry = discover(workflows)
+    check(registry, PROJECT)
+    names = ", ".join(sorted(registry.workflows)) or f"no workflows yet in {workflows}"
+    retention = retention_of(PROJECT)
+    if retention is not None:
+        log.info("executions that are SUCCEEDED or CANCELLED are deleted after %g days", retention / DAY)
+    reloaders: list[reloading.Reloader] = []
+
+    def watch_code(stop: Callable[[], None]) -> None:
+        def end() -> None:
+            log.info("reloading: the changed code loads")
+            stop()
+
+        if reloads and reloading.SUPPORTED:
+            reloaders.append(
+                reloading.Reloader(
+                    end,
+                    lambda: reloading.state_of(workflows, Path.cwd()),
+                    lambda: reloading.check_in_process(workflows),
+                )
+            )
+            reloaders[0].begin()
+
+    with Runtime(
+        registry,
+        db,
+        durability=durability,
+        workers=workers,
+        log_values=log_values,
+        retention=retention,
+        grace=grace,
+    ) as runtime:
+        page = Page()
+        handler = build(runtime.operations, registry, runtime.call, keys, page)
+        try:
+            serving.serve(handler, listener.dup(), host, lambda url: say_ready(url, names, page), watch_code)
+        finally:
+            for one in reloaders:
+                one.end()
+            if not any(one.wanted.is_set() for one in reloaders):
+                listener.close()  # who calls while running steps end is refused, and does not wait
+    # A signal while the old code ended means the end of it all.
+    return any(one.wanted.is_set() for one in reloaders) and not runtime.interrupted
 
 
 def check(registry: Registry, project: Path) -> None:

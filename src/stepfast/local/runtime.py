@@ -77,6 +77,8 @@ class Runtime:
         retention: float | None = None,
         grace: float = 0.0,
     ) -> None:
+        self.interrupted = False
+        """Whether a signal has ended the grace period of `close`."""
         self._retention = retention
         self._grace = grace
         self.registry = registry
@@ -132,6 +134,7 @@ class Runtime:
         try:
             self._wait_for_steps()
         except KeyboardInterrupt:
+            self.interrupted = True
             log.warning("told to end again: running steps are cut off now")
         self._runner.cut_off()
         self._runner.wait_until_idle(CUT_OFF)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 from stepfast.errors import StartupError
-from stepfast.functions import devlogs
+from stepfast.functions import devlogs, reloading
 from stepfast.functions.devlogs import LogFormat
 from stepfast.functions.project import Project
 from stepfast.http.auth import Authenticator
@@ -19,11 +20,17 @@ from stepfast.registry import discover
 from stepfast.testing.served.cloud import ServedCloud
 from stepfast.testing.served.web import CONSOLE, Front
 
+log = logging.getLogger(__name__)
 PROJECT = Path("pyproject.toml")
 
 
 def serve(
-    workflows: Path, host: str = "127.0.0.1", port: int = 8787, log_values: bool = False, log_format: LogFormat = "text"
+    workflows: Path,
+    host: str = "127.0.0.1",
+    port: int = 8787,
+    log_values: bool = False,
+    log_format: LogFormat = "text",
+    reloads: bool = False,
 ) -> None:
     """Serves until SIGINT or SIGTERM, then ends, and everything with it; says so when requests are taken.
 
@@ -45,10 +52,24 @@ def serve(
             names = ", ".join(sorted(registry.workflows)) or f"no workflows yet in {workflows}"
             page = Page()
             front = Front(cloud, keys, page)
+            changes = reloading.Reloader(
+                say_changed,
+                lambda: reloading.state_of(workflows, Path.cwd()),
+                lambda: reloading.check_in_process(workflows),
+            )
+            if reloads:
+                changes.begin()
             try:
                 serve_http(front, listener, host, lambda address: _say(address, names, cloud, keys is None, page))
             except KeyboardInterrupt:
                 pass  # asked to end
+            finally:
+                changes.end()
+
+
+def say_changed() -> None:
+    """Does not reload: all that AWS keeps is in this process."""
+    log.warning("the code has changed, and this goes on with the code before: restart it, which empties its memory")
 
 
 def _say(address: str, names: str, cloud: ServedCloud, key: bool, page: Page) -> None:
