@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from stepfast.client import Client, Execution
     from stepfast.context import StepContext, current_step
     from stepfast.errors import GiveUp, RetryAfter, StepFailed
+    from stepfast.loglines import logger
     from stepfast.retry import Retry
     from stepfast.workflow import now, random, signal, step, uuid4, workflow
 
@@ -21,6 +22,7 @@ __all__ = [
     "StepContext",
     "StepFailed",
     "current_step",
+    "logger",
     "now",
     "random",
     "signal",
@@ -34,6 +36,7 @@ _HOMES = {
     **dict.fromkeys(("StepContext", "current_step"), "context"),
     **dict.fromkeys(("GiveUp", "RetryAfter", "StepFailed"), "errors"),
     "Retry": "retry",
+    "logger": "loglines",
     **dict.fromkeys(("now", "random", "signal", "step", "uuid4", "workflow"), "workflow"),
 }
 

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from logging import LogRecord
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 from typing_extensions import TypeForm
@@ -42,6 +43,7 @@ class Commands(Protocol):
     def now(self) -> float: ...
     def entropy(self, use: str) -> bytes: ...
     def refuse(self, error: ForbiddenInWorkflow) -> ForbiddenInWorkflow: ...
+    def log(self, record: LogRecord) -> None: ...
 
 
 class CommandLoop(asyncio.AbstractEventLoop):

@@ -20,6 +20,7 @@ PUBLIC = {
     "StepContext",
     "StepFailed",
     "current_step",
+    "logger",
     "now",
     "random",
     "signal",
