@@ -41,13 +41,9 @@ def list_dead_letters(
     rows = []
     for one in page["dead_letters"]:
         problem = one["error"] or {"type": "", "message": ""}
-        cells = (
-            printing.styled(one["execution_id"]),
-            printing.styled(one["workflow"]),
-            printing.styled(one["step"] or ""),
-        )
-        error = printing.styled(timeline.told({**problem, "step": None}), "red")
-        rows.append((*cells, timeline.clock(one["ended_at"]), error))
+        names = (printing.styled(text or "") for text in (one["execution_id"], one["workflow"], one["step"]))
+        told = printing.styled(timeline.told({**problem, "step": None}), "red")
+        rows.append((*names, printing.styled(timeline.clock(one["ended_at"])), told))
     if page["dead_letters"]:
         printing.show_rows(("execution", "workflow", "failed step", "failed (UTC)", "error"), rows)
     elif not page["next"]:

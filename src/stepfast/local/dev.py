@@ -5,16 +5,19 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from socket import socket
 
 from stepfast.backends.sqlite_file import Durability
 from stepfast.errors import DefinitionError, StartupError
-from stepfast.functions import devlogs, reloading
+from stepfast.functions import devlogs, reloading, starts
 from stepfast.functions.devlogs import LogFormat
 from stepfast.functions.plan import Plan
 from stepfast.functions.project import Project
+from stepfast.functions.starts import ScheduledStart
 from stepfast.http import serving
 from stepfast.http.api import build
 from stepfast.http.auth import Authenticator
@@ -25,6 +28,7 @@ from stepfast.registry import Registry, discover
 
 log = logging.getLogger(__name__)
 PROJECT = Path("pyproject.toml")
+HONOURED = ("retention_days",)
 
 
 def serve(
@@ -74,6 +78,8 @@ def _serve_code(
     registry = discover(workflows)
     check(registry, PROJECT)
     names = ", ".join(sorted(registry.workflows)) or f"no workflows yet in {workflows}"
+    project, schedules = settings_of(registry, PROJECT)
+    limits = {name: pool.max_concurrency for name, pool in project.pools.items() if pool.max_concurrency}
     retention = retention_of(PROJECT)
     if retention is not None:
         log.info("executions that are SUCCEEDED or CANCELLED are deleted after %g days", retention / DAY)
@@ -102,6 +108,8 @@ def _serve_code(
         log_values=log_values,
         retention=retention,
         grace=grace,
+        limits=limits,
+        schedules=schedules,
     ) as runtime:
         page = Page()
         handler = build(runtime.operations, registry, runtime.call, keys, page)
@@ -126,13 +134,39 @@ def check(registry: Registry, project: Path) -> None:
     except DefinitionError as error:
         raise StartupError(str(error)) from error
     try:
-        plan = Plan.of(registry, Project.read(project))
+        Plan.of(registry, Project.read(project))
     except StartupError as refused:
         log.warning("this runs here, and could not be deployed to AWS: %s", refused)
-        return
-    if plan.starts:
-        names = ", ".join(one.name for one in plan.starts)
-        log.warning("schedules start nothing here, only in a deployment or with --cloud moto: %s", names)
+
+
+def settings_of(registry: Registry, pyproject: Path) -> tuple[Project, list[ScheduledStart]]:
+    """The project's settings and the schedules that start something here; logs what is ignored. StartupError."""
+    project, starting = Project.read(pyproject), []
+    for start in project.schedules.values():
+        try:
+            starts.check(start, registry)
+            notice = starts.check_to_come(start, time.time())
+        except StartupError as error:
+            notice = str(error)
+        if notice is not None:
+            log.warning("a schedule starts nothing: %s", notice)
+        elif start.enabled:
+            starting.append(start)
+    if ignored := ignored_in(pyproject):
+        log.info("settings of %s for deployments only, without effect here: %s", pyproject, ", ".join(ignored))
+    if starting:
+        log.info("started by the clock: %s", ", ".join(f"{one.name} ({one.expression})" for one in starting))
+    return project, starting
+
+
+def ignored_in(pyproject: Path) -> list[str]:
+    """Names of the settings in [tool.stepfast] that are written down and that the embedded runtime does not use."""
+    if not pyproject.is_file():
+        return []
+    table = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("tool", {}).get("stepfast", {})
+    plain = [name for name in table if name not in ("pools", "schedules", *HONOURED)]
+    pools = table.get("pools", {})
+    return plain + [f"pools.{pool}.{name}" for pool in pools for name in pools[pool] if name != "max_concurrency"]
 
 
 def say_ready(url: str, names: str, page: Page) -> None:
