@@ -203,4 +203,4 @@ def test_a_call_takes_little_more_than_its_libraries(url: str) -> None:
 
     program = f"import sys; sys.argv = ['stepfast', 'list', '--url', {url!r}]; from stepfast.cli import main; main()"
     ratio = best("-c", program) / best("-c", "import httpx, rich")
-    assert ratio < 2.5, ratio
+    assert ratio < 4, ratio  # 2 to 3 on a machine that is busy; modules that pull in the engine make it 6
