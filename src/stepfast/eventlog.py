@@ -52,7 +52,7 @@ def log_attempt(execution_id: str, record: Record) -> None:
         after = f"; next attempt in {max(0.0, (record.due or 0.0) - ended):.3g} s" if ended is not None else ""
     else:
         after = "; no attempt is left"
-    stopped = kind == "StepCancelled"
+    stopped = kind in ("StepCancelled", "StepInterrupted")
     verb = f"was stopped: {error.message}" if stopped and error else f"failed: {kind}"
     level = logging.INFO if stopped else logging.WARNING
     log.log(level, "step %s of %s: attempt %d %s%s", record.id, execution_id, record.attempt, verb, after, extra=fields)
