@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import sys
 from collections.abc import Callable, MutableMapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -82,6 +82,10 @@ def log_fields() -> dict[str, Any]:
     running = current.get(None)
     if running is not None:
         return running.log_fields
+    if "asyncio" not in sys.modules:  # the authorizer, which has no use for it
+        return {}
+    import asyncio
+
     # Workflow code has a context of its own; its loop (stepfast.loop, which this module may not import) knows.
     commands = getattr(asyncio._get_running_loop(), "commands", None)
     execution = getattr(commands, "execution", None)
