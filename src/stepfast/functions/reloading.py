@@ -15,6 +15,7 @@ import sysconfig
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 
 from stepfast.errors import DefinitionError, StartupError
 from stepfast.functions.project import Project
@@ -31,7 +32,9 @@ SUPPORTED = os.name == "posix"
 
 State = Mapping[Path, tuple[int, int]]
 _LEFT_OUT = frozenset({"node_modules", "__pycache__", "site-packages"})
-_LIBRARIES = tuple(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+_LIBRARIES = tuple(
+    f"{Path(sysconfig.get_path(name))}{os.sep}" for name in ("stdlib", "platstdlib", "purelib", "platlib")
+)
 
 
 def state_of(workflows: Path, project: Path) -> State:
@@ -59,13 +62,12 @@ def _in_folder(folder: Path) -> Iterator[Path]:
 
 
 def _imported_from(project: Path) -> Iterator[Path]:
+    inside = f"{project}{os.sep}"
     for module in list(sys.modules.values()):
-        name = getattr(module, "__file__", None)
-        if not isinstance(name, str) or not name.endswith(".py"):
-            continue
-        path = Path(name)
-        if path.is_relative_to(project) and not any(path.is_relative_to(one) for one in _LIBRARIES):
-            yield path
+        name = vars(module).get("__file__") if isinstance(module, ModuleType) else None
+        ours = isinstance(name, str) and name.startswith(inside) and not name.startswith(_LIBRARIES)
+        if isinstance(name, str) and ours and name.endswith(".py"):
+            yield Path(name)
 
 
 class Reloader:
