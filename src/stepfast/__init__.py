@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from stepfast.current import ExecutionContext, current_execution, sleep
     from stepfast.durable import now, random, signal, uuid4
     from stepfast.errors import GiveUp, RetryAfter, StepFailed
+    from stepfast.loglines import logger
     from stepfast.retry import Retry
     from stepfast.workflow import step, workflow
 
@@ -25,6 +26,7 @@ __all__ = [
     "StepFailed",
     "current_execution",
     "current_step",
+    "logger",
     "now",
     "random",
     "signal",
@@ -40,6 +42,7 @@ _HOMES = {
     **dict.fromkeys(("ExecutionContext", "current_execution", "sleep"), "current"),
     **dict.fromkeys(("GiveUp", "RetryAfter", "StepFailed"), "errors"),
     "Retry": "retry",
+    "logger": "loglines",
     **dict.fromkeys(("step", "workflow"), "workflow"),
     **dict.fromkeys(("now", "random", "signal", "uuid4"), "durable"),
 }

@@ -106,7 +106,11 @@ class Advancer:
             going = Live(replay, snapshot.cursor, snapshot.mark)
             try:
                 replay.advance(snapshot.records, snapshot.cursor.applied, extend=True)
+                if resend is not None and live is None:
+                    replay.lines.drop()  # the sweep repeats what a pass before it has logged
                 outcome, cursor = await self._pass(snapshot, replay, resend, report)
+                if outcome == "done":
+                    replay.lines.flush()
                 if outcome != "reload" and not replay.finished and replay.error is None:
                     going.cursor = cursor
                     self._lives.put(execution_id, going)
@@ -136,6 +140,7 @@ class Advancer:
             return "done", cursor
         if (taken := await self._take_signal(snapshot, replay)) is not None:
             await self._store.put_record(execution.execution_id, taken, wake=True)
+            replay.lines.flush()  # from here on the record says that the code has been here
             return "go on", cursor
         due = self._due(snapshot, replay, resend)
         messages = [(_message(execution, command, len(replay.outstanding) > 1), command.due) for command in due]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, MutableMapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import Any
 
 log = logging.getLogger("stepfast.step")
 
@@ -40,8 +42,12 @@ class StepContext:
 
     @cached_property
     def logger(self) -> logging.LoggerAdapter[logging.Logger]:
-        told = {"execution_id": self.execution_id, "step_id": self.step_id, "attempt": self.attempt}
-        return logging.LoggerAdapter(log, told)
+        return _StepLogger(log, self.log_fields)
+
+    @property
+    def log_fields(self) -> dict[str, Any]:
+        """What every log record of this attempt names."""
+        return {"execution_id": self.execution_id, "step_id": self.step_id, "attempt": self.attempt}
 
     def heartbeat(self) -> None:
         """Says that the step is alive; cheap, call it as often as you like, from any thread.
@@ -50,6 +56,14 @@ class StepContext:
         the step back, this process is to stop, or another worker has taken the step over.
         """
         self.beat()
+
+
+class _StepLogger(logging.LoggerAdapter[logging.Logger]):
+    """Keeps the `extra` of a call, and adds the attempt's fields; merge_extra does so from Python 3.13 on only."""
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        kwargs["extra"] = {**(kwargs.get("extra") or {}), **(self.extra or {})}
+        return msg, kwargs
 
 
 current: ContextVar[StepContext] = ContextVar("stepfast_step")
@@ -61,3 +75,18 @@ def current_step() -> StepContext:
         return current.get()
     except LookupError:
         raise LookupError("current_step() works only while a worker runs a step") from None
+
+
+def log_fields() -> dict[str, Any]:
+    """What a log record that is made here is about: the step that runs, or the execution of the workflow code."""
+    running = current.get(None)
+    if running is not None:
+        return running.log_fields
+    if "asyncio" not in sys.modules:  # the authorizer, which has no use for it
+        return {}
+    import asyncio
+
+    # Workflow code has a context of its own; its loop (stepfast.loop, which this module may not import) knows.
+    commands = getattr(asyncio._get_running_loop(), "commands", None)
+    execution = getattr(commands, "execution", None)
+    return {} if execution is None else {"execution_id": execution.execution_id, "workflow": execution.workflow}

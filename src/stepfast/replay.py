@@ -12,12 +12,14 @@ import hashlib
 import heapq
 from collections import Counter
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from logging import LogRecord
 from typing import Any
 
 from stepfast.codec import Codec
 from stepfast.commands import Command as Command
 from stepfast.commands import CommandFuture
 from stepfast.errors import Deadlock, ForbiddenInWorkflow, InvalidRequest, NonDeterministic, StepFailed
+from stepfast.loglines import LogLines
 from stepfast.loop import Closed, Started, WorkflowLoop, WorkflowTask
 from stepfast.model import Chained, Execution, Failure, Record
 from stepfast.workflow import Step, StepCall, Workflow
@@ -63,6 +65,7 @@ class Replay:
         self._awaited: asyncio.Future[Any] | None = None  # the main task, then what is left to shut down
         self._shutdown: Iterator[asyncio.Future[Any]] | None = None
         self._left: dict[str, Command] = {}
+        self.lines = LogLines(execution, self.records, self.chained, self.issued)
         self.loop = WorkflowLoop(self, execution.created_at)  # type: ignore[abstract]
 
     # -- going on ------------------------------------------------------------------------------------
@@ -314,6 +317,9 @@ class Replay:
 
     def now(self) -> float:
         return self.loop.clock
+
+    def log(self, record: LogRecord) -> None:
+        self.lines.add(record, self.closed or self._position < len(self.applied))
 
     def entropy(self, use: str) -> bytes:
         if self.closed:

@@ -44,6 +44,8 @@ class Withdrawals:
         going = Live(replay, snapshot.cursor, snapshot.mark)
         try:
             replay.advance(snapshot.records, snapshot.cursor.applied)
+            if live is None:
+                replay.lines.drop()  # the pass that sent the step has logged them
             if not replay.finished:
                 self._lives.put(id, going)
             asked = command_id in replay.outstanding and not replay.stale

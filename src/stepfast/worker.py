@@ -89,6 +89,7 @@ class Worker:
         going = Live(replay, snapshot.cursor, snapshot.mark)
         try:
             replay.advance(snapshot.records, snapshot.cursor.applied)
+            replay.lines.drop()  # whoever sent the message has logged them
             return await self._step(execution, going, delivery)
         finally:
             going.close()
@@ -246,6 +247,8 @@ class Worker:
             end = self._success(run) if finished else None
             if not await self._record(run, result, wake=not chained_on, end=end):
                 return Leave()  # fenced: another worker owns the step, or the execution has ended
+            if replay is not None and chained_on:
+                replay.lines.flush()
             if replay is None or following is None:
                 if replay is not None and finished and end is None:
                     await finish(self._store, self._queue, self._clock, run.execution, replay)

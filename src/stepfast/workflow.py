@@ -11,6 +11,7 @@ import copy
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from functools import cached_property
+from logging import LogRecord
 from typing import TYPE_CHECKING, Any, Generic, Never, ParamSpec, Protocol, TypeVar, cast, overload
 
 from stepfast import callables, labels
@@ -47,6 +48,7 @@ class Commands(Protocol):
     def now(self) -> float: ...
     def entropy(self, use: str) -> bytes: ...
     def refuse(self, error: ForbiddenInWorkflow) -> ForbiddenInWorkflow: ...
+    def log(self, record: LogRecord) -> None: ...
 
 
 class CommandLoop(asyncio.AbstractEventLoop):

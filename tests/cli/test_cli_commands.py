@@ -62,9 +62,13 @@ def test_the_input_comes_from_where_it_is_said(cli: Any, tmp_path: Path, way: st
 def test_a_failure_exits_1_and_names_step_and_error_on_one_line(cli: Any) -> None:
     result = cli("run", "fragile-flow", '"Ada"', "--wait", "--id", "f", code=1)
     assert result.stdout == ""
-    assert result.stderr == (
+    started, *progress, failure = result.stderr.splitlines(keepends=True)
+    assert started == "started f\n"
+    assert any("fragile  RETRYING" in line or "fragile  FAILED" in line for line in progress)
+    assert failure == (
         "stepfast: execution 'f' failed in step 'fragile': ConnectionError: "
-        "no [bold]way[/bold] to Ada\\x1b[2J second line\n"
+        "no [bold]way[/bold] to Ada\\x1b[2J second line; look at it with `stepfast show f`, and go on with "
+        "`stepfast resume f`\n"
     )
     assert parsed(cli("run", "fragile-flow", '"Ada"', "--wait", "--id", "f", "--json", code=1))["status"] == "FAILED"
     assert "failed in step" in cli("watch", "f", code=1).stderr

@@ -193,7 +193,7 @@ def test_every_line_of_an_execution_names_it(
     ours, theirs = lines(capsys.readouterr().out), lines(output.getvalue())
     texts = {one["message"]: one for one in ours + theirs}
     assert {"from the step's logger", "from a user's module", "from a task"} <= texts.keys()
-    for text in ("from the step's logger", "from a user's module", "from a task", "execution mine is SUCCEEDED"):
+    for text in ("from the step's logger", "from a user's module", "from a task", "execution mine of speaking started"):
         assert texts[text]["execution_id"] == "mine", text
         assert texts[text]["service"] == "step-default"
         assert texts[text]["function_request_id"] == Context().aws_request_id
@@ -210,7 +210,7 @@ def test_lines_of_several_executions_at_once_each_name_their_own() -> None:
         with logs.about(id):
             await asyncio.sleep(0)
             record = logging.LogRecord("stepfast", logging.INFO, "", 0, "said", None, None)
-            logs._name_execution(record)
+            logs.name_execution(record)
             said.append(vars(record).get("execution_id"))
 
     async def both() -> None:

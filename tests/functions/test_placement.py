@@ -202,14 +202,6 @@ def test_dev_warns_of_a_step_that_no_deployment_could_run(caplog: pytest.LogCapt
     assert warning.startswith("this runs here, and could not be deployed to AWS: workflow 'makes-one' makes a step")
 
 
-def test_dev_says_that_schedules_start_nothing(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
-    schedule = "[tool.stepfast.schedules.nightly]\nworkflow = 'names-it'\nexpression = 'rate(1 day)'\ninput = 1\n"
-    (tmp_path / "pyproject.toml").write_text(schedule)
-    (warning,) = told(caplog, names_it, tmp_path)
-    assert warning.startswith("schedules start nothing here")
-    assert warning.endswith("nightly")
-
-
 def test_dev_is_silent_where_nothing_is_wrong(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     assert told(caplog, names_it, tmp_path) == []
 

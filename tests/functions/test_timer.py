@@ -11,7 +11,7 @@ import pytest
 from stepfast import workflow
 from stepfast.errors import InvalidRequest
 from stepfast.functions.entry import Failed
-from stepfast.functions.timer import Start, start_in
+from stepfast.functions.scheduled import Start, start_in
 from tests.functions.conftest import Aws, heard
 from tests.functions.sources import failures
 

@@ -22,6 +22,7 @@ PUBLIC = {
     "StepFailed",
     "current_execution",
     "current_step",
+    "logger",
     "now",
     "random",
     "signal",

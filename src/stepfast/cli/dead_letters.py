@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from stepfast.cli import printing, timeline
+from stepfast.cli import completing, printing, timeline
 from stepfast.cli.session import PATIENCE, AsJson, session
 from stepfast.errors import InvalidRequest
 
@@ -16,7 +16,7 @@ app = typer.Typer(
     help="Failed executions: list them, resume many at once.", no_args_is_help=True, rich_markup_mode=None
 )
 
-OfWorkflow = Annotated[str | None, typer.Option(help="Only of this workflow.")]
+OfWorkflow = Annotated[str | None, typer.Option(help="Only of this workflow.", autocompletion=completing.workflows)]
 OfStep = Annotated[str | None, typer.Option(help="Only of this step; '' for the workflow's own code.")]
 WithError = Annotated[
     str | None, typer.Option(help="Only with this type of error, such as ConnectionError or billing.Declined.")
@@ -38,20 +38,14 @@ def list_dead_letters(
         page = client.dead_letters(workflow, error, limit, cursor, step)
     if as_json:
         return printing.print_json(page)
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("execution", "workflow", "failed step", "error", "failed (UTC)"):
-        table.add_column(name, overflow="fold", no_wrap=name == "failed (UTC)")
+    rows = []
     for one in page["dead_letters"]:
         problem = one["error"] or {"type": "", "message": ""}
-        table.add_row(
-            printing.styled(one["execution_id"]),
-            printing.styled(one["workflow"]),
-            printing.styled(one["step"] or ""),
-            printing.styled(timeline.told({**problem, "step": None}), "red"),
-            timeline.clock(one["ended_at"]),
-        )
+        names = (printing.styled(text or "") for text in (one["execution_id"], one["workflow"], one["step"]))
+        told = printing.styled(timeline.told({**problem, "step": None}), "red")
+        rows.append((*names, printing.styled(timeline.clock(one["ended_at"])), told))
     if page["dead_letters"]:
-        printing.show(table)
+        printing.show_rows(("execution", "workflow", "failed step", "failed (UTC)", "error"), rows)
     elif not page["next"]:
         printing.say("no dead letters")
     if page["next"]:
@@ -89,7 +83,9 @@ def groups(context: typer.Context, workflow: OfWorkflow = None, as_json: AsJson 
 @app.command()
 def replay(
     context: typer.Context,
-    execution_ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
+    execution_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", autocompletion=completing.failed_ids)
+    ] = None,
     all: Annotated[bool, typer.Option("--all", help="Every failed execution.")] = False,
     workflow: OfWorkflow = None,
     step: OfStep = None,

@@ -39,6 +39,12 @@ def dev(
             help="Log inputs, outputs and errors, each cut at 2,000 characters.",
         ),
     ] = False,
+    reload: Annotated[
+        bool, typer.Option("--reload/--no-reload", help="Begin anew when the code of the workflows changes.")
+    ] = True,
+    log_format: Annotated[
+        Literal["text", "json"], typer.Option(help="How standard error is written: text, or a JSON object a line.")
+    ] = "text",
     cloud: Annotated[
         Literal["moto"] | None,
         typer.Option(help="Run the Lambda functions on a played AWS instead, in memory: to try out a deployment."),
@@ -50,14 +56,22 @@ def dev(
             # Here, so that the other commands do not wait for the engine to be imported.
             from stepfast.local.dev import serve
 
-            serve(workflows, db, host, port, durability, workers, log_values, grace)
+            serve(workflows, db, host, port, durability, workers, log_values, grace, log_format, reload)
         else:
-            _played(context, workflows, host, port, log_values)
+            _played(context, workflows, host, port, log_values, log_format, reload)
     except KeyboardInterrupt:
         pass  # asked to end before it had begun
 
 
-def _played(context: typer.Context, workflows: Path, host: str, port: int, log_values: bool) -> None:
+def _played(
+    context: typer.Context,
+    workflows: Path,
+    host: str,
+    port: int,
+    log_values: bool,
+    log_format: Literal["text", "json"],
+    reload: bool,
+) -> None:
     for name in EMBEDDED:
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
@@ -69,4 +83,4 @@ def _played(context: typer.Context, workflows: Path, host: str, port: int, log_v
             raise
         advice = "pip install 'stepfast[cloud-testing]'"
         raise StartupError(f"stepfast dev --cloud moto plays AWS with moto: {advice}") from error
-    serve(workflows, host, port, log_values)
+    serve(workflows, host, port, log_values, log_format, reload)

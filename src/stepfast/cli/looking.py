@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from stepfast.cli import printing, timeline
+from stepfast.cli import completing, folding, printing, timeline
 from stepfast.cli.inputs import read_labels
 from stepfast.cli.session import AsJson, session
 
 
 def list_executions(
     context: typer.Context,
-    workflow: Annotated[str | None, typer.Option(help="Only of this workflow.")] = None,
+    workflow: Annotated[
+        str | None, typer.Option(help="Only of this workflow.", autocompletion=completing.workflows)
+    ] = None,
     status: Annotated[str | None, typer.Option(help="RUNNING, SUCCEEDED, FAILED or CANCELLED.")] = None,
     prefix: Annotated[str | None, typer.Option(help="Only ids that begin with this.")] = None,
     label: Annotated[list[str] | None, typer.Option(help="key=value; may be repeated, all must match.")] = None,
@@ -30,21 +31,19 @@ def list_executions(
         page = client.list(workflow, asked, read_labels(label or []), since, until, limit, cursor, prefix)
     if as_json:
         return printing.print_json(page)
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("execution", "workflow", "status", "started (UTC)", "took", "labels"):
-        table.add_column(name, overflow="fold", no_wrap=name not in ("labels", "execution", "workflow"))
-    for one in page["executions"]:
-        labels = " ".join(f"{key}={value}" for key, value in one["labels"].items())
-        table.add_row(
+    rows = [
+        (
             printing.styled(one["execution_id"]),
-            printing.styled(one["workflow"]),
             timeline.status_text(one["status"]),
+            printing.styled(one["workflow"]),
             timeline.clock(one["created_at"]),
             timeline.took(one, "created_at"),
-            printing.styled(labels),
+            printing.styled(" ".join(f"{key}={value}" for key, value in one["labels"].items())),
         )
+        for one in page["executions"]
+    ]
     if page["executions"]:
-        printing.show(table)
+        printing.show_rows(("execution", "status", "workflow", "started (UTC)", "took", "labels"), rows)
     elif not page["next"]:
         printing.say("no executions")
     if page["next"]:
@@ -54,13 +53,24 @@ def list_executions(
 
 def show(
     context: typer.Context,
-    execution_id: Annotated[str, typer.Argument(metavar="ID")],
+    execution_id: Annotated[str, typer.Argument(metavar="ID", autocompletion=completing.ids)],
     traceback: Annotated[bool, typer.Option("--traceback", help="With the tracebacks of its errors.")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="Only what has failed, or had an attempt that did.")] = False,
+    step: Annotated[str | None, typer.Option(metavar="NAME", help="Only the commands of this step.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help=f"At most so many rows; {folding.ROWS} if left out, and all with --json.")
+    ] = None,
+    fold: Annotated[bool, typer.Option("--fold/--no-fold", help="Show many commands that are alike as one.")] = True,
+    pager: Annotated[bool, typer.Option("--pager/--no-pager", help="On a terminal, page what is too long.")] = True,
     as_json: AsJson = False,
 ) -> None:
     """Show an execution: its commands with their tries, times and errors."""
     with session(context).client() as client:
         execution = client.execution(execution_id).describe()
+    commands = folding.chosen(execution["commands"], failed=failed, step=step)
     if as_json:
-        return printing.print_json(execution)
-    return printing.show(timeline.render(execution, traceback))
+        return printing.print_json({**execution, "commands": commands[:limit]})
+    rows: list[folding.Row] = folding.folded(commands) if fold and step is None else [*commands]
+    rows, left = folding.cut(rows, limit or folding.ROWS)
+    width = printing.console().width
+    return printing.show(timeline.render(execution, traceback, rows=rows, left=left, width=width), paged=pager)

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import pydoc
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 PIPE_WIDTH = 160
 """Columns of a table that no terminal sets the width of."""
+LAST = 12
+"""Columns that the last column of a table needs at least, where it is longer."""
+_as_json = False
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -53,15 +61,28 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+def note(text: str) -> None:
+    """One line of news on standard error, while standard output is for the result."""
+    sys.stderr.write(shown(text) + "\n")
+    sys.stderr.flush()
+
+
 def hint(text: str) -> None:
     """One line of advice on standard error, for people only."""
     if sys.stderr.isatty():
         sys.stderr.write(shown(text) + "\n")
 
 
-def complain(text: str) -> None:
-    """One line on standard error that says what was wrong and what to do."""
-    sys.stderr.write(f"stepfast: {shown(' '.join(text.split()))}\n")
+def errors_as_json(wanted: bool) -> None:
+    """Whether `complain` writes JSON, for a command that was given --json."""
+    global _as_json
+    _as_json = wanted
+
+
+def complain(text: str, **fields: object) -> None:
+    """One line on standard error that says what was wrong and what to do; with --json an object, with the fields."""
+    line = " ".join(text.split())
+    sys.stderr.write(f"{json.dumps({'error': line, **fields})}\n" if _as_json else f"stepfast: {shown(line)}\n")
     sys.stderr.flush()
 
 
@@ -69,5 +90,38 @@ def styled(text: str, style: str = "") -> Text:
     return Text(shown(text), style=style)
 
 
-def show(renderable: RenderableType) -> None:
-    console().print(renderable)
+def show(renderable: RenderableType, *, paged: bool = False) -> None:
+    """Prints; paged: through the pager of the system (PAGER) where it is more than a terminal shows at once."""
+    target = console()
+    if not (paged and target.is_terminal):
+        target.print(renderable)
+        return
+    with target.capture() as captured:
+        target.print(renderable)
+    text = captured.get()
+    if text.count("\n") < target.height:
+        sys.stdout.write(text)
+        return
+    os.environ.setdefault("LESS", "-RFX")  # shows colours, and leaves what was shown on the screen
+    pydoc.pager(text)
+
+
+def show_rows(headers: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
+    """A table whose first column is never broken and whose last one is; a block for each row where that has no room."""
+    target = console()
+    cells = [[one if isinstance(one, Text) else Text(one) for one in row] for row in rows]
+    widths = [max(len(name), *(row[at].cell_len for row in cells)) for at, name in enumerate(headers)]
+    last = min(widths[-1], LAST)
+    if sum(widths[:-1]) + last + 2 * len(headers) > target.width:
+        for row in cells:
+            target.print(row[0], soft_wrap=True)  # left to the terminal, so that it is copied whole
+            rest = [one for one in row[1:] if one.plain]
+            target.print(Padding(Text("  ").join(rest), (0, 0, 0, 2)))
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for name in headers[:-1]:
+        table.add_column(name, no_wrap=True)
+    table.add_column(headers[-1], overflow="fold")
+    for row in cells:
+        table.add_row(*row)
+    target.print(table)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from stepfast.cli import printing
+from stepfast.cli import completing, printing
 from stepfast.cli.inputs import read_json, read_labels
 from stepfast.cli.session import PATIENCE, AsJson, session
 from stepfast.cli.watching import TooLate, raise_for, to_end
@@ -21,7 +21,7 @@ Timeout = Annotated[float | None, typer.Option(min=0, help="Seconds to wait; the
 
 def run(
     context: typer.Context,
-    workflow: str,
+    workflow: Annotated[str, typer.Argument(autocompletion=completing.workflows)],
     input: Annotated[
         str | None, typer.Argument(metavar="[INPUT]", help="JSON, @FILE, or - for standard input; null if left out.")
     ] = None,
@@ -46,10 +46,12 @@ def run(
             if error.sent:
                 printing.hint(f"it may have been started: the same command with --id {execution_id} finds out safely")
             raise
-        if not started.created:
+        if not (started.created or wait):
             printing.hint(f"{started.execution_id} had been started before")
         if wait:
             execution = client.execution(started.execution_id)
+            if not as_json:
+                printing.note(f"{'started' if started.created else 'found'} {started.execution_id}")
             return _follow(execution, as_json=as_json, timeout=timeout, result=True)
         if as_json:
             return printing.print_json(started.describe())
@@ -59,7 +61,7 @@ def run(
 
 def watch(
     context: typer.Context,
-    execution_id: Annotated[str, typer.Argument(metavar="ID")],
+    execution_id: Annotated[str, typer.Argument(metavar="ID", autocompletion=completing.ids)],
     timeout: Timeout = None,
     as_json: AsJson = False,
 ) -> None:

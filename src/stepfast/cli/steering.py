@@ -7,19 +7,20 @@ from typing import Annotated
 
 import typer
 
-from stepfast.cli import printing
+from stepfast.cli import completing, printing
 from stepfast.cli.inputs import read_json
 from stepfast.cli.session import AsJson, session
 from stepfast.cli.timeline import Object, clock
 from stepfast.client.execution import Execution
 from stepfast.errors import InvalidRequest, Refused
 
-Id = Annotated[str, typer.Argument(metavar="ID")]
+Id = Annotated[str, typer.Argument(metavar="ID", autocompletion=completing.ids)]
+Ids = Annotated[list[str], typer.Argument(metavar="ID...", autocompletion=completing.ids)]
 
 
 def resume(
     context: typer.Context,
-    execution_ids: Annotated[list[str], typer.Argument(metavar="ID...")],
+    execution_ids: Annotated[list[str], typer.Argument(metavar="ID...", autocompletion=completing.failed_ids)],
     step: Annotated[
         list[str] | None,
         typer.Option(
@@ -48,7 +49,7 @@ def resume(
                 resumed.append(client.execution(execution_id).resume(steps))
             except Refused as error:
                 refused = True
-                printing.complain(str(error))
+                printing.complain(str(error), type=type(error).__name__, execution_id=execution_id)
                 continue
             if not as_json:
                 printing.say(f"resumed {execution_id}")
@@ -82,18 +83,28 @@ def nothing_failed(execution_id: str) -> str:
     )
 
 
-def cancel(context: typer.Context, execution_id: Id, as_json: AsJson = False) -> None:
-    """End a RUNNING execution; steps that run are told to stop, and their results are refused."""
+def cancel(context: typer.Context, execution_ids: Ids, as_json: AsJson = False) -> None:
+    """End RUNNING executions; steps that run are told to stop, and one that cannot be does not stop the others."""
+    cancelled, refused = [], False
     with session(context).client() as client:
-        execution = client.execution(execution_id).cancel()
+        for execution_id in dict.fromkeys(execution_ids):
+            try:
+                cancelled.append(client.execution(execution_id).cancel())
+            except Refused as error:
+                refused = True
+                printing.complain(str(error), type=type(error).__name__, execution_id=execution_id)
+                continue
+            if not as_json:
+                printing.say(f"cancelled {execution_id}")
     if as_json:
-        return printing.print_json(execution)
-    return printing.say(f"cancelled {execution_id}")
+        printing.print_json(cancelled[0] if len(execution_ids) == len(cancelled) == 1 else cancelled)
+    if refused:
+        raise typer.Exit(2)
 
 
 def delete(
     context: typer.Context,
-    execution_ids: Annotated[list[str], typer.Argument(metavar="ID...")],
+    execution_ids: Ids,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -108,7 +119,7 @@ def delete(
                 client.delete(execution_id)
             except Refused as error:
                 refused = True
-                printing.complain(str(error))
+                printing.complain(str(error), type=type(error).__name__, execution_id=execution_id)
                 continue
             deleted.append(execution_id)
             if not as_json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,11 +10,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from stepfast.cli.folding import Fold, Row
 from stepfast.cli.printing import lines, short_json, shown, styled
 
 Object = dict[str, Any]
 MARGIN = 60.0
 """Seconds past its time from which the API calls a command overdue."""
+WIDE = 100
+"""Columns from which notes stand beside their command; below that they come after the table."""
 
 MARKS = {
     "SUCCEEDED": ("✓", "green"),
@@ -60,10 +63,18 @@ def status_text(status: str) -> Text:
     return styled(f"{mark} {status}", style)
 
 
-def render(execution: Object, tracebacks: bool = False) -> RenderableType:
-    """The whole execution; commands are timed from its start."""
-    parts: list[RenderableType] = [_head(execution), Text(""), _commands(execution)]
+def render(
+    execution: Object, tracebacks: bool = False, *, rows: Sequence[Row] | None = None, left: int = 0, width: int = WIDE
+) -> RenderableType:
+    """The whole execution; commands are timed from its start.
+
+    rows: those to show, all where left out. left: how many commands are not shown. width: columns of the terminal.
+    """
+    shown_rows = execution["commands"] if rows is None else rows
+    parts: list[RenderableType] = [_head(execution), Text(""), _commands(execution, shown_rows, width)]
     parts += _signals(execution)
+    if left:
+        parts.append(Text(f"… and {left:,} more: --limit N, --step NAME, --failed, or --json for all", style="dim"))
     if tracebacks:
         parts += _tracebacks(execution)
     return Group(*parts)
@@ -111,9 +122,9 @@ def told(error: Object) -> str:
     return f"{error['type']}: {error['message']}{place}"
 
 
-def _commands(execution: Object) -> RenderableType:
-    if not execution["commands"]:
-        return Text("no commands yet", style="dim")
+def _commands(execution: Object, rows: Sequence[Row], width: int) -> RenderableType:
+    if not rows:
+        return Text("no commands match" if execution["commands"] else "no commands yet", style="dim")
     begun = moment(execution["created_at"])
     assert begun is not None
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
@@ -122,15 +133,43 @@ def _commands(execution: Object) -> RenderableType:
     table.add_column("tries", justify="right")
     table.add_column("start", justify="right", no_wrap=True)
     table.add_column("took", justify="right", no_wrap=True)
-    table.add_column("", overflow="fold", ratio=1)
-    for one in execution["commands"]:
-        first = moment(one["first_at"])
-        at = "" if first is None else f"+{span((first - begun).total_seconds())}"
-        tries = str(one["attempt"]) if one["kind"] == "step" and one["attempt"] else ""
-        running = took(one) if one["status"] != "CANCELLED" or one["ended_at"] else ""
-        notes = Text("\n").join(Text(note, style) for note, style in _notes(one))
-        table.add_row(styled(one["id"]), status_text(one["status"]), tries, at, running, notes)
-    return table
+    narrow = width < WIDE
+    if not narrow:
+        table.add_column("", overflow="fold", ratio=1)
+    parts: list[RenderableType] = [table]
+    for one in rows:
+        cells, found = (_fold_cells(one, begun), _fold_notes(one)) if isinstance(one, Fold) else _cells(one, begun)
+        notes = Text("\n").join(Text(note, style) for note, style in found)
+        if narrow:
+            table.add_row(*cells)
+            if notes.plain:
+                label = one.name if isinstance(one, Fold) else one["id"]
+                parts.append(Text.assemble(styled(label, "dim"), ": ", notes))
+        else:
+            table.add_row(*cells, notes)
+    return Group(*parts)
+
+
+def _cells(one: Object, begun: datetime) -> tuple[tuple[RenderableType, ...], list[tuple[str, str]]]:
+    tries = str(one["attempt"]) if one["kind"] == "step" and one["attempt"] else ""
+    running = took(one) if one["status"] != "CANCELLED" or one["ended_at"] else ""
+    cells = (styled(one["id"]), status_text(one["status"]), tries, _since(begun, one["first_at"]), running)
+    return cells, [*_notes(one)]
+
+
+def _fold_cells(fold: Fold, begun: datetime) -> tuple[RenderableType, ...]:
+    whole = took({"first_at": fold.first_at, "ended_at": fold.ended_at})
+    name = styled(f"{fold.name} ×{len(fold.commands):,}")
+    return name, status_text(fold.status), "", _since(begun, fold.first_at), whole
+
+
+def _fold_notes(fold: Fold) -> list[tuple[str, str]]:
+    return [(f"{fold.retried:,} of them after failed attempts", "yellow")] if fold.retried else []
+
+
+def _since(begun: datetime, at: str | None) -> str:
+    first = moment(at)
+    return "" if first is None else f"+{span((first - begun).total_seconds())}"
 
 
 def _notes(one: Object) -> Iterator[tuple[str, str]]:

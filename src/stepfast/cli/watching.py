@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich.live import Live
 
-from stepfast.cli import printing, timeline
+from stepfast.cli import folding, printing, timeline
 from stepfast.client import Execution, ExecutionCancelled, ExecutionFailed
 
 Object = dict[str, Any]
+
+LATEST = 40
+"""Rows of a running execution that are shown live: the latest ones."""
 
 
 class TooLate(Exception):
@@ -22,20 +24,20 @@ class TooLate(Exception):
 def to_end(execution: Execution, *, quiet: bool, aside: bool, timeout: float | None) -> Object:
     """Follows an execution and returns its last description; TooLate after `timeout` seconds.
 
-    quiet: show nothing. aside: show it on standard error, and only on a terminal, since standard output
-    is for the result.
+    quiet: show nothing. aside: show it on standard error, since standard output is for the result.
     """
     console = printing.console(stderr=aside)
     last: Object = {}
     if console.is_terminal and not quiet:
         with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
             for last in _states(execution, timeout):
-                live.update(timeline.render(last), refresh=True)
+                rows, left = folding.cut(folding.folded(last["commands"])[-LATEST:], LATEST)
+                live.update(timeline.render(last, rows=rows, left=left, width=console.width), refresh=True)
         return last
     seen: dict[str, tuple[object, ...]] = {}
     for last in _states(execution, timeout):
-        if not (quiet or aside):
-            _print_changes(last, seen)
+        if not quiet:
+            _print_changes(last, seen, printing.note if aside else printing.say)
     return last
 
 
@@ -63,8 +65,9 @@ def _states(execution: Execution, timeout: float | None) -> Iterator[Object]:
         time.sleep(min(pause, left))
 
 
-def _print_changes(state: Object, seen: dict[str, tuple[object, ...]]) -> None:
-    now = datetime.now(UTC).strftime("%H:%M:%S")
+def _print_changes(state: Object, seen: dict[str, tuple[object, ...]], write: Callable[[str], None]) -> None:
+    """Prints what has changed, each with the time at which it has happened, in UTC."""
+    lines = []
     for one in state["commands"]:
         key = (one["status"], one["attempt"])
         if seen.get(one["id"]) == key:
@@ -72,6 +75,20 @@ def _print_changes(state: Object, seen: dict[str, tuple[object, ...]]) -> None:
         seen[one["id"]] = key
         error = f"  {timeline.told({**one['error'], 'step': None})}" if one["error"] else ""
         tries = f" (try {one['attempt']})" if one["kind"] == "step" and one["attempt"] > 1 else ""
-        printing.say(f"{now}  {one['id']}  {one['status']}{tries}{error}")
+        lines.append((_happened_at(one) or state["created_at"], f"{one['id']}  {one['status']}{tries}{error}"))
+    for at, text in sorted(lines, key=lambda line: line[0]):
+        write(f"{at[11:19]}  {text}")
     if state["status"] != "RUNNING":
-        printing.say(f"{now}  {state['execution_id']}  {state['status']}")
+        write(f"{(state['ended_at'] or '')[11:19]}  {state['execution_id']}  {state['status']}")
+
+
+def _happened_at(one: Object) -> str | None:
+    """When a command came to its status: its end, the end of the attempt that failed, or its begin."""
+    last = one["attempts"][-1] if one["attempts"] else None
+    if one["status"] == "RETRYING" and last is not None:
+        at: str | None = last["ended_at"] or last["started_at"]
+    elif one["status"] == "RUNNING":
+        at = one["started_at"] if "started_at" in one else one["first_at"]
+    else:
+        at = one["ended_at"]
+    return at or one["first_at"]

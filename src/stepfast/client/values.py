@@ -8,9 +8,6 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import BaseModel, JsonValue
-
-from stepfast.codec import Codec
 from stepfast.errors import InvalidRequest, NotStorable
 
 # A path of dots is cut out of a URL before it is sent.
@@ -19,6 +16,11 @@ SEGMENT = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,128}")
 
 def plain(value: Any, where: str) -> Any:
     """Plain JSON values, as the server's own codec would store this value."""
+    # Here, so that a command which sends no values does not wait for them.
+    from pydantic import BaseModel, JsonValue
+
+    from stepfast.codec import Codec
+
     typed = isinstance(value, BaseModel) or (dataclasses.is_dataclass(value) and not isinstance(value, type))
     try:
         return Codec(type(value) if typed else JsonValue, where).sendable(value)

@@ -8,7 +8,9 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
+from stepfast import context
 from stepfast.errors import StepfastError, Unavailable
 
 _execution: ContextVar[str | None] = ContextVar("stepfast_execution", default=None)
@@ -42,15 +44,16 @@ def configure(service: str) -> None:
     # Powertools names its logger after the service: under this name all of stepfast's loggers belong to it.
     logger = Logger(service="stepfast", utc=True, log_uncaught_exceptions=False)
     logger.append_keys(service=os.environ.get("POWERTOOLS_SERVICE_NAME") or service)
-    logger.logger_handler.addFilter(_name_execution)
+    logger.logger_handler.addFilter(name_execution)
     for handler in logging.getLogger().handlers:  # Lambda's own, which takes the lines of users' modules
         handler.setFormatter(logger.registered_formatter)
-        handler.addFilter(_name_execution)
+        handler.addFilter(name_execution)
 
 
-def _name_execution(record: logging.LogRecord) -> bool:
-    for name, variable in (("execution_id", _execution), ("function_request_id", _request)):
-        value = variable.get()
+def name_execution(record: logging.LogRecord) -> bool:
+    """A filter of handlers: gives a record the execution, step, attempt and request that it is about."""
+    fields: dict[str, Any] = {"execution_id": _execution.get(), "function_request_id": _request.get()}
+    for name, value in {**fields, **context.log_fields()}.items():
         if value is not None and not hasattr(record, name):
             setattr(record, name, value)
     return True

@@ -7,34 +7,19 @@ A start is `{"start": {"workflow", "input"?, "execution_id"?, "labels"?}, "sched
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from stepfast.backends.sqs_messages import Posted
-from stepfast.errors import InvalidRequest
 from stepfast.functions import logs
 from stepfast.functions.clients import Clients
 from stepfast.functions.consuming import Consumer
 from stepfast.functions.driving import worker_of
 from stepfast.functions.entry import Entry
 from stepfast.functions.host import Handler, Host
+from stepfast.functions.scheduled import Start, start_in
 from stepfast.functions.sending import SendingEngine
 from stepfast.functions.settings import Settings
 from stepfast.ports import Delivery, Disposition
-
-FIELDS = {"workflow", "input", "execution_id", "labels"}
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """A start that was asked for by the clock."""
-
-    workflow: str
-    input: Any
-    execution_id: str
-    labels: Mapping[str, str]
 
 
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
@@ -63,43 +48,6 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
         return consumer(event, context) if found is None else engine.call(start(found))
 
     return handler
-
-
-def start_in(value: Any) -> Start | None:
-    """The start that a message asks for, None for any other; InvalidRequest says what is wrong with it.
-
-    Without an id it gets one made of its schedule (its workflow, where none is named) and its time, so that a
-    start which is delivered twice starts once.
-    """
-    asked = value.get("start") if isinstance(value, dict) else None
-    if not isinstance(asked, dict):
-        return None
-    workflow, labels = asked.get("workflow"), asked.get("labels", {})
-    if set(asked) - FIELDS or not isinstance(workflow, str) or not isinstance(labels, dict):
-        raise InvalidRequest(
-            f'a scheduled "start" has a "workflow", and of the others only {", ".join(sorted(FIELDS))}'
-        )
-    if not all(isinstance(one, str) for one in labels.values()):
-        raise InvalidRequest("a scheduled start's labels are texts")
-    given = asked.get("execution_id")
-    if given is not None and not isinstance(given, str):
-        raise InvalidRequest("a scheduled start's execution_id is a text")
-    named = value.get("schedule", workflow)
-    if not isinstance(named, str):
-        raise InvalidRequest("a scheduled start's schedule is a text")
-    return Start(workflow, asked.get("input"), given or f"{named}-{_compact(value.get('scheduled'))}", labels)
-
-
-def _compact(scheduled: Any) -> str:
-    """An ISO 8601 time without the colons, which no execution id may have: 2026-11-22T150000Z."""
-    try:
-        at = datetime.fromisoformat(scheduled)
-    except (TypeError, ValueError):
-        raise InvalidRequest(
-            'a scheduled start without an execution_id needs "scheduled": "<aws.scheduler.scheduled-time>", '
-            "which Scheduler replaces by the time"
-        ) from None
-    return f"{at.astimezone(UTC):%Y-%m-%dT%H%M%SZ}" if at.tzinfo else f"{at:%Y-%m-%dT%H%M%SZ}"
 
 
 def _json(body: str) -> Any:

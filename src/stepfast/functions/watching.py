@@ -5,18 +5,15 @@ Its contents are logged by `log_values` alone.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
-from stepfast import valuelog
+from stepfast import eventlog, valuelog
 from stepfast.backends.dynamodb import DynamoStore
 from stepfast.figures import NOTHING, Tallies
 from stepfast.functions import metering
 from stepfast.functions.metering import Meter
 from stepfast.model import Cursor, Event, Execution, Record
-
-log = logging.getLogger(__name__)
 
 
 class WatchedStore(DynamoStore):
@@ -30,6 +27,7 @@ class WatchedStore(DynamoStore):
         held = await super().create(execution)
         if held is execution:
             self._meter.count(metering.STARTED, workflow=execution.workflow)
+            eventlog.log_start(execution)
             if self._log_values:
                 valuelog.tell_start(execution)
         return held
@@ -54,7 +52,7 @@ class WatchedStore(DynamoStore):
         written = await super().rewind(execution, cursor, records, history)
         if written:
             self._meter.count(metering.RESUMED, workflow=execution.workflow)
-            log.info("execution %s was resumed", execution.execution_id)
+            eventlog.log_resume(execution)
         return written
 
     async def put_record(
@@ -69,15 +67,14 @@ class WatchedStore(DynamoStore):
         written = await super().put_record(execution_id, record, wake=wake, end=end, tallies=tallies)
         if written and record.kind == "step":
             self._stepped(record)
+            eventlog.log_attempt(execution_id, record)
             if self._log_values:
                 valuelog.tell_attempt(execution_id, record)
         return written
 
     def _ended(self, execution: Execution) -> None:
         self._meter.count(metering.ENDED[execution.status], workflow=execution.workflow)
-        error = f": {execution.error.type}" if execution.error else ""
-        level = logging.WARNING if execution.status == "FAILED" else logging.INFO
-        log.log(level, "execution %s is %s%s", execution.execution_id, execution.status, error)
+        eventlog.log_end(execution)
         if self._log_values:
             valuelog.tell_end(execution)
 
@@ -88,22 +85,10 @@ class WatchedStore(DynamoStore):
         if record.status not in ("SUCCEEDED", "FAILED", "RETRYING") or ended is None:
             return
         if last is not None and last.number == record.attempt and last.error and last.error.type == "StepCancelled":
-            log.info("step %s was stopped at attempt %d: %s", record.id, record.attempt, last.error.message)
             return
         self._meter.count(metering.ATTEMPTS, pool=self._pool)
         if record.started_at is not None:
             self._meter.measure(metering.LATENCY, (ended - record.started_at) * 1000, pool=self._pool)
-        if record.status == "SUCCEEDED":
-            return
-        retried = record.status == "RETRYING"
-        self._meter.count(metering.RETRIES if retried else metering.FAILURES, pool=self._pool)
-        after = f"; tried again in {(record.due or ended) - ended:.1f} s" if retried else ""
-        error = record.error.type if record.error else "an error"
-        log.log(
-            logging.INFO if retried else logging.WARNING,
-            "step %s failed with %s at attempt %d%s",
-            record.id,
-            error,
-            record.attempt,
-            after,
-        )
+        if record.status != "SUCCEEDED":
+            retried = record.status == "RETRYING"
+            self._meter.count(metering.RETRIES if retried else metering.FAILURES, pool=self._pool)

@@ -25,8 +25,16 @@ GRACE = 3
 """Seconds that requests under way have to end in when the server does."""
 
 
-def serve(handler: Handler, listener: socket.socket, host: str, ready: Callable[[str], object]) -> None:
+def serve(
+    handler: Handler,
+    listener: socket.socket,
+    host: str,
+    ready: Callable[[str], object],
+    stopper: Callable[[Callable[[], None]], object] = lambda stop: None,
+) -> None:
     """Serves until SIGINT or SIGTERM, then lets requests under way end. ready: called with the address before.
+
+    stopper: called before with a function that ends the server too, from any thread.
 
     handler: a Lambda handler; if it has a method `admit`, that is asked before a request's body is taken. To be called
     in the main thread; returns, or raises KeyboardInterrupt, when it is told to end. After that both signals raise
@@ -34,6 +42,7 @@ def serve(handler: Handler, listener: socket.socket, host: str, ready: Callable[
     """
     server = Server(handler, listener)
     server.on_started = lambda: ready(f"http://{f'[{host}]' if ':' in host else host}:{server.port}")
+    stopper(server.stop)
     server.run()
 
 

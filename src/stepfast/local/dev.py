@@ -5,17 +5,23 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
+import tomllib
+from collections.abc import Callable
 from pathlib import Path
+from socket import socket
 
 from stepfast.backends.sqlite_file import Durability
 from stepfast.errors import DefinitionError, StartupError
+from stepfast.functions import devlogs, reloading, starts
+from stepfast.functions.devlogs import LogFormat
 from stepfast.functions.plan import Plan
 from stepfast.functions.project import Project
+from stepfast.functions.starts import ScheduledStart
 from stepfast.http import serving
 from stepfast.http.api import build
 from stepfast.http.auth import Authenticator
 from stepfast.http.page import HOW_TO_BUILD, Page
-from stepfast.http.textlog import Lines
 from stepfast.local.retention import DAY, retention_of
 from stepfast.local.runtime import GRACE, Runtime
 from stepfast.model import SignalLimits
@@ -23,6 +29,7 @@ from stepfast.registry import Registry, discover
 
 log = logging.getLogger(__name__)
 PROJECT = Path("pyproject.toml")
+HONOURED = ("retention_days",)
 
 
 def serve(
@@ -34,46 +41,89 @@ def serve(
     workers: int = 2,
     log_values: bool = False,
     grace: float = GRACE,
+    log_format: LogFormat = "text",
+    reloads: bool = False,
 ) -> None:
     """Serves until SIGINT or SIGTERM, then gives running steps `grace` seconds to end; says so when requests are taken.
 
-    A second signal ends the grace period.
+    A second signal ends the grace period. reloads: whether it ends and begins anew when the code has changed.
 
     API keys come from the environment variable STEPFAST_API_KEYS, separated by commas. Without one only
     loopback addresses are allowed. Raises StartupError, which says what to do.
     """
-    output = logging.StreamHandler()
-    output.setFormatter(Lines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[output])
+    devlogs.configure(log_format)
     keys = Authenticator.from_environment(os.environ)
     if keys is None and not serving.is_loopback(host):
         raise StartupError(
             f"without API keys stepfast listens on loopback only, not on {host}: "
             "set STEPFAST_API_KEYS, or leave out --host"
         )
-    listener = serving.listen(host, port)
-    with listener:
-        project = Project.read(PROJECT)
-        limits = SignalLimits(project.max_signals, project.max_signal_bytes)
-        registry = discover(workflows)
-        check(registry, PROJECT)
-        names = ", ".join(sorted(registry.workflows)) or f"no workflows yet in {workflows}"
-        retention = retention_of(PROJECT)
-        with Runtime(
-            registry,
-            db,
-            durability=durability,
-            workers=workers,
-            log_values=log_values,
-            retention=retention,
-            grace=grace,
-            signal_limits=limits,
-        ) as runtime:
-            if retention is not None:
-                log.info("executions that are SUCCEEDED or CANCELLED are deleted after %g days", retention / DAY)
-            page = Page()
-            handler = build(runtime.operations, registry, runtime.call, keys, page)
-            serving.serve(handler, listener, host, lambda url: say_ready(url, names, page))
+    with reloading.handed_on() or serving.listen(host, port) as listener:
+        if _serve_code(listener, workflows, db, host, durability, workers, log_values, grace, keys, reloads):
+            reloading.begin_anew(listener)
+
+
+def _serve_code(
+    listener: socket,
+    workflows: Path,
+    db: Path,
+    host: str,
+    durability: Durability,
+    workers: int,
+    log_values: bool,
+    grace: float,
+    keys: Authenticator | None,
+    reloads: bool,
+) -> bool:
+    """Serves the code as it is now; True when changed code is to be served next."""
+    registry = discover(workflows)
+    check(registry, PROJECT)
+    names = ", ".join(sorted(registry.workflows)) or f"no workflows yet in {workflows}"
+    project, schedules = settings_of(registry, PROJECT)
+    limits = {name: pool.max_concurrency for name, pool in project.pools.items() if pool.max_concurrency}
+    retention = retention_of(PROJECT)
+    reloaders: list[reloading.Reloader] = []
+
+    def watch_code(stop: Callable[[], None]) -> None:
+        def end() -> None:
+            log.info("reloading: the changed code loads")
+            stop()
+
+        if reloads and reloading.SUPPORTED:
+            reloaders.append(
+                reloading.Reloader(
+                    end,
+                    lambda: reloading.state_of(workflows, Path.cwd()),
+                    lambda: reloading.check_in_process(workflows),
+                )
+            )
+            reloaders[0].begin()
+
+    with Runtime(
+        registry,
+        db,
+        durability=durability,
+        workers=workers,
+        log_values=log_values,
+        retention=retention,
+        grace=grace,
+        limits=limits,
+        schedules=schedules,
+        signal_limits=SignalLimits(project.max_signals, project.max_signal_bytes),
+    ) as runtime:
+        if retention is not None:
+            log.info("executions that are SUCCEEDED or CANCELLED are deleted after %g days", retention / DAY)
+        page = Page()
+        handler = build(runtime.operations, registry, runtime.call, keys, page)
+        try:
+            serving.serve(handler, listener.dup(), host, lambda url: say_ready(url, names, page), watch_code)
+        finally:
+            for one in reloaders:
+                one.end()
+            if not any(one.wanted.is_set() for one in reloaders):
+                listener.close()  # who calls while running steps end is refused, and does not wait
+    # A signal while the old code ended means the end of it all.
+    return any(one.wanted.is_set() for one in reloaders) and not runtime.interrupted
 
 
 def check(registry: Registry, project: Path) -> None:
@@ -86,13 +136,39 @@ def check(registry: Registry, project: Path) -> None:
     except DefinitionError as error:
         raise StartupError(str(error)) from error
     try:
-        plan = Plan.of(registry, Project.read(project))
+        Plan.of(registry, Project.read(project))
     except StartupError as refused:
         log.warning("this runs here, and could not be deployed to AWS: %s", refused)
-        return
-    if plan.starts:
-        names = ", ".join(one.name for one in plan.starts)
-        log.warning("schedules start nothing here, only in a deployment or with --cloud moto: %s", names)
+
+
+def settings_of(registry: Registry, pyproject: Path) -> tuple[Project, list[ScheduledStart]]:
+    """The project's settings and the schedules that start something here; logs what is ignored. StartupError."""
+    project, starting = Project.read(pyproject), []
+    for start in project.schedules.values():
+        try:
+            starts.check(start, registry)
+            notice = starts.check_to_come(start, time.time())
+        except StartupError as error:
+            notice = str(error)
+        if notice is not None:
+            log.warning("a schedule starts nothing: %s", notice)
+        elif start.enabled:
+            starting.append(start)
+    if ignored := ignored_in(pyproject):
+        log.info("settings of %s for deployments only, without effect here: %s", pyproject, ", ".join(ignored))
+    if starting:
+        log.info("started by the clock: %s", ", ".join(f"{one.name} ({one.expression})" for one in starting))
+    return project, starting
+
+
+def ignored_in(pyproject: Path) -> list[str]:
+    """Names of the settings in [tool.stepfast] that are written down and that the embedded runtime does not use."""
+    if not pyproject.is_file():
+        return []
+    table = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("tool", {}).get("stepfast", {})
+    plain = [name for name in table if name not in ("pools", "schedules", *HONOURED)]
+    pools = table.get("pools", {})
+    return plain + [f"pools.{pool}.{name}" for pool in pools for name in pools[pool] if name != "max_concurrency"]
 
 
 def say_ready(url: str, names: str, page: Page) -> None:

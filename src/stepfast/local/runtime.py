@@ -7,17 +7,21 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from stepfast.advancer import Advancer
-from stepfast.backends.sqlite import SqliteBackend, Stored
+from stepfast.backends.sqlite import Stored
 from stepfast.backends.sqlite_file import Durability, SqliteFile
 from stepfast.errors import StepfastError, Unavailable
+from stepfast.functions import logs
+from stepfast.functions.starts import ScheduledStart
 from stepfast.live import LiveReplays
 from stepfast.local.inbox import Advance, Inbox
+from stepfast.local.limits import Limits
 from stepfast.local.retention import keep_expiring
+from stepfast.local.schedules import Schedules
 from stepfast.local.steps import StepRunner
 from stepfast.local.sweep import Sweep
 from stepfast.local.telling import TellingBackend
@@ -61,6 +65,7 @@ class Runtime:
     """Owns one file and runs its executions until closed; use it as a context manager.
 
     What an earlier process left undone goes on at once. Raises StartupError when the file cannot be had.
+    limits: how many steps of a pool run at once. schedules: what is started by the clock.
     retention: seconds after which executions that are SUCCEEDED or CANCELLED are deleted, None for never.
     """
 
@@ -77,13 +82,17 @@ class Runtime:
         retention: float | None = None,
         grace: float = 0.0,
         signal_limits: SignalLimits = SIGNAL_LIMITS,
+        limits: Mapping[str, int] | None = None,
+        schedules: Iterable[ScheduledStart] = (),
     ) -> None:
+        self._limits = Limits(limits or {})
+        self.interrupted = False
+        """Whether a signal has ended the grace period of `close`."""
         self._retention = retention
         self._grace = grace
         self.registry = registry
         self._clock = clock or SystemClock()
-        backend = TellingBackend if log_values else SqliteBackend
-        self._backend = backend(SqliteFile(path, durability), self._clock)
+        self._backend = TellingBackend(SqliteFile(path, durability), self._clock, log_values)
         self._inbox = Inbox()
         self._backend.on_message = self._inbox.put_message
         self._backend.on_wake = self._inbox.put_wake
@@ -108,6 +117,7 @@ class Runtime:
             self._inbox.put_message(stored)
         for execution_id, seq in wakes:
             self._inbox.put_wake(execution_id, seq)
+        self._schedules = Schedules(schedules, self.operations, self._clock)
         self._callers = CallerLoops()
         self._control = LoopThread("stepfast-control")
         self.pool = Pool(workers, self._inbox, self._clock, self._do)
@@ -134,6 +144,7 @@ class Runtime:
         try:
             self._wait_for_steps()
         except KeyboardInterrupt:
+            self.interrupted = True
             log.warning("told to end again: running steps are cut off now")
         self._runner.cut_off()
         self._runner.wait_until_idle(CUT_OFF)
@@ -160,9 +171,11 @@ class Runtime:
 
     async def _do(self, work: Advance | Stored) -> None:
         if isinstance(work, Advance):
-            await self._advance(work)
+            with logs.about(work.execution_id):
+                await self._advance(work)
         else:
-            await self._drive(work)
+            with logs.about(work.delivery.message.execution_id):
+                await self._drive(work)
 
     async def _advance(self, work: Advance) -> None:
         try:
@@ -177,6 +190,16 @@ class Runtime:
             self._inbox.advanced(work)
 
     async def _drive(self, stored: Stored) -> None:
+        """Handles a message once its pool has a place for it."""
+        if not self._limits.enter(stored):
+            return
+        try:
+            await self._handle(stored)
+        finally:
+            if (waiting := self._limits.leave(stored)) is not None:
+                self._inbox.put_message(waiting, self._clock.now())
+
+    async def _handle(self, stored: Stored) -> None:
         """Every disposition is carried out, also one that comes late from a thread which had been given up on."""
         message = stored.delivery.message
         try:
@@ -211,10 +234,14 @@ class Runtime:
 
     async def _look_after(self) -> None:
         """The net under everything, and what expires."""
-        await asyncio.gather(self._sweep(), keep_expiring(self._backend, self._clock, self._retention, self._stopping))
+        await asyncio.gather(
+            self._sweep(),
+            keep_expiring(self._backend, self._clock, self._retention, self._stopping),
+            self._schedules.keep(self._stopping),
+        )
 
     async def _sweep(self) -> None:
-        sweep = Sweep(self._backend, self._inbox, self.pool.holds, self._clock)
+        sweep = Sweep(self._backend, self._inbox, lambda: self.pool.holds() | self._limits.waits(), self._clock)
         while not self._stopping.is_set():
             try:
                 await sweep.lap()

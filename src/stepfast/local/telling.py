@@ -1,22 +1,30 @@
-"""The embedded store for `stepfast dev --log-values`: what is written through it is logged with its values."""
+"""The embedded store that logs what is written through it: what happens, and for `--log-values` the values too."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stepfast import valuelog
+from stepfast import eventlog, valuelog
 from stepfast.backends.sqlite import SqliteBackend
+from stepfast.backends.sqlite_file import SqliteFile
 from stepfast.figures import NOTHING, Tallies
-from stepfast.model import Execution, Record
+from stepfast.model import Cursor, Event, Execution, Record
+from stepfast.ports import Clock
 
 
 class TellingBackend(SqliteBackend):
-    """Logs starts, ends and attempts of steps once they are written."""
+    """Logs starts, ends, resumes and failed attempts once they are written. values: inputs, outputs and errors too."""
+
+    def __init__(self, file: SqliteFile, clock: Clock, values: bool = False) -> None:
+        super().__init__(file, clock)
+        self._values = values
 
     async def create(self, execution: Execution) -> Execution:
         held = await super().create(execution)
         if held is execution:
-            valuelog.tell_start(execution)
+            eventlog.log_start(execution)
+            if self._values:
+                valuelog.tell_start(execution)
         return held
 
     async def put_record(
@@ -30,9 +38,11 @@ class TellingBackend(SqliteBackend):
     ) -> bool:
         written = await super().put_record(execution_id, record, wake=wake, end=end, tallies=tallies)
         if written:
-            valuelog.tell_attempt(execution_id, record)
+            eventlog.log_attempt(execution_id, record)
+            if self._values:
+                valuelog.tell_attempt(execution_id, record)
             if end is not None:
-                valuelog.tell_end(end)
+                self._ended(end)
         return written
 
     async def cancel(
@@ -40,11 +50,24 @@ class TellingBackend(SqliteBackend):
     ) -> bool:
         written = await super().cancel(execution, records, tallies, order)
         if written:
-            valuelog.tell_end(execution)
+            self._ended(execution)
         return written
 
     async def finish(self, execution: Execution, tallies: Tallies = NOTHING) -> bool:
         written = await super().finish(execution, tallies)
         if written:
-            valuelog.tell_end(execution)
+            self._ended(execution)
         return written
+
+    async def rewind(
+        self, execution: Execution, cursor: Cursor | None, records: Sequence[Record], history: Sequence[Event]
+    ) -> bool:
+        written = await super().rewind(execution, cursor, records, history)
+        if written:
+            eventlog.log_resume(execution)
+        return written
+
+    def _ended(self, execution: Execution) -> None:
+        eventlog.log_end(execution)
+        if self._values:
+            valuelog.tell_end(execution)

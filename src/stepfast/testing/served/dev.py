@@ -9,27 +9,35 @@ from dataclasses import replace
 from pathlib import Path
 
 from stepfast.errors import StartupError
-from stepfast.functions import logs
+from stepfast.functions import devlogs, reloading
+from stepfast.functions.devlogs import LogFormat
 from stepfast.functions.project import Project
 from stepfast.http.auth import Authenticator
 from stepfast.http.page import HOW_TO_BUILD, Page
 from stepfast.http.serving import is_loopback, listen
 from stepfast.http.serving import serve as serve_http
-from stepfast.http.textlog import Lines
 from stepfast.registry import discover
 from stepfast.testing.served.cloud import ServedCloud
 from stepfast.testing.served.web import CONSOLE, Front
 
+log = logging.getLogger(__name__)
 PROJECT = Path("pyproject.toml")
 
 
-def serve(workflows: Path, host: str = "127.0.0.1", port: int = 8787, log_values: bool = False) -> None:
+def serve(
+    workflows: Path,
+    host: str = "127.0.0.1",
+    port: int = 8787,
+    log_values: bool = False,
+    log_format: LogFormat = "text",
+    reloads: bool = False,
+) -> None:
     """Serves until SIGINT or SIGTERM, then ends, and everything with it; says so when requests are taken.
 
     Pools and settings are those of [tool.stepfast] in the current folder's pyproject.toml. Access is as with
     the embedded runtime. Raises StartupError, which says what to do.
     """
-    _log_to_standard_error()
+    devlogs.configure(log_format, threads=True)
     keys = Authenticator.from_environment(os.environ)
     if keys is None and not is_loopback(host):
         raise StartupError(
@@ -44,20 +52,24 @@ def serve(workflows: Path, host: str = "127.0.0.1", port: int = 8787, log_values
             names = ", ".join(sorted(registry.workflows)) or f"no workflows yet in {workflows}"
             page = Page()
             front = Front(cloud, keys, page)
+            changes = reloading.Reloader(
+                say_changed,
+                lambda: reloading.state_of(workflows, Path.cwd()),
+                lambda: reloading.check_in_process(workflows),
+            )
+            if reloads:
+                changes.begin()
             try:
                 serve_http(front, listener, host, lambda address: _say(address, names, cloud, keys is None, page))
             except KeyboardInterrupt:
                 pass  # asked to end
+            finally:
+                changes.end()
 
 
-def _log_to_standard_error() -> None:
-    """Each line names the function, whose sandbox is a thread of its name, and the execution that it is about."""
-    told = "%(asctime)s %(levelname)s %(threadName)s %(execution_id)s %(name)s: %(message)s"
-    handler = logging.StreamHandler()
-    handler.setFormatter(Lines(told, defaults={"execution_id": "-"}))
-    handler.addFilter(logs._name_execution)
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells of the credentials that it has found
+def say_changed() -> None:
+    """Does not reload: all that AWS keeps is in this process."""
+    log.warning("the code has changed, and this goes on with the code before: restart it, which empties its memory")
 
 
 def _say(address: str, names: str, cloud: ServedCloud, key: bool, page: Page) -> None:

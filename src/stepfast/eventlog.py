@@ -1,0 +1,68 @@
+"""Log lines of what happens to executions: starts, ends, resumes, failed attempts. Never what they work on.
+
+A line names execution, step and attempt, as text and as fields of its log record. Of an error it names the type only:
+its message may quote what the step was given.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from stepfast.model import Execution, Record
+
+log = logging.getLogger("stepfast.events")
+
+
+def log_start(execution: Execution) -> None:
+    """Logs that an execution was started."""
+    _log(logging.INFO, execution, "started")
+
+
+def log_end(execution: Execution) -> None:
+    """Logs the status with which an execution ended; a failure names its step and error type."""
+    if execution.status != "FAILED" or execution.error is None:
+        took = max(0.0, (execution.ended_at or execution.created_at) - execution.created_at)
+        _log(logging.INFO, execution, f"{execution.status} after {took:.2f} s")
+        return
+    step = f" in {execution.error.step}" if execution.error.step else ""
+    _log(logging.WARNING, execution, f"FAILED{step}: {execution.error.type}")
+
+
+def log_resume(execution: Execution) -> None:
+    """Logs that a FAILED execution goes on."""
+    _log(logging.INFO, execution, f"resumed for the {_ordinal(execution.resumes)} time")
+
+
+def log_attempt(execution_id: str, record: Record) -> None:
+    """Logs an attempt of a step that has failed, or was cut off, and when the next one comes; nothing for others."""
+    last = record.attempts[-1] if record.attempts else None
+    if record.kind != "step" or record.status not in ("RUNNING", "RETRYING", "FAILED"):
+        return
+    fields = {"execution_id": execution_id, "step_id": record.id, "attempt": record.attempt}
+    if record.status == "RUNNING":  # a claim: the attempt before it may have ended without a word
+        if last is not None and last.error is None and last.number == record.attempt - 1:
+            fields["attempt"] = last.number
+            what = "step %s of %s: attempt %d was cut off by a crash; it runs again"
+            log.warning(what, record.id, execution_id, last.number, extra=fields)
+        return
+    error = last.error if last is not None and last.number == record.attempt else record.error
+    kind = error.type if error is not None else "an error"
+    if record.status == "RETRYING":
+        ended = last.ended_at if last is not None else None
+        after = f"; next attempt in {max(0.0, (record.due or 0.0) - ended):.3g} s" if ended is not None else ""
+    else:
+        after = "; no attempt is left"
+    stopped = kind in ("StepCancelled", "StepInterrupted")
+    verb = f"was stopped: {error.message}" if stopped and error else f"failed: {kind}"
+    level = logging.INFO if stopped else logging.WARNING
+    log.log(level, "step %s of %s: attempt %d %s%s", record.id, execution_id, record.attempt, verb, after, extra=fields)
+
+
+def _log(level: int, execution: Execution, what: str) -> None:
+    fields = {"execution_id": execution.execution_id, "workflow": execution.workflow}
+    log.log(level, "execution %s of %s %s", execution.execution_id, execution.workflow, what, extra=fields)
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
