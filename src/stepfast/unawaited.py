@@ -85,7 +85,7 @@ class Unawaited:
             return
         # What is still there at the end is seen then, so that it makes no difference whether it is collected before.
         if counts(future):
-            self._failed.append((_named(future), error))
+            self._fails(future, error)
 
     def gathers(self, future: Any) -> None:
         """Notes what gather() returns, without keeping it."""
@@ -97,7 +97,12 @@ class Unawaited:
         for future in (*tasks, *(reference() for reference in self._gathers)):
             # Reading exception() would make it count as seen.
             if future is not None and future.done() and future._log_traceback and counts(future):
-                self._failed.append((_named(future), future._exception))
+                self._fails(future, future._exception)
+
+    def _fails(self, future: Any, error: BaseException) -> None:
+        # A gather() that was cancelled ends with the CancelledError as its exception.
+        if not isinstance(error, asyncio.CancelledError):
+            self._failed.append((_named(future), error))
 
     # -- the verdict ---------------------------------------------------------------------------------------
 

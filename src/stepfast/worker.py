@@ -167,8 +167,12 @@ class Worker:
             return Later(busy)
         if chained and (record is None or record.status == "OPEN") and chained.digest != command.digest:
             return await self._changed(execution, replay, command)
-        order = live.cursor.revision if len(replay.outstanding) > 1 else None
-        return await self._claimed(delivery.message, execution, live, command, record, chained, order)
+        if len(replay.outstanding) > 1:
+            # It is run alone: whoever handles a sibling meanwhile goes on with the replay, and need not begin anew.
+            self._lives.put(execution.execution_id, live)
+            order = live.cursor.revision
+            return await self._claimed(delivery.message, execution, None, command, record, chained, order)
+        return await self._claimed(delivery.message, execution, live, command, record, chained, None)
 
     async def _claimed(
         self,
