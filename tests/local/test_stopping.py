@@ -96,7 +96,7 @@ def test_an_attempt_cut_off_by_a_stop_is_told_as_that_and_runs_again(embedded: A
     assert past.error is not None
     assert (held.attempt, held.interrupted, past.error.type) == (2, 1, "StepCancelled")
     assert "stepfast was told to end" in past.error.message
-    assert "attempt-interrupted waits" in app.history()
+    assert "attempt-stopped waits" in app.history()
 
 
 def test_a_step_that_may_run_once_only_fails_and_says_why(embedded: Any) -> None:

@@ -89,7 +89,7 @@ def _head(execution: Object) -> RenderableType:
     table.add_row("status", status_text(execution["status"]))
     if execution["status"] == "RUNNING" and execution.get("deployed") is False:
         table.add_row("waits", styled("its workflow is not deployed", "yellow"))
-    resumes = execution.get("resumes", execution["generation"])  # a server of version 0.1 counts no others
+    resumes = execution.get("resumes", execution.get("generation"))  # a server of version 0.1 counts no others
     resumed = f", resumed {resumes} time(s)" if resumes else ""
     if late := sum(bool(one.get("overdue")) for one in execution["commands"]):
         table.add_row("overdue", styled(f"{late} command(s): see below", "bold red"))
