@@ -133,5 +133,6 @@ class LiveReplays:
                 self._drop(self._lives.popitem()[1])
             self._records, dropped = 0, self._dropped
             self._dropped = []
+            self._out.clear()
         for one in dropped:
             one.replay.close()

@@ -35,6 +35,7 @@ API_SAMPLES: dict[str, tuple[tuple[str, ...], int]] = {
     "api-show-command.json": (SHIPPED, 200),
     "api-show-unchanged.json": (STARTED, 304),
     "api-history.json": (SHIPPED, 200),
+    "api-commands.json": (SHIPPED, 200),
     "api-signal.json": (STARTED, 202),
     "api-cancel.json": (STARTED, 200),
     "api-delete.json": ((*STARTED, "api-cancel.json"), 200),

@@ -55,6 +55,8 @@ PROJECT: dict[str, tuple[str, Look, Any]] = {
     "parallelization": ("tuned", source(STREAM, "ParallelizationFactor"), 4),
     "sweep_minutes": ("tuned", of("AWS::Scheduler::Schedule", "ScheduleExpression"), "rate(10 minutes)"),
     "tracing": ("full", of("AWS::Lambda::Function", "TracingConfig", "Api"), {"Mode": "Active"}),
+    "max_signals": ("tuned", variable("Api", "STEPFAST_MAX_SIGNALS"), "500"),
+    "max_signal_bytes": ("tuned", variable("Api", "STEPFAST_MAX_SIGNAL_BYTES"), "1000000"),
     "log_values": ("full", variable("StepPdf", "STEPFAST_LOG_VALUES"), "true"),
     "snap_start": ("full", of("AWS::Lambda::Function", "SnapStart", "StepPdf"), {"ApplyOn": "PublishedVersions"}),
     "alarm_email": ("plain", of("AWS::SNS::Subscription", "Endpoint"), "on-call@example.com"),

@@ -63,13 +63,14 @@ def test_functions_and_queues_have_the_numbers_of_the_plan(synthesized: Synthesi
         assert (last["MessageRetentionPeriod"], last.get("RedriveAllowPolicy")) == (14 * 86400, None)
 
 
-def test_a_function_is_told_where_its_things_are(synthesized: Synthesized) -> None:
+def test_a_function_is_told_where_its_things_are(synthesized: Synthesized, plan: Plan) -> None:
     queues = '{"default":"<QueuesPooldefault>","pdf":"<QueuesPoolpdf>"}'
     state = {"STEPFAST_TABLE": "<StateTable>", "STEPFAST_BUCKET": "<StateValues>"}
     numbers = {"STEPFAST_RETENTION_DAYS": "30", "STEPFAST_LISTING_SHARDS": "8", "STEPFAST_LOG_VALUES": "false"}
     flows = {**state, **numbers, "STEPFAST_WORKFLOWS": "workflows"}
     sending = {
         **flows,
+        "STEPFAST_POOL_TIMEOUTS": json.dumps(plan.pool_timeouts),
         "STEPFAST_QUEUES": queues,
         "STEPFAST_TIMER_QUEUE": "<QueuesTimer>",
         "STEPFAST_PARK_QUEUE": "<QueuesPark>",
@@ -77,7 +78,12 @@ def test_a_function_is_told_where_its_things_are(synthesized: Synthesized) -> No
         "STEPFAST_SCHEDULE_ROLE": "TimersRole",
     }
     expected = {
-        "api": {**flows, "STEPFAST_AUTH": "keys"},
+        "api": {
+            **flows,
+            "STEPFAST_AUTH": "keys",
+            "STEPFAST_MAX_SIGNALS": "10000",
+            "STEPFAST_MAX_SIGNAL_BYTES": "32000000",
+        },
         "authorizer": {"STEPFAST_TABLE": "<StateTable>"},
         **dict.fromkeys(("advancer", "timer", "sweeper"), sending),
         "resume": {**flows, "STEPFAST_PARK_QUEUE": "<QueuesPark>"},

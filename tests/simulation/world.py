@@ -186,10 +186,12 @@ class World:
         await self._engine()[2].sweep()
 
     async def _redrive(self, handler: Handler) -> None:
-        letters, self.dead_letters = self.dead_letters, []
+        letters = list(self.dead_letters)
         self.watch.redriven |= {one.generation for one in letters}
         copies = letters * (1 + (self.random.random() < self.duplicate))
         await self.backend.send([(message, None) for message in copies])
+        await self.file.write(lambda transaction: None)  # SQS takes a letter away once it has the message for good
+        self.dead_letters = [one for one in self.dead_letters if one not in letters]
 
     # -- the scheduler -----------------------------------------------------------------------------------------
 

@@ -47,7 +47,9 @@ class Process:
         ports = cast(Any, self._ports)
         lives = LiveReplays()
         self._advancer = Advancer(ports, ports, clock, registry, lives)
-        self.operations = Operations(self.backend, clock, registry, self._advancer, lives)
+        # Without the live replays: where an advance has one in its hands, a signal would wait for it, and here nothing
+        # can go on while somebody waits.
+        self.operations = Operations(self.backend, clock, registry, self._advancer)
         self._worker = Worker(ports, ports, clock, registry, runner, self.operations.resume, draw, lives=lives)
         self._tasks: set[asyncio.Task[None]] = set()
         self.failure: BaseException | None = None
