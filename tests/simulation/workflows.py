@@ -15,15 +15,16 @@ from stepfast.workflow import Step, Workflow
 from tests.replay.shapes import ALL, Shape, shaped
 
 QUICK = Retry(max_attempts=3, initial=5.0, backoff=1.0, jitter="none")
-FAILS = {"s2": 2, "b": 1, "bad": 9, "q": 1}
+PATIENT = Retry(max_attempts=3, initial=200.0, backoff=1.0, jitter="none")
+FAILS = {"s2": 2, "b": 1, "bad": 9, "q": 1, "sulk": 1}
 """How many attempts of a step fail."""
 
 
-def make(name: str, **options: Any) -> Step[..., Any]:
+def make(name: str, retry: Retry = QUICK, **options: Any) -> Step[..., Any]:
     async def work(argument: Any = None) -> list[Any]:
         return [name, argument]
 
-    return step(name=name, retry=QUICK, timeout=30, **options)(work)
+    return step(name=name, retry=retry, timeout=30, **options)(work)
 
 
 STEPS = {
@@ -35,6 +36,7 @@ STEPS = {
     ]
 }
 STEPS["once"] = make("once", at_most_once=True)
+STEPS["sulk"] = make("sulk", PATIENT)
 
 
 def do(name: str, argument: Any = None) -> Any:
@@ -201,7 +203,7 @@ async def late() -> Any:
     """The failure is the workflow's own deadline; its steps may be in any state by then."""
     first = asyncio.ensure_future(do("a"))
     async with asyncio.timeout(100):
-        found = await asyncio.gather(do("down"), do("q", 1), do("slow"))
+        found = await asyncio.gather(do("down"), do("q", 1), do("sulk"), do("slow"))
     return await do("end", [(await first)[0], found[0][0]])
 
 
