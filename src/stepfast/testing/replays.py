@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from stepfast.errors import ExecutionNotFound, NonDeterministic, StepNotDeployed
+from stepfast.errors import ExecutionNotFound, Misconfigured, NonDeterministic, StepNotDeployed
 from stepfast.failure import failure_of
 from stepfast.model import Execution, Snapshot
 from stepfast.replay import Command, Replay
@@ -69,8 +69,8 @@ class ReplayCheck:
         known = self._known.get(execution_id)
         try:
             execution = looks.execution(execution_id)
-        except ExecutionNotFound:
-            return  # it was deleted
+        except (ExecutionNotFound, Misconfigured):
+            return  # it was deleted, or is of a schema that this code does not read
         if known is not None and known.ended and known.generation == execution.generation:
             return
         if execution.status == "RUNNING" and point > EACH and point < self._next.get(execution_id, 0.0):
