@@ -64,13 +64,16 @@ class ReplayCheck:
 
     def look(self, looks: Looks, execution_id: str) -> None:
         """Raises NotRepeatable. Called after whatever may have changed the execution."""
+        try:
+            self._look(looks, execution_id)
+        except (ExecutionNotFound, Misconfigured):
+            pass  # it was deleted, or is of a schema that this code does not read
+
+    def _look(self, looks: Looks, execution_id: str) -> None:
         self._points[execution_id] += 1
         point = self._points[execution_id]
         known = self._known.get(execution_id)
-        try:
-            execution = looks.execution(execution_id)
-        except (ExecutionNotFound, Misconfigured):
-            return  # it was deleted, or is of a schema that this code does not read
+        execution = looks.execution(execution_id)
         if known is not None and known.ended and known.generation == execution.generation:
             return
         if execution.status == "RUNNING" and point > EACH and point < self._next.get(execution_id, 0.0):
