@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
-import threading
 import time
 import types
 import uuid
@@ -17,6 +16,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 
+from stepfast.collector import is_collecting as is_collecting
 from stepfast.errors import ForbiddenInWorkflow
 from stepfast.workflow import CommandLoop
 
@@ -35,20 +35,6 @@ _EPOCH_OF_UUID1 = 0x01B21DD213814000
 """15 October 1582 before 1 January 1970, in units of 100 ns (RFC 9562, section 5.1)."""
 
 Replacement = Callable[..., Any]
-_collecting: set[int] = set()
-"""Threads in which the garbage collector runs just now: finalizers are not the workflow's code."""
-
-
-def note_collection(phase: str, _info: object) -> None:
-    """For gc.callbacks."""
-    if phase == "start":
-        _collecting.add(threading.get_ident())
-    else:
-        _collecting.discard(threading.get_ident())
-
-
-def is_collecting() -> bool:
-    return threading.get_ident() in _collecting
 
 
 def called_by(packages: frozenset[str], depth: int) -> bool:

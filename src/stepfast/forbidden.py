@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import gc
 import sys
 import threading
 from typing import Any
 
-from stepfast.determinism import called_by, is_collecting, note_collection
+from stepfast.collector import is_collecting
+from stepfast.determinism import called_by
 from stepfast.errors import ForbiddenInWorkflow
 from stepfast.workflow import CommandLoop
 
@@ -98,7 +98,6 @@ def _audited(function: Any, event: str) -> Any:
 
 
 sys.addaudithook(_guard)
-gc.callbacks.append(note_collection)  # finalizers of anything tidy up their files
 # Two that raise no audit event in older versions of Python.
 if sys.version_info < (3, 13):
     _time: Any = sys.modules["time"]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stepfast.asyncio_internals import get_running_loop
-from stepfast.determinism import is_collecting
+from stepfast.collector import is_collecting
 
 PRUNE = 256
 Generator = types.AsyncGeneratorType[Any, Any]

@@ -13,27 +13,14 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import gc
-import threading
 import weakref
 from collections.abc import Iterable
 from typing import Any
 
+from stepfast.collector import is_collecting
 from stepfast.errors import NeverAwaited
 
-_collecting: set[int] = set()
-"""Threads in which the collector is at work."""
 _SHOWN = 5
-
-
-def _note_collection(phase: str, info: dict[str, int]) -> None:
-    if phase == "start":
-        _collecting.add(threading.get_ident())
-    else:
-        _collecting.discard(threading.get_ident())
-
-
-gc.callbacks.append(_note_collection)
 
 
 class Unawaited:
@@ -62,7 +49,7 @@ class Unawaited:
 
     def dropped(self, number: int, loop: object) -> None:
         """The call's object is gone, and nobody had begun to await it."""
-        if self.closed or threading.get_ident() in _collecting or asyncio._get_running_loop() is not loop:
+        if self.closed or is_collecting() or asyncio._get_running_loop() is not loop:
             return
         self._dropped.append(f"step {self._calls.pop(number, '?')!r} was called and never awaited: it has not run")
 
@@ -70,7 +57,7 @@ class Unawaited:
         """Notes a coroutine that is gone; False where that says nothing of this workflow."""
         if self.closed:
             return True
-        if threading.get_ident() in _collecting:
+        if is_collecting():
             return False
         name = getattr(coroutine, "__qualname__", type(coroutine).__name__)
         self._dropped.append(f"coroutine {name!r} was made and never awaited: it has not run")
