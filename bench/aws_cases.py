@@ -15,10 +15,11 @@ from bench.aws_bill import Bill
 from bench.aws_cloud import Played, Watched, cloud_of, counted
 from bench.aws_flows import flows
 from bench.aws_work import worked
-from stepfast.backends.dynamodb_values import size_of
-from stepfast.functions.project import Project
-from stepfast.testing.cloud.rules import Rules
-from stepfast.workflow import Step, Workflow
+from stepfast.backends.dynamodb.typed_json import size_of
+from stepfast.deployment.project import Project
+from stepfast.language.steps import Step
+from stepfast.language.workflows import Workflow
+from stepfast.simulator.rules import Rules
 
 FLOWS: Sequence[Workflow[..., Any]] = [
     flows.chain,

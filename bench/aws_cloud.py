@@ -12,15 +12,16 @@ from bench import aws_prices as prices
 from bench.aws_bill import Bill
 from bench.aws_meter import METER, Made, kind_of
 from bench.aws_units import Call
-from stepfast.backends.dynamodb_values import Item
-from stepfast.functions.project import Project
-from stepfast.registry import Registry
+from stepfast.backends.dynamodb.typed_json import Item
+from stepfast.deployment.project import Project
+from stepfast.language.registry import Registry
+from stepfast.language.steps import Step
+from stepfast.language.workflows import Workflow
+from stepfast.simulator import resources
+from stepfast.simulator.deployment import TABLE
+from stepfast.simulator.rules import Rules
+from stepfast.simulator.sandbox import Invocation
 from stepfast.testing import MotoCloud
-from stepfast.testing.cloud import resources
-from stepfast.testing.cloud.deployment import TABLE
-from stepfast.testing.cloud.rules import Rules
-from stepfast.testing.cloud.sandbox import Invocation
-from stepfast.workflow import Step, Workflow
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 """In the past: what was due then is due when the same events are handed to the functions in real time."""

@@ -11,10 +11,10 @@ from unittest.mock import patch
 from weakref import WeakSet
 
 from bench.aws_units import Call, Meter
-from stepfast.backends.dynamodb_values import Item
-from stepfast.testing.cloud import deployment, resources
-from stepfast.testing.cloud.clients import PlayedClients
-from stepfast.testing.cloud.sandbox import Sandbox, current
+from stepfast.backends.dynamodb.typed_json import Item
+from stepfast.simulator import deployment, resources
+from stepfast.simulator.clients import PlayedClients
+from stepfast.simulator.sandbox import Sandbox, current
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stepfast.backends.dynamodb_table import LISTED
-from stepfast.backends.dynamodb_values import Item, size_of
+from stepfast.backends.dynamodb.table import LISTED
+from stepfast.backends.dynamodb.typed_json import Item, size_of
 
 WRITE_UNIT, READ_UNIT, SQS_REQUEST = 1024, 4096, 64 * 1024
 _INDEXED = ("pk", "sk", "list_pk", "list_sk", *LISTED)

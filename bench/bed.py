@@ -21,9 +21,9 @@ from typing import Literal
 from pydantic import BaseModel
 
 from stepfast import step, workflow
-from stepfast.backends.sqlite_file import Durability
+from stepfast.backends.sqlite.file import Durability
+from stepfast.language.registry import Registry
 from stepfast.local.runtime import Runtime
-from stepfast.registry import Registry
 
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / ".stepfast" / "bench"

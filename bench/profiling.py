@@ -61,7 +61,7 @@ def category(function: Function) -> str:
     file, _, name = function
     if "sqlite3" in name:
         return "SQLite, the kernel's part of fdatasync with it"
-    if "pydantic_core" in name or "_json" in name or "/json/" in file or file.endswith("stepfast/codec.py"):
+    if "pydantic_core" in name or "_json" in name or "/json/" in file or file.endswith("stepfast/values/codec.py"):
         return "JSON and types: pydantic, codec.py, json"
     if "epoll" in name or "/asyncio/" in file or "_asyncio" in name or "selectors" in file:
         return "asyncio: loops, tasks, futures"

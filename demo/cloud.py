@@ -17,8 +17,8 @@ import httpx
 from demo.parts import ensure, until
 from demo.stage import FIRST_STEPS, INPUT, Stage, chapter, main
 from stepfast import Client
-from stepfast.attempt import SKEW
 from stepfast.client import ExecutionFailed, NotAllowed
+from stepfast.engine.attempt import SKEW
 from stepfast.errors import ExecutionConflict
 
 REPORT, ORDER = "quarterly-financial-report", "order-fulfilment"

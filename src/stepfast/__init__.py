@@ -1,19 +1,18 @@
 """stepfast: long-running workflows as plain async Python that survive crashes, outages and restarts."""
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from stepfast.client import Client, Execution
-    from stepfast.context import StepContext, current_step
-    from stepfast.current import ExecutionContext, current_execution, sleep
-    from stepfast.durable import now, random, signal, uuid4
     from stepfast.errors import GiveUp, RetryAfter, StepFailed
-    from stepfast.loglines import logger
-    from stepfast.retry import Retry
-    from stepfast.workflow import step, workflow
+    from stepfast.language.context import StepContext, current_step
+    from stepfast.language.current import ExecutionContext, current_execution, sleep
+    from stepfast.language.durable import now, random, signal, uuid4
+    from stepfast.language.logger import logger
+    from stepfast.language.retry import Retry
+    from stepfast.language.steps import step
+    from stepfast.language.workflows import workflow
 
 __all__ = [
     "Client",
@@ -38,13 +37,14 @@ __all__ = [
 
 _HOMES = {
     **dict.fromkeys(("Client", "Execution"), "client"),
-    **dict.fromkeys(("StepContext", "current_step"), "context"),
-    **dict.fromkeys(("ExecutionContext", "current_execution", "sleep"), "current"),
+    **dict.fromkeys(("StepContext", "current_step"), "language.context"),
+    **dict.fromkeys(("ExecutionContext", "current_execution", "sleep"), "language.current"),
     **dict.fromkeys(("GiveUp", "RetryAfter", "StepFailed"), "errors"),
-    "Retry": "retry",
-    "logger": "loglines",
-    **dict.fromkeys(("step", "workflow"), "workflow"),
-    **dict.fromkeys(("now", "random", "signal", "uuid4"), "durable"),
+    "Retry": "language.retry",
+    "logger": "language.logger",
+    "step": "language.steps",
+    "workflow": "language.workflows",
+    **dict.fromkeys(("now", "random", "signal", "uuid4"), "language.durable"),
 }
 
 
@@ -60,14 +60,3 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return [*globals(), *__all__]
-
-
-class _Package(ModuleType):
-    """Keeps `stepfast.workflow` the decorator: the import system would put the module of that name there."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name == "workflow" and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

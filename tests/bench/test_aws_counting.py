@@ -12,9 +12,9 @@ from bench.aws_bill import Bill
 from bench.aws_cloud import Played, Watched, cloud_of, counted
 from bench.aws_flows import flows
 from bench.aws_meter import METER
-from stepfast.functions.project import Project
+from stepfast.deployment.project import Project
+from stepfast.simulator.rules import Rules
 from stepfast.testing import MotoCloud
-from stepfast.testing.cloud.rules import Rules
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ import sys
 import time
 from pathlib import Path
 
-from stepfast.backends.keys import ApiKeys
+from stepfast.backends.dynamodb.api_keys import ApiKeys
 from stepfast.http.page import Page
 from stepfast.http.serving import listen, serve
-from stepfast.registry import discover
-from stepfast.testing.cloud import resources
-from stepfast.testing.cloud.deployment import TABLE
-from stepfast.testing.served.cloud import ServedCloud
-from stepfast.testing.served.web import Front
+from stepfast.language.registry import discover
+from stepfast.local.cloud.deployment import ServedCloud
+from stepfast.local.cloud.front import Front
+from stepfast.simulator import resources
+from stepfast.simulator.deployment import TABLE
 
 HOST = "127.0.0.1"
 

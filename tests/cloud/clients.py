@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 from stepfast.errors import Unavailable, WrongStatus
+from stepfast.language.workflows import Workflow
 from stepfast.testing import MotoCloud
 from stepfast.testing.runs import Run
-from stepfast.workflow import Workflow
 
 TRIES = 20
 

@@ -12,10 +12,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from stepfast.language.workflows import Workflow
+from stepfast.simulator.account import When
 from stepfast.testing import MotoCloud, Rules
-from stepfast.testing.cloud.account import When
 from stepfast.testing.runs import Run
-from stepfast.workflow import Workflow
 from tests.cloud.clients import started
 from tests.cloud.invariants import Invariants
 

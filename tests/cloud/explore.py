@@ -10,7 +10,7 @@ import logging
 import sys
 import time
 
-from stepfast.testing.cloud.account import When
+from stepfast.simulator.account import When
 from tests.cloud.exploration import Example, calls_of, explore, pairs, points
 from tests.cloud.explored import EXAMPLES
 

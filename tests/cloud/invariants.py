@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 from bench.aws_units import Call
-from stepfast.backends import dynamodb_items as items
+from stepfast.backends.dynamodb import items
 from stepfast.testing import MotoCloud
 from stepfast.testing.memory import finished
 from stepfast.testing.points import Point, Trigger
-from tests.aws.wire import faults
+from tests.backends.wire import faults
 
 
 class Invariants:

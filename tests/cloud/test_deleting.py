@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from stepfast import workflow
+from stepfast.simulator import resources
 from stepfast.testing import MotoCloud
-from stepfast.testing.cloud import resources
 from tests.cloud.conftest import MakeCloud
 from tests.cloud.flows import OUTAGE, deliver, delivery, fetch
 

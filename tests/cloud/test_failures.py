@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from stepfast import GiveUp
-from stepfast.backends import dynamodb_items as items
+from stepfast.backends.dynamodb import items
+from stepfast.simulator import resources
 from stepfast.testing import MotoCloud, Rules
-from stepfast.testing.cloud import resources
 from stepfast.testing.memory import finished
 from tests.cloud.conftest import MakeCloud
 from tests.cloud.flows import OUTAGE, deliver, delivery, fetch, mixed, squares, undo

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from stepfast.functions.project import PoolSettings, Project
+from stepfast.deployment.project import PoolSettings, Project
 from stepfast.testing import MotoCloud
 from tests.cloud.conftest import MakeCloud
 from tests.cloud.flows import crunch, deliver, delivery, fetch, linger, squares, vigil

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from stepfast.functions.project import Project
-from stepfast.functions.starts import ScheduledStart
+from stepfast.deployment.project import Project
+from stepfast.deployment.schedules import ScheduledStart
+from stepfast.simulator import resources
 from stepfast.testing import MotoCloud, Rules
-from stepfast.testing.cloud import resources
 from tests.cloud.clients import signalled, started
 from tests.cloud.conftest import MakeCloud
 from tests.cloud.flows import EVERYTHING, Answer, bulk, deliver, delivery, fetch, mixed, nap, question, squares, vigil

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from stepfast.backends.dynamodb_items import META
-from stepfast.backends.keys import ApiKeys
+from stepfast.backends.dynamodb.api_keys import ApiKeys
+from stepfast.backends.dynamodb.items import META
+from stepfast.simulator import resources
+from stepfast.simulator.deployment import BUCKET, TABLE
 from stepfast.testing import MotoCloud
-from stepfast.testing.cloud import resources
-from stepfast.testing.cloud.deployment import BUCKET, TABLE
 from tests.cloud.conftest import MakeCloud
 from tests.cloud.flows import (
     EVERYTHING,

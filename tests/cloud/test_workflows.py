@@ -7,10 +7,10 @@ import pytest
 
 from stepfast import workflow
 from stepfast.errors import ExecutionConflict, ExecutionNotFound, InvalidRequest, UnknownWorkflow, WrongStatus
-from stepfast.retry import Retry
+from stepfast.language.retry import Retry
+from stepfast.simulator import resources
+from stepfast.simulator.gateway import Request
 from stepfast.testing import MotoCloud, Stalled
-from stepfast.testing.cloud import resources
-from stepfast.testing.cloud.gateway import Request
 from tests.cloud.conftest import MakeCloud
 from tests.cloud.flows import (
     OUTAGE,

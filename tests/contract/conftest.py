@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from stepfast.backends.sqlite import SqliteBackend, Stored
-from stepfast.backends.sqlite_file import SqliteFile
+from stepfast.backends.sqlite.file import SqliteFile
+from stepfast.backends.sqlite.store import SqliteBackend, Stored
 from tests.contract.clock import FixedClock
 
 T = TypeVar("T")
@@ -79,7 +79,7 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Any]:
         return
     from moto import mock_aws  # here, so that runs of SQLite alone do not wait for it
 
-    from tests.aws.cloud import Cloud
+    from tests.backends.cloud import Cloud
 
     with mock_aws():
         yield Cloud()

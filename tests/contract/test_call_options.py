@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from stepfast import Retry, StepFailed, current_execution, current_step, sleep, step, workflow
+from stepfast.deployment.plan import Plan
 from stepfast.errors import DefinitionError, ForbiddenInWorkflow
-from stepfast.functions.plan import Plan
-from stepfast.reach import reached_by
-from stepfast.registry import Registry
+from stepfast.language.reachable import reached_by
+from stepfast.language.registry import Registry
 from stepfast.testing import Environment, MotoCloud
 
 HOMES = pytest.mark.parametrize("home", [Environment, MotoCloud])

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from stepfast.engine.metrics import Tally
+from stepfast.engine.ports import Query
 from stepfast.errors import ExecutionDeleted, ExecutionNotFound
-from stepfast.figures import Tally
 from stepfast.model import Cursor, Event, Execution, ExecutionStatus, Failure, Record, Signal
-from stepfast.ports import Query
 
 LARGE = '"' + "x" * 300_000 + '"'
 ONE = Execution("one", "w", LARGE, 1000.0, labels={"team": "finance"})

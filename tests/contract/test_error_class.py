@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from stepfast import GiveUp, Retry, RetryAfter, step, workflow
+from stepfast.engine.listing import groups_of
 from stepfast.errors import StepFailed, StepTimeout
-from stepfast.failure import describe_error
-from stepfast.listing import groups_of
 from stepfast.model import Execution, Failure
+from stepfast.replay.failures import describe_error
 from stepfast.testing import Environment, MotoCloud
 
 ONCE = Retry(max_attempts=1)
@@ -163,12 +163,13 @@ def test_dead_letters_of_two_classes_are_two_groups(backend: Any) -> None:
 
 
 def test_what_version_0_1_recorded_is_read() -> None:
-    from stepfast.backends import dynamodb_attempts, sqlite_rows
+    from stepfast.backends.dynamodb import attempts
+    from stepfast.backends.sqlite import rows
 
     old: dict[str, Any] = {"type": "Declined", "message": "no", "step": "ask", "traceback": None, "parked": None}
-    assert sqlite_rows._failure(json.dumps(old)) == Failure(**old)
-    assert dynamodb_attempts.failure_of(["Declined", "no", "ask", None]) == Failure("Declined", "no", "ask")
-    assert dynamodb_attempts.failure_list(Failure("Declined", "no", "ask")) == ["Declined", "no", "ask", None]
+    assert rows._failure(json.dumps(old)) == Failure(**old)
+    assert attempts.failure_of(["Declined", "no", "ask", None]) == Failure("Declined", "no", "ask")
+    assert attempts.failure_list(Failure("Declined", "no", "ask")) == ["Declined", "no", "ask", None]
 
 
 # -- RetryAfter with what a server sent -------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stepfast.figures import Tally
+from stepfast.engine.metrics import Tally
 from stepfast.model import Execution, Failure, Record
 
 HOUR = 3600

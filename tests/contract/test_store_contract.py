@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from stepfast.engine.ports import Fault, Query
 from stepfast.errors import InvalidRequest, TooManySignals
 from stepfast.model import Attempt, Chained, Cursor, Event, Execution, Failure, Record, Signal, SignalLimits
-from stepfast.ports import Fault, Query
 
 ONE = Execution("one", "w", '{"a":1}', 1000.0, labels={"team": "finance", "env": "dev"}, sent="0a 0b")
 FAILURE = Failure("ValueError", "down", "pay", "Traceback …")

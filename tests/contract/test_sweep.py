@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from stepfast import Retry, step, workflow
-from stepfast.advancer import Advancer, Resend
-from stepfast.claims import claim_of
-from stepfast.operations import Operations
-from stepfast.ports import Delete, Delivery
-from stepfast.registry import Registry
-from stepfast.running import Runner
-from stepfast.worker import Worker
+from stepfast.engine.advancer import Advancer, Resend
+from stepfast.engine.claims import claim_of
+from stepfast.engine.operations import Operations
+from stepfast.engine.ports import Delete, Delivery
+from stepfast.engine.step_runner import Runner
+from stepfast.engine.worker import Worker
+from stepfast.language.registry import Registry
 
 OLD = 121.0
 """Seconds after which an execution is old enough for a sweep that cannot see what is under way."""

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 
 from stepfast import step, workflow
-from stepfast.backends.sqlite_errors import failure_of
-from stepfast.backends.sqlite_file import SqliteFile
-from stepfast.backends.sqlite_reading import ReadOnlyFile
+from stepfast.backends.sqlite.errors import failure_of
+from stepfast.backends.sqlite.file import SqliteFile
+from stepfast.backends.sqlite.read_only import ReadOnlyFile
+from stepfast.engine.operations import Operations
+from stepfast.engine.ports import Delivery
+from stepfast.engine.step_runner import Runner
+from stepfast.engine.worker import Worker
 from stepfast.errors import Misconfigured, StartupError, StepfastError, Unavailable
+from stepfast.language.registry import Registry
 from stepfast.model import Message
-from stepfast.operations import Operations
-from stepfast.ports import Delivery
-from stepfast.registry import Registry
-from stepfast.running import Runner
-from stepfast.worker import Worker
 
 
 def test_the_two_kinds_have_nothing_in_common() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from stepfast.backends.keys import SCOPES, ApiKeys
+from stepfast.backends.dynamodb.api_keys import SCOPES, ApiKeys
 from tests.e2e.emulator import PATIENCE, ROOT, Emulator, running
 from tests.examples.processes import MailSink, PdfService
 from workflows.quarterly_financial_report.make_ledger import ledger_csv

@@ -10,7 +10,7 @@ import threading
 import time
 from pathlib import Path
 
-from stepfast.backends.keys import SCOPES, ApiKeys
+from stepfast.backends.dynamodb.api_keys import SCOPES, ApiKeys
 from tests.e2e.emulator import REGION, ROOT, Emulator, running
 
 PORT, PLAIN = 4566, "127.0.0.1:4567"

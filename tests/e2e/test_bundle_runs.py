@@ -13,8 +13,7 @@ import pytest
 
 from stepfast.cli.invoke import REGION
 from stepfast.cli.invoke import deployed as resources_of_a_stack
-from stepfast.functions.clients import Clients
-from stepfast.functions.settings import (
+from stepfast.deployment.settings import (
     BUCKET,
     PARK_QUEUE,
     POOL,
@@ -25,10 +24,11 @@ from stepfast.functions.settings import (
     TIMER_QUEUE,
     Settings,
 )
+from stepfast.functions.clients import Clients
 from stepfast.infra.app import CACHE
 from stepfast.infra.bundle import Bundle, Source, build
 from stepfast.infra.target import Target
-from stepfast.registry import discover
+from stepfast.language.registry import discover
 from tests.e2e.conftest import Deployed
 from tests.e2e.emulator import ARCHITECTURE, ROOT, python_of_functions
 from tests.e2e.runtime_api import sandbox

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from stepfast.backends.dynamodb_table import EXPIRES, STREAM_VIEW
-from stepfast.backends.keys import SCOPES, ApiKeys
+from stepfast.backends.dynamodb.api_keys import SCOPES, ApiKeys
+from stepfast.backends.dynamodb.table import EXPIRES, STREAM_VIEW
 from stepfast.infra.cdk import CLI
 from tests.e2e.conftest import NAME, Deployed
 from tests.e2e.emulator import ROOT

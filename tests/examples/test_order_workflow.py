@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from stepfast.language.steps import Step
 from stepfast.testing import Environment, MakeEnvironment
-from stepfast.workflow import Step
 from workflows.order_fulfilment import charge, order_fulfilment, refund, release, reserve, ship
 from workflows.order_fulfilment.models import Approval
 from workflows.order_fulfilment.shop import FIRST_STOCK, Shop

@@ -14,15 +14,16 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError
 from moto import mock_aws
 
-from stepfast.backends.keys import ApiKeys
+from stepfast.backends.dynamodb.api_keys import ApiKeys
 from stepfast.cli.invoke import REGION, deployed
+from stepfast.deployment.settings import Settings
 from stepfast.functions.clients import Clients
 from stepfast.functions.entry import guarded
 from stepfast.functions.host import Host, OneLoop
-from stepfast.functions.settings import Settings
+from stepfast.language.registry import Registry
+from stepfast.language.steps import Step
+from stepfast.language.workflows import Workflow
 from stepfast.model import Execution, Snapshot
-from stepfast.registry import Registry
-from stepfast.workflow import Step, Workflow
 from tests.functions.sources import as_record, failures, http, sqs, stream, woken
 
 

@@ -11,7 +11,13 @@ from pathlib import Path
 import pytest
 
 IMPORT = "import json, sys, stepfast.functions.{kind}; print(json.dumps(sorted(sys.modules)))"
-ENGINE = ("stepfast.model", "stepfast.operations", "stepfast.replay", "stepfast.worker", "stepfast.workflow")
+ENGINE = (
+    "stepfast.model",
+    "stepfast.engine.operations",
+    "stepfast.replay.replay",
+    "stepfast.engine.worker",
+    "stepfast.language.workflows",
+)
 NEVER = (
     "aws_xray_sdk",
     "boto3",
@@ -27,14 +33,25 @@ NEVER = (
     "typer",
     "uvicorn",
 )
+SENDING = ("stepfast.backends.aws.sqs", "stepfast.backends.aws.scheduler")
 NOT_IN = {
-    "authorizer": ("asyncio", "pydantic", "stepfast.backends.dynamodb", "stepfast.http", *ENGINE),
-    "api": ("stepfast.backends.sqs", "stepfast.backends.scheduler", "stepfast.worker", "stepfast.functions.plan"),
-    "advancer": ("stepfast.worker", "stepfast.http", "stepfast.functions.plan"),
-    "sweeper": ("stepfast.worker", "stepfast.http", "stepfast.functions.plan"),
-    "resume": ("stepfast.backends.sqs", "stepfast.backends.scheduler", "stepfast.http", "stepfast.functions.plan"),
-    "step": ("stepfast.http", "stepfast.functions.plan"),
-    "timer": ("stepfast.http", "stepfast.functions.plan"),
+    "authorizer": ("asyncio", "pydantic", "stepfast.backends.dynamodb.store", "stepfast.http", *ENGINE),
+    "api": (
+        "stepfast.backends.aws.sqs",
+        "stepfast.backends.aws.scheduler",
+        "stepfast.engine.worker",
+        "stepfast.deployment.plan",
+    ),
+    "advancer": ("stepfast.engine.worker", "stepfast.http", "stepfast.deployment.plan"),
+    "sweeper": ("stepfast.engine.worker", "stepfast.http", "stepfast.deployment.plan"),
+    "resume": (
+        "stepfast.backends.aws.sqs",
+        "stepfast.backends.aws.scheduler",
+        "stepfast.http",
+        "stepfast.deployment.plan",
+    ),
+    "step": ("stepfast.http", "stepfast.deployment.plan"),
+    "timer": ("stepfast.http", "stepfast.deployment.plan"),
 }
 
 

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from stepfast import current_step, step, workflow
+from stepfast.deployment.settings import Settings
 from stepfast.errors import StartupError, Unavailable
 from stepfast.functions import logs
 from stepfast.functions.clients import Clients
 from stepfast.functions.entry import Entry, Failed, guarded
 from stepfast.functions.host import Handler, Host
 from stepfast.functions.metering import EmbeddedMetrics
-from stepfast.functions.settings import Settings
 from tests.functions.conftest import Aws, Context, Counts
 
 SECRET = "hunter2-not-for-logs"

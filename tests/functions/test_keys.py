@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from stepfast.backends import keys as module
-from stepfast.backends.keys import SCOPES, ApiKeys
+from stepfast.backends.dynamodb import api_keys as module
+from stepfast.backends.dynamodb.api_keys import SCOPES, ApiKeys
 from stepfast.errors import InvalidRequest, StartupError, Unavailable
 from stepfast.functions.entry import Failed
 from tests.functions.conftest import Aws, away

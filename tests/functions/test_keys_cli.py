@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from stepfast.cli.app import app
 from stepfast.cli.invoke import REGION, deployed
 from stepfast.functions.clients import Clients
-from stepfast.registry import Registry
+from stepfast.language.registry import Registry
 
 Cli = Callable[..., Result]
 

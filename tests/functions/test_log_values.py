@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from stepfast import Retry, step, workflow
+from stepfast.engine.value_log import LONGEST, tell_start
 from stepfast.functions import logs
 from stepfast.model import Execution
-from stepfast.valuelog import LONGEST, tell_start
 from tests.functions.conftest import Aws
 
 MARK = "marked-äöü"

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from stepfast.cli.scaffold import FILES
+from stepfast.deployment.own_functions import KINDS, own_functions
+from stepfast.deployment.plan import Plan
+from stepfast.deployment.settings import DAY, Settings
 from stepfast.errors import StartupError
 from stepfast.functions.entry import Entry
-from stepfast.functions.own import KINDS, own_functions
-from stepfast.functions.plan import Plan
-from stepfast.functions.settings import DAY, Settings
-from stepfast.registry import Registry
+from stepfast.language.registry import Registry
 from tests.functions.sources import EVENTS
 
 ROOT = EVENTS.parent

@@ -10,12 +10,12 @@ import pytest
 import stepfast
 import stepfast.local.dev as embedded
 from stepfast import Retry, step, workflow
+from stepfast.deployment.plan import Plan
+from stepfast.deployment.project import Project
 from stepfast.errors import StartupError
-from stepfast.functions.plan import Plan
-from stepfast.functions.project import Project
-from stepfast.registry import Registry
+from stepfast.language.registry import Registry
+from stepfast.language.steps import Step
 from stepfast.testing import MotoCloud
-from stepfast.workflow import Step
 
 ONCE = Retry(max_attempts=1)
 

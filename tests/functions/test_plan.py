@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepfast import step
-from stepfast.claims import LEASE_MARGIN
+from stepfast.deployment.plan import LONGEST, FunctionPlan, Plan, PoolPlan
+from stepfast.deployment.project import PoolSettings, Project
+from stepfast.deployment.settings import NEEDS
+from stepfast.engine.claims import LEASE_MARGIN
 from stepfast.errors import StartupError
-from stepfast.functions.plan import LONGEST, FunctionPlan, Plan, PoolPlan
-from stepfast.functions.project import PoolSettings, Project
-from stepfast.functions.settings import NEEDS
-from stepfast.registry import Registry, discover
-from stepfast.workflow import Step
+from stepfast.language.registry import Registry, discover
+from stepfast.language.steps import Step
 
 
 def a_step(name: str, pool: str = "default", timeout: float = 300.0) -> Step[..., Any]:

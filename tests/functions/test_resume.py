@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stepfast import Retry, step, workflow
-from stepfast.registry import Registry
+from stepfast.language.registry import Registry
 from tests.functions.conftest import Aws, away
 from tests.functions.sources import failures
 

@@ -14,7 +14,7 @@ import pytest
 from stepfast.functions.api import build as build_api
 from stepfast.functions.clients import Clients
 from stepfast.functions.host import Host
-from stepfast.registry import Registry, discover
+from stepfast.language.registry import Registry, discover
 from tests.functions.conftest import Aws, Context
 from tests.functions.sources import EVENTS, failures, sample
 

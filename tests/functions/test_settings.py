@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from stepfast.deployment.settings import ALSO, NEEDS, Settings
 from stepfast.errors import StartupError
 from stepfast.functions.clients import Clients
-from stepfast.functions.settings import ALSO, NEEDS, Settings
 
 ENVIRONMENT = {
     "STEPFAST_TABLE": "table",

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from stepfast import workflow
+from stepfast.deployment.plan import Plan
+from stepfast.deployment.project import Project
+from stepfast.deployment.schedules import ScheduledStart, check_to_come, wrong_in
 from stepfast.errors import StartupError
-from stepfast.functions.plan import Plan
-from stepfast.functions.project import Project
-from stepfast.functions.starts import ScheduledStart, check_to_come, wrong_in
-from stepfast.registry import Registry
+from stepfast.language.registry import Registry
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from stepfast import Retry, RetryAfter, step, workflow
+from stepfast.deployment.queue_limits import LONGEST_VISIBILITY
 from stepfast.functions.consuming import FOREIGN, RENEW
-from stepfast.functions.limits import LONGEST_VISIBILITY
-from stepfast.registry import Registry
+from stepfast.language.registry import Registry
 from tests.functions.conftest import Aws, Context, away, heard
 from tests.functions.sources import failures, stream, woken
 

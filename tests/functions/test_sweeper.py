@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from stepfast import Retry, current_step, signal, step, workflow
-from stepfast.advancer import Advancer
+from stepfast.engine.advancer import Advancer
 from stepfast.errors import Misconfigured, StepfastError, Unavailable
 from stepfast.functions import sweeper
 from stepfast.functions.entry import Failed
 from stepfast.functions.visits import AWAY, PATIENCE
-from stepfast.registry import Registry
+from stepfast.language.registry import Registry
 from tests.functions.conftest import Aws, Context, away
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from stepfast import workflow
+from stepfast.deployment.scheduled_starts import Start, start_in
 from stepfast.errors import InvalidRequest
 from stepfast.functions.entry import Failed
-from stepfast.functions.scheduled import Start, start_in
 from tests.functions.conftest import Aws, heard
 from tests.functions.sources import failures
 

@@ -14,9 +14,10 @@ from typing import Any
 from stepfast.http.api import build
 from stepfast.http.auth import Authenticator
 from stepfast.http.serving import Server, listen
+from stepfast.language.registry import Registry
+from stepfast.language.steps import Step
+from stepfast.language.workflows import Workflow
 from stepfast.local.runtime import Runtime
-from stepfast.registry import Registry
-from stepfast.workflow import Step, Workflow
 
 
 def until(ask: Callable[[], Any], seconds: float = 20.0) -> Any:

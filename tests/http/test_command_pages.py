@@ -10,12 +10,12 @@ import pytest
 from pydantic import BaseModel
 
 from stepfast import Retry, signal, step, workflow
+from stepfast.engine.operations import Operations
 from stepfast.errors import DefinitionError
 from stepfast.http import timeline
 from stepfast.http.timeline import Entry, ordered
 from stepfast.model import Snapshot
-from stepfast.operations import Operations
-from stepfast.replay import Replay
+from stepfast.replay.replay import Replay
 from tests.http.serving import Api, until
 
 

@@ -11,8 +11,8 @@ import pytest
 from stepfast import workflow
 from stepfast.http.api import Handler, build
 from stepfast.http.auth import SCOPES, Authenticator, Gateway
+from stepfast.language.registry import Registry
 from stepfast.local.runtime import Runtime
-from stepfast.registry import Registry
 from tests.http.serving import Answer, event
 
 NEEDED = {

@@ -8,9 +8,9 @@ from typing import Any
 from stepfast import signal, step, workflow
 from stepfast.http.timeline import commands_of, overdue_in
 from stepfast.http.views import time
+from stepfast.language.registry import Registry
 from stepfast.model import Attempt, Chained, Cursor, Execution, Failure, Record, Snapshot
-from stepfast.registry import Registry
-from stepfast.replay import Replay
+from stepfast.replay.replay import Replay
 
 NOW = 1_800_000_000.0
 

@@ -12,15 +12,15 @@ from aws_cdk import App, Environment, Validations
 from aws_cdk import aws_secretsmanager as secrets
 from cdk_nag import AwsSolutionsChecks
 
-from stepfast.functions.plan import Plan
-from stepfast.functions.project import Project
+from stepfast.deployment.plan import Plan
+from stepfast.deployment.project import Project
 from stepfast.infra.app import workflows_of
 from stepfast.infra.bundle import Bundle
 from stepfast.infra.constructs.front_door import Throttle
 from stepfast.infra.constructs.schedules import ScheduledStart
 from stepfast.infra.stack import Options, StepfastStack
 from stepfast.infra.target import Target
-from stepfast.registry import Registry
+from stepfast.language.registry import Registry
 
 PROJECT = Path(__file__).with_name("project")
 HOME = Environment(account="111122223333", region="eu-central-1")

@@ -7,8 +7,8 @@ import tomllib
 from dataclasses import fields
 from pathlib import Path
 
-from stepfast.functions.project import PoolSettings, Project
-from stepfast.functions.starts import ScheduledStart, wrong_in
+from stepfast.deployment.project import PoolSettings, Project
+from stepfast.deployment.schedules import ScheduledStart, wrong_in
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from stepfast.backends import dynamodb_table
-from stepfast.functions.settings import ALSO, NEEDS
+from stepfast.backends.dynamodb import table as dynamodb_table
+from stepfast.deployment.settings import ALSO, NEEDS
 from tests.infra.conftest import Synthesized, only, resources
 from tests.infra.reading import named
 

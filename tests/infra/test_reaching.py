@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stepfast.functions.project import PoolSettings, Project
+from stepfast.deployment.project import PoolSettings, Project
 from tests.infra.conftest import STREAM, Synthesized, Template, only, resources
 from tests.infra.reading import named
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from stepfast.functions.plan import Plan
-from stepfast.functions.scheduled import Start, start_in
+from stepfast.deployment.plan import Plan
+from stepfast.deployment.scheduled_starts import Start, start_in
 from stepfast.infra.stack import title
 from tests.infra.conftest import Synthesized, Template, only, resources
 from tests.infra.reading import named

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from stepfast.history import history_of
+from stepfast.engine.history import history_of
+from stepfast.language.registry import Registry
+from stepfast.language.workflows import Workflow
 from stepfast.local.runtime import Runtime
 from stepfast.model import Execution
-from stepfast.registry import Registry
-from stepfast.workflow import Workflow
 
 
 def until(ask: Callable[[], Any], seconds: float = 60.0) -> Any:

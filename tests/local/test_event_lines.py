@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from stepfast import Retry, current_step, step, workflow
-from stepfast.functions import devlogs, logs
-from stepfast.functions.devlogs import JsonLines, TextLines, quiet_libraries
+from stepfast.functions import logs
+from stepfast.local import dev_logs
+from stepfast.local.dev_logs import JsonLines, TextLines, quiet_libraries
 from tests.local.conftest import Embedded, until
 
 SECRET = "hunter2"
@@ -144,7 +145,7 @@ def test_json_lines_are_one_object_each_with_every_field() -> None:
 
 
 def test_libraries_are_heard_from_warning_up_unless_their_level_is_set() -> None:
-    library = f"{devlogs._LIBRARIES[-1]}httpx/_client.py"
+    library = f"{dev_logs._LIBRARIES[-1]}httpx/_client.py"
     logger = logging.getLogger("some_library.client")
     assert not quiet_libraries(record(logger.name, logging.INFO, library))
     assert quiet_libraries(record(logger.name, logging.WARNING, library))

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from stepfast import step, workflow
-from stepfast.backends.sqlite import SqliteBackend
-from stepfast.backends.sqlite_file import SqliteFile
+from stepfast.backends.sqlite.file import SqliteFile
+from stepfast.backends.sqlite.store import SqliteBackend
+from stepfast.engine.ports import Query
 from stepfast.model import Cursor, Execution, Record, Signal
-from stepfast.ports import Query
 from tests.contract.clock import FixedClock
 from tests.local.conftest import Embedded
 

@@ -16,7 +16,7 @@ import pytest
 from pydantic import AfterValidator
 
 from stepfast import step, workflow
-from stepfast.local.places import Place, place_of
+from stepfast.local.stack_positions import Place, place_of
 
 HERE = Path(__file__).name
 
@@ -66,7 +66,7 @@ def test_in_a_step_also_in_a_library_that_it_calls(embedded: Any, probe: Probe) 
 
 
 def test_in_a_step_that_sleeps_though_stepfast_has_wrapped_that(embedded: Any, probe: Probe) -> None:
-    probe.wanted = lambda frame: frame.f_code.co_filename.endswith("stepfast/forbidden.py")
+    probe.wanted = lambda frame: frame.f_code.co_filename.endswith("stepfast/replay/forbidden.py")
 
     @step
     async def sleeps() -> None:
@@ -153,7 +153,7 @@ def test_in_an_import_or_a_tls_context_that_a_step_makes(
 
 
 def test_in_stepfasts_own_code(embedded: Any, probe: Probe) -> None:
-    probe.wanted = lambda frame: frame.f_code.co_filename.endswith("stepfast/codec.py")
+    probe.wanted = lambda frame: frame.f_code.co_filename.endswith("stepfast/values/codec.py")
 
     @workflow("w")
     async def w() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from stepfast import step, workflow
-from tests.contract.test_sqlite_owner import double_in_a_process
+from tests.backends.test_sqlite_owner import double_in_a_process
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="forks"),

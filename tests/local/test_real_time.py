@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from stepfast.testing.cloud import resources
-from stepfast.testing.cloud.clock import MICRO
-from stepfast.testing.cloud.queues import QueueMapping
-from stepfast.testing.cloud.rules import Rules
-from stepfast.testing.cloud.sandbox import Invocation
-from stepfast.testing.served.player import RealPlayer
-from stepfast.testing.served.world import RealWorld
+from stepfast.simulator import resources
+from stepfast.simulator.clock import MICRO
+from stepfast.simulator.queues import QueueMapping
+from stepfast.simulator.rules import Rules
+from stepfast.simulator.sandbox import Invocation
+from stepfast.simulator.wall_player import RealPlayer
+from stepfast.simulator.wall_world import RealWorld
 
 PATIENCE = 20.0
 
@@ -214,7 +214,7 @@ def test_conditional_writes_of_many_threads_are_one_after_the_other(player: Real
 OUTLIVES = """
 import threading
 import boto3
-from stepfast.testing.served.player import RealPlayer
+from stepfast.simulator.wall_player import RealPlayer
 
 began, go_on, over = threading.Event(), threading.Event(), threading.Event()
 

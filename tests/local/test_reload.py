@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from stepfast.functions.reloading import Reloader, State, check_in_process, state_of
+from stepfast.local.reloading import Reloader, State, check_in_process, state_of
 from tests.local.conftest import until
 from tests.local.dev_process import Dev
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from stepfast import Retry, signal, step, workflow
-from stepfast.backends.sqlite import SqliteBackend
-from stepfast.backends.sqlite_file import SqliteFile
+from stepfast.backends.sqlite.file import SqliteFile
+from stepfast.backends.sqlite.store import SqliteBackend
 from stepfast.errors import StartupError
 from stepfast.local.retention import DAY, expire, retention_of
 from stepfast.model import Execution, Failure, Record

@@ -207,7 +207,7 @@ import logging, sys, threading, time
 from pathlib import Path
 from stepfast import step, workflow
 from stepfast.local.runtime import Runtime
-from stepfast.registry import Registry
+from stepfast.language.registry import Registry
 
 logging.basicConfig(level=logging.INFO)
 

@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 
 from stepfast import Retry, step, workflow
-from stepfast.backends.sqlite import SqliteBackend
-from stepfast.backends.sqlite_file import SqliteFile
+from stepfast.backends.sqlite.file import SqliteFile
+from stepfast.backends.sqlite.store import SqliteBackend
+from stepfast.deployment.schedules import ScheduledStart
+from stepfast.engine.operations import Operations
+from stepfast.engine.ports import Query
 from stepfast.errors import Unavailable
-from stepfast.functions.starts import ScheduledStart
+from stepfast.language.registry import Registry
 from stepfast.local import dev
 from stepfast.local.schedules import Schedules, following
-from stepfast.operations import Operations
-from stepfast.ports import Query
-from stepfast.registry import Registry
 from tests.local.conftest import Embedded, until
 
 running: list[str] = []

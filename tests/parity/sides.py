@@ -13,9 +13,9 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
+from stepfast.language.workflows import Workflow
 from stepfast.model import Execution, Record
-from stepfast.replay import Replay
-from stepfast.workflow import Workflow
+from stepfast.replay.replay import Replay
 
 CREATED = 1_700_000_000.0
 HOUR = 3600.0

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from stepfast import Retry, StepFailed, logger, signal, step, workflow
+from stepfast.language.registry import Registry
 from stepfast.local.runtime import Runtime
-from stepfast.registry import Registry
 from stepfast.testing import Environment, MotoCloud
 
 

@@ -19,11 +19,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from stepfast.backends.sqlite import SqliteBackend, Stored
-from stepfast.backends.sqlite_file import SqliteFile
+from stepfast.backends.sqlite.file import SqliteFile
+from stepfast.backends.sqlite.store import SqliteBackend, Stored
+from stepfast.engine.ports import Fault, Query
 from stepfast.errors import InvalidRequest
 from stepfast.model import Attempt, Chained, Cursor, Event, Execution, Failure, Message, Record, Signal
-from stepfast.ports import Fault, Query
 
 T = TypeVar("T")
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from stepfast.failure import causes_of, failure_of
+from stepfast.language.workflows import Workflow
 from stepfast.model import Cursor, Execution, Failure, Record, Snapshot
-from stepfast.replay import Command, Replay
-from stepfast.workflow import Workflow
+from stepfast.replay.failures import causes_of, failure_of
+from stepfast.replay.replay import Command, Replay
 
 CREATED = 1_700_000_000.0
 Choose = Callable[[list[Command]], Command]

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from stepfast.replay import Command, Replay
+from stepfast.replay.replay import Command, Replay
 from tests.replay.driver import Play
 from tests.replay.golden_workflows import WORKFLOWS
 from tests.replay.histories import execution_of, facts, record_of, replayed, stored

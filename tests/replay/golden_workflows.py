@@ -13,7 +13,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from stepfast import StepFailed, now, random, signal, step, uuid4, workflow
-from stepfast.workflow import Workflow
+from stepfast.language.workflows import Workflow
 
 
 class Order(BaseModel):

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from stepfast.failure import describe_error
+from stepfast.language.workflows import Workflow
 from stepfast.model import Execution, Failure, Record
-from stepfast.replay import Replay
-from stepfast.unset import unmarked
-from stepfast.workflow import Workflow
+from stepfast.replay.failures import describe_error
+from stepfast.replay.replay import Replay
+from stepfast.values.unset import unmarked
 from tests.replay.driver import Play
 from tests.replay.shapes import shaped
 

@@ -10,8 +10,8 @@ import pytest
 
 from stepfast import now, random, uuid4
 from stepfast.errors import NeverAwaited
-from stepfast.loop import Closed
-from stepfast.replay import Replay, _live
+from stepfast.replay.loop import Closed
+from stepfast.replay.replay import Replay, _live
 from tests.replay.discarding import BODIES, in_finally, tidied
 from tests.replay.driver import started
 from tests.replay.steps import called, echo, note

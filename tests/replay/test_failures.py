@@ -7,9 +7,17 @@ import pytest
 
 from stepfast import StepFailed
 from stepfast.errors import NonDeterministic
-from stepfast.failure import MESSAGE_LIMIT, TRACEBACK_LIMIT, behind, causes_of, chain, describe_error, failure_of
+from stepfast.language.workflows import Workflow
 from stepfast.model import Failure, Record
-from stepfast.workflow import Workflow
+from stepfast.replay.failures import (
+    MESSAGE_LIMIT,
+    TRACEBACK_LIMIT,
+    behind,
+    causes_of,
+    chain,
+    describe_error,
+    failure_of,
+)
 from tests.replay.driver import played, started
 from tests.replay.steps import boom, echo
 

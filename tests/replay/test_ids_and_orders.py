@@ -7,7 +7,7 @@ import pytest
 
 from stepfast import signal, step, workflow
 from stepfast.model import Execution, Record
-from stepfast.replay import Replay
+from stepfast.replay.replay import Replay
 from tests.replay.driver import CREATED, Play, last, played, started
 from tests.replay.steps import double, echo, note
 

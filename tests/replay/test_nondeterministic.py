@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from stepfast import signal, step, workflow
 from stepfast.errors import NonDeterministic, NotStorable, StepFailed
 from stepfast.model import Execution, Failure, Record
-from stepfast.replay import Replay
+from stepfast.replay.replay import Replay
 from tests.replay.driver import CREATED
 from tests.replay.steps import boom, double, echo, note
 

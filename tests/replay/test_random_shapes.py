@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from stepfast.replay import Replay
+from stepfast.replay.replay import Replay
 from tests.replay.driver import Play
 from tests.replay.histories import facts, stored
 from tests.replay.shapes import Shape, any_shape, on_plain_asyncio, shaped, shuffled, structural

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from stepfast import now, random, signal, uuid4, workflow
 from stepfast.errors import DefinitionError, ForbiddenInWorkflow, NonDeterministic
 from stepfast.model import Execution, Record
-from stepfast.replay import Replay
+from stepfast.replay.replay import Replay
 from tests.replay.driver import CREATED, Play, last, played, started
 from tests.replay.steps import echo
 

@@ -12,17 +12,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from stepfast.backends.sqlite import SqliteBackend
-from stepfast.claims import LEASE_MARGIN
-from stepfast.context import StepContext
-from stepfast.figures import added, hour_of
-from stepfast.finish import is_parked_by
-from stepfast.history import history_of
+from stepfast.backends.sqlite.store import SqliteBackend
+from stepfast.engine.claims import LEASE_MARGIN
+from stepfast.engine.finish import is_parked_by
+from stepfast.engine.history import history_of
+from stepfast.engine.metrics import added, hour_of
+from stepfast.engine.verify import verify
+from stepfast.language.context import StepContext
+from stepfast.language.steps import Step
 from stepfast.model import ENDED, Execution, Message, Record, Snapshot
-from stepfast.replay import Replay
+from stepfast.replay.replay import Replay
 from stepfast.testing.memory import finished
-from stepfast.verify import verify
-from stepfast.workflow import Step
 from tests.replay.shapes import on_plain_asyncio
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ import types
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
+from stepfast.engine.replay_cache import Live, LiveReplays
+from stepfast.engine.step_runner import Ended, cut_off
 from stepfast.errors import StepTimeout
-from stepfast.live import Live, LiveReplays
 from stepfast.model import Snapshot, Stop
-from stepfast.running import Ended, cut_off
 from stepfast.testing.memory import finished
 from tests.simulation.workflows import FAILS, STEPS
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stepfast.backends import sqlite_rows
+from stepfast.backends.sqlite import rows
 from stepfast.model import Execution
 from tests.simulation.invariants import ID, Violation, check
 from tests.simulation.world import Handler, World
@@ -97,21 +97,21 @@ Patch = pytest.MonkeyPatch
 
 
 def a_new_one_begins_at_generation_0(patch: Patch) -> None:
-    text = sqlite_rows.INSERT_EXECUTION
+    text = rows.INSERT_EXECUTION
     a, b = text.index("AND generation >= :generation"), len("AND generation >= :generation")
-    patch.setattr(sqlite_rows, "INSERT_EXECUTION", text[:a] + "AND 0" + text[a + b :])
+    patch.setattr(rows, "INSERT_EXECUTION", text[:a] + "AND 0" + text[a + b :])
 
 
 def first_records_ask_for_no_execution(patch: Patch) -> None:
-    text = sqlite_rows.INSERT_RECORD.replace("first_generation <= ?", "? NOT NULL")
-    assert text != sqlite_rows.INSERT_RECORD
-    patch.setattr(sqlite_rows, "INSERT_RECORD", text)
+    text = rows.INSERT_RECORD.replace("first_generation <= ?", "? NOT NULL")
+    assert text != rows.INSERT_RECORD
+    patch.setattr(rows, "INSERT_RECORD", text)
 
 
 def records_follow_those_of_a_later_generation(patch: Patch) -> None:
-    text = sqlite_rows.UPDATE_RECORD.replace("generation <= ?", "? NOT NULL")
-    assert text != sqlite_rows.UPDATE_RECORD
-    patch.setattr(sqlite_rows, "UPDATE_RECORD", text)
+    text = rows.UPDATE_RECORD.replace("generation <= ?", "? NOT NULL")
+    assert text != rows.UPDATE_RECORD
+    patch.setattr(rows, "UPDATE_RECORD", text)
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,14 @@ from typing import Any
 
 import pytest
 
-from stepfast import advancer, claims, operations, rewind, withdrawals, worker
-from stepfast import finish as finishing
-from stepfast.backends import sqlite, sqlite_changes, sqlite_rows, sqlite_signals
-from stepfast.live import Live
-from stepfast.ports import Delete, Later, Leave
-from stepfast.replay import Replay
+from stepfast.backends.sqlite import changes as sqlite_changes
+from stepfast.backends.sqlite import rows, signals
+from stepfast.backends.sqlite import store as sqlite
+from stepfast.engine import advancer, claims, operations, rewind, withdrawals, worker
+from stepfast.engine import finish as finishing
+from stepfast.engine.ports import Delete, Later, Leave
+from stepfast.engine.replay_cache import Live
+from stepfast.replay.replay import Replay
 from tests.simulation.invariants import INVARIANTS, Violation
 from tests.simulation.test_simulation import attempts
 from tests.simulation.workflows import WORKFLOWS
@@ -75,16 +77,16 @@ def rewound(patch: Patch, change: Callable[[rewind.Rewind, Any], rewind.Rewind])
 
 @breaks("a-recorded-result-never-changes", "timed")
 def a_write_does_not_look_at_the_revision(patch: Patch) -> None:
-    text = sqlite_rows.UPDATE_RECORD.replace("revision = ?", "? > 0")
-    assert text != sqlite_rows.UPDATE_RECORD
-    patch.setattr(sqlite_rows, "UPDATE_RECORD", text)
+    text = rows.UPDATE_RECORD.replace("revision = ?", "? > 0")
+    assert text != rows.UPDATE_RECORD
+    patch.setattr(rows, "UPDATE_RECORD", text)
 
 
 @breaks("promises-are-kept", "fan_out")
 def a_signal_is_accepted_before_it_is_written(patch: Patch) -> None:
     async def add_signal(self: Any, execution_id: str, signal: Any, limits: Any) -> Any:
         def write(tx: Any) -> None:
-            if sqlite_signals.add(tx, execution_id, signal, limits) is signal:
+            if signals.add(tx, execution_id, signal, limits) is signal:
                 self._wake(tx, execution_id)
 
         self._file.post(write)

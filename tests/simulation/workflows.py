@@ -11,7 +11,8 @@ from typing import Any
 
 import stepfast
 from stepfast import GiveUp, Retry, StepFailed, signal, step, workflow
-from stepfast.workflow import Step, Workflow
+from stepfast.language.steps import Step
+from stepfast.language.workflows import Workflow
 from tests.replay.shapes import ALL, Shape, shaped
 
 QUICK = Retry(max_attempts=3, initial=5.0, backoff=1.0, jitter="none")

@@ -13,15 +13,15 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any
 
-from stepfast.advancer import Advancer
-from stepfast.backends.sqlite import SqliteBackend, Stored
+from stepfast.backends.sqlite.store import SqliteBackend, Stored
+from stepfast.engine.advancer import Advancer
+from stepfast.engine.operations import Operations
+from stepfast.engine.ports import Delete, Later, Refuse
+from stepfast.engine.worker import Worker
 from stepfast.errors import Refused, Unavailable
+from stepfast.language.registry import Registry
 from stepfast.model import Message, Snapshot
-from stepfast.operations import Operations
-from stepfast.ports import Delete, Later, Refuse
-from stepfast.registry import Registry
 from stepfast.testing.memory import MemoryFile, finished
-from stepfast.worker import Worker
 from tests.simulation.invariants import ID, LASTING, SKEW, Watch
 from tests.simulation.machines import Clock, Lives, Ports, Steps, point
 from tests.simulation.workflows import WORKFLOWS, drawn_shape

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from stepfast.language.registry import Registry
 from stepfast.local.runtime import Runtime
-from stepfast.registry import Registry
 from tests.local.conftest import until
 from tests.local.dev_process import Dev
 from tests.soak.soak import WORKFLOWS, Soak

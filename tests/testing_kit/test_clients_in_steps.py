@@ -8,8 +8,8 @@ import pytest
 
 from stepfast import Client, Retry, step, workflow
 from stepfast.client.problems import Unreachable
+from stepfast.client.unserved import NoServer
 from stepfast.testing import Environment, MotoCloud, step_context
-from stepfast.unserved import NoServer
 
 HOMES = pytest.mark.parametrize("home", [Environment, MotoCloud])
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from stepfast.registry import Registry
+from stepfast.language.registry import Registry
 from stepfast.testing import Environment, Run, Waiting
 from tests.testing_kit.flows import (
     Approval,

@@ -39,7 +39,7 @@ async def awaited(receipt: Receipt) -> str:
 @step(retry=Retry(max_attempts=5, jitter="equal", give_up_on=(ValueError,)), timeout=30, pool="pdf")
 def configured(text: str, *more: int, flag: bool = True) -> list[int]:
     context = current_step()
-    reveal_type(context)  # -> stepfast.context.StepContext
+    reveal_type(context)  # -> stepfast.language.context.StepContext
     reveal_type(context.attempt)  # -> int
     reveal_type(context.idempotency_key)  # -> str
     reveal_type(context.deadline)  # -> datetime.datetime
@@ -96,7 +96,7 @@ async def order(request: Order) -> Receipt:
     patient = awaited.options(retry=Retry(max_attempts=None, initial=timedelta(seconds=2)), name="patient")
     reveal_type(await patient(receipt))  # -> str
     await stepfast.sleep(timedelta(days=1))
-    reveal_type(stepfast.current_execution())  # -> stepfast.current.ExecutionContext
+    reveal_type(stepfast.current_execution())  # -> stepfast.language.current.ExecutionContext
     reveal_type(stepfast.current_execution().started_at)  # -> datetime.datetime
     reveal_type(await other())  # -> None
     return receipt

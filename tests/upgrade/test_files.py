@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from stepfast.backends import sqlite_schema as schema
-from stepfast.backends.sqlite_file import SqliteFile
-from stepfast.backends.sqlite_reading import ReadOnlyFile
+from stepfast.backends.sqlite import schema
+from stepfast.backends.sqlite.file import SqliteFile
+from stepfast.backends.sqlite.read_only import ReadOnlyFile
 from stepfast.errors import StartupError
 from tests.local.conftest import Embedded
 from tests.upgrade import workflows

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import stepfast
+from stepfast.language.registry import Registry
 from stepfast.local.runtime import Runtime
-from stepfast.registry import Registry
 from tests.upgrade import workflows
 
 STARTED = 1_735_689_600.0

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import pytest
 from pydantic import AfterValidator, BaseModel
 
-from stepfast.codec import UNTYPED, Codec
 from stepfast.errors import InvalidRequest, NotStorable
+from stepfast.values.codec import UNTYPED, Codec
 
 TIMES = 16
 SLOWER = 64.0

@@ -14,11 +14,11 @@ import pytest
 from pydantic import AfterValidator, BaseModel, Field, PrivateAttr
 
 from stepfast import signal, workflow
-from stepfast.codec import Codec
 from stepfast.errors import ExecutionConflict, InvalidRequest
-from stepfast.sent import same_json
+from stepfast.language.workflows import Workflow
 from stepfast.testing import Environment, MotoCloud
-from stepfast.workflow import Workflow
+from stepfast.values.codec import Codec
+from stepfast.values.sameness import same_json
 
 CALLS = itertools.count()
 

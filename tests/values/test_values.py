@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from stepfast.codec import Codec
 from stepfast.errors import DefinitionError, NotStorable
-from stepfast.workflow import Step, Workflow, step, workflow
+from stepfast.language.steps import Step, step
+from stepfast.language.workflows import Workflow, workflow
+from stepfast.values.codec import Codec
 from tests.values import kinds
 from tests.values.facts import facts
 from tests.values.rows import DEFINITION, ROWS, SAME, VALIDATED, Row

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stepfast.workflow import Step
+from stepfast.language.steps import Step
 from tests.versioning.versions import Versions, named
 
 

@@ -10,8 +10,8 @@ import pytest
 from pydantic import BaseModel
 
 from stepfast import now, random, signal, step, workflow
-from stepfast.registry import Registry
-from stepfast.verify import verify
+from stepfast.engine.verify import verify
+from stepfast.language.registry import Registry
 from tests.local.conftest import until
 from tests.versioning.versions import Versions, go
 

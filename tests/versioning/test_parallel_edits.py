@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from stepfast import workflow
-from stepfast.workflow import Workflow
+from stepfast.language.workflows import Workflow
 from tests.local.conftest import until
 from tests.versioning.versions import Versions, go
 

@@ -1,4 +1,4 @@
-"""`stepfast.verify`: what mended and broken code make of executions of every status."""
+"""`stepfast.engine.verify`: what mended and broken code make of executions of every status."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from stepfast import Retry, StepFailed, step, workflow
-from stepfast.backends.sqlite import SqliteBackend
-from stepfast.backends.sqlite_reading import ReadOnlyFile
+from stepfast.backends.sqlite.read_only import ReadOnlyFile
+from stepfast.backends.sqlite.store import SqliteBackend
+from stepfast.engine.verify import Verdict, verify
 from stepfast.errors import Misconfigured, StartupError
+from stepfast.language.registry import Registry
 from stepfast.local.runtime import SystemClock
 from stepfast.model import Execution
-from stepfast.registry import Registry
-from stepfast.verify import Verdict, verify
 from tests.local.conftest import until
 from tests.simulation.test_simulation import ran
 from tests.simulation.workflows import WORKFLOWS

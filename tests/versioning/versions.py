@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from stepfast import signal, step
+from stepfast.language.steps import Step
+from stepfast.language.workflows import Workflow
 from stepfast.model import Execution
-from stepfast.workflow import Step, Workflow
 from tests.local.conftest import Embedded, until
 
 AnyWorkflow = Workflow[..., Any]

@@ -1,1 +1,1 @@
-"""Stores and queues behind the ports: SQLite on one machine."""
+"""The ports on real services: `sqlite` on one machine, `dynamodb` with `aws` in a cloud account."""

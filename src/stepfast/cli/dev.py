@@ -77,7 +77,7 @@ def _played(
         if source is not None and source.name == "COMMANDLINE":
             raise InvalidRequest(f"--{name} is for the embedded runtime: leave it out, or leave out --cloud")
     try:
-        from stepfast.testing.served.dev import serve
+        from stepfast.local.cloud.dev import serve
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in PLAYED_WITH:
             raise

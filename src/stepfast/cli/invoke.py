@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from stepfast.cli import printing
+from stepfast.deployment.own_functions import FOLDER, KINDS, own_functions
 from stepfast.errors import InvalidRequest, StartupError, StepfastError
-from stepfast.functions.own import FOLDER, KINDS, own_functions
 
 if TYPE_CHECKING:
+    from stepfast.deployment.settings import Auth, Settings
     from stepfast.functions.clients import Clients
     from stepfast.functions.host import Call
-    from stepfast.functions.settings import Auth, Settings
-    from stepfast.registry import Registry
+    from stepfast.language.registry import Registry
 
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 
@@ -74,11 +74,11 @@ def _event(path: Path) -> Any:
 
 
 def _handler(function: str, workflows: Path, pool: str, auth: Auth, call: Call) -> Callable[[Any, Any], Any]:
+    from stepfast.deployment.plan import Plan
     from stepfast.functions.clients import Clients
     from stepfast.functions.entry import Entry
     from stepfast.functions.host import Host
-    from stepfast.functions.plan import Plan
-    from stepfast.registry import Registry, discover
+    from stepfast.language.registry import Registry, discover
 
     # The authorizer knows keys and no workflows.
     registry = Registry(()) if function == "authorizer" else discover(workflows)
@@ -111,8 +111,8 @@ def _own_handler(function: str, settings: Settings) -> Callable[[Any, Any], Any]
 
 def deployed(clients: Clients, registry: Registry, pool: str = "default") -> Settings:
     """Makes in moto what a stack has, and returns the settings that lead there."""
-    from stepfast.backends.dynamodb_table import definition
-    from stepfast.functions.settings import Settings
+    from stepfast.backends.dynamodb.table import definition
+    from stepfast.deployment.settings import Settings
 
     clients.dynamodb.create_table(**definition("stepfast"))
     clients.s3.create_bucket(Bucket="stepfast", CreateBucketConfiguration={"LocationConstraint": REGION})

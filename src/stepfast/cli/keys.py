@@ -14,7 +14,7 @@ from stepfast.cli.session import AsJson
 from stepfast.errors import InvalidRequest, StartupError
 
 if TYPE_CHECKING:
-    from stepfast.backends.keys import ApiKey, ApiKeys
+    from stepfast.backends.dynamodb.api_keys import ApiKey, ApiKeys
 
 app = typer.Typer(
     help="API keys of a deployment on AWS; needs credentials for its table.",
@@ -101,7 +101,7 @@ def _keys(table: str, region: str | None) -> ApiKeys:
     if not table.strip():
         raise StartupError("name the table: --table, or STEPFAST_TABLE; the stack's output TableName has it")
     client = Clients(region).dynamodb
-    from stepfast.backends.keys import ApiKeys
+    from stepfast.backends.dynamodb.api_keys import ApiKeys
 
     return ApiKeys(client, table.strip())
 

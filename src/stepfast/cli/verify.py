@@ -13,9 +13,9 @@ from stepfast.cli.session import AsJson
 from stepfast.errors import ExecutionNotFound, InvalidRequest
 
 if TYPE_CHECKING:
+    from stepfast.engine.ports import Store
+    from stepfast.engine.verify import Verdict
     from stepfast.model import ExecutionStatus, Snapshot
-    from stepfast.ports import Store
-    from stepfast.verify import Verdict
 
 PAGE = 200
 STATUSES: tuple[ExecutionStatus, ...] = ("RUNNING", "SUCCEEDED", "FAILED", "CANCELLED")
@@ -36,8 +36,8 @@ def verify(
     # Here, so that the other commands do not wait for the engine to be imported.
     import asyncio
 
-    from stepfast.registry import discover
-    from stepfast.verify import verify as verdict_on
+    from stepfast.engine.verify import verify as verdict_on
+    from stepfast.language.registry import discover
 
     if bool(execution_ids) == all:
         raise InvalidRequest("say which: IDs, or --all")
@@ -93,8 +93,8 @@ def _status(status: str | None, all: bool) -> ExecutionStatus | None:
 
 
 async def _snapshots(db: Path, ids: list[str], status: ExecutionStatus | None) -> AsyncIterator[Snapshot]:
-    from stepfast.backends.sqlite import SqliteBackend
-    from stepfast.backends.sqlite_reading import ReadOnlyFile
+    from stepfast.backends.sqlite.read_only import ReadOnlyFile
+    from stepfast.backends.sqlite.store import SqliteBackend
     from stepfast.local.runtime import SystemClock
 
     store = SqliteBackend(ReadOnlyFile(db), SystemClock())
@@ -109,7 +109,7 @@ async def _snapshots(db: Path, ids: list[str], status: ExecutionStatus | None) -
 
 
 async def _ids(store: Store, ids: list[str], status: ExecutionStatus | None) -> AsyncIterator[str]:
-    from stepfast.ports import Query
+    from stepfast.engine.ports import Query
 
     for execution_id in ids:
         yield execution_id

@@ -18,6 +18,7 @@ import httpx
 from stepfast.client import replies, shapes
 from stepfast.client.problems import Unreachable, error_of
 from stepfast.client.replies import Reply
+from stepfast.client.unserved import PATIENCE, NoServer, nothing_serves
 from stepfast.client.values import encoded
 from stepfast.errors import (
     ExecutionNotFound,
@@ -27,7 +28,6 @@ from stepfast.errors import (
     StepfastError,
     WrongStatus,
 )
-from stepfast.unserved import PATIENCE, NoServer, nothing_serves
 
 GONE = "GONE"
 """Stands among the statuses that a call leads to for no execution at all."""

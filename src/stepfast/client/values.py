@@ -19,7 +19,7 @@ def plain(value: Any, where: str) -> Any:
     # Here, so that a command which sends no values does not wait for them.
     from pydantic import BaseModel, JsonValue
 
-    from stepfast.codec import Codec
+    from stepfast.values.codec import Codec
 
     typed = isinstance(value, BaseModel) or (dataclasses.is_dataclass(value) and not isinstance(value, type))
     try:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from typing import Any, Literal
 
+from stepfast.deployment.settings import Settings
 from stepfast.errors import Unavailable
 from stepfast.functions import logs
 from stepfast.functions.batches import Answer, Batch, EventType
@@ -16,7 +17,6 @@ from stepfast.functions.clients import Clients
 from stepfast.functions.entry import Entry
 from stepfast.functions.host import Handler, Host
 from stepfast.functions.sending import SendingEngine
-from stepfast.functions.settings import Settings
 from stepfast.functions.wiring import Engine
 
 log = logging.getLogger(__name__)

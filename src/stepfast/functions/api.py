@@ -7,11 +7,11 @@ import logging
 import re
 from typing import Any
 
+from stepfast.deployment.settings import Settings
 from stepfast.functions import logs
 from stepfast.functions.clients import Clients
 from stepfast.functions.entry import Entry
 from stepfast.functions.host import Handler, Host
-from stepfast.functions.settings import Settings
 from stepfast.functions.wiring import Engine
 from stepfast.http import api, problems
 from stepfast.http.auth import Gateway

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from stepfast.backends.keys import ApiKeys
+from stepfast.backends.dynamodb.api_keys import ApiKeys
+from stepfast.deployment.settings import Settings
 from stepfast.functions.clients import Clients
 from stepfast.functions.entry import Entry
 from stepfast.functions.host import Handler, Host
-from stepfast.functions.settings import Settings
 
 REFUSED: dict[str, Any] = {"isAuthorized": False}
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from stepfast.backends.sqs_messages import ForeignMessage, Posted, posted_in
+from stepfast.backends.aws.messages import ForeignMessage, Posted, posted_in
+from stepfast.deployment.queue_limits import LONGEST_VISIBILITY, RECEIVES
+from stepfast.engine.ports import Delete, Delivery, Disposition, Later, Leave, Refuse
 from stepfast.functions import logs
 from stepfast.functions.batches import Answer, Batch, EventType, Kept, SQSRecord
-from stepfast.functions.limits import LONGEST_VISIBILITY, RECEIVES
 from stepfast.functions.wiring import Engine
-from stepfast.ports import Delete, Delivery, Disposition, Later, Leave, Refuse
 
 log = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 
+from stepfast.engine.step_runner import Runner
+from stepfast.engine.worker import Worker
 from stepfast.functions.wiring import Engine
-from stepfast.running import Runner
-from stepfast.worker import Worker
 
 
 def worker_of(engine: Engine) -> Worker:

@@ -9,11 +9,11 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from stepfast.deployment.settings import NEEDS, TABLE, Settings
 from stepfast.functions import logs
 from stepfast.functions.clients import Clients
 from stepfast.functions.host import Handler, Host, WallClock
 from stepfast.functions.metering import EmbeddedMetrics
-from stepfast.functions.settings import NEEDS, TABLE, Settings
 
 log = logging.getLogger(__name__)
 Build = Callable[[Settings, Clients, Host], Handler]

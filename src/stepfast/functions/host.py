@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     import asyncio
     import random
 
-    from stepfast.ports import Clock
-    from stepfast.registry import Registry
-    from stepfast.running import Runner
+    from stepfast.engine.ports import Clock
+    from stepfast.engine.step_runner import Runner
+    from stepfast.language.registry import Registry
 
 T = TypeVar("T")
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from stepfast import context
 from stepfast.errors import StepfastError, Unavailable
+from stepfast.language import context
 
 _execution: ContextVar[str | None] = ContextVar("stepfast_execution", default=None)
 _request: ContextVar[str | None] = ContextVar("stepfast_request", default=None)

@@ -5,16 +5,16 @@ The queue delivers once. What cannot be resumed just now is a dead letter again,
 
 from __future__ import annotations
 
-from stepfast.backends.sqs_messages import Posted
+from stepfast.backends.aws.messages import Posted
+from stepfast.deployment.settings import Settings
+from stepfast.engine.ports import Delivery, Disposition
 from stepfast.errors import Unavailable
 from stepfast.functions.clients import Clients
 from stepfast.functions.consuming import Consumer
 from stepfast.functions.driving import worker_of
 from stepfast.functions.entry import Entry
 from stepfast.functions.host import Handler, Host
-from stepfast.functions.settings import Settings
 from stepfast.functions.wiring import Engine
-from stepfast.ports import Delivery, Disposition
 
 PAUSES = (0.5, 1.0, 2.0, 4.0)
 """Seconds before each further try while the store is away."""

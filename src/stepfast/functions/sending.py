@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from stepfast.backends.scheduler import Schedules
-from stepfast.backends.sqs import SqsQueue
+from stepfast.backends.aws.scheduler import Schedules
+from stepfast.backends.aws.sqs import SqsQueue
+from stepfast.engine.ports import Queue
 from stepfast.functions.wiring import Engine
-from stepfast.ports import Queue
 
 
 class SendingEngine(Engine):

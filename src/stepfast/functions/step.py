@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from stepfast.backends.sqs_messages import Posted
+from stepfast.backends.aws.messages import Posted
+from stepfast.deployment.settings import Settings
+from stepfast.engine.ports import Delivery, Disposition, Later
 from stepfast.errors import Misconfigured
 from stepfast.functions.clients import Clients
 from stepfast.functions.consuming import Consumer
@@ -12,8 +14,6 @@ from stepfast.functions.driving import worker_of
 from stepfast.functions.entry import Entry
 from stepfast.functions.host import Handler, Host
 from stepfast.functions.sending import SendingEngine
-from stepfast.functions.settings import Settings
-from stepfast.ports import Delivery, Disposition, Later
 
 log = logging.getLogger(__name__)
 

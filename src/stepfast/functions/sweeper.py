@@ -8,13 +8,13 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from stepfast.backends.dynamodb_calls import Table
-from stepfast.backends.dynamodb_values import Item, float_in, number, text, text_in
+from stepfast.backends.dynamodb.calls import Table
+from stepfast.backends.dynamodb.typed_json import Item, float_in, number, text, text_in
+from stepfast.deployment.settings import Settings
 from stepfast.functions import metering
 from stepfast.functions.clients import Clients
 from stepfast.functions.entry import Entry
 from stepfast.functions.host import Handler, Host
-from stepfast.functions.settings import Settings
 from stepfast.functions.tidying import tidy
 from stepfast.functions.visits import VisitingEngine
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from stepfast.backends.dynamodb_calls import Table
-from stepfast.backends.dynamodb_keeping import Keeping, walk_of
-from stepfast.backends.dynamodb_values import Item, text
+from stepfast.backends.dynamodb.calls import Table
+from stepfast.backends.dynamodb.retention_repair import Keeping, walk_of
+from stepfast.backends.dynamodb.typed_json import Item, text
 from stepfast.functions.visits import VisitingEngine
 
 log = logging.getLogger(__name__)

@@ -9,17 +9,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from stepfast.backends.sqs_messages import Posted
+from stepfast.backends.aws.messages import Posted
+from stepfast.deployment.scheduled_starts import Start, start_in
+from stepfast.deployment.settings import Settings
+from stepfast.engine.ports import Delivery, Disposition
 from stepfast.functions import logs
 from stepfast.functions.clients import Clients
 from stepfast.functions.consuming import Consumer
 from stepfast.functions.driving import worker_of
 from stepfast.functions.entry import Entry
 from stepfast.functions.host import Handler, Host
-from stepfast.functions.scheduled import Start, start_in
 from stepfast.functions.sending import SendingEngine
-from stepfast.functions.settings import Settings
-from stepfast.ports import Delivery, Disposition
 
 
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:

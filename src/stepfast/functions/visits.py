@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from functools import cached_property
 
-from stepfast.advancer import Advanced, Advancer, Resend
+from stepfast.engine.advancer import Advanced, Advancer, Resend
 from stepfast.errors import Misconfigured, StepfastError, Unavailable
 from stepfast.functions import logs
 from stepfast.functions.sending import SendingEngine

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from stepfast import eventlog, valuelog
-from stepfast.backends.dynamodb import DynamoStore
-from stepfast.figures import NOTHING, Tallies
+from stepfast.backends.dynamodb.store import DynamoStore
+from stepfast.engine import event_log, value_log
+from stepfast.engine.metrics import NOTHING, Tallies
 from stepfast.functions import metering
 from stepfast.functions.metering import Meter
 from stepfast.model import Cursor, Event, Execution, Record
@@ -27,9 +27,9 @@ class WatchedStore(DynamoStore):
         held = await super().create(execution)
         if held is execution:
             self._meter.count(metering.STARTED, workflow=execution.workflow)
-            eventlog.log_start(execution)
+            event_log.log_start(execution)
             if self._log_values:
-                valuelog.tell_start(execution)
+                value_log.tell_start(execution)
         return held
 
     async def finish(self, execution: Execution, tallies: Tallies = NOTHING) -> bool:
@@ -52,7 +52,7 @@ class WatchedStore(DynamoStore):
         written = await super().rewind(execution, cursor, records, history)
         if written:
             self._meter.count(metering.RESUMED, workflow=execution.workflow)
-            eventlog.log_resume(execution)
+            event_log.log_resume(execution)
         return written
 
     async def put_record(
@@ -67,16 +67,16 @@ class WatchedStore(DynamoStore):
         written = await super().put_record(execution_id, record, wake=wake, end=end, tallies=tallies)
         if written and record.kind == "step":
             self._stepped(record)
-            eventlog.log_attempt(execution_id, record)
+            event_log.log_attempt(execution_id, record)
             if self._log_values:
-                valuelog.tell_attempt(execution_id, record)
+                value_log.tell_attempt(execution_id, record)
         return written
 
     def _ended(self, execution: Execution) -> None:
         self._meter.count(metering.ENDED[execution.status], workflow=execution.workflow)
-        eventlog.log_end(execution)
+        event_log.log_end(execution)
         if self._log_values:
-            valuelog.tell_end(execution)
+            value_log.tell_end(execution)
 
     def _stepped(self, record: Record) -> None:
         """Counts an attempt that has ended; a claim is none."""

@@ -9,19 +9,19 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from stepfast.advancer import Advancer
-from stepfast.backends.s3 import S3Blobs
+from stepfast.backends.aws.s3 import S3Blobs
+from stepfast.deployment.settings import Settings
+from stepfast.engine.advancer import Advancer
+from stepfast.engine.operations import Operations
+from stepfast.engine.placement import Placement
+from stepfast.engine.ports import Queue
+from stepfast.engine.replay_cache import LiveReplays
 from stepfast.errors import StartupError
 from stepfast.functions.clients import Clients
 from stepfast.functions.host import Host, TimeLeft
-from stepfast.functions.settings import Settings
 from stepfast.functions.watching import WatchedStore
-from stepfast.live import LiveReplays
+from stepfast.language.registry import Registry, discover
 from stepfast.model import Message, SignalLimits
-from stepfast.operations import Operations
-from stepfast.placement import Placement
-from stepfast.ports import Queue
-from stepfast.registry import Registry, discover
 
 
 class Engine:

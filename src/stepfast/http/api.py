@@ -10,6 +10,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
+from stepfast.engine.operations import Operations
 from stepfast.http import auth, openapi, problems
 from stepfast.http.auth import SCOPES, Authenticator, Gateway
 from stepfast.http.bodies import MAX_BODY
@@ -20,8 +21,7 @@ from stepfast.http.problems import Rejected
 from stepfast.http.resolver import Pool, Resolver
 from stepfast.http.routes import about, commands, dead_letters, executions, figures, listing, starting, steering
 from stepfast.http.timelines import Timelines
-from stepfast.operations import Operations
-from stepfast.registry import Registry
+from stepfast.language.registry import Registry
 
 Handler = Callable[[dict[str, Any], object], dict[str, Any]]
 OPEN = "/v1/health"

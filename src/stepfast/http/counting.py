@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stepfast.operations import Operations
-from stepfast.ports import Query
+from stepfast.engine.operations import Operations
+from stepfast.engine.ports import Query
 
 MOST = 10_000
 """Executions that are counted at the most."""

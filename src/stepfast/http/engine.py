@@ -9,12 +9,12 @@ from typing import Any, Protocol, TypeVar
 from aws_lambda_powertools.event_handler import Response
 from pydantic import BaseModel
 
+from stepfast.engine.operations import Operations
 from stepfast.http import problems
 from stepfast.http.jobs import Jobs
 from stepfast.http.models import Problem
 from stepfast.http.timelines import Timelines
-from stepfast.operations import Operations
-from stepfast.registry import Registry
+from stepfast.language.registry import Registry
 
 T = TypeVar("T")
 

@@ -27,7 +27,7 @@ from stepfast.errors import (
     WrongStatus,
 )
 from stepfast.http.models import IN_WORDS
-from stepfast.parts import LONGEST_MESSAGE, LONGEST_PATH, cut
+from stepfast.values.diff import LONGEST_MESSAGE, LONGEST_PATH, cut
 
 log = logging.getLogger(__name__)
 

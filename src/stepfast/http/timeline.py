@@ -7,16 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stepfast import labels
-from stepfast.advancer import GRACE
-from stepfast.claims import idempotency_key
-from stepfast.held import held_until
+from stepfast.engine.advancer import GRACE
+from stepfast.engine.claims import idempotency_key
+from stepfast.engine.holdovers import held_until
 from stepfast.http import values, views
 from stepfast.http.models import AttemptView, CommandView
+from stepfast.language import labels
+from stepfast.language.registry import Registry
+from stepfast.language.steps import Step
 from stepfast.model import Chained, CommandKind, CommandStatus, Execution, Record, Snapshot
-from stepfast.registry import Registry
-from stepfast.replay import Command, Replay
-from stepfast.workflow import Step
+from stepfast.replay.replay import Command, Replay
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from pydantic import PydanticInvalidForJsonSchema, PydanticUserError
 
-from stepfast.codec import Codec
-from stepfast.held import Held
+from stepfast.engine.holdovers import Held
+from stepfast.engine.listing import FaultGroup
+from stepfast.engine.operations import Sent
+from stepfast.engine.rewind import Rewind
 from stepfast.http import values
 from stepfast.http.models import (
     DeadLetterView,
@@ -27,13 +29,12 @@ from stepfast.http.models import (
     WaitView,
     WorkflowView,
 )
-from stepfast.listing import FaultGroup
+from stepfast.language.registry import Registry
+from stepfast.language.steps import Step
+from stepfast.language.workflows import Workflow
 from stepfast.model import Event, Execution, Failure, Signal
-from stepfast.operations import Sent
-from stepfast.registry import Registry
-from stepfast.rewind import Rewind
-from stepfast.signals import Refusal
-from stepfast.workflow import Step, Workflow
+from stepfast.replay.signals import Refusal
+from stepfast.values.codec import Codec
 
 _LAST = 253402300799.0
 """The last second that a datetime can tell."""

@@ -13,17 +13,17 @@ from typing import cast
 
 from aws_cdk import App, Environment
 
+from stepfast.deployment import schedules
+from stepfast.deployment.own_functions import FOLDER, own_functions
+from stepfast.deployment.plan import Plan
+from stepfast.deployment.project import Project
 from stepfast.errors import StartupError, StepfastError
-from stepfast.functions import starts
-from stepfast.functions.own import FOLDER, own_functions
-from stepfast.functions.plan import Plan
-from stepfast.functions.project import Project
 from stepfast.http.page import HOW_TO_BUILD, Page
 from stepfast.infra import bundle
 from stepfast.infra.stack import Options, StepfastStack, check
 from stepfast.infra.target import Architecture, Target
 from stepfast.infra.versions import check_cli
-from stepfast.registry import Registry, discover
+from stepfast.language.registry import Registry, discover
 
 CACHE = ".stepfast/bundles"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
@@ -79,9 +79,9 @@ def stack(
     own = own_functions(folder)
     plan = Plan.of(registry, project, own)
     for start in options.starts:
-        starts.check(start, registry)
+        schedules.check(start, registry)
     for start in (*plan.starts, *options.starts):
-        if passed := starts.check_to_come(start, time.time()):
+        if passed := schedules.check_to_come(start, time.time()):
             print(f"stepfast: {passed}", file=sys.stderr)
     check(plan, options.target)
     environment = _environment(project)

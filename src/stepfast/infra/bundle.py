@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from importlib.metadata import distribution, version
 from pathlib import Path
 
+from stepfast.deployment.project import is_inside
 from stepfast.errors import StartupError
-from stepfast.functions.project import is_inside
 from stepfast.infra import lock, requirements
 from stepfast.infra.target import Target
 
 # Functions import none of these, and a bundle without them has less to load and to attack.
 NOT_IN_LAMBDA = (
-    *("cli", "infra", "local", "testing", "backends/sqlite*.py"),
+    *("cli", "infra", "local", "simulator", "testing", "backends/sqlite"),
     *(f"http/{name}.py" for name in ("accepting", "connections", "gateway", "lanes", "serving")),
 )
 MB = 1024 * 1024

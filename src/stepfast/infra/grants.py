@@ -26,9 +26,9 @@ from typing import get_args
 
 from aws_cdk import aws_iam as iam
 
-from stepfast.backends.dynamodb_figures import PARTITION
-from stepfast.backends.dynamodb_items import DELETED
-from stepfast.backends.s3 import OLD_PREFIX, PREFIX
+from stepfast.backends.aws.s3 import OLD_PREFIX, PREFIX
+from stepfast.backends.dynamodb.items import DELETED
+from stepfast.backends.dynamodb.metrics import PARTITION
 from stepfast.model import ExecutionStatus
 
 _READ = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")

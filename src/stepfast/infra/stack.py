@@ -14,10 +14,10 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from stepfast.backends.dynamodb_table import LISTING
+from stepfast.backends.dynamodb.table import LISTING
+from stepfast.deployment import settings
+from stepfast.deployment.plan import FunctionPlan, Plan
 from stepfast.errors import StartupError
-from stepfast.functions import settings
-from stepfast.functions.plan import FunctionPlan, Plan
 from stepfast.infra import grants
 from stepfast.infra.bundle import Bundle
 from stepfast.infra.constructs import cost, sources

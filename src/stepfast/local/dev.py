@@ -11,21 +11,22 @@ from collections.abc import Callable
 from pathlib import Path
 from socket import socket
 
-from stepfast.backends.sqlite_file import Durability
+from stepfast.backends.sqlite.file import Durability
+from stepfast.deployment import schedules as starts
+from stepfast.deployment.plan import Plan
+from stepfast.deployment.project import Project
+from stepfast.deployment.schedules import ScheduledStart
 from stepfast.errors import DefinitionError, StartupError
-from stepfast.functions import devlogs, reloading, starts
-from stepfast.functions.devlogs import LogFormat
-from stepfast.functions.plan import Plan
-from stepfast.functions.project import Project
-from stepfast.functions.starts import ScheduledStart
 from stepfast.http import serving
 from stepfast.http.api import build
 from stepfast.http.auth import Authenticator
 from stepfast.http.page import HOW_TO_BUILD, Page
+from stepfast.language.registry import Registry, discover
+from stepfast.local import dev_logs, reloading
+from stepfast.local.dev_logs import LogFormat
 from stepfast.local.retention import DAY, retention_of
 from stepfast.local.runtime import GRACE, Runtime
 from stepfast.model import SignalLimits
-from stepfast.registry import Registry, discover
 
 log = logging.getLogger(__name__)
 PROJECT = Path("pyproject.toml")
@@ -51,7 +52,7 @@ def serve(
     API keys come from the environment variable STEPFAST_API_KEYS, separated by commas. Without one only
     loopback addresses are allowed. Raises StartupError, which says what to do.
     """
-    devlogs.configure(log_format)
+    dev_logs.configure(log_format)
     keys = Authenticator.from_environment(os.environ)
     if keys is None and not serving.is_loopback(host):
         raise StartupError(

@@ -16,9 +16,9 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from stepfast.advancer import Resend
-from stepfast.backends.sqlite import Stored
-from stepfast.replay import Command
+from stepfast.backends.sqlite.store import Stored
+from stepfast.engine.advancer import Resend
+from stepfast.replay.replay import Command
 
 STANDS_STILL = 0.5
 """Seconds without a turn of the leader's loop after which other threads take work as well.

@@ -8,10 +8,10 @@ import tomllib
 from pathlib import Path
 from threading import Event
 
-from stepfast.backends.sqlite import SqliteBackend
+from stepfast.backends.sqlite.store import SqliteBackend
+from stepfast.deployment.project import Project
+from stepfast.engine.ports import Clock
 from stepfast.errors import Unavailable
-from stepfast.functions.project import Project
-from stepfast.ports import Clock
 
 log = logging.getLogger(__name__)
 

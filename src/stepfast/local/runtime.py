@@ -11,27 +11,27 @@ from collections.abc import Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stepfast.advancer import Advancer
-from stepfast.backends.sqlite import Stored
-from stepfast.backends.sqlite_file import Durability, SqliteFile
+from stepfast.backends.sqlite.file import Durability, SqliteFile
+from stepfast.backends.sqlite.store import Stored
+from stepfast.deployment.schedules import ScheduledStart
+from stepfast.engine.advancer import Advancer
+from stepfast.engine.operations import Operations
+from stepfast.engine.ports import Clock, Delete, Disposition, Elsewhere, Later, Leave, Refuse
+from stepfast.engine.replay_cache import LiveReplays
+from stepfast.engine.worker import Worker
 from stepfast.errors import StepfastError, Unavailable
 from stepfast.functions import logs
-from stepfast.functions.starts import ScheduledStart
-from stepfast.live import LiveReplays
+from stepfast.language.registry import Registry
 from stepfast.local.inbox import Advance, Inbox
-from stepfast.local.limits import Limits
+from stepfast.local.logged_store import TellingBackend
+from stepfast.local.pool_limits import Limits
 from stepfast.local.retention import keep_expiring
 from stepfast.local.schedules import Schedules
-from stepfast.local.steps import StepRunner
+from stepfast.local.step_runner import StepRunner
 from stepfast.local.sweep import Sweep
-from stepfast.local.telling import TellingBackend
 from stepfast.local.threads import CallerLoops, LoopThread
 from stepfast.local.workers import Pool, Watch
 from stepfast.model import SIGNAL_LIMITS, SignalLimits
-from stepfast.operations import Operations
-from stepfast.ports import Clock, Delete, Disposition, Elsewhere, Later, Leave, Refuse
-from stepfast.registry import Registry
-from stepfast.worker import Worker
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

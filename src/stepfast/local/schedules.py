@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from threading import Event
 
+from stepfast.deployment.cron import Cron
+from stepfast.deployment.scheduled_starts import start_in
+from stepfast.deployment.schedules import ScheduledStart, event_of
+from stepfast.engine.operations import Operations
+from stepfast.engine.ports import Clock
 from stepfast.errors import Refused, StepfastError
-from stepfast.functions.cron import Cron
-from stepfast.functions.scheduled import start_in
-from stepfast.functions.starts import ScheduledStart, event_of
-from stepfast.operations import Operations
-from stepfast.ports import Clock
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
-from stepfast.advancer import Resend
-from stepfast.backends.sqlite import SqliteBackend, Stored
+from stepfast.backends.sqlite.store import SqliteBackend, Stored
+from stepfast.engine.advancer import Resend
+from stepfast.engine.ports import Clock
 from stepfast.local.inbox import Inbox
-from stepfast.ports import Clock
 
 log = logging.getLogger(__name__)
 

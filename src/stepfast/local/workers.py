@@ -14,11 +14,11 @@ import time
 from collections.abc import Awaitable, Callable
 from types import FrameType
 
-from stepfast.backends.sqlite import Stored
+from stepfast.backends.sqlite.store import Stored
+from stepfast.engine.ports import Clock
 from stepfast.local.inbox import Advance, Bell, Inbox
-from stepfast.local.places import Place, in_step, place_of
+from stepfast.local.stack_positions import Place, in_step, place_of
 from stepfast.local.threads import LoopThread
-from stepfast.ports import Clock
 
 log = logging.getLogger(__name__)
 Work = Advance | Stored

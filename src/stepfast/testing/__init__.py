@@ -14,8 +14,8 @@ from stepfast.testing.replays import NotRepeatable
 from stepfast.testing.runs import Run, Waiting
 
 if TYPE_CHECKING:
+    from stepfast.simulator.rules import Rules
     from stepfast.testing.cloud.moto_cloud import MotoCloud
-    from stepfast.testing.cloud.rules import Rules
 
 __all__ = [
     "Call",
@@ -35,7 +35,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """MotoCloud needs moto and boto3, which only those who test on AWS's services have."""
     if name == "Rules":
-        from stepfast.testing.cloud.rules import Rules
+        from stepfast.simulator.rules import Rules
 
         return Rules
     if name != "MotoCloud":

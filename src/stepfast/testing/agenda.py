@@ -6,8 +6,8 @@ import heapq
 import random
 from dataclasses import dataclass
 
-from stepfast.backends.sqlite import Stored
-from stepfast.loop import FOREVER
+from stepfast.backends.sqlite.store import Stored
+from stepfast.replay.loop import FOREVER
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from stepfast.context import StepContext
-from stepfast.running import Ended
-from stepfast.testing.loop import moment
-from stepfast.workflow import Step
+from stepfast.engine.step_runner import Ended
+from stepfast.language.context import StepContext
+from stepfast.language.steps import Step
+from stepfast.simulator.simulated_loop import moment
 
 
 @dataclass(frozen=True, slots=True)

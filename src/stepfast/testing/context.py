@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from stepfast.context import StepContext, current
-from stepfast.unserved import nothing_serves
-from stepfast.workflow import DEFAULT_TIMEOUT, Step
+from stepfast.client.unserved import nothing_serves
+from stepfast.language.context import StepContext, current
+from stepfast.language.steps import DEFAULT_TIMEOUT, Step
 
 
 @contextmanager

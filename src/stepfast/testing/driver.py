@@ -9,12 +9,12 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
+from stepfast.engine.operations import Operations
+from stepfast.language.registry import Registry
 from stepfast.model import Event, Execution, Snapshot
-from stepfast.operations import Operations
-from stepfast.registry import Registry
-from stepfast.replay import Replay
+from stepfast.replay.replay import Replay
+from stepfast.simulator.simulated_loop import SimulatedClock, SimulatedLoop
 from stepfast.testing.calls import Call, CallLog
-from stepfast.testing.loop import SimulatedClock, SimulatedLoop
 from stepfast.testing.memory import MemoryFile, finished
 from stepfast.testing.points import Died, Point, Points
 from stepfast.testing.process import Process

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
-from stepfast.registry import Registry
+from stepfast.language.registry import Registry
+from stepfast.language.workflows import Workflow
 from stepfast.testing.driver import Driver
 from stepfast.testing.faults import Faults
 from stepfast.testing.memory import finished
@@ -17,7 +18,6 @@ from stepfast.testing.outside import Outside
 from stepfast.testing.points import Points, Stalled
 from stepfast.testing.runs import Run
 from stepfast.testing.values import as_input
-from stepfast.workflow import Workflow
 
 R = TypeVar("R")
 Awaited = TypeVar("Awaited", bound="Run[Any] | datetime | Callable[[], object]")

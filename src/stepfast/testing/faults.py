@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, TypeVar, get_args
 
+from stepfast.language.steps import Step
 from stepfast.testing.driver import Driven
 from stepfast.testing.points import Point, Side, Trigger, Write
 from stepfast.testing.steps import Fake, Fakes
 from stepfast.testing.values import checked_fake, checked_step
-from stepfast.workflow import Step
 
 R = TypeVar("R")
 

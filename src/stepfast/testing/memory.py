@@ -7,8 +7,8 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from stepfast.backends.sqlite_file import Transaction
-from stepfast.backends.sqlite_schema import SCHEMA
+from stepfast.backends.sqlite.file import Transaction
+from stepfast.backends.sqlite.schema import SCHEMA
 
 T = TypeVar("T")
 

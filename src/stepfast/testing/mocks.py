@@ -8,7 +8,8 @@ from typing import Any
 from unittest import mock
 
 from stepfast.errors import ForbiddenInWorkflow
-from stepfast.workflow import STEP_FUNCTIONS, in_workflow
+from stepfast.language.steps import STEP_FUNCTIONS
+from stepfast.language.workflow_loop import in_workflow
 
 _plain: Any = mock.CallableMixin.__call__
 

@@ -7,14 +7,15 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from stepfast.language.steps import Step
+from stepfast.language.workflows import Workflow
+from stepfast.simulator.simulated_loop import moment
 from stepfast.testing.cues import Cue, Target
 from stepfast.testing.driver import Driven
-from stepfast.testing.loop import moment
 from stepfast.testing.memory import finished
 from stepfast.testing.points import Died, Point, Side, Trigger
 from stepfast.testing.runs import Run
 from stepfast.testing.values import as_json, checked_step
-from stepfast.workflow import Step, Workflow
 
 
 class Outside(Driven):

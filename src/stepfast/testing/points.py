@@ -7,7 +7,7 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from stepfast.backends.sqlite import SqliteBackend
+from stepfast.backends.sqlite.store import SqliteBackend
 
 Write = Literal["claim", "record", "order", "send", "finish"]
 """The engine's writes: a step's claim, a command's outcome, the applied order, messages, the end."""

@@ -7,18 +7,18 @@ import random
 from collections.abc import Callable
 from typing import Any, cast
 
-from stepfast.advancer import Advancer
-from stepfast.backends.sqlite import SqliteBackend, Stored
-from stepfast.live import LiveReplays
-from stepfast.operations import Operations
-from stepfast.ports import Delete, Later, Refuse
-from stepfast.registry import Registry
+from stepfast.backends.sqlite.store import SqliteBackend, Stored
+from stepfast.engine.advancer import Advancer
+from stepfast.engine.operations import Operations
+from stepfast.engine.ports import Delete, Later, Refuse
+from stepfast.engine.replay_cache import LiveReplays
+from stepfast.engine.worker import Worker
+from stepfast.language.registry import Registry
+from stepfast.simulator.simulated_loop import SimulatedClock
 from stepfast.testing.agenda import Advance, Agenda
-from stepfast.testing.loop import SimulatedClock
 from stepfast.testing.memory import MemoryFile
 from stepfast.testing.points import Died, Points, Ports
 from stepfast.testing.steps import StepRunner
-from stepfast.worker import Worker
 
 LEFT = 30.0
 """Seconds until a message that was left alone comes back, as in the embedded runtime."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from stepfast.errors import ExecutionNotFound, Misconfigured, NonDeterministic, StepNotDeployed
-from stepfast.failure import failure_of
+from stepfast.language.workflows import Workflow
 from stepfast.model import Execution, Snapshot
-from stepfast.replay import Command, Replay
-from stepfast.workflow import Workflow
+from stepfast.replay.failures import failure_of
+from stepfast.replay.replay import Command, Replay
 
 EACH = 50
 """Points of an execution at each of which it is replayed; after them, each time as many more again have passed."""

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar, cast
 
+from stepfast.language.steps import Step
+from stepfast.language.workflows import Workflow
 from stepfast.model import CommandKind, Event, Execution, ExecutionStatus, Failure, Snapshot
-from stepfast.replay import Replay
+from stepfast.replay.replay import Replay
+from stepfast.simulator.simulated_loop import moment
 from stepfast.testing.calls import Call
-from stepfast.testing.loop import moment
 from stepfast.testing.timeline import chronological, timeline
-from stepfast.workflow import Step, Workflow
 
 R_co = TypeVar("R_co", covariant=True)
 

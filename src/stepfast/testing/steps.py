@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from stepfast import delays
-from stepfast.context import StepContext
+from stepfast.client.unserved import nothing_serves
+from stepfast.engine.step_runner import Ended, Pulse, Runner, Threads, Watch, cut_off
 from stepfast.errors import StepTimeout
+from stepfast.language.context import StepContext
+from stepfast.language.steps import Step
 from stepfast.model import Stop
-from stepfast.running import Ended, Pulse, Runner, Threads, Watch, cut_off
+from stepfast.simulator.simulated_loop import SimulatedLoop
 from stepfast.testing.calls import CallLog
-from stepfast.testing.loop import SimulatedLoop
 from stepfast.testing.points import Point, Points
-from stepfast.unserved import nothing_serves
-from stepfast.workflow import Step
 
 HOLD = 1.0
 """Real seconds for which everything waits for a `def` step; one that is slower runs beside the rest."""

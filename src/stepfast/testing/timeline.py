@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from stepfast.history import history_of
+from stepfast.engine.history import history_of
 from stepfast.model import Event, Execution, Snapshot
-from stepfast.testing.loop import moment
+from stepfast.simulator.simulated_loop import moment
 
 LINES = 40
 """Events that a timeline shows; of longer histories, the last."""

@@ -10,10 +10,11 @@ from typing import Any
 
 from pydantic import BaseModel, JsonValue
 
-from stepfast.codec import Codec
-from stepfast.compare import plain
 from stepfast.errors import InvalidRequest, NotStorable
-from stepfast.workflow import Step, Workflow
+from stepfast.language.steps import Step
+from stepfast.language.workflows import Workflow
+from stepfast.values.codec import Codec
+from stepfast.values.compare import plain
 
 
 def as_input(workflow: Workflow[..., Any], value: Any) -> Any:

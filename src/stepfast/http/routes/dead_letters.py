@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
+from stepfast.engine.operations import Resumed
 from stepfast.errors import InvalidRequest, Misconfigured, Unavailable
 from stepfast.http import views
 from stepfast.http.auth import needs
@@ -18,7 +19,6 @@ from stepfast.http.models import DeadLetterList, FaultGroups, Replayed, ReplayRe
 from stepfast.http.resolver import Resolver
 from stepfast.http.routes.replaying import Alike, PacedReplay, failed
 from stepfast.model import Execution
-from stepfast.operations import Resumed
 
 BUDGET = 20.0
 """Seconds one replay request may work; API Gateway gives up after 30."""

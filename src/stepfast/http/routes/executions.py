@@ -17,7 +17,7 @@ from stepfast.http.problems import Rejected
 from stepfast.http.resolver import Resolver
 from stepfast.http.values import Largest
 from stepfast.model import Cursor, Snapshot
-from stepfast.replay import Replay
+from stepfast.replay.replay import Replay
 
 log = logging.getLogger(__name__)
 

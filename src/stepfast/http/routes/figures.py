@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
-from stepfast import figures
+from stepfast.engine import metrics
+from stepfast.engine.metrics import HOUR, Tallies, Tally
 from stepfast.errors import InvalidRequest
-from stepfast.figures import HOUR, Tallies, Tally
 from stepfast.http import views
 from stepfast.http.auth import needs
 from stepfast.http.engine import Engine, answers, reply
@@ -50,7 +50,7 @@ def add(app: Resolver, engine: Engine) -> None:
         begin = moment("since", since)
         first, last = _span(end - DAY if begin is None else begin, end, _LENGTH[bucket])
         hours = engine.call(engine.operations.figures(workflow, first // HOUR, last // HOUR))
-        total = figures.added(hours.values())
+        total = metrics.added(hours.values())
         return reply(
             200,
             FiguresView(
@@ -88,20 +88,20 @@ def _bucket(at: int, hours: list[Tallies]) -> BucketView:
 
 
 def _durations(total: Tallies) -> DurationsView | None:
-    counts = {int(name[len(figures.TOOK) :]): one.count for name, one in total.items() if name.startswith(figures.TOOK)}
+    counts = {int(name[len(metrics.TOOK) :]): one.count for name, one in total.items() if name.startswith(metrics.TOOK)}
     if not counts:
         return None
     return DurationsView(
         count=sum(counts.values()),
-        p50=figures.percentile(counts, 0.5),
-        p90=figures.percentile(counts, 0.9),
-        p99=figures.percentile(counts, 0.99),
-        longest=figures.percentile(counts, 1.0),
+        p50=metrics.percentile(counts, 0.5),
+        p90=metrics.percentile(counts, 0.9),
+        p99=metrics.percentile(counts, 0.99),
+        longest=metrics.percentile(counts, 1.0),
     )
 
 
 def _steps(total: Tallies) -> list[StepFiguresView]:
-    steps = {name[len(figures.STEP) :]: one for name, one in total.items() if name.startswith(figures.STEP)}
+    steps = {name[len(metrics.STEP) :]: one for name, one in total.items() if name.startswith(metrics.STEP)}
     return [_step(name, one) for name, one in sorted(steps.items())]
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
+from stepfast.engine.ports import Query as Asked
 from stepfast.errors import InvalidRequest
 from stepfast.http import counting, views
 from stepfast.http.auth import needs
@@ -26,7 +27,6 @@ from stepfast.http.page_models import ExecutionList, TotalView
 from stepfast.http.resolver import Resolver
 from stepfast.http.values import Largest
 from stepfast.model import ExecutionStatus
-from stepfast.ports import Query as Asked
 
 
 def add(app: Resolver, engine: Engine) -> None:

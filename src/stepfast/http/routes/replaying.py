@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from stepfast.engine.operations import Resumed
+from stepfast.engine.ports import Query as Asked
 from stepfast.http.engine import Engine
 from stepfast.http.jobs import Job
 from stepfast.http.models import ReplayRequest
 from stepfast.model import Execution
-from stepfast.operations import Resumed
-from stepfast.ports import Query as Asked
 
 STEPS = 20
 """Steps a second that a replay makes at the most: at a high rate each resumes several."""

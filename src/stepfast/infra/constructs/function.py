@@ -13,7 +13,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from stepfast.functions.plan import FunctionPlan
+from stepfast.deployment.plan import FunctionPlan
 from stepfast.infra import grants
 from stepfast.infra.constructs.accepted import accept
 from stepfast.infra.target import Target

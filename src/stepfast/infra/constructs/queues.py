@@ -8,7 +8,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from stepfast.functions.plan import Plan, QueuePlan
+from stepfast.deployment.plan import Plan, QueuePlan
 
 LONGEST_RETENTION = Duration.days(14)
 

@@ -11,7 +11,7 @@ from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from stepfast.functions.starts import ScheduledStart, event_of
+from stepfast.deployment.schedules import ScheduledStart, event_of
 
 __all__ = ["Recurring", "ScheduledStart", "Timers"]
 

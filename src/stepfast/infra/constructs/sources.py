@@ -9,7 +9,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from stepfast.functions.plan import QueuePlan, StreamPlan
+from stepfast.deployment.plan import QueuePlan, StreamPlan
 
 _PARTIAL = ["ReportBatchItemFailures"]
 

@@ -7,7 +7,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from stepfast.backends.dynamodb_table import EXPIRES, LISTED, LISTING, STREAM_VIEW
+from stepfast.backends.dynamodb.table import EXPIRES, LISTED, LISTING, STREAM_VIEW
 from stepfast.infra.constructs.accepted import accept
 
 

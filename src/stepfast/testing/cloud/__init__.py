@@ -1,1 +1,1 @@
-"""AWS on one machine in simulated time: moto, with event sources that keep to AWS's rules."""
+"""MotoCloud: workflows on the whole AWS shape, in simulated time, for tests."""

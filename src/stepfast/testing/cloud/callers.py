@@ -17,14 +17,14 @@ from stepfast.errors import (
     WrongStatus,
 )
 from stepfast.http.problems import URN
+from stepfast.language.workflows import Workflow
+from stepfast.simulator.gateway import Request, Response
+from stepfast.simulator.player import Player
 from stepfast.testing.calls import CallLog
-from stepfast.testing.cloud.gateway import Request, Response
-from stepfast.testing.cloud.player import Player
 from stepfast.testing.cloud.reading import Reading
 from stepfast.testing.cues import Target
 from stepfast.testing.runs import Run
 from stepfast.testing.values import as_input, as_json
-from stepfast.workflow import Workflow
 
 R = TypeVar("R")
 REFUSALS: Mapping[str, type[Refused]] = {

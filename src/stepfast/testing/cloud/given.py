@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-from stepfast.registry import Registry
-from stepfast.workflow import Step, Workflow
+from stepfast.language.registry import Registry
+from stepfast.language.steps import Step
+from stepfast.language.workflows import Workflow
 
 
 def registry_of(given: tuple[Workflow[..., Any] | Registry, ...]) -> Registry:

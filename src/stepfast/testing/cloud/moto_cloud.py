@@ -8,23 +8,25 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
-from stepfast.backends.keys import SCOPES, ApiKeys
-from stepfast.functions.plan import Plan
-from stepfast.functions.project import Project
-from stepfast.registry import Registry
+from stepfast.backends.dynamodb.api_keys import SCOPES, ApiKeys
+from stepfast.deployment.plan import Plan
+from stepfast.deployment.project import Project
+from stepfast.language.registry import Registry
+from stepfast.language.steps import Step
+from stepfast.language.workflows import Workflow
+from stepfast.simulator import resources
+from stepfast.simulator.deployment import DEAD_LETTERS, PARK, TABLE, TIMER, UNDELIVERED, Code, Deployment
+from stepfast.simulator.player import START, Player
+from stepfast.simulator.redrive import MoveTask
+from stepfast.simulator.rules import Rules
+from stepfast.simulator.sandbox import Gone, Invocation, Sandbox
+from stepfast.simulator.sqs_rules import queue_of
+from stepfast.simulator.trouble import Trouble
 from stepfast.testing.calls import CallLog
-from stepfast.testing.cloud import resources
 from stepfast.testing.cloud.callers import Callers
-from stepfast.testing.cloud.deployment import DEAD_LETTERS, PARK, TABLE, TIMER, UNDELIVERED, Code, Deployment
 from stepfast.testing.cloud.given import registry_of
-from stepfast.testing.cloud.player import START, Player
 from stepfast.testing.cloud.reading import Reading
-from stepfast.testing.cloud.redrive import MoveTask
-from stepfast.testing.cloud.rules import Rules
-from stepfast.testing.cloud.sandbox import Gone, Invocation, Sandbox
-from stepfast.testing.cloud.sqs_rules import queue_of
 from stepfast.testing.cloud.steps import PlayedPoints, PlayedRunner
-from stepfast.testing.cloud.trouble import Trouble
 from stepfast.testing.cues import Cue
 from stepfast.testing.faults import Faking
 from stepfast.testing.points import Point, Side, Stalled, Trigger
@@ -32,7 +34,6 @@ from stepfast.testing.replays import ReplayCheck
 from stepfast.testing.runs import Run
 from stepfast.testing.steps import Fakes
 from stepfast.testing.values import checked_step
-from stepfast.workflow import Step, Workflow
 
 R = TypeVar("R")
 Awaited = TypeVar("Awaited", bound="Run[Any] | datetime | Callable[[], object]")

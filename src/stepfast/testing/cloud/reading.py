@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from stepfast.advancer import Advancer
-from stepfast.backends.dynamodb import DynamoStore
-from stepfast.backends.s3 import S3Blobs
+from stepfast.backends.aws.s3 import S3Blobs
+from stepfast.backends.dynamodb.store import DynamoStore
+from stepfast.engine.advancer import Advancer
+from stepfast.engine.operations import Operations
+from stepfast.language.registry import Registry
+from stepfast.language.workflows import Workflow
 from stepfast.model import Event, Execution, Message, Snapshot
-from stepfast.operations import Operations
-from stepfast.registry import Registry
-from stepfast.replay import Replay
+from stepfast.replay.replay import Replay
+from stepfast.simulator import resources
+from stepfast.simulator.deployment import BUCKET, TABLE
+from stepfast.simulator.world import World
 from stepfast.testing.calls import Call, CallLog
-from stepfast.testing.cloud import resources
-from stepfast.testing.cloud.deployment import BUCKET, TABLE
-from stepfast.testing.cloud.world import World
 from stepfast.testing.memory import finished
-from stepfast.workflow import Workflow
 
 
 class _Clock:

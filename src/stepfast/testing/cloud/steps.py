@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from stepfast.context import StepContext
+from stepfast.engine.step_runner import Ended, Watch, cut_off
 from stepfast.errors import StepTimeout
-from stepfast.running import Ended, Watch, cut_off
-from stepfast.testing.cloud.sandbox import Sandbox, current
+from stepfast.language.context import StepContext
+from stepfast.language.steps import Step
+from stepfast.simulator.sandbox import Sandbox, current
 from stepfast.testing.points import Point, Points
 from stepfast.testing.steps import Fake, StepRunner, heeds
-from stepfast.workflow import Step
 
 
 class PlayedPoints(Points):

@@ -1,0 +1,122 @@
+"""The Queue port on SQS: one queue for each pool of steps, one for timers, one for parked failures.
+
+A queue delays a message by 15 minutes at most; what is due later goes through a schedule.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from stepfast.backends.aws.clients import Client
+from stepfast.backends.aws.errors import Misconfigured, translated
+from stepfast.backends.aws.messages import body_of
+from stepfast.backends.aws.scheduler import Schedules
+from stepfast.engine.ports import Clock
+from stepfast.errors import Unavailable
+from stepfast.model import Message
+
+log = logging.getLogger(__name__)
+
+LONGEST_DELAY = 900
+"""Seconds that SQS holds a message back, at most."""
+BATCH = 10
+BATCH_BYTES = 200_000
+PAUSES = (0.05, 0.2, 0.5)
+"""Seconds before each further try of what a batch has left."""
+Entry = dict[str, Any]
+
+
+class SqsQueue:
+    """Sends messages to the queue of their kind and pool.
+
+    client: an SQS client, or a function that makes one for the first message. pools: pool to queue URL.
+    timers, parks: URLs, may be empty where such messages are never sent; schedules may be None likewise.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        clock: Clock,
+        *,
+        pools: Mapping[str, str],
+        timers: str = "",
+        parks: str = "",
+        schedules: Schedules | None = None,
+    ) -> None:
+        self._client, self._clock = Client(client), clock
+        self._pools, self._timers, self._parks, self._schedules = pools, timers, parks, schedules
+
+    async def send(self, messages: Sequence[tuple[Message, float | None]]) -> None:
+        """Sends all of the messages; before any is sent, Misconfigured for one that has no queue here."""
+        now = self._clock.now()
+        queues: dict[str, list[Entry]] = {}
+        later: list[tuple[Message, float, str, str]] = []
+        for message, due in messages:
+            url, body = self._url(message), body_of(message, due, now)
+            delay = 0 if due is None else max(0, math.ceil(due - now))
+            if due is not None and delay > LONGEST_DELAY:
+                later.append((message, due, url, body))
+            else:
+                queues.setdefault(url, []).append({"MessageBody": body, "DelaySeconds": delay})
+        if later and self._schedules is None:
+            raise Misconfigured("no schedule group is set, so nothing can wait longer than 15 minutes: deploy one")
+        for url, entries in queues.items():
+            for batch in _batches(entries):
+                await self._send(url, batch)
+        for message, due, url, body in later:
+            assert self._schedules is not None
+            self._schedules.put(message, due, url, body)
+
+    def _url(self, message: Message) -> str:
+        if message.kind == "step":
+            url, missing = self._pools.get(message.pool, ""), f"step pool {message.pool!r} has no queue"
+        elif message.kind == "timer":
+            url, missing = self._timers, "timers have no queue"
+        else:
+            url, missing = self._parks, "parked failures have no queue"
+        if not url:
+            known = ", ".join(sorted(self._pools)) or "none"
+            raise Misconfigured(
+                f"{missing} in this deployment, which has the pools: {known}. Deploy the workflows that are "
+                f"installed here as one stack; execution {message.execution_id!r} waits until then"
+            )
+        return url
+
+    async def _send(self, url: str, entries: list[Entry]) -> None:
+        """Sends one batch; what SQS did not take of it is sent again, then Unavailable."""
+        with_ids = [{"Id": str(number), **entry} for number, entry in enumerate(entries)]
+        what = f"the queue {url.rpartition('/')[2]!r}"
+        check = "look at its name in the environment and the role's sqs:SendMessage"
+        for pause in (*PAUSES, None):
+            with translated(what, check):
+                answer = self._client().send_message_batch(QueueUrl=url, Entries=with_ids)
+            failed = answer.get("Failed", [])
+            if not failed:
+                return
+            codes = ", ".join(sorted({str(one.get("Code")) for one in failed}))
+            if any(one.get("SenderFault") for one in failed):
+                raise Misconfigured(f"{what} refuses a message ({codes}): {check}")
+            if pause is None:
+                raise Unavailable(f"{what} did not take {len(failed)} message(s) ({codes}); try again later")
+            log.warning("%s did not take %d of %d messages (%s)", what, len(failed), len(with_ids), codes)
+            left = {one["Id"] for one in failed}
+            with_ids = [entry for entry in with_ids if entry["Id"] in left]
+            await self._clock.sleep(pause)
+
+
+def _batches(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+    """At most ten entries each, and no more bytes than SQS takes in one call."""
+    batch: list[Entry] = []
+    size = 0
+    for entry in entries:
+        length = len(entry["MessageBody"].encode())
+        if batch and (len(batch) == BATCH or size + length > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(entry)
+        size += length
+    if batch:
+        yield batch

@@ -1,0 +1,184 @@
+"""Deleting executions from the table and the bucket: by hand, and what time to live has left.
+
+The meta decides: a conditional write puts a *tombstone* in its place, and from then on nobody sees the execution.
+The tombstone keeps the generation, above which an execution of the same id begins: a message or a worker of the
+deleted one then acts on nothing. Items and values are deleted after that; nothing may start under the id meanwhile.
+The tombstone stands in the index under DELETED until the sweep has seen it twice: once to finish what a crash
+has left, and once more when whatever was running must have ended, for what that has written since. It expires later.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from stepfast.backends.aws.s3 import Blobs
+from stepfast.backends.dynamodb import items
+from stepfast.backends.dynamodb.calls import ABSENT, Condition, Table, changes_to
+from stepfast.backends.dynamodb.listing import listing_entry, shard_of, sortable
+from stepfast.backends.dynamodb.table import EXPIRES, LISTING
+from stepfast.backends.dynamodb.transactions import stands
+from stepfast.backends.dynamodb.typed_json import Item, float_in, int_in, number, same, text
+from stepfast.engine.ports import Clock
+from stepfast.errors import ExecutionDeleted, Unavailable
+
+THREADS = 8
+AT_ONCE = 10.0
+"""Seconds that the deletion of one execution takes at most by itself; the sweep does the rest."""
+ALONE = 60.0
+"""Seconds for which nobody else goes on with a deletion, longer than whoever began it can run; and for which a start
+may be under way that has put a value and not yet its meta."""
+AGAIN = 3600.0
+"""Seconds after which what was still running has ended: a step in Lambda runs for 15 minutes at most."""
+KEPT = 400 * 86400
+"""Seconds that a tombstone is kept: longer than messages are, but for timers of more than a year."""
+LEFT_OVER = 3600.0
+"""Seconds that an item must be older than its execution to be what an earlier one of the same id has left."""
+
+
+class Deleting:
+    """Deletes executions; shards as the Listing has them."""
+
+    def __init__(self, table: Table, blobs: Blobs, clock: Clock, shards: int) -> None:
+        self._table, self._blobs, self._clock, self._shards = table, blobs, clock, shards
+
+    def note(self, execution_id: str) -> None:
+        """Writes that an execution has values in the bucket: its deletion looks there only then."""
+        self._table.put_plain(items.note_item(execution_id, self._clock.now()))
+
+    async def delete(self, execution_id: str, status: str, generation: int) -> bool:
+        """Puts the tombstone if the meta stands like this; then deletes what there is time for."""
+        now = self._clock.now()
+        tombstone = self._tombstone(execution_id, generation, now)
+        found = await self._table.put(tombstone, stands(status, generation))
+        if found is not None and not same(found, tombstone):
+            return False
+        await self._finish(execution_id, generation, now, until=now + AT_ONCE)
+        return True
+
+    async def purge(self, execution_id: str) -> None:
+        """Deletes what is left of an execution whose meta has expired; safe to repeat.
+
+        Does nothing while there is an execution of this id: then its readers delete what an earlier one has left.
+        """
+        if self._table.get(items.key(execution_id, items.META)) is not None:
+            return
+        left = self._items(execution_id)
+        timers = any(one.get("kind") == text("timer") and one.get("stat") == text("CANCELLED") for one in left)
+        if not timers and not any(one["sk"]["S"] == items.NOTE for one in left):
+            self.remove(left)
+            return
+        # Its values must not be those of one that starts meanwhile, and a timer's message may come in a year.
+        now, generation = self._clock.now(), max(int_in(one, "gen") for one in left)
+        if await self._table.put(self._tombstone(execution_id, generation, now), ABSENT) is None:
+            await self._finish(execution_id, generation, now, until=now + AT_ONCE)
+
+    async def sweep(self, until: float, limit: int = 50) -> int:
+        """Goes on with deletions that are due for it; returns how many it saw. until: when to stop."""
+        now, seen = self._clock.now(), 0
+        for shard in range(self._shards):
+            page = self._table.query_once(
+                IndexName=LISTING,
+                KeyConditionExpression="list_pk = :pk AND list_sk < :now",
+                ExpressionAttributeValues={":pk": text(f"{items.DELETED}#{shard}"), ":now": text(sortable(now))},
+                Limit=limit,
+            )
+            for entry in page["Items"]:
+                if self._clock.now() >= until:
+                    return seen
+                seen += 1
+                await self._go_on(items.execution_id_of(entry), until)
+        return seen
+
+    async def _go_on(self, execution_id: str, until: float) -> None:
+        meta = self._table.get(items.key(execution_id, items.META))
+        if meta is None or not items.is_tombstone(meta):
+            return  # the index follows the table
+        deleted, generation = float_in(meta, "deleted") or 0.0, int_in(meta, "gen")
+        await self._finish(execution_id, generation, deleted, until, again="erased" in meta)
+
+    async def _finish(
+        self, execution_id: str, generation: int, deleted: float, until: float, again: bool = False
+    ) -> None:
+        """Deletes values and items and writes into the tombstone that it is done, if there is time for all of it.
+
+        again: it was done before, so that another execution may be starting.
+        """
+        left = self._items(execution_id)
+        # A note is deleted last: it tells that there are values.
+        noted = [one for one in left if one["sk"]["S"] == items.NOTE]
+        if noted:
+            if again and self._clock.now() < (float_in(noted[0], "wrote") or 0.0) + ALONE:
+                return  # perhaps of an execution that is starting under this id just now: its values come first
+            self._blobs.delete(execution_id)
+        if not self.remove([one for one in left if one not in noted], until):
+            return
+        self.remove(noted)
+        key, condition = items.key(execution_id, items.META), stands(items.DELETED, generation)
+        once_more = deleted + AGAIN
+        if self._clock.now() < once_more:
+            changes = changes_to({"erased": number(1), "list_sk": text(listing_entry(once_more, execution_id))}, ())
+        else:
+            changes = changes_to({"erased": number(1)}, ("list_pk", "list_sk"))
+        await self._table.update(key, changes, condition)
+
+    def remove(self, found: Sequence[Item], until: float = math.inf) -> bool:
+        """Deletes items as they were read, but leaves those that were written anew since; False if time ran out."""
+
+        def delete(item: Item) -> bool:
+            if self._clock.now() >= until:
+                return False
+            written = Condition("wrote = :wrote", {":wrote": item["wrote"]}) if "wrote" in item else None
+            self._table.delete(items.key_of(item), written or Condition("attribute_not_exists(wrote)"))
+            return True
+
+        if not found:
+            return True
+        with ThreadPoolExecutor(THREADS, "stepfast-purge") as threads:
+            return all(list(threads.map(delete, found)))
+
+    def _items(self, execution_id: str) -> list[Item]:
+        """The keys of all items but the meta, and what tells how to delete them."""
+        names = {"#pk": "pk", "#sk": "sk", "#wrote": "wrote", "#gen": "gen", "#kind": "kind", "#stat": "stat"}
+        pages: Iterable[tuple[list[Item], bool]] = self._table.query(
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": text(items.partition(execution_id))},
+            ProjectionExpression=", ".join(names),
+            ExpressionAttributeNames=names,
+            ConsistentRead=True,
+        )
+        return [item for page, _ in pages for item in page if item["sk"]["S"] != items.META]
+
+    def _tombstone(self, execution_id: str, generation: int, now: float) -> Item:
+        shard = shard_of(execution_id, self._shards)
+        listed = {"list_pk": f"{items.DELETED}#{shard}", "list_sk": listing_entry(now + ALONE, execution_id)}
+        keys: dict[str, Any] = {name: text(value) for name, value in listed.items()}
+        return items.tombstone_item(execution_id, generation, now) | keys | {EXPIRES: number(math.ceil(now + KEPT))}
+
+
+def left_over(item: Item, meta: Item) -> bool:
+    """True for what an earlier execution of the same id has left: it would be taken for this one's.
+
+    It is of a generation before this one's first, or was written long before this one was put.
+    """
+    if item is meta:
+        return False
+    if "gen" in item and int_in(item, "gen") < int_in(meta, "first"):
+        return True
+    written, born = float_in(item, "wrote"), float_in(meta, "born")
+    return written is not None and born is not None and written < born - LEFT_OVER
+
+
+def passed(tombstone: Item) -> ExecutionDeleted:
+    """What a start under the id of a deleted execution is told; Unavailable while its deletion is under way."""
+    execution_id = items.execution_id_of(tombstone)
+    if "erased" not in tombstone:
+        raise Unavailable(f"execution {execution_id!r} is just being deleted; try again later")
+    return ExecutionDeleted(execution_id, int_in(tombstone, "gen"))
+
+
+def living(meta: Item | None) -> Item | None:
+    """The meta, unless it is a tombstone."""
+    return None if meta is None or items.is_tombstone(meta) else meta

@@ -1,0 +1,304 @@
+"""Items of the table to values of the model and back. Pure; large values are moved out by `dynamodb_texts`.
+
+Every item has `pk`, `sk`, `v` (the version of this layout) and `wrote` (when it was written). Attributes that
+would hold nothing are left out.
+
+| item | sk | attributes |
+|---|---|---|
+| meta | `meta` | stat gen flow input output error causes labels made ended resumed, list_pk list_sk, expires, wake; \
+by, born, reopened, cut and fault (below) |
+| input above 2 KB | `input#<digest>` | input |
+| command | `c#<command id>` | rev gen stat kind name tries cuts token lease due input output error first began \
+ended then signal past, wake; id where the key is too short for it |
+| cursor | `cursor` | rev gen order (zlib of JSON: applied, dispatched) |
+| signal | `s#<signal id>` | name payload received n, wake |
+| counter of signals | `signals` | n bytes |
+| history | `z#<generation>#<n>` | time type command details |
+| note | `large` | |
+
+A meta's `by` is drawn by who put it, so that of two equal starts at one instant only one takes it for its own.
+Its `born` is when it was put: an item that was written long before is an earlier execution's of the same id.
+Its `reopened` and `cut` say how many records the last rewind re-opened and which cursor it wrote, so that a read
+in the middle of that transaction is noticed. Its `fault` is what the listing tells of a FAILED execution, a JSON
+list of step, class of the error and generation. Its `first` is its first generation, if that is not 0. The note tells
+that values of the execution are in the bucket. A meta that is DELETED is a tombstone, with gen, deleted (when) and
+erased (once all else is gone): see `dynamodb_deleting`. Failures are JSON lists of class, message, step and
+traceback, an execution's with the name of its park message; a value that is a map where a text is expected says
+where the text is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from typing import Any, cast
+
+from stepfast.backends.aws.errors import Misconfigured
+from stepfast.backends.dynamodb.attempts import attempts_of, attempts_text, failure_list, failure_of, json_text
+from stepfast.backends.dynamodb.typed_json import Item, float_in, int_in, number, text, text_in
+from stepfast.engine.ports import Fault
+from stepfast.model import Chained, Cursor, Event, Execution, Failure, Record, Signal
+
+VERSION = 1
+META, CURSOR, INPUT, COMMAND, SIGNAL, HISTORY = "meta", "cursor", "input#", "c#", "s#", "z#"
+NOTE = "large"
+DELETED = "DELETED"
+"""The status of a tombstone."""
+SIGNALS = "signals"
+"""How many signals an execution has got, and bytes of their payloads; sorts behind the signals themselves."""
+LONGEST_KEY = 1000
+"""Bytes of a sort key that a command id may fill; DynamoDB takes 1024."""
+LONGEST_NAME = 200
+"""Characters of a step's or an error's name that the listing holds."""
+LONGEST_CLASS = 500
+
+_RECORD_TEXTS = ("token", "input", "output", "signal")
+_RECORD_TIMES = {"lease": "lease", "due": "due", "first_at": "first", "started_at": "began", "ended_at": "ended"}
+_META_TIMES = {"ended_at": "ended", "resumed_at": "resumed"}
+
+
+# -- keys --------------------------------------------------------------------------------------------------
+
+
+def partition(execution_id: str) -> str:
+    return f"x#{execution_id}"
+
+
+def key(execution_id: str, sort: str) -> Item:
+    return {"pk": text(partition(execution_id)), "sk": text(sort)}
+
+
+def key_of(item: Item) -> Item:
+    return {"pk": item["pk"], "sk": item["sk"]}
+
+
+def execution_id_of(item: Item) -> str:
+    return str(item["pk"]["S"])[2:]
+
+
+def command_sort(command_id: str) -> str:
+    """The sort key of a command; ids that are too long for one stand in the item."""
+    if len(command_id.encode()) <= LONGEST_KEY:
+        return COMMAND + command_id
+    return f"{COMMAND}~{hashlib.sha256(command_id.encode()).hexdigest()}"
+
+
+def history_sort(generation: int, position: int) -> str:
+    return f"{HISTORY}{generation:06}#{position:06}"
+
+
+def _head(execution_id: str, sort: str, now: float) -> Item:
+    return {**key(execution_id, sort), "v": number(VERSION), "wrote": number(now)}
+
+
+def checked(item: Item) -> Item:
+    """The item, if this version can read it; Misconfigured for one of a newer version."""
+    version = int_in(item, "v")
+    if version > VERSION:
+        raise Misconfigured(
+            f"execution {execution_id_of(item)!r} was written by a newer stepfast (schema {version}, "
+            f"this one knows {VERSION}): deploy that version, or a newer one"
+        )
+    return item
+
+
+# -- meta --------------------------------------------------------------------------------------------------
+
+
+def meta_item(execution: Execution, input: Item, listing: Item, now: float) -> Item:
+    """A new execution, with wake. input: its `input` attribute, inline or a reference; listing: the index keys."""
+    item = _head(execution.execution_id, META, now) | input | listing
+    item |= {"flow": text(execution.workflow), "made": number(execution.created_at), "born": number(now)}
+    item["wake"] = number(1)
+    if execution.first_generation:
+        item["first"] = number(execution.first_generation)
+    if execution.sent is not None:
+        item["sent"] = text(execution.sent)
+    if execution.labels:
+        item["labels"] = {"M": {key: text(value) for key, value in execution.labels.items()}}
+    return item | standing(execution)
+
+
+def standing(execution: Execution) -> Item:
+    """The attributes of a meta that change when an execution ends or is resumed; the others are absent then."""
+    item: Item = {"stat": text(execution.status), "gen": number(execution.generation)}
+    if execution.result is not None:
+        item["output"] = text(execution.result)
+    if execution.error is not None:
+        item["error"] = text(json_text(failure_list(execution.error)))
+    if execution.causes:
+        item["causes"] = text(json_text(execution.causes))
+    if execution.status == "FAILED":
+        item["fault"] = text(_fault(execution))
+    return item | _times(execution, _META_TIMES)
+
+
+STANDING = frozenset({"output", "error", "causes", "fault", *_META_TIMES.values()})
+"""The names that `standing` may leave out."""
+BRIEF = ("pk", "v", "stat", "gen", "first", "flow", "error", "causes", "labels", "made", "sent", *_META_TIMES.values())
+"""What `execution_of` reads of a meta but for its values."""
+
+
+def _fault(execution: Execution) -> str:
+    failure = execution.error
+    step, kind, full = (failure.step, failure.type, failure.error_class) if failure else (None, None, None)
+    told = [step and step[:LONGEST_NAME], kind and kind[:LONGEST_NAME], execution.resumes]
+    return json_text(told if full is None else [*told, full[:LONGEST_CLASS]])
+
+
+def fault_of(item: Item, created_at: float) -> Fault:
+    """What an entry of the listing tells of a FAILED execution; an old one may tell little."""
+    step, error, generation, *full = json.loads(text_in(item, "fault") or "[null, null, 0]")
+    error_class = full[0] if full else None
+    return Fault(execution_id_of(item), item["flow"]["S"], created_at, step, error, generation, error_class)
+
+
+def execution_of(item: Item, input: str) -> Execution:
+    checked(item)
+    labels = item.get("labels", {"M": {}})["M"]
+    causes = text_in(item, "causes")
+    return Execution(
+        execution_id=execution_id_of(item),
+        workflow=item["flow"]["S"],
+        input=input,
+        created_at=float(item["made"]["N"]),
+        status=cast(Any, item["stat"]["S"]),
+        generation=int_in(item, "gen"),
+        first_generation=int_in(item, "first"),
+        result=text_in(item, "output"),
+        error=_failure(item),
+        labels={name: value["S"] for name, value in labels.items()},
+        causes=tuple(json.loads(causes)) if causes else (),
+        sent=text_in(item, "sent"),
+        **{field: float_in(item, name) for field, name in _META_TIMES.items()},
+    )
+
+
+def tombstone_item(execution_id: str, generation: int, now: float) -> Item:
+    """What stands for the meta of a deleted execution."""
+    item = _head(execution_id, META, now) | {"stat": text(DELETED), "gen": number(generation)}
+    return {**item, "deleted": number(now)}
+
+
+def is_tombstone(meta: Item) -> bool:
+    return text_in(meta, "stat") == DELETED
+
+
+def note_item(execution_id: str, now: float) -> Item:
+    return _head(execution_id, NOTE, now)
+
+
+def input_item(execution_id: str, digest: str, input: str, now: float) -> Item:
+    return {**_head(execution_id, INPUT + digest, now), "input": text(input)}
+
+
+# -- commands ----------------------------------------------------------------------------------------------
+
+
+def record_item(execution_id: str, record: Record, now: float, *, wake: bool = False) -> Item:
+    sort = command_sort(record.id)
+    item = _head(execution_id, sort, now)
+    if sort != COMMAND + record.id:
+        item["id"] = text(record.id)
+    item |= {"rev": number(record.revision), "gen": number(record.generation), "stat": text(record.status)}
+    item |= {"kind": text(record.kind), "name": text(record.name)}
+    if record.attempt:
+        item["tries"] = number(record.attempt)
+    if record.interrupted:
+        item["cuts"] = number(record.interrupted)
+    for name in _RECORD_TEXTS:
+        value = getattr(record, name)
+        if value is not None:
+            item[name] = text(value)
+    item |= _times(record, _RECORD_TIMES)
+    if record.error is not None:
+        item["error"] = text(json_text(failure_list(record.error)))
+    if record.attempts:
+        item["past"] = text(attempts_text(record.attempts, record.error))
+    if (then := record.then) is not None:
+        item["then"] = text(json_text([then.id, then.lease, then.generation, then.digest, then.started_at]))
+    if wake:
+        item["wake"] = number(1)
+    return item
+
+
+def record_of(item: Item) -> Record:
+    checked(item)
+    error = _failure(item)
+    past, then = text_in(item, "past"), text_in(item, "then")
+    plain: dict[str, Any] = {name: text_in(item, name) for name in _RECORD_TEXTS}
+    plain |= {field: float_in(item, name) for field, name in _RECORD_TIMES.items()}
+    return Record(
+        id=text_in(item, "id") or item["sk"]["S"][len(COMMAND) :],
+        kind=cast(Any, item["kind"]["S"]),
+        name=item["name"]["S"],
+        status=cast(Any, item["stat"]["S"]),
+        generation=int_in(item, "gen"),
+        revision=int_in(item, "rev"),
+        attempt=int_in(item, "tries"),
+        interrupted=int_in(item, "cuts"),
+        error=error,
+        then=Chained(*json.loads(then)) if then else None,
+        attempts=attempts_of(past, error) if past else (),
+        **plain,
+    )
+
+
+# -- the cursor, signals, history ------------------------------------------------------------------------
+
+
+def cursor_item(execution_id: str, cursor: Cursor, now: float) -> Item:
+    order = json_text([cursor.applied, sorted(cursor.dispatched)])
+    item = _head(execution_id, CURSOR, now)
+    item |= {"rev": number(cursor.revision), "gen": number(cursor.generation)}
+    return {**item, "order": {"B": zlib.compress(order.encode())}}
+
+
+def cursor_of(item: Item) -> Cursor:
+    checked(item)
+    applied, dispatched = json.loads(zlib.decompress(item["order"]["B"]))
+    return Cursor(tuple(applied), frozenset(dispatched), int_in(item, "gen"), int_in(item, "rev"))
+
+
+def signal_item(execution_id: str, signal: Signal, place: int, now: float) -> Item:
+    item = _head(execution_id, SIGNAL + signal.signal_id, now)
+    item |= {"name": text(signal.name), "payload": text(signal.payload), "received": number(signal.received_at)}
+    item["n"] = number(place)
+    return {**item, "wake": number(1)}
+
+
+def signal_of(item: Item) -> Signal:
+    checked(item)
+    signal_id = str(item["sk"]["S"])[len(SIGNAL) :]
+    received = float(item["received"]["N"])
+    return Signal(signal_id, item["name"]["S"], text_in(item, "payload") or "", received, int_in(item, "n"))
+
+
+def event_item(execution_id: str, event: Event, sort: str, now: float) -> Item:
+    item = _head(execution_id, sort, now) | {"time": number(event.at), "type": text(event.type)}
+    if event.command is not None:
+        item["command"] = text(event.command)
+    if event.details:
+        item["details"] = text(json_text(dict(event.details)))
+    return item
+
+
+def event_of(item: Item) -> Event:
+    checked(item)
+    details = text_in(item, "details")
+    at = float(item["time"]["N"])
+    return Event(at, item["type"]["S"], text_in(item, "command"), json.loads(details) if details else {})
+
+
+# -- parts -------------------------------------------------------------------------------------------------
+
+
+def _times(value: object, fields: dict[str, str]) -> Item:
+    found = {name: getattr(value, field) for field, name in fields.items()}
+    return {name: number(at) for name, at in found.items() if at is not None}
+
+
+def _failure(item: Item) -> Failure | None:
+    written = text_in(item, "error")
+    return failure_of(json.loads(written)) if written else None

@@ -1,0 +1,128 @@
+"""Where the large values of items are: in the item while they are small, as blobs beyond that.
+
+A value that was moved out is a map in its attribute's place: {"s3": key} for a text, {"s3b": key} for bytes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from stepfast.backends.aws.s3 import Blobs
+from stepfast.backends.dynamodb.typed_json import MAX_ITEM, Item, Value, size_of, size_of_value, text
+from stepfast.errors import InvalidRequest
+
+LARGE = 200 * 1024
+"""Bytes of one value from which on it is a blob."""
+FULL = 350 * 1024
+"""Bytes of an item from which on its largest values are blobs, too."""
+MOVABLE = ("input", "output", "error", "causes", "past", "payload", "details", "order")
+THREADS = 8
+CACHED = 16 * 1024 * 1024
+"""Bytes of blobs and inputs that are kept in memory; they never change."""
+
+
+class Texts:
+    """Moves large values out of items and brings them back; one for each store.
+
+    note: called with the execution's id before a value of it is moved out, so that whoever deletes the execution
+    knows that there are such values.
+    """
+
+    def __init__(self, blobs: Blobs, note: Callable[[str], None]) -> None:
+        self._blobs, self._note = blobs, note
+        self._cache: OrderedDict[str, bytes] = OrderedDict()
+        self._cached = 0
+        self._lock = threading.Lock()
+
+    def fit(self, execution_id: str, item: Item) -> Item:
+        """The item, with what is too large for it put as blobs; InvalidRequest if it is too large all the same."""
+        if sum(_length(value) for value in item.values()) < LARGE // 4:
+            return item  # the usual case: no character takes more than four bytes
+        sizes = {name: size_of_value(item[name]) for name in MOVABLE if name in item and "M" not in item[name]}
+        fitted = {
+            **item,
+            **{name: self._moved(execution_id, item[name]) for name, size in sizes.items() if size > LARGE},
+        }
+        left = sorted((name for name, size in sizes.items() if size <= LARGE), key=lambda name: -sizes[name])
+        while left and size_of(fitted) > FULL:
+            largest = left.pop(0)
+            fitted[largest] = self._moved(execution_id, fitted[largest])
+        if size_of(fitted) > MAX_ITEM:
+            raise InvalidRequest(
+                f"an item of {size_of(fitted) // 1024} KB is more than DynamoDB takes (400 KB): "
+                "names, labels and ids must be shorter; inputs and results may be of any size"
+            )
+        return fitted
+
+    def _moved(self, execution_id: str, value: Value) -> Value:
+        kind, held = next(iter(value.items()))
+        data = held.encode() if kind == "S" else held
+        self._note(execution_id)
+        where = self._blobs.put(execution_id, data)
+        self.remember(where, data)
+        return {"M": {"s3" if kind == "S" else "s3b": text(where)}}
+
+    def fill(self, items: Iterable[Item]) -> list[Item]:
+        """The items with their values in place; several blobs are fetched at the same time."""
+        items = list(items)
+        moved = [(item, name, *found) for item in items for name, found in _moved_in(item)]
+        if not moved:
+            return items
+        held = self._fetch({where for _, _, _, where in moved})
+        filled = {id(item): dict(item) for item, *_ in moved}
+        for item, name, kind, where in moved:
+            filled[id(item)][name] = text(held[where].decode()) if kind == "s3" else {"B": held[where]}
+        return [filled.get(id(item), item) for item in items]
+
+    def _fetch(self, keys: set[str]) -> dict[str, bytes]:
+        held = {key: data for key in keys if (data := self.recall(key)) is not None}
+        missing = sorted(keys - held.keys())
+        if len(missing) <= 1:
+            fetched = [self._blobs.get(key) for key in missing]
+        else:
+            with ThreadPoolExecutor(THREADS, "stepfast-s3") as threads:
+                fetched = list(threads.map(self._blobs.get, missing))
+        for key, data in zip(missing, fetched, strict=True):
+            self.remember(key, data)
+        return held | dict(zip(missing, fetched, strict=True))
+
+    def recall(self, key: str) -> bytes | None:
+        """What was remembered under a key that can only ever mean these bytes."""
+        with self._lock:
+            data = self._cache.get(key)
+            if data is not None:
+                self._cache.move_to_end(key)
+            return data
+
+    def remember(self, key: str, data: bytes) -> None:
+        with self._lock:
+            if key in self._cache or len(data) > CACHED // 4:
+                return
+            self._cache[key] = data
+            self._cached += len(data)
+            while self._cached > CACHED:
+                _, dropped = self._cache.popitem(last=False)
+                self._cached -= len(dropped)
+
+
+def has_moved(item: Item) -> bool:
+    """True for an item that has values in the bucket."""
+    return any(True for _ in _moved_in(item))
+
+
+def _length(value: Value) -> int:
+    kind, held = next(iter(value.items()))
+    return size_of_value(value) if kind == "M" else len(held)
+
+
+def _moved_in(item: Item) -> Iterator[tuple[str, tuple[str, str]]]:
+    """(attribute, (kind, key)) of each value that was moved out."""
+    for name in MOVABLE:
+        value = item.get(name)
+        if value is not None and "M" in value:
+            for kind, where in value["M"].items():
+                if kind in ("s3", "s3b"):
+                    yield name, (kind, where["S"])

@@ -1,0 +1,222 @@
+"""Pages of executions and the sweep's rounds, from an index that is spread over shards.
+
+One partition of the index for each status and shard, sorted by time, so that thousands of starts a second do not
+meet in one of them. A page merges them. It reads a bounded number of entries: where filters leave little, a page
+is short and has a `next` all the same.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+import zlib
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from stepfast.backends.dynamodb.calls import Table
+from stepfast.backends.dynamodb.items import partition
+from stepfast.backends.dynamodb.table import LISTING
+from stepfast.backends.dynamodb.typed_json import Item, text
+from stepfast.engine.ports import Query
+from stepfast.errors import InvalidRequest
+from stepfast.model import Execution, ExecutionStatus
+
+FILTERED = 200
+"""Entries that one query looks at when there are filters."""
+ROUNDS = 5
+"""How often a page goes back to the index."""
+THREADS = 8
+_LOWEST, _HIGHEST = "0", "8"
+"""Below and above every time of the epoch, as `sortable` writes it."""
+
+
+def sortable(at: float) -> str:
+    """A time as text that sorts as the time does, exactly: the bits of a float from 0 up are in order."""
+    return struct.pack(">d", max(0.0, at)).hex()
+
+
+def time_of(entry: str) -> float:
+    """The time that an entry of the index begins with; ValueError or struct.error where there is none."""
+    return float(struct.unpack(">d", bytes.fromhex(entry.partition("#")[0]))[0])
+
+
+def listing_entry(at: float, execution_id: str) -> str:
+    """What an execution stands under in its partition of the index."""
+    return f"{sortable(at)}#{execution_id}"
+
+
+def shard_of(execution_id: str, shards: int) -> int:
+    return zlib.crc32(execution_id.encode()) % shards
+
+
+def listing_keys(execution_id: str, status: str, created_at: float, shards: int) -> Item:
+    """The index keys of a meta."""
+    return {
+        "list_pk": text(f"{status}#{shard_of(execution_id, shards)}"),
+        "list_sk": text(listing_entry(created_at, execution_id)),
+    }
+
+
+@dataclass(slots=True)
+class _Partition:
+    """One partition of the index: what has been found in it, newest first, and down to where it was looked at."""
+
+    key: str
+    found: list[str] = field(default_factory=list)
+    seen: str = _HIGHEST
+    start: Item | None = None
+    done: bool = False
+
+
+class Listing:
+    """The index. shards: the most there ever were; fewer would hide what was written to the others."""
+
+    def __init__(self, table: Table, shards: int) -> None:
+        self._table, self._shards = table, shards
+
+    def page(self, query: Query) -> tuple[list[str], str | None]:
+        """Ids of executions, newest first, as the index has them, and the cursor of the next page.
+
+        The index follows the table with a delay, so an id may stand there under an earlier status.
+        """
+        low = _LOWEST if query.since is None else sortable(query.since)
+        high = _HIGHEST if query.until is None else sortable(query.until)
+        if query.cursor is not None:
+            high = min(high, _position(query.cursor))
+        if low >= high:
+            return [], None
+        statuses = [query.status] if query.status else get_args(ExecutionStatus)
+        partitions = [_Partition(f"{status}#{shard}") for status in statuses for shard in range(self._shards)]
+        asked = _filters(query)
+        asked["Limit"] = FILTERED if "FilterExpression" in asked else 2 * query.limit // len(partitions) + 4
+        for _ in range(ROUNDS):
+            self._look(partitions, low, high, asked)
+            ready = _ready(partitions)
+            if len(ready) > query.limit or all(one.done for one in partitions):
+                break
+        page = ready[: query.limit]
+        if len(ready) > query.limit:
+            end = page[-1]
+        elif all(one.done for one in partitions):
+            return [_id(one) for one in page], None
+        else:
+            end = _frontier(partitions)
+        return [_id(one) for one in page], _cursor(end)
+
+    def _look(self, partitions: Sequence[_Partition], low: str, high: str, asked: dict[str, Any]) -> None:
+        """Looks further down those partitions that the page waits for, or that have nothing left to give."""
+        frontier = _frontier(partitions)
+        behind = [
+            one
+            for one in partitions
+            if not one.done and (one.seen == frontier or not one.found or one.found[-1] >= frontier)
+        ]
+
+        def look(one: _Partition) -> None:
+            start = {"ExclusiveStartKey": one.start} if one.start else {}
+            page = self._query(one.key, low, high, **asked, **start, ScanIndexForward=False)
+            # BETWEEN includes the position that an earlier page ended with.
+            one.found += [found for item in page["Items"] if (found := item["list_sk"]["S"]) < high]
+            one.start = page.get("LastEvaluatedKey")
+            one.done = one.start is None
+            one.seen = one.start["list_sk"]["S"] if one.start else _LOWEST
+
+        if len(behind) == 1:
+            look(behind[0])
+        else:
+            with ThreadPoolExecutor(THREADS, "stepfast-listing") as threads:
+                list(threads.map(look, behind))
+
+    def idle(self, before: float, limit: int, after: str) -> tuple[list[str], str]:
+        """Ids of RUNNING executions created before a time, shard by shard, and the position to go on from.
+
+        A position that is not ours begins anew.
+        """
+        shard, seen = _sweep_position(after, self._shards)
+        ids: list[str] = []
+        while shard < self._shards and len(ids) < limit:
+            low = seen + "\x01" if seen else _LOWEST  # above the entry that was seen last, and below any other
+            page = self._query(f"RUNNING#{shard}", low, sortable(before), Limit=limit - len(ids))
+            ids += [_id(item["list_sk"]["S"]) for item in page["Items"]]
+            last = page.get("LastEvaluatedKey")
+            shard, seen = (shard, last["list_sk"]["S"]) if last else (shard + 1, "")
+        return ids, f"{shard}:{seen}" if shard < self._shards else ""
+
+    def _query(self, key: str, low: str, high: str, **parameters: Any) -> dict[str, Any]:
+        values = {":pk": text(key), ":low": text(low), ":high": text(high)}
+        values |= parameters.pop("ExpressionAttributeValues", {})
+        if low > high:
+            return {"Items": []}
+        return self._table.query_once(
+            IndexName=LISTING,
+            KeyConditionExpression="list_pk = :pk AND list_sk BETWEEN :low AND :high",
+            ExpressionAttributeValues=values,
+            **parameters,
+        )
+
+
+def _filters(query: Query) -> dict[str, Any]:
+    """What is asked of workflow, id and labels; names of labels may hold anything."""
+    clauses, names, values = [], {}, {}
+    if query.prefix:
+        clauses.append("begins_with(pk, :prefix) AND pk <> :prefix")
+        values[":prefix"] = text(partition(query.prefix))
+    if query.workflow is not None:
+        clauses.append("flow = :flow")
+        values[":flow"] = text(query.workflow)
+    for number, (label, value) in enumerate(query.labels.items()):
+        clauses.append(f"labels.#l{number} = :l{number}")
+        names[f"#l{number}"] = label
+        values[f":l{number}"] = text(value)
+    if not clauses:
+        return {}
+    named = {"ExpressionAttributeNames": names} if names else {}
+    return {"FilterExpression": " AND ".join(clauses), "ExpressionAttributeValues": values, **named}
+
+
+def _frontier(partitions: Iterable[_Partition]) -> str:
+    """Down to here every partition has been looked at."""
+    return max((one.seen for one in partitions if not one.done), default=_LOWEST)
+
+
+def _ready(partitions: Sequence[_Partition]) -> list[str]:
+    """What was found down to the frontier, in order; an entry that changes its status may be there twice."""
+    frontier = _frontier(partitions)
+    return sorted({found for one in partitions for found in one.found if found >= frontier}, reverse=True)
+
+
+def _id(entry: str) -> str:
+    return entry.partition("#")[2]
+
+
+def position_after(execution: Execution) -> str:
+    """The cursor of a page that begins after an execution."""
+    return _cursor(listing_entry(execution.created_at, execution.execution_id))
+
+
+def _cursor(position: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps(["listing", position]).encode()).decode()
+
+
+def _position(cursor: str) -> str:
+    try:
+        kind, position = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        at = time_of(position)
+        if kind != "listing" or not position.startswith(sortable(at) + "#"):
+            raise ValueError("not a position")
+        position.encode()  # half a surrogate pair is JSON, but no text that DynamoDB takes
+        return str(position)
+    except (ValueError, TypeError, AttributeError, RecursionError, struct.error) as error:
+        raise InvalidRequest(
+            "the cursor is not one that a page gave as its `next`", (("cursor", "unknown"),)
+        ) from error
+
+
+def _sweep_position(after: str, shards: int) -> tuple[int, str]:
+    shard, colon, seen = after.partition(":")
+    if not colon or not shard.isdecimal() or int(shard) >= shards:
+        return 0, ""
+    return int(shard), seen

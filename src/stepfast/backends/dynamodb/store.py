@@ -1,0 +1,360 @@
+"""The Store port on one DynamoDB table: conditional writes only, nothing is read in order to be written.
+
+Calls are made synchronously, as a Lambda handles one invocation at a time. `dynamodb_items` has the layout.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from stepfast.backends.aws.s3 import Blobs
+from stepfast.backends.dynamodb import items
+from stepfast.backends.dynamodb.calls import ABSENT, PAUSES, Condition, Table, changes_to
+from stepfast.backends.dynamodb.deletion import Deleting, left_over, living, passed
+from stepfast.backends.dynamodb.failures import Faults
+from stepfast.backends.dynamodb.inputs import Inputs
+from stepfast.backends.dynamodb.large_values import Texts, has_moved
+from stepfast.backends.dynamodb.listing import Listing, listing_keys, position_after
+from stepfast.backends.dynamodb.metrics import Figures
+from stepfast.backends.dynamodb.signals import Signals
+from stepfast.backends.dynamodb.table import EXPIRES
+from stepfast.backends.dynamodb.transactions import Transactions, follows, stands
+from stepfast.backends.dynamodb.typed_json import Item, int_in, number, same, text
+from stepfast.engine.metrics import NOTHING, Tallies
+from stepfast.engine.ports import Clock, Fault, Page, Query, Queue
+from stepfast.errors import Unavailable
+from stepfast.model import (
+    ENDED,
+    ENDED_FOR_GOOD,
+    SIGNAL_LIMITS,
+    Cursor,
+    Event,
+    Execution,
+    Message,
+    Record,
+    Signal,
+    SignalLimits,
+    Snapshot,
+)
+
+log = logging.getLogger(__name__)
+
+FEW = 25
+"""Executions whose values are read at once for a page: each has less than 600 KB in the table."""
+IDLE = 120.0
+"""Seconds that an execution is old before the sweep looks at it."""
+
+
+class DynamoStore:
+    """Executions in a table that is made as `dynamodb_table.definition` says.
+
+    client: a DynamoDB client. queue: where put_cursor's messages go. retention: seconds that SUCCEEDED and CANCELLED
+    executions are kept, None for ever; FAILED ones wait to be resumed. listing_shards: how many partitions the listing
+    is spread over; may grow, never shrink. `deleting` is what deletes executions.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        table: str,
+        queue: Queue,
+        blobs: Blobs,
+        clock: Clock,
+        *,
+        listing_shards: int = 8,
+        retention: float | None = 90 * 86400.0,
+    ) -> None:
+        self._table = Table(client, table, clock)
+        self._queue, self._clock, self._shards, self._retention = queue, clock, listing_shards, retention
+        self.deleting = Deleting(self._table, blobs, clock, listing_shards)
+        self._texts = Texts(blobs, self.deleting.note)
+        self._inputs = Inputs(self._table, self._texts)
+        self._signals = Signals(self._table, self._texts)
+        self._listing = Listing(self._table, listing_shards)
+        self._faults = Faults(self._table, listing_shards)
+        self._transactions = Transactions(self._table, self._texts)
+        self._figures = Figures(self._table, listing_shards)
+
+    # -- reading -----------------------------------------------------------------------------------------
+
+    async def read(self, execution_id: str) -> Execution | None:
+        meta = living(self._table.get(items.key(execution_id, items.META)))
+        return None if meta is None else self._executions([meta])[0]
+
+    async def read_many(self, execution_ids: Sequence[str]) -> list[Execution]:
+        return self._metas(dict.fromkeys(execution_ids), values=False)
+
+    async def load(self, execution_id: str, since: int = 0, *, signals: bool = True) -> Snapshot | None:
+        known: int | None = None
+        for pause in (*PAUSES, None):
+            found, pages = self._items(execution_id, signals)
+            if living(found.get(items.META)) is None:
+                return None
+            meta, snapshot = found[items.META], self._snapshot(found, signals)
+            generation = snapshot.execution.generation
+            # A read of several items is not of one moment. Before the first rewind that is harmless: records
+            # only grow older than meta and cursor. After one, what it re-opened must not be missed.
+            if generation == snapshot.execution.first_generation or (
+                (pages == 1 or known == generation) and _complete(meta, snapshot)
+            ):
+                return snapshot
+            known = generation
+            if pause is not None:
+                await self._clock.sleep(pause)
+        log.warning("execution %s: its records do not tell of its last resume; taken as they are", execution_id)
+        return snapshot
+
+    async def peek(self, execution_id: str, command_id: str) -> tuple[Execution, Record | None] | None:
+        # The record first: what is written between the two reads then makes a write of it refused.
+        command = self._table.get(items.key(execution_id, items.command_sort(command_id)))
+        meta = living(self._table.get(items.key(execution_id, items.META)))
+        if meta is None:
+            return None
+        if command is not None and left_over(command, meta):
+            self.deleting.remove([command])
+            command = None
+        if command is None:
+            return self._executions([meta])[0], None
+        return self._executions([meta])[0], items.record_of(self._texts.fill([command])[0])
+
+    async def asked_for(self, execution_id: str, command_id: str, generation: int, seen: int = -1) -> tuple[int, bool]:
+        found = self._table.get(items.key(execution_id, items.CURSOR))
+        if found is None or int_in(found, "rev") == seen:
+            return (0, seen == 0) if found is None else (seen, True)
+        cursor = items.cursor_of(self._texts.fill([found])[0])
+        return cursor.revision, cursor.generation == generation and command_id in cursor.dispatched
+
+    async def history(self, execution_id: str) -> list[Event]:
+        found = self._query(execution_id, "begins_with(sk, :sk)", items.HISTORY)
+        return [items.event_of(item) for page, _ in found for item in self._texts.fill(page)]
+
+    async def page(self, query: Query) -> Page:
+        ids, following = self._listing.page(query)
+        if not query.values:
+            held = {one.execution_id: one for one in self._metas(ids, values=False)}
+        else:
+            shown, held = self._fitting(ids, query.bytes)
+            if len(shown) < len(ids):
+                ids, following = shown, position_after(held[shown[-1]])
+        # The index follows the table: by now an execution may be gone, or stand under another status.
+        found = (held[id] for id in ids if id in held)
+        return Page(tuple(one for one in found if query.status in (None, one.status)), following)
+
+    def _fitting(self, ids: Sequence[str], room: int) -> tuple[list[str], dict[str, Execution]]:
+        """As many of the ids as fit into a page, and their executions. Values are read a few at a time."""
+        shown: list[str] = []
+        held: dict[str, Execution] = {}
+        for start in range(0, len(ids), FEW):
+            asked = ids[start : start + FEW]
+            metas = {items.execution_id_of(one): one for one in self._living(asked)}
+            for alone in _in_turn([metas[id] for id in asked if id in metas]):
+                for one in self._executions(alone):
+                    room -= len(one.input.encode()) + len((one.result or "").encode())
+                    if held and room < 0:
+                        return shown, held
+                    shown.append(one.execution_id)
+                    held[one.execution_id] = one
+        return list(ids), held
+
+    async def figures(self, workflow: str, since: int, until: int) -> Mapping[int, Tallies]:
+        return self._figures.read(workflow, since, until)
+
+    async def faults(self, workflow: str | None, limit: int) -> tuple[Sequence[Fault], bool]:
+        return self._faults.read(workflow, limit)
+
+    async def idle(self, limit: int, after: str = "") -> tuple[Sequence[str], str]:
+        return self._listing.idle(self._clock.now() - IDLE, limit, after)
+
+    def _query(self, execution_id: str, condition: str, sort: str) -> Any:
+        return self._table.query(
+            KeyConditionExpression=f"pk = :pk AND {condition}",
+            ExpressionAttributeValues={":pk": text(items.partition(execution_id)), ":sk": text(sort)},
+            ConsistentRead=True,
+        )
+
+    def _items(self, execution_id: str, signals: bool) -> tuple[dict[str, Item], int]:
+        """All items but the history, and signals only if wanted, by sort key; and how many pages they took."""
+        found: dict[str, Item] = {}
+        pages = 0
+        for page, _ in self._query(execution_id, "sk < :sk", items.HISTORY[0] if signals else items.SIGNAL):
+            pages += 1
+            found |= {item["sk"]["S"]: item for item in page}
+        meta = found.get(items.META)
+        if living(meta) is not None and meta is not None and any(left_over(item, meta) for item in found.values()):
+            kept = (page for page, _ in self._query(execution_id, "begins_with(sk, :sk)", items.HISTORY))
+            everything = [*found.values(), *(item for page in kept for item in page)]
+            self.deleting.remove([item for item in everything if left_over(item, meta)])
+            found = {sort: item for sort, item in found.items() if not left_over(item, meta)}
+        return found, pages
+
+    def _snapshot(self, found: Mapping[str, Item], has_signals: bool) -> Snapshot:
+        filled = {item["sk"]["S"]: item for item in self._texts.fill(found.values())}
+        commands = (items.record_of(item) for sort, item in filled.items() if sort.startswith(items.COMMAND))
+        signals = (items.signal_of(item) for sort, item in filled.items() if sort.startswith(items.SIGNAL))
+        cursor = filled.get(items.CURSOR)
+        self._inputs.remember(item for sort, item in filled.items() if sort.startswith(items.INPUT))
+        return Snapshot(
+            self._executions([filled[items.META]])[0],
+            items.cursor_of(cursor) if cursor else Cursor(),
+            {record.id: record for record in commands},
+            tuple(sorted(signals, key=lambda one: (one.number, one.received_at, one.signal_id))),
+            has_signals=has_signals,
+        )
+
+    async def signals(self, execution_id: str, after: int = 0, *, payloads: bool = True) -> Sequence[Signal]:
+        return self._signals.read(execution_id, payloads=payloads)
+
+    async def signal(self, execution_id: str, signal_id: str) -> Signal | None:
+        return self._signals.one(execution_id, signal_id)
+
+    def _metas(self, ids: Iterable[str], values: bool) -> list[Execution]:
+        """Those of the executions that exist, in any order, with or without their input and result."""
+        if values:
+            return self._executions(self._living(ids))
+        metas = self._texts.fill(map(items.checked, self._living(ids, items.BRIEF)))
+        return [items.execution_of(meta, "") for meta in metas]
+
+    def _living(self, ids: Iterable[str], names: Sequence[str] = ()) -> list[Item]:
+        """The metas of those executions that exist, as they stand in the table."""
+        keys = [items.key(id, items.META) for id in ids]
+        return [one for one in self._table.get_many(keys, names) if living(one)]
+
+    def _executions(self, metas: Sequence[Item]) -> list[Execution]:
+        filled = self._texts.fill(map(items.checked, metas))
+        return [items.execution_of(*one) for one in zip(filled, self._inputs.of(filled), strict=True)]
+
+    # -- writing -----------------------------------------------------------------------------------------
+
+    async def create(self, execution: Execution) -> Execution:
+        now = self._clock.now()
+        input = await self._inputs.place(execution, now)
+        keys = listing_keys(execution.execution_id, execution.status, execution.created_at, self._shards)
+        meta = items.meta_item(execution, input, keys, now)
+        item = self._texts.fit(execution.execution_id, meta) | {"by": text(secrets.token_hex(8))}
+        found = await self._table.put(item, _free(execution))
+        if found is None or same(found, item):
+            return execution
+        if found and items.is_tombstone(found):
+            raise passed(found)
+        held = await self.read(execution.execution_id) if not found else self._executions([found])[0]
+        if held is None:
+            raise Unavailable(f"execution {execution.execution_id!r} was just deleted; try again")
+        return held
+
+    async def put_record(
+        self,
+        execution_id: str,
+        record: Record,
+        *,
+        wake: bool,
+        end: Execution | None = None,
+        tallies: Tallies = NOTHING,
+    ) -> bool:
+        item = items.record_item(execution_id, record, self._clock.now(), wake=wake)
+        if not await self._put(execution_id, item, follows(record.revision, record.generation)):
+            return False
+        if end is not None:  # a transaction would cost twice as much; cut off here, the message comes back
+            await self.finish(end, tallies)
+        return True
+
+    async def put_cursor(
+        self, execution_id: str, cursor: Cursor, messages: Sequence[tuple[Message, float | None]] = ()
+    ) -> bool:
+        if messages:
+            await self._queue.send(messages)
+        item, condition = items.cursor_item(execution_id, cursor, self._clock.now()), _follows(cursor)
+        return await self._put(execution_id, item, condition)
+
+    async def finish(self, execution: Execution, tallies: Tallies = NOTHING) -> bool:
+        key, condition = items.key(execution.execution_id, items.META), stands("RUNNING", execution.generation)
+        if await self._table.update(key, self._turn(execution, self._clock.now()), condition) is not None:
+            return False
+        if tallies:
+            await self._figures.add(execution, tallies)
+        return True
+
+    async def cancel(
+        self, execution: Execution, records: Sequence[Record], tallies: Tallies = NOTHING, order: int = 0
+    ) -> bool:
+        now = self._clock.now()
+        key, condition = items.key(execution.execution_id, items.META), stands("RUNNING", execution.generation)
+        change = self._table.update_action(key, self._turn(execution, now), condition)
+        if not await self._transactions.cancel(execution, change, records, order, now):
+            return False
+        if tallies:
+            await self._figures.add(execution, tallies)
+        return True
+
+    async def rewind(
+        self, execution: Execution, cursor: Cursor | None, records: Sequence[Record], history: Sequence[Event]
+    ) -> bool:
+        now = self._clock.now()
+        reopened = sum(one.generation >= execution.generation for one in records)
+        marks = {"reopened": number(reopened), "cut": number(cursor.revision if cursor else 0), "wake": number(1)}
+        key, condition = items.key(execution.execution_id, items.META), stands("FAILED", execution.generation - 1)
+        change = self._table.update_action(key, self._turn(execution, now, marks), condition)
+        return await self._transactions.rewind(execution, change, cursor, records, history, now)
+
+    async def add_signal(self, execution_id: str, signal: Signal, limits: SignalLimits = SIGNAL_LIMITS) -> Signal:
+        return await self._signals.add(execution_id, signal, limits, self._clock.now())
+
+    async def erase(self, execution: Execution) -> bool:
+        if execution.status not in ENDED:
+            return False
+        return await self.deleting.delete(execution.execution_id, execution.status, execution.generation)
+
+    async def _put(self, execution_id: str, item: Item, condition: Condition) -> bool:
+        item = self._texts.fit(execution_id, item)
+        found = await self._table.put(item, condition)
+        # Whoever did not hear that the write succeeded tries again, botocore first: it is found as it is.
+        return found is None or same(found, item)
+
+    def _turn(self, execution: Execution, now: float, marks: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The update of a meta that makes it stand as given; wakes only if `marks` say so."""
+        standing = self._texts.fit(execution.execution_id, items.standing(execution))
+        sets = standing | {"wrote": number(now)} | dict(marks or {})
+        keys = listing_keys(execution.execution_id, execution.status, execution.created_at, self._shards)
+        sets["list_pk"] = keys["list_pk"]
+        if execution.status in ENDED_FOR_GOOD and self._retention is not None:
+            sets[EXPIRES] = number(math.ceil((execution.ended_at or now) + self._retention))
+        removes = sorted((items.STANDING | {EXPIRES, "wake"}) - sets.keys())
+        return changes_to(sets, removes)
+
+
+def _in_turn(metas: Sequence[Item]) -> Iterator[list[Item]]:
+    """Those whose values are in the table together, and each whose values are in the bucket by itself."""
+    together: list[Item] = []
+    for meta in metas:
+        if has_moved(meta):
+            if together:
+                yield together
+            yield [meta]
+            together = []
+        else:
+            together.append(meta)
+    if together:
+        yield together
+
+
+def _free(execution: Execution) -> Condition:
+    """No execution holds the id, and none of this generation ever did."""
+    if not execution.first_generation:
+        return ABSENT
+    values = {":deleted": text(items.DELETED), ":if_gen": number(execution.first_generation)}
+    return Condition(
+        "attribute_not_exists(pk) OR (stat = :deleted AND gen < :if_gen AND attribute_exists(erased))", values
+    )
+
+
+def _follows(cursor: Cursor) -> Condition:
+    return follows(cursor.revision, cursor.generation)
+
+
+def _complete(meta: Item, snapshot: Snapshot) -> bool:
+    """True when the records and the cursor are those of the last rewind, or later ones."""
+    since = sum(one.generation >= snapshot.execution.generation for one in snapshot.records.values())
+    return since >= int_in(meta, "reopened") and snapshot.cursor.revision >= int_in(meta, "cut")

@@ -1,0 +1,177 @@
+"""Cancel and rewind: many items at once, in one transaction where they fit and in a safe order where they do not.
+
+A transaction takes 100 items. A rewind that needs more re-opens records first, a chunk at a time together with
+the history that they replace, each chunk only while the execution is FAILED in the generation before; the meta
+turns with the last. What a crash leaves in between is still FAILED, and the next resume goes on from there. A
+cancel needs the meta first: once that is CANCELLED, nothing starts any more, and the rest of the records follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stepfast.backends.dynamodb import items
+from stepfast.backends.dynamodb.calls import ABSENT, TRANSACTION, TRANSACTION_BYTES, Condition, Table
+from stepfast.backends.dynamodb.large_values import Texts
+from stepfast.backends.dynamodb.typed_json import number, size_of, text
+from stepfast.model import Cursor, Event, Execution, Record
+
+Action = dict[str, Any]
+
+
+def follows(revision: int, generation: int) -> Condition:
+    """The write of this revision comes right after what is stored, which is of no later generation.
+
+    Of an execution that was deleted and one that was started under its id, records have the same revisions.
+    """
+    if revision == 1:
+        return ABSENT
+    values = {":if_rev": number(revision - 1), ":if_gen": number(generation)}
+    return Condition("rev = :if_rev AND gen <= :if_gen", values)
+
+
+def stands(status: str, generation: int) -> Condition:
+    """The meta has this status in this generation."""
+    return Condition("stat = :if_stat AND gen = :if_gen", {":if_stat": text(status), ":if_gen": number(generation)})
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """Actions of one transaction that must not be parted, and how many bytes they write."""
+
+    actions: tuple[Action, ...]
+
+    @property
+    def bytes(self) -> int:
+        return sum(size_of(one["Put"]["Item"]) for one in self.actions if "Put" in one)
+
+
+class Transactions:
+    """The two writes of an execution that reach over many of its items.
+
+    `change` is the action that turns the meta, under the condition that decides.
+    """
+
+    def __init__(self, table: Table, texts: Texts) -> None:
+        self._table, self._texts = table, texts
+
+    async def cancel(
+        self, execution: Execution, change: Action, records: Sequence[Record], order: int, now: float
+    ) -> bool:
+        """Turns the meta together with the records, while the cursor is at this revision; with more than fit, the
+        others follow.
+
+        Of those that follow, the ones whose record has gone on meanwhile are left as they are.
+        """
+        execution_id, generation = execution.execution_id, execution.generation
+        units = [_Unit((self._put_record(execution_id, one, now),)) for one in records]
+        first, *rest = _chunks(units, room=2)
+        check = self._table.check_action(items.key(execution_id, items.CURSOR), follows(order + 1, generation))
+        if await self._table.transact([change, check, *first]) is not None:
+            return False
+        for chunk in rest:
+            while chunk and (codes := await self._table.transact(chunk)) is not None:
+                chunk = [action for action, code in zip(chunk, codes, strict=True) if code == "None"]
+        return True
+
+    async def rewind(
+        self,
+        execution: Execution,
+        change: Action,
+        cursor: Cursor | None,
+        records: Sequence[Record],
+        history: Sequence[Event],
+        now: float,
+    ) -> bool:
+        """Turns the meta together with cursor, records and history; what does not fit is written before it.
+
+        False when anything was refused; what an earlier chunk has written then stays.
+        """
+        chunks = self._rewind(execution, change, cursor, records, history, 0, now)
+        if len(chunks) == 1:
+            refused = await self._refused(chunks)
+            if not refused or not all(_adds_history(action) for action in refused):
+                return not refused
+        # A resume of this failure that was cut off may have left events: those of this one go behind them.
+        position = self._next_position(execution)
+        return not await self._refused(self._rewind(execution, change, cursor, records, history, position, now))
+
+    async def _refused(self, chunks: Sequence[Sequence[Action]]) -> list[Action]:
+        """The actions that stopped it, of the first chunk that was refused."""
+        for chunk in chunks:
+            codes = await self._table.transact(chunk)
+            if codes is not None:
+                return [action for action, code in zip(chunk, codes, strict=True) if code != "None"]
+        return []
+
+    def _rewind(
+        self,
+        execution: Execution,
+        change: Action,
+        cursor: Cursor | None,
+        records: Sequence[Record],
+        history: Sequence[Event],
+        position: int,
+        now: float,
+    ) -> list[list[Action]]:
+        """The transactions in order; events are numbered from `position`."""
+        id, generation = execution.execution_id, execution.generation
+        events: dict[str | None, list[Action]] = {one.id: [] for one in records} | {None: []}
+        for place, event in enumerate(history, start=position):
+            item = items.event_item(id, event, items.history_sort(generation, place), now)
+            action = self._table.put_action(self._texts.fit(id, item), ABSENT)
+            events[event.command if event.command in events else None].append(action)
+        turn = [change]
+        if cursor is not None:
+            item = self._texts.fit(id, items.cursor_item(id, cursor, now))
+            turn.append(self._table.put_action(item, follows(cursor.revision, cursor.generation)))
+        units = [_Unit((*events[one.id], self._put_record(id, one, now))) for one in records]
+        units += [_Unit((one,)) for one in events[None]]
+        *before, last = _chunks(list(_parted(units)), room=len(turn))
+        check = self._table.check_action(items.key(id, items.META), stands("FAILED", generation - 1))
+        return [*([check, *chunk] for chunk in before), [*turn, *last]]
+
+    def _put_record(self, execution_id: str, record: Record, now: float) -> Action:
+        item = self._texts.fit(execution_id, items.record_item(execution_id, record, now))
+        return self._table.put_action(item, follows(record.revision, record.generation))
+
+    def _next_position(self, execution: Execution) -> int:
+        """The number after the last event that is kept of this generation."""
+        prefix = f"{items.HISTORY}{execution.generation:06}#"
+        found = self._table.query_once(
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
+            ExpressionAttributeValues={":pk": text(items.partition(execution.execution_id)), ":sk": text(prefix)},
+            ConsistentRead=True,
+            ScanIndexForward=False,
+            Limit=1,
+        )["Items"]
+        return int(found[0]["sk"]["S"][len(prefix) :]) + 1 if found else 0
+
+
+def _adds_history(action: Action) -> bool:
+    return bool("Put" in action and action["Put"]["Item"]["sk"]["S"].startswith(items.HISTORY))
+
+
+def _parted(units: Sequence[_Unit]) -> Iterator[_Unit]:
+    """Units that fit into a transaction; one that does not is written action by action, its record last."""
+    for unit in units:
+        if len(unit.actions) <= TRANSACTION // 2:
+            yield unit
+        else:
+            yield from (_Unit((action,)) for action in unit.actions)
+
+
+def _chunks(units: Sequence[_Unit], room: int) -> list[list[Action]]:
+    """The units' actions in as few transactions as hold them, each with room for that many actions more."""
+    chunks: list[list[Action]] = [[]]
+    bytes = 0
+    for unit in units:
+        full = len(chunks[-1]) + len(unit.actions) + room > TRANSACTION or bytes + unit.bytes > TRANSACTION_BYTES
+        if full and chunks[-1]:
+            chunks.append([])
+            bytes = 0
+        chunks[-1].extend(unit.actions)
+        bytes += unit.bytes
+    return chunks

@@ -1,0 +1,1 @@
+"""The embedded backend: one SQLite file with one owner process. `store` is the way in."""

@@ -1,0 +1,68 @@
+"""Deleting executions from the file: by hand, and those whose time is over.
+
+The pages that this frees are used again by what is written next; the file does not shrink. What is deleted is
+overwritten with zeros (`secure_delete`), so that the file does not go on holding it.
+
+A mark in `deleted` outlives an execution: a worker that still runs one of its steps, and a message of it that
+is in memory, must not act on a later execution of the same id. None of them outlives the process.
+"""
+
+from __future__ import annotations
+
+import time
+
+from stepfast.backends.sqlite.file import Transaction
+
+TABLES = ("commands", "cursors", "signals", "large_values", "history", "messages", "wakes", "executions")
+BUSY = 0.05
+"""Seconds that one transaction deletes for, before it lets others write; a very large execution may take longer."""
+KEPT = 86400.0
+"""Seconds that the mark of an execution is kept which no message in memory was of."""
+_FOR_GOOD = 1e12
+_FIND = (
+    "SELECT execution_id, generation FROM executions WHERE status IN ('SUCCEEDED', 'CANCELLED') AND ended_at < ? "
+    "ORDER BY ended_at LIMIT 100"
+)
+_MARK = (
+    "INSERT INTO deleted VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET generation = excluded.generation, at = excluded.at"
+)
+_DROP_MARKS = "DELETE FROM deleted WHERE execution_id IN (SELECT execution_id FROM deleted WHERE at < ? LIMIT 1000)"
+
+
+def delete(tx: Transaction, execution_id: str, generation: int, now: float) -> None:
+    """Deletes an execution whatever it is, with all of its rows, and marks its id."""
+    tx.execute("PRAGMA secure_delete = ON")
+    try:
+        tx.execute(
+            "DELETE FROM labels WHERE (key, value) IN (SELECT l.key, l.value FROM executions, json_each(labels) AS l "
+            "WHERE execution_id = ?) AND execution_id = ?",
+            (execution_id, execution_id),
+        )
+        waiting = tx.execute("SELECT 1 FROM messages WHERE execution_id = ? AND dead = 0", (execution_id,)).fetchone()
+        for table in TABLES:
+            tx.execute(f"DELETE FROM {table} WHERE execution_id = ?", (execution_id,))
+        # A timer's message may lie in memory for years; the next owner of the file begins without it.
+        tx.execute(_MARK, (execution_id, generation, _FOR_GOOD if waiting else now))
+    finally:
+        tx.execute("PRAGMA secure_delete = OFF")
+
+
+def expire(tx: Transaction, before: float, now: float) -> list[str]:
+    """Deletes some of the executions that ended for good before a time, the oldest first; returns their ids.
+
+    None are left once it returns none. FAILED executions wait to be resumed, and never expire.
+    """
+    until = time.monotonic() + BUSY
+    gone: list[str] = []
+    for execution_id, generation in tx.execute(_FIND, (before,)).fetchall():
+        delete(tx, execution_id, generation, now)
+        gone.append(execution_id)
+        if time.monotonic() > until:
+            break
+    tx.execute(_DROP_MARKS, (now - KEPT,))
+    return gone
+
+
+def generation_of(tx: Transaction, execution_id: str) -> int:
+    """The generation of the execution of this id that was deleted last; there must be one."""
+    return int(tx.execute("SELECT generation FROM deleted WHERE execution_id = ?", (execution_id,)).fetchone()[0])

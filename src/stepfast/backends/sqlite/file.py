@@ -1,0 +1,345 @@
+"""One SQLite file with one owner: its schema, its lock, and writes that share commits.
+
+Each event loop gathers the writes of one turn and commits them together: whatever concurrent executions
+write in a turn shares one wait for the disk, and no other thread has to be woken for it. Reads use a
+connection of the calling thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+
+from stepfast.backends.sqlite import private_files
+from stepfast.backends.sqlite.errors import failure_of
+from stepfast.backends.sqlite.owner import Owner
+from stepfast.backends.sqlite.rows import INSERT_LARGE, Write
+from stepfast.backends.sqlite.schema import FORGET, VERSION, bring_up_to_date
+from stepfast.errors import StartupError
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+Durability = Literal["full", "process"]
+
+BUSY_TIMEOUT = 5.0
+LOG_BYTES = 4_200_000
+"""How long SQLite's log gets before it is checkpointed: 1,000 pages of 4 KB with their headers."""
+TURN = 0.005
+"""Seconds for which a loop may commit write after write without a turn of its own."""
+
+
+@dataclass(slots=True)
+class Transaction:
+    """What a write gets: the connection, and a list of things to do once its commit is on disk."""
+
+    connection: sqlite3.Connection
+    after: list[Callable[[], None]] = field(default_factory=list)
+
+    def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
+        return self.connection.execute(sql, parameters)
+
+    def put(self, write: Write) -> bool:
+        """Writes a row and the large values that it names; False when its condition does not hold."""
+        written = self.connection.execute(write.sql, write.values).rowcount == 1
+        if written and write.large:
+            self.connection.executemany(INSERT_LARGE, write.large)
+        return written
+
+
+@dataclass(slots=True, eq=False)
+class _Write(Generic[T]):
+    """`future` is None for a write that nobody waits for, and for one whose writer commits it itself."""
+
+    run: Callable[[Transaction], T]
+    future: asyncio.Future[T] | None = None
+    posted: bool = False
+    result: Any = None
+    error: BaseException | None = None
+
+    def settle(self) -> None:
+        if self.future is None or self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
+
+
+class _Turn(threading.local):
+    """The writes that this thread's event loop has gathered, and whether their commit is on its way."""
+
+    def __init__(self) -> None:
+        self.writes: list[_Write[Any]] = []
+        self.due = False
+        self.until = 0.0
+        self.connection: sqlite3.Connection | None = None
+
+
+class SqliteFile:
+    """Opens the file for this process alone; StartupError when another has it, or a newer version wrote it.
+
+    durability: `full` survives power loss (fsync at every commit), `process` only the death of the process.
+    """
+
+    def __init__(self, path: Path, durability: Durability = "full") -> None:
+        self.path = path
+        self._synchronous = {"full": "FULL", "process": "OFF"}[durability]
+        self._lock = Owner(path)
+        self._turn = _Turn()
+        self._writing = threading.Lock()
+        self._connections: list[sqlite3.Connection] = []
+        self._pending: deque[list[_Write[Any]]] = deque()
+        self._posted: deque[_Write[Any]] = deque()
+        self._open()
+
+    def _open(self) -> None:
+        try:
+            private_files.make_folder(self.path.parent)
+            self._lock.acquire()
+        except OSError as error:
+            raise StartupError(f"cannot use {self.path}: {error.strerror or error}") from error
+        try:
+            self._make_private()
+            self._writer = self._connect()
+            self._migrate(self._writer)
+            self._writer.executescript(f"BEGIN; {FORGET} COMMIT;")
+            if self._synchronous == "FULL":
+                self._lengthen(self._writer)
+        except sqlite3.Error as error:
+            self._give_back()
+            raise StartupError(f"cannot use {self.path} as a stepfast database: {error}") from error
+        except OSError as error:
+            self._give_back()
+            raise StartupError(f"cannot use {self.path}: {error.strerror or error}") from error
+        except StartupError:
+            self._give_back()
+            raise
+
+    def _make_private(self) -> None:
+        """SQLite gives the files that it makes beside the database the mode of the database.
+
+        Only the owner of the file does this: closing a descriptor takes all locks of the process on that file away
+        (POSIX, fcntl(2)), those of its own SQLite connections included.
+        """
+        private_files.make_file(self.path)
+        for suffix in ("-wal", "-shm"):
+            private_files.tighten_file(Path(f"{self.path}{suffix}"))
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=BUSY_TIMEOUT,
+            cached_statements=256,
+        )
+        self._connections.append(connection)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+        return connection
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > VERSION:
+            raise StartupError(
+                f"{self.path} was written by a newer stepfast (schema {version}, this one knows {VERSION}): "
+                "upgrade stepfast, or name another file with --db"
+            )
+        if version == 0:
+            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            if tables:
+                raise StartupError(f"{self.path} is an SQLite file of something else; name another with --db")
+        bring_up_to_date(connection, version, self._tell_step)
+
+    def _tell_step(self, old: int) -> None:
+        log.info(
+            "%s was written by an earlier stepfast: it is brought from schema %d to %d, which takes a while for a "
+            "large file",
+            self.path,
+            old,
+            old + 1,
+        )
+
+    def _lengthen(self, connection: sqlite3.Connection) -> None:
+        """Makes the log as long as it gets, once: a commit that overwrites waits half as long as one that appends.
+
+        What a small cache spills of the transaction stays in the log's file after the rollback, unread.
+        """
+        try:
+            connection.execute("PRAGMA cache_size = 10")
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("INSERT INTO history VALUES (NULL, '', 0, '', NULL, zeroblob(?))", (LOG_BYTES,))
+        except sqlite3.Error as error:  # the disk is full, say: then it stays short
+            log.warning("the log of %s stays short: %s", self.path, error)
+        finally:
+            self._rollback()
+            connection.execute("PRAGMA cache_size = -2000")
+
+    # -- reading -----------------------------------------------------------------------------------------
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection of this thread inside one consistent view; Unavailable or Misconfigured when SQLite fails."""
+        try:
+            connection = self._reader()
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise failure_of(error, "the database cannot be read", self.path) from error
+
+    def row(self, sql: str, parameters: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """The first row that a query finds: one statement is a consistent view by itself."""
+        try:
+            rows = self._reader().execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise failure_of(error, "the database cannot be read", self.path) from error
+        return rows[0] if rows else None
+
+    def _reader(self) -> sqlite3.Connection:
+        if self._turn.connection is None:
+            self._turn.connection = self._connect()
+        return self._turn.connection
+
+    # -- writing -----------------------------------------------------------------------------------------
+
+    async def write(self, run: Callable[[Transaction], T]) -> T:
+        """Runs a write in this turn's transaction; returns once it is as durable as promised.
+
+        `run` decides and writes within one transaction that no other write interrupts. Raises Unavailable
+        when the commit failed: then nothing of it was written.
+        """
+        loop, turn = asyncio.get_running_loop(), self._turn
+        if not turn.due and time.monotonic() < turn.until and not getattr(loop, "_ready", True):
+            return self._write_alone(run)
+        future: asyncio.Future[T] = loop.create_future()
+        turn.writes.append(_Write(run, future))
+        if not turn.due:
+            turn.due = True
+            loop.call_soon(self._flush)
+        return await future
+
+    def _write_alone(self, run: Callable[[Transaction], T]) -> T:
+        """Commits without waiting for the turn's end: nothing else on this loop could join in."""
+        write: _Write[T] = _Write(run)
+        self._pending.append([write])
+        with self._writing:
+            self._commit_pending()
+        if write.error is not None:
+            raise write.error
+        result: T = write.result
+        return result
+
+    def post(self, run: Callable[[Transaction], None]) -> None:
+        """Leaves a write to the next commit, ahead of whatever is written after it; nobody waits for it."""
+        self._posted.append(_Write(run, posted=True))
+
+    def flush(self) -> None:
+        """Commits what was posted and has not found a commit to go with."""
+        with self._writing:
+            self._commit_pending()
+
+    def _flush(self) -> None:
+        """Commits this turn's writes, with those of other loops that wait for the file by now.
+
+        Waiting here, rather than going on with other work, is on purpose: while a thread computes, the
+        committing one would have to win the interpreter lock back after every statement.
+        """
+        turn = self._turn
+        writes, turn.writes, turn.due = turn.writes, [], False
+        self._pending.append(writes)
+        with self._writing:
+            self._commit_pending()
+        turn.until = time.monotonic() + TURN
+
+    def _commit_pending(self) -> None:
+        batch: list[_Write[Any]] = []
+        while self._posted:
+            batch.append(self._posted.popleft())
+        while self._pending:
+            batch.extend(self._pending.popleft())
+        if batch:
+            self._commit(batch)
+            self._settle(batch)
+
+    def _settle(self, batch: list[_Write[Any]]) -> None:
+        """Tells the waiters: those of this thread's loop at once, others through their loops."""
+        here = asyncio._get_running_loop()
+        elsewhere: dict[asyncio.AbstractEventLoop, list[_Write[Any]]] = defaultdict(list)
+        for write in batch:
+            if write.future is None:
+                continue
+            loop = write.future.get_loop()
+            if loop is here:
+                write.settle()
+            else:
+                elsewhere[loop].append(write)
+        for loop, writes in elsewhere.items():
+            try:
+                loop.call_soon_threadsafe(_settle_all, writes)
+            except RuntimeError:
+                pass  # the loop has been closed: its waiters are gone
+
+    def _commit(self, batch: list[_Write[Any]]) -> None:
+        transaction = Transaction(self._writer)
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+            for write in batch:
+                write.result = write.run(transaction)
+            self._writer.execute("COMMIT")
+        except BaseException as error:
+            self._rollback()
+            if len(batch) > 1 and not _everyone(error):
+                for write in batch:  # one of them is bad: let it fail alone
+                    self._commit([write])
+                return
+            log.warning("a write failed: %s", error)
+            failure = error
+            if isinstance(error, sqlite3.Error):
+                failure = failure_of(error, "the database failed", self.path)
+                failure.__cause__ = error
+            for write in batch:
+                write.error = failure
+            self._posted.extendleft(write for write in reversed(batch) if write.posted and _everyone(error))
+        else:
+            for act in transaction.after:
+                act()
+
+    def _rollback(self) -> None:
+        try:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            log.error("rollback failed: %s", error)
+
+    def close(self) -> None:
+        """Writes what was posted and gives the file back."""
+        self.flush()
+        self._give_back()
+
+    def _give_back(self) -> None:
+        for connection in self._connections:
+            connection.close()
+        self._lock.release()
+
+
+def _everyone(error: BaseException) -> bool:
+    """True for a failure of the file, which would hit each write alone just the same."""
+    return isinstance(error, sqlite3.OperationalError)
+
+
+def _settle_all(writes: list[_Write[Any]]) -> None:
+    for write in writes:
+        write.settle()

@@ -1,0 +1,92 @@
+"""Pages of executions, and what is known of the failed ones, from the file's indexes."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sqlite3
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from stepfast.backends.sqlite import rows
+from stepfast.engine.ports import Fault, Page, Query
+from stepfast.errors import InvalidRequest
+from stepfast.model import Execution
+
+_NEWEST = "ORDER BY created_at DESC, execution_id DESC"
+
+
+def page(db: sqlite3.Connection, query: Query) -> Page:
+    where, values = _conditions(query)
+    # An index alone is looked through, and only what is found there is read.
+    ids = f"SELECT execution_id FROM executions WHERE {' AND '.join(where)} {_NEWEST} LIMIT ?"
+    asked: tuple[Any, ...] = (*values, query.limit + 1)
+    if query.values:
+        shown, more = _fitting(db, f"{rows.SELECT_BYTES} WHERE execution_id IN ({ids}) {_NEWEST}", asked, query)
+    else:
+        shown, more = query.limit + 1, False
+    select = rows.SELECT_EXECUTION if query.values else rows.SELECT_BRIEF
+    sql = f"{select} WHERE execution_id IN ({ids}) {_NEWEST} LIMIT ?"
+    found = [rows.execution(row) for row in db.execute(sql, (*asked, shown))]
+    more = more or len(found) > query.limit
+    found = found[: query.limit]
+    return Page(tuple(found), _cursor_after(found[-1]) if more else None)
+
+
+def _fitting(db: sqlite3.Connection, sql: str, values: tuple[Any, ...], query: Query) -> tuple[int, bool]:
+    """How many executions fit into a page, counted before any value is read, and whether there are more."""
+    sizes = [size for _, size in db.execute(sql, values)]
+    shown, room = 0, query.bytes
+    for size in sizes[: query.limit]:
+        room -= size
+        if shown and room < 0:
+            break
+        shown += 1
+    return shown, len(sizes) > shown
+
+
+def faults(db: sqlite3.Connection, workflow: str | None, limit: int) -> tuple[Sequence[Fault], bool]:
+    where, values = ("", ()) if workflow is None else (" AND workflow = ?", (workflow,))
+    sql = f"{rows.SELECT_FAULT} WHERE status = 'FAILED'{where} {_NEWEST} LIMIT ?"
+    found = db.execute(sql, (*values, limit + 1)).fetchall()
+    return [rows.fault(row) for row in found[:limit]], len(found) <= limit
+
+
+def _conditions(query: Query) -> tuple[list[str], list[Any]]:
+    where: list[str] = ["1"]
+    values: list[Any] = []
+    for column, value in (("workflow", query.workflow), ("status", query.status)):
+        if value is not None:
+            where.append(f"{column} = ?")
+            values.append(value)
+    for key, value in query.labels.items():
+        where.append("execution_id IN (SELECT execution_id FROM labels WHERE key = ? AND value = ?)")
+        values += [key, value]
+    for comparison, at in ((">=", query.since), ("<", query.until)):
+        if at is not None:
+            where.append(f"created_at {comparison} ?")
+            values.append(at)
+    if query.cursor is not None:
+        where.append("(created_at, execution_id) < (?, ?)")
+        values += _position(query.cursor)
+    if query.prefix:
+        # The + keeps SQLite from reading all that begin alike in order to sort them.
+        where.append("+execution_id > ? AND +execution_id < ?")
+        values += [query.prefix, query.prefix + chr(sys.maxunicode)]
+    return where, values
+
+
+def _cursor_after(execution: Execution) -> str:
+    return base64.urlsafe_b64encode(json.dumps([execution.created_at, execution.execution_id]).encode()).decode()
+
+
+def _position(cursor: str) -> list[Any]:
+    try:
+        created_at, execution_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        str(execution_id).encode()  # a lone surrogate is JSON, but no text that SQLite takes
+        return [float(created_at), str(execution_id)]
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise InvalidRequest(
+            "the cursor is not one that a page gave as its `next`", (("cursor", "unknown"),)
+        ) from error

@@ -1,0 +1,282 @@
+"""Rows of the SQLite file to values of the model and back; large values are named in them by a digest."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from pydantic_core import to_json
+
+from stepfast.backends.sqlite.schema import LARGE, digest_of
+from stepfast.engine.ports import Delivery, Fault
+from stepfast.model import Attempt, Chained, Cursor, Execution, Failure, Message, Record, Signal
+
+_EXECUTION = (
+    "execution_id", "workflow", "status", "generation", "first_generation", "input", "result", "error", "causes",
+    "labels", "created_at", "ended_at", "resumed_at", "sent",
+)  # fmt: skip
+_RECORD = tuple("chained" if one.name == "then" else one.name for one in fields(Record))
+_CURSOR = ("applied", "dispatched", "generation", "revision")
+_SIGNAL = ("signal_id", "name", "payload", "received_at", "number")
+_VALUES = frozenset({"input", "result", "output", "payload"})
+"""The columns that may name a large value."""
+_MESSAGE = ("kind", "execution_id", "command_id", "generation", "pool", "due", "sent_at")
+
+
+def _insert(table: str, columns: tuple[str, ...]) -> str:
+    names = ", ".join(columns)
+    return f"INSERT INTO {table} ({names}) VALUES ({', '.join(':' + one for one in columns)}) ON CONFLICT DO NOTHING"
+
+
+def _update(table: str, columns: tuple[str, ...], where: str) -> str:
+    return f"UPDATE {table} SET {', '.join(f'{one} = :{one}' for one in columns)} WHERE {where}"
+
+
+def _columns(columns: tuple[str, ...], table: str) -> str:
+    """The columns of a table, with the large values that they name in place."""
+    return ", ".join(_value(one, table) if one in _VALUES else f"{table}.{one}" for one in columns)
+
+
+def _value(column: str, table: str) -> str:
+    held = (
+        f"SELECT v.value FROM large_values AS v "
+        f"WHERE v.execution_id = {table}.execution_id AND v.digest = {table}.{column}"
+    )
+    return f"CASE typeof({table}.{column}) WHEN 'blob' THEN ({held}) ELSE {table}.{column} END"
+
+
+def _bytes(column: str, table: str) -> str:
+    """How long a value is; of a large one this reads its row's beginning alone."""
+    held = (
+        f"SELECT v.bytes FROM large_values AS v "
+        f"WHERE v.execution_id = {table}.execution_id AND v.digest = {table}.{column}"
+    )
+    inline = f"length(CAST({table}.{column} AS BLOB))"
+    return f"CASE typeof({table}.{column}) WHEN 'blob' THEN ({held}) WHEN 'text' THEN {inline} ELSE 0 END"
+
+
+SELECT_EXECUTION = f"SELECT {_columns(_EXECUTION, 'executions')} FROM executions"
+SELECT_BRIEF = (
+    "SELECT " + ", ".join({"input": "''", "result": "NULL"}.get(one, one) for one in _EXECUTION) + " FROM executions"
+)
+"""The same without the values, which then are not read."""
+SELECT_BYTES = (
+    f"SELECT execution_id, {_bytes('input', 'executions')} + {_bytes('result', 'executions')} FROM executions"
+)
+"""How many bytes the values of an execution have together."""
+SELECT_FAULT = "SELECT execution_id, workflow, created_at, generation - first_generation, error FROM executions"
+INSERT_EXECUTION = (
+    f"INSERT INTO executions ({', '.join(_EXECUTION)}) SELECT {', '.join(':' + one for one in _EXECUTION)} WHERE NOT "
+    "EXISTS (SELECT 1 FROM deleted WHERE execution_id = :execution_id AND generation >= :generation)"
+    " ON CONFLICT DO NOTHING"
+)
+UPDATE_EXECUTION = _update(
+    "executions",
+    ("status", "generation", "result", "error", "causes", "ended_at", "resumed_at"),
+    "execution_id = :execution_id AND status = :if_status AND generation = :if_generation",
+)
+SELECT_RECORD = f"SELECT {_columns(_RECORD, 'commands')} FROM commands"
+SELECT_BOTH = (
+    f"SELECT {_columns(_EXECUTION, 'e')}, {_columns(_RECORD, 'c')} "
+    "FROM executions AS e LEFT JOIN commands AS c ON c.execution_id = e.execution_id AND c.id = ? "
+    "WHERE e.execution_id = ?"
+)
+"""An execution and one of its records, of the id given first."""
+_RECORD_ROW = ("execution_id", *_RECORD)
+INSERT_RECORD = (
+    f"INSERT INTO commands ({', '.join(_RECORD_ROW)}) SELECT {', '.join('?' * len(_RECORD_ROW))}"
+    " WHERE EXISTS (SELECT 1 FROM executions WHERE execution_id = ? AND first_generation <= ?)"
+    " ON CONFLICT DO NOTHING"
+)
+UPDATE_RECORD = (
+    f"UPDATE commands SET ({', '.join(_RECORD_ROW)}) = ({', '.join('?' * len(_RECORD_ROW))})"
+    " WHERE execution_id = ? AND id = ? AND revision = ? AND generation <= ?"
+)
+INSERT_LARGE = "INSERT INTO large_values VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+SELECT_CURSOR = f"SELECT {', '.join(_CURSOR)} FROM cursors"
+INSERT_CURSOR = (
+    f"INSERT INTO cursors (execution_id, {', '.join(_CURSOR)}) "
+    f"SELECT :execution_id, {', '.join(':' + one for one in _CURSOR)} WHERE EXISTS "
+    "(SELECT 1 FROM executions WHERE execution_id = :execution_id AND first_generation <= :generation)"
+    " ON CONFLICT DO NOTHING"
+)
+UPDATE_CURSOR = _update(
+    "cursors", _CURSOR, "execution_id = :execution_id AND revision = :revision - 1 AND generation <= :generation"
+)
+SELECT_SIGNAL = f"SELECT {_columns(_SIGNAL, 'signals')} FROM signals"
+SELECT_SIGNAL_HEAD = "SELECT signal_id, name, '', received_at, number FROM signals"
+INSERT_SIGNAL = _insert("signals", ("execution_id", "total", *_SIGNAL))
+SELECT_ASKED_FOR = "SELECT revision, generation = ? AND instr(dispatched, ?) > 0 FROM cursors WHERE execution_id = ?"
+"""By generation, and the command's id as JSON, which dispatched is written in: found so, no id is parsed."""
+SELECT_MESSAGE = f"SELECT seq, {', '.join(_MESSAGE)} FROM messages"
+INSERT_MESSAGE = f"INSERT INTO messages (seq, {', '.join(_MESSAGE)}) VALUES (?{', ?' * len(_MESSAGE)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A statement that writes one row, and the large values that the row names.
+
+    `large` is written after the row, and only if the row was: rows of INSERT_LARGE.
+    """
+
+    sql: str
+    values: Any
+    large: tuple[tuple[Any, ...], ...] = ()
+
+
+class _Placed:
+    """Puts the values of one row where they belong."""
+
+    def __init__(self, execution_id: str) -> None:
+        self._execution_id = execution_id
+        self.large: tuple[tuple[Any, ...], ...] = ()
+
+    def __call__(self, value: str | None) -> str | bytes | None:
+        """What stands in the row: the value, or its digest where it is large."""
+        if value is None or len(value) <= LARGE:
+            return value
+        digest = digest_of(value)
+        self.large += ((self._execution_id, digest, len(value.encode()), value),)
+        return digest
+
+
+def _failure(text: str | None) -> Failure | None:
+    return None if text is None else _failure_of(json.loads(text))
+
+
+def _failure_of(held: dict[str, Any]) -> Failure:
+    return Failure(**{**held, "bases": tuple(held.get("bases", ()))})
+
+
+def _failure_text(failure: Failure | None) -> str | None:
+    return None if failure is None else json.dumps(asdict(failure))
+
+
+def execution(row: tuple[Any, ...]) -> Execution:
+    held = dict(zip(_EXECUTION, row, strict=True))
+    held["error"] = _failure(held["error"])
+    held["causes"] = tuple(json.loads(held["causes"])) if held["causes"] else ()
+    held["labels"] = json.loads(held["labels"]) if held["labels"] else {}
+    return Execution(**held)
+
+
+def fault(row: tuple[Any, ...]) -> Fault:
+    execution_id, workflow, created_at, generation, error = row
+    failure = _failure(error)
+    step, type, error_class = (failure.step, failure.type, failure.error_class) if failure else (None, None, None)
+    return Fault(execution_id, workflow, created_at, step, type, generation, error_class)
+
+
+def execution_write(execution: Execution) -> Write:
+    """The statement that puts a new execution."""
+    placed = _Placed(execution.execution_id)
+    values = _execution_values(execution)
+    values |= {name: placed(values[name]) for name in ("input", "result")}
+    return Write(INSERT_EXECUTION, values, placed.large)
+
+
+def status_write(execution: Execution, status: str, generation: int) -> Write:
+    """The statement that writes how an execution stands if the stored one stands like this."""
+    placed = _Placed(execution.execution_id)
+    values = _execution_values(execution) | {"if_status": status, "if_generation": generation}
+    del values["input"]  # it never changes
+    values["result"] = placed(execution.result)
+    return Write(UPDATE_EXECUTION, values, placed.large)
+
+
+def _execution_values(execution: Execution) -> dict[str, Any]:
+    values = {name: getattr(execution, name) for name in _EXECUTION}
+    values["error"] = _failure_text(execution.error)
+    values["causes"] = json.dumps(execution.causes) if execution.causes else None
+    values["labels"] = json.dumps(dict(execution.labels)) if execution.labels else None
+    return values
+
+
+def record(row: tuple[Any, ...], opened_at: float) -> Record:
+    """The record of a row; claims older than `opened_at` were a dead process's, so their lease is over."""
+    (
+        id, kind, name, status, generation, revision, attempt, interrupted, token, lease, due, input, output, error,
+        first_at, started_at, ended_at, chained, signal, attempts,
+    ) = row  # fmt: skip
+    then = Chained(*json.loads(chained)) if chained else None
+    if then is not None and then.started_at < opened_at:
+        then = replace(then, lease=0.0)
+    if status == "RUNNING" and (started_at or 0.0) < opened_at:
+        lease = 0.0
+    past = tuple(map(_attempt, json.loads(attempts))) if attempts else ()
+    return Record(
+        id, kind, name, status, generation, revision, attempt, interrupted, token, lease, due, input, output,
+        _failure(error), first_at, started_at, ended_at, then, signal, past,
+    )  # fmt: skip
+
+
+def both(row: tuple[Any, ...], opened_at: float) -> tuple[Execution, Record | None]:
+    """What SELECT_BOTH has found; no record where the execution has none of that id."""
+    held, command = row[: len(_EXECUTION)], row[len(_EXECUTION) :]
+    return execution(held), None if command[0] is None else record(command, opened_at)
+
+
+def _attempt(held: dict[str, Any]) -> Attempt:
+    return Attempt(**{**held, "error": held["error"] and _failure_of(held["error"])})
+
+
+def record_write(execution_id: str, record: Record) -> Write:
+    """The statement that writes a record if the stored one has the revision before it.
+
+    It writes nothing over a later generation's record, nor into an execution that was started after the record's
+    own was deleted.
+    """
+    then, placed = record.then, _Placed(execution_id)
+    row = (
+        execution_id, record.id, record.kind, record.name, record.status, record.generation, record.revision,
+        record.attempt, record.interrupted, record.token, record.lease, record.due, placed(record.input),
+        placed(record.output), _failure_text(record.error), record.first_at, record.started_at, record.ended_at,
+        _chained_text(then) if then else None,
+        record.signal,
+        json.dumps([asdict(one) for one in record.attempts]) if record.attempts else None,
+    )  # fmt: skip
+    if record.revision == 1:
+        return Write(INSERT_RECORD, (*row, execution_id, record.generation), placed.large)
+    where = (execution_id, record.id, record.revision - 1, record.generation)
+    return Write(UPDATE_RECORD, (*row, *where), placed.large)
+
+
+def signal_write(execution_id: str, signal: Signal, number: int, total: int) -> Write:
+    """The statement that puts a signal if its id is free; number, total: see sqlite_signals."""
+    placed = _Placed(execution_id)
+    values = {name: getattr(signal, name) for name in _SIGNAL} | {"execution_id": execution_id}
+    values |= {"payload": placed(signal.payload), "number": number, "total": total}
+    return Write(INSERT_SIGNAL, values, placed.large)
+
+
+def _chained_text(then: Chained) -> str:
+    # In every write of a chain: pydantic's serializer is an order of magnitude faster than json.dumps.
+    return to_json((then.id, then.lease, then.generation, then.digest, then.started_at)).decode()
+
+
+def cursor(row: tuple[Any, ...]) -> Cursor:
+    applied, dispatched, generation, revision = row
+    return Cursor(tuple(json.loads(applied)), frozenset(json.loads(dispatched)), generation, revision)
+
+
+def cursor_values(execution_id: str, cursor: Cursor) -> dict[str, Any]:
+    return {
+        "execution_id": execution_id,
+        "applied": json.dumps(cursor.applied),
+        "dispatched": json.dumps(sorted(cursor.dispatched)),
+        "generation": cursor.generation,
+        "revision": cursor.revision,
+    }
+
+
+def message_values(seq: int, delivery: Delivery, due: float) -> tuple[Any, ...]:
+    one = delivery.message
+    return (
+        seq, one.kind, one.execution_id, one.command_id, one.generation, one.pool, due, delivery.sent_at,
+    )  # fmt: skip
+
+
+def stored(row: tuple[Any, ...]) -> tuple[int, float, Delivery]:
+    seq, kind, execution_id, command_id, generation, pool, due, sent_at = row
+    return seq, due, Delivery(Message(kind, execution_id, command_id, generation, pool), sent_at)

@@ -1,0 +1,402 @@
+"""The Store and Queue ports on one SQLite file; what is to be done next is kept in memory as well.
+
+The file has one owner. A claim made before this process opened it is a dead process's: its lease
+counts as run out.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from stepfast.backends.sqlite import deletion as deleting
+from stepfast.backends.sqlite import listing, overdue, rows
+from stepfast.backends.sqlite import metrics as figures
+from stepfast.backends.sqlite import signals as sqlite_signals
+from stepfast.backends.sqlite.changes import Changes
+from stepfast.backends.sqlite.file import SqliteFile, Transaction
+from stepfast.engine.metrics import NOTHING, Tallies
+from stepfast.engine.ports import Clock, Delivery, Fault, Page, Query
+from stepfast.errors import ExecutionDeleted
+from stepfast.model import (
+    ENDED,
+    SIGNAL_LIMITS,
+    Cursor,
+    Event,
+    Execution,
+    Message,
+    Record,
+    Signal,
+    SignalLimits,
+    Snapshot,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A message in the file: its number there, when it is due, and the delivery it makes."""
+
+    seq: int
+    due: float
+    delivery: Delivery
+
+
+class SqliteBackend:
+    """Both ports on one file; `on_message` and `on_wake` are called, from the writer's thread, after commits."""
+
+    def __init__(self, file: SqliteFile, clock: Clock) -> None:
+        self._file = file
+        self._clock = clock
+        self._opened_at = clock.now()
+        self._changes = Changes()
+        with file.reading() as db:
+            used = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'messages'").fetchone()
+        self._numbers = itertools.count(1 + (used[0] if used else 0))
+        self.on_message: Callable[[Stored], None] = lambda stored: None
+        self.on_wake: Callable[[str, int], None] = lambda execution_id, seq: None
+
+    def close(self) -> None:
+        self._file.close()
+
+    def flush(self) -> None:
+        """Writes deletions that have waited for some other commit to go with."""
+        self._file.flush()
+
+    # -- Store: reading ------------------------------------------------------------------------------------
+
+    async def read(self, execution_id: str) -> Execution | None:
+        row = self._file.row(f"{rows.SELECT_EXECUTION} WHERE execution_id = ?", (execution_id,))
+        return rows.execution(row) if row else None
+
+    async def read_many(self, execution_ids: Sequence[str]) -> list[Execution]:
+        sql = f"{rows.SELECT_BRIEF} WHERE execution_id IN (SELECT value FROM json_each(?))"
+        with self._file.reading() as db:
+            return [rows.execution(row) for row in db.execute(sql, (json.dumps(execution_ids),))]
+
+    async def load(self, execution_id: str, since: int = 0, *, signals: bool = True) -> Snapshot | None:
+        # Before the file is read: what is written in between counts as changed after the mark.
+        mark, changed = self._changes.since(execution_id, since)
+        with self._file.reading() as db:
+            row = db.execute(f"{rows.SELECT_EXECUTION} WHERE execution_id = ?", (execution_id,)).fetchone()
+            if row is None:
+                return None
+            if changed is None:
+                commands = db.execute(f"{rows.SELECT_RECORD} WHERE execution_id = ?", (execution_id,)).fetchall()
+            cursor = db.execute(f"{rows.SELECT_CURSOR} WHERE execution_id = ?", (execution_id,)).fetchone()
+            found = sqlite_signals.read(db, execution_id) if signals else []
+        records = changed if changed is not None else [rows.record(one, self._opened_at) for one in commands]
+        return Snapshot(
+            rows.execution(row),
+            rows.cursor(cursor) if cursor else Cursor(),
+            {record.id: record for record in records},
+            tuple(found),
+            mark,
+            signals,
+        )
+
+    async def signals(self, execution_id: str, after: int = 0, *, payloads: bool = True) -> Sequence[Signal]:
+        with self._file.reading() as db:
+            return sqlite_signals.read(db, execution_id, after, payloads=payloads)
+
+    async def signal(self, execution_id: str, signal_id: str) -> Signal | None:
+        with self._file.reading() as db:
+            return sqlite_signals.one(db, execution_id, signal_id)
+
+    async def peek(self, execution_id: str, command_id: str) -> tuple[Execution, Record | None] | None:
+        row = self._file.row(rows.SELECT_BOTH, (command_id, execution_id))
+        return rows.both(row, self._opened_at) if row else None
+
+    async def asked_for(self, execution_id: str, command_id: str, generation: int, seen: int = -1) -> tuple[int, bool]:
+        row = self._file.row(rows.SELECT_ASKED_FOR, (generation, json.dumps(command_id), execution_id))
+        return (row[0], bool(row[1]) or row[0] == seen) if row else (0, seen == 0)
+
+    async def history(self, execution_id: str) -> list[Event]:
+        with self._file.reading() as db:
+            found = db.execute(
+                "SELECT at, type, command, details FROM history WHERE execution_id = ? ORDER BY seq",
+                (execution_id,),
+            ).fetchall()
+        return [Event(at, type, command, json.loads(details)) for at, type, command, details in found]
+
+    async def page(self, query: Query) -> Page:
+        with self._file.reading() as db:
+            return listing.page(db, query)
+
+    async def faults(self, workflow: str | None, limit: int) -> tuple[Sequence[Fault], bool]:
+        with self._file.reading() as db:
+            return listing.faults(db, workflow, limit)
+
+    async def figures(self, workflow: str, since: int, until: int) -> Mapping[int, Tallies]:
+        with self._file.reading() as db:
+            return figures.read(db, workflow, since, until)
+
+    async def idle(self, limit: int, after: str = "") -> tuple[Sequence[str], str]:
+        with self._file.reading() as db:
+            found = db.execute(
+                "SELECT execution_id FROM executions AS e WHERE status = 'RUNNING' AND execution_id > ? "
+                "AND NOT EXISTS (SELECT 1 FROM messages AS m WHERE m.execution_id = e.execution_id AND dead = 0) "
+                "AND NOT EXISTS (SELECT 1 FROM wakes AS w WHERE w.execution_id = e.execution_id) "
+                "ORDER BY execution_id LIMIT ?",
+                (after, limit),
+            ).fetchall()
+        ids = [one for (one,) in found]
+        return ids, ids[-1] if len(ids) == limit else ""
+
+    # -- Store: writing ------------------------------------------------------------------------------------
+
+    async def create(self, execution: Execution) -> Execution:
+        new, id = rows.execution_write(execution), execution.execution_id
+
+        def run(tx: Transaction) -> Execution | int:
+            if not tx.put(new):
+                row = tx.execute(f"{rows.SELECT_EXECUTION} WHERE execution_id = ?", (id,)).fetchone()
+                return deleting.generation_of(tx, id) if row is None else rows.execution(row)
+            for key, value in execution.labels.items():
+                tx.execute("INSERT INTO labels VALUES (?, ?, ?)", (key, value, id))
+            self._wake(tx, id)
+            return execution
+
+        held = await self._file.write(run)
+        if isinstance(held, int):
+            raise ExecutionDeleted(id, held)
+        return held
+
+    async def put_record(
+        self,
+        execution_id: str,
+        record: Record,
+        *,
+        wake: bool,
+        end: Execution | None = None,
+        tallies: Tallies = NOTHING,
+    ) -> bool:
+        write = rows.record_write(execution_id, record)
+
+        def run(tx: Transaction) -> bool:
+            if not tx.put(write):
+                return False
+            tx.after.append(lambda: self._changes.note(execution_id, record))
+            if wake:
+                self._wake(tx, execution_id)
+            if end is not None:
+                self._end(tx, end, tallies)
+            return True
+
+        return await self._file.write(run)
+
+    async def put_cursor(
+        self, execution_id: str, cursor: Cursor, messages: Sequence[tuple[Message, float | None]] = ()
+    ) -> bool:
+        values, now = rows.cursor_values(execution_id, cursor), self._clock.now()
+
+        def run(tx: Transaction) -> bool:
+            if not _put_cursor(tx, cursor, values):
+                return False
+            self._send(tx, messages, now)
+            return True
+
+        return await self._file.write(run)
+
+    async def finish(self, execution: Execution, tallies: Tallies = NOTHING) -> bool:
+        return await self._file.write(lambda tx: self._end(tx, execution, tallies))
+
+    def _end(self, tx: Transaction, execution: Execution, tallies: Tallies) -> bool:
+        tx.after.append(lambda: self._changes.forget(execution.execution_id))
+        if not _put_status(tx, execution, "RUNNING", execution.generation):
+            return False
+        figures.add(tx, execution, tallies)
+        return True
+
+    async def cancel(
+        self, execution: Execution, records: Sequence[Record], tallies: Tallies = NOTHING, order: int = 0
+    ) -> bool:
+        def run(tx: Transaction) -> bool:
+            if not _fresh(tx, execution.execution_id, records) or not _cursor_is(tx, execution.execution_id, order):
+                return False
+            if not _put_status(tx, execution, "RUNNING", execution.generation):
+                return False
+            self._put_records(tx, execution.execution_id, records)
+            figures.add(tx, execution, tallies)
+            return True
+
+        return await self._file.write(run)
+
+    async def rewind(
+        self, execution: Execution, cursor: Cursor | None, records: Sequence[Record], history: Sequence[Event]
+    ) -> bool:
+        id = execution.execution_id
+
+        def run(tx: Transaction) -> bool:
+            if not _fresh(tx, id, records):
+                return False
+            if cursor is not None and not _cursor_follows(tx, id, cursor):
+                return False
+            if not _put_status(tx, execution, "FAILED", execution.generation - 1):
+                return False
+            if cursor is not None:
+                _put_cursor(tx, cursor, rows.cursor_values(id, cursor))
+            self._put_records(tx, id, records)
+            for event in history:
+                tx.execute(
+                    "INSERT INTO history (execution_id, at, type, command, details) VALUES (?, ?, ?, ?, ?)",
+                    (id, event.at, event.type, event.command, json.dumps(event.details)),
+                )
+            tx.execute("DELETE FROM messages WHERE execution_id = ? AND dead = 1", (id,))
+            self._wake(tx, id)
+            return True
+
+        return await self._file.write(run)
+
+    async def add_signal(self, execution_id: str, signal: Signal, limits: SignalLimits = SIGNAL_LIMITS) -> Signal:
+        def run(tx: Transaction) -> Signal:
+            held = sqlite_signals.add(tx, execution_id, signal, limits)
+            if held is signal:
+                self._wake(tx, execution_id)
+            return held
+
+        return await self._file.write(run)
+
+    async def erase(self, execution: Execution) -> bool:
+        id, now = execution.execution_id, self._clock.now()
+
+        def run(tx: Transaction) -> bool:
+            held = tx.execute("SELECT status, generation FROM executions WHERE execution_id = ?", (id,)).fetchone()
+            if execution.status not in ENDED or held != (execution.status, execution.generation):
+                return False
+            deleting.delete(tx, id, execution.generation, now)
+            tx.after.append(partial(self._changes.forget, id))
+            return True
+
+        return await self._file.write(run)
+
+    async def expire(self, before: float) -> int:
+        """Deletes some of the executions that ended for good before a time; 0 once there are none.
+
+        FAILED ones are kept. Takes little time, so that the writes of others wait for it no longer than for a commit.
+        """
+        now = self._clock.now()
+
+        def run(tx: Transaction) -> int:
+            gone = deleting.expire(tx, before, now)
+            tx.after += [partial(self._changes.forget, id) for id in gone]
+            return len(gone)
+
+        return await self._file.write(run)
+
+    def _put_records(self, tx: Transaction, execution_id: str, records: Sequence[Record]) -> None:
+        for record in records:
+            tx.put(rows.record_write(execution_id, record))
+            tx.after.append(partial(self._changes.note, execution_id, record))
+
+    def _wake(self, tx: Transaction, execution_id: str) -> None:
+        seq = tx.execute("INSERT INTO wakes (execution_id) VALUES (?)", (execution_id,)).lastrowid
+        assert seq is not None
+        tx.after.append(lambda: self.on_wake(execution_id, seq))
+
+    # -- Queue -----------------------------------------------------------------------------------------------
+
+    async def send(self, messages: Sequence[tuple[Message, float | None]]) -> None:
+        """Delivers at once, and leaves the rows to the next commit: ahead of all that follows from them."""
+        now = self._clock.now()
+        stored = [self._stored(message, due, now) for message, due in messages]
+        self._file.post(lambda tx: _put_messages(tx, stored))
+        for one in stored:
+            self.on_message(one)
+
+    def _send(self, tx: Transaction, messages: Sequence[tuple[Message, float | None]], now: float) -> None:
+        stored = [self._stored(message, due, now) for message, due in messages]
+        _put_messages(tx, stored)
+        tx.after += [partial(self._arrived, one) for one in stored]
+
+    def _stored(self, message: Message, due: float | None, now: float) -> Stored:
+        return Stored(next(self._numbers), now if due is None else due, Delivery(message, now))
+
+    def _arrived(self, stored: Stored) -> None:
+        self.on_message(stored)
+
+    def delete(self, seq: int) -> None:
+        """Drops a message whose work is done; if the write is lost, it is found done once more."""
+        self._file.post(lambda tx: _run(tx, "DELETE FROM messages WHERE seq = ?", (seq,)))
+
+    def refuse(self, seq: int) -> None:
+        """Makes a message a dead letter, kept until its execution is resumed."""
+        self._file.post(lambda tx: _run(tx, "UPDATE messages SET dead = 1 WHERE seq = ?", (seq,)))
+
+    def advanced(self, execution_id: str, seq: int) -> None:
+        """Drops the wakes up to this one; if the write is lost, one advance more is made."""
+        self._file.post(
+            lambda tx: _run(tx, "DELETE FROM wakes WHERE execution_id = ? AND seq <= ?", (execution_id, seq))
+        )
+
+    def outstanding(self) -> tuple[list[Stored], list[tuple[str, int]]]:
+        """What an earlier owner of the file left to do: messages, and executions to advance.
+
+        A message's stored due time is its first; one that was put off is delivered anew, and put off anew.
+        """
+        with self._file.reading() as db:
+            messages = [
+                rows.stored(row) for row in db.execute(f"{rows.SELECT_MESSAGE} WHERE dead = 0 ORDER BY due, seq")
+            ]
+            wakes = db.execute("SELECT execution_id, max(seq) FROM wakes GROUP BY execution_id ORDER BY 2").fetchall()
+        return [Stored(seq, due, delivery) for seq, due, delivery in messages], wakes
+
+    # -- for the sweep -----------------------------------------------------------------------------------------
+
+    def messages_due_before(self, time: float, after: int, limit: int) -> list[Stored]:
+        """Messages by number, from the one after `after` on, that were first due before a time."""
+        with self._file.reading() as db:
+            return [Stored(*one) for one in overdue.messages(db, time, after, limit)]
+
+    def commands_due_before(self, execution_id: str, time: float) -> list[overdue.Overdue]:
+        """Commands of an execution whose next try was due, or whose lease ended, before a time."""
+        with self._file.reading() as db:
+            return overdue.commands(db, execution_id, time)
+
+    def wakes(self) -> dict[str, int]:
+        """Executions that are to be advanced, with the number of their last wake."""
+        with self._file.reading() as db:
+            return overdue.wakes(db)
+
+
+def _put_messages(tx: Transaction, messages: Sequence[Stored]) -> None:
+    for one in messages:
+        tx.execute(rows.INSERT_MESSAGE, rows.message_values(one.seq, one.delivery, one.due))
+
+
+def _run(tx: Transaction, sql: str, values: tuple[Any, ...]) -> None:
+    tx.execute(sql, values)
+
+
+def _put_cursor(tx: Transaction, cursor: Cursor, values: dict[str, Any]) -> bool:
+    sql = rows.INSERT_CURSOR if cursor.revision == 1 else rows.UPDATE_CURSOR
+    return tx.execute(sql, values).rowcount == 1
+
+
+def _put_status(tx: Transaction, execution: Execution, status: str, generation: int) -> bool:
+    return tx.put(rows.status_write(execution, status, generation))
+
+
+def _fresh(tx: Transaction, execution_id: str, records: Sequence[Record]) -> bool:
+    """True when every one of the records would be written; looked at first, so that nothing is half done."""
+    sql = "SELECT revision, generation FROM commands WHERE execution_id = ? AND id = ?"
+
+    def follows(record: Record) -> bool:
+        revision, generation = tx.execute(sql, (execution_id, record.id)).fetchone() or (0, 0)
+        return bool(revision == record.revision - 1 and generation <= record.generation)
+
+    return all(map(follows, records))
+
+
+def _cursor_follows(tx: Transaction, execution_id: str, cursor: Cursor) -> bool:
+    sql = "SELECT revision, generation FROM cursors WHERE execution_id = ?"
+    revision, generation = tx.execute(sql, (execution_id,)).fetchone() or (0, 0)
+    return bool(revision == cursor.revision - 1 and generation <= cursor.generation)
+
+
+def _cursor_is(tx: Transaction, execution_id: str, revision: int) -> bool:
+    held = tx.execute("SELECT revision FROM cursors WHERE execution_id = ?", (execution_id,)).fetchone()
+    return bool((held or (0,))[0] == revision)

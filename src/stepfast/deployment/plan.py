@@ -1,0 +1,253 @@
+"""Every number of a deployment, derived in one place from the workflows and the project's settings. Pure.
+
+How they hang together: a step's timeout, plus the margin by which its lease outlives it, fits into its
+function's timeout; the function ends before its message becomes visible again; and a message may come back
+so often that no retry policy runs it into the dead letters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from stepfast.deployment import schedules
+from stepfast.deployment.project import PoolSettings, Project
+from stepfast.deployment.queue_limits import RECEIVES
+from stepfast.engine.claims import LEASE_MARGIN
+from stepfast.errors import DefinitionError, StartupError
+from stepfast.language.registry import Registry
+from stepfast.language.steps import Step
+
+LONGEST = 900
+"""Seconds that Lambda lets a function run."""
+GATEWAY = 30
+"""Seconds that the HTTP API waits for its function."""
+CHAIN_BUDGET = 60
+"""Seconds beyond the longest step in which an invocation may go on with the next ones."""
+VISIBILITY_MARGIN = 30
+MESSAGE_RETENTION = 14 * 86400
+"""Seconds that a message waits, the longest that SQS offers."""
+AUTHORIZER_HEADER = "Authorization"
+
+WAKE_FILTER: Mapping[str, Any] = MappingProxyType({"dynamodb": {"NewImage": {"wake": {"N": [{"exists": True}]}}}})
+TTL_FILTER: Mapping[str, Any] = MappingProxyType(
+    {
+        "eventName": ["REMOVE"],
+        "userIdentity": {"principalId": ["dynamodb.amazonaws.com"]},
+        "dynamodb": {"Keys": {"sk": {"S": ["meta"]}}},
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionPlan:
+    """A Lambda function: its kind (as in settings.NEEDS), name within the stack, seconds, MB, own environment.
+
+    own: whether the project has a file of its own for this kind, `functions/KIND.py`.
+    """
+
+    kind: str
+    name: str
+    timeout: int
+    memory: int
+    environment: Mapping[str, str] = field(default_factory=dict)
+    provisioned: int = 0
+    own: bool = False
+
+    @property
+    def handler(self) -> str:
+        """The dotted name that Lambda imports and calls."""
+        return f"{'' if self.own else 'stepfast.'}functions.{self.kind}.handler"
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePlan:
+    """A queue and the mapping of its messages to a function; seconds, and None where there is no limit.
+
+    Partial failures are reported everywhere, and a dead-letter queue is behind every queue.
+    """
+
+    visibility: int
+    max_receive_count: int
+    batch_size: int
+    max_concurrency: int | None = None
+    window: int = 0
+    retention: int = MESSAGE_RETENTION
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPlan:
+    """The mapping of the table's stream to the advancer. Partial failures are reported."""
+
+    batch_size: int = 100
+    window: int = 0
+    parallelization: int = 1
+    retry_attempts: int = 10
+    max_age: int = 6 * 3600
+    bisect: bool = True
+    starting_position: str = "TRIM_HORIZON"
+    filters: tuple[Mapping[str, Any], ...] = (WAKE_FILTER, TTL_FILTER)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolPlan:
+    """A pool's function and queue; `steps` are the names of its steps, for people."""
+
+    name: str
+    function: FunctionPlan
+    queue: QueuePlan
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A deployment: functions by kind (all but step), pools by name, the queues, the stream, the sweep's period.
+
+    starts: the workflows that are started by the clock. Raises StartupError for numbers that contradict each other.
+    """
+
+    project: Project
+    functions: Mapping[str, FunctionPlan]
+    pools: Mapping[str, PoolPlan]
+    timer_queue: QueuePlan
+    park_queue: QueuePlan
+    stream: StreamPlan
+    sweep_every: int
+    starts: tuple[schedules.ScheduledStart, ...] = ()
+
+    def __post_init__(self) -> None:
+        for wrong in _contradictions(self):
+            raise StartupError(f"this deployment would lose work: {wrong}")
+
+    @property
+    def pool_timeouts(self) -> dict[str, int]:
+        """Seconds that the function of each pool may run."""
+        return {name: pool.function.timeout for name, pool in self.pools.items()}
+
+    @classmethod
+    def of(cls, registry: Registry, project: Project | None = None, own: Collection[str] = ()) -> Plan:
+        """Derives everything; StartupError names a step that fits no function, or a setting that fits no code.
+
+        own: the kinds of function for which the project has a file of its own (see own_functions).
+        """
+        project = project or Project()
+        _check_steps(registry)
+        for name in project.pools:
+            if name not in registry.pools:
+                raise StartupError(
+                    f"[tool.stepfast.pools.{name}] is for a pool that no step names; "
+                    f"there are: {', '.join(registry.pools)}"
+                )
+        for start in project.schedules.values():
+            schedules.check(start, registry)
+        functions = _functions(project, own)
+        return cls(
+            project=project,
+            functions={one.kind: one for one in functions},
+            pools={name: _pool(name, registry, project, own) for name in registry.pools},
+            timer_queue=QueuePlan(_hidden(functions, "timer"), RECEIVES, batch_size=10),
+            # One receive: refusing a park message is what moves it to the dead letters.
+            park_queue=QueuePlan(_hidden(functions, "resume"), 1, batch_size=10, max_concurrency=10),
+            stream=StreamPlan(parallelization=project.parallelization),
+            sweep_every=project.sweep_minutes * 60,
+            starts=tuple(project.schedules.values()),
+        )
+
+
+def _check_steps(registry: Registry) -> None:
+    """Raises StartupError for a step that cannot be planned for: nobody sees it before its workflow runs."""
+    try:
+        registry.check()
+    except DefinitionError as error:
+        raise StartupError(str(error)) from error
+    for name, reached in registry.reached.items():
+        for place in reached.made:
+            raise StartupError(
+                f"workflow {name!r} makes a step while it runs, in {place}: a deployment cannot see which pool and "
+                "timeout such a step has. Make the step once, at the top level of a module"
+            )
+
+
+def _contradictions(plan: Plan) -> Iterator[str]:
+    """What would not work together, however the plan came about."""
+    everything = [*plan.functions.values(), *(one.function for one in plan.pools.values())]
+    for function in everything:
+        if not 0 < function.timeout <= LONGEST:
+            yield f"the function {function.name} may run for {function.timeout} s, and Lambda lets it for {LONGEST}"
+    queues = [(plan.timer_queue, plan.functions["timer"]), (plan.park_queue, plan.functions["resume"])]
+    for queue, function in [*queues, *((one.queue, one.function) for one in plan.pools.values())]:
+        if queue.visibility < function.timeout + VISIBILITY_MARGIN:
+            yield (
+                f"a message of {function.name} comes back after {queue.visibility} s, "
+                f"while its function may run for {function.timeout}"
+            )
+    if plan.park_queue.max_receive_count != 1:
+        yield "a parked failure becomes a dead letter by its first receive"
+    if plan.functions["api"].timeout >= GATEWAY:
+        yield f"the gateway gives up after {GATEWAY} s, before the function api does"
+    if plan.functions["sweeper"].timeout >= plan.sweep_every:
+        yield "a sweep may still run when the next one begins"
+
+
+def _functions(project: Project, own: Collection[str]) -> tuple[FunctionPlan, ...]:
+    kinds = {
+        "api": GATEWAY - 1,
+        "authorizer": 10,
+        "advancer": 300,
+        "timer": 60,
+        "resume": 120,
+        "sweeper": min(LONGEST, project.sweep_minutes * 60 - 10),
+    }
+    memory = {"authorizer": 256}
+    return tuple(
+        FunctionPlan(kind, kind, seconds, memory.get(kind, project.memory), _environment(project), own=kind in own)
+        for kind, seconds in kinds.items()
+    )
+
+
+def _environment(project: Project) -> dict[str, str]:
+    # Powertools looks for X-Ray unless it is told not to, which costs a part of every cold start.
+    return {} if project.tracing else {"POWERTOOLS_TRACE_DISABLED": "true"}
+
+
+def _hidden(functions: tuple[FunctionPlan, ...], kind: str) -> int:
+    return next(one.timeout for one in functions if one.kind == kind) + VISIBILITY_MARGIN
+
+
+def _pool(name: str, registry: Registry, project: Project, own: Collection[str]) -> PoolPlan:
+    settings = project.pools.get(name, PoolSettings())
+    steps = [one for one in registry.steps if one.pool == name]
+    timeout = _timeout(name, steps, settings)
+    environment = {**_environment(project), **settings.environment}
+    function = FunctionPlan(
+        "step", f"step-{name}", timeout, settings.memory, environment, settings.provisioned, own="step" in own
+    )
+    queue = QueuePlan(
+        visibility=timeout + VISIBILITY_MARGIN,
+        max_receive_count=RECEIVES,
+        batch_size=settings.batch_size,
+        max_concurrency=settings.max_concurrency,
+    )
+    return PoolPlan(name, function, queue, tuple(sorted({one.name for one in steps})))
+
+
+def _timeout(pool: str, steps: list[Step[..., Any]], settings: PoolSettings) -> int:
+    """Seconds of a pool's function: its longest step fits, with the margin of its lease."""
+    longest = max(steps, key=lambda one: one.timeout, default=None)
+    needed = math.ceil((longest.timeout if longest else 0.0) + LEASE_MARGIN)
+    limit = LONGEST if settings.timeout is None else settings.timeout
+    if longest is not None and needed > limit:
+        most = f"{limit - LEASE_MARGIN:g} s"
+        why = (
+            f"Lambda ends a function after {LONGEST} s"
+            if settings.timeout is None
+            else f"[tool.stepfast.pools.{pool}] timeout is {limit}"
+        )
+        raise StartupError(
+            f"step {longest.name!r} in pool {pool!r} has a timeout of {longest.timeout:g} s, but may have at most "
+            f"{most}: {why}, of which {LEASE_MARGIN:g} s are to record the outcome"
+        )
+    return min(LONGEST, needed + CHAIN_BUDGET) if settings.timeout is None else settings.timeout

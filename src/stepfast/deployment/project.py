@@ -1,0 +1,219 @@
+"""`[tool.stepfast]` of pyproject.toml: what a user may set about a deployment."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from stepfast.deployment.schedules import ScheduledStart
+from stepfast.errors import StartupError
+from stepfast.model import SIGNAL_LIMITS
+
+T = TypeVar("T")
+
+LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
+"""The numbers of days that CloudWatch keeps logs for."""
+_VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_STREAM = r"arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:\d{12}:table/[A-Za-z0-9_.-]+/stream/[^/\s]+"
+_CERTIFICATE = r"arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+"
+_DOMAIN = r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
+_BUCKET = r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+_OURS = ("STEPFAST_", "AWS_", "LAMBDA_", "POWERTOOLS_")
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """`[tool.stepfast.pools.NAME]`. Memory in MB, timeout in seconds (of the function; None derives it).
+
+    max_concurrency: how many run at once, None without a limit. batch_size: messages that one invocation
+    runs at once. provisioned: environments that are kept warm.
+    """
+
+    memory: int = 256
+    timeout: int | None = None
+    max_concurrency: int | None = None
+    batch_size: int = 1
+    provisioned: int = 0
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """`[tool.stepfast]`; every field has a default that works.
+
+    memory: MB of the functions that run workflow code but no steps. parallelization: batches of one stream
+    shard that are advanced at once. authorizer_cache: seconds that the gateway remembers a key, during which
+    a revoked one still works, and only `Authorization` is looked at; 0 asks every time. log_values: whether
+    inputs, outputs and errors of executions and steps are logged, and kept as long as the logs are. table_stream,
+    bucket: a table, by the ARN of its stream, and a bucket that are there already, instead of new ones. max_signals,
+    max_signal_bytes: how many signals an execution takes in all, and bytes of their payloads; also of `stepfast dev`.
+    """
+
+    workflows: str = "workflows"
+    retention_days: int = 90
+    log_retention_days: int = 30
+    listing_shards: int = 8
+    auth: str = "keys"
+    authorizer_cache: int = 0
+    memory: int = 512
+    parallelization: int = 1
+    sweep_minutes: int = 5
+    tracing: bool = False
+    log_values: bool = False
+    max_signals: int = SIGNAL_LIMITS.count
+    max_signal_bytes: int = SIGNAL_LIMITS.bytes
+    snap_start: bool = False
+    alarm_email: str | None = None
+    domain_name: str | None = None
+    certificate: str | None = None
+    vpc: str | None = None
+    table_stream: str | None = None
+    bucket: str | None = None
+    pools: Mapping[str, PoolSettings] = field(default_factory=dict)
+    schedules: Mapping[str, ScheduledStart] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path | str) -> Project:
+        """The settings in a pyproject.toml, or in that of a folder; defaults where there is none.
+
+        Raises StartupError, which names what is wrong.
+        """
+        path = Path(path)
+        if path.is_dir():
+            path = path / "pyproject.toml"
+        if not path.is_file():
+            return cls()
+        try:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise StartupError(f"{path} is not TOML: {error}") from error
+        tool = _table("tool", document.get("tool", {}))
+        return cls.of(_table("tool.stepfast", tool.get("stepfast", {})))
+
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> Project:
+        """The settings in a parsed `[tool.stepfast]` table."""
+        given = dict(table)
+        pools = _table("tool.stepfast.pools", given.pop("pools", {}))
+        schedules = _table("tool.stepfast.schedules", given.pop("schedules", {}))
+        found = _checked(cls, "tool.stepfast", given, _PROJECT)
+        return cls(
+            **found,
+            pools={name: _pool(name, settings) for name, settings in pools.items()},
+            schedules={name: _schedule(name, settings) for name, settings in schedules.items()},
+        )
+
+
+def _pool(name: str, settings: object) -> PoolSettings:
+    where = f"tool.stepfast.pools.{name}"
+    found = _checked(PoolSettings, where, _table(where, settings), _POOL)
+    for variable in found.get("environment", {}):
+        ours = variable.startswith(_OURS) and variable != "POWERTOOLS_LOG_LEVEL"
+        if ours or not _VARIABLE.fullmatch(variable):
+            raise StartupError(
+                f"[{where}] environment: {variable!r} cannot be set: a name is letters, digits and _, "
+                f"and none that begins with {', '.join(_OURS)}"
+            )
+    return PoolSettings(**found)
+
+
+def _schedule(name: str, settings: object) -> ScheduledStart:
+    where = f"tool.stepfast.schedules.{name}"
+    found = _checked(ScheduledStart, where, _table(where, settings), _SCHEDULE)
+    for needed in ("workflow", "expression"):
+        if needed not in found:
+            raise StartupError(f"[{where}] has no {needed}, without which it starts nothing")
+    return ScheduledStart(name, **found)
+
+
+# -- checks ---------------------------------------------------------------------------------------------
+
+Check = Callable[[Any], bool]
+
+
+def _whole(least: int, most: int) -> tuple[Check, str]:
+    return lambda value: type(value) is int and least <= value <= most, f"a whole number from {least} to {most}"
+
+
+def _one_of(*values: object) -> tuple[Check, str]:
+    told = ", ".join(str(one) for one in values)
+    return lambda value: type(value) in {type(one) for one in values} and value in values, f"one of {told}"
+
+
+def _like(pattern: str, what: str) -> tuple[Check, str]:
+    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None, what
+
+
+def is_inside(path: object) -> bool:
+    """Whether this is the path of something within a project's folder: what is deployed keeps its place there."""
+    parts = path.removesuffix("/").split("/") if isinstance(path, str) else [""]
+    return not {"", ".", ".."} & set(parts) and "\\" not in str(path)
+
+
+_FLAG: tuple[Check, str] = (lambda value: isinstance(value, bool), "true or false")
+_TEXT: tuple[Check, str] = (lambda value: isinstance(value, str) and bool(value.strip()), "a text")
+_TEXTS: tuple[Check, str] = (
+    lambda value: isinstance(value, dict) and all(isinstance(one, str) for one in value.values()),
+    "a table of texts",
+)
+_MEMORY = _whole(128, 10240)
+_POOL: Mapping[str, tuple[Check, str]] = {
+    "memory": _MEMORY,
+    "timeout": _whole(1, 900),
+    "max_concurrency": _whole(2, 1000),
+    "batch_size": _whole(1, 10),
+    "provisioned": _whole(0, 1000),
+    "environment": _TEXTS,
+}
+_SCHEDULE: Mapping[str, tuple[Check, str]] = {
+    "workflow": _TEXT,
+    "expression": _TEXT,
+    "input": (lambda value: True, "the workflow's input"),
+    "timezone": _TEXT,
+    "enabled": _FLAG,
+}
+_PROJECT: Mapping[str, tuple[Check, str]] = {
+    "workflows": (is_inside, "the path of a folder in the project, such as workflows or src/flows"),
+    "retention_days": _whole(0, 36500),
+    "log_retention_days": _one_of(*LOG_DAYS),
+    "listing_shards": _whole(1, 256),
+    "auth": _one_of("keys", "iam"),
+    "authorizer_cache": _whole(0, 3600),
+    "memory": _MEMORY,
+    "parallelization": _whole(1, 10),
+    "sweep_minutes": _whole(2, 60),
+    "tracing": _FLAG,
+    "log_values": _FLAG,
+    "max_signals": _whole(1, 1_000_000),
+    "max_signal_bytes": _whole(1, 1_000_000_000),
+    "snap_start": _FLAG,
+    "alarm_email": _like(r"[^@\s]+@[^@\s]+", "an e-mail address"),
+    "domain_name": _like(_DOMAIN, "the name of a host, such as flows.example.com"),
+    "certificate": _like(_CERTIFICATE, "the ARN of a certificate, arn:aws:acm:…:certificate/…"),
+    "vpc": _like(r"vpc-[0-9a-f]+", "the id of a VPC, vpc-…"),
+    "table_stream": _like(_STREAM, "the ARN of a table's stream, arn:aws:dynamodb:…:table/…/stream/…"),
+    "bucket": _like(_BUCKET, "the name of a bucket"),
+}
+
+
+def _table(where: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise StartupError(f"[{where}] is a table, not {value!r}")
+    return value
+
+
+def _checked(
+    kind: type, where: str, given: Mapping[str, Any], checks: Mapping[str, tuple[Check, str]]
+) -> dict[str, Any]:
+    known = [one.name for one in fields(kind) if one.name in checks]
+    for name, value in given.items():
+        if name not in known:
+            raise StartupError(f"[{where}] has no setting {name!r}; it has: {', '.join(known)}")
+        fits, what = checks[name]
+        if not fits(value):
+            raise StartupError(f"[{where}] {name} is {what}, not {value!r}")
+    return dict(given)

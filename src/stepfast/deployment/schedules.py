@@ -1,0 +1,109 @@
+"""Starts by the clock: what may be said of them, checked before anything is deployed. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+import zoneinfo
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from stepfast.deployment import cron
+from stepfast.errors import InvalidRequest, StartupError
+from stepfast.language.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledStart:
+    """Starts a workflow again and again, by EventBridge Scheduler's cron(...) or rate(...), or once, by at(...).
+
+    Its executions are named after the schedule and the time, so that a start that is delivered twice starts once.
+    """
+
+    name: str
+    workflow: str
+    expression: str
+    input: Any = None
+    timezone: str = "UTC"
+    enabled: bool = True
+
+
+def event_of(start: ScheduledStart) -> str:
+    """What the timer queue is sent when it is time, as JSON; Scheduler puts in the time that it was meant for."""
+    what = {"workflow": start.workflow, "input": start.input, "labels": {"schedule": start.name}}
+    # The execution's id is made of that time, so a repeated delivery starts once.
+    return json.dumps({"start": what, "schedule": start.name, "scheduled": "<aws.scheduler.scheduled-time>"})
+
+
+def check(start: ScheduledStart, registry: Registry) -> None:
+    """Raises StartupError, which names the schedule, for what could never start anything."""
+    where = f"[tool.stepfast.schedules.{start.name}]"
+    if not _NAME.fullmatch(start.name):
+        raise StartupError(f"{where}: a name is 1 to 64 of A-Z a-z 0-9 _ -")
+    workflow = registry.get(start.workflow)
+    if workflow is None:
+        known = ", ".join(sorted(registry.workflows)) or "none"
+        raise StartupError(f"{where} workflow: none is named {start.workflow!r}; there are: {known}")
+    if wrong := wrong_in(start.expression):
+        raise StartupError(f"{where} expression {start.expression!r}: {wrong}")
+    zones = zoneinfo.available_timezones()  # none on a machine without them
+    if zones and start.timezone not in zones:
+        raise StartupError(f"{where} timezone: {start.timezone!r} is none; one looks like Europe/Berlin, or UTC")
+    try:
+        workflow.input.decode(json.dumps(start.input, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise StartupError(f"{where} input is not JSON: {error}; write dates and times as texts") from error
+    except InvalidRequest as error:
+        raise StartupError(f"{where} input: {error}") from error
+
+
+def check_to_come(start: ScheduledStart, now: float) -> str | None:
+    """Raises StartupError for a cron that has come for the last time; what to tell of an at that has passed.
+
+    now: seconds since the epoch. An at(…) that stays in the settings after it has come is nothing wrong, and one
+    that was written with a wrong year starts nothing: nobody can tell them apart.
+    """
+    where = f"[tool.stepfast.schedules.{start.name}] expression {start.expression!r}"
+    kind, _, text = start.expression.removesuffix(")").partition("(")
+    try:
+        zone = zoneinfo.ZoneInfo(start.timezone)
+    except zoneinfo.ZoneInfoNotFoundError:
+        return None  # a machine without time zones
+    if kind == "cron" and start.enabled and cron.Cron(text, zone).after(now) is None:
+        raise StartupError(f"{where} never comes again: give it a later year, or set enabled = false")
+    if kind == "at" and start.enabled and datetime.fromisoformat(text).replace(tzinfo=zone).timestamp() <= now:
+        return f"{where} has passed: it starts nothing any more"
+    return None
+
+
+def wrong_in(expression: str) -> str | None:
+    """What Scheduler would refuse an expression for; None when it is as it should be."""
+    found = re.fullmatch(r"(cron|rate|at)\((.*)\)", expression)
+    if found is None:
+        return (
+            "it is cron(minutes hours day-of-month month day-of-week year), rate(5 minutes) or at(2030-01-31T12:00:00)"
+        )
+    return {"cron": cron.wrong_in, "rate": _wrong_in_rate, "at": _wrong_in_time}[found[1]](found[2])
+
+
+def _wrong_in_rate(text: str) -> str | None:
+    found = re.fullmatch(r"([1-9]\d{0,8}) (minute|hour|day)(s?)", text, re.ASCII)
+    if found is None:
+        return "a rate is a whole number from 1 up, and minutes, hours or days"
+    if (found[1] == "1") == bool(found[3]):
+        return f"Scheduler wants rate(1 {found[2]}) and rate(2 {found[2]}s)"
+    return None
+
+
+def _wrong_in_time(text: str) -> str | None:
+    try:
+        if re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", text, re.ASCII) is None:
+            raise ValueError(text)  # strptime would take 2030-1-5 as well
+        datetime.strptime(text, "%Y-%m-%dT%H:%M:%S")  # noqa: DTZ007 - its zone is the schedule's
+    except ValueError:
+        return "a time is yyyy-mm-ddThh:mm:ss, without a zone: that is `timezone`"
+    return None
+
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")

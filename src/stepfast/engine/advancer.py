@@ -1,0 +1,250 @@
+"""One pass over an execution: load, replay, take signals, dispatch what is new, mark (rule 2)."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from stepfast.engine.finish import finish
+from stepfast.engine.placement import Placement
+from stepfast.engine.ports import Clock, Queue, Store
+from stepfast.engine.replay_cache import Live, LiveReplays
+from stepfast.errors import StepNotDeployed
+from stepfast.language.registry import Registry
+from stepfast.model import Cursor, Execution, Message, MessageKind, Record, Signal, Snapshot
+from stepfast.replay.replay import Command, Replay
+from stepfast.replay.signals import Arrived, waits_of
+
+log = logging.getLogger(__name__)
+
+GRACE = 60.0
+"""Seconds in which what was sent usually shows, before a sweep that cannot see messages sends it again."""
+
+
+Outcome = Literal["done", "go on", "reload"]
+"""Of a pass: nothing is left to decide; go on with this replay and what is stored by now; start over from the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resend:
+    """What a sweep sends again: all that is outstanding and not under way.
+
+    every: seconds between two visits of one execution, for a store that cannot tell whether messages are
+    under way. What was sent before is then sent again only when it is overdue, and the longer it is
+    overdue the more seldom: a queue that is merely long must not grow by being asked after.
+    """
+
+    every: float = 0.0
+
+    def wanted(self, overdue: float) -> bool:
+        """Whether something that has been overdue for so many seconds is sent again at this visit."""
+        if self.every <= 0:
+            return True
+        before = overdue - 1.5 * self.every  # visits are not quite regular
+        if overdue < GRACE or before <= 0:
+            return overdue >= GRACE
+        return math.floor(math.log2(overdue / self.every)) > math.floor(math.log2(before / self.every))
+
+
+@dataclass(slots=True)
+class Advanced:
+    """What an advance has found and done: the execution as it was read last, and what was sent.
+
+    snapshot: None where there is no such execution. With a live replay it has only the records that have changed.
+    waits: True where the execution is RUNNING and its workflow is not deployed here.
+    """
+
+    snapshot: Snapshot | None = None
+    waits: bool = False
+    sent: list[tuple[Message, float | None]] = field(default_factory=list)
+
+
+class Advancer:
+    """Extends the order of results and sends what is outstanding; any number of passes is harmless.
+
+    lives: live replays of executions, kept between passes; shared with the worker of the same process.
+    placement: where steps can run; None where any step can.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        queue: Queue,
+        clock: Clock,
+        registry: Registry,
+        lives: LiveReplays | None = None,
+        placement: Placement | None = None,
+    ) -> None:
+        self._store, self._queue, self._clock, self._registry = store, queue, clock, registry
+        self._lives, self._placement = lives or LiveReplays(), placement
+
+    async def advance(self, execution_id: str, *, resend: Resend | None = None) -> Advanced:
+        """Advances until nothing is left to decide; `resend` sends again what was sent before (rule 13).
+
+        An execution whose workflow is not deployed is left as it is: it waits for a deployment that
+        has the workflow, and the sweep finds it then.
+        """
+        report = Advanced()
+        while True:
+            snapshot, live = await self._lives.load(self._store, execution_id)
+            report.snapshot = snapshot
+            if snapshot is None or snapshot.execution.status != "RUNNING":
+                return report
+            workflow = self._registry.get(snapshot.execution.workflow)
+            if workflow is None:
+                log.warning(
+                    "execution %s waits: its workflow %r is not deployed here",
+                    execution_id,
+                    snapshot.execution.workflow,
+                )
+                report.waits = True
+                return report
+            replay = live.replay if live else Replay(workflow, snapshot.execution)
+            going = Live(replay, snapshot.cursor, snapshot.mark)
+            try:
+                replay.advance(snapshot.records, snapshot.cursor.applied, extend=True)
+                if resend is not None and live is None:
+                    replay.lines.drop()  # the sweep repeats what a pass before it has logged
+                outcome, cursor = await self._pass(snapshot, replay, resend, report)
+                if outcome == "done":
+                    replay.lines.flush()
+                if outcome != "reload" and not replay.finished and replay.error is None:
+                    going.cursor = cursor
+                    self._lives.put(execution_id, going)
+                if outcome == "done":
+                    return report
+            finally:
+                going.close()
+
+    def forget(self) -> None:
+        """Closes the replays that are kept; the next advances load what they need."""
+        self._lives.clear()
+
+    async def _pass(
+        self, snapshot: Snapshot, replay: Replay, resend: Resend | None, report: Advanced
+    ) -> tuple[Outcome, Cursor]:
+        """What comes next, and the cursor it left stored."""
+        execution, cursor = snapshot.execution, snapshot.cursor
+        decided = len(replay.applied) == len(cursor.applied)
+        if replay.finished and decided:
+            await finish(self._store, self._queue, self._clock, execution, replay)
+            return "done", cursor
+        if replay.stale:
+            return "reload", cursor
+        if (wrong := self._unplaced(replay)) is not None:
+            replay.error = StepNotDeployed(wrong)
+            await finish(self._store, self._queue, self._clock, execution, replay)
+            return "done", cursor
+        if (taken := await self._take_signal(snapshot, replay)) is not None:
+            await self._store.put_record(execution.execution_id, taken, wake=True)
+            replay.lines.flush()  # from here on the record says that the code has been here
+            return "go on", cursor
+        due = self._due(snapshot, replay, resend)
+        messages = [(_message(execution, command, len(replay.outstanding) > 1), command.due) for command in due]
+        if decided and len(replay.outstanding) <= 1:
+            if messages:
+                await self._queue.send(messages)
+                report.sent += messages
+            return "done", cursor  # no choice was made and none is open: nothing to remember
+        # Order and dispatched ids in one compare-and-set, after the sends: marked means sent.
+        before = cursor.dispatched if cursor.generation == execution.generation else frozenset()
+        asked = (before & replay.outstanding.keys()) | {command.id for command in due}
+        marked = Cursor(tuple(replay.applied), asked, execution.generation, cursor.revision)
+        if marked == cursor:
+            if messages:  # sent and marked before, and lost since: sent again, with nothing to mark
+                await self._queue.send(messages)
+                report.sent += messages
+            return "done", cursor
+        marked = replace(marked, revision=cursor.revision + 1)
+        won = await self._store.put_cursor(execution.execution_id, marked, messages)
+        report.sent += messages
+        if won and replay.finished:  # on the order that is durable by now: another replay would come to the same
+            await finish(self._store, self._queue, self._clock, execution, replay)
+        return "done" if won else "reload", marked
+
+    def _unplaced(self, replay: Replay) -> str | None:
+        """What is wrong with a step that the code waits for and that this deployment cannot run."""
+        if self._placement is None or replay.finished:
+            return None
+        return self._placement.first_wrong(replay.outstanding, replay.records)
+
+    async def _take_signal(self, snapshot: Snapshot, replay: Replay) -> Record | None:
+        """The record of the first wait that a stored signal ends; it names the signal that it took."""
+        waits = waits_of(replay)
+        if not waits:
+            return None
+        if replay.arrived is None:
+            replay.arrived = Arrived()
+        arrived: Arrived = replay.arrived
+        if snapshot.has_signals:
+            signals: Sequence[Signal] = snapshot.signals
+        else:
+            signals = await self._store.signals(snapshot.execution.execution_id, arrived.known)
+        taken, replay.taken_signals = replay.taken_signals, {}
+        arrived.add(signals, taken)
+        for command in waits:
+            signal, record = arrived.first_for(command), replay.records.get(command.id)
+            if signal is not None:
+                return Record(
+                    command.id,
+                    "signal",
+                    command.name,
+                    "SUCCEEDED",
+                    snapshot.execution.generation,
+                    revision=record.revision + 1 if record else 1,
+                    output=signal.payload,
+                    signal=signal.signal_id,
+                    first_at=command.issued_at,
+                    ended_at=self._clock.now(),
+                )
+        return None
+
+    def _due(self, snapshot: Snapshot, replay: Replay, resend: Resend | None) -> list[Command]:
+        """The commands that are outstanding and not under way."""
+        if replay.finished:
+            return []
+        generation, now = snapshot.execution.generation, self._clock.now()
+        sent = snapshot.cursor.dispatched if snapshot.cursor.generation == generation else frozenset[str]()
+        marks = len(replay.outstanding) > 1  # a command that is alone is not marked when it is sent
+        sign = _last_sign(snapshot, replay) if resend is not None else 0.0
+
+        def wanted(command: Command) -> bool:
+            if command.kind == "signal":
+                return False
+            record, claim = replay.records.get(command.id), replay.chained.get(command.id)
+            if record is not None and record.generation == generation and record.status != "OPEN":
+                if record.recorded:
+                    return False
+                claimed, until = True, max(record.lease or 0.0, record.due or 0.0)
+            else:
+                claimed, until = claim is not None, claim.lease if claim else 0.0
+            if resend is None or until > now:
+                return not claimed and command.id not in sent
+            if marks and not claimed and command.id not in sent:
+                return True
+            overdue = now - max(until, command.due or 0.0, sign)
+            if not resend.wanted(overdue):
+                return False
+            if overdue >= GRACE:
+                what = "execution %s: %s is overdue by %.0f s: it is sent again"
+                log.warning(what, snapshot.execution.execution_id, command.id, overdue)
+            return True
+
+        return [command for command in replay.outstanding.values() if wanted(command)]
+
+
+def _last_sign(snapshot: Snapshot, replay: Replay) -> float:
+    """When the execution was last seen to go on."""
+    records = (max(one.ended_at or 0.0, one.started_at or 0.0) for one in replay.records.values())
+    return max(snapshot.execution.created_at, snapshot.execution.resumed_at or 0.0, *records)
+
+
+def _message(execution: Execution, command: Command, hinted: bool) -> Message:
+    """A step that has siblings is run alone, without a replay: its message carries what that takes."""
+    kind: MessageKind = "timer" if command.kind == "timer" else "step"
+    pool = command.step.pool if command.step else "default"
+    hint = command if hinted and command.kind == "step" else None
+    return Message(kind, execution.execution_id, command.id, execution.generation, pool, hint)

@@ -1,0 +1,128 @@
+"""Who may run a step next, and the record that says so: claims, leases and chains (rules 4 and 7). Pure."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+
+from stepfast.errors import StepCancelled, StepInterrupted
+from stepfast.language.steps import Step
+from stepfast.model import Chained, Execution, Failure, Record, Stop, close_attempt
+from stepfast.replay.replay import Command
+from stepfast.values.codec import digest
+
+LEASE_MARGIN = 10.0
+"""Seconds a lease outlives the step's timeout: time to record the outcome, and clock skew."""
+MAX_INTERRUPTED = 10
+"""Of the attempts that a record keeps, how many may be cut off by dying workers before the step fails."""
+
+
+def idempotency_key(execution_id: str, id: str, input: str) -> str:
+    """What a step hands to a service, so that it does its work once: the same in every attempt on this input."""
+    return f"{execution_id}-{digest(f'{execution_id}/{id}/{input}')}"
+
+
+def end_of_chain(records: Mapping[str, Record], generation: int, id: str) -> tuple[str, Chained | None]:
+    """A message leads to the end of the chain that it started."""
+    chained: Chained | None = None
+    while (record := records.get(id)) is not None and record.then is not None:
+        if record.then.generation != generation:
+            break
+        chained = record.then
+        id = chained.id
+    return id, chained
+
+
+def busy_until(record: Record | None, chained: Chained | None) -> float:
+    if record is not None and record.status == "RETRYING":
+        return record.due or 0.0
+    if record is not None and record.status == "RUNNING":
+        return record.lease or 0.0
+    return chained.lease if chained else 0.0
+
+
+def claim_of(
+    execution: Execution, command: Command, record: Record | None, chained: Chained | None, now: float
+) -> Record:
+    """The record that claims a step, or fails it when it was interrupted and must not run again."""
+    step = command.step
+    assert step is not None
+    held = record
+    if held is None or held.status == "OPEN":
+        held = (
+            chained_record(execution, command, chained, record) if chained else _fresh(execution, command, record, now)
+        )
+    revision = record.revision + 1 if record else 1
+    if (record is not None and record.status == "RUNNING") or (chained and (record is None or record.status == "OPEN")):
+        held = close_attempt(replace(held, interrupted=held.interrupted + 1), None, None, now)
+        crashes = sum(one.error is None for one in held.attempts)  # what the engine itself stopped has an error
+        if step.at_most_once or crashes >= MAX_INTERRUPTED:
+            why = "it runs at most once" if step.at_most_once else f"it was interrupted {crashes} times"
+            failure = Failure(
+                StepInterrupted.__name__, f"the process running it died in the middle, and {why}", step.name
+            )
+            return replace(held, status="FAILED", revision=revision, error=failure, ended_at=now, lease=None, due=None)
+    return replace(
+        held,
+        status="RUNNING",
+        generation=execution.generation,
+        revision=revision,
+        attempt=held.attempt + 1,
+        token=secrets.token_hex(8),
+        lease=now + step.lease + LEASE_MARGIN,
+        due=None,
+        started_at=now,
+        input=held.input,
+        error=None,
+    )
+
+
+def released(record: Record, step: Step[..., object], stop: Stop, now: float) -> Record:
+    """The record of an attempt that the engine has stopped: it is due at once, wherever it is asked for again.
+
+    That is neither a failure nor a crash. A step that runs at most once has had its attempt; after the end of the
+    execution no step is tried again.
+    """
+    failure = Failure(StepCancelled.__name__, stop.reason, step.name)
+    held = replace(record, revision=record.revision + 1, interrupted=record.interrupted + 1, lease=None, due=None)
+    held = close_attempt(held, now, failure, None)
+    if stop.final:
+        return replace(held, status="CANCELLED", error=failure, ended_at=now)
+    if step.at_most_once:
+        why = f"it was stopped in the middle ({stop.reason}), and it runs at most once"
+        failure = Failure(StepInterrupted.__name__, why, step.name)
+        return replace(held, status="FAILED", error=failure, ended_at=now)
+    return replace(held, status="RETRYING", error=failure, due=now)
+
+
+def _fresh(execution: Execution, command: Command, record: Record | None, now: float) -> Record:
+    revision = record.revision if record else 0
+    return Record(
+        command.id,
+        "step",
+        command.name,
+        "OPEN",
+        execution.generation,
+        revision=revision,
+        first_at=now,
+        input=command.input,
+    )
+
+
+def chained_record(execution: Execution, command: Command, chained: Chained, record: Record | None) -> Record:
+    """The record as the chain's claim stands for it: first attempt running, nothing of it stored yet."""
+    return Record(
+        command.id,
+        "step",
+        command.name,
+        "RUNNING",
+        execution.generation,
+        revision=record.revision if record else 0,
+        attempt=1,
+        token=secrets.token_hex(8),
+        lease=chained.lease,
+        input=command.input,
+        first_at=chained.started_at,
+        started_at=chained.started_at,
+    )

@@ -1,0 +1,42 @@
+"""The end of an execution, as advancer and worker both write it (rule 10)."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+
+from stepfast.engine.metrics import tallies_of
+from stepfast.engine.ports import Clock, Queue, Store
+from stepfast.model import Execution, Message
+from stepfast.replay.failures import causes_of, failure_of
+from stepfast.replay.replay import Replay
+
+
+async def finish(store: Store, queue: Queue, clock: Clock, execution: Execution, replay: Replay) -> bool:
+    """Writes what the replay came to; False when another has ended or resumed the execution meanwhile.
+
+    A failure is parked before it is written: a crash between the two leaves a message that finds the
+    execution still running, which is harmless, and never a failure without its dead letter.
+    """
+    if replay.error is None:
+        ended = replace(execution, status="SUCCEEDED", result=replay.result, ended_at=clock.now())
+        return await store.finish(ended, tallies_of(ended, replay.records.values()))
+    parked = secrets.token_hex(8)
+    await queue.send([(Message("park", execution.execution_id, parked, execution.generation), None)])
+    ended = replace(
+        execution,
+        status="FAILED",
+        error=replace(failure_of(replay), parked=parked),
+        causes=causes_of(replay),
+        ended_at=clock.now(),
+    )
+    return await store.finish(ended, tallies_of(ended, replay.records.values()))
+
+
+def is_parked_by(execution: Execution, message: Message) -> bool:
+    """Whether the failure was written by who sent this park message.
+
+    Of several that come to the same failure one writes it. The message of another, sent long after the failure
+    was written, would else pass for an operator's redrive. Earlier versions gave no name.
+    """
+    return execution.error is None or message.command_id == "" or execution.error.parked in (None, message.command_id)

@@ -1,0 +1,37 @@
+"""What a resumed execution still waits for: attempts that were begun before it was resumed. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stepfast.model import Execution, Record, Snapshot
+from stepfast.replay.replay import Replay
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A step that is not tried again yet, since an attempt from before the resume may still run.
+
+    Its outcome counts. until: seconds since the epoch, when the attempt's lease is over: if nothing came of it by
+    then, its process has died, and the step is tried again.
+    """
+
+    command_id: str
+    attempt: int
+    until: float
+
+
+def held_until(execution: Execution, record: Record | None) -> float | None:
+    """The end of a lease that was claimed before the last resume; None for what is not held up."""
+    if record is None or record.status != "RUNNING" or execution.status != "RUNNING":
+        return None
+    older = (record.started_at or 0.0) < (execution.resumed_at or 0.0)
+    return record.lease if older else None
+
+
+def held_up(snapshot: Snapshot, replay: Replay | None) -> list[Held]:
+    """The commands that are held up, in the order in which the code asks for them."""
+    asked = list(replay.outstanding) if replay is not None else list(snapshot.records)
+    records = [snapshot.records[id] for id in asked if id in snapshot.records]
+    found = [(one, held_until(snapshot.execution, one)) for one in records]
+    return [Held(one.id, one.attempt, until) for one, until in found if until is not None]

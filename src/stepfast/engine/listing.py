@@ -1,0 +1,63 @@
+"""Which executions a page takes, and failed ones in groups. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from stepfast.engine.ports import Fault, Query
+from stepfast.model import Execution
+
+
+@dataclass(frozen=True, slots=True)
+class FaultGroup:
+    """FAILED executions of one workflow whose failures look alike: of the same step and class of error.
+
+    again: how many of them had been resumed before. newest, execution_id: of the one that was started last.
+    """
+
+    workflow: str
+    step: str | None
+    error: str | None
+    count: int
+    again: int
+    newest: float
+    execution_id: str
+    error_class: str | None = None
+
+
+def fits(query: Query, execution: Execution) -> bool:
+    """True for what the query's filters take, whatever its prefix and cursor."""
+    return (
+        query.workflow in (None, execution.workflow)
+        and query.status in (None, execution.status)
+        and query.labels.items() <= execution.labels.items()
+        and (query.since is None or execution.created_at >= query.since)
+        and (query.until is None or execution.created_at < query.until)
+    )
+
+
+def groups_of(faults: Iterable[Fault]) -> list[FaultGroup]:
+    """The largest group first, then by workflow, step and error; what none of them tells comes first."""
+    found: dict[tuple[str | None, ...], list[Fault]] = {}
+    for one in faults:
+        found.setdefault((one.workflow, one.step, one.error, one.error_class), []).append(one)
+    groups = [_group(alike) for alike in found.values()]
+    return sorted(
+        groups, key=lambda one: (-one.count, one.workflow, one.step or "", one.error or "", one.error_class or "")
+    )
+
+
+def _group(alike: Sequence[Fault]) -> FaultGroup:
+    last = max(alike, key=lambda one: (one.created_at, one.execution_id))
+    again = sum(one.resumes > 0 for one in alike)
+    return FaultGroup(
+        last.workflow,
+        last.step,
+        last.error,
+        len(alike),
+        again,
+        last.created_at,
+        last.execution_id,
+        last.error_class,
+    )

@@ -1,0 +1,262 @@
+"""What the engine needs from the outside: Store, Queue, Clock. Each method states its rule.
+
+All writes are conditional and atomic; a method that returns False has written nothing. A method that
+returns has made its write durable. Every method may raise Unavailable: then it may or may not have
+written, and the caller's own message or wake brings the work back. Every method may raise Misconfigured: then
+nothing was written, and nothing will be until someone mends what the message names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from stepfast.engine.metrics import NOTHING, Tallies
+from stepfast.model import (
+    SIGNAL_LIMITS,
+    Cursor,
+    Event,
+    Execution,
+    ExecutionStatus,
+    Message,
+    Record,
+    Signal,
+    SignalLimits,
+    Snapshot,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which executions to list: newest first, by (created_at, execution_id).
+
+    since is inclusive, until is not. `cursor` is a page's own `next`, opaque to callers.
+    prefix: ids that begin with it and go on; who wants the one that is all of it reads that.
+    values: False has executions without their input ("") and result (None), which are then not read. With them, a page
+    ends before its values would be more than `bytes`, but has one execution at least: its `next` goes on from there.
+    """
+
+    workflow: str | None = None
+    status: ExecutionStatus | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    since: float | None = None
+    until: float | None = None
+    limit: int = 50
+    cursor: str | None = None
+    prefix: str = ""
+    values: bool = True
+    bytes: int = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    executions: tuple[Execution, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is known of a FAILED execution without reading it; step: None where the workflow's own code failed.
+
+    step, error: both None also where nothing tells; a very long class name may be cut. resumes: how often it was
+    resumed.
+    """
+
+    execution_id: str
+    workflow: str
+    created_at: float
+    step: str | None
+    error: str | None
+    resumes: int
+    error_class: str | None = None
+
+
+class Store(Protocol):
+    """The items of executions. `wake` makes sure that an advance follows, whatever dies in between."""
+
+    async def create(self, execution: Execution) -> Execution:
+        """Puts a new execution, with wake, if the id is free (rule 1).
+
+        Returns the execution that holds the id: the argument itself if it was created. Raises ExecutionDeleted
+        where the execution's generation is not above that of a deleted one of the same id.
+        """
+
+    async def read(self, execution_id: str) -> Execution | None:
+        """The meta item alone."""
+
+    async def read_many(self, execution_ids: Sequence[str]) -> list[Execution]:
+        """Those of the executions that exist, in any order, without their input ("") and result (None)."""
+
+    async def load(self, execution_id: str, since: int = 0, *, signals: bool = True) -> Snapshot | None:
+        """All items of an execution. Records may be older than the cursor read with them.
+
+        since: the mark of an earlier read; records that have not changed after it may be left out.
+        signals: False leaves the signals out, and says so in the snapshot.
+        """
+
+    async def signals(self, execution_id: str, after: int = 0, *, payloads: bool = True) -> Sequence[Signal]:
+        """The signals of an execution, in the order of their numbers.
+
+        after: those up to this number may be left out. payloads: False has them with "" as their payload.
+        """
+
+    async def signal(self, execution_id: str, signal_id: str) -> Signal | None:
+        """One signal."""
+
+    async def peek(self, execution_id: str, command_id: str) -> tuple[Execution, Record | None] | None:
+        """The meta item and one record."""
+
+    async def put_record(
+        self,
+        execution_id: str,
+        record: Record,
+        *,
+        wake: bool,
+        end: Execution | None = None,
+        tallies: Tallies = NOTHING,
+    ) -> bool:
+        """Writes a record if the stored one has the revision before it (none stored: revision 1).
+
+        Never over a record of a later generation. What is written for an execution that is deleted by then is never
+        seen: neither by its readers nor by an execution that is started under the same id (*deleted*).
+        end, tallies: written as `finish` does once the record is, in the same transaction or right after it.
+        """
+
+    async def put_cursor(
+        self, execution_id: str, cursor: Cursor, messages: Sequence[tuple[Message, float | None]] = ()
+    ) -> bool:
+        """Writes the cursor if the stored one has the revision before it (none stored: revision 1).
+
+        Sends the messages first, as Queue.send does: a cursor that is written marks what was sent
+        (rule 2). Messages may be sent even though the cursor is refused.
+        """
+
+    async def finish(self, execution: Execution, tallies: Tallies = NOTHING) -> bool:
+        """Writes an end if the stored execution is RUNNING in the same generation (rule 10).
+
+        tallies: added to the workflow's figures once the end is written; where that takes a write of its own, a
+        crash in between leaves them out.
+        """
+
+    async def cancel(
+        self, execution: Execution, records: Sequence[Record], tallies: Tallies = NOTHING, order: int = 0
+    ) -> bool:
+        """Writes CANCELLED if the execution is RUNNING in this generation, with the records; tallies as `finish`.
+
+        Each of the records is written under put_record's condition, all of it or nothing (rule 12). order: the
+        revision of the cursor that the records were made from (0: none), which must be the stored one still: a
+        later order may have asked for commands that are not among them.
+        """
+
+    async def rewind(
+        self, execution: Execution, cursor: Cursor | None, records: Sequence[Record], history: Sequence[Event]
+    ) -> bool:
+        """Resumes, with wake, if the stored execution is FAILED in the generation before (rule 11).
+
+        Cursor and records are written under their own conditions, all of it or nothing; the events are
+        added to the history.
+        """
+
+    async def add_signal(self, execution_id: str, signal: Signal, limits: SignalLimits = SIGNAL_LIMITS) -> Signal:
+        """Puts a signal, with wake, if its id is free; returns the signal that holds the id.
+
+        It gets the next number, whatever the one it has. Of two calls, one begun after the other has returned gets the
+        higher number. TooManySignals when the execution has got as many as the limits say. May raise ExecutionNotFound
+        when the execution is gone.
+        """
+
+    async def erase(self, execution: Execution) -> bool:
+        """Deletes an execution with all that is of it, if the stored one has this status, an end, and generation.
+
+        Nobody sees any of it once this returns True. Its figures stay. Where that takes several writes, the first
+        decides, and the sweep goes on with what a crash has left. An execution started later under the same id
+        has a first generation above this one, so that no message and no worker of this one acts on it.
+        """
+
+    async def asked_for(self, execution_id: str, command_id: str, generation: int, seen: int = -1) -> tuple[int, bool]:
+        """The revision of the cursor (0: none), and whether it marks the command as sent in this generation.
+
+        What is marked is still asked for by the durable order. What is not may have been taken back, may have
+        its outcome, may be the only command outstanding, or its mark may not be written yet. seen: a revision that
+        is known to ask for the command; then this need not be found out again.
+        """
+
+    async def history(self, execution_id: str) -> list[Event]:
+        """Events kept by `rewind`, in the order written."""
+
+    async def page(self, query: Query) -> Page:
+        """A page of executions; InvalidRequest for a cursor that is not ours."""
+
+    async def faults(self, workflow: str | None, limit: int) -> tuple[Sequence[Fault], bool]:
+        """At most `limit` FAILED executions, the most recently started, and False if there are more.
+
+        A store in parts may take the most recent of each part.
+        """
+
+    async def figures(self, workflow: str, since: int, until: int) -> Mapping[int, Tallies]:
+        """What was counted as executions of a workflow ended, by hour since the epoch; until is not included."""
+
+    async def idle(self, limit: int, after: str = "") -> tuple[Sequence[str], str]:
+        """Ids of RUNNING executions that nothing is under way for, and the position to go on from.
+
+        after: a position that an earlier call gave; "" begins anew, and is the position once all were named.
+        May name others, also those that something is under way for: an advance is harmless.
+        """
+
+
+class Queue(Protocol):
+    """At-least-once delivery, in any order, of messages that survive any crash once they are written."""
+
+    async def send(self, messages: Sequence[tuple[Message, float | None]]) -> None:
+        """Sends messages, each to be delivered not before its time (seconds since the epoch, None: now).
+
+        They are written at the latest together with whatever this process writes next, and never after it:
+        what the sender writes, or what it was woken by, makes up for a message that a crash takes along.
+        """
+
+
+class Clock(Protocol):
+    def now(self) -> float:
+        """Seconds since the epoch, UTC."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Waits, letting others run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message as it was received; a redriven one is a new message, sent when it was redriven."""
+
+    message: Message
+    sent_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """The message has led to a lasting fact (rule 6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Deliver it again at this time."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """A park message: let the queue move it to the dead letters (rule 10)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Another worker owns the step: let the message come back when its visibility ends (rule 5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Another thread of this process must take it: the one whose event loop runs `async` steps. Nothing was written."""
+
+
+Disposition = Delete | Later | Refuse | Leave | Elsewhere

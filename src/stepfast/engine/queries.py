@@ -1,0 +1,126 @@
+"""What clients and operators look at: executions, lists, histories, figures, and the code run against its records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from stepfast.engine.history import history_of
+from stepfast.engine.listing import FaultGroup, fits, groups_of
+from stepfast.engine.metrics import Tallies
+from stepfast.engine.ports import Clock, Page, Query, Store
+from stepfast.errors import ExecutionNotFound
+from stepfast.language.registry import Registry
+from stepfast.model import Event, Execution, Snapshot
+from stepfast.replay.replay import Replay
+from stepfast.replay.signals import LOOKED_AT, SHOWN, Refusal, refusals
+
+T = TypeVar("T")
+OTHERS = "others"
+"""The cursor of the page after the execution whose id is all of the prefix, where a page takes one alone."""
+
+
+class Reading:
+    """The half of the operations that changes nothing."""
+
+    def __init__(self, store: Store, clock: Clock, registry: Registry) -> None:
+        self._store, self._clock, self._registry = store, clock, registry
+
+    async def read(self, execution_id: str) -> Execution:
+        """The execution without its commands; ExecutionNotFound."""
+        return found(await self._store.read(execution_id), execution_id)
+
+    async def load(self, execution_id: str, *, signals: bool = True) -> Snapshot:
+        """The execution with all its items, or without its signals; ExecutionNotFound."""
+        return found(await self._store.load(execution_id, signals=signals), execution_id)
+
+    async def load_brief(self, execution_id: str) -> Snapshot:
+        """The execution with all its items, its signals without their payloads; ExecutionNotFound."""
+        snapshot = await self.load(execution_id, signals=False)
+        signals = await self._store.signals(execution_id, payloads=False)
+        return replace(snapshot, signals=tuple(signals))
+
+    async def history(self, execution_id: str) -> list[Event]:
+        """What happened to the execution, in order; ExecutionNotFound. A signal that nobody took says why."""
+        snapshot = await self.load(execution_id)
+        reasons = {one.signal.signal_id: one.reason for one in await self.not_taken(snapshot)}
+        return history_of(snapshot, await self._store.history(execution_id), reasons)
+
+    async def not_taken(self, snapshot: Snapshot) -> list[Refusal]:
+        """The signals of an execution that has not ended for good which nobody has taken, at most 100, and why."""
+        if snapshot.execution.status in ("SUCCEEDED", "CANCELLED"):
+            return []
+        taken = {one.signal for one in snapshot.records.values()}
+        left = [one for one in snapshot.signals if one.signal_id not in taken][:SHOWN]
+        if not left:
+            return []
+        payloads: list[str | None] = [None] * len(left)
+        for place, one in enumerate(left[:LOOKED_AT]):
+            held = one if one.payload else await self._store.signal(snapshot.execution.execution_id, one.signal_id)
+            payloads[place] = held.payload if held is not None else None
+        try:
+            replay = self.replay(snapshot)
+        except Exception:  # what the code cannot be asked is told without it
+            replay = None
+        return list(refusals(left, replay, payloads))
+
+    async def read_many(self, execution_ids: Sequence[str]) -> list[Execution]:
+        """Those of the executions that exist, in the order asked for, each once, without input and result."""
+        held = {one.execution_id: one for one in await self._store.read_many(execution_ids)}
+        return [held[id] for id in dict.fromkeys(execution_ids) if id in held]
+
+    async def page(self, query: Query) -> Page:
+        """Executions, newest first; InvalidRequest for a cursor that is not ours.
+
+        The one whose id is all of the prefix comes before the others, whenever it was started.
+        """
+        if not query.prefix or query.cursor not in (None, OTHERS):
+            return await self._store.page(query)
+        whole = None if query.cursor == OTHERS else await self._whole(query)
+        query = replace(query, cursor=None)
+        if whole is None:
+            return await self._store.page(query)
+        if query.limit == 1:
+            return Page((whole,), OTHERS)
+        others = await self._store.page(replace(query, limit=query.limit - 1))
+        return Page((whole, *others.executions), others.next)
+
+    async def _whole(self, query: Query) -> Execution | None:
+        """The execution of this very id, if the query's filters take it."""
+        if query.values:
+            found = await self._store.read(query.prefix)
+        else:
+            found = next(iter(await self._store.read_many([query.prefix])), None)
+        return found if found is not None and fits(query, found) else None
+
+    async def fault_groups(self, workflow: str | None, limit: int) -> tuple[list[FaultGroup], bool]:
+        """FAILED executions in groups, and False if there are more than the `limit` that were looked at."""
+        faults, complete = await self._store.faults(workflow, limit)
+        return groups_of(faults), complete
+
+    def now(self) -> float:
+        """Seconds since the epoch, UTC, by the clock of the engine."""
+        return self._clock.now()
+
+    async def figures(self, workflow: str, since: int, until: int) -> Mapping[int, Tallies]:
+        """What was counted as executions of a workflow ended, by hour since the epoch; until is not included."""
+        return await self._store.figures(workflow, since, until)
+
+    def replay(self, snapshot: Snapshot) -> Replay | None:
+        """The execution's code run against its records, closed; None where it is not deployed."""
+        workflow = self._registry.get(snapshot.execution.workflow)
+        if workflow is None:
+            return None
+        replay = Replay(workflow, snapshot.execution)
+        try:
+            replay.advance(snapshot.records, snapshot.cursor.applied)
+        finally:
+            replay.close()
+        return replay
+
+
+def found(value: T | None, execution_id: str) -> T:
+    if value is None:
+        raise ExecutionNotFound(f"no execution has the id {execution_id!r}")
+    return value

@@ -1,0 +1,147 @@
+"""What a resume re-opens: the failure, what was decided after it, and nothing else (rule 11). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from stepfast.engine.history import failure_json, record_events
+from stepfast.errors import InvalidRequest
+from stepfast.language.workflows import Workflow
+from stepfast.model import Cursor, Event, Execution, Record, Snapshot
+from stepfast.replay.replay import Replay
+
+NOTHING_FAILED = (
+    "no failed step stood behind the failure: the code at hand runs again on what is recorded; "
+    "to run a step again, name it"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rewind:
+    """One transaction's worth of changes; `cursor` is None where no order was ever written."""
+
+    execution: Execution
+    cursor: Cursor | None
+    records: tuple[Record, ...]
+    history: tuple[Event, ...]
+
+    @property
+    def notice(self) -> str | None:
+        """What to tell who resumed without naming a step, where no step is run again."""
+        return NOTHING_FAILED if self.history and not self.reopened else None
+
+    @property
+    def reopened(self) -> list[str]:
+        """Ids of the recorded commands that run again if the code asks for them."""
+        return [record.id for record in self.records if record.status == "OPEN"]
+
+
+def rewind(workflow: Workflow[..., Any], snapshot: Snapshot, now: float, steps: Sequence[str] | None = None) -> Rewind:
+    """Plans the resume of a FAILED execution to just before its failure was applied.
+
+    Re-opened are the commands behind the error, or those that the operator names in `steps` instead; siblings whose
+    failure was not applied before it; and every command that was only asked for since (compensation). A timer that
+    timed the workflow out waits its whole time again, and a step that waits for its next try is tried at once. What
+    still runs goes on: its outcome belongs to the command. Everything else stays recorded and never runs again; so
+    does what code that is broken by now no longer gets to, for the next resume then finds it.
+    """
+    execution, cursor, records = snapshot.execution, snapshot.cursor, snapshot.records
+    behind = dict.fromkeys(id for id in (execution.causes if steps is None else steps) if id in records)
+    reopen = dict(behind)
+    first = min((cursor.applied.index(id) for id in reopen if id in cursor.applied), default=len(cursor.applied))
+    applied = cursor.applied[:first]
+    before = _replayed(workflow, execution, {id: one for id, one in records.items() if id not in reopen}, applied)
+    if before.error is None:
+        applied = applied[: before.position]
+        siblings = (one.id for one in records.values() if one.status == "FAILED" and one.id not in before.taken)
+        reopen |= dict.fromkeys([*siblings, *(id for id in records if id not in before.issued)])
+    generation = execution.generation + 1
+    opened = tuple(
+        Record(
+            id,
+            records[id].kind,
+            records[id].name,
+            "OPEN",
+            generation,
+            revision=records[id].revision + 1,
+            due=_due_again(records[id], before, now) if id in behind else None,
+        )
+        for id in reopen
+    )
+    waiting = tuple(_tried_at_once(records, reopen, before, now))
+    return Rewind(
+        replace(
+            execution, status="RUNNING", generation=generation, error=None, causes=(), ended_at=None, resumed_at=now
+        ),
+        replace(cursor, applied=applied, revision=cursor.revision + 1) if cursor.revision else None,
+        opened + waiting,
+        tuple(_history(snapshot, [records[one.id] for one in opened], now)),
+    )
+
+
+def check_steps(snapshot: Snapshot, steps: Sequence[str]) -> None:
+    """InvalidRequest for a command of `steps` that is unknown, has no outcome, or is a signal wait."""
+    execution_id = snapshot.execution.execution_id
+    for index, id in enumerate(steps):
+        record = snapshot.records.get(id)
+        if record is None:
+            alike = [other.id for other in snapshot.records.values() if other.name == id.rpartition("/")[2]]
+            near = f"; of that name there are {', '.join(alike[:5])}" if alike else "; `stepfast show` lists them"
+            wrong = f"execution {execution_id!r} has no command {id!r}{near}"
+        elif record.kind == "signal":
+            wrong = f"{id!r} waits for a signal, and would take the same one again: name a step or a timer"
+        elif not record.recorded:
+            wrong = f"{id!r} has no outcome yet: a resume goes on with it as it is"
+        else:
+            continue
+        raise InvalidRequest(wrong, ((f"steps[{index}]", wrong),))
+
+
+def _replayed(workflow: Workflow[..., Any], execution: Execution, records: Any, applied: Any) -> Replay:
+    replay = Replay(workflow, execution)
+    try:
+        replay.advance(records, applied)
+    finally:
+        replay.close()
+    return replay
+
+
+def _tried_at_once(
+    records: Mapping[str, Record], reopen: Container[str], before: Replay, now: float
+) -> Iterator[Record]:
+    """What waits for its next try is due now: the operator has mended it, and does not wait out the old delay.
+
+    It keeps its attempts and its generation: this is no new beginning, and the next advance sends it as the
+    resume's.
+    """
+    for record in records.values():
+        waited = record.status == "RETRYING" and record.id not in reopen and (record.due or 0.0) > now
+        if waited and (before.error is not None or record.id in before.outstanding):
+            yield replace(record, due=now, revision=record.revision + 1)
+
+
+def _due_again(record: Record, before: Replay, now: float) -> float | None:
+    if record.kind != "timer":
+        return None
+    command = before.issued.get(record.id)
+    return now + (command.delay or 0.0) if command else None
+
+
+def _history(snapshot: Snapshot, replaced: list[Record], now: float) -> Iterator[Event]:
+    """What the new generation overwrites, as events: the records, and the failure itself."""
+    execution = snapshot.execution
+    for record in replaced:
+        if record.status == "OPEN":
+            continue
+        yield from record_events(record)
+        details: dict[str, object] = {"generation": execution.generation}
+        yield Event(now, "command-reopened", record.id, details)
+    yield Event(
+        execution.ended_at or now,
+        "execution-failed",
+        None,
+        {"generation": execution.generation, "error": failure_json(execution.error)},
+    )
+    yield Event(now, "execution-resumed", None, {"generation": execution.generation + 1})

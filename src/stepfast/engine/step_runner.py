@@ -1,0 +1,306 @@
+"""Runs one attempt of a user's step: in a thread or a task of its own, under a timeout, watched.
+
+Whatever the step raises comes back as a value, SystemExit included; what does not return is left behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import logging
+import queue
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from stepfast.errors import StepCancelled, StepTimeout
+from stepfast.language.context import StepContext, current
+from stepfast.language.steps import Step
+from stepfast.model import Stop
+
+log = logging.getLogger(__name__)
+
+GRACE = 1.0
+"""Seconds that a cancelled attempt gets at least to end, however little is left of its lease."""
+WATCH = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an attempt ended: with a value, or with an error. stop: the engine cut it off, for this reason."""
+
+    value: Any = None
+    error: BaseException | None = None
+    stop: Stop | None = None
+
+
+def cut_off(stop: Stop) -> Ended:
+    """The end of an attempt that did what it was told."""
+    return Ended(error=StepCancelled(stop.reason), stop=stop)
+
+
+class Watch(Protocol):
+    """What the runner asks about once a second while an attempt runs."""
+
+    async def __call__(self, alive: bool) -> Stop | None:
+        """Why the attempt must stop, None to go on. alive: it gave a sign of life since the last call."""
+
+    def patience(self) -> float:
+        """Seconds for which an attempt that was stopped may go on, until its lease is nearly over."""
+
+
+class Pulse:
+    """The step's side of its heartbeat: set from any thread, read by the watcher."""
+
+    def __init__(self) -> None:
+        self.beaten = False
+        self.stopped: str | None = None
+        self.interrupted: Stop | None = None
+        self._woken: asyncio.Future[None] | None = None
+
+    def beat(self) -> None:
+        if self.stopped is not None:
+            raise StepCancelled(self.stopped)
+        self.beaten = True
+
+    def tell(self, stop: Stop | None) -> None:
+        """What the next heartbeat raises; None: the attempt may go on after all."""
+        self.stopped = stop.reason if stop is not None else None
+
+    def interrupt(self, stop: Stop) -> None:
+        """Has the runner stop the attempt now, rather than at its next look; from any thread."""
+        self.interrupted = stop
+        woken = self._woken
+        if woken is not None:
+            try:
+                woken.get_loop().call_soon_threadsafe(_wake, woken)
+            except RuntimeError:
+                pass  # the loop was closed: the attempt is over
+
+    def alarm(self) -> asyncio.Future[None]:
+        """A future of the running loop that is done once the attempt is interrupted."""
+        self._woken = self._woken or asyncio.get_running_loop().create_future()
+        if self.interrupted is not None:
+            _wake(self._woken)
+        return self._woken
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+class Threads:
+    """Daemon threads for `def` steps, made when needed, ended after a minute without work.
+
+    A step that never returns keeps its thread and nothing else: it delays neither other steps nor the
+    end of the process, as it would in concurrent.futures.
+    """
+
+    def __init__(self) -> None:
+        self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._idle = 0
+        self._lock = threading.Lock()
+
+    def run(self, function: Callable[[], Any]) -> asyncio.Future[Any]:
+        """A future of the running loop for the function's result."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+
+        def deliver(result: Any) -> None:
+            if not future.done():
+                future.set_result(result)
+
+        def work() -> None:
+            result = function()
+            try:
+                loop.call_soon_threadsafe(deliver, result)
+            except RuntimeError:
+                pass  # the loop was closed while the step ran on: nobody waits for it
+
+        with self._lock:
+            self._work.put(work)
+            if self._idle > 0:
+                self._idle -= 1
+            else:
+                threading.Thread(target=self._serve, name="stepfast-step", daemon=True).start()
+        return future
+
+    def _serve(self) -> None:
+        work: Callable[[], None] | None = self._work.get()
+        while work is not None:
+            work()
+            with self._lock:
+                self._idle += 1
+            try:
+                work = self._work.get(timeout=60.0)
+            except queue.Empty:
+                with self._lock:
+                    # Work may have come in the moment the wait ended; then this thread was counted on.
+                    if self._idle > 0:
+                        self._idle -= 1
+                        work = None
+                    else:
+                        work = self._work.get()
+
+
+class Runner:
+    """Runs steps on the current event loop and its threads."""
+
+    def __init__(self, threads: Threads | None = None) -> None:
+        self._threads = threads or Threads()
+
+    async def run(
+        self,
+        step: Step[..., Any],
+        arguments: inspect.BoundArguments,
+        context: StepContext,
+        pulse: Pulse,
+        watch: Watch,
+    ) -> Ended:
+        """Runs one attempt to its end, its timeout, or until `watch` says why it must stop.
+
+        `watch` is awaited about once a second while the step runs. An `async` step is then cancelled. A thread
+        cannot be: a `def` step hears of it at its next heartbeat, and what it comes to counts as its end.
+        """
+        scope = contextvars.copy_context()
+        scope.run(current.set, context)
+        running = self._start(step, arguments, scope)
+        if running.done():
+            quick: Ended = running.result()
+            if not inspect.isawaitable(quick.value):
+                return quick
+            running = self._awaited(quick.value, scope)
+        loop = asyncio.get_running_loop()
+        began = beaten = loop.time()
+        period = WATCH if step.heartbeat is None else min(WATCH, step.heartbeat / 3)
+        told: Stop | None = None
+        while True:
+            left = began + step.timeout - loop.time()
+            waits = {running} if pulse.interrupted else {running, pulse.alarm()}
+            await asyncio.wait(waits, timeout=max(0.0, min(left, period)), return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                ended: Ended = running.result()
+                if not inspect.isawaitable(ended.value):
+                    return _own_end(ended, told)
+                running = self._awaited(ended.value, scope)
+                continue
+            now = loop.time()
+            alive, pulse.beaten = pulse.beaten, False
+            if alive:
+                beaten = now
+            told = pulse.interrupted or await watch(alive)
+            pulse.tell(told)
+            if told is not None and (told.lost or told.leave or step.is_async):
+                return await self._stop(step, context, running, watch, told)
+            if now >= began + step.timeout:
+                return await self._late(step, context, running, pulse, watch, f"no result within {step.timeout:g} s")
+            if step.heartbeat is not None and now >= beaten + step.heartbeat:
+                return await self._late(step, context, running, pulse, watch, f"no heartbeat for {step.heartbeat:g} s")
+
+    def _start(
+        self, step: Step[..., Any], arguments: inspect.BoundArguments, scope: contextvars.Context
+    ) -> asyncio.Future[Any]:
+        call, function = step.arguments.call, step.function
+        if step.is_async:
+
+            async def attempt() -> Ended:
+                try:
+                    return Ended(await call(function, arguments))
+                except BaseException as error:  # SystemExit must not end the loop
+                    return Ended(error=error)
+
+            return _begun(attempt(), scope)
+
+        def attempt_in_thread() -> Ended:
+            try:
+                return Ended(scope.run(call, function, arguments))
+            except BaseException as error:
+                return Ended(error=error)
+
+        return self._threads.run(attempt_in_thread)
+
+    def _awaited(self, value: Awaitable[Any], scope: contextvars.Context) -> asyncio.Future[Any]:
+        """Goes on with what a `def` returned: under many decorators an `async def` becomes a `def` that returns one."""
+
+        async def rest() -> Ended:
+            try:
+                return Ended(await value)
+            except BaseException as error:
+                return Ended(error=error)
+
+        return _begun(rest(), scope)
+
+    async def _stop(
+        self, step: Step[..., Any], context: StepContext, running: asyncio.Future[Any], watch: Watch, stop: Stop
+    ) -> Ended:
+        """Cuts an attempt off; one that ends well all the same has its result."""
+        await self._cancel(step, context, running, watch)
+        if running.done() and not stop.lost:
+            ended: Ended = running.result()
+            if ended.error is None:
+                return ended
+        return cut_off(stop)
+
+    async def _late(
+        self,
+        step: Step[..., Any],
+        context: StepContext,
+        running: asyncio.Future[Any],
+        pulse: Pulse,
+        watch: Watch,
+        reason: str,
+    ) -> Ended:
+        pulse.stopped = reason
+        await self._cancel(step, context, running, watch)
+        return Ended(error=StepTimeout(reason))
+
+    async def _cancel(
+        self, step: Step[..., Any], context: StepContext, running: asyncio.Future[Any], watch: Watch
+    ) -> None:
+        """Cancels a task and waits for its `finally` blocks while the lease lasts; a thread is left behind.
+
+        So the next attempt does not begin beside them.
+        """
+        if not isinstance(running, asyncio.Task):
+            return
+        running.cancel()
+        patience = max(GRACE, watch.patience())
+        await asyncio.wait({running}, timeout=patience)
+        if not running.done():
+            log.warning(
+                "step %s of execution %s: attempt %d was cancelled and still runs after %.0f s, when its lease ends; "
+                "another attempt may run beside it",
+                context.step_id,
+                context.execution_id,
+                context.attempt,
+                patience,
+            )
+
+
+def _own_end(ended: Ended, told: Stop | None) -> Ended:
+    """The end of an attempt; if it heard at its heartbeat that it must stop, and did, it was cut off."""
+    if told is not None and isinstance(ended.error, StepCancelled):
+        return cut_off(told)
+    return ended
+
+
+def _begun(coroutine: Coroutine[Any, Any, Ended], scope: contextvars.Context) -> asyncio.Task[Ended]:
+    """A task that has run until it waits for something, or to its end: what never waits costs no turn of the loop."""
+    loop = asyncio.get_running_loop()
+    if sys.version_info >= (3, 12):
+        return asyncio.Task(coroutine, loop=loop, context=scope, eager_start=True)
+    task = loop.create_task(coroutine, context=scope)
+    ready, outer = getattr(loop, "_ready", None), asyncio.current_task()
+    if not ready or outer is None:
+        return task  # not one of asyncio's own loops: it begins at the next turn
+    first = ready.pop()
+    asyncio.tasks._leave_task(loop, outer)
+    try:
+        first._run()
+    finally:
+        asyncio.tasks._enter_task(loop, outer)
+    return task

@@ -1,0 +1,118 @@
+"""Whether the code at hand reproduces what an execution has recorded. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from stepfast.engine.attempt import SKEW
+from stepfast.errors import FailsExecution, NonDeterministic
+from stepfast.language.registry import Registry
+from stepfast.language.workflows import Workflow
+from stepfast.model import Execution, Snapshot
+from stepfast.replay.failures import failure_of
+from stepfast.replay.replay import Replay
+
+Outcome = Literal["reproduced", "mended", "retired", "differs"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one execution's replay came to.
+
+    outcome: `reproduced`; `mended` for a FAILED one whose failure the code no longer has, so that a resume
+    goes on from there; `retired` for one that has ended for good and whose workflow is not deployed;
+    `differs`, and then `problem` says in what. early: sleeps and timeouts of one that has not ended for good which
+    are recorded as over before the code would have them: they count as waited, and are no difference.
+    """
+
+    execution: Execution
+    outcome: Outcome
+    problem: str | None = None
+    early: tuple[str, ...] = ()
+
+
+def verify(registry: Registry, snapshot: Snapshot) -> Verdict:
+    """Replays an execution with the code of the registry and compares what comes of it with what is recorded.
+
+    RUNNING: it goes on as the next advance would. SUCCEEDED: the same result. FAILED: the same type of error,
+    or none any more. CANCELLED: as it was before it was cancelled, it goes on.
+    """
+    execution = snapshot.execution
+    workflow = registry.get(execution.workflow)
+    if workflow is None:
+        if execution.status in ("SUCCEEDED", "CANCELLED"):
+            return Verdict(execution, "retired")
+        return Verdict(
+            execution, "differs", f"no workflow is named {execution.workflow!r}: it waits until there is one"
+        )
+    replay = _replayed(workflow, snapshot)
+    if isinstance(replay.error, NonDeterministic):
+        return Verdict(execution, "differs", f"NonDeterministic: {replay.error}")
+    match execution.status:
+        case "SUCCEEDED":
+            problem = _succeeds(workflow, replay, execution.result or "null")
+        case "FAILED" if replay.error is None:
+            return Verdict(execution, "mended", None, tuple(_early(replay)))
+        case "FAILED":
+            problem = _fails_alike(replay, execution)
+        case _:
+            problem = _now_fails(replay) if isinstance(replay.error, FailsExecution) else None
+    return Verdict(execution, "differs" if problem else "reproduced", problem, tuple(_early(replay)))
+
+
+def _replayed(workflow: Workflow[..., Any], snapshot: Snapshot) -> Replay:
+    execution, records = snapshot.execution, snapshot.records
+    if execution.status == "CANCELLED":
+        # Cancelled commands have no outcome that the code has ever seen.
+        records = {id: one for id, one in records.items() if one.status != "CANCELLED"}
+    replay = Replay(workflow, execution)
+    try:
+        replay.advance(records, snapshot.cursor.applied, extend=execution.status in ("RUNNING", "CANCELLED"))
+    finally:
+        replay.close()
+    return replay
+
+
+def _early(replay: Replay) -> Iterator[str]:
+    """A longer sleep, or another one, stands where the recorded one stood: timers are told apart by place alone."""
+    if replay.execution.status not in ("RUNNING", "FAILED"):
+        return
+    for command in replay.issued.values():
+        record = replay.records.get(command.id)
+        if command.kind != "timer" or record is None or record.status != "SUCCEEDED":
+            continue
+        if (record.ended_at or 0.0) + SKEW < (command.due or 0.0):
+            waited = (record.ended_at or 0.0) - command.issued_at
+            asked = f"the code now asks for {command.delay or 0.0:g} s"
+            yield f"{command.id!r} counts as waited after {waited:.1f} s; {asked}"
+
+
+def _succeeds(workflow: Workflow[..., Any], replay: Replay, result: str) -> str | None:
+    if replay.shutting_down:
+        return None  # it ended when ends did not wait yet for the tasks that were left
+    if not replay.finished:
+        asked = ", ".join(map(repr, list(replay.outstanding)[:5]))
+        return f"it SUCCEEDED; the code now goes on and asks for {asked}"
+    if replay.result is None:
+        return f"it SUCCEEDED; {_now_fails(replay)}"
+    if not workflow.result.same(result, replay.result):
+        return f"it SUCCEEDED with {_short(result)}; the code now returns {_short(replay.result)}"
+    return None
+
+
+def _fails_alike(replay: Replay, execution: Execution) -> str | None:
+    recorded = execution.error.type if execution.error else None
+    if failure_of(replay).type == recorded:
+        return None
+    return f"it FAILED with {recorded}; {_now_fails(replay)}"
+
+
+def _now_fails(replay: Replay) -> str:
+    found = failure_of(replay)
+    return f"the code now fails with {found.type}: {found.message}"
+
+
+def _short(text: str, limit: int = 200) -> str:
+    return text if len(text) <= limit else text[:limit] + "…"

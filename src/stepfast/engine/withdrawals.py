@@ -1,0 +1,54 @@
+"""What workflow code has taken back: commands that the durable order has withdrawn (rule *taken back*)."""
+
+from __future__ import annotations
+
+from stepfast.engine.ports import Store
+from stepfast.engine.replay_cache import Live, LiveReplays
+from stepfast.language.registry import Registry
+from stepfast.model import Execution
+from stepfast.replay.replay import Replay
+
+
+def taken_back(replay: Replay, id: str) -> bool:
+    """True when the code has asked for the command and waits for it no more, without having had its outcome.
+
+    The replay must not have extended the order. Then what withdrew the command is durable: with one command
+    outstanding nothing can withdraw it, and with more the outcome that was applied stands in the cursor.
+    """
+    waited = id in replay.outstanding or id in replay.taken
+    return id in replay.issued and not waited and not replay.stale
+
+
+class Withdrawals:
+    """Looks up whether a command was taken back; replays only when the order has changed and does not mark it."""
+
+    def __init__(self, store: Store, registry: Registry, lives: LiveReplays) -> None:
+        self._store, self._registry, self._lives = store, registry, lives
+
+    async def look(self, execution: Execution, command_id: str, seen: int) -> tuple[int, bool]:
+        """The last revision of the order under which the command was asked for, and whether it was taken back since.
+
+        seen: such a revision that is known already, -1 for none.
+        """
+        id = execution.execution_id
+        revision, marked = await self._store.asked_for(id, command_id, execution.generation, seen)
+        if marked:
+            return revision, False
+        snapshot, live = await self._lives.load(self._store, id)
+        workflow = self._registry.get(execution.workflow)
+        if snapshot is None or workflow is None or snapshot.execution.generation != execution.generation:
+            if live is not None:
+                live.close()
+            return seen, False
+        replay = live.replay if live else Replay(workflow, snapshot.execution)
+        going = Live(replay, snapshot.cursor, snapshot.mark)
+        try:
+            replay.advance(snapshot.records, snapshot.cursor.applied)
+            if live is None:
+                replay.lines.drop()  # the pass that sent the step has logged them
+            if not replay.finished:
+                self._lives.put(id, going)
+            asked = command_id in replay.outstanding and not replay.stale
+            return snapshot.cursor.revision if asked else seen, taken_back(replay, command_id)
+        finally:
+            going.close()

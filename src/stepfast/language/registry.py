@@ -1,0 +1,157 @@
+"""Finds the workflows of a folder, and their steps and pools."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from stepfast.errors import DefinitionError, StartupError, UnknownWorkflow
+from stepfast.language import reachable
+from stepfast.language.reachable import Reached
+from stepfast.language.steps import Step
+from stepfast.language.workflows import Workflow
+
+
+class Registry:
+    """Workflows by name. DefinitionError when two share one, or when a type has no JSON form.
+
+    steps: those that no workflow's code need lead to, such as all of a folder's; those that it leads to are
+    found by following it, once they are asked for.
+    """
+
+    def __init__(self, workflows: Iterable[Workflow[..., Any]], steps: Iterable[Step[..., Any]] = ()) -> None:
+        self.workflows: dict[str, Workflow[..., Any]] = {}
+        self._named = tuple(dict.fromkeys(steps))
+        for workflow in workflows:
+            held = self.workflows.setdefault(workflow.name, workflow)
+            if held is not workflow:
+                raise DefinitionError(
+                    f"two workflows are named {workflow.name!r}: in {held.__module__} and {workflow.__module__}"
+                )
+        for one in self.workflows.values():
+            one.check()
+        for step in self._named:
+            step.check()
+
+    @cached_property
+    def reached(self) -> Mapping[str, Reached]:
+        """What the code of each workflow leads to, by the workflow's name."""
+        reachable.follows_anew()
+        return {name: reachable.reached_by(one) for name, one in self.workflows.items()}
+
+    @cached_property
+    def steps(self) -> tuple[Step[..., Any], ...]:
+        """Every step that is known: those that were named, then those that the workflows' code leads to."""
+        led_to = (step for one in self.reached.values() for step in one.steps)
+        return tuple(dict.fromkeys((*self._named, *led_to)))
+
+    def check(self) -> None:
+        """DefinitionError for a step, found by following the code, one of whose types has no JSON form."""
+        for step in self.steps:
+            step.check()
+
+    def get(self, name: str) -> Workflow[..., Any] | None:
+        return self.workflows.get(name)
+
+    def find(self, name: str) -> Workflow[..., Any]:
+        """The workflow of this name; UnknownWorkflow lists those there are."""
+        if name not in self.workflows:
+            known = ", ".join(sorted(self.workflows)) or "none"
+            raise UnknownWorkflow(f"no workflow is named {name!r}; there are: {known}")
+        return self.workflows[name]
+
+    def steps_of(self, workflow: Workflow[..., Any]) -> list[Step[..., Any]]:
+        """The steps that an execution of this workflow may ask for, in the order in which its code names them."""
+        found = self.reached.get(workflow.name)
+        return list(found.steps if found else reachable.reached_by(workflow).steps)
+
+    @property
+    def pools(self) -> list[str]:
+        return sorted({step.pool for step in self.steps} | {"default"})
+
+
+def discover(folder: Path) -> Registry:
+    """Imports the modules of a folder and of the folders in it; StartupError says which one fails, and where.
+
+    The folder is imported as a package of its parent where its name allows, so that a workflow's own
+    tests, run beside the folder, see the same modules. Every module at its top is imported; of those further
+    down all that mention stepfast or a workflow. Names that begin with _ or a dot, and tests, are left out.
+    """
+    if not folder.is_dir():
+        raise StartupError(f"no workflows folder at {folder}: make one, or name another with --workflows")
+    folder = folder.resolve()
+    as_package = folder.name.isidentifier()
+    root = str(folder.parent if as_package else folder)
+    if root not in sys.path:
+        sys.path.insert(0, root)
+    names = [f"{folder.name}.{name}" if as_package else name for name in _names(folder)]
+    modules = [_import(name, folder) for name in names]
+    loaded = [sys.modules[name] for name in sorted(sys.modules)]
+    defined = reachable.defined_in(dict.fromkeys([*modules, *(one for one in loaded if _inside(one, folder))]))
+    try:
+        return Registry(defined.workflows, defined.steps)
+    except DefinitionError as error:
+        raise StartupError(str(error)) from error
+
+
+def _names(folder: Path, nested: bool = False, above: tuple[Path, ...] = ()) -> Iterator[str]:
+    """The modules below a folder, by their names within it, each package before what is in it."""
+    for path in sorted(folder.iterdir()):
+        name = path.stem
+        if path.name.startswith((".", "_")) or "." in name:
+            continue
+        if path.suffix == ".py" and path.is_file():
+            if not (nested and (_is_test(name) or not _mentions_workflows(path))):
+                yield name
+        elif path.is_dir() and path.resolve() not in above and name not in ("tests", "test", "node_modules"):
+            if (path / "pyvenv.cfg").exists():
+                continue  # an environment's own packages
+            if (path / "__init__.py").is_file() and not (nested and not _mentions_workflows(path / "__init__.py")):
+                yield name
+            inner = _names(path, nested=True, above=(*above, folder.resolve()))
+            yield from (f"{name}.{one}" for one in inner)
+
+
+def _is_test(name: str) -> bool:
+    """Whether this is what pytest imports: it may need packages that are not deployed."""
+    return name == "conftest" or name.startswith("test_")
+
+
+def _mentions_workflows(path: Path) -> bool:
+    try:
+        text = path.read_bytes()
+    except OSError:
+        return True  # the import says what is wrong
+    return b"stepfast" in text or b"workflow" in text
+
+
+def _import(name: str, folder: Path) -> ModuleType:
+    try:
+        module = importlib.import_module(name)
+    except SyntaxError as error:
+        where = f"{error.filename}, line {error.lineno}" if error.filename else f"importing {name} failed"
+        raise StartupError(f"{where}: {error.msg}") from error
+    except (Exception, SystemExit) as error:
+        frames = [one for one in traceback.extract_tb(error.__traceback__) if _is_in(one.filename, folder)]
+        where = f" at {frames[-1].filename}, line {frames[-1].lineno}" if frames else ""
+        raise StartupError(f"importing {name} failed{where}: {type(error).__name__}: {error}") from error
+    if not _inside(module, folder):
+        taken = getattr(module, "__file__", None) or "a module built into Python"
+        raise StartupError(f"{name} in {folder} cannot be imported: its name is taken by {taken}; rename it")
+    return module
+
+
+def _inside(module: ModuleType, folder: Path) -> bool:
+    file = getattr(module, "__file__", None)
+    # The name is looked for first: to resolve the paths of a thousand modules takes a while.
+    return file is not None and folder.name in file and _is_in(file, folder)
+
+
+def _is_in(file: str, folder: Path) -> bool:
+    return Path(file).resolve().is_relative_to(folder)

@@ -1,0 +1,237 @@
+"""@step: in workflow code its calls ask the replay for a command; anywhere else a step is just its function."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import inspect
+from collections.abc import Callable, Coroutine, Generator
+from functools import cached_property
+from typing import Any, Generic, Never, ParamSpec, Protocol, TypeVar, cast, overload
+
+from stepfast.language import callables, labels
+from stepfast.language.arguments import Arguments, hints_of
+from stepfast.language.options import KEPT, Seconds, refuse_others
+from stepfast.language.options import name_of as _name
+from stepfast.language.options import policy_of as _policy
+from stepfast.language.options import seconds_of as _seconds
+from stepfast.language.retry import Retry
+from stepfast.language.workflow_loop import CommandLoop, commands_for, in_workflow
+from stepfast.values.codec import UNTYPED, Codec
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+DEFAULT_TIMEOUT = 300.0
+DEFAULT_POOL = "default"
+STEP_FUNCTIONS: set[str] = set()
+"""What the functions of all steps are called, for tests that put a mock in the place of one."""
+
+
+class Step(Generic[P, R]):
+    """A function whose calls in workflow code are recorded, retried and never repeated once recorded.
+
+    Called in a workflow it returns a coroutine for its recorded result. Called anywhere else it is
+    just `function`: an `async def` returns its coroutine, a `def` runs and returns its result.
+    """
+
+    __stepfast_definition__ = "step"
+
+    def __init__(
+        self,
+        function: Callable[P, Any],
+        *,
+        name: str | None,
+        retry: Retry | None,
+        timeout: Seconds,
+        heartbeat: Seconds | None,
+        pool: str,
+        at_most_once: bool,
+        label: labels.Label | None = None,
+    ) -> None:
+        function = callables.plain(function, "step")
+        self.function = function
+        self.name = _name(callables.named(function, "step", name), "step")
+        STEP_FUNCTIONS.add(getattr(function, "__name__", self.name))
+        self.retry = _policy(retry, self.name) or Retry(max_attempts=1 if at_most_once else 3)
+        self.timeout = _seconds(timeout, f"step {self.name!r}: timeout")
+        self.heartbeat = None if heartbeat is None else _seconds(heartbeat, f"step {self.name!r}: heartbeat")
+        self.pool = _name(pool, "pool")
+        self.at_most_once = at_most_once
+        self.is_async = inspect.iscoroutinefunction(function)
+        self.arguments = Arguments(function, f"step {self.name!r}: argument")
+        self.label = labels.check(label, self.arguments.signature, f"step {self.name!r}")
+        callables.remember(function, "step", self.name)
+        bare = callables.annotated(function)
+        self.__name__ = self.name
+        self.__doc__ = bare.__doc__
+        self.__module__ = bare.__module__
+        self.__wrapped__ = function
+        self.declared: Step[P, R] = self
+
+    @cached_property
+    def result(self) -> Codec:
+        """The codec of the return annotation; without one, plain JSON values only."""
+        if self.declared is not self:
+            return self.declared.result
+        where = f"step {self.name!r}"
+        returns = hints_of(self.function, where).get("return", UNTYPED)
+        return Codec(callables.result_type(self.function, returns), f"{where}: result")
+
+    def check(self) -> None:
+        """Builds the codecs now; DefinitionError for types that JSON cannot hold."""
+        self.arguments.check()
+        _ = self.result.adapter
+
+    @property
+    def lease(self) -> float:
+        """Seconds without a sign of life after which the worker is taken for dead, margin not included."""
+        return self.timeout if self.heartbeat is None else min(self.heartbeat, self.timeout)
+
+    # No Any in what it returns: mypy would take gather() of two different steps for Any.
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[object, None, R]:
+        if in_workflow() is None:
+            return cast("Coroutine[object, None, R]", self.function(*args, **kwargs))
+        return StepCall(self, self.arguments.bind(args, kwargs))  # a wrong call fails where it stands
+
+    def options(
+        self,
+        *,
+        retry: Retry = KEPT,
+        timeout: Seconds = KEPT,
+        heartbeat: Seconds | None = KEPT,
+        name: str = KEPT,
+        **other: Never,
+    ) -> Step[P, R]:
+        """This step with other options, for one call: `await charge.options(timeout=60)(order)`.
+
+        retry, timeout, heartbeat: as for @step; no part of the record, so that changing them is safe while executions
+        are in flight. name: how records call it; another name is another step. The pool stays: on AWS its function
+        must have time for the timeout, or the execution fails with StepNotDeployed. Raises DefinitionError.
+        """
+        refuse_others(self.name, other)
+        changed = copy.copy(self)
+        if name is not KEPT:
+            changed.name = changed.__name__ = _name(name, "step")
+        if retry is not KEPT:
+            changed.retry = _policy(retry, self.name, least=True) or self.retry
+        if timeout is not KEPT:
+            changed.timeout = _seconds(timeout, f"step {self.name!r}: timeout")
+        if heartbeat is not KEPT:
+            changed.heartbeat = None if heartbeat is None else _seconds(heartbeat, f"step {self.name!r}: heartbeat")
+        return changed
+
+    def __repr__(self) -> str:
+        return f"<step {self.name!r}>"
+
+
+class StepCall(Coroutine[object, None, R]):
+    """The coroutine of one step call in a workflow; the command is issued when it is first awaited."""
+
+    def __init__(self, step: Step[..., R], arguments: dict[str, Any]) -> None:
+        self.step = step
+        self._inner: Coroutine[Any, Any, R] = _asked(step, arguments)
+        self._loop = cast(CommandLoop, asyncio._get_running_loop())
+        self._number = self._loop.unawaited.called(step.name)
+        self._started = False
+
+    @property
+    def __name__(self) -> str:
+        return self.step.name
+
+    def _begin(self) -> None:
+        if not self._started:
+            self._started = True
+            self._loop.unawaited.begun(self._number)
+
+    def send(self, value: Any, /) -> Any:
+        self._begin()
+        return self._inner.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        self._begin()
+        return self._inner.throw(*error)
+
+    def close(self) -> None:
+        self._begin()
+        self._inner.close()
+
+    def __await__(self) -> Generator[Any, Any, R]:
+        self._begin()
+        return self._inner.__await__()
+
+    def __del__(self) -> None:
+        if not self._started:
+            self._inner.close()
+            self._loop.unawaited.dropped(self._number, self._loop)
+
+
+async def _asked(step: Step[..., R], arguments: dict[str, Any]) -> R:
+    return cast(R, await commands_for(f"step {step.name!r}").step(step, arguments))
+
+
+class _StepDecorator(Protocol):
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Step[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Step[P, R]: ...
+
+
+@overload
+def step(function: Callable[P, Coroutine[Any, Any, R]], /) -> Step[P, R]: ...
+@overload
+def step(function: Callable[P, R], /) -> Step[P, R]: ...
+@overload
+def step(
+    *,
+    name: str | None = None,
+    retry: Retry | None = None,
+    timeout: Seconds = DEFAULT_TIMEOUT,
+    heartbeat: Seconds | None = None,
+    pool: str = DEFAULT_POOL,
+    at_most_once: bool = False,
+    label: labels.Label | None = None,
+) -> _StepDecorator: ...
+def step(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    retry: Retry | None = None,
+    timeout: Seconds = DEFAULT_TIMEOUT,
+    heartbeat: Seconds | None = None,
+    pool: str = DEFAULT_POOL,
+    at_most_once: bool = False,
+    label: labels.Label | None = None,
+) -> Any:
+    """Makes a `def` or `async def` function a step; `def` functions run in threads, several at once.
+
+    name: how records call it, the function's own name by default. Renaming it makes it another step.
+    retry: the policy for exceptions; `Retry()` by default, one attempt for at_most_once.
+    timeout: seconds one attempt may take; then it fails with StepTimeout (a `def` step's thread cannot
+        be stopped: its late result is dropped).
+    heartbeat: seconds that may pass between two calls of `current_step().heartbeat()`; set it on long
+        steps, so that a dead worker is noticed after this time rather than after the whole timeout.
+    pool: steps of one pool share a queue, and on AWS a Lambda with its memory and its concurrency.
+    at_most_once: a crash or a timeout in the middle of it fails the step instead of running it again.
+        Exceptions are retried only by a policy that you give explicitly.
+    label: which item a call is about, as the dashboard shows it: a template of the arguments, such as "{order.id}", or
+        a function of them, quick and without effects. The first argument without one.
+
+    Arguments and result are validated and stored as JSON by their annotations; without an annotation
+    only plain JSON values are taken. Raises DefinitionError.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Step[..., Any]:
+        return Step(
+            function,
+            name=name,
+            retry=retry,
+            timeout=timeout,
+            heartbeat=heartbeat,
+            pool=pool,
+            at_most_once=at_most_once,
+            label=label,
+        )
+
+    return decorate if function is None else decorate(function)

@@ -1,0 +1,64 @@
+"""What "in a workflow" means: the running event loop is one that runs workflow code, and has its commands."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from logging import LogRecord
+from typing import TYPE_CHECKING, Any, Protocol
+
+from stepfast.errors import ForbiddenInWorkflow
+from stepfast.values.codec import Codec
+
+if TYPE_CHECKING:
+    from stepfast.language.steps import Step
+    from stepfast.language.unawaited import Unawaited
+    from stepfast.model import Execution
+
+
+class Commands(Protocol):
+    """What a replay offers to the workflow code that it runs."""
+
+    execution: Execution
+
+    def step(self, step: Step[..., Any], arguments: dict[str, Any]) -> Awaitable[Any]: ...
+    def signal(self, name: str, codec: Codec) -> Awaitable[Any]: ...
+    def now(self) -> float: ...
+    def entropy(self, use: str) -> bytes: ...
+    def refuse(self, error: ForbiddenInWorkflow) -> ForbiddenInWorkflow: ...
+    def log(self, record: LogRecord) -> None: ...
+
+
+class CommandLoop(asyncio.AbstractEventLoop):
+    """An event loop that runs workflow code; being the running loop is what "in a workflow" means."""
+
+    discarded = False
+    """True from when its replay is closed: what runs then runs only to tidy up."""
+    clock = 0.0
+    """Seconds since the epoch, UTC, at the last result that the workflow has seen."""
+    unawaited: Unawaited
+
+    @property
+    def commands(self) -> Commands:
+        raise NotImplementedError
+
+    def number(self) -> int:
+        """The next number for a task or future, by which it hashes."""
+        raise NotImplementedError
+
+    def pending_tasks(self) -> Sequence[asyncio.Task[Any]]:
+        """The tasks that are not done, in the order in which they were made."""
+        raise NotImplementedError
+
+
+def in_workflow() -> Commands | None:
+    """The commands of the replay running in this thread, or None outside workflow code."""
+    loop = asyncio._get_running_loop()
+    return loop.commands if isinstance(loop, CommandLoop) else None
+
+
+def commands_for(what: str) -> Commands:
+    commands = in_workflow()
+    if commands is None:
+        raise ForbiddenInWorkflow(f"{what} works only in workflow code: call it from a function with @workflow")
+    return commands

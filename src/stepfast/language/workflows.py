@@ -1,0 +1,89 @@
+"""@workflow: an async function of at most one argument, under a name that stays."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Coroutine
+from functools import cached_property
+from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+
+from stepfast.errors import DefinitionError
+from stepfast.language import callables
+from stepfast.language.arguments import hints_of
+from stepfast.language.options import name_of as _name
+from stepfast.values.codec import UNTYPED, Codec
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Workflow(Generic[P, R]):
+    """An async function under a name; awaited inside another workflow it is just that function."""
+
+    __stepfast_definition__ = "workflow"
+
+    def __init__(self, function: Callable[P, Coroutine[Any, Any, R]], name: str) -> None:
+        self.name = _name(name, "workflow")
+        function = callables.plain(function, "workflow")
+        if not callables.is_awaited(function):
+            raise DefinitionError(f"workflow {self.name!r}: @workflow goes on an `async def` function")
+        callables.remember(function, "workflow", self.name)
+        self._hinted = function
+        self.function: Callable[P, Coroutine[Any, Any, R]] = callables.as_coroutine_function(function)
+        parameters = list(inspect.signature(function).parameters.values())
+        positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        if len(parameters) > 1 or any(one.kind not in positional for one in parameters):
+            raise DefinitionError(f"workflow {self.name!r} takes at most one argument: gather its inputs in one model")
+        self._parameter = parameters[0] if parameters else None
+        self.__name__ = self.name
+        bare = callables.annotated(function)
+        self.__doc__ = bare.__doc__
+        self.__module__ = bare.__module__
+        self.__wrapped__ = function
+
+    @cached_property
+    def input(self) -> Codec:
+        """The codec of the one argument; null for a workflow that takes none."""
+        where = f"workflow {self.name!r}"
+        if self._parameter is None:
+            return Codec(type(None), f"{where}: input")
+        hints = hints_of(self._hinted, where)
+        return Codec(hints.get(self._parameter.name, UNTYPED), f"{where}: input")
+
+    @cached_property
+    def result(self) -> Codec:
+        where = f"workflow {self.name!r}"
+        returns = hints_of(self._hinted, where).get("return", UNTYPED)
+        return Codec(callables.result_type(self._hinted, returns), f"{where}: result")
+
+    def check(self) -> None:
+        """Builds the codecs now; DefinitionError for types that JSON cannot hold."""
+        _ = self.input.adapter, self.result.adapter
+
+    def coroutine(self, input: str) -> Coroutine[Any, Any, R]:
+        """The workflow's coroutine, not started, for an input text."""
+        value = self.input.decode(input)
+        function = cast("Callable[..., Coroutine[Any, Any, R]]", self.function)
+        return function() if self._parameter is None else function(value)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<workflow {self.name!r}>"
+
+
+@overload
+def workflow(name: str, /) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Workflow[P, R]]: ...
+@overload
+def workflow(name: Callable[P, Coroutine[Any, Any, R]], /) -> Workflow[P, R]: ...
+def workflow(name: Any, /) -> Any:
+    """Makes an `async def` function of at most one argument a workflow, under a name that must stay.
+
+    Executions refer to the workflow by this name: renaming it leaves them waiting for the old one.
+    Without a name the function's own is taken. Raises DefinitionError.
+    """
+    if isinstance(name, str) or not (callable(name) or hasattr(name, "__func__")):
+        return lambda function: Workflow(function, name)
+    function = callables.plain(name, "workflow")
+    return Workflow(function, callables.named(function, "workflow", None))

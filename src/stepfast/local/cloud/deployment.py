@@ -1,0 +1,117 @@
+"""The whole AWS shape of stepfast on moto, in real time: what `stepfast dev --cloud moto` serves."""
+
+from __future__ import annotations
+
+import json
+import time
+from types import TracebackType
+from typing import Any, Self
+
+from moto.sqs.models import Queue, sqs_backends
+
+from stepfast.backends.dynamodb.api_keys import SCOPES, ApiKeys
+from stepfast.deployment.plan import FunctionPlan, Plan
+from stepfast.deployment.project import Project
+from stepfast.engine.step_runner import Runner
+from stepfast.functions import entry
+from stepfast.functions.clients import Clients
+from stepfast.functions.host import Host
+from stepfast.language.registry import Registry
+from stepfast.simulator import resources
+from stepfast.simulator.deployment import BUILDERS, DEAD_LETTERS, TABLE, Code, Deployment
+from stepfast.simulator.gateway import Response
+from stepfast.simulator.lambdas import ACCOUNT, REGION, Function
+from stepfast.simulator.player import Player
+from stepfast.simulator.redrive import MoveTask
+from stepfast.simulator.sandbox import MAX_PAYLOAD, Handler, Sandbox
+from stepfast.simulator.wall_player import RealPlayer, WebRequest
+from stepfast.simulator.wall_sandbox import RealSandbox
+
+SERVICES = ("dynamodb", "sqs", "s3", "scheduler")
+
+
+class ServedDeployment(Deployment):
+    """The stack, whose functions share their clients: those are slow to make, and any thread may use them."""
+
+    def __init__(self, player: Player, plan: Plan, code: Code) -> None:
+        self._clients = Clients(REGION)
+        for service in SERVICES:  # now, in one thread: botocore makes them in one at a time only
+            getattr(self._clients, service)
+        super().__init__(player, plan, code)
+
+    def _function(self, plan: FunctionPlan, pool: str = "") -> Function:
+        settings, registry = self.settings(plan.kind, pool), self._code.registry
+
+        def build(sandbox: Sandbox) -> Handler:
+            assert isinstance(sandbox, RealSandbox)
+            host = Host(registry=registry, call=sandbox.call)
+            return entry.guarded(BUILDERS[plan.kind](settings, self._clients, host), host)
+
+        return self._player.function(plan.name, build, timeout=plan.timeout, memory=plan.memory)
+
+
+class ServedCloud:
+    """A context manager, one at a time in a process; `key` is an API key with every scope.
+
+    Any thread may call its methods.
+    """
+
+    key: str
+
+    def __init__(self, registry: Registry, project: Project | None = None) -> None:
+        self._plan = Plan.of(registry, project)
+        self._code = Code(registry, lambda sandbox: Runner())
+        self._player = RealPlayer()
+        self._turn = self._player.world.turn
+
+    def __enter__(self) -> Self:
+        self._player.__enter__()
+        try:
+            with self._turn:
+                ServedDeployment(self._player, self._plan, self._code)
+            keys = ApiKeys(resources.client("dynamodb"), TABLE)
+            _, self.key = keys.create("stepfast dev", SCOPES, time.time())
+        except BaseException:
+            self._player.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._player.__exit__(kind, error, traceback)
+
+    def request(self, event: dict[str, Any]) -> Response:
+        """The answer of the HTTP API to an event of API Gateway's, through the authorizer."""
+        if len(json.dumps(event)) > MAX_PAYLOAD:
+            return Response(413, {"content-type": "application/json"}, '{"message":"Request Entity Too Large"}')
+        asked = event["requestContext"]["http"]
+        found = self._player.request_all(WebRequest(asked["method"], asked["path"], event=event))
+        if found:
+            return found[0]
+        return Response(503, {"content-type": "application/json"}, '{"message":"Service Unavailable"}')
+
+    def queues(self) -> dict[str, dict[str, int]]:
+        """How many messages of each queue can be received, are with a consumer, and wait for their time."""
+        with self._turn:
+            found: dict[str, Queue] = sqs_backends[ACCOUNT][REGION].queues
+            return {name: _counts(queue, time.time() * 1000) for name, queue in sorted(found.items())}
+
+    def redrive(self) -> MoveTask:
+        """Starts a redrive of the dead letters, as the SQS console does; moto's error while one is under way."""
+        with self._turn:
+            return self._player.redrive(DEAD_LETTERS)
+
+    @property
+    def redrives(self) -> list[MoveTask]:
+        """Newest last."""
+        with self._turn:
+            return list(self._player.redrives.tasks)
+
+
+def _counts(queue: Queue, now: float) -> dict[str, int]:
+    counts = {"visible": 0, "in_flight": 0, "delayed": 0}
+    for message in queue._messages:
+        waits = "delayed" if message.delayed_until > now else "in_flight"
+        counts[waits if max(message.delayed_until, message.visible_at) > now else "visible"] += 1
+    return counts

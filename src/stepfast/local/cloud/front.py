@@ -1,0 +1,106 @@
+"""What stands in front of the played API Gateway: who may call, the dashboard, and the console below /_cloud.
+
+The console is not part of the product's API: it stands for what an operator does in AWS's own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from moto.sqs.exceptions import InvalidParameterValue
+
+from stepfast.http import api, auth, problems
+from stepfast.http.auth import Authenticator
+from stepfast.http.page import Page
+from stepfast.http.problems import Rejected
+from stepfast.http.serving import is_loopback
+from stepfast.local.cloud.deployment import ServedCloud
+from stepfast.simulator.deployment import OPEN
+from stepfast.simulator.redrive import MoveTask
+
+CONSOLE = "/_cloud"
+
+
+class Front:
+    """Answers events as a Lambda handler does, and never raises.
+
+    keys: who may call; None takes requests to loopback names only, without a key.
+    """
+
+    def __init__(self, cloud: ServedCloud, keys: Authenticator | None, page: Page) -> None:
+        self._cloud, self._keys, self._page = cloud, keys, page
+
+    def __call__(self, event: dict[str, Any], context: object) -> dict[str, Any]:
+        try:
+            return self._answer(event)
+        except Exception as error:
+            return api.as_dict(problems.of(error))
+
+    def admit(self, event: dict[str, Any]) -> dict[str, Any] | None:
+        """The refusal of an event whose body has not been taken yet; None lets it in."""
+        try:
+            self._check(event)
+        except Exception as error:
+            return api.as_dict(problems.of(error))
+        return None
+
+    def _check(self, event: dict[str, Any]) -> None:
+        headers = {name.lower(): value for name, value in event["headers"].items()}
+        if self._keys is None:
+            auth.admit_local(headers, event["requestContext"]["http"]["method"])
+        elif not self._page.has(event) and event["rawPath"] not in OPEN:
+            self._keys.admit(headers)
+
+    def _answer(self, event: dict[str, Any]) -> dict[str, Any]:
+        self._check(event)
+        path: str = event["rawPath"]
+        headers = {name.lower(): value for name, value in event["headers"].items()}
+        if self._page.has(event):
+            return self._page.answer(event)
+        if path == CONSOLE or path.startswith(f"{CONSOLE}/"):
+            return self._console(event)
+        response = self._cloud.request({**event, "headers": self._with_key(headers)})
+        return _response(response.status, dict(response.headers), response.body)
+
+    def _with_key(self, headers: dict[str, str]) -> dict[str, str]:
+        """The authorizer asks for a key of the table: callers let in otherwise get the cloud's own.
+
+        Without keys of the environment, one that was sent is the authorizer's to judge.
+        """
+        if self._keys is None and ("authorization" in headers or "x-api-key" in headers):
+            return headers
+        kept = {name: value for name, value in headers.items() if name != "x-api-key"}
+        return {**kept, "authorization": f"Bearer {self._cloud.key}"}
+
+    def _console(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        asked = event["requestContext"]["http"]
+        if not is_loopback(asked["sourceIp"]):
+            raise Rejected(403, "loopback-only", "Loopback only", f"{CONSOLE} answers programs of this machine only")
+        match asked["method"], event["rawPath"]:
+            case "GET", "/_cloud":
+                redrives = [_told(one) for one in self._cloud.redrives]
+                return _json(200, {"queues": self._cloud.queues(), "redrives": redrives})
+            case "POST", "/_cloud/redrive":
+                return self._redrive()
+        detail = f"there are GET {CONSOLE} (queues, redrives) and POST {CONSOLE}/redrive (of the dead letters)"
+        raise Rejected(404, "unknown-route", "No such route", detail)
+
+    def _redrive(self) -> dict[str, Any]:
+        try:
+            return _json(202, _told(self._cloud.redrive()))
+        except InvalidParameterValue as error:
+            raise Rejected(409, "redrive-running", "Not now", "a redrive of the dead letters is under way") from error
+
+
+def _told(task: MoveTask) -> dict[str, Any]:
+    return {"status": task.status, "moved": task.moved, "messages": task.total}
+
+
+def _json(status: int, body: Any) -> dict[str, Any]:
+    return _response(status, {"content-type": "application/json"}, json.dumps(body))
+
+
+def _response(status: int, headers: dict[str, str], body: str) -> dict[str, Any]:
+    return {"statusCode": status, "headers": headers, "cookies": [], "body": body, "isBase64Encoded": False}

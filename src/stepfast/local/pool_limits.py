@@ -1,0 +1,55 @@
+"""How many steps of a pool run at once: the `max_concurrency` of its settings, for the embedded runtime."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from collections.abc import Mapping
+
+from stepfast.backends.sqlite.store import Stored
+
+
+class Limits:
+    """Messages of steps hold a place in their pool while they are handled; the others wait here. Thread-safe.
+
+    limits: how many of a pool run at once; a pool that is not in it has no limit. A chain of steps in one pool runs
+    on the place of its first one.
+    """
+
+    def __init__(self, limits: Mapping[str, int]) -> None:
+        self._limits = dict(limits)
+        self._lock = threading.Lock()
+        # A message counts once, though a blocked thread's is handled by a second thread as well.
+        self._held: dict[str, Counter[int]] = {pool: Counter() for pool in limits}
+        self._waiting: dict[str, deque[Stored]] = {pool: deque() for pool in limits}
+
+    def enter(self, stored: Stored) -> bool:
+        """Takes a place for a message; False where there is none: then it waits, and `leave` returns it."""
+        message = stored.delivery.message
+        with self._lock:
+            held = self._held.get(message.pool)
+            if held is None or message.kind != "step":
+                return True
+            if stored.seq not in held and len(held) >= self._limits[message.pool]:
+                self._waiting[message.pool].append(stored)
+                return False
+            held[stored.seq] += 1
+            return True
+
+    def leave(self, stored: Stored) -> Stored | None:
+        """Gives a message's place back; returns the one that has waited longest, to be taken up again."""
+        message = stored.delivery.message
+        with self._lock:
+            held = self._held.get(message.pool)
+            if held is None or message.kind != "step":
+                return None
+            held[stored.seq] -= 1
+            if held[stored.seq] <= 0:
+                del held[stored.seq]
+            waiting = self._waiting[message.pool]
+            return waiting.popleft() if waiting and len(held) < self._limits[message.pool] else None
+
+    def waits(self) -> set[int]:
+        """Numbers of the messages that wait for a place."""
+        with self._lock:
+            return {one.seq for waiting in self._waiting.values() for one in waiting}

@@ -1,0 +1,189 @@
+"""Every private name of asyncio that the deterministic loop needs, and what is replaced in asyncio itself.
+
+asyncio's own code is replaced where it is not deterministic or does not know our loop. Code objects are replaced, not
+names, since authors write `from asyncio import as_completed` before they import stepfast. Outside workflows each
+function does what it always did.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import sys
+import types
+import warnings
+from typing import Any
+
+from stepfast.language.unawaited import is_waiting
+from stepfast.language.workflow_loop import CommandLoop, in_workflow
+
+get_running_loop = asyncio._get_running_loop
+set_running_loop = asyncio._set_running_loop
+enter_task = asyncio.tasks._enter_task
+leave_task = asyncio.tasks._leave_task
+
+
+def forget_task(task: asyncio.Task[Any]) -> None:
+    """Takes a task out of asyncio's global registry.
+
+    Until Python 3.13 the registry is a set: thousands of replays whose tasks have the same numbers would collide in
+    it. From 3.14 on it is a linked list, in which nothing collides, and `asyncio.all_tasks` reads it in C.
+    """
+    if sys.version_info < (3, 14):
+        asyncio.tasks._unregister_task(task)
+
+
+def _replaced(name: str, code: types.CodeType) -> Any:
+    """Gives a function of asyncio another code object, and returns a function that does what it did before."""
+    function: Any = getattr(asyncio, name)
+    plain = types.FunctionType(
+        function.__code__, function.__globals__, name, function.__defaults__, function.__closure__
+    )
+    plain.__kwdefaults__ = function.__kwdefaults__
+    function.__code__ = code
+    return plain
+
+
+# -- as_completed: it makes its tasks from a set of coroutines, in the order of their addresses -----------------------
+
+
+def in_order(awaitables: Any) -> Any:
+    """In a workflow: the awaitables as tasks made in the order given; elsewhere: as they came."""
+    if in_workflow() is None or asyncio.isfuture(awaitables) or asyncio.iscoroutine(awaitables):
+        return awaitables
+    return [asyncio.ensure_future(awaitable) for awaitable in awaitables]
+
+
+def _as_completed(fs, *, timeout=None):  # type: ignore[no-untyped-def]
+    from stepfast.replay import asyncio_internals as ours
+
+    return ours.plain_as_completed(ours.in_order(fs), timeout=timeout)
+
+
+plain_as_completed = _replaced("as_completed", _as_completed.__code__)
+
+
+# -- all_tasks: the tasks of our loops are not in asyncio's registry --------------------------------------------------
+
+
+def tasks_of(loop: Any) -> set[asyncio.Task[Any]] | None:
+    """The tasks of a workflow that are not done; None for a loop that is not ours. `loop` is as for all_tasks()."""
+    loop = get_running_loop() if loop is None else loop
+    return set(loop.pending_tasks()) if isinstance(loop, CommandLoop) else None
+
+
+def _all_tasks(loop=None):  # type: ignore[no-untyped-def]
+    from stepfast.replay import asyncio_internals as ours
+
+    tasks = ours.tasks_of(loop)
+    return ours.plain_all_tasks(loop) if tasks is None else tasks
+
+
+if sys.version_info < (3, 14):
+    plain_all_tasks = _replaced("all_tasks", _all_tasks.__code__)
+
+
+# -- wait_for: until Python 3.11 it makes a task, which later versions do not ----------------------------------------
+
+
+async def wait_for(awaitable: Any, timeout: float | None) -> Any:
+    """In a workflow as from Python 3.12 on: no task of its own, so that command ids are the same in all versions."""
+    if in_workflow() is None or timeout is None or timeout <= 0:
+        return await plain_wait_for(awaitable, timeout)
+    async with asyncio.timeout(timeout):
+        return await awaitable
+
+
+async def _wait_for(fut, timeout):  # type: ignore[no-untyped-def]
+    from stepfast.replay import asyncio_internals as ours
+
+    return await ours.wait_for(fut, timeout)
+
+
+if sys.version_info < (3, 12):
+    plain_wait_for = _replaced("wait_for", _wait_for.__code__)
+
+
+# -- a coroutine that is never awaited is an error of the workflow, but not of a replay that is discarded --------------
+
+
+def _warn_unawaited(coroutine: Any) -> None:
+    loop = get_running_loop()
+    if not (isinstance(loop, CommandLoop) and loop.unawaited.coroutine(coroutine)):
+        plain_warn_unawaited(coroutine)
+
+
+# The interpreter looks this name up whenever it finalizes a coroutine that has not begun (Python 3.7 to 3.14).
+plain_warn_unawaited: Any = warnings._warn_unawaited_coroutine  # type: ignore[attr-defined]
+warnings._warn_unawaited_coroutine = _warn_unawaited  # type: ignore[attr-defined]
+
+
+# -- what gather() returns is a future that the loop has not made, so that it gets its number here --------------------
+
+
+def _hash_of_gathering(future: Any) -> int:
+    if not isinstance(future._loop, CommandLoop):
+        return object.__hash__(future)
+    if not hasattr(future, "number"):
+        future.number = future._loop.number()
+    number: int = future.number
+    return number
+
+
+def _begin_gathering(future: Any, *args: Any, **options: Any) -> None:
+    plain_begin_gathering(future, *args, **options)
+    if isinstance(future._loop, CommandLoop):
+        future._loop.unawaited.gathers(future)
+
+
+def _watch_gathering(future: Any, callback: Any, /, *, context: Any = None) -> None:
+    if isinstance(future._loop, CommandLoop) and is_waiting(callback):
+        future.watched = True
+    plain_watch_gathering(future, callback, context=context)
+
+
+_gathering: Any = asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]
+plain_begin_gathering, plain_watch_gathering = _gathering.__init__, _gathering.add_done_callback
+_gathering.__hash__ = _hash_of_gathering
+_gathering.__init__, _gathering.add_done_callback = _begin_gathering, _watch_gathering
+
+
+# -- anyio's cancel scopes keep those within them in a set, in the order of their addresses ---------------------------
+
+
+class _Ordered(dict[Any, None]):
+    """The part of a set that anyio uses, in the order of insertion."""
+
+    def add(self, item: Any) -> None:
+        self[item] = None
+
+    def remove(self, item: Any) -> None:
+        del self[item]
+
+    def discard(self, item: Any) -> None:
+        self.pop(item, None)
+
+
+_ordered: set[type] = set()
+
+
+def order_cancel_scopes() -> None:
+    """Makes a cancelled scope of anyio cancel those within it in the order in which they were entered, in workflows.
+
+    Does nothing unless anyio is imported. Checked with anyio 4.16, whose `CancelScope._deliver_cancellation` goes
+    through the set `_child_scopes`; a version without it is left as it is.
+    """
+    if "anyio" not in sys.modules:
+        return
+    scope: Any = importlib.import_module("anyio._backends._asyncio").CancelScope
+    if scope in _ordered:
+        return
+    _ordered.add(scope)
+    plain = scope.__init__
+
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        plain(self, *args, **kwargs)
+        if in_workflow() is not None and hasattr(self, "_child_scopes"):
+            self._child_scopes = _Ordered()
+
+    scope.__init__ = init

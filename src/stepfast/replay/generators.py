@@ -1,0 +1,97 @@
+"""The async generators of a workflow: closed where asyncio closes them, and in the same order in every replay.
+
+asyncio closes a generator that is dropped half way (left by `break`) in a task of its own, and those that are left
+when the workflow has ended. Python tells it by two hooks: the first iteration of a generator, and its finalizer.
+The finalizer runs at the same point of the code in every replay when the last reference goes. When the garbage
+collector finds a generator in a cycle, it runs anywhere: such a generator is kept, and closed at the workflow's end.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import types
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from stepfast.collector import is_collecting
+from stepfast.replay.asyncio_internals import get_running_loop
+
+PRUNE = 256
+Generator = types.AsyncGeneratorType[Any, Any]
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """A generator that has begun: the command path of its clean-up, and the context that it runs in.
+
+    Only a weak reference, so that it is finalized when the code drops it. `kept` is a strong one, to a generator that
+    the garbage collector has found. `closing` is the awaitable of its clean-up, once that was asked for.
+    """
+
+    path: str
+    context: contextvars.Context
+    weak: weakref.ref[Generator]
+    kept: Generator | None = None
+    closing: Any = None
+
+    @property
+    def generator(self) -> Generator | None:
+        return self.kept if self.kept is not None else self.weak()
+
+
+class Generators:
+    """The generators of one loop.
+
+    place: gives the next command path for a name, and the context, of the task that runs.
+    close: called in workflow code for a dropped generator that has to be closed.
+    abandon: called for a generator of a discarded loop, at any time in any thread.
+    """
+
+    def __init__(
+        self,
+        loop: object,
+        place: Callable[[str], tuple[str, contextvars.Context]],
+        close: Callable[[Held], None],
+        abandon: Callable[[Generator], None],
+    ) -> None:
+        self._loop, self._place, self._close, self._abandon = loop, place, close, abandon
+        self._held: dict[int, Held] = {}  # by id(), in the order of their first iteration
+        self._prune_at = PRUNE
+
+    def first_iteration(self, generator: Any) -> None:
+        """The hook for a generator that is iterated for the first time."""
+        if len(self._held) >= self._prune_at:
+            self._held = {id: held for id, held in self._held.items() if held.generator is not None}
+            self._prune_at = max(PRUNE, 2 * len(self._held))
+        path, context = self._place(f"{generator.__name__}:finally")
+        self._held.pop(id(generator), None)  # an older generator at the same address has ended
+        self._held[id(generator)] = Held(path, context, weakref.ref(generator))
+
+    def finalize(self, generator: Any) -> None:
+        """The hook for a generator whose last reference is gone."""
+        held = self._held.get(id(generator))
+        if held is None:
+            self._abandon(generator)
+        elif get_running_loop() is not self._loop or is_collecting():
+            held.kept = generator
+        else:
+            held.kept, held.closing = generator, generator.aclose()
+            self._close(held)
+
+    def take(self) -> list[Held]:
+        """Those that are not closed yet, in the order of their first iteration."""
+        taken = [held for held in self._held.values() if held.closing is None and held.generator is not None]
+        for held in taken:
+            held.kept = held.generator
+            held.closing = held.kept.aclose() if held.kept is not None else None
+        return taken
+
+    def drain(self) -> list[Held]:
+        """All of them, also those that are just being closed, newest first; from now on none is tracked."""
+        every = [held for held in self._held.values() if held.generator is not None]
+        for held in every:
+            held.kept = held.generator
+        self._held = {}
+        return every[::-1]

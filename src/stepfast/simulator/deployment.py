@@ -1,0 +1,149 @@
+"""The stack on a player: the product's own functions, with the resources and mappings of its plan."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stepfast.deployment.plan import FunctionPlan, Plan, QueuePlan
+from stepfast.deployment.settings import ALSO, NEEDS, Settings
+from stepfast.engine.step_runner import Runner
+from stepfast.functions import advancer, api, authorizer, entry, resume, step, sweeper, timer
+from stepfast.functions.host import Host, WallClock
+from stepfast.language.registry import Registry
+from stepfast.simulator import resources
+from stepfast.simulator.clients import PlayedClients
+from stepfast.simulator.lambdas import ACCOUNT, REGION, Function
+from stepfast.simulator.lane import StreamMapping
+from stepfast.simulator.player import Player
+from stepfast.simulator.queues import QueueMapping
+from stepfast.simulator.sandbox import Handler, Sandbox
+
+TABLE, BUCKET, SCHEDULES, STARTS = "stepfast", "stepfast-values", "stepfast", "stepfast-starts"
+TIMER, PARK, DEAD_LETTERS, UNDELIVERED = (
+    "stepfast-timer",
+    "stepfast-park",
+    "stepfast-dead-letters",
+    "stepfast-undelivered",
+)
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/stepfast-schedules"
+OPEN = ("/v1/health", "/")
+"""What needs no key; of the page's files nothing is played."""
+
+BUILDERS: Mapping[str, Callable[..., Handler]] = {
+    one.__name__.rpartition(".")[2]: one.build for one in (api, authorizer, advancer, step, timer, resume, sweeper)
+}
+
+
+@dataclass(slots=True)
+class Code:
+    """What the functions run: replaced by a deployment. runner: makes the runner of steps of a sandbox."""
+
+    registry: Registry
+    runner: Callable[[Sandbox], Runner]
+
+
+class Deployment:
+    """Makes everything that a stack has, and connects it as its mappings do."""
+
+    def __init__(self, player: Player, plan: Plan, code: Code) -> None:
+        self._player, self._code = player, code
+        resources.create_table(TABLE)
+        resources.create_bucket(BUCKET)
+        resources.create_schedule_group(SCHEDULES)
+        self.stream = player.stream(TABLE)
+        dead = _arn(resources.create_queue(DEAD_LETTERS))
+        lost = _arn(resources.create_queue(UNDELIVERED))
+        self.pools = {name: _queue(pool_queue(name), pool.queue, lost) for name, pool in plan.pools.items()}
+        self._environment = {
+            "STEPFAST_TABLE": TABLE,
+            "STEPFAST_BUCKET": BUCKET,
+            "STEPFAST_QUEUES": json.dumps(self.pools),
+            "STEPFAST_TIMER_QUEUE": _queue(TIMER, plan.timer_queue, lost),
+            "STEPFAST_PARK_QUEUE": _queue(PARK, plan.park_queue, dead),
+            "STEPFAST_SCHEDULES": SCHEDULES,
+            "STEPFAST_SCHEDULE_ROLE": ROLE,
+            "STEPFAST_RETENTION_DAYS": str(plan.project.retention_days),
+            "STEPFAST_LISTING_SHARDS": str(plan.project.listing_shards),
+            "STEPFAST_AUTH": "keys",
+            "STEPFAST_LOG_VALUES": str(plan.project.log_values).lower(),
+            "STEPFAST_POOL_TIMEOUTS": json.dumps(plan.pool_timeouts),
+            "STEPFAST_MAX_SIGNALS": str(plan.project.max_signals),
+            "STEPFAST_MAX_SIGNAL_BYTES": str(plan.project.max_signal_bytes),
+        }
+        functions = {kind: self._function(one) for kind, one in plan.functions.items()}
+        player.gateway(functions["api"], functions["authorizer"], OPEN)
+        player.map_stream(self.stream, functions["advancer"], _stream_mapping(plan))
+        player.map_queue(TIMER, functions["timer"], _mapping(plan.timer_queue))
+        player.map_queue(PARK, functions["resume"], _mapping(plan.park_queue))
+        for name, pool in plan.pools.items():
+            player.map_queue(self.pools[name], self._function(pool.function, name), _mapping(pool.queue))
+        player.every(plan.sweep_every, functions["sweeper"], {})
+        if plan.starts:
+            resources.create_schedule_group(STARTS)
+        for start in plan.starts:
+            resources.create_start(start, STARTS, _arn(self._environment["STEPFAST_TIMER_QUEUE"]), ROLE)
+
+    def settings(self, kind: str, pool: str = "") -> Settings:
+        """What a function of this kind is told, and nothing more."""
+        told = {*NEEDS[kind], *ALSO[kind]}
+        everything = {**self._environment, "STEPFAST_POOL": pool}
+        environment = {name: value for name, value in everything.items() if name in told}
+        return Settings.from_environment({**environment, "AWS_REGION": REGION}, NEEDS[kind])
+
+    def _function(self, plan: FunctionPlan, pool: str = "") -> Function:
+        settings, player = self.settings(plan.kind, pool), self._player
+
+        def build(sandbox: Sandbox) -> Handler:
+            clock = WallClock()
+            host = Host(
+                registry=self._code.registry,
+                clock=clock,
+                call=lambda coroutine: sandbox.runner.run(coroutine),
+                runner=self._code.runner(sandbox) if plan.kind == "step" else None,
+                draw=random.Random(player.world.draw.getrandbits(64)),
+            )
+            return entry.guarded(BUILDERS[plan.kind](settings, PlayedClients(clock.hear), host), host)
+
+        return player.function(plan.name, build, timeout=plan.timeout, memory=plan.memory)
+
+
+def pool_queue(pool: str) -> str:
+    return "stepfast-pool-" + re.sub(r"[^A-Za-z0-9_-]", "-", pool)
+
+
+def _queue(name: str, plan: QueuePlan, dead_letters: str) -> str:
+    return resources.create_queue(
+        name,
+        visibility=plan.visibility,
+        retention=plan.retention,
+        dead_letters=dead_letters,
+        max_receive_count=plan.max_receive_count,
+    )
+
+
+def _arn(url: str) -> str:
+    return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{url.rpartition('/')[2]}"
+
+
+def _mapping(plan: QueuePlan) -> QueueMapping:
+    return QueueMapping(batch_size=plan.batch_size, window=plan.window, max_concurrency=plan.max_concurrency)
+
+
+def _stream_mapping(plan: Plan) -> StreamMapping:
+    stream: Any = plan.stream
+    return StreamMapping(
+        batch_size=stream.batch_size,
+        window=stream.window,
+        filters=tuple(json.loads(json.dumps(dict(one))) for one in stream.filters),
+        parallelization=stream.parallelization,
+        retry_attempts=stream.retry_attempts,
+        max_age=stream.max_age,
+        bisect=stream.bisect,
+        failure_queue=UNDELIVERED,
+        starting_position=stream.starting_position,
+    )

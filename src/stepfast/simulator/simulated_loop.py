@@ -1,0 +1,113 @@
+"""An event loop in simulated time: when nothing is left to do, it is at once the time of the next timer.
+
+Real work is waited for: while a step talks to a socket or runs in a thread, simulated time stands still,
+and timers fire only when as much real time has passed. So quick steps take no time at all, the same in
+every run, and one that hangs still runs into its timeout.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import selectors
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from stepfast.replay.loop import FOREVER
+
+
+class _Selector(selectors.DefaultSelector):
+    def __init__(self, loop: SimulatedLoop) -> None:
+        super().__init__()
+        self._loop = loop
+        self._waited = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is not None and timeout <= 0:
+            return super().select(0)
+        if not self._loop.real_work(len(self.get_map()) > 1):  # one is the loop's own pipe
+            self._waited = 0.0
+            events = super().select(0)
+            if not events and not self._loop.tell_settled() and timeout is not None:
+                self._loop.jump(timeout)
+            return events
+        began = time.monotonic()
+        events = super().select(None if timeout is None else max(0.0, timeout - self._waited))
+        self._waited += time.monotonic() - began
+        if timeout is not None and (not events or self._waited >= timeout):
+            self._waited = 0.0
+            self._loop.jump(timeout)
+        return events
+
+
+class SimulatedLoop(asyncio.SelectorEventLoop):
+    """`time()` is seconds since the epoch; `in_thread` and `in_task` count steps that really run just now."""
+
+    def __init__(self, start: datetime) -> None:
+        self._simulated = start.timestamp()
+        self.in_thread = self.in_task = self._jobs = 0
+        self._settling: asyncio.Future[bool] | None = None
+        super().__init__(_Selector(self))
+        self._set(self._simulated)
+
+    def _set(self, simulated: float) -> None:
+        # asyncio fires what is due before time() + resolution; the usual nanosecond is less than a float
+        # of this size can tell apart, and a timer due exactly now would never fire.
+        self._simulated = simulated
+        self._clock_resolution = 4 * math.ulp(simulated)
+
+    def time(self) -> float:
+        return self._simulated
+
+    def jump(self, seconds: float) -> None:
+        """Lets simulated time pass."""
+        self._set(self._simulated + seconds)
+
+    def jump_to(self, at: float) -> None:
+        """Makes up for a timer that has fired by a rounding error too early."""
+        self._set(max(self._simulated, at))
+
+    async def settle(self) -> bool:
+        """True, once nothing else can go on without time passing."""
+        self._settling = self.create_future()
+        return await self._settling
+
+    def tell_settled(self) -> bool:
+        if self._settling is None or self._settling.done():
+            return False
+        self._settling.set_result(True)
+        return True
+
+    def real_work(self, connected: bool) -> bool:
+        """True while something outside simulated time is waited for: a thread, or I/O of an async step."""
+        return self.in_thread > 0 or (self.in_task > 0 and (connected or self._jobs > 0))
+
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
+        future = super().run_in_executor(executor, func, *args)
+        self._jobs += 1
+
+        def done(_: object) -> None:
+            self._jobs -= 1
+
+        future.add_done_callback(done)
+        return future
+
+
+class SimulatedClock:
+    """The clock port on the loop's time."""
+
+    def __init__(self, loop: SimulatedLoop) -> None:
+        self._loop = loop
+
+    def now(self) -> float:
+        return self._loop.time()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+def moment(at: float) -> datetime:
+    """Seconds since the epoch as a datetime in UTC; the end of the calendar for what lies behind it."""
+    return datetime.fromtimestamp(min(at, FOREVER), UTC)

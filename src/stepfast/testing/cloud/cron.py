@@ -1,5 +1,0 @@
-"""When an EventBridge Scheduler `cron(…)` comes next: as the product itself reckons it before it deploys."""
-
-from stepfast.functions.cron import Cron
-
-__all__ = ["Cron"]

@@ -1,0 +1,363 @@
+"""Typed values to JSON text and back, by pydantic, and only when nothing is lost on the way.
+
+What workflow code sees is always the decoded text, in the first run as in every replay.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, Never, NoReturn, TypeVar
+
+import pydantic
+from pydantic.errors import PydanticUserError
+from pydantic_core import (
+    PydanticSerializationError,
+    SchemaSerializer,
+    SchemaValidator,
+    ValidationError,
+    from_json,
+)
+
+from stepfast.errors import DefinitionError, InvalidRequest, NotStorable, StepfastError
+from stepfast.values import schemas, unset
+from stepfast.values.compare import exact, plain
+from stepfast.values.diff import (
+    LONGEST_MESSAGE,
+    cut,
+    difference,
+    equal,
+    narrowed,
+    not_finite,
+    path_of,
+    unserializable,
+)
+from stepfast.values.sameness import canonical, fingerprint, without
+
+T = TypeVar("T")
+UNTYPED = inspect.Parameter.empty
+"""Stands for a missing annotation, which takes plain JSON values."""
+SHORT = 500
+"""Characters of a text up to which one call is faster than two."""
+LARGE = 1_000_000
+"""Characters of a text from which on the first wrong item of a list ends its validation."""
+FEW = 1000
+"""Errors that pydantic may describe all at once; it cannot describe some of them."""
+TOO_MANY = 100_000
+
+
+def digest(text: str) -> str:
+    """64 bits of SHA-256, enough to tell two inputs of one command apart; which fields were set makes no difference."""
+    return hashlib.sha256(unset.unmarked(text).encode()).hexdigest()[:16]
+
+
+class Codec:
+    """One type's way to JSON text and back; built on first use, since annotations may point forward.
+
+    `where` begins every error, so that it names the step or workflow and the value: "step 'charge': result".
+    """
+
+    def __init__(self, annotation: Any, where: str) -> None:
+        self._annotation: Any = annotation
+        if annotation is Never or annotation is NoReturn:  # a step that only ever raises
+            self._annotation = None
+        self.where = where
+
+    # -- what is made of the type, each when it is first needed --------------------------------------------
+
+    @cached_property
+    def adapter(self) -> pydantic.TypeAdapter[Any]:
+        """Pydantic's own adapter; DefinitionError for a type that pydantic cannot describe."""
+        try:
+            # By the module's name: pydantic loads its types when they are first asked for, which takes a while.
+            adapter = pydantic.TypeAdapter(pydantic.JsonValue if self._annotation is UNTYPED else self._annotation)
+            adapter.rebuild(raise_errors=True)  # else a name that nobody defines is only missed on use
+            return adapter
+        except (PydanticUserError, NameError, TypeError) as error:
+            reason = str(error).splitlines()[0].partition(". Set `arbitrary_types_allowed")[0]
+            raise DefinitionError(f"{self.where}: {self._annotation!r} has no JSON form: {reason}") from error
+
+    @cached_property
+    def _schema(self) -> Any:
+        return schemas.stored(self.adapter.core_schema)
+
+    @cached_property
+    def _validator(self) -> SchemaValidator:
+        return _validator(self._schema)
+
+    @cached_property
+    def _fast_validator(self) -> SchemaValidator:
+        return _validator(schemas.failing_fast(self._schema))
+
+    @cached_property
+    def _taker(self) -> SchemaValidator:
+        # A TypedDict may hold keys that its type does not name; reading ignores them, storing must not.
+        if not schemas.mentions(self._schema, {"typed-dict"}):
+            return self._validator
+        return _validator(schemas.closed(self._schema))
+
+    @cached_property
+    def _counter(self) -> tuple[SchemaValidator, schemas.Budget]:
+        budget = schemas.Budget()
+        return _validator(schemas.counting(self._schema, budget)), budget
+
+    @cached_property
+    def _serializer(self) -> SchemaSerializer:
+        # Without _use_prebuilt pydantic-core takes a model's own serializer and leaves out our settings.
+        return SchemaSerializer(self._schema, schemas.CONFIG, _use_prebuilt=False)  # type: ignore[arg-type]
+
+    @cached_property
+    def _is_json(self) -> bool:
+        return schemas.is_json(self._schema)
+
+    @cached_property
+    def _has_models(self) -> bool:
+        return schemas.mentions(self._schema, {"model"})
+
+    def json_schema(self) -> dict[str, Any]:
+        """JSON Schema of what `decode` accepts."""
+        return self.adapter.json_schema()
+
+    # -- writing -------------------------------------------------------------------------------------------
+
+    def text(self, value: Any) -> str:
+        """JSON text of a value, which `decode` makes an equal one of, in type and behaviour.
+
+        Raises NotStorable, with the path of the offending field, for a value of the wrong type and for one
+        that would come back as another: NaN, open files, a datetime in a named zone, a date in `date | str`.
+        """
+        return self._guarded(value, self._text)
+
+    def encode(self, value: Any) -> tuple[str, Any]:
+        """The text of a value, as `text` gives it, and the value as the text gives it back."""
+        return self._guarded(value, self._encode)
+
+    def stored(self, sent: str) -> str:
+        """The text to store of JSON that was sent; raises InvalidRequest as `decode` does, and NotStorable."""
+        valid = self.decode(sent)
+        return self._guarded(valid, lambda value: self._checked(value, value, self._json(value))[0])
+
+    def sendable(self, value: Any) -> Any:
+        """Plain JSON values that `decode` makes an equal value of, sent as JSON; raises NotStorable.
+
+        Fields that were not set are left out, unless reading would give them another value, as a default factory does.
+        """
+        text, back = self.encode(value)
+        if unset.marks_in(text) is not None:
+            brief = self._serializer.to_json(back, round_trip=True, by_alias=False, exclude_unset=True)
+            try:
+                if exact(self._read(brief.decode()), back):
+                    return json.loads(brief)
+            except ValueError:  # the field that tells a union's members apart was not set, say
+                pass
+        return json.loads(text)
+
+    def _guarded(self, value: Any, work: Callable[[Any], T]) -> T:
+        try:
+            return work(value)
+        except StepfastError:
+            raise
+        except RecursionError as error:
+            raise NotStorable(f"{self.where} cannot be stored as JSON: it is nested too deeply or in itself") from error
+        except Exception as error:  # a validator or serializer of the type's own
+            raise NotStorable(f"{self.where} cannot be stored as JSON: {_told(error)}") from error
+
+    def _text(self, value: Any) -> str:
+        valid, text = self._written(value)
+        if self._is_json and plain(valid) and (value is valid or exact(value, valid)):
+            return text  # JSON's own values come back as they are
+        return self._checked(value, valid, text)[0]
+
+    def _encode(self, value: Any) -> tuple[str, Any]:
+        return self._checked(value, *self._written(value))
+
+    def _written(self, value: Any) -> tuple[Any, str]:
+        try:
+            valid = self._taker.validate_python(value)
+        except ValidationError as error:
+            raise self._refused(error, value) from error
+        return valid, self._json(valid)
+
+    def _json(self, valid: Any) -> str:
+        try:
+            raw = self._serializer.to_json(valid, round_trip=True, by_alias=False, warnings="error")
+        except (PydanticSerializationError, ValueError) as error:
+            where = unserializable(valid)
+            raise NotStorable(f"{self.where}{where} cannot be stored as JSON: {_first_line(error)}", where) from error
+        if (b"NaN" in raw or b"Infinity" in raw) and (path := not_finite(from_json(raw))) is not None:
+            raise NotStorable(
+                f"{self.where}{path} cannot be stored as JSON: not a finite number; use None or a Decimal",
+                path,
+            )
+        return raw.decode()
+
+    def _checked(self, value: Any, valid: Any, text: str) -> tuple[str, Any]:
+        """The text with its marks, and the value read back from it, once that is equal to what was given."""
+        marks = unset.marks_of(valid) if self._has_models else None
+        if marks is not None:
+            text = unset.marked(text, marks)
+        try:
+            back = self._read(text)
+        except ValidationError as error:
+            raise self._refused(error, valid) from error
+        if not exact(value, back):
+            lost = difference(valid, back) or (None if value is valid else narrowed(value, valid))
+            if lost is not None:
+                path, what = lost
+                raise NotStorable(
+                    f"{self.where}{path} would come back from JSON as another value or type ({what}); give it an "
+                    "exact type (a model, or a union with a discriminator), or convert it before",
+                    path,
+                )
+        return text, back
+
+    # -- reading -------------------------------------------------------------------------------------------
+
+    def decode(self, text: str) -> Any:
+        """The value of a JSON text; InvalidRequest names the fields that do not fit, 100 at most, and counts all."""
+        try:
+            return self._read(text)
+        except ValidationError as error:
+            raise self._invalid(error, text) from error
+        except Exception as error:  # a validator of the type's own
+            raise InvalidRequest(f"{self.where}: {_told(error)}", (("", _told(error)),)) from error
+
+    def _read(self, text: str) -> Any:
+        if self._is_json and len(text) > SHORT:
+            try:  # pydantic's reader of plain JSON takes half the time of its validator of JSON
+                return self._validator.validate_python(from_json(text), by_alias=True, by_name=True)
+            except ValueError:  # told by the validator, as any other fault
+                pass
+        validator = self._validator if len(text) < LARGE else self._fast_validator
+        value = validator.validate_json(text, by_alias=True, by_name=True)
+        if text[-1:] <= " " and (marks := unset.marks_in(text)) is not None:
+            unset.apply(marks, value)
+        return value
+
+    # -- comparing -----------------------------------------------------------------------------------------
+
+    def same(self, left: str, right: str) -> bool:
+        """True when two texts mean the same value; a field added with a default makes no difference.
+
+        Nor does which fields were set, since texts of version 0.1 do not say it.
+        """
+        left, right = unset.unmarked(left), unset.unmarked(right)
+        if left == right:
+            return True
+        try:
+            one, other = self.decode(left), self.decode(right)
+            return equal(one, other) or self.text(one) == self.text(other)
+        except (InvalidRequest, NotStorable):
+            return False
+
+    @cached_property
+    def _without_factories(self) -> SchemaValidator:
+        return _validator(schemas.without_factories(self._schema))
+
+    def sent(self, text: str) -> str:
+        """What was sent, in short: it is the same for the same JSON, and for JSON that validation makes the same of.
+
+        Two fingerprints: of the JSON itself, whatever the order of its keys and the form of its numbers, and
+        of what validation makes of it before any default factory runs.
+        """
+        return f"{fingerprint(text)} {self._normal_fingerprint(text)}".rstrip()
+
+    def _normal_fingerprint(self, text: str) -> str:
+        if self._is_json and not schemas.mentions(self._schema, {"int", "float", "bool", "str", "typed-dict"}):
+            return ""  # there is nothing that validation could make of it
+        normal = self._normal(text)
+        return "" if normal is None else fingerprint(normal)
+
+    def _normal(self, text: str) -> str | None:
+        try:
+            valid = self._without_factories.validate_json(text, by_alias=True, by_name=True)
+            return self._serializer.to_json(valid, round_trip=True, by_alias=False, warnings=False).decode()
+        except Exception:  # a validator of the type's own, which needs what the factory makes
+            return None
+
+    def same_start(self, held: str, held_sent: str | None, text: str) -> bool:
+        """True when `text` is what the value with the text `held` was made of.
+
+        held_sent: what `sent` gave then; None for a value stored by version 0.1, where parts that a default
+        factory made are left out of the comparison.
+        """
+        if held_sent is not None:
+            left, right = held_sent.split(), self.sent(text).split()
+            return left[0] == right[0] or (len(left) == len(right) == 2 and left[1] == right[1])
+        normal = self._normal(text)
+        if normal is None:
+            return self.same(held, text)
+        try:
+            held = self._serializer.to_json(self.decode(held), round_trip=True, by_alias=False, warnings=False).decode()
+        except (InvalidRequest, PydanticSerializationError, ValueError):
+            return False
+        mine, theirs = without(json.loads(normal), schemas.UNKNOWN, json.loads(held))
+        return canonical(json.dumps(mine)) == canonical(json.dumps(theirs))
+
+    # -- refusing ------------------------------------------------------------------------------------------
+
+    def _refused(self, error: ValidationError, value: Any) -> NotStorable:
+        found, _ = self._described(error, lambda validator: validator.validate_python(value), early=False)
+        if not found:
+            return NotStorable(f"{self.where}: {error.error_count()} of its parts are of the wrong type")
+        path = unserializable(value) if found[0]["type"] == "json_invalid" else path_of(found[0], value)
+        return NotStorable(f"{self.where}{path}: {cut(found[0]['msg'], LONGEST_MESSAGE)}", path)
+
+    def _invalid(self, error: ValidationError, text: str) -> InvalidRequest:
+        early = len(text) >= LARGE
+        found, total = self._described(
+            error, lambda validator: validator.validate_json(text, by_alias=True, by_name=True), early=early
+        )
+        given = _parsed(text) if any(one["loc"] for one in found) else None
+        fields = tuple((path_of(one, given).lstrip("."), cut(one["msg"], LONGEST_MESSAGE)) for one in found)
+        told = "; ".join(f"{path or 'the value'}: {message}" for path, message in fields[:5])
+        if total > 5:
+            told = f"{total}{' or more' if early and total >= schemas.COUNTED else ''} errors; the first: {told}"
+        return InvalidRequest(f"{self.where}: {told}", fields, total)
+
+    def _described(
+        self, error: ValidationError, again: Callable[[SchemaValidator], Any], *, early: bool
+    ) -> tuple[list[Any], int]:
+        """The first errors, SHOWN at most, and how many there are in all.
+
+        pydantic describes all errors of a validation or none (2.14), so where they are many the value is
+        validated again in a way that keeps only the first. early: the error came from a validation that ended early.
+        """
+        total = error.error_count()
+        if total > FEW or early:
+            validator, budget = self._counter
+            budget.count = 0
+            try:
+                again(validator)
+            except ValidationError as fewer:
+                error = fewer
+            except Exception:  # a validator of the type's own; what is known so far is told
+                pass
+            total = max(total, budget.count)
+        if error.error_count() > TOO_MANY:
+            return [], total
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        return list(found[: schemas.SHOWN]), total
+
+
+def _validator(schema: Any) -> SchemaValidator:
+    return SchemaValidator(schema, schemas.CONFIG, _use_prebuilt=False)  # type: ignore[arg-type]
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return from_json(text)
+    except ValueError:
+        return None
+
+
+def _told(error: BaseException) -> str:
+    return cut(f"{type(error).__name__}: {error}", LONGEST_MESSAGE)
+
+
+def _first_line(error: BaseException) -> str:
+    said = str(error).removeprefix("Error serializing to JSON: ").removeprefix("Pydantic serializer warnings:\n")
+    return cut(said.splitlines()[0].strip(), LONGEST_MESSAGE)

@@ -1,0 +1,195 @@
+"""The parts of a composite value, each with its path: where an error is, and what JSON has lost. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from datetime import datetime, time
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+import pydantic
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+from stepfast.values.compare import exact
+
+LONGEST_PATH = 200
+LONGEST_MESSAGE = 300
+_SEARCHED = 1000
+"""Keys that are looked at for the one that pydantic has written as text."""
+_ABSENT = object()
+
+
+def children_of(value: Any) -> Iterator[tuple[str, Any]]:
+    """The parts of a composite value, each with its path; nothing for a leaf."""
+    if isinstance(value, pydantic.BaseModel):
+        held = [*value.__dict__.items(), *(value.__pydantic_extra__ or {}).items()]
+        held += (value.__pydantic_private__ or {}).items()
+        return ((f".{name}", one) for name, one in held if not _worked_out(value, name))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = dict.fromkeys([*(one.name for one in dataclasses.fields(value)), *getattr(value, "__dict__", {})])
+        return ((f".{name}", getattr(value, name, None)) for name in names if not _worked_out(value, name))
+    if isinstance(value, Mapping):
+        return ((f".{cut(str(key), LONGEST_PATH)}", one) for key, one in value.items())
+    if isinstance(value, (list, tuple)):
+        return ((f"[{index}]", one) for index, one in enumerate(value))
+    return iter(())
+
+
+def _worked_out(value: Any, name: str) -> bool:
+    return isinstance(getattr(type(value), name, None), cached_property)
+
+
+def _child(value: Any, part: Any) -> tuple[str, Any]:
+    """The path and value of the part that pydantic calls so; the path is "" where there is none."""
+    try:
+        if isinstance(value, pydantic.BaseModel):
+            known = part in type(value).model_fields or part in (value.model_extra or {})
+            return (f".{part}", getattr(value, part, None)) if known else ("", None)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            known = part in {one.name for one in dataclasses.fields(value)}
+            return (f".{part}", getattr(value, part, None)) if known else ("", None)
+        if isinstance(value, Mapping):
+            written = (one for one in islice(value, _SEARCHED) if str(one) == part)
+            key = part if part in value else next(written, _ABSENT)
+            return ("", None) if key is _ABSENT else (f".{part}", value[key])
+        if isinstance(value, (list, tuple)) and isinstance(part, int) and 0 <= part < len(value):
+            return f"[{part}]", value[part]
+    except (TypeError, KeyError):
+        pass
+    return "", None
+
+
+def path_of(error: Any, value: Any) -> str:
+    """Where in the value an error of pydantic's is, without the union members that pydantic names on the way."""
+    path, location = "", error["loc"]
+    for index, part in enumerate(location):
+        step, child = _child(value, part)
+        after = location[index + 1] if index + 1 < len(location) else None
+        named = after == "[key]" or (after is None and error["type"] == "missing")
+        if part == "[key]" or (
+            not step and isinstance(part, str) and not named and not isinstance(value, pydantic.BaseModel)
+        ):
+            continue
+        path += step or (f"[{part}]" if isinstance(part, int) else f".{part}")
+        value = child
+    return cut(path, LONGEST_PATH)
+
+
+def cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def unserializable(value: Any, above: tuple[int, ...] = ()) -> str:
+    """Path of the first part that has no JSON form of its own, or none that can be read again."""
+    above = (*above, id(value))
+    for path, child in children_of(value):
+        if id(child) in above:  # it holds itself
+            return path
+        if not _readable(child):
+            return path + unserializable(child, above)
+    return ""
+
+
+def _readable(value: Any) -> bool:
+    try:
+        from_json(to_json(value, bytes_mode="base64", inf_nan_mode="constants"))
+        if isinstance(value, pydantic.BaseModel):
+            type(value).__pydantic_serializer__.to_python(value, mode="json", warnings="error")
+    except PydanticSerializationError as error:
+        # A model's own settings for bytes count for nothing here.
+        return "invalid utf-8" in str(error)
+    except ValueError:
+        return False
+    return True
+
+
+def not_finite(value: Any) -> str | None:
+    """Path of the first NaN or infinity in parsed JSON; None where there is none."""
+    if isinstance(value, float):
+        return "" if value != value or value in (float("inf"), float("-inf")) else None
+    if isinstance(value, (dict, list)):
+        for path, child in children_of(value):
+            if (inner := not_finite(child)) is not None:
+                return path + inner
+    return None
+
+
+def equal(left: Any, right: Any) -> bool:
+    try:
+        return bool(left == right)
+    except Exception:  # arrays and the like: compared part by part
+        return False
+
+
+Lost = tuple[str, str]
+"""The path of a part that does not come back as it was, and what becomes of it."""
+
+
+def difference(left: Any, right: Any) -> Lost | None:
+    """The first part that differs in type or behaviour; None when nothing does."""
+    if exact(left, right):
+        return None
+    if type(left) is not type(right):
+        return "", f"{type(right).__name__} in place of {type(left).__name__}"
+    if isinstance(left, Mapping) and not exact(list(left), list(right)):
+        return "", "its keys change"
+    parts, others = list(children_of(left)), list(children_of(right))
+    paths = [path for path, _ in parts]
+    if paths == [path for path, _ in others]:
+        for (path, child), (_, other) in zip(parts, others, strict=True):
+            if (inner := difference(child, other)) is not None:
+                return path + inner[0], inner[1]
+    elif isinstance(left, (list, tuple)):
+        return "", "its length changes"
+    elif more := set(paths) ^ {path for path, _ in others}:
+        return min(more), "it is no field and is not stored"
+    if isinstance(left, pydantic.BaseModel):
+        unset = left.__pydantic_fields_set__ ^ right.__pydantic_fields_set__
+        return (f".{min(unset)}" if unset else ""), "which fields were set is not kept in a set of models"
+    return "", _change(left, right)
+
+
+def _change(left: Any, right: Any) -> str:
+    if isinstance(left, (datetime, time)) and left.replace(tzinfo=None) == right.replace(tzinfo=None):
+        if left.fold != right.fold:
+            return "its fold is lost"
+        return f"the zone {left.tzinfo} becomes an offset; give it .astimezone(UTC)"
+    return "it changes"
+
+
+def narrowed(given: Any, valid: Any) -> Lost | None:
+    """The first part whose class validation has made a base class of; None where there is none.
+
+    Validation may make another type of a value, as 3.0 of 3 for a float. What it must not do without a word is take
+    a subclass' behaviour away: of a Counter in a dict, an enum's member in a str, True in an int.
+    """
+    if given is valid:
+        return None
+    if type(given) is not type(valid):
+        if isinstance(given, type(valid)):
+            return "", f"{type(valid).__name__} in place of {type(given).__name__}"
+        if isinstance(given, pydantic.BaseModel) and isinstance(valid, pydantic.BaseModel):
+            return _less_of(given, valid)
+        if not isinstance(given, (list, tuple)) or not isinstance(valid, (list, tuple)):
+            return None
+    others = list(children_of(valid))
+    parts = list(children_of(given))
+    if len(parts) != len(others):
+        return None
+    for (path, child), (_, other) in zip(parts, others, strict=True):
+        if (inner := narrowed(child, other)) is not None:
+            return path + inner[0], inner[1]
+    return None
+
+
+def _less_of(given: pydantic.BaseModel, valid: pydantic.BaseModel) -> Lost | None:
+    """What a model has lost that validation has made an instance of another class of, as of Box one of Box[int]."""
+    unset = given.__pydantic_fields_set__ ^ valid.__pydantic_fields_set__
+    if unset:
+        return f".{min(unset)}", "other fields count as set"
+    if exact(given.__pydantic_private__ or {}, valid.__pydantic_private__ or {}):
+        return None
+    names = given.__pydantic_private__ or valid.__pydantic_private__ or {}
+    return f".{next(iter(names), '')}", "private attributes are not stored"

@@ -1,0 +1,143 @@
+"""Which fields of models were not set: white space after the JSON text says so, and JSON's readers pass over it.
+
+A field that was not set is stored with its value, since a default may be another one by the time the value is read.
+That it was not set is said by marks: a tree of the fields' names as JSON, its bytes written as four of the four
+white space characters each. A text without marks means that all its fields were set. Pure.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import deque
+from collections.abc import Hashable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import pydantic
+
+from stepfast.values.compare import ATOMS
+
+Marks = tuple[Any, ...]
+"""The names of a model's fields that were not set, and pairs of a part's name or position and its own marks."""
+
+WHITE = " \t\n\r"
+_WRITTEN = [
+    "".join(WHITE[byte >> shift & 3] for shift in (6, 4, 2, 0)) for byte in range(256)
+]  # each byte as four characters
+_READ = {text: byte for byte, text in enumerate(_WRITTEN)}
+_ALL = "*"
+"""In place of a position: each of the parts has these marks."""
+_LEAVES = ATOMS | {float}
+
+
+def marked(text: str, marks: Marks) -> str:
+    return text + _text_of(marks)
+
+
+def marks_in(text: str) -> Marks | None:
+    """The marks that end a text; None for a text without any."""
+    if text[-1:] > " " or not text:
+        return None
+    return _marks_of(text[len(text.rstrip(WHITE)) :])
+
+
+def unmarked(text: str) -> str:
+    return text.rstrip(WHITE)
+
+
+@lru_cache(maxsize=512)
+def _text_of(marks: Marks) -> str:
+    return "".join(map(_WRITTEN.__getitem__, json.dumps(marks, separators=(",", ":")).encode()))
+
+
+@lru_cache(maxsize=512)
+def _marks_of(white: str) -> Marks | None:
+    try:
+        found = bytes(_READ[white[at : at + 4]] for at in range(0, len(white), 4))
+        marks: Marks = _frozen(json.loads(found))
+        return marks
+    except (KeyError, ValueError):  # white space that somebody else has left there
+        return None
+
+
+def _frozen(node: Any) -> Any:
+    return tuple(map(_frozen, node)) if isinstance(node, list) else node
+
+
+def marks_of(value: Any) -> Marks | None:
+    """The marks of a value, None where every field of every model in it was set."""
+    kind: Any = type(value)
+    shape = _shape_of(kind)
+    if shape == "leaf":
+        return None
+    if shape == "model":
+        set_ = value.__pydantic_fields_set__
+        fields = value.__pydantic_fields__
+        # In the order of definition, so that equal values have one text.
+        names = tuple(name for name in fields if name not in set_) if len(set_) < len(fields) else ()
+        parts = _parts(value.__dict__.items())
+        if extra := value.__pydantic_extra__:
+            parts += _parts(extra.items())
+        return (names, parts) if names or parts else None
+    children = _children(value, shape)
+    parts = _parts(children)
+    if parts and len(parts) == len(children) and len({marks for _, marks in parts}) == 1:
+        parts = ((_ALL, parts[0][1]),)
+    elif shape == "set":
+        return None  # its members have no positions that another process would find again
+    return ((), parts) if parts else None
+
+
+def _parts(children: Iterable[tuple[Any, Any]]) -> tuple[tuple[Any, Marks], ...]:
+    found: list[tuple[Any, Marks]] = []
+    for key, one in children:
+        if type(one) not in _LEAVES and (marks := marks_of(one)) is not None:
+            found.append((key, marks))
+    return tuple(found)
+
+
+def _children(value: Any, shape: str) -> list[tuple[Any, Any]]:
+    """The parts of anything but a model, by position or field name, where any may hold a model."""
+    if shape == "dataclass":
+        return [(one.name, getattr(value, one.name, None)) for one in dataclasses.fields(value)]
+    items = list(value.values() if shape == "mapping" else value)
+    return [] if _LEAVES.issuperset(map(type, items)) else list(enumerate(items))
+
+
+# A class is remembered for as long as the cache has room; a program that makes classes at runtime loses none to it.
+@lru_cache(maxsize=2048)
+def _shape_of(kind: Hashable) -> str:
+    assert isinstance(kind, type)
+    if issubclass(kind, pydantic.BaseModel):
+        return "model"
+    if issubclass(kind, Mapping):
+        return "mapping"
+    if issubclass(kind, (set, frozenset)):
+        return "set"
+    if issubclass(kind, (list, tuple, deque)):
+        return "sequence"
+    return "dataclass" if dataclasses.is_dataclass(kind) else "leaf"
+
+
+def apply(marks: Marks, value: Any) -> None:
+    """Takes back what reading has marked as set; what a type no longer has is passed over."""
+    names, parts = marks
+    kind: Any = type(value)
+    shape = _shape_of(kind)
+    if shape == "model":
+        value.__pydantic_fields_set__.difference_update(names)
+        for name, inner in parts:
+            extra = value.__pydantic_extra__ or {}
+            apply(inner, value.__dict__.get(name, extra.get(name)))
+        return
+    if not parts or shape == "leaf":
+        return
+    children = _children(value, shape)
+    if parts[0][0] == _ALL:
+        for _, child in children:
+            apply(parts[0][1], child)
+        return
+    by_key = dict(children)
+    for key, inner in parts:
+        apply(inner, by_key.get(key))

@@ -1,0 +1,310 @@
+"""Every condition of a write refuses: one case each, in which it does and what was there stays as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from stepfast.backends.dynamodb import api_keys as keys_module
+from stepfast.backends.dynamodb import transactions
+from stepfast.backends.dynamodb.api_keys import ApiKeys
+from stepfast.backends.dynamodb.typed_json import Item, number, text
+from stepfast.errors import StartupError, TooManySignals
+from stepfast.model import Cursor, Event, Execution, Failure, Record, Signal, SignalLimits
+from tests.backends.cloud import TABLE, Cloud, shared_client
+from tests.backends.conditions import Refusals, Use, in_source
+from tests.backends.conftest import Clients
+
+FAILURE = Failure("E", "down", "a", None)
+ONE = Execution("one", "w", "1", 1000.0)
+FAILED = replace(ONE, status="FAILED", error=FAILURE, ended_at=1002.0, causes=("a",))
+RESUMED = replace(ONE, generation=1, resumed_at=1005.0)
+CANCELLED = replace(ONE, status="CANCELLED", ended_at=1003.0)
+STEP = Record("a", "step", "a", "SUCCEEDED", 0, output="1")
+CURSOR = Cursor(("a",), frozenset(), 0, 1)
+OPEN = Record("a", "step", "a", "OPEN", 1, revision=2)
+OTHERS = [Record(f"b#{place}", "step", "b", "OPEN", 1) for place in range(12)]
+
+ABSENT, FOLLOWS = "attribute_not_exists(pk)", "rev = :if_rev AND gen <= :if_gen"
+FREE = "attribute_not_exists(pk) OR (stat = :deleted AND gen < :if_gen AND attribute_exists(erased))"
+STANDS = "stat = :if_stat AND gen = :if_gen"
+COUNTED = "(attribute_not_exists(n) OR n < :most) AND (attribute_not_exists(#a1) OR #a1 <= :left)"
+UNTOUCHED, NEVER_WRITTEN = "wrote = :wrote", "attribute_not_exists(wrote)"
+IN_TRANSACTION = "TransactWriteItems"
+
+Case = Callable[[Cloud], object]
+CASES: list[tuple[Use, Case]] = []
+
+
+def refuses(operation: str, item: str, expression: str) -> Callable[[Case], Case]:
+    """The case is one in which this condition, and no other, refuses."""
+
+    def add(case: Case) -> Case:
+        CASES.append((Use(operation, item, expression), case))
+        return case
+
+    return add
+
+
+def started(cloud: Cloud, *more: Any) -> None:
+    for call in (cloud.store.create(ONE), *more):
+        assert cloud.run(call)
+
+
+def failed(cloud: Cloud) -> None:
+    store = cloud.store
+    started(cloud, store.put_record("one", STEP, wake=False), store.put_cursor("one", CURSOR), store.finish(FAILED))
+
+
+# -- single writes -----------------------------------------------------------------------------------------
+
+
+@refuses("PutItem", "meta", ABSENT)
+def a_start_under_a_taken_id(cloud: Cloud) -> None:
+    started(cloud)
+    assert cloud.run(cloud.store.create(replace(ONE, input="2"))) == ONE
+
+
+@refuses("PutItem", "c", ABSENT)
+def a_first_record_beside_another(cloud: Cloud) -> None:
+    started(cloud, cloud.store.put_record("one", STEP, wake=False))
+    assert not cloud.run(cloud.store.put_record("one", replace(STEP, output="2"), wake=False))
+
+
+@refuses("PutItem", "c", FOLLOWS)
+def a_record_that_another_has_overtaken(cloud: Cloud) -> None:
+    second = replace(STEP, revision=2)
+    started(cloud, *(cloud.store.put_record("one", one, wake=False) for one in (STEP, second)))
+    assert not cloud.run(cloud.store.put_record("one", replace(second, output="2"), wake=False))
+
+
+@refuses("PutItem", "c", FOLLOWS)
+def a_record_that_follows_one_which_is_not_there(cloud: Cloud) -> None:
+    started(cloud)
+    assert not cloud.run(cloud.store.put_record("one", replace(STEP, revision=2), wake=False))
+
+
+@refuses("PutItem", "cursor", ABSENT)
+def a_first_order_beside_another(cloud: Cloud) -> None:
+    started(cloud, cloud.store.put_cursor("one", CURSOR))
+    assert not cloud.run(cloud.store.put_cursor("one", replace(CURSOR, applied=())))
+
+
+@refuses("PutItem", "cursor", FOLLOWS)
+def an_order_that_another_has_overtaken(cloud: Cloud) -> None:
+    started(cloud, *(cloud.store.put_cursor("one", replace(CURSOR, revision=revision)) for revision in (1, 2)))
+    assert not cloud.run(cloud.store.put_cursor("one", replace(CURSOR, revision=2, applied=())))
+
+
+@refuses("PutItem", "s", ABSENT)
+def a_signal_under_a_taken_id(cloud: Cloud) -> None:
+    first = Signal("s", "go", "1", 1.0)
+    started(cloud, cloud.store.add_signal("one", first))
+    assert cloud.run(cloud.store.add_signal("one", replace(first, payload="2"))) == first
+
+
+@refuses("UpdateItem", "signals", COUNTED)
+def a_signal_more_than_an_execution_takes(cloud: Cloud) -> None:
+    started(cloud, cloud.store.add_signal("one", Signal("s", "go", "1", 1.0)))
+    with pytest.raises(TooManySignals):
+        cloud.run(cloud.store.add_signal("one", Signal("t", "go", "1", 1.0), SignalLimits(count=1)))
+
+
+@refuses("UpdateItem", "meta", STANDS)
+def an_end_after_another(cloud: Cloud) -> None:
+    failed(cloud)
+    assert not cloud.run(cloud.store.finish(replace(ONE, status="SUCCEEDED", result="1", ended_at=1003.0)))
+
+
+@refuses("UpdateItem", "meta", STANDS)
+def an_end_of_a_generation_that_is_over(cloud: Cloud) -> None:
+    failed(cloud)
+    assert cloud.run(cloud.store.rewind(RESUMED, None, [OPEN], []))
+    assert not cloud.run(cloud.store.finish(replace(FAILED, ended_at=1009.0)))
+
+
+# -- transactions ------------------------------------------------------------------------------------------
+
+
+@refuses(f"{IN_TRANSACTION}.Update", "meta", STANDS)
+def a_cancel_of_what_has_ended(cloud: Cloud) -> None:
+    failed(cloud)
+    assert not cloud.run(cloud.store.cancel(CANCELLED, [], order=1))
+
+
+@refuses(f"{IN_TRANSACTION}.Update", "meta", STANDS)
+def a_second_resume_of_one_failure(cloud: Cloud) -> None:
+    failed(cloud)
+    assert cloud.run(cloud.store.rewind(RESUMED, None, [OPEN], []))
+    assert not cloud.run(cloud.store.rewind(RESUMED, None, [], []))
+
+
+@refuses(f"{IN_TRANSACTION}.ConditionCheck", "cursor", ABSENT)
+def a_cancel_that_knows_of_no_order_yet(cloud: Cloud) -> None:
+    started(cloud, cloud.store.put_cursor("one", CURSOR))
+    assert not cloud.run(cloud.store.cancel(CANCELLED, []))
+
+
+@refuses(f"{IN_TRANSACTION}.ConditionCheck", "cursor", FOLLOWS)
+def a_cancel_on_an_order_that_has_gone_on(cloud: Cloud) -> None:
+    started(cloud, *(cloud.store.put_cursor("one", replace(CURSOR, revision=revision)) for revision in (1, 2)))
+    assert not cloud.run(cloud.store.cancel(CANCELLED, [], order=1))
+
+
+@refuses(f"{IN_TRANSACTION}.Put", "c", ABSENT)
+def a_cancel_beside_a_step_that_has_begun(cloud: Cloud) -> None:
+    started(cloud, cloud.store.put_record("one", STEP, wake=False))
+    assert not cloud.run(cloud.store.cancel(CANCELLED, [replace(STEP, status="CANCELLED")]))
+
+
+@refuses(f"{IN_TRANSACTION}.Put", "c", FOLLOWS)
+def a_resume_of_a_step_that_has_gone_on(cloud: Cloud) -> None:
+    failed(cloud)
+    assert not cloud.run(cloud.store.rewind(RESUMED, None, [replace(OPEN, revision=3)], []))
+
+
+@refuses(f"{IN_TRANSACTION}.Put", "cursor", ABSENT)
+def a_resume_with_a_first_order_beside_another(cloud: Cloud) -> None:
+    failed(cloud)
+    assert not cloud.run(cloud.store.rewind(RESUMED, replace(CURSOR, applied=()), [], []))
+
+
+@refuses(f"{IN_TRANSACTION}.Put", "cursor", FOLLOWS)
+def a_resume_with_an_order_that_another_has_overtaken(cloud: Cloud) -> None:
+    failed(cloud)
+    assert not cloud.run(cloud.store.rewind(RESUMED, replace(CURSOR, applied=(), revision=3), [], []))
+
+
+@refuses(f"{IN_TRANSACTION}.Put", "z", ABSENT)
+def a_resume_whose_history_another_has_begun(cloud: Cloud) -> None:
+    failed(cloud)
+    left = {"pk": text("x#one"), "sk": text("z#000001#000000"), "time": number(1.0), "type": text("kept")}
+    shared_client("dynamodb").put_item(TableName=TABLE, Item=left)
+    assert cloud.run(cloud.store.rewind(RESUMED, None, [OPEN], [Event(2.0, "execution-resumed")]))
+    assert [one.type for one in cloud.run(cloud.store.history("one"))] == ["kept", "execution-resumed"]
+
+
+@refuses(f"{IN_TRANSACTION}.ConditionCheck", "meta", STANDS)
+def the_first_part_of_a_large_resume_of_what_has_not_failed(cloud: Cloud) -> None:
+    started(cloud)
+    assert not cloud.run(cloud.store.rewind(RESUMED, None, OTHERS, []))
+
+
+# -- deleting ----------------------------------------------------------------------------------------------
+
+
+@refuses("PutItem", "meta", STANDS)
+def a_deletion_of_what_has_gone_on(cloud: Cloud) -> None:
+    failed(cloud)
+    assert cloud.run(cloud.store.rewind(RESUMED, None, [], []))
+    assert not cloud.run(cloud.store.erase(FAILED))
+
+
+def deleted_and_started_anew(cloud: Cloud) -> Execution:
+    failed(cloud)
+    assert cloud.run(cloud.store.erase(FAILED))
+    anew = replace(ONE, generation=1, first_generation=1)
+    assert cloud.run(cloud.store.create(anew)) is anew
+    return anew
+
+
+@refuses("PutItem", "meta", FREE)
+def a_start_of_a_generation_that_was_deleted(cloud: Cloud) -> None:
+    anew = deleted_and_started_anew(cloud)
+    assert cloud.run(cloud.store.create(replace(anew, input="2"))) == anew
+
+
+@refuses("PutItem", "c", FOLLOWS)
+def an_outcome_of_a_worker_of_a_deleted_execution(cloud: Cloud) -> None:
+    deleted_and_started_anew(cloud)
+    assert cloud.run(cloud.store.put_record("one", replace(STEP, generation=1), wake=False))
+    assert not cloud.run(cloud.store.put_record("one", replace(STEP, revision=2, output="old"), wake=False))
+
+
+@refuses("PutItem", "meta", ABSENT)
+def a_purge_of_values_whose_id_is_taken_meanwhile(cloud: Cloud) -> None:
+    cloud.store.deleting.note("one")
+    meta = {"pk": text("x#one"), "sk": text("meta"), "stat": text("RUNNING")}
+    client = shared_client("dynamodb")
+    cloud.dynamodb.meta.events.register(
+        "after-call.dynamodb.Query", lambda **_: client.put_item(TableName=TABLE, Item=meta)
+    )
+    cloud.run(cloud.store.deleting.purge("one"))
+    assert cloud.item("one", "large")
+
+
+# -- what is left ----------------------------------------------------------------------------------------------
+
+
+def purged(cloud: Cloud, before: Item, after: Item, sort: str = "c#a") -> None:
+    """A purge that has read an item as it was before, and meets it as it is after."""
+    at = {"pk": text("x#gone"), "sk": text(sort)}
+
+    def write(item: Item) -> None:
+        shared_client("dynamodb").put_item(TableName=TABLE, Item=at | item)
+
+    write(before)
+    cloud.dynamodb.meta.events.register("after-call.dynamodb.Query", lambda **_: write(after))
+    cloud.run(cloud.store.deleting.purge("gone"))
+    assert cloud.item("gone", sort) == at | after
+
+
+@refuses("DeleteItem", "c", UNTOUCHED)
+def a_purge_of_what_was_written_anew(cloud: Cloud) -> None:
+    purged(cloud, {"wrote": number(1.0)}, {"wrote": number(2.0)})
+
+
+@refuses("DeleteItem", "cursor", UNTOUCHED)
+def a_purge_of_an_order_that_was_written_anew(cloud: Cloud) -> None:
+    purged(cloud, {"wrote": number(1.0)}, {"wrote": number(2.0)}, "cursor")
+
+
+@refuses("DeleteItem", "c", NEVER_WRITTEN)
+def a_purge_of_what_told_no_time_and_was_written_anew(cloud: Cloud) -> None:
+    purged(cloud, {}, {"wrote": number(2.0)})
+
+
+# -- keys --------------------------------------------------------------------------------------------------
+
+
+@refuses("PutItem", "key", ABSENT)
+def a_key_whose_id_was_drawn_before(cloud: Cloud) -> None:
+    keys = ApiKeys(cloud.dynamodb, TABLE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keys_module.secrets, "token_hex", lambda size: "ab" * size)
+        keys.create("first", ["read"], 1.0)
+        with pytest.raises(StartupError):
+            keys.create("second", ["operate"], 1.0)
+
+
+@refuses("UpdateItem", "key", "attribute_exists(#hash)")
+def a_key_that_was_revoked_before(cloud: Cloud) -> None:
+    keys = ApiKeys(cloud.dynamodb, TABLE)
+    made, _ = keys.create("mine", ["read"], 1.0)
+    assert keys.revoke(made.key_id, 2.0)
+    assert not keys.revoke(made.key_id, 3.0)
+
+
+# ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def refusals(hooked: Cloud, clients: Clients, monkeypatch: pytest.MonkeyPatch) -> Refusals:
+    monkeypatch.setattr(transactions, "TRANSACTION", 10)
+    refusals = Refusals()
+    clients.watch(refusals.watch)
+    return refusals
+
+
+@pytest.mark.parametrize(("use", "case"), CASES, ids=[case.__name__ for _, case in CASES])
+def test_it_is_refused(hooked: Cloud, refusals: Refusals, use: Use, case: Case) -> None:
+    case(hooked)
+    assert refusals.refused == [use]
+    assert refusals.used <= {one for one, _ in CASES}, "a condition that has no case of its own"
+
+
+def test_no_condition_of_the_source_is_without_a_case() -> None:
+    assert in_source() == {use.expression for use, _ in CASES}

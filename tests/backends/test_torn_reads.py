@@ -1,0 +1,73 @@
+"""Reads of several items are not of one moment: what is written in between must never be taken for half of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from stepfast.model import Cursor, Execution, Failure, Record
+from tests.backends.cloud import Cloud
+from tests.backends.interleaving import AfterTheFirst, Torn, elsewhere
+
+ONE = Execution("one", "w", "1", 1000.0)
+FAILED = replace(ONE, status="FAILED", error=Failure("E", "down"), ended_at=2000.5, causes=("a",))
+STEP = Record("a", "step", "a", "SUCCEEDED", 0)
+
+
+@pytest.fixture
+def started(cloud: Cloud) -> Cloud:
+    cloud.run(cloud.store.create(ONE))
+    return cloud
+
+
+def rewound(cloud: Cloud, count: int) -> None:
+    """Resumes the failed execution, re-opening all its steps."""
+    records = [Record(f"a#{one:02}", "step", "a", "OPEN", 1, revision=2) for one in range(count)]
+    resumed = replace(ONE, generation=1)
+    cursor = Cursor((), frozenset(), 0, 2)
+    assert elsewhere(cloud.make_store().rewind(resumed, cursor, records, []))
+
+
+@pytest.mark.parametrize(("count", "size"), [(0, 10), (3, 10), (25, 100_000)])
+def test_a_load_in_the_middle_of_a_rewind_sees_all_of_it(started: Cloud, count: int, size: int) -> None:
+    """The rewind comes after the first page of records was read, and before the meta is."""
+    for one in range(count):
+        record = replace(STEP, id=f"a#{one:02}", status="FAILED", output=f'"{"x" * size}"')
+        assert started.run(started.store.put_record("one", record, wake=False))
+    assert started.run(started.store.put_cursor("one", Cursor(("a#00",), frozenset(), 0, 1)))
+    assert started.run(started.store.finish(FAILED))
+    torn = Torn(lambda: rewound(started, count))
+    loaded = started.run(started.make_store(dynamodb=torn).load("one"))
+    assert loaded.execution.generation == 1
+    assert [(one.status, one.generation) for one in loaded.records.values()] == [("OPEN", 1)] * count
+    assert loaded.cursor.revision == 2
+    assert torn.queries > 1
+
+
+def test_new_records_do_not_make_up_for_those_that_a_slow_reader_has_missed(started: Cloud) -> None:
+    """Between the two pages of one read the execution is resumed, goes on, and records something new."""
+    for one in range(25):
+        record = replace(STEP, id=f"a#{one:02}", status="FAILED", output=f'"{"x" * 100_000}"')
+        assert started.run(started.store.put_record("one", record, wake=False))
+    assert started.run(started.store.put_cursor("one", Cursor(("a#00",), frozenset(), 0, 1)))
+    assert started.run(started.store.finish(FAILED))
+
+    def go_on() -> None:
+        rewound(started, 1)
+        assert elsewhere(started.make_store().put_record("one", replace(STEP, id="z", generation=1), wake=False))
+
+    loaded = started.run(started.make_store(dynamodb=Torn(go_on)).load("one"))
+    assert loaded.execution.generation == 1
+    assert loaded.records["a#00"].status == "OPEN"
+
+
+def test_a_record_is_never_newer_than_the_execution_it_is_read_with(started: Cloud) -> None:
+    """A timer that was re-opened meanwhile would else be ended by a message of the generation before."""
+    assert started.run(started.store.put_record("one", replace(STEP, id="a#00", status="FAILED"), wake=False))
+    assert started.run(started.store.put_cursor("one", Cursor((), frozenset(), 0, 1)))
+    assert started.run(started.store.finish(FAILED))
+    store = started.make_store(dynamodb=AfterTheFirst("get_item", lambda: rewound(started, 1)))
+    execution, record = started.run(store.peek("one", "a#00"))
+    assert record.generation <= execution.generation
+    assert (execution.generation, record.revision) == (1, 1)

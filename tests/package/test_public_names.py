@@ -1,0 +1,129 @@
+"""The names that users import, and the exceptions they may meet."""
+
+import importlib
+import inspect
+import pkgutil
+import re
+import subprocess
+import sys
+
+import pytest
+
+import stepfast
+from stepfast import errors
+
+PUBLIC = {
+    "Client",
+    "Execution",
+    "ExecutionContext",
+    "GiveUp",
+    "Retry",
+    "RetryAfter",
+    "StepContext",
+    "StepFailed",
+    "current_execution",
+    "current_step",
+    "logger",
+    "now",
+    "random",
+    "signal",
+    "sleep",
+    "step",
+    "uuid4",
+    "workflow",
+}
+EXCEPTIONS = [one for _, one in inspect.getmembers(errors, inspect.isclass) if issubclass(one, BaseException)]
+
+
+def test_the_package_exports_what_is_documented_and_no_more() -> None:
+    assert set(stepfast.__all__) == PUBLIC
+    assert sorted(stepfast.__all__) == stepfast.__all__
+    assert all(hasattr(stepfast, name) for name in PUBLIC)
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_every_public_name_has_a_docstring_that_begins_with_a_sentence(name: str) -> None:
+    first = (inspect.getdoc(getattr(stepfast, name)) or "").splitlines()[0]
+    assert len(first) > 20
+    assert first[0].isupper() or first.startswith("`")
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'stepfast' has no attribute 'Flow'"):
+        stepfast.Flow  # noqa: B018
+
+
+def test_a_workflow_file_needs_neither_the_client_nor_a_backend() -> None:
+    program = (
+        "import sys\nfrom stepfast import Retry, signal, step, workflow\n"
+        "heavy = {'httpx', 'sqlite3', 'typer', 'rich', 'aws_lambda_powertools', 'uvicorn', 'boto3'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+def test_no_module_has_the_name_of_something_that_the_package_offers() -> None:
+    """Importing a submodule sets it as an attribute of its package, over whatever stood there."""
+    assert not {module.name for module in pkgutil.iter_modules(stepfast.__path__)} & {*stepfast.__all__}
+
+
+def test_what_is_listed_can_be_had() -> None:
+    program = (
+        "import stepfast, sys; "
+        "print({*stepfast.__all__} <= {*dir(stepfast)}, 'stepfast.language.workflows' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["True", "False"]
+
+
+def drawn() -> dict[str, str | None]:
+    """Name and parent of each exception in the picture of the docstring."""
+    parents: list[str] = []
+    found: dict[str, str | None] = {}
+    for line in (errors.__doc__ or "").splitlines():
+        if match := re.match(r"^((?:[│ ] {3})*)(?:[├└]── )?([A-Z]\w+)(?: |$)", line):
+            depth = len(match[1]) // 4 + (1 if "── " in line else 0)
+            parents[depth:] = [match[2]]
+            found[match[2]] = parents[depth - 1] if depth else None
+    found.pop("Every", None)
+    return found
+
+
+def test_the_hierarchy_is_drawn_as_it_is() -> None:
+    parents = {one.__name__: one.__bases__[0] for one in EXCEPTIONS}
+    assert drawn() == {name: None if one is Exception else one.__name__ for name, one in parents.items()}
+
+
+@pytest.mark.parametrize("kind", EXCEPTIONS)
+def test_every_exception_has_one_root_and_says_what_it_means(kind: type[BaseException]) -> None:
+    assert issubclass(kind, errors.StepfastError)
+    assert issubclass(kind, Exception)
+    assert kind.__doc__
+    assert "__doc__" in vars(kind)
+
+
+def test_errors_import_nothing_but_the_standard_library() -> None:
+    source = inspect.getsource(errors)
+    assert re.findall(r"^(?:from|import) (\S+)", source, re.MULTILINE) == ["__future__"]
+
+
+def test_errors_carry_what_a_caller_needs() -> None:
+    failed = errors.StepFailed("charge", "charge#2", "ValueError", "no money", 3)
+    assert str(failed) == "step 'charge' failed after 3 attempt(s): ValueError: no money"
+    assert (failed.step, failed.step_id, failed.error_type, failed.message, failed.attempts) == (
+        "charge",
+        "charge#2",
+        "ValueError",
+        "no money",
+        3,
+    )
+    assert errors.InvalidRequest("x", (("a.b", "missing"),)).fields == (("a.b", "missing"),)
+    assert errors.InvalidRequest("x").fields == ()
+    assert errors.WrongStatus("x", "RUNNING").status == "RUNNING"
+    assert errors.NotStorable("x", ".a").path == ".a"
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    files = importlib.import_module("importlib.resources").files("stepfast")
+    assert (files / "py.typed").is_file()
