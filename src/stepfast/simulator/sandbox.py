@@ -96,7 +96,7 @@ class Sandbox:
 
     @cached_property
     def _strand(self) -> Strand:
-        """Made when it first runs: in real time (testing.served) a sandbox has a thread of another kind."""
+        """Made when it first runs: in real time (wall_sandbox) a sandbox has a thread of another kind."""
         return Strand(f"sandbox-{self.name}", self._live)
 
     # -- from the main thread ------------------------------------------------------------------------------
