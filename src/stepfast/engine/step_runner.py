@@ -10,9 +10,8 @@ import contextvars
 import inspect
 import logging
 import queue
-import sys
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,6 +19,7 @@ from stepfast.errors import StepCancelled, StepTimeout
 from stepfast.language.context import StepContext, current
 from stepfast.language.steps import Step
 from stepfast.model import Stop
+from stepfast.replay.asyncio_internals import begun
 
 log = logging.getLogger(__name__)
 
@@ -213,7 +213,7 @@ class Runner:
                 except BaseException as error:  # SystemExit must not end the loop
                     return Ended(error=error)
 
-            return _begun(attempt(), scope)
+            return begun(attempt(), scope)
 
         def attempt_in_thread() -> Ended:
             try:
@@ -232,7 +232,7 @@ class Runner:
             except BaseException as error:
                 return Ended(error=error)
 
-        return _begun(rest(), scope)
+        return begun(rest(), scope)
 
     async def _stop(
         self, step: Step[..., Any], context: StepContext, running: asyncio.Future[Any], watch: Watch, stop: Stop
@@ -286,21 +286,3 @@ def _own_end(ended: Ended, told: Stop | None) -> Ended:
     if told is not None and isinstance(ended.error, StepCancelled):
         return cut_off(told)
     return ended
-
-
-def _begun(coroutine: Coroutine[Any, Any, Ended], scope: contextvars.Context) -> asyncio.Task[Ended]:
-    """A task that has run until it waits for something, or to its end: what never waits costs no turn of the loop."""
-    loop = asyncio.get_running_loop()
-    if sys.version_info >= (3, 12):
-        return asyncio.Task(coroutine, loop=loop, context=scope, eager_start=True)
-    task = loop.create_task(coroutine, context=scope)
-    ready, outer = getattr(loop, "_ready", None), asyncio.current_task()
-    if not ready or outer is None:
-        return task  # not one of asyncio's own loops: it begins at the next turn
-    first = ready.pop()
-    asyncio.tasks._leave_task(loop, outer)
-    try:
-        first._run()
-    finally:
-        asyncio.tasks._enter_task(loop, outer)
-    return task

@@ -8,15 +8,42 @@ function does what it always did.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import importlib
 import sys
 import types
 import warnings
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from stepfast.language.unawaited import is_waiting
 from stepfast.language.workflow_loop import CommandLoop, in_workflow
 
+T = TypeVar("T")
+
+NEEDED: dict[str, str] = {
+    "asyncio.tasks._enter_task": "makes a task the current one while its first step runs",
+    "asyncio.tasks._leave_task": "undoes that",
+    "asyncio.tasks._GatheringFuture": "what gather() returns: it is numbered, so that sets of futures keep their order",
+    "warnings._warn_unawaited_coroutine": "called by the interpreter for a coroutine that was never awaited",
+    **({"asyncio.tasks._unregister_task": "takes a task out of a registry"} if sys.version_info < (3, 14) else {}),
+}
+"""Private names that Python 3.11 to 3.13 have (3.14 too, but for the last), and what each is needed for."""
+
+
+def check_python() -> None:
+    """Raises ImportError, in one line, on a Python that lacks one of the private names above."""
+    modules = {"asyncio": asyncio, "asyncio.tasks": asyncio.tasks, "warnings": warnings}
+    missing = [name for name in NEEDED if not hasattr(modules[name.rpartition(".")[0]], name.rpartition(".")[2])]
+    if missing:
+        raise ImportError(
+            f"this version of stepfast does not work with Python {sys.version.split()[0]}, which lacks "
+            f"{', '.join(missing)}: use Python 3.11, 3.12 or 3.13, or a newer stepfast"
+        )
+
+
+check_python()
+# These two are in asyncio's __all__, for whoever writes an event loop.
 get_running_loop = asyncio._get_running_loop
 set_running_loop = asyncio._set_running_loop
 enter_task = asyncio.tasks._enter_task
@@ -31,6 +58,33 @@ def forget_task(task: asyncio.Task[Any]) -> None:
     """
     if sys.version_info < (3, 14):
         asyncio.tasks._unregister_task(task)
+
+
+def begun(coroutine: Coroutine[Any, Any, T], scope: contextvars.Context) -> asyncio.Task[T]:
+    """A task that has run until it waits for something, or to its end: what never waits costs no turn of the loop.
+
+    Python 3.12 brought eager tasks. On 3.11 the handle that the new task has put last into the queue of the loop is taken
+    out (`BaseEventLoop._ready`) and run here.
+    """
+    loop = asyncio.get_running_loop()
+    if sys.version_info >= (3, 12):
+        return asyncio.Task(coroutine, loop=loop, context=scope, eager_start=True)
+    task = loop.create_task(coroutine, context=scope)
+    ready, outer = getattr(loop, "_ready", None), asyncio.current_task()
+    if not ready or outer is None:
+        return task  # not one of asyncio's own loops: it begins at the next turn
+    first = ready.pop()
+    leave_task(loop, outer)
+    try:
+        first._run()
+    finally:
+        enter_task(loop, outer)
+    return task
+
+
+def is_idle(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether nothing waits for its turn in the loop; False for a loop that does not tell (`BaseEventLoop._ready`)."""
+    return not getattr(loop, "_ready", True)
 
 
 def _replaced(name: str, code: types.CodeType) -> Any:

@@ -25,6 +25,7 @@ from stepfast.backends.sqlite.owner import Owner
 from stepfast.backends.sqlite.rows import INSERT_LARGE, Write
 from stepfast.backends.sqlite.schema import FORGET, VERSION, bring_up_to_date
 from stepfast.errors import StartupError
+from stepfast.replay.asyncio_internals import is_idle
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -222,7 +223,7 @@ class SqliteFile:
         when the commit failed: then nothing of it was written.
         """
         loop, turn = asyncio.get_running_loop(), self._turn
-        if not turn.due and time.monotonic() < turn.until and not getattr(loop, "_ready", True):
+        if not turn.due and time.monotonic() < turn.until and is_idle(loop):
             return self._write_alone(run)
         future: asyncio.Future[T] = loop.create_future()
         turn.writes.append(_Write(run, future))
