@@ -63,8 +63,8 @@ def forget_task(task: asyncio.Task[Any]) -> None:
 def begun(coroutine: Coroutine[Any, Any, T], scope: contextvars.Context) -> asyncio.Task[T]:
     """A task that has run until it waits for something, or to its end: what never waits costs no turn of the loop.
 
-    Python 3.12 brought eager tasks. On 3.11 the handle that the new task has put last into the queue of the loop is taken
-    out (`BaseEventLoop._ready`) and run here.
+    Python 3.12 brought eager tasks. On 3.11 the handle of the new task, which is the last in the queue of the loop
+    (`BaseEventLoop._ready`), is taken out of it and run here.
     """
     loop = asyncio.get_running_loop()
     if sys.version_info >= (3, 12):
