@@ -271,6 +271,8 @@ def test_ctrl_c_while_watching_leaves_without_a_traceback(project: Path) -> None
             [STEPFAST, "watch", "w", "--url", url],
             env=environment(),
             text=True,
+            # A shell starts what runs in its background with SIGINT ignored, and so do all that it starts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
