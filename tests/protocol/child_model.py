@@ -3,8 +3,8 @@
 It describes a protocol that is coming: the engine does not implement it yet.
 
 Every execution is a World of tests/protocol/model.py; they share the queue and the clock. A child's meta names its
-parent, command and the parent's generation: the *link*. Dispatch creates the child, or moves the link of the one that is
-there; a child's end is reported by whoever sees it, under a condition on the parent's meta too. Crashes before every
+parent, command and the parent's generation: the *link*. Dispatch creates the child, or moves the link of the one that
+is there; a child's end is reported by whoever sees it, under a condition on the parent's meta too. Crashes before every
 operation, duplicates, outages that fail children, operators who resume the root or a child at any moment. What must
 hold: the root ends SUCCEEDED with one result, no child is left running, nothing is run with two arguments in one
 generation, no result is recorded for another input than the parent asks for.
@@ -369,13 +369,13 @@ async def generations(_):
     return await step("end", [one[2] for one in got])
 
 
-def main(seeds, enough=math.inf):
-    """How many runs broke an invariant; it stops when that are `enough`."""
+def main(seeds, first=0, enough=math.inf):
+    """How many runs broke an invariant, from the seed `first` on; stops after `enough` of them."""
     bad = 0
     flows = (in_turn, side_by_side, told, left_behind, deep, generations)
     for workflow in flows:
         resumes = members = 0
-        for seed in range(seeds):
+        for seed in range(first, first + seeds):
             family = Family(
                 workflow,
                 {"kid": kid, "note": note, "middle": middle},

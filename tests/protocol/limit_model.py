@@ -3,9 +3,9 @@
 It describes a protocol that is coming: the engine does not implement it yet.
 
 One key, N slots, many steps that want one; messages as in tests/protocol/model.py: delivered at least once, visible
-again after a while, handlers killed before any operation, and interleaved anywhere. Writes in the order slot, claim, result,
-release, each conditional on what was read. What must hold: never more than N steps run; every step ends; no step runs
-again once its result is recorded; after the last fault nobody waits longer than one lease.
+again after a while, handlers killed before any operation, and interleaved anywhere. Writes in the order slot, claim,
+result, release, each conditional on what was read. What must hold: never more than N steps run; every step ends; no
+step runs again once its result is recorded; after the last fault nobody waits longer than one lease.
 
     python3 -m tests.protocol.limit_model 2000           # seeds
     python3 -m tests.protocol.limit_model 300 MUTANT     # with one rule broken: must fail (see MUTANTS)
@@ -193,10 +193,10 @@ class World:
         return "LATE"
 
 
-def main(seeds, enough=math.inf):
-    """How many runs broke an invariant; it stops when that are `enough`."""
+def main(seeds, first=0, enough=math.inf):
+    """How many runs broke an invariant, from the seed `first` on; stops after `enough` of them."""
     bad, puts = 0, 0.0
-    for seed in range(seeds):
+    for seed in range(first, first + seeds):
         slots = (1, 2, 5)[seed % 3]
         world = World(seed, slots, 4 + seed % 30, (0, 0.01, 0.05)[seed % 7 % 3], (0, 0.1, 0.4)[seed % 5 % 3])
         status = world.run()

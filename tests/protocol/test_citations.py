@@ -38,7 +38,9 @@ def cited() -> list[tuple[str, str]]:
 def rules() -> dict[str, str]:
     """The rules of the document with their texts."""
     _, *parts = re.split(r"^### (.+)$", DOCUMENT.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return {name: re.split(r"^## ", text, flags=re.MULTILINE)[0] for name, text in zip(parts[::2], parts[1::2])}
+    return {
+        name: re.split(r"^## ", text, flags=re.MULTILINE)[0] for name, text in zip(parts[::2], parts[1::2], strict=True)
+    }
 
 
 def test_every_citation_names_a_rule_of_the_document() -> None:

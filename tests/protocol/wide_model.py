@@ -310,13 +310,13 @@ async def first_two(_):
     return await step("end", (tuple(seen), [n[0] for n in await asyncio.gather(*notes)]))
 
 
-def main(seeds, enough=math.inf):
-    """How many runs broke an invariant; it stops when that are `enough`."""
+def main(seeds, first=0, enough=math.inf):
+    """How many runs broke an invariant, from the seed `first` on; stops after `enough` of them."""
     bad = 0
     flows = (base.linear, base.fan_out, base.race, base.timed, base.saga, base.halves, base.approvals, wide, first_two)
     for workflow in flows:
         sealed = reads = resumes = 0
-        for seed in range(seeds):
+        for seed in range(first, first + seeds):
             world = Wide(
                 workflow,
                 seed,
