@@ -54,7 +54,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Chained:
-    """The claim of the next step that rides in a result's own write (rule 7).
+    """The claim of the next step that rides in a result's own write (rule *chain*).
 
     `digest` is of the input the step is run with, so that a changed workflow cannot hand the same
     command another input in the same generation.
@@ -188,7 +188,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a queue carries: no payload, only which command of which generation is meant (rule 3).
+    """What a queue carries: no payload, only which command of which generation (rule *message without payload*).
 
     `hint` never leaves the process that sent the message: what the replay that asked for the command
     knew of it. It saves a replay to find that out again, and may be missing at any time.

@@ -1,4 +1,4 @@
-"""One pass over an execution: load, replay, take signals, dispatch what is new, mark (rule 2)."""
+"""One pass over an execution: load, replay, take signals, dispatch what is new, mark (rule *advance*)."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Advancer:
         self._lives, self._placement = lives or LiveReplays(), placement
 
     async def advance(self, execution_id: str, *, resend: Resend | None = None) -> Advanced:
-        """Advances until nothing is left to decide; `resend` sends again what was sent before (rule 13).
+        """Advances until nothing is left to decide; `resend` sends again what was sent before (rule *sweep*).
 
         An execution whose workflow is not deployed is left as it is: it waits for a deployment that
         has the workflow, and the sweep finds it then.

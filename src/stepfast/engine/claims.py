@@ -1,4 +1,4 @@
-"""Who may run a step next, and the record that says so: claims, leases and chains (rules 4 and 7). Pure."""
+"""Who may run a step next, and the record that says so: claims, leases and chains (rules *claim*, *chain*). Pure."""
 
 from __future__ import annotations
 

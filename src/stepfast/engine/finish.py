@@ -1,4 +1,4 @@
-"""The end of an execution, as advancer and worker both write it (rule 10)."""
+"""The end of an execution, as advancer and worker both write it (rule *finish and park*)."""
 
 from __future__ import annotations
 

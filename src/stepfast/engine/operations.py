@@ -101,7 +101,7 @@ class Operations(Reading):
         execution_id: str | None = None,
         labels: Mapping[str, str] | None = None,
     ) -> Started:
-        """Starts an execution, or returns the one that the same call has started before (rule 1).
+        """Starts an execution, or returns the one that the same call has started before (rule *start once*).
 
         `input` is parsed JSON. Without an id a new one is made, so the call is then not repeatable.
         Raises UnknownWorkflow, InvalidRequest (naming the fields), and ExecutionConflict when the id
@@ -203,7 +203,7 @@ class Operations(Reading):
         return tuple(waits_of(self.replay(snapshot)))
 
     async def cancel(self, execution_id: str) -> Execution:
-        """Ends a RUNNING execution; running steps' results are refused from here on (rule 12).
+        """Ends a RUNNING execution; running steps' results are refused from here on (rule *cancel*).
 
         Raises ExecutionNotFound, and WrongStatus when it is not RUNNING.
         """
@@ -240,7 +240,7 @@ class Operations(Reading):
     async def resume(
         self, execution_id: str, generation: int | None = None, steps: Sequence[str] | None = None
     ) -> Execution:
-        """Rewinds a FAILED execution to just before its failure and runs on (rule 11).
+        """Rewinds a FAILED execution to just before its failure and runs on (rule *rewind*).
 
         generation: resume only that one's failure, as a redriven dead letter does; then an execution
         that has gone on since is returned as it is. steps: ids of the commands to run again, in place of those
@@ -309,7 +309,7 @@ class Operations(Reading):
         return results
 
     async def sweep(self, after: str = "", every: float = 0.0, limit: int = SWEEP_BATCH) -> str:
-        """Advances up to `limit` executions that nothing is under way for, from this position on (rule 13).
+        """Advances up to `limit` executions that nothing is under way for, from this position on (rule *sweep*).
 
         Returns the position to go on from, "" when all were seen. every: seconds between two visits of one
         execution, for a store that cannot tell whether messages are under way: then what an execution waits

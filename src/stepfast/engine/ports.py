@@ -76,7 +76,7 @@ class Store(Protocol):
     """The items of executions. `wake` makes sure that an advance follows, whatever dies in between."""
 
     async def create(self, execution: Execution) -> Execution:
-        """Puts a new execution, with wake, if the id is free (rule 1).
+        """Puts a new execution, with wake, if the id is free (rule *start once*).
 
         Returns the execution that holds the id: the argument itself if it was created. Raises ExecutionDeleted
         where the execution's generation is not above that of a deleted one of the same id.
@@ -119,7 +119,7 @@ class Store(Protocol):
         """Writes a record if the stored one has the revision before it (none stored: revision 1).
 
         Never over a record of a later generation. What is written for an execution that is deleted by then is never
-        seen: neither by its readers nor by an execution that is started under the same id (*deleted*).
+        seen: neither by its readers nor by an execution that is started under the same id (rule *deleted*).
         end, tallies: written as `finish` does once the record is, in the same transaction or right after it.
         """
 
@@ -129,11 +129,11 @@ class Store(Protocol):
         """Writes the cursor if the stored one has the revision before it (none stored: revision 1).
 
         Sends the messages first, as Queue.send does: a cursor that is written marks what was sent
-        (rule 2). Messages may be sent even though the cursor is refused.
+        (rule *advance*). Messages may be sent even though the cursor is refused.
         """
 
     async def finish(self, execution: Execution, tallies: Tallies = NOTHING) -> bool:
-        """Writes an end if the stored execution is RUNNING in the same generation (rule 10).
+        """Writes an end if the stored execution is RUNNING in the same generation (rule *finish and park*).
 
         tallies: added to the workflow's figures once the end is written; where that takes a write of its own, a
         crash in between leaves them out.
@@ -144,7 +144,7 @@ class Store(Protocol):
     ) -> bool:
         """Writes CANCELLED if the execution is RUNNING in this generation, with the records; tallies as `finish`.
 
-        Each of the records is written under put_record's condition, all of it or nothing (rule 12). order: the
+        Each of the records is written under put_record's condition, all of it or nothing (rule *cancel*). order: the
         revision of the cursor that the records were made from (0: none), which must be the stored one still: a
         later order may have asked for commands that are not among them.
         """
@@ -152,7 +152,7 @@ class Store(Protocol):
     async def rewind(
         self, execution: Execution, cursor: Cursor | None, records: Sequence[Record], history: Sequence[Event]
     ) -> bool:
-        """Resumes, with wake, if the stored execution is FAILED in the generation before (rule 11).
+        """Resumes, with wake, if the stored execution is FAILED in the generation before (rule *rewind*).
 
         Cursor and records are written under their own conditions, all of it or nothing; the events are
         added to the history.
@@ -234,7 +234,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """The message has led to a lasting fact (rule 6)."""
+    """The message has led to a lasting fact (rule *lasting fact*)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,12 +246,12 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """A park message: let the queue move it to the dead letters (rule 10)."""
+    """A park message: let the queue move it to the dead letters (rule *finish and park*)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """Another worker owns the step: let the message come back when its visibility ends (rule 5)."""
+    """Another worker owns the step: let the message come back when its visibility ends (rule *record by token*)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a resume re-opens: the failure, what was decided after it, and nothing else (rule 11). Pure."""
+"""What a resume re-opens: the failure, what was decided after it, and nothing else (rule *rewind*). Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Claims a step, runs it, records its outcome and goes on with the next one (rules 4 to 9).
+"""Claims a step, runs it, records its outcome and goes on with the next one.
+
+(rules *claim*, *record by token*, *lasting fact*, *chain*, *retry*, *signals and timers*)
 
 `handle` takes one delivery to a disposition; the caller then deletes, delays or leaves the message.
 """
@@ -288,7 +290,7 @@ class Worker:
         return replace(run.execution, status="SUCCEEDED", result=replay.result, ended_at=self._clock.now())
 
     async def _following(self, run: Run, result: Record) -> Chained | None:
-        """Goes on with the replay; the claim of the next step if it may run right here (rule 7)."""
+        """Goes on with the replay; the claim of the next step if it may run right here (rule *chain*)."""
         replay, now = run.replay, self._clock.now()
         if replay is None or len(replay.outstanding) != 1 or run.command.id not in replay.outstanding:
             return None  # siblings are out: the order is the advancer's to extend

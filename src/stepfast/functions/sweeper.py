@@ -1,4 +1,4 @@
-"""Every few minutes: executions without progress are advanced again (rule 13), as many as there is time for.
+"""Every few minutes: executions without progress are advanced again (rule *sweep*), as many as there is time for.
 
 Where a sweep ends is kept in the table, and the next one goes on from there.
 """

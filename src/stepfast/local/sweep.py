@@ -1,4 +1,4 @@
-"""The embedded sweep (rule 13): what is overdue is taken up again, whether its message is lost, late, or not there.
+"""The embedded sweep (rule *sweep*): what is overdue is taken up again, whether its message is lost, late or absent.
 
 It runs no workflow code itself: that is left to worker threads, so that code which blocks cannot stop the sweep.
 """

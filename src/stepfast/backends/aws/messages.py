@@ -1,4 +1,4 @@
-"""A message as the body of a queue's: one line of JSON that names a command and carries no payload (rule 3)."""
+"""A message as the body of a queue's: one line of JSON that names a command (rule *message without payload*)."""
 
 from __future__ import annotations
 
