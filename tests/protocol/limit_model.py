@@ -12,9 +12,10 @@ step runs again once its result is recorded; after the last fault nobody waits l
 """
 
 import collections
-import math
 import random
 import sys
+
+from tests.protocol.runs import ALL, go_on
 
 MUTANTS = ("release-first", "grant-uncounted", "no-sleep", "keep-expired", "ended-stays-in-line")
 MUTANT = sys.argv[2] if __name__ == "__main__" and len(sys.argv) > 2 else ""
@@ -178,22 +179,14 @@ class World:
                 m = self.random.choice(visible)
                 if self.random.random() >= self.duplicate:
                     self.queue[m]["visible"] = self.now + VISIBILITY
-                live.append(self.worker(m, self.queue[m]))
+                live.append((None, self.worker(m, self.queue[m])))
             else:
-                handler = live[self.random.randrange(len(live))]
-                try:
-                    if self.random.random() < self.crash:
-                        handler.close()
-                        live.remove(handler)
-                    else:
-                        next(handler)
-                except StopIteration:
-                    live.remove(handler)
+                go_on(live, self.random, self.crash, self.duplicate)
             self.now += 0.01
         return "LATE"
 
 
-def main(seeds, first=0, enough=math.inf):
+def main(seeds, first=0, enough=ALL):
     """How many runs broke an invariant, from the seed `first` on; stops after `enough` of them."""
     bad, puts = 0, 0.0
     for seed in range(first, first + seeds):
