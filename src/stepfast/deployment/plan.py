@@ -30,7 +30,6 @@ CHAIN_BUDGET = 60
 VISIBILITY_MARGIN = 30
 MESSAGE_RETENTION = 14 * 86400
 """Seconds that a message waits, the longest that SQS offers."""
-AUTHORIZER_HEADER = "Authorization"
 
 WAKE_FILTER: Mapping[str, Any] = MappingProxyType({"dynamodb": {"NewImage": {"wake": {"N": [{"exists": True}]}}}})
 TTL_FILTER: Mapping[str, Any] = MappingProxyType(

@@ -11,6 +11,7 @@ from stepfast.errors import FailsExecution, NonDeterministic
 from stepfast.language.registry import Registry
 from stepfast.language.workflows import Workflow
 from stepfast.model import Execution, Snapshot
+from stepfast.replay.commands import shortened
 from stepfast.replay.failures import failure_of
 from stepfast.replay.replay import Replay
 
@@ -98,7 +99,7 @@ def _succeeds(workflow: Workflow[..., Any], replay: Replay, result: str) -> str 
     if replay.result is None:
         return f"it SUCCEEDED; {_now_fails(replay)}"
     if not workflow.result.same(result, replay.result):
-        return f"it SUCCEEDED with {_short(result)}; the code now returns {_short(replay.result)}"
+        return f"it SUCCEEDED with {shortened(result)}; the code now returns {shortened(replay.result)}"
     return None
 
 
@@ -112,7 +113,3 @@ def _fails_alike(replay: Replay, execution: Execution) -> str | None:
 def _now_fails(replay: Replay) -> str:
     found = failure_of(replay)
     return f"the code now fails with {found.type}: {found.message}"
-
-
-def _short(text: str, limit: int = 200) -> str:
-    return text if len(text) <= limit else text[:limit] + "…"

@@ -1,6 +1,7 @@
 """Claims a step, runs it, records its outcome and goes on with the next one.
 
-(rules *claim*, *record by token*, *lasting fact*, *chain*, *retry*, *signals and timers*)
+Its rules are in docs/protocol.md (rules *claim*, *record by token*, *lasting fact*, *chain*, *retry*,
+*signals and timers*).
 
 `handle` takes one delivery to a disposition; the caller then deletes, delays or leaves the message.
 """

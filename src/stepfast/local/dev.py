@@ -7,12 +7,11 @@ import os
 import sys
 import time
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 from socket import socket
 
 from stepfast.backends.sqlite.file import Durability
-from stepfast.deployment import schedules as starts
+from stepfast.deployment import schedules as scheduled
 from stepfast.deployment.plan import Plan
 from stepfast.deployment.project import Project
 from stepfast.deployment.schedules import ScheduledStart
@@ -83,23 +82,7 @@ def _serve_code(
     project, schedules = settings_of(registry, PROJECT)
     limits = {name: pool.max_concurrency for name, pool in project.pools.items() if pool.max_concurrency}
     retention = retention_of(PROJECT)
-    reloaders: list[reloading.Reloader] = []
-
-    def watch_code(stop: Callable[[], None]) -> None:
-        def end() -> None:
-            log.info("reloading: the changed code loads")
-            stop()
-
-        if reloads and reloading.SUPPORTED:
-            reloaders.append(
-                reloading.Reloader(
-                    end,
-                    lambda: reloading.state_of(workflows, Path.cwd()),
-                    lambda: reloading.check_in_process(workflows),
-                )
-            )
-            reloaders[0].begin()
-
+    code = reloading.WatchedCode(workflows, watched=reloads and reloading.SUPPORTED)
     with Runtime(
         registry,
         db,
@@ -117,14 +100,13 @@ def _serve_code(
         page = Page()
         handler = build(runtime.operations, registry, runtime.call, keys, page)
         try:
-            serving.serve(handler, listener.dup(), host, lambda url: say_ready(url, names, page), watch_code)
+            serving.serve(handler, listener.dup(), host, lambda url: say_ready(url, names, page), code.watch)
         finally:
-            for one in reloaders:
-                one.end()
-            if not any(one.wanted.is_set() for one in reloaders):
+            code.end()
+            if not code.changed:
                 listener.close()  # who calls while running steps end is refused, and does not wait
     # A signal while the old code ended means the end of it all.
-    return any(one.wanted.is_set() for one in reloaders) and not runtime.interrupted
+    return code.changed and not runtime.interrupted
 
 
 def check(registry: Registry, project: Path) -> None:
@@ -147,8 +129,8 @@ def settings_of(registry: Registry, pyproject: Path) -> tuple[Project, list[Sche
     project, starting = Project.read(pyproject), []
     for start in project.schedules.values():
         try:
-            starts.check(start, registry)
-            notice = starts.check_to_come(start, time.time())
+            scheduled.check(start, registry)
+            notice = scheduled.check_to_come(start, time.time())
         except StartupError as error:
             notice = str(error)
         if notice is not None:

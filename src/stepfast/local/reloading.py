@@ -157,3 +157,32 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+
+
+class WatchedCode:
+    """The code of a server while it serves. changed: the server is to end because other code is there to serve."""
+
+    def __init__(self, workflows: Path, watched: bool) -> None:
+        self._workflows, self._watched = workflows, watched
+        self._reloader: Reloader | None = None
+
+    @property
+    def changed(self) -> bool:
+        return self._reloader is not None and self._reloader.wanted.is_set()
+
+    def watch(self, stop: Callable[[], None]) -> None:
+        """Calls `stop` once, when changed code has passed its checks."""
+
+        def end() -> None:
+            log.info("reloading: the changed code loads")
+            stop()
+
+        if self._watched:
+            self._reloader = Reloader(
+                end, lambda: state_of(self._workflows, Path.cwd()), lambda: check_in_process(self._workflows)
+            )
+            self._reloader.begin()
+
+    def end(self) -> None:
+        if self._reloader is not None:
+            self._reloader.end()

@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from stepfast.errors import ForbiddenInWorkflow
 from stepfast.language.unawaited import is_waiting
 from stepfast.language.workflow_loop import CommandLoop, in_workflow
 
@@ -85,6 +86,18 @@ def begun(coroutine: Coroutine[Any, Any, T], scope: contextvars.Context) -> asyn
 def is_idle(loop: asyncio.AbstractEventLoop) -> bool:
     """Whether nothing waits for its turn in the loop; False for a loop that does not tell (`BaseEventLoop._ready`)."""
     return not getattr(loop, "_ready", True)
+
+
+def explained(error: BaseException) -> BaseException:
+    """asyncio's word for a future of another loop, put in terms of what to do."""
+    if isinstance(error, RuntimeError) and str(error).endswith(("a different loop", "a different event loop")):
+        mended = ForbiddenInWorkflow(
+            "workflow code awaited a future, lock or event of another event loop, which no replay can repeat: "
+            "await it in a step, send the execution a signal, or make the lock in the workflow itself"
+        )
+        mended.__cause__ = error
+        return mended
+    return error
 
 
 def _replaced(name: str, code: types.CodeType) -> Any:

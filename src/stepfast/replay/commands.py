@@ -8,7 +8,8 @@ from typing import Any
 
 from stepfast.language.steps import Step
 from stepfast.model import CommandKind
-from stepfast.replay.loop import WorkflowFuture, WorkflowLoop
+from stepfast.replay.loop import WorkflowLoop
+from stepfast.replay.tasks import WorkflowFuture
 from stepfast.values.codec import Codec, digest
 
 
@@ -45,3 +46,9 @@ class CommandFuture(WorkflowFuture):
     def cancel(self, msg: Any = None) -> bool:
         self._outstanding.pop(self._id, None)
         return super().cancel(msg)
+
+
+def shortened(text: str, limit: int = 200) -> str:
+    """The beginning of a value or of an error, for a message; the white space after JSON only says what was unset."""
+    text = text.rstrip()
+    return text if len(text) <= limit else text[:limit] + "…"

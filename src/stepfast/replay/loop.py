@@ -17,19 +17,19 @@ from typing import Any, NoReturn, Protocol
 
 from stepfast.errors import ForbiddenInWorkflow
 from stepfast.language.steps import StepCall
-from stepfast.language.unawaited import Unawaited, is_waiting
+from stepfast.language.unawaited import Unawaited
 from stepfast.language.workflow_loop import CommandLoop, Commands
 from stepfast.replay import forbidden as forbidden  # its audit hook comes with the loop
 from stepfast.replay import interception
 from stepfast.replay.asyncio_internals import (
     enter_task,
-    forget_task,
     get_running_loop,
     leave_task,
     order_cancel_scopes,
     set_running_loop,
 )
 from stepfast.replay.generators import Generator, Generators, Held
+from stepfast.replay.tasks import Started, WorkflowFuture, WorkflowTask
 
 FOREVER = 253_402_300_799.0
 """The end of the year 9999: a timer due later, or never, is due then."""
@@ -54,61 +54,6 @@ class Owner(Commands, Protocol):
         self, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context | None, name: str | None, eager: bool
     ) -> WorkflowTask: ...
     def place(self, name: str) -> tuple[str, contextvars.Context]: ...
-
-
-Started = tuple[Coroutine[Any, Any, Any] | None, contextvars.Context, "weakref.ref[WorkflowTask]"]
-
-
-class WorkflowFuture(asyncio.Future[Any]):
-    """A future whose hash is its number, so that sets of futures iterate alike in every replay."""
-
-    def __init__(self, number: int, loop: WorkflowLoop) -> None:
-        super().__init__(loop=loop)
-        self.number = number
-
-    def __hash__(self) -> int:
-        return self.number
-
-
-class WorkflowTask(asyncio.Task[Any]):
-    """A task whose hash is its number and that knows its structural path.
-
-    `reserved` is the command id of a task made of nothing but one step call. `watched`: something waits for it, or
-    has waited.
-    """
-
-    watched = False
-
-    def __init__(
-        self,
-        coroutine: Coroutine[Any, Any, Any],
-        number: int,
-        path: str,
-        reserved: str | None,
-        loop: WorkflowLoop,
-        context: contextvars.Context | None,
-        name: str | None = None,
-        *,
-        eager: bool = False,
-    ) -> None:
-        self.number = number
-        self.path = path
-        self.reserved = reserved
-        self.context = contextvars.copy_context() if context is None else context
-        self._log_destroy_pending = False
-        # Only what has a frame is held: what agen.asend() returns would keep its generator from being dropped.
-        held = coroutine if hasattr(coroutine, "cr_frame") else None
-        loop.tasks.append((held, self.context, weakref.ref(self)))
-        options: Any = {"eager_start": True} if eager else {}  # no such parameter before Python 3.12
-        super().__init__(coroutine, loop=loop, name=name or path or "workflow", context=self.context, **options)
-        forget_task(self)
-
-    def __hash__(self) -> int:
-        return self.number
-
-    def add_done_callback(self, callback: Any, /, *, context: Any = None) -> None:
-        self.watched = self.watched or is_waiting(callback)
-        super().add_done_callback(callback, context=context)
 
 
 class WorkflowLoop(CommandLoop):

@@ -20,9 +20,11 @@ from stepfast.language.logger import LogLines
 from stepfast.language.steps import Step, StepCall
 from stepfast.language.workflows import Workflow
 from stepfast.model import Chained, Execution, Failure, Record
+from stepfast.replay.asyncio_internals import explained, get_running_loop
 from stepfast.replay.commands import Command as Command
-from stepfast.replay.commands import CommandFuture
-from stepfast.replay.loop import Closed, Started, WorkflowLoop, WorkflowTask
+from stepfast.replay.commands import CommandFuture, shortened
+from stepfast.replay.loop import Closed, WorkflowLoop
+from stepfast.replay.tasks import Started, WorkflowTask
 from stepfast.values.codec import Codec
 
 _live: dict[int, list[Started]] = {}
@@ -256,7 +258,7 @@ class Replay:
             except asyncio.CancelledError as error:
                 self.error = error
             except BaseException as error:
-                self.error = _explained(error)
+                self.error = explained(error)
         self.close()
 
     def close(self) -> None:
@@ -291,7 +293,7 @@ class Replay:
         record = self.records.get(id)
         begun = record is not None and record.status != "OPEN" and record.input is not None
         if record is not None and begun and not step.arguments.codec.same(record.input or "", text):
-            raise self._mismatch(id, f"with the input {_short(record.input or '')}", f"it with {_short(text)}")
+            raise self._mismatch(id, f"with the input {shortened(record.input or '')}", f"it with {shortened(text)}")
         return self._issue(Command(id, "step", step.name, None, input=text, step=step))
 
     def signal(self, name: str, codec: Codec) -> asyncio.Future[Any]:
@@ -374,38 +376,23 @@ class Replay:
         self._break(error)
         return error
 
+    def _task(self) -> WorkflowTask | None:
+        """The task whose code runs now; None between tasks."""
+        task = asyncio.current_task(self.loop) if get_running_loop() is self.loop else None
+        return task if isinstance(task, WorkflowTask) else None
+
     def _path(self) -> str:
-        task = asyncio.current_task(self.loop) if asyncio._get_running_loop() is self.loop else None
-        return task.path if isinstance(task, WorkflowTask) else ""
+        return task.path if (task := self._task()) else ""
 
     def _id(self, name: str) -> str:
         """Structural: the path of the task that asks, the name, and how often that task has used it."""
         if self.closed:
             raise Closed
-        task = asyncio.current_task(self.loop) if asyncio._get_running_loop() is self.loop else None
-        path = ""
-        if isinstance(task, WorkflowTask):
-            if task.reserved is not None and not name.startswith((":", "signal:")):
-                reserved, task.reserved = task.reserved, None
-                return reserved
-            path = task.path
+        task = self._task()
+        if task is not None and task.reserved is not None and not name.startswith((":", "signal:")):
+            reserved, task.reserved = task.reserved, None
+            return reserved
+        path = task.path if task is not None else ""
         self._uses[path, name] += 1
         used = self._uses[path, name]
         return (f"{path}/" if path else "") + (name if used == 1 else f"{name}#{used}")
-
-
-def _short(text: str, limit: int = 200) -> str:
-    text = text.rstrip()  # white space after it says which fields were not set
-    return text if len(text) <= limit else text[:limit] + "…"
-
-
-def _explained(error: BaseException) -> BaseException:
-    """asyncio's word for a future of another loop, put in terms of what to do."""
-    if isinstance(error, RuntimeError) and str(error).endswith(("a different loop", "a different event loop")):
-        mended = ForbiddenInWorkflow(
-            "workflow code awaited a future, lock or event of another event loop, which no replay can repeat: "
-            "await it in a step, send the execution a signal, or make the lock in the workflow itself"
-        )
-        mended.__cause__ = error
-        return mended
-    return error

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from stepfast.errors import InvalidRequest
 from stepfast.model import Signal
+from stepfast.replay.commands import shortened
 from stepfast.replay.replay import Command, Replay
 
 SHOWN = 100
@@ -97,7 +98,7 @@ def refusals(signals: Iterable[Signal], replay: Replay | None, payloads: Iterabl
         asked = [one for one in issued if one.name == signal.name]
         errors = [misfit(one, payload) for one in asked[-3:]] if payload is not None else []
         if errors and errors[-1] is not None:
-            yield Refusal(signal, f"it does not fit what {asked[-1].id!r} waits for: {_short(str(errors[-1]))}")
+            yield Refusal(signal, f"it does not fit what {asked[-1].id!r} waits for: {shortened(str(errors[-1]), 300)}")
         elif signal.name in waiting:
             yield Refusal(signal, "it is about to be taken")
         elif asked:
@@ -105,7 +106,3 @@ def refusals(signals: Iterable[Signal], replay: Replay | None, payloads: Iterabl
         else:
             others = f"; what is waited for: {', '.join(sorted(waiting))}" if waiting else ""
             yield Refusal(signal, f"nobody has waited for a signal {signal.name!r} so far{others}")
-
-
-def _short(text: str, limit: int = 300) -> str:
-    return text if len(text) <= limit else text[:limit] + "…"

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from stepfast.errors import ExecutionNotFound, Misconfigured, NonDeterministic, StepNotDeployed
 from stepfast.language.workflows import Workflow
 from stepfast.model import Execution, Snapshot
+from stepfast.replay.commands import shortened
 from stepfast.replay.failures import failure_of
 from stepfast.replay.replay import Command, Replay
 
@@ -131,9 +132,9 @@ def _other_result(workflow: Workflow[..., Any], replay: Replay, result: str) -> 
     if replay.result is None:
         waits = ", ".join(map(repr, list(replay.outstanding)[:5]))
         told = f"fails with {failure_of(replay).type}" if replay.error is not None else f"goes on to ask for {waits}"
-        yield f"it SUCCEEDED with {_short(result)}, and a replay from scratch {told}"
+        yield f"it SUCCEEDED with {shortened(result)}, and a replay from scratch {told}"
     elif not workflow.result.same(result, replay.result):
-        yield f"it SUCCEEDED with {_short(result)}, and a replay from scratch returns {_short(replay.result)}"
+        yield f"it SUCCEEDED with {shortened(result)}, and a replay from scratch returns {shortened(replay.result)}"
 
 
 def _alike(one: Command, other: Command) -> bool:
@@ -149,8 +150,4 @@ def _alike(one: Command, other: Command) -> bool:
 def _told(command: Command) -> str:
     if command.kind == "timer":
         return f"{command.id!r}, {command.delay or 0.0:g} s"
-    return f"{command.id!r}" + (f" with the input {_short(command.input)}" if command.input is not None else "")
-
-
-def _short(text: str, limit: int = 200) -> str:
-    return text if len(text) <= limit else text[:limit] + "…"
+    return f"{command.id!r}" + (f" with the input {shortened(command.input)}" if command.input is not None else "")

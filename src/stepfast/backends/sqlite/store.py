@@ -9,16 +9,13 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-from stepfast.backends.sqlite import deletion as deleting
-from stepfast.backends.sqlite import listing, overdue, rows
-from stepfast.backends.sqlite import metrics as figures
-from stepfast.backends.sqlite import signals as sqlite_signals
+from stepfast.backends.sqlite import deletion, listing, metrics, overdue, rows, writes
+from stepfast.backends.sqlite import signals as signal_rows
 from stepfast.backends.sqlite.changes import Changes
 from stepfast.backends.sqlite.file import SqliteFile, Transaction
+from stepfast.backends.sqlite.writes import Stored as Stored
 from stepfast.engine.metrics import NOTHING, Tallies
 from stepfast.engine.ports import Clock, Delivery, Fault, Page, Query
 from stepfast.errors import ExecutionDeleted
@@ -34,15 +31,6 @@ from stepfast.model import (
     SignalLimits,
     Snapshot,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A message in the file: its number there, when it is due, and the delivery it makes."""
-
-    seq: int
-    due: float
-    delivery: Delivery
 
 
 class SqliteBackend:
@@ -87,7 +75,7 @@ class SqliteBackend:
             if changed is None:
                 commands = db.execute(f"{rows.SELECT_RECORD} WHERE execution_id = ?", (execution_id,)).fetchall()
             cursor = db.execute(f"{rows.SELECT_CURSOR} WHERE execution_id = ?", (execution_id,)).fetchone()
-            found = sqlite_signals.read(db, execution_id) if signals else []
+            found = signal_rows.read(db, execution_id) if signals else []
         records = changed if changed is not None else [rows.record(one, self._opened_at) for one in commands]
         return Snapshot(
             rows.execution(row),
@@ -100,11 +88,11 @@ class SqliteBackend:
 
     async def signals(self, execution_id: str, after: int = 0, *, payloads: bool = True) -> Sequence[Signal]:
         with self._file.reading() as db:
-            return sqlite_signals.read(db, execution_id, after, payloads=payloads)
+            return signal_rows.read(db, execution_id, after, payloads=payloads)
 
     async def signal(self, execution_id: str, signal_id: str) -> Signal | None:
         with self._file.reading() as db:
-            return sqlite_signals.one(db, execution_id, signal_id)
+            return signal_rows.one(db, execution_id, signal_id)
 
     async def peek(self, execution_id: str, command_id: str) -> tuple[Execution, Record | None] | None:
         row = self._file.row(rows.SELECT_BOTH, (command_id, execution_id))
@@ -132,7 +120,7 @@ class SqliteBackend:
 
     async def figures(self, workflow: str, since: int, until: int) -> Mapping[int, Tallies]:
         with self._file.reading() as db:
-            return figures.read(db, workflow, since, until)
+            return metrics.read(db, workflow, since, until)
 
     async def idle(self, limit: int, after: str = "") -> tuple[Sequence[str], str]:
         with self._file.reading() as db:
@@ -154,7 +142,7 @@ class SqliteBackend:
         def run(tx: Transaction) -> Execution | int:
             if not tx.put(new):
                 row = tx.execute(f"{rows.SELECT_EXECUTION} WHERE execution_id = ?", (id,)).fetchone()
-                return deleting.generation_of(tx, id) if row is None else rows.execution(row)
+                return deletion.generation_of(tx, id) if row is None else rows.execution(row)
             for key, value in execution.labels.items():
                 tx.execute("INSERT INTO labels VALUES (?, ?, ?)", (key, value, id))
             self._wake(tx, id)
@@ -194,7 +182,7 @@ class SqliteBackend:
         values, now = rows.cursor_values(execution_id, cursor), self._clock.now()
 
         def run(tx: Transaction) -> bool:
-            if not _put_cursor(tx, cursor, values):
+            if not writes.put_cursor(tx, cursor, values):
                 return False
             self._send(tx, messages, now)
             return True
@@ -206,21 +194,22 @@ class SqliteBackend:
 
     def _end(self, tx: Transaction, execution: Execution, tallies: Tallies) -> bool:
         tx.after.append(lambda: self._changes.forget(execution.execution_id))
-        if not _put_status(tx, execution, "RUNNING", execution.generation):
+        if not writes.put_status(tx, execution, "RUNNING", execution.generation):
             return False
-        figures.add(tx, execution, tallies)
+        metrics.add(tx, execution, tallies)
         return True
 
     async def cancel(
         self, execution: Execution, records: Sequence[Record], tallies: Tallies = NOTHING, order: int = 0
     ) -> bool:
         def run(tx: Transaction) -> bool:
-            if not _fresh(tx, execution.execution_id, records) or not _cursor_is(tx, execution.execution_id, order):
+            id = execution.execution_id
+            if not writes.fresh(tx, id, records) or not writes.cursor_is(tx, id, order):
                 return False
-            if not _put_status(tx, execution, "RUNNING", execution.generation):
+            if not writes.put_status(tx, execution, "RUNNING", execution.generation):
                 return False
-            self._put_records(tx, execution.execution_id, records)
-            figures.add(tx, execution, tallies)
+            self._put_records(tx, id, records)
+            metrics.add(tx, execution, tallies)
             return True
 
         return await self._file.write(run)
@@ -231,14 +220,14 @@ class SqliteBackend:
         id = execution.execution_id
 
         def run(tx: Transaction) -> bool:
-            if not _fresh(tx, id, records):
+            if not writes.fresh(tx, id, records):
                 return False
-            if cursor is not None and not _cursor_follows(tx, id, cursor):
+            if cursor is not None and not writes.cursor_follows(tx, id, cursor):
                 return False
-            if not _put_status(tx, execution, "FAILED", execution.generation - 1):
+            if not writes.put_status(tx, execution, "FAILED", execution.generation - 1):
                 return False
             if cursor is not None:
-                _put_cursor(tx, cursor, rows.cursor_values(id, cursor))
+                writes.put_cursor(tx, cursor, rows.cursor_values(id, cursor))
             self._put_records(tx, id, records)
             for event in history:
                 tx.execute(
@@ -253,7 +242,7 @@ class SqliteBackend:
 
     async def add_signal(self, execution_id: str, signal: Signal, limits: SignalLimits = SIGNAL_LIMITS) -> Signal:
         def run(tx: Transaction) -> Signal:
-            held = sqlite_signals.add(tx, execution_id, signal, limits)
+            held = signal_rows.add(tx, execution_id, signal, limits)
             if held is signal:
                 self._wake(tx, execution_id)
             return held
@@ -267,7 +256,7 @@ class SqliteBackend:
             held = tx.execute("SELECT status, generation FROM executions WHERE execution_id = ?", (id,)).fetchone()
             if execution.status not in ENDED or held != (execution.status, execution.generation):
                 return False
-            deleting.delete(tx, id, execution.generation, now)
+            deletion.delete(tx, id, execution.generation, now)
             tx.after.append(partial(self._changes.forget, id))
             return True
 
@@ -281,7 +270,7 @@ class SqliteBackend:
         now = self._clock.now()
 
         def run(tx: Transaction) -> int:
-            gone = deleting.expire(tx, before, now)
+            gone = deletion.expire(tx, before, now)
             tx.after += [partial(self._changes.forget, id) for id in gone]
             return len(gone)
 
@@ -303,13 +292,13 @@ class SqliteBackend:
         """Delivers at once, and leaves the rows to the next commit: ahead of all that follows from them."""
         now = self._clock.now()
         stored = [self._stored(message, due, now) for message, due in messages]
-        self._file.post(lambda tx: _put_messages(tx, stored))
+        self._file.post(lambda tx: writes.put_messages(tx, stored))
         for one in stored:
             self.on_message(one)
 
     def _send(self, tx: Transaction, messages: Sequence[tuple[Message, float | None]], now: float) -> None:
         stored = [self._stored(message, due, now) for message, due in messages]
-        _put_messages(tx, stored)
+        writes.put_messages(tx, stored)
         tx.after += [partial(self._arrived, one) for one in stored]
 
     def _stored(self, message: Message, due: float | None, now: float) -> Stored:
@@ -320,16 +309,16 @@ class SqliteBackend:
 
     def delete(self, seq: int) -> None:
         """Drops a message whose work is done; if the write is lost, it is found done once more."""
-        self._file.post(lambda tx: _run(tx, "DELETE FROM messages WHERE seq = ?", (seq,)))
+        self._file.post(lambda tx: writes.run(tx, "DELETE FROM messages WHERE seq = ?", (seq,)))
 
     def refuse(self, seq: int) -> None:
         """Makes a message a dead letter, kept until its execution is resumed."""
-        self._file.post(lambda tx: _run(tx, "UPDATE messages SET dead = 1 WHERE seq = ?", (seq,)))
+        self._file.post(lambda tx: writes.run(tx, "UPDATE messages SET dead = 1 WHERE seq = ?", (seq,)))
 
     def advanced(self, execution_id: str, seq: int) -> None:
         """Drops the wakes up to this one; if the write is lost, one advance more is made."""
         self._file.post(
-            lambda tx: _run(tx, "DELETE FROM wakes WHERE execution_id = ? AND seq <= ?", (execution_id, seq))
+            lambda tx: writes.run(tx, "DELETE FROM wakes WHERE execution_id = ? AND seq <= ?", (execution_id, seq))
         )
 
     def outstanding(self) -> tuple[list[Stored], list[tuple[str, int]]]:
@@ -360,43 +349,3 @@ class SqliteBackend:
         """Executions that are to be advanced, with the number of their last wake."""
         with self._file.reading() as db:
             return overdue.wakes(db)
-
-
-def _put_messages(tx: Transaction, messages: Sequence[Stored]) -> None:
-    for one in messages:
-        tx.execute(rows.INSERT_MESSAGE, rows.message_values(one.seq, one.delivery, one.due))
-
-
-def _run(tx: Transaction, sql: str, values: tuple[Any, ...]) -> None:
-    tx.execute(sql, values)
-
-
-def _put_cursor(tx: Transaction, cursor: Cursor, values: dict[str, Any]) -> bool:
-    sql = rows.INSERT_CURSOR if cursor.revision == 1 else rows.UPDATE_CURSOR
-    return tx.execute(sql, values).rowcount == 1
-
-
-def _put_status(tx: Transaction, execution: Execution, status: str, generation: int) -> bool:
-    return tx.put(rows.status_write(execution, status, generation))
-
-
-def _fresh(tx: Transaction, execution_id: str, records: Sequence[Record]) -> bool:
-    """True when every one of the records would be written; looked at first, so that nothing is half done."""
-    sql = "SELECT revision, generation FROM commands WHERE execution_id = ? AND id = ?"
-
-    def follows(record: Record) -> bool:
-        revision, generation = tx.execute(sql, (execution_id, record.id)).fetchone() or (0, 0)
-        return bool(revision == record.revision - 1 and generation <= record.generation)
-
-    return all(map(follows, records))
-
-
-def _cursor_follows(tx: Transaction, execution_id: str, cursor: Cursor) -> bool:
-    sql = "SELECT revision, generation FROM cursors WHERE execution_id = ?"
-    revision, generation = tx.execute(sql, (execution_id,)).fetchone() or (0, 0)
-    return bool(revision == cursor.revision - 1 and generation <= cursor.generation)
-
-
-def _cursor_is(tx: Transaction, execution_id: str, revision: int) -> bool:
-    held = tx.execute("SELECT revision FROM cursors WHERE execution_id = ?", (execution_id,)).fetchone()
-    return bool((held or (0,))[0] == revision)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
@@ -17,7 +18,7 @@ from stepfast.http.page_models import CommandList
 from stepfast.http.resolver import Resolver
 from stepfast.http.routes.executions import NO_SUCH, replay_of
 from stepfast.http.values import Largest
-from stepfast.model import CommandStatus
+from stepfast.model import CommandStatus, Snapshot
 
 MANY = 1000
 """Records from which on running the code again takes noticeably longer than all else."""
@@ -63,27 +64,46 @@ def add(app: Resolver, engine: Engine) -> None:
         headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
         if etag.is_known(tag, if_none_match):
             return Response(304, None, "", headers)
-        execution = snapshot.execution
-        stored = etag.tag_of(snapshot, engine.edition)
-        recorded_only = quick and len(snapshot.records) > MANY and not engine.timelines.has(execution_id, stored)
-        if recorded_only:
-            entries: Sequence[timeline.Entry] = timeline.ordered(snapshot, None)
-        else:
-            entries = engine.timelines.get(
-                execution_id, stored, lambda: timeline.ordered(snapshot, replay_of(engine, snapshot))
-            )
-        page = paging.page(entries, status or (), step, limit, cursor, largest)
-        left = [] if recorded_only else engine.call(engine.operations.not_taken(snapshot))
-        body = CommandList(
-            commands=timeline.views_of(page.entries, execution, engine.registry, largest, now),
-            next=page.next,
-            total=page.total,
-            counts=dict(Counter(entry.status for entry in entries)),
-            overdue=len(overdue),
-            steps=list(dict.fromkeys(entry.name for entry in entries)),
-            generation=execution.generation,
-            signals_not_taken=[views.not_taken(one) for one in left],
-            recorded_only=recorded_only,
-            deployed=engine.registry.get(execution.workflow) is not None,
-        )
-        return reply(200, body, headers)
+        entries = _entries(engine, snapshot, quick)
+        page = paging.page(entries.all, status or (), step, limit, cursor, largest)
+        return reply(200, _view(engine, snapshot, entries, page, largest, now, len(overdue)), headers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entries:
+    """All commands in the order of the timeline; recorded_only: without those that only the code can tell."""
+
+    all: Sequence[timeline.Entry]
+    recorded_only: bool = False
+
+
+def _entries(engine: Engine, snapshot: Snapshot, quick: bool) -> _Entries:
+    id, stored = snapshot.execution.execution_id, etag.tag_of(snapshot, engine.edition)
+    if quick and len(snapshot.records) > MANY and not engine.timelines.has(id, stored):
+        return _Entries(timeline.ordered(snapshot, None), recorded_only=True)
+    return _Entries(engine.timelines.get(id, stored, lambda: timeline.ordered(snapshot, replay_of(engine, snapshot))))
+
+
+def _view(
+    engine: Engine,
+    snapshot: Snapshot,
+    entries: _Entries,
+    page: paging.Page,
+    largest: int | None,
+    now: float,
+    overdue: int,
+) -> CommandList:
+    execution = snapshot.execution
+    left = [] if entries.recorded_only else engine.call(engine.operations.not_taken(snapshot))
+    return CommandList(
+        commands=timeline.views_of(page.entries, execution, engine.registry, largest, now),
+        next=page.next,
+        total=page.total,
+        counts=dict(Counter(entry.status for entry in entries.all)),
+        overdue=overdue,
+        steps=list(dict.fromkeys(entry.name for entry in entries.all)),
+        generation=execution.generation,
+        signals_not_taken=[views.not_taken(one) for one in left],
+        recorded_only=entries.recorded_only,
+        deployed=engine.registry.get(execution.workflow) is not None,
+    )

@@ -32,6 +32,11 @@ SCANS = 40
 
 
 def add(app: Resolver, engine: Engine) -> None:
+    _add_lists(app, engine)
+    _add_replay(app, engine)
+
+
+def _add_lists(app: Resolver, engine: Engine) -> None:
     @app.get(
         "/v1/dead-letters",
         summary="List FAILED executions, newest first",
@@ -72,6 +77,8 @@ def add(app: Resolver, engine: Engine) -> None:
         groups, complete = engine.call(engine.operations.fault_groups(workflow, LOOKED_AT))
         return reply(200, FaultGroups(groups=[views.fault_group(one) for one in groups], complete=complete))
 
+
+def _add_replay(app: Resolver, engine: Engine) -> None:
     @app.post(
         "/v1/dead-letters/replay",
         summary="Resume failed executions",

@@ -27,6 +27,12 @@ REFUSED = {**NO_SUCH, 409: "its status does not allow it"}
 
 
 def add(app: Resolver, engine: Engine) -> None:
+    _add_resume(app, engine)
+    _add_ends(app, engine)
+    _add_signal(app, engine)
+
+
+def _add_resume(app: Resolver, engine: Engine) -> None:
     @app.post(
         "/v1/executions/<execution_id>/resume",
         summary="Resume a FAILED execution from the step that failed",
@@ -47,6 +53,8 @@ def add(app: Resolver, engine: Engine) -> None:
             waits = []
         return reply(200, views.resumed(plan, waits, named=steps is not None))
 
+
+def _add_ends(app: Resolver, engine: Engine) -> None:
     @app.post(
         "/v1/executions/<execution_id>/cancel",
         summary="End a RUNNING execution",
@@ -72,6 +80,8 @@ def add(app: Resolver, engine: Engine) -> None:
         engine.call(engine.operations.delete(execution_id))
         return reply(200, DeletedView(execution_id=execution_id))
 
+
+def _add_signal(app: Resolver, engine: Engine) -> None:
     @app.post(
         "/v1/executions/<execution_id>/signals/<name>",
         summary="Send an execution a signal",

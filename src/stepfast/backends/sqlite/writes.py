@@ -1,0 +1,61 @@
+"""Single writes to the file within a transaction, and what they are conditional on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stepfast.backends.sqlite import rows
+from stepfast.backends.sqlite.file import Transaction
+from stepfast.engine.ports import Delivery
+from stepfast.model import Cursor, Execution, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A message in the file: its number there, when it is due, and the delivery it makes."""
+
+    seq: int
+    due: float
+    delivery: Delivery
+
+
+def put_messages(tx: Transaction, messages: Sequence[Stored]) -> None:
+    for one in messages:
+        tx.execute(rows.INSERT_MESSAGE, rows.message_values(one.seq, one.delivery, one.due))
+
+
+def run(tx: Transaction, sql: str, values: tuple[Any, ...]) -> None:
+    tx.execute(sql, values)
+
+
+def put_cursor(tx: Transaction, cursor: Cursor, values: dict[str, Any]) -> bool:
+    sql = rows.INSERT_CURSOR if cursor.revision == 1 else rows.UPDATE_CURSOR
+    return tx.execute(sql, values).rowcount == 1
+
+
+def put_status(tx: Transaction, execution: Execution, status: str, generation: int) -> bool:
+    return tx.put(rows.status_write(execution, status, generation))
+
+
+def fresh(tx: Transaction, execution_id: str, records: Sequence[Record]) -> bool:
+    """True when every one of the records would be written; looked at first, so that nothing is half done."""
+    sql = "SELECT revision, generation FROM commands WHERE execution_id = ? AND id = ?"
+
+    def follows(record: Record) -> bool:
+        revision, generation = tx.execute(sql, (execution_id, record.id)).fetchone() or (0, 0)
+        return bool(revision == record.revision - 1 and generation <= record.generation)
+
+    return all(map(follows, records))
+
+
+def cursor_follows(tx: Transaction, execution_id: str, cursor: Cursor) -> bool:
+    sql = "SELECT revision, generation FROM cursors WHERE execution_id = ?"
+    revision, generation = tx.execute(sql, (execution_id,)).fetchone() or (0, 0)
+    return bool(revision == cursor.revision - 1 and generation <= cursor.generation)
+
+
+def cursor_is(tx: Transaction, execution_id: str, revision: int) -> bool:
+    held = tx.execute("SELECT revision FROM cursors WHERE execution_id = ?", (execution_id,)).fetchone()
+    return bool((held or (0,))[0] == revision)
