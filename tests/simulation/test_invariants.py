@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from stepfast.backends.sqlite import changes as sqlite_changes
-from stepfast.backends.sqlite import rows, signals
+from stepfast.backends.sqlite import rows, signals, writes
 from stepfast.backends.sqlite import store as sqlite
 from stepfast.engine import advancer, claims, operations, rewind, withdrawals, worker
 from stepfast.engine import finish as finishing
@@ -102,14 +102,14 @@ def the_history_is_read_in_any_order(patch: Patch) -> None:
 
 @breaks("every-end-is-counted-once", "semaphore")
 def a_cancel_is_not_counted(patch: Patch) -> None:
-    edited(patch, sqlite.SqliteBackend, "cancel", ("figures.add(tx, execution, tallies)", "pass"))
+    edited(patch, sqlite.SqliteBackend, "cancel", ("metrics.add(tx, execution, tallies)", "pass"))
 
 
 @breaks("no-execution-is-stuck", "semaphore")
 def what_is_marked_as_sent_is_sent_after_it(patch: Patch) -> None:
     def send(self: Any, tx: Any, messages: Any, now: float) -> None:
         stored = [self._stored(message, due, now) for message, due in messages]
-        self._file.post(lambda tx: [sqlite._put_messages(tx, stored), *map(self.on_message, stored)])
+        self._file.post(lambda tx: [writes.put_messages(tx, stored), *map(self.on_message, stored)])
 
     patch.setattr(sqlite.SqliteBackend, "_send", send)
 
