@@ -81,7 +81,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 @contextmanager
 def embedded(path: Path) -> Iterator[Callable[[str, Any], None]]:
     def run(workflow: str, input: Any) -> None:
-        # Lines are written after the end that they led to is recorded: all of them are there once the runtime has ended.
+        # Lines are written after the end that they led to is recorded: all are there once the runtime has ended.
         with Runtime(Registry([talking, asking]), path / "test.db") as runtime:
 
             async def to_end() -> str:
