@@ -21,6 +21,7 @@ help:
 	@echo "make bench-peers   stepfast and other durable engines on the same work: one table, about four minutes"
 	@echo "make bench-connections   how reads fare beside 2,000 idle and 500 busy connections, half a minute"
 	@echo "make bench-aws   what executions cost on AWS, counted: tables with the targets, about three minutes"
+	@echo "make simulate-scale   what 10 to 100,000 starts a second need of an AWS account: the tables of docs/scale.md"
 	@echo "make pythons   the tests of what differs between Pythons, on every other one that this machine has"
 	@echo "make soak    simulation, then kill -9 under load, for SECONDS=600 each"
 	@echo "make synth   the stack of this repository as CloudFormation, in build/cdk"
@@ -94,7 +95,7 @@ format: .venv/ready
 clean:
 	rm -rf .venv .cache .stepfast build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: bench bench-peers bench-aws bench-connections
+.PHONY: bench bench-peers bench-aws bench-connections simulate-scale
 
 bench: .venv/ready
 	$(BIN)/python -m bench
@@ -107,6 +108,9 @@ bench-peers: .venv/ready
 
 bench-aws: .venv/ready
 	$(BIN)/python -m bench.aws
+
+simulate-scale: .venv/ready
+	$(BIN)/python -m bench.scale --write
 
 .PHONY: dashboard page-for-tests wheel screenshots
 
