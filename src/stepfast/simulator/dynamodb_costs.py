@@ -1,24 +1,50 @@
 """What moto's DynamoDB does in proportion to the whole table, it does here in proportion to what is asked for.
 
-A query looks at every item there is, and a transaction copies the table for each of its items, to take it back.
+A query looks at every item there is, a transaction copies the table for each of its items, to take it back, and an
+answer is fitted to the service's model attribute by attribute, though items are in their wire form already.
 """
 
 from __future__ import annotations
 
+import base64
 import copy
 import inspect
+import json
 from typing import Any
 
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
+from moto.dynamodb.responses import DynamoResult
 
 from stepfast.simulator.patching import Patches
 
+ANSWERS_WITH_ITEMS = frozenset({"Query", "GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "Scan"})
+
 
 def patch(patches: Patches) -> None:
+    _patch_answers(patches)
     _patch_queries(patches)
     _patch_transactions(patches)
+
+
+def _patch_answers(patches: Patches) -> None:
+    execute = DynamoResult.execute_result
+
+    def execute_result(self: DynamoResult, context: Any) -> Any:
+        operation, result = context.operation_model, self.result
+        if operation.name not in ANSWERS_WITH_ITEMS or not isinstance(result, dict):
+            return execute(self, context)
+        members = operation.output_shape.members
+        answer = {name: value for name, value in result.items() if name in members and value is not None}
+        return 200, {"Content-Type": "application/x-amz-json-1.0"}, json.dumps(answer, default=_base64)
+
+    patches.put(DynamoResult, "execute_result", execute_result)
+
+
+def _base64(value: Any) -> str:
+    """Binary attributes, which are the only ones that JSON has no form for."""
+    return base64.b64encode(value).decode()
 
 
 def _patch_queries(patches: Patches) -> None:
