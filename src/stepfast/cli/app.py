@@ -98,9 +98,15 @@ def _version(asked: bool) -> None:
 @app.callback()
 def shared(
     context: typer.Context,
-    url: Annotated[str, typer.Option(envvar="STEPFAST_URL", help="Where the API is.")] = DEFAULT_URL,
+    url: Annotated[
+        str,
+        typer.Option(envvar="STEPFAST_URL", help="Where the API is; several, with commas between, are used together."),
+    ] = DEFAULT_URL,
     api_key: Annotated[
-        str | None, typer.Option(envvar="STEPFAST_API_KEY", show_envvar=True, help="The key to it, if it asks for one.")
+        str | None,
+        typer.Option(
+            envvar="STEPFAST_API_KEY", show_envvar=True, help="The key to it, or those to several, with commas between."
+        ),
     ] = None,
     iam: Annotated[
         bool, typer.Option("--iam", envvar="STEPFAST_IAM", show_envvar=True, help="Sign with AWS credentials instead.")

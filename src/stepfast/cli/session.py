@@ -18,7 +18,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing els
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Where the API is, and the key to it, or whether requests are signed instead."""
+    """Where the API is, and the key to it, or whether requests are signed instead; commas stand between several."""
 
     url: str
     api_key: str | None
@@ -26,7 +26,13 @@ class Session:
 
     def client(self, retry_for: float = 0.0) -> Client:
         """A client that tries once: who types a command wants to know at once that nothing answers."""
-        return Client(self.url, self.api_key, retry_for=retry_for, iam=self.iam)
+        urls, keys = _parts(self.url), _parts(self.api_key or "")
+        key = self.api_key if len(keys) < 2 else keys
+        return Client(urls if len(urls) > 1 else self.url, key, retry_for=retry_for, iam=self.iam)
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def session(context: typer.Context) -> Session:

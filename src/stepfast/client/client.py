@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal
@@ -13,8 +13,9 @@ from stepfast.client import shapes
 from stepfast.client.calls import Calls, Object
 from stepfast.client.execution import Execution, Objects
 from stepfast.client.replies import LARGEST
+from stepfast.client.stacks import Stacks, keys_for, merged_groups
 from stepfast.client.values import moment, plain, segment
-from stepfast.errors import Refused
+from stepfast.errors import ExecutionNotFound, Refused
 
 LONGEST_PAUSE = 60.0
 
@@ -22,6 +23,10 @@ LONGEST_PAUSE = 60.0
 class Client:
     """A stepfast API at `url`; thread-safe, to be closed or used as a context manager.
 
+    url: several make one client of several deployments (docs/scale.md): the id of an execution says which of them has
+    it, and lists are those of all. api_key: one for all of them, or one for each in their order. former_urls: those of
+    them that were there before the last change of `url`, as long as executions of that time are of interest: an id
+    that has moved since is looked for there first, so that it is not started once more.
     timeout: seconds that one try of a call may take. retry_for: seconds for which a call goes on trying
     when the connection fails or the server answers 429, 502, 503 or 504; 0 tries once. iam: signs requests
     with AWS credentials instead of a key, for a deployment with `auth = "iam"`; needs `stepfast[aws]`.
@@ -35,19 +40,32 @@ class Client:
 
     def __init__(
         self,
-        url: str,
-        api_key: str | None = None,
+        url: str | Sequence[str],
+        api_key: str | Sequence[str] | None = None,
         timeout: float = 30.0,
         *,
         retry_for: float = 60.0,
         iam: bool = False,
         largest_answer: int = LARGEST,
+        former_urls: Sequence[str] = (),
     ) -> None:
-        self._calls = Calls(url, api_key, timeout, retry_for, iam, largest_answer)
+        urls = [*url] if isinstance(url, list | tuple) else [url]
+        self._stacks = Stacks(
+            [
+                Calls(each, key, timeout, retry_for, iam, largest_answer)
+                for each, key in zip(urls, keys_for(urls, api_key), strict=True)
+            ],
+            former_urls,
+        )
 
     @property
     def url(self) -> str:
-        return self._calls.url
+        """The first one, where there are several."""
+        return self._stacks.first.url
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        return tuple(calls.url for calls in self._stacks)
 
     def __enter__(self) -> Client:
         return self
@@ -57,7 +75,8 @@ class Client:
 
     def close(self) -> None:
         """Closes its connections; it cannot be used after."""
-        self._calls.close()
+        for calls in self._stacks:
+            calls.close()
 
     # -- executions --------------------------------------------------------------------------------------
 
@@ -84,12 +103,26 @@ class Client:
             "execution_id": segment(execution_id, "an execution id"),
             "labels": dict(labels or {}),
         }
-        answer = self._calls.send("POST", path, shapes.Execution, body)
-        return Execution(self._calls, execution_id, created=answer.status == 201)
+        calls = self._holder(execution_id)
+        answer = calls.send("POST", path, shapes.Execution, body)
+        return Execution(calls, execution_id, created=answer.status == 201)
 
     def execution(self, execution_id: str) -> Execution:
-        """A handle on an execution, which is not looked up before it is used."""
-        return Execution(self._calls, segment(execution_id, "an execution id"))
+        """A handle on an execution, which is not looked up before it is used, unless there are `former_urls`."""
+        segment(execution_id, "an execution id")
+        return Execution(self._holder(execution_id), execution_id)
+
+    def _holder(self, execution_id: str) -> Calls:
+        """The deployment that has an execution of this id, or where one is to be started."""
+        former = self._stacks.former_owner(execution_id)
+        if former is not None:
+            try:
+                Execution(former, execution_id).status()
+            except ExecutionNotFound:
+                pass
+            else:
+                return former
+        return self._stacks.owner(execution_id)
 
     def delete(self, execution_id: str) -> None:
         """Deletes an execution that has ended: what `execution(execution_id).delete()` does.
@@ -115,27 +148,35 @@ class Client:
         prefix: what their ids begin with; the execution whose id is all of it comes first. A page ends early where
         its inputs and results would be more than about 4 MB: go on while `next` is not None.
         """
-        return self._calls.get(
-            "/v1/executions",
-            shapes.Executions,
-            workflow=workflow,
-            status=status,
-            label=[f"{key}={value}" for key, value in (labels or {}).items()],
-            since=moment(since),
-            until=moment(until),
-            limit=limit,
-            cursor=cursor,
-            prefix=prefix,
-        )
+
+        def fetch(calls: Calls, limit: int, cursor: str | None) -> Object:
+            return calls.get(
+                "/v1/executions",
+                shapes.Executions,
+                workflow=workflow,
+                status=status,
+                label=[f"{key}={value}" for key, value in (labels or {}).items()],
+                since=moment(since),
+                until=moment(until),
+                limit=limit,
+                cursor=cursor,
+                prefix=prefix,
+            )
+
+        return self._stacks.page(fetch, "executions", limit, cursor, foremost=prefix)
 
     def workflows(self) -> Objects:
-        """The workflows deployed at the server: names, schemas, steps."""
-        found: Objects = self._calls.get("/v1/workflows", shapes.Workflows)["workflows"]
-        return found
+        """The workflows deployed at the server, the first one where there are several: names, schemas, steps."""
+        workflows: Objects = self._stacks.first.get("/v1/workflows", shapes.Workflows)["workflows"]
+        return workflows
 
     def health(self) -> Object:
-        """`status` and `version` of the server; needs no API key."""
-        return self._calls.get("/v1/health", shapes.Health)
+        """`status` and `version` of the server; needs no API key.
+
+        Of several, the first one's: all are asked, and Unreachable names one that does not answer.
+        """
+        answers = [calls.get("/v1/health", shapes.Health) for calls in self._stacks]
+        return answers[0]
 
     # -- dead letters ------------------------------------------------------------------------------------
 
@@ -153,22 +194,27 @@ class Client:
         failed, "" for failures of the workflow's own code. A page may hold fewer than `limit` while there
         are more: go on while `next` is not None.
         """
-        return self._calls.get(
-            "/v1/dead-letters",
-            shapes.DeadLetters,
-            workflow=workflow,
-            step=step,
-            error=error,
-            limit=limit,
-            cursor=cursor,
-        )
+
+        def fetch(calls: Calls, limit: int, cursor: str | None) -> Object:
+            return calls.get(
+                "/v1/dead-letters",
+                shapes.DeadLetters,
+                workflow=workflow,
+                step=step,
+                error=error,
+                limit=limit,
+                cursor=cursor,
+            )
+
+        return self._stacks.page(fetch, "dead_letters", limit, cursor)
 
     def dead_letter_groups(self, workflow: str | None = None) -> Object:
         """FAILED executions counted by workflow, step and error: `groups`, the largest first.
 
         `complete` is False when there are more FAILED executions than the server looks at.
         """
-        return self._calls.get("/v1/dead-letters/groups", shapes.Groups, workflow=workflow)
+        answers = [calls.get("/v1/dead-letters/groups", shapes.Groups, workflow=workflow) for calls in self._stacks]
+        return answers[0] if len(answers) == 1 else merged_groups(answers)
 
     def replay_dead_letters(
         self,
@@ -188,23 +234,33 @@ class Client:
         and refused, why one was left alone. Takes as long as it takes; an execution that fails once more
         meanwhile is not resumed twice.
         """
-        ids = None if execution_ids is None else [*execution_ids]
-        chosen = {"execution_ids": ids, "workflow": workflow, "step": step, "error": error, "rate": rate}
-        body: Object | None = {key: value for key, value in chosen.items() if value is not None}
-        assert body is not None
+        chosen = {"workflow": workflow, "step": step, "error": error, "rate": rate}
+        body: Object = {key: value for key, value in chosen.items() if value is not None}
         if all:
             body["all"] = True
+        shares: Iterable[tuple[Calls, Object]] = ((calls, body) for calls in self._stacks)
+        if execution_ids is not None:
+            shares = (
+                (calls, {"execution_ids": ids, **body})
+                for calls, ids in self._stacks.shares(execution_ids, self._holder)
+            )
         results: Objects = []
-        while body is not None:
-            answer = self._calls.send("POST", "/v1/dead-letters/replay", shapes.Replayed, body).body
-            for one in answer["results"]:
-                results.append(one)
+        for calls, first in shares:
+            for outcome in _replayed(calls, first, rate):
+                results.append(outcome)
                 if each is not None:
-                    each(one)
-            pause = answer.get("after") or (1 / rate if rate else 0.0)
-            if answer["next"] == body and not answer.get("after"):
-                raise Refused(f"{self.url} says that something remains, and never does it")
-            body = answer["next"]
-            if body is not None and pause:
-                time.sleep(min(pause, LONGEST_PAUSE))
-        return {"resumed": sum(one["resumed"] for one in results), "results": results}
+                    each(outcome)
+        return {"resumed": sum(outcome["resumed"] for outcome in results), "results": results}
+
+
+def _replayed(calls: Calls, body: Object | None, rate: float | None) -> Iterator[Object]:
+    """The outcomes at one deployment, which does a bounded part with each request."""
+    while body is not None:
+        answer = calls.send("POST", "/v1/dead-letters/replay", shapes.Replayed, body).body
+        yield from answer["results"]
+        pause = answer.get("after") or (1 / rate if rate else 0.0)
+        if answer["next"] == body and not answer.get("after"):
+            raise Refused(f"{calls.url} says that something remains, and never does it")
+        body = answer["next"]
+        if body is not None and pause:
+            time.sleep(min(pause, LONGEST_PAUSE))
