@@ -49,7 +49,7 @@ class Client:
         largest_answer: int = LARGEST,
         former_urls: Sequence[str] = (),
     ) -> None:
-        urls = [*url] if isinstance(url, list | tuple) else [url]
+        urls = [url] if isinstance(url, str) or not isinstance(url, Iterable) else [*url]
         self._stacks = Stacks(
             [
                 Calls(each, key, timeout, retry_for, iam, largest_answer)
