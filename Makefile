@@ -29,6 +29,7 @@ help:
 	@echo "                    PROJECT=folder; prints the URL and a key, ends with Ctrl-C"
 	@echo "make e2e     the tests of the deployed stack, in the emulator"
 	@echo "make dashboard   the web page, built into src/stepfast/dashboard; needs Node 20.19 or newer"
+	@echo "make typescript   the types of the TypeScript client, from the API's own description; and the client, built"
 	@echo "make wheel   a wheel that holds the web page, in dist"
 	@echo "make screenshots   pictures of the page, in docs/images; needs Debian's chromium"
 	@echo "make format  let ruff mend what it can"
@@ -112,7 +113,7 @@ bench-aws: .venv/ready
 simulate-scale: .venv/ready
 	$(BIN)/python -m bench.scale --write
 
-.PHONY: dashboard page-for-tests wheel screenshots
+.PHONY: dashboard page-for-tests wheel screenshots typescript
 
 # The machine's Node or, where it has none that is new enough, the one that the development environment brings as a
 # wheel, whose own `npm` is a link that a wheel cannot hold.
@@ -127,6 +128,11 @@ dashboard:
 
 page-for-tests:
 	@$(if $(NPM),$(MAKE) --no-print-directory dashboard,echo "no Node 20.19 or newer: the page and its tests are left out")
+
+typescript: .venv/ready
+	@test -n '$(NPM)' || { echo "it is built with Node 20.19 or newer: install it, or run make install"; exit 1; }
+	$(BIN)/python -m tests.typescript.openapi > clients/typescript/openapi.json
+	cd clients/typescript && $(NPM) ci --no-audit --no-fund && $(NPM) run types && $(NPM) run build
 
 wheel: .venv/ready dashboard
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .

@@ -1,0 +1,6 @@
+export type { Options } from "./calls.js";
+export * from "./errors.js";
+export { Execution } from "./execution.js";
+export type * from "./shapes.js";
+export type { Credentials, Iam } from "./signing.js";
+export { type ListOptions, type ReplayOptions, type RunOptions, Stepfast } from "./stepfast.js";

@@ -1,0 +1,25 @@
+/** What the API answers, by the names that this client gives it. Generated types: `api.ts`, from /openapi.json. */
+
+import type { components } from "./api.js";
+
+type Schemas = components["schemas"];
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export type ExecutionView = Schemas["ExecutionView"];
+export type ExecutionDetail = Schemas["ExecutionDetail"];
+export type ExecutionStatus = ExecutionView["status"];
+export type ExecutionPage = Schemas["ExecutionList"];
+export type CommandPage = Schemas["CommandList"];
+export type CommandView = Schemas["CommandView"];
+export type CommandStatus = CommandView["status"];
+export type HistoryEvent = Schemas["EventView"];
+export type ResumedExecution = Schemas["ResumedExecution"];
+export type SentSignal = Schemas["SignalView"];
+export type Failure = Schemas["ErrorView"];
+export type FieldError = Schemas["FieldError"];
+export type Workflow = Schemas["WorkflowView"];
+export type Health = Schemas["Health"];
+export type DeadLetterPage = Schemas["DeadLetterList"];
+export type DeadLetterGroups = Schemas["FaultGroups"];
+export type ReplayedExecution = Schemas["ResumedView"];
+export type ReplayAnswer = Schemas["Replayed"];

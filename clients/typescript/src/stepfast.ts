@@ -1,0 +1,140 @@
+/** The client: starts executions, finds them, and resumes failed ones. */
+
+import { Calls, type Options, sleep } from "./calls.js";
+import { Refused } from "./errors.js";
+import { Execution, segment } from "./execution.js";
+import type {
+  DeadLetterGroups,
+  DeadLetterPage,
+  ExecutionPage,
+  ExecutionStatus,
+  ExecutionView,
+  Health,
+  ReplayAnswer,
+  ReplayedExecution,
+  Workflow,
+} from "./shapes.js";
+
+export interface RunOptions {
+  /** Makes the call itself repeatable: with the same id and input it gives the execution there is. */
+  executionId?: string;
+  /** At most 20, to find executions by. */
+  labels?: Record<string, string>;
+  signal?: AbortSignal;
+}
+
+export interface ListOptions {
+  workflow?: string;
+  status?: ExecutionStatus;
+  labels?: Record<string, string>;
+  /** Inclusive. A date, or ISO 8601. */
+  since?: Date | string;
+  /** Not included. */
+  until?: Date | string;
+  /** What their ids begin with. */
+  prefix?: string;
+  /** 1 to 1000; 50 when left out. */
+  limit?: number;
+  cursor?: string;
+  /** Bytes of JSON up to which inputs and results are shown; 0 reads none. */
+  largest?: number;
+}
+
+export interface ReplayOptions {
+  executionIds?: readonly string[];
+  workflow?: string;
+  /** "" for failures of the workflow's own code. */
+  step?: string;
+  error?: string;
+  all?: boolean;
+  /** At most so many a second. */
+  rate?: number;
+}
+
+/** A stepfast API. Its own retries never start an execution twice. */
+export class Stepfast {
+  readonly #calls: Calls;
+
+  /** `apiKey`: left out where the API asks for none, or requests are signed (`iam`). */
+  constructor(apiKey?: string, options: Options = {}) {
+    this.#calls = new Calls(apiKey, options);
+  }
+
+  get url(): string {
+    return this.#calls.url;
+  }
+
+  /** Starts an execution and gives a handle on it at once; never a second one, however often it has to try. */
+  async run(workflow: string, inputs: unknown = null, options: RunOptions = {}): Promise<Execution> {
+    const id = segment(options.executionId ?? crypto.randomUUID(), "an execution id");
+    const body = { input: inputs, execution_id: id, labels: options.labels ?? {} };
+    const path = `/v1/workflows/${segment(workflow, "a workflow name")}/executions`;
+    const answer = await this.#calls.send<ExecutionView>("POST", path, { body, signal: options.signal });
+    return new Execution(this.#calls, id, answer.status === 201);
+  }
+
+  /** A handle on an execution, which is not looked up before it is used. */
+  execution(executionId: string): Execution {
+    return new Execution(this.#calls, segment(executionId, "an execution id"));
+  }
+
+  /** A page of executions, newest first. */
+  list({ labels, since, until, ...rest }: ListOptions = {}): Promise<ExecutionPage> {
+    const label = Object.entries(labels ?? {}).map(([name, value]) => `${name}=${value}`);
+    return this.#calls.get("/v1/executions", { query: { ...rest, label, since: moment(since), until: moment(until) } });
+  }
+
+  /** All executions, newest first, read by the page as they are asked for. */
+  async *executions(options: Omit<ListOptions, "cursor"> = {}): AsyncGenerator<ExecutionView> {
+    for (let cursor: string | undefined; ; ) {
+      const page = await this.list(cursor === undefined ? options : { ...options, cursor });
+      yield* page.executions;
+      if (page.next === null) return;
+      cursor = page.next;
+    }
+  }
+
+  /** The workflows that are deployed: names, schemas, steps. */
+  async workflows(): Promise<Workflow[]> {
+    return (await this.#calls.get<{ workflows: Workflow[] }>("/v1/workflows")).workflows;
+  }
+
+  /** Needs no API key. */
+  health(): Promise<Health> {
+    return this.#calls.get("/v1/health");
+  }
+
+  /** A page of FAILED executions, newest first. */
+  deadLetters(
+    query: { workflow?: string; step?: string; error?: string; limit?: number; cursor?: string } = {},
+  ): Promise<DeadLetterPage> {
+    return this.#calls.get("/v1/dead-letters", { query });
+  }
+
+  /** FAILED executions counted by workflow, step and error, the largest group first. */
+  deadLetterGroups(workflow?: string): Promise<DeadLetterGroups> {
+    return this.#calls.get("/v1/dead-letters/groups", { query: { workflow } });
+  }
+
+  /** Resumes FAILED executions: those named, those that match, or all; each outcome as it becomes known. */
+  async *replayDeadLetters({ executionIds, all, ...chosen }: ReplayOptions): AsyncGenerator<ReplayedExecution> {
+    let body: Record<string, unknown> | null = { ...chosen };
+    if (executionIds !== undefined) body["execution_ids"] = executionIds;
+    if (all) body["all"] = true;
+    while (body !== null) {
+      const answer: ReplayAnswer = (await this.#calls.send<ReplayAnswer>("POST", "/v1/dead-letters/replay", { body })).body!;
+      yield* answer.results;
+      const next = answer.next as Record<string, unknown> | null;
+      if (next !== null && !answer.after && JSON.stringify(next) === JSON.stringify(body)) {
+        throw new Refused(`${this.url} says that something remains, and never does it`, "no-progress");
+      }
+      body = next;
+      const pause = answer.after ?? (chosen.rate ? 1 / chosen.rate : 0);
+      if (body !== null && pause > 0) await sleep(Math.min(60, pause));
+    }
+  }
+}
+
+function moment(at: Date | string | undefined): string | undefined {
+  return at instanceof Date ? at.toISOString() : at;
+}
