@@ -8,6 +8,7 @@ import pytest
 
 from stepfast import GiveUp
 from stepfast.backends.dynamodb import items
+from stepfast.deployment.project import Project
 from stepfast.simulator import resources
 from stepfast.testing import MotoCloud, Rules
 from stepfast.testing.memory import finished
@@ -146,8 +147,9 @@ def test_a_poison_stream_record_is_given_up_and_the_others_go_on(cloud: MotoClou
     others = [cloud.start(delivery, "tea", f"other-{number}") for number in range(12)]
     cloud.run_until(lambda: all(one.status == "SUCCEEDED" for one in others))
     cloud.advance(timedelta(hours=1))
-    told = [json.loads(one)["requestContext"]["condition"] for one in cloud.undelivered]
-    assert set(told) == {"RetryAttemptsExhausted"}
+    notices = [json.loads(one) for one in cloud.undelivered]
+    assert notices[0] == {"execution_id": "poisoned", "function": "advancer", "error": "Misconfigured"}
+    assert all(notice == notices[0] for notice in notices)
     client.delete_item(TableName="stepfast", Key=items.key("poisoned", items.command_sort("gather")))
     cloud.run_until(run)  # the sweep finds it
     assert run.status == "SUCCEEDED"
@@ -161,3 +163,21 @@ def test_an_execution_whose_messages_are_lost_is_found_by_the_sweep(cloud: MotoC
     assert cloud.run_until(run).status == "SUCCEEDED"
     assert cloud.now - start < timedelta(minutes=25)
     assert finished(cloud._reading.store.idle(10)) == ([], "")
+
+
+@pytest.mark.parametrize("service", ["dynamodb", "sqs"])
+@pytest.mark.parametrize("minutes", [6, 90])
+def test_an_outage_of_aws_leaves_nothing_undelivered_and_no_work_for_the_sweep(
+    make_cloud: MakeCloud, service: str, minutes: int
+) -> None:
+    cloud = make_cloud(project=Project(sweep_minutes=60))
+    runs = [cloud.start(delivery, "tea", f"before-{number}") for number in range(4)]
+    cloud.outage(service, timedelta(minutes=minutes), functions=["advancer", "step-default"])
+    runs += [cloud.start(delivery, "tea", f"during-{number}") for number in range(8)]
+    cloud.advance(timedelta(minutes=minutes))
+    over = cloud.now
+    cloud.run_until(lambda: all(run.status == "SUCCEEDED" for run in runs))
+    # A batch is tried at least once a minute, a message once it is visible again.
+    assert cloud.now - over < timedelta(minutes=12)
+    assert cloud.undelivered == []
+    assert {len(run.calls(fetch)) for run in runs} == {1}

@@ -108,11 +108,11 @@ def test_every_queue_hides_a_message_for_longer_than_its_function_runs() -> None
     assert made.park_queue.max_receive_count == 1
 
 
-def test_the_stream_is_filtered_and_gives_a_poison_record_up() -> None:
+def test_the_stream_is_filtered_and_tries_a_record_for_as_long_as_the_stream_has_it() -> None:
     stream = plan(parallelization=3).stream
     assert (stream.batch_size, stream.window, stream.parallelization, stream.bisect) == (100, 0, 3, True)
     assert stream.starting_position == "TRIM_HORIZON"
-    assert 0 < stream.retry_attempts < 100
+    assert 22 * 3600 < stream.max_age < 24 * 3600
     wake, expiry = json.loads(json.dumps([dict(one) for one in stream.filters]))
     assert wake == {"dynamodb": {"NewImage": {"wake": {"N": [{"exists": True}]}}}}
     assert expiry["eventName"] == ["REMOVE"]

@@ -147,8 +147,8 @@ def test_the_stream_wakes_the_advancer_within_bounds(synthesized: Synthesized) -
     assert named(found["FunctionName"]) == "AdvancerFunction"
     assert found["BisectBatchOnFunctionError"] is True
     assert found["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert found["MaximumRetryAttempts"] == 10
-    assert found["MaximumRecordAgeInSeconds"] == 6 * 3600
+    assert found["MaximumRetryAttempts"] == -1
+    assert found["MaximumRecordAgeInSeconds"] == 23 * 3600
     assert named(found["DestinationConfig"]["OnFailure"]["Destination"]) == "QueuesUndelivered"
     patterns = [json.loads(one["Pattern"]) for one in found["FilterCriteria"]["Filters"]]
     assert patterns == [

@@ -79,13 +79,17 @@ class QueuePlan:
 
 @dataclass(frozen=True, slots=True)
 class StreamPlan:
-    """The mapping of the table's stream to the advancer. Partial failures are reported."""
+    """The mapping of the table's stream to the advancer. Partial failures are reported.
+
+    A record is tried for `max_age` seconds, however often that is: an outage of AWS must not end among the
+    undelivered. What fails for any other reason the advancer itself gives up sooner. The stream keeps
+    records for a day, and what is lost without a trace then is still in the table, where the sweep finds it.
+    """
 
     batch_size: int = 100
     window: int = 0
     parallelization: int = 1
-    retry_attempts: int = 10
-    max_age: int = 6 * 3600
+    max_age: int = 23 * 3600
     bisect: bool = True
     starting_position: str = "TRIM_HORIZON"
     filters: tuple[Mapping[str, Any], ...] = (WAKE_FILTER, TTL_FILTER)

@@ -27,6 +27,7 @@ RETENTION, SHARDS, POOL, AUTH, LOG_VALUES = (
     "STEPFAST_LOG_VALUES",
 )
 POOL_TIMEOUTS = "STEPFAST_POOL_TIMEOUTS"
+UNDELIVERED = "STEPFAST_UNDELIVERED"
 
 _STORE = (TABLE, BUCKET)
 _SENDING = (QUEUES, TIMER_QUEUE, PARK_QUEUE, SCHEDULES, SCHEDULE_ROLE)
@@ -47,9 +48,8 @@ ALSO: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "api": (WORKFLOWS, RETENTION, SHARDS, AUTH, LOG_VALUES, MAX_SIGNALS, MAX_SIGNAL_BYTES),
         "authorizer": (),
         "resume": (WORKFLOWS, RETENTION, SHARDS, LOG_VALUES),
-        **dict.fromkeys(
-            ("advancer", "step", "timer", "sweeper"), (WORKFLOWS, RETENTION, SHARDS, LOG_VALUES, POOL_TIMEOUTS)
-        ),
+        **dict.fromkeys(("step", "timer", "sweeper"), (WORKFLOWS, RETENTION, SHARDS, LOG_VALUES, POOL_TIMEOUTS)),
+        "advancer": (WORKFLOWS, RETENTION, SHARDS, LOG_VALUES, POOL_TIMEOUTS, UNDELIVERED),
     }
 )
 """The variables that a function reads as well, and has a default for."""
@@ -67,7 +67,8 @@ class Settings:
 
     queues: pool -> URL. pool_timeouts: pool -> seconds that its function may run, as far as known. workflows: a
     folder. retention: seconds that ended executions are kept, None for ever. pool: the step function's own.
-    log_values: whether inputs, outputs and errors are logged.
+    log_values: whether inputs, outputs and errors are logged. undelivered: the URL of the queue for what no function
+    can handle.
     """
 
     table: str
@@ -87,6 +88,7 @@ class Settings:
     max_signal_bytes: int = DEFAULT_MAX_SIGNAL_BYTES
     region: str = ""
     pool_timeouts: Mapping[str, int] = field(default_factory=dict)
+    undelivered: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], needs: Collection[str] = ()) -> Settings:
@@ -127,6 +129,7 @@ class Settings:
             max_signal_bytes=_number(MAX_SIGNAL_BYTES, text(MAX_SIGNAL_BYTES, str(DEFAULT_MAX_SIGNAL_BYTES)), 1),
             region=text("AWS_REGION") or text("AWS_DEFAULT_REGION"),
             pool_timeouts=_timeouts(text(POOL_TIMEOUTS, "{}")),
+            undelivered=text(UNDELIVERED),
         )
         if POOL in needs and settings.pool not in settings.queues:
             known = ", ".join(sorted(settings.queues)) or "none"

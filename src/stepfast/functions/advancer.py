@@ -1,14 +1,17 @@
 """The table's stream: executions that a write has woken are advanced, what is left of expired ones is deleted.
 
-One pass per execution and batch, however many records it has in it.
+One pass per execution and batch, however many records it has in it. A record that fails holds up its shard, so what
+is no outage and will fail again is given up here, after a minute, and named in the queue of the undelivered.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from typing import Any, Literal
 
+from stepfast.backends.aws.errors import translated
 from stepfast.deployment.settings import Settings
 from stepfast.errors import Unavailable
 from stepfast.functions import logs
@@ -23,6 +26,8 @@ log = logging.getLogger(__name__)
 
 TIME_FOR_ONE = 15.0
 """Seconds that must be left for a pass to be begun; the records of those that are not begun come again."""
+GIVEN_UP_AFTER = 60.0
+"""Seconds for which a record is tried whose failure is no outage; the sweep goes on with its execution."""
 EXPIRY = "dynamodb.amazonaws.com"
 """Who deletes an item whose time to live is over."""
 
@@ -54,10 +59,12 @@ class _Passes:
         if job is None:
             return
         if job not in self._jobs:
-            self._jobs[job] = asyncio.ensure_future(self._do(*job))
+            change = record.raw_event["dynamodb"]
+            born = float(change.get("ApproximateCreationDateTime", self._engine.clock.now()))
+            self._jobs[job] = asyncio.ensure_future(self._do(*job, born))
         await self._jobs[job]
 
-    async def _do(self, what: Literal["advance", "purge"], execution_id: str) -> None:
+    async def _do(self, what: Literal["advance", "purge"], execution_id: str, born: float) -> None:
         with logs.about(execution_id):
             try:
                 if self._engine.time_left() < TIME_FOR_ONE:
@@ -68,7 +75,18 @@ class _Passes:
                     await self._engine.advancer.advance(execution_id)
             except Exception as error:
                 logs.complain(log, f"execution {execution_id} was not advanced", error)
-                raise
+                away = isinstance(error, Unavailable)
+                if away or self._engine.clock.now() - born < GIVEN_UP_AFTER or not self._engine.settings.undelivered:
+                    raise
+                self._give_up(execution_id, error)
+
+    def _give_up(self, execution_id: str, error: Exception) -> None:
+        """Names the execution where an alarm looks; raises where even that fails, so that the record comes again."""
+        notice = {"execution_id": execution_id, "function": "advancer", "error": type(error).__name__}
+        with translated("the queue of the undelivered", "is it deployed, and may the function send to it?"):
+            self._engine.clients.sqs.send_message(
+                QueueUrl=self._engine.settings.undelivered, MessageBody=json.dumps(notice)
+            )
 
 
 def job_of(record: dict[str, Any]) -> Job | None:

@@ -145,6 +145,7 @@ class StepfastStack(Stack):
             settings.QUEUES: self.to_json_string({name: one.queue_url for name, one in self.queues.pools.items()}),
             settings.TIMER_QUEUE: self.queues.timer.queue_url,
             settings.PARK_QUEUE: self.queues.park.queue_url,
+            settings.UNDELIVERED: self.queues.undelivered.queue_url,
             settings.SCHEDULES: self.timers.group,
             settings.SCHEDULE_ROLE: self.timers.role.role_arn,
             settings.WORKFLOWS: project.workflows,

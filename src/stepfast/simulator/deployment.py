@@ -57,7 +57,8 @@ class Deployment:
         resources.create_schedule_group(SCHEDULES)
         self.stream = player.stream(TABLE)
         dead = _arn(resources.create_queue(DEAD_LETTERS))
-        lost = _arn(resources.create_queue(UNDELIVERED))
+        undelivered = resources.create_queue(UNDELIVERED)
+        lost = _arn(undelivered)
         self.pools = {name: _queue(pool_queue(name), pool.queue, lost) for name, pool in plan.pools.items()}
         self._environment = {
             "STEPFAST_TABLE": TABLE,
@@ -65,6 +66,7 @@ class Deployment:
             "STEPFAST_QUEUES": json.dumps(self.pools),
             "STEPFAST_TIMER_QUEUE": _queue(TIMER, plan.timer_queue, lost),
             "STEPFAST_PARK_QUEUE": _queue(PARK, plan.park_queue, dead),
+            "STEPFAST_UNDELIVERED": undelivered,
             "STEPFAST_SCHEDULES": SCHEDULES,
             "STEPFAST_SCHEDULE_ROLE": ROLE,
             "STEPFAST_RETENTION_DAYS": str(plan.project.retention_days),
@@ -141,7 +143,6 @@ def _stream_mapping(plan: Plan) -> StreamMapping:
         window=stream.window,
         filters=tuple(json.loads(json.dumps(dict(one))) for one in stream.filters),
         parallelization=stream.parallelization,
-        retry_attempts=stream.retry_attempts,
         max_age=stream.max_age,
         bisect=stream.bisect,
         failure_queue=UNDELIVERED,

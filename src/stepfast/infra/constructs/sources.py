@@ -32,7 +32,7 @@ def of_queue(scope: Construct, target: lambda_.IFunction, queue: sqs.Queue, plan
 
 
 def of_stream(scope: Construct, target: lambda_.IFunction, stream: str, plan: StreamPlan, failed: sqs.Queue) -> None:
-    """Bounded on every side: a record that always fails would otherwise hold its shard up for a day."""
+    """Retried until a record is too old: see StreamPlan. -1 is Lambda's word for tries without an end."""
     lambda_.CfnEventSourceMapping(
         scope,
         "Stream",
@@ -43,7 +43,7 @@ def of_stream(scope: Construct, target: lambda_.IFunction, stream: str, plan: St
         maximum_batching_window_in_seconds=plan.window,
         parallelization_factor=plan.parallelization,
         bisect_batch_on_function_error=plan.bisect,
-        maximum_retry_attempts=plan.retry_attempts,
+        maximum_retry_attempts=-1,
         maximum_record_age_in_seconds=int(Duration.seconds(plan.max_age).to_seconds()),
         function_response_types=_PARTIAL,
         destination_config=lambda_.CfnEventSourceMapping.DestinationConfigProperty(
