@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from stepfast.errors import StepCancelled, StepTimeout
+from stepfast.frames import calls
 from stepfast.language.context import StepContext, current
 from stepfast.language.steps import Step
 from stepfast.model import Stop
@@ -207,6 +208,7 @@ class Runner:
         call, function = step.arguments.call, step.function
         if step.is_async:
 
+            @calls("step")
             async def attempt() -> Ended:
                 try:
                     return Ended(await call(function, arguments))
@@ -215,6 +217,7 @@ class Runner:
 
             return begun(attempt(), scope)
 
+        @calls("step")
         def attempt_in_thread() -> Ended:
             try:
                 return Ended(scope.run(call, function, arguments))

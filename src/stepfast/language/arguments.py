@@ -12,6 +12,7 @@ import pydantic
 from typing_extensions import TypedDict
 
 from stepfast.errors import DefinitionError
+from stepfast.frames import calls
 from stepfast.values.codec import Codec
 
 
@@ -71,6 +72,7 @@ class Arguments:
                 values[name] = tuple(values[name])
         return inspect.BoundArguments(self.signature, values)
 
+    @calls("through")
     def call(self, function: Callable[..., Any], bound: inspect.BoundArguments) -> Any:
         """Calls a function of this signature with decoded arguments."""
         if self._plain:

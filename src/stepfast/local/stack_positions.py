@@ -6,29 +6,19 @@ The watch over blocked threads says so in its warning; only what stands in the u
 from __future__ import annotations
 
 import sysconfig
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Literal
+
+from stepfast.frames import outwards, role_of
 
 Kind = Literal["step", "workflow", "code", "import", "tls", "stepfast"]
 
 _OURS = f"{Path(__file__).parent.parent}/"
-_STANDS_IN = f"{_OURS}replay/forbidden.py"
-"""Wraps time.sleep and the like for everybody: its frames are not told of."""
 _PATHS = sysconfig.get_paths()
 _LIBRARIES = tuple(f"{Path(_PATHS[name])}/" for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 _SITE = ("/site-packages/", "/dist-packages/")
-_ROLES: dict[tuple[str, str], Kind] = {
-    ("engine/step_runner.py", "attempt"): "step",
-    ("engine/step_runner.py", "attempt_in_thread"): "step",
-    ("replay/loop.py", "run_until_blocked"): "workflow",
-    ("replay/loop.py", "discard"): "workflow",
-}
-"""The functions of stepfast that call user code, by file and name, and what they call it as."""
-_THROUGH = frozenset({("values/codec.py", "call")})
-"""Functions of stepfast between those and the user's function."""
 _IMPORTS = ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>", "<frozen zipimport>")
 
 
@@ -63,7 +53,8 @@ def place_of(frame: FrameType | None) -> Place:
     """Judges by the innermost frames: those of libraries count as whose code has called them."""
     if frame is None:
         return Place("stepfast", "an unknown place", "an unknown place")
-    frames = [one for one in _outwards(frame) if one.f_code.co_filename != _STANDS_IN] or [frame]
+    # What only passes a call on, as that which stands in for time.sleep, is not where anything stands.
+    frames = [one for one in outwards(frame) if role_of(one) != "through"] or [frame]
     innermost = frames[0]
     for index, one in enumerate(frames):
         name = one.f_code.co_filename
@@ -72,7 +63,7 @@ def place_of(frame: FrameType | None) -> Place:
         if name.endswith("/ssl.py") and _is_library(name):
             return _at(innermost, _caller(frames[index:]) or innermost, "tls")
         if _is_ours(one):
-            return _at(innermost, innermost, _ROLES.get(_name(one.f_code), "stepfast"))
+            return _at(innermost, innermost, _kind_of(one, "stepfast"))
         if not _is_library(name):
             return _at(innermost, one, _role(frames[index:]))
     return _at(innermost, innermost, "stepfast")
@@ -80,7 +71,7 @@ def place_of(frame: FrameType | None) -> Place:
 
 def in_step(frame: FrameType | None) -> bool:
     """Whether a step's attempt is under way there: its claim is written, so no other thread would run it as well."""
-    return any(_ROLES.get(_name(one.f_code)) == "step" for one in _outwards(frame) if _is_ours(one))
+    return any(role_of(one) == "step" for one in outwards(frame))
 
 
 def _is_ours(frame: FrameType) -> bool:
@@ -91,14 +82,14 @@ def _role(frames: list[FrameType]) -> Kind:
     """What user code was called as; a validator or a background task is neither a step nor a workflow."""
     for one in frames:
         if _is_ours(one):
-            name = _name(one.f_code)
-            if name not in _THROUGH:
-                return _ROLES.get(name, "code")
+            return _kind_of(one, "code")
     return "code"
 
 
-def _name(code: CodeType) -> tuple[str, str]:
-    return code.co_filename.removeprefix(_OURS), code.co_name
+def _kind_of(frame: FrameType, otherwise: Kind) -> Kind:
+    """As what a function of stepfast calls user code."""
+    role = role_of(frame)
+    return role if role == "step" or role == "workflow" else otherwise
 
 
 def _importer(frames: list[FrameType]) -> FrameType | None:
@@ -113,12 +104,6 @@ def _caller(frames: list[FrameType]) -> FrameType | None:
 
 def _is_library(path: str) -> bool:
     return path.startswith(("<", *_LIBRARIES)) or any(part in path for part in _SITE)
-
-
-def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
 
 
 def _at(innermost: FrameType, caller: FrameType, kind: Kind) -> Place:

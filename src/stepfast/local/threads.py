@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import logging
-import sys
 import threading
 from collections.abc import Coroutine
 from types import FrameType
 from typing import Any, TypeVar
 
 from stepfast.errors import Unavailable
+from stepfast.frames import frame_of_thread
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -85,7 +85,7 @@ class LoopThread:
 
     def frame(self) -> FrameType | None:
         """Where the thread stands right now."""
-        return sys._current_frames().get(self._thread.ident or -1)
+        return frame_of_thread(self._thread.ident or -1)
 
 
 class CallerLoops:

@@ -12,10 +12,10 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from types import FrameType
 
 from stepfast.backends.sqlite.store import Stored
 from stepfast.engine.ports import Clock
+from stepfast.frames import local_of
 from stepfast.local.inbox import Advance, Bell, Inbox
 from stepfast.local.stack_positions import Place, in_step, place_of
 from stepfast.local.threads import LoopThread
@@ -107,7 +107,7 @@ class WorkerThread(LoopThread):
         inbox keeps one copy of a message. Not given away is workflow code that blocks: it would block the next one.
         """
         frame = self.frame()
-        keep = None if in_step(frame) else _work_at(frame)
+        keep = None if in_step(frame) else local_of(frame, WorkerThread._one, "work")
         for work in list(self._in_hand.values()):
             if work is keep:
                 continue
@@ -120,16 +120,6 @@ class WorkerThread(LoopThread):
     def holds(self) -> set[int]:
         """Numbers of the messages that it has in hand."""
         return {work.seq for work in list(self._in_hand.values()) if isinstance(work, Stored)}
-
-
-def _work_at(frame: FrameType | None) -> Work | None:
-    """What a thread is doing, where that can be told from its frames."""
-    while frame is not None:
-        if frame.f_code is WorkerThread._one.__code__:
-            work: Work = frame.f_locals["work"]
-            return work
-        frame = frame.f_back
-    return None
 
 
 class Pool:

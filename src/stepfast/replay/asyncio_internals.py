@@ -11,12 +11,12 @@ import asyncio
 import contextvars
 import importlib
 import sys
-import types
 import warnings
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
 from stepfast.errors import ForbiddenInWorkflow
+from stepfast.frames import with_code
 from stepfast.language.unawaited import is_waiting
 from stepfast.language.workflow_loop import CommandLoop, in_workflow
 
@@ -100,17 +100,6 @@ def explained(error: BaseException) -> BaseException:
     return error
 
 
-def _replaced(name: str, code: types.CodeType) -> Any:
-    """Gives a function of asyncio another code object, and returns a function that does what it did before."""
-    function: Any = getattr(asyncio, name)
-    plain = types.FunctionType(
-        function.__code__, function.__globals__, name, function.__defaults__, function.__closure__
-    )
-    plain.__kwdefaults__ = function.__kwdefaults__
-    function.__code__ = code
-    return plain
-
-
 # -- as_completed: it makes its tasks from a set of coroutines, in the order of their addresses -----------------------
 
 
@@ -127,7 +116,7 @@ def _as_completed(fs, *, timeout=None):  # type: ignore[no-untyped-def]
     return ours.plain_as_completed(ours.in_order(fs), timeout=timeout)
 
 
-plain_as_completed = _replaced("as_completed", _as_completed.__code__)
+plain_as_completed = with_code(asyncio.as_completed, _as_completed.__code__)
 
 
 # -- all_tasks: the tasks of our loops are not in asyncio's registry --------------------------------------------------
@@ -147,7 +136,7 @@ def _all_tasks(loop=None):  # type: ignore[no-untyped-def]
 
 
 if sys.version_info < (3, 14):
-    plain_all_tasks = _replaced("all_tasks", _all_tasks.__code__)
+    plain_all_tasks = with_code(asyncio.all_tasks, _all_tasks.__code__)
 
 
 # -- wait_for: until Python 3.11 it makes a task, which later versions do not ----------------------------------------
@@ -168,7 +157,35 @@ async def _wait_for(fut, timeout):  # type: ignore[no-untyped-def]
 
 
 if sys.version_info < (3, 12):
-    plain_wait_for = _replaced("wait_for", _wait_for.__code__)
+    plain_wait_for = with_code(asyncio.wait_for, _wait_for.__code__)
+
+
+# -- timeouts: an error tells which scope raised it, so that a resume finds the timer behind it -----------------------
+
+_SCOPE = "_stepfast_scope"
+
+
+def scope_of(error: TimeoutError) -> object | None:
+    """The scope that raised an error, an asyncio.Timeout or a cancel scope of anyio; None for an error of others."""
+    return getattr(error, _SCOPE, None)
+
+
+def owner_of(handle: asyncio.TimerHandle) -> object:
+    """The object whose method a timer calls (`Handle._callback`); the timer itself where it calls a function."""
+    return getattr(handle._callback, "__self__", handle)  # type: ignore[attr-defined]
+
+
+async def _exit_timeout(scope: Any, *raised: Any) -> Any:
+    try:
+        return await plain_exit_timeout(scope, *raised)
+    except TimeoutError as error:
+        setattr(error, _SCOPE, scope)
+        raise
+
+
+# Replaced in the class, where `async with` looks it up. asyncio.wait_for is made of it since Python 3.12.
+plain_exit_timeout: Any = asyncio.Timeout.__aexit__
+asyncio.Timeout.__aexit__ = _exit_timeout  # type: ignore[method-assign]
 
 
 # -- a coroutine that is never awaited is an error of the workflow, but not of a replay that is discarded --------------
@@ -237,8 +254,9 @@ _ordered: set[type] = set()
 def order_cancel_scopes() -> None:
     """Makes a cancelled scope of anyio cancel those within it in the order in which they were entered, in workflows.
 
-    Does nothing unless anyio is imported. Checked with anyio 4.16, whose `CancelScope._deliver_cancellation` goes
-    through the set `_child_scopes`; a version without it is left as it is.
+    And has fail_after and fail_at tell which scope their error is of. Does nothing unless anyio is imported. Checked
+    with anyio 4.16, whose `CancelScope._deliver_cancellation` goes through the set `_child_scopes`; a version without
+    it is left as it is.
     """
     if "anyio" not in sys.modules:
         return
@@ -254,3 +272,50 @@ def order_cancel_scopes() -> None:
             self._child_scopes = _Ordered()
 
     scope.__init__ = init
+    _tell_scopes_of_errors(scope)
+
+
+def _tell_scopes_of_errors(scope: Any) -> None:
+    """Between the end of a scope and the error of its timeout, anyio runs no other code: the last to end is the one."""
+    plain_exit = scope.__exit__
+
+    def leave(self: Any, *raised: Any) -> Any:
+        try:
+            return plain_exit(self, *raised)
+        finally:
+            _last_left[0] = self
+
+    scope.__exit__ = leave
+    tasks: Any = importlib.import_module("anyio._core._tasks")
+    for name, replacement in {"fail_at": _fail_at, "fail_after": _fail_after}.items():
+        generator: Any = getattr(getattr(tasks, name, None), "__wrapped__", None)
+        if generator is not None:  # fail_at came with 4.15
+            plain_fail[name] = with_code(generator, replacement.__code__)
+            generator.__defaults__ = generator.__kwdefaults__ = None
+
+
+plain_fail: dict[str, Any] = {}
+_last_left: list[Any] = [None]
+
+
+def told_by_scope(name: str, args: Any, kwargs: Any) -> Iterator[Any]:
+    """What `anyio.fail_at` or `fail_after` does, and a note of the scope on the error that it raises."""
+    try:
+        yield from plain_fail[name](*args, **kwargs)
+    except TimeoutError as error:
+        if not hasattr(error, _SCOPE):
+            setattr(error, _SCOPE, _last_left[0])
+        raise
+
+
+# Their code runs among the names of anyio's module, so what it needs is imported in it.
+def _fail_at(*args, **kwargs):  # type: ignore[no-untyped-def]
+    from stepfast.replay import asyncio_internals as ours
+
+    yield from ours.told_by_scope("fail_at", args, kwargs)
+
+
+def _fail_after(*args, **kwargs):  # type: ignore[no-untyped-def]
+    from stepfast.replay import asyncio_internals as ours
+
+    yield from ours.told_by_scope("fail_after", args, kwargs)

@@ -15,7 +15,10 @@ from stepfast.values.codec import Codec, digest
 
 @dataclass(slots=True, eq=False)
 class Command:
-    """What workflow code asked for; `due` and `delay` are a timer's, `codec` a signal wait's."""
+    """What workflow code asked for; `due` and `delay` are a timer's, `codec` a signal wait's.
+
+    owner: of a timer, the object whose method it calls: the scope of a timeout.
+    """
 
     id: str
     kind: CommandKind
@@ -27,6 +30,7 @@ class Command:
     due: float | None = None
     delay: float | None = None
     issued_at: float = 0.0
+    owner: object = None
 
     @property
     def digest(self) -> str:

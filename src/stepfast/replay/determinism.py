@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
 import time
-import types
 import uuid
 from collections.abc import Callable
 from datetime import UTC, date, datetime, tzinfo
@@ -18,6 +16,7 @@ from typing import Any
 
 from stepfast.collector import is_collecting as is_collecting
 from stepfast.errors import ForbiddenInWorkflow
+from stepfast.frames import called_by
 from stepfast.language.workflow_loop import CommandLoop
 
 READINGS = 100_000
@@ -30,21 +29,10 @@ OBSERVERS = frozenset(
     ]
 )
 """Packages that look on or load code; what they take from clocks and random numbers reaches no command."""
-_BEGIN = frozenset({"run_until_blocked", "discard"})
 _EPOCH_OF_UUID1 = 0x01B21DD213814000
 """15 October 1582 before 1 January 1970, in units of 100 ns (RFC 9562, section 5.1)."""
 
 Replacement = Callable[..., Any]
-
-
-def called_by(packages: frozenset[str], depth: int) -> bool:
-    """True where code of one of the packages stands between the caller `depth` frames up and the workflow's loop."""
-    frame: types.FrameType | None = sys._getframe(depth)
-    while frame is not None and frame.f_code.co_name not in _BEGIN:
-        if str(frame.f_globals.get("__name__", "")).partition(".")[0] in packages:
-            return True
-        frame = frame.f_back
-    return False
 
 
 def intercepted(real: Any, replacement: Replacement) -> Any:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import traceback
 from collections.abc import Iterator
 from dataclasses import replace
 
 from stepfast.errors import NonDeterministic, StepFailed, class_of
 from stepfast.model import Failure
+from stepfast.replay.asyncio_internals import scope_of
 from stepfast.replay.replay import Replay
 
 TRACEBACK_LIMIT = 8_000
@@ -76,18 +76,10 @@ def _named(replay: Replay) -> list[str]:
 
 
 def _timers_behind(error: TimeoutError, replay: Replay) -> Iterator[str]:
-    """The timer of the scope that raised this error: one of asyncio's or anyio's frames holds the timer's owner."""
-    for frame, _ in traceback.walk_tb(error.__traceback__):
-        if str(frame.f_globals.get("__name__")).partition(".")[0] in ("asyncio", "anyio"):
-            held = list(frame.f_locals.values())
-            for id in replay.seen:
-                waiter = replay.issued[id].waiter
-                if isinstance(waiter, asyncio.TimerHandle) and any(_owner_of(waiter) is value for value in held):
-                    yield id
-
-
-def _owner_of(handle: asyncio.TimerHandle) -> object:
-    return getattr(handle._callback, "__self__", handle)  # type: ignore[attr-defined]
+    """The timer whose scope raised this error: that of asyncio.timeout, asyncio.wait_for or anyio.fail_after."""
+    scope = scope_of(error)
+    if scope is not None:
+        yield from (id for id in replay.seen if replay.issued[id].owner is scope)
 
 
 def failure_of(replay: Replay) -> Failure:

@@ -10,8 +10,8 @@ from typing import Any
 
 from stepfast.collector import is_collecting
 from stepfast.errors import ForbiddenInWorkflow
+from stepfast.frames import called_by, calls
 from stepfast.language.workflow_loop import CommandLoop
-from stepfast.replay.determinism import called_by
 
 _FORBIDDEN_EVENTS = frozenset(
     [
@@ -89,6 +89,7 @@ def _harmless(arguments: tuple[Any, ...]) -> bool:
 
 
 def _audited(function: Any, event: str) -> Any:
+    @calls("through")
     @functools.wraps(function)
     def audited(*args: Any, **kwargs: Any) -> Any:
         _guard(event, args)

@@ -26,6 +26,7 @@ from datetime import date, datetime
 from importlib.machinery import ModuleSpec
 from typing import Any
 
+from stepfast.frames import with_code
 from stepfast.replay import determinism
 from stepfast.replay.determinism import generator_of, intercepted, loop_of_workflow, seed_of
 
@@ -161,11 +162,8 @@ def _prepare_uuids() -> None:
         function = getattr(uuid, name, None)
         if function is None:
             continue
-        plain = types.FunctionType(function.__code__, function.__globals__, name, function.__defaults__)
-        plain.__kwdefaults__ = function.__kwdefaults__
-        _plain_uuids[name] = plain
         function.__globals__["_stepfast_uuid"] = make_uuid
-        function.__code__ = _UUID_CODE[name]
+        _plain_uuids[name] = with_code(function, _UUIDS[name].__code__)
 
 
 _plain_uuids: dict[str, Any] = {}
@@ -194,7 +192,7 @@ def _uuid7():  # type: ignore[no-untyped-def]
     return _stepfast_uuid("uuid7")  # type: ignore[name-defined]  # noqa: F821
 
 
-_UUID_CODE = {one.__name__[1:]: one.__code__ for one in (_uuid1, _uuid4, _uuid6, _uuid7)}
+_UUIDS: dict[str, Any] = {"uuid1": _uuid1, "uuid4": _uuid4, "uuid6": _uuid6, "uuid7": _uuid7}
 
 
 # -- all of it, and time-machine -------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, NoReturn, Protocol
 
 from stepfast.errors import ForbiddenInWorkflow
+from stepfast.frames import calls
 from stepfast.language.steps import StepCall
 from stepfast.language.unawaited import Unawaited
 from stepfast.language.workflow_loop import CommandLoop, Commands
@@ -180,6 +181,7 @@ class WorkflowLoop(CommandLoop):
     def _stop(self, _: object) -> None:
         self._stopped = True
 
+    @calls("workflow")
     def run_until_blocked(self) -> bool:
         """Runs what can run without another result, or until stopped; False when there is no end to it.
 
@@ -238,6 +240,7 @@ class WorkflowLoop(CommandLoop):
         with self.entered():
             _end(generator, "ag_frame", generator.aclose())
 
+    @calls("workflow")
     def discard(self) -> None:
         """Ends coroutines and async generators here and now, not when and where the collector comes by.
 

@@ -20,7 +20,7 @@ from stepfast.language.logger import LogLines
 from stepfast.language.steps import Step, StepCall
 from stepfast.language.workflows import Workflow
 from stepfast.model import Chained, Execution, Failure, Record
-from stepfast.replay.asyncio_internals import explained, get_running_loop
+from stepfast.replay.asyncio_internals import explained, get_running_loop, owner_of
 from stepfast.replay.commands import Command as Command
 from stepfast.replay.commands import CommandFuture, shortened
 from stepfast.replay.loop import Closed, WorkflowLoop
@@ -307,7 +307,8 @@ class Replay:
         record, delay = self.records.get(command_id), when - self.loop.clock
         if record is not None and record.status == "OPEN" and record.due is not None:
             when = record.due  # re-opened by a resume: it waits its whole time again
-        self._add(Command(command_id, "timer", "timer", handle, due=when, delay=delay))
+        # Asked now: a handle that is cancelled, as anyio does when a scope ends, forgets what it would have called.
+        self._add(Command(command_id, "timer", "timer", handle, due=when, delay=delay, owner=owner_of(handle)))
         heapq.heappush(self._dues, (when, command_id))
 
     def timer_cancelled(self, handle: asyncio.TimerHandle) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from unittest import mock
 
 from stepfast.errors import ForbiddenInWorkflow
+from stepfast.frames import frame_above, within_workflow
 from stepfast.language.steps import STEP_FUNCTIONS
 from stepfast.language.workflow_loop import in_workflow
 
@@ -28,11 +29,11 @@ def _call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
 
 def _stands_for(called: Any) -> str | None:
     """The name of the step that the mock has replaced; None for a mock of something else."""
-    frame: types.FrameType | None = sys._getframe(2)
     names = {str(getattr(called, "_mock_name", None) or "").rpartition(".")[2]}
-    while frame is not None and frame.f_code.co_name != "run_until_blocked" and not names & STEP_FUNCTIONS:
+    for frame in within_workflow(frame_above(2)):
+        if names & STEP_FUNCTIONS:
+            break
         names |= _names_of(called, frame.f_globals)
-        frame = frame.f_back
     return next(iter(sorted(names & STEP_FUNCTIONS)), None)
 
 
