@@ -71,8 +71,8 @@ class S3Blobs:
     def delete(self, execution_id: str) -> None:
         pages = {"Bucket": self._bucket, "Prefix": f"{PREFIX}/{execution_id}/"}
         with self._told():
-            while found := self._client().list_objects_v2(**pages).get("Contents"):  # at most 1,000
-                keys = [{"Key": one["Key"]} for one in found]
+            while page := self._client().list_objects_v2(**pages).get("Contents"):  # at most 1,000
+                keys = [{"Key": blob["Key"]} for blob in page]
                 answer = self._client().delete_objects(Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True})
                 if errors := answer.get("Errors"):
                     raise Unavailable(f"{self._what} did not delete a value: {errors[0].get('Code')}")

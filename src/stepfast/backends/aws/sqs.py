@@ -88,21 +88,21 @@ class SqsQueue:
     async def _send(self, url: str, entries: list[Entry]) -> None:
         """Sends one batch; what SQS did not take of it is sent again, then Unavailable."""
         with_ids = [{"Id": str(number), **entry} for number, entry in enumerate(entries)]
-        what = f"the queue {url.rpartition('/')[2]!r}"
+        queue = f"the queue {url.rpartition('/')[2]!r}"
         check = "look at its name in the environment and the role's sqs:SendMessage"
         for pause in (*PAUSES, None):
-            with translated(what, check):
+            with translated(queue, check):
                 answer = self._client().send_message_batch(QueueUrl=url, Entries=with_ids)
             failed = answer.get("Failed", [])
             if not failed:
                 return
-            codes = ", ".join(sorted({str(one.get("Code")) for one in failed}))
-            if any(one.get("SenderFault") for one in failed):
-                raise Misconfigured(f"{what} refuses a message ({codes}): {check}")
+            codes = ", ".join(sorted({str(entry.get("Code")) for entry in failed}))
+            if any(entry.get("SenderFault") for entry in failed):
+                raise Misconfigured(f"{queue} refuses a message ({codes}): {check}")
             if pause is None:
-                raise Unavailable(f"{what} did not take {len(failed)} message(s) ({codes}); try again later")
-            log.warning("%s did not take %d of %d messages (%s)", what, len(failed), len(with_ids), codes)
-            left = {one["Id"] for one in failed}
+                raise Unavailable(f"{queue} did not take {len(failed)} message(s) ({codes}); try again later")
+            log.warning("%s did not take %d of %d messages (%s)", queue, len(failed), len(with_ids), codes)
+            left = {entry["Id"] for entry in failed}
             with_ids = [entry for entry in with_ids if entry["Id"] in left]
             await self._clock.sleep(pause)
 

@@ -79,15 +79,15 @@ class Table:
     def get(self, key: Item) -> Item | None:
         """One item as it stands."""
         with self._told():
-            found: Item | None = self._client.get_item(TableName=self.name, Key=key, ConsistentRead=True).get("Item")
-            return found
+            item: Item | None = self._client.get_item(TableName=self.name, Key=key, ConsistentRead=True).get("Item")
+            return item
 
     def get_many(self, keys: Sequence[Item], names: Sequence[str] = ()) -> list[Item]:
         """Those of the items that exist, each as it stands, in no order; Unavailable if not all can be read.
 
         names: the attributes wanted, if not all of them.
         """
-        found: list[Item] = []
+        held: list[Item] = []
         projection = projected(names) if names else {}
         for start in range(0, len(keys), GET_BATCH):
             asked: Any = {self.name: {"Keys": list(keys[start : start + GET_BATCH]), "ConsistentRead": True}}
@@ -97,12 +97,12 @@ class Table:
                 with self._told():
                     answer = self._client.batch_get_item(RequestItems=asked)
                 got = answer["Responses"].get(self.name, [])
-                found += got
+                held += got
                 asked = answer.get("UnprocessedKeys")
                 fruitless = 0 if got else fruitless + 1
                 if asked and fruitless == len(PAUSES):
                     raise Unavailable(f"{self._what} gives no more items just now; try again later")
-        return found
+        return held
 
     def query(self, **parameters: Any) -> Iterator[tuple[list[Item], bool]]:
         """The pages of a query, each with whether another follows."""
@@ -146,8 +146,8 @@ class Table:
                     answer = self._client.update_item(
                         TableName=self.name, Key=key, ReturnValues="ALL_NEW", **parameters
                     )
-                    found: Item = answer["Attributes"]
-                    return found
+                    item: Item = answer["Attributes"]
+                    return item
                 except ClientError as error:
                     if code_of(error) == CONDITION:
                         return None
@@ -181,8 +181,8 @@ class Table:
                     return None
                 except ClientError as error:
                     if code_of(error) == CONDITION:
-                        found: Item = error.response.get("Item", {})
-                        return found
+                        item: Item = error.response.get("Item", {})
+                        return item
                     if code_of(error) != CONFLICT or pause is None:
                         raise
             await self._clock.sleep(pause)
@@ -202,7 +202,7 @@ class Table:
                 except ClientError as error:
                     if code_of(error) != CANCELLED:
                         raise
-                    codes = [str(one.get("Code")) for one in error.response.get("CancellationReasons", ())]
+                    codes = [str(reason.get("Code")) for reason in error.response.get("CancellationReasons", ())]
             if "ConditionalCheckFailed" in codes:
                 return codes
             at_fault = sorted({code for code in codes if code != "None"})

@@ -52,8 +52,8 @@ class Deleting:
         """Puts the tombstone if the meta stands like this; then deletes what there is time for."""
         now = self._clock.now()
         tombstone = self._tombstone(execution_id, generation, now)
-        found = await self._table.put(tombstone, stands(status, generation))
-        if found is not None and not same(found, tombstone):
+        held = await self._table.put(tombstone, stands(status, generation))
+        if held is not None and not same(held, tombstone):
             return False
         await self._finish(execution_id, generation, now, until=now + AT_ONCE)
         return True
@@ -66,12 +66,12 @@ class Deleting:
         if self._table.get(items.key(execution_id, items.META)) is not None:
             return
         left = self._items(execution_id)
-        timers = any(one.get("kind") == text("timer") and one.get("stat") == text("CANCELLED") for one in left)
-        if not timers and not any(one["sk"]["S"] == items.NOTE for one in left):
+        timers = any(item.get("kind") == text("timer") and item.get("stat") == text("CANCELLED") for item in left)
+        if not timers and not any(item["sk"]["S"] == items.NOTE for item in left):
             self.remove(left)
             return
         # Its values must not be those of one that starts meanwhile, and a timer's message may come in a year.
-        now, generation = self._clock.now(), max(int_in(one, "gen") for one in left)
+        now, generation = self._clock.now(), max(int_in(item, "gen") for item in left)
         if await self._table.put(self._tombstone(execution_id, generation, now), ABSENT) is None:
             await self._finish(execution_id, generation, now, until=now + AT_ONCE)
 
@@ -108,12 +108,12 @@ class Deleting:
         """
         left = self._items(execution_id)
         # A note is deleted last: it tells that there are values.
-        noted = [one for one in left if one["sk"]["S"] == items.NOTE]
+        noted = [item for item in left if item["sk"]["S"] == items.NOTE]
         if noted:
             if again and self._clock.now() < (float_in(noted[0], "wrote") or 0.0) + ALONE:
                 return  # perhaps of an execution that is starting under this id just now: its values come first
             self._blobs.delete(execution_id)
-        if not self.remove([one for one in left if one not in noted], until):
+        if not self.remove([item for item in left if item not in noted], until):
             return
         self.remove(noted)
         key, condition = items.key(execution_id, items.META), stands(items.DELETED, generation)
@@ -124,7 +124,7 @@ class Deleting:
             changes = changes_to({"erased": number(1)}, ("list_pk", "list_sk"))
         await self._table.update(key, changes, condition)
 
-    def remove(self, found: Sequence[Item], until: float = math.inf) -> bool:
+    def remove(self, left: Sequence[Item], until: float = math.inf) -> bool:
         """Deletes items as they were read, but leaves those that were written anew since; False if time ran out."""
 
         def delete(item: Item) -> bool:
@@ -134,10 +134,10 @@ class Deleting:
             self._table.delete(items.key_of(item), written or Condition("attribute_not_exists(wrote)"))
             return True
 
-        if not found:
+        if not left:
             return True
         with ThreadPoolExecutor(THREADS, "stepfast-purge") as threads:
-            return all(list(threads.map(delete, found)))
+            return all(list(threads.map(delete, left)))
 
     def _items(self, execution_id: str) -> list[Item]:
         """The keys of all items but the meta, and what tells how to delete them."""
