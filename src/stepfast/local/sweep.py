@@ -112,7 +112,7 @@ class Sweep:
                 self._inbox.put_message(stored, now)
             if late:
                 _warn(execution_id, command.command_id, now - command.due, f"it is {command.status}")
-            elif not own:  # with a message of another command only: this one's, or that of its chain, is not there
+            elif not own:  # a message of another command is there, but none that leads to this command
                 self._inbox.put_wake(execution_id, 0, Resend(OVERDUE))
 
 

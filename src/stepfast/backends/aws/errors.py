@@ -113,7 +113,8 @@ def translated(resource: str, check: str) -> Iterator[None]:
     except (NoCredentialsError, PartialCredentialsError, NoRegionError) as error:
         raise Misconfigured(f"{resource} cannot be reached: {error}") from error
     except ParamValidationError:
-        # Its text holds the values, so it is not passed on, not even as the cause.
+        # The text of botocore's ParamValidationError quotes the values. It is not passed on, not even as the cause: a
+        # traceback in the log would show it.
         raise Misconfigured(f"{resource}: a request was malformed; this is a bug in stepfast") from None
     except _NO_ANSWER as error:
         raise Unavailable(f"{resource} did not answer ({type(error).__name__}); try again later") from error

@@ -23,7 +23,9 @@ log = logging.getLogger(__name__)
 LONGEST_DELAY = 900
 """Seconds that SQS holds a message back, at most."""
 BATCH = 10
+"""Entries of one SendMessageBatch; SQS takes no more."""
 BATCH_BYTES = 200_000
+"""Bytes of one SendMessageBatch, below the 262,144 that SQS has always taken."""
 PAUSES = (0.05, 0.2, 0.5)
 """Seconds before each further try of what a batch has left."""
 Entry = dict[str, Any]

@@ -84,7 +84,8 @@ class ApiKeys:
             answer = self._client.get_item(TableName=self._table, Key=_key_of(parts[1]), ConsistentRead=True)
         item: Item = answer.get("Item", {})
         stored = item.get("hash", {}).get("B", _NOBODY)
-        # Compared also when there is no such key, against what no secret hashes to.
+        # It is compared also where there is no such key, with a text that no secret has as its hash: the time that an
+        # answer takes must not tell which keys exist.
         right = hmac.compare_digest(_hash(parts[2]), bytes(stored))
         key = _read(item) if "hash" in item else None
         return key if right and key is not None and key.state(now) == "active" else None

@@ -70,7 +70,8 @@ class Deleting:
         if not timers and not any(item["sk"]["S"] == items.NOTE for item in left):
             self.remove(left)
             return
-        # Its values must not be those of one that starts meanwhile, and a timer's message may come in a year.
+        # The tombstone keeps the values of this execution apart from those of an execution that starts meanwhile, and
+        # it keeps the generation: the message of a timer may still come in a year.
         now, generation = self._clock.now(), max(int_in(item, "gen") for item in left)
         if await self._table.put(self._tombstone(execution_id, generation, now), ABSENT) is None:
             await self._finish(execution_id, generation, now, until=now + AT_ONCE)
@@ -95,7 +96,7 @@ class Deleting:
     async def _go_on(self, execution_id: str, until: float) -> None:
         meta = self._table.get(items.key(execution_id, items.META))
         if meta is None or not items.is_tombstone(meta):
-            return  # the index follows the table
+            return  # a global secondary index follows its table with a delay: the tombstone is gone by now
         deleted, generation = float_in(meta, "deleted") or 0.0, int_in(meta, "gen")
         await self._finish(execution_id, generation, deleted, until, again="erased" in meta)
 
@@ -107,11 +108,12 @@ class Deleting:
         again: it was done before, so that another execution may be starting.
         """
         left = self._items(execution_id)
-        # A note is deleted last: it tells that there are values.
+        # The note is deleted last. It says that there are values in the bucket, which a crash must not make forgotten.
         noted = [item for item in left if item["sk"]["S"] == items.NOTE]
         if noted:
             if again and self._clock.now() < (float_in(noted[0], "wrote") or 0.0) + ALONE:
-                return  # perhaps of an execution that is starting under this id just now: its values come first
+                # An execution that starts under this id puts its values before its meta: the note may be of that one.
+                return
             self._blobs.delete(execution_id)
         if not self.remove([item for item in left if item not in noted], until):
             return

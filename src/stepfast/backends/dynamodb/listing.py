@@ -119,7 +119,7 @@ class Listing:
         def look(partition: _Partition) -> None:
             start = {"ExclusiveStartKey": partition.start} if partition.start else {}
             page = self._query(partition.key, low, high, **asked, **start, ScanIndexForward=False)
-            # BETWEEN includes the position that an earlier page ended with.
+            # BETWEEN includes both its limits: it gives the position once more that the page before ended with.
             partition.sorts += [sort for item in page["Items"] if (sort := item["list_sk"]["S"]) < high]
             partition.start = page.get("LastEvaluatedKey")
             partition.done = partition.start is None
@@ -139,7 +139,8 @@ class Listing:
         shard, seen = _sweep_position(after, self._shards)
         ids: list[str] = []
         while shard < self._shards and len(ids) < limit:
-            low = seen + "\x01" if seen else _LOWEST  # above the entry that was seen last, and below any other
+            # BETWEEN includes both its limits. This is above the entry that was read last, and below any other.
+            low = seen + "\x01" if seen else _LOWEST
             page = self._query(f"RUNNING#{shard}", low, sortable(before), Limit=limit - len(ids))
             ids += [_id(item["list_sk"]["S"]) for item in page["Items"]]
             last = page.get("LastEvaluatedKey")
@@ -208,7 +209,7 @@ def _position(cursor: str) -> str:
         at = time_of(position)
         if kind != "listing" or not position.startswith(sortable(at) + "#"):
             raise ValueError("not a position")
-        position.encode()  # half a surrogate pair is JSON, but no text that DynamoDB takes
+        position.encode()  # half a surrogate pair is valid JSON, but DynamoDB takes only texts that are valid UTF-8
         return str(position)
     except (ValueError, TypeError, AttributeError, RecursionError, struct.error) as error:
         raise InvalidRequest(

@@ -41,7 +41,7 @@ class Signals:
     async def add(self, execution_id: str, signal: Signal, limits: SignalLimits, now: float) -> Signal:
         """A crash between counting and putting leaves a number out, and so does a signal that was there before."""
         size = len(signal.payload.encode())
-        free = Condition(  # #a1 is `bytes`, which DynamoDB's expressions reserve
+        free = Condition(  # #a1 stands for `bytes`, which is a reserved word in DynamoDB's expressions
             "(attribute_not_exists(n) OR n < :most) AND (attribute_not_exists(#a1) OR #a1 <= :left)",
             {":most": number(limits.count), ":left": number(limits.bytes - size)},
         )

@@ -96,8 +96,10 @@ class DynamoStore:
                 return None
             meta, snapshot = by_sort[items.META], self._snapshot(by_sort, signals)
             generation = snapshot.execution.generation
-            # A read of several items is not of one moment. Before the first rewind that is harmless: records
-            # only grow older than meta and cursor. After one, what it re-opened must not be missed.
+            # A consistent Query is consistent item by item, not as a whole: a transaction may be written while it reads
+            # ("Isolation levels" of DynamoDB's transactions), and pages are read one after the other. Before the first
+            # resume that is harmless, since records may be older than the meta and the cursor. After a resume, the
+            # records that it has re-opened must not be missed.
             if generation == snapshot.execution.first_generation or (
                 (pages == 1 or known == generation) and _complete(meta, snapshot)
             ):
@@ -109,7 +111,8 @@ class DynamoStore:
         return snapshot
 
     async def peek(self, execution_id: str, command_id: str) -> tuple[Execution, Record | None] | None:
-        # The record first: what is written between the two reads then makes a write of it refused.
+        # The record is read first. A write between the two reads raises the record's revision, so a write that is
+        # made from what was read here is refused.
         command = self._table.get(items.key(execution_id, items.command_sort(command_id)))
         meta = living(self._table.get(items.key(execution_id, items.META)))
         if meta is None:
@@ -140,7 +143,8 @@ class DynamoStore:
             shown, held = self._fitting(ids, query.bytes)
             if len(shown) < len(ids):
                 ids, following = shown, position_after(held[shown[-1]])
-        # The index follows the table: by now an execution may be gone, or stand under another status.
+        # A global secondary index follows its table with a delay, and has no consistent reads: by now an execution may
+        # be gone, or stand under another status.
         executions = (held[id] for id in ids if id in held)
         return Page(tuple(execution for execution in executions if query.status in (None, execution.status)), following)
 
@@ -300,7 +304,8 @@ class DynamoStore:
     async def _put(self, execution_id: str, item: Item, condition: Condition) -> bool:
         item = self._texts.fit(execution_id, item)
         stored = await self._table.put(item, condition)
-        # Whoever did not hear that the write succeeded tries again, botocore first: it is found as it is.
+        # A write whose answer was lost is sent again, by botocore before anybody else. Its condition then fails on the
+        # very item that it has written, which DynamoDB returns (ReturnValuesOnConditionCheckFailure).
         return stored is None or same(stored, item)
 
     def _turn(self, execution: Execution, now: float, marks: Mapping[str, Any] | None = None) -> dict[str, Any]:

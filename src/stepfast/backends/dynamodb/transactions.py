@@ -94,7 +94,8 @@ class Transactions:
             refused = await self._refused(chunks)
             if not refused or not all(_adds_history(action) for action in refused):
                 return not refused
-        # A resume of this failure that was cut off may have left events: those of this one go behind them.
+        # An earlier resume of this failure may have died between two chunks, and left events. Those of this resume get
+        # the numbers after them.
         position = self._next_position(execution)
         return not await self._refused(self._rewind(execution, change, cursor, records, history, position, now))
 

@@ -19,7 +19,7 @@ _NEWEST = "ORDER BY created_at DESC, execution_id DESC"
 
 def page(db: sqlite3.Connection, query: Query) -> Page:
     where, values = _conditions(query)
-    # An index alone is looked through, and only what is found there is read.
+    # The inner SELECT takes its ids from an index alone; only the rows of these ids are read.
     ids = f"SELECT execution_id FROM executions WHERE {' AND '.join(where)} {_NEWEST} LIMIT ?"
     asked: tuple[Any, ...] = (*values, query.limit + 1)
     if query.values:
@@ -71,7 +71,8 @@ def _conditions(query: Query) -> tuple[list[str], list[Any]]:
         where.append("(created_at, execution_id) < (?, ?)")
         values += _position(query.cursor)
     if query.prefix:
-        # The + keeps SQLite from reading all that begin alike in order to sort them.
+        # A unary + keeps a term from choosing the index (sqlite.org/optoverview.html). SQLite would else read all ids
+        # with this prefix and sort them, where the index by time has them in order.
         where.append("+execution_id > ? AND +execution_id < ?")
         values += [query.prefix, query.prefix + chr(sys.maxunicode)]
     return where, values
