@@ -102,7 +102,7 @@ def the_history_is_read_in_any_order(patch: Patch) -> None:
 
 @breaks("every-end-is-counted-once", "semaphore")
 def a_cancel_is_not_counted(patch: Patch) -> None:
-    edited(patch, sqlite.SqliteBackend, "cancel", ("metrics.add(tx, execution, tallies)", "pass"))
+    edited(patch, sqlite.SqliteBackend, "cancel", ("metrics.add(tx, end)", "pass"))
 
 
 @breaks("no-execution-is-stuck", "semaphore")

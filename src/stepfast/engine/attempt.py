@@ -6,14 +6,15 @@ import random
 from dataclasses import dataclass, field, replace
 
 from stepfast.engine.claims import LEASE_MARGIN, released
-from stepfast.engine.ports import Clock, Store
+from stepfast.engine.messages import Message
+from stepfast.engine.ports import Clock, Commit, Store
 from stepfast.engine.replay_cache import Live
 from stepfast.engine.step_runner import Ended, Pulse
 from stepfast.engine.withdrawals import Withdrawals
 from stepfast.errors import NotStorable, StartupError, StepTimeout, Unavailable
 from stepfast.language.retry import decide
 from stepfast.language.steps import Step
-from stepfast.model import Execution, Message, Record, Stop, close_attempt
+from stepfast.model import Execution, Record, Stop, close_attempt
 from stepfast.replay.failures import describe_error
 from stepfast.replay.replay import Command, Replay
 
@@ -116,7 +117,7 @@ class StepWatch:
         run = self._run
         longer = replace(run.record, lease=now + run.step.lease + LEASE_MARGIN, revision=run.record.revision + 1)
         run.unanswered = True
-        if await self._store.put_record(run.execution.execution_id, longer, wake=False):
+        if await self._store.commit(run.execution.execution_id, Commit(longer, wake=False)):
             run.record, self._extended = longer, now
         elif not await self._owned():
             return OVERTAKEN

@@ -1,9 +1,9 @@
-"""What the engine needs from the outside: Store, Queue, Clock. Each method states its rule.
+"""What the engine needs from the outside: Store, Queue and Clock; Deltas where a store has them.
 
-All writes are conditional and atomic; a method that returns False has written nothing. A method that
-returns has made its write durable. Every method may raise Unavailable: then it may or may not have
-written, and the caller's own message or wake brings the work back. Every method may raise Misconfigured: then
-nothing was written, and nothing will be until someone mends what the message names.
+Each method states its rule. All writes are conditional and atomic. A method that returns False has written nothing; a
+method that has returned has made its write durable. Every method may raise Unavailable: then it may or may not have
+written, and the caller's own message or wake brings the work back. Every method may raise Misconfigured: then nothing
+was written, and nothing will be until a person mends what the error names. Times are seconds since the epoch, UTC.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from stepfast.engine.metrics import NOTHING, Tallies
+from stepfast.engine.messages import Message
+from stepfast.engine.metrics import Tallies
 from stepfast.model import (
     SIGNAL_LIMITS,
     Cursor,
     Event,
     Execution,
     ExecutionStatus,
-    Message,
     Record,
     Signal,
     SignalLimits,
@@ -31,10 +31,10 @@ from stepfast.model import (
 class Query:
     """Which executions to list: newest first, by (created_at, execution_id).
 
-    since is inclusive, until is not. `cursor` is a page's own `next`, opaque to callers.
-    prefix: ids that begin with it and go on; who wants the one that is all of it reads that.
-    values: False has executions without their input ("") and result (None), which are then not read. With them, a page
-    ends before its values would be more than `bytes`, but has one execution at least: its `next` goes on from there.
+    since, until: of created_at; `since` is included, `until` is not. cursor: the `next` of an earlier page, opaque to
+    callers. prefix: ids that begin with it and are longer. values: False gives executions without their input ("")
+    and result (None), which are then not read. With values, a page ends before they would be more than `bytes`, but
+    it has an execution at least; its `next` goes on from there.
     """
 
     workflow: str | None = None
@@ -51,16 +51,18 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Page:
+    """Executions in the order of the query. next: the cursor of the page that follows, None after the last."""
+
     executions: tuple[Execution, ...]
     next: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is known of a FAILED execution without reading it; step: None where the workflow's own code failed.
+    """What is known of a FAILED execution without reading it.
 
-    step, error: both None also where nothing tells; a very long class name may be cut. resumes: how often it was
-    resumed.
+    step: None where the workflow's own code has failed. error: the class name. Both are None where it is not known.
+    error_class: the class with its module, which may be cut if it is very long. resumes: how often it was resumed.
     """
 
     execution_id: str
@@ -70,6 +72,69 @@ class Fault:
     error: str | None
     resumes: int
     error_class: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How an execution ends, and what its end adds to the figures of its workflow.
+
+    execution: as it is once it has ended. counts: lost where a store needs a write of its own for them and the
+    process dies before it; then the end stands uncounted.
+    """
+
+    execution: Execution
+    counts: Tallies = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What was decided of a command, and what follows from it at once.
+
+    wake: an advance follows, whatever dies in between. end: the end of the execution that the record has led to.
+    """
+
+    record: Record
+    end: End | None = None
+    wake: bool = field(kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What of a commit is written; true if the record is.
+
+    end: whether the commit's end is written. It is not where another has ended or resumed the execution meanwhile:
+    then the record stands all the same, since a step that has run keeps its outcome.
+    """
+
+    record: bool
+    end: bool = False
+
+    def __bool__(self) -> bool:
+        return self.record
+
+
+NOT_COMMITTED = Committed(False)
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What has changed in an execution: its records written after the mark that was asked for, all else as it is.
+
+    It may hold older records too. mark: what to ask with next time.
+    """
+
+    snapshot: Snapshot
+    mark: int
+
+
+class Deltas(Protocol):
+    """An optional port, for a store that every write of an execution passes through, and which remembers them."""
+
+    async def changes(self, execution_id: str, mark: int | None = None) -> Delta | None:
+        """What was written after the mark, without the signals; None where there is no such execution.
+
+        mark: of an earlier delta, of whatever process; without one, all of the execution, with its signals.
+        """
 
 
 class Store(Protocol):
@@ -83,44 +148,36 @@ class Store(Protocol):
         """
 
     async def read(self, execution_id: str) -> Execution | None:
-        """The meta item alone."""
+        """The execution without its commands and signals; None where there is none of this id."""
 
     async def read_many(self, execution_ids: Sequence[str]) -> list[Execution]:
-        """Those of the executions that exist, in any order, without their input ("") and result (None)."""
+        """The executions of these ids that exist, in any order, without their input ("") and result (None)."""
 
-    async def load(self, execution_id: str, since: int = 0, *, signals: bool = True) -> Snapshot | None:
+    async def load(self, execution_id: str, *, signals: bool = True) -> Snapshot | None:
         """All items of an execution. Records may be older than the cursor read with them.
 
-        since: the mark of an earlier read; records that have not changed after it may be left out.
         signals: False leaves the signals out, and says so in the snapshot.
         """
 
     async def signals(self, execution_id: str, after: int = 0, *, payloads: bool = True) -> Sequence[Signal]:
         """The signals of an execution, in the order of their numbers.
 
-        after: those up to this number may be left out. payloads: False has them with "" as their payload.
+        after: signals up to this number may be left out. payloads: False gives "" in place of each payload.
         """
 
     async def signal(self, execution_id: str, signal_id: str) -> Signal | None:
-        """One signal."""
+        """The signal of this id; None where the execution has none."""
 
     async def peek(self, execution_id: str, command_id: str) -> tuple[Execution, Record | None] | None:
-        """The meta item and one record."""
+        """The execution and the record of one command; None where there is no such execution."""
 
-    async def put_record(
-        self,
-        execution_id: str,
-        record: Record,
-        *,
-        wake: bool,
-        end: Execution | None = None,
-        tallies: Tallies = NOTHING,
-    ) -> bool:
+    async def commit(self, execution_id: str, commit: Commit) -> Committed:
         """Writes a record if the stored one has the revision before it (none stored: revision 1).
 
         Never over a record of a later generation. What is written for an execution that is deleted by then is never
         seen: neither by its readers nor by an execution that is started under the same id (rule *deleted*).
-        end, tallies: written as `finish` does once the record is, in the same transaction or right after it.
+        The end is written as `finish` does, once the record is. The store chooses between one transaction and two
+        writes: after a crash in between, the command's message comes back and writes the end.
         """
 
     async def put_cursor(
@@ -132,21 +189,18 @@ class Store(Protocol):
         (rule *advance*). Messages may be sent even though the cursor is refused.
         """
 
-    async def finish(self, execution: Execution, tallies: Tallies = NOTHING) -> bool:
+    async def finish(self, end: End) -> bool:
         """Writes an end if the stored execution is RUNNING in the same generation (rule *finish and park*).
 
-        tallies: added to the workflow's figures once the end is written; where that takes a write of its own, a
-        crash in between leaves them out.
+        Its counts are added to the workflow's figures once the end is written.
         """
 
-    async def cancel(
-        self, execution: Execution, records: Sequence[Record], tallies: Tallies = NOTHING, order: int = 0
-    ) -> bool:
-        """Writes CANCELLED if the execution is RUNNING in this generation, with the records; tallies as `finish`.
+    async def cancel(self, end: End, records: Sequence[Record], order: int = 0) -> bool:
+        """Writes the end, which is CANCELLED, under the condition of `finish`, together with the records.
 
-        Each of the records is written under put_record's condition, all of it or nothing (rule *cancel*). order: the
-        revision of the cursor that the records were made from (0: none), which must be the stored one still: a
-        later order may have asked for commands that are not among them.
+        Each of the records is written under the condition of `commit`, all of it or nothing (rule *cancel*).
+        order: the revision of the cursor that the records were made from (0: none), which must be the stored one
+        still: a later order may have asked for commands that are not among them.
         """
 
     async def rewind(
@@ -161,32 +215,32 @@ class Store(Protocol):
     async def add_signal(self, execution_id: str, signal: Signal, limits: SignalLimits = SIGNAL_LIMITS) -> Signal:
         """Puts a signal, with wake, if its id is free; returns the signal that holds the id.
 
-        It gets the next number, whatever the one it has. Of two calls, one begun after the other has returned gets the
-        higher number. TooManySignals when the execution has got as many as the limits say. May raise ExecutionNotFound
-        when the execution is gone.
+        It gets the next number, whatever number it has. Of two calls, the call that begins after the other has returned
+        gets the higher number. Raises TooManySignals when the execution has got as many as the limits say, and may
+        raise ExecutionNotFound when the execution is gone.
         """
 
     async def erase(self, execution: Execution) -> bool:
-        """Deletes an execution with all that is of it, if the stored one has this status, an end, and generation.
+        """Deletes an execution with all its items, if the stored one has this generation and this status, an end.
 
         Nobody sees any of it once this returns True. Its figures stay. Where that takes several writes, the first
-        decides, and the sweep goes on with what a crash has left. An execution started later under the same id
-        has a first generation above this one, so that no message and no worker of this one acts on it.
+        decides, and the sweep goes on with what a crash has left. An execution that is started later under the same id
+        has a first generation above this generation: no message and no worker of the deleted execution acts on it.
         """
 
     async def asked_for(self, execution_id: str, command_id: str, generation: int, seen: int = -1) -> tuple[int, bool]:
         """The revision of the cursor (0: none), and whether it marks the command as sent in this generation.
 
-        What is marked is still asked for by the durable order. What is not may have been taken back, may have
-        its outcome, may be the only command outstanding, or its mark may not be written yet. seen: a revision that
-        is known to ask for the command; then this need not be found out again.
+        A command that is marked is still asked for by the durable order. A command that is not may have been taken
+        back, may have its outcome, may be the only command outstanding, or its mark may not be written yet. seen: a
+        revision that is known to ask for the command; while it is the stored revision, True without another look.
         """
 
     async def history(self, execution_id: str) -> list[Event]:
         """Events kept by `rewind`, in the order written."""
 
     async def page(self, query: Query) -> Page:
-        """A page of executions; InvalidRequest for a cursor that is not ours."""
+        """A page of executions. Raises InvalidRequest for a cursor that no page has given."""
 
     async def faults(self, workflow: str | None, limit: int) -> tuple[Sequence[Fault], bool]:
         """At most `limit` FAILED executions, the most recently started, and False if there are more.
@@ -200,8 +254,8 @@ class Store(Protocol):
     async def idle(self, limit: int, after: str = "") -> tuple[Sequence[str], str]:
         """Ids of RUNNING executions that nothing is under way for, and the position to go on from.
 
-        after: a position that an earlier call gave; "" begins anew, and is the position once all were named.
-        May name others, also those that something is under way for: an advance is harmless.
+        after: the position that an earlier call gave; "" begins anew, and is given once all were named. Executions
+        that something is under way for may be named too: an advance is harmless.
         """
 
 
@@ -256,7 +310,7 @@ class Leave:
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """Another thread of this process must take it: the one whose event loop runs `async` steps. Nothing was written."""
+    """Another thread of this process must take it: that whose event loop runs `async` steps. Nothing was written."""
 
 
 Disposition = Delete | Later | Refuse | Leave | Elsewhere

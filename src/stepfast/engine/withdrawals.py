@@ -34,14 +34,14 @@ class Withdrawals:
         revision, marked = await self._store.asked_for(id, command_id, execution.generation, seen)
         if marked:
             return revision, False
-        snapshot, live = await self._lives.load(self._store, id)
+        snapshot, live, mark = await self._lives.load(self._store, id)
         workflow = self._registry.get(execution.workflow)
         if snapshot is None or workflow is None or snapshot.execution.generation != execution.generation:
             if live is not None:
                 live.close()
             return seen, False
         replay = live.replay if live else Replay(workflow, snapshot.execution)
-        going = Live(replay, snapshot.cursor, snapshot.mark)
+        going = Live(replay, snapshot.cursor, mark)
         try:
             replay.advance(snapshot.records, snapshot.cursor.applied)
             if live is None:

@@ -17,8 +17,22 @@ from dataclasses import replace
 from stepfast.engine.attempt import SKEW, Run, StepWatch, outcome
 from stepfast.engine.claims import LEASE_MARGIN, busy_until, chained_record, claim_of, end_of_chain, idempotency_key
 from stepfast.engine.finish import finish, is_parked_by
-from stepfast.engine.metrics import NOTHING, tallies_of
-from stepfast.engine.ports import Clock, Delete, Delivery, Disposition, Elsewhere, Later, Leave, Queue, Refuse, Store
+from stepfast.engine.messages import Message
+from stepfast.engine.metrics import tallies_of
+from stepfast.engine.ports import (
+    Clock,
+    Commit,
+    Delete,
+    Delivery,
+    Disposition,
+    Elsewhere,
+    End,
+    Later,
+    Leave,
+    Queue,
+    Refuse,
+    Store,
+)
 from stepfast.engine.replay_cache import Live, LiveReplays
 from stepfast.engine.step_runner import Ended, Pulse, Runner
 from stepfast.engine.withdrawals import Withdrawals, taken_back
@@ -26,7 +40,7 @@ from stepfast.errors import InvalidRequest, NonDeterministic, NotStorable, Unava
 from stepfast.language.context import StepContext
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
-from stepfast.model import Chained, Execution, Message, Record, Stop
+from stepfast.model import Chained, Execution, Record, Stop
 from stepfast.replay.replay import Command, Replay
 
 log = logging.getLogger(__name__)
@@ -74,11 +88,11 @@ class Worker:
             return await self._park(delivery)
         if message.kind == "timer":
             return await self._timer(message)
-        if isinstance(message.hint, Command):
+        if message.hint is not None:
             disposition = await self._alone(message, message.hint)
             if disposition is not None:
                 return disposition
-        snapshot, live = await self._lives.load(self._store, message.execution_id)
+        snapshot, live, mark = await self._lives.load(self._store, message.execution_id)
         if snapshot is None:
             return Delete()
         execution = snapshot.execution
@@ -89,7 +103,7 @@ class Worker:
             log.warning("step %s waits: its workflow %r is not deployed here", message.command_id, execution.workflow)
             return Later(self._clock.now() + NOT_DEPLOYED)
         replay = live.replay if live else Replay(workflow, execution)
-        going = Live(replay, snapshot.cursor, snapshot.mark)
+        going = Live(replay, snapshot.cursor, mark)
         try:
             replay.advance(snapshot.records, snapshot.cursor.applied)
             replay.lines.drop()  # whoever sent the message has logged them
@@ -125,7 +139,7 @@ class Worker:
                 revision=record.revision + 1 if record else 1,
                 ended_at=now,
             )
-            if not await self._store.put_record(message.execution_id, due, wake=True):
+            if not await self._store.commit(message.execution_id, Commit(due, wake=True)):
                 return Later(now + 1.0)
         return Delete()
 
@@ -195,10 +209,9 @@ class Worker:
         now = self._clock.now()
         claim = claim_of(execution, command, record, chained, now)
         if claim.recorded:  # interrupted for the last time
-            return (
-                Delete() if await self._store.put_record(execution.execution_id, claim, wake=True) else Later(now + 1)
-            )
-        if not await self._store.put_record(execution.execution_id, claim, wake=False):
+            failed = Commit(claim, wake=True)
+            return Delete() if await self._store.commit(execution.execution_id, failed) else Later(now + 1)
+        if not await self._store.commit(execution.execution_id, Commit(claim, wake=False)):
             return Later(now + 1.0)
         return await self._chain(Run(message, execution, live, command, claim, now, order))
 
@@ -283,12 +296,13 @@ class Worker:
         if run.live is not None and not run.live.replay.finished:
             self._lives.put(run.execution.execution_id, run.live)
 
-    def _success(self, run: Run) -> Execution | None:
+    def _success(self, run: Run) -> End | None:
         """The end that is written together with the last result; a failure is parked first, and apart."""
         replay = run.replay
         if replay is None or replay.error is not None:
             return None
-        return replace(run.execution, status="SUCCEEDED", result=replay.result, ended_at=self._clock.now())
+        ended = replace(run.execution, status="SUCCEEDED", result=replay.result, ended_at=self._clock.now())
+        return End(ended, tallies_of(ended, replay.records.values()))
 
     async def _following(self, run: Run, result: Record) -> Chained | None:
         """Goes on with the replay; the claim of the next step if it may run right here (rule *chain*)."""
@@ -314,17 +328,16 @@ class Worker:
         lease = now + command.step.lease + LEASE_MARGIN
         return Chained(command.id, lease, run.execution.generation, command.digest, now)
 
-    async def _record(self, run: Run, result: Record, *, wake: bool, end: Execution | None = None) -> bool:
+    async def _record(self, run: Run, result: Record, *, wake: bool, end: End | None = None) -> bool:
         """Writes an outcome, trying again while the store is away and the lease lasts.
 
         The step has run: giving up here would run it again, or fail it if it may run only once.
         """
         pause = 0.05
-        tallies = tallies_of(end, run.replay.records.values()) if end and run.replay else NOTHING
         id = run.execution.execution_id
         while True:
             try:
-                if await self._store.put_record(id, result, wake=wake, end=end, tallies=tallies):
+                if await self._store.commit(id, Commit(result, end, wake=wake)):
                     return True
                 following = await self._unanswered(run, result) if run.unanswered else None
             except Unavailable:

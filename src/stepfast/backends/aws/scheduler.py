@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from stepfast.backends.aws.clients import Client
 from stepfast.backends.aws.errors import code_of, translated
-from stepfast.model import Message
+from stepfast.engine.messages import Message
 
 EARLY = 60.0
 LATEST = datetime(2099, 1, 1, tzinfo=UTC).timestamp()
@@ -63,8 +63,8 @@ def schedule_name(message: Message, due: float) -> str:
     """The same for the same command, generation and second: a schedule is deleted some time after it has fired,
     so another attempt of the command must not meet the one before.
     """
-    told = f"{message.execution_id}/{message.command_id}/{message.generation}/{math.ceil(due)}"
-    return hashlib.sha256(told.encode()).hexdigest()[:48]
+    identity = f"{message.execution_id}/{message.command_id}/{message.generation}/{math.ceil(due)}"
+    return hashlib.sha256(identity.encode()).hexdigest()[:48]
 
 
 def queue_arn(url: str, region: str, partition: str = "aws") -> str:

@@ -1,6 +1,6 @@
-"""Which records were written since a moment, in memory: all writes of a file pass through its one owner.
+"""Which records were written after a moment, in memory: all writes of a file pass through its one owner.
 
-A hint and never the truth: what it does not know is read from the file.
+It is a hint: what it does not know is read from the file.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class Changes:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._number = 1 + secrets.randbits(62)  # so that a mark of an earlier process is not taken for one of ours
+        # Numbers begin at random, so that the mark of an earlier process is hardly ever taken for one of this process.
+        self._number = 1 + secrets.randbits(62)
         self._floor = self._number  # an execution without a log has not changed after this
         self._logs: OrderedDict[str, _Log] = OrderedDict()
         self._kept = 0
@@ -55,18 +56,18 @@ class Changes:
                 self._kept -= len(log.entries)
                 self._floor = self._number
 
-    def since(self, execution_id: str, mark: int) -> tuple[int, list[Record] | None]:
-        """The mark of now, and what was written after the one given; None where that is not known."""
+    def since(self, execution_id: str, mark: int | None) -> tuple[int, list[Record] | None]:
+        """The mark of now, and the records written after an earlier mark; None where these are not known."""
         with self._lock:
             log = self._logs.get(execution_id)
-            if not (self._floor if log is None else log.start) <= mark <= self._number:
+            if mark is None or not (self._floor if log is None else log.start) <= mark <= self._number:
                 return self._number, None
             if log is None:
                 return self._number, []
             self._logs.move_to_end(execution_id)
-            found = []
+            written = []
             for number, record in reversed(log.entries):
                 if number <= mark:
                     break
-                found.append(record)
-            return self._number, found[::-1]
+                written.append(record)
+            return self._number, written[::-1]
