@@ -253,7 +253,7 @@ def test_where_all_are_at_work_others_are_told_so_in_one_line(
         assert len(refused) == 5
         assert answer_of(refused[0])[2]["type"] == "urn:stepfast:problem:unavailable"
         handler.hold.set()
-    assert [one.getMessage() for one in caplog.records] == ["10 connections are at work: others are refused"]
+    assert [record.getMessage() for record in caplog.records] == ["10 connections are at work: others are refused"]
 
 
 EXHAUSTED = """

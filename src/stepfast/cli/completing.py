@@ -18,8 +18,8 @@ IDS = 100
 
 def workflows(context: typer.Context, incomplete: str) -> list[str]:
     """Names of workflows that begin with what is typed."""
-    names = _ask(context, lambda client: [one["name"] for one in client.workflows()])
-    return [one for one in names if one.startswith(incomplete)]
+    names = _ask(context, lambda client: [workflow["name"] for workflow in client.workflows()])
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def ids(context: typer.Context, incomplete: str) -> list[str]:
@@ -35,7 +35,7 @@ def failed_ids(context: typer.Context, incomplete: str) -> list[str]:
 def _ids(context: typer.Context, incomplete: str, status: str | None) -> list[str]:
     def ask(client: Client) -> list[str]:
         page = client.list(status=status, limit=IDS, prefix=incomplete or None)
-        return [one["execution_id"] for one in page["executions"]]
+        return [execution["execution_id"] for execution in page["executions"]]
 
     return _ask(context, ask)
 

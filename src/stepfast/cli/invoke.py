@@ -144,5 +144,5 @@ def _answer(handler: Callable[[Any, Any], Any], function: str, path: Path, event
         raise
     except Exception as error:
         typer.echo(traceback.format_exc(), err=True)
-        told = f"{type(error).__name__}: {error}"
-        raise InvalidRequest(f"{function} failed on {path}, which may be no event of its kind ({told})") from error
+        message = f"{type(error).__name__}: {error}"
+        raise InvalidRequest(f"{function} failed on {path}, which may be no event of its kind ({message})") from error

@@ -33,14 +33,14 @@ def list_executions(
         return printing.print_json(page)
     rows = [
         (
-            printing.styled(one["execution_id"]),
-            timeline.status_text(one["status"]),
-            printing.styled(one["workflow"]),
-            timeline.clock(one["created_at"]),
-            timeline.took(one, "created_at"),
-            printing.styled(" ".join(f"{key}={value}" for key, value in one["labels"].items())),
+            printing.styled(execution["execution_id"]),
+            timeline.status_text(execution["status"]),
+            printing.styled(execution["workflow"]),
+            timeline.clock(execution["created_at"]),
+            timeline.took(execution, "created_at"),
+            printing.styled(" ".join(f"{key}={value}" for key, value in execution["labels"].items())),
         )
-        for one in page["executions"]
+        for execution in page["executions"]
     ]
     if page["executions"]:
         printing.show_rows(("execution", "status", "workflow", "started (UTC)", "took", "labels"), rows)

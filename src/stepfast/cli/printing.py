@@ -32,7 +32,11 @@ def console(*, stderr: bool = False) -> Console:
 def shown(value: object) -> str:
     """Text on one line, with control and direction characters written out."""
     text = value if isinstance(value, str) else str(value)
-    return text if text.isprintable() else "".join(one if one.isprintable() else _written_out(one) for one in text)
+    return (
+        text
+        if text.isprintable()
+        else "".join(character if character.isprintable() else _written_out(character) for character in text)
+    )
 
 
 def _written_out(character: str) -> str:
@@ -109,13 +113,13 @@ def show(renderable: RenderableType, *, paged: bool = False) -> None:
 def show_rows(headers: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
     """A table whose first column is never broken and whose last one is; a block for each row where that has no room."""
     target = console()
-    cells = [[one if isinstance(one, Text) else Text(one) for one in row] for row in rows]
+    cells = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
     widths = [max(len(name), *(row[at].cell_len for row in cells)) for at, name in enumerate(headers)]
     last = min(widths[-1], LAST)
     if sum(widths[:-1]) + last + 2 * len(headers) > target.width:
         for row in cells:
             target.print(row[0], soft_wrap=True)  # left to the terminal, so that it is copied whole
-            rest = [one for one in row[1:] if one.plain]
+            rest = [cell for cell in row[1:] if cell.plain]
             target.print(Padding(Text("  ").join(rest), (0, 0, 0, 2)))
         return
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")

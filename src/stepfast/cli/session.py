@@ -30,6 +30,6 @@ class Session:
 
 
 def session(context: typer.Context) -> Session:
-    found = context.find_root().obj
-    assert isinstance(found, Session)
-    return found
+    settings = context.find_root().obj
+    assert isinstance(settings, Session)
+    return settings

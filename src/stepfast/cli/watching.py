@@ -68,27 +68,29 @@ def _states(execution: Execution, timeout: float | None) -> Iterator[Object]:
 def _print_changes(state: Object, seen: dict[str, tuple[object, ...]], write: Callable[[str], None]) -> None:
     """Prints what has changed, each with the time at which it has happened, in UTC."""
     lines = []
-    for one in state["commands"]:
-        key = (one["status"], one["attempt"])
-        if seen.get(one["id"]) == key:
+    for command in state["commands"]:
+        key = (command["status"], command["attempt"])
+        if seen.get(command["id"]) == key:
             continue
-        seen[one["id"]] = key
-        error = f"  {timeline.told({**one['error'], 'step': None})}" if one["error"] else ""
-        tries = f" (try {one['attempt']})" if one["kind"] == "step" and one["attempt"] > 1 else ""
-        lines.append((_happened_at(one) or state["created_at"], f"{one['id']}  {one['status']}{tries}{error}"))
+        seen[command["id"]] = key
+        error = f"  {timeline.error_text({**command['error'], 'step': None})}" if command["error"] else ""
+        tries = f" (try {command['attempt']})" if command["kind"] == "step" and command["attempt"] > 1 else ""
+        lines.append(
+            (_happened_at(command) or state["created_at"], f"{command['id']}  {command['status']}{tries}{error}")
+        )
     for at, text in sorted(lines, key=lambda line: line[0]):
         write(f"{at[11:19]}  {text}")
     if state["status"] != "RUNNING":
         write(f"{(state['ended_at'] or '')[11:19]}  {state['execution_id']}  {state['status']}")
 
 
-def _happened_at(one: Object) -> str | None:
+def _happened_at(command: Object) -> str | None:
     """When a command came to its status: its end, the end of the attempt that failed, or its begin."""
-    last = one["attempts"][-1] if one["attempts"] else None
-    if one["status"] == "RETRYING" and last is not None:
+    last = command["attempts"][-1] if command["attempts"] else None
+    if command["status"] == "RETRYING" and last is not None:
         at: str | None = last["ended_at"] or last["started_at"]
-    elif one["status"] == "RUNNING":
-        at = one["started_at"] if "started_at" in one else one["first_at"]
+    elif command["status"] == "RUNNING":
+        at = command["started_at"] if "started_at" in command else command["first_at"]
     else:
-        at = one["ended_at"]
-    return at or one["first_at"]
+        at = command["ended_at"]
+    return at or command["first_at"]

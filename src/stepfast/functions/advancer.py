@@ -57,12 +57,12 @@ class _Passes:
             self._jobs[job] = asyncio.ensure_future(self._do(*job))
         await self._jobs[job]
 
-    async def _do(self, what: Literal["advance", "purge"], execution_id: str) -> None:
+    async def _do(self, task: Literal["advance", "purge"], execution_id: str) -> None:
         with logs.about(execution_id):
             try:
                 if self._engine.time_left() < TIME_FOR_ONE:
                     raise Unavailable("no time is left for it in this invocation")
-                if what == "purge":
+                if task == "purge":
                     await self._engine.store.deleting.purge(execution_id)
                 else:
                     await self._engine.advancer.advance(execution_id)

@@ -34,8 +34,8 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
     answer = api.build(engine.operations, engine.registry, engine.call, gateway, Page(), background=False)
 
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-        found = _EXECUTION.match(event.get("rawPath") or "")
-        with logs.about(found[1] if found else None):
+        match = _EXECUTION.match(event.get("rawPath") or "")
+        with logs.about(match[1] if match else None):
             response = answer(event, context)
             _note(event, response["statusCode"])
             return response if _fits(response) else _too_large()

@@ -35,5 +35,5 @@ class Batch(AsyncBatchProcessor):
     async def run(self, records: list[dict[str, Any]], handle: Callable[[Any], Awaitable[None]]) -> Answer:
         """The answer that Lambda wants: which records are to come again."""
         with self(records, handle):
-            await asyncio.gather(*(self._async_process_record(one) for one in records))
+            await asyncio.gather(*(self._async_process_record(record) for record in records))
         return dict(self.response())

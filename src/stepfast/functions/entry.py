@@ -60,7 +60,7 @@ def guarded(handler: Handler, host: Host) -> Handler:
                 return handler(event, context)
             except Exception as error:
                 logs.complain(log, "the invocation failed", error)
-                raise Failed(logs.told(error)) from None
+                raise Failed(logs.error_text(error)) from None
             finally:
                 host.meter.flush()
 

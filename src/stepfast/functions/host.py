@@ -48,10 +48,10 @@ class WallClock:
     def hear(self, http_response: Any, **_: object) -> None:
         """Takes an answer of AWS, as botocore's event after-call brings it; one without a Date tells nothing."""
         try:
-            told = parsedate_to_datetime(http_response.headers["date"]).timestamp()
+            server_time = parsedate_to_datetime(http_response.headers["date"]).timestamp()
         except (KeyError, TypeError, ValueError):
             return
-        behind = told + 0.5 - time.time()  # a Date has whole seconds
+        behind = server_time + 0.5 - time.time()  # a Date has whole seconds
         if abs(behind - self._behind) > OFF:
             self._behind = behind if abs(behind) > OFF else 0.0
 

@@ -59,15 +59,17 @@ def name_execution(record: logging.LogRecord) -> bool:
     return True
 
 
-def complain(log: logging.Logger, what: str, error: Exception) -> None:
+def complain(log: logging.Logger, failure: str, error: Exception) -> None:
     """One line for what passes by itself or says what to do; of what nobody foresaw also the place."""
     if isinstance(error, StepfastError):
-        log.log(logging.WARNING if isinstance(error, Unavailable) else logging.ERROR, "%s: %s", what, told(error))
+        log.log(
+            logging.WARNING if isinstance(error, Unavailable) else logging.ERROR, "%s: %s", failure, error_text(error)
+        )
     else:
-        log.error("%s: %s\n%s", what, told(error), place(error))
+        log.error("%s: %s\n%s", failure, error_text(error), place(error))
 
 
-def told(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """What may be logged of an error: our own texts, of others only the class: theirs may quote what was sent."""
     return f"{type(error).__name__}: {error}" if isinstance(error, StepfastError) else type(error).__name__
 

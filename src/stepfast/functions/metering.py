@@ -52,9 +52,9 @@ class EmbeddedMetrics:
         self._set(by).add_metric(name=name, unit="Milliseconds", value=round(milliseconds, 1))
 
     def flush(self) -> None:
-        for one in self._sets.values():
-            if one.metric_set:
-                one.flush_metrics()
+        for metrics in self._sets.values():
+            if metrics.metric_set:
+                metrics.flush_metrics()
 
     def _set(self, by: dict[str, str]) -> Any:
         key = tuple(sorted(by.items()))

@@ -30,22 +30,22 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
     async def handle(posted: Posted, delivery: Delivery) -> Disposition:
         return await worker.handle(delivery)
 
-    async def start(one: Start) -> dict[str, Any]:
-        with logs.about(one.execution_id):
-            started = await operations.start(one.workflow, one.input, one.execution_id, one.labels)
-        return {"execution_id": one.execution_id, "created": started.created}
+    async def start(request: Start) -> dict[str, Any]:
+        with logs.about(request.execution_id):
+            started = await operations.start(request.workflow, request.input, request.execution_id, request.labels)
+        return {"execution_id": request.execution_id, "created": started.created}
 
     async def other(body: str) -> bool:
-        found = start_in(_json(body))
-        if found is not None:
-            await start(found)
-        return found is not None
+        request = start_in(_json(body))
+        if request is not None:
+            await start(request)
+        return request is not None
 
     consumer = Consumer(engine, settings.timer_queue, handle, other)
 
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-        found = start_in(event)
-        return consumer(event, context) if found is None else engine.call(start(found))
+        request = start_in(event)
+        return consumer(event, context) if request is None else engine.call(start(request))
 
     return handler
 

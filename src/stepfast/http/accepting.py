@@ -137,10 +137,10 @@ class Listener:
         if self._socket.fileno() >= 0:
             self._loop.add_reader(self._socket, self._accept)
 
-    def _complain(self, what: str) -> None:
+    def _complain(self, reason: str) -> None:
         now = time.monotonic()
         if now - self._trouble >= QUIET:
-            log.warning("%s", what)
+            log.warning("%s", reason)
         self._trouble = now
 
 

@@ -81,11 +81,11 @@ class Authenticator:
     def admit(self, headers: Mapping[str, str]) -> None:
         """Lets a request with one of the keys pass; headers are by lower-case name."""
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        given = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "").strip()
-        digest = _digest(given)
+        key = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "").strip()
+        digest = _digest(key)
         # Every key is compared, in constant time: the time taken tells nothing about any of them.
-        if not sum([hmac.compare_digest(digest, one) for one in self._digests]):
-            detail = "send an API key as `Authorization: Bearer KEY`" if not given else "the API key is not one of ours"
+        if not sum([hmac.compare_digest(digest, known) for known in self._digests]):
+            detail = "send an API key as `Authorization: Bearer KEY`" if not key else "the API key is not one of ours"
             raise Rejected(401, "unauthorized", "API key needed", detail, {"WWW-Authenticate": "Bearer"})
 
 
@@ -157,10 +157,10 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.-]{1,253})(:[0-9]{1,5})
 
 def _is_loopback(host: str) -> bool:
     """Whether a Host header names this machine: a name or an address, a port, and nothing else."""
-    found = _HOST.fullmatch(host)
-    if found is None:
+    match = _HOST.fullmatch(host)
+    if match is None:
         return False
-    name = found[1].strip("[]").rstrip(".").lower()
+    name = match[1].strip("[]").rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:

@@ -17,13 +17,13 @@ PAGES = 20
 async def count(operations: Operations, query: Query) -> tuple[int, bool]:
     """How many match, wherever the query's own page begins, and whether these are all."""
     query = replace(query, limit=PAGE, cursor=None, values=False)
-    found = 0
+    total = 0
     for _ in range(PAGES):
         page = await operations.page(query)
-        found += len(page.executions)
+        total += len(page.executions)
         if page.next is None:
-            return found, True
-        if found >= MOST:
+            return total, True
+        if total >= MOST:
             break
         query = replace(query, cursor=page.next)
-    return found, False
+    return total, False

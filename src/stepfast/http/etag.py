@@ -14,18 +14,18 @@ UNCHANGED = {304: {"description": "nothing has changed since the answer with thi
 def tag_of(snapshot: Snapshot, *asked: object) -> str:
     """Changes whenever what is stored does. asked: what else makes an answer differ."""
     execution = snapshot.execution
-    told = (
+    state = (
         asked,
         (execution.execution_id, execution.created_at, execution.status, execution.generation, execution.ended_at),
         snapshot.cursor.revision,
-        sorted((one.id, one.revision) for one in snapshot.records.values()),
-        sorted(one.signal_id for one in snapshot.signals),
+        sorted((record.id, record.revision) for record in snapshot.records.values()),
+        sorted(signal.signal_id for signal in snapshot.signals),
     )
     # Weak: what stands between may send the same answer in other bytes, such as compressed.
-    return f'W/"{hashlib.sha256(repr(told).encode()).hexdigest()[:32]}"'
+    return f'W/"{hashlib.sha256(repr(state).encode()).hexdigest()[:32]}"'
 
 
 def is_known(tag: str, if_none_match: str | None) -> bool:
     """True when the caller's If-None-Match names this tag."""
-    given = [one.strip().removeprefix("W/") for one in (if_none_match or "").split(",")]
-    return tag.removeprefix("W/") in given or given == ["*"]
+    tags = [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]
+    return tag.removeprefix("W/") in tags or tags == ["*"]

@@ -127,7 +127,7 @@ def to_event(scope: MutableMapping[str, Any]) -> Object:
     if "transfer-encoding" in headers and "content-length" in headers:
         # Whatever stands in front may have believed the other of the two (RFC 9112, section 6.3).
         raise Unreadable(400, "unreadable-body", "Transfer-Encoding and Content-Length contradict each other")
-    cookies = [one.strip() for one in headers.pop("cookie", "").split(";") if one.strip()]
+    cookies = [cookie.strip() for cookie in headers.pop("cookie", "").split(";") if cookie.strip()]
     path = _path(scope["path"])
     now = time.time()
     event: Object = {

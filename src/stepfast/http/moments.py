@@ -22,8 +22,8 @@ def moment(field: str, text: str | None) -> float | None:
         return float(text)
     try:
         # An unescaped + of an offset has become a space on its way here.
-        found = datetime.fromisoformat(re.sub(r"(T.*) (\d\d:?\d\d)$", r"\1+\2", text))
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+        instant = datetime.fromisoformat(re.sub(r"(T.*) (\d\d:?\d\d)$", r"\1+\2", text))
+        return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError) as error:
         message = "a time is ISO 8601, such as 2026-11-22T15:00:00Z, or seconds since 1970"
         raise InvalidRequest(message, ((field, message),)) from error

@@ -22,21 +22,21 @@ WITH_A_BODY = {"400": "the body is not JSON", "413": "the body is too large", "4
 def document(app: Resolver) -> str:
     """The document as JSON text, with Powertools' own leftovers taken out."""
     text = app.get_openapi_json_schema(title="stepfast", version=version("stepfast"), description=DESCRIPTION)
-    found: dict[str, Any] = json.loads(text)
+    schema: dict[str, Any] = json.loads(text)
     for unused in ("HTTPValidationError", "ValidationError", "ResponseValidationError"):
-        found["components"]["schemas"].pop(unused, None)
-    found["components"]["securitySchemes"] = {
+        schema["components"]["schemas"].pop(unused, None)
+    schema["components"]["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
         "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
     }
-    for path, methods in found["paths"].items():
+    for path, methods in schema["paths"].items():
         for method, operation in methods.items():
             scope = app.scopes[path, method.upper()]
             # The last: on loopback no key may be needed.
             operation["security"] = [{"bearer": [scope]}, {"key": [scope]}, {}] if scope else []
             _describe_refusals(operation)
             operation["responses"].get("304", {}).pop("content", None)  # Powertools gives every answer a body
-    return json.dumps(found)
+    return json.dumps(schema)
 
 
 def _describe_refusals(operation: dict[str, Any]) -> None:

@@ -39,9 +39,9 @@ def page(
     """
     matching = [entry for entry in entries if (not statuses or entry.status in statuses) and step in (None, entry.name)]
     first = 0 if cursor is None else bisect_right(matching, _place(cursor), key=_order)
-    found = _fitting(matching[first : first + limit], largest)
-    more = first + len(found) < len(matching)
-    return Page(found, len(matching), _cursor(found[-1]) if more else None)
+    shown = _fitting(matching[first : first + limit], largest)
+    more = first + len(shown) < len(matching)
+    return Page(shown, len(matching), _cursor(shown[-1]) if more else None)
 
 
 def _fitting(entries: Sequence[Entry], largest: int | None) -> Sequence[Entry]:

@@ -82,9 +82,9 @@ def of(error: Exception) -> Response[str]:
         return problem(error.status, error.kind, error.title, error.detail, error.headers, **error.members)
     if isinstance(error, RequestValidationError):
         faults = error.errors()
-        fields = tuple((path_of(one["loc"]), _message(one)) for one in faults[:MOST_ERRORS])
-        told = "; ".join(f"{path or 'the body'}: {message}" for path, message in fields[:5])
-        error = InvalidRequest(told, fields, len(faults))
+        fields = tuple((path_of(fault["loc"]), _message(fault)) for fault in faults[:MOST_ERRORS])
+        summary = "; ".join(f"{path or 'the body'}: {message}" for path, message in fields[:5])
+        error = InvalidRequest(summary, fields, len(faults))
     if isinstance(error, NotFoundError):
         return problem(404, "unknown-route", "No such route", "there is nothing at this address; see /openapi.json")
     if isinstance(error, StartupError):  # names resources and permissions, which are no caller's business
@@ -121,15 +121,17 @@ def _tell_once(reason: str) -> None:
 def _members(error: Exception) -> dict[str, Any]:
     if isinstance(error, InvalidRequest):
         shown = error.fields[:MOST_ERRORS]
-        told = [{"field": cut(path, LONGEST_PATH), "message": cut(message, LONGEST_MESSAGE)} for path, message in shown]
-        return {"errors": told, "error_count": max(error.total, len(error.fields))}
+        errors = [
+            {"field": cut(path, LONGEST_PATH), "message": cut(message, LONGEST_MESSAGE)} for path, message in shown
+        ]
+        return {"errors": errors, "error_count": max(error.total, len(error.fields))}
     if isinstance(error, WrongStatus):
         return {"execution_status": error.status}
     return {}
 
 
-def _message(found: Mapping[str, Any]) -> str:
-    return IN_WORDS.get((found.get("ctx") or {}).get("pattern", ""), str(found["msg"]))
+def _message(fault: Mapping[str, Any]) -> str:
+    return IN_WORDS.get((fault.get("ctx") or {}).get("pattern", ""), str(fault["msg"]))
 
 
 def path_of(location: tuple[int | str, ...]) -> str:

@@ -39,16 +39,20 @@ def check(function: Callable[..., Any], asked: Mapping[str, Sequence[str]]) -> N
 @lru_cache(maxsize=256)
 def _parameters(function: Callable[..., Any]) -> Mapping[str, bool]:
     """The query parameters of a route's function, and whether each may be given more than once."""
-    found: dict[str, bool] = {}
+    parameters: dict[str, bool] = {}
     for name, hint in get_type_hints(function, include_extras=True).items():
         for declared in _declarations(hint):
-            found[declared.alias or name] = _is_list(get_args(hint)[0])
-    return found
+            parameters[declared.alias or name] = _is_list(get_args(hint)[0])
+    return parameters
 
 
 def _declarations(hint: Any) -> list[Any]:
-    return [one for one in get_args(hint)[1:] if isinstance(one, Query)] if get_origin(hint) is Annotated else []
+    return (
+        [annotation for annotation in get_args(hint)[1:] if isinstance(annotation, Query)]
+        if get_origin(hint) is Annotated
+        else []
+    )
 
 
 def _is_list(kind: Any) -> bool:
-    return get_origin(kind) is list or any(get_origin(one) is list for one in get_args(kind))
+    return get_origin(kind) is list or any(get_origin(argument) is list for argument in get_args(kind))

@@ -27,9 +27,9 @@ class Request(APIGatewayProxyEventV2):
     @property
     def headers(self) -> dict[str, str]:
         # A body of another type was refused before; Powertools would read forms and files as well.
-        found = super().headers
-        found["content-type"] = "application/json"
-        return found
+        headers = super().headers
+        headers["content-type"] = "application/json"
+        return headers
 
     @cached_property
     def json_body(self) -> Any:

@@ -25,4 +25,6 @@ class Lines(logging.Formatter):
 def _escaped(line: str) -> str:
     if line.isprintable():
         return line
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in line)
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in line
+    )

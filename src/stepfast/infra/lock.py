@@ -47,13 +47,13 @@ def shipped() -> str:
 
 def hashes_of(text: str) -> dict[tuple[str, str], tuple[str, ...]]:
     """The hashes of a constraints file, by normalised name and version; empty where the file has none."""
-    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    hashes: dict[tuple[str, str], tuple[str, ...]] = {}
     for line in text.replace("\\\n", " ").splitlines():
         pinned = _PINNED.match(line.strip())
-        if pinned and (hashes := tuple(_HASH.findall(line))):
+        if pinned and (digests := tuple(_HASH.findall(line))):
             key = (requirements.name_of(pinned[1]), pinned[2])
-            found[key] = (*found.get(key, ()), *hashes)
-    return found
+            hashes[key] = (*hashes.get(key, ()), *digests)
+    return hashes
 
 
 def with_hashes(pinned: str, constraints: str) -> str:
@@ -61,14 +61,14 @@ def with_hashes(pinned: str, constraints: str) -> str:
     known = hashes_of(constraints)
     lines = []
     for line in pinned.splitlines():
-        found = _PINNED.match(line.strip())
-        if found is None:
+        pin = _PINNED.match(line.strip())
+        if pin is None:
             lines.append(line)
             continue
-        hashes = known.get((requirements.name_of(found[1]), found[2]))
+        hashes = known.get((requirements.name_of(pin[1]), pin[2]))
         if not hashes:
-            raise StartupError(f"{NAME} has no hash for {found[1]} {found[2]}, which a bundle needs: run {COMMAND}")
-        lines.append(" ".join([line.strip(), *(f"--hash={one}" for one in hashes)]))
+            raise StartupError(f"{NAME} has no hash for {pin[1]} {pin[2]}, which a bundle needs: run {COMMAND}")
+        lines.append(" ".join([line.strip(), *(f"--hash={digest}" for digest in hashes)]))
     return "\n".join(lines) + "\n"
 
 
@@ -79,15 +79,15 @@ def uv_bin() -> str:
 
         return find_uv_bin()
     except (ImportError, FileNotFoundError) as error:
-        found = shutil.which("uv")
-        if found is None:
+        path = shutil.which("uv")
+        if path is None:
             raise StartupError("building a bundle needs uv: pip install 'stepfast[deploy]'") from error
-        return found
+        return path
 
 
 def uv(arguments: Sequence[str], folder: Path, text: str, patience: float | None = None) -> str:
     """What uv prints, given this text on its standard input; StartupError with what it complains of."""
-    what = "resolving" if "compile" in arguments else "installing"
+    action = "resolving" if "compile" in arguments else "installing"
     try:
         done = subprocess.run(
             [uv_bin(), *arguments],
@@ -101,10 +101,10 @@ def uv(arguments: Sequence[str], folder: Path, text: str, patience: float | None
         )
     except subprocess.TimeoutExpired as error:
         raise StartupError(
-            f"{what} the packages of the bundle took longer than {patience:g} s: is the index away?"
+            f"{action} the packages of the bundle took longer than {patience:g} s: is the index away?"
         ) from error
     if done.returncode:
-        raise StartupError(f"{what} the packages of the bundle failed:\n{done.stderr.strip()}")
+        raise StartupError(f"{action} the packages of the bundle failed:\n{done.stderr.strip()}")
     return done.stdout
 
 

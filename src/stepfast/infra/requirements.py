@@ -45,8 +45,8 @@ def clean_environment() -> dict[str, str]:
 def of_stepfast(tracing: bool = False) -> list[str]:
     """What stepfast itself needs at runtime in Lambda, from its installed metadata."""
     extras = {"aws", "tracing"} if tracing else {"aws"}
-    found = _wanted(distribution("stepfast").requires or (), extras)
-    return [line for line in found if name_of(line) != "stepfast"]
+    wanted = _wanted(distribution("stepfast").requires or (), extras)
+    return [line for line in wanted if name_of(line) != "stepfast"]
 
 
 def _wanted(requires: Iterable[str], extras: set[str]) -> Iterable[str]:
@@ -61,8 +61,8 @@ def _wanted(requires: Iterable[str], extras: set[str]) -> Iterable[str]:
 
 def name_of(requirement: str) -> str:
     """The normalised name of a requirement line; "" where there is none."""
-    found = _NAME.match(requirement)
-    return re.sub(r"[-_.]+", "-", found.group(1)).lower() if found else ""
+    match = _NAME.match(requirement)
+    return re.sub(r"[-_.]+", "-", match.group(1)).lower() if match else ""
 
 
 def _project_table(folder: Path) -> dict[str, Any]:

@@ -101,20 +101,22 @@ class StepfastStack(Stack):
 
     def _functions(self) -> Mapping[str, Function]:
         """By name: the plan's functions, and one per pool."""
-        kinds = [one for one in self.plan.functions.values() if one.kind != "authorizer" or self._with_keys()]
-        pools = {one.function.name: name for name, one in self.plan.pools.items()}
-        plans = [*kinds, *(one.function for one in self.plan.pools.values())]
+        kinds = [
+            function for function in self.plan.functions.values() if function.kind != "authorizer" or self._with_keys()
+        ]
+        pools = {pool.function.name: name for name, pool in self.plan.pools.items()}
+        plans = [*kinds, *(pool.function for pool in self.plan.pools.values())]
         resources = self._resources()
         return {
-            one.name: Function(
+            plan.name: Function(
                 self,
-                title(one.name),
-                plan=one,
+                title(plan.name),
+                plan=plan,
                 shared=self._shared,
-                environment=self._environment(one, pools.get(one.name, "")),
-                statements=grants.of(one.kind, resources, pools.get(one.name, "")),
+                environment=self._environment(plan, pools.get(plan.name, "")),
+                statements=grants.of(plan.kind, resources, pools.get(plan.name, "")),
             )
-            for one in plans
+            for plan in plans
         }
 
     def _with_keys(self) -> bool:
@@ -128,7 +130,7 @@ class StepfastStack(Stack):
             index=f"{table.table_arn}/index/{LISTING}",
             stream=table.table_stream_arn,
             bucket=self.state.bucket.bucket_arn,
-            pools={name: one.queue_arn for name, one in self.queues.pools.items()},
+            pools={name: queue.queue_arn for name, queue in self.queues.pools.items()},
             timer_queue=self.queues.timer.queue_arn,
             park_queue=self.queues.park.queue_arn,
             undelivered=self.queues.undelivered.queue_arn,
@@ -142,7 +144,7 @@ class StepfastStack(Stack):
         everything = {
             settings.TABLE: self.state.table.table_name,
             settings.BUCKET: self.state.bucket.bucket_name,
-            settings.QUEUES: self.to_json_string({name: one.queue_url for name, one in self.queues.pools.items()}),
+            settings.QUEUES: self.to_json_string({name: queue.queue_url for name, queue in self.queues.pools.items()}),
             settings.TIMER_QUEUE: self.queues.timer.queue_url,
             settings.PARK_QUEUE: self.queues.park.queue_url,
             settings.SCHEDULES: self.timers.group,
@@ -173,7 +175,7 @@ class StepfastStack(Stack):
 
     def _watched(self) -> Watched:
         queues = [*self.queues.pools.values(), self.queues.timer, self.queues.park]
-        functions = {name: one.function for name, one in self.functions.items()}
+        functions = {name: function.function for name, function in self.functions.items()}
         return Watched(
             namespace=self._shared.namespace,
             functions=functions,
@@ -185,9 +187,11 @@ class StepfastStack(Stack):
             api=self.front_door.api.api_id,
             timers=self.timers.group,
             billed=cost.Billed(
-                functions={one.function.function_name: one.plan.memory for one in self.functions.values()},
+                functions={
+                    function.function.function_name: function.plan.memory for function in self.functions.values()
+                },
                 table=self.state.table.table_name,
-                queues=[one.queue_name for one in queues],
+                queues=[queue.queue_name for queue in queues],
                 api=self.front_door.api.api_id,
                 architecture=self.options.target.architecture,
             ),
@@ -242,7 +246,7 @@ def check(plan: Plan, target: Target) -> None:
     _domain(plan)
     if plan.project.snap_start and target.python == "3.11":
         raise StartupError("[tool.stepfast] snap_start needs Python 3.12 or newer on Lambda: see stepfast:python")
-    warm = [name for name, one in plan.pools.items() if one.function.provisioned]
+    warm = [name for name, pool in plan.pools.items() if pool.function.provisioned]
     if plan.project.snap_start and warm:
         raise StartupError(
             f"[tool.stepfast] snap_start and [tool.stepfast.pools.{warm[0]}] provisioned exclude each other: "

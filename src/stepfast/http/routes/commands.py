@@ -103,7 +103,7 @@ def _view(
         overdue=overdue,
         steps=list(dict.fromkeys(entry.name for entry in entries.all)),
         generation=execution.generation,
-        signals_not_taken=[views.not_taken(one) for one in left],
+        signals_not_taken=[views.not_taken(refusal) for refusal in left],
         recorded_only=entries.recorded_only,
         deployed=engine.registry.get(execution.workflow) is not None,
     )

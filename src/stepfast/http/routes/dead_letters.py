@@ -54,13 +54,15 @@ def _add_lists(app: Resolver, engine: Engine) -> None:
         limit: Annotated[int, Query(ge=1, le=1000)] = 50,
         cursor: Annotated[str | None, Query(max_length=1024, description="a page's `next`")] = None,
     ) -> Response[str]:
-        alike, found = Alike(workflow, step, error), list[Execution]()
+        alike, letters = Alike(workflow, step, error), list[Execution]()
         for _ in range(SCANS):
-            matching, cursor = failed(engine, alike, limit - len(found), cursor)
-            found += matching
-            if cursor is None or len(found) == limit:
+            matching, cursor = failed(engine, alike, limit - len(letters), cursor)
+            letters += matching
+            if cursor is None or len(letters) == limit:
                 break
-        return reply(200, DeadLetterList(dead_letters=[views.dead_letter(one) for one in found], next=cursor))
+        return reply(
+            200, DeadLetterList(dead_letters=[views.dead_letter(execution) for execution in letters], next=cursor)
+        )
 
     @app.get(
         "/v1/dead-letters/groups",
@@ -75,7 +77,7 @@ def _add_lists(app: Resolver, engine: Engine) -> None:
         workflow: Annotated[str | None, Query(min_length=1, max_length=64)] = None,
     ) -> Response[str]:
         groups, complete = engine.call(engine.operations.fault_groups(workflow, LOOKED_AT))
-        return reply(200, FaultGroups(groups=[views.fault_group(one) for one in groups], complete=complete))
+        return reply(200, FaultGroups(groups=[views.fault_group(group) for group in groups], complete=complete))
 
 
 def _add_replay(app: Resolver, engine: Engine) -> None:
@@ -103,9 +105,9 @@ def _add_replay(app: Resolver, engine: Engine) -> None:
 
 def _paced(engine: Engine, jobs: Jobs, body: ReplayRequest) -> PacedReplay:
     """The job that the body asks after, or a new one, whose first step is done: the request itself never waits."""
-    found = jobs.find(body.job) if body.job else None
-    if isinstance(found, PacedReplay):
-        return found
+    begun = jobs.find(body.job) if body.job else None
+    if isinstance(begun, PacedReplay):
+        return begun
     job = PacedReplay(engine, body)
     wait = job.step()
     if wait is None:
@@ -127,11 +129,13 @@ def _report(jobs: Jobs, job: PacedReplay) -> Replayed:
 
 def _replayed(done: Sequence[Resumed], rest: dict[str, Any] | None, after: float | None = None) -> Replayed:
     views_of = [
-        ResumedView(execution_id=one.execution_id, resumed=one.resumed, refused=one.refused, notice=one.notice)
-        for one in done
+        ResumedView(
+            execution_id=result.execution_id, resumed=result.resumed, refused=result.refused, notice=result.notice
+        )
+        for result in done
     ]
     return Replayed(
-        resumed=sum(one.resumed for one in views_of),
+        resumed=sum(view.resumed for view in views_of),
         results=views_of,
         remaining=rest is not None,
         next=rest,
@@ -182,8 +186,8 @@ def _by_selector(engine: Engine, work: _Work, body: ReplayRequest) -> dict[str, 
     """Goes down the list by its cursor, so that one which fails again at once is not resumed again."""
     alike, cursor = Alike(body.workflow, body.step, body.error), body.cursor
     while share := work.share:
-        found, following = failed(engine, alike, share, cursor)
-        if not work.resume([one.execution_id for one in found]):
+        letters, following = failed(engine, alike, share, cursor)
+        if not work.resume([execution.execution_id for execution in letters]):
             break
         if following is None:
             return None
@@ -196,7 +200,7 @@ def _next(body: ReplayRequest, **rest: Any) -> dict[str, Any]:
 
 
 def _check_selector(body: ReplayRequest) -> None:
-    alike = any(one is not None for one in (body.workflow, body.step, body.error))
+    alike = any(criterion is not None for criterion in (body.workflow, body.step, body.error))
     chosen = [bool(body.execution_ids), alike, body.all]
     if sum(chosen) != 1 or (body.execution_ids and body.cursor):
         message = 'send either "execution_ids", or any of "workflow", "step" and "error", or "all": true'

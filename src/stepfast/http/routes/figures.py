@@ -81,14 +81,16 @@ def _span(begin: float, end: float, length: int) -> tuple[int, int]:
 
 
 def _bucket(at: int, hours: list[Tallies]) -> BucketView:
-    ended = {status: sum(one[status].count for one in hours if status in one) for status in ENDED}
+    ended = {status: sum(hour[status].count for hour in hours if status in hour) for status in ENDED}
     return BucketView(
         at=views.time(at), succeeded=ended["SUCCEEDED"], failed=ended["FAILED"], cancelled=ended["CANCELLED"]
     )
 
 
 def _durations(total: Tallies) -> DurationsView | None:
-    counts = {int(name[len(metrics.TOOK) :]): one.count for name, one in total.items() if name.startswith(metrics.TOOK)}
+    counts = {
+        int(name[len(metrics.TOOK) :]): tally.count for name, tally in total.items() if name.startswith(metrics.TOOK)
+    }
     if not counts:
         return None
     return DurationsView(
@@ -101,15 +103,15 @@ def _durations(total: Tallies) -> DurationsView | None:
 
 
 def _steps(total: Tallies) -> list[StepFiguresView]:
-    steps = {name[len(metrics.STEP) :]: one for name, one in total.items() if name.startswith(metrics.STEP)}
-    return [_step(name, one) for name, one in sorted(steps.items())]
+    steps = {name[len(metrics.STEP) :]: tally for name, tally in total.items() if name.startswith(metrics.STEP)}
+    return [_step(name, tally) for name, tally in sorted(steps.items())]
 
 
-def _step(name: str, one: Tally) -> StepFiguresView:
+def _step(name: str, tally: Tally) -> StepFiguresView:
     return StepFiguresView(
         name=name,
-        attempts=one.count,
-        failures=one.failures,
-        given_up=one.given_up,
-        seconds=one.seconds / one.succeeded if one.succeeded else None,
+        attempts=tally.count,
+        failures=tally.failures,
+        given_up=tally.given_up,
+        seconds=tally.seconds / tally.succeeded if tally.succeeded else None,
     )

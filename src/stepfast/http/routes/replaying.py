@@ -24,8 +24,8 @@ class Alike:
     step: str | None
     error: str | None
 
-    def takes(self, one: Execution) -> bool:
-        failure = one.error
+    def takes(self, execution: Execution) -> bool:
+        failure = execution.error
         step = failure.step if failure else None
         errors = (failure.type, failure.error_class) if failure else ()
         return (self.step is None or self.step == (step or "")) and (self.error is None or self.error in errors)
@@ -34,7 +34,7 @@ class Alike:
 def failed(engine: Engine, alike: Alike, limit: int, cursor: str | None) -> tuple[list[Execution], str | None]:
     query = Asked(workflow=alike.workflow, status="FAILED", limit=limit, cursor=cursor, values=False)
     page = engine.call(engine.operations.page(query))
-    return [one for one in page.executions if alike.takes(one)], page.next
+    return [execution for execution in page.executions if alike.takes(execution)], page.next
 
 
 class PacedReplay(Job):
@@ -73,5 +73,5 @@ class PacedReplay(Job):
             return self._ids[: self._share], None, False
         alike = Alike(self._body.workflow, self._body.step, self._body.error)
         # Down the list by its cursor, so that one which fails again at once is not resumed again.
-        found, cursor = failed(self._engine, alike, self._share, self._cursor)
-        return [one.execution_id for one in found], cursor, cursor is not None
+        letters, cursor = failed(self._engine, alike, self._share, self._cursor)
+        return [execution.execution_id for execution in letters], cursor, cursor is not None

@@ -54,8 +54,8 @@ class Alarms(Construct):
             ("DeadLetters", watched.dead_letters, "Executions have failed and wait to be resumed."),
             ("Undelivered", watched.undelivered, "Messages or stream records that no function could handle."),
         ):
-            found = aws("SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": queue.queue_name}, "Maximum", 1)
-            self._alarm(id, found, 0, text)
+            visible = aws("SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": queue.queue_name}, "Maximum", 1)
+            self._alarm(id, visible, 0, text)
 
     def _watch_progress(self, watched: Watched, sweep_every: int) -> None:
         advancer = {"FunctionName": watched.functions["advancer"].function_name}
@@ -78,8 +78,10 @@ class Alarms(Construct):
 
     def _watch_functions(self, watched: Watched) -> None:
         for name in ("Errors", "Throttles"):
-            found = [aws("Lambda", name, {"FunctionName": one.function_name}) for one in watched.functions.values()]
-            for index, some in enumerate(_portions(found, _METRICS_OF_AN_ALARM)):
+            metrics = [
+                aws("Lambda", name, {"FunctionName": function.function_name}) for function in watched.functions.values()
+            ]
+            for index, some in enumerate(_portions(metrics, _METRICS_OF_AN_ALARM)):
                 id = f"Function{name}" + (str(index + 1) if index else "")
                 text = {
                     "Errors": "Functions have crashed, run out of time or memory; failures of steps do not count.",
@@ -125,5 +127,5 @@ class Alarms(Construct):
 
 
 def _portions(metrics: Iterable[cw.Metric], size: int) -> Iterator[list[cw.Metric]]:
-    found = list(metrics)
-    return (found[start : start + size] for start in range(0, len(found), size))
+    portions = list(metrics)
+    return (portions[start : start + size] for start in range(0, len(portions), size))

@@ -42,9 +42,9 @@ def per_hour(billed: Billed) -> list[cw.IMetric]:
     )
     price = LAMBDA_GB_SECOND[billed.architecture]
     calls = [
-        one
+        part
         for name, memory in billed.functions.items()
-        for one in (
+        for part in (
             (aws("Lambda", "Invocations", {"FunctionName": name}, minutes=60), LAMBDA_REQUEST),
             (aws("Lambda", "Duration", {"FunctionName": name}, minutes=60), price * memory / 1024 / 1000),
         )
@@ -56,7 +56,7 @@ def per_hour(billed: Billed) -> list[cw.IMetric]:
 
 def _sum(label: str, parts: Iterable[tuple[cw.Metric, float]]) -> cw.MathExpression:
     prefix = label.lower().replace(" ", "")
-    named = {f"{prefix}{index}": one for index, one in enumerate(parts)}
+    named = {f"{prefix}{index}": part for index, part in enumerate(parts)}
     return cw.MathExpression(
         # Written out: CloudWatch takes 1e-06 for a name.
         expression=" + ".join(f"FILL({name}, 0) * {price:.12f}" for name, (_, price) in named.items()),

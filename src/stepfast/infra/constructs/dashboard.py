@@ -101,8 +101,8 @@ def _waiting(watched: Watched) -> list[cw.IWidget]:
 def _machinery(watched: Watched) -> list[cw.IWidget]:
     def of_all(name: str, statistic: str = "Sum") -> list[cw.Metric]:
         return [
-            aws("Lambda", name, {"FunctionName": one.function_name}, statistic, label=label)
-            for label, one in watched.functions.items()
+            aws("Lambda", name, {"FunctionName": function.function_name}, statistic, label=label)
+            for label, function in watched.functions.items()
         ]
 
     return [

@@ -59,7 +59,7 @@ def aws(
 
 def total(metrics: Iterable[cw.IMetric], label: str, period: Duration | None = None) -> cw.MathExpression:
     """The sum of up to ten metrics, which is what an alarm may look at; what has no data counts as nothing."""
-    named = {f"m{index}": one for index, one in enumerate(metrics)}
+    named = {f"m{index}": metric for index, metric in enumerate(metrics)}
     return cw.MathExpression(
         expression=" + ".join(f"FILL({name}, 0)" for name in named),
         using_metrics=named,

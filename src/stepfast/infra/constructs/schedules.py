@@ -25,7 +25,7 @@ class Timers(Construct):
         # A group has no other name than the one that it gets here: Ref is its name.
         self.group = group.ref
         self.schedules = _arn(self, "schedule", f"{group.ref}/*")
-        self.role = _role(self, group.attr_arn, "sqs:SendMessage", [one.queue_arn for one in queues])
+        self.role = _role(self, group.attr_arn, "sqs:SendMessage", [queue.queue_arn for queue in queues])
 
 
 class Recurring(Construct):
@@ -50,12 +50,12 @@ class Recurring(Construct):
         self._schedule("Sweep", f"rate({minutes} minute{'s' if minutes > 1 else ''})", sweeper.function_arn, sweep, 0)
         if starts:
             role = _role(self, self.group.attr_arn, "sqs:SendMessage", [timer_queue.queue_arn], "StartRole")
-            for one in starts:
+            for start in starts:
                 made = self._schedule(
-                    f"Start-{one.name}", one.expression, timer_queue.queue_arn, role, 10, event_of(one)
+                    f"Start-{start.name}", start.expression, timer_queue.queue_arn, role, 10, event_of(start)
                 )
-                made.schedule_expression_timezone = one.timezone
-                made.state = "ENABLED" if one.enabled else "DISABLED"
+                made.schedule_expression_timezone = start.timezone
+                made.state = "ENABLED" if start.enabled else "DISABLED"
 
     def _schedule(
         self,

@@ -51,8 +51,8 @@ def of_stream(scope: Construct, target: lambda_.IFunction, stream: str, plan: St
         ),
         filter_criteria=lambda_.CfnEventSourceMapping.FilterCriteriaProperty(
             filters=[
-                lambda_.CfnEventSourceMapping.FilterProperty(pattern=json.dumps(dict(one), separators=(",", ":")))
-                for one in plan.filters
+                lambda_.CfnEventSourceMapping.FilterProperty(pattern=json.dumps(dict(pattern), separators=(",", ":")))
+                for pattern in plan.filters
             ]
         ),
     )
