@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stepfast.backends.dynamodb.api_keys import ApiKeys
 from stepfast.http.page import Page
-from stepfast.http.serving import listen, serve
+from stepfast.http.server import listen, serve
 from stepfast.language.registry import discover
 from stepfast.local.cloud.deployment import ServedCloud
 from stepfast.local.cloud.front import Front

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from stepfast.cli import completing, folding, printing, timeline
-from stepfast.cli.watching import _print_changes
+from stepfast.cli import completion, folding, printing, timeline
+from stepfast.cli.following import _print_changes
 from tests.cli.conftest import mended
 from tests.http.serving import Api
 
@@ -174,11 +174,11 @@ def test_the_shell_is_offered_workflows_and_ids(cli: Any, url: str) -> None:
             return self
 
     context: Any = Context(url)
-    assert completing.workflows(context, "e") == ["echo"]
-    assert sorted(completing.ids(context, "order")) == ["order-1", "order-2"]
-    assert completing.failed_ids(context, "") == []
+    assert completion.workflows(context, "e") == ["echo"]
+    assert sorted(completion.ids(context, "order")) == ["order-1", "order-2"]
+    assert completion.failed_ids(context, "") == []
     context.params = {"url": "http://127.0.0.1:9"}
-    assert completing.ids(context, "") == []
+    assert completion.ids(context, "") == []
 
 
 def test_the_shells_own_question_is_answered(url: str) -> None:

@@ -117,7 +117,7 @@ class Aws:
         return snapshot
 
     def store(self) -> Any:
-        from stepfast.functions.wiring import Engine
+        from stepfast.functions.engine import Engine
 
         return Engine(self.settings, self.clients, Host(self.registry, self.clock, self.call)).store
 

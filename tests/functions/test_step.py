@@ -13,7 +13,7 @@ import pytest
 
 from stepfast import Retry, RetryAfter, step, workflow
 from stepfast.deployment.queue_limits import LONGEST_VISIBILITY
-from stepfast.functions.consuming import FOREIGN, RENEW
+from stepfast.functions.consumer import FOREIGN, RENEW
 from stepfast.language.registry import Registry
 from tests.functions.conftest import Aws, Context, away, heard
 from tests.functions.sources import failures, stream, woken

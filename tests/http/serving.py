@@ -13,7 +13,7 @@ from typing import Any
 
 from stepfast.http.api import build
 from stepfast.http.auth import Authenticator
-from stepfast.http.serving import Server, listen
+from stepfast.http.server import Server, listen
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from stepfast.cli import dead_letters, dev, invoke, keys, looking, new_project, running, steering, verify
+from stepfast.cli import dead_letters, dev, invoke, keys, new_project, reading, running, steering, verify
 from stepfast.cli.printing import complain, errors_as_json, say
 from stepfast.cli.session import DEFAULT_URL, Session
 from stepfast.client import ExecutionCancelled, ExecutionFailed, Unreachable
@@ -115,8 +115,8 @@ def shared(
 app.command("dev")(dev.dev)
 app.command("init")(new_project.init)
 app.command("run")(running.run)
-app.command("list")(looking.list_executions)
-app.command("show")(looking.show)
+app.command("list")(reading.list_executions)
+app.command("show")(reading.show)
 app.command("watch")(running.watch)
 app.command("resume")(steering.resume)
 app.command("cancel")(steering.cancel)

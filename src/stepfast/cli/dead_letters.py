@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from stepfast.cli import completing, printing, timeline
+from stepfast.cli import completion, printing, timeline
 from stepfast.cli.session import PATIENCE, AsJson, session
 from stepfast.errors import InvalidRequest
 
@@ -16,7 +16,7 @@ app = typer.Typer(
     help="Failed executions: list them, resume many at once.", no_args_is_help=True, rich_markup_mode=None
 )
 
-OfWorkflow = Annotated[str | None, typer.Option(help="Only of this workflow.", autocompletion=completing.workflows)]
+OfWorkflow = Annotated[str | None, typer.Option(help="Only of this workflow.", autocompletion=completion.workflows)]
 OfStep = Annotated[str | None, typer.Option(help="Only of this step; '' for the workflow's own code.")]
 WithError = Annotated[
     str | None, typer.Option(help="Only with this type of error, such as ConnectionError or billing.Declined.")
@@ -84,7 +84,7 @@ def groups(context: typer.Context, workflow: OfWorkflow = None, as_json: AsJson 
 def replay(
     context: typer.Context,
     execution_ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", autocompletion=completing.failed_ids)
+        list[str] | None, typer.Argument(metavar="[ID]...", autocompletion=completion.failed_ids)
     ] = None,
     all: Annotated[bool, typer.Option("--all", help="Every failed execution.")] = False,
     workflow: OfWorkflow = None,

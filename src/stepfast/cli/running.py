@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from stepfast.cli import completing, printing
+from stepfast.cli import completion, printing
+from stepfast.cli.following import TooLate, raise_for, to_end
 from stepfast.cli.inputs import read_json, read_labels
 from stepfast.cli.session import PATIENCE, AsJson, session
-from stepfast.cli.watching import TooLate, raise_for, to_end
 from stepfast.client import Execution, Unreachable
 from stepfast.errors import InvalidRequest
 
@@ -21,7 +21,7 @@ Timeout = Annotated[float | None, typer.Option(min=0, help="Seconds to wait; the
 
 def run(
     context: typer.Context,
-    workflow: Annotated[str, typer.Argument(autocompletion=completing.workflows)],
+    workflow: Annotated[str, typer.Argument(autocompletion=completion.workflows)],
     input: Annotated[
         str | None, typer.Argument(metavar="[INPUT]", help="JSON, @FILE, or - for standard input; null if left out.")
     ] = None,
@@ -61,7 +61,7 @@ def run(
 
 def watch(
     context: typer.Context,
-    execution_id: Annotated[str, typer.Argument(metavar="ID", autocompletion=completing.ids)],
+    execution_id: Annotated[str, typer.Argument(metavar="ID", autocompletion=completion.ids)],
     timeout: Timeout = None,
     as_json: AsJson = False,
 ) -> None:

@@ -7,20 +7,20 @@ from typing import Annotated
 
 import typer
 
-from stepfast.cli import completing, printing
+from stepfast.cli import completion, printing
 from stepfast.cli.inputs import read_json
 from stepfast.cli.session import AsJson, session
 from stepfast.cli.timeline import Object, clock
 from stepfast.client.execution import Execution
 from stepfast.errors import InvalidRequest, Refused
 
-Id = Annotated[str, typer.Argument(metavar="ID", autocompletion=completing.ids)]
-Ids = Annotated[list[str], typer.Argument(metavar="ID...", autocompletion=completing.ids)]
+Id = Annotated[str, typer.Argument(metavar="ID", autocompletion=completion.ids)]
+Ids = Annotated[list[str], typer.Argument(metavar="ID...", autocompletion=completion.ids)]
 
 
 def resume(
     context: typer.Context,
-    execution_ids: Annotated[list[str], typer.Argument(metavar="ID...", autocompletion=completing.failed_ids)],
+    execution_ids: Annotated[list[str], typer.Argument(metavar="ID...", autocompletion=completion.failed_ids)],
     step: Annotated[
         list[str] | None,
         typer.Option(

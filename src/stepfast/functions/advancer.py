@@ -14,10 +14,10 @@ from stepfast.errors import Unavailable
 from stepfast.functions import logs
 from stepfast.functions.batches import Answer, Batch, EventType
 from stepfast.functions.clients import Clients
+from stepfast.functions.engine import Engine
 from stepfast.functions.entry import Entry
 from stepfast.functions.host import Handler, Host
-from stepfast.functions.sending import SendingEngine
-from stepfast.functions.wiring import Engine
+from stepfast.functions.sending_engine import SendingEngine
 
 log = logging.getLogger(__name__)
 

@@ -10,13 +10,13 @@ from typing import Any
 from stepfast.deployment.settings import Settings
 from stepfast.functions import logs
 from stepfast.functions.clients import Clients
+from stepfast.functions.engine import Engine
 from stepfast.functions.entry import Entry
 from stepfast.functions.host import Handler, Host
-from stepfast.functions.wiring import Engine
 from stepfast.http import api, problems
 from stepfast.http.auth import Gateway
+from stepfast.http.log_text import printable
 from stepfast.http.page import Page
-from stepfast.http.textlog import printable
 
 log = logging.getLogger(__name__)
 

@@ -10,11 +10,11 @@ from stepfast.deployment.settings import Settings
 from stepfast.engine.ports import Delivery, Disposition
 from stepfast.errors import Unavailable
 from stepfast.functions.clients import Clients
-from stepfast.functions.consuming import Consumer
-from stepfast.functions.driving import worker_of
+from stepfast.functions.consumer import Consumer
+from stepfast.functions.engine import Engine
 from stepfast.functions.entry import Entry
 from stepfast.functions.host import Handler, Host
-from stepfast.functions.wiring import Engine
+from stepfast.functions.worker import worker_of
 
 PAUSES = (0.5, 1.0, 2.0, 4.0)
 """Seconds before each further try while the store is away."""

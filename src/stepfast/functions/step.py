@@ -9,11 +9,11 @@ from stepfast.deployment.settings import Settings
 from stepfast.engine.ports import Delivery, Disposition, Later
 from stepfast.errors import Misconfigured
 from stepfast.functions.clients import Clients
-from stepfast.functions.consuming import Consumer
-from stepfast.functions.driving import worker_of
+from stepfast.functions.consumer import Consumer
 from stepfast.functions.entry import Entry
 from stepfast.functions.host import Handler, Host
-from stepfast.functions.sending import SendingEngine
+from stepfast.functions.sending_engine import SendingEngine
+from stepfast.functions.worker import worker_of
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from stepfast.functions import metering
 from stepfast.functions.clients import Clients
 from stepfast.functions.entry import Entry
 from stepfast.functions.host import Handler, Host
-from stepfast.functions.tidying import tidy
+from stepfast.functions.maintenance import tidy
 from stepfast.functions.visits import VisitingEngine
 
 log = logging.getLogger(__name__)

@@ -25,7 +25,7 @@ from stepfast.infra.target import Target
 # Functions import none of these, and a bundle without them has less to load and to attack.
 NOT_IN_LAMBDA = (
     *("cli", "infra", "local", "simulator", "testing", "backends/sqlite"),
-    *(f"http/{name}.py" for name in ("accepting", "connections", "gateway", "lanes", "serving")),
+    *(f"http/{name}.py" for name in ("connections", "gateway", "lanes", "listener", "server")),
 )
 MB = 1024 * 1024
 LARGEST = 250 * MB

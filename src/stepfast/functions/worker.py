@@ -6,7 +6,7 @@ import random
 
 from stepfast.engine.step_runner import Runner
 from stepfast.engine.worker import Worker
-from stepfast.functions.wiring import Engine
+from stepfast.functions.engine import Engine
 
 
 def worker_of(engine: Engine) -> Worker:

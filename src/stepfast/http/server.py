@@ -16,10 +16,10 @@ from typing import Any
 import uvicorn
 
 from stepfast.errors import StartupError
-from stepfast.http.accepting import Listener, room
 from stepfast.http.connections import Patience, Waiting, protocol
 from stepfast.http.gateway import HEAD, Handler, Pace, application
 from stepfast.http.lanes import Lanes
+from stepfast.http.listener import Listener, room
 
 GRACE = 3
 """Seconds that requests under way have to end in when the server does."""

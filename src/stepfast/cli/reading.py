@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stepfast.cli import completing, folding, printing, timeline
+from stepfast.cli import completion, folding, printing, timeline
 from stepfast.cli.inputs import read_labels
 from stepfast.cli.session import AsJson, session
 
@@ -14,7 +14,7 @@ from stepfast.cli.session import AsJson, session
 def list_executions(
     context: typer.Context,
     workflow: Annotated[
-        str | None, typer.Option(help="Only of this workflow.", autocompletion=completing.workflows)
+        str | None, typer.Option(help="Only of this workflow.", autocompletion=completion.workflows)
     ] = None,
     status: Annotated[str | None, typer.Option(help="RUNNING, SUCCEEDED, FAILED or CANCELLED.")] = None,
     prefix: Annotated[str | None, typer.Option(help="Only ids that begin with this.")] = None,
@@ -53,7 +53,7 @@ def list_executions(
 
 def show(
     context: typer.Context,
-    execution_id: Annotated[str, typer.Argument(metavar="ID", autocompletion=completing.ids)],
+    execution_id: Annotated[str, typer.Argument(metavar="ID", autocompletion=completion.ids)],
     traceback: Annotated[bool, typer.Option("--traceback", help="With the tracebacks of its errors.")] = False,
     failed: Annotated[bool, typer.Option("--failed", help="Only what has failed, or had an attempt that did.")] = False,
     step: Annotated[str | None, typer.Option(metavar="NAME", help="Only the commands of this step.")] = None,

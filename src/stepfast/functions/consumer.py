@@ -14,7 +14,7 @@ from stepfast.deployment.queue_limits import LONGEST_VISIBILITY, RECEIVES
 from stepfast.engine.ports import Delete, Delivery, Disposition, Later, Leave, Refuse
 from stepfast.functions import logs
 from stepfast.functions.batches import Answer, Batch, EventType, Kept, SQSRecord
-from stepfast.functions.wiring import Engine
+from stepfast.functions.engine import Engine
 
 log = logging.getLogger(__name__)
 
