@@ -92,7 +92,7 @@ def test_ten_thousand_commands_are_shown_in_a_fraction_of_the_time_of_all_their_
         printed(timeline.render(execution(many), rows=rows, left=left))
         return time.perf_counter() - begun
 
-    few = seconds(*folding.cut(folding.folded(many), folding.ROWS))
+    few = seconds(*folding.cut(folding.folded(many), folding.MAX_ROWS))
     assert few * 4 < seconds([*many[:3000]], 0)
 
 

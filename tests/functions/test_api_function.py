@@ -78,7 +78,7 @@ def test_who_changes_something_is_logged_and_what_they_send_is_not(aws: Aws, cap
 def test_an_answer_that_lambda_cannot_give_is_a_problem_that_says_so(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     aws.start("echo", "é" * 1000)
     assert aws.ask("GET", "/v1/executions/one")[0] == 200
-    monkeypatch.setattr(api, "LARGEST", 2000)
+    monkeypatch.setattr(api, "MAX_ANSWER_BYTES", 2000)
     status, body = aws.ask("GET", "/v1/executions/one")
     assert (status, body["type"]) == (422, "urn:stepfast:problem:answer-too-large")
     assert "limit" in body["detail"]
@@ -88,9 +88,9 @@ def test_the_size_counts_as_it_is_sent_with_its_escapes(aws: Aws, monkeypatch: p
     aws.start("echo", '"' * 1000)
     event = http("GET", "/v1/executions/one", authorizer={"lambda": {"scopes": "read"}})
     sent = len(json.dumps(aws.invoke("api", event)))
-    monkeypatch.setattr(api, "LARGEST", sent)
+    monkeypatch.setattr(api, "MAX_ANSWER_BYTES", sent)
     assert aws.invoke("api", event)["statusCode"] == 200
-    monkeypatch.setattr(api, "LARGEST", sent - 1)
+    monkeypatch.setattr(api, "MAX_ANSWER_BYTES", sent - 1)
     assert aws.invoke("api", event)["statusCode"] == 422
 
 
@@ -134,7 +134,7 @@ def test_what_has_not_changed_is_answered_without_a_body(aws: Aws) -> None:
 
 def test_a_value_is_left_out_where_the_answer_would_be_too_large(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     aws.start("echo", "x" * 3000)
-    monkeypatch.setattr(api, "LARGEST", 2500)
+    monkeypatch.setattr(api, "MAX_ANSWER_BYTES", 2500)
     status, body = aws.ask("GET", "/v1/executions/one")
     assert (status, body["type"]) == (422, "urn:stepfast:problem:answer-too-large")
     assert "largest" in body["detail"]

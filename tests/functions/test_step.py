@@ -13,7 +13,7 @@ import pytest
 
 from stepfast import Retry, RetryAfter, step, workflow
 from stepfast.deployment.queue_limits import LONGEST_VISIBILITY
-from stepfast.functions.consumer import FOREIGN, RENEW
+from stepfast.functions.consumer import FOREIGN_SECONDS, RENEW_AFTER_RECEIVES
 from stepfast.language.registry import Registry
 from tests.functions.conftest import Aws, Context, away, heard
 from tests.functions.sources import failures, stream, woken
@@ -162,7 +162,7 @@ def test_a_retry_beyond_what_sqs_hides_a_message_goes_through_a_schedule(aws: Aw
     assert made["Target"]["Arn"].endswith("stepfast-pool-0")
 
 
-@pytest.mark.parametrize(("receives", "kept"), [(RENEW - 1, 1), (RENEW, 0)])
+@pytest.mark.parametrize(("receives", "kept"), [(RENEW_AFTER_RECEIVES - 1, 1), (RENEW_AFTER_RECEIVES, 0)])
 def test_a_message_that_was_received_very_often_is_sent_anew(aws: Aws, receives: int, kept: int) -> None:
     trouble.append(ConnectionError("away"))
     event = aws.receive(receives=receives)
@@ -173,7 +173,7 @@ def test_a_message_that_was_received_very_often_is_sent_anew(aws: Aws, receives:
 
 def test_a_message_that_cannot_be_sent_anew_is_kept(aws: Aws) -> None:
     trouble.append(ConnectionError("away"))
-    event = aws.receive(receives=RENEW)
+    event = aws.receive(receives=RENEW_AFTER_RECEIVES)
     with away(aws.clients.sqs, "SendMessageBatch"):
         assert len(failures(aws.invoke("step", event))) == 1
 
@@ -216,7 +216,7 @@ def test_of_a_poison_body_nothing_is_told_but_the_message_id(aws: Aws, caplog: p
     event = aws.receive()
     with heard(aws.clients.sqs, "ChangeMessageVisibility") as calls:
         assert len(failures(aws.invoke("step", event))) == 3
-    assert [call["VisibilityTimeout"] for call in calls] == [FOREIGN] * 3
+    assert [call["VisibilityTimeout"] for call in calls] == [FOREIGN_SECONDS] * 3
     assert SECRET not in caplog.text
     assert all(record["messageId"] in caplog.text for record in event["Records"])
 

@@ -66,7 +66,7 @@ def test_an_execution_whose_wake_was_lost_goes_on(aws: Aws) -> None:
 
 
 def test_a_sweep_without_time_stops_and_the_next_goes_on_from_there(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeper, "ROUND", 4)
+    monkeypatch.setattr(sweeper, "ROUND_SIZE", 4)
     ids = started(aws, 10)
     aws.clock.time += 300
     sweeps, complete = 0, False
@@ -81,7 +81,7 @@ def test_a_sweep_without_time_stops_and_the_next_goes_on_from_there(aws: Aws, mo
 
 
 def test_a_sweep_with_time_makes_a_whole_lap(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeper, "ROUND", 4)
+    monkeypatch.setattr(sweeper, "ROUND_SIZE", 4)
     ids = started(aws, 10)
     aws.clock.time += 300
     answer = aws.invoke("sweeper", {}, Context(290))

@@ -226,7 +226,7 @@ def test_reads_and_health_do_not_wait_behind_writes(url: str, handler: Handler) 
 
 
 def test_where_there_is_no_room_idle_ones_make_it(handler: Handler, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "MOST", 20)
+    monkeypatch.setattr(listener, "MAX_CONNECTIONS", 20)
     with served(handler, patience=Patience()) as url, ExitStack() as open_ones:
         idle = [open_ones.enter_context(connect(url)) for _ in range(60)]
         for number in range(30):
@@ -237,7 +237,7 @@ def test_where_there_is_no_room_idle_ones_make_it(handler: Handler, monkeypatch:
 def test_where_all_are_at_work_others_are_told_so_in_one_line(
     handler: Handler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(listener, "MOST", 10)
+    monkeypatch.setattr(listener, "MAX_CONNECTIONS", 10)
     handler.hold.clear()
     with served(handler) as url, ExitStack() as open_ones, caplog.at_level(logging.WARNING):
         for _ in range(10):

@@ -98,7 +98,7 @@ def test_what_no_longer_is_failed_is_in_no_group(api: Api) -> None:
 def test_groups_say_when_there_are_more_than_were_looked_at(
     api: Api, monkeypatch: pytest.MonkeyPatch, most: int, complete: bool
 ) -> None:
-    monkeypatch.setattr(dead_letters, "LOOKED_AT", most)
+    monkeypatch.setattr(dead_letters, "MAX_EXAMINED", most)
     answer = groups(api)
     assert answer["complete"] is complete
     assert sum(group["count"] for group in answer["groups"]) == most
@@ -142,7 +142,7 @@ def test_those_of_a_step_are_resumed_and_no_others(api: Api, selector: dict[str,
 
 
 def test_what_is_left_for_the_next_request_names_the_step_as_well(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dead_letters, "BUDGET", 0.02)  # one in each request
+    monkeypatch.setattr(dead_letters, "RESUME_SECONDS", 0.02)  # one in each request
     mended.set()
     body: Any = {"step": "", "rate": 50}
     seen = []

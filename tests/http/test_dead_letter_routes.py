@@ -134,7 +134,7 @@ def test_replay_by_selector_resumes_what_matches(six: Api, selector: dict[str, A
 def test_a_replay_of_more_than_its_time_allows_says_what_to_send_next(
     six: Api, monkeypatch: pytest.MonkeyPatch, selector: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(dead_letters, "BUDGET", 0.04)
+    monkeypatch.setattr(dead_letters, "RESUME_SECONDS", 0.04)
     body: Any = {**selector, "rate": 50}  # two in each request
     sizes, seen = [], []
     while body is not None:
@@ -151,7 +151,7 @@ def test_a_replay_of_more_than_its_time_allows_says_what_to_send_next(
 def test_one_that_fails_again_at_once_is_not_resumed_again_by_the_same_replay(
     six: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dead_letters, "BATCH", 1)
+    monkeypatch.setattr(dead_letters, "RESUME_BATCH", 1)
     answer = replay(six, all=True)
     assert answer["resumed"] == 6
     for id in "012345":
@@ -176,7 +176,7 @@ class Flickering:
 def test_an_outage_in_the_middle_keeps_what_was_done_and_says_how_to_go_on(
     six: Api, monkeypatch: pytest.MonkeyPatch, calls: int, status: int
 ) -> None:
-    monkeypatch.setattr(dead_letters, "BATCH", 1)
+    monkeypatch.setattr(dead_letters, "RESUME_BATCH", 1)
     mended.set()
     handler = build(six.runtime.operations, six.registry, Flickering(six, calls))
     ids = ["5", "3", "1", "0"]

@@ -84,8 +84,8 @@ def test_a_list_counts_all_that_match_where_it_is_asked_to(four: Api, monkeypatc
     second = four.get("/v1/executions", query=f"total=true&cursor={page['next']}")
     assert [ids(second), second["total"]["count"]] == [["a"], 4]
     assert four.get("/v1/executions")["total"] is None
-    monkeypatch.setattr(counting, "MOST", 2)
-    monkeypatch.setattr(counting, "PAGE", 2)
+    monkeypatch.setattr(counting, "MAX_COUNT", 2)
+    monkeypatch.setattr(counting, "PAGE_SIZE", 2)
     assert four.get("/v1/executions", query="total=true")["total"] == {"count": 2, "complete": False}
 
 

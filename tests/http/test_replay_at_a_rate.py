@@ -141,7 +141,7 @@ def test_a_job_that_fails_does_not_end_the_others(caplog: pytest.LogCaptureFixtu
 
 
 def test_there_are_only_so_many_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs_module, "MOST", 3)
+    monkeypatch.setattr(jobs_module, "MAX_JOBS", 3)
     jobs = Jobs()
     done = Counting(1)
     jobs.add(done, 0.0)

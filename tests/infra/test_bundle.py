@@ -148,7 +148,7 @@ def test_a_folder_that_is_not_there_is_named(project: Path, cache: Path) -> None
 def test_more_than_lambda_takes_is_said_before_it_is_uploaded(
     project: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bundle, "LARGEST", 2 * bundle.MB)
+    monkeypatch.setattr(bundle, "MAX_UNPACKED_BYTES", 2 * bundle.MB)
     with pytest.raises(StartupError, match=r"has \d+ MB, of which Lambda takes 2: .* largest parts are botocore \d+"):
         build(Source(project), Target("arm64"), cache)
 

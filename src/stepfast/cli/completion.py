@@ -11,9 +11,9 @@ from stepfast.cli.session import DEFAULT_URL
 from stepfast.client import Client
 from stepfast.errors import StepfastError
 
-PATIENCE = 1.0
+SERVER_SECONDS = 1.0
 """Seconds that a shell waits for the server."""
-IDS = 100
+MAX_IDS = 100
 
 
 def workflows(context: typer.Context, incomplete: str) -> list[str]:
@@ -34,7 +34,7 @@ def failed_ids(context: typer.Context, incomplete: str) -> list[str]:
 
 def _ids(context: typer.Context, incomplete: str, status: str | None) -> list[str]:
     def ask(client: Client) -> list[str]:
-        page = client.list(status=status, limit=IDS, prefix=incomplete or None)
+        page = client.list(status=status, limit=MAX_IDS, prefix=incomplete or None)
         return [execution["execution_id"] for execution in page["executions"]]
 
     return _ask(context, ask)
@@ -44,7 +44,7 @@ def _ask(context: typer.Context, ask: Callable[[Client], list[str]]) -> list[str
     shared: dict[str, Any] = context.find_root().params
     url, key = shared.get("url") or DEFAULT_URL, shared.get("api_key")
     try:
-        with Client(url, key, timeout=PATIENCE, retry_for=0.0, iam=bool(shared.get("iam"))) as client:
+        with Client(url, key, timeout=SERVER_SECONDS, retry_for=0.0, iam=bool(shared.get("iam"))) as client:
             return ask(client)
     except StepfastError:
         return []

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from stepfast.cli import completion, printing, timeline
-from stepfast.cli.session import PATIENCE, AsJson, session
+from stepfast.cli.session import OUTAGE_SECONDS, AsJson, session
 from stepfast.errors import InvalidRequest
 
 app = typer.Typer(
@@ -108,7 +108,7 @@ def replay(
 
     with session(context).client() as once:
         once.health()
-    with session(context).client(PATIENCE) as client:
+    with session(context).client(OUTAGE_SECONDS) as client:
         answer = client.replay_dead_letters(
             execution_ids or None, workflow=workflow, step=step, error=error, all=all, rate=rate, each=print_result
         )

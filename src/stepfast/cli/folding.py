@@ -9,11 +9,11 @@ from typing import Any
 
 Object = dict[str, Any]
 
-ROWS = 200
+MAX_ROWS = 200
 """Rows that are printed unless more are asked for."""
 ALIKE = {"SUCCEEDED": 5, "CANCELLED": 5}
 """How many commands that differ in their number only are each given a row, by status."""
-OTHERS = 20
+ALIKE_OTHERS = 20
 _NUMBER = re.compile(r"#\d+")
 
 
@@ -67,7 +67,7 @@ def folded(commands: Sequence[Object]) -> list[Row]:
     rows: list[Row] = []
     for command in commands:
         group = groups[_NUMBER.sub("", command["id"]), command["status"]]
-        if len(group.commands) <= ALIKE.get(group.status, OTHERS):
+        if len(group.commands) <= ALIKE.get(group.status, ALIKE_OTHERS):
             rows.append(command)
         elif group.commands[0] is command:
             rows.append(group)

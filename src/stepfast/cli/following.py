@@ -13,7 +13,7 @@ from stepfast.client import Execution, ExecutionCancelled, ExecutionFailed
 
 Object = dict[str, Any]
 
-LATEST = 40
+LIVE_ROWS = 40
 """Rows of a running execution that are shown live: the latest ones."""
 
 
@@ -31,7 +31,7 @@ def to_end(execution: Execution, *, quiet: bool, aside: bool, timeout: float | N
     if console.is_terminal and not quiet:
         with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
             for last in _states(execution, timeout):
-                rows, left = folding.cut(folding.folded(last["commands"])[-LATEST:], LATEST)
+                rows, left = folding.cut(folding.folded(last["commands"])[-LIVE_ROWS:], LIVE_ROWS)
                 live.update(timeline.render(last, rows=rows, left=left, width=console.width), refresh=True)
         return last
     seen: dict[str, tuple[object, ...]] = {}

@@ -13,7 +13,7 @@ from stepfast.cli.scaffold import FILES, TEMPLATES
 from stepfast.errors import Refused, StartupError
 
 CONSTRAINTS = "constraints.txt"
-PATIENCE = 20.0
+RESOLVE_SECONDS = 20.0
 """Seconds that looking for the newest versions may take."""
 
 
@@ -59,7 +59,7 @@ def _constraints(folder: Path) -> tuple[str, str]:
     from stepfast.infra import lock
 
     try:
-        return lock.locked(folder, patience=PATIENCE), ""
+        return lock.locked(folder, patience=RESOLVE_SECONDS), ""
     except StartupError:
         advice = f"for the newest, with uv and an index at hand: {lock.COMMAND}"
         return lock.shipped(), f"{CONSTRAINTS} has the versions that this stepfast was tested with; {advice}"

@@ -58,7 +58,8 @@ def show(
     failed: Annotated[bool, typer.Option("--failed", help="Only what has failed, or had an attempt that did.")] = False,
     step: Annotated[str | None, typer.Option(metavar="NAME", help="Only the commands of this step.")] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help=f"At most so many rows; {folding.ROWS} if left out, and all with --json.")
+        int | None,
+        typer.Option(min=1, help=f"At most so many rows; {folding.MAX_ROWS} if left out, and all with --json."),
     ] = None,
     fold: Annotated[bool, typer.Option("--fold/--no-fold", help="Show many commands that are alike as one.")] = True,
     pager: Annotated[bool, typer.Option("--pager/--no-pager", help="On a terminal, page what is too long.")] = True,
@@ -71,6 +72,6 @@ def show(
     if as_json:
         return printing.print_json({**execution, "commands": commands[:limit]})
     rows: list[folding.Row] = folding.folded(commands) if fold and step is None else [*commands]
-    rows, left = folding.cut(rows, limit or folding.ROWS)
+    rows, left = folding.cut(rows, limit or folding.MAX_ROWS)
     width = printing.console().width
     return printing.show(timeline.render(execution, traceback, rows=rows, left=left, width=width), paged=pager)

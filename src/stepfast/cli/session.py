@@ -10,7 +10,7 @@ import typer
 from stepfast.client import Client
 
 DEFAULT_URL = "http://127.0.0.1:8787"
-PATIENCE = 60.0
+OUTAGE_SECONDS = 60.0
 """Seconds that waiting for an execution outlasts an outage of the server."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]

@@ -16,7 +16,7 @@ from stepfast.cli.printing import lines, short_json, shown, styled
 Object = dict[str, Any]
 MARGIN = 60.0
 """Seconds past its time from which the API calls a command overdue."""
-WIDE = 100
+WIDE_COLUMNS = 100
 """Columns from which notes stand beside their command; below that they come after the table."""
 
 MARKS = {
@@ -64,7 +64,12 @@ def status_text(status: str) -> Text:
 
 
 def render(
-    execution: Object, tracebacks: bool = False, *, rows: Sequence[Row] | None = None, left: int = 0, width: int = WIDE
+    execution: Object,
+    tracebacks: bool = False,
+    *,
+    rows: Sequence[Row] | None = None,
+    left: int = 0,
+    width: int = WIDE_COLUMNS,
 ) -> RenderableType:
     """The whole execution; commands are timed from its start.
 
@@ -133,7 +138,7 @@ def _commands(execution: Object, rows: Sequence[Row], width: int) -> RenderableT
     table.add_column("tries", justify="right")
     table.add_column("start", justify="right", no_wrap=True)
     table.add_column("took", justify="right", no_wrap=True)
-    narrow = width < WIDE
+    narrow = width < WIDE_COLUMNS
     if not narrow:
         table.add_column("", overflow="fold", ratio=1)
     parts: list[RenderableType] = [table]

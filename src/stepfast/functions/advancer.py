@@ -21,7 +21,7 @@ from stepfast.functions.sending_engine import SendingEngine
 
 log = logging.getLogger(__name__)
 
-TIME_FOR_ONE = 15.0
+PASS_SECONDS = 15.0
 """Seconds that must be left for a pass to be begun; the records of those that are not begun come again."""
 EXPIRY = "dynamodb.amazonaws.com"
 """Who deletes an item whose time to live is over."""
@@ -60,7 +60,7 @@ class _Passes:
     async def _do(self, task: Literal["advance", "purge"], execution_id: str) -> None:
         with logs.about(execution_id):
             try:
-                if self._engine.time_left() < TIME_FOR_ONE:
+                if self._engine.time_left() < PASS_SECONDS:
                     raise Unavailable("no time is left for it in this invocation")
                 if task == "purge":
                     await self._engine.store.deleting.purge(execution_id)

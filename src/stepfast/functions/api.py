@@ -20,7 +20,7 @@ from stepfast.http.page import Page
 
 log = logging.getLogger(__name__)
 
-LARGEST = 5_900_000
+MAX_ANSWER_BYTES = 5_900_000
 """Bytes of an answer; Lambda takes 6 MB, in which the body is a JSON text."""
 _STATUSES = "/v1/executions/statuses"
 """A POST that only reads, and no execution's address."""
@@ -56,7 +56,7 @@ def _note(event: dict[str, Any], status: int) -> None:
 
 def _fits(response: dict[str, Any]) -> bool:
     body = response["body"] or ""
-    return len(body) < LARGEST // 8 or len(json.dumps(response)) <= LARGEST
+    return len(body) < MAX_ANSWER_BYTES // 8 or len(json.dumps(response)) <= MAX_ANSWER_BYTES
 
 
 def _too_large() -> dict[str, Any]:

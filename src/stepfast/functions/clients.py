@@ -8,10 +8,10 @@ from typing import Any
 
 from stepfast.errors import StartupError
 
-CONNECT_TIMEOUT = 2.0
-READ_TIMEOUT = 10.0
-ATTEMPTS = 4
-CONNECTIONS = 16
+CONNECT_SECONDS = 2.0
+READ_SECONDS = 10.0
+MAX_ATTEMPTS = 4
+MAX_CONNECTIONS = 16
 """The listing asks its shards in parallel threads."""
 
 
@@ -61,10 +61,10 @@ class Clients:
         if self._session is None:
             self._session = Session()
         config = Config(
-            retries={"mode": "adaptive", "total_max_attempts": ATTEMPTS},
-            connect_timeout=CONNECT_TIMEOUT,
-            read_timeout=READ_TIMEOUT,
-            max_pool_connections=CONNECTIONS,
+            retries={"mode": "adaptive", "total_max_attempts": MAX_ATTEMPTS},
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            max_pool_connections=MAX_CONNECTIONS,
             tcp_keepalive=True,
         )
         try:

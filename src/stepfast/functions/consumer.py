@@ -18,11 +18,11 @@ from stepfast.functions.engine import Engine
 
 log = logging.getLogger(__name__)
 
-RENEW = RECEIVES - 100
+RENEW_AFTER_RECEIVES = RECEIVES - 100
 """Receives after which a message is sent anew: a step may be retried more often than a queue delivers."""
-LEFT = 30.0
+LEFT_SECONDS = 30.0
 """Seconds until a message that is left to another worker is looked at again, when it is sent anew."""
-FOREIGN = 5.0
+FOREIGN_SECONDS = 5.0
 """Seconds until a message that is not ours comes again: RECEIVES of these take it to the dead letters in hours."""
 
 Handle = Callable[[Posted, Delivery], Awaitable[Disposition]]
@@ -65,7 +65,7 @@ class Consumer:
             raise Kept from None
         # Neither its body is told, nor what an error would quote of it.
         log.error("message %s is none that this stepfast knows: it goes to the dead letters", record.message_id)
-        self._put_off(record, FOREIGN)
+        self._put_off(record, FOREIGN_SECONDS)
         raise Kept
 
     async def _dispose(self, record: SQSRecord, posted: Posted) -> Disposition:
@@ -84,7 +84,7 @@ class Consumer:
         if isinstance(disposition, Delete):
             return
         now = self._engine.clock.now()
-        at = disposition.at if isinstance(disposition, Later) else now + LEFT
+        at = disposition.at if isinstance(disposition, Later) else now + LEFT_SECONDS
         if isinstance(disposition, Later | Leave) and self._must_renew(record, at):
             await self._renew(posted, at)
             return
@@ -97,7 +97,7 @@ class Consumer:
     def _must_renew(self, record: SQSRecord, at: float) -> bool:
         """True when this message cannot wait so long, or not often enough any more."""
         longest = self._began + LONGEST_VISIBILITY - 60.0
-        return bool(self._url) and (at > longest or _receives(record) >= RENEW)
+        return bool(self._url) and (at > longest or _receives(record) >= RENEW_AFTER_RECEIVES)
 
     async def _renew(self, posted: Posted, at: float) -> None:
         try:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-OFF = 1.0
+CLOCK_TOLERANCE_SECONDS = 1.0
 """Seconds by which a clock may be off: a Date and the way of an answer tell no better."""
 Handler = Callable[[Any, Any], Any]
 """A Lambda handler: event and context to what is answered, all of it JSON."""
@@ -52,8 +52,8 @@ class WallClock:
         except (KeyError, TypeError, ValueError):
             return
         behind = server_time + 0.5 - time.time()  # a Date has whole seconds
-        if abs(behind - self._behind) > OFF:
-            self._behind = behind if abs(behind) > OFF else 0.0
+        if abs(behind - self._behind) > CLOCK_TOLERANCE_SECONDS:
+            self._behind = behind if abs(behind) > CLOCK_TOLERANCE_SECONDS else 0.0
 
     async def sleep(self, seconds: float) -> None:
         import asyncio

@@ -11,8 +11,8 @@ from stepfast.functions.visits import VisitingEngine
 
 log = logging.getLogger(__name__)
 
-KEY: Item = {"pk": text("sweeper"), "sk": text("kept")}
-AT_MOST = 60.0
+RETENTION_KEY: Item = {"pk": text("sweeper"), "sk": text("kept")}
+DELETION_SECONDS = 60.0
 """Seconds of one sweep that deletions may take."""
 
 
@@ -24,13 +24,13 @@ async def tidy(engine: VisitingEngine, table: Table, needed: float) -> None:
 
     store, now = engine.store, engine.clock.now()
     if has_time():
-        await store.deleting.sweep(now + min(AT_MOST, engine.time_left() - needed))
-    held = table.get(KEY)
+        await store.deleting.sweep(now + min(DELETION_SECONDS, engine.time_left() - needed))
+    held = table.get(RETENTION_KEY)
     walk = walk_of(held, now)
     if walk.over:
         return
     freed = await Keeping(table, engine.settings.listing_shards).go_on(walk, now, has_time)
     if walk != walk_of(held, 0.0):
-        await table.put({**KEY, **walk.item()})
+        await table.put({**RETENTION_KEY, **walk.item()})
     if freed:
         log.info("%d FAILED execution(s) of version 0.1 would have expired: they are kept now", freed)

@@ -16,7 +16,7 @@ from stepfast.functions.entry import Entry
 from stepfast.functions.host import Handler, Host
 from stepfast.functions.worker import worker_of
 
-PAUSES = (0.5, 1.0, 2.0, 4.0)
+PAUSE_SECONDS = (0.5, 1.0, 2.0, 4.0)
 """Seconds before each further try while the store is away."""
 
 
@@ -26,7 +26,7 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
     worker = worker_of(engine)
 
     async def handle(posted: Posted, delivery: Delivery) -> Disposition:
-        for pause in PAUSES:
+        for pause in PAUSE_SECONDS:
             try:
                 return await worker.handle(delivery)
             except Unavailable:

@@ -17,7 +17,7 @@ from stepfast.functions.worker import worker_of
 
 log = logging.getLogger(__name__)
 
-ELSEWHERE = 300.0
+WRONG_QUEUE_SECONDS = 300.0
 """Seconds until a message in the wrong queue is looked at again."""
 
 
@@ -36,7 +36,7 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
                 message.pool,
                 settings.pool,
             )
-            return Later(engine.clock.now() + ELSEWHERE)
+            return Later(engine.clock.now() + WRONG_QUEUE_SECONDS)
         try:
             return await worker.handle(delivery)
         except Misconfigured:

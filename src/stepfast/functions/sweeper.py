@@ -20,12 +20,12 @@ from stepfast.functions.visits import VisitingEngine
 
 log = logging.getLogger(__name__)
 
-KEY: Item = {"pk": text("sweeper"), "sk": text("position")}
-ROUND = 50
+POSITION_KEY: Item = {"pk": text("sweeper"), "sk": text("position")}
+ROUND_SIZE = 50
 """Executions that are visited between two looks at the time."""
-TIME_FOR_ONE = 60.0
+ROUND_SECONDS = 60.0
 """Seconds that must be left for another round."""
-USUAL, LEAST = 300.0, 60.0
+USUAL_VISIT_SECONDS, LEAST_VISIT_SECONDS = 300.0, 60.0
 """Seconds between two visits of an execution: while no lap has told, and at least."""
 
 
@@ -47,19 +47,19 @@ async def _sweep(engine: VisitingEngine, table: Table) -> dict[str, Any]:
 
     Kept in the position's item: `after`, when this lap began, and how long after the one before it.
     """
-    kept = table.get(KEY) or {}
+    kept = table.get(POSITION_KEY) or {}
     after, began = text_in(kept, "after") or "", float_in(kept, "began")
-    every = float_in(kept, "every") or USUAL
+    every = float_in(kept, "every") or USUAL_VISIT_SECONDS
     if after == "" or began is None:
         now = engine.clock.now()
-        every, began = USUAL if began is None else max(LEAST, now - began), now
+        every, began = USUAL_VISIT_SECONDS if began is None else max(LEAST_VISIT_SECONDS, now - began), now
     rounds = 0
-    while rounds == 0 or (after != "" and engine.time_left() >= TIME_FOR_ONE):
-        after = await engine.operations.sweep(after, every=every, limit=ROUND)
+    while rounds == 0 or (after != "" and engine.time_left() >= ROUND_SECONDS):
+        after = await engine.operations.sweep(after, every=every, limit=ROUND_SIZE)
         rounds += 1
-        item = {**KEY, "after": text(after), "began": number(began), "every": number(every)}
+        item = {**POSITION_KEY, "after": text(after), "began": number(began), "every": number(every)}
         await table.put(item)
-    await tidy(engine, table, TIME_FOR_ONE)
+    await tidy(engine, table, ROUND_SECONDS)
     stuck = engine.visits.take_stuck()
     engine.meter.count(metering.STUCK, stuck)
     log.info("swept %d round(s), %s; %d execution(s) are stuck", rounds, "more to come" if after else "a lap", stuck)

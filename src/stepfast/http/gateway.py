@@ -34,13 +34,13 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 Handler = Callable[[Object, object], Object]
 
-HEAD = 64 * 1024
+MAX_HEAD_BYTES = 64 * 1024
 """Bytes that the request line and the headers may have."""
-BODIES = 25 * MAX_BODY
+MAX_HELD_BYTES = 25 * MAX_BODY
 """Bytes of bodies that are held at a time; who sends more waits."""
-SMALL = 64 * 1024
+UNCOUNTED_BYTES = 64 * 1024
 """Bytes of a body that is not counted: uvicorn holds as many for each connection anyway."""
-PIECE = 256 * 1024
+CHUNK_BYTES = 256 * 1024
 """Bytes of an answer that are handed to the connection at a time."""
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _READING_POSTS = frozenset({"/v1/executions/statuses"})
@@ -77,7 +77,7 @@ def application(
     admit: asked first, on the event loop, with the event as it is without its body; its answer, if it gives one, is
     the request's.
     """
-    bodies, speed = _Room(BODIES), pace or Pace()
+    bodies, speed = _Room(MAX_HELD_BYTES), pace or Pace()
 
     async def respond(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         assert scope["type"] == "http", scope["type"]
@@ -120,7 +120,10 @@ def to_event(scope: MutableMapping[str, Any]) -> Object:
     duplicates are joined by commas.
     """
     raw_query = scope["query_string"].decode(errors="replace")
-    if len(scope["path"]) + len(raw_query) + sum(len(name) + len(value) for name, value in scope["headers"]) > HEAD:
+    if (
+        len(scope["path"]) + len(raw_query) + sum(len(name) + len(value) for name, value in scope["headers"])
+        > MAX_HEAD_BYTES
+    ):
         # h11 counts only what arrives in more than one piece.
         raise Unreadable(431, "headers-too-large", "the request line and the headers are too long")
     headers = _headers(scope)
@@ -196,7 +199,7 @@ class _Room:
 
     @contextlib.asynccontextmanager
     async def taken(self, size: int, patience: float) -> AsyncIterator[None]:
-        if size <= SMALL:
+        if size <= UNCOUNTED_BYTES:
             yield
             return
         async with self._changed:
@@ -281,9 +284,9 @@ async def _answer(send: Send, response: Object, method: str, ends: bool) -> None
     await send({"type": "http.response.start", "status": status, "headers": headers})
     if method == "HEAD" or status in (204, 304):
         body = b""
-    for begin in range(0, len(body), PIECE):
-        more = begin + PIECE < len(body)
-        await send({"type": "http.response.body", "body": body[begin : begin + PIECE], "more_body": more})
+    for begin in range(0, len(body), CHUNK_BYTES):
+        more = begin + CHUNK_BYTES < len(body)
+        await send({"type": "http.response.body", "body": body[begin : begin + CHUNK_BYTES], "more_body": more})
     if not body:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 

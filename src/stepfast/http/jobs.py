@@ -15,9 +15,9 @@ from stepfast.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
-MOST = 64
+MAX_JOBS = 64
 """Jobs that are kept; those that have ended and that nobody has asked for make room."""
-KEPT = 3600.0
+KEPT_SECONDS = 3600.0
 """Seconds for which what has come of a job that has ended is kept."""
 
 
@@ -60,7 +60,7 @@ class Jobs:
         """Has the job go on after so many seconds; Unavailable while there are too many."""
         with self._changed:
             self._forget()
-            if len(self._jobs) >= MOST:
+            if len(self._jobs) >= MAX_JOBS:
                 raise Unavailable("too many jobs are under way; try again")
             self._jobs[job.id] = job
             heapq.heappush(self._due, (time.monotonic() + wait, job.id))
@@ -78,7 +78,7 @@ class Jobs:
         now = time.monotonic()
         ended = {id: job.ended for id, job in self._jobs.items() if job.ended is not None}
         for id, at in sorted(ended.items(), key=lambda pair: pair[1]):
-            if now - at > KEPT or len(self._jobs) >= MOST:
+            if now - at > KEPT_SECONDS or len(self._jobs) >= MAX_JOBS:
                 del self._jobs[id]
 
     def _work(self) -> None:

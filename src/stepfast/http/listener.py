@@ -23,17 +23,17 @@ if sys.platform != "win32":
 
 log = logging.getLogger(__name__)
 
-MOST = 4096
+MAX_CONNECTIONS = 4096
 """Connections at a time, where the limit of file descriptors allows as many."""
-DESCRIPTORS = 8192
+WANTED_DESCRIPTORS = 8192
 """File descriptors that are asked for when serving begins."""
-RESERVED = 160
+RESERVED_DESCRIPTORS = 160
 """File descriptors that are kept for the store, the event loops of threads, and steps."""
-AT_ONCE = 64
+ACCEPTS_PER_TURN = 64
 """Connections that are taken before those that are there get their turn."""
-GIVEN_UP = 8
+CLOSED_PER_SHORTAGE = 8
 """Idle connections that are given up at once when descriptors have run out."""
-QUIET = 60.0
+QUIET_SECONDS = 60.0
 """Seconds without trouble after which trouble is logged anew."""
 
 _OUT_OF = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -45,13 +45,13 @@ def room() -> int:
     if sys.platform == "win32":
         return 400  # select() takes 512 sockets there
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    wanted = WANTED_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(WANTED_DESCRIPTORS, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             soft = wanted
-    total = DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
-    return max(8, min(MOST, total - min(RESERVED, total * 3 // 4)))
+    total = WANTED_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+    return max(8, min(MAX_CONNECTIONS, total - min(RESERVED_DESCRIPTORS, total * 3 // 4)))
 
 
 class Listener:
@@ -70,7 +70,7 @@ class Listener:
     ) -> None:
         self._socket, self._take, self._waiting, self._count, self._most = sock, take, waiting, count, most
         self._loop = asyncio.get_running_loop()
-        self._trouble = -QUIET
+        self._trouble = -QUIET_SECONDS
         self._tasks: set[asyncio.Task[None]] = set()
         self._spare: int | None = _spare()
         sock.setblocking(False)
@@ -87,7 +87,7 @@ class Listener:
         """Nothing is left to wait for: uvicorn waits for the connections itself."""
 
     def _accept(self) -> None:
-        for _ in range(AT_ONCE):
+        for _ in range(ACCEPTS_PER_TURN):
             full = self._count() + len(self._tasks) >= self._most
             if full and self._tasks:
                 return  # those that were just taken come first: they may be the ones that only wait
@@ -122,7 +122,7 @@ class Listener:
         """Gives up who waits; where nobody does, answers the next in line by the descriptor that is kept for that."""
         self._complain("no file descriptor is left: idle connections are given up or new ones refused; raise ulimit -n")
         # More than are needed right now: the store and steps open files as well.
-        given_up = sum(self._waiting.give_up_one() for _ in range(GIVEN_UP))
+        given_up = sum(self._waiting.give_up_one() for _ in range(CLOSED_PER_SHORTAGE))
         if not given_up and self._spare is not None:
             os.close(self._spare)
             with contextlib.suppress(OSError):
@@ -139,7 +139,7 @@ class Listener:
 
     def _complain(self, reason: str) -> None:
         now = time.monotonic()
-        if now - self._trouble >= QUIET:
+        if now - self._trouble >= QUIET_SECONDS:
             log.warning("%s", reason)
         self._trouble = now
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 
-SHOWN = 200
+CHARACTERS_SHOWN = 200
 
 
-def printable(text: object, limit: int = SHOWN) -> str:
+def printable(text: object, limit: int = CHARACTERS_SHOWN) -> str:
     """A caller's text for a log: on one line, without control characters, cut where it gets long."""
     whole = str(text)
     return _escaped(whole if len(whole) <= limit else whole[: limit - 1] + "…")

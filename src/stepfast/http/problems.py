@@ -39,9 +39,9 @@ MOST_ERRORS = 100
 LONGEST_DETAIL = 2000
 """Characters of `detail`, which may quote what was sent."""
 
-QUIET = 60.0
+QUIET_SECONDS = 60.0
 """Seconds without a reason after which it is logged anew."""
-REASONS = 100
+MAX_REASONS = 100
 """Reasons that are remembered."""
 _told: dict[str, float] = {}
 _lock = threading.Lock()
@@ -110,11 +110,11 @@ def _tell_once(reason: str) -> None:
     """One line for all requests that are not served for one reason, until it has not come up for a minute."""
     now = time.monotonic()
     with _lock:
-        before = _told.pop(reason, now - QUIET)
+        before = _told.pop(reason, now - QUIET_SECONDS)
         _told[reason] = now
-        while len(_told) > REASONS:
+        while len(_told) > MAX_REASONS:
             del _told[next(iter(_told))]
-    if now - before >= QUIET:
+    if now - before >= QUIET_SECONDS:
         log.warning("a request was not served: %s", reason)
 
 

@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from stepfast.errors import InvalidRequest
 
-SHOWN = 5
+NAMES_SHOWN = 5
 """Wrong names that a refusal tells of, each cut at 64 characters."""
 
 
@@ -32,7 +32,7 @@ def check(function: Callable[..., Any], asked: Mapping[str, Sequence[str]]) -> N
     ]
     if fields:
         raise InvalidRequest(
-            "; ".join(f"{name!r}: {message}" for name, message in fields[:SHOWN]), tuple(fields[:SHOWN])
+            "; ".join(f"{name!r}: {message}" for name, message in fields[:NAMES_SHOWN]), tuple(fields[:NAMES_SHOWN])
         )
 
 

@@ -17,11 +17,11 @@ import uvicorn
 
 from stepfast.errors import StartupError
 from stepfast.http.connections import Patience, Waiting, protocol
-from stepfast.http.gateway import HEAD, Handler, Pace, application
+from stepfast.http.gateway import MAX_HEAD_BYTES, Handler, Pace, application
 from stepfast.http.lanes import Lanes
 from stepfast.http.listener import Listener, room
 
-GRACE = 3
+SHUTDOWN_SECONDS = 3
 """Seconds that requests under way have to end in when the server does."""
 
 
@@ -68,9 +68,9 @@ class Server(uvicorn.Server):
             proxy_headers=False,
             server_header=False,
             headers=[("server", "stepfast")],
-            h11_max_incomplete_event_size=HEAD,
+            h11_max_incomplete_event_size=MAX_HEAD_BYTES,
             timeout_keep_alive=int((patience or Patience()).idle) or 1,
-            timeout_graceful_shutdown=GRACE,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
         # What it says is said by us, in fewer lines: it warns of each request that is no HTTP.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from stepfast.http.timeline import Entry
 
-MOST = 50_000
+MAX_ENTRIES = 50_000
 """Commands kept, of all executions together; the timeline asked for last is kept whatever its length."""
 
 
@@ -36,6 +36,6 @@ class Timelines:
         with self._lock:
             self._kept[execution_id] = (tag, entries)
             self._kept.move_to_end(execution_id)
-            while len(self._kept) > 1 and sum(len(entries) for _, entries in self._kept.values()) > MOST:
+            while len(self._kept) > 1 and sum(len(entries) for _, entries in self._kept.values()) > MAX_ENTRIES:
                 self._kept.popitem(last=False)
         return entries

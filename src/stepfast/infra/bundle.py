@@ -28,7 +28,7 @@ NOT_IN_LAMBDA = (
     *(f"http/{name}.py" for name in ("connections", "gateway", "lanes", "listener", "server")),
 )
 MB = 1024 * 1024
-LARGEST = 250 * MB
+MAX_UNPACKED_BYTES = 250 * MB
 """Bytes that Lambda takes of a function's unpacked code."""
 _LEFT_BY_INSTALLERS = frozenset(
     {"INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json"}
@@ -202,10 +202,10 @@ def _weigh(folder: Path) -> None:
     sizes = Counter[str]()
     for path in _files(folder):
         sizes[path.relative_to(folder).parts[0]] += path.stat().st_size
-    if sizes.total() > LARGEST:
+    if sizes.total() > MAX_UNPACKED_BYTES:
         largest = ", ".join(f"{name} {size / MB:.0f}" for name, size in sizes.most_common(5))
         raise StartupError(
-            f"the bundle has {sizes.total() / MB:.0f} MB, of which Lambda takes {LARGEST / MB:.0f}: "
+            f"the bundle has {sizes.total() / MB:.0f} MB, of which Lambda takes {MAX_UNPACKED_BYTES / MB:.0f}: "
             f"leave out what no step needs; the largest parts are {largest}"
         )
 

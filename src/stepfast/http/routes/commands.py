@@ -20,7 +20,7 @@ from stepfast.http.routes.executions import NO_SUCH, replay_of
 from stepfast.http.values import Largest
 from stepfast.model import CommandStatus, Snapshot
 
-MANY = 1000
+MAX_COMMANDS = 1000
 """Records from which on running the code again takes noticeably longer than all else."""
 _SHOWN = answers((200, "a page of its commands", CommandList), problems_of=NO_SUCH)
 _SHOWN[200]["headers"] = etag.HEADERS
@@ -79,7 +79,7 @@ class _Entries:
 
 def _entries(engine: Engine, snapshot: Snapshot, quick: bool) -> _Entries:
     id, stored = snapshot.execution.execution_id, etag.tag_of(snapshot, engine.edition)
-    if quick and len(snapshot.records) > MANY and not engine.timelines.has(id, stored):
+    if quick and len(snapshot.records) > MAX_COMMANDS and not engine.timelines.has(id, stored):
         return _Entries(timeline.ordered(snapshot, None), recorded_only=True)
     return _Entries(engine.timelines.get(id, stored, lambda: timeline.ordered(snapshot, replay_of(engine, snapshot))))
 

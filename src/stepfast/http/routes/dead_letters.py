@@ -20,14 +20,14 @@ from stepfast.http.resolver import Resolver
 from stepfast.http.routes.replaying import Alike, PacedReplay, failed
 from stepfast.model import Execution
 
-BUDGET = 20.0
+RESUME_SECONDS = 20.0
 """Seconds one replay request may work; API Gateway gives up after 30."""
-BATCH = 25
-LOOKED_AT = 10_000
+RESUME_BATCH = 25
+MAX_EXAMINED = 10_000
 """FAILED executions that one request for groups looks at."""
-ASK_AGAIN = 0.25
+ASK_AGAIN_SECONDS = 0.25
 """Seconds after which it is worth asking again what has come of a replay."""
-SCANS = 40
+MAX_SCANS = 40
 """Pages of executions that one listing looks through for those with the error asked for."""
 
 
@@ -55,7 +55,7 @@ def _add_lists(app: Resolver, engine: Engine) -> None:
         cursor: Annotated[str | None, Query(max_length=1024, description="a page's `next`")] = None,
     ) -> Response[str]:
         alike, letters = Alike(workflow, step, error), list[Execution]()
-        for _ in range(SCANS):
+        for _ in range(MAX_SCANS):
             matching, cursor = failed(engine, alike, limit - len(letters), cursor)
             letters += matching
             if cursor is None or len(letters) == limit:
@@ -67,7 +67,7 @@ def _add_lists(app: Resolver, engine: Engine) -> None:
     @app.get(
         "/v1/dead-letters/groups",
         summary="FAILED executions, counted by workflow, step and error",
-        description=f"Looks at the {LOOKED_AT:,} that were started last, and says when there are more.",
+        description=f"Looks at the {MAX_EXAMINED:,} that were started last, and says when there are more.",
         operation_id="listDeadLetterGroups",
         tags=["dead letters"],
         responses=answers((200, "the groups", FaultGroups)),
@@ -76,7 +76,7 @@ def _add_lists(app: Resolver, engine: Engine) -> None:
     def list_groups(
         workflow: Annotated[str | None, Query(min_length=1, max_length=64)] = None,
     ) -> Response[str]:
-        groups, complete = engine.call(engine.operations.fault_groups(workflow, LOOKED_AT))
+        groups, complete = engine.call(engine.operations.fault_groups(workflow, MAX_EXAMINED))
         return reply(200, FaultGroups(groups=[views.fault_group(group) for group in groups], complete=complete))
 
 
@@ -85,9 +85,9 @@ def _add_replay(app: Resolver, engine: Engine) -> None:
         "/v1/dead-letters/replay",
         summary="Resume failed executions",
         description=(
-            f"Works for about {BUDGET:g} s; what then remains is to be asked for with the body in `next`. With a "
-            "`rate` a server that lives on answers at once and goes on by itself, also when nobody asks again; whoever "
-            "sends the body in `next`, after `after` seconds, is told what has come of it since."
+            f"Works for about {RESUME_SECONDS:g} s; what then remains is to be asked for with the body in `next`. "
+            "With a `rate` a server that lives on answers at once and goes on by itself, also when nobody asks again; "
+            "whoever sends the body in `next`, after `after` seconds, is told what has come of it since."
         ),
         operation_id="replayDeadLetters",
         tags=["dead letters"],
@@ -124,7 +124,7 @@ def _report(jobs: Jobs, job: PacedReplay) -> Replayed:
     if rest is None or not works:
         jobs.drop(job)
         return _replayed(done, rest)
-    return _replayed(done, {**rest, "job": job.id}, after=max(ASK_AGAIN, 1 / job.rate))
+    return _replayed(done, {**rest, "job": job.id}, after=max(ASK_AGAIN_SECONDS, 1 / job.rate))
 
 
 def _replayed(done: Sequence[Resumed], rest: dict[str, Any] | None, after: float | None = None) -> Replayed:
@@ -149,14 +149,14 @@ class _Work:
 
     def __init__(self, engine: Engine, rate: float | None) -> None:
         self._engine, self._rate = engine, rate
-        self._end = time.monotonic() + BUDGET
-        self._most = 1000 if rate is None else max(1, min(1000, int(rate * BUDGET)))
+        self._end = time.monotonic() + RESUME_SECONDS
+        self._most = 1000 if rate is None else max(1, min(1000, int(rate * RESUME_SECONDS)))
         self.done: list[Resumed] = []
 
     @property
     def share(self) -> int:
         """How many may be resumed next; 0 when the share is done."""
-        return 0 if time.monotonic() >= self._end else min(BATCH, self._most - len(self.done))
+        return 0 if time.monotonic() >= self._end else min(RESUME_BATCH, self._most - len(self.done))
 
     def resume(self, ids: list[str]) -> bool:
         """False when the store went away; what was done before that is still told."""

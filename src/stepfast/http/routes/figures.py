@@ -19,7 +19,7 @@ from stepfast.http.resolver import Resolver
 from stepfast.model import ENDED
 
 DAY = 86400
-MOST = 90 * DAY
+MAX_SPAN_SECONDS = 90 * DAY
 """Seconds that one request may span; DynamoDB keeps the counts a day longer."""
 
 Bucket = Literal["hour", "day"]
@@ -74,8 +74,8 @@ def _span(begin: float, end: float, length: int) -> tuple[int, int]:
         message = "since must be before until, and not before 1970"
         raise InvalidRequest(message, (("since", message),))
     first, last = int(begin // length) * length, -int(-end // length) * length
-    if last - first > MOST + length:
-        message = f"at most {MOST // DAY} days can be asked for at once"
+    if last - first > MAX_SPAN_SECONDS + length:
+        message = f"at most {MAX_SPAN_SECONDS // DAY} days can be asked for at once"
         raise InvalidRequest(message, (("since", message),))
     return first, last
 

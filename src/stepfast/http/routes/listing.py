@@ -18,7 +18,7 @@ from stepfast.http.models import (
     IN_WORDS,
     LABEL_KEY,
     LABEL_VALUE,
-    LABELS,
+    MAX_LABELS,
     StatusesRequest,
     StatusList,
 )
@@ -45,13 +45,13 @@ def add(app: Resolver, engine: Engine) -> None:
         status: Annotated[ExecutionStatus | None, Query()] = None,
         prefix: Annotated[str | None, Query(pattern=ID, description="what the id begins with")] = None,
         label: Annotated[
-            list[str] | None, Query(description=f"key:value or key=value; all given must match; at most {LABELS}")
+            list[str] | None, Query(description=f"key:value or key=value; all given must match; at most {MAX_LABELS}")
         ] = None,
         since: Moment = None,
         until: Moment = None,
         largest: Largest = None,
         total: Annotated[
-            bool, Query(description=f"true counts how many match, on all pages, up to {counting.MOST:,}")
+            bool, Query(description=f"true counts how many match, on all pages, up to {counting.MAX_COUNT:,}")
         ] = False,
         limit: Annotated[int, Query(ge=1, le=1000)] = 50,
         cursor: Annotated[str | None, Query(max_length=1024, description="a page's `next`")] = None,
@@ -95,8 +95,8 @@ def _total(engine: Engine, query: Asked) -> TotalView:
 
 
 def _labels(texts: list[str]) -> dict[str, str]:
-    if len(texts) > LABELS:
-        message = f"an execution has at most {LABELS} labels: no more can be asked for"
+    if len(texts) > MAX_LABELS:
+        message = f"an execution has at most {MAX_LABELS} labels: no more can be asked for"
         raise InvalidRequest(message, (("label", message),))
     labels: dict[str, str] = {}
     for text in texts:

@@ -12,7 +12,7 @@ from stepfast.http.jobs import Job
 from stepfast.http.models import ReplayRequest
 from stepfast.model import Execution
 
-STEPS = 20
+STEPS_PER_SECOND = 20
 """Steps a second that a replay makes at the most: at a high rate each resumes several."""
 
 
@@ -47,7 +47,7 @@ class PacedReplay(Job):
         assert body.rate is not None
         self.rate = body.rate
         self._engine, self._body = engine, body
-        self._share = max(1, int(body.rate / STEPS))
+        self._share = max(1, int(body.rate / STEPS_PER_SECOND))
         self._ids = list(dict.fromkeys(body.execution_ids or ()))
         self._cursor, self._more = body.cursor, not body.execution_ids
 
