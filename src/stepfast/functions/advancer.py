@@ -1,6 +1,6 @@
-"""The table's stream: executions that a write has woken are advanced, what is left of expired ones is deleted.
+"""Reads the table's stream: advances executions that a write has woken, and deletes the rest of expired ones.
 
-One pass per execution and batch, however many records it has in it.
+A batch advances each execution once, however many records it has for it.
 """
 
 from __future__ import annotations
@@ -22,18 +22,25 @@ from stepfast.functions.sending_engine import SendingEngine
 log = logging.getLogger(__name__)
 
 PASS_SECONDS = 15.0
-"""Seconds that must be left for a pass to be begun; the records of those that are not begun come again."""
+"""A pass begins only if the invocation has this many seconds left; otherwise Lambda delivers its records again."""
 EXPIRY = "dynamodb.amazonaws.com"
-"""Who deletes an item whose time to live is over."""
+"""The `userIdentity.principalId` of a record whose item Time to Live has deleted.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-streams.html
+"""
 
 Job = tuple[Literal["advance", "purge"], str]
 
 
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
-    """Makes the handler. Of the records that failed Lambda goes on from the first, so all after it come again."""
+    """Makes the handler, which answers the records that failed.
+
+    For a stream, Lambda retries from the first failed record on: it delivers every record after that again, also those
+    that succeeded. An advance is idempotent, so that costs time and nothing else.
+    """
     engine = SendingEngine(settings, clients, host)
     batch = Batch(EventType.DynamoDBStreams)
-    _ = engine.advancer  # finds the workflows now, while the sandbox begins
+    _ = engine.advancer  # imports the workflows now, while the sandbox initializes with full CPU
 
     def handler(event: dict[str, Any], context: Any) -> Answer:
         engine.time_left.begin(context)
@@ -43,7 +50,7 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
 
 
 class _Passes:
-    """What one batch asks for, each once: records of the same execution share the outcome."""
+    """The jobs of one batch, each run once: records of the same execution share its outcome."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -72,7 +79,7 @@ class _Passes:
 
 
 def job_of(record: dict[str, Any]) -> Job | None:
-    """What a stream record asks for; None for one that the mapping's filters would have held back."""
+    """The job that a stream record asks for; None for a record that the mapping's filters should have dropped."""
     change = record["dynamodb"]
     partition, sort = change["Keys"]["pk"]["S"], change["Keys"]["sk"]["S"]
     if not partition.startswith("x#"):

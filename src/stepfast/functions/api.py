@@ -1,4 +1,4 @@
-"""The HTTP API behind API Gateway, which has let the caller in."""
+"""The HTTP API behind API Gateway, which has already authenticated the caller."""
 
 from __future__ import annotations
 
@@ -21,9 +21,13 @@ from stepfast.http.page import Page
 log = logging.getLogger(__name__)
 
 MAX_ANSWER_BYTES = 5_900_000
-"""Bytes of an answer; Lambda takes 6 MB, in which the body is a JSON text."""
+"""The largest answer in bytes, as JSON, with the body escaped inside it.
+
+Lambda's limit is 6 MB for a synchronous answer:
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+"""
 _STATUSES = "/v1/executions/statuses"
-"""A POST that only reads, and no execution's address."""
+"""A POST that only reads: it is not logged as a change, and its last part is no execution id."""
 _EXECUTION = re.compile(r"/v1/executions/(?!statuses\Z)([A-Za-z0-9._-]{1,128})(?:/|\Z)")
 
 
@@ -44,7 +48,7 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
 
 
 def _note(event: dict[str, Any], status: int) -> None:
-    """A line for whatever may have changed something: who asked for what, and how it ended."""
+    """Logs a request that may have changed something: the caller, the address and the status."""
     context = event.get("requestContext") or {}
     asked = context.get("http") or {}
     if asked.get("method") != "GET" and event.get("rawPath") != _STATUSES:

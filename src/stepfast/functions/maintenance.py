@@ -1,4 +1,7 @@
-"""What the sweep does beside advancing executions: it finishes deletions, and lets FAILED executions live."""
+"""Maintenance after a sweep.
+
+Finishes interrupted deletions, and removes the expiry that version 0.1 gave to failures.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,11 @@ log = logging.getLogger(__name__)
 
 RETENTION_KEY: Item = {"pk": text("sweeper"), "sk": text("kept")}
 DELETION_SECONDS = 60.0
-"""Seconds of one sweep that deletions may take."""
+"""Seconds that one sweep may spend on deletions."""
 
 
 async def tidy(engine: VisitingEngine, table: Table, needed: float) -> None:
-    """Works while more than `needed` seconds are left to this invocation."""
+    """Works as long as the invocation has more than `needed` seconds left."""
 
     def has_time() -> bool:
         return engine.time_left() > needed

@@ -1,6 +1,7 @@
-"""Parked failures: refused, so that SQS makes dead letters of them; a redriven one resumes its execution.
+"""Consumes the park queue: refuses a new failure, so that SQS makes a dead letter of it, and resumes a redriven one.
 
-The queue delivers once. What cannot be resumed just now is a dead letter again, and can be redriven again.
+The queue delivers a message once (`maxReceiveCount` 1). If a resume fails, the message becomes a dead letter again and
+can be redriven again.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from stepfast.functions.host import Handler, Host
 from stepfast.functions.worker import worker_of
 
 PAUSE_SECONDS = (0.5, 1.0, 2.0, 4.0)
-"""Seconds before each further try while the store is away."""
+"""Seconds before each retry while the store cannot be reached."""
 
 
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:

@@ -1,4 +1,4 @@
-"""The engine for functions that send messages."""
+"""The engine of the functions that send messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steps of one pool: messages of its queue, each claimed, run and recorded, with the chain that follows."""
+"""Runs the steps of one pool: claims, runs and records the step of each message, then the chain that follows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stepfast.functions.worker import worker_of
 log = logging.getLogger(__name__)
 
 WRONG_QUEUE_SECONDS = 300.0
-"""Seconds until a message in the wrong queue is looked at again."""
+"""Seconds until a message in the wrong queue is delivered again."""
 
 
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
@@ -29,7 +29,7 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
     async def handle(posted: Posted, delivery: Delivery) -> Disposition:
         message = delivery.message
         if message.kind == "step" and message.pool != settings.pool:
-            # Its step may need more time or memory than this function has.
+            # The step may need more time or memory than this function has, so it must not run here.
             log.error(
                 "step %s is of pool %r, and this is the queue of %r: move the message, or deploy that pool",
                 message.command_id,
@@ -40,7 +40,8 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
         try:
             return await worker.handle(delivery)
         except Misconfigured:
-            # This code has the step in a pool without a queue: the advancer ends the execution, which says so.
+            # The deployed code puts the step into a pool without a queue. Advancing the execution fails it with that
+            # reason.
             await engine.advancer.advance(message.execution_id)
             raise
 

@@ -1,6 +1,6 @@
-"""Every few minutes: executions without progress are advanced again (rule *sweep*), as many as there is time for.
+"""Advances executions without progress again, every few minutes and as long as there is time (rule *sweep*).
 
-Where a sweep ends is kept in the table, and the next one goes on from there.
+A sweep stores its position in the table, and the next sweep continues there.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ log = logging.getLogger(__name__)
 
 POSITION_KEY: Item = {"pk": text("sweeper"), "sk": text("position")}
 ROUND_SIZE = 50
-"""Executions that are visited between two looks at the time."""
+"""Executions per round; the sweep checks the time left after each round."""
 ROUND_SECONDS = 60.0
-"""Seconds that must be left for another round."""
+"""Another round begins only if the invocation has this many seconds left."""
 USUAL_VISIT_SECONDS, LEAST_VISIT_SECONDS = 300.0, 60.0
-"""Seconds between two visits of an execution: while no lap has told, and at least."""
+"""Seconds between two visits of an execution: assumed until a lap has been measured, and the minimum."""
 
 
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
-    """Makes the handler; it answers how many rounds it made and whether that was the end of a lap."""
+    """Makes the handler. It answers the number of rounds, and whether the sweep reached the end of a lap."""
     engine = VisitingEngine(settings, clients, host)
     table = Table(clients.dynamodb, settings.table, engine.clock)
-    _ = engine.operations  # finds the workflows now, while the sandbox begins
+    _ = engine.operations  # imports the workflows now, while the sandbox initializes with full CPU
 
     def handler(event: Any, context: Any) -> dict[str, Any]:
         engine.time_left.begin(context)
@@ -43,9 +43,10 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
 
 
 async def _sweep(engine: VisitingEngine, table: Table) -> dict[str, Any]:
-    """Goes on with the lap, which visits every execution once, in as many sweeps as it takes.
+    """Continues the current lap. A lap visits every execution once and may take several sweeps.
 
-    Kept in the position's item: `after`, when this lap began, and how long after the one before it.
+    The item at POSITION_KEY holds `after` (the cursor), `began` (the start of this lap) and `every` (the seconds
+    between the starts of the last two laps).
     """
     kept = table.get(POSITION_KEY) or {}
     after, began = text_in(kept, "after") or "", float_in(kept, "began")

@@ -1,7 +1,7 @@
-"""Timers that come due, and scheduled starts: both are messages of the timer queue.
+"""Consumes the timer queue, whose messages are due timers and scheduled starts.
 
 A start is `{"start": {"workflow", "input"?, "execution_id"?, "labels"?}, "schedule": "<its name>"?, "scheduled":
-"<its time>"}`, which EventBridge Scheduler may also hand to the function itself.
+"<its time>"}`, which EventBridge Scheduler may also pass to the function directly.
 """
 
 from __future__ import annotations

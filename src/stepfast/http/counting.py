@@ -1,4 +1,4 @@
-"""How many executions match a query, counted by the page up to a bound; alike in both homes."""
+"""Counts the executions that match a query, page by page up to a bound; the same on SQLite and on AWS."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from stepfast.engine.operations import Operations
 from stepfast.engine.ports import Query
 
 MAX_COUNT = 10_000
-"""Executions that are counted at the most."""
+"""The count stops here."""
 PAGE_SIZE = 1000
 MAX_PAGES = 20
-"""Pages that are read at the most: on AWS a page may be short, or empty, where few match."""
+"""Pages read per count: on AWS a page may be short or empty where few executions match."""
 
 
 async def count(operations: Operations, query: Query) -> tuple[int, bool]:
-    """How many match, wherever the query's own page begins, and whether these are all."""
+    """The number of matches from the first page on, and whether it is complete."""
     query = replace(query, limit=PAGE_SIZE, cursor=None, values=False)
     total = 0
     for _ in range(MAX_PAGES):

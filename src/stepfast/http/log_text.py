@@ -1,4 +1,4 @@
-"""Log lines for people: one event is one line, whatever text of a caller is in it."""
+"""Log lines for people: one event is one line, even if it quotes a caller's text with line breaks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ CHARACTERS_SHOWN = 200
 
 
 def printable(text: object, limit: int = CHARACTERS_SHOWN) -> str:
-    """A caller's text for a log: on one line, without control characters, cut where it gets long."""
+    """A caller's text for the log: on one line, control characters escaped, cut at `limit` characters."""
     whole = str(text)
     return _escaped(whole if len(whole) <= limit else whole[: limit - 1] + "…")
 

@@ -16,11 +16,11 @@ NOT_ADMITTED = {
     "403": "the API key lacks the scope; without keys: not from this machine",
 }
 WITH_A_BODY = {"400": "the body is not JSON", "413": "the body is too large", "415": "the body is not declared as JSON"}
-"""Problems that answer a request before it gets to a route."""
+"""Problems that a request can get before it reaches a route."""
 
 
 def document(app: Resolver) -> str:
-    """The document as JSON text, with Powertools' own leftovers taken out."""
+    """The document as JSON text, without the schemas that Powertools 3.37 adds and no route uses."""
     text = app.get_openapi_json_schema(title="stepfast", version=version("stepfast"), description=DESCRIPTION)
     schema: dict[str, Any] = json.loads(text)
     for unused in ("HTTPValidationError", "ValidationError", "ResponseValidationError"):
@@ -32,10 +32,10 @@ def document(app: Resolver) -> str:
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():
             scope = app.scopes[path, method.upper()]
-            # The last: on loopback no key may be needed.
+            # The empty requirement stands for a server on loopback, which may run without keys.
             operation["security"] = [{"bearer": [scope]}, {"key": [scope]}, {}] if scope else []
             _describe_refusals(operation)
-            operation["responses"].get("304", {}).pop("content", None)  # Powertools gives every answer a body
+            operation["responses"].get("304", {}).pop("content", None)  # Powertools declares a body for every status
     return json.dumps(schema)
 
 

@@ -1,4 +1,4 @@
-"""A page of a timeline: which commands match, and where the next page begins. Pure."""
+"""Pages of a timeline: which commands match, and where the next page begins. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stepfast.errors import InvalidRequest
 from stepfast.http.timeline import Entry
 
 MOST_VALUES = 2_000_000
-"""Characters of values on a page: with their other fields 1,000 commands stay below the 6 MB that a Lambda answers."""
+"""Characters of values per page: with the other fields of 1,000 commands it stays below Lambda's 6 MB per answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Query strings are held to what a route declares: a misspelt filter must not list everything."""
+"""Checks query strings against the parameters that a route declares: a misspelt filter must not list everything."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from stepfast.errors import InvalidRequest
 
 NAMES_SHOWN = 5
-"""Wrong names that a refusal tells of, each cut at 64 characters."""
+"""How many wrong names a refusal lists, each cut at 64 characters."""
 
 
 def check(function: Callable[..., Any], asked: Mapping[str, Sequence[str]]) -> None:
-    """InvalidRequest for a parameter that the route's function does not have, and for a single one given twice."""
+    """Raises InvalidRequest for an unknown parameter, and for one given twice that takes a single value."""
     if not asked:
         return
     known = _parameters(function)
@@ -38,7 +38,7 @@ def check(function: Callable[..., Any], asked: Mapping[str, Sequence[str]]) -> N
 
 @lru_cache(maxsize=256)
 def _parameters(function: Callable[..., Any]) -> Mapping[str, bool]:
-    """The query parameters of a route's function, and whether each may be given more than once."""
+    """The query parameters of a route's function; True for each that may be given more than once."""
     parameters: dict[str, bool] = {}
     for name, hint in get_type_hints(function, include_extras=True).items():
         for declared in _declarations(hint):

@@ -1,4 +1,4 @@
-"""The commands of an execution: those recorded, and those that its code only asks for so far. Pure."""
+"""The commands of an execution: those with a record, and those that the code has issued without a record yet. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is known of one command: its record, what the code asked for, the chain's claim on it."""
+    """All that is known of one command: its record, the issued command, and the claim of a chain on it."""
 
     id: str
     status: CommandStatus
@@ -31,11 +31,11 @@ class Entry:
     command: Command | None
     claim: Chained | None
     number: int = 0
-    """Its place among those that began at the same time: as issued."""
+    """Its place among commands that began at the same time: the order of issue."""
 
     @property
     def at(self) -> float:
-        """By what the timeline is ordered first."""
+        """The first sort key of the timeline."""
         return self.first or 0.0
 
     @property
@@ -60,7 +60,7 @@ class Entry:
 
     @property
     def overdue_at(self) -> float | None:
-        """By when it should have gone on; None for what waits for somebody, or has ended."""
+        """The time by which it should have progressed; None if it waits for a signal or has ended."""
         at = None
         if self.status == "RUNNING":
             at = self.claim.lease if self.claim else self.record.lease if self.record else None
@@ -114,7 +114,7 @@ def views_of(
 
 
 def overdue_in(snapshot: Snapshot, now: float) -> list[str]:
-    """Ids of the recorded commands that are overdue: these change an answer though nothing was written."""
+    """The ids of recorded commands that are overdue: they change an answer although nothing was written."""
     if snapshot.execution.status != "RUNNING":
         return []
     unrecorded = (
@@ -126,7 +126,7 @@ def overdue_in(snapshot: Snapshot, now: float) -> list[str]:
 
 
 def _entries(snapshot: Snapshot, replay: Replay | None) -> Iterator[Entry]:
-    """The commands as issued, then those that only their records tell of."""
+    """The commands in order of issue, then those that only records know."""
     issued: Mapping[str, Command] = replay.issued if replay else {}
     chained = {
         record.then.id: record.then

@@ -1,4 +1,4 @@
-"""The engine's values as the API shows them. Pure."""
+"""Converts the engine's values into the API's models. Pure."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ from stepfast.replay.signals import Refusal
 from stepfast.values.codec import Codec
 
 _LAST = 253402300799.0
-"""The last second that a datetime can tell."""
+"""The last second of the year 9999, the largest that datetime can hold."""
 
 
 def time(at: float) -> str:
-    """ISO 8601 in UTC with microseconds; what lies beyond the year 9999 is shown as its end."""
+    """ISO 8601 in UTC with microseconds; a later time is shown as the end of the year 9999."""
     return datetime.fromtimestamp(min(at, _LAST), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
@@ -62,12 +62,15 @@ def error(failure: Failure | None) -> ErrorView | None:
 
 
 def _shown(text: str | None) -> str | None:
-    """File names that are not UTF-8 get into messages as lone surrogates, which JSON cannot carry."""
+    """Replaces lone surrogates.
+
+    File names that are not UTF-8 bring them into messages, and UTF-8 cannot encode them.
+    """
     return None if text is None else text.encode(errors="backslashreplace").decode()
 
 
 def fields(execution: Execution, largest: int | None = None) -> dict[str, Any]:
-    """Of an ExecutionView, without the values that have more bytes than `largest`."""
+    """The fields of an ExecutionView, without values larger than `largest` bytes."""
     return _standing(execution) | values.shown(largest, input=execution.input, result=execution.result)
 
 
@@ -76,14 +79,14 @@ def execution(execution: Execution, largest: int | None = None) -> ExecutionView
 
 
 def resumed(plan: Rewind, waits: Sequence[Held], *, named: bool) -> ResumedExecution:
-    """named: whether the caller has said which commands run again."""
+    """named: whether the caller has named the commands to run again."""
     shown = [WaitView(command=held.command_id, attempt=held.attempt, until=time(held.until)) for held in waits]
     notice = None if named else plan.notice
     return ResumedExecution(**fields(plan.execution), reopened=plan.reopened, notice=notice, waits=shown)
 
 
 def unread(execution: Execution) -> ExecutionView:
-    """One whose values were not read, so that nobody knows their length."""
+    """An execution whose values were not read, so that their length is unknown."""
     omitted = ("input", "result") if execution.status == "SUCCEEDED" else ("input",)
     return ExecutionView(**_standing(execution), input=None, result=None, omitted=dict.fromkeys(omitted))
 
@@ -125,7 +128,7 @@ def signal(signal: Signal) -> SignalView:
 
 
 def sent(sent: Sent) -> SignalView:
-    """With a word on what is waited for, where it is another signal or none."""
+    """Adds a notice if the execution waits for another signal, or for none."""
     waits = sent.waited_for
     if waits is None or sent.signal.name in waits:
         return signal(sent.signal)
@@ -219,7 +222,7 @@ def schema(codec: Codec) -> dict[str, Any]:
     try:
         return codec.json_schema()
     except (PydanticInvalidForJsonSchema, PydanticUserError):
-        return {}  # a type that pydantic checks but JSON Schema cannot say: anything goes, as far as it can tell
+        return {}  # pydantic can check the type but JSON Schema cannot express it: the empty schema allows anything
 
 
 def _first_line(doc: str | None) -> str:

@@ -1,4 +1,4 @@
-"""The commands of one execution, by the page."""
+"""The commands of one execution, page by page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from stepfast.http.values import Largest
 from stepfast.model import CommandStatus, Snapshot
 
 MAX_COMMANDS = 1000
-"""Records from which on running the code again takes noticeably longer than all else."""
+"""With more records than this, replaying the code takes noticeably longer than the rest of a request."""
 _SHOWN = answers((200, "a page of its commands", CommandList), problems_of=NO_SUCH)
 _SHOWN[200]["headers"] = etag.HEADERS
 
@@ -71,7 +71,10 @@ def add(app: Resolver, engine: Engine) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Entries:
-    """All commands in the order of the timeline; recorded_only: without those that only the code can tell."""
+    """All commands in the order of the timeline.
+
+    Recorded_only: without commands that only a replay of the code reveals.
+    """
 
     all: Sequence[timeline.Entry]
     recorded_only: bool = False

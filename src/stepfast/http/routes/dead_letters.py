@@ -1,4 +1,4 @@
-"""Failed executions: listing them, and resuming many at once in requests of bounded length."""
+"""Failed executions: lists them, and resumes many in requests of bounded duration."""
 
 from __future__ import annotations
 
@@ -21,14 +21,17 @@ from stepfast.http.routes.replaying import Alike, PacedReplay, failed
 from stepfast.model import Execution
 
 RESUME_SECONDS = 20.0
-"""Seconds one replay request may work; API Gateway gives up after 30."""
+"""Seconds that one replay request may work: the integration timeout of an HTTP API is 30 seconds.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+"""
 RESUME_BATCH = 25
 MAX_EXAMINED = 10_000
-"""FAILED executions that one request for groups looks at."""
+"""FAILED executions that one request for groups examines."""
 ASK_AGAIN_SECONDS = 0.25
-"""Seconds after which it is worth asking again what has come of a replay."""
+"""The shortest pause in seconds before asking again for the results of a replay."""
 MAX_SCANS = 40
-"""Pages of executions that one listing looks through for those with the error asked for."""
+"""Pages that one listing reads to find executions with the requested error."""
 
 
 def add(app: Resolver, engine: Engine) -> None:
@@ -104,7 +107,7 @@ def _add_replay(app: Resolver, engine: Engine) -> None:
 
 
 def _paced(engine: Engine, jobs: Jobs, body: ReplayRequest) -> PacedReplay:
-    """The job that the body asks after, or a new one, whose first step is done: the request itself never waits."""
+    """The job that the body names, or a new job after its first step. The request itself never waits."""
     begun = jobs.find(body.job) if body.job else None
     if isinstance(begun, PacedReplay):
         return begun
@@ -145,7 +148,7 @@ def _replayed(done: Sequence[Resumed], rest: dict[str, Any] | None, after: float
 
 
 class _Work:
-    """Resumes until this request's share is done: by time, and with a rate by number."""
+    """Resumes executions until this request's share is done: RESUME_SECONDS, and with a rate also a number."""
 
     def __init__(self, engine: Engine, rate: float | None) -> None:
         self._engine, self._rate = engine, rate
@@ -155,11 +158,11 @@ class _Work:
 
     @property
     def share(self) -> int:
-        """How many may be resumed next; 0 when the share is done."""
+        """How many executions to resume next; 0 if the share is done."""
         return 0 if time.monotonic() >= self._end else min(RESUME_BATCH, self._most - len(self.done))
 
     def resume(self, ids: list[str]) -> bool:
-        """False when the store went away; what was done before that is still told."""
+        """Resumes these. False if the store became unavailable; results up to then are kept in `done`."""
         if not ids:
             return True
         if self._rate and self.done:
@@ -183,7 +186,7 @@ def _by_ids(work: _Work, body: ReplayRequest) -> dict[str, Any] | None:
 
 
 def _by_selector(engine: Engine, work: _Work, body: ReplayRequest) -> dict[str, Any] | None:
-    """Goes down the list by its cursor, so that one which fails again at once is not resumed again."""
+    """Walks down the list by its cursor, so that an execution which fails again at once is not resumed twice."""
     alike, cursor = Alike(body.workflow, body.step, body.error), body.cursor
     while share := work.share:
         letters, following = failed(engine, alike, share, cursor)

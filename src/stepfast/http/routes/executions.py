@@ -1,4 +1,4 @@
-"""One execution: with its commands, and what has happened to it."""
+"""One execution: its state with its commands, and its history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was counted as the executions of a workflow ended, in buckets of hours or days."""
+"""Figures of a workflow: counts and durations of its ended executions, in buckets of hours or days."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from stepfast.model import ENDED
 
 DAY = 86400
 MAX_SPAN_SECONDS = 90 * DAY
-"""Seconds that one request may span; DynamoDB keeps the counts a day longer."""
+"""The longest span of one request, in seconds; DynamoDB keeps the counts a day longer."""
 
 Bucket = Literal["hour", "day"]
 _LENGTH = {"hour": HOUR, "day": DAY}
@@ -69,7 +69,7 @@ def add(app: Resolver, engine: Engine) -> None:
 
 
 def _span(begin: float, end: float, length: int) -> tuple[int, int]:
-    """Whole buckets around both; InvalidRequest for what is not a span, or too long."""
+    """The span in whole buckets. Raises InvalidRequest if it ends before it begins or is too long."""
     if not 0 <= begin < end:
         message = "since must be before until, and not before 1970"
         raise InvalidRequest(message, (("since", message),))

@@ -1,4 +1,4 @@
-"""Executions by the page, and how those of many ids stand."""
+"""Lists executions page by page, and the statuses of many ids."""
 
 from __future__ import annotations
 

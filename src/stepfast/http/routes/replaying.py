@@ -1,4 +1,4 @@
-"""Which dead letters are meant, and a replay of them that goes on at its rate after the request."""
+"""A selection of dead letters, and the job that resumes them at a rate after its request has been answered."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from stepfast.http.models import ReplayRequest
 from stepfast.model import Execution
 
 STEPS_PER_SECOND = 20
-"""Steps a second that a replay makes at the most: at a high rate each resumes several."""
+"""The most steps per second of a replay job; at a higher rate each step resumes several executions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """Which dead letters are meant; step: "" for failures of the workflow's own code; error: type or class."""
+    """A selection of dead letters. step: "" selects failures of the workflow's own code. error: the type or class."""
 
     workflow: str | None
     step: str | None
@@ -38,7 +38,7 @@ def failed(engine: Engine, alike: Alike, limit: int, cursor: str | None) -> tupl
 
 
 class PacedReplay(Job):
-    """Resumes at most `rate` per second what a request has selected; made and first stepped by the request."""
+    """Resumes the selected executions, at most `rate` per second. The request makes the job and runs its first step."""
 
     results: list[Resumed]
 
@@ -68,10 +68,10 @@ class PacedReplay(Job):
         return {**body, "cursor": self._cursor} if self._cursor else body
 
     def _next(self) -> tuple[list[str], str | None, bool]:
-        """Ids to resume next, and where the list goes on after them."""
+        """The ids to resume next, the cursor after them, and whether more remain."""
         if self._ids:
             return self._ids[: self._share], None, False
         alike = Alike(self._body.workflow, self._body.step, self._body.error)
-        # Down the list by its cursor, so that one which fails again at once is not resumed again.
+        # Walks by cursor, so that an execution which fails again at once is not resumed twice.
         letters, cursor = failed(self._engine, alike, self._share, self._cursor)
         return [execution.execution_id for execution in letters], cursor, cursor is not None
