@@ -1,4 +1,4 @@
-"""What the shell offers after TAB: workflows and ids of executions, asked of the server; nothing where none answers."""
+"""Shell completion: names of workflows and ids of executions, from the server. Without a server it offers nothing."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from stepfast.client import Client
 from stepfast.errors import StepfastError
 
 SERVER_SECONDS = 1.0
-"""Seconds that a shell waits for the server."""
+"""Seconds that completion waits for the server."""
 MAX_IDS = 100
+"""Ids offered at most."""
 
 
 def workflows(context: typer.Context, incomplete: str) -> list[str]:
@@ -28,7 +29,7 @@ def ids(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def failed_ids(context: typer.Context, incomplete: str) -> list[str]:
-    """The same of FAILED executions."""
+    """Ids of FAILED executions that begin with what is typed, the newest first."""
     return _ids(context, incomplete, "FAILED")
 
 

@@ -1,4 +1,4 @@
-"""Which of an execution's commands `stepfast show` prints: filtered, folded where many are alike, at most so many."""
+"""Selects the commands that `stepfast show` prints: filters them, folds many alike into a row, and limits the rows."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from typing import Any
 Object = dict[str, Any]
 
 MAX_ROWS = 200
-"""Rows that are printed unless more are asked for."""
+"""Rows printed without --limit."""
 ALIKE = {"SUCCEEDED": 5, "CANCELLED": 5}
-"""How many commands that differ in their number only are each given a row, by status."""
+"""Up to this many commands that differ only in their number get a row each, by status; more are folded."""
 ALIKE_OTHERS = 20
+"""The same for every other status."""
 _NUMBER = re.compile(r"#\d+")
 
 
 @dataclass(slots=True)
 class Fold:
-    """Commands that differ in their number only, and have the same status."""
+    """Commands with the same status whose ids differ only in their number."""
 
     name: str
     status: str
@@ -42,7 +43,7 @@ Row = Object | Fold
 
 
 def chosen(commands: Sequence[Object], *, failed: bool = False, step: str | None = None) -> list[Object]:
-    """Those that match. failed: that have failed, or had an attempt that did. step: of this name, or with this id."""
+    """The commands that match. failed: only those with a failed attempt. step: only those with this name or id."""
     return [
         command
         for command in commands
@@ -59,7 +60,7 @@ def _is_of(command: Object, step: str) -> bool:
 
 
 def folded(commands: Sequence[Object]) -> list[Row]:
-    """Commands in their order; many that are alike stand as one row where the first of them is."""
+    """The commands in order. Many alike become one Fold, in the place of the first."""
     groups: dict[tuple[str, str], Fold] = {}
     for command in commands:
         name = _NUMBER.sub("", command["id"])
@@ -75,6 +76,6 @@ def folded(commands: Sequence[Object]) -> list[Row]:
 
 
 def cut(rows: Sequence[Row], limit: int) -> tuple[list[Row], int]:
-    """The first rows, and how many commands are in those that are left out."""
+    """The first `limit` rows, and the number of commands in the others."""
     left = rows[limit:]
     return [*rows[:limit]], sum(len(row.commands) if isinstance(row, Fold) else 1 for row in left)

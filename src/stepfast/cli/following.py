@@ -1,4 +1,4 @@
-"""Following an execution to its end: live on a terminal, a line for each change elsewhere."""
+"""Follows an execution to its end: a live table on a terminal, a line per change elsewhere."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stepfast.client import Execution, ExecutionCancelled, ExecutionFailed
 Object = dict[str, Any]
 
 LIVE_ROWS = 40
-"""Rows of a running execution that are shown live: the latest ones."""
+"""Rows of the live table: the latest ones."""
 
 
 class TooLate(Exception):
@@ -22,9 +22,9 @@ class TooLate(Exception):
 
 
 def to_end(execution: Execution, *, quiet: bool, aside: bool, timeout: float | None) -> Object:
-    """Follows an execution and returns its last description; TooLate after `timeout` seconds.
+    """Follows an execution and returns its last description. Raises TooLate after `timeout` seconds.
 
-    quiet: show nothing. aside: show it on standard error, since standard output is for the result.
+    quiet: print nothing. aside: print to standard error, because standard output is for the result.
     """
     console = printing.console(stderr=aside)
     last: Object = {}
@@ -42,7 +42,7 @@ def to_end(execution: Execution, *, quiet: bool, aside: bool, timeout: float | N
 
 
 def raise_for(execution: Object) -> None:
-    """ExecutionFailed or ExecutionCancelled for an execution that ended so."""
+    """Raises ExecutionFailed or ExecutionCancelled if the execution ended that way."""
     if execution["status"] == "FAILED":
         raise ExecutionFailed(execution)
     if execution["status"] == "CANCELLED":
@@ -66,7 +66,7 @@ def _states(execution: Execution, timeout: float | None) -> Iterator[Object]:
 
 
 def _print_changes(state: Object, seen: dict[str, tuple[object, ...]], write: Callable[[str], None]) -> None:
-    """Prints what has changed, each with the time at which it has happened, in UTC."""
+    """Prints each change since the last state with its time in UTC, in order of time."""
     lines = []
     for command in state["commands"]:
         key = (command["status"], command["attempt"])
@@ -85,7 +85,7 @@ def _print_changes(state: Object, seen: dict[str, tuple[object, ...]], write: Ca
 
 
 def _happened_at(command: Object) -> str | None:
-    """When a command came to its status: its end, the end of the attempt that failed, or its begin."""
+    """When a command reached its status: its end, the end of its failed attempt, or its start."""
     last = command["attempts"][-1] if command["attempts"] else None
     if command["status"] == "RETRYING" and last is not None:
         at: str | None = last["ended_at"] or last["started_at"]

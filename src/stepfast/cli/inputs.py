@@ -1,4 +1,4 @@
-"""JSON and labels as they are typed: inline, @file, or - for standard input."""
+"""Parses JSON and labels of the command line: inline, @FILE, or - for standard input."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stepfast.errors import InvalidRequest
 
 
 def read_json(text: str | None, option: str) -> Any:
-    """The JSON value of an argument; None (null) when it was left out. InvalidRequest says what is wrong."""
+    """The JSON value of an argument; None (null) if it was left out. Raises InvalidRequest for invalid JSON."""
     if text is None:
         return None
     source = _source(text, option)
@@ -41,7 +41,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def read_labels(texts: list[str]) -> dict[str, str]:
-    """Labels of `key=value` texts."""
+    """The labels in `key=value` texts. Raises InvalidRequest for a text without `=`."""
     labels = {}
     for text in texts:
         key, equals, value = text.partition("=")

@@ -86,7 +86,7 @@ def revoke(
     region: InRegion = None,
 ) -> None:
     """End a key for good, at once (with a cache in front of the authorizer, once that has run out)."""
-    # Whoever has the whole key at hand may give that; its secret is not needed.
+    # The whole key is accepted in place of its id; the secret part is ignored.
     whole_key = re.fullmatch(r"sf_([0-9a-f]{16})_.*", key_id)
     id = whole_key[1] if whole_key else key_id
     if not _keys(table, region).revoke(id, time.time()):
@@ -95,7 +95,7 @@ def revoke(
 
 
 def _keys(table: str, region: str | None) -> ApiKeys:
-    # Here, so that the other commands do without AWS's library, which need not be installed.
+    # Imported here: other commands work without boto3, which need not be installed.
     from stepfast.functions.clients import Clients
 
     if not table.strip():

@@ -67,7 +67,7 @@ def watch(
 ) -> None:
     """Follow an execution until it ends; exits 1 when it failed or was cancelled."""
     with session(context).client() as once:
-        once.execution(execution_id).status()  # nobody there is worth knowing at once
+        once.execution(execution_id).status()  # without retries: a missing server or execution is reported at once
     with session(context).client(OUTAGE_SECONDS) as client:
         _follow(client.execution(execution_id), as_json=as_json, timeout=timeout, result=False)
 

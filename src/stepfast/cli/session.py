@@ -1,4 +1,4 @@
-"""Options that all commands share, and the client made of them."""
+"""The options that all commands share, and the API client that they configure."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from stepfast.client import Client
 
 DEFAULT_URL = "http://127.0.0.1:8787"
 OUTAGE_SECONDS = 60.0
-"""Seconds that waiting for an execution outlasts an outage of the server."""
+"""Seconds for which a waiting command retries while the server cannot be reached."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Where the API is, and the key to it, or whether requests are signed instead."""
+    """The API's address and key. iam: sign requests with AWS credentials instead of the key."""
 
     url: str
     api_key: str | None
     iam: bool = False
 
     def client(self, retry_for: float = 0.0) -> Client:
-        """A client that tries once: who types a command wants to know at once that nothing answers."""
+        """A client. It does not retry by default, so that the user learns at once that no server answers."""
         return Client(self.url, self.api_key, retry_for=retry_for, iam=self.iam)
 
 

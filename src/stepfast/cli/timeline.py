@@ -1,4 +1,4 @@
-"""An execution as text: what it is, and a line for each command with its tries and waits."""
+"""An execution as text: its state, and a line for each command with its attempts and waits."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from stepfast.cli.printing import lines, short_json, shown, styled
 
 Object = dict[str, Any]
 MARGIN = 60.0
-"""Seconds past its time from which the API calls a command overdue."""
+"""Seconds after its due time at which the API calls a command overdue."""
 WIDE_COLUMNS = 100
-"""Columns from which notes stand beside their command; below that they come after the table."""
+"""From this width on, notes stand beside their command; on a narrower terminal they follow the table."""
 
 MARKS = {
     "SUCCEEDED": ("✓", "green"),
@@ -34,12 +34,12 @@ def moment(text: str | None) -> datetime | None:
 
 
 def clock(text: str | None) -> str:
-    """A time in UTC to the second."""
+    """A time in UTC, to the second."""
     return "" if text is None else text[:19].replace("T", " ")
 
 
 def span(seconds: float) -> str:
-    """A length of time, as exact as is readable."""
+    """A duration, rounded to what is readable."""
     seconds = max(0.0, seconds)
     if seconds < 60:
         return f"{seconds:.2f} s"
@@ -51,7 +51,7 @@ def span(seconds: float) -> str:
 
 
 def took(command: Object, begun: str = "first_at", now: datetime | None = None) -> str:
-    """How long something took, or has taken so far."""
+    """The duration of a command or an execution, up to now if it still runs."""
     start, end = moment(command.get(begun)), moment(command.get("ended_at"))
     if start is None:
         return ""
@@ -94,7 +94,7 @@ def _head(execution: Object) -> RenderableType:
     table.add_row("status", status_text(execution["status"]))
     if execution["status"] == "RUNNING" and execution.get("deployed") is False:
         table.add_row("waits", styled("its workflow is not deployed", "yellow"))
-    resumes = execution.get("resumes", execution.get("generation"))  # a server of version 0.1 counts no others
+    resumes = execution.get("resumes", execution.get("generation"))  # a server of version 0.1 has only `generation`
     resumed = f", resumed {resumes} time(s)" if resumes else ""
     if late := sum(bool(command.get("overdue")) for command in execution["commands"]):
         table.add_row("overdue", styled(f"{late} command(s): see below", "bold red"))
@@ -113,7 +113,7 @@ def _head(execution: Object) -> RenderableType:
 
 
 def _resume(execution: Object) -> Text:
-    """What a resume of a FAILED execution would run again."""
+    """The commands that a resume of a FAILED execution would run again."""
     if execution["reopens"]:
         return styled(f"runs again: {', '.join(execution['reopens'])}")
     id = execution["execution_id"]
@@ -178,7 +178,7 @@ def _since(begun: datetime, at: str | None) -> str:
 
 
 def _notes(command: Object) -> Iterator[tuple[str, str]]:
-    """What there is to say of a command beyond its columns: failed tries, waits, errors."""
+    """Notes on a command with their styles: failed attempts, waits, errors."""
     for past in command["attempts"]:
         if past["error"] is not None:
             again = moment(past["next_at"])
@@ -205,7 +205,7 @@ def _notes(command: Object) -> Iterator[tuple[str, str]]:
 
 
 def _signals(execution: Object) -> Iterator[RenderableType]:
-    """Signals that nobody has taken; a server before version 0.2 does not tell them."""
+    """Notes on signals that no command has taken. A server before version 0.2 does not report them."""
     for refusal in execution.get("signals_not_taken") or ():
         yield Text("")
         sent = clock(refusal["received_at"])

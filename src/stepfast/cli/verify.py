@@ -33,7 +33,7 @@ def verify(
 
     Only reads the file, also while `stepfast dev` runs on it: check changed code before you deploy it.
     """
-    # Here, so that the other commands do not wait for the engine to be imported.
+    # Imported here, so that other commands do not pay for importing the engine.
     import asyncio
 
     from stepfast.engine.verify import verify as verdict_on

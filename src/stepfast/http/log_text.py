@@ -14,8 +14,9 @@ def printable(text: object, limit: int = CHARACTERS_SHOWN) -> str:
 
 
 class Lines(logging.Formatter):
-    """Further lines of an event, such as a traceback, are indented, and what is no printable character is written out:
-    so nothing that was sent can look like an event of its own, or command the terminal that shows it.
+    """Indents the further lines of an event, such as a traceback, and escapes characters that are not printable.
+
+    So no text of a caller can look like an event of its own, or control the terminal that shows the log.
     """
 
     def format(self, record: logging.LogRecord) -> str:

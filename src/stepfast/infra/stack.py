@@ -1,4 +1,4 @@
-"""The stack: parts put together, and each function given what it needs and nothing else."""
+"""The stack: composes the constructs, and grants each function exactly what it needs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from stepfast.infra.target import Target
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What infra/app.py may say beyond `[tool.stepfast]`. keep: whether table and bucket outlive the stack."""
+    """Settings of infra/app.py in addition to `[tool.stepfast]`. keep: whether table and bucket outlive the stack."""
 
     target: Target = field(default_factory=Target)
     keep: bool = True
@@ -43,7 +43,7 @@ class Options:
 
 
 class StepfastStack(Stack):
-    """One deployment. Any number of them may stand in one account: no name is fixed."""
+    """One deployment. An account may have any number of them: no resource has a fixed name."""
 
     def __init__(
         self, scope: Construct, id: str, *, plan: Plan, bundle: Bundle, options: Options | None = None, **kwargs: Any
@@ -95,12 +95,12 @@ class StepfastStack(Stack):
             tracing=project.tracing,
             snap_start=project.snap_start,
             vpc=vpc,
-            # Out to anywhere, as steps call whom they like; in from nowhere.
+            # All outbound traffic, since steps call any service; no inbound traffic.
             security_group=ec2.SecurityGroup(self, "Functions", vpc=vpc, description="stepfast") if vpc else None,
         )
 
     def _functions(self) -> Mapping[str, Function]:
-        """By name: the plan's functions, and one per pool."""
+        """The functions by name: the plan's, and one per pool."""
         kinds = [
             function for function in self.plan.functions.values() if function.kind != "authorizer" or self._with_keys()
         ]
@@ -139,7 +139,7 @@ class StepfastStack(Stack):
         )
 
     def _environment(self, plan: FunctionPlan, pool: str) -> Mapping[str, str]:
-        """Only the variables that the function says it reads."""
+        """The environment variables that the function reads (settings.NEEDS), and no others."""
         project = self.plan.project
         everything = {
             settings.TABLE: self.state.table.table_name,
@@ -171,7 +171,8 @@ class StepfastStack(Stack):
             function = functions[pool.function.name]
             sources.of_queue(function, function.target, queues.pools[name], pool.queue)
 
-    # -- what people see -----------------------------------------------------------------------------------
+    # -- dashboard, alarms and outputs
+    # -----------------------------------------------------------------------------------
 
     def _watched(self) -> Watched:
         queues = [*self.queues.pools.values(), self.queues.timer, self.queues.park]
@@ -200,7 +201,7 @@ class StepfastStack(Stack):
     def _outputs(self) -> None:
         letters = self.queues.dead_letters
         console = f"https://{self.region}.console.aws.amazon.com"
-        # The console names a queue by its URL, escaped into its own.
+        # The console's address of a queue contains the queue's URL, percent-encoded.
         kept = "; table and bucket stay when the stack is deleted" if self.options.keep else ""
         url = f"https%3A%2F%2Fsqs.{self.region}.{self.url_suffix}%2F{self.account}%2F{letters.queue_name}"
         for name, value, text in (
@@ -237,12 +238,12 @@ _WORDS = re.compile(r"[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*")
 
 
 def title(name: str) -> str:
-    """The id of a function's construct: `step-pdf` -> `StepPdf`. Other names stay as they are: no two share an id."""
+    """The construct id of a function: `step-pdf` -> `StepPdf`. Other names stay, so that no two share an id."""
     return "".join(part[0].upper() + part[1:] for part in name.split("-")) if _WORDS.fullmatch(name) else name
 
 
 def check(plan: Plan, target: Target) -> None:
-    """Raises StartupError for settings that cannot go together."""
+    """Raises StartupError for settings that exclude each other."""
     _domain(plan)
     if plan.project.snap_start and target.python == "3.11":
         raise StartupError("[tool.stepfast] snap_start needs Python 3.12 or newer on Lambda: see stepfast:python")

@@ -1,4 +1,4 @@
-"""What somebody must be told: each alarm has its paragraph in docs/operations.md."""
+"""The alarms. docs/operations.md has a paragraph on each."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from stepfast.infra.constructs.dashboard import Watched
 from stepfast.infra.constructs.metrics import aws, own, total
 
 LATE_ADVANCE = Duration.minutes(1)
-# An alarm looks at ten metrics at most.
+# CloudWatch: a metric math alarm may use at most ten metrics.
 _METRICS_OF_AN_ALARM = 10
 
 
 class Alarms(Construct):
-    """All alarms go to one topic; `email` subscribes to it, and has to be confirmed from the inbox once."""
+    """All alarms notify one SNS topic. email: an address to subscribe, which must confirm from its inbox once."""
 
     def __init__(self, scope: Construct, id: str, *, watched: Watched, sweep_every: int, email: str | None) -> None:
         super().__init__(scope, id)
@@ -37,7 +37,7 @@ class Alarms(Construct):
     def _topic(self) -> sns.Topic:
         topic = sns.Topic(self, "Topic", display_name="stepfast alarms", enforce_ssl=True)
         stack = Stack.of(self)
-        # A topic with a policy of its own no longer has the default one, by which CloudWatch may publish.
+        # enforce_ssl gives the topic its own policy, which replaces the default that lets CloudWatch publish.
         topic.add_to_resource_policy(
             iam.PolicyStatement(
                 sid="Alarms",

@@ -1,4 +1,4 @@
-"""Event source mappings: how queues and the stream call functions, from the plan's numbers."""
+"""Event source mappings: how queues and the stream invoke functions, with the plan's numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ _PARTIAL = ["ReportBatchItemFailures"]
 
 
 def of_queue(scope: Construct, target: lambda_.IFunction, queue: sqs.Queue, plan: QueuePlan) -> None:
-    """Limits belong here, not to the function: one throttled by reserved concurrency loses messages unrun."""
+    """Invokes a function with messages of a queue, up to the plan's concurrency.
+
+    The limit belongs to the mapping. With reserved concurrency at the function, a throttled message would count as
+    received and reach the dead-letter queue without having run:
+    https://aws.amazon.com/blogs/compute/introducing-maximum-concurrency-of-aws-lambda-functions-when-using-amazon-sqs-as-an-event-source/
+    """
     limit = None
     if plan.max_concurrency:
         limit = lambda_.CfnEventSourceMapping.ScalingConfigProperty(maximum_concurrency=plan.max_concurrency)
@@ -32,7 +37,11 @@ def of_queue(scope: Construct, target: lambda_.IFunction, queue: sqs.Queue, plan
 
 
 def of_stream(scope: Construct, target: lambda_.IFunction, stream: str, plan: StreamPlan, failed: sqs.Queue) -> None:
-    """Bounded on every side: a record that always fails would otherwise hold its shard up for a day."""
+    """Invokes a function with records of the table's stream.
+
+    Retries and age are limited: without limits, a record that always fails blocks its shard until it expires after a
+    day. Records given up go to `failed`.
+    """
     lambda_.CfnEventSourceMapping(
         scope,
         "Stream",
