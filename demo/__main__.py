@@ -101,7 +101,7 @@ class Story(Stage):
 
 
 def _status_of(execution: Any, step: str) -> str | None:
-    return next((one["status"] for one in execution["commands"] if one["name"] == step), None)
+    return next((command["status"] for command in execution["commands"] if command["name"] == step), None)
 
 
 if __name__ == "__main__":

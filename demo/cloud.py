@@ -56,7 +56,7 @@ class CloudStory(Stage):
         chapter(f"The report, started {STARTS} times at one moment with one id: one execution")
         with ThreadPoolExecutor(STARTS) as threads:
             started = list(threads.map(lambda _: self.client.run(REPORT, INPUT, "report-q3"), range(STARTS)))
-        created = sum(one.created for one in started)
+        created = sum(execution.created for execution in started)
         print(f"{STARTS} requests: {created} started it, {STARTS - created} were given what there was")
         ensure(created == 1, f"{created} of the requests started an execution, not one")
         receipt = started[0].result(PATIENCE)
@@ -115,7 +115,7 @@ class CloudStory(Stage):
         until("there is one dead letter", lambda: self.dead_letters() == 1)
         print(f"{DEAD_LETTERS}: 1 message")
         listed = self.client.dead_letters()["dead_letters"]
-        ensure([one["execution_id"] for one in listed] == ["report-outage"], "the API lists other dead letters")
+        ensure([letter["execution_id"] for letter in listed] == ["report-outage"], "the API lists other dead letters")
 
         chapter("The service comes back, and the operator starts a redrive of the dead-letter queue")
         print(self.pdf.start())
@@ -145,7 +145,9 @@ class CloudStory(Stage):
 
     def waits_for(self, id: str, name: str) -> Mapping[str, Any] | None:
         waits: Iterator[Mapping[str, Any]] = (
-            one for one in self.execution(id)["commands"] if one["kind"] == "signal" and one["name"] == name
+            command
+            for command in self.execution(id)["commands"]
+            if command["kind"] == "signal" and command["name"] == name
         )
         return next(waits, None)
 
@@ -161,8 +163,8 @@ def _key_in(line: str) -> str:
     return next(word for word in line.split() if word.startswith("sf_"))
 
 
-def _wrong(what: str) -> NoReturn:
-    ensure(False, what)
+def _wrong(problem: str) -> NoReturn:
+    ensure(False, problem)
     raise AssertionError
 
 

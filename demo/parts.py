@@ -24,14 +24,14 @@ def ensure(true: object, otherwise: str) -> None:
         raise Broken(otherwise)
 
 
-def until(what: str, ask: Callable[[], Any], seconds: float = 30.0) -> Any:
+def until(goal: str, ask: Callable[[], Any], seconds: float = 30.0) -> Any:
     """Asks until the answer is true, and returns it; Broken after `seconds`."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if answer := ask():
             return answer
         time.sleep(0.05)
-    raise Broken(f"waited {seconds:g} s in vain: {what}")
+    raise Broken(f"waited {seconds:g} s in vain: {goal}")
 
 
 class Process:
@@ -94,7 +94,7 @@ class Cli:
 
     def show(self, *arguments: str, status: int = 0) -> str:
         """Runs a command, prints it with its output as a terminal would show it, and returns the output."""
-        print(f"\n$ stepfast {' '.join(_quoted(one) for one in arguments)}", flush=True)
+        print(f"\n$ stepfast {' '.join(_quoted(argument) for argument in arguments)}", flush=True)
         done = self._run(arguments)
         sys.stdout.write(done.stdout + done.stderr)
         sys.stdout.flush()
@@ -109,4 +109,4 @@ class Cli:
 
 
 def _quoted(argument: str) -> str:
-    return f"'{argument}'" if any(one in argument for one in ' {"') else argument
+    return f"'{argument}'" if any(character in argument for character in ' {"') else argument

@@ -72,11 +72,11 @@ class Stage:
         """How often each step was begun, counted from the history."""
         with Client(self.cli.url) as client:
             events = client.execution(id).history()
-        begun = [one["command"] for one in events if one["type"] == "attempt-started"]
+        begun = [event["command"] for event in events if event["type"] == "attempt-started"]
         return {command: begun.count(command) for command in begun}
 
     def look_at_pdf(self, id: str) -> None:
-        pdf = next(one for one in self.execution(id)["commands"] if one["name"] == "render_pdf")["output"]
+        pdf = next(command for command in self.execution(id)["commands"] if command["name"] == "render_pdf")["output"]
         path = Path(pdf["path"])
         ensure(path.read_bytes().startswith(b"%PDF"), f"{path} is no PDF")
         print(f"PDF     {path}  ({path.stat().st_size:,} bytes)")
@@ -106,14 +106,14 @@ def main(story: type[Stage], program: str, about: str | None) -> int:
     folder = parser.parse_args().folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    told = story(folder)
+    stage = story(folder)
     try:
-        told.tell()
+        stage.tell()
     except (Broken, StepfastError, TimeoutError) as error:
         print(f"\nNot so: {error}\nLogs are in {folder}", file=sys.stderr)
         return 1
     finally:
-        told.close()
+        stage.close()
     return 0
 
 

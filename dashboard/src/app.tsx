@@ -3,7 +3,7 @@
 import { useEffect, useErrorBoundary, useRef } from "preact/hooks";
 
 import { forgetKey, key, keyRefused } from "./api/key";
-import { DeadLettersPage } from "./dead/page";
+import { DeadLettersPage } from "./deadletters/page";
 import { ExecutionPage } from "./execution/page";
 import { ExecutionsPage } from "./executions/page";
 import { href, place, type Place } from "./lib/router";
@@ -12,7 +12,7 @@ import { otherZone, utc } from "./lib/time";
 import { KeyPage } from "./parts/key";
 import { Empty, problemFrom, ProblemNote } from "./parts/note";
 import { StartPage } from "./start/page";
-import { WorkflowPage } from "./workflows/one";
+import { WorkflowPage } from "./workflows/workflow";
 import { WorkflowsPage } from "./workflows/page";
 
 const PAGES: readonly [path: string, name: string][] = [
@@ -66,11 +66,11 @@ function Page({ place: { path } }: { place: Place }) {
 }
 
 function Chosen({ path }: { path: readonly string[] }) {
-  const [page = "executions", one] = path;
-  if (page === "executions") return one ? <ExecutionPage id={one} key={one} /> : <ExecutionsPage />;
+  const [page = "executions", id] = path;
+  if (page === "executions") return id ? <ExecutionPage id={id} key={id} /> : <ExecutionsPage />;
   if (page === "dead-letters") return <DeadLettersPage />;
-  if (page === "workflows") return one ? <WorkflowPage name={one} key={one} /> : <WorkflowsPage />;
-  if (page === "start") return <StartPage workflow={one ?? ""} />;
+  if (page === "workflows") return id ? <WorkflowPage name={id} key={id} /> : <WorkflowsPage />;
+  if (page === "start") return <StartPage workflow={id ?? ""} />;
   return (
     <Empty title="There is no such page">
       <p>

@@ -8,7 +8,7 @@ const ids = Array.from({ length: 10 }, (_, index) => `e${index}`);
 describe("cancelling many", () => {
   test("asks for each once, and what is refused ends nothing", async () => {
     const sent: string[] = [];
-    const told: Outcome[] = [];
+    const outcomes: Outcome[] = [];
     const end = await cancelAll(
       ids,
       async (id) => {
@@ -16,11 +16,11 @@ describe("cancelling many", () => {
         if (id === "e3") throw new Problem(409, "wrong-status", "Wrong status", "it has ended");
       },
       () => false,
-      (outcome) => told.push(outcome),
+      (outcome) => outcomes.push(outcome),
     );
     expect(sent.sort()).toEqual(ids);
     expect(end).toEqual({ total: 10, cancelled: 9, refused: [["e3", "it has ended"]], state: "finished" });
-    expect(told.at(-1)).toEqual(end);
+    expect(outcomes.at(-1)).toEqual(end);
   });
 
   test("can be stopped between two requests", async () => {

@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from "vitest";
 
 import { currentStep, learn, learned } from "../src/executions/current";
-import { command, execution } from "./making";
+import { command, execution } from "./fixtures";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -17,20 +17,20 @@ test("the step that one is at is asked for without values, now and then, and onl
   vi.stubGlobal("fetch", async (path: string, { headers }: { headers: Record<string, string> }) => {
     sent.push([path, headers["If-None-Match"]]);
     if (headers["If-None-Match"] === name) return new Response(null, { status: 304 });
-    const found = { ...execution("e", 0), deployed: true, commands: [command(name, { status: "RUNNING" })] };
-    return new Response(JSON.stringify(found), { headers: { ETag: name } });
+    const detail = { ...execution("e", 0), deployed: true, commands: [command(name, { status: "RUNNING" })] };
+    return new Response(JSON.stringify(detail), { headers: { ETag: name } });
   });
   await learn(["e"]);
   await learn(["e"]); // too soon
   expect([currentStep("e"), sent.length]).toEqual(["collect", 1]);
-  const told = learned.value;
+  const current = learned.value;
   vi.advanceTimersByTime(4000);
   await learn(["e"]);
-  expect([currentStep("e"), learned.value - told]).toEqual(["collect", 0]);
+  expect([currentStep("e"), learned.value - current]).toEqual(["collect", 0]);
   name = "render";
   vi.advanceTimersByTime(4000);
   await learn(["e"]);
-  expect([currentStep("e"), learned.value - told]).toEqual(["render", 1]);
+  expect([currentStep("e"), learned.value - current]).toEqual(["render", 1]);
   expect(sent).toEqual([
     [ADDRESS, undefined],
     [ADDRESS, "collect"],

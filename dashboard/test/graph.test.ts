@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { causesOf } from "../src/graph/causes";
 import { graphOf } from "../src/graph/derive";
 import { curve, picture } from "../src/graph/place";
-import { at, command, ran } from "./making";
+import { at, command, ran } from "./fixtures";
 
 const edges = (commands: Parameters<typeof graphOf>[0]): string[] =>
   graphOf(commands).edges.map(([from, to]) => `${from}>${to}`).sort();
@@ -43,24 +43,24 @@ describe("what led to what", () => {
   });
 
   test("microseconds decide", () => {
-    const one = { ...ran("a", 0, 1), ended_at: "2026-01-01T00:00:01.000007Z" };
+    const first = { ...ran("a", 0, 1), ended_at: "2026-01-01T00:00:01.000007Z" };
     const later = { ...ran("b", 1, 2), first_at: "2026-01-01T00:00:01.000008Z" };
     const sooner = { ...later, first_at: "2026-01-01T00:00:01.000006Z" };
-    expect(causesOf([one, later]).get("b")).toEqual(["a"]);
-    expect(causesOf([one, sooner]).get("b")).toEqual([]);
+    expect(causesOf([first, later]).get("b")).toEqual(["a"]);
+    expect(causesOf([first, sooner]).get("b")).toEqual([]);
   });
 
   test("many of one name are gathered, and the worst status shows", () => {
     const wide = Array.from({ length: 2000 }, (_, index) => ran(index ? `fetch#${index + 1}` : "fetch", 1, 2 + index / 1e4));
     wide[7] = { ...wide[7]!, status: "FAILED" };
     const graph = graphOf([ran("list", 0, 1), ...wide, ran("join", 3, 4)]);
-    expect(graph.nodes.map((one) => [one.id, one.ids.length, one.status])).toEqual([
+    expect(graph.nodes.map((node) => [node.id, node.ids.length, node.status])).toEqual([
       ["list", 1, "SUCCEEDED"],
       ["fetch", 2000, "FAILED"],
       ["join", 1, "SUCCEEDED"],
     ]);
     // A press on the node opens the one that failed.
-    expect(graph.nodes.map((one) => one.lead)).toEqual(["list", "fetch#8", "join"]);
+    expect(graph.nodes.map((node) => node.lead)).toEqual(["list", "fetch#8", "join"]);
     expect(graph.edges).toEqual([
       ["list", "fetch"],
       ["fetch", "join"],
@@ -70,10 +70,10 @@ describe("what led to what", () => {
 
 test("a picture stands from left to right, nothing on top of anything", () => {
   const drawn = picture(graphOf([ran("a", 0, 1), ran("b", 1, 2), ran("c", 1, 3), ran("d", 3, 4)]));
-  const x = Object.fromEntries(drawn.nodes.map((one) => [one.node.id, one.x]));
+  const x = Object.fromEntries(drawn.nodes.map((node) => [node.node.id, node.x]));
   expect(x["a"]!).toBeLessThan(x["b"]!);
   expect(x["b"]!).toBeLessThan(x["d"]!);
-  const [b, c] = ["b", "c"].map((id) => drawn.nodes.find((one) => one.node.id === id)!);
+  const [b, c] = ["b", "c"].map((id) => drawn.nodes.find((node) => node.node.id === id)!);
   expect(Math.abs(b!.y - c!.y)).toBeGreaterThanOrEqual(34);
   expect(curve(drawn.edges[0]!.points)).toMatch(/^M[\d.]+,/);
 });

@@ -7,9 +7,9 @@ import { appended, renewed, shifted } from "../src/executions/merge";
 import { underWay } from "../src/executions/current";
 import { href, placeOf } from "../src/lib/router";
 import { windowOf } from "../src/lib/virtual";
-import { at, command, execution, ZERO } from "./making";
+import { at, command, execution, ZERO } from "./fixtures";
 
-const ids = (rows: readonly { execution_id: string }[]): string => rows.map((one) => one.execution_id).join("");
+const ids = (rows: readonly { execution_id: string }[]): string => rows.map((row) => row.execution_id).join("");
 const rows = (text: string) => [...text].map((id) => execution(id, id.charCodeAt(0)));
 const newest = (text: string) => rows([...text].reverse().join(""));
 
@@ -19,8 +19,8 @@ describe("merging pages", () => {
   const moment = (id: string): string => at(id.charCodeAt(0));
 
   test("new rows come on top and the rest stays", () => {
-    const found = renewed(held, newest("efgh"), moment("e"), null);
-    expect([ids(found.rows), found.next]).toEqual(["hgfedcba", "more"]);
+    const merged = renewed(held, newest("efgh"), moment("e"), null);
+    expect([ids(merged.rows), merged.next]).toEqual(["hgfedcba", "more"]);
   });
 
   test("a row that no longer matches goes", () => {
@@ -55,11 +55,11 @@ describe("the feed", () => {
       queries.push(query);
       const micros = (time: string): number => Date.parse(time) * 1000 + Number(/\.\d{3}(\d{3})Z/.exec(time)?.[1] ?? 0);
       const within = all
-        .filter((one) => !query["since"] || micros(one.created_at) >= Number(query["since"]) * 1e6)
-        .filter((one) => !query["until"] || micros(one.created_at) < Number(query["until"]) * 1e6);
+        .filter((execution) => !query["since"] || micros(execution.created_at) >= Number(query["since"]) * 1e6)
+        .filter((execution) => !query["until"] || micros(execution.created_at) < Number(query["until"]) * 1e6);
       const from = Number(query["cursor"] ?? 0);
       const end = from + Math.min(Number(query["limit"]), sight);
-      const executions = within.slice(from, end).filter((one) => query["prefix"] === undefined || matches(one.execution_id));
+      const executions = within.slice(from, end).filter((execution) => query["prefix"] === undefined || matches(execution.execution_id));
       return { executions, next: end < within.length ? String(end) : null };
     };
     return { queries, feed: new Feed(() => query, list) };
@@ -70,7 +70,7 @@ describe("the feed", () => {
     const { feed } = served(many(10_000));
     await feed.renew(0, 30);
     while (feed.held.value.next !== null) await feed.grow();
-    expect(new Set(feed.held.value.rows.map((one) => one.execution_id)).size).toBe(10_000);
+    expect(new Set(feed.held.value.rows.map((row) => row.execution_id)).size).toBe(10_000);
   });
 
   test("rows that come between two looks are caught up with, without a gap", async () => {
@@ -122,7 +122,7 @@ describe("the feed", () => {
     const inside = (time: string, query: Query) => !query["since"] || Date.parse(time) / 1000 >= Number(query["since"]);
     const list = async (query: Query) => {
       if (query["limit"] === 1) return { executions: [old], next: "others" };
-      const rest = all.filter((one) => inside(one.created_at, query)).slice(Number(query["cursor"] ?? 0));
+      const rest = all.filter((execution) => inside(execution.created_at, query)).slice(Number(query["cursor"] ?? 0));
       const page = rest.slice(0, Number(query["limit"]));
       const first = query["cursor"] || !inside(old.created_at, query) ? [] : [old];
       return { executions: [...first, ...page], next: rest.length > page.length ? String(Number(query["cursor"] ?? 0) + page.length) : null };

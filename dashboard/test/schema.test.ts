@@ -69,34 +69,34 @@ describe("fields of a schema", () => {
 });
 
 describe("checking", () => {
-  const found = (value: Parameters<typeof wrong>[0]): string[] => wrong(value, ORDER, ORDER).map((one) => `${one.field}: ${one.message}`);
+  const faults = (value: Parameters<typeof wrong>[0]): string[] => wrong(value, ORDER, ORDER).map((fault) => `${fault.field}: ${fault.message}`);
   const fine = { id: "o-1", quarter: "Q1", lines: [{ sku: "a", quantity: 1, price: "9.90" }] };
 
   test("what fits is not found fault with", () => {
-    expect(found(fine)).toEqual([]);
-    expect(found({ ...fine, note: "x", urgent: false })).toEqual([]);
-    expect(found({ ...fine, note: null })).toEqual([]);
+    expect(faults(fine)).toEqual([]);
+    expect(faults({ ...fine, note: "x", urgent: false })).toEqual([]);
+    expect(faults({ ...fine, note: null })).toEqual([]);
   });
 
   test("faults are told under the API's own paths", () => {
-    expect(found({ quarter: "Q9", lines: [{ sku: "", quantity: 11 }], urgent: "yes" })).toEqual([
+    expect(faults({ quarter: "Q9", lines: [{ sku: "", quantity: 11 }], urgent: "yes" })).toEqual([
       "id: is needed",
       'quarter: must be one of "Q1", "Q2"',
       "lines[0].sku: is needed",
       "lines[0].quantity: must be at most 10",
       "urgent: must be true or false",
     ]);
-    expect(found({ ...fine, lines: [] })).toEqual(["lines: needs at least 1"]);
-    expect(found({ ...fine, lines: [{ sku: "a", quantity: 1.5, price: "x" }] })).toEqual([
+    expect(faults({ ...fine, lines: [] })).toEqual(["lines: needs at least 1"]);
+    expect(faults({ ...fine, lines: [{ sku: "a", quantity: 1.5, price: "x" }] })).toEqual([
       "lines[0].quantity: must be a whole number",
       "lines[0].price: must be a number",
     ]);
-    expect(found([])).toEqual([": must be an object"]);
-    expect(found(undefined)).toEqual([": is needed"]);
+    expect(faults([])).toEqual([": must be an object"]);
+    expect(faults(undefined)).toEqual([": is needed"]);
   });
 
   test("unknown names are refused only where the schema says so, and inherited ones are not there", () => {
-    expect(found({ ...fine, more: 1 })).toEqual([]);
+    expect(faults({ ...fine, more: 1 })).toEqual([]);
     const closed = { ...ORDER, additionalProperties: false };
     expect(wrong({ ...fine, more: 1 }, closed, closed)).toEqual([{ field: "more", message: "is not known here" }]);
     const named: Schema = { type: "object", properties: { constructor: { type: "string" } }, required: ["constructor"] };

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 
 import type { HistoryEvent } from "../src/api/types";
-import { earlierTries } from "../src/execution/tries";
+import { earlierTries } from "../src/execution/attempts";
 import { clipped, momentAt, moved, place, selected, tickLabel, ticks, within, zoomed } from "../src/timeline/axis";
 import { telling } from "../src/timeline/follow";
 import { nameOf, rowOf, wholeOf } from "../src/timeline/layout";
-import { at, command, failure, ran, ZERO } from "./making";
+import { at, command, failure, ran, ZERO } from "./fixtures";
 
 const NONE = new Map();
 const shape = (row: ReturnType<typeof rowOf>) =>
@@ -13,8 +13,8 @@ const shape = (row: ReturnType<typeof rowOf>) =>
 
 describe("the bars of a command", () => {
   test("a step that waited for a worker shows the wait before its attempt", () => {
-    const one = ran("a", 2, 3);
-    expect(shape(rowOf({ ...one, first_at: at(1) }, NONE))).toEqual([
+    const ended = ran("a", 2, 3);
+    expect(shape(rowOf({ ...ended, first_at: at(1) }, NONE))).toEqual([
       ["queued", "running", 1, 2],
       ["attempt", "succeeded", 2, 3],
     ]);
@@ -22,14 +22,14 @@ describe("the bars of a command", () => {
 
   test("from when it was asked for until a worker took it is a wait, where that is known", () => {
     const known = rowOf({ ...ran("a", 3, 4), asked_at: at(1) }, new Map());
-    expect(known.bars.map((one) => [one.kind, one.from - ZERO, (one.to ?? 0) - ZERO])).toEqual([
+    expect(known.bars.map((bar) => [bar.kind, bar.from - ZERO, (bar.to ?? 0) - ZERO])).toEqual([
       ["queued", 1, 3],
       ["attempt", 3, 4],
     ]);
   });
 
   test("between two attempts lies a pause", () => {
-    const one = command("a", {
+    const shown = command("a", {
       first_at: at(0),
       ended_at: at(5),
       attempts: [
@@ -37,7 +37,7 @@ describe("the bars of a command", () => {
         { attempt: 2, started_at: at(4), ended_at: at(5), error: null, next_at: null },
       ],
     });
-    expect(shape(rowOf(one, NONE))).toEqual([
+    expect(shape(rowOf(shown, NONE))).toEqual([
       ["attempt", "failed", 0, 1],
       ["pause", "failed", 1, 4],
       ["attempt", "succeeded", 4, 5],
@@ -45,18 +45,18 @@ describe("the bars of a command", () => {
   });
 
   test("a step that is to be tried again pauses without end, and says until when", () => {
-    const one = command("a", {
+    const shown = command("a", {
       status: "RETRYING",
       due: at(9),
       first_at: at(0),
       attempts: [{ attempt: 1, started_at: at(0), ended_at: at(1), error: failure("OSError"), next_at: at(9) }],
     });
-    expect(shape(rowOf(one, NONE)).at(-1)).toEqual(["pause", "failed", 1, null]);
-    expect(rowOf(one, NONE).due).toBe(ZERO + 9);
+    expect(shape(rowOf(shown, NONE)).at(-1)).toEqual(["pause", "failed", 1, null]);
+    expect(rowOf(shown, NONE).due).toBe(ZERO + 9);
   });
 
   test("an attempt that a crash cut off is neither failed nor running", () => {
-    const one = command("a", {
+    const shown = command("a", {
       status: "RUNNING",
       first_at: at(0),
       attempts: [
@@ -64,7 +64,7 @@ describe("the bars of a command", () => {
         { attempt: 2, started_at: at(3), ended_at: null, error: null, next_at: null },
       ],
     });
-    expect(shape(rowOf(one, NONE)).map(([kind, outcome]) => [kind, outcome])).toEqual([
+    expect(shape(rowOf(shown, NONE)).map(([kind, outcome]) => [kind, outcome])).toEqual([
       ["attempt", "interrupted"],
       ["attempt", "running"],
     ]);
@@ -144,9 +144,9 @@ describe("the axis", () => {
   test("ticks are round and not too many", () => {
     expect(ticks(whole, 800, 0)).toEqual([0, 20, 40, 60, 80, 100]);
     for (const length of [0.004, 0.3, 7, 90, 4000, 90_000, 4e6, 4e8]) {
-      const found = ticks({ from: 0, to: length }, 800, 0);
-      expect(found.length).toBeGreaterThan(1);
-      expect(found.length).toBeLessThan(10);
+      const marks = ticks({ from: 0, to: length }, 800, 0);
+      expect(marks.length).toBeGreaterThan(1);
+      expect(marks.length).toBeLessThan(10);
     }
   });
 

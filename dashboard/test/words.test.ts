@@ -8,7 +8,7 @@ import { ago, asField, exactly, fromField, moment, span } from "../src/lib/time"
 import type { Figures } from "../src/api/types";
 import { href, placeOf } from "../src/lib/router";
 import { asked, parametersOf, percent, periodOf, sumOf, totalOf } from "../src/workflows/period";
-import { at, ZERO } from "./making";
+import { at, ZERO } from "./fixtures";
 
 describe("problems", () => {
   test("a missing scope is named, from its member or from the text", () => {

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stepfast.backends.dynamodb.api_keys import ApiKeys
 from stepfast.http.page import Page
-from stepfast.http.serving import listen, serve
+from stepfast.http.server import listen, serve
 from stepfast.language.registry import discover
 from stepfast.local.cloud.deployment import ServedCloud
 from stepfast.local.cloud.front import Front
@@ -24,9 +24,9 @@ HOST = "127.0.0.1"
 def main(workflows: Path) -> None:
     with listen(HOST, 0) as listener, ServedCloud(discover(workflows)) as cloud:
         keys = ApiKeys(resources.client("dynamodb"), TABLE)
-        told = " ".join(keys.create(scope, {scope}, time.time())[1] for scope in ("read", "run"))
+        keys_text = " ".join(keys.create(scope, {scope}, time.time())[1] for scope in ("read", "run"))
         try:
-            serve(Front(cloud, None, Page()), listener, HOST, lambda url: print(f"{url} {told}", flush=True))
+            serve(Front(cloud, None, Page()), listener, HOST, lambda url: print(f"{url} {keys_text}", flush=True))
         except KeyboardInterrupt:
             pass  # asked to end
 

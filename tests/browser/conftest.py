@@ -60,8 +60,8 @@ def make_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
         return made[-1]
 
     yield make
-    for one in made:
-        one.close()
+    for site in made:
+        site.close()
 
 
 @pytest.fixture
@@ -123,4 +123,4 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     yield open_
     for context in contexts:
         context.close()
-    assert [fault for one in watched for fault in one.faults] == []
+    assert [fault for page in watched for fault in page.faults] == []

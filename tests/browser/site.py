@@ -44,9 +44,9 @@ class Site:
         assert self._process.stdout is not None
         self.ready = self._process.stdout.readline()
         """The line that says where it serves."""
-        found = re.search(r"http://\S+", self.ready)
-        assert found, self.ready + self.errors()
-        self.url = found.group()
+        match = re.search(r"http://\S+", self.ready)
+        assert match, self.ready + self.errors()
+        self.url = match.group()
         self.http = httpx.Client(base_url=self.url, timeout=60)
 
     def errors(self) -> str:
@@ -74,11 +74,11 @@ class Site:
     def ends(self, id: str, status: str, seconds: float = 30) -> Any:
         """Waits until the execution has ended, which must be with this status."""
         end = time.monotonic() + seconds
-        while (found := self.http.get(f"/v1/executions/{id}?commands=false").json())["status"] == "RUNNING":
+        while (state := self.http.get(f"/v1/executions/{id}?commands=false").json())["status"] == "RUNNING":
             assert time.monotonic() < end, f"{id} still runs after {seconds} s"
             time.sleep(0.02)
-        assert found["status"] == status, found
-        return found
+        assert state["status"] == status, state
+        return state
 
     def out(self, service: str) -> None:
         (self.outages / service).touch()

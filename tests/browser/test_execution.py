@@ -31,9 +31,9 @@ def test_what_has_not_changed_is_not_sent_again(site: Site, open_page: Callable[
         return "/v1/executions/still" in response.url and response.status == 304
 
     for _ in range(2):
-        with page.expect_response(unchanged) as found:
+        with page.expect_response(unchanged) as answer:
             pass
-        assert found.value.request.header_value("if-none-match")
+        assert answer.value.request.header_value("if-none-match")
     expect(page.get_by_role("button", name="signal approval")).to_be_visible()
     site.http.post("/v1/executions/still/signals/approval", json={"payload": {"approved": True, "by": "ann"}})
     expect(page.get_by_role("status").filter(has_text="SUCCEEDED")).to_be_visible()
@@ -47,19 +47,19 @@ def test_attempts_pauses_and_timers_are_bars_of_their_own_and_steps_side_by_side
     page = open_page(site, "#/executions/bars")
 
     def bars(command: str) -> list[str]:
-        found = page.locator(f'svg[data-id="{command}"] rect')
-        return [(found.nth(n).get_attribute("class") or "").removeprefix("bar ") for n in range(found.count())]
+        shapes = page.locator(f'svg[data-id="{command}"] rect')
+        return [(shapes.nth(n).get_attribute("class") or "").removeprefix("bar ") for n in range(shapes.count())]
 
     expect(page.get_by_role("button", name="SUCCEEDED one")).to_be_visible()
-    ids = {one["name"]: one["id"] for one in site.show("bars")["commands"]}
-    assert [one for one in bars(ids["stumble"]) if "queued" not in one] == [
+    ids = {command["name"]: command["id"] for command in site.show("bars")["commands"]}
+    assert [bar for bar in bars(ids["stumble"]) if "queued" not in bar] == [
         "b-attempt o-failed",
         "b-pause o-failed",
         "b-attempt o-succeeded",
     ]
     assert bars(ids["timer"]) == ["b-timer o-succeeded"]
-    one, other = (page.locator(f'svg[data-id="{ids[name]}"] rect.b-attempt').first for name in ("slowly", "stumble"))
-    here, there = one.bounding_box(), other.bounding_box()
+    slow, other = (page.locator(f'svg[data-id="{ids[name]}"] rect.b-attempt').first for name in ("slowly", "stumble"))
+    here, there = slow.bounding_box(), other.bounding_box()
     assert here is not None
     assert there is not None
     assert here["x"] < there["x"] + there["width"]
@@ -71,7 +71,7 @@ def test_waits_and_retries_show_while_they_last(site: Site, open_page: Callable[
     site.start("restless", 600, "retries")
     page = open_page(site, "#/executions/waits")
     expect(page.get_by_role("button", name="OPEN timer")).to_be_visible()
-    (id,) = (one["id"] for one in site.show("waits")["commands"] if one["name"] == "timer")
+    (id,) = (command["id"] for command in site.show("waits")["commands"] if command["name"] == "timer")
     timer = page.locator(f'svg[data-id="{id}"]')
     expect(timer.locator("rect.b-timer.live")).to_be_visible()
     expect(timer.get_by_text(re.compile(r"until \d"))).to_be_visible()
@@ -84,8 +84,8 @@ def test_waits_and_retries_show_while_they_last(site: Site, open_page: Callable[
     expect(row.locator("rect.b-pause.live")).to_be_visible()
     expect(row.get_by_text(re.compile(r"until \d"))).to_be_visible()
     expect(under_way).to_contain_text("refused, retrying")
-    told = row.locator("text").text_content()
-    expect(row.locator("text")).not_to_have_text(told or "")  # it grows by itself
+    text = row.locator("text").text_content()
+    expect(row.locator("text")).not_to_have_text(text or "")  # it grows by itself
     page.get_by_role("button", name="RETRYING refused").click()
     details = page.get_by_role("complementary")
     expect(details).to_contain_text("Tried again")
@@ -110,8 +110,8 @@ def test_the_history_is_a_table_that_can_be_downloaded(
     events = json.loads((tmp_path / "history.json").read_text())
     assert events == site.http.get("/v1/executions/past/history").json()["events"]
     facts = page.locator(".execution-head .facts")
-    for told in ("Workflow", "patient", "Started", "Ended", "Duration", "Commands", "team", "ops"):
-        expect(facts).to_contain_text(told)
+    for text in ("Workflow", "patient", "Started", "Ended", "Duration", "Commands", "team", "ops"):
+        expect(facts).to_contain_text(text)
 
 
 def test_dragging_over_the_bars_zooms(site: Site, open_page: Callable[..., Page]) -> None:

@@ -111,13 +111,13 @@ def test_a_list_carries_no_values(site: Site, open_page: Callable[..., Page]) ->
     site.start("slow", 40, "runs")
     page = open_page(site)
     lists: list[Response] = []
-    page.on("response", lambda one: lists.append(one) if "/v1/executions" in one.url else None)
+    page.on("response", lambda response: lists.append(response) if "/v1/executions" in response.url else None)
     # The step that a RUNNING one is at is asked for without values too, and only what has changed of it.
     expect(page.get_by_role("row", name="runs")).to_contain_text(re.compile(r"slowly #([3-9]|\d\d)"))
-    bodies = [one.text() for one in lists if one.status == 200]
+    bodies = [listing.text() for listing in lists if listing.status == 200]
     assert bodies
     assert not [body for body in bodies if "a secret" in body]
-    assert all("largest=0" in one.url for one in lists)
+    assert all("largest=0" in listing.url for listing in lists)
 
 
 def test_the_very_id_comes_first_and_stays_live(site: Site, open_page: Callable[..., Page]) -> None:

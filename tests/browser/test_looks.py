@@ -52,7 +52,7 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(
     seen: Site, open_page: Callable[..., Page], dark: bool, width: int
 ) -> None:
     page = open_page(seen, width=width, dark=dark)
-    found: list[str] = []
+    problems: list[str] = []
     for address, words in ADDRESSES.items():
         page.goto(f"{seen.url}/{address}")
         expect(page.get_by_role("main").get_by_text(words).first).to_be_visible()
@@ -62,10 +62,13 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(
             expect(page.get_by_role("checkbox", name="Choose seen-0000")).to_be_visible()
         # The page's policy keeps axe's own script out; it is run from outside instead.
         results = Axe().run(page)
-        found += [f"{address}: {one['id']}: {one['nodes'][0]['html'][:200]}" for one in results.response["violations"]]
+        problems += [
+            f"{address}: {violation['id']}: {violation['nodes'][0]['html'][:200]}"
+            for violation in results.response["violations"]
+        ]
         if not page.evaluate("document.documentElement.scrollWidth <= innerWidth"):
-            found.append(f"{address}: wider than {width} px")
-    assert not found, "\n".join(found)
+            problems.append(f"{address}: wider than {width} px")
+    assert not problems, "\n".join(problems)
 
 
 @pytest.mark.parametrize(("dark", "width"), [(False, 1280), (True, 400)])
@@ -186,6 +189,6 @@ def test_the_outage_is_mended_with_the_keyboard_alone(seen: Site, open_page: Cal
 
 
 def test_the_whole_page_is_less_than_250_kilobytes_gzipped() -> None:
-    sizes = {one.name: len(gzip.compress(one.read_bytes())) for one in BUILT.rglob("*") if one.is_file()}
+    sizes = {path.name: len(gzip.compress(path.read_bytes())) for path in BUILT.rglob("*") if path.is_file()}
     assert {".html", ".js", ".css"} <= {Path(name).suffix for name in sizes}
     assert sum(sizes.values()) < 250_000, sizes

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def _page() -> set[str]:
-    return {f"stepfast/dashboard/{one.relative_to(BUILT)}" for one in BUILT.rglob("*") if one.is_file()}
+    return {f"stepfast/dashboard/{path.relative_to(BUILT)}" for path in BUILT.rglob("*") if path.is_file()}
 
 
 @pytest.mark.timeout(300)

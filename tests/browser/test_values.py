@@ -94,7 +94,7 @@ def test_values_are_copied(site: Site, open_page: Callable[..., Page]) -> None:
 def test_a_step_tells_its_times_pool_and_idempotency_key(site: Site, open_page: Callable[..., Page]) -> None:
     site.start("statement", {"customer": "ann"}, "told")
     site.ends("told", "SUCCEEDED")
-    (render,) = [one for one in site.show("told")["commands"] if one["name"] == "render"]
+    (render,) = [command for command in site.show("told")["commands"] if command["name"] == "render"]
     page = open_page(site, "#/executions/told")
     page.get_by_role("button", name="render").click()
     facts = page.get_by_role("complementary").locator(".facts")

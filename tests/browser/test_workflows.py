@@ -33,8 +33,8 @@ def test_a_workflow_shows_its_steps_policies_schemas_and_figures(site: Site, ope
     figures = page.get_by_role("region", name="Executions")
     expect(figures.get_by_role("link", name="3 SUCCEEDED")).to_be_visible()
     expect(figures.get_by_role("link", name="0 RUNNING now")).to_be_visible()
-    for told in ("Median", "90 % within", "99 % within", "Longest", "3 SUCCEEDED"):
-        expect(figures).to_contain_text(told)
+    for text in ("Median", "90 % within", "99 % within", "Longest", "3 SUCCEEDED"):
+        expect(figures).to_contain_text(text)
     expect(figures.locator("figure > svg rect.stack")).to_have_count(2)
     expect(page.get_by_role("group", name="Input schema as JSON")).to_contain_text('"customer"')
     expect(page.get_by_role("group", name="Result schema as JSON")).to_contain_text('"string"')

@@ -129,14 +129,20 @@ def test_list_shows_and_filters(cli: Any, api: Api) -> None:
     text = cli("list").stdout
     assert [line.split()[0] for line in text.splitlines()] == ["execution", "w", "e2", "e1", "e0"]
     assert "n=1" in text
-    assert [one["execution_id"] for one in parsed(cli("list", "--json", "--label", "n=1"))["executions"]] == ["e1"]
-    assert [one["execution_id"] for one in parsed(cli("list", "--json", "--status", "running"))["executions"]] == ["w"]
+    assert [
+        execution["execution_id"] for execution in parsed(cli("list", "--json", "--label", "n=1"))["executions"]
+    ] == ["e1"]
+    assert [
+        execution["execution_id"] for execution in parsed(cli("list", "--json", "--status", "running"))["executions"]
+    ] == ["w"]
     assert parsed(cli("list", "--json", "--workflow", "echo", "--since", "2100-01-01"))["executions"] == []
-    assert [one["execution_id"] for one in parsed(cli("list", "--json", "--prefix", "e1"))["executions"]] == ["e1"]
+    assert [
+        execution["execution_id"] for execution in parsed(cli("list", "--json", "--prefix", "e1"))["executions"]
+    ] == ["e1"]
     assert cli("list", "--prefix", "x").stdout == "no executions\n"
     page = parsed(cli("list", "--json", "--limit", "2"))
     rest = parsed(cli("list", "--json", "--cursor", page["next"]))
-    assert [one["execution_id"] for one in rest["executions"]] == ["e1", "e0"]
+    assert [execution["execution_id"] for execution in rest["executions"]] == ["e1", "e0"]
     assert "status: Input should be" in cli("list", "--status", "done", code=2).stderr
 
 
@@ -229,7 +235,7 @@ def test_resume_takes_many_and_one_refusal_does_not_stop_the_others(cli: Any, ap
     result = cli("resume", "a", "nobody", "b", code=2)
     assert result.stdout == "resumed a\nresumed b\n"
     assert "nobody" in result.stderr
-    assert [one["execution_id"] for one in parsed(cli("resume", "c", "--json"))] == ["c"]
+    assert [result["execution_id"] for result in parsed(cli("resume", "c", "--json"))] == ["c"]
 
 
 def test_dead_letters_are_listed_and_replayed(cli: Any, api: Api) -> None:
@@ -240,8 +246,8 @@ def test_dead_letters_are_listed_and_replayed(cli: Any, api: Api) -> None:
     text = cli("dead-letters", "list").stdout
     assert "fragile" in text
     assert "ConnectionError: no [bold]way[/bold] to Ada\\x1b[2J\\nsecond line" in " ".join(text.split())
-    found = parsed(cli("dead-letters", "list", "--json", "--error", "ConnectionError"))
-    assert [one["execution_id"] for one in found["dead_letters"]] == ["d", "c", "b", "a"]
+    answer = parsed(cli("dead-letters", "list", "--json", "--error", "ConnectionError"))
+    assert [letter["execution_id"] for letter in answer["dead_letters"]] == ["d", "c", "b", "a"]
     assert cli("dead-letters", "list", "--step", "").stdout == "no dead letters\n"
     (line,) = cli("dead-letters", "groups").stdout.splitlines()[1:]
     assert line.split()[:6] == ["4", "fragile-flow", "fragile", "ConnectionError", "0", "d"]

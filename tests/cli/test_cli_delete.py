@@ -23,7 +23,7 @@ def ended(api: Api) -> Api:
 
 
 def left(api: Api) -> set[str]:
-    return {one["execution_id"] for one in api.get("/v1/executions")["executions"]}
+    return {execution["execution_id"] for execution in api.get("/v1/executions")["executions"]}
 
 
 def test_many_are_deleted_at_once(cli: Any, ended: Api) -> None:

@@ -57,9 +57,9 @@ def dev(
     with process, process.stdout:
         try:
             line = process.stdout.readline()
-            found = re.search(r"http://\S+", line)
-            assert found, (line, (folder / "dev.err").read_text())
-            yield found[0], process
+            match = re.search(r"http://\S+", line)
+            assert match, (line, (folder / "dev.err").read_text())
+            yield match[0], process
         finally:
             process.kill()
 
@@ -94,7 +94,7 @@ def test_a_new_project_installs_as_its_readme_says(project: Path, tmp_path: Path
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(project)]
     done = subprocess.run(command, text=True, capture_output=True, timeout=240)
     assert done.returncode == 0, done.stderr
-    assert [one.name for one in tmp_path.glob("*.whl")] == ["shop-0.1.0-py3-none-any.whl"]
+    assert [path.name for path in tmp_path.glob("*.whl")] == ["shop-0.1.0-py3-none-any.whl"]
 
 
 def test_init_overwrites_nothing(project: Path) -> None:
@@ -123,9 +123,9 @@ def test_init_writes_through_no_link(tmp_path: Path, link: str, dangles: bool) -
 
 def test_a_new_project_has_its_packages_pinned_by_hash_also_without_an_index(project: Path) -> None:
     lines = (project / "constraints.txt").read_text().splitlines()
-    pinned = [one for one in lines if "==" in one]
-    assert {"pydantic", "boto3", "aws-lambda-powertools"} <= {one.partition("==")[0] for one in pinned}
-    assert sum("--hash=sha256:" in one for one in lines) >= len(pinned)
+    pinned = [line for line in lines if "==" in line]
+    assert {"pydantic", "boto3", "aws-lambda-powertools"} <= {requirement.partition("==")[0] for requirement in pinned}
+    assert sum("--hash=sha256:" in line for line in lines) >= len(pinned)
     assert "python -m stepfast.infra.lock" in lines[1]
     assert "python -m stepfast.infra.lock" in (project / "README.md").read_text()
 

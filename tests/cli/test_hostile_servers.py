@@ -76,17 +76,17 @@ class Server:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    one = Server()
+    server = Server()
 
     class Answering(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            self.send_response(one.status)
-            for name, value in {"Content-Length": str(len(one.body)), **one.headers}.items():
+            self.send_response(server.status)
+            for name, value in {"Content-Length": str(len(server.body)), **server.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
             try:
-                self.wfile.write(one.body)
+                self.wfile.write(server.body)
             except OSError:
                 pass  # the client has had enough
 
@@ -95,10 +95,10 @@ def server() -> Iterator[Server]:
         def log_message(self, *_: object) -> None: ...
 
     made = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-    one.url = f"http://127.0.0.1:{made.server_port}"
+    server.url = f"http://127.0.0.1:{made.server_port}"
     thread = threading.Thread(target=made.serve_forever, args=(0.01,))
     thread.start()
-    yield one
+    yield server
     made.shutdown()
     thread.join()
     made.server_close()
@@ -129,12 +129,12 @@ def damages(value: Any) -> Iterator[Callable[[Any], Any]]:
         yield lambda _, wrong=wrong: copy.deepcopy(wrong)
     if isinstance(value, dict):
         for key in value:
-            yield lambda found, key=key: {name: part for name, part in found.items() if name != key}
+            yield lambda answer, key=key: {name: part for name, part in answer.items() if name != key}
             for damage in damages(value[key]):
-                yield lambda found, key=key, damage=damage: {**found, key: damage(found[key])}
+                yield lambda answer, key=key, damage=damage: {**answer, key: damage(answer[key])}
     if isinstance(value, list) and value:
         for damage in damages(value[0]):
-            yield lambda found, damage=damage: [damage(found[0])]
+            yield lambda answer, damage=damage: [damage(answer[0])]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

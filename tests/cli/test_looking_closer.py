@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from stepfast.cli import completing, folding, printing, timeline
-from stepfast.cli.watching import _print_changes
+from stepfast.cli import completion, folding, printing, timeline
+from stepfast.cli.following import _print_changes
 from tests.cli.conftest import mended
 from tests.http.serving import Api
 
@@ -58,7 +58,7 @@ def test_many_that_are_alike_are_one_row_and_the_others_stay() -> None:
     many = [command(f"branch#{n}/{name}") for n in range(1, 1001) for name in ("fetch", "store")]
     many[6]["attempts"] = [failed_attempt(1)]
     rows = folding.folded([command("begin"), *many, command("branch#7/fetch#2", "FAILED"), command("end")])
-    names = [one.name if isinstance(one, folding.Fold) else one["id"] for one in rows]
+    names = [row.name if isinstance(row, folding.Fold) else row["id"] for row in rows]
     assert names == ["begin", "branch/fetch", "branch/store", "branch#7/fetch#2", "end"]
     text = printed(timeline.render(execution(many), rows=rows))
     assert "branch/fetch ×1,000" in text
@@ -67,9 +67,9 @@ def test_many_that_are_alike_are_one_row_and_the_others_stay() -> None:
 
 def test_filters_take_what_failed_and_what_is_of_a_step() -> None:
     commands = [command("a"), command("b", "FAILED"), command("c", attempts=[failed_attempt(1)]), command("x#2/b#3")]
-    assert [one["id"] for one in folding.chosen(commands, failed=True)] == ["b", "c"]
-    assert [one["id"] for one in folding.chosen(commands, step="b")] == ["b", "x#2/b#3"]
-    assert [one["id"] for one in folding.chosen(commands, step="x#2/b#3")] == ["x#2/b#3"]
+    assert [command["id"] for command in folding.chosen(commands, failed=True)] == ["b", "c"]
+    assert [command["id"] for command in folding.chosen(commands, step="b")] == ["b", "x#2/b#3"]
+    assert [command["id"] for command in folding.chosen(commands, step="x#2/b#3")] == ["x#2/b#3"]
 
 
 def test_what_is_left_out_is_counted() -> None:
@@ -92,7 +92,7 @@ def test_ten_thousand_commands_are_shown_in_a_fraction_of_the_time_of_all_their_
         printed(timeline.render(execution(many), rows=rows, left=left))
         return time.perf_counter() - begun
 
-    few = seconds(*folding.cut(folding.folded(many), folding.ROWS))
+    few = seconds(*folding.cut(folding.folded(many), folding.MAX_ROWS))
     assert few * 4 < seconds([*many[:3000]], 0)
 
 
@@ -144,9 +144,9 @@ def test_with_json_an_error_is_an_object_on_standard_error(
 ) -> None:
     result = cli(*arguments, "--json", code=code)
     (line,) = result.stderr.splitlines()
-    told = json.loads(line)
-    assert (told["type"], told.get("exit_code", code)) == (kind, code)
-    assert told["error"]
+    changed = json.loads(line)
+    assert (changed["type"], changed.get("exit_code", code)) == (kind, code)
+    assert changed["error"]
     again = cli(*arguments, code=code)
     with pytest.raises(json.JSONDecodeError):
         json.loads(again.stderr.splitlines()[-1])
@@ -155,7 +155,9 @@ def test_with_json_an_error_is_an_object_on_standard_error(
 def test_show_filters_and_limits_for_programs_too(cli: Any) -> None:
     mended.clear()
     cli("run", "fragile-flow", '"Ada"', "--wait", "--id", "f", code=1)
-    assert [one["id"] for one in json.loads(cli("show", "f", "--failed", "--json").stdout)["commands"]] == ["fragile"]
+    assert [command["id"] for command in json.loads(cli("show", "f", "--failed", "--json").stdout)["commands"]] == [
+        "fragile"
+    ]
     assert json.loads(cli("show", "f", "--step", "other", "--json").stdout)["commands"] == []
     assert "no commands match" in cli("show", "f", "--step", "other").stdout
 
@@ -172,11 +174,11 @@ def test_the_shell_is_offered_workflows_and_ids(cli: Any, url: str) -> None:
             return self
 
     context: Any = Context(url)
-    assert completing.workflows(context, "e") == ["echo"]
-    assert sorted(completing.ids(context, "order")) == ["order-1", "order-2"]
-    assert completing.failed_ids(context, "") == []
+    assert completion.workflows(context, "e") == ["echo"]
+    assert sorted(completion.ids(context, "order")) == ["order-1", "order-2"]
+    assert completion.failed_ids(context, "") == []
     context.params = {"url": "http://127.0.0.1:9"}
-    assert completing.ids(context, "") == []
+    assert completion.ids(context, "") == []
 
 
 def test_the_shells_own_question_is_answered(url: str) -> None:

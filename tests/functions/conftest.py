@@ -112,12 +112,12 @@ class Aws:
         return self.snapshot(id).execution
 
     def snapshot(self, id: str = "one") -> Snapshot:
-        found = self.call(self.store().load(id))
-        assert found is not None
-        return found
+        snapshot = self.call(self.store().load(id))
+        assert snapshot is not None
+        return snapshot
 
     def store(self) -> Any:
-        from stepfast.functions.wiring import Engine
+        from stepfast.functions.engine import Engine
 
         return Engine(self.settings, self.clients, Host(self.registry, self.clock, self.call)).store
 
@@ -138,12 +138,12 @@ class Aws:
         answer = self.clients.sqs.receive_message(
             QueueUrl=self.url(queue), MaxNumberOfMessages=10, AttributeNames=["All"], VisibilityTimeout=400
         )
-        return sqs(*(as_record(one, **more) for one in answer.get("Messages", ())))
+        return sqs(*(as_record(message, **more) for message in answer.get("Messages", ())))
 
     def waiting(self, queue: str = "default") -> list[dict[str, Any]]:
         """The bodies of the messages in a queue that are visible; they stay visible."""
         answer = self.clients.sqs.receive_message(QueueUrl=self.url(queue), MaxNumberOfMessages=10, VisibilityTimeout=0)
-        return [json.loads(one["Body"]) for one in answer.get("Messages", ())]
+        return [json.loads(message["Body"]) for message in answer.get("Messages", ())]
 
     def send(self, queue: str, *bodies: Any) -> None:
         for body in bodies:
@@ -198,13 +198,14 @@ def deploy(no_account: None) -> Iterator[Callable[..., Aws]]:
     made: list[Aws] = []
     with mock_aws():
 
-        def make(*found: Workflow[..., Any] | Step[..., Any] | Registry) -> Aws:
-            given = [one for one in found if isinstance(one, Registry)]
+        def make(*parts: Workflow[..., Any] | Step[..., Any] | Registry) -> Aws:
+            registries = [part for part in parts if isinstance(part, Registry)]
             registry = (
-                given[0]
-                if given
+                registries[0]
+                if registries
                 else Registry(
-                    [one for one in found if isinstance(one, Workflow)], [one for one in found if isinstance(one, Step)]
+                    [part for part in parts if isinstance(part, Workflow)],
+                    [part for part in parts if isinstance(part, Step)],
                 )
             )
             clients = shared_clients()
@@ -212,8 +213,8 @@ def deploy(no_account: None) -> Iterator[Callable[..., Aws]]:
             return made[-1]
 
         yield make
-        for one in made:
-            one.call.close()
+        for deployment in made:
+            deployment.call.close()
 
 
 @contextmanager

@@ -72,4 +72,4 @@ def expired(number: int, execution_id: str, sk: str = "meta") -> Any:
 
 
 def failures(answer: Mapping[str, Any]) -> list[str]:
-    return [one["itemIdentifier"] for one in answer["batchItemFailures"]]
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]

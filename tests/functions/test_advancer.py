@@ -40,7 +40,7 @@ def test_an_execution_with_many_records_in_a_batch_is_advanced_once(aws: Aws) ->
     with heard(aws.clients.dynamodb, "Query") as reads:
         assert failures(aws.invoke("advancer", stream(*records))) == []
     assert len(reads) == 2
-    assert sorted(one["execution"] for one in aws.waiting()) == ["a", "b"]
+    assert sorted(message["execution"] for message in aws.waiting()) == ["a", "b"]
 
 
 def test_what_the_filters_would_hold_back_is_left_alone(aws: Aws) -> None:
@@ -61,7 +61,7 @@ def test_all_records_of_an_execution_that_fails_are_reported_and_no_others(aws: 
     records = [woken(1, "a"), woken(2, "b"), woken(3, "a"), woken(4, "c")]
     with away(aws.clients.dynamodb, "Query", RuntimeError(SECRET), about="x#a"):
         assert failures(aws.invoke("advancer", stream(*records))) == [number_of(1), number_of(3)]
-    assert sorted(one["execution"] for one in aws.waiting()) == ["b", "c"]
+    assert sorted(message["execution"] for message in aws.waiting()) == ["b", "c"]
 
 
 def test_an_error_nobody_foresaw_is_logged_with_its_place_and_without_its_text(
@@ -89,7 +89,7 @@ def test_what_there_is_no_time_for_comes_again(aws: Aws) -> None:
 def test_an_advance_that_comes_twice_sends_once_more_at_most(aws: Aws) -> None:
     for _ in range(2):
         assert failures(aws.advance("a")) == []
-    assert {one["command"] for one in aws.waiting()} == {"work"}
+    assert {message["command"] for message in aws.waiting()} == {"work"}
 
 
 def test_when_time_to_live_deletes_an_execution_the_rest_of_it_is_deleted(aws: Aws) -> None:
@@ -99,7 +99,7 @@ def test_when_time_to_live_deletes_an_execution_the_rest_of_it_is_deleted(aws: A
     aws.clients.dynamodb.delete_item(TableName=aws.settings.table, Key=key)
     assert failures(aws.invoke("advancer", stream(expired(1, "a")))) == []
     left = {item["pk"]["S"] for item in aws.clients.dynamodb.scan(TableName=aws.settings.table)["Items"]}
-    assert {one for one in left if not one.startswith("f#")} == {"x#b", "x#c"}
+    assert {partition for partition in left if not partition.startswith("f#")} == {"x#b", "x#c"}
     assert len(left) == 3, "what was counted of it stays"
 
 
@@ -114,4 +114,4 @@ def test_when_a_person_deletes_an_execution_the_rest_of_it_is_left(aws: Aws) -> 
     aws.clients.dynamodb.delete_item(TableName="stepfast", Key={"pk": {"S": "x#gone"}, "sk": {"S": "meta"}})
     assert failures(aws.invoke("advancer", stream(change(1, "REMOVE", "x#gone", "meta")))) == []
     left = aws.clients.dynamodb.scan(TableName="stepfast")["Items"]
-    assert [one["sk"]["S"] for one in left if one["pk"]["S"] == "x#gone"] == ["c#work"]
+    assert [item["sk"]["S"] for item in left if item["pk"]["S"] == "x#gone"] == ["c#work"]

@@ -32,7 +32,7 @@ def test_fifty_identical_starts_make_one_execution(aws: Aws) -> None:
         statuses.append(aws.ask("POST", "/v1/workflows/echo/executions", body)[0])
         aws.clock.time += 0.001
     assert statuses == [201] + [200] * 49
-    assert [one["execution_id"] for one in aws.ask("GET", "/v1/executions")[1]["executions"]] == ["one"]
+    assert [execution["execution_id"] for execution in aws.ask("GET", "/v1/executions")[1]["executions"]] == ["one"]
     assert aws.ask("POST", "/v1/workflows/echo/executions", {**body, "input": 3})[0] == 409
 
 
@@ -78,7 +78,7 @@ def test_who_changes_something_is_logged_and_what_they_send_is_not(aws: Aws, cap
 def test_an_answer_that_lambda_cannot_give_is_a_problem_that_says_so(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     aws.start("echo", "é" * 1000)
     assert aws.ask("GET", "/v1/executions/one")[0] == 200
-    monkeypatch.setattr(api, "LARGEST", 2000)
+    monkeypatch.setattr(api, "MAX_ANSWER_BYTES", 2000)
     status, body = aws.ask("GET", "/v1/executions/one")
     assert (status, body["type"]) == (422, "urn:stepfast:problem:answer-too-large")
     assert "limit" in body["detail"]
@@ -88,9 +88,9 @@ def test_the_size_counts_as_it_is_sent_with_its_escapes(aws: Aws, monkeypatch: p
     aws.start("echo", '"' * 1000)
     event = http("GET", "/v1/executions/one", authorizer={"lambda": {"scopes": "read"}})
     sent = len(json.dumps(aws.invoke("api", event)))
-    monkeypatch.setattr(api, "LARGEST", sent)
+    monkeypatch.setattr(api, "MAX_ANSWER_BYTES", sent)
     assert aws.invoke("api", event)["statusCode"] == 200
-    monkeypatch.setattr(api, "LARGEST", sent - 1)
+    monkeypatch.setattr(api, "MAX_ANSWER_BYTES", sent - 1)
     assert aws.invoke("api", event)["statusCode"] == 422
 
 
@@ -110,11 +110,14 @@ def test_a_list_without_values_fetches_none(aws: Aws) -> None:
     with away(aws.clients.s3), away(aws.clients.dynamodb, "GetItem"):
         answer = handler(http("GET", "/v1/executions", query="largest=0", authorizer=caller))
         assert answer["statusCode"] == 200
-        for one in json.loads(answer["body"])["executions"]:
-            assert (one["status"], one["omitted"]) == ("SUCCEEDED", {"input": None, "result": None})
+        for execution in json.loads(answer["body"])["executions"]:
+            assert (execution["status"], execution["omitted"]) == ("SUCCEEDED", {"input": None, "result": None})
         asked = http("POST", "/v1/executions/statuses", {"execution_ids": ["two", "one"]}, caller)
-        found = json.loads(handler(asked)["body"])["executions"]
-        assert [(one["execution_id"], one["status"]) for one in found] == [("two", "SUCCEEDED"), ("one", "SUCCEEDED")]
+        executions = json.loads(handler(asked)["body"])["executions"]
+        assert [(execution["execution_id"], execution["status"]) for execution in executions] == [
+            ("two", "SUCCEEDED"),
+            ("one", "SUCCEEDED"),
+        ]
 
 
 def test_what_has_not_changed_is_answered_without_a_body(aws: Aws) -> None:
@@ -131,7 +134,7 @@ def test_what_has_not_changed_is_answered_without_a_body(aws: Aws) -> None:
 
 def test_a_value_is_left_out_where_the_answer_would_be_too_large(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     aws.start("echo", "x" * 3000)
-    monkeypatch.setattr(api, "LARGEST", 2500)
+    monkeypatch.setattr(api, "MAX_ANSWER_BYTES", 2500)
     status, body = aws.ask("GET", "/v1/executions/one")
     assert (status, body["type"]) == (422, "urn:stepfast:problem:answer-too-large")
     assert "largest" in body["detail"]
@@ -142,7 +145,7 @@ def test_a_value_is_left_out_where_the_answer_would_be_too_large(aws: Aws, monke
 def test_asking_how_executions_stand_is_not_logged_as_a_change(aws: Aws, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "stepfast")
     assert aws.ask("POST", "/v1/executions/statuses", {"execution_ids": ["one"]}) == (200, {"executions": []})
-    assert [one for one in caplog.records if one.name == "stepfast.functions.api"] == []
+    assert [record for record in caplog.records if record.name == "stepfast.functions.api"] == []
 
 
 def test_resuming_works_without_any_queue(aws: Aws) -> None:

@@ -87,8 +87,8 @@ def test_a_function_imports_nothing_in_vain(kind: str, tmp_path: Path) -> None:
     modules = imported(kind, tmp_path)
     assert f"stepfast.functions.{kind}" in modules
     assert "botocore.client" in modules, "its clients are made while the sandbox begins"
-    assert [one for one in (*NEVER, *NOT_IN[kind]) if one in modules] == []
-    others = [one for one in NOT_IN if one != kind and f"stepfast.functions.{one}" in modules]
+    assert [module for module in (*NEVER, *NOT_IN[kind]) if module in modules] == []
+    others = [other for other in NOT_IN if other != kind and f"stepfast.functions.{other}" in modules]
     assert others == []
 
 

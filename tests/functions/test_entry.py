@@ -30,8 +30,10 @@ LAMBDA = {"AWS_LAMBDA_FUNCTION_NAME": "f", "STEPFAST_TABLE": "table", "POWERTOOL
 @pytest.fixture(autouse=True)
 def loggers_as_they_were() -> Iterator[None]:
     ours, root = logging.getLogger("stepfast"), logging.getLogger()
-    kept = [(one, list(one.handlers), list(one.filters), one.level, one.propagate) for one in (ours, root)]
-    formatters = [(one, one.formatter, list(one.filters)) for one in root.handlers]
+    kept = [
+        (logger, list(logger.handlers), list(logger.filters), logger.level, logger.propagate) for logger in (ours, root)
+    ]
+    formatters = [(handler, handler.formatter, list(handler.filters)) for handler in root.handlers]
     yield
     for logger, handlers, filters, level, propagate in kept:
         logger.handlers, logger.filters, logger.propagate = handlers, filters, propagate
@@ -71,7 +73,7 @@ def test_in_lambda_it_is_built_while_the_sandbox_begins(monkeypatch: pytest.Monk
     finally:
         gc.enable()
         gc.unfreeze()
-    assert [one.table for one in built.settings] == ["table"]
+    assert [settings.table for settings in built.settings] == ["table"]
     assert entry({"a": 1}, Context()) == {"event": {"a": 1}}
     assert len(built.settings) == 1
 
@@ -107,11 +109,11 @@ def test_an_error_that_nobody_foresaw_tells_its_class_and_its_place(
     def handler(event: Any, context: Any) -> Any:
         raise error
 
-    with pytest.raises(Failed) as told:
+    with pytest.raises(Failed) as raised:
         guarded(handler, Host(meter=meter))({}, Context())
-    assert str(told.value) == type(error).__name__
-    assert told.value.__cause__ is None
-    assert told.value.__suppress_context__
+    assert str(raised.value) == type(error).__name__
+    assert raised.value.__cause__ is None
+    assert raised.value.__suppress_context__
     assert "test_entry.py" in caplog.text
     assert SECRET not in caplog.text
     assert meter.flushed == 1
@@ -139,16 +141,16 @@ def test_metrics_are_lines_of_the_embedded_format(
     meter.count("ExecutionsStuck", 0)
     meter.flush()
     meter.flush()
-    found = lines(capsys.readouterr().out)
-    directives = [one["_aws"]["CloudWatchMetrics"][0] for one in found]
-    assert {one["Namespace"] for one in directives} == {"stepfast/shop"}
-    assert [sorted(one["Dimensions"][0]) for one in directives] == [
+    printed = lines(capsys.readouterr().out)
+    directives = [line["_aws"]["CloudWatchMetrics"][0] for line in printed]
+    assert {directive["Namespace"] for directive in directives} == {"stepfast/shop"}
+    assert [sorted(directive["Dimensions"][0]) for directive in directives] == [
         ["pool", "service"],
         ["service", "workflow"],
         ["service"],
     ]
-    assert (found[0]["StepAttempts"], found[0]["StepLatency"], found[0]["pool"]) == ([1.0, 1.0], [12.3], "pdf")
-    assert (found[1]["workflow"], found[1]["service"]) == ("report", "step-pdf")
+    assert (printed[0]["StepAttempts"], printed[0]["StepLatency"], printed[0]["pool"]) == ([1.0, 1.0], [12.3], "pdf")
+    assert (printed[1]["workflow"], printed[1]["service"]) == ("report", "step-pdf")
     meter.count("StepAttempts", pool="pdf")
     meter.flush()
     (again,) = lines(capsys.readouterr().out)
@@ -191,7 +193,7 @@ def test_every_line_of_an_execution_names_it(
     finally:
         logging.getLogger().removeHandler(lambdas_own)
     ours, theirs = lines(capsys.readouterr().out), lines(output.getvalue())
-    texts = {one["message"]: one for one in ours + theirs}
+    texts = {line["message"]: line for line in ours + theirs}
     assert {"from the step's logger", "from a user's module", "from a task"} <= texts.keys()
     for text in ("from the step's logger", "from a user's module", "from a task", "execution mine of speaking started"):
         assert texts[text]["execution_id"] == "mine", text
@@ -244,7 +246,7 @@ def test_a_trace_holds_neither_answers_nor_errors(monkeypatch: pytest.MonkeyPatc
 def test_without_tracing_its_library_is_not_imported(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {**LAMBDA, "POWERTOOLS_TRACE_DISABLED": "true" if way == "disabled" else "false"}.items():
         monkeypatch.setenv(name, value)
-    for name in [one for one in sys.modules if one.startswith("aws_xray_sdk")]:
+    for name in [module for module in sys.modules if module.startswith("aws_xray_sdk")]:
         monkeypatch.delitem(sys.modules, name)
     if way == "not installed":
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None)

@@ -17,19 +17,19 @@ WORKFLOWS = EVENTS.parent / "workflows"
 
 
 def invoke(function: str, *files: str | Path, code: int = 0, workflows: Path = WORKFLOWS) -> Result:
-    paths = [str(EVENTS / one) if isinstance(one, str) else str(one) for one in files]
+    paths = [str(EVENTS / file) if isinstance(file, str) else str(file) for file in files]
     result = CliRunner().invoke(app, ["invoke", function, *paths, "--workflows", str(workflows)])
     assert result.exit_code == code, (result.stdout, result.stderr, result.exception)
     return result
 
 
 def answers(result: Result) -> list[Any]:
-    decoder, text, found = json.JSONDecoder(), result.stdout.strip(), list[Any]()
+    decoder, text, answers = json.JSONDecoder(), result.stdout.strip(), list[Any]()
     while text:
         value, end = decoder.raw_decode(text)
-        found.append(value)
+        answers.append(value)
         text = text[end:].strip()
-    return found
+    return answers
 
 
 def test_an_answer_is_printed_as_json() -> None:

@@ -121,9 +121,9 @@ def test_an_unknown_id_is_compared_as_well(keys: ApiKeys, monkeypatch: pytest.Mo
     compared: list[int] = []
     real = module.hmac.compare_digest
 
-    def compare(one: bytes, other: bytes) -> bool:
+    def compare(expected: bytes, other: bytes) -> bool:
         compared.append(len(other))
-        return real(one, other)
+        return real(expected, other)
 
     monkeypatch.setattr(module.hmac, "compare_digest", compare)
     _, text = keys.create("shop", ["read"], NOW)
@@ -191,9 +191,9 @@ def test_while_the_table_is_away_nobody_is_told_that_the_key_is_wrong(
     with away(aws.clients.dynamodb):
         with pytest.raises(Unavailable):
             keys.find(text, NOW)
-        with pytest.raises(Failed) as told:
+        with pytest.raises(Failed) as raised:
             authorized(aws, authorization=f"Bearer {text}")
-    assert text not in f"{told.value} {caplog.text}"
+    assert text not in f"{raised.value} {caplog.text}"
 
 
 def test_an_event_without_headers_is_refused(aws: Aws) -> None:

@@ -39,8 +39,8 @@ def cli(no_account: None) -> Iterator[Cli]:
 
 
 def listed(cli: Cli) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(cli("list", "--json").stdout)["keys"]
-    return found
+    keys: list[dict[str, Any]] = json.loads(cli("list", "--json").stdout)["keys"]
+    return keys
 
 
 def test_a_key_is_printed_once_and_listed_without_its_secret(cli: Cli) -> None:

@@ -52,8 +52,8 @@ def ran(aws: Aws, text: str, *, log_values: bool) -> None:
 
 def told(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     """The start, the attempts, the end; which of the last two is written first is the store's affair."""
-    found = [json.loads(one.getMessage()) for one in caplog.records if one.name == "stepfast.values"]
-    return sorted(found, key=lambda one: ("status" in one, "workflow" in one))
+    lines = [json.loads(record.getMessage()) for record in caplog.records if record.name == "stepfast.values"]
+    return sorted(lines, key=lambda line: ("status" in line, "workflow" in line))
 
 
 @pytest.mark.parametrize("text", [MARK, f"bad {MARK}"])
@@ -90,13 +90,13 @@ def test_with_the_setting_inputs_and_outputs_are_logged_in_one_line_each(
 def test_with_the_setting_the_errors_of_every_attempt_are_logged(aws: Aws, caplog: pytest.LogCaptureFixture) -> None:
     ran(aws, f"bad {MARK}", log_values=True)
     _, first, second, ended = told(caplog)
-    assert [(one["attempt"], one["status"]) for one in (first, second)] == [(1, "RETRYING"), (2, "FAILED")]
-    for one in (first, second, ended):
-        assert one["error"]["type"] == "ValueError"
-        assert one["error"]["message"] == f"cannot convert bad {MARK}"
+    assert [(line["attempt"], line["status"]) for line in (first, second)] == [(1, "RETRYING"), (2, "FAILED")]
+    for line in (first, second, ended):
+        assert line["error"]["type"] == "ValueError"
+        assert line["error"]["message"] == f"cannot convert bad {MARK}"
     assert "test_log_values.py" in first["error"]["traceback"]
     assert ended["status"] == "FAILED"
-    assert {one.levelname for one in caplog.records if one.name == "stepfast.values"} == {"INFO"}
+    assert {record.levelname for record in caplog.records if record.name == "stepfast.values"} == {"INFO"}
 
 
 def test_a_large_value_is_cut(aws: Aws, caplog: pytest.LogCaptureFixture) -> None:
@@ -105,7 +105,7 @@ def test_a_large_value_is_cut(aws: Aws, caplog: pytest.LogCaptureFixture) -> Non
     for value in (stepped["input"], stepped["output"], ended["output"]):
         assert len(value) < LONGEST + 40
     assert stepped["output"].endswith("(100002 characters)")
-    lines = [one.getMessage() for one in caplog.records if one.name == "stepfast.values"]
+    lines = [record.getMessage() for record in caplog.records if record.name == "stepfast.values"]
     assert max(map(len, lines)) < 4 * LONGEST
 
 
@@ -128,4 +128,4 @@ def test_a_cancel_is_told_like_every_other_end(aws: Aws, caplog: pytest.LogCaptu
     aws.settings = replace(aws.settings, log_values=True)
     aws.start("conversion", MARK)
     assert aws.ask("POST", "/v1/executions/one/cancel")[0] == 200
-    assert [(one.get("input"), one.get("status")) for one in told(caplog)] == [(MARK, None), (None, "CANCELLED")]
+    assert [(line.get("input"), line.get("status")) for line in told(caplog)] == [(MARK, None), (None, "CANCELLED")]

@@ -66,8 +66,8 @@ def test_a_redriven_one_resumes_and_is_gone(aws: Aws) -> None:
 def test_the_park_message_of_a_slow_advance_is_no_redrive(aws: Aws) -> None:
     """Another advance came to the same failure, and sent its message long after the failure was written."""
     event = redriven(aws)
-    for one in event["Records"]:
-        one["body"] = json.dumps(json.loads(one["body"]) | {"command": "of-another"})
+    for record in event["Records"]:
+        record["body"] = json.dumps(json.loads(record["body"]) | {"command": "of-another"})
     assert failures(aws.invoke("resume", event)) == []
     assert (aws.execution().status, aws.execution().generation) == ("FAILED", 0)
 

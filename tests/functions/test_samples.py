@@ -96,14 +96,17 @@ def test_every_route_has_a_sample(aws: Aws) -> None:
     }
     asked = [sample(name)["requestContext"]["http"] for name in API_SAMPLES]
     for method, pattern in routes:
-        assert any(one["method"] == method and pattern.match(one["path"]) for one in asked), (method, pattern.pattern)
+        assert any(request["method"] == method and pattern.match(request["path"]) for request in asked), (
+            method,
+            pattern.pattern,
+        )
 
 
 @pytest.mark.parametrize("name", API_SAMPLES)
 def test_a_request_is_answered(aws: Aws, name: str) -> None:
     before, status = API_SAMPLES[name]
-    for one in before:
-        play(aws, one)
+    for earlier in before:
+        play(aws, earlier)
     answer = play(aws, name, iam="iam" in name)
     assert answer["statusCode"] == status, answer["body"]
     assert answer["isBase64Encoded"] is False
@@ -113,16 +116,16 @@ def test_a_request_is_answered(aws: Aws, name: str) -> None:
 def test_the_samples_tell_the_life_of_one_order(aws: Aws) -> None:
     assert json.loads(play(aws, "api-start.json")["body"])["status"] == "RUNNING"
     assert json.loads(play(aws, "api-list.json")["body"])["executions"] == [], "the labels asked for differ"
-    (found,) = json.loads(play(aws, "api-list-prefix.json")["body"])["executions"]
-    assert (found["execution_id"], found["omitted"]) == (ID, {"input": None})
-    (found,) = json.loads(play(aws, "api-statuses.json")["body"])["executions"]
-    assert (found["execution_id"], found["status"]) == (ID, "RUNNING")
+    (executions,) = json.loads(play(aws, "api-list-prefix.json")["body"])["executions"]
+    assert (executions["execution_id"], executions["omitted"]) == (ID, {"input": None})
+    (executions,) = json.loads(play(aws, "api-statuses.json")["body"])["executions"]
+    assert (executions["execution_id"], executions["status"]) == (ID, "RUNNING")
     assert play(aws, "advancer.json") == {"batchItemFailures": []}
-    assert [one["command"] for one in aws.waiting()] == ["charge"]
+    assert [message["command"] for message in aws.waiting()] == ["charge"]
     assert play(aws, "step.json") == {"batchItemFailures": []}
     shown = json.loads(play(aws, "api-show.json")["body"])
     assert (shown["status"], shown["result"]["status"]) == ("SUCCEEDED", "shipped")
-    assert [one["id"] for one in shown["commands"]] == ["charge", "reserve", "ship"]
+    assert [command["id"] for command in shown["commands"]] == ["charge", "reserve", "ship"]
     (charge,) = json.loads(play(aws, "api-show-command.json")["body"])["commands"]
     assert charge == shown["commands"][0]
     assert play(aws, "api-cancel.json")["statusCode"] == 409
@@ -141,7 +144,7 @@ def test_the_stream_deletes_what_expired_and_lets_the_rest_be(aws: Aws) -> None:
 def test_of_a_batch_with_poison_the_poison_alone_comes_again(aws: Aws) -> None:
     event = sample("step-poison.json")
     answer = play(aws, "step-poison.json")
-    assert failures(answer) == [one["messageId"] for one in event["Records"][:2]]
+    assert failures(answer) == [record["messageId"] for record in event["Records"][:2]]
 
 
 def test_the_authorizer_knows_the_sample_key(aws: Aws) -> None:

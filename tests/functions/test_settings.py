@@ -32,22 +32,32 @@ def test_everything_is_read() -> None:
         "STEPFAST_AUTH": "iam",
         "STEPFAST_LOG_VALUES": "true",
     }
-    found = Settings.from_environment({**ENVIRONMENT, **more, "LAMBDA_TASK_ROOT": "/var/task"}, NEEDS["step"])
-    assert (found.table, found.bucket, found.pool, found.region) == ("table", "bucket", "pdf", "eu-central-1")
-    assert found.queues["pdf"] == "https://queue/1/pdf"
-    assert (found.retention, found.listing_shards, found.auth, found.log_values) == (7 * 86400.0, 2, "iam", True)
-    assert found.workflows == "/var/task/workflows"
+    settings = Settings.from_environment({**ENVIRONMENT, **more, "LAMBDA_TASK_ROOT": "/var/task"}, NEEDS["step"])
+    assert (settings.table, settings.bucket, settings.pool, settings.region) == (
+        "table",
+        "bucket",
+        "pdf",
+        "eu-central-1",
+    )
+    assert settings.queues["pdf"] == "https://queue/1/pdf"
+    assert (settings.retention, settings.listing_shards, settings.auth, settings.log_values) == (
+        7 * 86400.0,
+        2,
+        "iam",
+        True,
+    )
+    assert settings.workflows == "/var/task/workflows"
 
 
 def test_what_may_be_left_out_has_a_default() -> None:
-    found = Settings.from_environment({"STEPFAST_TABLE": "table"})
-    assert (found.retention, found.listing_shards, found.auth, found.workflows) == (
+    settings = Settings.from_environment({"STEPFAST_TABLE": "table"})
+    assert (settings.retention, settings.listing_shards, settings.auth, settings.workflows) == (
         90 * 86400.0,
         8,
         "keys",
         "workflows",
     )
-    assert found.log_values is False
+    assert settings.log_values is False
     assert Settings.from_environment({"STEPFAST_TABLE": "t", "STEPFAST_RETENTION_DAYS": "0"}).retention is None
 
 
@@ -58,9 +68,9 @@ def test_an_absolute_folder_of_workflows_stays_as_it_is() -> None:
 
 @pytest.mark.parametrize("kind", NEEDS)
 def test_a_function_asks_for_what_it_needs_and_all_that_is_missing_is_named(kind: str) -> None:
-    with pytest.raises(StartupError) as told:
+    with pytest.raises(StartupError) as raised:
         Settings.from_environment({}, NEEDS[kind])
-    assert all(name in str(told.value) for name in NEEDS[kind])
+    assert all(name in str(raised.value) for name in NEEDS[kind])
     needed = {name: value for name, value in ENVIRONMENT.items() if name in NEEDS[kind]}
     Settings.from_environment(needed, NEEDS[kind])
     assert not {*NEEDS[kind]} & {*ALSO[kind]}

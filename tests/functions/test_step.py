@@ -14,7 +14,7 @@ import pytest
 from stepfast import Retry, RetryAfter, step, workflow
 from stepfast.deployment.queue_limits import LONGEST_VISIBILITY
 from stepfast.engine.ports import Commit
-from stepfast.functions.consuming import FOREIGN, RENEW
+from stepfast.functions.consumer import FOREIGN_SECONDS, RENEW_AFTER_RECEIVES
 from stepfast.language.registry import Registry
 from tests.functions.conftest import Aws, Context, away, heard
 from tests.functions.sources import failures, stream, woken
@@ -98,7 +98,7 @@ def test_a_step_that_might_not_fit_any_more_is_left_to_another_invocation(aws: A
     assert ran == ["first"]
     assert aws.execution().status == "RUNNING"
     aws.advance()
-    assert [one["command"] for one in aws.waiting()] == ["second"]
+    assert [message["command"] for message in aws.waiting()] == ["second"]
 
 
 def test_a_step_of_another_pool_is_left_to_its_own_function(aws: Aws) -> None:
@@ -107,7 +107,7 @@ def test_a_step_of_another_pool_is_left_to_its_own_function(aws: Aws) -> None:
     assert failures(aws.run_steps()) == []
     assert sorted(ran) == ["first", "first", "second"]
     aws.advance("two")
-    assert [one["command"] for one in aws.waiting("large")] == ["elsewhere"]
+    assert [message["command"] for message in aws.waiting("large")] == ["elsewhere"]
     assert failures(aws.run_steps("large")) == []
     assert (ran[-1], aws.execution("two").result) == ("elsewhere", '"x"')
 
@@ -117,7 +117,7 @@ def test_a_failed_attempt_hides_its_message_until_the_next_one(aws: Aws) -> None
     event = aws.receive()
     with heard(aws.clients.sqs, "ChangeMessageVisibility") as calls:
         assert failures(aws.invoke("step", event)) == [event["Records"][0]["messageId"]]
-    assert [(one["VisibilityTimeout"], one["ReceiptHandle"]) for one in calls] == [
+    assert [(call["VisibilityTimeout"], call["ReceiptHandle"]) for call in calls] == [
         (8, event["Records"][0]["receiptHandle"])
     ]
     assert aws.snapshot().records["first"].status == "RETRYING"
@@ -163,7 +163,7 @@ def test_a_retry_beyond_what_sqs_hides_a_message_goes_through_a_schedule(aws: Aw
     assert made["Target"]["Arn"].endswith("stepfast-pool-0")
 
 
-@pytest.mark.parametrize(("receives", "kept"), [(RENEW - 1, 1), (RENEW, 0)])
+@pytest.mark.parametrize(("receives", "kept"), [(RENEW_AFTER_RECEIVES - 1, 1), (RENEW_AFTER_RECEIVES, 0)])
 def test_a_message_that_was_received_very_often_is_sent_anew(aws: Aws, receives: int, kept: int) -> None:
     trouble.append(ConnectionError("away"))
     event = aws.receive(receives=receives)
@@ -174,7 +174,7 @@ def test_a_message_that_was_received_very_often_is_sent_anew(aws: Aws, receives:
 
 def test_a_message_that_cannot_be_sent_anew_is_kept(aws: Aws) -> None:
     trouble.append(ConnectionError("away"))
-    event = aws.receive(receives=RENEW)
+    event = aws.receive(receives=RENEW_AFTER_RECEIVES)
     with away(aws.clients.sqs, "SendMessageBatch"):
         assert len(failures(aws.invoke("step", event))) == 1
 
@@ -185,7 +185,7 @@ def test_while_the_table_is_away_messages_are_kept_and_come_again_soon(
     event = aws.receive(receives=3)
     with away(aws.clients.dynamodb), heard(aws.clients.sqs, "ChangeMessageVisibility") as calls:
         assert len(failures(aws.invoke("step", event))) == 1
-    assert [one["VisibilityTimeout"] for one in calls] == [8]
+    assert [call["VisibilityTimeout"] for call in calls] == [8]
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert failures(aws.invoke("step", event)) == []
 
@@ -204,8 +204,8 @@ def test_of_a_batch_each_message_has_its_own_end(aws: Aws) -> None:
     aws.send("default", "poison", {"v": 1, "kind": "step", "execution": "none", "command": "x", "generation": 0})
     event = aws.receive()
     answer = aws.invoke("step", event)
-    by_body = {one["messageId"]: one["body"] for one in event["Records"]}
-    kept = [by_body[one] for one in failures(answer)]
+    by_body = {record["messageId"]: record["body"] for record in event["Records"]}
+    kept = [by_body[failure] for failure in failures(answer)]
     assert len(kept) == 2
     assert "poison" in kept
     assert sorted(aws.execution(id).status for id in ("one", "two")) == ["RUNNING", "SUCCEEDED"]
@@ -217,9 +217,9 @@ def test_of_a_poison_body_nothing_is_told_but_the_message_id(aws: Aws, caplog: p
     event = aws.receive()
     with heard(aws.clients.sqs, "ChangeMessageVisibility") as calls:
         assert len(failures(aws.invoke("step", event))) == 3
-    assert [one["VisibilityTimeout"] for one in calls] == [FOREIGN] * 3
+    assert [call["VisibilityTimeout"] for call in calls] == [FOREIGN_SECONDS] * 3
     assert SECRET not in caplog.text
-    assert all(one["messageId"] in caplog.text for one in event["Records"])
+    assert all(record["messageId"] in caplog.text for record in event["Records"])
 
 
 def test_inputs_and_the_texts_of_errors_are_not_logged(aws: Aws, caplog: pytest.LogCaptureFixture) -> None:
@@ -240,7 +240,7 @@ def test_a_message_of_a_workflow_that_is_gone_waits_and_the_log_says_so(
     deployed, aws.registry = aws.registry, Registry([far], [elsewhere])
     with heard(aws.clients.sqs, "ChangeMessageVisibility") as calls:
         assert len(failures(aws.invoke("step", event))) == 1
-    assert [one["VisibilityTimeout"] for one in calls] == [60]
+    assert [call["VisibilityTimeout"] for call in calls] == [60]
     assert "'two-steps' is not deployed" in caplog.text
     assert aws.ask("GET", "/v1/executions/one")[1]["deployed"] is False
     aws.registry = deployed

@@ -54,10 +54,10 @@ def started(aws: Aws, count: int, workflow: str = "works") -> list[str]:
 
 
 def sent(aws: Aws) -> list[str]:
-    found: list[str] = []
+    ids: list[str] = []
     while records := aws.receive()["Records"]:
-        found += [one["body"].split('"execution":"')[1].split('"')[0] for one in records]
-    return sorted(found)
+        ids += [record["body"].split('"execution":"')[1].split('"')[0] for record in records]
+    return sorted(ids)
 
 
 def test_an_execution_whose_wake_was_lost_goes_on(aws: Aws) -> None:
@@ -68,7 +68,7 @@ def test_an_execution_whose_wake_was_lost_goes_on(aws: Aws) -> None:
 
 
 def test_a_sweep_without_time_stops_and_the_next_goes_on_from_there(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeper, "ROUND", 4)
+    monkeypatch.setattr(sweeper, "ROUND_SIZE", 4)
     ids = started(aws, 10)
     aws.clock.time += 300
     sweeps, complete = 0, False
@@ -83,7 +83,7 @@ def test_a_sweep_without_time_stops_and_the_next_goes_on_from_there(aws: Aws, mo
 
 
 def test_a_sweep_with_time_makes_a_whole_lap(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeper, "ROUND", 4)
+    monkeypatch.setattr(sweeper, "ROUND_SIZE", 4)
     ids = started(aws, 10)
     aws.clock.time += 300
     answer = aws.invoke("sweeper", {}, Context(290))
@@ -180,7 +180,7 @@ def test_an_overdue_retry_whose_message_was_lost_is_sent_again_and_told_of(
     aws.clock.time += 300
     aws.invoke("sweeper", {})
     assert "execution one: fails_once is overdue by 290 s" in caplog.text
-    assert [one.levelname for one in caplog.records if "overdue" in one.getMessage()] == ["WARNING"]
+    assert [record.levelname for record in caplog.records if "overdue" in record.getMessage()] == ["WARNING"]
     aws.invoke("step", aws.receive())
     assert aws.execution().result == "7"
 
@@ -203,8 +203,8 @@ def test_an_execution_that_cannot_be_read_is_not_judged_by_the_one_before(
 
     monkeypatch.setattr(Advancer, "advance", advance)
     aws.invoke("sweeper", {})
-    told = [one.getMessage() for one in caplog.records if "has made no progress" in one.getMessage()]
-    assert [sum(id in line for line in told) for id in ("works-000", "works-001")] == [1, judged]
+    warnings = [record.getMessage() for record in caplog.records if "has made no progress" in record.getMessage()]
+    assert [sum(id in line for line in warnings) for id in ("works-000", "works-001")] == [1, judged]
     assert aws.counts.values["ExecutionsStuck", ""] == [1 + judged]
 
 

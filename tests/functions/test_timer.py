@@ -53,7 +53,7 @@ def test_an_early_timer_is_put_off_without_looking_at_the_table(aws: Aws) -> Non
         heard(aws.clients.dynamodb, "*") as reads,
     ):
         assert len(failures(aws.invoke("timer", event))) == 1
-    assert [one["VisibilityTimeout"] for one in calls] == [60]
+    assert [call["VisibilityTimeout"] for call in calls] == [60]
     assert reads == []
     aws.clock.time += 60
     assert failures(aws.invoke("timer", event)) == []

@@ -21,5 +21,5 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Api]]:
         return made[-1]
 
     yield make
-    for one in made:
-        one.close()
+    for server in made:
+        server.close()

@@ -13,7 +13,7 @@ from typing import Any
 
 from stepfast.http.api import build
 from stepfast.http.auth import Authenticator
-from stepfast.http.serving import Server, listen
+from stepfast.http.server import Server, listen
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
@@ -72,7 +72,7 @@ class Answer:
 
     @property
     def fields(self) -> list[str]:
-        return [one["field"] for one in self.body["errors"]]
+        return [error["field"] for error in self.body["errors"]]
 
 
 @dataclass
@@ -117,14 +117,14 @@ class Api:
     def ends(self, *statuses: str, id: str = "one") -> Any:
         """Waits for the end of an execution, which must be one of these; returns its description."""
         until(lambda: self.get(f"/v1/executions/{id}", query="commands=false")["status"] != "RUNNING")
-        found = self.get(f"/v1/executions/{id}")
-        assert found["status"] in (statuses or ("SUCCEEDED",)), found
-        return found
+        answer = self.get(f"/v1/executions/{id}")
+        assert answer["status"] in (statuses or ("SUCCEEDED",)), answer
+        return answer
 
     def command(self, command: str, id: str = "one") -> Any:
         """One command of an execution as it stands; None while there is none."""
-        found = self.get(f"/v1/executions/{id}")["commands"]
-        return next((one for one in found if one["id"] == command), None)
+        commands = self.get(f"/v1/executions/{id}")["commands"]
+        return next((shown for shown in commands if shown["id"] == command), None)
 
 
 @contextmanager

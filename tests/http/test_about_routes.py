@@ -53,9 +53,9 @@ async def empty() -> None: ...
 
 
 def test_workflows_tell_their_schemas_steps_and_policies(serve: Any) -> None:
-    found = serve(report, empty, steps=[render, plain]).get("/v1/workflows")
-    WorkflowList.model_validate(found, strict=True)
-    first, second = found["workflows"]
+    answer = serve(report, empty, steps=[render, plain]).get("/v1/workflows")
+    WorkflowList.model_validate(answer, strict=True)
+    first, second = answer["workflows"]
     assert (first["name"], first["description"], first["input_schema"]) == ("a-empty", "", {"type": "null"})
     assert (second["name"], second["description"]) == ("b-report", "Makes a report.")
     assert second["input_schema"]["required"] == ["year"]
@@ -78,14 +78,14 @@ def test_workflows_tell_their_schemas_steps_and_policies(serve: Any) -> None:
             "give_up_on": ["ValueError"],
         },
     }
-    assert [one["at_most_once"] for one in second["steps"]] == [False, True]
+    assert [step["at_most_once"] for step in second["steps"]] == [False, True]
     assert first["steps"] == []  # though its module has some
 
 
 def test_health_tells_the_version(serve: Any) -> None:
-    found = serve(empty).get("/v1/health")
-    Health.model_validate(found, strict=True)
-    assert found == {"status": "ok", "version": version("stepfast")}
+    answer = serve(empty).get("/v1/health")
+    Health.model_validate(answer, strict=True)
+    assert answer == {"status": "ok", "version": version("stepfast")}
 
 
 # -- OpenAPI --------------------------------------------------------------------------------------------
@@ -113,18 +113,18 @@ NOT_READ = {"400", "413", "415"}
 
 
 def operations(document: Any) -> dict[tuple[str, str], Any]:
-    return {(method, path): one for path, item in document["paths"].items() for method, one in item.items()}
+    return {(method, path): operation for path, item in document["paths"].items() for method, operation in item.items()}
 
 
 def test_every_route_and_its_answers_are_described(serve: Any) -> None:
     document = serve(report).get("/openapi.json")
     assert document["openapi"].startswith("3.1")
-    for route, one in operations(document).items():
-        before_the_route = NOT_ADMITTED | (NOT_READ if "requestBody" in one else set())
-        assert set(one["responses"]) == ROUTES[route] | before_the_route
+    for route, operation in operations(document).items():
+        before_the_route = NOT_ADMITTED | (NOT_READ if "requestBody" in operation else set())
+        assert set(operation["responses"]) == ROUTES[route] | before_the_route
     assert operations(document).keys() == ROUTES.keys()
-    for one in operations(document).values():
-        for status, response in one["responses"].items():
+    for operation in operations(document).values():
+        for status, response in operation["responses"].items():
             if status == "304":
                 assert "content" not in response
                 continue
@@ -135,21 +135,21 @@ def test_every_route_and_its_answers_are_described(serve: Any) -> None:
 
 def test_parameters_and_bodies_are_described(serve: Any) -> None:
     document = serve(report).get("/openapi.json")
-    for (method, path), one in operations(document).items():
-        described = {each["name"] for each in one.get("parameters", []) if each["in"] == "path"}
+    for (method, path), operation in operations(document).items():
+        described = {each["name"] for each in operation.get("parameters", []) if each["in"] == "path"}
         assert described == set(re.findall(r"{(\w+)}", path))
         needs_body = method == "post" and not path.endswith("cancel")
-        assert ("requestBody" in one) == needs_body
+        assert ("requestBody" in operation) == needs_body
     listing = document["paths"]["/v1/executions"]["get"]["parameters"]
-    assert " ".join(sorted(one["name"] for one in listing)) == (
+    assert " ".join(sorted(parameter["name"] for parameter in listing)) == (
         "cursor label largest limit prefix since status total until workflow"
     )
     show = document["paths"]["/v1/executions/{execution_id}"]["get"]
-    assert ("if-none-match", "header") in {(one["name"], one["in"]) for one in show["parameters"]}
+    assert ("if-none-match", "header") in {(parameter["name"], parameter["in"]) for parameter in show["parameters"]}
     assert "ETag" in show["responses"]["200"]["headers"]
     start = document["paths"]["/v1/workflows/{workflow}/executions"]["post"]
-    assert ("idempotency-key", "header") in {(one["name"], one["in"]) for one in start["parameters"]}
-    assert len({one["operationId"] for one in operations(document).values()}) == len(ROUTES)
+    assert ("idempotency-key", "header") in {(parameter["name"], parameter["in"]) for parameter in start["parameters"]}
+    assert len({operation["operationId"] for operation in operations(document).values()}) == len(ROUTES)
 
 
 def test_every_reference_leads_to_a_schema_and_every_schema_is_used(serve: Any) -> None:

@@ -146,15 +146,15 @@ OF_OTHERS = [
 
 @pytest.mark.parametrize("headers", ITS_OWN)
 def test_its_own_page_and_programs_may_change_things(local: Any, headers: dict[str, str]) -> None:
-    for what in ("cancel", "resume"):
-        answer = local.ask("POST", f"/v1/executions/one/{what}", headers=headers)
+    for action in ("cancel", "resume"):
+        answer = local.ask("POST", f"/v1/executions/one/{action}", headers=headers)
         assert (answer.status, answer.kind) == (404, "execution-not-found")
 
 
 @pytest.mark.parametrize("headers", OF_OTHERS)
 def test_pages_of_other_ports_change_nothing_although_they_need_no_body(local: Any, headers: dict[str, str]) -> None:
-    for what in ("cancel", "resume"):
-        answer = local.ask("POST", f"/v1/executions/one/{what}", headers=headers)
+    for action in ("cancel", "resume"):
+        answer = local.ask("POST", f"/v1/executions/one/{action}", headers=headers)
         assert (answer.status, answer.kind) == (403, "forbidden-origin")
 
 

@@ -101,10 +101,10 @@ def _waits(api: Api) -> None:
 def test_pages_give_every_command_once_in_the_order_of_the_timeline(api: Api) -> None:
     _waits(api)
     pages = _pages(api, limit=7)
-    assert [len(one["commands"]) for one in pages] == [7, 7, 7, 7]
-    assert {one["total"] for one in pages} == {28}
+    assert [len(page["commands"]) for page in pages] == [7, 7, 7, 7]
+    assert {page["total"] for page in pages} == {28}
     whole = api.ask("GET", "/v1/executions/one").body["commands"]
-    assert [command for one in pages for command in one["commands"]] == whole
+    assert [command for page in pages for command in page["commands"]] == whole
     assert pages[0]["counts"] == {"SUCCEEDED": 25, "FAILED": 2, "OPEN": 1}
     assert pages[0]["steps"] == ["fetch", "declined", "go"]
     assert pages[0]["overdue"] == 0
@@ -112,11 +112,11 @@ def test_pages_give_every_command_once_in_the_order_of_the_timeline(api: Api) ->
 
 def test_rows_are_found_by_status_and_by_step(api: Api) -> None:
     _waits(api)
-    assert {one["name"] for one in _page(api, status="FAILED")["commands"]} == {"declined"}
+    assert {command["name"] for command in _page(api, status="FAILED")["commands"]} == {"declined"}
     several = _page(api, status=["FAILED", "OPEN"])
-    assert [several["total"], {one["status"] for one in several["commands"]}] == [3, {"FAILED", "OPEN"}]
+    assert [several["total"], {command["status"] for command in several["commands"]}] == [3, {"FAILED", "OPEN"}]
     pages = _pages(api, step="fetch", limit=10)
-    assert [pages[0]["total"], sum(len(one["commands"]) for one in pages)] == [25, 25]
+    assert [pages[0]["total"], sum(len(page["commands"]) for page in pages)] == [25, 25]
     assert _page(api, step="none")["commands"] == []
 
 
@@ -173,8 +173,8 @@ def test_a_page_ends_before_its_values_are_too_many(api: Api) -> None:
     api.start("heavy", 6)
     api.ends("SUCCEEDED")
     pages = _pages(api)
-    assert [len(one["commands"]) for one in pages] == [3, 3]
-    assert [len(one["commands"]) for one in _pages(api, largest=1000)] == [6]
+    assert [len(page["commands"]) for page in pages] == [3, 3]
+    assert [len(page["commands"]) for page in _pages(api, largest=1000)] == [6]
 
 
 @pytest.mark.parametrize("query", ["cursor=x", "cursor=WzFd", "limit=0", "limit=1001", "status=DONE", "page=2"])
@@ -190,7 +190,7 @@ def test_no_execution_has_no_commands(api: Api) -> None:
 def test_a_row_says_which_item_it_is_about(api: Api) -> None:
     api.start("labelled", None)
     api.ends("SUCCEEDED")
-    labels = {one["name"]: one["label"] for one in _page(api)["commands"]}
+    labels = {command["name"]: command["label"] for command in _page(api)["commands"]}
     assert labels["ship"] == "o-7 of EU"
     assert labels["measure"] == "3 x kg " + "y" * 32 + "…"
     assert labels["broken"] == "5"  # a label that fails takes nothing away

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from stepfast.http import accepting
+from stepfast.http import listener
 from stepfast.http.bodies import MAX_BODY
 from stepfast.http.connections import Patience
 from stepfast.http.gateway import Pace
@@ -226,7 +226,7 @@ def test_reads_and_health_do_not_wait_behind_writes(url: str, handler: Handler) 
 
 
 def test_where_there_is_no_room_idle_ones_make_it(handler: Handler, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accepting, "MOST", 20)
+    monkeypatch.setattr(listener, "MAX_CONNECTIONS", 20)
     with served(handler, patience=Patience()) as url, ExitStack() as open_ones:
         idle = [open_ones.enter_context(connect(url)) for _ in range(60)]
         for number in range(30):
@@ -237,7 +237,7 @@ def test_where_there_is_no_room_idle_ones_make_it(handler: Handler, monkeypatch:
 def test_where_all_are_at_work_others_are_told_so_in_one_line(
     handler: Handler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(accepting, "MOST", 10)
+    monkeypatch.setattr(listener, "MAX_CONNECTIONS", 10)
     handler.hold.clear()
     with served(handler) as url, ExitStack() as open_ones, caplog.at_level(logging.WARNING):
         for _ in range(10):
@@ -253,7 +253,7 @@ def test_where_all_are_at_work_others_are_told_so_in_one_line(
         assert len(refused) == 5
         assert answer_of(refused[0])[2]["type"] == "urn:stepfast:problem:unavailable"
         handler.hold.set()
-    assert [one.getMessage() for one in caplog.records] == ["10 connections are at work: others are refused"]
+    assert [record.getMessage() for record in caplog.records] == ["10 connections are at work: others are refused"]
 
 
 EXHAUSTED = """
@@ -262,8 +262,8 @@ sys.path[:0] = [{path!r}]
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
 logging.basicConfig(level=logging.INFO)
 from tests.http.test_connections import Handler, served
-from stepfast.http import serving
-serving.room = lambda: 1000  # so that descriptors run out before the places do
+from stepfast.http import server
+server.room = lambda: 1000  # so that descriptors run out before the places do
 with served(Handler()) as url:
     print(url, flush=True)
     sys.stdin.read()

@@ -61,24 +61,24 @@ def groups(api: Api, query: str = "") -> Any:
     return answer
 
 
-def briefly(found: Any) -> list[tuple[Any, ...]]:
+def briefly(answer: Any) -> list[tuple[Any, ...]]:
     names = ("workflow", "step", "error", "count", "again", "execution_id")
-    return [tuple(one[name] for name in names) for one in found["groups"]]
+    return [tuple(group[name] for name in names) for group in answer["groups"]]
 
 
 # -- groups -----------------------------------------------------------------------------------------------
 
 
 def test_failures_that_look_alike_are_counted_together_the_most_first(api: Api) -> None:
-    found = groups(api)
-    assert found["complete"] is True
-    assert briefly(found) == [
+    answer = groups(api)
+    assert answer["complete"] is True
+    assert briefly(answer) == [
         ("paying", "charge", "ConnectionError", 2, 1, "p3"),
         ("shipping", "ship", "ConnectionError", 2, 1, "s2"),
         ("paying", None, "KeyError", 1, 0, "p10"),
         ("paying", "charge", "KeyError", 1, 0, "p2"),
     ]
-    assert found["groups"][0]["newest"] == api.get("/v1/executions/p3")["created_at"]
+    assert answer["groups"][0]["newest"] == api.get("/v1/executions/p3")["created_at"]
 
 
 def test_groups_of_one_workflow(api: Api) -> None:
@@ -98,11 +98,11 @@ def test_what_no_longer_is_failed_is_in_no_group(api: Api) -> None:
 def test_groups_say_when_there_are_more_than_were_looked_at(
     api: Api, monkeypatch: pytest.MonkeyPatch, most: int, complete: bool
 ) -> None:
-    monkeypatch.setattr(dead_letters, "LOOKED_AT", most)
-    found = groups(api)
-    assert found["complete"] is complete
-    assert sum(one["count"] for one in found["groups"]) == most
-    assert "s2" in [one["execution_id"] for one in found["groups"]], "the last to start is looked at first"
+    monkeypatch.setattr(dead_letters, "MAX_EXAMINED", most)
+    answer = groups(api)
+    assert answer["complete"] is complete
+    assert sum(group["count"] for group in answer["groups"]) == most
+    assert "s2" in [group["execution_id"] for group in answer["groups"]], "the last to start is looked at first"
 
 
 @pytest.mark.parametrize("workflow", ["", "x" * 65, "a&workflow=b"])
@@ -128,7 +128,7 @@ SELECTED = [
 @pytest.mark.parametrize(("selector", "expected"), SELECTED)
 def test_dead_letters_are_found_by_their_step(api: Api, selector: dict[str, str], expected: list[str]) -> None:
     query = "&".join(f"{name}={value}" for name, value in selector.items())
-    assert [one["execution_id"] for one in api.get("/v1/dead-letters", query=query)["dead_letters"]] == expected
+    assert [letter["execution_id"] for letter in api.get("/v1/dead-letters", query=query)["dead_letters"]] == expected
 
 
 @pytest.mark.parametrize(("selector", "expected"), SELECTED)
@@ -136,19 +136,19 @@ def test_those_of_a_step_are_resumed_and_no_others(api: Api, selector: dict[str,
     mended.set()
     answer = api.ask("POST", "/v1/dead-letters/replay", selector)
     assert answer.status == 200
-    assert [one["execution_id"] for one in answer.body["results"]] == expected
+    assert [result["execution_id"] for result in answer.body["results"]] == expected
     for id in expected:
         api.ends(id=id)
 
 
 def test_what_is_left_for_the_next_request_names_the_step_as_well(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dead_letters, "BUDGET", 0.02)  # one in each request
+    monkeypatch.setattr(dead_letters, "RESUME_SECONDS", 0.02)  # one in each request
     mended.set()
     body: Any = {"step": "", "rate": 50}
     seen = []
     while body is not None:
         answer = api.ask("POST", "/v1/dead-letters/replay", body).body
-        seen += [one["execution_id"] for one in answer["results"]]
+        seen += [result["execution_id"] for result in answer["results"]]
         body = answer["next"]
         assert body is None or (body["step"], body["rate"]) == ("", 50)
     assert seen == ["p10"]

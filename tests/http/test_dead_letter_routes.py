@@ -47,9 +47,9 @@ def six(serve: Any) -> Any:
 
 
 def listed(api: Api, query: str = "") -> list[str]:
-    found = api.get("/v1/dead-letters", query=query)
-    DeadLetterList.model_validate(found, strict=True)
-    return [one["execution_id"] for one in found["dead_letters"]]
+    answer = api.get("/v1/dead-letters", query=query)
+    DeadLetterList.model_validate(answer, strict=True)
+    return [letter["execution_id"] for letter in answer["dead_letters"]]
 
 
 def replay(api: Api, **body: Any) -> Any:
@@ -60,11 +60,11 @@ def replay(api: Api, **body: Any) -> Any:
 
 
 def test_dead_letters_name_the_step_and_the_error(six: Api) -> None:
-    found = six.get("/v1/dead-letters", query="limit=1")["dead_letters"][0]
-    assert (found["execution_id"], found["workflow"], found["step"]) == ("5", "odd", "work")
-    assert (found["error"]["type"], found["error"]["message"]) == ("ConnectionError", "down 5")
-    assert found["generation"] == 0
-    assert found["ended_at"] >= found["created_at"]
+    letter = six.get("/v1/dead-letters", query="limit=1")["dead_letters"][0]
+    assert (letter["execution_id"], letter["workflow"], letter["step"]) == ("5", "odd", "work")
+    assert (letter["error"]["type"], letter["error"]["message"]) == ("ConnectionError", "down 5")
+    assert letter["generation"] == 0
+    assert letter["ended_at"] >= letter["created_at"]
 
 
 @pytest.mark.parametrize(
@@ -84,22 +84,22 @@ def test_dead_letters_are_filtered(six: Api, query: str, expected: str) -> None:
 
 
 def test_pages_of_dead_letters_end(six: Api) -> None:
-    found: list[str] = []
+    ids: list[str] = []
     cursor = ""
     for _ in range(10):
         page = six.get("/v1/dead-letters", query=f"error=KeyError&limit=1{cursor}")
-        found += [one["execution_id"] for one in page["dead_letters"]]
+        ids += [letter["execution_id"] for letter in page["dead_letters"]]
         if page["next"] is None:
             break
         cursor = f"&cursor={page['next']}"
-    assert found == ["4", "2", "0"]
+    assert ids == ["4", "2", "0"]
 
 
 def test_replay_by_ids_resumes_and_says_what_was_refused(six: Api) -> None:
     mended.set()
     answer = replay(six, execution_ids=["1", "nobody", "2", "1"])
     assert (answer["resumed"], answer["remaining"], answer["next"]) == (2, False, None)
-    assert [(one["execution_id"], one["resumed"]) for one in answer["results"]] == [
+    assert [(result["execution_id"], result["resumed"]) for result in answer["results"]] == [
         ("1", True),
         ("nobody", False),
         ("2", True),
@@ -123,7 +123,7 @@ def test_replay_by_ids_resumes_and_says_what_was_refused(six: Api) -> None:
 def test_replay_by_selector_resumes_what_matches(six: Api, selector: dict[str, Any], resumed: str) -> None:
     mended.set()
     answer = replay(six, **selector)
-    assert [one["execution_id"] for one in answer["results"]] == list(resumed)
+    assert [result["execution_id"] for result in answer["results"]] == list(resumed)
     for id in resumed:
         six.ends(id=id)
 
@@ -134,14 +134,14 @@ def test_replay_by_selector_resumes_what_matches(six: Api, selector: dict[str, A
 def test_a_replay_of_more_than_its_time_allows_says_what_to_send_next(
     six: Api, monkeypatch: pytest.MonkeyPatch, selector: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(dead_letters, "BUDGET", 0.04)
+    monkeypatch.setattr(dead_letters, "RESUME_SECONDS", 0.04)
     body: Any = {**selector, "rate": 50}  # two in each request
     sizes, seen = [], []
     while body is not None:
         answer = replay(six, **body)
         assert answer["remaining"] == (answer["next"] is not None)
         sizes.append(len(answer["results"]))
-        seen += [one["execution_id"] for one in answer["results"]]
+        seen += [result["execution_id"] for result in answer["results"]]
         body = answer["next"]
         assert body is None or body["rate"] == 50
     assert max(sizes) <= 2
@@ -151,7 +151,7 @@ def test_a_replay_of_more_than_its_time_allows_says_what_to_send_next(
 def test_one_that_fails_again_at_once_is_not_resumed_again_by_the_same_replay(
     six: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dead_letters, "BATCH", 1)
+    monkeypatch.setattr(dead_letters, "RESUME_BATCH", 1)
     answer = replay(six, all=True)
     assert answer["resumed"] == 6
     for id in "012345":
@@ -176,7 +176,7 @@ class Flickering:
 def test_an_outage_in_the_middle_keeps_what_was_done_and_says_how_to_go_on(
     six: Api, monkeypatch: pytest.MonkeyPatch, calls: int, status: int
 ) -> None:
-    monkeypatch.setattr(dead_letters, "BATCH", 1)
+    monkeypatch.setattr(dead_letters, "RESUME_BATCH", 1)
     mended.set()
     handler = build(six.runtime.operations, six.registry, Flickering(six, calls))
     ids = ["5", "3", "1", "0"]

@@ -85,11 +85,11 @@ def test_a_resume_of_one_that_was_started_anew_is_counted_from_there(api: Api) -
 
 def test_the_result_of_a_step_that_still_runs_is_not_its_successors(serve: Any) -> None:
     """A `def` step cannot be stopped: its result comes when its execution is long deleted, and another has begun."""
-    goes_on, entered, given = threading.Event(), threading.Event(), iter(["old", "new"])
+    goes_on, entered, results = threading.Event(), threading.Event(), iter(["old", "new"])
 
     @step
     def slow() -> str:
-        word = next(given)
+        word = next(results)
         entered.set()
         if word == "old":
             goes_on.wait(20)
@@ -121,13 +121,13 @@ def large(api: Api) -> Api:
 
 
 def test_a_page_ends_before_it_is_more_than_four_megabytes(large: Api) -> None:
-    sizes, found, cursor = [], [], ""
+    sizes, ids, cursor = [], [], ""
     while cursor is not None:
         page = large.get("/v1/executions", query=f"limit=50{cursor and '&cursor=' + cursor}")
-        sizes.append(sum(len(one["input"]) + len(one["result"]) for one in page["executions"]))
-        found += [one["execution_id"] for one in page["executions"]]
+        sizes.append(sum(len(execution["input"]) + len(execution["result"]) for execution in page["executions"]))
+        ids += [execution["execution_id"] for execution in page["executions"]]
         cursor = page["next"]
-    assert found == ["e5", "e4", "e3", "e2", "e1", "e0"]
+    assert ids == ["e5", "e4", "e3", "e2", "e1", "e0"]
     assert sizes == [3_600_000] * 3
 
 

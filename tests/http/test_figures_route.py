@@ -45,17 +45,17 @@ def test_ends_durations_and_attempts_are_counted(serve: Any) -> None:
     assert run(api, "a", 0) == "SUCCEEDED"
     assert run(api, "b", 2) == "SUCCEEDED"
     assert run(api, "c", 9) == "FAILED"
-    found = api.get(PATH)
-    FiguresView.model_validate(found, strict=True)
-    assert len(found["buckets"]) in (24, 25)
-    assert sum(one["succeeded"] for one in found["buckets"]) == 2
-    assert sum(one["failed"] for one in found["buckets"]) == 1
-    assert sum(one["cancelled"] for one in found["buckets"]) == 0
-    assert found["buckets"][-1]["succeeded"] + found["buckets"][-2]["succeeded"] == 2
-    durations = found["durations"]
+    answer = api.get(PATH)
+    FiguresView.model_validate(answer, strict=True)
+    assert len(answer["buckets"]) in (24, 25)
+    assert sum(bucket["succeeded"] for bucket in answer["buckets"]) == 2
+    assert sum(bucket["failed"] for bucket in answer["buckets"]) == 1
+    assert sum(bucket["cancelled"] for bucket in answer["buckets"]) == 0
+    assert answer["buckets"][-1]["succeeded"] + answer["buckets"][-2]["succeeded"] == 2
+    durations = answer["durations"]
     assert durations["count"] == 2
     assert 0 < durations["p50"] <= durations["p90"] <= durations["p99"] <= durations["longest"] < 20
-    [pay] = found["steps"]
+    [pay] = answer["steps"]
     assert (pay["name"], pay["attempts"], pay["failures"], pay["given_up"]) == ("pay", 7, 5, 1)
     assert 0 <= pay["seconds"] < 20
 
@@ -65,25 +65,27 @@ def test_a_resumed_execution_counts_at_both_ends_and_its_attempts_once(serve: An
     assert run(api, "a", 3) == "FAILED"
     api.ask("POST", "/v1/executions/a/resume")
     api.ends("SUCCEEDED", id="a")
-    found = api.get(PATH, query="bucket=day")
-    assert [sum(one[key] for one in found["buckets"]) for key in ("succeeded", "failed")] == [1, 1]
-    assert [(one["attempts"], one["failures"], one["given_up"]) for one in found["steps"]] == [(4, 3, 1)]
+    answer = api.get(PATH, query="bucket=day")
+    assert [sum(bucket[key] for bucket in answer["buckets"]) for key in ("succeeded", "failed")] == [1, 1]
+    assert [(step["attempts"], step["failures"], step["given_up"]) for step in answer["steps"]] == [(4, 3, 1)]
 
 
 def test_a_workflow_of_nobody_has_zeros(serve: Any) -> None:
-    found = serve(order).get("/v1/workflows/nobody/figures")
-    assert found["durations"] is None
-    assert found["steps"] == []
-    assert all((one["succeeded"], one["failed"], one["cancelled"]) == (0, 0, 0) for one in found["buckets"])
+    answer = serve(order).get("/v1/workflows/nobody/figures")
+    assert answer["durations"] is None
+    assert answer["steps"] == []
+    assert all(
+        (bucket["succeeded"], bucket["failed"], bucket["cancelled"]) == (0, 0, 0) for bucket in answer["buckets"]
+    )
 
 
 def test_spans_are_widened_to_whole_buckets(serve: Any) -> None:
     api = serve(order)
     hours = api.get(PATH, query="since=7201&until=14399")
     assert (hours["since"], hours["until"]) == (shown(7200), shown(14400))
-    assert [one["at"] for one in hours["buckets"]] == [shown(7200), shown(10800)]
+    assert [bucket["at"] for bucket in hours["buckets"]] == [shown(7200), shown(10800)]
     days = api.get(PATH, query=f"since={DAY + 1}&until={3 * DAY}&bucket=day")
-    assert [one["at"] for one in days["buckets"]] == [shown(DAY), shown(2 * DAY)]
+    assert [bucket["at"] for bucket in days["buckets"]] == [shown(DAY), shown(2 * DAY)]
     assert days["bucket"] == "day"
 
 

@@ -50,16 +50,16 @@ def api(serve: Any) -> Api:
 def page(api: Api, query: str) -> tuple[list[str], str | None]:
     answer = api.get("/v1/executions", query=query)
     ExecutionList.model_validate(answer, strict=True)
-    return [one["execution_id"] for one in answer["executions"]], answer["next"]
+    return [execution["execution_id"] for execution in answer["executions"]], answer["next"]
 
 
 def pages(api: Api, query: str) -> list[list[str]]:
-    found, cursor = [], ""
+    collected, cursor = [], ""
     while True:
         ids, following = page(api, f"{query}{cursor}")
-        found.append(ids)
+        collected.append(ids)
         if following is None:
-            return found
+            return collected
         cursor = f"&cursor={following}"
 
 
@@ -95,10 +95,10 @@ def test_ids_are_found_by_what_they_begin_with(api: Api, query: str, expected: l
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 4])
 def test_pages_of_a_prefix_hold_each_once_the_whole_id_first(api: Api, limit: int) -> None:
-    found = pages(api, f"prefix=order_1&limit={limit}")
-    assert [id for one in found for id in one] == ["order_1", "order_13", "order_12"]
-    assert all(len(one) <= limit for one in found)
-    assert [id for one in pages(api, f"prefix=order&limit={limit}") for id in one] == [
+    id_pages = pages(api, f"prefix=order_1&limit={limit}")
+    assert [id for page in id_pages for id in page] == ["order_1", "order_13", "order_12"]
+    assert all(len(page) <= limit for page in id_pages)
+    assert [id for page in pages(api, f"prefix=order&limit={limit}") for id in page] == [
         "order_13",
         "orderx1",
         "order_12",
@@ -114,9 +114,9 @@ def test_a_whole_id_is_on_the_first_page_however_many_began_later(api: Api) -> N
 
 
 def test_a_whole_id_is_shown_without_its_values_like_the_others(api: Api) -> None:
-    for one in api.get("/v1/executions", query="prefix=order_1&largest=0")["executions"]:
-        assert one["input"] is None
-        assert one["omitted"]["input"] is None
+    for execution in api.get("/v1/executions", query="prefix=order_1&largest=0")["executions"]:
+        assert execution["input"] is None
+        assert execution["omitted"]["input"] is None
     whole = api.get("/v1/executions", query="prefix=order_1")["executions"][0]
     assert (whole["execution_id"], whole["input"], whole["omitted"]) == ("order_1", 1, {})
 
@@ -148,9 +148,9 @@ def test_statuses_come_in_the_order_asked_for_each_once_without_those_that_do_no
     answer = api.ask("POST", STATUSES, {"execution_ids": asked})
     assert answer.status == 200
     StatusList.model_validate(answer.body, strict=True)
-    found = answer.body["executions"]
-    assert [one["execution_id"] for one in found] == ["order_1", "f", "or", "b"]
-    assert found[0] == {
+    executions = answer.body["executions"]
+    assert [execution["execution_id"] for execution in executions] == ["order_1", "f", "or", "b"]
+    assert executions[0] == {
         "execution_id": "order_1",
         "workflow": "ready",
         "status": "SUCCEEDED",
@@ -158,7 +158,7 @@ def test_statuses_come_in_the_order_asked_for_each_once_without_those_that_do_no
         "ended_at": done["ended_at"],
         "error": None,
     }
-    assert found[1] == {
+    assert executions[1] == {
         "execution_id": "f",
         "workflow": "failing",
         "status": "FAILED",
@@ -166,13 +166,13 @@ def test_statuses_come_in_the_order_asked_for_each_once_without_those_that_do_no
         "ended_at": failed["ended_at"],
         "error": {"type": "ConnectionError", "step": "fail"},
     }
-    assert (found[2]["status"], found[2]["ended_at"]) == ("RUNNING", None)
-    assert found[3]["error"] == {"type": "KeyError", "step": None}
+    assert (executions[2]["status"], executions[2]["ended_at"]) == ("RUNNING", None)
+    assert executions[3]["error"] == {"type": "KeyError", "step": None}
 
 
 def test_a_thousand_statuses_are_told_at_once(api: Api) -> None:
     answer = api.ask("POST", STATUSES, {"execution_ids": [*(f"no-{n}" for n in range(999)), "or"]})
-    assert [one["execution_id"] for one in answer.body["executions"]] == ["or"]
+    assert [execution["execution_id"] for execution in answer.body["executions"]] == ["or"]
 
 
 @pytest.mark.parametrize(

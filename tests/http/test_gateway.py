@@ -55,7 +55,7 @@ def respond(handler: Any, *messages: dict[str, Any], admit: Any = None, **more: 
     asyncio.run(ask())
     if not sent:
         return 0, [], b""
-    return sent[0]["status"], sent[0]["headers"], b"".join(one["body"] for one in sent[1:])
+    return sent[0]["status"], sent[0]["headers"], b"".join(message["body"] for message in sent[1:])
 
 
 def body_of(*parts: bytes) -> list[dict[str, Any]]:
@@ -171,10 +171,10 @@ def test_unreadable_bodies_are_refused_before_the_handler(
     headers: dict[str, str], messages: list[Any], status: int, kind: str
 ) -> None:
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    answered, told, body = respond(lambda *_: pytest.fail("the handler was asked"), *messages, headers=raw)
+    answered, answer_headers, body = respond(lambda *_: pytest.fail("the handler was asked"), *messages, headers=raw)
     assert (answered, kind_of(body)) == (status, kind)
-    assert (b"content-type", b"application/problem+json") in told
-    assert (b"connection", b"close") in told
+    assert (b"content-type", b"application/problem+json") in answer_headers
+    assert (b"connection", b"close") in answer_headers
 
 
 def test_nobody_answers_a_client_that_has_gone() -> None:
@@ -186,8 +186,8 @@ def test_nobody_answers_a_client_that_has_gone() -> None:
 def test_a_body_is_not_taken_from_whom_is_not_admitted() -> None:
     refusal = {"statusCode": 401, "headers": {"Content-Type": "application/json"}, "body": "{}"}
     headers = [(b"content-length", b"1000")]
-    status, told, _ = respond(lambda *_: pytest.fail("asked"), admit=lambda event: refusal, headers=headers)
-    assert (status, (b"connection", b"close") in told) == (401, True)
+    status, answer_headers, _ = respond(lambda *_: pytest.fail("asked"), admit=lambda event: refusal, headers=headers)
+    assert (status, (b"connection", b"close") in answer_headers) == (401, True)
 
 
 def test_what_fails_outside_of_the_handler_is_a_problem_too() -> None:
@@ -269,7 +269,7 @@ def test_requests_served_at_the_same_time_do_not_mix(serve: Any) -> None:
 
     def ask(number: int) -> bool:
         answers = [api.ask("GET", f"/v1/executions/{number}", query="commands=false") for _ in range(60)]
-        return all((one.status, one.body["input"]) == (200, number) for one in answers)
+        return all((answer.status, answer.body["input"]) == (200, number) for answer in answers)
 
     with ThreadPoolExecutor(16) as threads:
         assert all(threads.map(ask, range(16)))

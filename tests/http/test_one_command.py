@@ -77,10 +77,10 @@ def test_asked_for_one_command_an_execution_shows_that_alone(failed: Api) -> Non
 
 
 def test_one_command_with_the_values_left_out(failed: Api) -> None:
-    found = one(failed, "charge#2", "&largest=3")
-    (command,) = found["commands"]
+    shown = one(failed, "charge#2", "&largest=3")
+    (command,) = shown["commands"]
     assert (command["id"], command["input"], set(command["omitted"])) == ("charge#2", None, {"input"})
-    assert (found["input"], found["omitted"]) == (5, {})
+    assert (shown["input"], shown["omitted"]) == (5, {})
 
 
 @pytest.mark.parametrize("id", ["charge#3", "Charge", "charge ", "x" * 4096, "\N{MONKEY}"])
@@ -112,17 +112,17 @@ def test_a_step_is_shown_with_the_key_that_it_has_itself(failed: Api) -> None:
     assert len(set(keys.values())) == 2
     mended.set()
     assert failed.ask("POST", "/v1/executions/one/resume").status == 200
-    found = failed.ends()
-    after = {command["id"]: command["idempotency_key"] for command in found["commands"]}
-    assert after == keys | {"plain": found["result"]}
+    state = failed.ends()
+    after = {command["id"]: command["idempotency_key"] for command in state["commands"]}
+    assert after == keys | {"plain": state["result"]}
 
 
 def test_timers_and_signals_have_no_key(failed: Api) -> None:
     failed.start("approving", id="two")
     until(lambda: failed.command("signal#3/signal:next", "two") or failed.command("signal:next", "two"))
-    found = failed.get("/v1/executions/two")["commands"]
-    assert {command["kind"] for command in found} == {"timer", "signal"}
-    assert [command["idempotency_key"] for command in found] == [None] * len(found)
+    commands = failed.get("/v1/executions/two")["commands"]
+    assert {command["kind"] for command in commands} == {"timer", "signal"}
+    assert [command["idempotency_key"] for command in commands] == [None] * len(commands)
 
 
 # -- a signal's payload -------------------------------------------------------------------------------
@@ -131,11 +131,11 @@ def test_timers_and_signals_have_no_key(failed: Api) -> None:
 def test_a_signal_that_is_waited_for_tells_what_it_takes(failed: Api) -> None:
     failed.start("approving", id="two")
     until(lambda: len(failed.get("/v1/executions/two")["commands"]) == 4)
-    schemas = {one["name"]: one["payload_schema"] for one in failed.get("/v1/executions/two")["commands"]}
+    schemas = {command["name"]: command["payload_schema"] for command in failed.get("/v1/executions/two")["commands"]}
     assert schemas["approve"]["properties"]["on"] == {"format": "date", "title": "On", "type": "string"}
     assert (schemas["anything"], schemas["next"]) == ({}, {"type": "integer"})
-    timers = [one for one in failed.get("/v1/executions/two")["commands"] if one["kind"] == "timer"]
-    assert [one["payload_schema"] for one in timers] == [None]
+    timers = [command for command in failed.get("/v1/executions/two")["commands"] if command["kind"] == "timer"]
+    assert [timer["payload_schema"] for timer in timers] == [None]
 
 
 def test_a_signal_that_has_been_taken_tells_no_schema_and_steps_have_none(failed: Api) -> None:
@@ -143,11 +143,13 @@ def test_a_signal_that_has_been_taken_tells_no_schema_and_steps_have_none(failed
     assert failed.ask("POST", "/v1/executions/two/signals/next", {"payload": 3}).status == 202
 
     def taken() -> Any:
-        found = failed.get("/v1/executions/two")["commands"]
-        return next((one for one in found if one["name"] == "next" and one["status"] == "SUCCEEDED"), None)
+        commands = failed.get("/v1/executions/two")["commands"]
+        return next(
+            (command for command in commands if command["name"] == "next" and command["status"] == "SUCCEEDED"), None
+        )
 
     assert until(taken)["payload_schema"] is None
-    assert {one["payload_schema"] for one in failed.get("/v1/executions/one")["commands"]} == {None}
+    assert {command["payload_schema"] for command in failed.get("/v1/executions/one")["commands"]} == {None}
 
 
 def test_without_its_code_a_signal_tells_no_schema(serve: Any) -> None:
@@ -156,6 +158,6 @@ def test_without_its_code_a_signal_tells_no_schema(serve: Any) -> None:
     until(lambda: len(first.get("/v1/executions/one")["commands"]) == 4)
     first.ask("POST", "/v1/executions/one/cancel")
     first.close()
-    found = serve(paying, steps=[charge, plain], path=first.path).get("/v1/executions/one")["commands"]
-    assert found
-    assert {one["payload_schema"] for one in found} == {None}
+    commands = serve(paying, steps=[charge, plain], path=first.path).get("/v1/executions/one")["commands"]
+    assert commands
+    assert {command["payload_schema"] for command in commands} == {None}

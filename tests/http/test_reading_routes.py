@@ -45,7 +45,7 @@ def four(serve: Any) -> Any:
 
 def ids(answer: Any) -> list[str]:
     ExecutionList.model_validate(answer, strict=True)
-    return [one["execution_id"] for one in answer["executions"]]
+    return [execution["execution_id"] for execution in answer["executions"]]
 
 
 # -- the list -----------------------------------------------------------------------------------------
@@ -84,8 +84,8 @@ def test_a_list_counts_all_that_match_where_it_is_asked_to(four: Api, monkeypatc
     second = four.get("/v1/executions", query=f"total=true&cursor={page['next']}")
     assert [ids(second), second["total"]["count"]] == [["a"], 4]
     assert four.get("/v1/executions")["total"] is None
-    monkeypatch.setattr(counting, "MOST", 2)
-    monkeypatch.setattr(counting, "PAGE", 2)
+    monkeypatch.setattr(counting, "MAX_COUNT", 2)
+    monkeypatch.setattr(counting, "PAGE_SIZE", 2)
     assert four.get("/v1/executions", query="total=true")["total"] == {"count": 2, "complete": False}
 
 
@@ -99,14 +99,14 @@ def test_since_is_inclusive_and_until_is_not(four: Api) -> None:
 
 
 def test_pages_follow_their_cursors_and_end(four: Api) -> None:
-    found, cursor = [], ""
+    id_pages, cursor = [], ""
     while True:
         page = four.get("/v1/executions", query=f"limit=3{cursor}")
-        found.append(ids(page))
+        id_pages.append(ids(page))
         if page["next"] is None:
             break
         cursor = f"&cursor={page['next']}"
-    assert found == [["d", "c", "b"], ["a"]]
+    assert id_pages == [["d", "c", "b"], ["a"]]
 
 
 @pytest.mark.parametrize(
@@ -168,10 +168,10 @@ def test_an_ended_execution_shows_its_steps_tries_and_times(serve: Any) -> None:
 
     api: Api = serve(flaky_one, steps=[flaky])
     api.start("flaky-one", 21)
-    found = api.ends()
-    ExecutionDetail.model_validate(found, strict=True)
-    (command,) = found["commands"]
-    assert found["result"] == 42
+    state = api.ends()
+    ExecutionDetail.model_validate(state, strict=True)
+    (command,) = state["commands"]
+    assert state["result"] == 42
     assert {key: command[key] for key in ("id", "kind", "name", "status", "attempt", "pool", "input", "output")} == {
         "id": "flaky",
         "kind": "step",
@@ -184,11 +184,11 @@ def test_an_ended_execution_shows_its_steps_tries_and_times(serve: Any) -> None:
     }
     first, second, third = command["attempts"]
     assert [first["error"]["message"], second["error"]["message"], third["error"]] == ["down 1", "down 2", None]
-    assert [one["attempt"] for one in command["attempts"]] == [1, 2, 3]
+    assert [attempt["attempt"] for attempt in command["attempts"]] == [1, 2, 3]
     assert "ConnectionError" in first["error"]["traceback"]
     assert command["first_at"] == first["started_at"] < first["ended_at"] <= first["next_at"]
-    assert third["ended_at"] == command["ended_at"] <= found["ended_at"]
-    assert all(TIME.fullmatch(at) for at in (found["created_at"], found["ended_at"], first["next_at"]))
+    assert third["ended_at"] == command["ended_at"] <= state["ended_at"]
+    assert all(TIME.fullmatch(at) for at in (state["created_at"], state["ended_at"], first["next_at"]))
 
 
 def test_commands_that_are_only_asked_for_are_open_and_those_taken_back_cancelled(serve: Any) -> None:
@@ -210,22 +210,22 @@ def test_commands_that_are_only_asked_for_are_open_and_those_taken_back_cancelle
     try:
         api.start("waiting")
         until(lambda: (api.command("signal:go") or {}).get("status") == "OPEN")
-        found = {one["id"]: one for one in api.get("/v1/executions/one")["commands"]}
-        assert {id: one["status"] for id, one in found.items()} == {
+        by_id = {command["id"]: command for command in api.get("/v1/executions/one")["commands"]}
+        assert {id: command["status"] for id, command in by_id.items()} == {
             "slow": "CANCELLED",
             ":timer": "SUCCEEDED",
             ":timer#2": "OPEN",
             "signal:go": "OPEN",
         }
-        assert {id: one["kind"] for id, one in found.items()} == {
+        assert {id: command["kind"] for id, command in by_id.items()} == {
             "slow": "step",
             ":timer": "timer",
             ":timer#2": "timer",
             "signal:go": "signal",
         }
-        due = datetime.fromisoformat(found[":timer#2"]["due"]) - datetime.now(UTC)
+        due = datetime.fromisoformat(by_id[":timer#2"]["due"]) - datetime.now(UTC)
         assert timedelta(seconds=3500) < due <= timedelta(seconds=3600)
-        assert found["signal:go"]["due"] is None
+        assert by_id["signal:go"]["due"] is None
     finally:
         release.set()
 
@@ -267,8 +267,10 @@ def test_an_execution_whose_workflow_is_gone_is_still_shown(serve: Any) -> None:
     first.start("gone")
     first.ends()
     first.close()
-    found = serve(nothing, path=first.path).get("/v1/executions/one")
-    assert [(one["id"], one["output"], one["pool"]) for one in found["commands"]] == [("once", 1, None)]
+    answer = serve(nothing, path=first.path).get("/v1/executions/one")
+    assert [(command["id"], command["output"], command["pool"]) for command in answer["commands"]] == [
+        ("once", 1, None)
+    ]
 
 
 def test_a_cancelled_execution_shows_what_was_cancelled(serve: Any) -> None:
@@ -310,7 +312,7 @@ def test_the_history_tells_everything_in_order(serve: Any) -> None:
     answer = api.get("/v1/executions/one/history")
     History.model_validate(answer, strict=True)
     events = answer["events"]
-    assert [one["type"] for one in events] == [
+    assert [event["type"] for event in events] == [
         "execution-started",
         "signal-received",
         "signal-succeeded",
@@ -326,8 +328,8 @@ def test_the_history_tells_everything_in_order(serve: Any) -> None:
         "step-succeeded",
         "execution-succeeded",
     ]
-    assert [one["at"] for one in events] == sorted(one["at"] for one in events)
-    assert all(TIME.fullmatch(one["at"]) for one in events)
+    assert [event["at"] for event in events] == sorted(event["at"] for event in events)
+    assert all(TIME.fullmatch(event["at"]) for event in events)
     assert events[0]["input"] == 5
     assert events[1]["payload"] == {"by": "Ada"}
     assert events[4]["error"]["message"] == "bank is down"

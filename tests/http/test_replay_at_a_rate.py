@@ -41,7 +41,7 @@ def replay(api: Api, **body: Any) -> Any:
 
 
 def generations(api: Api) -> int:
-    return sum(one["generation"] for one in api.get("/v1/executions")["executions"])
+    return sum(execution["generation"] for execution in api.get("/v1/executions")["executions"])
 
 
 @pytest.mark.parametrize("selector", [{"all": True}, {"execution_ids": list("012345")}, {"workflow": "failing"}])
@@ -65,7 +65,7 @@ def test_who_asks_is_told_each_outcome_once(api: Api) -> None:
     seen, body, answers = [], {"execution_ids": [*"0123", "nobody"], "rate": 40}, 0
     while body is not None:
         answer = replay(api, **body)
-        seen += [(one["execution_id"], one["resumed"]) for one in answer["results"]]
+        seen += [(result["execution_id"], result["resumed"]) for result in answer["results"]]
         assert answer["remaining"] == (answer["next"] is not None)
         body, answers = answer["next"], answers + 1
         time.sleep(0.01)
@@ -99,10 +99,10 @@ def test_many_replays_leave_every_thread_to_others(api: Api) -> None:
 
 
 def test_the_client_follows_it_to_its_end(api: Api) -> None:
-    told: list[Any] = []
+    progress: list[Any] = []
     with served(api.handler) as url, Client(url, retry_for=0) as client:
-        answer = client.replay_dead_letters(all=True, rate=30, each=told.append)
-    assert answer["resumed"] == len(told) == 6
+        answer = client.replay_dead_letters(all=True, rate=30, each=progress.append)
+    assert answer["resumed"] == len(progress) == 6
 
 
 def test_where_a_process_ends_with_its_request_it_works_within_its_time(api: Api) -> None:
@@ -141,7 +141,7 @@ def test_a_job_that_fails_does_not_end_the_others(caplog: pytest.LogCaptureFixtu
 
 
 def test_there_are_only_so_many_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs_module, "MOST", 3)
+    monkeypatch.setattr(jobs_module, "MAX_JOBS", 3)
     jobs = Jobs()
     done = Counting(1)
     jobs.add(done, 0.0)

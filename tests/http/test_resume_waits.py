@@ -33,7 +33,7 @@ async def beside() -> list[int]:
 
 
 def command(api: Any, name: str) -> Any:
-    return next(one for one in api.get("/v1/executions/one")["commands"] if one["name"] == name)
+    return next(command for command in api.get("/v1/executions/one")["commands"] if command["name"] == name)
 
 
 def test_a_resume_names_what_still_runs_and_until_when_it_is_waited_for(serve: Any) -> None:

@@ -121,7 +121,7 @@ def test_bad_input_names_its_fields(api: Any, input: Any, fields: list[str]) -> 
     assert (answer.status, answer.kind) == (422, "invalid-request")
     below = [f"input{'.' if path else ''}{path}" for path in fields]
     assert answer.fields == below
-    assert all(one["message"] for one in answer.body["errors"])
+    assert all(error["message"] for error in answer.body["errors"])
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_bad_input_names_its_fields(api: Any, input: Any, fields: list[str]) -> 
 def test_a_bad_body_names_its_field(api: Any, body: Any, field: str) -> None:
     answer = api.ask("POST", PATH, body)
     assert (answer.status, answer.kind) == (422, "invalid-request")
-    assert any(one.startswith(field) for one in answer.fields), answer.fields
+    assert any(name.startswith(field) for name in answer.fields), answer.fields
 
 
 def test_labels_at_the_limits_are_taken(api: Any) -> None:
@@ -160,8 +160,8 @@ def test_of_fifty_starts_at_once_with_one_id_one_creates(api: Any) -> None:
     with ThreadPoolExecutor(50) as threads:
         body = {"input": INPUT, "execution_id": "one"}
         answers = list(threads.map(lambda _: api.ask("POST", PATH, body), range(50)))
-    assert Counter(one.status for one in answers) == {201: 1, 200: 49}
-    assert len({one.body["created_at"] for one in answers}) == 1
+    assert Counter(answer.status for answer in answers) == {201: 1, 200: 49}
+    assert len({answer.body["created_at"] for answer in answers}) == 1
     assert len(api.get("/v1/executions")["executions"]) == 1
 
 

@@ -98,7 +98,7 @@ def test_an_execution_says_what_a_resume_runs_again(failing: Any) -> None:
     api, mended, _ = failing
     assert api.get("/v1/executions/one")["reopens"] == ["second"]
     assert api.get("/v1/executions/one", query="commands=false")["reopens"] == ["second"]
-    assert [one["reopens"] for one in api.get("/v1/executions")["executions"]] == [["second"]]
+    assert [execution["reopens"] for execution in api.get("/v1/executions")["executions"]] == [["second"]]
     mended.set()
     answer = api.ask("POST", "/v1/executions/one/resume").body
     assert (answer["reopens"], answer["reopened"], answer["notice"]) == (None, ["second"], None)
@@ -134,7 +134,7 @@ def test_a_command_that_is_not_there_is_refused(unmended: Any, body: Any, field:
     api, _ = unmended
     answer = api.ask("POST", "/v1/executions/one/resume", body)
     assert (answer.status, answer.kind) == (422, "invalid-request")
-    assert [one["field"] for one in answer.body["errors"]] == [field]
+    assert [error["field"] for error in answer.body["errors"]] == [field]
     assert api.get("/v1/executions/one")["status"] == "FAILED"
 
 

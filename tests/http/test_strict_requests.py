@@ -105,7 +105,7 @@ def test_an_empty_parameter_is_not_none_given(api: Api, name: str) -> None:
 def test_an_empty_name_is_an_error_and_starts_nothing(api: Api, path: str, body: Any, headers: dict[str, str]) -> None:
     answer = api.ask("POST", path, body, headers=headers)
     assert (answer.status, answer.kind) == (422, "invalid-request")
-    assert [one["execution_id"] for one in api.get("/v1/executions")["executions"]] == ["one"]
+    assert [execution["execution_id"] for execution in api.get("/v1/executions")["executions"]] == ["one"]
 
 
 def test_the_client_refuses_empty_names_before_it_asks(api: Api) -> None:

@@ -42,8 +42,8 @@ def shown(records: list[Record], flow: Any = chain, applied: tuple[str, ...] = (
     replay = Replay(flow, held)
     replay.advance(snapshot.records, applied)
     replay.close()
-    found = commands_of(snapshot, replay, Registry([flow], REGISTRY.steps))
-    return {view.id: view for view in found}
+    views = commands_of(snapshot, replay, Registry([flow], REGISTRY.steps))
+    return {view.id: view for view in views}
 
 
 def done(id: str, at: float = NOW + 2, **more: Any) -> Record:
@@ -93,7 +93,9 @@ def test_a_step_claimed_by_its_predecessor_is_running() -> None:
     view = shown([done("one", then=then)])["two"]
     assert (view.status, view.attempt, view.input) == ("RUNNING", 1, {"n": 1})
     assert view.started_at == view.first_at == "2027-01-15T08:00:02.000000Z"
-    assert [(one.attempt, one.started_at, one.ended_at) for one in view.attempts] == [(1, view.started_at, None)]
+    assert [(attempt.attempt, attempt.started_at, attempt.ended_at) for attempt in view.attempts] == [
+        (1, view.started_at, None)
+    ]
 
 
 def test_a_claim_of_an_earlier_generation_counts_no_more() -> None:
@@ -123,7 +125,7 @@ def test_a_retrying_step_tells_its_tries_and_when_it_is_due() -> None:
                     first_at=NOW + 1, started_at=NOW + 1, attempts=(past,))  # fmt: skip
     view = shown([record])["one"]
     assert (view.status, view.due) == ("RETRYING", "2027-01-15T08:00:09.000000Z")
-    assert [(one.attempt, one.next_at) for one in view.attempts] == [(1, "2027-01-15T08:00:09.000000Z")]
+    assert [(attempt.attempt, attempt.next_at) for attempt in view.attempts] == [(1, "2027-01-15T08:00:09.000000Z")]
 
 
 def test_commands_come_in_the_order_of_time_then_as_issued() -> None:
@@ -133,18 +135,18 @@ def test_commands_come_in_the_order_of_time_then_as_issued() -> None:
             await asyncio.gather(signal("b"), signal("a"), two(1), two(2))
 
     late = Record("two", "step", "two", "RUNNING", 0, attempt=1, input='{"n":1}', first_at=NOW + 5, started_at=NOW + 5)
-    found = shown([late], many)
-    assert list(found)[-1] == "two"
-    assert [one for one in found if "signal" in one] == ["signal/signal:b", "signal#2/signal:a"]
-    assert {one.status for id, one in found.items() if id != "two"} == {"OPEN"}
+    views = shown([late], many)
+    assert list(views)[-1] == "two"
+    assert [id for id in views if "signal" in id] == ["signal/signal:b", "signal#2/signal:a"]
+    assert {view.status for id, view in views.items() if id != "two"} == {"OPEN"}
 
 
 def test_a_step_tells_when_it_was_asked_for_and_when_a_worker_took_it() -> None:
     first = Record("one", "step", "one", "SUCCEEDED", 0, attempt=1, input="{}", output="1", first_at=NOW + 5,
                    started_at=NOW + 5, ended_at=NOW + 7)  # fmt: skip
-    found = shown([first], applied=("one",))
-    assert (found["one"].asked_at, found["one"].first_at) == (time(NOW), time(NOW + 5))
-    assert found["two"].asked_at == time(NOW + 7)  # as soon as it had the result that it needed
+    views = shown([first], applied=("one",))
+    assert (views["one"].asked_at, views["one"].first_at) == (time(NOW), time(NOW + 5))
+    assert views["two"].asked_at == time(NOW + 7)  # as soon as it had the result that it needed
 
 
 def test_a_timeout_that_was_not_needed_is_left_out() -> None:
@@ -154,8 +156,8 @@ def test_a_timeout_that_was_not_needed_is_left_out() -> None:
             await one()
         return await two(1)
 
-    found = shown([done("one")], hasty, applied=("one",))
-    assert {id: view.status for id, view in found.items()} == {"one": "SUCCEEDED", "two": "OPEN"}
+    views = shown([done("one")], hasty, applied=("one",))
+    assert {id: view.status for id, view in views.items()} == {"one": "SUCCEEDED", "two": "OPEN"}
 
 
 def test_what_a_succeeded_workflow_has_left_running_is_cancelled() -> None:
@@ -167,8 +169,8 @@ def test_what_a_succeeded_workflow_has_left_running_is_cancelled() -> None:
         del left, unbegun
 
     running = Record("two", "step", "two", "RUNNING", 0, attempt=1, input='{"n":1}', first_at=NOW, started_at=NOW)
-    found = shown([running, done("one")], careless, applied=("one",), status="SUCCEEDED", result="null")
-    assert {id: view.status for id, view in found.items()} == {"one": "SUCCEEDED", "two": "CANCELLED"}
+    views = shown([running, done("one")], careless, applied=("one",), status="SUCCEEDED", result="null")
+    assert {id: view.status for id, view in views.items()} == {"one": "SUCCEEDED", "two": "CANCELLED"}
 
 
 def test_a_finished_failure_shows_siblings_that_were_still_waited_for() -> None:
@@ -180,8 +182,8 @@ def test_a_finished_failure_shows_siblings_that_were_still_waited_for() -> None:
     failed = Record(
         "one", "step", "one", "FAILED", 0, attempt=1, input="{}", error=failure, first_at=NOW, ended_at=NOW + 1
     )
-    found = shown([failed], siblings, applied=("one",), status="FAILED")
-    assert {id: view.status for id, view in found.items()} == {"one": "FAILED", "two": "OPEN"}
+    views = shown([failed], siblings, applied=("one",), status="FAILED")
+    assert {id: view.status for id, view in views.items()} == {"one": "FAILED", "two": "OPEN"}
 
 
 @workflow("sleeps")

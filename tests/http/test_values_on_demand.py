@@ -50,8 +50,8 @@ def test_without_a_limit_everything_is_there_and_nothing_omitted(api: Api) -> No
     shown = api.get("/v1/executions/one")
     assert (shown["input"], shown["result"], shown["omitted"]) == (TEXT, TEXT * 2, {})
     assert shown["commands"][0]["omitted"] == {}
-    for one in (*api.get("/v1/executions")["executions"], api.get("/v1/executions/one", query="commands=false")):
-        assert (one["input"], one["omitted"]) == (TEXT, {})
+    for shown in (*api.get("/v1/executions")["executions"], api.get("/v1/executions/one", query="commands=false")):
+        assert (shown["input"], shown["omitted"]) == (TEXT, {})
 
 
 @pytest.mark.parametrize(
@@ -98,20 +98,20 @@ def test_what_is_not_there_is_not_named(api: Api) -> None:
 def test_a_list_leaves_out_what_is_too_large(api: Api) -> None:
     answer = api.get("/v1/executions", query=f"largest={BYTES}")
     ExecutionList.model_validate(answer, strict=True)
-    two, one = answer["executions"]
+    two, first = answer["executions"]
     assert (two["input"], two["omitted"]) == (TEXT, {})
-    assert (one["input"], one["result"], one["omitted"]) == (TEXT, None, {"result": 2 * BYTES - 2})
+    assert (first["input"], first["result"], first["omitted"]) == (TEXT, None, {"result": 2 * BYTES - 2})
 
 
 def test_a_list_without_values_does_not_know_their_lengths(api: Api) -> None:
     answer = api.get("/v1/executions", query="largest=0")
     ExecutionList.model_validate(answer, strict=True)
-    two, one = answer["executions"]
+    two, first = answer["executions"]
     assert values(two, "input", "result", "omitted") == [None, None, {"input": None}]
-    assert values(one, "input", "result", "omitted") == [None, None, {"input": None, "result": None}]
+    assert values(first, "input", "result", "omitted") == [None, None, {"input": None, "result": None}]
     whole = api.get("/v1/executions")["executions"]
     same = ("execution_id", "workflow", "status", "error", "labels", "created_at", "ended_at", "generation")
-    assert [values(view, *same) for view in (two, one)] == [values(view, *same) for view in whole]
+    assert [values(view, *same) for view in (two, first)] == [values(view, *same) for view in whole]
 
 
 def test_what_starts_resumes_and_cancels_says_that_nothing_is_omitted(api: Api) -> None:

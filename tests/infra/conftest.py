@@ -89,7 +89,7 @@ def synthesized(registry: Registry, plan: Plan, tmp_path_factory: pytest.TempPat
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     app.synth()
     names = ("plain", "second", "full", "networked", "tuned")
-    templates = {one: json.loads((folder / f"{one}.template.json").read_text()) for one in names}
+    templates = {name: json.loads((folder / f"{name}.template.json").read_text()) for name in names}
     return Synthesized(folder, templates, tuned)
 
 
@@ -125,12 +125,12 @@ def _tuned(project: Project) -> Project:
 
 def resources(template: Template, kind: str) -> dict[str, Any]:
     """The properties of all resources of a type, by logical id."""
-    found = template["Resources"].items()
-    return {name: one.get("Properties", {}) for name, one in found if one["Type"] == kind}
+    items = template["Resources"].items()
+    return {name: resource.get("Properties", {}) for name, resource in items if resource["Type"] == kind}
 
 
 def only(template: Template, kind: str, beginning: str = "") -> Any:
     """The properties of the one resource of a type, whose logical id begins so."""
-    found = [one for name, one in resources(template, kind).items() if name.startswith(beginning)]
-    assert len(found) == 1, f"{len(found)} of {kind} {beginning}"
-    return found[0]
+    matching = [resource for name, resource in resources(template, kind).items() if name.startswith(beginning)]
+    assert len(matching) == 1, f"{len(matching)} of {kind} {beginning}"
+    return matching[0]

@@ -30,7 +30,7 @@ def listed(value: Any) -> list[Any]:
 def told(statement: dict[str, Any]) -> set[str]:
     """A statement as `Effect action on resource (conditions)`, one line for each pair."""
     conditions = "".join(
-        f" if {key} {operator} {' '.join(sorted(named(one) for one in listed(values)))}"
+        f" if {key} {operator} {' '.join(sorted(named(allowed) for allowed in listed(values)))}"
         for operator, by_key in sorted(statement.get("Condition", {}).items())
         for key, values in by_key.items()
     )

@@ -71,7 +71,7 @@ def _zipped(folder: Path, to: Path) -> list[tuple[str, int, int]]:
     with zipfile.ZipFile(to, "w") as archive:
         for path in files:
             archive.write(path, path.relative_to(folder))
-        return [(one.filename, one.CRC, one.external_attr) for one in archive.infolist()]
+        return [(member.filename, member.CRC, member.external_attr) for member in archive.infolist()]
 
 
 def test_a_changed_step_gives_another_bundle(arm: Bundle, project: Path, cache: Path, tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_it_holds_what_runs_and_nothing_else(arm: Bundle) -> None:
 
 def test_it_holds_the_page_as_far_as_it_is_built(arm: Bundle) -> None:
     def files(folder: Path) -> dict[str, bytes]:
-        return {str(one.relative_to(folder)): one.read_bytes() for one in folder.rglob("*") if one.is_file()}
+        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
     assert files(arm.folder / "stepfast/dashboard") == files(BUILT)
 
@@ -136,8 +136,8 @@ def test_what_is_included_is_in_it_and_its_tests_are_not(project: Path, cache: P
         (copy / path).parent.mkdir(parents=True, exist_ok=True)
         (copy / path).write_text("1")
     made = build(Source(copy, include=["lib", "data/rates.csv"]), Target("arm64"), cache).folder
-    found = {str(path.relative_to(made)) for name in ("lib", "data") for path in (made / name).rglob("*")}
-    assert found == {"lib/money.py", "data/rates.csv"}
+    files = {str(path.relative_to(made)) for name in ("lib", "data") for path in (made / name).rglob("*")}
+    assert files == {"lib/money.py", "data/rates.csv"}
 
 
 def test_a_folder_that_is_not_there_is_named(project: Path, cache: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_folder_that_is_not_there_is_named(project: Path, cache: Path) -> None
 def test_more_than_lambda_takes_is_said_before_it_is_uploaded(
     project: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bundle, "LARGEST", 2 * bundle.MB)
+    monkeypatch.setattr(bundle, "MAX_UNPACKED_BYTES", 2 * bundle.MB)
     with pytest.raises(StartupError, match=r"has \d+ MB, of which Lambda takes 2: .* largest parts are botocore \d+"):
         build(Source(project), Target("arm64"), cache)
 
@@ -176,6 +176,6 @@ def test_the_runtime_imports_nothing_that_the_bundle_lacks(arm: Bundle) -> None:
 def _imports(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (one.name.partition(".")[0] for one in node.names)
+            yield from (name.name.partition(".")[0] for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module.partition(".")[0]

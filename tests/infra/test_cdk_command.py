@@ -16,12 +16,12 @@ from stepfast.infra.versions import check_cli
 
 
 def test_cdk_json_runs_under_the_python_that_was_called() -> None:
-    found = cdk.environment({"PATH": "/elsewhere", "HOME": "/home/me"})
-    first, *rest = found["PATH"].split(os.pathsep)
+    environment = cdk.environment({"PATH": "/elsewhere", "HOME": "/home/me"})
+    first, *rest = environment["PATH"].split(os.pathsep)
     assert first == str(Path(sys.executable).parent)
     assert rest[-1] == "/elsewhere"
-    assert found["HOME"] == "/home/me"
-    assert found["npm_config_update_notifier"] == "false"
+    assert environment["HOME"] == "/home/me"
+    assert environment["npm_config_update_notifier"] == "false"
 
 
 def test_the_version_is_pinned_with_or_without_the_extras_node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_without_node_it_says_how_to_get_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(cdk, "_extra", lambda: None)
-    monkeypatch.setattr(cdk, "environment", lambda given: {"PATH": "/nowhere"})
+    monkeypatch.setattr(cdk, "environment", lambda variables: {"PATH": "/nowhere"})
     assert cdk.main(["deploy"]) == 2
     assert "pip install 'stepfast[deploy]'" in capsys.readouterr().err
 
@@ -54,6 +54,6 @@ def test_a_command_line_that_reads_only_older_schemas_is_refused_with_one_that_w
 
 
 @pytest.mark.parametrize("told", [{}, {"CDK_CLI_ASM_VERSION": ""}, {"CDK_CLI_ASM_VERSION": Manifest.version()}])
-def test_any_other_command_line_goes_on(told: dict[str, str]) -> None:
-    check_cli(told)
-    check_cli({**told, "CDK_CLI_ASM_VERSION": "999.0.0"})
+def test_any_other_command_line_goes_on(calls: dict[str, str]) -> None:
+    check_cli(calls)
+    check_cli({**calls, "CDK_CLI_ASM_VERSION": "999.0.0"})

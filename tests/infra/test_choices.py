@@ -43,9 +43,9 @@ def test_in_a_vpc_every_function_is_in_its_subnets_behind_a_group_that_lets_nobo
     assert "SecurityGroupIngress" not in group
     assert group["VpcId"].startswith("vpc-")
     assert not resources(template, "AWS::EC2::SecurityGroupIngress")
-    for one in functions(template).values():
-        assert one["VpcConfig"]["SubnetIds"]
-        assert [named(id) for id in one["VpcConfig"]["SecurityGroupIds"]] == ["Functions.GroupId"]
+    for function in functions(template).values():
+        assert function["VpcConfig"]["SubnetIds"]
+        assert [named(id) for id in function["VpcConfig"]["SecurityGroupIds"]] == ["Functions.GroupId"]
 
 
 def test_in_a_vpc_lambda_may_make_network_interfaces_in_a_roles_name_and_the_functions_code_may_not(
@@ -53,9 +53,9 @@ def test_in_a_vpc_lambda_may_make_network_interfaces_in_a_roles_name_and_the_fun
 ) -> None:
     calls = ("CreateNetworkInterface", "DeleteNetworkInterface", "DescribeNetworkInterfaces", "DescribeSubnets")
     addresses = ("AssignPrivateIpAddresses", "UnassignPrivateIpAddresses")
-    allowed = {f"ec2:{one} on *" for one in (*calls, *addresses)}
+    allowed = {f"ec2:{call} on *" for call in (*calls, *addresses)}
     # Lambda names the function in calls of its code, and not in those that it makes itself.
-    denied = {f"NOT {one} if lambda:SourceFunctionArn Null false" for one in allowed}
+    denied = {f"NOT {action} if lambda:SourceFunctionArn Null false" for action in allowed}
     plain, networked = roles(synthesized.plain), roles(synthesized.templates["networked"])
     for name in plain:
         by_lambda = not name.startswith(("Timers", "Recurring"))
@@ -66,7 +66,7 @@ def test_in_a_vpc_lambda_may_make_network_interfaces_in_a_roles_name_and_the_fun
 @pytest.mark.parametrize("stack", ["plain", "full", "tuned"])
 def test_without_a_vpc_no_function_has_a_network(synthesized: Synthesized, stack: str) -> None:
     template = synthesized.templates[stack]
-    assert not [one for one in functions(template).values() if "VpcConfig" in one]
+    assert not [function for function in functions(template).values() if "VpcConfig" in function]
     assert not resources(template, "AWS::EC2::SecurityGroup")
 
 
@@ -81,8 +81,8 @@ def test_provisioned_concurrency_is_of_its_pool_alone_and_its_queue_calls_what_i
     assert alias["ProvisionedConcurrencyConfig"] == {"ProvisionedConcurrentExecutions": 2}
     assert named(alias["FunctionName"]) == "<StepPdfFunction>"
     calling = {
-        named(one["EventSourceArn"]): named(one["FunctionName"])
-        for one in resources(template, "AWS::Lambda::EventSourceMapping").values()
+        named(source["EventSourceArn"]): named(source["FunctionName"])
+        for source in resources(template, "AWS::Lambda::EventSourceMapping").values()
     }
     assert "Live" in calling["QueuesPoolpdf"]
     assert calling["QueuesPooldefault"] == "StepDefaultFunction"
@@ -90,14 +90,14 @@ def test_provisioned_concurrency_is_of_its_pool_alone_and_its_queue_calls_what_i
 
 def test_without_it_functions_are_called_as_they_are(synthesized: Synthesized) -> None:
     assert not resources(synthesized.plain, "AWS::Lambda::Alias")
-    assert not [one for one in functions(synthesized.plain).values() if "SnapStart" in one]
+    assert not [function for function in functions(synthesized.plain).values() if "SnapStart" in function]
 
 
 def test_with_snap_start_a_deployment_publishes_a_version_of_every_function(synthesized: Synthesized) -> None:
     template = synthesized.full
     assert len(resources(template, "AWS::Lambda::Version")) == len(functions(template))
-    for one in functions(template).values():
-        assert one["SnapStart"] == {"ApplyOn": "PublishedVersions"}
+    for function in functions(template).values():
+        assert function["SnapStart"] == {"ApplyOn": "PublishedVersions"}
 
 
 # -- numbers and places --------------------------------------------------------------------------------------
@@ -105,14 +105,15 @@ def test_with_snap_start_a_deployment_publishes_a_version_of_every_function(synt
 
 def test_the_target_the_throttle_and_the_sources_take_their_settings(synthesized: Synthesized) -> None:
     template = synthesized.templates["tuned"]
-    for one in functions(template).values():
-        assert (one["Architectures"], one["Runtime"]) == (["x86_64"], "python3.12")
+    for function in functions(template).values():
+        assert (function["Architectures"], function["Runtime"]) == (["x86_64"], "python3.12")
     assert only(template, "AWS::ApiGatewayV2::Stage")["DefaultRouteSettings"] == {
         "ThrottlingBurstLimit": 10,
         "ThrottlingRateLimit": 5,
     }
     by_source = {
-        named(one["EventSourceArn"]): one for one in resources(template, "AWS::Lambda::EventSourceMapping").values()
+        named(source["EventSourceArn"]): source
+        for source in resources(template, "AWS::Lambda::EventSourceMapping").values()
     }
     assert by_source[STREAM]["ParallelizationFactor"] == 4
     assert by_source["QueuesPoolpdf"]["BatchSize"] == 5
@@ -132,11 +133,13 @@ def test_a_table_and_a_bucket_that_are_there_take_the_place_of_new_ones(synthesi
     template = synthesized.templates["tuned"]
     assert not resources(template, "AWS::DynamoDB::Table")
     assert not resources(template, "AWS::S3::Bucket")
-    for one in functions(template).values():
-        told = one["Environment"]["Variables"]
-        assert told["STEPFAST_TABLE"] == "restored"
-        assert told.get("STEPFAST_BUCKET", "values-of-before") == "values-of-before"
-    sources = {named(one["EventSourceArn"]) for one in resources(template, "AWS::Lambda::EventSourceMapping").values()}
+    for function in functions(template).values():
+        variables = function["Environment"]["Variables"]
+        assert variables["STEPFAST_TABLE"] == "restored"
+        assert variables.get("STEPFAST_BUCKET", "values-of-before") == "values-of-before"
+    sources = {
+        named(source["EventSourceArn"]) for source in resources(template, "AWS::Lambda::EventSourceMapping").values()
+    }
     assert STREAM in sources
     assert template["Outputs"]["TableName"]["Value"] == "restored"
 
@@ -162,15 +165,17 @@ def test_roles_are_given_the_table_and_the_bucket_that_are_there_and_no_others(s
 
 
 def test_tracing_is_active_everywhere_with_it_and_nowhere_without(synthesized: Synthesized) -> None:
-    for one in functions(synthesized.full).values():
-        assert one["TracingConfig"] == {"Mode": "Active"}
-        assert "POWERTOOLS_TRACE_DISABLED" not in one["Environment"]["Variables"]
-    for one in functions(synthesized.plain).values():
-        assert "TracingConfig" not in one
-        assert one["Environment"]["Variables"]["POWERTOOLS_TRACE_DISABLED"] == "true"
+    for function in functions(synthesized.full).values():
+        assert function["TracingConfig"] == {"Mode": "Active"}
+        assert "POWERTOOLS_TRACE_DISABLED" not in function["Environment"]["Variables"]
+    for function in functions(synthesized.plain).values():
+        assert "TracingConfig" not in function
+        assert function["Environment"]["Variables"]["POWERTOOLS_TRACE_DISABLED"] == "true"
 
 
 def test_values_are_logged_only_where_the_setting_says_so(synthesized: Synthesized) -> None:
-    for template, told in ((synthesized.plain, "false"), (synthesized.full, "true")):
-        found = {one["Environment"]["Variables"].get("STEPFAST_LOG_VALUES") for one in functions(template).values()}
-        assert found - {None} == {told}
+    for template, setting in ((synthesized.plain, "false"), (synthesized.full, "true")):
+        values = {
+            function["Environment"]["Variables"].get("STEPFAST_LOG_VALUES") for function in functions(template).values()
+        }
+        assert values - {None} == {setting}

@@ -22,9 +22,11 @@ def test_every_claim_of_the_threat_model_has_its_test() -> None:
         for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
     }
     assert claimed <= there
-    claims = [one for section in text.split("\n## ")[1:] for one in re.split(r"\n\n|\n- ", section)[1:] if one.strip()]
+    claims = [
+        claim for section in text.split("\n## ")[1:] for claim in re.split(r"\n\n|\n- ", section)[1:] if claim.strip()
+    ]
     assert len(claims) > 12
-    assert not [one for one in claims if "`test_" not in one]
+    assert not [claim for claim in claims if "`test_" not in claim]
 
 
 def test_the_settings_that_are_shown_exist_and_the_costs_are_those_that_were_counted() -> None:
@@ -34,13 +36,13 @@ def test_the_settings_that_are_shown_exist_and_the_costs_are_those_that_were_cou
     assert project.pools["pdf"].memory == 1024
     assert wrong_in(project.schedules["quarterly"].expression) is None
     sections = text.split("\n## ")
-    (costs,) = (one for one in sections if one.startswith("What it costs"))
+    (costs,) = (section for section in sections if section.startswith("What it costs"))
     prices = re.findall(r"\$[\d.]*\d", costs)
     assert len(prices) >= 4
-    assert not [one for one in prices if one not in (ROOT / "docs/costs.md").read_text()]
+    assert not [price for price in prices if price not in (ROOT / "docs/costs.md").read_text()]
 
 
 def test_all_settings_there_are_are_told() -> None:
-    told = "".join(path.read_text() for path in (ROOT / "docs").glob("*.md"))
+    text = "".join(path.read_text() for path in (ROOT / "docs").glob("*.md"))
     for kind in (Project, PoolSettings, ScheduledStart):
-        assert not [one.name for one in fields(kind) if not re.search(rf"\b{one.name}\b", told)], kind
+        assert not [field.name for field in fields(kind) if not re.search(rf"\b{field.name}\b", text)], kind

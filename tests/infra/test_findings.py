@@ -16,19 +16,19 @@ from tests.infra.conftest import Synthesized
 @pytest.fixture(scope="session")
 def nag(synthesized: Synthesized) -> dict[str, Any]:
     report = json.loads((synthesized.folder / "validation-report.json").read_text())
-    found: list[dict[str, Any]] = [one for one in report["pluginReports"] if one["pluginName"] == "AwsSolutions"]
-    assert len(found) == 1
-    return found[0]
+    packs: list[dict[str, Any]] = [pack for pack in report["pluginReports"] if pack["pluginName"] == "AwsSolutions"]
+    assert len(packs) == 1
+    return packs[0]
 
 
 def test_nag_finds_nothing_that_is_not_argued(nag: dict[str, Any]) -> None:
     assert (nag["conclusion"], nag["violations"]) == ("success", [])
-    for one in nag["suppressedViolations"]:
-        assert len(one["reason"].split()) >= 4, one
+    for violation in nag["suppressedViolations"]:
+        assert len(violation["reason"].split()) >= 4, violation
 
 
 def test_nothing_else_is_argued_away(nag: dict[str, Any]) -> None:
-    accepted = {one["ruleName"].partition("[")[0] for one in nag["suppressedViolations"]}
+    accepted = {violation["ruleName"].partition("[")[0] for violation in nag["suppressedViolations"]}
     assert accepted == {f"AwsSolutions-{rule}" for rule in ("APIG4", "IAM5", "L1", "S1")}
 
 

@@ -18,12 +18,12 @@ TIMERS = "arn:<AWS::Partition>:scheduler:<AWS::Region>:<AWS::AccountId>:schedule
 
 def table(actions: Iterable[str], partitions: Iterable[str], index: str = "") -> set[str]:
     only = f" if dynamodb:LeadingKeys ForAllValues:StringLike {' '.join(partitions)}"
-    return {f"dynamodb:{one} on StateTable{index}{only} if dynamodb:LeadingKeys Null false" for one in actions}
+    return {f"dynamodb:{action} on StateTable{index}{only} if dynamodb:LeadingKeys Null false" for action in actions}
 
 
 def values() -> set[str]:
     return {
-        *(f"s3:{one} on StateValues/x/*" for one in ("GetObject", "PutObject")),
+        *(f"s3:{call} on StateValues/x/*" for call in ("GetObject", "PutObject")),
         "s3:GetObject on StateValues/sha256/*",
     }
 
@@ -33,16 +33,16 @@ def deletes() -> set[str]:
 
 
 def log(role: str) -> set[str]:
-    return {f"logs:{one} on {role}Logs" for one in ("CreateLogStream", "PutLogEvents")}
+    return {f"logs:{call} on {role}Logs" for call in ("CreateLogStream", "PutLogEvents")}
 
 
 def consumes(queue: str) -> set[str]:
     calls = ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage")
-    return {f"sqs:{one} on Queues{queue}" for one in calls}
+    return {f"sqs:{call} on Queues{queue}" for call in calls}
 
 
 def sends(*queues: str) -> set[str]:
-    return {f"sqs:SendMessage on Queues{one}" for one in queues}
+    return {f"sqs:SendMessage on Queues{queue}" for queue in queues}
 
 
 def schedules() -> set[str]:
@@ -52,7 +52,7 @@ def schedules() -> set[str]:
 
 def stream() -> set[str]:
     calls = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
-    return {f"dynamodb:{one} on StateTable.StreamArn" for one in calls}
+    return {f"dynamodb:{call} on StateTable.StreamArn" for call in calls}
 
 
 POOLS = ("Pooldefault", "Poolpdf")
@@ -93,16 +93,16 @@ def test_a_role_may_do_this_and_nothing_else(synthesized: Synthesized, role: str
 def test_there_are_no_other_roles_and_no_policies_beside_theirs(synthesized: Synthesized) -> None:
     template = synthesized.plain
     assert set(roles(template)) == set(EXPECTED)
-    kinds = {one["Type"] for one in template["Resources"].values()}
+    kinds = {resource["Type"] for resource in template["Resources"].values()}
     assert not kinds & {"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::User"}
-    assert not any("ManagedPolicyArns" in one for one in resources(template, "AWS::IAM::Role").values())
+    assert not any("ManagedPolicyArns" in resource for resource in resources(template, "AWS::IAM::Role").values())
 
 
 def test_a_step_is_given_more_by_its_pool_alone(synthesized: Synthesized) -> None:
     template = synthesized.templates["second"]
     assert roles(template) == EXPECTED
     (policy,) = resources(template, "AWS::IAM::Policy").values()
-    assert [named(one) for one in policy["Roles"]] == ["<StepPdfRole>"]
+    assert [named(role) for role in policy["Roles"]] == ["<StepPdfRole>"]
     secret = "arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:shop/token-??????"
     allowed = {line for statement in policy["PolicyDocument"]["Statement"] for line in told(statement)}
     assert allowed == {f"secretsmanager:{call} on {secret}" for call in ("DescribeSecret", "GetSecretValue")}
@@ -117,8 +117,8 @@ def test_no_action_is_a_wildcard(synthesized: Synthesized, stack: str) -> None:
 
 def test_only_tracing_and_networks_are_granted_on_anything(synthesized: Synthesized) -> None:
     for stack, allowed in {"plain": set(), "full": {"xray"}, "networked": {"ec2"}}.items():
-        found = roles(synthesized.templates[stack]).values()
-        anything = {line.split(":")[0] for lines in found for line in lines if line.endswith(" on *")}
+        grants = roles(synthesized.templates[stack]).values()
+        anything = {line.split(":")[0] for lines in grants for line in lines if line.endswith(" on *")}
         assert anything == allowed, stack
 
 
@@ -130,12 +130,12 @@ def test_roles_are_taken_on_by_their_service_only(synthesized: Synthesized) -> N
         if by_scheduler:
             # Another account's schedule, or one of another group, must not borrow the role.
             group = "TimersGroup.Arn" if name.startswith("Timers") else "RecurringGroup.Arn"
-            told = {key: named(value) for key, value in statement["Condition"]["StringEquals"].items()}
-            assert told == {"aws:SourceAccount": "<AWS::AccountId>", "aws:SourceArn": group.removesuffix(".Arn")}
+            condition = {key: named(value) for key, value in statement["Condition"]["StringEquals"].items()}
+            assert condition == {"aws:SourceAccount": "<AWS::AccountId>", "aws:SourceArn": group.removesuffix(".Arn")}
 
 
 def test_every_function_has_a_role_of_its_own(synthesized: Synthesized) -> None:
-    used = [str(one["Role"]) for one in resources(synthesized.full, "AWS::Lambda::Function").values()]
+    used = [str(resource["Role"]) for resource in resources(synthesized.full, "AWS::Lambda::Function").values()]
     assert len(set(used)) == len(used) == 7
 
 
@@ -147,22 +147,22 @@ def test_queues_and_bucket_refuse_what_comes_without_tls(synthesized: Synthesize
     template = synthesized.plain
     policies = resources(template, "AWS::SQS::QueuePolicy").values()
     guarded = {named(policy["Queues"][0]).strip("<>"): policy for policy in policies}
-    assert set(guarded) == {f"Queues{one}" for one in ("DeadLetters", "Undelivered", "Park", "Timer", *POOLS)}
+    assert set(guarded) == {f"Queues{queue}" for queue in ("DeadLetters", "Undelivered", "Park", "Timer", *POOLS)}
     for queue, policy in guarded.items():
         refused(policy, "sqs:*", [queue])
     (bucket,) = resources(template, "AWS::S3::BucketPolicy").values()
     refused(bucket, "s3:*", ["StateValues", "StateValues/*"])
     only_new = {"NumericLessThan": {"s3:TlsVersion": 1.2}}
-    assert only_new in [one["Condition"] for one in bucket["PolicyDocument"]["Statement"]]
+    assert only_new in [rule["Condition"] for rule in bucket["PolicyDocument"]["Statement"]]
 
 
 def refused(policy: dict[str, Any], actions: str, on: list[str]) -> None:
     first, *others = policy["PolicyDocument"]["Statement"]
     assert (first["Effect"], first["Principal"], first["Action"]) == ("Deny", {"AWS": "*"}, actions)
     assert first["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    assert [named(one) for one in listed(first["Resource"])] == on
+    assert [named(target) for target in listed(first["Resource"])] == on
     # Nobody is let in by a queue or a bucket itself: that is for roles alone.
-    assert {one["Effect"] for one in others} <= {"Deny"}
+    assert {statement["Effect"] for statement in others} <= {"Deny"}
 
 
 def test_no_one_may_call_a_function_but_this_gateway(synthesized: Synthesized) -> None:

@@ -15,9 +15,9 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def whole(synthesized: Synthesized, kind: str) -> dict[str, Any]:
-    (found,) = (one for one in synthesized.plain["Resources"].values() if one["Type"] == kind)
-    assert isinstance(found, dict)
-    return found
+    (resource,) = (resource for resource in synthesized.plain["Resources"].values() if resource["Type"] == kind)
+    assert isinstance(resource, dict)
+    return resource
 
 
 def test_the_table_outlives_the_stack_and_mistakes(synthesized: Synthesized) -> None:
@@ -32,13 +32,13 @@ def test_the_table_outlives_the_stack_and_mistakes(synthesized: Synthesized) -> 
 
 
 def test_the_table_is_the_one_that_the_store_works_on(synthesized: Synthesized) -> None:
-    found, wanted = whole(synthesized, "AWS::DynamoDB::Table")["Properties"], dynamodb_table.definition("any")
+    table, wanted = whole(synthesized, "AWS::DynamoDB::Table")["Properties"], dynamodb_table.definition("any")
     for name in ("BillingMode", "KeySchema", "GlobalSecondaryIndexes"):
-        assert found[name] == wanted[name]
-    by_name = {one["AttributeName"]: one for one in wanted["AttributeDefinitions"]}
-    assert {one["AttributeName"]: one for one in found["AttributeDefinitions"]} == by_name
-    assert found["StreamSpecification"] == {"StreamViewType": wanted["StreamSpecification"]["StreamViewType"]}
-    assert found["TimeToLiveSpecification"] == {"AttributeName": dynamodb_table.EXPIRES, "Enabled": True}
+        assert table[name] == wanted[name]
+    by_name = {attribute["AttributeName"]: attribute for attribute in wanted["AttributeDefinitions"]}
+    assert {attribute["AttributeName"]: attribute for attribute in table["AttributeDefinitions"]} == by_name
+    assert table["StreamSpecification"] == {"StreamViewType": wanted["StreamSpecification"]["StreamViewType"]}
+    assert table["TimeToLiveSpecification"] == {"AttributeName": dynamodb_table.EXPIRES, "Enabled": True}
 
 
 def test_everything_is_encrypted_and_nothing_public(synthesized: Synthesized) -> None:
@@ -65,12 +65,12 @@ def test_two_stacks_in_one_account_share_no_name(synthesized: Synthesized) -> No
     # What CloudFormation names is named after its stack; a fixed name would make the second deployment fail.
     first, second = synthesized.plain, synthesized.templates["second"]
     for template in (first, second):
-        for name, one in template["Resources"].items():
-            fixed = [key for key in one.get("Properties", {}) if key in FIXED.get(one["Type"], ())]
+        for name, resource in template["Resources"].items():
+            fixed = [key for key in resource.get("Properties", {}) if key in FIXED.get(resource["Type"], ())]
             assert not fixed, f"{name} has a fixed name"
     spaces = [
-        {str(one["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"]) for one in functions.values()}
-        for functions in (resources(one, "AWS::Lambda::Function") for one in (first, second))
+        {str(function["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"]) for function in functions.values()}
+        for functions in (resources(template, "AWS::Lambda::Function") for template in (first, second))
     ]
     assert spaces == [{"stepfast/plain"}, {"stepfast/second"}]
 
@@ -89,15 +89,15 @@ FIXED = {
 
 
 def test_functions_run_on_arm_with_the_python_of_the_bundle(synthesized: Synthesized) -> None:
-    for one in resources(synthesized.plain, "AWS::Lambda::Function").values():
-        assert (one["Architectures"], one["Runtime"]) == (["arm64"], "python3.13")
+    for resource in resources(synthesized.plain, "AWS::Lambda::Function").values():
+        assert (resource["Architectures"], resource["Runtime"]) == (["arm64"], "python3.13")
 
 
 def test_a_function_is_told_what_it_reads_and_nothing_else(synthesized: Synthesized) -> None:
-    for name, one in resources(synthesized.plain, "AWS::Lambda::Function").items():
-        kind = "step" if name.startswith("Step") else one["Handler"].split(".")[2]
-        given = {key for key in one["Environment"]["Variables"] if key.startswith("STEPFAST_")}
-        assert given == {*NEEDS[kind], *ALSO[kind]}, name
+    for name, resource in resources(synthesized.plain, "AWS::Lambda::Function").items():
+        kind = "step" if name.startswith("Step") else resource["Handler"].split(".")[2]
+        variables = {key for key in resource["Environment"]["Variables"] if key.startswith("STEPFAST_")}
+        assert variables == {*NEEDS[kind], *ALSO[kind]}, name
 
 
 def test_no_credential_is_in_the_template(synthesized: Synthesized) -> None:
@@ -120,7 +120,7 @@ def test_no_credential_is_in_the_template(synthesized: Synthesized) -> None:
 
 def test_logs_end_after_the_days_that_were_set(synthesized: Synthesized) -> None:
     groups = resources(synthesized.plain, "AWS::Logs::LogGroup").values()
-    assert {one["RetentionInDays"] for one in groups} == {14}
+    assert {group["RetentionInDays"] for group in groups} == {14}
     assert len(groups) == len(resources(synthesized.plain, "AWS::Lambda::Function")) + 1
 
 
@@ -128,8 +128,10 @@ def test_logs_end_after_the_days_that_were_set(synthesized: Synthesized) -> None
 
 
 def test_every_route_asks_for_a_key_but_health_and_the_page(synthesized: Synthesized) -> None:
-    found = {one["RouteKey"]: one for one in resources(synthesized.plain, "AWS::ApiGatewayV2::Route").values()}
-    assert {key: one["AuthorizationType"] for key, one in found.items()} == {
+    routes = {
+        resource["RouteKey"]: resource for resource in resources(synthesized.plain, "AWS::ApiGatewayV2::Route").values()
+    }
+    assert {key: route["AuthorizationType"] for key, route in routes.items()} == {
         "$default": "CUSTOM",
         "GET /v1/health": "NONE",
         "GET /": "NONE",
@@ -144,14 +146,16 @@ def test_every_route_asks_for_a_key_but_health_and_the_page(synthesized: Synthes
 
 
 def test_every_route_leads_to_the_api_and_no_other_site_may_ask(synthesized: Synthesized) -> None:
-    for one in resources(synthesized.plain, "AWS::ApiGatewayV2::Integration").values():
-        assert (named(one["IntegrationUri"]), one["PayloadFormatVersion"]) == ("ApiFunction", "2.0")
+    for integration in resources(synthesized.plain, "AWS::ApiGatewayV2::Integration").values():
+        assert (named(integration["IntegrationUri"]), integration["PayloadFormatVersion"]) == ("ApiFunction", "2.0")
     assert "CorsConfiguration" not in only(synthesized.plain, "AWS::ApiGatewayV2::Api")
 
 
 def test_with_iam_every_route_asks_for_a_signature_and_there_is_no_authorizer(synthesized: Synthesized) -> None:
-    found = {one["RouteKey"]: one for one in resources(synthesized.full, "AWS::ApiGatewayV2::Route").values()}
-    assert found["$default"]["AuthorizationType"] == "AWS_IAM"
+    routes = {
+        resource["RouteKey"]: resource for resource in resources(synthesized.full, "AWS::ApiGatewayV2::Route").values()
+    }
+    assert routes["$default"]["AuthorizationType"] == "AWS_IAM"
     assert not resources(synthesized.full, "AWS::ApiGatewayV2::Authorizer")
     assert not [name for name in resources(synthesized.full, "AWS::Lambda::Function") if name.startswith("Authorizer")]
 
@@ -159,24 +163,28 @@ def test_with_iam_every_route_asks_for_a_signature_and_there_is_no_authorizer(sy
 def test_requests_are_throttled_and_written_down_without_what_they_carry(synthesized: Synthesized) -> None:
     stage = only(synthesized.plain, "AWS::ApiGatewayV2::Stage")
     assert stage["DefaultRouteSettings"] == {"ThrottlingBurstLimit": 400, "ThrottlingRateLimit": 200}
-    told = set(json.loads(stage["AccessLogSettings"]["Format"]).values())
-    assert "$context.path" in told
-    assert not [one for one in told if "query" in one.lower() or "header" in one.lower() or "body" in one.lower()]
+    fields = set(json.loads(stage["AccessLogSettings"]["Format"]).values())
+    assert "$context.path" in fields
+    assert not [
+        field for field in fields if "query" in field.lower() or "header" in field.lower() or "body" in field.lower()
+    ]
 
 
 def test_with_a_domain_of_its_own_there_is_no_other_way_in(synthesized: Synthesized) -> None:
     assert only(synthesized.full, "AWS::ApiGatewayV2::Api")["DisableExecuteApiEndpoint"] is True
     domain = only(synthesized.full, "AWS::ApiGatewayV2::DomainName")
     assert domain["DomainName"] == "flows.example.com"
-    assert [one.get("SecurityPolicy", "TLS_1_2") for one in domain["DomainNameConfigurations"]] == ["TLS_1_2"]
+    assert [domain_name.get("SecurityPolicy", "TLS_1_2") for domain_name in domain["DomainNameConfigurations"]] == [
+        "TLS_1_2"
+    ]
     assert synthesized.full["Outputs"]["ApiUrl"]["Value"] == "https://flows.example.com"
 
 
 def test_the_outputs_lead_to_what_they_say(synthesized: Synthesized) -> None:
-    found = {name: named(one["Value"]) for name, one in synthesized.plain["Outputs"].items()}
+    outputs = {name: named(output["Value"]) for name, output in synthesized.plain["Outputs"].items()}
     console = "https://<AWS::Region>.console.aws.amazon.com"
     letters = "https%3A%2F%2Fsqs.<AWS::Region>.<AWS::URLSuffix>%2F<AWS::AccountId>%2FQueuesDeadLetters.QueueName"
-    assert found == {
+    assert outputs == {
         "ApiUrl": "FrontDoorApi.ApiEndpoint",
         "TableName": "<StateTable>",
         "DeadLetterQueueUrl": "<QueuesDeadLetters>",
@@ -188,14 +196,14 @@ def test_the_outputs_lead_to_what_they_say(synthesized: Synthesized) -> None:
 
 def test_there_is_nothing_else_in_the_stack(synthesized: Synthesized) -> None:
     # Such as a function's own URL, or a subscription, which would be a way in that no other test looks at.
-    assert {one["Type"] for one in synthesized.plain["Resources"].values()} == {
-        *(f"AWS::ApiGatewayV2::{one}" for one in ("Api", "Authorizer", "Integration", "Route", "Stage")),
-        *(f"AWS::CloudWatch::{one}" for one in ("Alarm", "Dashboard")),
-        *(f"AWS::Lambda::{one}" for one in ("EventSourceMapping", "Function", "Permission")),
-        *(f"AWS::SNS::{one}" for one in ("Subscription", "Topic", "TopicPolicy")),
-        *(f"AWS::SQS::{one}" for one in ("Queue", "QueuePolicy")),
-        *(f"AWS::S3::{one}" for one in ("Bucket", "BucketPolicy")),
-        *(f"AWS::Scheduler::{one}" for one in ("Schedule", "ScheduleGroup")),
+    assert {resource["Type"] for resource in synthesized.plain["Resources"].values()} == {
+        *(f"AWS::ApiGatewayV2::{kind}" for kind in ("Api", "Authorizer", "Integration", "Route", "Stage")),
+        *(f"AWS::CloudWatch::{kind}" for kind in ("Alarm", "Dashboard")),
+        *(f"AWS::Lambda::{kind}" for kind in ("EventSourceMapping", "Function", "Permission")),
+        *(f"AWS::SNS::{kind}" for kind in ("Subscription", "Topic", "TopicPolicy")),
+        *(f"AWS::SQS::{kind}" for kind in ("Queue", "QueuePolicy")),
+        *(f"AWS::S3::{kind}" for kind in ("Bucket", "BucketPolicy")),
+        *(f"AWS::Scheduler::{kind}" for kind in ("Schedule", "ScheduleGroup")),
         "AWS::DynamoDB::Table",
         "AWS::IAM::Role",
         "AWS::Logs::LogGroup",

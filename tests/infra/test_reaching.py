@@ -25,19 +25,19 @@ def of(kind: str, name: str, beginning: str = "") -> Look:
 
 def source(queue: str, name: str) -> Look:
     def look(template: Template) -> Any:
-        found = resources(template, "AWS::Lambda::EventSourceMapping").values()
-        (one,) = (one for one in found if named(one["EventSourceArn"]) == queue)
-        return one[name]
+        mappings = resources(template, "AWS::Lambda::EventSourceMapping").values()
+        (mapping,) = (candidate for candidate in mappings if named(candidate["EventSourceArn"]) == queue)
+        return mapping[name]
 
     return look
 
 
 def log_days(template: Template) -> set[int]:
-    return {one["RetentionInDays"] for one in resources(template, "AWS::Logs::LogGroup").values()}
+    return {resource["RetentionInDays"] for resource in resources(template, "AWS::Logs::LogGroup").values()}
 
 
 def subnets(template: Template) -> bool:
-    return all("VpcConfig" in one for one in resources(template, "AWS::Lambda::Function").values())
+    return all("VpcConfig" in resource for resource in resources(template, "AWS::Lambda::Function").values())
 
 
 def schedules(template: Template) -> list[str]:
@@ -102,5 +102,5 @@ def test_a_setting_of_a_pool_reaches_the_template(synthesized: Synthesized, name
 
 
 def test_no_setting_is_left_out() -> None:
-    assert set(PROJECT) == {one.name for one in fields(Project)}
-    assert set(POOL) == {one.name for one in fields(PoolSettings)}
+    assert set(PROJECT) == {field.name for field in fields(Project)}
+    assert set(POOL) == {field.name for field in fields(PoolSettings)}

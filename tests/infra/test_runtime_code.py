@@ -15,20 +15,22 @@ MODULES = {"dill", "marshal", "pickle", "shelve", "yaml"}
 def test_nothing_that_functions_run_unpickles_or_evaluates() -> None:
     left_out = [path for pattern in NOT_IN_LAMBDA for path in SOURCE.glob(pattern)]
     looked_at = [
-        path for path in SOURCE.rglob("*.py") if not any(path == one or one in path.parents for one in left_out)
+        path
+        for path in SOURCE.rglob("*.py")
+        if not any(path == folder or folder in path.parents for folder in left_out)
     ]
     assert len(looked_at) > 50
-    found = [f"{path.relative_to(SOURCE)}: {name}" for path in looked_at for name in _dangers(path)]
-    assert found == []
+    dangers = [f"{path.relative_to(SOURCE)}: {name}" for path in looked_at for name in _dangers(path)]
+    assert dangers == []
 
 
 def _dangers(path: Path) -> list[str]:
-    found: list[str] = []
+    dangers: list[str] = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found += [one.name for one in node.names if one.name.partition(".")[0] in MODULES]
+            dangers += [name.name for name in node.names if name.name.partition(".")[0] in MODULES]
         elif isinstance(node, ast.ImportFrom):
-            found += [str(node.module)] * ((node.module or "").partition(".")[0] in MODULES)
+            dangers += [str(node.module)] * ((node.module or "").partition(".")[0] in MODULES)
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            found += [node.func.id] * (node.func.id in ("eval", "exec", "compile", "__import__"))
-    return found
+            dangers += [node.func.id] * (node.func.id in ("eval", "exec", "compile", "__import__"))
+    return dangers

@@ -34,7 +34,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def configure(project: Path, text: str) -> None:
-    (flows,) = (one.name for one in project.iterdir() if one.name.startswith("flows_"))
+    (flows,) = (path.name for path in project.iterdir() if path.name.startswith("flows_"))
     begin = '[project]\nname = "shop"\ndependencies = []\n[tool.stepfast]\n'
     (project / "pyproject.toml").write_text(f'{begin}workflows = "{flows}"\n{text}')
 
@@ -140,4 +140,4 @@ def test_a_synth_without_the_page_says_so(tmp_path: Path, capsys: pytest.Capture
 @given(st.lists(st.from_regex(r"[A-Za-z0-9._-]{1,8}", fullmatch=True), unique=True, max_size=50))
 @example(["default", "Default", "a-b", "aB", "ab", "a1", "a-1", "pdf", "step-pdf"])
 def test_no_two_pools_share_a_function(pools: list[str]) -> None:
-    assert len({title(f"step-{one}") for one in pools}) == len(pools)
+    assert len({title(f"step-{pool}") for pool in pools}) == len(pools)

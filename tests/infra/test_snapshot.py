@@ -21,12 +21,12 @@ _LEFT_OUT = ("DashboardBody",)
 
 
 def test_the_stack_is_as_it_was_agreed_on(synthesized: Synthesized) -> None:
-    found = flat(synthesized.plain)
+    current = flat(synthesized.plain)
     if "STEPFAST_AGREE" in os.environ:
-        KEPT.write_text("".join(f"{path} = {value}\n" for path, value in sorted(found.items())))
+        KEPT.write_text("".join(f"{path} = {value}\n" for path, value in sorted(current.items())))
     kept = dict(line.split(" = ", 1) for line in KEPT.read_text().splitlines())
-    told = changes(kept, found)
-    assert not told, "\n".join(["the stack has changed:", *told])
+    differences = changes(kept, current)
+    assert not differences, "\n".join(["the stack has changed:", *differences])
 
 
 def test_a_change_is_told_in_words() -> None:
@@ -40,26 +40,26 @@ def test_a_change_is_told_in_words() -> None:
 
 
 def changes(before: dict[str, str], after: dict[str, str]) -> list[str]:
-    told = []
+    lines = []
     for path in sorted(before.keys() | after.keys()):
         if path not in after:
-            told.append(f"{path}: {before[path]} is gone")
+            lines.append(f"{path}: {before[path]} is gone")
         elif path not in before:
-            told.append(f"{path}: {after[path]} is new")
+            lines.append(f"{path}: {after[path]} is new")
         elif before[path] != after[path]:
-            told.append(f"{path}: {before[path]} became {after[path]}")
-    return told
+            lines.append(f"{path}: {before[path]} became {after[path]}")
+    return lines
 
 
 def flat(template: Template) -> dict[str, str]:
     """`Resource.Property.Part` to its value, ids without the CDK's hashes, code without its own."""
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for name, resource in template["Resources"].items():
         plain = {key: value for key, value in resource.items() if key not in ("Metadata", "DependsOn")}
-        _flatten(_plain(name), plain, found)
+        _flatten(_plain(name), plain, values)
     for name, output in template["Outputs"].items():
-        _flatten(f"Outputs.{name}", output, found)
-    return found
+        _flatten(f"Outputs.{name}", output, values)
+    return values
 
 
 def _flatten(path: str, value: Any, into: dict[str, str]) -> None:
@@ -68,7 +68,7 @@ def _flatten(path: str, value: Any, into: dict[str, str]) -> None:
     inner: Any = ()
     if isinstance(value, dict) and not _is_reference(value):
         inner = value.items()
-    elif isinstance(value, list) and any(isinstance(one, dict) and not _is_reference(one) for one in value):
+    elif isinstance(value, list) and any(isinstance(part, dict) and not _is_reference(part) for part in value):
         inner = enumerate(value)
     for key, part in inner:
         _flatten(f"{path}.{key}", part, into)

@@ -15,10 +15,10 @@ from tests.infra.reading import named
 
 
 def mapping(template: Template, source: str) -> dict[str, Any]:
-    found = resources(template, "AWS::Lambda::EventSourceMapping").values()
-    one: dict[str, Any]
-    (one,) = (one for one in found if named(one["EventSourceArn"]) == source)
-    return one
+    mappings = resources(template, "AWS::Lambda::EventSourceMapping").values()
+    matching: dict[str, Any]
+    (matching,) = (candidate for candidate in mappings if named(candidate["EventSourceArn"]) == source)
+    return matching
 
 
 def function(template: Template, name: str) -> Any:
@@ -35,24 +35,27 @@ def test_a_message_stays_hidden_for_longer_than_its_function_runs(
     template = synthesized.plain
     hidden = only(template, "AWS::SQS::Queue", f"Queues{queue}")["VisibilityTimeout"]
     assert hidden >= function(template, consumer)["Timeout"] + 30
-    found = mapping(template, f"Queues{queue}")
-    assert named(found["FunctionName"]) == f"{consumer}Function"
-    assert found["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    source = mapping(template, f"Queues{queue}")
+    assert named(source["FunctionName"]) == f"{consumer}Function"
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
 @pytest.mark.parametrize("stack", ["plain", "tuned"])
 def test_functions_and_queues_have_the_numbers_of_the_plan(synthesized: Synthesized, plan: Plan, stack: str) -> None:
     template, numbers = synthesized.templates[stack], {"plain": plan, "tuned": synthesized.tuned}[stack]
-    functions = {**numbers.functions, **{one.function.name: one.function for one in numbers.pools.values()}}
-    for name, one in functions.items():
-        found = function(template, title(name))
-        assert (found["Timeout"], found["MemorySize"]) == (one.timeout, one.memory), name
-        assert found["Handler"] == f"stepfast.functions.{one.kind}.handler"
+    functions = {**numbers.functions, **{pool.function.name: pool.function for pool in numbers.pools.values()}}
+    for name, numbered in functions.items():
+        properties = function(template, title(name))
+        assert (properties["Timeout"], properties["MemorySize"]) == (numbered.timeout, numbered.memory), name
+        assert properties["Handler"] == f"stepfast.functions.{numbered.kind}.handler"
     queues = {"Timer": numbers.timer_queue, "Park": numbers.park_queue}
-    queues |= {f"Pool{name}": one.queue for name, one in numbers.pools.items()}
+    queues |= {f"Pool{name}": pool.queue for name, pool in numbers.pools.items()}
     for name, queue in queues.items():
-        found = only(template, "AWS::SQS::Queue", f"Queues{name}")
-        assert (found["VisibilityTimeout"], found["MessageRetentionPeriod"]) == (queue.visibility, 14 * 86400), name
+        properties = only(template, "AWS::SQS::Queue", f"Queues{name}")
+        assert (properties["VisibilityTimeout"], properties["MessageRetentionPeriod"]) == (
+            queue.visibility,
+            14 * 86400,
+        ), name
         source = mapping(template, f"Queues{name}")
         assert (source["BatchSize"], source["MaximumBatchingWindowInSeconds"]) == (queue.batch_size, 0), name
         limit = {"MaximumConcurrency": queue.max_concurrency} if queue.max_concurrency else None
@@ -91,15 +94,15 @@ def test_a_function_is_told_where_its_things_are(synthesized: Synthesized, plan:
         "step-pdf": {**sending, "STEPFAST_POOL": "pdf", "PDF_QUALITY": "high"},
     }
     for name, variables in expected.items():
-        found = function(synthesized.plain, title(name))
-        told = {key: named(value) for key, value in found["Environment"]["Variables"].items()}
+        properties = function(synthesized.plain, title(name))
+        actual = {key: named(value) for key, value in properties["Environment"]["Variables"].items()}
         ours = {
             "POWERTOOLS_SERVICE_NAME": name,
             "POWERTOOLS_METRICS_NAMESPACE": "stepfast/plain",
             "POWERTOOLS_TRACE_DISABLED": "true",
         }
-        assert told == {**variables, **ours}, name
-        assert named(found["LoggingConfig"]["LogGroup"]) == f"<{title(name)}Logs>"
+        assert actual == {**variables, **ours}, name
+        assert named(properties["LoggingConfig"]["LogGroup"]) == f"<{title(name)}Logs>"
 
 
 def test_a_pools_function_is_given_time_for_its_longest_step(synthesized: Synthesized, plan: Plan) -> None:
@@ -120,17 +123,17 @@ def test_a_pool_has_its_settings_and_one_without_sensible_ones(synthesized: Synt
 
 def test_concurrency_is_limited_at_the_mapping_and_never_at_the_function(synthesized: Synthesized) -> None:
     # A function throttled by reserved concurrency sends messages that never ran to the dead letters.
-    for one in resources(synthesized.full, "AWS::Lambda::Function").values():
-        assert "ReservedConcurrentExecutions" not in one
+    for resource in resources(synthesized.full, "AWS::Lambda::Function").values():
+        assert "ReservedConcurrentExecutions" not in resource
 
 
 def test_behind_every_queue_is_another(synthesized: Synthesized) -> None:
-    found = {}
+    redrives = {}
     for name, queue in resources(synthesized.plain, "AWS::SQS::Queue").items():
         policy = queue.get("RedrivePolicy")
         target = named(policy["deadLetterTargetArn"]) if policy else None
-        found[name.removeprefix("Queues")[:-8]] = (target, policy["maxReceiveCount"]) if policy else None
-    assert found == {
+        redrives[name.removeprefix("Queues")[:-8]] = (target, policy["maxReceiveCount"]) if policy else None
+    assert redrives == {
         "Park": ("QueuesDeadLetters", 1),
         "Timer": ("QueuesUndelivered", 1000),
         "Pooldefault": ("QueuesUndelivered", 1000),
@@ -141,16 +144,16 @@ def test_behind_every_queue_is_another(synthesized: Synthesized) -> None:
 
 
 def test_the_stream_wakes_the_advancer_within_bounds(synthesized: Synthesized) -> None:
-    found = mapping(synthesized.plain, "StateTable.StreamArn")
-    assert (found["StartingPosition"], found.get("Enabled")) == ("TRIM_HORIZON", None)
-    assert (found["BatchSize"], found["MaximumBatchingWindowInSeconds"]) == (100, 0)
-    assert named(found["FunctionName"]) == "AdvancerFunction"
-    assert found["BisectBatchOnFunctionError"] is True
-    assert found["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert found["MaximumRetryAttempts"] == -1
-    assert found["MaximumRecordAgeInSeconds"] == 23 * 3600
-    assert named(found["DestinationConfig"]["OnFailure"]["Destination"]) == "QueuesUndelivered"
-    patterns = [json.loads(one["Pattern"]) for one in found["FilterCriteria"]["Filters"]]
+    source = mapping(synthesized.plain, "StateTable.StreamArn")
+    assert (source["StartingPosition"], source.get("Enabled")) == ("TRIM_HORIZON", None)
+    assert (source["BatchSize"], source["MaximumBatchingWindowInSeconds"]) == (100, 0)
+    assert named(source["FunctionName"]) == "AdvancerFunction"
+    assert source["BisectBatchOnFunctionError"] is True
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert source["MaximumRetryAttempts"] == -1
+    assert source["MaximumRecordAgeInSeconds"] == 23 * 3600
+    assert named(source["DestinationConfig"]["OnFailure"]["Destination"]) == "QueuesUndelivered"
+    patterns = [json.loads(criterion["Pattern"]) for criterion in source["FilterCriteria"]["Filters"]]
     assert patterns == [
         {"dynamodb": {"NewImage": {"wake": {"N": [{"exists": True}]}}}},
         {
@@ -167,15 +170,15 @@ def test_the_gateway_gives_up_after_the_api_does(synthesized: Synthesized) -> No
 
 def test_functions_that_send_to_their_own_queue_may(synthesized: Synthesized) -> None:
     # Lambda's loop detection would end a timer that is put off for the sixteenth time.
-    found = {name: function(synthesized.plain, name).get("RecursiveLoop") for name in ("Timer", "StepPdf", "Advancer")}
-    assert found == {"Timer": "Allow", "StepPdf": "Allow", "Advancer": None}
+    loops = {name: function(synthesized.plain, name).get("RecursiveLoop") for name in ("Timer", "StepPdf", "Advancer")}
+    assert loops == {"Timer": "Allow", "StepPdf": "Allow", "Advancer": None}
 
 
 def test_with_snap_start_everything_calls_a_published_version(synthesized: Synthesized) -> None:
     template = synthesized.full
-    for one in resources(template, "AWS::Lambda::EventSourceMapping").values():
-        assert "Live" in named(one["FunctionName"])
-    assert all(one["SnapStart"] for one in resources(template, "AWS::Lambda::Function").values())
+    for resource in resources(template, "AWS::Lambda::EventSourceMapping").values():
+        assert "Live" in named(resource["FunctionName"])
+    assert all(resource["SnapStart"] for resource in resources(template, "AWS::Lambda::Function").values())
     sweep = only(template, "AWS::Scheduler::Schedule", "RecurringSweep")
     assert "Live" in named(sweep["Target"]["Arn"])
     for alias in resources(template, "AWS::Lambda::Alias").values():
@@ -192,18 +195,24 @@ def test_the_sweep_runs_every_few_minutes_in_a_group_that_no_execution_may_touch
 
 
 def test_a_scheduled_start_names_its_time(synthesized: Synthesized) -> None:
-    found = only(synthesized.full, "AWS::Scheduler::Schedule", "RecurringStartnightly")
-    assert (found["ScheduleExpression"], found["ScheduleExpressionTimezone"]) == ("cron(0 3 * * ? *)", "Europe/Berlin")
-    assert (found["State"], named(found["Target"]["Arn"])) == ("ENABLED", "QueuesTimer")
-    assert (named(found["GroupName"]), named(found["Target"]["RoleArn"])) == ("<RecurringGroup>", "RecurringStartRole")
+    resource = only(synthesized.full, "AWS::Scheduler::Schedule", "RecurringStartnightly")
+    assert (resource["ScheduleExpression"], resource["ScheduleExpressionTimezone"]) == (
+        "cron(0 3 * * ? *)",
+        "Europe/Berlin",
+    )
+    assert (resource["State"], named(resource["Target"]["Arn"])) == ("ENABLED", "QueuesTimer")
+    assert (named(resource["GroupName"]), named(resource["Target"]["RoleArn"])) == (
+        "<RecurringGroup>",
+        "RecurringStartRole",
+    )
     # What Scheduler puts in the place of its keyword; the timer function takes the text as it is.
-    text = found["Target"]["Input"].replace("<aws.scheduler.scheduled-time>", "2026-11-22T02:00:00Z")
+    text = resource["Target"]["Input"].replace("<aws.scheduler.scheduled-time>", "2026-11-22T02:00:00Z")
     start = Start("print", "report", "nightly-2026-11-22T020000Z", {"schedule": "nightly"})
     assert start_in(json.loads(text)) == start
 
 
 def test_a_schedule_of_the_settings_is_made_and_may_be_switched_off(synthesized: Synthesized) -> None:
-    found = only(synthesized.full, "AWS::Scheduler::Schedule", "RecurringStartpaused")
-    assert (found["ScheduleExpression"], found["ScheduleExpressionTimezone"]) == ("rate(6 hours)", "UTC")
-    assert found["State"] == "DISABLED"
-    assert json.loads(found["Target"]["Input"])["start"]["input"] == "list"
+    resource = only(synthesized.full, "AWS::Scheduler::Schedule", "RecurringStartpaused")
+    assert (resource["ScheduleExpression"], resource["ScheduleExpressionTimezone"]) == ("rate(6 hours)", "UTC")
+    assert resource["State"] == "DISABLED"
+    assert json.loads(resource["Target"]["Input"])["start"]["input"] == "list"

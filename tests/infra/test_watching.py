@@ -35,10 +35,10 @@ ALARMS = {
 def test_every_alarm_goes_to_the_topic_and_has_its_paragraph(synthesized: Synthesized) -> None:
     alarms = resources(synthesized.plain, "AWS::CloudWatch::Alarm")
     assert {name.removeprefix("Alarms")[:-8] for name in alarms} == ALARMS
-    for one in alarms.values():
-        assert "AlarmsTopic" in str(one["AlarmActions"])
-        assert "AlarmsTopic" in str(one["OKActions"])
-        assert one.get("ActionsEnabled", True) is True
+    for alarm in alarms.values():
+        assert "AlarmsTopic" in str(alarm["AlarmActions"])
+        assert "AlarmsTopic" in str(alarm["OKActions"])
+        assert alarm.get("ActionsEnabled", True) is True
     subscription = only(synthesized.plain, "AWS::SNS::Subscription")
     assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "on-call@example.com")
 
@@ -60,26 +60,26 @@ LETTERS = "AWS/SQS ApproximateNumberOfMessagesVisible QueueName Queues{}.QueueNa
 def test_an_alarm_goes_off_above_its_limit_and_not_for_silence(
     synthesized: Synthesized, alarm: str, metric: str, above: float, periods: int, seconds: int
 ) -> None:
-    found = only(synthesized.plain, "AWS::CloudWatch::Alarm", f"Alarms{alarm}")
-    assert f"{watched(found)} {found['Statistic']}" == metric
-    assert (found["Threshold"], found["EvaluationPeriods"], found["Period"]) == (above, periods, seconds)
-    assert found["ComparisonOperator"] == "GreaterThanThreshold"
-    assert found["TreatMissingData"] == "notBreaching"
+    resource = only(synthesized.plain, "AWS::CloudWatch::Alarm", f"Alarms{alarm}")
+    assert f"{watched(resource)} {resource['Statistic']}" == metric
+    assert (resource["Threshold"], resource["EvaluationPeriods"], resource["Period"]) == (above, periods, seconds)
+    assert resource["ComparisonOperator"] == "GreaterThanThreshold"
+    assert resource["TreatMissingData"] == "notBreaching"
 
 
 def watched(metric: dict[str, Any]) -> str:
-    dimensions = [word for one in metric["Dimensions"] for word in (one["Name"], named(one["Value"]))]
+    dimensions = [word for dimension in metric["Dimensions"] for word in (dimension["Name"], named(dimension["Value"]))]
     return " ".join([metric["Namespace"], metric["MetricName"], *dimensions])
 
 
 @pytest.mark.parametrize(
     ("alarm", "metrics", "periods"),
     [
-        ("FunctionErrors", {f"AWS/Lambda Errors FunctionName <{one}Function>" for one in FUNCTIONS}, 2),
-        ("FunctionThrottles", {f"AWS/Lambda Throttles FunctionName <{one}Function>" for one in FUNCTIONS}, 2),
+        ("FunctionErrors", {f"AWS/Lambda Errors FunctionName <{function}Function>" for function in FUNCTIONS}, 2),
+        ("FunctionThrottles", {f"AWS/Lambda Throttles FunctionName <{function}Function>" for function in FUNCTIONS}, 2),
         (
             "TableThrottles",
-            {f"AWS/DynamoDB {one}ThrottleEvents TableName <StateTable>" for one in ("Read", "Write")},
+            {f"AWS/DynamoDB {capacity}ThrottleEvents TableName <StateTable>" for capacity in ("Read", "Write")},
             3,
         ),
     ],
@@ -87,33 +87,33 @@ def watched(metric: dict[str, Any]) -> str:
 def test_what_has_many_parts_is_watched_in_all_of_them(
     synthesized: Synthesized, alarm: str, metrics: set[str], periods: int
 ) -> None:
-    found = only(synthesized.plain, "AWS::CloudWatch::Alarm", f"Alarms{alarm}")
-    parts = {one["Id"]: one["MetricStat"] for one in found["Metrics"] if "MetricStat" in one}
-    assert {watched(one["Metric"]) for one in parts.values()} == metrics
-    assert {one["Stat"] for one in parts.values()} == {"Sum"}
-    (total,) = (one["Expression"] for one in found["Metrics"] if "Expression" in one)
+    resource = only(synthesized.plain, "AWS::CloudWatch::Alarm", f"Alarms{alarm}")
+    parts = {metric["Id"]: metric["MetricStat"] for metric in resource["Metrics"] if "MetricStat" in metric}
+    assert {watched(part["Metric"]) for part in parts.values()} == metrics
+    assert {part["Stat"] for part in parts.values()} == {"Sum"}
+    (total,) = (metric["Expression"] for metric in resource["Metrics"] if "Expression" in metric)
     assert total == " + ".join(f"FILL({name}, 0)" for name in parts)
-    assert (found["Threshold"], found["EvaluationPeriods"]) == (0, periods)
-    assert found["ComparisonOperator"] == "GreaterThanThreshold"
-    assert found["TreatMissingData"] == "notBreaching"
+    assert (resource["Threshold"], resource["EvaluationPeriods"]) == (0, periods)
+    assert resource["ComparisonOperator"] == "GreaterThanThreshold"
+    assert resource["TreatMissingData"] == "notBreaching"
 
 
 def test_a_sweep_that_does_not_run_is_noticed_by_its_silence(synthesized: Synthesized) -> None:
-    found = only(synthesized.plain, "AWS::CloudWatch::Alarm", "AlarmsNoSweep")
-    assert (found["ComparisonOperator"], found["Threshold"]) == ("LessThanThreshold", 1)
-    assert found["TreatMissingData"] == "breaching"
-    assert watched(found) == "AWS/Lambda Invocations FunctionName <SweeperFunction>"
-    assert (found["Period"], found["EvaluationPeriods"]) == (300, 3)
+    resource = only(synthesized.plain, "AWS::CloudWatch::Alarm", "AlarmsNoSweep")
+    assert (resource["ComparisonOperator"], resource["Threshold"]) == ("LessThanThreshold", 1)
+    assert resource["TreatMissingData"] == "breaching"
+    assert watched(resource) == "AWS/Lambda Invocations FunctionName <SweeperFunction>"
+    assert (resource["Period"], resource["EvaluationPeriods"]) == (300, 3)
 
 
 def test_the_topic_takes_what_the_alarms_of_this_account_send_and_nothing_without_tls(synthesized: Synthesized) -> None:
     policy = only(synthesized.plain, "AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"]
-    allowed = [one for one in policy if one["Effect"] == "Allow"]
-    assert [(one["Principal"], one["Action"]) for one in allowed] == [
+    allowed = [statement for statement in policy if statement["Effect"] == "Allow"]
+    assert [(statement["Principal"], statement["Action"]) for statement in allowed] == [
         ({"Service": "cloudwatch.amazonaws.com"}, "sns:Publish")
     ]
     assert allowed[0]["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
-    (denied,) = (one for one in policy if one["Effect"] == "Deny")
+    (denied,) = (statement for statement in policy if statement["Effect"] == "Deny")
     assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
@@ -144,7 +144,7 @@ def of_queues(name: str, *queues: str) -> set[str]:
 
 
 def of_functions(name: str) -> set[str]:
-    return {f"AWS/Lambda {name} FunctionName <{one}Function> Sum" for one in FUNCTIONS}
+    return {f"AWS/Lambda {name} FunctionName <{function}Function> Sum" for function in FUNCTIONS}
 
 
 SHOWN = {
@@ -153,7 +153,7 @@ SHOWN = {
         "workflow", "ExecutionsSucceeded", "ExecutionsFailed", "ExecutionsCancelled", "ExecutionsResumed"
     ),
     "Dead letters": of_queues("ApproximateNumberOfMessagesVisible", "DeadLetters", "Undelivered"),
-    "Step latency": {found("pool", "StepLatency", one) for one in ("p50", "p99")},
+    "Step latency": {found("pool", "StepLatency", percentile) for percentile in ("p50", "p99")},
     "Step attempts": {found("pool", "StepAttempts", "Sum")},
     "Steps retried": sums("pool", "StepRetries", "StepFailures"),
     "Age of the oldest message": of_queues("ApproximateAgeOfOldestMessage", *POOLS, "Timer"),
@@ -167,7 +167,7 @@ SHOWN = {
 
 def graphs(synthesized: Synthesized) -> dict[str, list[Any]]:
     body = json.loads(named(only(synthesized.plain, "AWS::CloudWatch::Dashboard")["DashboardBody"]))
-    return {one["properties"]["title"]: one["properties"]["metrics"] for one in body["widgets"]}
+    return {widget["properties"]["title"]: widget["properties"]["metrics"] for widget in body["widgets"]}
 
 
 def line(metric: list[Any]) -> str:
@@ -179,16 +179,20 @@ def line(metric: list[Any]) -> str:
 @pytest.mark.parametrize("title", SHOWN)
 def test_a_graph_shows_what_its_title_says(synthesized: Synthesized, title: str) -> None:
     (metrics,) = (metrics for name, metrics in graphs(synthesized).items() if name.startswith(title))
-    assert {line(one) for one in metrics} == SHOWN[title]
+    assert {line(metric) for metric in metrics} == SHOWN[title]
 
 
 def test_the_cost_is_estimated_from_all_that_is_metered(synthesized: Synthesized) -> None:
     (metrics,) = (metrics for name, metrics in graphs(synthesized).items() if name.startswith("Cost estimate"))
-    drawn = {one[-1]["label"]: one[-1]["expression"] for one in metrics if "expression" in one[-1]}
+    drawn = {metric[-1]["label"]: metric[-1]["expression"] for metric in metrics if "expression" in metric[-1]}
     assert set(drawn) == {"DynamoDB", "Lambda", "SQS", "HTTP API"}
-    metered = {line(one) for one in metrics if "expression" not in one[-1]}
-    table = {f"AWS/DynamoDB Consumed{one}CapacityUnits TableName <StateTable> Sum" for one in ("Read", "Write")}
-    sent = {f"AWS/SQS NumberOfMessagesSent QueueName Queues{one}.QueueName Sum" for one in (*POOLS, "Timer", "Park")}
+    metered = {line(metric) for metric in metrics if "expression" not in metric[-1]}
+    table = {
+        f"AWS/DynamoDB Consumed{capacity}CapacityUnits TableName <StateTable> Sum" for capacity in ("Read", "Write")
+    }
+    sent = {
+        f"AWS/SQS NumberOfMessagesSent QueueName Queues{queue}.QueueName Sum" for queue in (*POOLS, "Timer", "Park")
+    }
     calls = of_functions("Invocations") | of_functions("Duration")
     assert metered == table | sent | calls | {"AWS/ApiGateway Count ApiId <FrontDoorApi> Sum"}
     # A price below a millionth, written as 1e-06, would be taken for a name.

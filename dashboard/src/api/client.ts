@@ -21,13 +21,13 @@ export type Query = Record<string, string | number | readonly string[] | null | 
 
 /** The query string of what is set; a list repeats its name. */
 export function queryString(query: Query): string {
-  const found = new URLSearchParams();
+  const params = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
     if (value === null || value === undefined || value === "") continue;
-    if (typeof value === "object") value.forEach((one) => found.append(name, one));
-    else found.append(name, String(value));
+    if (typeof value === "object") value.forEach((part) => params.append(name, part));
+    else params.append(name, String(value));
   }
-  const text = found.toString();
+  const text = params.toString();
   return text ? `?${text}` : "";
 }
 

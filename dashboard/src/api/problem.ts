@@ -19,13 +19,13 @@ const URN = "urn:stepfast:problem:";
 
 /** Reads a refusal; one that is no problem document, as a proxy's, still becomes a readable error. */
 export function problemOf(status: number, text: string): Problem {
-  const found = parsed(text);
-  const told = (name: string): string => (typeof found[name] === "string" ? (found[name] as string) : "");
-  const detail = told("detail") || told("message") || told("Message") || `the API answered ${status}`;
-  const kind = told("type").startsWith(URN) ? told("type").slice(URN.length) : `http-${status}`;
-  const errors = Array.isArray(found["errors"]) ? (found["errors"] as FieldError[]) : [];
-  const scope = status === 403 ? told("scope") || told("required_scope") || scopeIn(detail) : "";
-  return new Problem(status, kind, told("title") || `Refused (${status})`, detail, errors, scope || null);
+  const members = parsed(text);
+  const textOf = (name: string): string => (typeof members[name] === "string" ? (members[name] as string) : "");
+  const detail = textOf("detail") || textOf("message") || textOf("Message") || `the API answered ${status}`;
+  const kind = textOf("type").startsWith(URN) ? textOf("type").slice(URN.length) : `http-${status}`;
+  const errors = Array.isArray(members["errors"]) ? (members["errors"] as FieldError[]) : [];
+  const scope = status === 403 ? textOf("scope") || textOf("required_scope") || scopeIn(detail) : "";
+  return new Problem(status, kind, textOf("title") || `Refused (${status})`, detail, errors, scope || null);
 }
 
 /** The page cannot reach the API at all. */

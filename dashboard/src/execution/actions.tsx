@@ -11,7 +11,7 @@ import { problemFrom, ProblemNote } from "../parts/note";
 import { rerunnable, resumeHint } from "./resume";
 import { SignalDialog } from "./signal";
 
-export function Actions({ one, refresh }: { one: ExecutionDetail; refresh: () => void }) {
+export function Actions({ execution, refresh }: { execution: ExecutionDetail; refresh: () => void }) {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
   const [open, setOpen] = useState<"" | "cancel" | "signal">("");
@@ -22,7 +22,7 @@ export function Actions({ one, refresh }: { one: ExecutionDetail; refresh: () =>
     setProblem(null);
     setOpen("");
     try {
-      await call(one.execution_id);
+      await call(execution.execution_id);
     } catch (error) {
       setProblem(problemFrom(error));
     }
@@ -32,33 +32,33 @@ export function Actions({ one, refresh }: { one: ExecutionDetail; refresh: () =>
   return (
     <div class="actions">
       <div class="buttons">
-        {one.status === "FAILED" && (
+        {execution.status === "FAILED" && (
           <button type="button" class="main" disabled={busy} onClick={() => void act((id) => resume(id, step ? [step] : undefined))}>
             Resume
           </button>
         )}
-        {(one.status === "RUNNING" || one.status === "FAILED") && (
+        {(execution.status === "RUNNING" || execution.status === "FAILED") && (
           <button type="button" onClick={() => (setOpen("signal"), setSent(""))}>
             Send signal…
           </button>
         )}
-        {one.status === "RUNNING" && (
+        {execution.status === "RUNNING" && (
           <button type="button" disabled={busy} onClick={() => setOpen("cancel")}>
             Cancel…
           </button>
         )}
-        <a class="button" href={href(["start", one.workflow], { from: one.execution_id })}>
+        <a class="button" href={href(["start", execution.workflow], { from: execution.execution_id })}>
           Run again…
         </a>
       </div>
-      {one.status === "FAILED" && (
+      {execution.status === "FAILED" && (
         <>
-          <p class="dim hint">{resumeHint(one, step)}</p>
+          <p class="dim hint">{resumeHint(execution, step)}</p>
           <label class="hint">
             Run again{" "}
             <select value={step} onChange={(event) => setStep(event.currentTarget.value)}>
-              <option value="">{one.reopens?.length ? "what failed" : "no step"}</option>
-              {rerunnable(one).map((id) => (
+              <option value="">{execution.reopens?.length ? "what failed" : "no step"}</option>
+              {rerunnable(execution).map((id) => (
                 <option key={id} value={id}>
                   {id}
                 </option>
@@ -88,7 +88,7 @@ export function Actions({ one, refresh }: { one: ExecutionDetail; refresh: () =>
       )}
       {open === "signal" && (
         <SignalDialog
-          one={one}
+          execution={execution}
           close={() => setOpen("")}
           done={(name) => {
             setSent(`The signal ${name} was taken.`);

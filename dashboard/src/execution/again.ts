@@ -53,9 +53,9 @@ async function withSize(id: string, held: Held | null, size: number, signal: Abo
   if (!held) {
     const quick = commandsOf(id, { largest, limit: Math.min(FIRST, limit), quick: "true" }, null, signal);
     const [head, first] = await Promise.all([pollHead(id, largest, null, signal), quick]);
-    const found = made(head, [{ ...first, cursor: null }], size);
+    const value = made(head, [{ ...first, cursor: null }], size);
     // What is only recorded is shown for a first look, and loaded anew with what the code tells.
-    return first.value.recorded_only ? { ...found, parts: [], more: true } : found;
+    return first.value.recorded_only ? { ...value, parts: [], more: true } : value;
   }
   const head = await pollHead(id, largest, held.head, signal);
   const anew = head.value.generation !== held.head.value.generation || head.value.status !== held.head.value.status;
@@ -82,17 +82,17 @@ async function renewed(held: readonly Part[], anew: boolean, page: Ask): Promise
       parts.push(part);
       continue;
     }
-    const found = await page(part.cursor, part);
+    const next = await page(part.cursor, part);
     // The tag is that of all the execution's commands: unchanged here, they are unchanged everywhere.
-    if (found === part) return [...held];
-    parts.push({ ...found, cursor: part.cursor });
+    if (next === part) return [...held];
+    parts.push({ ...next, cursor: part.cursor });
   }
   return parts;
 }
 
 const ENDED: ReadonlySet<string> = new Set(["SUCCEEDED", "FAILED", "CANCELLED"]);
 /** Commands that have ended change no more in this generation, and what is new comes behind the last page. */
-const settled = (part: Part): boolean => part.value.next !== null && part.value.commands.every((one) => ENDED.has(one.status));
+const settled = (part: Part): boolean => part.value.next !== null && part.value.commands.every((command) => ENDED.has(command.status));
 
 function made(head: Tagged<Execution>, parts: readonly Part[], size: number): Held {
   const more = parts.at(-1)?.value.next != null;
@@ -101,13 +101,13 @@ function made(head: Tagged<Execution>, parts: readonly Part[], size: number): He
 
 function detailOf(execution: Execution, parts: readonly Part[]): ExecutionDetail {
   // A command that has moved to a later page meanwhile is on both: the later one is the newer.
-  const found = new Map<string, Command>();
-  for (const part of parts) for (const command of part.value.commands) found.set(command.id, command);
+  const byId = new Map<string, Command>();
+  for (const part of parts) for (const command of part.value.commands) byId.set(command.id, command);
   const newest = parts.at(-1)?.value;
   return {
     ...execution,
     deployed: newest?.deployed ?? true,
-    commands: [...found.values()],
+    commands: [...byId.values()],
     total: newest?.total ?? 0,
     counts: newest?.counts ?? {},
     signals_not_taken: newest?.signals_not_taken ?? [],

@@ -8,12 +8,12 @@ import { Copy } from "../parts/json";
 import { Status } from "../parts/status";
 import { nameOf } from "../timeline/layout";
 import { FailureBox } from "./failure";
-import { allTries, type Try } from "./tries";
+import { allTries, type ShownAttempt } from "./attempts";
 import { CommandValue } from "./value";
 
 interface Props {
   command: Command;
-  earlier: Map<string, Try[]>;
+  earlier: Map<string, ShownAttempt[]>;
   execution: ExecutionDetail;
   close: () => void;
 }
@@ -34,13 +34,13 @@ export function Details({ command, earlier, execution, close }: Props) {
         </button>
       </header>
       <Facts command={command} idempotency={command.idempotency_key} />
-      {command.error && !tries.some((one) => one.error) && <FailureBox error={command.error} />}
+      {command.error && !tries.some((past) => past.error) && <FailureBox error={command.error} />}
       {tries.length > 0 && (
         <section aria-label="Attempts">
           <h3>{tries.length === 1 ? "Attempt" : `${tries.length} attempts`}</h3>
           <ol class="tries">
-            {[...tries].reverse().map((one) => (
-              <Tried key={`${one.generation} ${one.attempt}`} one={one} />
+            {[...tries].reverse().map((past) => (
+              <Tried key={`${past.generation} ${past.attempt}`} attempt={past} />
             ))}
           </ol>
         </section>
@@ -83,7 +83,7 @@ function Facts({ command, idempotency }: { command: Command; idempotency: string
         <div>
           <dt>Idempotency key</dt>
           <dd>
-            <code>{idempotency}</code> <Copy text={() => idempotency} what="idempotency key" />
+            <code>{idempotency}</code> <Copy text={() => idempotency} subject="idempotency key" />
           </dd>
         </div>
       )}
@@ -96,24 +96,24 @@ const exact = (time: string | null): string | null => time && exactly(seconds(ti
 const dueOf = (command: Command): string | null =>
   command.ended_at ? null : exact(command.due);
 
-function Tried({ one }: { one: Try }) {
-  const took = one.to === null ? "still running" : `took ${span(one.to - one.from)}`;
+function Tried({ attempt }: { attempt: ShownAttempt }) {
+  const took = attempt.to === null ? "still running" : `took ${span(attempt.to - attempt.from)}`;
   return (
-    <li class={`try o-${one.outcome}`}>
+    <li class={`try o-${attempt.outcome}`}>
       <p class="head">
         <strong>
-          Attempt {one.attempt}
-          {one.generation > 0 && `, generation ${one.generation}`}
+          Attempt {attempt.attempt}
+          {attempt.generation > 0 && `, generation ${attempt.generation}`}
         </strong>{" "}
-        <span class="outcome">{one.outcome}</span>
+        <span class="outcome">{attempt.outcome}</span>
         <span class="dim">
           {" "}
-          {exactly(one.from)}, {took}
-          {one.outcome === "interrupted" && (one.error ? " (its process was told to end)" : " (its process died)")}
-          {one.next !== null && one.to !== null && one.next > one.to && `; next one after ${span(one.next - one.to)}`}
+          {exactly(attempt.from)}, {took}
+          {attempt.outcome === "interrupted" && (attempt.error ? " (its process was told to end)" : " (its process died)")}
+          {attempt.next !== null && attempt.to !== null && attempt.next > attempt.to && `; next one after ${span(attempt.next - attempt.to)}`}
         </span>
       </p>
-      {one.error && <FailureBox error={one.error} />}
+      {attempt.error && <FailureBox error={attempt.error} />}
     </li>
   );
 }

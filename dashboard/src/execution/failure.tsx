@@ -26,7 +26,7 @@ export function FailureBox({ error, status }: Props) {
         <details>
           <summary>Traceback</summary>
           <div class="with-copy">
-            <Copy text={() => error.traceback ?? ""} what="traceback" />
+            <Copy text={() => error.traceback ?? ""} subject="traceback" />
             <pre tabIndex={0} role="group" aria-label="Traceback">
               {error.traceback}
             </pre>

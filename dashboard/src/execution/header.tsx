@@ -10,56 +10,56 @@ import { Status } from "../parts/status";
 import { Moment, Took } from "../parts/time";
 import { Actions } from "./actions";
 
-export function Header({ one, refresh }: { one: ExecutionDetail; refresh: () => void }) {
-  const now = useNow(one.status === "RUNNING" ? 250 : 30_000);
+export function Header({ execution, refresh }: { execution: ExecutionDetail; refresh: () => void }) {
+  const now = useNow(execution.status === "RUNNING" ? 250 : 30_000);
   return (
     <header class="execution-head">
       <div class="title-line">
-        <h1 title={one.execution_id}>{one.execution_id}</h1>
-        <Copy text={() => one.execution_id} what="execution id" label="Copy id" />
+        <h1 title={execution.execution_id}>{execution.execution_id}</h1>
+        <Copy text={() => execution.execution_id} subject="execution id" label="Copy id" />
         <span role="status" class="big-status">
-          <Status status={one.status} />
+          <Status status={execution.status} />
         </span>
       </div>
       <dl class="facts">
         <div>
           <dt>Workflow</dt>
           <dd>
-            <a href={href(["workflows", one.workflow])}>{one.workflow}</a>
+            <a href={href(["workflows", execution.workflow])}>{execution.workflow}</a>
           </dd>
         </div>
         <div>
           <dt>Started</dt>
           <dd>
-            <Moment at={one.created_at} now={now} />
+            <Moment at={execution.created_at} now={now} />
           </dd>
         </div>
-        {one.ended_at && (
+        {execution.ended_at && (
           <div>
             <dt>Ended</dt>
             <dd>
-              <Moment at={one.ended_at} now={now} />
+              <Moment at={execution.ended_at} now={now} />
             </dd>
           </div>
         )}
         <div>
           <dt>Duration</dt>
           <dd>
-            <Took from={one.created_at} to={one.ended_at} now={now} />
+            <Took from={execution.created_at} to={execution.ended_at} now={now} />
           </dd>
         </div>
-        {one.status === "RUNNING" && <Fact name="Under way" value={underWay(one.commands)} />}
-        {one.resumes > 0 && (
+        {execution.status === "RUNNING" && <Fact name="Under way" value={underWay(execution.commands)} />}
+        {execution.resumes > 0 && (
           <div>
             <dt>Resumed</dt>
-            <dd>{one.resumes === 1 ? "once" : `${one.resumes} times`}</dd>
+            <dd>{execution.resumes === 1 ? "once" : `${execution.resumes} times`}</dd>
           </div>
         )}
         <div>
           <dt>Commands</dt>
-          <dd>{counted(one)}</dd>
+          <dd>{counted(execution)}</dd>
         </div>
-        {Object.entries(one.labels).map(([name, value]) => (
+        {Object.entries(execution.labels).map(([name, value]) => (
           <div key={name} class="label">
             <dt>{name}</dt>
             <dd>
@@ -67,10 +67,10 @@ export function Header({ one, refresh }: { one: ExecutionDetail; refresh: () => 
             </dd>
           </div>
         ))}
-        <Brief one={one} name="input" label="Input" />
-        {one.status === "SUCCEEDED" && <Brief one={one} name="result" label="Result" />}
+        <Brief execution={execution} name="input" label="Input" />
+        {execution.status === "SUCCEEDED" && <Brief execution={execution} name="result" label="Result" />}
       </dl>
-      <Actions one={one} refresh={refresh} />
+      <Actions execution={execution} refresh={refresh} />
     </header>
   );
 }
@@ -84,22 +84,22 @@ const Fact = ({ name, value }: { name: string; value: string }) =>
   ) : null;
 
 /** The beginning of a value, which leads to all of it. */
-function Brief({ one, name, label }: { one: ExecutionDetail; name: "input" | "result"; label: string }) {
-  const size = one.omitted[name];
-  const text = size === undefined ? inShort(one[name] as Json, 300) : size === null ? "large" : bytes(size);
+function Brief({ execution, name, label }: { execution: ExecutionDetail; name: "input" | "result"; label: string }) {
+  const size = execution.omitted[name];
+  const text = size === undefined ? inShort(execution[name] as Json, 300) : size === null ? "large" : bytes(size);
   return (
     <div class="brief">
       <dt>{label}</dt>
       <dd>
-        <a href={href(["executions", one.execution_id], { view: "values" })}>{text}</a>
+        <a href={href(["executions", execution.execution_id], { view: "values" })}>{text}</a>
       </dd>
     </div>
   );
 }
 
-function counted(one: ExecutionDetail): string {
-  const total = one.total ?? one.commands.length;
-  const done = one.counts?.SUCCEEDED ?? 0;
+function counted(execution: ExecutionDetail): string {
+  const total = execution.total ?? execution.commands.length;
+  const done = execution.counts?.SUCCEEDED ?? 0;
   const all = total.toLocaleString("en");
   return done === total ? all : `${done.toLocaleString("en")} of ${all} done`;
 }

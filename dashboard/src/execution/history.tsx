@@ -75,7 +75,7 @@ const toneOf = (type: string): string =>
 /** What an event holds beside its time, type and command. */
 function detailsOf(event: HistoryEvent, most: number): string {
   const { at: _at, type: _type, command: _command, error, ...rest } = event;
-  const told = Object.entries(rest).map(([name, value]) => `${name} ${inShort((value ?? null) as Json, most)}`);
-  if (error) told.unshift(`${error.type}: ${error.message}`);
-  return told.join(" · ").slice(0, most);
+  const details = Object.entries(rest).map(([name, value]) => `${name} ${inShort((value ?? null) as Json, most)}`);
+  if (error) details.unshift(`${error.type}: ${error.message}`);
+  return details.join(" · ").slice(0, most);
 }

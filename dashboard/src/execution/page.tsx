@@ -20,7 +20,7 @@ import { Header } from "./header";
 import { HistoryTable } from "./history";
 import { NotTaken } from "./nottaken";
 import { Tabs, type View } from "./tabs";
-import { earlierTries, type Try } from "./tries";
+import { earlierTries, type ShownAttempt } from "./attempts";
 import { Values } from "./values";
 
 const LIVE = 700;
@@ -28,25 +28,25 @@ const STILL = 5000;
 
 export function ExecutionPage({ id }: { id: string }) {
   const polled = usePoll<Held>(id, (signal, held) => again(id, held, signal), (held) => (held?.more ? 0 : held?.value.status === "RUNNING" ? LIVE : STILL));
-  const one = polled.value?.value;
+  const execution = polled.value?.value;
   const view = (place.value.query.get("view") ?? "timeline") as View;
   // Earlier generations are only in the history, which changes for good once an execution is resumed.
   const past = usePoll(
-    one && (one.generation > 0 || view === "history") ? `history ${id} ${one.generation} ${one.status} ${view}` : "",
-    (signal) => (one && (one.generation > 0 || view === "history") ? historyOf(id, signal) : Promise.resolve(NONE)),
-    () => (view === "history" && one?.status === "RUNNING" ? 2 * LIVE : null),
+    execution && (execution.generation > 0 || view === "history") ? `history ${id} ${execution.generation} ${execution.status} ${view}` : "",
+    (signal) => (execution && (execution.generation > 0 || view === "history") ? historyOf(id, signal) : Promise.resolve(NONE)),
+    () => (view === "history" && execution?.status === "RUNNING" ? 2 * LIVE : null),
   );
   const events = past.value?.events ?? NONE.events;
   const earlier = useMemo(() => earlierTries(events), [events]);
-  if (!one) return polled.error ? <Missing id={id} polled={polled} /> : <Loading what="the execution" />;
+  if (!execution) return polled.error ? <Missing id={id} polled={polled} /> : <Loading subject="the execution" />;
   return (
     <div class="page execution-page">
       <ProblemNote problem={polled.error} retry={polled.refresh} />
-      <Header one={one} refresh={polled.refresh} />
-      {one.error && <FailureBox error={one.error} status={one.status} />}
-      {!one.deployed && one.status === "RUNNING" && (
+      <Header execution={execution} refresh={polled.refresh} />
+      {execution.error && <FailureBox error={execution.error} status={execution.status} />}
+      {!execution.deployed && execution.status === "RUNNING" && (
         <p class="note bad">
-          No code that is deployed here knows the workflow {one.workflow}: the execution waits until it is deployed again.
+          No code that is deployed here knows the workflow {execution.workflow}: the execution waits until it is deployed again.
         </p>
       )}
       {polled.value?.cut && (
@@ -55,9 +55,9 @@ export function ExecutionPage({ id }: { id: string }) {
           references.
         </p>
       )}
-      <NotTaken signals={one.signals_not_taken ?? []} />
+      <NotTaken signals={execution.signals_not_taken ?? []} />
       <Tabs view={view} to={(other) => at(id, { view: other === "timeline" ? "" : other, command: picked() })} />
-      <Content one={one} view={view} earlier={earlier} events={events} error={past.error} loaded={past.value !== null} more={polled.value?.more ?? false} />
+      <Content execution={execution} view={view} earlier={earlier} events={events} error={past.error} loaded={past.value !== null} more={polled.value?.more ?? false} />
     </div>
   );
 }
@@ -81,9 +81,9 @@ function Missing({ id, polled }: { id: string; polled: { error: Problem | null; 
 }
 
 interface ContentProps {
-  one: ExecutionDetail;
+  execution: ExecutionDetail;
   view: View;
-  earlier: Map<string, Try[]>;
+  earlier: Map<string, ShownAttempt[]>;
   events: readonly HistoryEvent[];
   error: Problem | null;
   loaded: boolean;
@@ -91,14 +91,14 @@ interface ContentProps {
   more: boolean;
 }
 
-function Content({ one, view, earlier, events, error, loaded, more }: ContentProps) {
-  const chosen = one.commands.find((command) => command.id === picked());
+function Content({ execution, view, earlier, events, error, loaded, more }: ContentProps) {
+  const chosen = execution.commands.find((command) => command.id === picked());
   const pick = (command: string): void =>
-    go(at(one.execution_id, { view: view === "timeline" ? "" : view, command: command === picked() ? "" : command }), true);
-  if (view === "values") return <Values one={one} />;
+    go(at(execution.execution_id, { view: view === "timeline" ? "" : view, command: command === picked() ? "" : command }), true);
+  if (view === "values") return <Values execution={execution} />;
   if (view === "history") {
     if (error) return <ProblemNote problem={error} />;
-    return loaded ? <HistoryTable events={events} id={one.execution_id} began={one.created_at} /> : <Loading what="the history" />;
+    return loaded ? <HistoryTable events={events} id={execution.execution_id} began={execution.created_at} /> : <Loading subject="the history" />;
   }
   const close = (): void => {
     if (!chosen) return;
@@ -108,12 +108,12 @@ function Content({ one, view, earlier, events, error, loaded, more }: ContentPro
   return (
     <div class={`split${chosen ? " open" : ""}`} onKeyDown={(event) => event.key === "Escape" && close()}>
       {view === "graph" ? (
-        <GraphView commands={one.commands} picked={picked()} pick={pick} />
+        <GraphView commands={execution.commands} picked={picked()} pick={pick} />
       ) : (
-        <LiveTimeline one={one} earlier={earlier} events={events} picked={picked()} pick={pick} more={more} />
+        <LiveTimeline execution={execution} earlier={earlier} events={events} picked={picked()} pick={pick} more={more} />
       )}
       {chosen && (
-        <Details key={chosen.id} command={chosen} earlier={earlier} execution={one} close={close} />
+        <Details key={chosen.id} command={chosen} earlier={earlier} execution={execution} close={close} />
       )}
     </div>
   );
@@ -123,8 +123,8 @@ function Content({ one, view, earlier, events, error, loaded, more }: ContentPro
 const focusOn = (id: string): void => document.querySelector<HTMLElement>(`button[data-id="${CSS.escape(id)}"]`)?.focus();
 
 interface LiveProps {
-  one: ExecutionDetail;
-  earlier: Map<string, Try[]>;
+  execution: ExecutionDetail;
+  earlier: Map<string, ShownAttempt[]>;
   events: readonly HistoryEvent[];
   picked: string;
   pick: (id: string) => void;
@@ -132,17 +132,17 @@ interface LiveProps {
 }
 
 /** The timeline grows with the present while the execution runs; its rows change only with what the API tells. */
-function LiveTimeline({ one, earlier, events, picked, pick, more }: LiveProps) {
-  const live = one.status === "RUNNING";
+function LiveTimeline({ execution, earlier, events, picked, pick, more }: LiveProps) {
+  const live = execution.status === "RUNNING";
   const ticking = useNow(live ? 250 : null);
-  const rows = useMemo(() => one.commands.map((command) => rowOf(command, earlier)), [one, earlier]);
-  const recorded = useMemo(() => wholeOf(rows, seconds(one.created_at), 0), [rows]);
+  const rows = useMemo(() => execution.commands.map((command) => rowOf(command, earlier)), [execution, earlier]);
+  const recorded = useMemo(() => wholeOf(rows, seconds(execution.created_at), 0), [rows]);
   // The server's clock may be ahead of this one: nothing that is recorded lies in the future.
-  const now = Math.max(live ? ticking : (secondsOrNull(one.ended_at) ?? ticking), recorded.to);
+  const now = Math.max(live ? ticking : (secondsOrNull(execution.ended_at) ?? ticking), recorded.to);
   const resumes = useMemo(
     () => events.filter((event) => event.type === "execution-resumed").map((event) => seconds(event.at)),
     [events],
   );
   const whole = { from: recorded.from, to: now };
-  return <TimelineView {...{ rows, whole, now, live, resumes, picked, pick, more }} total={one.total ?? rows.length} />;
+  return <TimelineView {...{ rows, whole, now, live, resumes, picked, pick, more }} total={execution.total ?? rows.length} />;
 }

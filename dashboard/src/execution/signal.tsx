@@ -15,7 +15,7 @@ import { fieldOf } from "../start/schema";
 import { waitedFor } from "./waiting";
 
 interface Props {
-  one: ExecutionDetail;
+  execution: ExecutionDetail;
   close: () => void;
   done: (name: string) => void;
 }
@@ -23,8 +23,8 @@ interface Props {
 /** Of a type that no field says, and of a signal that nobody waits for. */
 const UNTYPED: Draft = { value: null, text: "null" };
 
-export function SignalDialog({ one, close, done }: Props) {
-  const waiting = waitedFor(one.commands);
+export function SignalDialog({ execution, close, done }: Props) {
+  const waiting = waitedFor(execution.commands);
   const [name, setName] = useState([...waiting.keys()][0] ?? "");
   const schema = waiting.get(name) ?? null;
   // A payload for each name: another signal has another type.
@@ -43,7 +43,7 @@ export function SignalDialog({ one, close, done }: Props) {
     setBusy(true);
     setProblem(null);
     try {
-      await sendSignal(one.execution_id, name, { payload: payload.value ?? null, ...(id && { signal_id: id }) });
+      await sendSignal(execution.execution_id, name, { payload: payload.value ?? null, ...(id && { signal_id: id }) });
       done(name);
     } catch (error) {
       setProblem(problemFrom(error));
@@ -62,7 +62,7 @@ export function SignalDialog({ one, close, done }: Props) {
             <option key={each} value={each} />
           ))}
         </datalist>
-        <p class="dim">{told(waiting, name)}</p>
+        <p class="dim">{typeHint(waiting, name)}</p>
         <Payload {...{ schema, draft, change, problem }} touched={key in drafts} />
         <div class="buttons end">
           <button type="button" onClick={close}>
@@ -77,7 +77,7 @@ export function SignalDialog({ one, close, done }: Props) {
   );
 }
 
-function told(waiting: ReadonlyMap<string, JsonSchema | null>, name: string): string {
+function typeHint(waiting: ReadonlyMap<string, JsonSchema | null>, name: string): string {
   if (!waiting.size) return "It waits for no signal now; one sent is kept until it does.";
   const names = `It waits for: ${[...waiting.keys()].join(", ")}.`;
   return name && !waiting.has(name) ? `${names} One named ${name} is kept until it is waited for.` : names;

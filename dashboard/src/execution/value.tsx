@@ -18,21 +18,21 @@ interface CommandProps {
 
 export function CommandValue({ execution: { execution_id: id }, command, name, label }: CommandProps) {
   async function load(size: number): Promise<Json> {
-    const found = (await readCommand(id, command.id, size)).commands[0];
-    return present(found?.[name], found?.omitted, name);
+    const whole = (await readCommand(id, command.id, size)).commands[0];
+    return present(whole?.[name], whole?.omitted, name);
   }
   const file = `${id}.${command.id.replaceAll(/[^A-Za-z0-9._-]+/g, "_")}.${name}.json`;
   const key = `${command.generation} ${command.status} ${command.omitted[name]}`;
   return <Value key={key} value={command[name]} size={command.omitted[name]} nested {...{ label, file, load }} />;
 }
 
-export function ExecutionValue({ one, name, label }: { one: Execution; name: "input" | "result"; label: string }) {
+export function ExecutionValue({ execution, name, label }: { execution: Execution; name: "input" | "result"; label: string }) {
   async function load(size: number): Promise<Json> {
-    const found = await readExecution(one.execution_id, undefined, size);
-    return present(found[name], found.omitted, name);
+    const whole = await readExecution(execution.execution_id, undefined, size);
+    return present(whole[name], whole.omitted, name);
   }
-  const file = `${one.execution_id}.${name}.json`;
-  return <Value key={String(one.omitted[name])} value={one[name]} size={one.omitted[name]} {...{ label, file, load }} />;
+  const file = `${execution.execution_id}.${name}.json`;
+  return <Value key={String(execution.omitted[name])} value={execution[name]} size={execution.omitted[name]} {...{ label, file, load }} />;
 }
 
 /** Asked for with its own size, a value comes while larger ones beside it stay out; it may have changed meanwhile. */

@@ -9,12 +9,12 @@ import { download, pretty } from "../lib/json";
 import { problemFrom, ProblemNote } from "../parts/note";
 import { ExecutionValue } from "./value";
 
-export function Values({ one }: { one: ExecutionDetail }) {
+export function Values({ execution }: { execution: ExecutionDetail }) {
   return (
     <div class="values">
-      <ExecutionValue one={one} name="input" label="Input" />
-      {one.status === "SUCCEEDED" && <ExecutionValue one={one} name="result" label="Result" />}
-      <Whole id={one.execution_id} />
+      <ExecutionValue execution={execution} name="input" label="Input" />
+      {execution.status === "SUCCEEDED" && <ExecutionValue execution={execution} name="result" label="Result" />}
+      <Whole id={execution.execution_id} />
     </div>
   );
 }

@@ -4,9 +4,9 @@ import type { Command, JsonSchema } from "../api/types";
 
 /** By name in the order they were asked for: the payload's schema, null where the code does not tell its type. */
 export function waitedFor(commands: readonly Command[]): Map<string, JsonSchema | null> {
-  const found = new Map<string, JsonSchema | null>();
-  for (const one of commands) {
-    if (one.kind === "signal" && one.status === "OPEN" && !found.get(one.name)) found.set(one.name, one.payload_schema);
+  const schemas = new Map<string, JsonSchema | null>();
+  for (const command of commands) {
+    if (command.kind === "signal" && command.status === "OPEN" && !schemas.get(command.name)) schemas.set(command.name, command.payload_schema);
   }
-  return found;
+  return schemas;
 }

@@ -19,7 +19,7 @@ export function Choosing({ rows, chosen, choose, done }: Props) {
   const [asking, setAsking] = useState(false);
   const [outcome, setOutcome] = useState<Outcome | null>(null);
   const stop = useRef(false);
-  const running = rows.filter((one) => one.status === "RUNNING").map((one) => one.execution_id);
+  const running = rows.filter((row) => row.status === "RUNNING").map((row) => row.execution_id);
   const busy = outcome?.state === "running";
   const picked = chosen ? running.filter((id) => chosen.has(id)) : [];
   async function run(): Promise<void> {

@@ -43,10 +43,10 @@ async function learnOne(id: string): Promise<void> {
   if (was && was.due > began) return;
   let held = was?.held ?? null;
   try {
-    const found = await commandsOf(id, { largest: 0, limit: LOOKED_AT, status: STATUSES }, held);
+    const answer = await commandsOf(id, { largest: 0, limit: LOOKED_AT, status: STATUSES }, held);
     // Of what is held only the tag is needed: the commands of many executions are not to be kept.
-    const text = found === held ? (was?.text ?? "") : underWay(found.value.commands, present(), found.value.total);
-    held = found === held ? held : { tag: found.tag, value: { ...found.value, commands: [] } };
+    const text = answer === held ? (was?.text ?? "") : underWay(answer.value.commands, present(), answer.value.total);
+    held = answer === held ? held : { tag: answer.tag, value: { ...answer.value, commands: [] } };
     know(id, text, held, began);
   } catch {
     know(id, was?.text ?? "", held, began); // the list tells of it when the API is away
@@ -66,17 +66,17 @@ const LOOKED_AT = 100;
 const STATUSES: readonly string[] = ["RUNNING", "RETRYING", "OPEN"];
 const KINDS: readonly string[] = ["step", "signal", "timer"];
 /** A step at work says more than one that waits, and a signal more than the timer of its timeout. */
-const rank = (one: Command): number => STATUSES.indexOf(one.status) * KINDS.length + KINDS.indexOf(one.kind);
+const rank = (command: Command): number => STATUSES.indexOf(command.status) * KINDS.length + KINDS.indexOf(command.kind);
 
 /** What is under way: the first such command, and how many more there are; a timer beside a signal is its timeout. */
 export function underWay(commands: readonly Command[], now = present(), total = commands.length): string {
-  const open = commands.filter((one) => STATUSES.includes(one.status)).sort((a, b) => rank(a) - rank(b));
+  const open = commands.filter((command) => STATUSES.includes(command.status)).sort((a, b) => rank(a) - rank(b));
   const first = open[0];
   if (!first) return "";
   const unseen = Math.max(0, total - commands.length);
-  const late = open.filter((one) => one.overdue_at !== null && (secondsOrNull(one.overdue_at) ?? now) < now);
+  const late = open.filter((command) => command.overdue_at !== null && (secondsOrNull(command.overdue_at) ?? now) < now);
   if (late[0]) return `${nameOf(late[0])}, overdue` + (open.length > 1 ? ` +${open.length - 1 + unseen}` : "");
   const doing = first.status === "RETRYING" ? `${nameOf(first)}, retrying` : nameOf(first);
-  const others = open.filter((one) => one !== first && !(first.kind === "signal" && one.kind === "timer")).length + unseen;
+  const others = open.filter((command) => command !== first && !(first.kind === "signal" && command.kind === "timer")).length + unseen;
   return others ? `${doing} +${others}` : doing;
 }

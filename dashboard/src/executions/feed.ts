@@ -74,12 +74,12 @@ export class Feed {
     if (this.growing) return;
     this.growing = true;
     try {
-      for (let found = 0; !found && this.held.value.next !== null; ) {
+      for (let seen = 0; !seen && this.held.value.next !== null; ) {
         const cursor = this.held.value.next;
         const page = await this.ask({ limit: 2 * PAGE, cursor });
         if (this.held.value.next !== cursor) return; // the list has begun anew meanwhile
         this.held.value = appended(this.held.value, page.executions, page.next);
-        found = page.executions.length;
+        seen = page.executions.length;
       }
       this.loaded.value = true;
     } finally {
@@ -96,19 +96,19 @@ export class Feed {
   private async replace(from: string | null, to: string | null): Promise<void> {
     const bounds: Query = to === null ? {} : { until: shifted(to, SPARE) };
     if (from !== null) bounds["since"] = this.later(shifted(from, -SPARE));
-    const found: Execution[] = [];
+    const matching: Execution[] = [];
     let cursor: string | null = null;
     for (let pages = 0; pages < CATCH_UP; pages++) {
       const page = await this.ask({ ...bounds, limit: PAGE, cursor });
-      found.push(...page.executions);
+      matching.push(...page.executions);
       cursor = page.next;
       if (cursor === null) break;
     }
-    if (cursor === null) this.held.value = renewed(this.held.value, found, from, to);
+    if (cursor === null) this.held.value = renewed(this.held.value, matching, from, to);
     // Too many new ones to catch up with: the list begins anew. As many between two rows are left as they are.
     else if (to === null) {
-      if (!found.length) await this.setMark();
-      this.held.value = { rows: found, next: cursor };
+      if (!matching.length) await this.setMark();
+      this.held.value = { rows: matching, next: cursor };
     }
   }
 
@@ -122,23 +122,23 @@ export class Feed {
     const was = this.named.value;
     if (!was) return;
     const [since, until] = [shifted(was.created_at, -SPARE), shifted(was.created_at, SPARE)];
-    const found = await this.list({ ...this.query(), since, until, limit: 1 }, this.abort.signal);
-    this.name(found.executions.find((one) => one.execution_id === was.execution_id) ?? null);
+    const answer = await this.list({ ...this.query(), since, until, limit: 1 }, this.abort.signal);
+    this.name(answer.executions.find((execution) => execution.execution_id === was.execution_id) ?? null);
   }
 
-  private name(one: Execution | null): void {
+  private name(execution: Execution | null): void {
     const was = this.named.value;
-    if (!one || !was || !alike(one, was)) this.named.value = one;
+    if (!execution || !was || !alike(execution, was)) this.named.value = execution;
   }
 
   /** A page in the order of time; the one that is named by all of the prefix is kept apart. */
   private async ask(more: Query): Promise<ExecutionList> {
     const query = this.query();
     const page = await this.list({ ...query, ...more }, this.abort.signal);
-    const named = page.executions.find((one) => one.execution_id === query["prefix"]);
+    const named = page.executions.find((execution) => execution.execution_id === query["prefix"]);
     if (!named) return page;
     this.name(named);
-    return { ...page, executions: page.executions.filter((one) => one !== named) };
+    return { ...page, executions: page.executions.filter((execution) => execution !== named) };
   }
 
   private async guarded(work: () => Promise<void>): Promise<void> {

@@ -26,7 +26,7 @@ export function filtersOf(query: URLSearchParams): Filters {
   const status = (query.get("status") ?? "").toUpperCase();
   return {
     workflow: query.get("workflow") ?? "",
-    status: EXECUTION_STATUSES.some((one) => one === status) ? status : "",
+    status: EXECUTION_STATUSES.some((known) => known === status) ? status : "",
     labels: query.getAll("label"),
     since: query.get("since") ?? "",
     until: query.get("until") ?? "",

@@ -17,7 +17,7 @@ export function before(a: Execution, b: Execution): boolean {
 /** Adds the page that follows the last row. */
 export function appended(held: Held, page: readonly Execution[], next: string | null): Held {
   const last = held.rows.at(-1);
-  const fresh = last ? page.filter((one) => before(last, one)) : page;
+  const fresh = last ? page.filter((execution) => before(last, execution)) : page;
   return { rows: [...held.rows, ...fresh], next };
 }
 
@@ -25,10 +25,10 @@ export function appended(held: Held, page: readonly Execution[], next: string | 
  * Puts what the API has now in the place of the rows that started from `from` to `to`, both included; null is no bound.
  * Rows which it no longer has there are dropped: they no longer match what is asked for.
  */
-export function renewed(held: Held, found: readonly Execution[], from: string | null, to: string | null): Held {
-  const above = held.rows.filter((one) => to !== null && one.created_at > to);
-  const below = held.rows.filter((one) => from !== null && one.created_at < from);
-  const inside = found.filter((one) => (from === null || one.created_at >= from) && (to === null || one.created_at <= to));
+export function renewed(held: Held, current: readonly Execution[], from: string | null, to: string | null): Held {
+  const above = held.rows.filter((row) => to !== null && row.created_at > to);
+  const below = held.rows.filter((row) => from !== null && row.created_at < from);
+  const inside = current.filter((execution) => (from === null || execution.created_at >= from) && (to === null || execution.created_at <= to));
   return changed(held, [...above, ...inside, ...below], held.next);
 }
 
@@ -37,7 +37,7 @@ function changed(held: Held, rows: readonly Execution[], next: string | null): H
   const same =
     next === held.next &&
     rows.length === held.rows.length &&
-    rows.every((one, index) => alike(one, held.rows[index] as Execution));
+    rows.every((row, index) => alike(row, held.rows[index] as Execution));
   return same ? held : { rows, next };
 }
 

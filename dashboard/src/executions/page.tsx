@@ -10,7 +10,7 @@ import { usePoll } from "../lib/poll";
 import { go, href, place } from "../lib/router";
 import { useNarrow, useWindow } from "../lib/virtual";
 import { Empty, Loading, ProblemNote } from "../parts/note";
-import { FilterBar } from "./bar";
+import { FilterBar } from "./filterbar";
 import { Choosing } from "./choosing";
 import { learn } from "./current";
 import { Feed } from "./feed";
@@ -56,7 +56,7 @@ export function ExecutionsPage() {
         const { first, end } = looked.current;
         await feed.renew(first, Math.max(end, first + SEEN));
         const shown = feed.rows.slice(first, Math.max(end, first + SEEN));
-        void learn(shown.filter((one) => one.status === "RUNNING").map((one) => one.execution_id).slice(0, SEEN));
+        void learn(shown.filter((row) => row.status === "RUNNING").map((row) => row.execution_id).slice(0, SEEN));
       }
       if (!over) timer = setTimeout(() => void turn(), Math.max(EVERY, 4 * (performance.now() - began)));
     }
@@ -77,7 +77,7 @@ export function ExecutionsPage() {
   return (
     <div class="page list-page">
       <h1 class="unseen">Executions</h1>
-      <FilterBar filters={filters} workflows={workflows.value?.workflows.map((one) => one.name) ?? []} change={change} />
+      <FilterBar filters={filters} workflows={workflows.value?.workflows.map((workflow) => workflow.name) ?? []} change={change} />
       <ProblemNote problem={feed.error.value} retry={() => void feed.renew(0, SEEN)} />
       {rows.length > 0 && (
         <div class="summary">
@@ -107,7 +107,7 @@ export function ExecutionsPage() {
           )}
         </div>
       ) : next !== null || !feed.loaded.value ? (
-        !feed.error.value && <Loading what={isFiltered(filters) ? "executions that match" : "executions"} />
+        !feed.error.value && <Loading subject={isFiltered(filters) ? "executions that match" : "executions"} />
       ) : (
         <Nothing filters={filters} />
       )}

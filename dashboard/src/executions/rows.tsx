@@ -26,10 +26,10 @@ export function Rows({ rows, window: { first, end }, now, filterBy, chosen, choo
   void learned.value; // drawn again when a current step has become known
   return (
     <div role="rowgroup" class="rows" style={{ height: `${rows.length * height}px` }}>
-      {rows.slice(first, end).map((one, index) => (
+      {rows.slice(first, end).map((row, index) => (
         <Row
-          key={one.execution_id}
-          one={one}
+          key={row.execution_id}
+          execution={row}
           number={first + index}
           top={(first + index) * height}
           now={now}
@@ -43,7 +43,7 @@ export function Rows({ rows, window: { first, end }, now, filterBy, chosen, choo
 }
 
 interface RowProps {
-  one: Execution;
+  execution: Execution;
   number: number;
   top: number;
   now: number;
@@ -52,45 +52,45 @@ interface RowProps {
   choose: (chosen: ReadonlySet<string>) => void;
 }
 
-function Row({ one, number, top, now, filterBy, chosen, choose }: RowProps) {
+function Row({ execution, number, top, now, filterBy, chosen, choose }: RowProps) {
   return (
     <div
       role="row"
       aria-rowindex={number + 2}
-      class={`row is-${one.status.toLowerCase()}`}
+      class={`row is-${execution.status.toLowerCase()}`}
       style={{ transform: `translateY(${top}px)` }}
       data-number={number}
     >
       <span role="cell" class="c-status">
-        {chosen && one.status === "RUNNING" && (
+        {chosen && execution.status === "RUNNING" && (
           <Check
-            on={chosen.has(one.execution_id)}
+            on={chosen.has(execution.execution_id)}
             some={false}
-            label={`Choose ${one.execution_id}`}
-            set={(on) => choose(new Set([...chosen].filter((id) => id !== one.execution_id).concat(on ? [one.execution_id] : [])))}
+            label={`Choose ${execution.execution_id}`}
+            set={(on) => choose(new Set([...chosen].filter((id) => id !== execution.execution_id).concat(on ? [execution.execution_id] : [])))}
           />
         )}
-        <Status status={one.status} />
+        <Status status={execution.status} />
       </span>
       <span role="cell" class="c-id">
-        <a href={href(["executions", one.execution_id])} title={one.execution_id}>
-          {one.execution_id}
+        <a href={href(["executions", execution.execution_id])} title={execution.execution_id}>
+          {execution.execution_id}
         </a>
       </span>
-      <span role="cell" class="c-workflow" title={one.workflow}>
-        {one.workflow}
+      <span role="cell" class="c-workflow" title={execution.workflow}>
+        {execution.workflow}
       </span>
       <span role="cell" class="c-step">
-        <StepOf one={one} />
+        <StepOf execution={execution} />
       </span>
       <span role="cell" class="c-started">
-        <Moment at={one.created_at} now={now} />
+        <Moment at={execution.created_at} now={now} />
       </span>
       <span role="cell" class="c-took">
-        <Took from={one.created_at} to={one.ended_at} now={now} />
+        <Took from={execution.created_at} to={execution.ended_at} now={now} />
       </span>
       <span role="cell" class="c-labels">
-        {Object.entries(one.labels).map(([name, value]) => (
+        {Object.entries(execution.labels).map(([name, value]) => (
           <button
             type="button"
             class="chip"
@@ -106,10 +106,10 @@ function Row({ one, number, top, now, filterBy, chosen, choose }: RowProps) {
   );
 }
 
-function StepOf({ one }: { one: Execution }) {
-  if (one.status === "RUNNING") return <span class="dim">{currentStep(one.execution_id)}</span>;
-  if (!one.error) return null;
-  const { step, type, message } = one.error;
+function StepOf({ execution }: { execution: Execution }) {
+  if (execution.status === "RUNNING") return <span class="dim">{currentStep(execution.execution_id)}</span>;
+  if (!execution.error) return null;
+  const { step, type, message } = execution.error;
   return (
     <span title={`${type}: ${message}`}>
       <span class="failed-step">{step ?? "workflow code"}</span> <span class="dim">{message ? `${type}: ${message.slice(0, 200)}` : type}</span>

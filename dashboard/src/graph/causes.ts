@@ -31,24 +31,24 @@ export const taskOf = (id: string): string => (id.includes("/") ? id.slice(0, id
 /** The commands that each command follows, of which `most` are told; none for those that follow the start. */
 export function causesOf(commands: readonly Command[], most = Infinity): Map<string, string[]> {
   const byTask = new Map<string, Timed[]>();
-  for (const one of commands) {
-    const mine = byTask.get(taskOf(one.id)) ?? [];
-    mine.push(timed(one));
-    byTask.set(taskOf(one.id), mine);
+  for (const command of commands) {
+    const mine = byTask.get(taskOf(command.id)) ?? [];
+    mine.push(timed(command));
+    byTask.set(taskOf(command.id), mine);
   }
   const ended = new Map([...byTask].map(([task, mine]) => [task, endedOf(mine)]));
   const within = withinOf([...byTask.keys()]);
-  const found = new Map<string, string[]>();
+  const causes = new Map<string, string[]>();
   for (const [task, mine] of byTask) {
-    const near = [...around(task).filter((one) => ended.has(one)), task, ...(within.get(task) ?? [])];
-    for (const one of mine) found.set(one.id, lastBefore(one, near, ended, most));
+    const near = [...around(task).filter((key) => ended.has(key)), task, ...(within.get(task) ?? [])];
+    for (const command of mine) causes.set(command.id, lastBefore(command, near, ended, most));
   }
-  return found;
+  return causes;
 }
 
 /** What has not happened is in no past. */
-function timed(one: Command): Timed {
-  return { id: one.id, from: secondsOrNull(one.asked_at ?? one.first_at) ?? Infinity, to: secondsOrNull(one.ended_at) ?? Infinity };
+function timed(command: Command): Timed {
+  return { id: command.id, from: secondsOrNull(command.asked_at ?? command.first_at) ?? Infinity, to: secondsOrNull(command.ended_at) ?? Infinity };
 }
 
 /** The tasks that a task was started in, from the workflow's own, "", inwards. */
@@ -60,27 +60,27 @@ function around(task: string): string[] {
 
 /** By task, all tasks that were started in it, at any depth. */
 function withinOf(tasks: readonly string[]): Map<string, string[]> {
-  const found = new Map<string, string[]>();
+  const surrounding = new Map<string, string[]>();
   for (const task of tasks) {
     for (const outer of around(task)) {
-      const mine = found.get(outer);
+      const mine = surrounding.get(outer);
       if (mine) mine.push(task);
-      else found.set(outer, [task]);
+      else surrounding.set(outer, [task]);
     }
   }
-  return found;
+  return surrounding;
 }
 
 function endedOf(mine: readonly Timed[]): Ended {
-  const sorted = mine.filter((one) => one.to < Infinity).sort((a, b) => a.to - b.to);
+  const sorted = mine.filter((command) => command.to < Infinity).sort((a, b) => a.to - b.to);
   const latest: number[] = [];
-  for (const one of sorted) latest.push(Math.max(latest.at(-1) ?? -Infinity, one.from));
+  for (const command of sorted) latest.push(Math.max(latest.at(-1) ?? -Infinity, command.from));
   return { sorted, latest };
 }
 
 /** Of the near tasks' commands that had ended before this one began, those that no other related one came after. */
-function lastBefore(one: Timed, near: readonly string[], ended: Map<string, Ended>, most: number): string[] {
-  const reached = near.map((task) => reach(task, ended.get(task) as Ended, one.from)).filter((each) => each.count > 0);
+function lastBefore(command: Timed, near: readonly string[], ended: Map<string, Ended>, most: number): string[] {
+  const reached = near.map((task) => reach(task, ended.get(task) as Ended, command.from)).filter((each) => each.count > 0);
   const latestIn = new Map(reached.map((each) => [each.task, each.latest]));
   const latestWithin = new Map<string, number>();
   for (const each of reached) {
@@ -88,19 +88,19 @@ function lastBefore(one: Timed, near: readonly string[], ended: Map<string, Ende
       latestWithin.set(outer, Math.max(latestWithin.get(outer) ?? -Infinity, each.latest));
     }
   }
-  const found: string[] = [];
+  const causes: string[] = [];
   for (const { task, count, latest } of reached) {
     const outer = around(task).map((each) => latestIn.get(each) ?? -Infinity);
     const elsewhere = Math.max(latestWithin.get(task) ?? -Infinity, ...outer);
     const { sorted } = ended.get(task) as Ended;
-    for (let index = count - 1; index >= 0 && found.length < most; index--) {
+    for (let index = count - 1; index >= 0 && causes.length < most; index--) {
       const other = sorted[index] as Timed;
       // Whoever ended before another began led to that one, not directly to this.
       if (other.to <= elsewhere || (other.to <= latest && other.from < latest)) break;
-      if (other.id !== one.id) found.push(other.id);
+      if (other.id !== command.id) causes.push(other.id);
     }
   }
-  return found;
+  return causes;
 }
 
 function reach(task: string, { sorted, latest }: Ended, moment: number): Reached {

@@ -25,16 +25,16 @@ export function graphOf(commands: readonly Command[], most = 60): Graph {
   const gather = commands.length > most;
   const keys = new Map<string, string>();
   const nodes = new Map<string, Node>();
-  for (const one of commands) {
-    const key = gather ? one.id.replaceAll(/#\d+/g, "") : one.id;
-    keys.set(one.id, key);
+  for (const command of commands) {
+    const key = gather ? command.id.replaceAll(/#\d+/g, "") : command.id;
+    keys.set(command.id, key);
     const node = nodes.get(key);
     if (!node) {
-      const label = gather ? (one.kind === "signal" ? `signal ${one.name}` : one.name) : inTask(one);
-      nodes.set(key, { id: key, label, kind: one.kind, status: one.status, ids: [one.id], lead: one.id });
+      const label = gather ? (command.kind === "signal" ? `signal ${command.name}` : command.name) : inTask(command);
+      nodes.set(key, { id: key, label, kind: command.kind, status: command.status, ids: [command.id], lead: command.id });
     } else {
-      node.ids.push(one.id);
-      if (worse(node.status, one.status) !== node.status) [node.status, node.lead] = [one.status, one.id];
+      node.ids.push(command.id);
+      if (worse(node.status, command.status) !== node.status) [node.status, node.lead] = [command.status, command.id];
     }
   }
   const edges = new Map<string, [string, string]>();
@@ -51,7 +51,7 @@ const ORDER: readonly CommandStatus[] = ["FAILED", "RETRYING", "RUNNING", "OPEN"
 const worse = (a: CommandStatus, b: CommandStatus): CommandStatus => (ORDER.indexOf(a) <= ORDER.indexOf(b) ? a : b);
 
 /** The name, after the innermost task that asked for it. */
-function inTask(one: Command): string {
-  const task = taskOf(one.id).split("/").at(-1);
-  return task ? `${task} › ${nameOf(one)}` : nameOf(one);
+function inTask(command: Command): string {
+  const task = taskOf(command.id).split("/").at(-1);
+  return task ? `${task} › ${nameOf(command)}` : nameOf(command);
 }

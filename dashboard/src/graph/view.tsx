@@ -14,7 +14,7 @@ const MOST = 300;
 export function GraphView({ commands, picked, pick }: { commands: readonly Command[]; picked: string; pick: (id: string) => void }) {
   // Laid out again only when there is another node or edge, not when a status changes.
   const graph = useMemo(() => graphOf(commands), [commands]);
-  const shape = JSON.stringify([graph.nodes.map((one) => [one.id, one.ids.length]), graph.edges]);
+  const shape = JSON.stringify([graph.nodes.map((node) => [node.id, node.ids.length]), graph.edges]);
   const drawn = useMemo(() => (graph.nodes.length <= MOST ? picture(graph) : null), [shape]);
   if (!commands.length) {
     return (
@@ -30,8 +30,8 @@ export function GraphView({ commands, picked, pick }: { commands: readonly Comma
       </Empty>
     );
   }
-  const gathered = graph.nodes.some((one) => one.ids.length > 1);
-  const nodes = new Map(graph.nodes.map((one) => [one.id, one]));
+  const gathered = graph.nodes.some((node) => node.ids.length > 1);
+  const nodes = new Map(graph.nodes.map((node) => [node.id, node]));
   return (
     <section class="graph" aria-label="Graph">
       <p class="dim">

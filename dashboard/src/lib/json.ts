@@ -9,15 +9,15 @@ export function sizeOf(value: Json, most = 4_000_000): number {
   let size = 0;
   const rest: Json[] = [value];
   while (rest.length && size < most) {
-    const one = rest.pop() as Json;
-    if (typeof one === "string") size += one.length + 2;
-    else if (Array.isArray(one)) {
-      size += 2 + one.length;
-      for (const item of one) rest.push(item);
-    } else if (one && typeof one === "object") {
-      for (const name in one) {
+    const value = rest.pop() as Json;
+    if (typeof value === "string") size += value.length + 2;
+    else if (Array.isArray(value)) {
+      size += 2 + value.length;
+      for (const item of value) rest.push(item);
+    } else if (value && typeof value === "object") {
+      for (const name in value) {
         size += name.length + 4;
-        rest.push(one[name] as Json);
+        rest.push(value[name] as Json);
       }
       size += 2;
     } else size += 5;

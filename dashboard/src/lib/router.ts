@@ -22,11 +22,11 @@ function decoded(text: string): string {
 
 /** An address within the page; parts are escaped, empty parameters left out. */
 export function href(path: readonly string[], query: Record<string, string | readonly string[] | null> = {}): string {
-  const found = new URLSearchParams();
+  const params = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
-    for (const one of typeof value === "string" ? [value] : (value ?? [])) if (one) found.append(name, one);
+    for (const part of typeof value === "string" ? [value] : (value ?? [])) if (part) params.append(name, part);
   }
-  const text = found.toString();
+  const text = params.toString();
   return `#/${path.map(encodeURIComponent).join("/")}${text ? `?${text}` : ""}`;
 }
 

@@ -8,8 +8,8 @@ const ORDER: readonly Theme[] = ["auto", "light", "dark"];
 
 function stored(): Theme {
   try {
-    const found = localStorage.getItem(NAME) as Theme;
-    return ORDER.includes(found) ? found : "auto";
+    const kept = localStorage.getItem(NAME) as Theme;
+    return ORDER.includes(kept) ? kept : "auto";
   } catch {
     return "auto";
   }

@@ -34,7 +34,7 @@ export function useWindow(count: number, height: number): [Window, (element: HTM
       sizes.disconnect();
     };
   }, [element]);
-  const ref = useCallback((found: HTMLElement | null) => setElement(found), []);
+  const ref = useCallback((element: HTMLElement | null) => setElement(element), []);
   return [windowOf(count, height, seen.top, seen.room), ref];
 }
 
@@ -62,5 +62,5 @@ export function useWidth(): [number, (element: HTMLElement | null) => void] {
     sizes.observe(element);
     return () => sizes.disconnect();
   }, [element]);
-  return [width, useCallback((found: HTMLElement | null) => setElement(found), [])];
+  return [width, useCallback((element: HTMLElement | null) => setElement(element), [])];
 }

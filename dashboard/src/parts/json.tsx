@@ -30,7 +30,7 @@ export function JsonView({ label, value, file, nested, open: asked }: Props) {
       <header>
         <Heading>{label}</Heading>
         <span class="dim">{bytes(size)}</span>
-        <Copy text={() => pretty(value)} what={label} />
+        <Copy text={() => pretty(value)} subject={label} />
         <button type="button" class="quiet" onClick={() => download(file, pretty(value))}>
           Download<span class="unseen"> {label}</span>
         </button>
@@ -61,7 +61,7 @@ function Closed({ size, label, open }: { size: number; label: string; open: () =
   );
 }
 
-export function Copy({ text, what, label = "Copy" }: { text: () => string; what: string; label?: string }) {
+export function Copy({ text, subject, label = "Copy" }: { text: () => string; subject: string; label?: string }) {
   const [done, setDone] = useState("");
   const copy = async (): Promise<void> => {
     try {
@@ -75,7 +75,7 @@ export function Copy({ text, what, label = "Copy" }: { text: () => string; what:
   return (
     <button type="button" class="quiet" onClick={() => void copy()}>
       <span aria-live="polite">{done || label}</span>
-      <span class="unseen"> {what}</span>
+      <span class="unseen"> {subject}</span>
     </button>
   );
 }

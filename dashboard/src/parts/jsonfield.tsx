@@ -24,8 +24,8 @@ interface Props {
 
 export function JsonField({ label, text, change, rows, wrong = false }: Props) {
   const id = useId();
-  const found = parsed(text);
-  const error = "error" in found ? found.error : "";
+  const result = parsed(text);
+  const error = "error" in result ? result.error : "";
   return (
     <label class="json-field">
       {label}

@@ -59,10 +59,10 @@ export function Empty({ title, children }: { title: string; children?: Component
   );
 }
 
-export function Loading({ what }: { what: string }) {
+export function Loading({ subject }: { subject: string }) {
   return (
     <p class="loading" role="status">
-      Loading {what}…
+      Loading {subject}…
     </p>
   );
 }

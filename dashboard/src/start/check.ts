@@ -5,27 +5,27 @@ import { fieldOf, nullable, resolved, type Schema } from "./schema";
 
 /** What is wrong, each under its path as the API writes it: `lines[0].sku`. */
 export function wrong(value: Json | undefined, schema: Schema, root: Schema, path = ""): FieldError[] {
-  const found = resolved(schema, root);
-  const [orNull, inner] = nullable(found, root);
+  const plain = resolved(schema, root);
+  const [orNull, inner] = nullable(plain, root);
   if (value === undefined) return [{ field: path, message: "is needed" }];
   if (value === null && orNull) return [];
   const field = fieldOf(inner, root);
-  const told = resolved(inner, root);
+  const target = resolved(inner, root);
   switch (field.kind) {
     case "object":
-      return isObject(value) ? inObject(value, field.properties, told, root, path) : [{ field: path, message: "must be an object" }];
+      return isObject(value) ? inObject(value, field.properties, target, root, path) : [{ field: path, message: "must be an object" }];
     case "list":
       if (!Array.isArray(value)) return [{ field: path, message: "must be a list" }];
       return [
-        ...count(value.length, told, path),
-        ...value.flatMap((one, index) => wrong(one, field.items, root, `${path}[${index}]`)),
+        ...count(value.length, target, path),
+        ...value.flatMap((item, index) => wrong(item, field.items, root, `${path}[${index}]`)),
       ];
     case "choice":
-      return field.options.some((one) => JSON.stringify(one) === JSON.stringify(value))
+      return field.options.some((option) => JSON.stringify(option) === JSON.stringify(value))
         ? []
-        : [{ field: path, message: `must be one of ${field.options.map((one) => JSON.stringify(one)).join(", ")}` }];
+        : [{ field: path, message: `must be one of ${field.options.map((option) => JSON.stringify(option)).join(", ")}` }];
     case "number":
-      return number(value, field.whole, told, path);
+      return number(value, field.whole, target, path);
     case "decimal":
       return typeof value === "number" || (typeof value === "string" && value.trim() !== "" && Number.isFinite(Number(value)))
         ? []
@@ -33,10 +33,10 @@ export function wrong(value: Json | undefined, schema: Schema, root: Schema, pat
     case "boolean":
       return typeof value === "boolean" ? [] : [{ field: path, message: "must be true or false" }];
     case "text":
-      return text(value, told, path);
+      return text(value, target, path);
     case "either": {
-      const tried = field.options.map((one) => wrong(value, one, root, path));
-      return tried.some((one) => !one.length) ? [] : (tried[0] ?? []);
+      const tried = field.options.map((option) => wrong(value, option, root, path));
+      return tried.some((errors) => !errors.length) ? [] : (tried[0] ?? []);
     }
     case "json":
       return [];
@@ -57,9 +57,9 @@ function inObject(
   const known = new Set(properties.map(([name]) => name));
   const strange = Object.keys(value).filter((name) => schema["additionalProperties"] === false && !known.has(name));
   return [
-    ...properties.flatMap(([name, one, required]) => {
+    ...properties.flatMap(([name, propertySchema, required]) => {
       const held = Object.hasOwn(value, name) ? value[name] : undefined;
-      return held === undefined && !required ? [] : wrong(held, one, root, below(name));
+      return held === undefined && !required ? [] : wrong(held, propertySchema, root, below(name));
     }),
     ...strange.map((name) => ({ field: below(name), message: "is not known here" })),
   ];

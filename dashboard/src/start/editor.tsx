@@ -52,13 +52,13 @@ export function Faults({ schema, draft, errors, whole, calm }: FaultsProps) {
   const places = new Set(schema && draft.text === null ? placesOf(draft.value, schema, schema) : []);
   // A whole that is an object has no field of its own.
   if (schema && fieldOf(schema, schema).kind === "object") places.delete("");
-  const told = errors.filter((one) => !places.has(one.field) && !/^(execution_id|labels)/.test(one.field));
-  if (!told.length) return null;
+  const others = errors.filter((error) => !places.has(error.field) && !/^(execution_id|labels)/.test(error.field));
+  if (!others.length) return null;
   return (
     <ul class="field-errors" role={calm ? undefined : "alert"} aria-live={calm ? "polite" : undefined}>
-      {told.map((one, index) => (
+      {others.map((error, index) => (
         <li key={index}>
-          <code>{one.field || whole}</code> {one.message}
+          <code>{error.field || whole}</code> {error.message}
         </li>
       ))}
     </ul>

@@ -14,40 +14,40 @@ import { Identity, type Named } from "./identity";
 interface Props {
   workflow: Workflow;
   /** The one whose input and labels it begins with; without it, the schema's defaults. */
-  given: Execution | null;
+  original: Execution | null;
 }
 
-export function StartForm({ workflow, given }: Props) {
+export function StartForm({ workflow, original }: Props) {
   const schema = workflow.input_schema;
-  const [draft, setDraft] = useState<Draft>(() => draftOf(schema, given?.input));
-  const [named, setNamed] = useState<Named>(() => ({ id: "", labels: Object.entries(given?.labels ?? {}) }));
-  const [told, setTold] = useState<FieldError[]>([]);
+  const [draft, setDraft] = useState<Draft>(() => draftOf(schema, original?.input));
+  const [named, setNamed] = useState<Named>(() => ({ id: "", labels: Object.entries(original?.labels ?? {}) }));
+  const [refusals, setRefusals] = useState<FieldError[]>([]);
   const [problem, setProblem] = useState<Problem | null>(null);
   const [busy, setBusy] = useState(false);
   const change = (next: Draft): void => {
     setDraft(next);
     // Where faults were found, each key says whether they are mended.
-    if (told.length) setTold(faultsOf(next, schema));
+    if (refusals.length) setRefusals(faultsOf(next, schema));
   };
 
   async function submit(event: Event): Promise<void> {
     event.preventDefault();
     const form = event.currentTarget as HTMLElement;
-    const found = writtenIn(draft);
-    if (!found) return;
+    const result = writtenIn(draft);
+    if (!result) return;
     const errors = faultsOf(draft, schema);
-    setTold(errors);
+    setRefusals(errors);
     setProblem(null);
     if (errors.length) return toFirst(form);
     setBusy(true);
     try {
       const labels = Object.fromEntries(named.labels.filter(([name]) => name));
-      const begun = await start(workflow.name, { input: found.value ?? null, ...(named.id && { execution_id: named.id }), labels });
+      const begun = await start(workflow.name, { input: result.value ?? null, ...(named.id && { execution_id: named.id }), labels });
       go(href(["executions", begun.execution_id]));
     } catch (error) {
       const refused = problemFrom(error);
       setProblem(refused);
-      setTold(refused.errors.map((one) => ({ ...one, field: one.field.replace(/^input\.?/, "") })));
+      setRefusals(refused.errors.map((fault) => ({ ...fault, field: fault.field.replace(/^input\.?/, "") })));
       setBusy(false);
       toFirst(form);
     }
@@ -60,12 +60,12 @@ export function StartForm({ workflow, given }: Props) {
         textLabel="Input as JSON"
         rows={16}
         {...{ schema, draft, change }}
-        errors={told}
-        toggle={() => (setDraft(toggled(draft, schema)), setTold([]))}
+        errors={refusals}
+        toggle={() => (setDraft(toggled(draft, schema)), setRefusals([]))}
       />
-      <Identity named={named} change={setNamed} errors={told} />
-      <Faults schema={schema} draft={draft} errors={told} whole="input" />
-      {problem && <Refused problem={problem} id={named.id} placed={told.length > 0} />}
+      <Identity named={named} change={setNamed} errors={refusals} />
+      <Faults schema={schema} draft={draft} errors={refusals} whole="input" />
+      {problem && <Refused problem={problem} id={named.id} placed={refusals.length > 0} />}
       <button type="submit" class="main" disabled={busy}>
         Start
       </button>

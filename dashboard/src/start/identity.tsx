@@ -17,7 +17,7 @@ interface Props {
 
 export function Identity({ named, change, errors }: Props) {
   const id = useId();
-  const mine = errors.filter((one) => /^(execution_id|labels)/.test(one.field));
+  const mine = errors.filter((error) => /^(execution_id|labels)/.test(error.field));
   const fits = named.id === "" || /^[A-Za-z0-9._-]{1,128}$/.test(named.id);
   const label = (index: number, pair: [string, string]): void =>
     change({ ...named, labels: named.labels.map((was, place) => (place === index ? pair : was)) });
@@ -33,14 +33,14 @@ export function Identity({ named, change, errors }: Props) {
           value={named.id}
           spellcheck={false}
           aria-invalid={!fits}
-          aria-describedby={`${id}-told`}
+          aria-describedby={`${id}-description`}
           onInput={(event) => change({ ...named, id: event.currentTarget.value.trim() })}
         />
-        <div id={`${id}-told`}>
+        <div id={`${id}-description`}>
           {!fits && <span class="field-error">1 to 128 of A–Z a–z 0–9 . _ -</span>}
-          {mine.map((one, index) => (
+          {mine.map((error, index) => (
             <span class="field-error" key={index}>
-              {one.field}: {one.message}
+              {error.field}: {error.message}
             </span>
           ))}
           <span class="hint dim">

@@ -16,9 +16,9 @@ export function StartPage({ workflow }: { workflow: string }) {
     () => null,
   );
   const list = workflows.value?.workflows;
-  if (!list) return workflows.error ? <ProblemNote problem={workflows.error} retry={workflows.refresh} /> : <Loading what="the workflows" />;
+  if (!list) return workflows.error ? <ProblemNote problem={workflows.error} retry={workflows.refresh} /> : <Loading subject="the workflows" />;
   if (!list.length) return <NoWorkflows />;
-  const chosen = list.find((one) => one.name === workflow);
+  const chosen = list.find((known) => known.name === workflow);
   return (
     <div class="page start-page">
       <h1>{from ? "Run again" : "Start an execution"}</h1>
@@ -26,9 +26,9 @@ export function StartPage({ workflow }: { workflow: string }) {
         Workflow
         <select value={chosen?.name ?? ""} onChange={(event) => go(href(["start", event.currentTarget.value]))}>
           <option value="">choose…</option>
-          {list.map((one) => (
-            <option key={one.name} value={one.name}>
-              {one.name}
+          {list.map((known) => (
+            <option key={known.name} value={known.name}>
+              {known.name}
             </option>
           ))}
         </select>
@@ -49,7 +49,7 @@ interface PreparedProps {
 }
 
 function Prepared({ workflow, from, past, failed }: PreparedProps) {
-  if (from && !past) return failed ? null : <Loading what="the input" />;
+  if (from && !past) return failed ? null : <Loading subject="the input" />;
   return (
     <>
       {from && (
@@ -58,7 +58,7 @@ function Prepared({ workflow, from, past, failed }: PreparedProps) {
           execution of its own.
         </p>
       )}
-      <StartForm key={`${workflow.name} ${from}`} workflow={workflow} given={past} />
+      <StartForm key={`${workflow.name} ${from}`} workflow={workflow} original={past} />
     </>
   );
 }
@@ -66,10 +66,10 @@ function Prepared({ workflow, from, past, failed }: PreparedProps) {
 function Choices({ list }: { list: readonly Workflow[] }) {
   return (
     <ul class="choices">
-      {list.map((one) => (
-        <li key={one.name}>
-          <a href={href(["start", one.name])}>{one.name}</a>
-          {one.description && <span class="dim"> {one.description}</span>}
+      {list.map((known) => (
+        <li key={known.name}>
+          <a href={href(["start", known.name])}>{known.name}</a>
+          {known.description && <span class="dim"> {known.description}</span>}
         </li>
       ))}
     </ul>

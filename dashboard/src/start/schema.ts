@@ -22,38 +22,38 @@ export const schemas = (value: Json | undefined): Schema[] => list(value).filter
 
 /** Follows `$ref` into the root's `$defs`; what stands beside a reference counts as well. */
 export function resolved(schema: Schema, root: Schema): Schema {
-  let found = schema;
-  for (let depth = 0; depth < 20 && typeof found["$ref"] === "string"; depth++) {
-    const { $ref, ...beside } = found;
+  let current = schema;
+  for (let depth = 0; depth < 20 && typeof current["$ref"] === "string"; depth++) {
+    const { $ref, ...beside } = current;
     const parts = String($ref).replace(/^#\//, "").split("/");
     const target = parts.reduce<Json | undefined>((at, name) => {
       const key = name.replaceAll("~1", "/").replaceAll("~0", "~");
       return isObject(at) && Object.hasOwn(at, key) ? at[key] : undefined;
     }, root);
     if (!isObject(target)) return beside;
-    found = { ...target, ...beside };
+    current = { ...target, ...beside };
   }
-  return found;
+  return current;
 }
 
 /** Whether null is allowed, and the schema without it. */
 export function nullable(schema: Schema, root: Schema): [boolean, Schema] {
   const options = schemas(schema["anyOf"] ?? schema["oneOf"]);
-  const rest = options.filter((one) => resolved(one, root)["type"] !== "null");
+  const rest = options.filter((option) => resolved(option, root)["type"] !== "null");
   if (rest.length === options.length) return [schema["type"] === "null", schema];
   const { anyOf: _a, oneOf: _o, ...beside } = schema;
   return [true, rest.length === 1 ? { ...resolved(rest[0] as Schema, root), ...beside } : { ...beside, anyOf: rest }];
 }
 
 export function fieldOf(schema: Schema, root: Schema): Field {
-  const found = resolved(schema, root);
-  if (Array.isArray(found["enum"])) return { kind: "choice", options: found["enum"] };
-  if ("const" in found) return { kind: "choice", options: [found["const"] as Json] };
-  const options = schemas(found["anyOf"] ?? found["oneOf"]);
+  const plain = resolved(schema, root);
+  if (Array.isArray(plain["enum"])) return { kind: "choice", options: plain["enum"] };
+  if ("const" in plain) return { kind: "choice", options: [plain["const"] as Json] };
+  const options = schemas(plain["anyOf"] ?? plain["oneOf"]);
   if (options.length) return isDecimal(options, root) ? { kind: "decimal" } : { kind: "either", options };
-  switch (found["type"]) {
+  switch (plain["type"]) {
     case "string":
-      return { kind: "text", format: String(found["format"] ?? ""), long: Number(found["maxLength"] ?? 0) > 300 };
+      return { kind: "text", format: String(plain["format"] ?? ""), long: Number(plain["maxLength"] ?? 0) > 300 };
     case "integer":
       return { kind: "number", whole: true };
     case "number":
@@ -61,9 +61,9 @@ export function fieldOf(schema: Schema, root: Schema): Field {
     case "boolean":
       return { kind: "boolean" };
     case "array":
-      return isObject(found["items"]) ? { kind: "list", items: found["items"] } : { kind: "json" };
+      return isObject(plain["items"]) ? { kind: "list", items: plain["items"] } : { kind: "json" };
     case "object":
-      return objectField(found);
+      return objectField(plain);
     default:
       return { kind: "json" };
   }
@@ -73,35 +73,35 @@ function objectField(schema: Schema): Field {
   if (!isObject(schema["properties"]) || !Object.keys(schema["properties"]).length) return { kind: "json" };
   const required = list(schema["required"]);
   const properties = Object.entries(schema["properties"]).map(
-    ([name, one]): [string, Schema, boolean] => [name, isObject(one) ? one : {}, required.includes(name)],
+    ([name, propertySchema]): [string, Schema, boolean] => [name, isObject(propertySchema) ? propertySchema : {}, required.includes(name)],
   );
   return { kind: "object", properties };
 }
 
 /** pydantic's Decimal: a number, or a string that looks like one. */
 function isDecimal(options: Schema[], root: Schema): boolean {
-  const types = options.map((one) => resolved(one, root)["type"]).sort();
+  const types = options.map((option) => resolved(option, root)["type"]).sort();
   return types.length === 2 && types[0] === "number" && types[1] === "string";
 }
 
 /** What a form begins with: defaults, and empty places for what must be there. Undefined leaves it out. */
 export function initial(schema: Schema, root: Schema, depth = 0): Json | undefined {
-  const found = resolved(schema, root);
-  if ("default" in found) return structuredClone(found["default"]) as Json;
+  const plain = resolved(schema, root);
+  if ("default" in plain) return structuredClone(plain["default"]) as Json;
   if (depth > 6) return undefined;
-  if (nullable(found, root)[0]) return null;
-  const field = fieldOf(found, root);
+  if (nullable(plain, root)[0]) return null;
+  const field = fieldOf(plain, root);
   switch (field.kind) {
     case "object": {
       const value: { [key: string]: Json } = {};
-      for (const [name, one, required] of field.properties) {
-        const inner = required || "default" in resolved(one, root) ? initial(one, root, depth + 1) : undefined;
+      for (const [name, propertySchema, required] of field.properties) {
+        const inner = required || "default" in resolved(propertySchema, root) ? initial(propertySchema, root, depth + 1) : undefined;
         if (inner !== undefined) value[name] = inner;
       }
       return value;
     }
     case "list": {
-      const least = Math.min(Number(found["minItems"] ?? 0), 5);
+      const least = Math.min(Number(plain["minItems"] ?? 0), 5);
       return Array.from({ length: least }, () => initial(field.items, root, depth + 1) ?? null);
     }
     case "either":
@@ -128,9 +128,9 @@ const FORMATS: Record<string, string> = {
 
 /** A field's rules in words, for its hint. */
 export function rulesOf(schema: Schema): string {
-  const told: string[] = [];
+  const rules: string[] = [];
   const add = (name: string, text: (value: Json) => string): void => {
-    if (schema[name] !== undefined) told.push(text(schema[name] as Json));
+    if (schema[name] !== undefined) rules.push(text(schema[name] as Json));
   };
   add("description", (value) => String(value));
   add("format", (value) => FORMATS[String(value)] ?? String(value));
@@ -141,5 +141,5 @@ export function rulesOf(schema: Schema): string {
   add("maxLength", (value) => `at most ${value} characters`);
   add("minItems", (value) => `at least ${value}`);
   add("maxItems", (value) => `at most ${value}`);
-  return told.join(" · ");
+  return rules.join(" · ");
 }

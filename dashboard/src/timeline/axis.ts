@@ -59,13 +59,13 @@ const LONG = [3600, 7200, 10800, 21600, 43200, 86400, 172800, 432000, 864000, 25
 export function ticks(range: Range, width: number, origin: number): number[] {
   const most = Math.max(2, Math.floor(width / 110));
   const steps = [...STEPS, ...LONG];
-  const step = steps.find((one) => lengthOf(range) / one <= most) ?? lengthOf(range) / most;
-  const found: number[] = [];
+  const step = steps.find((length) => lengthOf(range) / length <= most) ?? lengthOf(range) / most;
+  const marks: number[] = [];
   const first = Math.ceil((range.from - origin) / step - 1e-6);
-  for (let index = first; origin + index * step <= range.to + 1e-9 && found.length < 100; index++) {
-    found.push(origin + index * step);
+  for (let index = first; origin + index * step <= range.to + 1e-9 && marks.length < 100; index++) {
+    marks.push(origin + index * step);
   }
-  return found;
+  return marks;
 }
 
 /** Time since the start, as short as the distance between ticks allows. */
@@ -87,7 +87,7 @@ function clock(value: number, digits: number): string {
   const minutes = Math.floor(whole / 60) % 60;
   const rest = whole % 60;
   const fraction = digits ? (value - whole).toFixed(digits).slice(1) : "";
-  const pad = (one: number): string => String(one).padStart(2, "0");
+  const pad = (number: number): string => String(number).padStart(2, "0");
   if (days) return `${days} d${hours || minutes ? ` ${pad(hours)}:${pad(minutes)}` : ""}`;
   return hours ? `${hours}:${pad(minutes)}:${pad(rest)}${fraction}` : `${minutes}:${pad(rest)}${fraction}`;
 }

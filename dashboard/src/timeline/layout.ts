@@ -1,7 +1,7 @@
 /** An execution's commands as rows of bars along one axis of seconds. Pure. */
 
 import type { Command, CommandStatus } from "../api/types";
-import { allTries, type Outcome, type Try } from "../execution/tries";
+import { allTries, type Outcome, type ShownAttempt } from "../execution/attempts";
 import { secondsOrNull } from "../lib/time";
 
 /** What a stretch of a row is: waiting for a worker, an attempt, the pause after one, a timer, a signal wait. */
@@ -46,7 +46,7 @@ export function wholeOf(rows: readonly Row[], began: number, until: number): { f
   return { from: began, to };
 }
 
-export function rowOf(command: Command, earlier: Map<string, Try[]>): Row {
+export function rowOf(command: Command, earlier: Map<string, ShownAttempt[]>): Row {
   const bars = command.kind === "step" ? stepBars(command, allTries(command, earlier)) : waitBars(command);
   const last = bars.at(-1);
   return {
@@ -61,7 +61,7 @@ export function rowOf(command: Command, earlier: Map<string, Try[]>): Row {
     to: last ? last.to : null,
     due: command.status === "OPEN" || command.status === "RETRYING" ? secondsOrNull(command.due) : null,
     overdueAt: secondsOrNull(command.overdue_at),
-    ran: bars.find((one) => one.kind !== "queued")?.from ?? null,
+    ran: bars.find((bar) => bar.kind !== "queued")?.from ?? null,
   };
 }
 
@@ -74,32 +74,32 @@ export function nameOf(command: Pick<Command, "id" | "kind" | "name">): string {
 /** Seconds that are no wait. */
 const LEAST = 0.0005;
 
-function stepBars(command: Command, tries: Try[]): Bar[] {
+function stepBars(command: Command, tries: ShownAttempt[]): Bar[] {
   const bars: Bar[] = [];
   const first = secondsOrNull(command.asked_at ?? command.first_at);
   const start = tries[0];
   if (first !== null && (!start || start.from - first > LEAST)) {
     bars.push(bar("queued", first, start ? start.from : endOf(command), "running", "waits for a worker"));
   }
-  tries.forEach((one, index) => {
+  tries.forEach((attempt, index) => {
     const until = tries[index + 1]?.from ?? null;
-    bars.push(bar("attempt", one.from, one.to, one.outcome, attemptTitle(one)));
-    if (one.to === null || one.outcome === "succeeded" || one.outcome === "cancelled") return;
+    bars.push(bar("attempt", attempt.from, attempt.to, attempt.outcome, attemptTitle(attempt)));
+    if (attempt.to === null || attempt.outcome === "succeeded" || attempt.outcome === "cancelled") return;
     if (until !== null) {
-      if (until - one.to < LEAST) return;
-      const resumed = tries[index + 1]?.generation !== one.generation;
-      bars.push(bar("pause", one.to, until, one.outcome, resumed ? "failed, until it was resumed" : "waits to be retried"));
+      if (until - attempt.to < LEAST) return;
+      const resumed = tries[index + 1]?.generation !== attempt.generation;
+      bars.push(bar("pause", attempt.to, until, attempt.outcome, resumed ? "failed, until it was resumed" : "waits to be retried"));
     } else if (command.status === "RETRYING" || command.status === "OPEN") {
-      bars.push(bar("pause", one.to, null, one.outcome, "waits to be retried"));
+      bars.push(bar("pause", attempt.to, null, attempt.outcome, "waits to be retried"));
     }
   });
   return bars;
 }
 
-function attemptTitle(one: Try): string {
-  const error = one.error ? `: ${one.error.type}: ${one.error.message.slice(0, 200)}` : "";
-  const generation = one.generation ? `, generation ${one.generation}` : "";
-  return `attempt ${one.attempt}${generation} ${one.outcome}${error}`;
+function attemptTitle(attempt: ShownAttempt): string {
+  const error = attempt.error ? `: ${attempt.error.type}: ${attempt.error.message.slice(0, 200)}` : "";
+  const generation = attempt.generation ? `, generation ${attempt.generation}` : "";
+  return `attempt ${attempt.attempt}${generation} ${attempt.outcome}${error}`;
 }
 
 function waitBars(command: Command): Bar[] {

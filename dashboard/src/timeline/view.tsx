@@ -11,8 +11,8 @@ import type { Row } from "./layout";
 import { Overview } from "./overview";
 import { useFollow } from "./follow";
 import { ROW, TimelineRow } from "./row";
-import { ALL, folded, nextOf, sifted } from "./sift";
-import { SiftBar } from "./siftbar";
+import { ALL, folded, nextOf, filtered } from "./filter";
+import { TimelineFilterBar } from "./filterbar";
 import { useZoom } from "./zoom";
 
 interface Props {
@@ -30,15 +30,15 @@ interface Props {
 }
 
 export function TimelineView({ rows: all, whole, now, live, resumes, picked, pick: pickOne, total, more }: Props) {
-  const [sieve, setSieve] = useState(ALL);
+  const [filter, setFilter] = useState(ALL);
   const [folds, setFolds] = useState(true);
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
-  const matching = useMemo(() => sifted(all, sieve), [all, sieve]);
+  const matching = useMemo(() => filtered(all, filter), [all, filter]);
   const compact = useMemo(() => folded(matching, open, picked), [matching, open, picked]);
   const rows = folds ? compact : matching;
   const pick = useCallback((id: string): void => {
     if (!id.startsWith("fold ")) return latest.current(id);
-    setOpen((was) => new Set(was.has(id) ? [...was].filter((one) => one !== id) : [...was, id]));
+    setOpen((was) => new Set(was.has(id) ? [...was].filter((key) => key !== id) : [...was, id]));
   }, []);
   const latest = useRef(pickOne);
   latest.current = pickOne;
@@ -78,9 +78,9 @@ export function TimelineView({ rows: all, whole, now, live, resumes, picked, pic
   return (
     <section class="timeline" aria-label="Timeline" ref={measured} onKeyDown={keys}>
       {(all.length > 10 || more) && (
-        <SiftBar
-          {...{ rows: all, matching: matching.length, total, loading: more, sieve, folds, setFolds }}
-          set={setSieve}
+        <TimelineFilterBar
+          {...{ rows: all, matching: matching.length, total, loading: more, filter, folds, setFolds }}
+          set={setFilter}
           canFold={compact.some((row) => row.fold)}
           jump={(is) => {
             jumped.current = nextOf(rows, jumped.current, is);

@@ -16,21 +16,21 @@ export function FiguresPanel({ name, period }: { name: string; period: Period })
   const { span, bucket } = period;
   const polled = usePoll(`figures ${name} ${span} ${bucket}`, (signal) => figuresOf(name, asked(period, present()), signal), () => 10_000);
   const running = usePoll(`running ${name}`, (signal) => runningNow(name, signal), () => 10_000);
-  const found = polled.value;
+  const figures = polled.value;
   return (
     <>
       <section class="panel figures-panel" aria-label="Executions">
         <Choice name={name} period={period} />
         <ProblemNote problem={polled.error} retry={polled.refresh} />
         <ProblemNote problem={running.error} retry={running.refresh} />
-        {found ? <Ends {...{ found, period }} /> : !polled.error && <Loading what="the figures" />}
+        {figures ? <Ends {...{ figures, period }} /> : !polled.error && <Loading subject="the figures" />}
         <ul class="figures">
           {running.value !== null && <Count name={name} status="RUNNING" count={running.value} words="now" />}
-          {found && STATUSES.map((status) => <Count key={status} {...{ name, status }} count={totalOf(found, status).toLocaleString("en")} />)}
+          {figures && STATUSES.map((status) => <Count key={status} {...{ name, status }} count={totalOf(figures, status).toLocaleString("en")} />)}
         </ul>
-        {found?.durations && <Percentiles found={found.durations} />}
+        {figures?.durations && <Percentiles durations={figures.durations} />}
       </section>
-      {found && <StepFiguresTable steps={found.steps} words={WORDS[span]} />}
+      {figures && <StepFiguresTable steps={figures.steps} words={WORDS[span]} />}
     </>
   );
 }
@@ -39,27 +39,27 @@ function Choice({ name, period: { span, bucket } }: { name: string; period: Peri
   const to = (part: Partial<Period>): string => href(["workflows", name], parametersOf({ span, bucket, ...part }));
   return (
     <nav class="choice" aria-label="Time of the figures">
-      {SPANS.map((one) => (
+      {SPANS.map((name) => (
         // A longer time begins with days again, whatever was chosen for another.
-        <a key={one} href={to({ span: one, bucket: "day" })} aria-current={one === span ? "true" : undefined}>
-          {WORDS[one]}
+        <a key={name} href={to({ span: name, bucket: "day" })} aria-current={name === span ? "true" : undefined}>
+          {WORDS[name]}
         </a>
       ))}
       {span !== "24h" &&
-        (["hour", "day"] as const).map((one) => (
-          <a key={one} class={one === "hour" ? "apart" : ""} href={to({ bucket: one })} aria-current={one === bucket ? "true" : undefined}>
-            by {one}
+        (["hour", "day"] as const).map((length) => (
+          <a key={length} class={length === "hour" ? "apart" : ""} href={to({ bucket: length })} aria-current={length === bucket ? "true" : undefined}>
+            by {length}
           </a>
         ))}
     </nav>
   );
 }
 
-function Ends({ found, period: { span, bucket } }: { found: Figures; period: Period }) {
-  if (!found.buckets.some(sumOf)) {
+function Ends({ figures, period: { span, bucket } }: { figures: Figures; period: Period }) {
+  if (!figures.buckets.some(sumOf)) {
     return <p class="dim">No execution has ended in the {WORDS[span]}{span !== "30d" && "; a longer time may show some"}.</p>;
   }
-  return <StatusChart buckets={found.buckets} by={bucket} label={`Executions by how and when they ended, ${WORDS[span]}, by ${bucket}`} />;
+  return <StatusChart buckets={figures.buckets} by={bucket} label={`Executions by how and when they ended, ${WORDS[span]}, by ${bucket}`} />;
 }
 
 interface CountProps {
@@ -80,13 +80,13 @@ function Count({ name, status, count, words }: CountProps) {
   );
 }
 
-function Percentiles({ found }: { found: Durations }) {
+function Percentiles({ durations }: { durations: Durations }) {
   const facts: [string, string][] = [
-    ["Median", lasting(found.p50)],
-    ["90 % within", lasting(found.p90)],
-    ["99 % within", lasting(found.p99)],
-    ["Longest", lasting(found.longest)],
-    ["Durations of", `${found.count.toLocaleString("en")} SUCCEEDED`],
+    ["Median", lasting(durations.p50)],
+    ["90 % within", lasting(durations.p90)],
+    ["99 % within", lasting(durations.p99)],
+    ["Longest", lasting(durations.longest)],
+    ["Durations of", `${durations.count.toLocaleString("en")} SUCCEEDED`],
   ];
   return (
     <dl class="facts">
@@ -118,15 +118,15 @@ function StepFiguresTable({ steps, words }: { steps: readonly StepFigures[]; wor
             </tr>
           </thead>
           <tbody>
-            {steps.map((one) => (
-              <tr key={one.name}>
-                <th scope="row">{one.name}</th>
-                <td>{one.attempts.toLocaleString("en")}</td>
+            {steps.map((step) => (
+              <tr key={step.name}>
+                <th scope="row">{step.name}</th>
+                <td>{step.attempts.toLocaleString("en")}</td>
                 <td>
-                  <Rate found={one} />
+                  <Rate step={step} />
                 </td>
-                <td class={one.given_up ? "bad" : "dim"}>{one.given_up.toLocaleString("en")}</td>
-                <td>{one.seconds === null ? <span class="dim">–</span> : lasting(one.seconds)}</td>
+                <td class={step.given_up ? "bad" : "dim"}>{step.given_up.toLocaleString("en")}</td>
+                <td>{step.seconds === null ? <span class="dim">–</span> : lasting(step.seconds)}</td>
               </tr>
             ))}
           </tbody>
@@ -136,7 +136,7 @@ function StepFiguresTable({ steps, words }: { steps: readonly StepFigures[]; wor
   );
 }
 
-function Rate({ found: { name, attempts, failures } }: { found: StepFigures }) {
+function Rate({ step: { name, attempts, failures } }: { step: StepFigures }) {
   if (!failures) return <span class="dim">0</span>;
   return (
     <span class="rate">

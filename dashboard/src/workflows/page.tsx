@@ -13,47 +13,47 @@ import { runningNow } from "./running";
 export function WorkflowsPage() {
   const polled = usePoll("workflows", listWorkflows, () => null);
   const list = polled.value?.workflows;
-  if (!list) return polled.error ? <ProblemNote problem={polled.error} retry={polled.refresh} /> : <Loading what="the workflows" />;
+  if (!list) return polled.error ? <ProblemNote problem={polled.error} retry={polled.refresh} /> : <Loading subject="the workflows" />;
   if (!list.length) return <NoWorkflows />;
   return (
     <div class="page workflows-page">
       <h1>Workflows</h1>
       <ul class="cards">
-        {list.map((one) => (
-          <Card key={one.name} one={one} />
+        {list.map((workflow) => (
+          <Card key={workflow.name} workflow={workflow} />
         ))}
       </ul>
     </div>
   );
 }
 
-function Card({ one }: { one: Workflow }) {
+function Card({ workflow }: { workflow: Workflow }) {
   // What the API takes for the time unless it is told: the last 24 hours.
-  const polled = usePoll(`card ${one.name}`, (signal) => figuresOf(one.name, {}, signal), () => 10_000);
-  const running = usePoll(`running ${one.name}`, (signal) => runningNow(one.name, signal), () => 10_000);
-  const found = polled.value;
+  const polled = usePoll(`card ${workflow.name}`, (signal) => figuresOf(workflow.name, {}, signal), () => 10_000);
+  const running = usePoll(`running ${workflow.name}`, (signal) => runningNow(workflow.name, signal), () => 10_000);
+  const figures = polled.value;
   return (
     <li class="panel">
       <h2>
-        <a href={href(["workflows", one.name])}>{one.name}</a>
+        <a href={href(["workflows", workflow.name])}>{workflow.name}</a>
       </h2>
-      {one.description && <p>{one.description}</p>}
+      {workflow.description && <p>{workflow.description}</p>}
       <p class="dim">
-        {one.steps.length} {one.steps.length === 1 ? "step" : "steps"}
-        {one.steps.length > 0 && `: ${one.steps.map((step) => step.name).join(", ")}`}
+        {workflow.steps.length} {workflow.steps.length === 1 ? "step" : "steps"}
+        {workflow.steps.length > 0 && `: ${workflow.steps.map((step) => step.name).join(", ")}`}
       </p>
       <ProblemNote problem={polled.error ?? running.error} />
       <ul class="figures">
-        {running.value !== null && <Count name={one.name} status="RUNNING" count={running.value} />}
-        {found?.buckets.some(sumOf) &&
+        {running.value !== null && <Count name={workflow.name} status="RUNNING" count={running.value} />}
+        {figures?.buckets.some(sumOf) &&
           STATUSES.map((status) => (
-            <Count key={status} name={one.name} status={status} count={totalOf(found, status).toLocaleString("en")} />
+            <Count key={status} name={workflow.name} status={status} count={totalOf(figures, status).toLocaleString("en")} />
           ))}
-        {found?.durations && <li>median {span(found.durations.p50)}</li>}
-        {found && <li class="dim">{found.buckets.some(sumOf) ? "in the last 24 hours" : "None ended in the last 24 hours."}</li>}
+        {figures?.durations && <li>median {span(figures.durations.p50)}</li>}
+        {figures && <li class="dim">{figures.buckets.some(sumOf) ? "in the last 24 hours" : "None ended in the last 24 hours."}</li>}
       </ul>
       <p>
-        <a class="button" href={href(["start", one.name])}>
+        <a class="button" href={href(["start", workflow.name])}>
           Start…
         </a>
       </p>

@@ -16,7 +16,7 @@ export const SPANS = ["24h", "7d", "30d"] as const;
 
 /** A day is shown by hours; a longer time by days, unless hours are asked for. */
 export function periodOf(query: URLSearchParams): Period {
-  const span = SPANS.find((one) => one === query.get("span")) ?? "24h";
+  const span = SPANS.find((known) => known === query.get("span")) ?? "24h";
   const usual = span === "24h" ? "hour" : "day";
   const asked = query.get("bucket");
   return { span, bucket: span !== "24h" && (asked === "hour" || asked === "day") ? asked : usual };

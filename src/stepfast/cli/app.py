@@ -1,4 +1,4 @@
-"""The commands put together, and what every foreseeable error makes of the exit code."""
+"""The command line's app: all commands, and the exit code of every foreseeable error."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from stepfast.cli import dead_letters, dev, invoke, keys, looking, new_project, running, steering, verify
+from stepfast.cli import dead_letters, dev, invoke, keys, new_project, reading, running, steering, verify
 from stepfast.cli.printing import complain, errors_as_json, say
 from stepfast.cli.session import DEFAULT_URL, Session
 from stepfast.client import ExecutionCancelled, ExecutionFailed, Unreachable
 from stepfast.errors import Refused, StartupError, Unavailable
 
 EVERYWHERE = {"--url": 2, "--api-key": 2, "--iam": 1}
-"""Options that may stand anywhere, and of how many words each is."""
+"""The options that may stand anywhere on the command line, and how many words each takes."""
 
 AS_JSON = "stepfast.as_json"
 UsageError: Any = typer.BadParameter.__base__
-"""click's, or that of the copy of click which Typer brings from 0.25 on."""
+"""The exceptions of click, or of the copy of click inside Typer (from 0.25 on)."""
 
 
 class Commands(TyperGroup):
-    """Takes the shared options after the command as well, and turns errors into one line and an exit code."""
+    """A Typer group that accepts the shared options after the command too, and prints an error in one line."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         before = args[: args.index("--")] if "--" in args else args
@@ -53,7 +53,7 @@ class Commands(TyperGroup):
         except Refused as error:
             failure = error
             code, text = 2, str(error)
-        except RecursionError as error:  # json writes fewer levels than it reads
+        except RecursionError as error:  # json.dumps supports fewer levels of nesting than json.loads
             failure = error
             code, text = 2, "the value is nested too deeply to be shown"
         except UsageError as error:
@@ -89,7 +89,7 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import version  # takes a tenth of a short command
+        from importlib.metadata import version  # imported here: it takes a tenth of a short command's time
 
         say(f"stepfast {version('stepfast')}")
         raise typer.Exit
@@ -121,8 +121,8 @@ def shared(
 app.command("dev")(dev.dev)
 app.command("init")(new_project.init)
 app.command("run")(running.run)
-app.command("list")(looking.list_executions)
-app.command("show")(looking.show)
+app.command("list")(reading.list_executions)
+app.command("show")(reading.show)
 app.command("watch")(running.watch)
 app.command("resume")(steering.resume)
 app.command("cancel")(steering.cancel)

@@ -53,14 +53,14 @@ def dev(
     """Find the workflows, run their executions, serve the API; ends with Ctrl-C and goes on from there."""
     try:
         if cloud is None:
-            # Here, so that the other commands do not wait for the engine to be imported.
+            # Imported here, so that other commands do not pay for importing the engine.
             from stepfast.local.dev import serve
 
             serve(workflows, db, host, port, durability, workers, log_values, grace, log_format, reload)
         else:
             _played(context, workflows, host, port, log_values, log_format, reload)
     except KeyboardInterrupt:
-        pass  # asked to end before it had begun
+        pass  # interrupted before it was ready
 
 
 def _played(

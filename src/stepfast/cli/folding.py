@@ -1,4 +1,4 @@
-"""Which of an execution's commands `stepfast show` prints: filtered, folded where many are alike, at most so many."""
+"""Selects the commands that `stepfast show` prints: filters them, folds many alike into a row, and limits the rows."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from typing import Any
 
 Object = dict[str, Any]
 
-ROWS = 200
-"""Rows that are printed unless more are asked for."""
+MAX_ROWS = 200
+"""Rows printed without --limit."""
 ALIKE = {"SUCCEEDED": 5, "CANCELLED": 5}
-"""How many commands that differ in their number only are each given a row, by status."""
-OTHERS = 20
+"""Up to this many commands that differ only in their number get a row each, by status; more are folded."""
+ALIKE_OTHERS = 20
+"""The same for every other status."""
 _NUMBER = re.compile(r"#\d+")
 
 
 @dataclass(slots=True)
 class Fold:
-    """Commands that differ in their number only, and have the same status."""
+    """Commands with the same status whose ids differ only in their number."""
 
     name: str
     status: str
@@ -27,50 +28,54 @@ class Fold:
 
     @property
     def first_at(self) -> str | None:
-        return min((one["first_at"] for one in self.commands if one["first_at"]), default=None)
+        return min((command["first_at"] for command in self.commands if command["first_at"]), default=None)
 
     @property
     def ended_at(self) -> str | None:
-        return max((one["ended_at"] for one in self.commands if one["ended_at"]), default=None)
+        return max((command["ended_at"] for command in self.commands if command["ended_at"]), default=None)
 
     @property
     def retried(self) -> int:
-        return sum(any(past["error"] is not None for past in one["attempts"]) for one in self.commands)
+        return sum(any(past["error"] is not None for past in command["attempts"]) for command in self.commands)
 
 
 Row = Object | Fold
 
 
 def chosen(commands: Sequence[Object], *, failed: bool = False, step: str | None = None) -> list[Object]:
-    """Those that match. failed: that have failed, or had an attempt that did. step: of this name, or with this id."""
-    return [one for one in commands if (not failed or _has_failed(one)) and (step is None or _is_of(one, step))]
+    """The commands that match. failed: only those with a failed attempt. step: only those with this name or id."""
+    return [
+        command
+        for command in commands
+        if (not failed or _has_failed(command)) and (step is None or _is_of(command, step))
+    ]
 
 
-def _has_failed(one: Object) -> bool:
-    return one["status"] in ("FAILED", "RETRYING") or any(past["error"] is not None for past in one["attempts"])
+def _has_failed(command: Object) -> bool:
+    return command["status"] in ("FAILED", "RETRYING") or any(past["error"] is not None for past in command["attempts"])
 
 
-def _is_of(one: Object, step: str) -> bool:
-    return step in (one["name"], one["id"], _NUMBER.sub("", one["id"]))
+def _is_of(command: Object, step: str) -> bool:
+    return step in (command["name"], command["id"], _NUMBER.sub("", command["id"]))
 
 
 def folded(commands: Sequence[Object]) -> list[Row]:
-    """Commands in their order; many that are alike stand as one row where the first of them is."""
+    """The commands in order. Many alike become one Fold, in the place of the first."""
     groups: dict[tuple[str, str], Fold] = {}
-    for one in commands:
-        name = _NUMBER.sub("", one["id"])
-        groups.setdefault((name, one["status"]), Fold(name, one["status"])).commands.append(one)
+    for command in commands:
+        name = _NUMBER.sub("", command["id"])
+        groups.setdefault((name, command["status"]), Fold(name, command["status"])).commands.append(command)
     rows: list[Row] = []
-    for one in commands:
-        group = groups[_NUMBER.sub("", one["id"]), one["status"]]
-        if len(group.commands) <= ALIKE.get(group.status, OTHERS):
-            rows.append(one)
-        elif group.commands[0] is one:
+    for command in commands:
+        group = groups[_NUMBER.sub("", command["id"]), command["status"]]
+        if len(group.commands) <= ALIKE.get(group.status, ALIKE_OTHERS):
+            rows.append(command)
+        elif group.commands[0] is command:
             rows.append(group)
     return rows
 
 
 def cut(rows: Sequence[Row], limit: int) -> tuple[list[Row], int]:
-    """The first rows, and how many commands are in those that are left out."""
+    """The first `limit` rows, and the number of commands in the others."""
     left = rows[limit:]
-    return [*rows[:limit]], sum(len(one.commands) if isinstance(one, Fold) else 1 for one in left)
+    return [*rows[:limit]], sum(len(row.commands) if isinstance(row, Fold) else 1 for row in left)

@@ -47,7 +47,7 @@ def invoke(
     if function not in KINDS:
         raise InvalidRequest(f"there is no function {function!r}; there are: {', '.join(KINDS)}")
     events = [(path, _event(path)) for path in files]
-    # Here, so that the other commands do without moto, which need not be installed.
+    # Imported here: other commands work without moto, which need not be installed.
     try:
         from moto import mock_aws
     except ImportError as error:
@@ -80,7 +80,7 @@ def _handler(function: str, workflows: Path, pool: str, auth: Auth, call: Call) 
     from stepfast.functions.host import Host
     from stepfast.language.registry import Registry, discover
 
-    # The authorizer knows keys and no workflows.
+    # The authorizer reads keys and needs no workflows.
     registry = Registry(()) if function == "authorizer" else discover(workflows)
     plan = Plan.of(registry)
     if pool not in plan.pools:
@@ -90,14 +90,16 @@ def _handler(function: str, workflows: Path, pool: str, auth: Auth, call: Call) 
     handler: Callable[[Any, Any], Any] | None = None
     if function in own_functions(Path()):
         handler = _own_handler(function, settings)
-    if handler is None or isinstance(handler, Entry):  # stepfast's own: built on moto's clients, and silent
+    if handler is None or isinstance(
+        handler, Entry
+    ):  # stepfast's own handler, rebuilt on moto's clients and without metrics
         build = import_module(f"stepfast.functions.{function}").build
         handler = build(settings, clients, Host(registry=registry, call=call))
     return handler
 
 
 def _own_handler(function: str, settings: Settings) -> Callable[[Any, Any], Any]:
-    """The handler of the project's own file, which finds its settings where Lambda puts them: in the environment."""
+    """The handler of the project's own file, which reads its settings from the environment, as in Lambda."""
     os.environ.update({name: value for name, value in settings.to_environment().items() if value})
     sys.path.insert(0, str(Path().resolve()))
     try:
@@ -110,7 +112,7 @@ def _own_handler(function: str, settings: Settings) -> Callable[[Any, Any], Any]
 
 
 def deployed(clients: Clients, registry: Registry, pool: str = "default") -> Settings:
-    """Makes in moto what a stack has, and returns the settings that lead there."""
+    """Creates the resources of a stack in moto, and returns the settings that name them."""
     from stepfast.backends.dynamodb.table import definition
     from stepfast.deployment.settings import Settings
 
@@ -137,12 +139,12 @@ def deployed(clients: Clients, registry: Registry, pool: str = "default") -> Set
 
 def _answer(handler: Callable[[Any, Any], Any], function: str, path: Path, event: Mapping[str, Any]) -> Any:
     try:
-        with redirect_stdout(sys.stderr):  # standard output holds answers alone
+        with redirect_stdout(sys.stderr):  # standard output is for answers only
             answer = handler(event, None)
         return json.loads(json.dumps(answer))
     except StepfastError:
         raise
     except Exception as error:
         typer.echo(traceback.format_exc(), err=True)
-        told = f"{type(error).__name__}: {error}"
-        raise InvalidRequest(f"{function} failed on {path}, which may be no event of its kind ({told})") from error
+        message = f"{type(error).__name__}: {error}"
+        raise InvalidRequest(f"{function} failed on {path}, which may be no event of its kind ({message})") from error

@@ -58,15 +58,15 @@ def create(
 @app.command("list")
 def list_keys(table: OfTable = "", region: InRegion = None, as_json: AsJson = False) -> None:
     """List the keys, newest first; never the secrets, which nobody has."""
-    found, now = _keys(table, region).list(), time.time()
+    keys, now = _keys(table, region).list(), time.time()
     if as_json:
-        return printing.print_json({"keys": [_view(key, now) for key in found]})
-    if not found:
+        return printing.print_json({"keys": [_view(key, now) for key in keys]})
+    if not keys:
         return printing.say("no keys")
     shown = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for column in ("id", "name", "scopes", "made (UTC)", "expires (UTC)", "state"):
         shown.add_column(column, overflow="fold", no_wrap=column in ("id", "state"))
-    for key in found:
+    for key in keys:
         view = _view(key, now)
         shown.add_row(
             printing.styled(key.key_id),
@@ -86,16 +86,16 @@ def revoke(
     region: InRegion = None,
 ) -> None:
     """End a key for good, at once (with a cache in front of the authorizer, once that has run out)."""
-    # Whoever has the whole key at hand may give that; its secret is not needed.
-    given = re.fullmatch(r"sf_([0-9a-f]{16})_.*", key_id)
-    id = given[1] if given else key_id
+    # The whole key is accepted in place of its id; the secret part is ignored.
+    whole_key = re.fullmatch(r"sf_([0-9a-f]{16})_.*", key_id)
+    id = whole_key[1] if whole_key else key_id
     if not _keys(table, region).revoke(id, time.time()):
         raise InvalidRequest(f"no key that still works has the id {id!r}; see `stepfast keys list`")
     printing.say(f"revoked {id}")
 
 
 def _keys(table: str, region: str | None) -> ApiKeys:
-    # Here, so that the other commands do without AWS's library, which need not be installed.
+    # Imported here: other commands work without boto3, which need not be installed.
     from stepfast.functions.clients import Clients
 
     if not table.strip():

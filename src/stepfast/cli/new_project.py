@@ -13,15 +13,15 @@ from stepfast.cli.scaffold import FILES, TEMPLATES
 from stepfast.errors import Refused, StartupError
 
 CONSTRAINTS = "constraints.txt"
-PATIENCE = 20.0
-"""Seconds that looking for the newest versions may take."""
+RESOLVE_SECONDS = 20.0
+"""Seconds to resolve the newest versions; then the shipped constraints are used."""
 
 
 def init(
     folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Made when missing.")] = Path(),
 ) -> None:
     """Make a new project: one workflow with its test, functions, events, pinned packages; overwrites nothing."""
-    # The name of the stack too, which begins with a letter.
+    # It is also the stack's name, and CloudFormation wants a letter first.
     name = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).lstrip("-0123456789").rstrip("-") or "workflows"
     texts = {path: text.format(name=name) if path in TEMPLATES else text for path, text in FILES.items()}
     _check_free(folder, [*texts, CONSTRAINTS])
@@ -38,7 +38,7 @@ def init(
 
 
 def _check_free(folder: Path, paths: list[str]) -> None:
-    """Refused for what is there already, and for links: what they lead to is not this project's."""
+    """Raises Refused for an existing file, and for a symbolic link, whose target is outside the project."""
     for path in paths:
         for place in (folder / path, *(folder / parent for parent in Path(path).parents if parent != Path())):
             if place.is_symlink():
@@ -49,17 +49,17 @@ def _check_free(folder: Path, paths: list[str]) -> None:
 
 def _write(target: Path, text: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    # "x" follows no link, also not one that was put there since.
+    # Mode "x" creates the file itself: it never follows a link, not even one made after the check.
     with target.open("x", encoding="utf-8") as file:
         file.write(text)
 
 
 def _constraints(folder: Path) -> tuple[str, str]:
-    """The versions and hashes of today, or those that this stepfast was tested with; and what to say of it."""
+    """The newest versions with hashes, or those that this stepfast was tested with; and a hint for the user, or ""."""
     from stepfast.infra import lock
 
     try:
-        return lock.locked(folder, patience=PATIENCE), ""
+        return lock.locked(folder, patience=RESOLVE_SECONDS), ""
     except StartupError:
         advice = f"for the newest, with uv and an index at hand: {lock.COMMAND}"
         return lock.shipped(), f"{CONSTRAINTS} has the versions that this stepfast was tested with; {advice}"

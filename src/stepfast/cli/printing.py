@@ -1,4 +1,4 @@
-"""What goes to the terminal: text from elsewhere is shown as it is, and never obeyed."""
+"""Output to the terminal. Foreign text is shown literally: its control characters have no effect."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from rich.table import Table
 from rich.text import Text
 
 PIPE_WIDTH = 160
-"""Columns of a table that no terminal sets the width of."""
+"""Width in columns of a table that goes to a pipe or file."""
 LAST = 12
-"""Columns that the last column of a table needs at least, where it is longer."""
+"""The least width of a table's last column, if its text is longer."""
 _as_json = False
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Standard output, or error, without markup, emoji codes or highlighting: data must print literally."""
+    """A Rich console on standard output or error.
+
+    Markup, emoji codes and highlighting are off: data prints literally.
+    """
     plain = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
     if not plain.is_terminal:
         plain.width = max(plain.width, PIPE_WIDTH)
@@ -30,9 +33,13 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def shown(value: object) -> str:
-    """Text on one line, with control and direction characters written out."""
+    """The text on one line, with control and bidirectional characters escaped."""
     text = value if isinstance(value, str) else str(value)
-    return text if text.isprintable() else "".join(one if one.isprintable() else _written_out(one) for one in text)
+    return (
+        text
+        if text.isprintable()
+        else "".join(character if character.isprintable() else _written_out(character) for character in text)
+    )
 
 
 def _written_out(character: str) -> str:
@@ -44,31 +51,31 @@ def lines(text: str) -> list[str]:
 
 
 def short_json(value: Any, limit: int = 300) -> str:
-    """A JSON value on one line, cut where it gets long."""
+    """A JSON value on one line, cut if it is long."""
     text = shown(json.dumps(value, ensure_ascii=False))
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def print_json(value: Any) -> None:
-    """JSON for programs; pure ASCII, so that no terminal and no locale gets in the way."""
+    """Prints JSON for programs, in ASCII only, so that it does not depend on terminal or locale."""
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
     sys.stdout.flush()
 
 
 def say(text: str) -> None:
-    """One line of data or news on standard output."""
+    """Prints one line on standard output."""
     sys.stdout.write(shown(text) + "\n")
     sys.stdout.flush()
 
 
 def note(text: str) -> None:
-    """One line of news on standard error, while standard output is for the result."""
+    """Prints one line of progress on standard error, when standard output is for the result."""
     sys.stderr.write(shown(text) + "\n")
     sys.stderr.flush()
 
 
 def hint(text: str) -> None:
-    """One line of advice on standard error, for people only."""
+    """Prints one line of advice on standard error, unless --json asks for output for programs."""
     if sys.stderr.isatty():
         sys.stderr.write(shown(text) + "\n")
 
@@ -80,7 +87,7 @@ def errors_as_json(wanted: bool) -> None:
 
 
 def complain(text: str, **fields: object) -> None:
-    """One line on standard error that says what was wrong and what to do; with --json an object, with the fields."""
+    """Prints an error on standard error: one line that says what to do, or with --json an object with its fields."""
     line = " ".join(text.split())
     sys.stderr.write(f"{json.dumps({'error': line, **fields})}\n" if _as_json else f"stepfast: {shown(line)}\n")
     sys.stderr.flush()
@@ -102,20 +109,22 @@ def show(renderable: RenderableType, *, paged: bool = False) -> None:
     if text.count("\n") < target.height:
         sys.stdout.write(text)
         return
-    os.environ.setdefault("LESS", "-RFX")  # shows colours, and leaves what was shown on the screen
+    os.environ.setdefault(
+        "LESS", "-RFX"
+    )  # -R shows colours, -F quits if it fits one screen, -X leaves the text on the screen
     pydoc.pager(text)
 
 
 def show_rows(headers: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
     """A table whose first column is never broken and whose last one is; a block for each row where that has no room."""
     target = console()
-    cells = [[one if isinstance(one, Text) else Text(one) for one in row] for row in rows]
+    cells = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
     widths = [max(len(name), *(row[at].cell_len for row in cells)) for at, name in enumerate(headers)]
     last = min(widths[-1], LAST)
     if sum(widths[:-1]) + last + 2 * len(headers) > target.width:
         for row in cells:
-            target.print(row[0], soft_wrap=True)  # left to the terminal, so that it is copied whole
-            rest = [one for one in row[1:] if one.plain]
+            target.print(row[0], soft_wrap=True)  # not wrapped by Rich, so that a copied id has no line break
+            rest = [cell for cell in row[1:] if cell.plain]
             target.print(Padding(Text("  ").join(rest), (0, 0, 0, 2)))
         return
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")

@@ -7,21 +7,21 @@ from typing import Annotated
 
 import typer
 
-from stepfast.cli import completing, printing
+from stepfast.cli import completion, printing
+from stepfast.cli.following import TooLate, raise_for, to_end
 from stepfast.cli.inputs import read_json, read_labels
-from stepfast.cli.session import PATIENCE, AsJson, session
-from stepfast.cli.watching import TooLate, raise_for, to_end
+from stepfast.cli.session import OUTAGE_SECONDS, AsJson, session
 from stepfast.client import Execution, Unreachable
 from stepfast.errors import InvalidRequest
 
-TIMED_OUT = 124
+TIMED_OUT_EXIT = 124
 
 Timeout = Annotated[float | None, typer.Option(min=0, help="Seconds to wait; then exit 124, while it runs on.")]
 
 
 def run(
     context: typer.Context,
-    workflow: Annotated[str, typer.Argument(autocompletion=completing.workflows)],
+    workflow: Annotated[str, typer.Argument(autocompletion=completion.workflows)],
     input: Annotated[
         str | None, typer.Argument(metavar="[INPUT]", help="JSON, @FILE, or - for standard input; null if left out.")
     ] = None,
@@ -39,7 +39,7 @@ def run(
         raise InvalidRequest("the input is given twice: as an argument and as --input")
     value = read_json(input if input is not None else input_option, "input")
     execution_id = str(uuid.uuid4()) if execution_id is None else execution_id
-    with session(context).client() as once, session(context).client(PATIENCE) as client:
+    with session(context).client() as once, session(context).client(OUTAGE_SECONDS) as client:
         try:
             started = once.run(workflow, value, execution_id, read_labels(label or []))
         except Unreachable as error:
@@ -61,14 +61,14 @@ def run(
 
 def watch(
     context: typer.Context,
-    execution_id: Annotated[str, typer.Argument(metavar="ID", autocompletion=completing.ids)],
+    execution_id: Annotated[str, typer.Argument(metavar="ID", autocompletion=completion.ids)],
     timeout: Timeout = None,
     as_json: AsJson = False,
 ) -> None:
     """Follow an execution until it ends; exits 1 when it failed or was cancelled."""
     with session(context).client() as once:
-        once.execution(execution_id).status()  # nobody there is worth knowing at once
-    with session(context).client(PATIENCE) as client:
+        once.execution(execution_id).status()  # without retries: a missing server or execution is reported at once
+    with session(context).client(OUTAGE_SECONDS) as client:
         _follow(client.execution(execution_id), as_json=as_json, timeout=timeout, result=False)
 
 
@@ -80,7 +80,7 @@ def _follow(execution: Execution, *, as_json: bool, timeout: float | None, resul
             f"execution {execution.execution_id!r} is still RUNNING after {timeout:g} s; "
             f"follow it with `stepfast watch {execution.execution_id}`"
         )
-        raise typer.Exit(TIMED_OUT) from None
+        raise typer.Exit(TIMED_OUT_EXIT) from None
     if as_json:
         printing.print_json(ended)
     elif ended["status"] == "SUCCEEDED" and result:

@@ -1,4 +1,4 @@
-"""Options that all commands share, and the client made of them."""
+"""The options that all commands share, and the API client that they configure."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import typer
 from stepfast.client import Client
 
 DEFAULT_URL = "http://127.0.0.1:8787"
-PATIENCE = 60.0
-"""Seconds that waiting for an execution outlasts an outage of the server."""
+OUTAGE_SECONDS = 60.0
+"""Seconds for which a waiting command retries while the server cannot be reached."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Where the API is, and the key to it, or whether requests are signed instead; commas stand between several."""
+    """The API's address and key, or several with commas between. iam: sign requests with AWS credentials instead."""
 
     url: str
     api_key: str | None
     iam: bool = False
 
     def client(self, retry_for: float = 0.0) -> Client:
-        """A client that tries once: who types a command wants to know at once that nothing answers."""
+        """A client. It does not retry by default, so that the user learns at once that no server answers."""
         urls, keys = _parts(self.url), _parts(self.api_key or "")
         key = self.api_key if len(keys) < 2 else keys
         return Client(urls if len(urls) > 1 else self.url, key, retry_for=retry_for, iam=self.iam)
@@ -36,6 +36,6 @@ def _parts(text: str) -> list[str]:
 
 
 def session(context: typer.Context) -> Session:
-    found = context.find_root().obj
-    assert isinstance(found, Session)
-    return found
+    settings = context.find_root().obj
+    assert isinstance(settings, Session)
+    return settings

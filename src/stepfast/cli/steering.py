@@ -7,20 +7,20 @@ from typing import Annotated
 
 import typer
 
-from stepfast.cli import completing, printing
+from stepfast.cli import completion, printing
 from stepfast.cli.inputs import read_json
 from stepfast.cli.session import AsJson, session
 from stepfast.cli.timeline import Object, clock
 from stepfast.client.execution import Execution
 from stepfast.errors import InvalidRequest, Refused
 
-Id = Annotated[str, typer.Argument(metavar="ID", autocompletion=completing.ids)]
-Ids = Annotated[list[str], typer.Argument(metavar="ID...", autocompletion=completing.ids)]
+Id = Annotated[str, typer.Argument(metavar="ID", autocompletion=completion.ids)]
+Ids = Annotated[list[str], typer.Argument(metavar="ID...", autocompletion=completion.ids)]
 
 
 def resume(
     context: typer.Context,
-    execution_ids: Annotated[list[str], typer.Argument(metavar="ID...", autocompletion=completing.failed_ids)],
+    execution_ids: Annotated[list[str], typer.Argument(metavar="ID...", autocompletion=completion.failed_ids)],
     step: Annotated[
         list[str] | None,
         typer.Option(
@@ -53,8 +53,8 @@ def resume(
                 continue
             if not as_json:
                 printing.say(f"resumed {execution_id}")
-                for one in resumed[-1].get("waits") or ():
-                    printing.say(f"  {_held(one)}")
+                for wait in resumed[-1].get("waits") or ():
+                    printing.say(f"  {_held(wait)}")
     if as_json:
         printing.print_json(resumed)
     if refused:
@@ -69,10 +69,10 @@ def _held(wait: Object) -> str:
 def _warn(execution: Execution) -> None:
     """Says before the resume that it runs no step again; a key that may not read learns it from the answer."""
     try:
-        found = execution.describe(commands=False)
+        state = execution.describe(commands=False)
     except Refused:
         return
-    if found["status"] == "FAILED" and found.get("reopens") == []:
+    if state["status"] == "FAILED" and state.get("reopens") == []:
         printing.complain(nothing_failed(execution.execution_id))
 
 
@@ -134,8 +134,8 @@ def _confirm(ids: list[str]) -> None:
     """Asks on a terminal; elsewhere nobody could answer. Raises InvalidRequest, or ends the command."""
     if not _on_terminal():
         raise InvalidRequest("what is deleted cannot be brought back: confirm it with --yes")
-    what = f"execution {ids[0]}" if len(ids) == 1 else f"these {len(ids)} executions"
-    typer.confirm(f"Delete {what} with all values and history, for good?", abort=True, err=True)
+    subject = f"execution {ids[0]}" if len(ids) == 1 else f"these {len(ids)} executions"
+    typer.confirm(f"Delete {subject} with all values and history, for good?", abort=True, err=True)
 
 
 def _on_terminal() -> bool:

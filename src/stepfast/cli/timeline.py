@@ -1,4 +1,4 @@
-"""An execution as text: what it is, and a line for each command with its tries and waits."""
+"""An execution as text: its state, and a line for each command with its attempts and waits."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from stepfast.cli.printing import lines, short_json, shown, styled
 
 Object = dict[str, Any]
 MARGIN = 60.0
-"""Seconds past its time from which the API calls a command overdue."""
-WIDE = 100
-"""Columns from which notes stand beside their command; below that they come after the table."""
+"""Seconds after its due time at which the API calls a command overdue."""
+WIDE_COLUMNS = 100
+"""From this width on, notes stand beside their command; on a narrower terminal they follow the table."""
 
 MARKS = {
     "SUCCEEDED": ("✓", "green"),
@@ -34,12 +34,12 @@ def moment(text: str | None) -> datetime | None:
 
 
 def clock(text: str | None) -> str:
-    """A time in UTC to the second."""
+    """A time in UTC, to the second."""
     return "" if text is None else text[:19].replace("T", " ")
 
 
 def span(seconds: float) -> str:
-    """A length of time, as exact as is readable."""
+    """A duration, rounded to what is readable."""
     seconds = max(0.0, seconds)
     if seconds < 60:
         return f"{seconds:.2f} s"
@@ -50,9 +50,9 @@ def span(seconds: float) -> str:
     return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"
 
 
-def took(one: Object, begun: str = "first_at", now: datetime | None = None) -> str:
-    """How long something took, or has taken so far."""
-    start, end = moment(one.get(begun)), moment(one.get("ended_at"))
+def took(command: Object, begun: str = "first_at", now: datetime | None = None) -> str:
+    """The duration of a command or an execution, up to now if it still runs."""
+    start, end = moment(command.get(begun)), moment(command.get("ended_at"))
     if start is None:
         return ""
     return span(((end or now or datetime.now(UTC)) - start).total_seconds())
@@ -64,7 +64,12 @@ def status_text(status: str) -> Text:
 
 
 def render(
-    execution: Object, tracebacks: bool = False, *, rows: Sequence[Row] | None = None, left: int = 0, width: int = WIDE
+    execution: Object,
+    tracebacks: bool = False,
+    *,
+    rows: Sequence[Row] | None = None,
+    left: int = 0,
+    width: int = WIDE_COLUMNS,
 ) -> RenderableType:
     """The whole execution; commands are timed from its start.
 
@@ -89,9 +94,9 @@ def _head(execution: Object) -> RenderableType:
     table.add_row("status", status_text(execution["status"]))
     if execution["status"] == "RUNNING" and execution.get("deployed") is False:
         table.add_row("waits", styled("its workflow is not deployed", "yellow"))
-    resumes = execution.get("resumes", execution.get("generation"))  # a server of version 0.1 counts no others
+    resumes = execution.get("resumes", execution.get("generation"))  # a server of version 0.1 has only `generation`
     resumed = f", resumed {resumes} time(s)" if resumes else ""
-    if late := sum(bool(one.get("overdue")) for one in execution["commands"]):
+    if late := sum(bool(command.get("overdue")) for command in execution["commands"]):
         table.add_row("overdue", styled(f"{late} command(s): see below", "bold red"))
     started = f"{clock(execution['created_at'])} UTC, {took(execution, 'created_at')}{resumed}"
     table.add_row("started", started)
@@ -101,14 +106,14 @@ def _head(execution: Object) -> RenderableType:
     if execution["status"] == "SUCCEEDED":
         table.add_row("result", short_json(execution["result"]))
     if execution["error"] is not None:
-        table.add_row("error", styled(told(execution["error"]), "red"))
+        table.add_row("error", styled(error_text(execution["error"]), "red"))
     if execution.get("reopens") is not None:
         table.add_row("resume", _resume(execution))
     return table
 
 
 def _resume(execution: Object) -> Text:
-    """What a resume of a FAILED execution would run again."""
+    """The commands that a resume of a FAILED execution would run again."""
     if execution["reopens"]:
         return styled(f"runs again: {', '.join(execution['reopens'])}")
     id = execution["execution_id"]
@@ -116,7 +121,7 @@ def _resume(execution: Object) -> Text:
     return styled(f"{said}stepfast resume {id} --step COMMAND")
 
 
-def told(error: Object) -> str:
+def error_text(error: Object) -> str:
     """An error in one line."""
     place = f" (in {error['step']})" if error.get("step") else ""
     return f"{error['type']}: {error['message']}{place}"
@@ -133,28 +138,28 @@ def _commands(execution: Object, rows: Sequence[Row], width: int) -> RenderableT
     table.add_column("tries", justify="right")
     table.add_column("start", justify="right", no_wrap=True)
     table.add_column("took", justify="right", no_wrap=True)
-    narrow = width < WIDE
+    narrow = width < WIDE_COLUMNS
     if not narrow:
         table.add_column("", overflow="fold", ratio=1)
     parts: list[RenderableType] = [table]
-    for one in rows:
-        cells, found = (_fold_cells(one, begun), _fold_notes(one)) if isinstance(one, Fold) else _cells(one, begun)
-        notes = Text("\n").join(Text(note, style) for note, style in found)
+    for row in rows:
+        cells, texts = (_fold_cells(row, begun), _fold_notes(row)) if isinstance(row, Fold) else _cells(row, begun)
+        notes = Text("\n").join(Text(note, style) for note, style in texts)
         if narrow:
             table.add_row(*cells)
             if notes.plain:
-                label = one.name if isinstance(one, Fold) else one["id"]
+                label = row.name if isinstance(row, Fold) else row["id"]
                 parts.append(Text.assemble(styled(label, "dim"), ": ", notes))
         else:
             table.add_row(*cells, notes)
     return Group(*parts)
 
 
-def _cells(one: Object, begun: datetime) -> tuple[tuple[RenderableType, ...], list[tuple[str, str]]]:
-    tries = str(one["attempt"]) if one["kind"] == "step" and one["attempt"] else ""
-    running = took(one) if one["status"] != "CANCELLED" or one["ended_at"] else ""
-    cells = (styled(one["id"]), status_text(one["status"]), tries, _since(begun, one["first_at"]), running)
-    return cells, [*_notes(one)]
+def _cells(command: Object, begun: datetime) -> tuple[tuple[RenderableType, ...], list[tuple[str, str]]]:
+    tries = str(command["attempt"]) if command["kind"] == "step" and command["attempt"] else ""
+    running = took(command) if command["status"] != "CANCELLED" or command["ended_at"] else ""
+    cells = (styled(command["id"]), status_text(command["status"]), tries, _since(begun, command["first_at"]), running)
+    return cells, [*_notes(command)]
 
 
 def _fold_cells(fold: Fold, begun: datetime) -> tuple[RenderableType, ...]:
@@ -172,9 +177,9 @@ def _since(begun: datetime, at: str | None) -> str:
     return "" if first is None else f"+{span((first - begun).total_seconds())}"
 
 
-def _notes(one: Object) -> Iterator[tuple[str, str]]:
-    """What there is to say of a command beyond its columns: failed tries, waits, errors."""
-    for past in one["attempts"]:
+def _notes(command: Object) -> Iterator[tuple[str, str]]:
+    """Notes on a command with their styles: failed attempts, waits, errors."""
+    for past in command["attempts"]:
         if past["error"] is not None:
             again = moment(past["next_at"])
             ended = moment(past["ended_at"])
@@ -183,32 +188,32 @@ def _notes(one: Object) -> Iterator[tuple[str, str]]:
             yield shown(f"try {past['attempt']}, {took(past, 'started_at')}: {error}{pause}"), "yellow"
         elif past["next_at"] is not None:
             yield f"try {past['attempt']}: cut off by a crash", "yellow"
-    if one.get("overdue"):
-        since = moment(one["overdue_at"])
+    if command.get("overdue"):
+        since = moment(command["overdue_at"])
         assert since is not None
         late = span((datetime.now(UTC) - since).total_seconds() + MARGIN)
         yield f"OVERDUE by {late}: nothing has taken it up; see the server's log", "bold red"
-    if one["status"] in ("OPEN", "RETRYING") and one["due"]:
-        what = "until" if one["kind"] == "timer" else "again at"
-        yield f"{what} {clock(one['due'])} UTC", "dim"
-    elif one.get("held_until"):
-        yield f"begun before the resume; tried again at {clock(one['held_until'])} UTC at the latest", "dim"
-    elif one["kind"] == "signal" and one["status"] == "OPEN":
-        yield shown(f"waits for the signal {one['name']!r}"), "dim"
-    elif one["status"] == "FAILED" and one["error"] and not one["attempts"]:
-        yield shown(f"{one['error']['type']}: {one['error']['message']}"), "red"
+    if command["status"] in ("OPEN", "RETRYING") and command["due"]:
+        word = "until" if command["kind"] == "timer" else "again at"
+        yield f"{word} {clock(command['due'])} UTC", "dim"
+    elif command.get("held_until"):
+        yield f"begun before the resume; tried again at {clock(command['held_until'])} UTC at the latest", "dim"
+    elif command["kind"] == "signal" and command["status"] == "OPEN":
+        yield shown(f"waits for the signal {command['name']!r}"), "dim"
+    elif command["status"] == "FAILED" and command["error"] and not command["attempts"]:
+        yield shown(f"{command['error']['type']}: {command['error']['message']}"), "red"
 
 
 def _signals(execution: Object) -> Iterator[RenderableType]:
-    """Signals that nobody has taken; a server before version 0.2 does not tell them."""
-    for one in execution.get("signals_not_taken") or ():
+    """Notes on signals that no command has taken. A server before version 0.2 does not report them."""
+    for refusal in execution.get("signals_not_taken") or ():
         yield Text("")
-        sent = clock(one["received_at"])
-        yield styled(f"signal {one['name']} of {sent} UTC was not taken: {one['reason']}", "yellow")
+        sent = clock(refusal["received_at"])
+        yield styled(f"signal {refusal['name']} of {sent} UTC was not taken: {refusal['reason']}", "yellow")
 
 
 def _tracebacks(execution: Object) -> Iterator[RenderableType]:
-    errors = [(one["id"], one["error"]) for one in execution["commands"]]
+    errors = [(command["id"], command["error"]) for command in execution["commands"]]
     for name, error in [*errors, ("the execution", execution["error"])]:
         if error is not None and error.get("traceback"):
             yield Text("")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stepfast.engine.verify import Verdict
     from stepfast.model import ExecutionStatus, Snapshot
 
-PAGE = 200
+PAGE_SIZE = 200
 STATUSES: tuple[ExecutionStatus, ...] = ("RUNNING", "SUCCEEDED", "FAILED", "CANCELLED")
 
 
@@ -33,7 +33,7 @@ def verify(
 
     Only reads the file, also while `stepfast dev` runs on it: check changed code before you deploy it.
     """
-    # Here, so that the other commands do not wait for the engine to be imported.
+    # Imported here, so that other commands do not pay for importing the engine.
     import asyncio
 
     from stepfast.engine.verify import verify as verdict_on
@@ -66,17 +66,17 @@ def verify(
             {
                 "executions": sum(counts.values()),
                 **counts,
-                "problems": [_view(one) | {"problem": one.problem} for one in problems],
-                "notes": [_view(one) | {"timers": [*one.early]} for one in early],
+                "problems": [_view(verdict) | {"problem": verdict.problem} for verdict in problems],
+                "notes": [_view(verdict) | {"timers": [*verdict.early]} for verdict in early],
             }
         )
     else:
-        told = [f"{counts['reproduced']} reproduced"]
-        told += [f"{counts['mended']} failed and will no longer: resume them"] if counts["mended"] else []
-        told += [f"{counts['retired']} of workflows that are gone"] if counts["retired"] else []
-        told += [f"{counts['differs']} not reproduced"] if problems else []
+        parts = [f"{counts['reproduced']} reproduced"]
+        parts += [f"{counts['mended']} failed and will no longer: resume them"] if counts["mended"] else []
+        parts += [f"{counts['retired']} of workflows that are gone"] if counts["retired"] else []
+        parts += [f"{counts['differs']} not reproduced"] if problems else []
         total = sum(counts.values())
-        printing.say(f"{total} execution{'' if total == 1 else 's'}: {', '.join(told)}")
+        printing.say(f"{total} execution{'' if total == 1 else 's'}: {', '.join(parts)}")
     if problems:
         raise typer.Exit(1)
 
@@ -86,10 +86,10 @@ def _status(status: str | None, all: bool) -> ExecutionStatus | None:
         return None
     if not all:
         raise InvalidRequest("--status goes with --all")
-    found = next((one for one in STATUSES if one == status.upper()), None)
-    if found is None:
+    known = next((name for name in STATUSES if name == status.upper()), None)
+    if known is None:
         raise InvalidRequest(f"--status is one of {', '.join(STATUSES)}, not {status}")
-    return found
+    return known
 
 
 async def _snapshots(db: Path, ids: list[str], status: ExecutionStatus | None) -> AsyncIterator[Snapshot]:
@@ -115,7 +115,7 @@ async def _ids(store: Store, ids: list[str], status: ExecutionStatus | None) -> 
         yield execution_id
     cursor = None
     while not ids:
-        page = await store.page(Query(status=status, limit=PAGE, cursor=cursor))
+        page = await store.page(Query(status=status, limit=PAGE_SIZE, cursor=cursor))
         for execution in page.executions:
             yield execution.execution_id
         cursor = page.next
@@ -123,9 +123,9 @@ async def _ids(store: Store, ids: list[str], status: ExecutionStatus | None) -> 
             return
 
 
-def _line(verdict: Verdict, told: str) -> str:
+def _line(verdict: Verdict, text: str) -> str:
     execution = verdict.execution
-    return f"{execution.execution_id}  {execution.workflow}  {execution.status}: {told}"
+    return f"{execution.execution_id}  {execution.workflow}  {execution.status}: {text}"
 
 
 def _view(verdict: Verdict) -> dict[str, object]:

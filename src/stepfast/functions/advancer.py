@@ -1,7 +1,8 @@
-"""The table's stream: executions that a write has woken are advanced, what is left of expired ones is deleted.
+"""Reads the table's stream: advances executions that a write has woken, and deletes the rest of expired ones.
 
-One pass per execution and batch, however many records it has in it. A record that fails holds up its shard, so what
-is no outage and will fail again is given up here, after a minute, and named in the queue of the undelivered.
+A batch advances each execution once, however many records it has for it. A record that fails blocks its shard. So a
+record that fails for another reason than an outage is given up after a minute: a message in the queue of the
+undelivered names its execution, and the sweep tries that again.
 """
 
 from __future__ import annotations
@@ -17,28 +18,35 @@ from stepfast.errors import Unavailable
 from stepfast.functions import logs
 from stepfast.functions.batches import Answer, Batch, EventType
 from stepfast.functions.clients import Clients
+from stepfast.functions.engine import Engine
 from stepfast.functions.entry import Entry
 from stepfast.functions.host import Handler, Host
-from stepfast.functions.sending import SendingEngine
-from stepfast.functions.wiring import Engine
+from stepfast.functions.sending_engine import SendingEngine
 
 log = logging.getLogger(__name__)
 
-TIME_FOR_ONE = 15.0
-"""Seconds that must be left for a pass to be begun; the records of those that are not begun come again."""
-GIVEN_UP_AFTER = 60.0
-"""Seconds for which a record is tried whose failure is no outage; the sweep goes on with its execution."""
+PASS_SECONDS = 15.0
+"""A pass begins only if the invocation has this many seconds left; otherwise Lambda delivers its records again."""
+GIVE_UP_SECONDS = 60.0
+"""Age at which a record is given up whose failure is no outage."""
 EXPIRY = "dynamodb.amazonaws.com"
-"""Who deletes an item whose time to live is over."""
+"""The `userIdentity.principalId` of a record whose item Time to Live has deleted.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-streams.html
+"""
 
 Job = tuple[Literal["advance", "purge"], str]
 
 
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
-    """Makes the handler. Of the records that failed Lambda goes on from the first, so all after it come again."""
+    """Makes the handler, which answers the records that failed.
+
+    For a stream, Lambda retries from the first failed record on: it delivers every record after that again, also those
+    that succeeded. An advance is idempotent, so that costs time and nothing else.
+    """
     engine = SendingEngine(settings, clients, host)
     batch = Batch(EventType.DynamoDBStreams)
-    _ = engine.advancer  # finds the workflows now, while the sandbox begins
+    _ = engine.advancer  # imports the workflows now, while the sandbox initializes with full CPU
 
     def handler(event: dict[str, Any], context: Any) -> Answer:
         engine.time_left.begin(context)
@@ -48,7 +56,7 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
 
 
 class _Passes:
-    """What one batch asks for, each once: records of the same execution share the outcome."""
+    """The jobs of one batch, each run once: records of the same execution share its outcome."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -64,19 +72,19 @@ class _Passes:
             self._jobs[job] = asyncio.ensure_future(self._do(*job, born))
         await self._jobs[job]
 
-    async def _do(self, what: Literal["advance", "purge"], execution_id: str, born: float) -> None:
+    async def _do(self, task: Literal["advance", "purge"], execution_id: str, born: float) -> None:
         with logs.about(execution_id):
             try:
-                if self._engine.time_left() < TIME_FOR_ONE:
+                if self._engine.time_left() < PASS_SECONDS:
                     raise Unavailable("no time is left for it in this invocation")
-                if what == "purge":
+                if task == "purge":
                     await self._engine.table_store.deleting.purge(execution_id)
                 else:
                     await self._engine.advancer.advance(execution_id)
             except Exception as error:
                 logs.complain(log, f"execution {execution_id} was not advanced", error)
                 away = isinstance(error, Unavailable)
-                if away or self._engine.clock.now() - born < GIVEN_UP_AFTER or not self._engine.settings.undelivered:
+                if away or self._engine.clock.now() - born < GIVE_UP_SECONDS or not self._engine.settings.undelivered:
                     raise
                 self._give_up(execution_id, error)
 
@@ -90,7 +98,7 @@ class _Passes:
 
 
 def job_of(record: dict[str, Any]) -> Job | None:
-    """What a stream record asks for; None for one that the mapping's filters would have held back."""
+    """The job that a stream record asks for; None for a record that the mapping's filters should have dropped."""
     change = record["dynamodb"]
     partition, sort = change["Keys"]["pk"]["S"], change["Keys"]["sk"]["S"]
     if not partition.startswith("x#"):

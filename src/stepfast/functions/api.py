@@ -1,4 +1,4 @@
-"""The HTTP API behind API Gateway, which has let the caller in."""
+"""The HTTP API behind API Gateway, which has already authenticated the caller."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ from typing import Any
 from stepfast.deployment.settings import Settings
 from stepfast.functions import logs
 from stepfast.functions.clients import Clients
+from stepfast.functions.engine import Engine
 from stepfast.functions.entry import Entry
 from stepfast.functions.host import Handler, Host
-from stepfast.functions.wiring import Engine
 from stepfast.http import api, problems
 from stepfast.http.auth import Gateway
+from stepfast.http.log_text import printable
 from stepfast.http.page import Page
-from stepfast.http.textlog import printable
 
 log = logging.getLogger(__name__)
 
-LARGEST = 5_900_000
-"""Bytes of an answer; Lambda takes 6 MB, in which the body is a JSON text."""
+MAX_ANSWER_BYTES = 5_900_000
+"""The largest answer in bytes, as JSON, with the body escaped inside it.
+
+Lambda's limit is 6 MB for a synchronous answer:
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+"""
 _STATUSES = "/v1/executions/statuses"
-"""A POST that only reads, and no execution's address."""
+"""A POST that only reads: it is not logged as a change, and its last part is no execution id."""
 _EXECUTION = re.compile(r"/v1/executions/(?!statuses\Z)([A-Za-z0-9._-]{1,128})(?:/|\Z)")
 
 
@@ -34,8 +38,8 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
     answer = api.build(engine.operations, engine.registry, engine.call, gateway, Page(), background=False)
 
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-        found = _EXECUTION.match(event.get("rawPath") or "")
-        with logs.about(found[1] if found else None):
+        match = _EXECUTION.match(event.get("rawPath") or "")
+        with logs.about(match[1] if match else None):
             response = answer(event, context)
             _note(event, response["statusCode"])
             return response if _fits(response) else _too_large()
@@ -44,7 +48,7 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
 
 
 def _note(event: dict[str, Any], status: int) -> None:
-    """A line for whatever may have changed something: who asked for what, and how it ended."""
+    """Logs a request that may have changed something: the caller, the address and the status."""
     context = event.get("requestContext") or {}
     asked = context.get("http") or {}
     if asked.get("method") != "GET" and event.get("rawPath") != _STATUSES:
@@ -56,7 +60,7 @@ def _note(event: dict[str, Any], status: int) -> None:
 
 def _fits(response: dict[str, Any]) -> bool:
     body = response["body"] or ""
-    return len(body) < LARGEST // 8 or len(json.dumps(response)) <= LARGEST
+    return len(body) < MAX_ANSWER_BYTES // 8 or len(json.dumps(response)) <= MAX_ANSWER_BYTES
 
 
 def _too_large() -> dict[str, Any]:

@@ -15,7 +15,12 @@ REFUSED: dict[str, Any] = {"isAuthorized": False}
 
 
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
-    """Makes the handler. A table that is away raises: the gateway answers 500, not that the key is wrong."""
+    """Makes the handler.
+
+    If the table cannot be reached the handler raises, and API Gateway answers 500: a caller must not read an outage
+    as a wrong key. Format 2.0 with simple responses:
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html
+    """
     clock = (host or Host()).clock
     keys = ApiKeys(clients.dynamodb, settings.table)
 

@@ -1,4 +1,4 @@
-"""The AWS clients of a sandbox, each made when it is first asked for."""
+"""The AWS clients of a sandbox, each made at its first use."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ from typing import Any
 
 from stepfast.errors import StartupError
 
-CONNECT_TIMEOUT = 2.0
-READ_TIMEOUT = 10.0
-ATTEMPTS = 4
-CONNECTIONS = 16
-"""The listing asks its shards in parallel threads."""
+CONNECT_SECONDS = 2.0
+READ_SECONDS = 10.0
+"""Time-outs of one attempt; botocore's own are 60 seconds each, longer than most invocations."""
+MAX_ATTEMPTS = 4
+"""Attempts of one call, the first included."""
+MAX_CONNECTIONS = 16
+"""Connections per client: the listing reads its shards in parallel threads."""
 
 
 class Clients:
     """boto3-like clients by service: `dynamodb`, `sqs`, `s3`, `scheduler`.
 
-    ready: clients to use as they are, such as Clients(dynamodb=mine); any other is made. region: None takes
-    AWS_REGION, as AWS's own command line does and boto3 does not, and else boto3's own way to find one. heard: is
-    called with every answer that the clients made here get, as botocore's after-call is.
+    region: the region's name; None reads AWS_REGION (as the AWS command line does and boto3 does not), then falls back
+    to boto3's own search. heard: called with each answer to the clients made here, as botocore's event `after-call`.
+    ready: clients to use as they are, such as Clients(dynamodb=mine). The first use of any other raises StartupError if
+    boto3 is missing or no region is configured.
     """
 
     def __init__(self, region: str | None = None, heard: Callable[..., None] | None = None, **ready: Any) -> None:
@@ -51,7 +54,8 @@ class Clients:
         return self._made[service]
 
     def _make(self, service: str) -> Any:
-        # botocore's clients are boto3's without what boto3 adds for other uses, a sixth of a cold start.
+        # boto3's clients are botocore's. Importing boto3 as well would add a sixth to the cold start and no method in
+        # use.
         try:
             from botocore.config import Config
             from botocore.exceptions import BotoCoreError
@@ -61,10 +65,10 @@ class Clients:
         if self._session is None:
             self._session = Session()
         config = Config(
-            retries={"mode": "adaptive", "total_max_attempts": ATTEMPTS},
-            connect_timeout=CONNECT_TIMEOUT,
-            read_timeout=READ_TIMEOUT,
-            max_pool_connections=CONNECTIONS,
+            retries={"mode": "adaptive", "total_max_attempts": MAX_ATTEMPTS},
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            max_pool_connections=MAX_CONNECTIONS,
             tcp_keepalive=True,
         )
         try:

@@ -1,4 +1,7 @@
-"""What Lambda calls: a handler that is built when the sandbox begins, and what is the same around every call."""
+"""The entry point that Lambda calls.
+
+Builds the handler with the sandbox, and wraps logs, metrics and errors around it.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +23,16 @@ Build = Callable[[Settings, Clients, Host], Handler]
 
 
 class Failed(Exception):
-    """An invocation that failed; the log says where. Its own text would quote what was sent."""
+    """The error of a failed invocation.
+
+    It hides the cause's text, which may quote the event; the log names the place.
+    """
 
 
 class Entry:
-    """A module's `handler`. In Lambda it is built at import, while the sandbox has a whole processor for it.
+    """A module's `handler`. In Lambda it is built at import, when the sandbox has full CPU.
 
-    Elsewhere it is built at the first call, so that the module can be imported without any setting.
+    Outside Lambda it is built at the first call, so that the module can be imported without any settings.
     """
 
     def __init__(self, kind: str, build: Build) -> None:
@@ -34,7 +40,8 @@ class Entry:
         self._handler: Handler | None = None
         if "AWS_LAMBDA_FUNCTION_NAME" in os.environ and TABLE in os.environ:
             self._handler = self._made()
-            # Everything made so far stays as long as the sandbox: nothing of it is worth looking through again.
+            # Every object made so far lives as long as the sandbox: freezing keeps the collector from visiting them
+            # again.
             gc.freeze()
         gc.enable()
 
@@ -52,7 +59,10 @@ class Entry:
 
 
 def guarded(handler: Handler, host: Host) -> Handler:
-    """The handler, with its metrics written at the end; its errors let out nothing of what it was called with."""
+    """The handler, which writes its metrics at the end and raises Failed for any error.
+
+    No text of the event gets out.
+    """
 
     def call(event: Any, context: Any) -> Any:
         with logs.request(getattr(context, "aws_request_id", None)):
@@ -60,7 +70,7 @@ def guarded(handler: Handler, host: Host) -> Handler:
                 return handler(event, context)
             except Exception as error:
                 logs.complain(log, "the invocation failed", error)
-                raise Failed(logs.told(error)) from None
+                raise Failed(logs.error_text(error)) from None
             finally:
                 host.meter.flush()
 
@@ -68,12 +78,12 @@ def guarded(handler: Handler, host: Host) -> Handler:
 
 
 def _traced(kind: str, handler: Handler) -> Handler:
-    """The handler with X-Ray, unless POWERTOOLS_TRACE_DISABLED is set or its library is not there."""
+    """The handler traced by X-Ray, unless POWERTOOLS_TRACE_DISABLED is true or `aws_xray_sdk` is not installed."""
     disabled = os.environ.get("POWERTOOLS_TRACE_DISABLED", "").lower() in ("1", "true", "yes", "on", "y", "t")
     if disabled or importlib.util.find_spec("aws_xray_sdk") is None:
         return handler
     from aws_lambda_powertools.tracing import Tracer
 
-    # Neither answers nor errors go into the trace: they are what executions work on.
+    # Answers and errors stay out of the trace: they hold the values that executions work on.
     traced: Handler = Tracer(service=kind).capture_lambda_handler(handler, capture_response=False, capture_error=False)
     return traced

@@ -1,4 +1,4 @@
-"""What a function gets from the process that it runs in; tests hand in others."""
+"""What a function needs from its process: clock, event loop, step runner, meter. Tests pass their own."""
 
 from __future__ import annotations
 
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-OFF = 1.0
-"""Seconds by which a clock may be off: a Date and the way of an answer tell no better."""
+CLOCK_TOLERANCE_SECONDS = 1.0
+"""A deviation in seconds that is not corrected.
+
+A `Date` header has whole seconds, and the answer took time to arrive.
+"""
 Handler = Callable[[Any, Any], Any]
-"""A Lambda handler: event and context to what is answered, all of it JSON."""
+"""A Lambda handler: takes an event and a context, returns the answer; event and answer are JSON values."""
 
 
 class Call(Protocol):
@@ -33,10 +36,11 @@ class Call(Protocol):
 
 
 class WallClock:
-    """The time that the machine shows, put right by what AWS answers with where it is off.
+    """The machine's time, corrected by the `Date` of AWS's answers when the two differ by more than a second.
 
-    What one function writes others compare, and SQS stamps messages by AWS's own clocks: a failure that was
-    written by a clock which is behind would pass for older than its message, and be resumed as if by a redrive.
+    Functions on different machines compare the times they write, and SQS stamps messages with AWS's own clock. If a
+    slow clock wrote a failure, the failure would look older than its park message, and the resume function would take
+    that message for a redrive.
     """
 
     def __init__(self) -> None:
@@ -46,14 +50,17 @@ class WallClock:
         return time.time() + self._behind
 
     def hear(self, http_response: Any, **_: object) -> None:
-        """Takes an answer of AWS, as botocore's event after-call brings it; one without a Date tells nothing."""
+        """Reads the `Date` of an AWS answer, as botocore's event `after-call` passes it.
+
+        Ignores an answer without one.
+        """
         try:
-            told = parsedate_to_datetime(http_response.headers["date"]).timestamp()
+            server_time = parsedate_to_datetime(http_response.headers["date"]).timestamp()
         except (KeyError, TypeError, ValueError):
             return
-        behind = told + 0.5 - time.time()  # a Date has whole seconds
-        if abs(behind - self._behind) > OFF:
-            self._behind = behind if abs(behind) > OFF else 0.0
+        behind = server_time + 0.5 - time.time()  # half a second: Date is cut to whole seconds
+        if abs(behind - self._behind) > CLOCK_TOLERANCE_SECONDS:
+            self._behind = behind if abs(behind) > CLOCK_TOLERANCE_SECONDS else 0.0
 
     async def sleep(self, seconds: float) -> None:
         import asyncio
@@ -62,7 +69,10 @@ class WallClock:
 
 
 class OneLoop:
-    """Runs coroutines on one event loop, made at the first call and kept: a frozen sandbox goes on with it."""
+    """Runs coroutines on one event loop, made at the first call and kept.
+
+    It survives the freeze between invocations.
+    """
 
     def __init__(self) -> None:
         self._runner: asyncio.Runner | None = None
@@ -75,16 +85,17 @@ class OneLoop:
         return self._runner.run(coroutine)
 
     def close(self) -> None:
-        """Ends the loop and what still runs on it; Lambda just ends the process."""
+        """Ends the loop and its tasks. Lambda never calls it: it ends the process."""
         if self._runner is not None:
             self._runner.close()
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """One sandbox's: a function that is built with it runs one event at a time.
+    """What one sandbox offers its function, which runs one event at a time.
 
-    registry: None finds the workflows in the folder of the settings. runner: of steps. draw: of retry delays.
+    registry: the workflows; None imports them from the folder in the settings. runner: runs steps; None runs them in
+    threads. draw: the random source of retry delays; None asks the operating system.
     """
 
     registry: Registry | None = None
@@ -96,7 +107,7 @@ class Host:
 
 
 class TimeLeft:
-    """Seconds that the invocation under way may still run, as its context tells; without one, no end."""
+    """Seconds that the current invocation may still run, from its context; infinite without a context."""
 
     def __init__(self) -> None:
         self._tell: Callable[[], int] | None = None

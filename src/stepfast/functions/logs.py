@@ -1,4 +1,4 @@
-"""Log lines as JSON by Powertools, each with the execution that it is about. Never what executions work on."""
+"""Log lines as JSON by Powertools, each with the id of its execution; errors are logged without values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _request: ContextVar[str | None] = ContextVar("stepfast_request", default=None)
 
 @contextmanager
 def about(execution_id: str | None) -> Iterator[None]:
-    """Lines written in here, by this task and the threads of its steps, name the execution."""
+    """Log lines written inside, by this task and by the threads of its steps, carry the execution's id."""
     token = _execution.set(execution_id)
     try:
         yield
@@ -29,7 +29,7 @@ def about(execution_id: str | None) -> Iterator[None]:
 
 @contextmanager
 def request(request_id: str | None) -> Iterator[None]:
-    """Lines written in here name the invocation."""
+    """Log lines written inside carry the invocation's request id."""
     token = _request.set(request_id)
     try:
         yield
@@ -38,20 +38,20 @@ def request(request_id: str | None) -> Iterator[None]:
 
 
 def configure(service: str) -> None:
-    """Has stepfast's loggers, and those of the user's own code, write JSON to standard output."""
+    """Makes the loggers of stepfast and of the user's code write JSON to standard output."""
     from aws_lambda_powertools.logging import Logger
 
-    # Powertools names its logger after the service: under this name all of stepfast's loggers belong to it.
+    # Powertools names its logger after the service. Named `stepfast`, it is the parent of all stepfast loggers.
     logger = Logger(service="stepfast", utc=True, log_uncaught_exceptions=False)
     logger.append_keys(service=os.environ.get("POWERTOOLS_SERVICE_NAME") or service)
     logger.logger_handler.addFilter(name_execution)
-    for handler in logging.getLogger().handlers:  # Lambda's own, which takes the lines of users' modules
+    for handler in logging.getLogger().handlers:  # Lambda's own handler, which writes the lines of users' modules
         handler.setFormatter(logger.registered_formatter)
         handler.addFilter(name_execution)
 
 
 def name_execution(record: logging.LogRecord) -> bool:
-    """A filter of handlers: gives a record the execution, step, attempt and request that it is about."""
+    """A filter for handlers: adds execution, step, attempt and request to a record. Lets every record pass."""
     fields: dict[str, Any] = {"execution_id": _execution.get(), "function_request_id": _request.get()}
     for name, value in {**fields, **context.log_fields()}.items():
         if value is not None and not hasattr(record, name):
@@ -59,19 +59,24 @@ def name_execution(record: logging.LogRecord) -> bool:
     return True
 
 
-def complain(log: logging.Logger, what: str, error: Exception) -> None:
-    """One line for what passes by itself or says what to do; of what nobody foresaw also the place."""
+def complain(log: logging.Logger, failure: str, error: Exception) -> None:
+    """Logs an error: one line for a StepfastError (a warning if it is Unavailable), with a traceback for any other."""
     if isinstance(error, StepfastError):
-        log.log(logging.WARNING if isinstance(error, Unavailable) else logging.ERROR, "%s: %s", what, told(error))
+        log.log(
+            logging.WARNING if isinstance(error, Unavailable) else logging.ERROR, "%s: %s", failure, error_text(error)
+        )
     else:
-        log.error("%s: %s\n%s", what, told(error), place(error))
+        log.error("%s: %s\n%s", failure, error_text(error), place(error))
 
 
-def told(error: BaseException) -> str:
-    """What may be logged of an error: our own texts, of others only the class: theirs may quote what was sent."""
+def error_text(error: BaseException) -> str:
+    """An error's text for the log.
+
+    In full if it is stepfast's own; else its class only, since the text may quote values.
+    """
     return f"{type(error).__name__}: {error}" if isinstance(error, StepfastError) else type(error).__name__
 
 
 def place(error: BaseException) -> str:
-    """Where an error was raised, without its text."""
+    """The traceback of an error, without its message."""
     return "".join(traceback.format_tb(error.__traceback__))

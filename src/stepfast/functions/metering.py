@@ -1,4 +1,7 @@
-"""What functions count and measure, as CloudWatch metrics in the embedded format (one log line per dimension)."""
+"""The metrics of functions, in CloudWatch's embedded metric format (one log line per set of dimensions).
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format.html
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,17 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 NAMESPACE = "stepfast"
-# What is counted and measured; dashboard and alarms of the stack look at the same names.
+# The names of the metrics. The stack's dashboard and alarms use these constants.
 STARTED, RESUMED = "ExecutionsStarted", "ExecutionsResumed"
 SUCCEEDED, FAILED, CANCELLED = "ExecutionsSucceeded", "ExecutionsFailed", "ExecutionsCancelled"
 ENDED: Mapping[str, str] = MappingProxyType({"SUCCEEDED": SUCCEEDED, "FAILED": FAILED, "CANCELLED": CANCELLED})
-"""By the status that an execution ends with."""
+"""The metric of each status that an execution can end with."""
 ATTEMPTS, RETRIES, FAILURES, LATENCY = "StepAttempts", "StepRetries", "StepFailures", "StepLatency"
 STUCK = "ExecutionsStuck"
 
 
 class Meter(Protocol):
-    """Takes counts and milliseconds, by at most one dimension besides the service."""
+    """Takes counts and durations in milliseconds. `by`: at most one dimension in addition to the service."""
 
     def count(self, name: str, value: float = 1, **by: str) -> None: ...
     def measure(self, name: str, milliseconds: float, **by: str) -> None: ...
@@ -27,7 +30,7 @@ class Meter(Protocol):
 
 
 class Silent:
-    """Counts nothing."""
+    """A meter that drops everything."""
 
     def count(self, name: str, value: float = 1, **by: str) -> None: ...
     def measure(self, name: str, milliseconds: float, **by: str) -> None: ...
@@ -52,9 +55,9 @@ class EmbeddedMetrics:
         self._set(by).add_metric(name=name, unit="Milliseconds", value=round(milliseconds, 1))
 
     def flush(self) -> None:
-        for one in self._sets.values():
-            if one.metric_set:
-                one.flush_metrics()
+        for metrics in self._sets.values():
+            if metrics.metric_set:
+                metrics.flush_metrics()
 
     def _set(self, by: dict[str, str]) -> Any:
         key = tuple(sorted(by.items()))

@@ -1,6 +1,7 @@
-"""Parked failures: refused, so that SQS makes dead letters of them; a redriven one resumes its execution.
+"""Consumes the park queue: refuses a new failure, so that SQS makes a dead letter of it, and resumes a redriven one.
 
-The queue delivers once. What cannot be resumed just now is a dead letter again, and can be redriven again.
+The queue delivers a message once (`maxReceiveCount` 1). If a resume fails, the message becomes a dead letter again and
+can be redriven again.
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ from stepfast.deployment.settings import Settings
 from stepfast.engine.ports import Delivery, Disposition
 from stepfast.errors import Unavailable
 from stepfast.functions.clients import Clients
-from stepfast.functions.consuming import Consumer
-from stepfast.functions.driving import worker_of
+from stepfast.functions.consumer import Consumer
+from stepfast.functions.engine import Engine
 from stepfast.functions.entry import Entry
 from stepfast.functions.host import Handler, Host
-from stepfast.functions.wiring import Engine
+from stepfast.functions.worker import worker_of
 
-PAUSES = (0.5, 1.0, 2.0, 4.0)
-"""Seconds before each further try while the store is away."""
+PAUSE_SECONDS = (0.5, 1.0, 2.0, 4.0)
+"""Seconds before each retry while the store cannot be reached."""
 
 
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
@@ -26,7 +27,7 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
     worker = worker_of(engine)
 
     async def handle(posted: Posted, delivery: Delivery) -> Disposition:
-        for pause in PAUSES:
+        for pause in PAUSE_SECONDS:
             try:
                 return await worker.handle(delivery)
             except Unavailable:

@@ -1,4 +1,4 @@
-"""Steps of one pool: messages of its queue, each claimed, run and recorded, with the chain that follows."""
+"""Runs the steps of one pool: claims, runs and records the step of each message, then the chain that follows."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from stepfast.deployment.settings import Settings
 from stepfast.engine.ports import Delivery, Disposition, Later
 from stepfast.errors import Misconfigured
 from stepfast.functions.clients import Clients
-from stepfast.functions.consuming import Consumer
-from stepfast.functions.driving import worker_of
+from stepfast.functions.consumer import Consumer
 from stepfast.functions.entry import Entry
 from stepfast.functions.host import Handler, Host
-from stepfast.functions.sending import SendingEngine
+from stepfast.functions.sending_engine import SendingEngine
+from stepfast.functions.worker import worker_of
 
 log = logging.getLogger(__name__)
 
-ELSEWHERE = 300.0
-"""Seconds until a message in the wrong queue is looked at again."""
+WRONG_QUEUE_SECONDS = 300.0
+"""Seconds until a message in the wrong queue is delivered again."""
 
 
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
@@ -29,18 +29,19 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
     async def handle(posted: Posted, delivery: Delivery) -> Disposition:
         message = delivery.message
         if message.kind == "step" and message.pool != settings.pool:
-            # Its step may need more time or memory than this function has.
+            # The step may need more time or memory than this function has, so it must not run here.
             log.error(
                 "step %s is of pool %r, and this is the queue of %r: move the message, or deploy that pool",
                 message.command_id,
                 message.pool,
                 settings.pool,
             )
-            return Later(engine.clock.now() + ELSEWHERE)
+            return Later(engine.clock.now() + WRONG_QUEUE_SECONDS)
         try:
             return await worker.handle(delivery)
         except Misconfigured:
-            # This code has the step in a pool without a queue: the advancer ends the execution, which says so.
+            # The deployed code puts the step into a pool without a queue. Advancing the execution fails it with that
+            # reason.
             await engine.advancer.advance(message.execution_id)
             raise
 

@@ -1,6 +1,6 @@
-"""Every few minutes: executions without progress are advanced again (rule *sweep*), as many as there is time for.
+"""Advances executions without progress again, every few minutes and as long as there is time (rule *sweep*).
 
-Where a sweep ends is kept in the table, and the next one goes on from there.
+A sweep stores its position in the table, and the next sweep continues there.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from stepfast.functions import metering
 from stepfast.functions.clients import Clients
 from stepfast.functions.entry import Entry
 from stepfast.functions.host import Handler, Host
-from stepfast.functions.sending import SendingEngine
-from stepfast.functions.tidying import tidy
+from stepfast.functions.maintenance import tidy
+from stepfast.functions.sending_engine import SendingEngine
 from stepfast.functions.visits import Visits
 
 log = logging.getLogger(__name__)
 
-KEY: Item = {"pk": text("sweeper"), "sk": text("position")}
-ROUND = 50
-"""Executions that are visited between two looks at the time."""
-TIME_FOR_ONE = 60.0
-"""Seconds that must be left for another round."""
-USUAL, LEAST = 300.0, 60.0
-"""Seconds between two visits of an execution: while no lap has told, and at least."""
+POSITION_KEY: Item = {"pk": text("sweeper"), "sk": text("position")}
+ROUND_SIZE = 50
+"""Executions per round; the sweep checks the time left after each round."""
+ROUND_SECONDS = 60.0
+"""Another round begins only if the invocation has this many seconds left."""
+USUAL_VISIT_SECONDS, LEAST_VISIT_SECONDS = 300.0, 60.0
+"""Seconds between two visits of an execution: assumed until a lap has been measured, and the minimum."""
 
 
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
-    """Makes the handler; it answers how many rounds it made and whether that was the end of a lap."""
+    """Makes the handler. It answers the number of rounds, and whether the sweep reached the end of a lap."""
     engine = SendingEngine(settings, clients, host)
     table = Table(clients.dynamodb, settings.table, engine.clock)
-    visits = Visits(engine)  # finds the workflows now, while the sandbox begins
+    visits = Visits(engine)  # imports the workflows now, while the sandbox initializes with full CPU
 
     def handler(event: Any, context: Any) -> dict[str, Any]:
         engine.time_left.begin(context)
@@ -44,23 +44,24 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
 
 
 async def _sweep(engine: SendingEngine, visits: Visits, table: Table) -> dict[str, Any]:
-    """Goes on with the lap, which visits every execution once, in as many sweeps as it takes.
+    """Continues the current lap. A lap visits every execution once and may take several sweeps.
 
-    Kept in the position's item: `after`, when this lap began, and how long after the one before it.
+    The item at POSITION_KEY holds `after` (the cursor), `began` (the start of this lap) and `every` (the seconds
+    between the starts of the last two laps).
     """
-    kept = table.get(KEY) or {}
+    kept = table.get(POSITION_KEY) or {}
     after, began = text_in(kept, "after") or "", float_in(kept, "began")
-    every = float_in(kept, "every") or USUAL
+    every = float_in(kept, "every") or USUAL_VISIT_SECONDS
     if after == "" or began is None:
         now = engine.clock.now()
-        every, began = USUAL if began is None else max(LEAST, now - began), now
+        every, began = USUAL_VISIT_SECONDS if began is None else max(LEAST_VISIT_SECONDS, now - began), now
     rounds = 0
-    while rounds == 0 or (after != "" and engine.time_left() >= TIME_FOR_ONE):
-        after = await engine.operations.sweep(after, every=every, limit=ROUND, visit=visits.visit)
+    while rounds == 0 or (after != "" and engine.time_left() >= ROUND_SECONDS):
+        after = await engine.operations.sweep(after, every=every, limit=ROUND_SIZE, visit=visits.visit)
         rounds += 1
-        item = {**KEY, "after": text(after), "began": number(began), "every": number(every)}
+        item = {**POSITION_KEY, "after": text(after), "began": number(began), "every": number(every)}
         await table.put(item)
-    await tidy(engine, table, TIME_FOR_ONE)
+    await tidy(engine, table, ROUND_SECONDS)
     stuck = visits.take_stuck()
     engine.meter.count(metering.STUCK, stuck)
     log.info("swept %d round(s), %s; %d execution(s) are stuck", rounds, "more to come" if after else "a lap", stuck)

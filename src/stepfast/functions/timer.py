@@ -1,7 +1,7 @@
-"""Timers that come due, and scheduled starts: both are messages of the timer queue.
+"""Consumes the timer queue, whose messages are due timers and scheduled starts.
 
 A start is `{"start": {"workflow", "input"?, "execution_id"?, "labels"?}, "schedule": "<its name>"?, "scheduled":
-"<its time>"}`, which EventBridge Scheduler may also hand to the function itself.
+"<its time>"}`, which EventBridge Scheduler may also pass to the function directly.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from stepfast.deployment.settings import Settings
 from stepfast.engine.ports import Delivery, Disposition
 from stepfast.functions import logs
 from stepfast.functions.clients import Clients
-from stepfast.functions.consuming import Consumer
-from stepfast.functions.driving import worker_of
+from stepfast.functions.consumer import Consumer
 from stepfast.functions.entry import Entry
 from stepfast.functions.host import Handler, Host
-from stepfast.functions.sending import SendingEngine
+from stepfast.functions.sending_engine import SendingEngine
+from stepfast.functions.worker import worker_of
 
 
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
@@ -30,22 +30,22 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
     async def handle(posted: Posted, delivery: Delivery) -> Disposition:
         return await worker.handle(delivery)
 
-    async def start(one: Start) -> dict[str, Any]:
-        with logs.about(one.execution_id):
-            started = await operations.start(one.workflow, one.input, one.execution_id, one.labels)
-        return {"execution_id": one.execution_id, "created": started.created}
+    async def start(request: Start) -> dict[str, Any]:
+        with logs.about(request.execution_id):
+            started = await operations.start(request.workflow, request.input, request.execution_id, request.labels)
+        return {"execution_id": request.execution_id, "created": started.created}
 
     async def other(body: str) -> bool:
-        found = start_in(_json(body))
-        if found is not None:
-            await start(found)
-        return found is not None
+        request = start_in(_json(body))
+        if request is not None:
+            await start(request)
+        return request is not None
 
     consumer = Consumer(engine, settings.timer_queue, handle, other)
 
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-        found = start_in(event)
-        return consumer(event, context) if found is None else engine.call(start(found))
+        request = start_in(event)
+        return consumer(event, context) if request is None else engine.call(start(request))
 
     return handler
 

@@ -7,7 +7,7 @@ import logging
 from stepfast.engine.advancer import Advanced, Advancer, Resend
 from stepfast.errors import Misconfigured, StepfastError, Unavailable
 from stepfast.functions import logs
-from stepfast.functions.sending import SendingEngine
+from stepfast.functions.sending_engine import SendingEngine
 from stepfast.model import Snapshot
 
 log = logging.getLogger(__name__)

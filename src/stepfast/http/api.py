@@ -28,7 +28,7 @@ OPEN = "/v1/health"
 
 
 class Api:
-    """A Lambda handler that answers every event and never raises; made by `build`."""
+    """A Lambda handler that answers every event and never raises. `build` makes it."""
 
     def __init__(self, pool: Pool, keys: Authenticator | Gateway | None, page: Page | None) -> None:
         self._pool, self._keys, self._page = pool, keys, page
@@ -46,7 +46,7 @@ class Api:
             return as_dict(problems.of(error))
 
     def admit(self, event: dict[str, Any]) -> dict[str, Any] | None:
-        """The refusal of an event whose body has not been taken yet; None lets it in."""
+        """Checks an event without its body: a response refuses the request, None admits it."""
         try:
             if self._page is None or not self._page.has(event):
                 _granted(event, self._keys)
@@ -68,9 +68,9 @@ def build(
     """Makes the handler.
 
     call: runs a coroutine of the engine to its result, from any thread.
-    keys: who may call; a Gateway trusts what is in front; None takes requests to loopback names only.
-    page: the dashboard, for whoever can reach this; None serves the API alone.
-    background: whether this process lives on after a request, so that work may go on in it.
+    keys: authenticates callers. A Gateway trusts API Gateway in front; None admits requests to loopback names only.
+    page: the dashboard, served without authentication; None serves the API alone.
+    background: whether the process keeps running after a request, so that jobs can continue in it.
     """
     edition = secrets.token_hex(8)
     jobs = Jobs() if background else None
@@ -88,7 +88,7 @@ def _resolver(engine: Engine) -> Resolver:
 
 
 def _granted(event: dict[str, Any], keys: Authenticator | Gateway | None) -> frozenset[str]:
-    """The scopes of the caller; raises Rejected for a request that must not reach a route."""
+    """The caller's scopes. Raises Rejected for a request that must not reach a route."""
     headers = _headers(event)
     if keys is None:
         auth.admit_local(headers, _method(event))
@@ -102,7 +102,7 @@ def _granted(event: dict[str, Any], keys: Authenticator | Gateway | None) -> fro
 def _check_body(event: dict[str, Any]) -> None:
     body = event.get("body")
     if body:
-        # Three bytes are four characters of base64; text is measured as it was sent.
+        # In base64, three bytes take four characters. Text is measured in its UTF-8 bytes.
         size = len(body) * 3 // 4 if event.get("isBase64Encoded") else len(body.encode(errors="replace"))
         if size > MAX_BODY:
             raise too_large()

@@ -1,5 +1,8 @@
-"""Who may call what: holders of an API key, whom the gateway in front has let in, or, without either,
-programs of this machine but not web pages in its browser."""
+"""Authorization: who may call which route.
+
+A caller has an API key, or the gateway in front has authenticated it. With neither configured, programs on this machine
+may call, and web pages in its browser may not.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,13 @@ from stepfast.http.problems import Rejected
 
 VARIABLE = "STEPFAST_API_KEYS"
 Scope = Literal["read", "run", "operate"]
-"""What a caller may do: read; start and signal; cancel, resume and replay. None includes another."""
+"""The scopes of a caller: read; run (start, signal); operate (cancel, resume, replay). No scope includes another."""
 SCOPES: frozenset[str] = frozenset(get_args(Scope))
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def needs(scope: Scope | None) -> Callable[[F], F]:
-    """Says which scope a route's function needs; None for one that anybody may call."""
+    """Declares the scope that a route's function needs; None if any caller may use it."""
 
     def mark(function: F) -> F:
         vars(function)["needs"] = scope
@@ -31,7 +34,7 @@ def needs(scope: Scope | None) -> Callable[[F], F]:
 
 
 def require(scope: Scope | None, granted: frozenset[str]) -> None:
-    """Raises Rejected when the scope is not among those granted."""
+    """Raises Rejected (403) if the scope is not among those granted."""
     if scope is not None and scope not in granted:
         held = ", ".join(sorted(granted)) or "none"
         detail = f"this needs the scope {scope!r}, and the API key has: {held}"
@@ -49,7 +52,7 @@ class Gateway:
         self._by = by
 
     def granted(self, event: Mapping[str, Any]) -> frozenset[str]:
-        """The caller's scopes, from the event's request context; Rejected when it names no caller."""
+        """The caller's scopes, from the event's request context. Raises Rejected if it names no caller."""
         authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
         if self._by == "iam" and authorizer.get("iam"):
             return SCOPES
@@ -79,13 +82,16 @@ class Authenticator:
         return cls(keys)
 
     def admit(self, headers: Mapping[str, str]) -> None:
-        """Lets a request with one of the keys pass; headers are by lower-case name."""
+        """Returns if the request has one of the keys, and raises Rejected (401) if not.
+
+        Header names are in lower case.
+        """
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        given = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "").strip()
-        digest = _digest(given)
-        # Every key is compared, in constant time: the time taken tells nothing about any of them.
-        if not sum([hmac.compare_digest(digest, one) for one in self._digests]):
-            detail = "send an API key as `Authorization: Bearer KEY`" if not given else "the API key is not one of ours"
+        key = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "").strip()
+        digest = _digest(key)
+        # A list, not a generator: all keys are compared, each in constant time, so the time taken reveals nothing.
+        if not sum([hmac.compare_digest(digest, known) for known in self._digests]):
+            detail = "send an API key as `Authorization: Bearer KEY`" if not key else "the API key is not one of ours"
             raise Rejected(401, "unauthorized", "API key needed", detail, {"WWW-Authenticate": "Bearer"})
 
 
@@ -114,7 +120,7 @@ def admit_local(headers: Mapping[str, str], method: str = "GET") -> None:
     origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none").lower()
     if origin is not None:
         admitted = _is_of(origin, host) or (reads and _is_page_here(origin))
-    elif reads:  # following a link to the dashboard is no harm
+    elif reads:  # a link to the dashboard may be followed from any site
         admitted = site != "cross-site" or headers.get("sec-fetch-mode", "").lower() == "navigate"
     else:
         admitted = site in ("none", "same-origin")
@@ -124,7 +130,7 @@ def admit_local(headers: Mapping[str, str], method: str = "GET") -> None:
 
 
 def _is_of(origin: str, host: str | None) -> bool:
-    """Whether it is a page of this very server: the same name and the same port."""
+    """Whether the origin is a page of this server: same host name, same port."""
     scheme, separator, place = origin.lower().partition("://")
     return separator != "" and scheme in ("http", "https") and host is not None and place == host.lower()
 
@@ -135,7 +141,10 @@ def _is_page_here(origin: str) -> bool:
 
 
 def require_json(headers: Mapping[str, str]) -> None:
-    """For a request with a body: a page cannot send this type to another site unasked, and nothing else is read."""
+    """Rejects a body that is not declared as JSON.
+
+    A page cannot send that content type to another site without a CORS preflight, which this server never grants.
+    """
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         detail = f"send the body as `Content-Type: application/json`, not {kind[:100] or 'without a type'}"
@@ -147,7 +156,7 @@ def require_json(headers: Mapping[str, str]) -> None:
 
 
 def check_type(headers: Mapping[str, str]) -> None:
-    """The same by the headers alone, before a body is taken."""
+    """The same check by the headers alone, before the body is read."""
     if "transfer-encoding" in headers or headers.get("content-length", "0").strip("0"):
         require_json(headers)
 
@@ -156,11 +165,11 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.-]{1,253})(:[0-9]{1,5})
 
 
 def _is_loopback(host: str) -> bool:
-    """Whether a Host header names this machine: a name or an address, a port, and nothing else."""
-    found = _HOST.fullmatch(host)
-    if found is None:
+    """Whether a Host header names this machine: a loopback name or address and perhaps a port, nothing more."""
+    match = _HOST.fullmatch(host)
+    if match is None:
         return False
-    name = found[1].strip("[]").rstrip(".").lower()
+    name = match[1].strip("[]").rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:

@@ -1,4 +1,4 @@
-"""Request bodies: how large they may be, and strict JSON out of them."""
+"""Request bodies: their size limit, and strict parsing as JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stepfast.errors import InvalidRequest
 from stepfast.http.problems import Rejected
 
 MAX_BODY = 10 * 1024 * 1024
-"""Bytes that a request's body may have."""
+"""The largest request body, in bytes."""
 
 _NOT_FINITE = re.compile(r"[\[:,\s](NaN|-?Infinity)\b")
 

@@ -1,8 +1,8 @@
-"""One HTTP connection: uvicorn's, with the time limits and the plain refusals that uvicorn does not have.
+"""One HTTP connection: uvicorn's protocol, plus the time limits and problem documents that uvicorn lacks.
 
-uvicorn 0.54 gives up a connection only between two requests (`timeout_keep_alive`): a client that sends half a
-header, half a body, or nothing at all keeps it for ever (https://github.com/Kludex/uvicorn/issues/157). Bodies are
-timed by `gateway`, which reads them; everything else is timed here.
+uvicorn 0.54 times out a connection only between two requests (`timeout_keep_alive`): a client that sends half a
+header, half a body or nothing at all holds it for ever (https://github.com/Kludex/uvicorn/issues/157). `gateway` limits
+the time of a body, since it reads the body; this module limits everything else.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from stepfast.http.problems import CONTENT_TYPE, URN
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds that a connection may take.
+    """Time limits of a connection, in seconds.
 
-    idle: without a request, also a new one. headers: from the first byte of a request to the end of its headers.
-    stuck: in which nothing of an answer is taken. linger: for what a client still sends of a body that nobody wants.
+    idle: without a request, from the connection's start or its last answer. headers: from the first byte of a request
+    to the end of its headers. stuck: while the client reads nothing of an answer. linger: after the last answer, while
+    the client still sends a body that was refused.
     """
 
     idle: float = 60.0
@@ -37,12 +38,12 @@ class Patience:
 
 @dataclass(slots=True)
 class Waiting:
-    """Connections that no request is worked on for, the one that has waited longest first."""
+    """The connections without a running request, ordered by how long they have been idle, the longest first."""
 
     connections: dict[Connection, None] = field(default_factory=dict)
 
     def give_up_one(self) -> bool:
-        """Closes the one that has waited longest, at once; False when every connection is at work."""
+        """Closes the connection that has been idle longest, at once. False if none is idle."""
         for connection in self.connections:
             del self.connections[connection]
             connection.give_up()
@@ -51,7 +52,7 @@ class Waiting:
 
 
 class Connection(H11Protocol):
-    """A connection that gives up whoever is idle, slow or stuck, and refuses in problem documents."""
+    """A connection that closes on idle, slow or stuck clients, and refuses requests with problem documents."""
 
     patience = Patience()
     waiting: Waiting
@@ -74,15 +75,18 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
-            return  # what is left of a body that was not wanted
+            return  # the rest of a refused body
         super().data_received(data)
         self._note()
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """A client may end its side and still wait for the answer: uvicorn would close before it is written."""
+        """Keeps a half-closed connection open for its answer.
+
+        Uvicorn 0.54 would close it before the answer is written.
+        """
         if self.transport.is_closing() or self.cycle is None or self.cycle.response_complete:
             return False
-        if self.cycle.more_body:  # half a body: there is nothing to answer
+        if self.cycle.more_body:  # the body will never be complete, so there is no answer to wait for
             return False
         self.cycle.keep_alive = False
         return True
@@ -96,7 +100,7 @@ class Connection(H11Protocol):
         self._note()
 
     def _note(self) -> None:
-        """Brings the time limits and the list of the waiting up to where this connection stands."""
+        """Updates the timers and the list of idle connections to this connection's state."""
         if self.transport.is_closing():
             self.waiting.connections.pop(self, None)
             self._header_limit.end()
@@ -108,13 +112,16 @@ class Connection(H11Protocol):
         self.waiting.connections.setdefault(self)
         if self.conn.trailing_data[0]:
             self._header_limit.begin(self.loop, self.patience.headers, self._headers_late)
-        elif self.timeout_keep_alive_task is None:  # bytes came that begin no request, such as an empty line
+        elif (
+            self.timeout_keep_alive_task is None
+        ):  # bytes that begin no request, such as an empty line, have cancelled uvicorn's timer
             self.timeout_keep_alive_task = self.loop.call_later(self.patience.idle, self.timeout_keep_alive_handler)
 
     def _headers_late(self) -> None:
         self._refuse(408, "request-timeout", "the request's headers did not arrive in time")
 
-    # -- what does not take its answer ---------------------------------------------------------------------------
+    # -- clients that do not read their answer
+    # ---------------------------------------------------------------------------
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -125,7 +132,7 @@ class Connection(H11Protocol):
         super().resume_writing()
 
     def give_up(self) -> None:
-        """Closes it without a word: others need its place."""
+        """Closes the connection without an answer, to make room for others."""
         self.transport.abort()
 
     def shutdown(self) -> None:
@@ -133,9 +140,12 @@ class Connection(H11Protocol):
             super().shutdown()
 
     def ends(self) -> bool:
-        """Lets the client read its answer before the socket goes; True when it still sends."""
+        """Starts the time limit for closing.
+
+        True if the client may still be sending, so that the socket must linger.
+        """
         lingers = self.conn.their_state in (h11.SEND_BODY, h11.ERROR) or bool(self.conn.trailing_data[0])
-        # Aborted in the end: asyncio's `close` waits for as long as the client does not take what was written.
+        # The timer aborts: asyncio's `close` waits without a limit for the client to read what was written.
         seconds = self.patience.linger if lingers else self.patience.stuck
         self._close_limit.begin(self.loop, seconds, self.transport.abort)
         return lingers
@@ -148,7 +158,9 @@ class Connection(H11Protocol):
         self._refuse(status, _KINDS.get(status, "malformed-request"), _detail(status, str(error or msg)))
 
     def _refuse(self, status: int, kind: str, detail: str) -> None:
-        if self.cycle is not None and not self.cycle.response_complete:  # a body that broke its own rules
+        if (
+            self.cycle is not None and not self.cycle.response_complete
+        ):  # the error is in the body of a request that already runs
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
@@ -160,10 +172,10 @@ class Connection(H11Protocol):
 
 
 class _Closing:
-    """A transport whose `close` lets a client that still sends read what it was answered.
+    """A transport whose `close` gives a client that still sends the time to read its answer.
 
-    A socket that is closed while there is something to read is reset by the kernel, and the reset may overtake the
-    answer: so only the server's side is ended, and what arrives is thrown away for a while (RFC 9112, section 9.6).
+    If a socket is closed with unread input, the kernel sends a reset, which may destroy the answer on its way. So
+    `close` ends only the server's side, and input is discarded for a while (RFC 9112, section 9.6).
     """
 
     def __init__(self, transport: asyncio.Transport, connection: Connection) -> None:
@@ -206,25 +218,25 @@ def problem(status: int, kind: str, detail: str) -> tuple[list[tuple[bytes, byte
 
 
 def raw_answer(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bytes:
-    """A whole HTTP/1.1 response after which the connection ends."""
+    """A complete HTTP/1.1 response that closes the connection."""
     lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
     lines += [name + b": " + value for name, value in [*headers, (b"server", b"stepfast"), (b"connection", b"close")]]
     return b"\r\n".join([*lines, b"", body])
 
 
 def protocol(patience: Patience, waiting: Waiting) -> Callable[..., Connection]:
-    """The class that uvicorn makes its connections of, with these limits."""
+    """The protocol class for uvicorn, with these limits."""
     return type("LimitedConnection", (Connection,), {"patience": patience, "waiting": waiting})
 
 
 class _Timer:
-    """At most one call that is due."""
+    """At most one scheduled call."""
 
     def __init__(self) -> None:
         self._handle: asyncio.TimerHandle | None = None
 
     def begin(self, loop: asyncio.AbstractEventLoop, seconds: float, act: Callable[[], object]) -> None:
-        """Unless it is running."""
+        """Schedules `act`, unless a call is scheduled already."""
         if self._handle is None:
             self._handle = loop.call_later(seconds, act)
 

@@ -1,4 +1,4 @@
-"""How many executions match a query, counted by the page up to a bound; alike in both homes."""
+"""Counts the executions that match a query, page by page up to a bound; the same on SQLite and on AWS."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import replace
 from stepfast.engine.operations import Operations
 from stepfast.engine.ports import Query
 
-MOST = 10_000
-"""Executions that are counted at the most."""
-PAGE = 1000
-PAGES = 20
-"""Pages that are read at the most: on AWS a page may be short, or empty, where few match."""
+MAX_COUNT = 10_000
+"""The count stops here."""
+PAGE_SIZE = 1000
+MAX_PAGES = 20
+"""Pages read per count: on AWS a page may be short or empty where few executions match."""
 
 
 async def count(operations: Operations, query: Query) -> tuple[int, bool]:
-    """How many match, wherever the query's own page begins, and whether these are all."""
-    query = replace(query, limit=PAGE, cursor=None, values=False)
-    found = 0
-    for _ in range(PAGES):
+    """The number of matches from the first page on, and whether it is complete."""
+    query = replace(query, limit=PAGE_SIZE, cursor=None, values=False)
+    total = 0
+    for _ in range(MAX_PAGES):
         page = await operations.page(query)
-        found += len(page.executions)
+        total += len(page.executions)
         if page.next is None:
-            return found, True
-        if found >= MOST:
+            return total, True
+        if total >= MAX_COUNT:
             break
         query = replace(query, cursor=page.next)
-    return found, False
+    return total, False

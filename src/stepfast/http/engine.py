@@ -1,4 +1,4 @@
-"""What the routes work with, and how they answer."""
+"""The engine as the routes use it, and how they answer."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def answers(*models: tuple[int, str, type[BaseModel]], problems_of: Mapping[int,
     }
     for status, text in {**(problems_of or {}), 503: "the store is away; try again"}.items():
         described[status] = {"description": text, "content": {problems.CONTENT_TYPE: {"model": Problem}}}
-    # Powertools describes its own shape of 422 for every route unless it is given one.
+    # Without an entry for 422, Powertools adds its own HTTPValidationError to every route.
     described.setdefault(
         422, {"description": "a field is wrong", "content": {problems.CONTENT_TYPE: {"model": Problem}}}
     )

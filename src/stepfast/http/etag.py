@@ -1,4 +1,4 @@
-"""Tags by which a caller that asks again is told that nothing has changed. Pure."""
+"""Entity tags, for 304 answers to callers that poll. Pure."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import hashlib
 from stepfast.model import Snapshot
 
 HEADERS = {"ETag": {"description": "for If-None-Match, when it is asked again", "schema": {"type": "string"}}}
-"""How OpenAPI describes an answer with a tag."""
+"""The OpenAPI description of an answer with a tag."""
 UNCHANGED = {304: {"description": "nothing has changed since the answer with this ETag; without a body"}}
 
 
 def tag_of(snapshot: Snapshot, *asked: object) -> str:
-    """Changes whenever what is stored does. asked: what else makes an answer differ."""
+    """A tag that changes whenever the stored state does. asked: the parameters that also change the answer."""
     execution = snapshot.execution
-    told = (
+    state = (
         asked,
         (execution.execution_id, execution.created_at, execution.status, execution.generation, execution.ended_at),
         snapshot.cursor.revision,
-        sorted((one.id, one.revision) for one in snapshot.records.values()),
-        sorted(one.signal_id for one in snapshot.signals),
+        sorted((record.id, record.revision) for record in snapshot.records.values()),
+        sorted(signal.signal_id for signal in snapshot.signals),
     )
-    # Weak: what stands between may send the same answer in other bytes, such as compressed.
-    return f'W/"{hashlib.sha256(repr(told).encode()).hexdigest()[:32]}"'
+    # A weak tag: a proxy may send the same answer in other bytes, for example compressed.
+    return f'W/"{hashlib.sha256(repr(state).encode()).hexdigest()[:32]}"'
 
 
 def is_known(tag: str, if_none_match: str | None) -> bool:
-    """True when the caller's If-None-Match names this tag."""
-    given = [one.strip().removeprefix("W/") for one in (if_none_match or "").split(",")]
-    return tag.removeprefix("W/") in given or given == ["*"]
+    """Whether the caller's If-None-Match header names this tag."""
+    tags = [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]
+    return tag.removeprefix("W/") in tags or tags == ["*"]

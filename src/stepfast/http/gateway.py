@@ -1,7 +1,9 @@
-"""ASGI in front, API Gateway's HTTP API events (payload 2.0) behind: a translation and nothing else.
+"""Translates ASGI requests into API Gateway's HTTP API events (payload 2.0), and the answers back.
 
-A request is let in before its body is taken, and its body is taken before a thread is: so a caller without a key costs
-no memory, and one that sends slowly costs no thread.
+The format: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+
+A request is authorized before its body is read, and its body is read before it gets a thread: a caller without a key
+costs no memory, and a slow sender costs no thread.
 """
 
 from __future__ import annotations
@@ -34,28 +36,28 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 Handler = Callable[[Object, object], Object]
 
-HEAD = 64 * 1024
-"""Bytes that the request line and the headers may have."""
-BODIES = 25 * MAX_BODY
-"""Bytes of bodies that are held at a time; who sends more waits."""
-SMALL = 64 * 1024
-"""Bytes of a body that is not counted: uvicorn holds as many for each connection anyway."""
-PIECE = 256 * 1024
-"""Bytes of an answer that are handed to the connection at a time."""
+MAX_HEAD_BYTES = 64 * 1024
+"""The largest request line and headers together, in bytes."""
+MAX_HELD_BYTES = 25 * MAX_BODY
+"""Bytes of all request bodies in memory at a time; a further large body waits."""
+UNCOUNTED_BYTES = 64 * 1024
+"""A body up to this size does not count: uvicorn buffers that much for every connection anyway."""
+CHUNK_BYTES = 256 * 1024
+"""Bytes of an answer passed to the connection at a time."""
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _READING_POSTS = frozenset({"/v1/executions/statuses"})
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How slowly a body may come: within `grace` seconds, and a second more for each `rate` bytes that are there."""
+    """The slowest pace of a body: `grace` seconds, plus one second for each `rate` bytes received."""
 
     grace: float = 15.0
     rate: int = 8 * 1024
 
 
 class Unreadable(Exception):
-    """A request that cannot be made an event: the status to answer with, a type, and why."""
+    """A request that cannot become an event: the status of the answer, its problem type and the reason."""
 
     def __init__(self, status: int, kind: str, detail: str) -> None:
         super().__init__(detail)
@@ -63,7 +65,7 @@ class Unreadable(Exception):
 
 
 class Gone(Exception):
-    """The client has gone: nobody waits for an answer."""
+    """The client has disconnected; nobody waits for an answer."""
 
 
 def application(
@@ -72,12 +74,12 @@ def application(
     admit: Callable[[Object], Object | None] | None = None,
     pace: Pace | None = None,
 ) -> Application:
-    """An ASGI application that asks a Lambda handler for every answer, in a thread of one of the lanes.
+    """An ASGI application that calls a Lambda handler for each request, in a thread of one of the lanes.
 
-    admit: asked first, on the event loop, with the event as it is without its body; its answer, if it gives one, is
-    the request's.
+    admit: called first, on the event loop, with the event without its body; a response from it refuses the request.
+    pace: how slowly a body may arrive.
     """
-    bodies, speed = _Room(BODIES), pace or Pace()
+    bodies, speed = _Room(MAX_HELD_BYTES), pace or Pace()
 
     async def respond(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         assert scope["type"] == "http", scope["type"]
@@ -96,7 +98,7 @@ def application(
             return
         except Unreadable as error:
             response = _refusal(error)
-        except Exception as error:  # a handler answers whatever happens; only what is here can fail
+        except Exception as error:  # the handler never raises, so the mistake is in this module
             log.error("a request failed on %s before it reached its route", type(error).__name__)
             response = _refusal(Unreadable(500, "internal-error", "this is a mistake of stepfast's"))
         await _answer(send, response, scope["method"], ends=not taken)
@@ -105,7 +107,7 @@ def application(
 
 
 def lane_of(event: Object) -> str:
-    """Which threads a request is worked on by."""
+    """The lane of threads that works on a request."""
     path: str = event["rawPath"]
     if path == "/v1/health":
         return "health"
@@ -114,20 +116,23 @@ def lane_of(event: Object) -> str:
 
 
 def to_event(scope: MutableMapping[str, Any]) -> Object:
-    """The event that API Gateway would make of a request without a body; Unreadable for an ambiguous one.
+    """The event that API Gateway would make of a request, without the body. Raises Unreadable if it is ambiguous.
 
-    As there, the path is decoded (so %2F is a slash), the query string is not, header names are in lower case, and
-    duplicates are joined by commas.
+    As in API Gateway, the path is decoded (%2F is a slash) and the query string is not, header names are in lower case,
+    and duplicate headers are joined by commas.
     """
     raw_query = scope["query_string"].decode(errors="replace")
-    if len(scope["path"]) + len(raw_query) + sum(len(name) + len(value) for name, value in scope["headers"]) > HEAD:
-        # h11 counts only what arrives in more than one piece.
+    if (
+        len(scope["path"]) + len(raw_query) + sum(len(name) + len(value) for name, value in scope["headers"])
+        > MAX_HEAD_BYTES
+    ):
+        # h11 applies its limit only to an event that arrives in several pieces.
         raise Unreadable(431, "headers-too-large", "the request line and the headers are too long")
     headers = _headers(scope)
     if "transfer-encoding" in headers and "content-length" in headers:
-        # Whatever stands in front may have believed the other of the two (RFC 9112, section 6.3).
+        # A proxy in front may have trusted the other header, which allows request smuggling (RFC 9112, section 6.3).
         raise Unreadable(400, "unreadable-body", "Transfer-Encoding and Content-Length contradict each other")
-    cookies = [one.strip() for one in headers.pop("cookie", "").split(";") if one.strip()]
+    cookies = [cookie.strip() for cookie in headers.pop("cookie", "").split(";") if cookie.strip()]
     path = _path(scope["path"])
     now = time.time()
     event: Object = {
@@ -167,7 +172,7 @@ def to_event(scope: MutableMapping[str, Any]) -> Object:
 
 
 def _path(path: str) -> str:
-    """A path that JSON can carry; a proxy's request names the whole URL (RFC 9112, section 3.2.2)."""
+    """The path as valid Unicode. A request to a proxy names the whole URL (RFC 9112, section 3.2.2)."""
     if path.lower().startswith(("http://", "https://")):
         try:
             path = urlsplit(path).path
@@ -189,14 +194,14 @@ def _headers(scope: MutableMapping[str, Any]) -> dict[str, str]:
 
 
 class _Room:
-    """Memory for bodies; each takes its room at once, so that no two wait for what the other has."""
+    """The memory for request bodies. A body reserves all it needs at once, so two bodies cannot block each other."""
 
     def __init__(self, size: int) -> None:
         self._free, self._changed = size, asyncio.Condition()
 
     @contextlib.asynccontextmanager
     async def taken(self, size: int, patience: float) -> AsyncIterator[None]:
-        if size <= SMALL:
+        if size <= UNCOUNTED_BYTES:
             yield
             return
         async with self._changed:
@@ -214,7 +219,7 @@ class _Room:
 
 
 def _declared(headers: dict[str, str]) -> int:
-    """Bytes that the body may have; Unreadable for more than are taken."""
+    """The largest size in bytes that the body may have. Raises Unreadable (413) if it declares more than MAX_BODY."""
     if "transfer-encoding" in headers:
         return MAX_BODY
     declared = headers.get("content-length", "0")
@@ -270,10 +275,10 @@ def _refusal(error: Unreadable) -> Object:
 
 
 async def _answer(send: Send, response: Object, method: str, ends: bool) -> None:
-    """Sends a Lambda response. ends: the request's body was not taken, so no other request can follow it."""
+    """Sends a Lambda response. ends: the body was not read, so the connection cannot take another request."""
     status, body = int(response["statusCode"]), _body_of(response)
     headers = _headers_of(response)
-    # What is sent without a body by its status would tell by a length of 0 what the body is elsewhere.
+    # 204 and 304 have no body. On a 304, Content-Length: 0 would describe the body that a 200 would have had.
     if status not in (204, 304):
         headers.append((b"content-length", str(len(body)).encode()))
     if ends:
@@ -281,9 +286,9 @@ async def _answer(send: Send, response: Object, method: str, ends: bool) -> None
     await send({"type": "http.response.start", "status": status, "headers": headers})
     if method == "HEAD" or status in (204, 304):
         body = b""
-    for begin in range(0, len(body), PIECE):
-        more = begin + PIECE < len(body)
-        await send({"type": "http.response.body", "body": body[begin : begin + PIECE], "more_body": more})
+    for begin in range(0, len(body), CHUNK_BYTES):
+        more = begin + CHUNK_BYTES < len(body)
+        await send({"type": "http.response.body", "body": body[begin : begin + CHUNK_BYTES], "more_body": more})
     if not body:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 

@@ -1,4 +1,4 @@
-"""Work that goes on after its request: done a little at a time, at a rate, by one thread for all jobs together."""
+"""Jobs that continue after their request: one thread runs all of them in small steps, each at its rate."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from stepfast.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
-MOST = 64
-"""Jobs that are kept; those that have ended and that nobody has asked for make room."""
-KEPT = 3600.0
-"""Seconds for which what has come of a job that has ended is kept."""
+MAX_JOBS = 64
+"""Jobs kept at a time; the oldest ended job is dropped to make room."""
+KEPT_SECONDS = 3600.0
+"""Seconds that the results of an ended job are kept."""
 
 
 class Job(ABC):
-    """A piece of work; `results` and `rest` are read by requests while the thread works on it.
+    """A job. Requests read `results` and `rest` under `lock` while the thread works on it.
 
-    results: what has come of it since somebody last asked. ended: when there is nothing left to do, as time.monotonic.
+    results: the results since the last request for them. ended: the time.monotonic at which it had nothing left to do.
+    failure: why it stopped early.
     """
 
     def __init__(self) -> None:
@@ -36,15 +37,18 @@ class Job(ABC):
 
     @abstractmethod
     def step(self) -> float | None:
-        """Does a little; seconds until the next step is due, None when all is done."""
+        """Does one step. Returns the seconds until the next step, or None if all is done."""
 
     @abstractmethod
     def rest(self) -> Mapping[str, Any] | None:
-        """What is left to do, as the body of a request that would do it; None for nothing."""
+        """The remaining work, as the body of a request that would do it; None if nothing remains."""
 
 
 class Jobs:
-    """The jobs of a process. They end with it: a request's answer holds what another process needs to go on."""
+    """The jobs of one process, which end with it.
+
+    A request's answer holds all that another process needs to continue.
+    """
 
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
@@ -57,10 +61,10 @@ class Jobs:
             return self._jobs.get(id)
 
     def add(self, job: Job, wait: float) -> None:
-        """Has the job go on after so many seconds; Unavailable while there are too many."""
+        """Schedules the job's next step in `wait` seconds. Raises Unavailable if there are too many jobs."""
         with self._changed:
             self._forget()
-            if len(self._jobs) >= MOST:
+            if len(self._jobs) >= MAX_JOBS:
                 raise Unavailable("too many jobs are under way; try again")
             self._jobs[job.id] = job
             heapq.heappush(self._due, (time.monotonic() + wait, job.id))
@@ -70,7 +74,7 @@ class Jobs:
             self._changed.notify()
 
     def drop(self, job: Job) -> None:
-        """Forgets a job whose end has been told."""
+        """Forgets a job whose last results have been answered."""
         with self._changed:
             self._jobs.pop(job.id, None)
 
@@ -78,7 +82,7 @@ class Jobs:
         now = time.monotonic()
         ended = {id: job.ended for id, job in self._jobs.items() if job.ended is not None}
         for id, at in sorted(ended.items(), key=lambda pair: pair[1]):
-            if now - at > KEPT or len(self._jobs) >= MOST:
+            if now - at > KEPT_SECONDS or len(self._jobs) >= MAX_JOBS:
                 del self._jobs[id]
 
     def _work(self) -> None:
@@ -98,7 +102,7 @@ class Jobs:
                     heapq.heappush(self._due, (time.monotonic() + wait, job.id))
 
     def _next(self) -> Job:
-        """Waits for the job that is due first."""
+        """Waits until a job is due and returns it."""
         with self._changed:
             while True:
                 left = self._due[0][0] - time.monotonic() if self._due else None

@@ -1,4 +1,4 @@
-"""Threads for requests, in lanes of a fixed width: a slow write never stands in front of a read."""
+"""Threads for requests, in lanes of a fixed width, so that a read never waits for a slow write."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ WIDTHS = {"health": 1, "read": 6, "write": 6}
 
 
 class Lane(Generic[T]):
-    """Daemon threads that are made as they are needed, at most `width`; work waits for them in order.
+    """Up to `width` daemon threads, started on demand. Work waits for a free thread in order of arrival.
 
-    Unlike those of a ThreadPoolExecutor: a request that never ends must not keep the process from ending.
+    ThreadPoolExecutor joins its threads when the interpreter exits; a request that never ends must not prevent the
+    exit.
     """
 
     def __init__(self, name: str, width: int) -> None:
@@ -34,7 +35,7 @@ class Lane(Generic[T]):
         def work() -> None:
             try:
                 result = function(*arguments)
-            except BaseException as error:  # also SystemExit: without an answer the caller waits for ever
+            except BaseException as error:  # SystemExit too: the caller would wait for ever
                 _tell(loop, future, None, error)
             else:
                 _tell(loop, future, result, None)
@@ -43,7 +44,7 @@ class Lane(Generic[T]):
             thread = threading.Thread(target=self._serve, name=f"{self._name}-{len(self._threads)}", daemon=True)
             try:
                 thread.start()
-            except RuntimeError:  # no more threads to be had: those that are there will come to it
+            except RuntimeError:  # the system allows no more threads; the existing ones will take the work
                 if not self._threads:
                     raise
             else:
@@ -52,7 +53,7 @@ class Lane(Generic[T]):
         return await future
 
     def close(self) -> None:
-        """Ends the threads once their work is done; does not wait for it."""
+        """Lets each thread end after the queued work; does not wait."""
         for _ in self._threads:
             self._jobs.put(None)
 

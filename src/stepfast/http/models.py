@@ -12,7 +12,7 @@ ID = r"^[A-Za-z0-9._-]{1,128}$"
 NAME = r"^[A-Za-z0-9._-]{1,64}$"
 LABEL_KEY = r"^[^\x00-\x1f\x7f:=]{1,128}$"
 LABEL_VALUE = r"^[^\x00-\x1f\x7f]{0,128}$"
-LABELS = 20
+MAX_LABELS = 20
 """Labels that an execution has at most."""
 IN_WORDS = {
     ID: "must be 1 to 128 of A-Z a-z 0-9 . _ -",
@@ -58,7 +58,7 @@ class StartRequest(Asked):
     execution_id: ExecutionId | None = Field(
         None, description="names the execution and makes the call repeatable; made up when left out"
     )
-    labels: dict[LabelKey, LabelValue] = Field({}, max_length=LABELS)
+    labels: dict[LabelKey, LabelValue] = Field({}, max_length=MAX_LABELS)
 
 
 class SignalRequest(Asked):

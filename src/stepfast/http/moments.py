@@ -1,4 +1,4 @@
-"""Times as a query names them."""
+"""Parses the times in query parameters."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _SECONDS = re.compile(r"-?\d{1,12}(\.\d{1,9})?")
 
 
 def moment(field: str, text: str | None) -> float | None:
-    """Seconds since the epoch; InvalidRequest, naming the field, for what is no time."""
+    """Seconds since the epoch. Raises InvalidRequest, with the field's name, if the text is no time."""
     if text is None:
         return None
     if _SECONDS.fullmatch(text):
         return float(text)
     try:
-        # An unescaped + of an offset has become a space on its way here.
-        found = datetime.fromisoformat(re.sub(r"(T.*) (\d\d:?\d\d)$", r"\1+\2", text))
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+        # In a query string an unescaped `+` means a space, so `+02:00` arrives as ` 02:00`.
+        instant = datetime.fromisoformat(re.sub(r"(T.*) (\d\d:?\d\d)$", r"\1+\2", text))
+        return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError) as error:
         message = "a time is ISO 8601, such as 2026-11-22T15:00:00Z, or seconds since 1970"
         raise InvalidRequest(message, ((field, message),)) from error

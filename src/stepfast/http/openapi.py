@@ -16,27 +16,27 @@ NOT_ADMITTED = {
     "403": "the API key lacks the scope; without keys: not from this machine",
 }
 WITH_A_BODY = {"400": "the body is not JSON", "413": "the body is too large", "415": "the body is not declared as JSON"}
-"""Problems that answer a request before it gets to a route."""
+"""Problems that a request can get before it reaches a route."""
 
 
 def document(app: Resolver) -> str:
-    """The document as JSON text, with Powertools' own leftovers taken out."""
+    """The document as JSON text, without the schemas that Powertools 3.37 adds and no route uses."""
     text = app.get_openapi_json_schema(title="stepfast", version=version("stepfast"), description=DESCRIPTION)
-    found: dict[str, Any] = json.loads(text)
+    schema: dict[str, Any] = json.loads(text)
     for unused in ("HTTPValidationError", "ValidationError", "ResponseValidationError"):
-        found["components"]["schemas"].pop(unused, None)
-    found["components"]["securitySchemes"] = {
+        schema["components"]["schemas"].pop(unused, None)
+    schema["components"]["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
         "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
     }
-    for path, methods in found["paths"].items():
+    for path, methods in schema["paths"].items():
         for method, operation in methods.items():
             scope = app.scopes[path, method.upper()]
-            # The last: on loopback no key may be needed.
+            # The empty requirement stands for a server on loopback, which may run without keys.
             operation["security"] = [{"bearer": [scope]}, {"key": [scope]}, {}] if scope else []
             _describe_refusals(operation)
-            operation["responses"].get("304", {}).pop("content", None)  # Powertools gives every answer a body
-    return json.dumps(found)
+            operation["responses"].get("304", {}).pop("content", None)  # Powertools declares a body for every status
+    return json.dumps(schema)
 
 
 def _describe_refusals(operation: dict[str, Any]) -> None:

@@ -43,29 +43,29 @@ _SECURITY = {
 
 
 class Page:
-    """Answers for the built page in a folder; where there is none, says how to get it."""
+    """Answers requests for the built page in a folder; if it is not built, the answer says how to build it."""
 
     def __init__(self, folder: Path = BUILT) -> None:
         self._folder = folder
 
     @property
     def is_built(self) -> bool:
-        """False where `/` can only say how to get the page."""
+        """Whether the page is built; if not, `/` answers how to build it."""
         return (self._folder / "index.html").is_file()
 
     def has(self, event: Mapping[str, Any]) -> bool:
-        """True for a request that is this page's to answer, which may then be that there is no such file."""
+        """Whether the page answers this request, with 404 for an asset that does not exist."""
         path = event.get("rawPath") or "/"
         method = event.get("requestContext", {}).get("http", {}).get("method", "")
         return method in ("GET", "HEAD") and (path == "/" or path.startswith("/assets/"))
 
     def answer(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """A Lambda response; text goes compressed, and so in base64, to whoever takes it."""
+        """A Lambda response. A client that accepts gzip gets text compressed, which the response holds in base64."""
         path = event.get("rawPath") or "/"
         if path == "/":
             return self._file(event, self._folder / "index.html", "no-cache", _ABSENT)
         asset = _ASSET.fullmatch(path)
-        # The name's hash changes with the content: it may be kept for good.
+        # The file name holds a hash of the content, so a cache may keep the file for ever.
         kept = "public, max-age=31536000, immutable"
         return self._file(event, self._folder / "assets" / asset.group(1) if asset else None, kept, "No such file.\n")
 
@@ -95,5 +95,8 @@ def _response(status: int, kind: str, cache: str, body: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=32)
 def _compressed(file: Path, changed: int) -> str:
-    """The file in base64 of gzip; `changed` tells one version of it from the next."""
+    """The file, compressed and in base64.
+
+    `changed` is only a key of the cache: it differs for each version of the file.
+    """
     return base64.b64encode(gzip.compress(file.read_bytes(), 9, mtime=0)).decode()

@@ -1,4 +1,4 @@
-"""Pages of commands and of executions as they are answered."""
+"""The answers that hold a page of commands or of executions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page of a timeline: which commands match, and where the next page begins. Pure."""
+"""Pages of a timeline: which commands match, and where the next page begins. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stepfast.errors import InvalidRequest
 from stepfast.http.timeline import Entry
 
 MOST_VALUES = 2_000_000
-"""Characters of values on a page: with their other fields 1,000 commands stay below the 6 MB that a Lambda answers."""
+"""Characters of values per page: with the other fields of 1,000 commands it stays below Lambda's 6 MB per answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ def page(
     """
     matching = [entry for entry in entries if (not statuses or entry.status in statuses) and step in (None, entry.name)]
     first = 0 if cursor is None else bisect_right(matching, _place(cursor), key=_order)
-    found = _fitting(matching[first : first + limit], largest)
-    more = first + len(found) < len(matching)
-    return Page(found, len(matching), _cursor(found[-1]) if more else None)
+    shown = _fitting(matching[first : first + limit], largest)
+    more = first + len(shown) < len(matching)
+    return Page(shown, len(matching), _cursor(shown[-1]) if more else None)
 
 
 def _fitting(entries: Sequence[Entry], largest: int | None) -> Sequence[Entry]:

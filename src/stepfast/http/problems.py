@@ -1,4 +1,4 @@
-"""Errors as application/problem+json (RFC 9457), each under a `type` that stays."""
+"""Errors as application/problem+json (RFC 9457), each with a stable `type`."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 URN = "urn:stepfast:problem:"
-"""What every `type` begins with; the client knows the rest."""
+"""The beginning of every `type`; the client maps the rest to its exceptions."""
 MOST_ERRORS = 100
-"""Errors that one answer lists; `error_count` says how many there were."""
+"""Errors listed in one answer; `error_count` has the total."""
 LONGEST_DETAIL = 2000
-"""Characters of `detail`, which may quote what was sent."""
+"""The longest `detail` in characters; it may quote the request."""
 
-QUIET = 60.0
-"""Seconds without a reason after which it is logged anew."""
-REASONS = 100
-"""Reasons that are remembered."""
+QUIET_SECONDS = 60.0
+"""A reason is logged again only after this many seconds without it."""
+MAX_REASONS = 100
+"""How many reasons are remembered."""
 _told: dict[str, float] = {}
 _lock = threading.Lock()
 
-# From the particular to the general: the first that fits counts.
+# Subclasses stand before their bases: the first match counts.
 _OURS: tuple[tuple[type[StepfastError], int, str, str], ...] = (
     (InvalidRequest, 422, "invalid-request", "Invalid request"),
     (UnknownWorkflow, 404, "unknown-workflow", "Unknown workflow"),
@@ -59,7 +59,7 @@ _OURS: tuple[tuple[type[StepfastError], int, str, str], ...] = (
 
 
 class Rejected(Exception):
-    """A request that does not get as far as the engine, and the problem that answers it."""
+    """A request that is refused before it reaches the engine, with the problem to answer."""
 
     def __init__(
         self, status: int, kind: str, title: str, detail: str, headers: Mapping[str, str] | None = None, **members: Any
@@ -77,19 +77,19 @@ def problem(
 
 
 def of(error: Exception) -> Response[str]:
-    """The problem that an exception is answered with; what nobody foresaw is logged, without any payload."""
+    """The problem document for an exception. An unforeseen exception is logged, without values."""
     if isinstance(error, Rejected):
         return problem(error.status, error.kind, error.title, error.detail, error.headers, **error.members)
     if isinstance(error, RequestValidationError):
         faults = error.errors()
-        fields = tuple((path_of(one["loc"]), _message(one)) for one in faults[:MOST_ERRORS])
-        told = "; ".join(f"{path or 'the body'}: {message}" for path, message in fields[:5])
-        error = InvalidRequest(told, fields, len(faults))
+        fields = tuple((path_of(fault["loc"]), _message(fault)) for fault in faults[:MOST_ERRORS])
+        summary = "; ".join(f"{path or 'the body'}: {message}" for path, message in fields[:5])
+        error = InvalidRequest(summary, fields, len(faults))
     if isinstance(error, NotFoundError):
         return problem(404, "unknown-route", "No such route", "there is nothing at this address; see /openapi.json")
-    if isinstance(error, StartupError):  # names resources and permissions, which are no caller's business
+    if isinstance(error, StartupError):  # its text names resources and permissions, which a caller must not see
         log.error("a request cannot be served: %s", error)
-        # No Retry-After: it does not pass by waiting.
+        # No Retry-After header: waiting does not help.
         detail = "this deployment is not in order; its log says what to mend"
         return problem(503, "misconfigured", "Something must be mended first", detail)
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
@@ -100,47 +100,49 @@ def of(error: Exception) -> Response[str]:
                 _tell_once(str(error))
             headers = {"Retry-After": "1"} if status == 503 else {}
             return problem(status, name, title, str(error), headers, **_members(error))
-    # An exception's text may quote what was sent; where it was raised does not.
+    # The log gets the place and not the text, which may quote the request.
     where = "".join(traceback.format_tb(error.__traceback__))
     log.error("a request failed on %s\n%s", type(error).__name__, where)
     return problem(500, "internal-error", "Internal error", "this is a mistake of stepfast's; its log has the place")
 
 
 def _tell_once(reason: str) -> None:
-    """One line for all requests that are not served for one reason, until it has not come up for a minute."""
+    """Logs a reason why requests are not served: once, and again after QUIET_SECONDS without it."""
     now = time.monotonic()
     with _lock:
-        before = _told.pop(reason, now - QUIET)
+        before = _told.pop(reason, now - QUIET_SECONDS)
         _told[reason] = now
-        while len(_told) > REASONS:
+        while len(_told) > MAX_REASONS:
             del _told[next(iter(_told))]
-    if now - before >= QUIET:
+    if now - before >= QUIET_SECONDS:
         log.warning("a request was not served: %s", reason)
 
 
 def _members(error: Exception) -> dict[str, Any]:
     if isinstance(error, InvalidRequest):
         shown = error.fields[:MOST_ERRORS]
-        told = [{"field": cut(path, LONGEST_PATH), "message": cut(message, LONGEST_MESSAGE)} for path, message in shown]
-        return {"errors": told, "error_count": max(error.total, len(error.fields))}
+        errors = [
+            {"field": cut(path, LONGEST_PATH), "message": cut(message, LONGEST_MESSAGE)} for path, message in shown
+        ]
+        return {"errors": errors, "error_count": max(error.total, len(error.fields))}
     if isinstance(error, WrongStatus):
         return {"execution_status": error.status}
     return {}
 
 
-def _message(found: Mapping[str, Any]) -> str:
-    return IN_WORDS.get((found.get("ctx") or {}).get("pattern", ""), str(found["msg"]))
+def _message(fault: Mapping[str, Any]) -> str:
+    return IN_WORDS.get((fault.get("ctx") or {}).get("pattern", ""), str(fault["msg"]))
 
 
 def path_of(location: tuple[int | str, ...]) -> str:
-    """A field's path as its sender would write it: `labels.team`, `limit`, `execution_ids[3]`."""
+    """A field's path as the sender would write it: `labels.team`, `limit`, `execution_ids[3]`."""
     parts = location[1:] if location and location[0] in ("body", "query", "path", "header") else location
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
     return path.removeprefix(".")
 
 
 def below(field: str, error: InvalidRequest) -> InvalidRequest:
-    """The same error with its paths below a field of the body."""
+    """The same error, with each path prefixed by a field of the body."""
     fields = error.fields or (("", str(error)),)
     placed = ((f"{field}{'' if not path or path[0] == '[' else '.'}{path}", message) for path, message in fields)
     return InvalidRequest(str(error), tuple(placed), max(error.total, len(fields)))

@@ -1,4 +1,4 @@
-"""Query strings are held to what a route declares: a misspelt filter must not list everything."""
+"""Checks query strings against the parameters that a route declares: a misspelt filter must not list everything."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from stepfast.errors import InvalidRequest
 
-SHOWN = 5
-"""Wrong names that a refusal tells of, each cut at 64 characters."""
+NAMES_SHOWN = 5
+"""How many wrong names a refusal lists, each cut at 64 characters."""
 
 
 def check(function: Callable[..., Any], asked: Mapping[str, Sequence[str]]) -> None:
-    """InvalidRequest for a parameter that the route's function does not have, and for a single one given twice."""
+    """Raises InvalidRequest for an unknown parameter, and for one given twice that takes a single value."""
     if not asked:
         return
     known = _parameters(function)
@@ -32,23 +32,27 @@ def check(function: Callable[..., Any], asked: Mapping[str, Sequence[str]]) -> N
     ]
     if fields:
         raise InvalidRequest(
-            "; ".join(f"{name!r}: {message}" for name, message in fields[:SHOWN]), tuple(fields[:SHOWN])
+            "; ".join(f"{name!r}: {message}" for name, message in fields[:NAMES_SHOWN]), tuple(fields[:NAMES_SHOWN])
         )
 
 
 @lru_cache(maxsize=256)
 def _parameters(function: Callable[..., Any]) -> Mapping[str, bool]:
-    """The query parameters of a route's function, and whether each may be given more than once."""
-    found: dict[str, bool] = {}
+    """The query parameters of a route's function; True for each that may be given more than once."""
+    parameters: dict[str, bool] = {}
     for name, hint in get_type_hints(function, include_extras=True).items():
         for declared in _declarations(hint):
-            found[declared.alias or name] = _is_list(get_args(hint)[0])
-    return found
+            parameters[declared.alias or name] = _is_list(get_args(hint)[0])
+    return parameters
 
 
 def _declarations(hint: Any) -> list[Any]:
-    return [one for one in get_args(hint)[1:] if isinstance(one, Query)] if get_origin(hint) is Annotated else []
+    return (
+        [annotation for annotation in get_args(hint)[1:] if isinstance(annotation, Query)]
+        if get_origin(hint) is Annotated
+        else []
+    )
 
 
 def _is_list(kind: Any) -> bool:
-    return get_origin(kind) is list or any(get_origin(one) is list for one in get_args(kind))
+    return get_origin(kind) is list or any(get_origin(argument) is list for argument in get_args(kind))

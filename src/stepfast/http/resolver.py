@@ -1,7 +1,7 @@
-"""Powertools' resolver, mended where a server of many threads needs it to be.
+"""Powertools' resolver, adapted to a server with many threads.
 
-Powertools keeps the request it works on in a class attribute, since Lambda gives a process one request
-at a time. Here it is the instance's own, and a pool gives each request an instance of its own.
+Powertools 3.37 keeps the current request in a class attribute, because Lambda gives a process one request at a time.
+Here the request belongs to the instance, and a pool gives each request its own instance.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ class Request(APIGatewayProxyEventV2):
 
     @property
     def headers(self) -> dict[str, str]:
-        # A body of another type was refused before; Powertools would read forms and files as well.
-        found = super().headers
-        found["content-type"] = "application/json"
-        return found
+        # Every body that gets here is JSON (auth.require_json). With another type, Powertools would parse forms and
+        # files.
+        headers = super().headers
+        headers["content-type"] = "application/json"
+        return headers
 
     @cached_property
     def json_body(self) -> Any:
@@ -37,7 +38,7 @@ class Request(APIGatewayProxyEventV2):
 
     @property
     def resolved_query_string_parameters(self) -> dict[str, list[str]]:
-        # queryStringParameters has duplicates joined by commas, which no longer tells them from values.
+        # In queryStringParameters API Gateway joins duplicates by commas: `a=1&a=2` and `a=1,2` look the same there.
         return parse_qs(self.get("rawQueryString") or "", keep_blank_values=True)
 
 
@@ -75,7 +76,8 @@ class Resolver(APIGatewayHttpResolver):
 
         def add(function: Callable[..., Any]) -> Any:
             scope: Scope | None = vars(function)["needs"]
-            # Powertools' own pattern: what it takes for this route is what needs the scope.
+            # Powertools' private _compile_regex (3.37): the scope must hold for exactly the paths that this route
+            # matches.
             self._paths.append((self._compile_regex(rule), str(method), function))
             self.scopes[re.sub(r"<(\w+)>", r"{\1}", rule), str(method)] = scope
             return register(function)
@@ -93,7 +95,10 @@ class Resolver(APIGatewayHttpResolver):
 
 
 class Pool:
-    """As many resolvers as requests have been served at once; the first is made now, as Lambda likes it."""
+    """A pool of resolvers that grows to the number of concurrent requests.
+
+    It makes the first at once, in Lambda's init phase.
+    """
 
     def __init__(self, make: Callable[[], Resolver]) -> None:
         self._make = make

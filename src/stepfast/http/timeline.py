@@ -1,4 +1,4 @@
-"""The commands of an execution: those recorded, and those that its code only asks for so far. Pure."""
+"""The commands of an execution: those with a record, and those that the code has issued without a record yet. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is known of one command: its record, what the code asked for, the chain's claim on it."""
+    """All that is known of one command: its record, the issued command, and the claim of a chain on it."""
 
     id: str
     status: CommandStatus
@@ -31,11 +31,11 @@ class Entry:
     command: Command | None
     claim: Chained | None
     number: int = 0
-    """Its place among those that began at the same time: as issued."""
+    """Its place among commands that began at the same time: the order of issue."""
 
     @property
     def at(self) -> float:
-        """By what the timeline is ordered first."""
+        """The first sort key of the timeline."""
         return self.first or 0.0
 
     @property
@@ -60,7 +60,7 @@ class Entry:
 
     @property
     def overdue_at(self) -> float | None:
-        """By when it should have gone on; None for what waits for somebody, or has ended."""
+        """The time by which it should have progressed; None if it waits for a signal or has ended."""
         at = None
         if self.status == "RUNNING":
             at = self.claim.lease if self.claim else self.record.lease if self.record else None
@@ -96,7 +96,7 @@ def commands_of(
     only: the id of the one command wanted. largest: bytes of the largest values that are shown. now: by which
     commands are overdue.
     """
-    entries = [one for one in ordered(snapshot, replay) if only in (None, one.id)]
+    entries = [entry for entry in ordered(snapshot, replay) if only in (None, entry.id)]
     return views_of(entries, snapshot.execution, registry, largest, now)
 
 
@@ -109,25 +109,29 @@ def views_of(
     entries: Iterable[Entry], execution: Execution, registry: Registry, largest: int | None, now: float
 ) -> list[CommandView]:
     workflow = registry.get(execution.workflow)
-    steps = {one.name: one for one in registry.steps_of(workflow)} if workflow else {}
+    steps = {step.name: step for step in registry.steps_of(workflow)} if workflow else {}
     return [_view(entry, execution, steps, largest, now) for entry in entries]
 
 
 def overdue_in(snapshot: Snapshot, now: float) -> list[str]:
-    """Ids of the recorded commands that are overdue: these change an answer though nothing was written."""
+    """The ids of recorded commands that are overdue: they change an answer although nothing was written."""
     if snapshot.execution.status != "RUNNING":
         return []
-    told = (Entry(one.id, one.status, one, None, None) for one in snapshot.records.values() if not one.recorded)
-    return [one.id for one in told if one.overdue_at is not None and one.overdue_at < now]
+    unrecorded = (
+        Entry(record.id, record.status, record, None, None)
+        for record in snapshot.records.values()
+        if not record.recorded
+    )
+    return [entry.id for entry in unrecorded if entry.overdue_at is not None and entry.overdue_at < now]
 
 
 def _entries(snapshot: Snapshot, replay: Replay | None) -> Iterator[Entry]:
-    """The commands as issued, then those that only their records tell of."""
+    """The commands in order of issue, then those that only records know."""
     issued: Mapping[str, Command] = replay.issued if replay else {}
     chained = {
-        one.then.id: one.then
-        for one in snapshot.records.values()
-        if one.then is not None and one.then.generation == snapshot.execution.generation
+        record.then.id: record.then
+        for record in snapshot.records.values()
+        if record.then is not None and record.then.generation == snapshot.execution.generation
     }
     for number, id in enumerate(dict.fromkeys([*issued, *snapshot.records])):
         record = snapshot.records.get(id)
@@ -166,67 +170,67 @@ def _begun(record: Record | None) -> bool:
 
 
 def _view(
-    told: Entry, execution: Execution, steps: Mapping[str, Step[..., Any]], largest: int | None, now: float
+    entry: Entry, execution: Execution, steps: Mapping[str, Step[..., Any]], largest: int | None, now: float
 ) -> CommandView:
-    record, claim, command = told.record, told.claim, told.command
-    overdue_at = told.overdue_at if execution.status == "RUNNING" else None
-    step = command.step if command and command.step else steps.get(told.name)
+    record, claim, command = entry.record, entry.claim, entry.command
+    overdue_at = entry.overdue_at if execution.status == "RUNNING" else None
+    step = command.step if command and command.step else steps.get(entry.name)
     return CommandView(
-        id=told.id,
-        kind=told.kind,
-        name=told.name,
-        label=_label(told, step) if told.kind == "step" else None,
-        status=told.status,
+        id=entry.id,
+        kind=entry.kind,
+        name=entry.name,
+        label=_label(entry, step) if entry.kind == "step" else None,
+        status=entry.status,
         attempt=1 if claim else record.attempt if record else 0,
         generation=record.generation if record and not claim else execution.generation,
-        pool=step.pool if step and told.kind == "step" else None,
+        pool=step.pool if step and entry.kind == "step" else None,
         error=views.error(record.error) if record else None,
-        first_at=views.time_or_none(told.first),
+        first_at=views.time_or_none(entry.first),
         started_at=views.time_or_none(claim.started_at if claim else record.started_at if record else None),
         ended_at=views.time_or_none(record.ended_at) if record else None,
-        due=views.time_or_none(_due(told, execution)),
-        held_until=views.time_or_none(held_until(execution, record) if told.status == "RUNNING" else None),
+        due=views.time_or_none(_due(entry, execution)),
+        held_until=views.time_or_none(held_until(execution, record) if entry.status == "RUNNING" else None),
         signal_id=record.signal if record else None,
         attempts=list(_attempts(record, claim)),
-        idempotency_key=_idempotency_key(told, execution),
-        payload_schema=_payload_schema(told),
+        idempotency_key=_idempotency_key(entry, execution),
+        payload_schema=_payload_schema(entry),
         overdue=overdue_at is not None and overdue_at < now,
         overdue_at=views.time_or_none(overdue_at),
-        asked_at=views.time_or_none(command.issued_at if command and told.kind == "step" else None),
-        **values.shown(largest, input=told.input, output=record.output if record else None),
+        asked_at=views.time_or_none(command.issued_at if command and entry.kind == "step" else None),
+        **values.shown(largest, input=entry.input, output=record.output if record else None),
     )
 
 
-def _due(told: Entry, execution: Execution) -> float | None:
+def _due(entry: Entry, execution: Execution) -> float | None:
     """None for a step that is not tried again: it was taken back, or waits for a resume, which tries it at once."""
-    waits = told.status != "CANCELLED" and execution.status == "RUNNING"
-    return told.due if told.kind != "step" or waits else None
+    waits = entry.status != "CANCELLED" and execution.status == "RUNNING"
+    return entry.due if entry.kind != "step" or waits else None
 
 
-def _idempotency_key(told: Entry, execution: Execution) -> str | None:
+def _idempotency_key(entry: Entry, execution: Execution) -> str | None:
     """None also for a step whose input nobody can tell: its record was re-opened and its code is gone."""
-    if told.kind != "step" or told.input is None:
+    if entry.kind != "step" or entry.input is None:
         return None
-    return idempotency_key(execution.execution_id, told.id, told.input)
+    return idempotency_key(execution.execution_id, entry.id, entry.input)
 
 
-def _label(told: Entry, step: Step[..., Any] | None) -> str | None:
+def _label(entry: Entry, step: Step[..., Any] | None) -> str | None:
     """Which item the step is about; a label that fails for these arguments is as none."""
-    if step is None or step.label is None or told.input is None or len(told.input) > labels.LONGEST_INPUT:
-        return labels.first_argument(told.input)
+    if step is None or step.label is None or entry.input is None or len(entry.input) > labels.LONGEST_INPUT:
+        return labels.first_argument(entry.input)
     try:
-        bound = step.arguments.decode(told.input)
+        bound = step.arguments.decode(entry.input)
         bound.apply_defaults()
         if isinstance(step.label, str):
             return labels.cut(step.label.format(**bound.arguments))
         return labels.cut(str(step.arguments.call(step.label, bound)))
     except Exception as error:
         log.warning("the label of step %r failed: %s", step.name, type(error).__name__)
-        return labels.first_argument(told.input)
+        return labels.first_argument(entry.input)
 
 
-def _payload_schema(told: Entry) -> dict[str, Any] | None:
-    codec = told.command.codec if told.command and told.status == "OPEN" else None
+def _payload_schema(entry: Entry) -> dict[str, Any] | None:
+    codec = entry.command.codec if entry.command and entry.status == "OPEN" else None
     return None if codec is None else views.schema(codec)
 
 

@@ -1,4 +1,4 @@
-"""The timelines that were made last, kept in memory: the pages of one need not each run the code again."""
+"""A cache of the latest timelines, so that reading a timeline page by page runs the workflow's code once."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from collections.abc import Callable, Sequence
 
 from stepfast.http.timeline import Entry
 
-MOST = 50_000
-"""Commands kept, of all executions together; the timeline asked for last is kept whatever its length."""
+MAX_ENTRIES = 50_000
+"""Commands kept, over all timelines; the latest timeline stays, whatever its length."""
 
 
 class Timelines:
-    """Ordered commands by execution, each under the tag of what is stored; thread-safe."""
+    """Ordered commands by execution id, each with the tag of the stored state it was made from. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, tuple[str, Sequence[Entry]]] = OrderedDict()
 
     def has(self, execution_id: str, tag: str) -> bool:
-        """Whether `get` would have to make nothing."""
+        """Whether `get` would find the timeline in the cache."""
         with self._lock:
             kept = self._kept.get(execution_id)
         return kept is not None and kept[0] == tag
 
     def get(self, execution_id: str, tag: str, make: Callable[[], Sequence[Entry]]) -> Sequence[Entry]:
-        """What was kept under this very tag, else what `make` gives."""
+        """The cached timeline if it has this tag; else calls `make` and keeps the result."""
         with self._lock:
             kept = self._kept.get(execution_id)
             if kept is not None and kept[0] == tag:
@@ -36,6 +36,6 @@ class Timelines:
         with self._lock:
             self._kept[execution_id] = (tag, entries)
             self._kept.move_to_end(execution_id)
-            while len(self._kept) > 1 and sum(len(one) for _, one in self._kept.values()) > MOST:
+            while len(self._kept) > 1 and sum(len(entries) for _, entries in self._kept.values()) > MAX_ENTRIES:
                 self._kept.popitem(last=False)
         return entries

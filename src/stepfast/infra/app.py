@@ -1,4 +1,4 @@
-"""From a project's folder to its stack: what infra/app.py calls."""
+"""Makes the stack of a project's folder; a project's infra/app.py calls it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def synth(
     include: Sequence[str] = (),
     options: Options | None = None,
 ) -> None:
-    """Writes the cloud assembly of the project in `folder`; a mistake of the user's ends the process with one line.
+    """Writes the cloud assembly of the project in `folder`. A StepfastError is printed in one line and exits with 2.
 
     The CDK's own context may override: `-c stepfast:name=...`, `-c stepfast:architecture=x86_64`,
     `-c stepfast:python=3.12`, `-c stepfast:keep=false` (table and bucket go with the stack: for tests).
@@ -55,7 +55,10 @@ def synth(
 
 
 def say_what_is_left_out(page: Page) -> None:
-    """A line where the page is not built: a stack without it works, but nobody would look for it before the night."""
+    """Prints a line if the dashboard is not built.
+
+    The stack deploys without it, and the lack would be noticed too late.
+    """
     if not page.is_built:
         print(f"stepfast: this deploys the API alone: {HOW_TO_BUILD}", file=sys.stderr)
 
@@ -70,7 +73,7 @@ def stack(
     options: Options | None = None,
     cache: Path | None = None,
 ) -> StepfastStack:
-    """Adds the stack of a project to an app; StepfastError says what is wrong with the project."""
+    """Adds the stack of a project to an app. Raises StepfastError if the project is not in order."""
     options = options or Options()
     if not _NAME.fullmatch(name):
         raise StartupError(f"a stack's name is a letter and then up to 127 letters, digits and -, not {name!r}")
@@ -92,18 +95,18 @@ def stack(
 
 
 def workflows_of(folder: Path, project: Project) -> Registry:
-    """The project's workflows; a stack without any could do nothing, so that is an error."""
-    found = discover(folder / project.workflows)
-    if not found.workflows:
+    """The project's workflows. Raises StartupError if there are none: the stack could do nothing."""
+    registry = discover(folder / project.workflows)
+    if not registry.workflows:
         raise StartupError(
             f"{folder / project.workflows} holds no workflow, so there is nothing to deploy: "
             "write one with @workflow, or name another folder as `workflows` in [tool.stepfast]"
         )
-    return found
+    return registry
 
 
 def _environment(project: Project) -> Environment | None:
-    """Nothing fixed, so that one template fits any account, unless a VPC has to be looked up."""
+    """No fixed account and region, so that one template fits any, unless a VPC has to be looked up."""
     if not project.vpc:
         return None
     account, region = os.environ.get("CDK_DEFAULT_ACCOUNT"), os.environ.get("CDK_DEFAULT_REGION")

@@ -2,8 +2,8 @@
 
 The same input gives the same files on any machine and at any time: versions are resolved once for all
 architectures (within constraints.txt, where the project has one), and what an installer writes about
-itself is removed. boto3 is part of the bundle although Lambda brings one: what was tested is then what
-runs, whichever version AWS has in its image that day.
+itself is removed. The bundle includes boto3 although Lambda's runtime has it: the tested version runs,
+whatever version AWS ships in its image that day.
 """
 
 from __future__ import annotations
@@ -22,14 +22,17 @@ from stepfast.errors import StartupError
 from stepfast.infra import lock, requirements
 from stepfast.infra.target import Target
 
-# Functions import none of these, and a bundle without them has less to load and to attack.
+# No function imports these. A bundle without them loads faster and has less to attack.
 NOT_IN_LAMBDA = (
     *("cli", "infra", "local", "simulator", "testing", "backends/sqlite"),
-    *(f"http/{name}.py" for name in ("accepting", "connections", "gateway", "lanes", "serving")),
+    *(f"http/{name}.py" for name in ("connections", "gateway", "lanes", "listener", "server")),
 )
 MB = 1024 * 1024
-LARGEST = 250 * MB
-"""Bytes that Lambda takes of a function's unpacked code."""
+MAX_UNPACKED_BYTES = 250 * MB
+"""Lambda's limit for a function's unpacked code, in bytes.
+
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+"""
 _LEFT_BY_INSTALLERS = frozenset(
     {"INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json"}
 )
@@ -54,20 +57,20 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A folder ready for Lambda; `digest` depends on names and contents alone."""
+    """A folder ready for Lambda. `digest` depends only on the names and contents of its files."""
 
     folder: Path
     digest: str
 
     @property
     def packages(self) -> dict[str, str]:
-        """Versions by name of every package in it."""
-        found = (one.name.removesuffix(".dist-info") for one in self.folder.glob("*.dist-info"))
-        return dict(sorted(name.rsplit("-", 1) for name in found))
+        """The version of every package in it, by name."""
+        installed = (path.name.removesuffix(".dist-info") for path in self.folder.glob("*.dist-info"))
+        return dict(sorted(name.rsplit("-", 1) for name in installed))
 
 
 def check(source: Source) -> None:
-    """Raises StartupError for what is no part of the project's folder: it would have no place in the bundle."""
+    """Raises StartupError for a path outside the project's folder, which would have no place in the bundle."""
     for name in (source.workflows, *source.include):
         if not is_inside(name):
             raise StartupError(f"{name!r} cannot be deployed: name a folder or file inside {source.folder} by its path")
@@ -78,12 +81,12 @@ def check(source: Source) -> None:
 
 
 def build(source: Source, target: Target, cache: Path) -> Bundle:
-    """The project's bundle for a target, made in `cache` or found there.
+    """The project's bundle for a target, from `cache` or built into it.
 
-    With hashes in the project's constraints.txt, only files with those hashes are taken. What was resolved is kept in
-    `cache` too: without a constraints.txt, remove it to take newer versions.
-    Raises StartupError when uv is missing, a version cannot be found, a package has no wheel for the target,
-    what is to be included is not there, or all of it is more than Lambda takes.
+    If the project's constraints.txt has hashes, only files with those hashes are installed. `cache` also keeps the
+    resolved versions: without a constraints.txt, delete it to get newer ones.
+    Raises StartupError if uv is missing, a version cannot be found, a package has no wheel for the target, an included
+    path does not exist, or the bundle is larger than Lambda's limit.
     """
     check(source)
     pinned = _resolved(source, target, cache)
@@ -108,7 +111,7 @@ def build(source: Source, target: Target, cache: Path) -> Bundle:
 def digest_of(folder: Path) -> str:
     """SHA-256 over the names and contents of all files."""
     total = hashlib.sha256()
-    for path in sorted(_files(folder), key=lambda one: one.relative_to(folder).as_posix()):
+    for path in sorted(_files(folder), key=lambda path: path.relative_to(folder).as_posix()):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         total.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
     return total.hexdigest()
@@ -148,7 +151,7 @@ def _install(pinned: str, target: Target, folder: Path) -> None:
 
 
 def _prune(folder: Path) -> None:
-    """Removes scripts, tests, compiled files and what the installer wrote about itself."""
+    """Removes scripts, tests, compiled files and the installer's records."""
     shutil.rmtree(folder / "bin", ignore_errors=True)
     (folder / ".lock").unlink(missing_ok=True)
     for path in sorted(folder.rglob("*")):
@@ -159,14 +162,16 @@ def _prune(folder: Path) -> None:
 
 
 def _add_stepfast(folder: Path) -> None:
-    """The code that runs now, so that stack and functions are always of one version."""
+    """Copies the running stepfast, so that the stack and its functions always have the same version."""
     source = Path(__file__).parents[1]
     shutil.copytree(source, folder / "stepfast", ignore=_runtime_only(source), dirs_exist_ok=True)
     info = folder / f"stepfast-{version('stepfast')}.dist-info"
     info.mkdir()
     text = distribution("stepfast").read_text("METADATA") or ""
-    # The name and version are what the code asks for; the description would change with every word of the README.
-    head = [one for one in text.partition("\n\n")[0].splitlines() if one.startswith(("Metadata-V", "Name", "Version"))]
+    # The code reads name and version only. The description would change the digest with every word of the README.
+    head = [
+        line for line in text.partition("\n\n")[0].splitlines() if line.startswith(("Metadata-V", "Name", "Version"))
+    ]
     (info / "METADATA").write_text("\n".join(head) + "\n", encoding="utf-8")
 
 
@@ -190,20 +195,20 @@ def _add_workflows(source: Source, folder: Path) -> None:
 
 
 def _normalise(folder: Path) -> None:
-    """One set of modes: Lambda's user must be able to read, whatever umask this machine has."""
+    """Sets the same modes everywhere: Lambda's user must be able to read, whatever this machine's umask is."""
     for path in folder.rglob("*"):
         path.chmod(0o755 if path.is_dir() or path.suffix == ".so" else 0o644)
 
 
 def _weigh(folder: Path) -> None:
-    """StartupError for what Lambda would refuse after all of it has been uploaded."""
+    """Raises StartupError for a bundle that Lambda would refuse only after the upload."""
     sizes = Counter[str]()
     for path in _files(folder):
         sizes[path.relative_to(folder).parts[0]] += path.stat().st_size
-    if sizes.total() > LARGEST:
+    if sizes.total() > MAX_UNPACKED_BYTES:
         largest = ", ".join(f"{name} {size / MB:.0f}" for name, size in sizes.most_common(5))
         raise StartupError(
-            f"the bundle has {sizes.total() / MB:.0f} MB, of which Lambda takes {LARGEST / MB:.0f}: "
+            f"the bundle has {sizes.total() / MB:.0f} MB, of which Lambda takes {MAX_UNPACKED_BYTES / MB:.0f}: "
             f"leave out what no step needs; the largest parts are {largest}"
         )
 
@@ -213,7 +218,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _move(source: Path, final: Path) -> None:
-    """A rename; another build that was faster has made the same."""
+    """Renames the folder. If a concurrent build was faster, its result is the same and stays."""
     try:
         source.rename(final)
     except OSError:

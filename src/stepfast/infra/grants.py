@@ -1,4 +1,4 @@
-"""Who may do what: the IAM statements of each function, exact actions on exact ARNs. Pure but for CDK's classes.
+"""The IAM statements of each function: exact actions on exact ARNs. Pure, apart from CDK's classes.
 
 The functions' code decides what they need:
 
@@ -14,8 +14,8 @@ The functions' code decides what they need:
 | sweeper    | executions, listing, its | sends to pools, timer, park                         | makes  |
 |            | position, figures        |                                                     |        |
 
-Who works on executions also reads and writes the bucket of their large values; api, advancer and sweeper delete
-executions, and so their values.
+Every function that works on executions reads and writes the bucket of their large values. api, advancer and sweeper
+delete executions, and with them their values.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from stepfast.backends.dynamodb.metrics import PARTITION
 from stepfast.model import ExecutionStatus
 
 _READ = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
-# A transaction needs the permissions of the writes that it is made of. Whoever loads an execution may find
-# what an expired one of the same id has left, and deletes it.
+# A transaction needs the permissions of the writes in it. DeleteItem, because loading an execution also deletes the
+# remains of an expired execution with the same id.
 _WRITE = ("dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
 _STREAM = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams")
 _CONSUME = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
@@ -41,7 +41,7 @@ _CONSUME = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAtt
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The ARNs of one deployment, as CDK tokens. `schedules`: of every schedule in the group of timers."""
+    """The ARNs of one deployment, as CDK tokens. `schedules`: all schedules in the group of timers."""
 
     table: str
     index: str
@@ -78,7 +78,7 @@ def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatem
             *_state(resources),
             _figures(resources),
             _allow("Consume", _CONSUME, [resources.pools[pool]]),
-            # To other pools too: a deployment may move a step whose message is under way.
+            # To all pools: a deployment may move a step to another pool while its message is in a queue.
             _allow("Send", ["sqs:SendMessage"], [*resources.pools.values(), resources.park_queue]),
             *_scheduling(resources),
         ],
@@ -101,12 +101,15 @@ def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatem
 
 
 def tracing() -> iam.PolicyStatement:
-    """X-Ray has no resources to name."""
+    """X-Ray's actions take no resource ARN."""
     return _allow("Trace", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"])
 
 
 def in_vpc() -> list[iam.PolicyStatement]:
-    """What Lambda itself does in the role's name, and the function's own code may not; EC2 takes no ARN for these."""
+    """EC2 calls that Lambda makes with this role, denied to the function's own code. They take no resource ARN.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
+    """
     names = ("CreateNetworkInterface", "DeleteNetworkInterface", "DescribeNetworkInterfaces", "DescribeSubnets")
     addresses = ("AssignPrivateIpAddresses", "UnassignPrivateIpAddresses")
     actions = [f"ec2:{name}" for name in (*names, *addresses)]
@@ -116,12 +119,12 @@ def in_vpc() -> list[iam.PolicyStatement]:
 
 
 def logs(group: str) -> iam.PolicyStatement:
-    """To write to one log group; it is made by the stack, so no function may create any."""
+    """Writing to one log group. The stack creates it, so no function may create any."""
     return _allow("Log", ["logs:CreateLogStream", "logs:PutLogEvents"], [group])
 
 
 def _state(resources: Resources, *more: str) -> list[iam.PolicyStatement]:
-    """Items of executions, and `more` partitions; never API keys: code of steps must not make itself any."""
+    """The items of executions, and of `more` partitions. Never API keys: code of a step must not create one."""
     return [
         _allow("State", [*_READ, *_WRITE], [resources.table], _only_keys("x#*", *more)),
         _allow("Values", ["s3:GetObject", "s3:PutObject"], [f"{resources.bucket}/{PREFIX}/*"]),
@@ -130,7 +133,7 @@ def _state(resources: Resources, *more: str) -> list[iam.PolicyStatement]:
 
 
 def _deleting(resources: Resources) -> list[iam.PolicyStatement]:
-    """To delete the values of one execution after the other; those of version 0.1 are shared, and stay."""
+    """Deleting the values of an execution. Values of version 0.1 may be shared by several executions, and stay."""
     of_executions = {"StringLike": {"s3:prefix": f"{PREFIX}/*"}}
     return [
         _allow("DeleteValues", ["s3:DeleteObject"], [f"{resources.bucket}/{PREFIX}/*"]),
@@ -139,19 +142,20 @@ def _deleting(resources: Resources) -> list[iam.PolicyStatement]:
 
 
 def _listing(resources: Resources, *more: str) -> iam.PolicyStatement:
-    """The index by status; `more` statuses than executions have."""
+    """Reading the index by status. more: keys in addition to the statuses of executions."""
     partitions = _only_keys(*(f"{status}#*" for status in (*get_args(ExecutionStatus), *more)))
     return _allow("Listing", ["dynamodb:Query"], [resources.index], partitions)
 
 
 def _figures(resources: Resources, *more: str) -> iam.PolicyStatement:
-    """To count what ends; `more` to show the counts."""
+    """Counting ended executions. more: actions in addition, to read the counts."""
     return _allow("Figures", ["dynamodb:UpdateItem", *more], [resources.table], _only_keys(f"{PARTITION}*"))
 
 
 def _only_keys(*patterns: str) -> Mapping[str, object]:
-    """Holds for requests that name their partitions, all of them like one of these."""
-    # ForAllValues alone also holds for a request that names none, such as a scan.
+    """A condition that holds for requests whose partition keys all match one of the patterns."""
+    # ForAllValues is also true for a request without keys, such as a Scan, so Null excludes those:
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
     return {
         "ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(patterns)},
         "Null": {"dynamodb:LeadingKeys": "false"},

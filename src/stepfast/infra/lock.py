@@ -19,7 +19,7 @@ from stepfast.infra import requirements
 
 NAME = "constraints.txt"
 PYTHON = "3.11"
-"""The oldest Python that stepfast runs on: what is resolved for it and all newer ones fits Lambda's too."""
+"""The oldest Python that stepfast supports: versions resolved for it and all newer ones also fit Lambda's."""
 COMMAND = "python -m stepfast.infra.lock"
 HEADER = (
     "# What the Lambda bundles of this project hold, by version and hash. After a change of its dependencies, and to\n"
@@ -30,7 +30,7 @@ _HASH = re.compile(r"--hash=([a-z0-9]+:[0-9a-f]+)")
 
 
 def locked(folder: Path, patience: float = 120.0) -> str:
-    """The file's text, resolved now from an index; StartupError without uv, without an index, or for bad dependencies.
+    """The file's text, resolved now. Raises StartupError without uv or an index, or if dependencies conflict.
 
     patience: seconds that resolving may take.
     """
@@ -41,53 +41,53 @@ def locked(folder: Path, patience: float = 120.0) -> str:
 
 
 def shipped() -> str:
-    """The text that comes with this version of stepfast: what a project needs that has no dependencies of its own."""
+    """The text shipped with this version of stepfast: enough for a project without dependencies of its own."""
     return HEADER + (files("stepfast.infra") / "constraints.txt").read_text(encoding="utf-8")
 
 
 def hashes_of(text: str) -> dict[tuple[str, str], tuple[str, ...]]:
-    """The hashes of a constraints file, by normalised name and version; empty where the file has none."""
-    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    """The hashes in a constraints file, by normalized name and version; empty if it has none."""
+    hashes: dict[tuple[str, str], tuple[str, ...]] = {}
     for line in text.replace("\\\n", " ").splitlines():
         pinned = _PINNED.match(line.strip())
-        if pinned and (hashes := tuple(_HASH.findall(line))):
+        if pinned and (digests := tuple(_HASH.findall(line))):
             key = (requirements.name_of(pinned[1]), pinned[2])
-            found[key] = (*found.get(key, ()), *hashes)
-    return found
+            hashes[key] = (*hashes.get(key, ()), *digests)
+    return hashes
 
 
 def with_hashes(pinned: str, constraints: str) -> str:
-    """Pinned requirements with the hashes that a constraints file has for them; StartupError where it has none."""
+    """Pinned requirements with their hashes from a constraints file. Raises StartupError if one has no hash there."""
     known = hashes_of(constraints)
     lines = []
     for line in pinned.splitlines():
-        found = _PINNED.match(line.strip())
-        if found is None:
+        pin = _PINNED.match(line.strip())
+        if pin is None:
             lines.append(line)
             continue
-        hashes = known.get((requirements.name_of(found[1]), found[2]))
+        hashes = known.get((requirements.name_of(pin[1]), pin[2]))
         if not hashes:
-            raise StartupError(f"{NAME} has no hash for {found[1]} {found[2]}, which a bundle needs: run {COMMAND}")
-        lines.append(" ".join([line.strip(), *(f"--hash={one}" for one in hashes)]))
+            raise StartupError(f"{NAME} has no hash for {pin[1]} {pin[2]}, which a bundle needs: run {COMMAND}")
+        lines.append(" ".join([line.strip(), *(f"--hash={digest}" for digest in hashes)]))
     return "\n".join(lines) + "\n"
 
 
 def uv_bin() -> str:
-    """uv's program: of the extra, or of this machine; StartupError where there is none."""
+    """The path of uv: the extra's, or this machine's. Raises StartupError if there is none."""
     try:
         from uv import find_uv_bin
 
         return find_uv_bin()
     except (ImportError, FileNotFoundError) as error:
-        found = shutil.which("uv")
-        if found is None:
+        path = shutil.which("uv")
+        if path is None:
             raise StartupError("building a bundle needs uv: pip install 'stepfast[deploy]'") from error
-        return found
+        return path
 
 
 def uv(arguments: Sequence[str], folder: Path, text: str, patience: float | None = None) -> str:
-    """What uv prints, given this text on its standard input; StartupError with what it complains of."""
-    what = "resolving" if "compile" in arguments else "installing"
+    """Runs uv with this text on standard input and returns its output. Raises StartupError with uv's message."""
+    action = "resolving" if "compile" in arguments else "installing"
     try:
         done = subprocess.run(
             [uv_bin(), *arguments],
@@ -101,10 +101,10 @@ def uv(arguments: Sequence[str], folder: Path, text: str, patience: float | None
         )
     except subprocess.TimeoutExpired as error:
         raise StartupError(
-            f"{what} the packages of the bundle took longer than {patience:g} s: is the index away?"
+            f"{action} the packages of the bundle took longer than {patience:g} s: is the index away?"
         ) from error
     if done.returncode:
-        raise StartupError(f"{what} the packages of the bundle failed:\n{done.stderr.strip()}")
+        raise StartupError(f"{action} the packages of the bundle failed:\n{done.stderr.strip()}")
     return done.stdout
 
 

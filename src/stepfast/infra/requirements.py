@@ -1,4 +1,4 @@
-"""Which packages a bundle holds: the project's own dependencies and what stepfast needs in Lambda."""
+"""The packages of a bundle: the project's dependencies, and those of stepfast in Lambda."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 
 from stepfast.errors import StartupError
 
-# stepfast needs them on a developer's machine only: the command line and the embedded server.
+# Only the command line and the embedded server need these.
 NOT_IN_LAMBDA = frozenset({"rich", "typer", "uvicorn"})
 _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 _OF_EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")
 
 
 def of_project(folder: Path, extras: Sequence[str] = ()) -> list[str]:
-    """`dependencies` of the folder's pyproject.toml and those of some of its extras, without stepfast itself."""
+    """The dependencies in the folder's pyproject.toml, with those of the named extras, without stepfast itself."""
     project = _project_table(folder)
     optional = project.get("optional-dependencies", {})
     unknown = sorted(set(extras) - set(optional))
@@ -28,25 +28,25 @@ def of_project(folder: Path, extras: Sequence[str] = ()) -> list[str]:
         raise StartupError(f"{folder / 'pyproject.toml'} has no extra {unknown[0]!r}; there are: {known}")
     own = [] if project.get("name") == "stepfast" else project.get("dependencies", ())
     asked = [*own, *(line for extra in extras for line in optional[extra])]
-    # stepfast comes as the very code that synthesizes the stack, not as whatever version an index holds.
+    # The bundle gets the stepfast that synthesizes the stack, not a version from an index.
     return [line for line in asked if name_of(line) not in ("stepfast", project.get("name"))]
 
 
 def extras_of(folder: Path) -> list[str]:
-    """The extras of the folder's pyproject.toml that workflows may need: all but those for developing and deploying."""
+    """The extras in the folder's pyproject.toml that workflows may need: all except those to develop and to deploy."""
     return [name for name in _project_table(folder).get("optional-dependencies", {}) if name not in ("dev", "deploy")]
 
 
 def clean_environment() -> dict[str, str]:
-    """PYTHONPATH and VIRTUAL_ENV of whoever calls must not decide what is resolved for Lambda."""
+    """The environment without PYTHONPATH and VIRTUAL_ENV, which must not change what is resolved for Lambda."""
     return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
 
 
 def of_stepfast(tracing: bool = False) -> list[str]:
-    """What stepfast itself needs at runtime in Lambda, from its installed metadata."""
+    """The packages that stepfast itself needs in Lambda, from its installed metadata."""
     extras = {"aws", "tracing"} if tracing else {"aws"}
-    found = _wanted(distribution("stepfast").requires or (), extras)
-    return [line for line in found if name_of(line) != "stepfast"]
+    wanted = _wanted(distribution("stepfast").requires or (), extras)
+    return [line for line in wanted if name_of(line) != "stepfast"]
 
 
 def _wanted(requires: Iterable[str], extras: set[str]) -> Iterable[str]:
@@ -60,9 +60,9 @@ def _wanted(requires: Iterable[str], extras: set[str]) -> Iterable[str]:
 
 
 def name_of(requirement: str) -> str:
-    """The normalised name of a requirement line; "" where there is none."""
-    found = _NAME.match(requirement)
-    return re.sub(r"[-_.]+", "-", found.group(1)).lower() if found else ""
+    """The normalized name in a requirement line; "" if it has none."""
+    match = _NAME.match(requirement)
+    return re.sub(r"[-_.]+", "-", match.group(1)).lower() if match else ""
 
 
 def _project_table(folder: Path) -> dict[str, Any]:

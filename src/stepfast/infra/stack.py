@@ -1,4 +1,4 @@
-"""The stack: parts put together, and each function given what it needs and nothing else."""
+"""The stack: composes the constructs, and grants each function exactly what it needs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from stepfast.infra.target import Target
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What infra/app.py may say beyond `[tool.stepfast]`. keep: whether table and bucket outlive the stack."""
+    """Settings of infra/app.py in addition to `[tool.stepfast]`. keep: whether table and bucket outlive the stack."""
 
     target: Target = field(default_factory=Target)
     keep: bool = True
@@ -43,7 +43,7 @@ class Options:
 
 
 class StepfastStack(Stack):
-    """One deployment. Any number of them may stand in one account: no name is fixed."""
+    """One deployment. An account may have any number of them: no resource has a fixed name."""
 
     def __init__(
         self, scope: Construct, id: str, *, plan: Plan, bundle: Bundle, options: Options | None = None, **kwargs: Any
@@ -95,26 +95,28 @@ class StepfastStack(Stack):
             tracing=project.tracing,
             snap_start=project.snap_start,
             vpc=vpc,
-            # Out to anywhere, as steps call whom they like; in from nowhere.
+            # All outbound traffic, since steps call any service; no inbound traffic.
             security_group=ec2.SecurityGroup(self, "Functions", vpc=vpc, description="stepfast") if vpc else None,
         )
 
     def _functions(self) -> Mapping[str, Function]:
-        """By name: the plan's functions, and one per pool."""
-        kinds = [one for one in self.plan.functions.values() if one.kind != "authorizer" or self._with_keys()]
-        pools = {one.function.name: name for name, one in self.plan.pools.items()}
-        plans = [*kinds, *(one.function for one in self.plan.pools.values())]
+        """The functions by name: the plan's, and one per pool."""
+        kinds = [
+            function for function in self.plan.functions.values() if function.kind != "authorizer" or self._with_keys()
+        ]
+        pools = {pool.function.name: name for name, pool in self.plan.pools.items()}
+        plans = [*kinds, *(pool.function for pool in self.plan.pools.values())]
         resources = self._resources()
         return {
-            one.name: Function(
+            plan.name: Function(
                 self,
-                title(one.name),
-                plan=one,
+                title(plan.name),
+                plan=plan,
                 shared=self._shared,
-                environment=self._environment(one, pools.get(one.name, "")),
-                statements=grants.of(one.kind, resources, pools.get(one.name, "")),
+                environment=self._environment(plan, pools.get(plan.name, "")),
+                statements=grants.of(plan.kind, resources, pools.get(plan.name, "")),
             )
-            for one in plans
+            for plan in plans
         }
 
     def _with_keys(self) -> bool:
@@ -128,7 +130,7 @@ class StepfastStack(Stack):
             index=f"{table.table_arn}/index/{LISTING}",
             stream=table.table_stream_arn,
             bucket=self.state.bucket.bucket_arn,
-            pools={name: one.queue_arn for name, one in self.queues.pools.items()},
+            pools={name: queue.queue_arn for name, queue in self.queues.pools.items()},
             timer_queue=self.queues.timer.queue_arn,
             park_queue=self.queues.park.queue_arn,
             undelivered=self.queues.undelivered.queue_arn,
@@ -137,12 +139,12 @@ class StepfastStack(Stack):
         )
 
     def _environment(self, plan: FunctionPlan, pool: str) -> Mapping[str, str]:
-        """Only the variables that the function says it reads."""
+        """The environment variables that the function reads (settings.NEEDS), and no others."""
         project = self.plan.project
         everything = {
             settings.TABLE: self.state.table.table_name,
             settings.BUCKET: self.state.bucket.bucket_name,
-            settings.QUEUES: self.to_json_string({name: one.queue_url for name, one in self.queues.pools.items()}),
+            settings.QUEUES: self.to_json_string({name: queue.queue_url for name, queue in self.queues.pools.items()}),
             settings.TIMER_QUEUE: self.queues.timer.queue_url,
             settings.PARK_QUEUE: self.queues.park.queue_url,
             settings.UNDELIVERED: self.queues.undelivered.queue_url,
@@ -170,11 +172,12 @@ class StepfastStack(Stack):
             function = functions[pool.function.name]
             sources.of_queue(function, function.target, queues.pools[name], pool.queue)
 
-    # -- what people see -----------------------------------------------------------------------------------
+    # -- dashboard, alarms and outputs
+    # -----------------------------------------------------------------------------------
 
     def _watched(self) -> Watched:
         queues = [*self.queues.pools.values(), self.queues.timer, self.queues.park]
-        functions = {name: one.function for name, one in self.functions.items()}
+        functions = {name: function.function for name, function in self.functions.items()}
         return Watched(
             namespace=self._shared.namespace,
             functions=functions,
@@ -186,9 +189,11 @@ class StepfastStack(Stack):
             api=self.front_door.api.api_id,
             timers=self.timers.group,
             billed=cost.Billed(
-                functions={one.function.function_name: one.plan.memory for one in self.functions.values()},
+                functions={
+                    function.function.function_name: function.plan.memory for function in self.functions.values()
+                },
                 table=self.state.table.table_name,
-                queues=[one.queue_name for one in queues],
+                queues=[queue.queue_name for queue in queues],
                 api=self.front_door.api.api_id,
                 architecture=self.options.target.architecture,
             ),
@@ -197,7 +202,7 @@ class StepfastStack(Stack):
     def _outputs(self) -> None:
         letters = self.queues.dead_letters
         console = f"https://{self.region}.console.aws.amazon.com"
-        # The console names a queue by its URL, escaped into its own.
+        # The console's address of a queue contains the queue's URL, percent-encoded.
         kept = "; table and bucket stay when the stack is deleted" if self.options.keep else ""
         url = f"https%3A%2F%2Fsqs.{self.region}.{self.url_suffix}%2F{self.account}%2F{letters.queue_name}"
         for name, value, text in (
@@ -234,16 +239,16 @@ _WORDS = re.compile(r"[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*")
 
 
 def title(name: str) -> str:
-    """The id of a function's construct: `step-pdf` -> `StepPdf`. Other names stay as they are: no two share an id."""
+    """The construct id of a function: `step-pdf` -> `StepPdf`. Other names stay, so that no two share an id."""
     return "".join(part[0].upper() + part[1:] for part in name.split("-")) if _WORDS.fullmatch(name) else name
 
 
 def check(plan: Plan, target: Target) -> None:
-    """Raises StartupError for settings that cannot go together."""
+    """Raises StartupError for settings that exclude each other."""
     _domain(plan)
     if plan.project.snap_start and target.python == "3.11":
         raise StartupError("[tool.stepfast] snap_start needs Python 3.12 or newer on Lambda: see stepfast:python")
-    warm = [name for name, one in plan.pools.items() if one.function.provisioned]
+    warm = [name for name, pool in plan.pools.items() if pool.function.provisioned]
     if plan.project.snap_start and warm:
         raise StartupError(
             f"[tool.stepfast] snap_start and [tool.stepfast.pools.{warm[0]}] provisioned exclude each other: "

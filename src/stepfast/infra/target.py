@@ -1,4 +1,4 @@
-"""What a bundle is built for: a Lambda's architecture and its Python."""
+"""The target of a bundle: Lambda's architecture and Python version."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PLATFORMS: dict[Architecture, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """arm64 costs a fifth less than x86_64 on Lambda, and is the default. StartupError for what Lambda has not."""
+    """arm64 is the default: it costs a fifth less than x86_64. Raises StartupError for a target that Lambda lacks."""
 
     architecture: Architecture = "arm64"
     python: str = "3.13"
@@ -28,11 +28,12 @@ class Target:
         if self.architecture not in get_args(Architecture):
             known = ", ".join(get_args(Architecture))
             raise StartupError(f"stepfast:architecture is one of {known}, not {self.architecture!r}")
-        # 3.11 is for emulators: Lambda's has an older glibc than the packages are fetched for.
+        # Python 3.11 is for emulators only: Lambda's 3.11 runs on Amazon Linux 2, whose glibc is older than these
+        # wheels need.
         if not re.fullmatch(r"3\.[1-9]\d", self.python) or self.python == "3.10":
             raise StartupError(f"stepfast:python is a Python that Lambda has, such as 3.13, not {self.python!r}")
 
     @property
     def platform(self) -> str:
-        """The platform as uv names it."""
+        """The platform in uv's notation."""
         return _PLATFORMS[self.architecture]

@@ -1,4 +1,4 @@
-"""Whether the CDK's command line that runs the app can read what these libraries write."""
+"""Checks that the CDK command line running the app can read what the installed CDK libraries write."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from stepfast.deployment.plan import Plan
 from stepfast.deployment.project import Project
 from stepfast.deployment.schedules import ScheduledStart
 from stepfast.errors import DefinitionError, StartupError
-from stepfast.http import serving
+from stepfast.http import server
 from stepfast.http.api import build
 from stepfast.http.auth import Authenticator
 from stepfast.http.page import HOW_TO_BUILD, Page
@@ -53,12 +53,12 @@ def serve(
     """
     dev_logs.configure(log_format)
     keys = Authenticator.from_environment(os.environ)
-    if keys is None and not serving.is_loopback(host):
+    if keys is None and not server.is_loopback(host):
         raise StartupError(
             f"without API keys stepfast listens on loopback only, not on {host}: "
             "set STEPFAST_API_KEYS, or leave out --host"
         )
-    with reloading.handed_on() or serving.listen(host, port) as listener:
+    with reloading.handed_on() or server.listen(host, port) as listener:
         if _serve_code(listener, workflows, db, host, durability, workers, log_values, grace, keys, reloads):
             reloading.begin_anew(listener)
 
@@ -100,7 +100,7 @@ def _serve_code(
         page = Page()
         handler = build(runtime.operations, registry, runtime.call, keys, page)
         try:
-            serving.serve(handler, listener.dup(), host, lambda url: say_ready(url, names, page), code.watch)
+            server.serve(handler, listener.dup(), host, lambda url: say_ready(url, names, page), code.watch)
         finally:
             code.end()
             if not code.changed:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from stepfast.functions.logs import name_execution
-from stepfast.http.textlog import Lines
+from stepfast.http.log_text import Lines
 
 LogFormat = Literal["text", "json"]
 

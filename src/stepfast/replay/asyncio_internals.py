@@ -185,7 +185,7 @@ async def _exit_timeout(scope: Any, *raised: Any) -> Any:
 
 # Replaced in the class, where `async with` looks it up. asyncio.wait_for is made of it since Python 3.12.
 plain_exit_timeout: Any = asyncio.Timeout.__aexit__
-asyncio.Timeout.__aexit__ = _exit_timeout  # type: ignore[method-assign]
+asyncio.Timeout.__aexit__ = _exit_timeout  # type: ignore[assignment, method-assign]
 
 
 # -- a coroutine that is never awaited is an error of the workflow, but not of a replay that is discarded --------------

@@ -1,1 +1,1 @@
-"""The routes, by what they are about; each module adds its own to a resolver."""
+"""The routes, grouped by subject. Each module adds its routes to a resolver with `add`."""

@@ -24,8 +24,8 @@ def add(app: Resolver, engine: Engine) -> None:
     @needs("read")
     def list_workflows() -> Response[str]:
         registry = engine.registry
-        found = [views.workflow(registry.workflows[name], registry) for name in sorted(registry.workflows)]
-        return reply(200, WorkflowList(workflows=found))
+        workflows = [views.workflow(registry.workflows[name], registry) for name in sorted(registry.workflows)]
+        return reply(200, WorkflowList(workflows=workflows))
 
     @app.get(
         "/v1/health",

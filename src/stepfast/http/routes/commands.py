@@ -1,4 +1,4 @@
-"""The commands of one execution, by the page."""
+"""The commands of one execution, page by page."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from stepfast.http.routes.executions import NO_SUCH, replay_of
 from stepfast.http.values import Largest
 from stepfast.model import CommandStatus, Snapshot
 
-MANY = 1000
-"""Records from which on running the code again takes noticeably longer than all else."""
+MAX_COMMANDS = 1000
+"""With more records than this, replaying the code takes noticeably longer than the rest of a request."""
 _SHOWN = answers((200, "a page of its commands", CommandList), problems_of=NO_SUCH)
 _SHOWN[200]["headers"] = etag.HEADERS
 
@@ -71,7 +71,10 @@ def add(app: Resolver, engine: Engine) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Entries:
-    """All commands in the order of the timeline; recorded_only: without those that only the code can tell."""
+    """All commands in the order of the timeline.
+
+    Recorded_only: without commands that only a replay of the code reveals.
+    """
 
     all: Sequence[timeline.Entry]
     recorded_only: bool = False
@@ -79,7 +82,7 @@ class _Entries:
 
 def _entries(engine: Engine, snapshot: Snapshot, quick: bool) -> _Entries:
     id, stored = snapshot.execution.execution_id, etag.tag_of(snapshot, engine.edition)
-    if quick and len(snapshot.records) > MANY and not engine.timelines.has(id, stored):
+    if quick and len(snapshot.records) > MAX_COMMANDS and not engine.timelines.has(id, stored):
         return _Entries(timeline.ordered(snapshot, None), recorded_only=True)
     return _Entries(engine.timelines.get(id, stored, lambda: timeline.ordered(snapshot, replay_of(engine, snapshot))))
 
@@ -103,7 +106,7 @@ def _view(
         overdue=overdue,
         steps=list(dict.fromkeys(entry.name for entry in entries.all)),
         generation=execution.generation,
-        signals_not_taken=[views.not_taken(one) for one in left],
+        signals_not_taken=[views.not_taken(refusal) for refusal in left],
         recorded_only=entries.recorded_only,
         deployed=engine.registry.get(execution.workflow) is not None,
     )

@@ -1,4 +1,4 @@
-"""Failed executions: listing them, and resuming many at once in requests of bounded length."""
+"""Failed executions: lists them, and resumes many in requests of bounded duration."""
 
 from __future__ import annotations
 
@@ -20,15 +20,18 @@ from stepfast.http.resolver import Resolver
 from stepfast.http.routes.replaying import Alike, PacedReplay, failed
 from stepfast.model import Execution
 
-BUDGET = 20.0
-"""Seconds one replay request may work; API Gateway gives up after 30."""
-BATCH = 25
-LOOKED_AT = 10_000
-"""FAILED executions that one request for groups looks at."""
-ASK_AGAIN = 0.25
-"""Seconds after which it is worth asking again what has come of a replay."""
-SCANS = 40
-"""Pages of executions that one listing looks through for those with the error asked for."""
+RESUME_SECONDS = 20.0
+"""Seconds that one replay request may work: the integration timeout of an HTTP API is 30 seconds.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+"""
+RESUME_BATCH = 25
+MAX_EXAMINED = 10_000
+"""FAILED executions that one request for groups examines."""
+ASK_AGAIN_SECONDS = 0.25
+"""The shortest pause in seconds before asking again for the results of a replay."""
+MAX_SCANS = 40
+"""Pages that one listing reads to find executions with the requested error."""
 
 
 def add(app: Resolver, engine: Engine) -> None:
@@ -54,18 +57,20 @@ def _add_lists(app: Resolver, engine: Engine) -> None:
         limit: Annotated[int, Query(ge=1, le=1000)] = 50,
         cursor: Annotated[str | None, Query(max_length=1024, description="a page's `next`")] = None,
     ) -> Response[str]:
-        alike, found = Alike(workflow, step, error), list[Execution]()
-        for _ in range(SCANS):
-            matching, cursor = failed(engine, alike, limit - len(found), cursor)
-            found += matching
-            if cursor is None or len(found) == limit:
+        alike, letters = Alike(workflow, step, error), list[Execution]()
+        for _ in range(MAX_SCANS):
+            matching, cursor = failed(engine, alike, limit - len(letters), cursor)
+            letters += matching
+            if cursor is None or len(letters) == limit:
                 break
-        return reply(200, DeadLetterList(dead_letters=[views.dead_letter(one) for one in found], next=cursor))
+        return reply(
+            200, DeadLetterList(dead_letters=[views.dead_letter(execution) for execution in letters], next=cursor)
+        )
 
     @app.get(
         "/v1/dead-letters/groups",
         summary="FAILED executions, counted by workflow, step and error",
-        description=f"Looks at the {LOOKED_AT:,} that were started last, and says when there are more.",
+        description=f"Looks at the {MAX_EXAMINED:,} that were started last, and says when there are more.",
         operation_id="listDeadLetterGroups",
         tags=["dead letters"],
         responses=answers((200, "the groups", FaultGroups)),
@@ -74,8 +79,8 @@ def _add_lists(app: Resolver, engine: Engine) -> None:
     def list_groups(
         workflow: Annotated[str | None, Query(min_length=1, max_length=64)] = None,
     ) -> Response[str]:
-        groups, complete = engine.call(engine.operations.fault_groups(workflow, LOOKED_AT))
-        return reply(200, FaultGroups(groups=[views.fault_group(one) for one in groups], complete=complete))
+        groups, complete = engine.call(engine.operations.fault_groups(workflow, MAX_EXAMINED))
+        return reply(200, FaultGroups(groups=[views.fault_group(group) for group in groups], complete=complete))
 
 
 def _add_replay(app: Resolver, engine: Engine) -> None:
@@ -83,9 +88,9 @@ def _add_replay(app: Resolver, engine: Engine) -> None:
         "/v1/dead-letters/replay",
         summary="Resume failed executions",
         description=(
-            f"Works for about {BUDGET:g} s; what then remains is to be asked for with the body in `next`. With a "
-            "`rate` a server that lives on answers at once and goes on by itself, also when nobody asks again; whoever "
-            "sends the body in `next`, after `after` seconds, is told what has come of it since."
+            f"Works for about {RESUME_SECONDS:g} s; what then remains is to be asked for with the body in `next`. "
+            "With a `rate` a server that lives on answers at once and goes on by itself, also when nobody asks again; "
+            "whoever sends the body in `next`, after `after` seconds, is told what has come of it since."
         ),
         operation_id="replayDeadLetters",
         tags=["dead letters"],
@@ -102,10 +107,10 @@ def _add_replay(app: Resolver, engine: Engine) -> None:
 
 
 def _paced(engine: Engine, jobs: Jobs, body: ReplayRequest) -> PacedReplay:
-    """The job that the body asks after, or a new one, whose first step is done: the request itself never waits."""
-    found = jobs.find(body.job) if body.job else None
-    if isinstance(found, PacedReplay):
-        return found
+    """The job that the body names, or a new job after its first step. The request itself never waits."""
+    begun = jobs.find(body.job) if body.job else None
+    if isinstance(begun, PacedReplay):
+        return begun
     job = PacedReplay(engine, body)
     wait = job.step()
     if wait is None:
@@ -122,16 +127,18 @@ def _report(jobs: Jobs, job: PacedReplay) -> Replayed:
     if rest is None or not works:
         jobs.drop(job)
         return _replayed(done, rest)
-    return _replayed(done, {**rest, "job": job.id}, after=max(ASK_AGAIN, 1 / job.rate))
+    return _replayed(done, {**rest, "job": job.id}, after=max(ASK_AGAIN_SECONDS, 1 / job.rate))
 
 
 def _replayed(done: Sequence[Resumed], rest: dict[str, Any] | None, after: float | None = None) -> Replayed:
     views_of = [
-        ResumedView(execution_id=one.execution_id, resumed=one.resumed, refused=one.refused, notice=one.notice)
-        for one in done
+        ResumedView(
+            execution_id=result.execution_id, resumed=result.resumed, refused=result.refused, notice=result.notice
+        )
+        for result in done
     ]
     return Replayed(
-        resumed=sum(one.resumed for one in views_of),
+        resumed=sum(view.resumed for view in views_of),
         results=views_of,
         remaining=rest is not None,
         next=rest,
@@ -141,21 +148,21 @@ def _replayed(done: Sequence[Resumed], rest: dict[str, Any] | None, after: float
 
 
 class _Work:
-    """Resumes until this request's share is done: by time, and with a rate by number."""
+    """Resumes executions until this request's share is done: RESUME_SECONDS, and with a rate also a number."""
 
     def __init__(self, engine: Engine, rate: float | None) -> None:
         self._engine, self._rate = engine, rate
-        self._end = time.monotonic() + BUDGET
-        self._most = 1000 if rate is None else max(1, min(1000, int(rate * BUDGET)))
+        self._end = time.monotonic() + RESUME_SECONDS
+        self._most = 1000 if rate is None else max(1, min(1000, int(rate * RESUME_SECONDS)))
         self.done: list[Resumed] = []
 
     @property
     def share(self) -> int:
-        """How many may be resumed next; 0 when the share is done."""
-        return 0 if time.monotonic() >= self._end else min(BATCH, self._most - len(self.done))
+        """How many executions to resume next; 0 if the share is done."""
+        return 0 if time.monotonic() >= self._end else min(RESUME_BATCH, self._most - len(self.done))
 
     def resume(self, ids: list[str]) -> bool:
-        """False when the store went away; what was done before that is still told."""
+        """Resumes these. False if the store became unavailable; results up to then are kept in `done`."""
         if not ids:
             return True
         if self._rate and self.done:
@@ -179,11 +186,11 @@ def _by_ids(work: _Work, body: ReplayRequest) -> dict[str, Any] | None:
 
 
 def _by_selector(engine: Engine, work: _Work, body: ReplayRequest) -> dict[str, Any] | None:
-    """Goes down the list by its cursor, so that one which fails again at once is not resumed again."""
+    """Walks down the list by its cursor, so that an execution which fails again at once is not resumed twice."""
     alike, cursor = Alike(body.workflow, body.step, body.error), body.cursor
     while share := work.share:
-        found, following = failed(engine, alike, share, cursor)
-        if not work.resume([one.execution_id for one in found]):
+        letters, following = failed(engine, alike, share, cursor)
+        if not work.resume([execution.execution_id for execution in letters]):
             break
         if following is None:
             return None
@@ -196,7 +203,7 @@ def _next(body: ReplayRequest, **rest: Any) -> dict[str, Any]:
 
 
 def _check_selector(body: ReplayRequest) -> None:
-    alike = any(one is not None for one in (body.workflow, body.step, body.error))
+    alike = any(criterion is not None for criterion in (body.workflow, body.step, body.error))
     chosen = [bool(body.execution_ids), alike, body.all]
     if sum(chosen) != 1 or (body.execution_ids and body.cursor):
         message = 'send either "execution_ids", or any of "workflow", "step" and "error", or "all": true'

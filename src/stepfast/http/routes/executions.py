@@ -1,4 +1,4 @@
-"""One execution: with its commands, and what has happened to it."""
+"""One execution: its state with its commands, and its history."""
 
 from __future__ import annotations
 
@@ -52,17 +52,17 @@ def add(app: Resolver, engine: Engine) -> None:
         snapshot = _snapshot(engine, execution_id, commands)
         now = engine.operations.now()
         tag = etag.tag_of(snapshot, engine.edition, commands, command, largest, timeline.overdue_in(snapshot, now))
-        told = {"ETag": tag, "Cache-Control": "private, no-cache"}
+        headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
         if etag.is_known(tag, if_none_match):
-            return Response(304, None, "", told)
+            return Response(304, None, "", headers)
         if not commands:
-            return reply(200, views.execution(snapshot.execution, largest), told)
-        found = _commands(engine, snapshot, command, largest, now)
+            return reply(200, views.execution(snapshot.execution, largest), headers)
+        shown = _commands(engine, snapshot, command, largest, now)
         deployed = engine.registry.get(snapshot.execution.workflow) is not None
-        left = [views.not_taken(one) for one in engine.call(engine.operations.not_taken(snapshot))]
+        left = [views.not_taken(refusal) for refusal in engine.call(engine.operations.not_taken(snapshot))]
         fields = views.fields(snapshot.execution, largest)
-        whole = ExecutionDetail(**fields, deployed=deployed, commands=found, signals_not_taken=left)
-        return reply(200, whole, told)
+        whole = ExecutionDetail(**fields, deployed=deployed, commands=shown, signals_not_taken=left)
+        return reply(200, whole, headers)
 
     @app.get(
         "/v1/executions/<execution_id>/history",
@@ -74,7 +74,7 @@ def add(app: Resolver, engine: Engine) -> None:
     @needs("read")
     def history(execution_id: Id) -> Response[str]:
         events = engine.call(engine.operations.history(execution_id))
-        return reply(200, History(events=[views.event(one) for one in events]))
+        return reply(200, History(events=[views.event(event) for event in events]))
 
 
 def _snapshot(engine: Engine, execution_id: str, commands: bool) -> Snapshot:
@@ -87,11 +87,11 @@ def _commands(
     engine: Engine, snapshot: Snapshot, only: str | None, largest: int | None, now: float
 ) -> list[CommandView]:
     replay = replay_of(engine, snapshot)
-    found = timeline.commands_of(snapshot, replay, engine.registry, only=only, largest=largest, now=now)
-    if only is not None and not found:
+    views = timeline.commands_of(snapshot, replay, engine.registry, only=only, largest=largest, now=now)
+    if only is not None and not views:
         detail = f"execution {snapshot.execution.execution_id!r} has no command {only!r}"
         raise Rejected(404, "command-not-found", "Command not found", detail)
-    return found
+    return views
 
 
 def replay_of(engine: Engine, snapshot: Snapshot) -> Replay | None:

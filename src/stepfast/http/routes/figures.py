@@ -1,4 +1,4 @@
-"""What was counted as the executions of a workflow ended, in buckets of hours or days."""
+"""Figures of a workflow: counts and durations of its ended executions, in buckets of hours or days."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from stepfast.http.resolver import Resolver
 from stepfast.model import ENDED
 
 DAY = 86400
-MOST = 90 * DAY
-"""Seconds that one request may span; DynamoDB keeps the counts a day longer."""
+MAX_SPAN_SECONDS = 90 * DAY
+"""The longest span of one request, in seconds; DynamoDB keeps the counts a day longer."""
 
 Bucket = Literal["hour", "day"]
 _LENGTH = {"hour": HOUR, "day": DAY}
@@ -69,26 +69,28 @@ def add(app: Resolver, engine: Engine) -> None:
 
 
 def _span(begin: float, end: float, length: int) -> tuple[int, int]:
-    """Whole buckets around both; InvalidRequest for what is not a span, or too long."""
+    """The span in whole buckets. Raises InvalidRequest if it ends before it begins or is too long."""
     if not 0 <= begin < end:
         message = "since must be before until, and not before 1970"
         raise InvalidRequest(message, (("since", message),))
     first, last = int(begin // length) * length, -int(-end // length) * length
-    if last - first > MOST + length:
-        message = f"at most {MOST // DAY} days can be asked for at once"
+    if last - first > MAX_SPAN_SECONDS + length:
+        message = f"at most {MAX_SPAN_SECONDS // DAY} days can be asked for at once"
         raise InvalidRequest(message, (("since", message),))
     return first, last
 
 
 def _bucket(at: int, hours: list[Tallies]) -> BucketView:
-    ended = {status: sum(one[status].count for one in hours if status in one) for status in ENDED}
+    ended = {status: sum(hour[status].count for hour in hours if status in hour) for status in ENDED}
     return BucketView(
         at=views.time(at), succeeded=ended["SUCCEEDED"], failed=ended["FAILED"], cancelled=ended["CANCELLED"]
     )
 
 
 def _durations(total: Tallies) -> DurationsView | None:
-    counts = {int(name[len(metrics.TOOK) :]): one.count for name, one in total.items() if name.startswith(metrics.TOOK)}
+    counts = {
+        int(name[len(metrics.TOOK) :]): tally.count for name, tally in total.items() if name.startswith(metrics.TOOK)
+    }
     if not counts:
         return None
     return DurationsView(
@@ -101,15 +103,15 @@ def _durations(total: Tallies) -> DurationsView | None:
 
 
 def _steps(total: Tallies) -> list[StepFiguresView]:
-    steps = {name[len(metrics.STEP) :]: one for name, one in total.items() if name.startswith(metrics.STEP)}
-    return [_step(name, one) for name, one in sorted(steps.items())]
+    steps = {name[len(metrics.STEP) :]: tally for name, tally in total.items() if name.startswith(metrics.STEP)}
+    return [_step(name, tally) for name, tally in sorted(steps.items())]
 
 
-def _step(name: str, one: Tally) -> StepFiguresView:
+def _step(name: str, tally: Tally) -> StepFiguresView:
     return StepFiguresView(
         name=name,
-        attempts=one.count,
-        failures=one.failures,
-        given_up=one.given_up,
-        seconds=one.seconds / one.succeeded if one.succeeded else None,
+        attempts=tally.count,
+        failures=tally.failures,
+        given_up=tally.given_up,
+        seconds=tally.seconds / tally.succeeded if tally.succeeded else None,
     )

@@ -1,4 +1,4 @@
-"""Executions by the page, and how those of many ids stand."""
+"""Lists executions page by page, and the statuses of many ids."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stepfast.http.models import (
     IN_WORDS,
     LABEL_KEY,
     LABEL_VALUE,
-    LABELS,
+    MAX_LABELS,
     StatusesRequest,
     StatusList,
 )
@@ -45,13 +45,13 @@ def add(app: Resolver, engine: Engine) -> None:
         status: Annotated[ExecutionStatus | None, Query()] = None,
         prefix: Annotated[str | None, Query(pattern=ID, description="what the id begins with")] = None,
         label: Annotated[
-            list[str] | None, Query(description=f"key:value or key=value; all given must match; at most {LABELS}")
+            list[str] | None, Query(description=f"key:value or key=value; all given must match; at most {MAX_LABELS}")
         ] = None,
         since: Moment = None,
         until: Moment = None,
         largest: Largest = None,
         total: Annotated[
-            bool, Query(description=f"true counts how many match, on all pages, up to {counting.MOST:,}")
+            bool, Query(description=f"true counts how many match, on all pages, up to {counting.MAX_COUNT:,}")
         ] = False,
         limit: Annotated[int, Query(ge=1, le=1000)] = 50,
         cursor: Annotated[str | None, Query(max_length=1024, description="a page's `next`")] = None,
@@ -68,7 +68,10 @@ def add(app: Resolver, engine: Engine) -> None:
             values=largest != 0,
         )
         page = engine.call(engine.operations.page(query))
-        shown = [views.execution(one, largest) if query.values else views.unread(one) for one in page.executions]
+        shown = [
+            views.execution(execution, largest) if query.values else views.unread(execution)
+            for execution in page.executions
+        ]
         counted = _total(engine, query) if total else None
         return reply(200, ExecutionList(executions=shown, next=page.next, total=counted))
 
@@ -82,8 +85,8 @@ def add(app: Resolver, engine: Engine) -> None:
     )
     @needs("read")
     def statuses(body: Annotated[StatusesRequest, Body()]) -> Response[str]:
-        found = engine.call(engine.operations.read_many(body.execution_ids))
-        return reply(200, StatusList(executions=[views.status(one) for one in found]))
+        existing = engine.call(engine.operations.read_many(body.execution_ids))
+        return reply(200, StatusList(executions=[views.status(execution) for execution in existing]))
 
 
 def _total(engine: Engine, query: Asked) -> TotalView:
@@ -91,17 +94,17 @@ def _total(engine: Engine, query: Asked) -> TotalView:
     return TotalView(count=count, complete=complete)
 
 
-def _labels(given: list[str]) -> dict[str, str]:
-    if len(given) > LABELS:
-        message = f"an execution has at most {LABELS} labels: no more can be asked for"
+def _labels(texts: list[str]) -> dict[str, str]:
+    if len(texts) > MAX_LABELS:
+        message = f"an execution has at most {MAX_LABELS} labels: no more can be asked for"
         raise InvalidRequest(message, (("label", message),))
     labels: dict[str, str] = {}
-    for one in given:
-        key, separator, value = re.match(r"([^:=]*)([:=]?)(.*)", one, re.DOTALL).groups()  # type: ignore[union-attr]
+    for text in texts:
+        key, separator, value = re.match(r"([^:=]*)([:=]?)(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]
         if not key or not separator or labels.setdefault(key, value) != value:
             message = "a label is asked for as key:value or key=value, each key once"
             raise InvalidRequest(message, (("label", message),))
-        for text, pattern in ((key, LABEL_KEY), (value, LABEL_VALUE)):
-            if not re.fullmatch(pattern, text):
+        for part, pattern in ((key, LABEL_KEY), (value, LABEL_VALUE)):
+            if not re.fullmatch(pattern, part):
                 raise InvalidRequest(IN_WORDS[pattern], (("label", IN_WORDS[pattern]),))
     return labels

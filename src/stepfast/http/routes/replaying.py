@@ -1,4 +1,4 @@
-"""Which dead letters are meant, and a replay of them that goes on at its rate after the request."""
+"""A selection of dead letters, and the job that resumes them at a rate after its request has been answered."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from stepfast.http.jobs import Job
 from stepfast.http.models import ReplayRequest
 from stepfast.model import Execution
 
-STEPS = 20
-"""Steps a second that a replay makes at the most: at a high rate each resumes several."""
+STEPS_PER_SECOND = 20
+"""The most steps per second of a replay job; at a higher rate each step resumes several executions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """Which dead letters are meant; step: "" for failures of the workflow's own code; error: type or class."""
+    """A selection of dead letters. step: "" selects failures of the workflow's own code. error: the type or class."""
 
     workflow: str | None
     step: str | None
     error: str | None
 
-    def takes(self, one: Execution) -> bool:
-        failure = one.error
+    def takes(self, execution: Execution) -> bool:
+        failure = execution.error
         step = failure.step if failure else None
         errors = (failure.type, failure.error_class) if failure else ()
         return (self.step is None or self.step == (step or "")) and (self.error is None or self.error in errors)
@@ -34,11 +34,11 @@ class Alike:
 def failed(engine: Engine, alike: Alike, limit: int, cursor: str | None) -> tuple[list[Execution], str | None]:
     query = Asked(workflow=alike.workflow, status="FAILED", limit=limit, cursor=cursor, values=False)
     page = engine.call(engine.operations.page(query))
-    return [one for one in page.executions if alike.takes(one)], page.next
+    return [execution for execution in page.executions if alike.takes(execution)], page.next
 
 
 class PacedReplay(Job):
-    """Resumes at most `rate` per second what a request has selected; made and first stepped by the request."""
+    """Resumes the selected executions, at most `rate` per second. The request makes the job and runs its first step."""
 
     results: list[Resumed]
 
@@ -47,7 +47,7 @@ class PacedReplay(Job):
         assert body.rate is not None
         self.rate = body.rate
         self._engine, self._body = engine, body
-        self._share = max(1, int(body.rate / STEPS))
+        self._share = max(1, int(body.rate / STEPS_PER_SECOND))
         self._ids = list(dict.fromkeys(body.execution_ids or ()))
         self._cursor, self._more = body.cursor, not body.execution_ids
 
@@ -68,10 +68,10 @@ class PacedReplay(Job):
         return {**body, "cursor": self._cursor} if self._cursor else body
 
     def _next(self) -> tuple[list[str], str | None, bool]:
-        """Ids to resume next, and where the list goes on after them."""
+        """The ids to resume next, the cursor after them, and whether more remain."""
         if self._ids:
             return self._ids[: self._share], None, False
         alike = Alike(self._body.workflow, self._body.step, self._body.error)
-        # Down the list by its cursor, so that one which fails again at once is not resumed again.
-        found, cursor = failed(self._engine, alike, self._share, self._cursor)
-        return [one.execution_id for one in found], cursor, cursor is not None
+        # Walks by cursor, so that an execution which fails again at once is not resumed twice.
+        letters, cursor = failed(self._engine, alike, self._share, self._cursor)
+        return [execution.execution_id for execution in letters], cursor, cursor is not None

@@ -49,7 +49,7 @@ def _add_resume(app: Resolver, engine: Engine) -> None:
         plan = engine.call(engine.operations.rewind(execution_id, steps=steps))
         try:
             waits = engine.call(engine.operations.held_up(execution_id))
-        except Unavailable:  # it is resumed all the same
+        except Unavailable:  # the resume itself has succeeded
             waits = []
         return reply(200, views.resumed(plan, waits, named=steps is not None))
 

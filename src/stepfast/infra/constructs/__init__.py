@@ -1,1 +1,1 @@
-"""The parts that the stack composes; none grants anything to another."""
+"""The constructs that the stack composes. No construct grants permissions to another; the stack does."""

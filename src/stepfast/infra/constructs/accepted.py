@@ -1,4 +1,4 @@
-"""Findings of cdk-nag that are as they should be, each with its reason; the reasons end up in the template."""
+"""Accepted findings of cdk-nag, each with its reason, which also stands in the template."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What somebody must be told: each alarm has its paragraph in docs/operations.md."""
+"""The alarms. docs/operations.md has a paragraph on each."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from stepfast.infra.constructs.dashboard import Watched
 from stepfast.infra.constructs.metrics import aws, own, total
 
 LATE_ADVANCE = Duration.minutes(1)
-# An alarm looks at ten metrics at most.
+# CloudWatch: a metric math alarm may use at most ten metrics.
 _METRICS_OF_AN_ALARM = 10
 
 
 class Alarms(Construct):
-    """All alarms go to one topic; `email` subscribes to it, and has to be confirmed from the inbox once."""
+    """All alarms notify one SNS topic. email: an address to subscribe, which must confirm from its inbox once."""
 
     def __init__(self, scope: Construct, id: str, *, watched: Watched, sweep_every: int, email: str | None) -> None:
         super().__init__(scope, id)
@@ -37,7 +37,7 @@ class Alarms(Construct):
     def _topic(self) -> sns.Topic:
         topic = sns.Topic(self, "Topic", display_name="stepfast alarms", enforce_ssl=True)
         stack = Stack.of(self)
-        # A topic with a policy of its own no longer has the default one, by which CloudWatch may publish.
+        # enforce_ssl gives the topic its own policy, which replaces the default that lets CloudWatch publish.
         topic.add_to_resource_policy(
             iam.PolicyStatement(
                 sid="Alarms",
@@ -54,8 +54,8 @@ class Alarms(Construct):
             ("DeadLetters", watched.dead_letters, "Executions have failed and wait to be resumed."),
             ("Undelivered", watched.undelivered, "Messages or stream records that no function could handle."),
         ):
-            found = aws("SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": queue.queue_name}, "Maximum", 1)
-            self._alarm(id, found, 0, text)
+            visible = aws("SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": queue.queue_name}, "Maximum", 1)
+            self._alarm(id, visible, 0, text)
 
     def _watch_progress(self, watched: Watched, sweep_every: int) -> None:
         advancer = {"FunctionName": watched.functions["advancer"].function_name}
@@ -78,8 +78,10 @@ class Alarms(Construct):
 
     def _watch_functions(self, watched: Watched) -> None:
         for name in ("Errors", "Throttles"):
-            found = [aws("Lambda", name, {"FunctionName": one.function_name}) for one in watched.functions.values()]
-            for index, some in enumerate(_portions(found, _METRICS_OF_AN_ALARM)):
+            metrics = [
+                aws("Lambda", name, {"FunctionName": function.function_name}) for function in watched.functions.values()
+            ]
+            for index, some in enumerate(_portions(metrics, _METRICS_OF_AN_ALARM)):
                 id = f"Function{name}" + (str(index + 1) if index else "")
                 text = {
                     "Errors": "Functions have crashed, run out of time or memory; failures of steps do not count.",
@@ -125,5 +127,5 @@ class Alarms(Construct):
 
 
 def _portions(metrics: Iterable[cw.Metric], size: int) -> Iterator[list[cw.Metric]]:
-    found = list(metrics)
-    return (found[start : start + size] for start in range(0, len(found), size))
+    portions = list(metrics)
+    return (portions[start : start + size] for start in range(0, len(portions), size))

@@ -1,4 +1,4 @@
-"""What the last hour cost, roughly, from the metrics that drive the bill."""
+"""An estimate of the cost of the last hour, from the metrics that drive the bill."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from aws_cdk import aws_cloudwatch as cw
 
 from stepfast.infra.constructs.metrics import aws
 
-# List prices in us-east-1, in dollars; other regions are up to a third dearer.
+# List prices in us-east-1, in US dollars. Other regions cost up to a third more.
 WRITE_UNIT, READ_UNIT = 0.625e-6, 0.125e-6
 LAMBDA_REQUEST, LAMBDA_GB_SECOND = 0.2e-6, {"arm64": 13.3334e-6, "x86_64": 16.6667e-6}
 API_REQUEST = 1.0e-6
-# A message is sent, received and deleted; receiving in batches makes it less.
+# A message takes three requests: send, receive, delete. Batches need fewer.
 MESSAGE = 3 * 0.4e-6
 
 
 @dataclass(frozen=True, slots=True)
 class Billed:
-    """What is metered: MB of memory by function name, and the names of table, queues and API."""
+    """The metered resources: memory in MB by function name, and the names of table, queues and API."""
 
     functions: Mapping[str, int]
     table: str
@@ -30,9 +30,9 @@ class Billed:
 
 
 def per_hour(billed: Billed) -> list[cw.IMetric]:
-    """Dollars per hour, one line per service; storage, logs and what steps themselves call are not in it."""
+    """US dollars per hour, one line per service. Not included: storage, logs, and services that steps call."""
     index = {"TableName": billed.table}
-    # The listing's writes are metered under the index's own name and come on top: about one unit per status.
+    # CloudWatch meters the index's writes under the index's name; they add about one unit per status.
     dynamodb = _sum(
         "DynamoDB",
         [
@@ -42,9 +42,9 @@ def per_hour(billed: Billed) -> list[cw.IMetric]:
     )
     price = LAMBDA_GB_SECOND[billed.architecture]
     calls = [
-        one
+        part
         for name, memory in billed.functions.items()
-        for one in (
+        for part in (
             (aws("Lambda", "Invocations", {"FunctionName": name}, minutes=60), LAMBDA_REQUEST),
             (aws("Lambda", "Duration", {"FunctionName": name}, minutes=60), price * memory / 1024 / 1000),
         )
@@ -56,9 +56,9 @@ def per_hour(billed: Billed) -> list[cw.IMetric]:
 
 def _sum(label: str, parts: Iterable[tuple[cw.Metric, float]]) -> cw.MathExpression:
     prefix = label.lower().replace(" ", "")
-    named = {f"{prefix}{index}": one for index, one in enumerate(parts)}
+    named = {f"{prefix}{index}": part for index, part in enumerate(parts)}
     return cw.MathExpression(
-        # Written out: CloudWatch takes 1e-06 for a name.
+        # As a plain decimal: CloudWatch parses 1e-06 as an identifier.
         expression=" + ".join(f"FILL({name}, 0) * {price:.12f}" for name, (_, price) in named.items()),
         using_metrics={name: metric for name, (metric, _) in named.items()},
         label=label,

@@ -1,4 +1,4 @@
-"""One page in CloudWatch that answers: is it working, how fast, what is waiting, what does it cost."""
+"""One CloudWatch dashboard: is it working, how fast, what is waiting, and what does it cost?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stepfast.infra.constructs.metrics import aws, by, over
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What dashboard and alarms look at; functions by their name in the plan."""
+    """The resources that dashboard and alarms watch; functions by their name in the plan."""
 
     namespace: str
     functions: Mapping[str, lambda_.IFunction]
@@ -101,8 +101,8 @@ def _waiting(watched: Watched) -> list[cw.IWidget]:
 def _machinery(watched: Watched) -> list[cw.IWidget]:
     def of_all(name: str, statistic: str = "Sum") -> list[cw.Metric]:
         return [
-            aws("Lambda", name, {"FunctionName": one.function_name}, statistic, label=label)
-            for label, one in watched.functions.items()
+            aws("Lambda", name, {"FunctionName": function.function_name}, statistic, label=label)
+            for label, function in watched.functions.items()
         ]
 
     return [

@@ -1,4 +1,4 @@
-"""The HTTP API: who may pass, how many at a time, and what is written down about each request."""
+"""The HTTP API: authorization, throttling, and the access log."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ OPEN = {
     "Page": ("/", "The page holds nothing; it asks for a key before it shows anything."),
     "Assets": ("/assets/{file}", "The page's scripts and styles, the same for everybody."),
 }
-"""The routes that need no key, each with why."""
-# No query, no header, no body: the path may name an execution, and nothing else of it is written down.
+"""The routes that need no key, each with the reason."""
+# The access log has no query, header or body. The path may contain an execution id, and nothing else of it.
 _LOGGED = {
     "at": "$context.requestTimeEpoch",
     "request": "$context.requestId",
@@ -40,7 +40,7 @@ _LOGGED = {
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """Requests per second that the gateway lets through, and the burst above; the rest get 429."""
+    """The gateway's limits: requests per second, and the burst above it. Further requests get 429."""
 
     rate: int = 200
     burst: int = 400
@@ -48,7 +48,7 @@ class Throttle:
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """An own name, with the ARN of a certificate for it in the stack's region."""
+    """A custom domain name, and the ARN of its certificate in the stack's region."""
 
     name: str
     certificate: str
@@ -81,7 +81,7 @@ class FrontDoor(Construct):
             create_default_stage=False,
             default_integration=integrations.HttpLambdaIntegration("Integration", api),
             default_authorizer=_authorizer(authorizer, cache),
-            # With an own domain there is one way in, and one certificate policy.
+            # With a custom domain the default endpoint is off, so one TLS policy holds for all requests.
             disable_execute_api_endpoint=domain is not None,
         )
         for name, (path, why) in OPEN.items():
@@ -128,7 +128,8 @@ def _authorizer(function: lambda_.IFunction | None, cache: int) -> gateway.IHttp
         "Keys",
         function,
         response_types=[authorizers.HttpLambdaResponseType.SIMPLE],
-        # The cache needs to know what to look at; without it the function takes either of two headers.
+        # API Gateway caches by the identity sources, and refuses a request that lacks one. Without the cache there is
+        # none, so that the function can take the key from either of two headers.
         identity_source=["$request.header.Authorization"] if cache else [],
         results_cache_ttl=Duration.seconds(cache),
     )

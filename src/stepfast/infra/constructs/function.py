@@ -1,4 +1,4 @@
-"""A Lambda function of the stack: its own role, its own log group, one version per deployment where asked for."""
+"""A Lambda function of the stack, with its own role and log group, and a version per deployment if needed."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from stepfast.infra import grants
 from stepfast.infra.constructs.accepted import accept
 from stepfast.infra.target import Target
 
-# These send messages to the queue that invokes them: a timer that is not due, a retry that is hours away.
-# Lambda takes that for a loop after sixteen rounds, and would end it.
+# These functions send messages to the queue that invokes them: a timer that is not due, a retry that is hours away.
+# Lambda would take that for a loop and stop it after about sixteen rounds:
+# https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
 LOOPS_BY_DESIGN = frozenset({"step", "timer"})
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all functions of a stack have in common."""
+    """The settings that all functions of a stack share."""
 
     code: lambda_.Code
     target: Target
@@ -38,7 +39,7 @@ class Shared:
 
 
 class Function(Construct):
-    """`target` is what event sources invoke: the function, or its alias with SnapStart or provisioned concurrency."""
+    """target: what event sources invoke, the function or (with SnapStart or provisioned concurrency) its alias."""
 
     def __init__(
         self,
@@ -112,7 +113,7 @@ _ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Archit
 
 
 def _runtime(python: str) -> lambda_.Runtime:
-    """By its name, so that a Python newer than this CDK can be asked for."""
+    """The runtime by name, so that it may be newer than the installed CDK knows."""
     return lambda_.Runtime(f"python{python}", lambda_.RuntimeFamily.PYTHON, supports_snap_start=python != "3.11")
 
 
@@ -125,7 +126,7 @@ def _accept_wildcards(role: iam.Role, statements: Sequence[iam.PolicyStatement])
 
 
 def _as_nag_says(resolved: Any) -> str:
-    """A resolved ARN as cdk-nag names it: `<Id.Arn>/path/*`."""
+    """A resolved ARN in cdk-nag's notation: `<Id.Arn>/path/*`."""
     if isinstance(resolved, str):
         return resolved
     if "Ref" in resolved:

@@ -1,4 +1,4 @@
-"""The metrics of a deployment: AWS's own by resource, and those that the functions write."""
+"""The metrics of a deployment: AWS's own metrics of its resources, and those that the functions write."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from constructs import Construct
 
 
 def namespace_of(scope: Construct) -> str:
-    """Each stack has its own, so that two in one account are told apart."""
+    """The namespace of a stack's metrics: each stack has its own, which separates several in one account."""
     return f"stepfast/{Stack.of(scope).stack_name}"
 
 
 def by(dimension: str, namespace: str, name: str, statistic: str) -> cw.IMetric:
-    """One line for every value of a dimension: workflows and pools come and go without a deployment."""
+    """A search with one line per value of a dimension: workflows and pools change without a new dashboard."""
     return _expression(_search(dimension, namespace, name, statistic), "")
 
 
@@ -25,7 +25,7 @@ def over(dimension: str, namespace: str, name: str, label: str) -> cw.IMetric:
 
 
 def _search(dimension: str, namespace: str, name: str, statistic: str) -> str:
-    # In quotation marks, without which a search takes letters and digits alone.
+    # In quotation marks: without them a search term may hold letters and digits only.
     return f"SEARCH('{{\"{namespace}\",service,{dimension}}} MetricName=\"{name}\"', '{statistic}', 300)"
 
 
@@ -58,8 +58,8 @@ def aws(
 
 
 def total(metrics: Iterable[cw.IMetric], label: str, period: Duration | None = None) -> cw.MathExpression:
-    """The sum of up to ten metrics, which is what an alarm may look at; what has no data counts as nothing."""
-    named = {f"m{index}": one for index, one in enumerate(metrics)}
+    """The sum of up to ten metrics, the most that an alarm may use. A metric without data counts as 0."""
+    named = {f"m{index}": metric for index, metric in enumerate(metrics)}
     return cw.MathExpression(
         expression=" + ".join(f"FILL({name}, 0)" for name in named),
         using_metrics=named,

@@ -1,4 +1,4 @@
-"""The queues: one per pool, the timers, the parked executions, and what is behind them."""
+"""The queues: one per pool, the timer queue, the park queue, and their dead-letter queues."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ LONGEST_RETENTION = Duration.days(14)
 
 
 class Queues(Construct):
-    """Every queue encrypted and TLS only.
+    """Every queue is encrypted and accepts TLS only.
 
-    dead_letters: failed executions, each redriven from there to `park` is resumed. undelivered: what no
-    function could make sense of, step and timer messages and stream records; nothing arrives in a
-    healthy deployment.
+    dead_letters: failed executions; redriving a message from there to `park` resumes its execution.
+    undelivered: step and timer messages and stream records that no function could handle. In a healthy deployment it
+    stays empty.
     """
 
     def __init__(self, scope: Construct, id: str, *, plan: Plan) -> None:

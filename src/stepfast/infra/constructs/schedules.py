@@ -17,19 +17,19 @@ __all__ = ["Recurring", "ScheduledStart", "Timers"]
 
 
 class Timers(Construct):
-    """The group in which executions make their one-time schedules, and the role these send with."""
+    """The group of the one-time schedules that executions create, and the role with which those send messages."""
 
     def __init__(self, scope: Construct, id: str, *, queues: Iterable[sqs.IQueue]) -> None:
         super().__init__(scope, id)
         group = scheduler.CfnScheduleGroup(self, "Group")
-        # A group has no other name than the one that it gets here: Ref is its name.
+        # CloudFormation generates the group's name; `Ref` returns it.
         self.group = group.ref
         self.schedules = _arn(self, "schedule", f"{group.ref}/*")
-        self.role = _role(self, group.attr_arn, "sqs:SendMessage", [one.queue_arn for one in queues])
+        self.role = _role(self, group.attr_arn, "sqs:SendMessage", [queue.queue_arn for queue in queues])
 
 
 class Recurring(Construct):
-    """What happens by the clock, in a group of its own: no execution may touch it."""
+    """Recurring schedules: the sweep and scheduled starts. They have their own group, which no function may change."""
 
     def __init__(
         self,
@@ -46,16 +46,16 @@ class Recurring(Construct):
         self.group = scheduler.CfnScheduleGroup(self, "Group")
         sweep = _role(self, self.group.attr_arn, "lambda:InvokeFunction", [sweeper.function_arn], "SweepRole")
         minutes = sweep_every // 60
-        # The next sweep is the retry of this one.
+        # No retries: the next sweep continues where a failed one stopped.
         self._schedule("Sweep", f"rate({minutes} minute{'s' if minutes > 1 else ''})", sweeper.function_arn, sweep, 0)
         if starts:
             role = _role(self, self.group.attr_arn, "sqs:SendMessage", [timer_queue.queue_arn], "StartRole")
-            for one in starts:
+            for start in starts:
                 made = self._schedule(
-                    f"Start-{one.name}", one.expression, timer_queue.queue_arn, role, 10, event_of(one)
+                    f"Start-{start.name}", start.expression, timer_queue.queue_arn, role, 10, event_of(start)
                 )
-                made.schedule_expression_timezone = one.timezone
-                made.state = "ENABLED" if one.enabled else "DISABLED"
+                made.schedule_expression_timezone = start.timezone
+                made.state = "ENABLED" if start.enabled else "DISABLED"
 
     def _schedule(
         self,
@@ -83,7 +83,7 @@ class Recurring(Construct):
 
 
 def _role(scope: Construct, group: str, action: str, resources: list[str], id: str = "Role") -> iam.Role:
-    """A role that Scheduler takes on for this group alone, and for one action."""
+    """A role that EventBridge Scheduler may assume for this group only, with one action."""
     account = Stack.of(scope).account
     only = {"StringEquals": {"aws:SourceAccount": account, "aws:SourceArn": group}}
     statement = iam.PolicyStatement(sid="Target", actions=[action], resources=resources)

@@ -1,4 +1,4 @@
-"""Event source mappings: how queues and the stream call functions, from the plan's numbers."""
+"""Event source mappings: how queues and the stream invoke functions, with the plan's numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ _PARTIAL = ["ReportBatchItemFailures"]
 
 
 def of_queue(scope: Construct, target: lambda_.IFunction, queue: sqs.Queue, plan: QueuePlan) -> None:
-    """Limits belong here, not to the function: one throttled by reserved concurrency loses messages unrun."""
+    """Invokes a function with messages of a queue, up to the plan's concurrency.
+
+    The limit belongs to the mapping. With reserved concurrency at the function, a throttled message would count as
+    received and reach the dead-letter queue without having run:
+    https://aws.amazon.com/blogs/compute/introducing-maximum-concurrency-of-aws-lambda-functions-when-using-amazon-sqs-as-an-event-source/
+    """
     limit = None
     if plan.max_concurrency:
         limit = lambda_.CfnEventSourceMapping.ScalingConfigProperty(maximum_concurrency=plan.max_concurrency)
@@ -32,7 +37,11 @@ def of_queue(scope: Construct, target: lambda_.IFunction, queue: sqs.Queue, plan
 
 
 def of_stream(scope: Construct, target: lambda_.IFunction, stream: str, plan: StreamPlan, failed: sqs.Queue) -> None:
-    """Retried until a record is too old: see StreamPlan. -1 is Lambda's word for tries without an end."""
+    """Invokes a function with records of the table's stream.
+
+    Lambda retries without a limit (-1) until a record has reached its maximum age: see StreamPlan. Records given up go
+    to `failed`.
+    """
     lambda_.CfnEventSourceMapping(
         scope,
         "Stream",
@@ -51,8 +60,8 @@ def of_stream(scope: Construct, target: lambda_.IFunction, stream: str, plan: St
         ),
         filter_criteria=lambda_.CfnEventSourceMapping.FilterCriteriaProperty(
             filters=[
-                lambda_.CfnEventSourceMapping.FilterProperty(pattern=json.dumps(dict(one), separators=(",", ":")))
-                for one in plan.filters
+                lambda_.CfnEventSourceMapping.FilterProperty(pattern=json.dumps(dict(pattern), separators=(",", ":")))
+                for pattern in plan.filters
             ]
         ),
     )

@@ -1,4 +1,4 @@
-"""What a deployment must not lose: the table of all executions, and the bucket of their large values."""
+"""The state of a deployment: the table of all executions, and the bucket of their large values."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from stepfast.infra.constructs.accepted import accept
 
 
 class State(Construct):
-    """Table and bucket stay when the stack goes, unless `keep` is False, which is for tests.
+    """Table and bucket outlive the stack, unless `keep` is False (for tests).
 
-    table_stream, bucket: the ARN of the stream of a table and the name of a bucket that are there already, from a
-    restore or from a stack that was taken away, instead of new ones.
+    table_stream, bucket: use an existing table (the ARN of its stream) and an existing bucket (its name) instead of new
+    ones, after a restore or from a deleted stack.
 
     No lifecycle rule expires values: an execution may run for years, and its values must last as long.
     """
@@ -30,11 +30,11 @@ class State(Construct):
         bucket: str | None = None,
     ) -> None:
         super().__init__(scope, id)
-        self.table = _found_table(self, table_stream) if table_stream else _table(self, keep)
+        self.table = _existing_table(self, table_stream) if table_stream else _table(self, keep)
         self.bucket = s3.Bucket.from_bucket_name(self, "Values", bucket) if bucket else _bucket(self, keep)
 
 
-def _found_table(scope: Construct, stream: str) -> dynamodb.ITable:
+def _existing_table(scope: Construct, stream: str) -> dynamodb.ITable:
     return dynamodb.Table.from_table_attributes(
         scope, "Table", table_arn=stream.partition("/stream/")[0], table_stream_arn=stream
     )
@@ -83,7 +83,7 @@ def _bucket(scope: Construct, keep: bool) -> s3.IBucket:
         "Access logs would be a second bucket per deployment to pay for and to guard. Only the stack's own "
         "roles can read values; who needs an audit switches on CloudTrail data events for this bucket.",
     )
-    if bucket.policy:  # a bucket that is kept goes on refusing what comes without TLS
+    if bucket.policy:  # the policy outlives the stack with its bucket, which goes on refusing requests without TLS
         bucket.policy.apply_removal_policy(_policy(keep))
     return bucket
 

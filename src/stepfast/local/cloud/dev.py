@@ -12,8 +12,8 @@ from stepfast.deployment.project import Project
 from stepfast.errors import StartupError
 from stepfast.http.auth import Authenticator
 from stepfast.http.page import HOW_TO_BUILD, Page
-from stepfast.http.serving import is_loopback, listen
-from stepfast.http.serving import serve as serve_http
+from stepfast.http.server import is_loopback, listen
+from stepfast.http.server import serve as serve_http
 from stepfast.language.registry import discover
 from stepfast.local import dev_logs, reloading
 from stepfast.local.cloud.deployment import ServedCloud

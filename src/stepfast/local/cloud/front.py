@@ -15,7 +15,7 @@ from stepfast.http import api, auth, problems
 from stepfast.http.auth import Authenticator
 from stepfast.http.page import Page
 from stepfast.http.problems import Rejected
-from stepfast.http.serving import is_loopback
+from stepfast.http.server import is_loopback
 from stepfast.local.cloud.deployment import ServedCloud
 from stepfast.simulator.deployment import OPEN
 from stepfast.simulator.redrive import MoveTask

@@ -25,21 +25,21 @@ export function countOf({ all, ids }: Chosen, { count }: DeadLetterGroup): numbe
 }
 
 /** The same choice with one letter taken in or out. */
-export function withOne({ all, ids }: Chosen, id: string, on: boolean): Chosen {
+export function withLetter({ all, ids }: Chosen, id: string, on: boolean): Chosen {
   const next = new Set(ids);
   if (on === all) next.delete(id);
   else next.add(id);
   return { all, ids: next };
 }
 
-export const wholeOf = (on: boolean): Chosen => (on ? ALL : NONE);
+export const wholeGroup = (on: boolean): Chosen => (on ? ALL : NONE);
 
-export const everyOne = (groups: readonly DeadLetterGroup[], on: boolean): Choice =>
-  new Map(on ? groups.map((one) => [keyOf(one), ALL]) : []);
+export const allGroups = (groups: readonly DeadLetterGroup[], on: boolean): Choice =>
+  new Map(on ? groups.map((group) => [keyOf(group), ALL]) : []);
 
 /** The choice without letters that are gone; the same one when none is. */
-export function stillThere(chosen: Chosen, letters: readonly { execution_id: string }[]): Chosen {
-  const here = new Set(letters.map((one) => one.execution_id));
+export function withoutGone(chosen: Chosen, letters: readonly { execution_id: string }[]): Chosen {
+  const here = new Set(letters.map((letter) => letter.execution_id));
   const ids = [...chosen.ids].filter((id) => here.has(id));
   return ids.length === chosen.ids.size ? chosen : { all: chosen.all, ids: new Set(ids) };
 }

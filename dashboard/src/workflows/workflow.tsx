@@ -11,14 +11,14 @@ import { StepTable } from "./steps";
 
 export function WorkflowPage({ name }: { name: string }) {
   const workflows = usePoll("workflows", listWorkflows, () => null);
-  const one = workflows.value?.workflows.find((each) => each.name === name);
+  const workflow = workflows.value?.workflows.find((each) => each.name === name);
   if (workflows.error) return <ProblemNote problem={workflows.error} retry={workflows.refresh} />;
-  if (!workflows.value) return <Loading what="the workflow" />;
+  if (!workflows.value) return <Loading subject="the workflow" />;
   return (
     <div class="page workflow-page">
       <div class="title-line">
         <h1>{name}</h1>
-        {one && (
+        {workflow && (
           <a class="button main" href={href(["start", name])}>
             Start…
           </a>
@@ -30,13 +30,13 @@ export function WorkflowPage({ name }: { name: string }) {
           Its dead letters
         </a>
       </div>
-      {one ? one.description && <p>{one.description}</p> : <p class="note bad">This workflow is not deployed here.</p>}
+      {workflow ? workflow.description && <p>{workflow.description}</p> : <p class="note bad">This workflow is not deployed here.</p>}
       <FiguresPanel name={name} period={periodOf(place.value.query)} />
-      {one && (
+      {workflow && (
         <>
-          <StepTable workflow={one} />
-          <JsonView label="Input schema" value={one.input_schema} file={`${name}.input.schema.json`} />
-          <JsonView label="Result schema" value={one.result_schema} file={`${name}.result.schema.json`} />
+          <StepTable workflow={workflow} />
+          <JsonView label="Input schema" value={workflow.input_schema} file={`${name}.input.schema.json`} />
+          <JsonView label="Result schema" value={workflow.result_schema} file={`${name}.result.schema.json`} />
         </>
       )}
     </div>

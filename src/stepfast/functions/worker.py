@@ -1,4 +1,4 @@
-"""The worker of a function that takes messages from a queue."""
+"""The engine's worker, as the functions that consume a queue use it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import random
 
 from stepfast.engine.step_runner import Runner
 from stepfast.engine.worker import Worker
-from stepfast.functions.wiring import Engine
+from stepfast.functions.engine import Engine
 
 
 def worker_of(engine: Engine) -> Worker:
-    """A worker that shares the engine's replays, and chains steps while the invocation has time for them."""
+    """A worker that shares the engine's replay cache and chains steps while the invocation has time left."""
     return Worker(
         engine.store,
         engine.queue,
@@ -18,7 +18,8 @@ def worker_of(engine: Engine) -> Worker:
         engine.registry,
         engine.host.runner or Runner(),
         engine.operations.resume,
-        # Of the operating system: sandboxes that began from one snapshot would all draw the same delays.
+        # SystemRandom asks the operating system. A seeded generator would give the same retry delays in every sandbox
+        # that SnapStart restores from one snapshot (https://docs.aws.amazon.com/lambda/latest/dg/snapstart-uniqueness.html).
         engine.host.draw or random.SystemRandom(),
         engine.time_left,
         engine.lives,

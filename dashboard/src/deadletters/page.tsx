@@ -7,7 +7,7 @@ import { useNow } from "../lib/now";
 import { usePoll } from "../lib/poll";
 import { href, place } from "../lib/router";
 import { Empty, Loading, ProblemNote } from "../parts/note";
-import { everyOne, keyOf, NONE, type Choice } from "./choice";
+import { allGroups, keyOf, NONE, type Choice } from "./choice";
 import { GroupBox } from "./groupbox";
 import { ResumeBar } from "./resumebar";
 import { bulk } from "./run";
@@ -36,13 +36,13 @@ export function DeadLettersPage() {
       <ProblemNote problem={polled.error} retry={polled.refresh} />
       <RunBox refresh={polled.refresh} />
       {!groups ? (
-        !polled.error && <Loading what="dead letters" />
+        !polled.error && <Loading subject="dead letters" />
       ) : groups.length ? (
         <>
           <ResumeBar
             groups={groups}
             choice={choice}
-            chooseAll={(on) => setChoice(everyOne(groups, on))}
+            chooseAll={(on) => setChoice(allGroups(groups, on))}
             done={() => (setChoice(new Map()), polled.refresh())}
           />
           {!polled.value?.complete && (

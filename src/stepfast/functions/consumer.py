@@ -1,4 +1,4 @@
-"""Messages of an SQS queue, taken to their dispositions, and what SQS is told of each."""
+"""Consumes an SQS queue: handles each message and carries out its disposition in SQS."""
 
 from __future__ import annotations
 
@@ -14,26 +14,31 @@ from stepfast.deployment.queue_limits import LONGEST_VISIBILITY, RECEIVES
 from stepfast.engine.ports import Delete, Delivery, Disposition, Later, Leave, Refuse
 from stepfast.functions import logs
 from stepfast.functions.batches import Answer, Batch, EventType, Kept, SQSRecord
-from stepfast.functions.wiring import Engine
+from stepfast.functions.engine import Engine
 
 log = logging.getLogger(__name__)
 
-RENEW = RECEIVES - 100
-"""Receives after which a message is sent anew: a step may be retried more often than a queue delivers."""
-LEFT = 30.0
-"""Seconds until a message that is left to another worker is looked at again, when it is sent anew."""
-FOREIGN = 5.0
-"""Seconds until a message that is not ours comes again: RECEIVES of these take it to the dead letters in hours."""
+RENEW_AFTER_RECEIVES = RECEIVES - 100
+"""A message received this often is sent again as a new message, which starts at zero receives.
+
+SQS moves a message to the dead-letter queue after RECEIVES deliveries (`maxReceiveCount`), and a step may be retried
+more often than that.
+"""
+LEFT_SECONDS = 30.0
+"""Delay in seconds of the new message when a message that another worker has claimed must be sent again."""
+FOREIGN_SECONDS = 5.0
+"""Delay in seconds of an unknown message: at this pace it reaches the dead-letter queue within hours."""
 
 Handle = Callable[[Posted, Delivery], Awaitable[Disposition]]
 Other = Callable[[str], Awaitable[bool]]
-"""Takes the body of a message that names no command; False when it does not know it."""
+"""Handles the body of a message that names no command; False if it does not recognize the body."""
 
 
 class Consumer:
-    """Handles what one queue brings; a message is deleted only when its disposition says so.
+    """Handles the messages of one queue. Lambda deletes a message only if its disposition is Delete.
 
-    url: the queue's; without one messages are not put off, but left to the queue's own rules.
+    url: the queue's URL; "" leaves each message to the queue's own visibility timeout. handle: runs one delivery.
+    other: runs a message that names no command.
     """
 
     def __init__(self, engine: Engine, url: str, handle: Handle, other: Other | None = None) -> None:
@@ -44,10 +49,10 @@ class Consumer:
     def __call__(self, event: dict[str, Any], context: Any) -> Answer:
         self._engine.time_left.begin(context)
         self._began = self._engine.clock.now()
-        return self._engine.call(self._batch.run(event["Records"], self._one))
+        return self._engine.call(self._batch.run(event["Records"], self._consume))
 
-    async def _one(self, record: SQSRecord) -> None:
-        """Returns when the message is to be deleted; else raises."""
+    async def _consume(self, record: SQSRecord) -> None:
+        """Returns if Lambda may delete the message, and raises Kept if it must not."""
         try:
             posted = posted_in(record.body)
         except ForeignMessage:
@@ -61,11 +66,11 @@ class Consumer:
                 return
         except Exception as error:
             logs.complain(log, f"message {record.message_id}", error)
-            self._put_off(record, _patience(record))
+            self._put_off(record, _retry_delay(record))
             raise Kept from None
-        # Neither its body is told, nor what an error would quote of it.
+        # The log gets neither the body nor an error's text, which could quote the body.
         log.error("message %s is none that this stepfast knows: it goes to the dead letters", record.message_id)
-        self._put_off(record, FOREIGN)
+        self._put_off(record, FOREIGN_SECONDS)
         raise Kept
 
     async def _dispose(self, record: SQSRecord, posted: Posted) -> Disposition:
@@ -77,27 +82,31 @@ class Consumer:
             return await self._handle(posted, Delivery(posted.message, sent_at))
         except Exception as error:
             logs.complain(log, f"{posted.message.kind} {posted.message.command_id}", error)
-            # Sooner than when its visibility ends, which is as long as the function may run.
-            return Later(now + _patience(record))
+            # Retries before the visibility timeout ends, which is as long as the function may run.
+            return Later(now + _retry_delay(record))
 
     async def _settle(self, record: SQSRecord, posted: Posted, disposition: Disposition) -> None:
         if isinstance(disposition, Delete):
             return
         now = self._engine.clock.now()
-        at = disposition.at if isinstance(disposition, Later) else now + LEFT
+        at = disposition.at if isinstance(disposition, Later) else now + LEFT_SECONDS
         if isinstance(disposition, Later | Leave) and self._must_renew(record, at):
             await self._renew(posted, at)
             return
         if isinstance(disposition, Later):
             self._put_off(record, disposition.at - now)
         if isinstance(disposition, Refuse):
-            self._put_off(record, 0.0)  # seen again at once, it is a dead letter at once
+            self._put_off(record, 0.0)  # visible again at once, so that SQS makes it a dead letter at once
         raise Kept
 
     def _must_renew(self, record: SQSRecord, at: float) -> bool:
-        """True when this message cannot wait so long, or not often enough any more."""
+        """Whether SQS cannot hold this message until `at`, or cannot deliver it often enough any more.
+
+        SQS refuses a visibility timeout that would end more than 12 hours after the message was received; a minute is
+        kept in reserve. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
+        """
         longest = self._began + LONGEST_VISIBILITY - 60.0
-        return bool(self._url) and (at > longest or _receives(record) >= RENEW)
+        return bool(self._url) and (at > longest or _receives(record) >= RENEW_AFTER_RECEIVES)
 
     async def _renew(self, posted: Posted, at: float) -> None:
         try:
@@ -107,7 +116,10 @@ class Consumer:
             raise Kept from None
 
     def _put_off(self, record: SQSRecord, seconds: float) -> None:
-        """Has a message come again then; if SQS refuses, it comes when its visibility ends."""
+        """Makes a message visible again after `seconds`.
+
+        If SQS refuses, it returns when its visibility timeout ends.
+        """
         if not self._url:
             return
         try:
@@ -120,8 +132,8 @@ class Consumer:
             log.warning("message %s was not put off: %s", record.message_id, type(error).__name__)
 
 
-def _patience(record: SQSRecord) -> float:
-    """Seconds until what has failed is tried again: more each time."""
+def _retry_delay(record: SQSRecord) -> float:
+    """Seconds until a failed message is retried: doubles with each receive, up to a minute."""
     return min(60.0, 2.0 ** min(10, _receives(record)))
 
 

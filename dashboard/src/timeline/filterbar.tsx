@@ -2,7 +2,7 @@
 
 import type { CommandStatus } from "../api/types";
 import type { Row } from "./layout";
-import { failed, underWay, type Sieve } from "./sift";
+import { failed, underWay, type Filter } from "./filter";
 
 const STATUSES: readonly CommandStatus[] = ["OPEN", "RUNNING", "RETRYING", "SUCCEEDED", "FAILED", "CANCELLED"];
 
@@ -13,15 +13,15 @@ interface Props {
   matching: number;
   total: number;
   loading: boolean;
-  sieve: Sieve;
-  set: (sieve: Sieve) => void;
+  filter: Filter;
+  set: (filter: Filter) => void;
   folds: boolean;
   canFold: boolean;
   setFolds: (on: boolean) => void;
   jump: (is: (row: Row) => boolean) => void;
 }
 
-export function SiftBar({ rows, matching, total, loading, sieve, set, folds, canFold, setFolds, jump }: Props) {
+export function TimelineFilterBar({ rows, matching, total, loading, filter, set, folds, canFold, setFolds, jump }: Props) {
   const steps = [...new Set(rows.map((row) => row.step))];
   const bad = rows.filter(failed).length;
   const busy = rows.filter(underWay).length;
@@ -31,8 +31,8 @@ export function SiftBar({ rows, matching, total, loading, sieve, set, folds, can
     <div class="t-sift">
       <select
         aria-label="Status of the rows"
-        value={sieve.status}
-        onChange={(event) => set({ ...sieve, status: event.currentTarget.value as Sieve["status"] })}
+        value={filter.status}
+        onChange={(event) => set({ ...filter, status: event.currentTarget.value as Filter["status"] })}
       >
         <option value="">every status</option>
         <option value="under way">under way</option>
@@ -40,9 +40,9 @@ export function SiftBar({ rows, matching, total, loading, sieve, set, folds, can
           <option key={status}>{status}</option>
         ))}
       </select>
-      <select aria-label="Step of the rows" value={sieve.step} onChange={(event) => set({ ...sieve, step: event.currentTarget.value })}>
+      <select aria-label="Step of the rows" value={filter.step} onChange={(event) => set({ ...filter, step: event.currentTarget.value })}>
         <option value="">every step</option>
-        {[...new Set([...steps, sieve.step])].filter(Boolean).map((step) => (
+        {[...new Set([...steps, filter.step])].filter(Boolean).map((step) => (
           <option key={step}>{step}</option>
         ))}
       </select>
@@ -62,7 +62,7 @@ export function SiftBar({ rows, matching, total, loading, sieve, set, folds, can
         </label>
       )}
       <span class="dim t-count" role="status">
-        {loading ? `loaded ${loaded} of ${all}…` : sieve.status || sieve.step ? `${matching.toLocaleString("en")} of ${all} rows` : `${all} rows`}
+        {loading ? `loaded ${loaded} of ${all}…` : filter.status || filter.step ? `${matching.toLocaleString("en")} of ${all} rows` : `${all} rows`}
       </span>
     </div>
   );

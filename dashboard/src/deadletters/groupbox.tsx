@@ -7,7 +7,7 @@ import type { DeadLetterGroup } from "../api/types";
 import { usePoll } from "../lib/poll";
 import { ago, seconds } from "../lib/time";
 import { Check } from "../parts/check";
-import { countOf, wholeOf, type Chosen } from "./choice";
+import { countOf, wholeGroup, type Chosen } from "./choice";
 import { Letters } from "./letters";
 
 interface Props {
@@ -31,7 +31,7 @@ export function GroupBox({ group, chosen, choose, busy, now }: Props) {
           some={count > 0 && count < group.count}
           on={count > 0 && count === group.count}
           label={`Choose all of ${where}`}
-          set={(on) => choose(wholeOf(on))}
+          set={(on) => choose(wholeGroup(on))}
         />
         <span class="count">{group.count.toLocaleString("en")}</span>
         <div class="cause">

@@ -13,8 +13,8 @@ export interface Letters {
 /** Up to about `most`, the newest first. */
 export async function lettersOf(group: DeadLetterGroup, most: number, signal?: AbortSignal): Promise<Letters> {
   // What an error of no type is has no name to ask for: those are picked from all of the step.
-  const mine = (one: DeadLetter): boolean =>
-    (one.error?.type ?? null) === group.error && (one.error?.error_class ?? null) === (group.error_class ?? null);
+  const mine = (letter: DeadLetter): boolean =>
+    (letter.error?.type ?? null) === group.error && (letter.error?.error_class ?? null) === (group.error_class ?? null);
   return readPages(async (limit, cursor) => {
     const query = { workflow: group.workflow, error: group.error_class ?? group.error, limit, cursor };
     const page = await listDeadLetters(group.step ?? "", query, signal);
@@ -28,10 +28,10 @@ export async function gather(
   signal?: AbortSignal,
   letters: typeof lettersOf = lettersOf,
 ): Promise<string[]> {
-  const found = new Set<string>();
+  const ids = new Set<string>();
   for (const [group, chosen] of choices) {
-    if (!chosen.all) chosen.ids.forEach((id) => found.add(id));
-    else for (const one of (await letters(group, Infinity, signal)).items) if (isChosen(chosen, one.execution_id)) found.add(one.execution_id);
+    if (!chosen.all) chosen.ids.forEach((id) => ids.add(id));
+    else for (const letter of (await letters(group, Infinity, signal)).items) if (isChosen(chosen, letter.execution_id)) ids.add(letter.execution_id);
   }
-  return [...found];
+  return [...ids];
 }

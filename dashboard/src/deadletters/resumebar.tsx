@@ -18,7 +18,7 @@ export function ResumeBar({ groups, choice, chooseAll, done }: Props) {
   const limit = rate.trim() === "" ? null : Number(rate);
   const fits = limit === null || (limit > 0 && limit <= 1000);
   const chosen = groups.map((group) => [group, choice.get(keyOf(group)) ?? NONE] as const);
-  const count = chosen.reduce((sum, [group, one]) => sum + countOf(one, group), 0);
+  const count = chosen.reduce((sum, [group, letters]) => sum + countOf(letters, group), 0);
   const total = groups.reduce((sum, group) => sum + group.count, 0);
   function run(event: Event): void {
     event.preventDefault();

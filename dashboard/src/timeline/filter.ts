@@ -3,35 +3,35 @@
 import type { CommandStatus } from "../api/types";
 import type { Bar, Row } from "./layout";
 
-export interface Sieve {
+export interface Filter {
   /** "" takes every status; "under way" takes what has not ended. */
   status: CommandStatus | "under way" | "";
   /** The name of a step, timer or signal; "" takes all. */
   step: string;
 }
 
-export const ALL: Sieve = { status: "", step: "" };
+export const ALL: Filter = { status: "", step: "" };
 /** Alike rows beside each other from which on they are folded. */
 export const FOLDED_FROM = 20;
 
 const ENDED: ReadonlySet<CommandStatus> = new Set(["SUCCEEDED", "FAILED", "CANCELLED"]);
 
-export const sifted = (rows: readonly Row[], { status, step }: Sieve): readonly Row[] =>
+export const filtered = (rows: readonly Row[], { status, step }: Filter): readonly Row[] =>
   status || step
     ? rows.filter((row) => (status === "under way" ? !ENDED.has(row.status) : !status || row.status === status) && (!step || row.step === step))
     : rows;
 
 /** Of alike rows beside each other those that succeeded or wait as one; what failed, runs or is picked stays a row. */
 export function folded(rows: readonly Row[], open: ReadonlySet<string>, picked: string): Row[] {
-  const found: Row[] = [];
+  const matching: Row[] = [];
   for (let from = 0; from < rows.length; ) {
     let to = from + 1;
     const key = alike(rows[from]);
     while (to < rows.length && alike(rows[to]) === key) to++;
-    found.push(...foldedRun(rows.slice(from, to), open, picked));
+    matching.push(...foldedRun(rows.slice(from, to), open, picked));
     from = to;
   }
-  return found;
+  return matching;
 }
 
 const alike = (row: Row | undefined): string => (row ? `${row.task.replaceAll(/#\d+/g, "")}/${row.step}` : "");
@@ -49,9 +49,9 @@ function foldedRun(run: readonly Row[], open: ReadonlySet<string>, picked: strin
 function foldOf(rows: readonly Row[], first: Row, open: boolean): Row {
   const waiting = rows.filter((row) => row.status === "OPEN").length;
   const bars = rows.flatMap((row) => row.bars);
-  const from = bars.reduce((least, one) => Math.min(least, one.from), Infinity);
+  const from = bars.reduce((least, past) => Math.min(least, past.from), Infinity);
   const ends = rows.every((row) => row.to !== null);
-  const to = bars.reduce((most, one) => Math.max(most, one.to ?? one.from), from);
+  const to = bars.reduce((most, past) => Math.max(most, past.to ?? past.from), from);
   const title = `${rows.length} steps, ${rows.length - waiting} succeeded`;
   const bar: Bar = { kind: "attempt", from, to: ends ? to : null, outcome: waiting ? "running" : "succeeded", title };
   return {

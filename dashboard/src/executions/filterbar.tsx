@@ -118,15 +118,15 @@ function LabelFilter({ filters, set }: { filters: Filters; set: Set }) {
           onKeyDown={(event) => event.key === "Enter" && add()}
         />
       </label>
-      {filters.labels.map((one) => (
+      {filters.labels.map((text) => (
         <button
           type="button"
           class="chip on"
-          key={one}
-          aria-label={`Remove label ${one}`}
-          onClick={() => set({ labels: filters.labels.filter((other) => other !== one) })}
+          key={text}
+          aria-label={`Remove label ${text}`}
+          onClick={() => set({ labels: filters.labels.filter((other) => other !== text) })}
         >
-          {one} ✕
+          {text} ✕
         </button>
       ))}
     </>

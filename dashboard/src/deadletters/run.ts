@@ -7,7 +7,7 @@ import type { DeadLetterGroup } from "../api/types";
 import { resumeAll, type Progress } from "./bulk";
 import type { Chosen } from "./choice";
 import { gather } from "./gather";
-import { failedAgain, followed, statusesOfAll, type Generations, type Told } from "./outcome";
+import { failedAgain, followed, statusesOfAll, type Generations, type KnownStatuses } from "./outcome";
 
 /** The requests are this page's own: whoever closes it meanwhile is asked first. */
 const ask = (event: BeforeUnloadEvent): void => event.preventDefault();
@@ -16,7 +16,7 @@ class Bulk {
   readonly progress = signal<Progress | null>(null);
   /** What was resumed in this run. */
   readonly resumed = signal<Generations>(new Map());
-  readonly told = signal<Told>(new Map());
+  readonly statuses = signal<KnownStatuses>(new Map());
   /** True from the press on Stop until the last request has been answered. */
   readonly stopping = signal(false);
   /** How many runs there were: each is followed anew. */
@@ -35,12 +35,12 @@ class Bulk {
     this.runs++;
     this.stopping.value = false;
     this.resumed.value = new Map();
-    this.told.value = new Map();
+    this.statuses.value = new Map();
     this.progress.value = { total: count, done: [], state: "gathering", error: null };
     addEventListener("beforeunload", ask);
     try {
       const ids = await gather(choices, this.abort.signal);
-      const before = new Map((await statusesOfAll(ids, statusesOf, this.abort.signal)).map((one) => [one.execution_id, one.generation]));
+      const before = new Map((await statusesOfAll(ids, statusesOf, this.abort.signal)).map((status) => [status.execution_id, status.generation]));
       await resumeAll(ids, rate, replayDeadLetters, () => this.stopping.value, (progress) => this.take(progress, before));
     } catch (error) {
       const stopped = this.abort.signal.aborted;
@@ -51,18 +51,18 @@ class Bulk {
   }
 
   private take(progress: Progress, before: Generations): void {
-    const resumed = progress.done.filter((one) => one.resumed);
-    this.resumed.value = new Map(resumed.map((one) => [one.execution_id, before.get(one.execution_id) ?? 0]));
+    const resumed = progress.done.filter((result) => result.resumed);
+    this.resumed.value = new Map(resumed.map((result) => [result.execution_id, before.get(result.execution_id) ?? 0]));
     this.progress.value = progress;
   }
 
   /** Asks what has become of what was resumed. */
-  async follow(signal: AbortSignal): Promise<Told> {
+  async follow(signal: AbortSignal): Promise<KnownStatuses> {
     const resumed = this.resumed.value;
-    const told = await followed(resumed, this.told.value, statusesOf, signal);
+    const statuses = await followed(resumed, this.statuses.value, statusesOf, signal);
     // Another run may have begun meanwhile, of which this tells nothing.
-    if (told !== this.told.value && [...told.keys()].every((id) => this.resumed.value.has(id))) this.told.value = told;
-    return this.told.value;
+    if (statuses !== this.statuses.value && [...statuses.keys()].every((id) => this.resumed.value.has(id))) this.statuses.value = statuses;
+    return this.statuses.value;
   }
 
   stop(): void {
@@ -77,7 +77,7 @@ class Bulk {
   /** Whether it was resumed here and is FAILED once more. */
   failedAgain(id: string): boolean {
     const before = this.resumed.value.get(id);
-    return before !== undefined && failedAgain(this.told.value.get(id), before);
+    return before !== undefined && failedAgain(this.statuses.value.get(id), before);
   }
 }
 

@@ -1,4 +1,4 @@
-"""Following an execution to its end: live on a terminal, a line for each change elsewhere."""
+"""Follows an execution to its end: a live table on a terminal, a line per change elsewhere."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from stepfast.client import Execution, ExecutionCancelled, ExecutionFailed
 
 Object = dict[str, Any]
 
-LATEST = 40
-"""Rows of a running execution that are shown live: the latest ones."""
+LIVE_ROWS = 40
+"""Rows of the live table: the latest ones."""
 
 
 class TooLate(Exception):
@@ -22,16 +22,16 @@ class TooLate(Exception):
 
 
 def to_end(execution: Execution, *, quiet: bool, aside: bool, timeout: float | None) -> Object:
-    """Follows an execution and returns its last description; TooLate after `timeout` seconds.
+    """Follows an execution and returns its last description. Raises TooLate after `timeout` seconds.
 
-    quiet: show nothing. aside: show it on standard error, since standard output is for the result.
+    quiet: print nothing. aside: print to standard error, because standard output is for the result.
     """
     console = printing.console(stderr=aside)
     last: Object = {}
     if console.is_terminal and not quiet:
         with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
             for last in _states(execution, timeout):
-                rows, left = folding.cut(folding.folded(last["commands"])[-LATEST:], LATEST)
+                rows, left = folding.cut(folding.folded(last["commands"])[-LIVE_ROWS:], LIVE_ROWS)
                 live.update(timeline.render(last, rows=rows, left=left, width=console.width), refresh=True)
         return last
     seen: dict[str, tuple[object, ...]] = {}
@@ -42,7 +42,7 @@ def to_end(execution: Execution, *, quiet: bool, aside: bool, timeout: float | N
 
 
 def raise_for(execution: Object) -> None:
-    """ExecutionFailed or ExecutionCancelled for an execution that ended so."""
+    """Raises ExecutionFailed or ExecutionCancelled if the execution ended that way."""
     if execution["status"] == "FAILED":
         raise ExecutionFailed(execution)
     if execution["status"] == "CANCELLED":
@@ -66,29 +66,31 @@ def _states(execution: Execution, timeout: float | None) -> Iterator[Object]:
 
 
 def _print_changes(state: Object, seen: dict[str, tuple[object, ...]], write: Callable[[str], None]) -> None:
-    """Prints what has changed, each with the time at which it has happened, in UTC."""
+    """Prints each change since the last state with its time in UTC, in order of time."""
     lines = []
-    for one in state["commands"]:
-        key = (one["status"], one["attempt"])
-        if seen.get(one["id"]) == key:
+    for command in state["commands"]:
+        key = (command["status"], command["attempt"])
+        if seen.get(command["id"]) == key:
             continue
-        seen[one["id"]] = key
-        error = f"  {timeline.told({**one['error'], 'step': None})}" if one["error"] else ""
-        tries = f" (try {one['attempt']})" if one["kind"] == "step" and one["attempt"] > 1 else ""
-        lines.append((_happened_at(one) or state["created_at"], f"{one['id']}  {one['status']}{tries}{error}"))
+        seen[command["id"]] = key
+        error = f"  {timeline.error_text({**command['error'], 'step': None})}" if command["error"] else ""
+        tries = f" (try {command['attempt']})" if command["kind"] == "step" and command["attempt"] > 1 else ""
+        lines.append(
+            (_happened_at(command) or state["created_at"], f"{command['id']}  {command['status']}{tries}{error}")
+        )
     for at, text in sorted(lines, key=lambda line: line[0]):
         write(f"{at[11:19]}  {text}")
     if state["status"] != "RUNNING":
         write(f"{(state['ended_at'] or '')[11:19]}  {state['execution_id']}  {state['status']}")
 
 
-def _happened_at(one: Object) -> str | None:
-    """When a command came to its status: its end, the end of the attempt that failed, or its begin."""
-    last = one["attempts"][-1] if one["attempts"] else None
-    if one["status"] == "RETRYING" and last is not None:
+def _happened_at(command: Object) -> str | None:
+    """When a command reached its status: its end, the end of its failed attempt, or its start."""
+    last = command["attempts"][-1] if command["attempts"] else None
+    if command["status"] == "RETRYING" and last is not None:
         at: str | None = last["ended_at"] or last["started_at"]
-    elif one["status"] == "RUNNING":
-        at = one["started_at"] if "started_at" in one else one["first_at"]
+    elif command["status"] == "RUNNING":
+        at = command["started_at"] if "started_at" in command else command["first_at"]
     else:
-        at = one["ended_at"]
-    return at or one["first_at"]
+        at = command["ended_at"]
+    return at or command["first_at"]

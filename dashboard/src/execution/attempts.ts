@@ -8,7 +8,7 @@ export type Outcome = "running" | "succeeded" | "failed" | "interrupted" | "canc
 /** The error of an attempt that stepfast itself stopped: a timeout of the workflow, a cancelled task, a failure. */
 const STOPPED = "StepCancelled";
 
-export interface Try {
+export interface ShownAttempt {
   generation: number;
   attempt: number;
   from: number;
@@ -21,15 +21,15 @@ export interface Try {
 }
 
 /** By command id, what resumes have put aside: the events before each `command-reopened`. */
-export function earlierTries(events: readonly HistoryEvent[]): Map<string, Try[]> {
-  const kept = new Map<string, Try[]>();
-  const open = new Map<string, Map<number, Try>>();
+export function earlierTries(events: readonly HistoryEvent[]): Map<string, ShownAttempt[]> {
+  const kept = new Map<string, ShownAttempt[]>();
+  const open = new Map<string, Map<number, ShownAttempt>>();
   for (const event of events) {
     if (event.command === null) continue;
-    const mine = open.get(event.command) ?? new Map<number, Try>();
+    const mine = open.get(event.command) ?? new Map<number, ShownAttempt>();
     if (event.type === "command-reopened") {
       const before = kept.get(event.command) ?? [];
-      const closed = [...mine.values()].map((one) => ({ ...one, generation: event.generation ?? 0 }));
+      const closed = [...mine.values()].map((attempt) => ({ ...attempt, generation: event.generation ?? 0 }));
       kept.set(event.command, [...before, ...closed]);
       open.delete(event.command);
       continue;
@@ -47,9 +47,9 @@ const ENDS: Record<string, Outcome> = {
   "attempt-stopped": "cancelled",
 };
 
-function withEvent(was: Try | undefined, event: HistoryEvent): Try {
+function withEvent(was: ShownAttempt | undefined, event: HistoryEvent): ShownAttempt {
   const at = seconds(event.at);
-  const one: Try = was ?? {
+  const attempt: ShownAttempt = was ?? {
     generation: 0,
     attempt: event.attempt ?? 1,
     from: at,
@@ -58,22 +58,22 @@ function withEvent(was: Try | undefined, event: HistoryEvent): Try {
     error: null,
     next: null,
   };
-  if (event.type === "attempt-started") return one;
+  if (event.type === "attempt-started") return attempt;
   const outcome = ENDS[event.type] ?? "failed";
-  return { ...one, to: at, outcome, error: event.error ?? one.error, next: secondsOrNull(event.next_at) ?? one.next };
+  return { ...attempt, to: at, outcome, error: event.error ?? attempt.error, next: secondsOrNull(event.next_at) ?? attempt.next };
 }
 
 /** The attempts of this generation, as the command itself tells them. */
-export function currentTries(command: Command): Try[] {
+export function currentTries(command: Command): ShownAttempt[] {
   const last = command.attempts.length - 1;
-  return command.attempts.map((one, index) => ({
+  return command.attempts.map((attempt, index) => ({
     generation: command.generation,
-    attempt: one.attempt,
-    from: seconds(one.started_at),
-    to: secondsOrNull(one.ended_at) ?? (index < last ? secondsOrNull(one.next_at) : null),
-    outcome: outcomeOf(command, index === last, one.error, one.ended_at !== null || one.next_at !== null),
-    error: one.error,
-    next: secondsOrNull(one.next_at),
+    attempt: attempt.attempt,
+    from: seconds(attempt.started_at),
+    to: secondsOrNull(attempt.ended_at) ?? (index < last ? secondsOrNull(attempt.next_at) : null),
+    outcome: outcomeOf(command, index === last, attempt.error, attempt.ended_at !== null || attempt.next_at !== null),
+    error: attempt.error,
+    next: secondsOrNull(attempt.next_at),
   }));
 }
 
@@ -86,7 +86,7 @@ function outcomeOf(command: Command, last: boolean, error: Failure | null, ended
   return ended ? "interrupted" : "running";
 }
 
-export const allTries = (command: Command, earlier: Map<string, Try[]>): Try[] => [
+export const allTries = (command: Command, earlier: Map<string, ShownAttempt[]>): ShownAttempt[] => [
   ...(earlier.get(command.id) ?? []),
   ...currentTries(command),
 ];

@@ -1,4 +1,4 @@
-"""The engine for functions that send messages."""
+"""The engine of the functions that send messages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cached_property
 from stepfast.backends.aws.scheduler import Schedules
 from stepfast.backends.aws.sqs import SqsQueue
 from stepfast.engine.ports import Queue
-from stepfast.functions.wiring import Engine
+from stepfast.functions.engine import Engine
 
 
 class SendingEngine(Engine):

@@ -16,13 +16,13 @@ from typing import Any
 import uvicorn
 
 from stepfast.errors import StartupError
-from stepfast.http.accepting import Listener, room
 from stepfast.http.connections import Patience, Waiting, protocol
-from stepfast.http.gateway import HEAD, Handler, Pace, application
+from stepfast.http.gateway import MAX_HEAD_BYTES, Handler, Pace, application
 from stepfast.http.lanes import Lanes
+from stepfast.http.listener import Listener, room
 
-GRACE = 3
-"""Seconds that requests under way have to end in when the server does."""
+SHUTDOWN_SECONDS = 3
+"""Seconds that running requests get to finish when the server shuts down."""
 
 
 def serve(
@@ -32,13 +32,13 @@ def serve(
     ready: Callable[[str], object],
     stopper: Callable[[Callable[[], None]], object] = lambda stop: None,
 ) -> None:
-    """Serves until SIGINT or SIGTERM, then lets requests under way end. ready: called with the address before.
+    """Serves until SIGINT or SIGTERM, then lets running requests finish. Call it in the main thread.
 
-    stopper: called before with a function that ends the server too, from any thread.
+    handler: a Lambda handler; its method `admit`, if it has one, is asked before a request's body is read.
+    listener: the socket to accept on. host: the name for the printed address. ready: called once with the address.
+    stopper: called once with a function that stops the server, from any thread.
 
-    handler: a Lambda handler; if it has a method `admit`, that is asked before a request's body is taken. To be called
-    in the main thread; returns, or raises KeyboardInterrupt, when it is told to end. After that both signals raise
-    KeyboardInterrupt.
+    Returns, or raises KeyboardInterrupt, when it is told to stop. Afterwards both signals raise KeyboardInterrupt.
     """
     server = Server(handler, listener)
     server.on_started = lambda: ready(f"http://{f'[{host}]' if ':' in host else host}:{server.port}")
@@ -47,7 +47,7 @@ def serve(
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server with connections that are limited in number and time; `run` it, `stop` it from any thread."""
+    """uvicorn's server with limits on the number and the time of connections. `run` it; `stop` it from any thread."""
 
     def __init__(
         self, handler: Handler, listener: socket.socket, patience: Patience | None = None, pace: Pace | None = None
@@ -60,7 +60,7 @@ class Server(uvicorn.Server):
             application(handler, self._lanes, getattr(handler, "admit", None), pace),
             http=protocol(patience or Patience(), self._waiting),  # type: ignore[arg-type]
             ws="none",
-            loop="asyncio:SelectorEventLoop",  # on Windows too: the other kind cannot watch a socket
+            loop="asyncio:SelectorEventLoop",  # on Windows too: its ProactorEventLoop has no add_reader
             lifespan="off",
             interface="asgi3",
             log_config=None,
@@ -68,11 +68,11 @@ class Server(uvicorn.Server):
             proxy_headers=False,
             server_header=False,
             headers=[("server", "stepfast")],
-            h11_max_incomplete_event_size=HEAD,
+            h11_max_incomplete_event_size=MAX_HEAD_BYTES,
             timeout_keep_alive=int((patience or Patience()).idle) or 1,
-            timeout_graceful_shutdown=GRACE,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
-        # What it says is said by us, in fewer lines: it warns of each request that is no HTTP.
+        # uvicorn warns of every malformed request. The listener logs less, and stepfast prints its own start-up line.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         super().__init__(config)
 
@@ -94,16 +94,18 @@ class Server(uvicorn.Server):
         self._lanes.close()
 
     def stop(self) -> None:
-        """Has `run` return once the requests under way have ended, or a few seconds have passed."""
+        """Makes `run` return after the running requests have finished, or after SHUTDOWN_SECONDS."""
         self.should_exit = True
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """uvicorn raises the signal anew after its end: SIGTERM would end the process before the store is closed."""
+        """Replaces uvicorn's handler (0.54), which raises the signal again at the end: SIGTERM would kill the process
+        there, before the store is closed.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        numbers = (signal.SIGINT, signal.SIGTERM)  # SIGINT too: shells start background jobs ignoring it
+        numbers = (signal.SIGINT, signal.SIGTERM)  # SIGINT too: a shell starts background jobs with SIGINT ignored
         for number in numbers:
             signal.signal(number, self.handle_exit)
         try:
@@ -114,7 +116,7 @@ class Server(uvicorn.Server):
 
 
 def is_loopback(host: str) -> bool:
-    """True for a name or address that only this machine can reach."""
+    """Whether only this machine can reach the name or address."""
     if host == "localhost":
         return True
     try:
@@ -124,7 +126,7 @@ def is_loopback(host: str) -> bool:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that takes connections; port 0 takes a free one. StartupError says what to do."""
+    """A listening socket. Port 0 picks a free port. Raises StartupError if the address cannot be used."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:

@@ -6,7 +6,7 @@ import { again, type Held } from "../src/execution/again";
 import { waitedFor } from "../src/execution/waiting";
 import { draftOf, faultsOf, placesOf, spelledOut, toggled, writtenIn } from "../src/start/draft";
 import type { Schema } from "../src/start/schema";
-import { command, execution } from "./making";
+import { command, execution } from "./fixtures";
 
 interface Sent {
   path: string;
@@ -17,9 +17,9 @@ interface Sent {
 function served(answer: (sent: Sent) => [status: number, body: unknown, tag?: string]): Sent[] {
   const sent: Sent[] = [];
   vi.stubGlobal("fetch", async (path: string, init: RequestInit) => {
-    const one = { path, headers: init.headers as Record<string, string> };
-    sent.push(one);
-    const [status, body, tag] = answer(one);
+    const request = { path, headers: init.headers as Record<string, string> };
+    sent.push(request);
+    const [status, body, tag] = answer(request);
     return new Response(status === 304 ? null : JSON.stringify(body), { status, headers: tag ? { ETag: tag } : {} });
   });
   return sent;
@@ -34,7 +34,7 @@ describe("asking for what has changed", () => {
     const first = await askAgain<{ a: number }>("x", null);
     expect([first.value, first.tag]).toEqual([{ a: 1 }, '"1"']);
     expect(await askAgain("x", first)).toBe(first);
-    expect(sent.map((one) => one.headers["If-None-Match"])).toEqual([undefined, '"1"']);
+    expect(sent.map((request) => request.headers["If-None-Match"])).toEqual([undefined, '"1"']);
   });
 
   test("without a tag everything comes each time", async () => {
@@ -75,13 +75,13 @@ describe("one execution, again and again", () => {
       return [200, path.includes("cursor=c2") ? pageOf(["c", "d"]) : pageOf(["a", "b"], "c2"), '"1"'];
     });
     const first = await ask(null);
-    expect([first.more, first.value.commands.map((one) => one.id), first.value.total]).toEqual([true, ["a", "b"], 4]);
+    expect([first.more, first.value.commands.map((shown) => shown.id), first.value.total]).toEqual([true, ["a", "b"], 4]);
     const second = await ask(first);
-    expect([second.more, second.value.commands.map((one) => one.id)]).toEqual([false, ["a", "b", "c", "d"]]);
+    expect([second.more, second.value.commands.map((shown) => shown.id)]).toEqual([false, ["a", "b", "c", "d"]]);
     sent.length = 0;
     expect(await ask(second)).toBe(second);
     // A page of commands that have all ended is not asked for again.
-    expect(sent.map((one) => one.path.split("?")[1])).toEqual(["commands=false&largest=16000", "largest=16000&cursor=c2&limit=1000"]);
+    expect(sent.map((request) => request.path.split("?")[1])).toEqual(["commands=false&largest=16000", "largest=16000&cursor=c2&limit=1000"]);
   });
 
   test("a page that may have changed is asked for again, and all of them once the execution has ended", async () => {
@@ -96,7 +96,7 @@ describe("one execution, again and again", () => {
     [status, tag] = ["SUCCEEDED", 2];
     sent.length = 0;
     const end = await ask(held);
-    expect(end.value.commands.map((one) => one.status)).toEqual(["SUCCEEDED", "SUCCEEDED"]);
+    expect(end.value.commands.map((shown) => shown.status)).toEqual(["SUCCEEDED", "SUCCEEDED"]);
     expect(sent.length).toBe(3);
   });
 
@@ -108,7 +108,7 @@ describe("one execution, again and again", () => {
     const first = await ask(null);
     expect([first.more, first.value.commands.length]).toEqual([true, 1]);
     const second = await ask(first);
-    expect([second.more, second.value.commands.map((one) => one.id)]).toEqual([false, ["a", "b"]]);
+    expect([second.more, second.value.commands.map((shown) => shown.id)]).toEqual([false, ["a", "b"]]);
   });
 
   test("a command that has moved to a later page is shown once, as it is there", async () => {
@@ -117,7 +117,7 @@ describe("one execution, again and again", () => {
       return [200, path.includes("cursor=c2") ? pageOf(["a", "b"], null, "RUNNING") : pageOf(["a"], "c2"), '"1"'];
     });
     const held = await ask(await ask(null));
-    expect(held.value.commands.map((one) => [one.id, one.status])).toEqual([["a", "RUNNING"], ["b", "RUNNING"]]);
+    expect(held.value.commands.map((shown) => [shown.id, shown.status])).toEqual([["a", "RUNNING"], ["b", "RUNNING"]]);
   });
 
   test("where a page is more than one answer carries, smaller values are left out, and that is kept to", async () => {
@@ -126,7 +126,7 @@ describe("one execution, again and again", () => {
     expect([first.size, first.cut]).toEqual([1, false]);
     sent.length = 0;
     await ask(first);
-    expect(sent.every((one) => one.path.includes("largest=500"))).toBe(true);
+    expect(sent.every((request) => request.path.includes("largest=500"))).toBe(true);
   });
 
   test("where even that is too much, it comes without its commands", async () => {
@@ -160,14 +160,14 @@ describe("a value that is being written", () => {
 
   test("it is checked while it is written, as fields and as text", () => {
     const text = (value: string) => ({ value: null, text: value });
-    expect(faultsOf(text('{"approved": "perhaps", "where": {"city": "x"}}'), schema).map((one) => one.field)).toEqual(["approved", "by"]);
+    expect(faultsOf(text('{"approved": "perhaps", "where": {"city": "x"}}'), schema).map((fault) => fault.field)).toEqual(["approved", "by"]);
     expect(faultsOf(text('{"approved": true, "by": "ann", "where": {"city": "x"}}'), schema)).toEqual([]);
     expect([faultsOf(text("{"), schema), writtenIn(text("{"))]).toEqual([[], null]);
   });
 
   test("every fault that is found has a place in the form, and what no field can show has none", () => {
-    const one: Schema = { oneOf: [{ type: "object", properties: { iban: { type: "string" } }, required: ["iban"] }, { type: "integer" }] };
-    const root: Schema = { ...schema, properties: { ...(schema["properties"] as Schema), pay: one }, required: ["by", "pay"] };
+    const union: Schema = { oneOf: [{ type: "object", properties: { iban: { type: "string" } }, required: ["iban"] }, { type: "integer" }] };
+    const root: Schema = { ...schema, properties: { ...(schema["properties"] as Schema), pay: union }, required: ["by", "pay"] };
     const value = { where: {}, tags: ["a", 1], pay: {} };
     const places = new Set(placesOf(value, root, root));
     const faults = faultsOf({ value, text: null }, root).map((fault) => fault.field);
@@ -179,21 +179,21 @@ describe("a value that is being written", () => {
   });
 
   test("both ways say the same; text that is no JSON yet loses nothing", () => {
-    const given = { approved: true, by: "ann", where: { city: "x" } };
-    const asText = toggled(draftOf(schema, given), schema);
-    expect(toggled(asText, schema)).toEqual({ value: given, text: null });
-    expect(toggled({ ...asText, text: "{" }, schema).value).toEqual(given);
+    const payload = { approved: true, by: "ann", where: { city: "x" } };
+    const asText = toggled(draftOf(schema, payload), schema);
+    expect(toggled(asText, schema)).toEqual({ value: payload, text: null });
+    expect(toggled({ ...asText, text: "{" }, schema).value).toEqual(payload);
   });
 });
 
 test("what is waited for now, with its type, the first of a name counting", () => {
   const signal = (id: string, part = {}) => command(id, { kind: "signal", name: id.split("#")[0]!, status: "OPEN", ...part });
-  const found = waitedFor([
+  const waited = waitedFor([
     signal("ok", { payload_schema: { type: "string" } }),
     signal("ok#2", { payload_schema: { type: "number" } }),
     signal("bare"),
     signal("done", { status: "SUCCEEDED" }),
     command("step", { status: "OPEN" }),
   ]);
-  expect([...found]).toEqual([["ok", { type: "string" }], ["bare", null]]);
+  expect([...waited]).toEqual([["ok", { type: "string" }], ["bare", null]]);
 });

@@ -31,9 +31,9 @@ export async function resumeAll(
   const done: Resumed[] = [];
   let rest = [...ids];
   const progress = (state: Progress["state"], error: unknown = null): Progress => {
-    const told = { total: ids.length, done: [...done], state, error };
-    tell(told);
-    return told;
+    const current = { total: ids.length, done: [...done], state, error };
+    tell(current);
+    return current;
   };
   while (rest.length) {
     if (stopped()) return progress("stopped");
@@ -43,7 +43,7 @@ export async function resumeAll(
       // Without the rate: the server would answer at once and go on by itself, and could not be stopped from here.
       const answer = await replay({ execution_ids: share });
       done.push(...answer.results);
-      const answered = new Set(answer.results.map((one) => one.execution_id));
+      const answered = new Set(answer.results.map((result) => result.execution_id));
       // An answer without any result would otherwise be asked for for ever.
       if (!answered.size) throw new Error("the API resumed nothing and gave no reason");
       rest = rest.filter((id) => !answered.has(id));

@@ -3,23 +3,23 @@ import { describe, expect, test } from "vitest";
 import { telling } from "../src/timeline/follow";
 import { rowOf } from "../src/timeline/layout";
 import { lengthOf } from "../src/timeline/row";
-import { ALL, failed, folded, FOLDED_FROM, nextOf, sifted } from "../src/timeline/sift";
-import { at, command, failure, ran } from "./making";
+import { ALL, failed, folded, FOLDED_FROM, nextOf, filtered } from "../src/timeline/filter";
+import { at, command, failure, ran } from "./fixtures";
 
 const NONE = new Map();
 const row = (id: string, status: "SUCCEEDED" | "FAILED" | "RUNNING" | "OPEN" = "SUCCEEDED") =>
   rowOf({ ...ran(id, 0, 1), status, ...(status === "FAILED" ? { error: failure("OSError") } : {}) }, NONE);
 const many = Array.from({ length: FOLDED_FROM }, (_, index) => row(`fetch#${index + 1}`));
-const ids = (rows: readonly { id: string }[]) => rows.map((one) => one.id);
+const ids = (rows: readonly { id: string }[]) => rows.map((row) => row.id);
 
 describe("filters", () => {
   test("take rows by status, by step, and by what has not ended", () => {
     const rows = [row("a"), row("b", "FAILED"), row("b#2", "RUNNING"), row("c", "OPEN")];
-    expect(sifted(rows, ALL)).toBe(rows);
-    expect(ids(sifted(rows, { status: "FAILED", step: "" }))).toEqual(["b"]);
-    expect(ids(sifted(rows, { status: "", step: "b" }))).toEqual(["b", "b#2"]);
-    expect(ids(sifted(rows, { status: "under way", step: "" }))).toEqual(["b#2", "c"]);
-    expect(ids(sifted(rows, { status: "FAILED", step: "a" }))).toEqual([]);
+    expect(filtered(rows, ALL)).toBe(rows);
+    expect(ids(filtered(rows, { status: "FAILED", step: "" }))).toEqual(["b"]);
+    expect(ids(filtered(rows, { status: "", step: "b" }))).toEqual(["b", "b#2"]);
+    expect(ids(filtered(rows, { status: "under way", step: "" }))).toEqual(["b#2", "c"]);
+    expect(ids(filtered(rows, { status: "FAILED", step: "a" }))).toEqual([]);
   });
 });
 

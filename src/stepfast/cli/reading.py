@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stepfast.cli import completing, folding, printing, timeline
+from stepfast.cli import completion, folding, printing, timeline
 from stepfast.cli.inputs import read_labels
 from stepfast.cli.session import AsJson, session
 
@@ -14,7 +14,7 @@ from stepfast.cli.session import AsJson, session
 def list_executions(
     context: typer.Context,
     workflow: Annotated[
-        str | None, typer.Option(help="Only of this workflow.", autocompletion=completing.workflows)
+        str | None, typer.Option(help="Only of this workflow.", autocompletion=completion.workflows)
     ] = None,
     status: Annotated[str | None, typer.Option(help="RUNNING, SUCCEEDED, FAILED or CANCELLED.")] = None,
     prefix: Annotated[str | None, typer.Option(help="Only ids that begin with this.")] = None,
@@ -33,14 +33,14 @@ def list_executions(
         return printing.print_json(page)
     rows = [
         (
-            printing.styled(one["execution_id"]),
-            timeline.status_text(one["status"]),
-            printing.styled(one["workflow"]),
-            timeline.clock(one["created_at"]),
-            timeline.took(one, "created_at"),
-            printing.styled(" ".join(f"{key}={value}" for key, value in one["labels"].items())),
+            printing.styled(execution["execution_id"]),
+            timeline.status_text(execution["status"]),
+            printing.styled(execution["workflow"]),
+            timeline.clock(execution["created_at"]),
+            timeline.took(execution, "created_at"),
+            printing.styled(" ".join(f"{key}={value}" for key, value in execution["labels"].items())),
         )
-        for one in page["executions"]
+        for execution in page["executions"]
     ]
     if page["executions"]:
         printing.show_rows(("execution", "status", "workflow", "started (UTC)", "took", "labels"), rows)
@@ -53,12 +53,13 @@ def list_executions(
 
 def show(
     context: typer.Context,
-    execution_id: Annotated[str, typer.Argument(metavar="ID", autocompletion=completing.ids)],
+    execution_id: Annotated[str, typer.Argument(metavar="ID", autocompletion=completion.ids)],
     traceback: Annotated[bool, typer.Option("--traceback", help="With the tracebacks of its errors.")] = False,
     failed: Annotated[bool, typer.Option("--failed", help="Only what has failed, or had an attempt that did.")] = False,
     step: Annotated[str | None, typer.Option(metavar="NAME", help="Only the commands of this step.")] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help=f"At most so many rows; {folding.ROWS} if left out, and all with --json.")
+        int | None,
+        typer.Option(min=1, help=f"At most so many rows; {folding.MAX_ROWS} if left out, and all with --json."),
     ] = None,
     fold: Annotated[bool, typer.Option("--fold/--no-fold", help="Show many commands that are alike as one.")] = True,
     pager: Annotated[bool, typer.Option("--pager/--no-pager", help="On a terminal, page what is too long.")] = True,
@@ -71,6 +72,6 @@ def show(
     if as_json:
         return printing.print_json({**execution, "commands": commands[:limit]})
     rows: list[folding.Row] = folding.folded(commands) if fold and step is None else [*commands]
-    rows, left = folding.cut(rows, limit or folding.ROWS)
+    rows, left = folding.cut(rows, limit or folding.MAX_ROWS)
     width = printing.console().width
     return printing.show(timeline.render(execution, traceback, rows=rows, left=left, width=width), paged=pager)

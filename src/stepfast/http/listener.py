@@ -1,7 +1,7 @@
-"""The listening socket: takes connections as long as there is room, and makes room by giving up who only waits.
+"""The listening socket: accepts connections while there is room, and makes room by closing idle ones.
 
-asyncio's own accept loop, when no file descriptor is left, tells its exception handler up to `backlog` times a second,
-each time with a traceback, and lets the clients wait without a word (Python 3.11 to 3.14, `_accept_connection`).
+When no file descriptor is left, asyncio's own accept loop calls its exception handler up to `backlog` times a second,
+each time with a traceback, and leaves the clients without an answer (`_accept_connection` in Python 3.11 to 3.14).
 """
 
 from __future__ import annotations
@@ -23,41 +23,42 @@ if sys.platform != "win32":
 
 log = logging.getLogger(__name__)
 
-MOST = 4096
-"""Connections at a time, where the limit of file descriptors allows as many."""
-DESCRIPTORS = 8192
-"""File descriptors that are asked for when serving begins."""
-RESERVED = 160
-"""File descriptors that are kept for the store, the event loops of threads, and steps."""
-AT_ONCE = 64
-"""Connections that are taken before those that are there get their turn."""
-GIVEN_UP = 8
-"""Idle connections that are given up at once when descriptors have run out."""
-QUIET = 60.0
-"""Seconds without trouble after which trouble is logged anew."""
+MAX_CONNECTIONS = 4096
+"""Open connections at a time, if the limit of file descriptors allows that many."""
+WANTED_DESCRIPTORS = 8192
+"""The limit of file descriptors that the server asks the system for at its start."""
+RESERVED_DESCRIPTORS = 160
+"""File descriptors left free for the store, for threads with event loops, and for steps."""
+ACCEPTS_PER_TURN = 64
+"""Connections accepted in one turn of the event loop, before the open ones are served."""
+CLOSED_PER_SHORTAGE = 8
+"""Idle connections closed each time the descriptors run out."""
+QUIET_SECONDS = 60.0
+"""A shortage is logged again only after this many seconds without one."""
 
 _OUT_OF = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _BUSY = raw_answer(503, *problem(503, "unavailable", "too many connections; try again"))
 
 
 def room() -> int:
-    """How many connections may be open at a time: raises this process's limit of descriptors to what it may have."""
+    """How many connections may be open at a time. Raises the process's soft limit of descriptors as far as allowed."""
     if sys.platform == "win32":
-        return 400  # select() takes 512 sockets there
+        return 400  # Python's select() takes at most 512 sockets there
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    wanted = WANTED_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(WANTED_DESCRIPTORS, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             soft = wanted
-    total = DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
-    return max(8, min(MOST, total - min(RESERVED, total * 3 // 4)))
+    total = WANTED_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+    return max(8, min(MAX_CONNECTIONS, total - min(RESERVED_DESCRIPTORS, total * 3 // 4)))
 
 
 class Listener:
-    """Accepts on a socket until it is closed; as uvicorn's server wants its servers.
+    """Accepts on a socket until it is closed. It has the methods that uvicorn expects of an asyncio.Server.
 
-    take: makes a connection of an accepted socket. count: how many there are.
+    take: makes the protocol of an accepted connection. waiting: the idle connections. count: the number of open
+    connections. most: how many may be open.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Listener:
     ) -> None:
         self._socket, self._take, self._waiting, self._count, self._most = sock, take, waiting, count, most
         self._loop = asyncio.get_running_loop()
-        self._trouble = -QUIET
+        self._trouble = -QUIET_SECONDS
         self._tasks: set[asyncio.Task[None]] = set()
         self._spare: int | None = _spare()
         sock.setblocking(False)
@@ -87,7 +88,7 @@ class Listener:
         """Nothing is left to wait for: uvicorn waits for the connections itself."""
 
     def _accept(self) -> None:
-        for _ in range(AT_ONCE):
+        for _ in range(ACCEPTS_PER_TURN):
             full = self._count() + len(self._tasks) >= self._most
             if full and self._tasks:
                 return  # those that were just taken come first: they may be the ones that only wait
@@ -105,8 +106,8 @@ class Listener:
                 _refuse(accepted)
                 continue
             accepted.setblocking(False)
-            # asyncio sets it only where the socket names its protocol, which one of socket.socket(family, type) does
-            # not; without it an answer of two packets waits 40 ms for the client's delayed acknowledgement.
+            # asyncio sets TCP_NODELAY only on a socket whose `proto` is IPPROTO_TCP; socket.socket(family, type) has 0.
+            # Without it an answer of two packets waits 40 ms for the client's delayed acknowledgement.
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             task = self._loop.create_task(self._connect(accepted))
             self._tasks.add(task)
@@ -119,17 +120,17 @@ class Listener:
             accepted.close()
 
     def _out_of_descriptors(self) -> None:
-        """Gives up who waits; where nobody does, answers the next in line by the descriptor that is kept for that."""
+        """Closes idle connections. If there are none, answers the next client 503, using the spare descriptor."""
         self._complain("no file descriptor is left: idle connections are given up or new ones refused; raise ulimit -n")
-        # More than are needed right now: the store and steps open files as well.
-        given_up = sum(self._waiting.give_up_one() for _ in range(GIVEN_UP))
+        # Several at a time, since the store and the steps need descriptors as well.
+        given_up = sum(self._waiting.give_up_one() for _ in range(CLOSED_PER_SHORTAGE))
         if not given_up and self._spare is not None:
             os.close(self._spare)
             with contextlib.suppress(OSError):
                 accepted, _address = self._socket.accept()
                 _refuse(accepted)
             self._spare = _spare()
-        # The socket stays readable while clients are in line: looked at again in a while, not in a loop.
+        # The socket stays readable while clients wait: pausing the reader keeps the loop from spinning on it.
         self._loop.remove_reader(self._socket)
         self._loop.call_later(0.01 if given_up else 0.1, self._again)
 
@@ -137,10 +138,10 @@ class Listener:
         if self._socket.fileno() >= 0:
             self._loop.add_reader(self._socket, self._accept)
 
-    def _complain(self, what: str) -> None:
+    def _complain(self, reason: str) -> None:
         now = time.monotonic()
-        if now - self._trouble >= QUIET:
-            log.warning("%s", what)
+        if now - self._trouble >= QUIET_SECONDS:
+            log.warning("%s", reason)
         self._trouble = now
 
 
@@ -150,7 +151,9 @@ def _refuse(accepted: socket.socket) -> None:
         accepted.send(_BUSY)
         accepted.shutdown(socket.SHUT_WR)
         with contextlib.suppress(BlockingIOError):
-            accepted.recv(65536)  # unread, a request would make the kernel reset the connection, and the answer be lost
+            accepted.recv(
+                65536
+            )  # with the request unread, the kernel would reset the connection and the client lose the answer
     accepted.close()
 
 

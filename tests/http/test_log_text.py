@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from stepfast.functions import api
-from stepfast.http.textlog import Lines, printable
+from stepfast.http.log_text import Lines, printable
 
 FORGED = "/v1/x\n2026-11-27 03:00:00,000 ERROR api - stepfast.fake: FORGED\x1b[31mred\u2028\x85\r"
 
@@ -35,7 +35,7 @@ def test_tracebacks_are_still_to_be_read_and_belong_to_their_event() -> None:
         raise ValueError(FORGED)
     except ValueError as error:
         lines = formatted(record_of("it failed", error=error)).splitlines()
-    assert any("test_textlog.py" in line for line in lines)
+    assert any("test_log_text.py" in line for line in lines)
     assert all(line.startswith("    ") for line in lines[1:])
 
 

@@ -8,7 +8,7 @@ import { href } from "../lib/router";
 import { exactly, seconds } from "../lib/time";
 import { Check } from "../parts/check";
 import { Loading, ProblemNote } from "../parts/note";
-import { isChosen, stillThere, withOne, type Chosen } from "./choice";
+import { isChosen, withoutGone, withLetter, type Chosen } from "./choice";
 import { lettersOf } from "./gather";
 import { bulk } from "./run";
 
@@ -37,21 +37,21 @@ export function Letters({ group, chosen, choose, busy }: Props) {
   useEffect(() => {
     // What is no longer FAILED is no longer chosen, also when someone else has resumed it.
     if (!polled.value || polled.value.more) return;
-    const kept = stillThere(chosen, polled.value.items);
+    const kept = withoutGone(chosen, polled.value.items);
     if (kept !== chosen) choose(kept);
   }, [polled.value]);
-  if (!letters) return polled.error ? <ProblemNote problem={polled.error} retry={polled.refresh} /> : <Loading what="executions" />;
+  if (!letters) return polled.error ? <ProblemNote problem={polled.error} retry={polled.refresh} /> : <Loading subject="executions" />;
   return (
     <>
       <ProblemNote problem={polled.error} retry={polled.refresh} />
       <ul class="letters">
-        {letters.map((one) => (
+        {letters.map((letter) => (
           <Letter
-            key={one.execution_id}
-            one={one}
-            on={isChosen(chosen, one.execution_id)}
-            again={bulk.failedAgain(one.execution_id)}
-            choose={(on) => choose(withOne(chosen, one.execution_id, on))}
+            key={letter.execution_id}
+            letter={letter}
+            on={isChosen(chosen, letter.execution_id)}
+            again={bulk.failedAgain(letter.execution_id)}
+            choose={(on) => choose(withLetter(chosen, letter.execution_id, on))}
           />
         ))}
         {polled.value?.more && (
@@ -67,26 +67,26 @@ export function Letters({ group, chosen, choose, busy }: Props) {
 }
 
 interface LetterProps {
-  one: DeadLetter;
+  letter: DeadLetter;
   on: boolean;
   again: boolean;
   choose: (on: boolean) => void;
 }
 
-function Letter({ one, on, again, choose }: LetterProps) {
+function Letter({ letter, on, again, choose }: LetterProps) {
   return (
     <li>
-      <Check on={on} some={false} label={`Choose ${one.execution_id}`} set={choose} />
-      <a href={href(["executions", one.execution_id])}>{one.execution_id}</a>
+      <Check on={on} some={false} label={`Choose ${letter.execution_id}`} set={choose} />
+      <a href={href(["executions", letter.execution_id])}>{letter.execution_id}</a>
       {again ? (
         <span class="chip bad">failed again</span>
       ) : (
-        one.resumes > 0 && <span class="chip warn">resumed {one.resumes}× before</span>
+        letter.resumes > 0 && <span class="chip warn">resumed {letter.resumes}× before</span>
       )}
-      <span class="say dim">{one.error?.message}</span>
-      {one.ended_at && (
-        <time class="dim" dateTime={one.ended_at}>
-          {exactly(seconds(one.ended_at)).slice(0, 19)}
+      <span class="say dim">{letter.error?.message}</span>
+      {letter.ended_at && (
+        <time class="dim" dateTime={letter.ended_at}>
+          {exactly(seconds(letter.ended_at)).slice(0, 19)}
         </time>
       )}
     </li>

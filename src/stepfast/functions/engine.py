@@ -1,6 +1,6 @@
-"""The engine on AWS's services, as the functions share it; each part is made when it is first asked for.
+"""The engine on AWS's services, which all functions share. Each part is made at its first use.
 
-What only some functions need is in modules of its own: a cold start imports nothing in vain.
+Parts that only some functions need have modules of their own, so that a cold start imports no more than it uses.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ from stepfast.model import SignalLimits
 
 
 class Engine:
-    """Store and operations, made of settings and clients. It sends nothing: see sending.SendingEngine."""
+    """Store, advancer and operations, made from settings and clients.
+
+    It cannot send: see sending_engine.SendingEngine.
+    """
 
     def __init__(self, settings: Settings, clients: Clients, host: Host | None = None) -> None:
         self.settings, self.clients, self.host = settings, clients, host or Host()
@@ -74,7 +77,7 @@ class Engine:
 
     @property
     def _placement(self) -> Placement | None:
-        """None for a function that sends no steps anywhere."""
+        """The pools' queues; None for a function that sends no steps."""
         queues, timeouts = self.settings.queues, self.settings.pool_timeouts
         return Placement({pool: timeouts.get(pool) for pool in queues}) if queues else None
 
@@ -85,7 +88,7 @@ class Engine:
 
 
 class _NoQueue:
-    """For functions that only read and write."""
+    """The queue of a function that only reads and writes the store: to send raises StartupError."""
 
     async def send(self, messages: Sequence[tuple[Message, float | None]]) -> None:
         if messages:

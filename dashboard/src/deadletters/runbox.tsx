@@ -10,14 +10,14 @@ const WORDS = { gathering: "Gathering", running: "Resuming", stopped: "Stopped",
 export function RunBox({ refresh }: { refresh: () => void }) {
   const progress = bulk.progress.value;
   const resumed = bulk.resumed.value;
-  const tally = tallyOf(resumed, bulk.told.value);
+  const tally = tallyOf(resumed, bulk.statuses.value);
   const polled = usePoll(
     `bulk ${bulk.runs}`,
     (signal) => bulk.follow(signal),
-    () => (bulk.running || tallyOf(bulk.resumed.value, bulk.told.value).running ? 1000 : null),
+    () => (bulk.running || tallyOf(bulk.resumed.value, bulk.statuses.value).running ? 1000 : null),
   );
   if (!progress) return null;
-  const refused = progress.done.filter((one) => !one.resumed);
+  const refused = progress.done.filter((result) => !result.resumed);
   return (
     <section class="run-box" aria-label="Bulk resume">
       <header>

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 
 import type { DeadLetterGroup, ExecutionStatus, Replayed, StatusOf } from "../src/api/types";
-import { resumeAll, shareOf, type Progress } from "../src/dead/bulk";
-import { countOf, everyOne, isChosen, keyOf, NONE, stillThere, wholeOf, withOne } from "../src/dead/choice";
-import { gather } from "../src/dead/gather";
-import { failedAgain, followed, statusesOfAll, tallyOf } from "../src/dead/outcome";
-import { at, letter } from "./making";
+import { resumeAll, shareOf, type Progress } from "../src/deadletters/bulk";
+import { countOf, allGroups, isChosen, keyOf, NONE, withoutGone, wholeGroup, withLetter } from "../src/deadletters/choice";
+import { gather } from "../src/deadletters/gather";
+import { failedAgain, followed, statusesOfAll, tallyOf } from "../src/deadletters/outcome";
+import { at, letter } from "./fixtures";
 
 const group = (count: number, part: Partial<DeadLetterGroup> = {}): DeadLetterGroup => ({
   workflow: "report",
@@ -20,57 +20,57 @@ const group = (count: number, part: Partial<DeadLetterGroup> = {}): DeadLetterGr
 
 describe("choosing", () => {
   test("a whole group is chosen without knowing its letters, also all but some", () => {
-    const all = wholeOf(true);
+    const all = wholeGroup(true);
     expect([countOf(all, group(5000)), isChosen(all, "any")]).toEqual([5000, true]);
-    const but = withOne(all, "a", false);
+    const but = withLetter(all, "a", false);
     expect([countOf(but, group(5000)), isChosen(but, "a"), isChosen(but, "b")]).toEqual([4999, false, true]);
-    expect(withOne(but, "a", true)).toEqual(all);
+    expect(withLetter(but, "a", true)).toEqual(all);
   });
 
   test("some of a group are chosen by id", () => {
-    const some = withOne(withOne(NONE, "a", true), "b", true);
+    const some = withLetter(withLetter(NONE, "a", true), "b", true);
     expect([countOf(some, group(9)), isChosen(some, "a"), isChosen(some, "c")]).toEqual([2, true, false]);
-    expect(countOf(withOne(some, "a", false), group(9))).toBe(1);
+    expect(countOf(withLetter(some, "a", false), group(9))).toBe(1);
     expect(countOf(some, group(1))).toBe(1);
   });
 
   test("what is gone is no longer chosen", () => {
-    const some = withOne(withOne(NONE, "a", true), "b", true);
-    expect(stillThere(some, [{ execution_id: "a" }, { execution_id: "b" }])).toBe(some);
-    expect([...stillThere(some, [{ execution_id: "b" }]).ids]).toEqual(["b"]);
+    const some = withLetter(withLetter(NONE, "a", true), "b", true);
+    expect(withoutGone(some, [{ execution_id: "a" }, { execution_id: "b" }])).toBe(some);
+    expect([...withoutGone(some, [{ execution_id: "b" }]).ids]).toEqual(["b"]);
   });
 
   test("names that would run together stay apart", () => {
     const groups = [group(1, { step: "x", error: "y,z" }), group(1, { step: "x,y", error: "z" }), group(1, { step: null })];
-    expect(everyOne(groups, true).size).toBe(3);
-    expect(everyOne(groups, false).size).toBe(0);
+    expect(allGroups(groups, true).size).toBe(3);
+    expect(allGroups(groups, false).size).toBe(0);
     expect(new Set(groups.map(keyOf)).size).toBe(3);
   });
 });
 
 describe("gathering", () => {
-  const letters = async (one: DeadLetterGroup) => ({
-    items: Array.from({ length: one.count }, (_, index) => letter(`${one.step}-${index}`, "s", "E")),
+  const letters = async (group: DeadLetterGroup) => ({
+    items: Array.from({ length: group.count }, (_, index) => letter(`${group.step}-${index}`, "s", "E")),
     more: false,
   });
 
   test("takes whole groups, all but some, and single ones, each once", async () => {
-    const found = await gather(
+    const ids = await gather(
       [
-        [group(3, { step: "a" }), wholeOf(true)],
-        [group(3, { step: "b" }), withOne(wholeOf(true), "b-1", false)],
-        [group(3, { step: "c" }), withOne(NONE, "c-2", true)],
+        [group(3, { step: "a" }), wholeGroup(true)],
+        [group(3, { step: "b" }), withLetter(wholeGroup(true), "b-1", false)],
+        [group(3, { step: "c" }), withLetter(NONE, "c-2", true)],
         [group(3, { step: "d" }), NONE],
       ],
       undefined,
       letters,
     );
-    expect(found).toEqual(["a-0", "a-1", "a-2", "b-0", "b-2", "c-2"]);
+    expect(ids).toEqual(["a-0", "a-1", "a-2", "b-0", "b-2", "c-2"]);
   });
 });
 
 describe("what became of them", () => {
-  const told = (id: string, status: ExecutionStatus, generation = 1): StatusOf => ({
+  const status = (id: string, status: ExecutionStatus, generation = 1): StatusOf => ({
     execution_id: id,
     workflow: "report",
     status,
@@ -81,14 +81,14 @@ describe("what became of them", () => {
   const resumed = new Map([["a", 0], ["b", 0], ["c", 3], ["d", 0], ["e", 0]]);
 
   test("FAILED as before is not failed again, and what nothing is known of runs", () => {
-    const known = new Map([told("a", "SUCCEEDED"), told("b", "FAILED", 1), told("c", "FAILED", 3), told("d", "CANCELLED")].map((one) => [one.execution_id, one]));
+    const known = new Map([status("a", "SUCCEEDED"), status("b", "FAILED", 1), status("c", "FAILED", 3), status("d", "CANCELLED")].map((status) => [status.execution_id, status]));
     expect(tallyOf(resumed, known)).toEqual({ running: 2, succeeded: 1, again: 1, cancelled: 1 });
     expect([failedAgain(known.get("b"), 0), failedAgain(known.get("c"), 3), failedAgain(undefined, 0)]).toEqual([true, false, false]);
   });
 
   test("only what has not ended is asked for again", async () => {
     const asked: string[][] = [];
-    const ask = async (some: readonly string[]) => (asked.push([...some]), { executions: some.map((id) => told(id, id === "e" ? "RUNNING" : "SUCCEEDED")) });
+    const ask = async (some: readonly string[]) => (asked.push([...some]), { executions: some.map((id) => status(id, id === "e" ? "RUNNING" : "SUCCEEDED")) });
     const first = await followed(resumed, new Map(), ask);
     const second = await followed(resumed, first, ask);
     expect(asked).toEqual([["a", "b", "c", "d", "e"], ["e"]]);
@@ -120,7 +120,7 @@ describe("the bulk resume", () => {
     const waits: number[] = [];
     const end = await resumeAll(ids, 10, async (body) => (asked.push(of(body)), answer(of(body))), never, silent, async (pause) => void waits.push(pause), () => 0);
     expect(asked.flat()).toEqual(ids);
-    expect(asked.map((one) => one.length)).toEqual([10, 10, 10, 10, 10, 10]);
+    expect(asked.map((share) => share.length)).toEqual([10, 10, 10, 10, 10, 10]);
     expect(waits).toEqual([1, 1, 1, 1, 1]);
     expect(end.state).toBe("finished");
     expect([shareOf(0.5), shareOf(3), shareOf(1000), shareOf(null)]).toEqual([1, 3, 25, 25]);
@@ -145,15 +145,15 @@ describe("the bulk resume", () => {
       never,
       silent,
     );
-    expect(end.done.map((one) => one.execution_id)).toEqual(ids.slice(0, 5));
+    expect(end.done.map((result) => result.execution_id)).toEqual(ids.slice(0, 5));
   });
 
   test("a refusal does not stop the others, an error does and is told", async () => {
     const refused = await resumeAll(ids.slice(0, 3), null, async (body) => answer(of(body), ["e1"]), never, silent);
-    expect([refused.state, refused.done.filter((one) => !one.resumed).length]).toEqual(["finished", 1]);
-    const told: Progress[] = [];
-    const failed = await resumeAll(ids, null, () => Promise.reject(new Error("away")), never, (one) => void told.push(one));
-    expect([failed.state, String(failed.error), told.length]).toEqual(["failed", "Error: away", 1]);
+    expect([refused.state, refused.done.filter((result) => !result.resumed).length]).toEqual(["finished", 1]);
+    const reports: Progress[] = [];
+    const failed = await resumeAll(ids, null, () => Promise.reject(new Error("away")), never, (report) => void reports.push(report));
+    expect([failed.state, String(failed.error), reports.length]).toEqual(["failed", "Error: away", 1]);
     const empty = await resumeAll(ids, null, async () => answer([]), never, silent);
     expect(empty.state).toBe("failed");
   });
