@@ -13,8 +13,8 @@ from stepfast.engine.advancer import Advancer, Resend
 from stepfast.engine.claims import claim_of
 from stepfast.engine.operations import Operations
 from stepfast.engine.ports import Delete, Delivery
+from stepfast.engine.step_handler import StepHandler
 from stepfast.engine.step_runner import Runner
-from stepfast.engine.worker import Worker
 from stepfast.language.registry import Registry
 
 OLD = 121.0
@@ -42,7 +42,7 @@ class Engine:
         registry = Registry([pair])
         self.advancer = Advancer(store, queue, clock, registry)
         self.operations = Operations(store, clock, registry, self.advancer)
-        self.worker = Worker(store, queue, clock, registry, Runner(), self.operations.resume)
+        self.worker = StepHandler(store, queue, clock, registry, Runner())
 
     def start(self, n: int, execution_id: str) -> None:
         """Starts an execution that is then old enough for any backend's sweep to look at it."""

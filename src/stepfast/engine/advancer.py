@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from stepfast.engine.finish import finish
+from stepfast.engine.opening import ReplayOpener
 from stepfast.engine.placement import Placement
 from stepfast.engine.ports import Clock, Queue, Store
-from stepfast.engine.replay_cache import Live, LiveReplays
+from stepfast.engine.replay_cache import LiveReplays
 from stepfast.errors import StepNotDeployed
 from stepfast.language.registry import Registry
 from stepfast.model import Cursor, Execution, Message, MessageKind, Record, Signal, Snapshot
@@ -78,8 +79,9 @@ class Advancer:
         lives: LiveReplays | None = None,
         placement: Placement | None = None,
     ) -> None:
-        self._store, self._queue, self._clock, self._registry = store, queue, clock, registry
-        self._lives, self._placement = lives or LiveReplays(), placement
+        self._store, self._queue, self._clock, self._placement = store, queue, clock, placement
+        self._lives = lives or LiveReplays()
+        self._opener = ReplayOpener(store, registry, self._lives)
 
     async def advance(self, execution_id: str, *, resend: Resend | None = None) -> Advanced:
         """Advances until nothing is left to decide; `resend` sends again what was sent before (rule *sweep*).
@@ -89,35 +91,29 @@ class Advancer:
         """
         report = Advanced()
         while True:
-            snapshot, live = await self._lives.load(self._store, execution_id)
-            report.snapshot = snapshot
-            if snapshot is None or snapshot.execution.status != "RUNNING":
-                return report
-            workflow = self._registry.get(snapshot.execution.workflow)
-            if workflow is None:
-                log.warning(
-                    "execution %s waits: its workflow %r is not deployed here",
-                    execution_id,
-                    snapshot.execution.workflow,
-                )
-                report.waits = True
-                return report
-            replay = live.replay if live else Replay(workflow, snapshot.execution)
-            going = Live(replay, snapshot.cursor, snapshot.mark)
-            try:
+            async with self._opener.open(execution_id) as opened:
+                snapshot, replay = opened.snapshot, opened.replay
+                report.snapshot = snapshot
+                if snapshot is None or snapshot.execution.status != "RUNNING":
+                    return report
+                if replay is None:
+                    log.warning(
+                        "execution %s waits: its workflow %r is not deployed here",
+                        execution_id,
+                        snapshot.execution.workflow,
+                    )
+                    report.waits = True
+                    return report
                 replay.advance(snapshot.records, snapshot.cursor.applied, extend=True)
-                if resend is not None and live is None:
+                if resend is not None and not opened.cached:
                     replay.lines.drop()  # the sweep repeats what a pass before it has logged
                 outcome, cursor = await self._pass(snapshot, replay, resend, report)
                 if outcome == "done":
                     replay.lines.flush()
-                if outcome != "reload" and not replay.finished and replay.error is None:
-                    going.cursor = cursor
-                    self._lives.put(execution_id, going)
+                if outcome != "reload" and replay.error is None:
+                    opened.keep(cursor)
                 if outcome == "done":
                     return report
-            finally:
-                going.close()
 
     def forget(self) -> None:
         """Closes the replays that are kept; the next advances load what they need."""
@@ -229,8 +225,8 @@ class Advancer:
             if not resend.wanted(overdue):
                 return False
             if overdue >= GRACE:
-                what = "execution %s: %s is overdue by %.0f s: it is sent again"
-                log.warning(what, snapshot.execution.execution_id, command.id, overdue)
+                text = "execution %s: %s is overdue by %.0f s: it is sent again"
+                log.warning(text, snapshot.execution.execution_id, command.id, overdue)
             return True
 
         return [command for command in replay.outstanding.values() if wanted(command)]
@@ -238,7 +234,7 @@ class Advancer:
 
 def _last_sign(snapshot: Snapshot, replay: Replay) -> float:
     """When the execution was last seen to go on."""
-    records = (max(one.ended_at or 0.0, one.started_at or 0.0) for one in replay.records.values())
+    records = (max(record.ended_at or 0.0, record.started_at or 0.0) for record in replay.records.values())
     return max(snapshot.execution.created_at, snapshot.execution.resumed_at or 0.0, *records)
 
 

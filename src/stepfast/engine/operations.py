@@ -17,14 +17,14 @@ from stepfast.engine.metrics import tallies_of
 from stepfast.engine.ports import Clock, Store
 from stepfast.engine.queries import Reading, found
 from stepfast.engine.replay_cache import LiveReplays
-from stepfast.engine.rewind import Rewind, check_steps, rewind
+from stepfast.engine.resuming import Resumed, Resuming
+from stepfast.engine.rewind import Rewind
 from stepfast.errors import (
     ExecutionConflict,
     ExecutionDeleted,
     InvalidRequest,
     Misconfigured,
     NotStorable,
-    Refused,
     Unavailable,
     WrongStatus,
 )
@@ -52,19 +52,6 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class Resumed:
-    """What came of one dead letter's replay; `refused` says why an execution was left alone.
-
-    `notice` says that no failed step stood behind the failure, so that none is run again.
-    """
-
-    execution_id: str
-    resumed: bool
-    refused: str | None = None
-    notice: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Sent:
     """A signal as it is stored, and whether this call has put it.
 
@@ -89,7 +76,7 @@ class Operations(Reading):
         signal_limits: SignalLimits = SIGNAL_LIMITS,
     ) -> None:
         super().__init__(store, clock, registry)
-        self._advancer = advancer
+        self._advancer, self._resuming = advancer, Resuming(store, clock, registry)
         self._lives, self._signal_limits = lives or LiveReplays(), signal_limits
 
     # -- starting ----------------------------------------------------------------------------------------
@@ -242,7 +229,7 @@ class Operations(Reading):
     ) -> Execution:
         """Rewinds a FAILED execution to just before its failure and runs on (rule *rewind*).
 
-        generation: resume only that one's failure, as a redriven dead letter does; then an execution
+        generation: resume only the failure of that generation, as a redriven dead letter does; then an execution
         that has gone on since is returned as it is. steps: ids of the commands to run again, in place of those
         that stand behind the failure (`Execution.causes`); what was decided after them is decided anew; empty runs
         the code at hand on all that is recorded. Raises ExecutionNotFound, UnknownWorkflow, WrongStatus when it is not
@@ -254,22 +241,7 @@ class Operations(Reading):
         self, execution_id: str, generation: int | None = None, steps: Sequence[str] | None = None
     ) -> Rewind:
         """As `resume`; returns the execution with what was re-opened, which is nothing if another was faster."""
-        while True:
-            snapshot = await self.load(execution_id)
-            execution = snapshot.execution
-            if generation is not None and (execution.generation != generation or execution.status != "FAILED"):
-                return Rewind(execution, None, (), ())
-            if execution.status != "FAILED":
-                raise WrongStatus(
-                    f"execution {execution_id!r} is {execution.status}: only a FAILED one can be resumed",
-                    execution.status,
-                )
-            check_steps(snapshot, steps or ())
-            named = {} if steps is None else {"steps": steps}
-            plan = rewind(self._registry.find(execution.workflow), snapshot, self._clock.now(), **named)
-            if await self._store.rewind(plan.execution, plan.cursor, plan.records, plan.history):
-                return plan
-            generation = execution.generation  # if another was faster, its resume is ours
+        return await self._resuming.rewind(execution_id, generation, steps)
 
     async def delete(self, execution_id: str) -> None:
         """Deletes an execution that has ended, with all that is of it; its figures stay.
@@ -297,16 +269,7 @@ class Operations(Reading):
 
         What cannot be resumed is reported and does not stop the others.
         """
-        results = []
-        for index, execution_id in enumerate(execution_ids):
-            if index and rate:
-                await self._clock.sleep(1 / rate)
-            try:
-                plan = await self.rewind(execution_id)
-                results.append(Resumed(execution_id, True, notice=plan.notice))
-            except Refused as error:
-                results.append(Resumed(execution_id, False, str(error)))
-        return results
+        return await self._resuming.replay_dead_letters(execution_ids, rate)
 
     async def sweep(self, after: str = "", every: float = 0.0, limit: int = SWEEP_BATCH) -> str:
         """Advances up to `limit` executions that nothing is under way for, from this position on (rule *sweep*).

@@ -16,8 +16,11 @@ from stepfast.backends.sqlite.store import Stored
 from stepfast.deployment.schedules import ScheduledStart
 from stepfast.engine.advancer import Advancer
 from stepfast.engine.operations import Operations
+from stepfast.engine.park_handler import ParkHandler
 from stepfast.engine.ports import Clock, Delete, Disposition, Elsewhere, Later, Leave, Refuse
 from stepfast.engine.replay_cache import LiveReplays
+from stepfast.engine.step_handler import StepHandler
+from stepfast.engine.timer_handler import TimerHandler
 from stepfast.engine.worker import Worker
 from stepfast.errors import StepfastError, Unavailable
 from stepfast.functions import logs
@@ -101,17 +104,18 @@ class Runtime:
         lives = LiveReplays()
         self._advancer = Advancer(self._backend, self._backend, self._clock, registry, lives)
         self.operations = Operations(self._backend, self._clock, registry, self._advancer, lives, signal_limits)
-        self._worker = Worker(
+        steps = StepHandler(
             self._backend,
             self._backend,
             self._clock,
             registry,
             self._runner,
-            self.operations.resume,
             time_left=lambda: 0.0 if self._stopping.is_set() else math.inf,
             lives=lives,
             takes=self._runner.takes,
         )
+        timers = TimerHandler(self._backend, self._clock)
+        self._worker = Worker(steps, timers, ParkHandler(self._backend, self._clock, registry))
         messages, wakes = self._backend.outstanding()
         for stored in messages:
             self._inbox.put_message(stored)
