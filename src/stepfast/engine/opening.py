@@ -61,18 +61,17 @@ class ReplayOpener:
     @asynccontextmanager
     async def open(self, execution_id: str) -> AsyncIterator[OpenedReplay]:
         """Reads the execution and opens its replay; closes it at the end of the block, unless it was kept."""
-        snapshot, live = await self._lives.load(self._store, execution_id)
-        cached = live is not None
-        opened = OpenedReplay(self._lives, snapshot, live or self._begin(snapshot), cached)
+        snapshot, kept = await self._lives.load(self._store, execution_id)
+        replay = kept.replay if kept is not None else self._begin(snapshot)
+        live = Live(replay, snapshot.cursor, snapshot.mark) if snapshot is not None and replay is not None else None
+        opened = OpenedReplay(self._lives, snapshot, live, kept is not None)
         try:
             yield opened
         finally:
             opened.close()
 
-    def _begin(self, snapshot: Snapshot | None) -> Live | None:
+    def _begin(self, snapshot: Snapshot | None) -> Replay | None:
         if snapshot is None or snapshot.execution.status != "RUNNING":
             return None
         workflow = self._registry.get(snapshot.execution.workflow)
-        if workflow is None:
-            return None
-        return Live(Replay(workflow, snapshot.execution), snapshot.cursor, snapshot.mark)
+        return Replay(workflow, snapshot.execution) if workflow is not None else None
