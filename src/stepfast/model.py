@@ -1,4 +1,4 @@
-"""Execution, command record, cursor, signal and message: the frozen values every layer passes on.
+"""Execution, command record, cursor and signal: the frozen values every layer passes on.
 
 Times are seconds since the epoch, UTC, as floats. Inputs, outputs and payloads are JSON texts:
 only codec.py knows their types.
@@ -13,7 +13,6 @@ from typing import Literal
 ExecutionStatus = Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 CommandStatus = Literal["OPEN", "RUNNING", "RETRYING", "SUCCEEDED", "FAILED", "CANCELLED"]
 CommandKind = Literal["step", "timer", "signal"]
-MessageKind = Literal["step", "timer", "park"]
 
 ENDED: frozenset[str] = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 ENDED_FOR_GOOD: frozenset[str] = frozenset({"SUCCEEDED", "CANCELLED"})
@@ -173,7 +172,7 @@ SIGNAL_LIMITS = SignalLimits()
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The items of one execution as one read found them; `mark` tells a later read what is known.
+    """The items of one execution as one read found them.
 
     has_signals: False where the read has left the signals out.
     """
@@ -182,24 +181,7 @@ class Snapshot:
     cursor: Cursor
     records: Mapping[str, Record]
     signals: tuple[Signal, ...] = ()
-    mark: int = 0
     has_signals: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What a queue carries: no payload, only which command of which generation (rule *message without payload*).
-
-    `hint` never leaves the process that sent the message: what the replay that asked for the command
-    knew of it. It saves a replay to find that out again, and may be missing at any time.
-    """
-
-    kind: MessageKind
-    execution_id: str
-    command_id: str
-    generation: int
-    pool: str = "default"
-    hint: object = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

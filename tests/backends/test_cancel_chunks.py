@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from stepfast.engine.ports import Commit, End
 from stepfast.model import Execution, Record
 from tests.backends.chunks import Killed, kill_at, recorded
 from tests.backends.cloud import Cloud
@@ -18,7 +19,7 @@ def running(cloud: Cloud, count: int) -> list[Record]:
     cloud.run(cloud.store.create(ONE))
     made = [Record(f"a#{number}", "step", "a", "RUNNING", 0, token=f"t{number}") for number in range(count)]
     for one in made:
-        assert cloud.run(cloud.store.put_record("one", one, wake=False))
+        assert cloud.run(cloud.store.commit("one", Commit(one, wake=False)))
     return [replace(one, status="CANCELLED", revision=2) for one in made]
 
 
@@ -30,7 +31,7 @@ def statuses(cloud: Cloud) -> dict[str, int]:
 def test_a_cancel_of_many_commands_turns_the_execution_first(hooked: Cloud) -> None:
     cancelled = running(hooked, 230)
     wire = recorded(hooked)
-    assert hooked.run(hooked.store.cancel(CANCELLED, cancelled))
+    assert hooked.run(hooked.store.cancel(End(CANCELLED), cancelled))
     calls = wire.take()
     assert [len(call.params["TransactItems"]) for call in calls] == [100, 98, 34]
     assert "Update" in calls[0].params["TransactItems"][0]
@@ -40,15 +41,15 @@ def test_a_cancel_of_many_leaves_those_that_have_gone_on_meanwhile(small: Cloud)
     cancelled = running(small, 25)
     for number in (12, 20, 21):
         done = replace(cancelled[number], status="SUCCEEDED")
-        assert small.run(small.store.put_record("one", done, wake=False))
-    assert small.run(small.store.cancel(CANCELLED, cancelled))
+        assert small.run(small.store.commit("one", Commit(done, wake=False)))
+    assert small.run(small.store.cancel(End(CANCELLED), cancelled))
     assert statuses(small) == {"CANCELLED": 22, "SUCCEEDED": 3}
 
 
 def test_a_cancel_of_many_is_refused_whole_while_the_first_have_gone_on(small: Cloud) -> None:
     cancelled = running(small, 15)
-    assert small.run(small.store.put_record("one", replace(cancelled[5], status="SUCCEEDED"), wake=False))
-    assert not small.run(small.store.cancel(CANCELLED, cancelled))
+    assert small.run(small.store.commit("one", Commit(replace(cancelled[5], status="SUCCEEDED"), wake=False)))
+    assert not small.run(small.store.cancel(End(CANCELLED), cancelled))
     assert statuses(small) == {"RUNNING": 14, "SUCCEEDED": 1}
     assert small.run(small.store.read("one")) == ONE
 
@@ -57,8 +58,8 @@ def test_a_cancel_that_dies_in_between_has_ended_the_execution(small: Cloud) -> 
     cancelled = running(small, 23)
     revive = kill_at(small.dynamodb, 2, before=True)
     with pytest.raises(Killed):
-        small.run(small.store.cancel(CANCELLED, cancelled))
+        small.run(small.store.cancel(End(CANCELLED), cancelled))
     revive()
     assert small.run(small.store.read("one")) == CANCELLED
     assert statuses(small) == {"CANCELLED": 8, "RUNNING": 15}
-    assert not small.run(small.store.finish(replace(ONE, status="SUCCEEDED")))
+    assert not small.run(small.store.finish(End(replace(ONE, status="SUCCEEDED"))))

@@ -12,6 +12,7 @@ from stepfast.backends.dynamodb import api_keys as keys_module
 from stepfast.backends.dynamodb import transactions
 from stepfast.backends.dynamodb.api_keys import ApiKeys
 from stepfast.backends.dynamodb.typed_json import Item, number, text
+from stepfast.engine.ports import Commit, End
 from stepfast.errors import StartupError, TooManySignals
 from stepfast.model import Cursor, Event, Execution, Failure, Record, Signal, SignalLimits
 from tests.backends.cloud import TABLE, Cloud, shared_client
@@ -56,7 +57,9 @@ def started(cloud: Cloud, *more: Any) -> None:
 
 def failed(cloud: Cloud) -> None:
     store = cloud.store
-    started(cloud, store.put_record("one", STEP, wake=False), store.put_cursor("one", CURSOR), store.finish(FAILED))
+    started(
+        cloud, store.commit("one", Commit(STEP, wake=False)), store.put_cursor("one", CURSOR), store.finish(End(FAILED))
+    )
 
 
 # -- single writes -----------------------------------------------------------------------------------------
@@ -70,21 +73,21 @@ def a_start_under_a_taken_id(cloud: Cloud) -> None:
 
 @refuses("PutItem", "c", ABSENT)
 def a_first_record_beside_another(cloud: Cloud) -> None:
-    started(cloud, cloud.store.put_record("one", STEP, wake=False))
-    assert not cloud.run(cloud.store.put_record("one", replace(STEP, output="2"), wake=False))
+    started(cloud, cloud.store.commit("one", Commit(STEP, wake=False)))
+    assert not cloud.run(cloud.store.commit("one", Commit(replace(STEP, output="2"), wake=False)))
 
 
 @refuses("PutItem", "c", FOLLOWS)
 def a_record_that_another_has_overtaken(cloud: Cloud) -> None:
     second = replace(STEP, revision=2)
-    started(cloud, *(cloud.store.put_record("one", one, wake=False) for one in (STEP, second)))
-    assert not cloud.run(cloud.store.put_record("one", replace(second, output="2"), wake=False))
+    started(cloud, *(cloud.store.commit("one", Commit(one, wake=False)) for one in (STEP, second)))
+    assert not cloud.run(cloud.store.commit("one", Commit(replace(second, output="2"), wake=False)))
 
 
 @refuses("PutItem", "c", FOLLOWS)
 def a_record_that_follows_one_which_is_not_there(cloud: Cloud) -> None:
     started(cloud)
-    assert not cloud.run(cloud.store.put_record("one", replace(STEP, revision=2), wake=False))
+    assert not cloud.run(cloud.store.commit("one", Commit(replace(STEP, revision=2), wake=False)))
 
 
 @refuses("PutItem", "cursor", ABSENT)
@@ -116,14 +119,14 @@ def a_signal_more_than_an_execution_takes(cloud: Cloud) -> None:
 @refuses("UpdateItem", "meta", STANDS)
 def an_end_after_another(cloud: Cloud) -> None:
     failed(cloud)
-    assert not cloud.run(cloud.store.finish(replace(ONE, status="SUCCEEDED", result="1", ended_at=1003.0)))
+    assert not cloud.run(cloud.store.finish(End(replace(ONE, status="SUCCEEDED", result="1", ended_at=1003.0))))
 
 
 @refuses("UpdateItem", "meta", STANDS)
 def an_end_of_a_generation_that_is_over(cloud: Cloud) -> None:
     failed(cloud)
     assert cloud.run(cloud.store.rewind(RESUMED, None, [OPEN], []))
-    assert not cloud.run(cloud.store.finish(replace(FAILED, ended_at=1009.0)))
+    assert not cloud.run(cloud.store.finish(End(replace(FAILED, ended_at=1009.0))))
 
 
 # -- transactions ------------------------------------------------------------------------------------------
@@ -132,7 +135,7 @@ def an_end_of_a_generation_that_is_over(cloud: Cloud) -> None:
 @refuses(f"{IN_TRANSACTION}.Update", "meta", STANDS)
 def a_cancel_of_what_has_ended(cloud: Cloud) -> None:
     failed(cloud)
-    assert not cloud.run(cloud.store.cancel(CANCELLED, [], order=1))
+    assert not cloud.run(cloud.store.cancel(End(CANCELLED), [], 1))
 
 
 @refuses(f"{IN_TRANSACTION}.Update", "meta", STANDS)
@@ -145,19 +148,19 @@ def a_second_resume_of_one_failure(cloud: Cloud) -> None:
 @refuses(f"{IN_TRANSACTION}.ConditionCheck", "cursor", ABSENT)
 def a_cancel_that_knows_of_no_order_yet(cloud: Cloud) -> None:
     started(cloud, cloud.store.put_cursor("one", CURSOR))
-    assert not cloud.run(cloud.store.cancel(CANCELLED, []))
+    assert not cloud.run(cloud.store.cancel(End(CANCELLED), []))
 
 
 @refuses(f"{IN_TRANSACTION}.ConditionCheck", "cursor", FOLLOWS)
 def a_cancel_on_an_order_that_has_gone_on(cloud: Cloud) -> None:
     started(cloud, *(cloud.store.put_cursor("one", replace(CURSOR, revision=revision)) for revision in (1, 2)))
-    assert not cloud.run(cloud.store.cancel(CANCELLED, [], order=1))
+    assert not cloud.run(cloud.store.cancel(End(CANCELLED), [], 1))
 
 
 @refuses(f"{IN_TRANSACTION}.Put", "c", ABSENT)
 def a_cancel_beside_a_step_that_has_begun(cloud: Cloud) -> None:
-    started(cloud, cloud.store.put_record("one", STEP, wake=False))
-    assert not cloud.run(cloud.store.cancel(CANCELLED, [replace(STEP, status="CANCELLED")]))
+    started(cloud, cloud.store.commit("one", Commit(STEP, wake=False)))
+    assert not cloud.run(cloud.store.cancel(End(CANCELLED), [replace(STEP, status="CANCELLED")]))
 
 
 @refuses(f"{IN_TRANSACTION}.Put", "c", FOLLOWS)
@@ -220,8 +223,8 @@ def a_start_of_a_generation_that_was_deleted(cloud: Cloud) -> None:
 @refuses("PutItem", "c", FOLLOWS)
 def an_outcome_of_a_worker_of_a_deleted_execution(cloud: Cloud) -> None:
     deleted_and_started_anew(cloud)
-    assert cloud.run(cloud.store.put_record("one", replace(STEP, generation=1), wake=False))
-    assert not cloud.run(cloud.store.put_record("one", replace(STEP, revision=2, output="old"), wake=False))
+    assert cloud.run(cloud.store.commit("one", Commit(replace(STEP, generation=1), wake=False)))
+    assert not cloud.run(cloud.store.commit("one", Commit(replace(STEP, revision=2, output="old"), wake=False)))
 
 
 @refuses("PutItem", "meta", ABSENT)

@@ -11,7 +11,7 @@ import pytest
 from stepfast.backends.dynamodb import deletion
 from stepfast.backends.dynamodb.retention_repair import Keeping, Walk, walk_of
 from stepfast.backends.dynamodb.typed_json import number, text
-from stepfast.engine.ports import Query
+from stepfast.engine.ports import Commit, End, Query
 from stepfast.errors import ExecutionDeleted, Unavailable
 from stepfast.model import Execution, Failure, Record
 from tests.backends.cloud import BUCKET, TABLE, Cloud, shared_client
@@ -41,7 +41,7 @@ def change(cloud: Cloud, sort: str, **values: Any) -> None:
 @pytest.fixture
 def full(cloud: Cloud) -> Cloud:
     store = cloud.store
-    for write in (store.create(ONE), store.put_record("one", STEP, wake=False), store.finish(DONE)):
+    for write in (store.create(ONE), store.commit("one", Commit(STEP, wake=False)), store.finish(End(DONE))):
         assert cloud.run(write)
     assert cloud.run(store.create(replace(ONE, execution_id="one-more")))
     assert objects() == {"x/one", "x/one-more"}
@@ -65,7 +65,7 @@ def test_values_of_version_01_are_read_and_stay(cloud: Cloud) -> None:
     change(cloud, "meta", input={"M": {"s3": text(old)}})
     assert cloud.run(cloud.make_store().read("one")) == ONE
     ended = replace(ONE, status="CANCELLED", ended_at=1002.0)
-    assert cloud.run(cloud.store.finish(ended))
+    assert cloud.run(cloud.store.finish(End(ended)))
     assert cloud.run(cloud.store.erase(ended))
     assert objects() == {"sha256"}
 
@@ -85,7 +85,7 @@ def swept(cloud: Cloud) -> int:
 def test_the_sweep_looks_once_more_for_what_was_written_since(full: Cloud) -> None:
     """A worker that ran all the time has recorded a large result."""
     assert full.run(full.store.erase(DONE))
-    assert full.run(full.store.put_record("one", replace(STEP, id="late"), wake=False))
+    assert full.run(full.store.commit("one", Commit(replace(STEP, id="late"), wake=False)))
     assert (keys(), objects()) == (["c#late", "large", "meta"], {"x/one", "x/one-more"})
     assert swept(full) == 0  # the worker may run still
     full.clock.time += 3700
@@ -151,7 +151,7 @@ def test_an_expired_execution_with_a_timer_keeps_its_id_from_the_timers_message(
     asleep = Record("nap", "timer", "timer", "CANCELLED", 0)
     cloud.run(cloud.store.create(replace(ONE, input="1")))
     cancelled = replace(ONE, status="CANCELLED", ended_at=1002.0)
-    assert cloud.run(cloud.store.cancel(cancelled, [asleep]))
+    assert cloud.run(cloud.store.cancel(End(cancelled), [asleep]))
     shared_client("dynamodb").delete_item(TableName=TABLE, Key={"pk": text("x#one"), "sk": text("meta")})
     cloud.run(cloud.store.deleting.purge("one"))
     with pytest.raises(ExecutionDeleted):
@@ -166,11 +166,11 @@ def expiring(cloud: Cloud, count: int) -> None:
     for place in range(count):
         id = f"f{place}"
         cloud.run(cloud.store.create(replace(ONE, execution_id=id, input="1")))
-        cloud.run(cloud.store.finish(replace(FAILED, execution_id=id)))
+        cloud.run(cloud.store.finish(End(replace(FAILED, execution_id=id))))
         item = cloud.item(id, "meta") | {"expires": number(9_000)}
         shared_client("dynamodb").put_item(TableName=TABLE, Item=item)
     cloud.run(cloud.store.create(replace(ONE, execution_id="done", input="1")))
-    cloud.run(cloud.store.finish(replace(DONE, execution_id="done", result="1")))
+    cloud.run(cloud.store.finish(End(replace(DONE, execution_id="done", result="1"))))
 
 
 def walked(cloud: Cloud, walk: Walk, pages: int = 1_000) -> int:

@@ -8,6 +8,7 @@ import pytest
 
 from stepfast.backends.dynamodb import table as dynamodb_table
 from stepfast.backends.dynamodb.typed_json import number, text
+from stepfast.engine.ports import Commit, End
 from stepfast.errors import StartupError
 from stepfast.model import Cursor, Event, Execution, Failure, Record, Signal
 from tests.backends.cloud import TABLE, Cloud, shared_client
@@ -42,19 +43,19 @@ def delete(sort: str) -> None:
 
 
 def test_a_write_without_wake_drops_the_wake_of_the_one_before(started: Cloud) -> None:
-    assert started.run(started.store.put_record("one", STEP, wake=True))
-    assert started.run(started.store.put_record("one", replace(STEP, revision=2), wake=False))
-    assert started.run(started.store.finish(FAILED))
+    assert started.run(started.store.commit("one", Commit(STEP, wake=True)))
+    assert started.run(started.store.commit("one", Commit(replace(STEP, revision=2), wake=False)))
+    assert started.run(started.store.finish(End(FAILED)))
     assert started.woken == ["one"]
     assert "wake" not in started.item("one", "meta")
     assert "wake" not in started.item("one", "c#a")
 
 
 def test_an_end_after_a_resume_wakes_nobody(started: Cloud) -> None:
-    assert started.run(started.store.finish(FAILED))
+    assert started.run(started.store.finish(End(FAILED)))
     assert started.run(started.store.rewind(replace(ONE, generation=1), None, [], []))
     assert started.woken == ["one"]
-    assert started.run(started.store.finish(replace(DONE, generation=1)))
+    assert started.run(started.store.finish(End(replace(DONE, generation=1))))
     assert started.woken == ["one"]
 
 
@@ -64,28 +65,28 @@ def test_an_end_after_a_resume_wakes_nobody(started: Cloud) -> None:
 def test_an_execution_that_has_succeeded_expires_after_its_retention(started: Cloud) -> None:
     assert "expires" not in started.item("one", "meta")
     store = started.make_store(retention=90 * DAY)
-    assert started.run(store.finish(DONE))
+    assert started.run(store.finish(End(DONE)))
     assert started.item("one", "meta")["expires"] == {"N": str(2001 + 90 * 86400)}
 
 
 def test_a_failed_execution_waits_to_be_resumed_and_never_expires(started: Cloud) -> None:
-    assert started.run(started.make_store(retention=DAY).finish(FAILED))
+    assert started.run(started.make_store(retention=DAY).finish(End(FAILED)))
     assert "expires" not in started.item("one", "meta")
 
 
 def test_a_cancelled_execution_expires_and_a_resumed_one_does_not(started: Cloud) -> None:
     store = started.make_store(retention=DAY)
-    assert started.run(store.finish(FAILED))
+    assert started.run(store.finish(End(FAILED)))
     assert started.run(store.rewind(replace(ONE, generation=1), None, [], []))
     assert "expires" not in started.item("one", "meta")
     cancelled = replace(ONE, status="CANCELLED", generation=1, ended_at=3000.0)
-    assert started.run(store.cancel(cancelled, [STEP]))
+    assert started.run(store.cancel(End(cancelled), [STEP]))
     assert started.item("one", "meta")["expires"] == {"N": str(3000 + 86400)}
     assert "expires" not in started.item("one", "c#a")
 
 
 def test_without_retention_nothing_expires(started: Cloud) -> None:
-    assert started.run(started.make_store(retention=None).finish(DONE))
+    assert started.run(started.make_store(retention=None).finish(End(DONE)))
     assert "expires" not in started.item("one", "meta")
 
 
@@ -93,10 +94,10 @@ def test_without_retention_nothing_expires(started: Cloud) -> None:
 def full(started: Cloud) -> Cloud:
     """An execution with an item of every kind."""
     store = started.store
-    started.run(store.put_record("one", STEP, wake=False))
+    started.run(store.commit("one", Commit(STEP, wake=False)))
     started.run(store.put_cursor("one", Cursor(("a",), frozenset(), 0, 1)))
     started.run(store.add_signal("one", Signal("s", "go", "1", 1000.0)))
-    started.run(store.finish(FAILED))
+    started.run(store.finish(End(FAILED)))
     started.run(store.rewind(replace(ONE, generation=1), None, [], [Event(1.0, "execution-resumed")]))
     assert len(keys()) == 7
     return started
@@ -133,7 +134,7 @@ def again(cloud: Cloud) -> None:
     store = cloud.make_store()
     elsewhere(store.create(again_one(cloud)))
     elsewhere(store.load("one"))
-    assert elsewhere(store.put_record("one", replace(STEP, output="2"), wake=False))
+    assert elsewhere(store.commit("one", Commit(replace(STEP, output="2"), wake=False)))
 
 
 def test_what_an_earlier_execution_of_the_id_has_left_is_never_taken_for_this_ones(full: Cloud) -> None:
@@ -145,7 +146,7 @@ def test_what_an_earlier_execution_of_the_id_has_left_is_never_taken_for_this_on
     assert full.run(full.store.peek("one", "a")) == (execution, None)
     loaded = full.run(full.store.load("one"))
     assert (loaded.records, loaded.signals, loaded.cursor) == ({}, (), Cursor())
-    assert full.run(full.store.put_record("one", STEP, wake=False))
+    assert full.run(full.store.commit("one", Commit(STEP, wake=False)))
     assert full.run(full.store.put_cursor("one", Cursor(("a",), frozenset(), 0, 1)))
     assert full.run(full.store.history("one")) == []
     assert [one for one in keys() if not one.startswith("input")] == ["c#a", "cursor", "meta"]
@@ -153,14 +154,14 @@ def test_what_an_earlier_execution_of_the_id_has_left_is_never_taken_for_this_on
 
 def test_clocks_that_differ_by_minutes_take_nothing_for_left_over(started: Cloud) -> None:
     started.clock.time -= 600
-    assert started.run(started.store.put_record("one", STEP, wake=False))
+    assert started.run(started.store.commit("one", Commit(STEP, wake=False)))
     assert started.run(started.store.load("one")).records == {"a": STEP}
 
 
 def test_records_that_never_tell_of_the_resume_are_taken_as_they_are(started: Cloud) -> None:
     """Somebody has deleted one: that must not stop the execution for ever."""
-    assert started.run(started.store.put_record("one", STEP, wake=False))
-    assert started.run(started.store.finish(FAILED))
+    assert started.run(started.store.commit("one", Commit(STEP, wake=False)))
+    assert started.run(started.store.finish(End(FAILED)))
     reopened = Record("a", "step", "a", "OPEN", 1, revision=2)
     assert started.run(started.store.rewind(replace(ONE, generation=1), None, [reopened], []))
     delete("c#a")
@@ -187,7 +188,7 @@ def test_items_of_an_older_version_are_read_and_written_on(full: Cloud) -> None:
         old = {name: value for name, value in item.items() if name not in ("wrote", "born")} | {"v": number(0)}
         shared_client("dynamodb").put_item(TableName=TABLE, Item=old)
     assert full.run(full.store.load("one")) == before
-    assert full.run(full.store.put_record("one", replace(STEP, revision=2), wake=False))
+    assert full.run(full.store.commit("one", Commit(replace(STEP, revision=2), wake=False)))
 
 
 def test_items_that_are_none_of_ours_are_left_alone(started: Cloud) -> None:

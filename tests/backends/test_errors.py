@@ -19,9 +19,10 @@ from stepfast.backends.aws.s3 import S3Blobs
 from stepfast.backends.aws.scheduler import Schedules
 from stepfast.backends.aws.sqs import SqsQueue
 from stepfast.backends.dynamodb.store import DynamoStore
-from stepfast.engine.ports import Query
+from stepfast.engine.messages import Message
+from stepfast.engine.ports import Commit, End, Query
 from stepfast.errors import StartupError, Unavailable
-from stepfast.model import Event, Execution, Message, Record, Signal
+from stepfast.model import Event, Execution, Record, Signal
 from tests.backends.cloud import Cloud, make_client, shared_client
 from tests.contract.clock import FixedClock
 
@@ -84,9 +85,9 @@ CALLS: dict[str, Callable[[DynamoStore], Coroutine[Any, Any, Any]]] = {
     "faults": lambda store: store.faults(None, 10),
     "figures": lambda store: store.figures("w", 0, 1),
     "idle": lambda store: store.idle(5),
-    "put_record": lambda store: store.put_record("one", RECORD, wake=False),
-    "finish": lambda store: store.finish(ONE),
-    "cancel": lambda store: store.cancel(ONE, [RECORD]),
+    "commit": lambda store: store.commit("one", Commit(RECORD, wake=False)),
+    "finish": lambda store: store.finish(End(ONE)),
+    "cancel": lambda store: store.cancel(End(ONE), [RECORD]),
     "rewind": lambda store: store.rewind(ONE, None, [RECORD], [Event(1.0, "e", None, {"secret": SECRET})]),
     "add_signal": lambda store: store.add_signal("one", Signal("s", "n", f'"{SECRET}"', 1.0)),
     "erase": lambda store: store.erase(replace(ONE, status="CANCELLED")),
@@ -122,7 +123,7 @@ def test_a_missing_permission_names_the_table_and_what_to_grant(call: Any) -> No
 def test_a_throttled_write_that_is_let_through_is_written() -> None:
     client = make_client("dynamodb", **FAST)
     Answers(client, error("ProvisionedThroughputExceededException"), error("InternalServerError", 500), (200, {}))
-    assert run(store_on(client).put_record("one", RECORD, wake=False))
+    assert run(store_on(client).commit("one", Commit(RECORD, wake=False)))
 
 
 @pytest.mark.parametrize(
@@ -140,7 +141,7 @@ def test_what_passes_by_itself_is_unavailable(answer: Any, message: str) -> None
     client = make_client("dynamodb", **FAST)
     answers = Answers(client, answer)
     with pytest.raises(Unavailable, match=message) as caught:
-        run(store_on(client).put_record("one", RECORD, wake=False))
+        run(store_on(client).commit("one", Commit(RECORD, wake=False)))
     assert not isinstance(caught.value, StartupError)
     assert answers.asked == 3
 
@@ -159,7 +160,7 @@ def test_what_someone_must_mend_says_what(answer: Any, message: str) -> None:
     client = make_client("dynamodb", **FAST)
     Answers(client, answer)
     with pytest.raises(Misconfigured, match=message) as caught:
-        run(store_on(client).put_record("one", RECORD, wake=False))
+        run(store_on(client).commit("one", Commit(RECORD, wake=False)))
     assert "told by AWS" not in str(caught.value)  # it may quote what was sent
     assert SECRET not in str(caught.value)
 
@@ -182,7 +183,7 @@ def cancelled(*codes: str) -> tuple[int, dict[str, Any]]:
 def test_a_write_that_meets_a_transaction_is_tried_again() -> None:
     client = make_client("dynamodb", **FAST)
     answers = Answers(client, CONFLICT, CONFLICT, (200, {}))
-    assert run(store_on(client).put_record("one", RECORD, wake=False))
+    assert run(store_on(client).commit("one", Commit(RECORD, wake=False)))
     assert answers.asked == 3
 
 
@@ -190,7 +191,7 @@ def test_a_write_that_meets_transactions_all_the_time_is_unavailable() -> None:
     client = make_client("dynamodb", **FAST)
     answers = Answers(client, CONFLICT)
     with pytest.raises(Unavailable, match="TransactionConflictException"):
-        run(store_on(client).put_record("one", RECORD, wake=False))
+        run(store_on(client).commit("one", Commit(RECORD, wake=False)))
     assert answers.asked == 5
 
 
@@ -198,17 +199,17 @@ def test_a_write_that_meets_transactions_all_the_time_is_unavailable() -> None:
 def test_a_transaction_that_is_cancelled_by_others_is_tried_again(code: str) -> None:
     client = make_client("dynamodb", **FAST)
     Answers(client, cancelled(code, "None"), cancelled("None", code), (200, {}))
-    assert run(store_on(client).cancel(ONE, [RECORD]))
+    assert run(store_on(client).cancel(End(ONE), [RECORD]))
     client = make_client("dynamodb", **FAST)
     Answers(client, cancelled(code, "None"))
     with pytest.raises(Unavailable, match="busy with other transactions"):
-        run(store_on(client).cancel(ONE, [RECORD]))
+        run(store_on(client).cancel(End(ONE), [RECORD]))
 
 
 def test_a_transaction_that_a_condition_refuses_is_an_answer_even_if_another_was_in_the_way() -> None:
     client = make_client("dynamodb", **FAST)
     answers = Answers(client, cancelled("ConditionalCheckFailed", "TransactionConflict"))
-    assert not run(store_on(client).cancel(ONE, [RECORD]))
+    assert not run(store_on(client).cancel(End(ONE), [RECORD]))
     assert answers.asked == 1
 
 
@@ -216,7 +217,7 @@ def test_a_transaction_that_can_never_be_written_says_so() -> None:
     client = make_client("dynamodb", **FAST)
     Answers(client, cancelled("None", "ValidationError"))
     with pytest.raises(Misconfigured, match="refuses a transaction: ValidationError"):
-        run(store_on(client).cancel(ONE, [RECORD]))
+        run(store_on(client).cancel(End(ONE), [RECORD]))
 
 
 # -- answers that are lost -----------------------------------------------------------------------------------
@@ -244,8 +245,8 @@ def lossy(aws: None) -> Cloud:
 def test_a_claim_whose_answer_was_lost_is_won_all_the_same(lossy: Cloud) -> None:
     lossy.run(lossy.store.create(ONE))
     losing_answers(lossy.dynamodb, "PutItem")
-    assert lossy.run(lossy.store.put_record("one", RECORD, wake=False))
-    assert not lossy.run(lossy.make_store().put_record("one", Record("a", "step", "a", "RUNNING", 0), wake=False))
+    assert lossy.run(lossy.store.commit("one", Commit(RECORD, wake=False)))
+    assert not lossy.run(lossy.make_store().commit("one", Commit(Record("a", "step", "a", "RUNNING", 0), wake=False)))
 
 
 def test_a_start_whose_answer_was_lost_has_started_it(lossy: Cloud) -> None:
@@ -257,9 +258,9 @@ def test_a_start_whose_answer_was_lost_has_started_it(lossy: Cloud) -> None:
 def test_a_result_that_is_written_again_later_is_known_as_ones_own(lossy: Cloud) -> None:
     """A worker goes on trying after Unavailable, which does not tell whether it was written."""
     lossy.run(lossy.store.create(ONE))
-    assert lossy.run(lossy.store.put_record("one", RECORD, wake=True))
+    assert lossy.run(lossy.store.commit("one", Commit(RECORD, wake=True)))
     lossy.clock.time += 5
-    assert lossy.run(lossy.store.put_record("one", RECORD, wake=True))
+    assert lossy.run(lossy.store.commit("one", Commit(RECORD, wake=True)))
 
 
 # -- the other services --------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 
 from stepfast.engine.metrics import Tally
+from stepfast.engine.ports import End
 from stepfast.model import Execution
 from tests.backends.cloud import TABLE, Cloud, make_client, shared_client
 
@@ -32,7 +33,7 @@ def items() -> list[dict[str, Any]]:
 
 def test_figures_expire_after_ninety_days_and_one(cloud: Cloud) -> None:
     cloud.run(cloud.store.create(ONE))
-    cloud.run(cloud.store.finish(DONE, TALLIES))
+    cloud.run(cloud.store.finish(End(DONE, TALLIES)))
     [item] = items()
     assert item["expires"] == {"N": str(3 * 3600 + 91 * 86400)}
     assert item["SUCCEEDED|n"] == {"N": "1"}
@@ -43,7 +44,7 @@ def test_figures_are_spread_over_shards_and_wake_nobody(cloud: Cloud) -> None:
         one = replace(ONE, execution_id=f"x{number}")
         cloud.run(cloud.store.create(one))
         cloud.woken.clear()
-        cloud.run(cloud.store.finish(replace(DONE, execution_id=f"x{number}"), TALLIES))
+        cloud.run(cloud.store.finish(End(replace(DONE, execution_id=f"x{number}"), TALLIES)))
         assert cloud.woken == []
     assert {one["pk"]["S"] for one in items()} == {"f#w#0", "f#w#1"}
     assert cloud.run(cloud.store.figures("w", 0, 9))[2]["SUCCEEDED"] == Tally(20)
@@ -61,6 +62,6 @@ def test_an_end_stands_where_it_cannot_be_counted(cloud: Cloud, code: str, caplo
 
     client.meta.events.register_first("before-send", refuse)
     cloud.run(cloud.store.create(ONE))
-    assert cloud.run(cloud.make_store(client).finish(DONE, TALLIES))
+    assert cloud.run(cloud.make_store(client).finish(End(DONE, TALLIES)))
     assert cloud.run(cloud.store.read("one")) == DONE
     assert "execution one is not in the figures" in caplog.text

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from stepfast.backends.dynamodb.typed_json import size_of, text
-from stepfast.engine.ports import Query
+from stepfast.engine.ports import Commit, End, Query
 from stepfast.errors import InvalidRequest, StartupError
 from stepfast.model import Cursor, Event, Execution, Failure, Record, Signal
 from tests.backends.cloud import BUCKET, TABLE, Cloud, shared_client
@@ -44,7 +44,7 @@ def started(cloud: Cloud) -> Cloud:
 
 def written(cloud: Cloud, record: Record) -> dict[str, Any]:
     """The item that a record becomes, once another process has read the record back from it."""
-    assert cloud.run(cloud.store.put_record("one", record, wake=False))
+    assert cloud.run(cloud.store.commit("one", Commit(record, wake=False)))
     assert cloud.run(cloud.make_store().load("one")).records["a"] == record
     return cloud.item("one", "c#a")
 
@@ -97,14 +97,14 @@ def test_every_kind_of_item_may_hold_large_values(cloud: Cloud) -> None:
     cloud.run(store.create(execution))
     cloud.run(store.add_signal("one", signal))
     assert cloud.run(store.put_cursor("one", cursor))
-    assert cloud.run(store.finish(failed))
+    assert cloud.run(store.finish(End(failed)))
     loaded = cloud.run(other.load("one"))
     assert (loaded.execution, loaded.signals, loaded.cursor) == (failed, (signal,), cursor)
     assert cloud.run(store.rewind(replace(execution, generation=1), None, [], [event]))
     assert cloud.run(other.history("one")) == [event]
     assert len(objects()) == 5
     ended = replace(execution, status="SUCCEEDED", generation=1, result=value(LARGE + 1, "r"), ended_at=2.0)
-    assert cloud.run(store.finish(ended))
+    assert cloud.run(store.finish(End(ended)))
     assert cloud.run(other.read("one")) == ended
     assert cloud.run(other.page(Query())).executions == (ended,)
     assert cloud.run(other.create(replace(execution, workflow="other"))) == ended
@@ -113,7 +113,7 @@ def test_every_kind_of_item_may_hold_large_values(cloud: Cloud) -> None:
 def test_equal_values_share_one_object(started: Cloud) -> None:
     large = value(LARGE + 1)
     for id in ("a", "b"):
-        assert started.run(started.store.put_record("one", step(id=id, input=large, output=large), wake=False))
+        assert started.run(started.store.commit("one", Commit(step(id=id, input=large, output=large), wake=False)))
     assert len(objects()) == 1
 
 
@@ -121,7 +121,7 @@ def test_several_blobs_of_a_load_are_each_fetched_once(hooked: Cloud, wire: Wire
     hooked.run(hooked.store.create(ONE))
     for number in range(12):
         record = step(id=str(number), input=value(LARGE + 1), output=value(LARGE + 1, str(number % 10)))
-        assert hooked.run(hooked.store.put_record("one", record, wake=False))
+        assert hooked.run(hooked.store.commit("one", Commit(record, wake=False)))
     other = hooked.make_store()
     wire.take()
     first = hooked.run(other.load("one"))
@@ -138,7 +138,7 @@ def test_without_values_none_is_fetched_but_the_error_is(hooked: Cloud, wire: Wi
     }
     for one in ended.values():
         hooked.run(hooked.store.create(replace(one, status="RUNNING", result=None, error=None, ended_at=None)))
-        assert hooked.run(hooked.store.finish(one))
+        assert hooked.run(hooked.store.finish(End(one)))
     expected = {id: replace(one, input="", result=None) for id, one in ended.items()}
     other = hooked.make_store()
     wire.take()
@@ -151,7 +151,7 @@ def test_without_values_none_is_fetched_but_the_error_is(hooked: Cloud, wire: Wi
 
 
 def test_a_value_that_somebody_deleted_is_told_with_where_it_was(started: Cloud) -> None:
-    assert started.run(started.store.put_record("one", step(output=value(LARGE + 1)), wake=False))
+    assert started.run(started.store.commit("one", Commit(step(output=value(LARGE + 1)), wake=False)))
     (key,) = objects()
     shared_client("s3").delete_object(Bucket=BUCKET, Key=key)
     with pytest.raises(StartupError, match=f"the bucket '{BUCKET}' has lost the value {key}.*lifecycle"):
@@ -160,7 +160,7 @@ def test_a_value_that_somebody_deleted_is_told_with_where_it_was(started: Cloud)
 
 
 def test_a_value_that_somebody_changed_is_not_taken_for_the_one_that_was_put(started: Cloud) -> None:
-    assert started.run(started.store.put_record("one", step(output=value(LARGE + 1)), wake=False))
+    assert started.run(started.store.commit("one", Commit(step(output=value(LARGE + 1)), wake=False)))
     (key,) = objects()
     shared_client("s3").put_object(Bucket=BUCKET, Key=key, Body=b'"mine"')
     with pytest.raises(StartupError, match="holds another value than was put"):
@@ -192,7 +192,7 @@ def test_a_label_that_is_called_like_a_reference_is_a_label(cloud: Cloud) -> Non
 def test_values_in_memory_are_bounded(started: Cloud) -> None:
     for number in range(30):
         record = step(id=str(number), output=value(1_000_000, str(number % 10) + "y" * number))
-        assert started.run(started.store.put_record("one", record, wake=False))
+        assert started.run(started.store.commit("one", Commit(record, wake=False)))
     texts = started.store._texts
     assert texts._cached == sum(map(len, texts._cache.values())) <= 16 * 1024 * 1024
     assert len(started.run(started.store.load("one")).records) == 30

@@ -12,7 +12,7 @@ import pytest
 from stepfast.backends.dynamodb import listing
 from stepfast.backends.dynamodb.listing import listing_keys, shard_of
 from stepfast.backends.dynamodb.typed_json import text
-from stepfast.engine.ports import Page, Query
+from stepfast.engine.ports import End, Page, Query
 from stepfast.errors import InvalidRequest
 from stepfast.model import Execution, Failure
 from tests.backends.cloud import TABLE, Cloud, shared_client
@@ -60,7 +60,7 @@ def test_pages_are_filtered_over_all_shards_and_statuses(cloud: Cloud) -> None:
     store = store_all(cloud, made)
     for number, one in enumerate(made):
         if number % 4 == 0:
-            cloud.run(store.finish(replace(one, status="FAILED", ended_at=2000.0)))
+            cloud.run(store.finish(End(replace(one, status="FAILED", ended_at=2000.0))))
     expected = [one.execution_id for one in made if one.workflow == "w1"]
     assert ids(pages(cloud, store, Query(workflow="w1", limit=3))) == expected
     failed = [one.execution_id for number, one in enumerate(made) if number % 4 == 0]
@@ -100,7 +100,7 @@ def test_a_page_of_few_asks_little_of_each_shard(hooked: Cloud, wire: Wire) -> N
 def test_an_execution_that_the_index_shows_under_an_old_status_is_left_out(cloud: Cloud) -> None:
     store = store_all(cloud, some(3))
     one = some(3)[0]
-    cloud.run(store.finish(replace(one, status="SUCCEEDED", result="1", ended_at=2000.0)))
+    cloud.run(store.finish(End(replace(one, status="SUCCEEDED", result="1", ended_at=2000.0))))
     stale = cloud.item(one.execution_id, "meta") | listing_keys(one.execution_id, "RUNNING", one.created_at, 4)
     shared_client("dynamodb").put_item(TableName=TABLE, Item=stale)
     assert one.execution_id not in ids(pages(cloud, store, Query(status="RUNNING")))
@@ -156,7 +156,7 @@ def test_ids_that_begin_alike_are_found_over_all_shards_and_statuses(cloud: Clou
     made = some(40)
     store = store_all(cloud, made)
     for one in made[::3]:
-        cloud.run(store.finish(replace(one, status="SUCCEEDED", result="1", ended_at=2000.0)))
+        cloud.run(store.finish(End(replace(one, status="SUCCEEDED", result="1", ended_at=2000.0))))
     prefix = made[7].execution_id[:2]
     expected = [one.execution_id for one in made if one.execution_id.startswith(prefix)]
     assert 1 < len(expected) < len(made)
@@ -181,7 +181,7 @@ def failed_all(cloud: Cloud, made: list[Execution], shards: int = 4) -> Any:
     store = store_all(cloud, made, shards)
     for number, one in enumerate(made):
         error = Failure(("KeyError", "OSError")[number % 2], "down", "pay", "Traceback …")
-        cloud.run(store.finish(replace(one, status="FAILED", error=error, ended_at=2000.0)))
+        cloud.run(store.finish(End(replace(one, status="FAILED", error=error, ended_at=2000.0))))
     return store
 
 
@@ -239,7 +239,7 @@ def test_very_long_names_are_cut_in_the_index_alone(cloud: Cloud) -> None:
     made = some(1)[0]
     store = store_all(cloud, [made])
     error = Failure("E" * 500, "down", "s" * 500)
-    cloud.run(store.finish(replace(made, status="FAILED", error=error, ended_at=2000.0)))
+    cloud.run(store.finish(End(replace(made, status="FAILED", error=error, ended_at=2000.0))))
     ((found,), _) = cloud.run(store.faults(None, 10))
     assert (found.step, found.error) == ("s" * 200, "E" * 200)
     assert cloud.run(store.read(made.execution_id)).error == error
@@ -251,7 +251,7 @@ def test_very_long_names_are_cut_in_the_index_alone(cloud: Cloud) -> None:
 def test_the_sweep_sees_running_executions_older_than_two_minutes(cloud: Cloud) -> None:
     executions = [Execution(f"e{age}", "w", "1", 5000.0 - age) for age in (0, 119, 120, 121, 4000)]
     store = store_all(cloud, executions)
-    cloud.run(store.finish(replace(executions[-1], status="SUCCEEDED", ended_at=4000.0)))
+    cloud.run(store.finish(End(replace(executions[-1], status="SUCCEEDED", ended_at=4000.0))))
     cloud.clock.time = 5000.0
     assert cloud.run(store.idle(10)) == (["e121"], "")
     cloud.clock.time = 5001.0

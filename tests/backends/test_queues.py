@@ -16,8 +16,9 @@ from stepfast.backends.aws.errors import Misconfigured
 from stepfast.backends.aws.messages import ForeignMessage, Posted, body_of, posted_in
 from stepfast.backends.aws.scheduler import queue_arn, schedule_name
 from stepfast.backends.aws.sqs import SqsQueue
+from stepfast.engine.messages import Message
 from stepfast.errors import Unavailable
-from stepfast.model import Cursor, Execution, Message
+from stepfast.model import Cursor, Execution
 from tests.backends.cloud import GROUP, ROLE, Cloud, shared_client
 from tests.backends.wire import Wire
 from tests.properties.test_store_machine import MESSAGES, TIMES

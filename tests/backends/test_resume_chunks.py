@@ -10,6 +10,7 @@ import pytest
 
 from stepfast.backends.dynamodb.typed_json import size_of
 from stepfast.engine.history import record_events
+from stepfast.engine.ports import Commit, End
 from stepfast.model import Cursor, Event, Execution, Failure, Record, Snapshot
 from tests.backends.chunks import Killed, before_chunk, kill_at, recorded
 from tests.backends.cloud import ONE_TRY, Cloud, make_client, shared_client
@@ -32,11 +33,11 @@ def a_failed(cloud: Cloud, count: int = COUNT, size: int = 0) -> Snapshot:
             f"a#{number}", "step", "a", status, 0, attempt=1, started_at=1000.0, ended_at=1001.0,
             output=f'"{"x" * size}"' if size else "1", error=FAILURE if number % 2 else None,
         )  # fmt: skip
-        assert cloud.run(store.put_record("one", record, wake=False))
+        assert cloud.run(store.commit("one", Commit(record, wake=False)))
     assert cloud.run(
         store.put_cursor("one", Cursor(tuple(f"a#{number}" for number in range(count)), frozenset(), 0, 1))
     )
-    assert cloud.run(store.finish(FAILED))
+    assert cloud.run(store.finish(End(FAILED)))
     cloud.woken.clear()
     return loaded(cloud)
 
@@ -204,8 +205,8 @@ def test_bytes_make_chunks_too(hooked: Cloud) -> None:
 
 def test_a_record_with_more_history_than_a_transaction_takes_is_resumed(small: Cloud) -> None:
     small.run(small.store.create(ONE))
-    assert small.run(small.store.put_record("one", Record("a", "step", "a", "FAILED", 0), wake=False))
-    assert small.run(small.store.finish(FAILED))
+    assert small.run(small.store.commit("one", Commit(Record("a", "step", "a", "FAILED", 0), wake=False)))
+    assert small.run(small.store.finish(End(FAILED)))
     events = [Event(1000.0 + number, "attempt-failed", "a") for number in range(25)]
     reopened = Record("a", "step", "a", "OPEN", 1, revision=2)
     assert small.run(small.store.rewind(replace(ONE, generation=1), None, [reopened], events))

@@ -18,6 +18,7 @@ from stepfast.backends.sqlite.file import SqliteFile, Transaction
 from stepfast.backends.sqlite.schema import VERSION
 from stepfast.backends.sqlite.store import SqliteBackend
 from stepfast.engine.metrics import Tally
+from stepfast.engine.ports import Commit, End
 from stepfast.errors import StartupError, TooManySignals, Unavailable
 from stepfast.model import Execution, Record, Signal, SignalLimits
 from tests.contract.clock import FixedClock
@@ -204,9 +205,9 @@ def test_a_file_of_the_first_schema_is_read_and_goes_on(tmp_path: Path) -> None:
     assert loaded is not None
     assert (loaded.execution.resumed_at, loaded.execution.sent) == (None, None)
     assert loaded.records["pay"].revision == 2
-    assert asyncio.run(backend.put_record("one", replace(loaded.records["pay"], revision=3), wake=False))
+    assert asyncio.run(backend.commit("one", Commit(replace(loaded.records["pay"], revision=3), wake=False)))
     ended = replace(loaded.execution, status="CANCELLED", ended_at=3600.0)
-    assert asyncio.run(backend.cancel(ended, [], {"CANCELLED": Tally(1)}))
+    assert asyncio.run(backend.cancel(End(ended, {"CANCELLED": Tally(1)}), []))
     assert asyncio.run(backend.figures("w", 0, 2)) == {1: {"CANCELLED": Tally(1)}}
     backend.close()
     with closing(sqlite3.connect(tmp_path / "old.db")) as file:
@@ -220,12 +221,12 @@ def test_the_last_wake_of_a_commit_comes_when_all_that_was_written_with_it_is_kn
 
     async def write() -> None:
         await backend.create(Execution("one", "w", "null", 1000.0))
-        held = await backend.load("one")
+        held = await backend.changes("one")
         assert held is not None
         mark = held.mark
         backend.on_wake = lambda id, seq: known.append({one.id for one in backend._changes.since(id, mark)[1] or ()})
         records = [Record(id, "step", id, "SUCCEEDED", 0, output="1") for id in ("a", "b", "c")]
-        assert all(await asyncio.gather(*(backend.put_record("one", one, wake=True) for one in records)))
+        assert all(await asyncio.gather(*(backend.commit("one", Commit(one, wake=True)) for one in records)))
 
     asyncio.run(write())
     backend.close()

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from stepfast.engine.ports import Commit, End
 from stepfast.model import Cursor, Execution, Failure, Record
 from tests.backends.cloud import Cloud
 from tests.backends.interleaving import AfterTheFirst, Torn, elsewhere
@@ -34,9 +35,9 @@ def test_a_load_in_the_middle_of_a_rewind_sees_all_of_it(started: Cloud, count: 
     """The rewind comes after the first page of records was read, and before the meta is."""
     for one in range(count):
         record = replace(STEP, id=f"a#{one:02}", status="FAILED", output=f'"{"x" * size}"')
-        assert started.run(started.store.put_record("one", record, wake=False))
+        assert started.run(started.store.commit("one", Commit(record, wake=False)))
     assert started.run(started.store.put_cursor("one", Cursor(("a#00",), frozenset(), 0, 1)))
-    assert started.run(started.store.finish(FAILED))
+    assert started.run(started.store.finish(End(FAILED)))
     torn = Torn(lambda: rewound(started, count))
     loaded = started.run(started.make_store(dynamodb=torn).load("one"))
     assert loaded.execution.generation == 1
@@ -49,13 +50,13 @@ def test_new_records_do_not_make_up_for_those_that_a_slow_reader_has_missed(star
     """Between the two pages of one read the execution is resumed, goes on, and records something new."""
     for one in range(25):
         record = replace(STEP, id=f"a#{one:02}", status="FAILED", output=f'"{"x" * 100_000}"')
-        assert started.run(started.store.put_record("one", record, wake=False))
+        assert started.run(started.store.commit("one", Commit(record, wake=False)))
     assert started.run(started.store.put_cursor("one", Cursor(("a#00",), frozenset(), 0, 1)))
-    assert started.run(started.store.finish(FAILED))
+    assert started.run(started.store.finish(End(FAILED)))
 
     def go_on() -> None:
         rewound(started, 1)
-        assert elsewhere(started.make_store().put_record("one", replace(STEP, id="z", generation=1), wake=False))
+        assert elsewhere(started.make_store().commit("one", Commit(replace(STEP, id="z", generation=1), wake=False)))
 
     loaded = started.run(started.make_store(dynamodb=Torn(go_on)).load("one"))
     assert loaded.execution.generation == 1
@@ -64,9 +65,9 @@ def test_new_records_do_not_make_up_for_those_that_a_slow_reader_has_missed(star
 
 def test_a_record_is_never_newer_than_the_execution_it_is_read_with(started: Cloud) -> None:
     """A timer that was re-opened meanwhile would else be ended by a message of the generation before."""
-    assert started.run(started.store.put_record("one", replace(STEP, id="a#00", status="FAILED"), wake=False))
+    assert started.run(started.store.commit("one", Commit(replace(STEP, id="a#00", status="FAILED"), wake=False)))
     assert started.run(started.store.put_cursor("one", Cursor((), frozenset(), 0, 1)))
-    assert started.run(started.store.finish(FAILED))
+    assert started.run(started.store.finish(End(FAILED)))
     store = started.make_store(dynamodb=AfterTheFirst("get_item", lambda: rewound(started, 1)))
     execution, record = started.run(store.peek("one", "a#00"))
     assert record.generation <= execution.generation

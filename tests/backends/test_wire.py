@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from bench.aws_units import Call
-from stepfast.engine.ports import Query
-from stepfast.model import Attempt, Chained, Cursor, Event, Execution, Failure, Message, Record, Signal
+from stepfast.engine.messages import Message
+from stepfast.engine.ports import Commit, End, Query
+from stepfast.model import Attempt, Chained, Cursor, Event, Execution, Failure, Record, Signal
 from stepfast.values.codec import digest
 from tests.backends.cloud import BUCKET, Cloud
 from tests.backends.wire import Wire, faults
@@ -83,7 +84,7 @@ def test_a_start_that_is_repeated_costs_its_put_and_no_read(started: Cloud, wire
 
 
 def test_a_chained_step_is_one_put_of_one_unit(started: Cloud, wire: Wire) -> None:
-    assert started.run(started.store.put_record(ID, chained(), wake=False))
+    assert started.run(started.store.commit(ID, Commit(chained(), wake=False)))
     (put,) = wire.take()
     assert (put.operation, put.write_units, put.read_units) == ("PutItem", 1, 0)
     assert "wake" not in put.params["Item"]
@@ -91,8 +92,8 @@ def test_a_chained_step_is_one_put_of_one_unit(started: Cloud, wire: Wire) -> No
 
 def test_a_claim_and_its_result_are_one_put_of_one_unit_each(started: Cloud, wire: Wire) -> None:
     claim = chained(status="RUNNING", lease=NOW + 40, ended_at=None, output=None, then=None)
-    assert started.run(started.store.put_record(ID, claim, wake=False))
-    assert started.run(started.store.put_record(ID, chained(2, then=None), wake=True))
+    assert started.run(started.store.commit(ID, Commit(claim, wake=False)))
+    assert started.run(started.store.commit(ID, Commit(chained(2, then=None), wake=True)))
     assert [(call.operation, call.write_units) for call in wire.take()] == [("PutItem", 1), ("PutItem", 1)]
 
 
@@ -105,7 +106,7 @@ def test_a_retry_is_one_put_that_stays_small_however_often_it_failed(started: Cl
             number, status="RETRYING", attempt=number, due=NOW + number + 1, output=None, then=None, ended_at=None,
             error=FAILURE, attempts=attempts,
         )  # fmt: skip
-        assert started.run(started.store.put_record(ID, retrying, wake=False))
+        assert started.run(started.store.commit(ID, Commit(retrying, wake=False)))
         (put,) = wire.take()
         assert put.operation == "PutItem"
         units.append(put.write_units)
@@ -120,20 +121,20 @@ def test_a_signal_is_counted_and_put_with_one_unit_each(started: Cloud, wire: Wi
 
 def test_a_timer_that_comes_due_is_two_reads_and_one_put(started: Cloud, wire: Wire) -> None:
     assert started.run(started.store.peek(ID, ":timer")) == (ONE, None)
-    started.run(started.store.put_record(ID, Record(":timer", "timer", "timer", "SUCCEEDED", 0), wake=True))
+    started.run(started.store.commit(ID, Commit(Record(":timer", "timer", "timer", "SUCCEEDED", 0), wake=True)))
     calls = wire.take()
     assert names(calls) == ["GetItem", "GetItem", "PutItem"]
     assert [(call.read_units, call.write_units) for call in calls] == [(1, 0), (1, 0), (0, 1)]
 
 
 def test_an_end_is_one_update_that_moves_the_execution_in_the_index(started: Cloud, wire: Wire) -> None:
-    assert started.run(started.store.finish(replace(ONE, status="SUCCEEDED", result="{}", ended_at=NOW + 9)))
+    assert started.run(started.store.finish(End(replace(ONE, status="SUCCEEDED", result="{}", ended_at=NOW + 9))))
     assert [(call.operation, call.write_units) for call in wire.take()] == [("UpdateItem", 3)]
 
 
 def test_a_last_result_with_its_end_is_a_put_and_an_update(started: Cloud, wire: Wire) -> None:
     ended = replace(ONE, status="SUCCEEDED", result="{}", ended_at=NOW + 9)
-    assert started.run(started.store.put_record(ID, chained(then=None), wake=False, end=ended))
+    assert started.run(started.store.commit(ID, Commit(chained(then=None), wake=False, end=End(ended))))
     assert names(wire.take()) == ["PutItem", "UpdateItem"]
 
 
@@ -154,8 +155,8 @@ def test_an_order_of_a_thousand_results_takes_few_units(started: Cloud, wire: Wi
 
 
 def test_a_resume_is_one_transaction_and_so_is_a_cancel(started: Cloud, wire: Wire) -> None:
-    started.run(started.store.put_record(ID, chained(status="FAILED", error=FAILURE), wake=False))
-    started.run(started.store.finish(replace(ONE, status="FAILED", error=FAILURE, ended_at=NOW)))
+    started.run(started.store.commit(ID, Commit(chained(status="FAILED", error=FAILURE), wake=False)))
+    started.run(started.store.finish(End(replace(ONE, status="FAILED", error=FAILURE, ended_at=NOW))))
     wire.take()
     reopened = Record("charge", "step", "charge", "OPEN", 1, revision=2)
     events = [Event(NOW, "step-failed", "charge"), Event(NOW, "execution-failed"), Event(NOW, "execution-resumed")]
@@ -164,7 +165,7 @@ def test_a_resume_is_one_transaction_and_so_is_a_cancel(started: Cloud, wire: Wi
     (rewind,) = wire.take()
     assert rewind.operation == "TransactWriteItems"
     assert [next(iter(one)) for one in rewind.params["TransactItems"]] == ["Update", "Put", "Put", "Put", "Put"]
-    assert started.run(started.store.cancel(replace(resumed, status="CANCELLED"), [replace(reopened, revision=3)]))
+    assert started.run(started.store.cancel(End(replace(resumed, status="CANCELLED")), [replace(reopened, revision=3)]))
     assert names(wire.take()) == ["TransactWriteItems"]
 
 
@@ -173,7 +174,7 @@ def test_a_resume_is_one_transaction_and_so_is_a_cancel(started: Cloud, wire: Wi
 
 def test_a_load_is_one_consistent_query_of_all_but_the_history(started: Cloud, wire: Wire) -> None:
     for number in range(15):
-        started.run(started.store.put_record(ID, chained(id=f"charge#{number}"), wake=False))
+        started.run(started.store.commit(ID, Commit(chained(id=f"charge#{number}"), wake=False)))
     wire.take()
     assert len(started.run(started.store.load(ID)).records) == 15
     (query,) = wire.take()
@@ -210,7 +211,7 @@ def test_what_is_sent_fits_the_services_models(started: Cloud, wire: Wire) -> No
 
 def test_a_value_in_the_bucket_is_put_with_the_item_that_names_it(started: Cloud, wire: Wire) -> None:
     large = chained(output='"' + "x" * 300_000 + '"')
-    assert started.run(started.store.put_record(ID, large, wake=False))
+    assert started.run(started.store.commit(ID, Commit(large, wake=False)))
     note, put, item = wire.take()  # the note that there are values in the bucket comes first
     assert note.params["Item"]["sk"] == {"S": "large"}
     assert (put.operation, put.params["Bucket"]) == ("PutObject", BUCKET)

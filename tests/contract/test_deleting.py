@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from stepfast.engine.metrics import Tally
-from stepfast.engine.ports import Query
+from stepfast.engine.ports import Commit, End, Query
 from stepfast.errors import ExecutionDeleted, ExecutionNotFound
 from stepfast.model import Cursor, Event, Execution, ExecutionStatus, Failure, Record, Signal
 
@@ -28,17 +28,17 @@ ANEW = replace(ONE, generation=1, first_generation=1, input="2", created_at=1010
 def filled(backend: Any, end: Execution) -> Execution:
     """An execution with everything that executions have, at this end; returns how it stands."""
     store = backend.store
-    for write in (store.create(ONE), store.put_record("one", STEP, wake=False), store.put_cursor("one", CURSOR)):
+    for write in (store.create(ONE), store.commit("one", Commit(STEP, wake=False)), store.put_cursor("one", CURSOR)):
         assert backend.run(write)
-    assert backend.run(store.put_record("one", DONE, wake=False))
+    assert backend.run(store.commit("one", Commit(DONE, wake=False)))
     assert backend.run(store.add_signal("one", Signal("s", "go", LARGE, 1001.0)))
-    assert backend.run(store.finish(ENDS["FAILED"]))
+    assert backend.run(store.finish(End(ENDS["FAILED"])))
     assert backend.run(store.rewind(replace(ONE, generation=1), None, [], [Event(1.0, "execution-resumed")]))
     ended = replace(end, generation=1)
     if end.status == "CANCELLED":
-        assert backend.run(store.cancel(ended, [], {"CANCELLED": Tally(1)}, 1))
+        assert backend.run(store.cancel(End(ended, {"CANCELLED": Tally(1)}), [], 1))
     else:
-        assert backend.run(store.finish(ended, {end.status: Tally(1)}))
+        assert backend.run(store.finish(End(ended, {end.status: Tally(1)})))
     return ended
 
 
@@ -135,7 +135,7 @@ def test_its_id_is_free_for_a_later_generation(backend: Any) -> None:
 def test_it_can_be_deleted_again_and_again(backend: Any) -> None:
     anew = started_anew(backend)
     ended = replace(anew, status="SUCCEEDED", result="1", ended_at=1012.0)
-    assert backend.run(backend.store.finish(ended))
+    assert backend.run(backend.store.finish(End(ended)))
     assert backend.run(backend.store.erase(ended))
     assert gone(backend)
     with pytest.raises(ExecutionDeleted) as told:
@@ -144,12 +144,12 @@ def test_it_can_be_deleted_again_and_again(backend: Any) -> None:
 
 
 WRITES = {
-    "a claim": lambda store: store.put_record("one", replace(STEP, id="late"), wake=True),
-    "an outcome": lambda store: store.put_record("one", replace(DONE, revision=3), wake=True),
+    "a claim": lambda store: store.commit("one", Commit(replace(STEP, id="late"), wake=True)),
+    "an outcome": lambda store: store.commit("one", Commit(replace(DONE, revision=3), wake=True)),
     "an order": lambda store: store.put_cursor("one", replace(CURSOR, revision=2)),
     "a first order": lambda store: store.put_cursor("one", CURSOR),
-    "an end": lambda store: store.finish(replace(ENDS["SUCCEEDED"], generation=1)),
-    "a cancel": lambda store: store.cancel(replace(ENDS["CANCELLED"], generation=1), [], {}, 1),
+    "an end": lambda store: store.finish(End(replace(ENDS["SUCCEEDED"], generation=1))),
+    "a cancel": lambda store: store.cancel(End(replace(ENDS["CANCELLED"], generation=1)), [], 1),
     "a resume": lambda store: store.rewind(replace(ONE, generation=2), None, [], []),
 }
 
@@ -173,9 +173,9 @@ def test_a_worker_of_it_does_not_record_into_its_successor(backend: Any) -> None
     """The records of both have the same ids and revisions."""
     anew = started_anew(backend)
     mine = replace(STEP, generation=anew.generation, token="mine")
-    assert backend.run(backend.store.put_record("one", mine, wake=False))
+    assert backend.run(backend.store.commit("one", Commit(mine, wake=False)))
     assert backend.run(backend.store.put_cursor("one", replace(CURSOR, generation=anew.generation)))
-    assert not backend.run(backend.store.put_record("one", DONE, wake=True))
+    assert not backend.run(backend.store.commit("one", Commit(DONE, wake=True)))
     assert not backend.run(backend.store.put_cursor("one", replace(CURSOR, revision=2)))
     found = backend.run(backend.store.load("one"))
     assert found.records == {"pay": mine}
@@ -184,10 +184,10 @@ def test_a_worker_of_it_does_not_record_into_its_successor(backend: Any) -> None
 
 def test_a_claim_for_it_that_came_late_does_not_stop_its_successor(backend: Any) -> None:
     anew = started_anew(backend)
-    backend.run(backend.store.put_record("one", STEP, wake=False))
+    backend.run(backend.store.commit("one", Commit(STEP, wake=False)))
     assert backend.run(backend.store.peek("one", "pay")) == (anew, None)
     mine = replace(STEP, generation=anew.generation, token="mine")
-    assert backend.run(backend.store.put_record("one", mine, wake=False))
+    assert backend.run(backend.store.commit("one", Commit(mine, wake=False)))
     assert backend.run(backend.store.peek("one", "pay")) == (anew, mine)
 
 

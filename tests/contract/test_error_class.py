@@ -10,6 +10,7 @@ import pytest
 
 from stepfast import GiveUp, Retry, RetryAfter, step, workflow
 from stepfast.engine.listing import groups_of
+from stepfast.engine.ports import End
 from stepfast.errors import StepFailed, StepTimeout
 from stepfast.model import Execution, Failure
 from stepfast.replay.failures import describe_error
@@ -151,7 +152,7 @@ def test_dead_letters_of_two_classes_are_two_groups(backend: Any) -> None:
     for execution in (failed("a", Bank.Declined), failed("bb", Bank.Declined), failed("ccc", Insurer.Declined)):
         running = replace(execution, status="RUNNING", error=None, ended_at=None)
         assert backend.run(backend.store.create(running))
-        assert backend.run(backend.store.finish(execution, {}))
+        assert backend.run(backend.store.finish(End(execution)))
         assert backend.run(backend.store.read(execution.execution_id)).error == execution.error
     faults, complete = backend.run(backend.store.faults(None, 10))
     told = [(one.error, (one.error_class or "").rpartition("contract.")[2], one.count) for one in groups_of(faults)]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from stepfast.model import Chained, Cursor, Execution, Message, Record
+from stepfast.engine.messages import Message
+from stepfast.engine.ports import Commit, End
+from stepfast.model import Chained, Cursor, Execution, Record
 
 STEP = Message("step", "one", "pay", 0, "pdf")
 TIMER = Message("timer", "one", ":timer", 0)
@@ -52,7 +54,7 @@ def test_a_message_deleted_twice_takes_no_later_one_with_it(embedded: Any) -> No
 def test_a_wake_that_came_during_an_advance_survives_it(embedded: Any) -> None:
     embedded.run(embedded.ports.create(ONE))
     _, ((_, seq),) = embedded.ports.outstanding()
-    embedded.run(embedded.ports.put_record("one", Record("a", "step", "a", "SUCCEEDED", 0), wake=True))
+    embedded.run(embedded.ports.commit("one", Commit(Record("a", "step", "a", "SUCCEEDED", 0), wake=True)))
     embedded.ports.advanced("one", seq)
     embedded.reopen()
     assert len(embedded.ports.outstanding()[1]) == 1
@@ -71,7 +73,7 @@ def test_leases_of_a_dead_owner_are_over_and_those_of_this_one_are_not(embedded:
     running = Record("a", "step", "a", "RUNNING", 0, lease=9000.0, started_at=1000.0)
     chained = Record("b", "step", "b", "SUCCEEDED", 0, ended_at=1000.0, then=Chained("c", 9000.0, 0, "", 1000.0))
     for record in (running, chained):
-        embedded.run(embedded.ports.put_record("one", record, wake=False))
+        embedded.run(embedded.ports.commit("one", Commit(record, wake=False)))
     held = embedded.run(embedded.ports.load("one")).records
     assert (held["a"].lease, held["b"].then.lease) == (9000.0, 9000.0)
     embedded.clock.time = 1001.0
@@ -85,7 +87,7 @@ def test_idle_names_running_executions_that_nothing_is_under_way_for(embedded: A
         execution = Execution(name, "w", "1", 1000.0)
         embedded.run(embedded.ports.create(execution))
         if name == "ended":
-            embedded.run(embedded.ports.finish(replace(execution, status="SUCCEEDED")))
+            embedded.run(embedded.ports.finish(End(replace(execution, status="SUCCEEDED"))))
     for name, seq in embedded.ports.outstanding()[1]:
         if name != "woken":
             embedded.ports.advanced(name, seq)

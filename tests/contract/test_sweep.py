@@ -12,7 +12,7 @@ from stepfast import Retry, step, workflow
 from stepfast.engine.advancer import Advancer, Resend
 from stepfast.engine.claims import claim_of
 from stepfast.engine.operations import Operations
-from stepfast.engine.ports import Delete, Delivery
+from stepfast.engine.ports import Commit, Delete, Delivery
 from stepfast.engine.step_handler import StepHandler
 from stepfast.engine.step_runner import Runner
 from stepfast.language.registry import Registry
@@ -120,7 +120,7 @@ def test_a_running_step_is_left_alone_while_its_lease_lasts(engine: Engine) -> N
     assert replay is not None
     assert sorted(replay.outstanding) == ["work", "work#2"]
     claim = claim_of(snapshot.execution, replay.outstanding["work"], None, None, backend.clock.now())
-    assert backend.run(backend.store.put_record("one", claim, wake=False))
+    assert backend.run(backend.store.commit("one", Commit(claim, wake=False)))
     engine.lose_everything()
     engine.sweep()
     assert [one.delivery.message.command_id for one in backend.messages] == ["work#2"]

@@ -13,13 +13,13 @@ from stepfast import step, workflow
 from stepfast.backends.sqlite.errors import failure_of
 from stepfast.backends.sqlite.file import SqliteFile
 from stepfast.backends.sqlite.read_only import ReadOnlyFile
+from stepfast.engine.messages import Message
 from stepfast.engine.operations import Operations
-from stepfast.engine.ports import Delivery
+from stepfast.engine.ports import Commit, Committed, Delivery
 from stepfast.engine.step_handler import StepHandler
 from stepfast.engine.step_runner import Runner
 from stepfast.errors import Misconfigured, StartupError, StepfastError, Unavailable
 from stepfast.language.registry import Registry
-from stepfast.model import Message
 
 
 def test_the_two_kinds_have_nothing_in_common() -> None:
@@ -94,10 +94,10 @@ class Denying:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    async def put_record(self, execution_id: str, record: Any, **more: Any) -> bool:
-        if record.status != "SUCCEEDED":
-            written: bool = await self._store.put_record(execution_id, record, **more)
-            return written
+    async def commit(self, execution_id: str, commit: Commit) -> Committed:
+        if commit.record.status != "SUCCEEDED":
+            committed: Committed = await self._store.commit(execution_id, commit)
+            return committed
         self.asked += 1
         raise self._error
 

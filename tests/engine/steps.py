@@ -10,10 +10,11 @@ from dataclasses import replace
 from stepfast import sleep, step, workflow
 from stepfast.engine.attempt import Run
 from stepfast.engine.claims import claim_of
+from stepfast.engine.messages import Message
 from stepfast.engine.opening import OpenedReplay
 from stepfast.engine.replay_cache import Live, LiveReplays
 from stepfast.language.workflows import Workflow
-from stepfast.model import Cursor, Execution, Message, Record, Snapshot
+from stepfast.model import Cursor, Execution, Record, Snapshot
 from stepfast.replay.replay import Replay
 
 NOW = 1_700_000_000.0
@@ -84,7 +85,7 @@ def claimed(definition: Workflow[..., object]) -> Iterator[Run]:
     """The first step that is outstanding, claimed at NOW."""
     with replayed(definition) as replay:
         execution, command = replay.execution, next(iter(replay.outstanding.values()))
-        live = Live(replay, Cursor(), 0)
+        live = Live(replay, Cursor(), None)
         opened = OpenedReplay(LiveReplays(), Snapshot(execution, Cursor(), {}), live, False)
         record = claim_of(execution, command, None, None, NOW)
         yield Run(Message("step", "e1", command.id, 0), execution, opened, command, record, NOW)

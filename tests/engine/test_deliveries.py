@@ -8,9 +8,10 @@ import pytest
 
 from stepfast.engine.claims import claim_of
 from stepfast.engine.deliveries import LONGEST_WAIT, Claim, Decision, Finish, Forward, Settle, decide, superseded
+from stepfast.engine.messages import Message
 from stepfast.engine.ports import Delete, Delivery, Later
 from stepfast.errors import NonDeterministic
-from stepfast.model import Chained, Execution, ExecutionStatus, Message, Record
+from stepfast.model import Chained, Execution, ExecutionStatus, Record
 from stepfast.replay.replay import Replay
 from tests.engine.steps import NOW, one_call, replayed, siblings, two_calls
 

@@ -52,7 +52,11 @@ def test_the_last_result_carries_the_end_of_the_execution() -> None:
     with claimed(one_call) as run:
         record = succeeded(run)
         ended = replace(run.execution, status="SUCCEEDED", result="1", ended_at=ENDED)
-        assert move_after(run, record) == EndRun(record, ended)
+        move = move_after(run, record)
+        assert isinstance(move, EndRun)
+        assert move.succeeded is not None
+        assert (move.record, move.succeeded.execution) == (record, ended)
+        assert move.succeeded.counts["SUCCEEDED"].count == 1
 
 
 def test_a_failure_is_not_written_with_the_record_since_it_is_parked_first() -> None:

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from stepfast.backends.sqlite.store import SqliteBackend
+from stepfast.engine.messages import Message
 from stepfast.engine.opening import ReplayOpener
 from stepfast.engine.ports import Delete, Delivery, Later
 from stepfast.engine.replay_cache import LiveReplays
 from stepfast.engine.step_handler import NOT_DEPLOYED, StepHandler
 from stepfast.language.registry import Registry
-from stepfast.model import Execution, Message
+from stepfast.model import Execution
 from stepfast.replay.replay import Replay
 from stepfast.testing.memory import MemoryFile
 from tests.engine.steps import NOW, one_call, two_calls
@@ -35,27 +36,13 @@ class Home:
     def __init__(self, workflow: Any = two_calls, deployed: bool = True) -> None:
         file: Any = MemoryFile()
         self.store: Any = SqliteBackend(file, Stopped())
-        self.lives = LiveReplays()
+        self.lives = LiveReplays(deltas=self.store)
         self.registry = Registry([workflow] if deployed else [])
         self.opener = ReplayOpener(self.store, self.registry, self.lives)
         asyncio.run(self.store.create(Execution("e1", workflow.name, "null", NOW)))
 
 
-@pytest.fixture
-def closed(monkeypatch: pytest.MonkeyPatch) -> list[Replay]:
-    """The replays that were closed."""
-    replays: list[Replay] = []
-    close = Replay.close
-
-    def closing(self: Replay) -> None:
-        replays.append(self)
-        close(self)
-
-    monkeypatch.setattr(Replay, "close", closing)
-    return replays
-
-
-def test_a_replay_is_closed_at_the_end_of_the_block(closed: list[Replay]) -> None:
+def test_a_replay_is_closed_at_the_end_of_the_block() -> None:
     home = Home()
 
     async def handle() -> Replay | None:
@@ -65,22 +52,23 @@ def test_a_replay_is_closed_at_the_end_of_the_block(closed: list[Replay]) -> Non
 
     replay = asyncio.run(handle())
     assert replay is not None
-    assert closed == [replay]
+    assert replay.closed
 
 
-def test_a_replay_is_closed_when_its_handling_fails(closed: list[Replay]) -> None:
-    home = Home()
+def test_a_replay_is_closed_when_its_handling_fails() -> None:
+    home, replays = Home(), list[Replay | None]()
 
     async def handle() -> None:
-        async with home.opener.open("e1"):
+        async with home.opener.open("e1") as opened:
+            replays.append(opened.replay)
             raise OSError("the handling fails")
 
     with pytest.raises(OSError, match="the handling fails"):
         asyncio.run(handle())
-    assert len(closed) == 1
+    assert [replay is not None and replay.closed for replay in replays] == [True]
 
 
-def test_a_replay_that_was_kept_is_the_next_ones(closed: list[Replay]) -> None:
+def test_a_replay_that_was_kept_is_the_next_ones() -> None:
     home = Home()
 
     async def handle() -> tuple[Replay | None, bool]:
@@ -94,24 +82,28 @@ def test_a_replay_that_was_kept_is_the_next_ones(closed: list[Replay]) -> None:
     first, cached = asyncio.run(handle())
     assert not cached
     assert asyncio.run(handle()) == (first, True)
-    assert closed == []
+    assert first is not None
+    assert not first.closed
     home.lives.clear()
-    assert closed == [first]
+    assert first.closed
 
 
-def test_a_message_that_has_lost_its_execution_closes_the_kept_replay(closed: list[Replay]) -> None:
+def test_a_message_that_has_lost_its_execution_closes_the_kept_replay() -> None:
     home = Home()
     runner: Any = None
     handler = StepHandler(home.store, home.store, Stopped(), home.registry, runner, lives=home.lives)
 
-    async def keep() -> None:
+    async def keep() -> Replay | None:
         async with home.opener.open("e1") as opened:
             opened.keep()
+            return opened.replay
 
-    asyncio.run(keep())
+    kept = asyncio.run(keep())
+    assert kept is not None
+    assert not kept.closed
     early = Message("step", "e1", "call", generation=1)
     assert asyncio.run(handler.handle(Delivery(early, NOW))) == Later(NOW + 1.0)
-    assert len(closed) == 1
+    assert kept.closed
 
 
 def test_nothing_is_replayed_of_an_execution_that_there_is_not() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from stepfast import Retry, RetryAfter, step, workflow
 from stepfast.deployment.queue_limits import LONGEST_VISIBILITY
+from stepfast.engine.ports import Commit
 from stepfast.functions.consuming import FOREIGN, RENEW
 from stepfast.language.registry import Registry
 from tests.functions.conftest import Aws, Context, away, heard
@@ -134,7 +135,7 @@ def test_a_worker_that_has_lost_its_step_leaves_the_message_alone(deploy: Callab
     def another_takes_over() -> None:
         held = asyncio.run(aws.store().load("one")).records["contested"]
         theirs = replace(held, revision=held.revision + 1, attempt=2, token="theirs")
-        assert asyncio.run(aws.store().put_record("one", theirs, wake=False))
+        assert asyncio.run(aws.store().commit("one", Commit(theirs, wake=False)))
 
     meanwhile.append(another_takes_over)
     with heard(aws.clients.sqs, "ChangeMessageVisibility") as calls:

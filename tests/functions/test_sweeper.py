@@ -104,10 +104,10 @@ def test_one_execution_that_cannot_be_advanced_does_not_stop_the_others(
     aws.clock.time += 300
     real = Advancer.advance
 
-    async def advance(self: Advancer, execution_id: str, **more: Any) -> None:
+    async def advance(self: Advancer, execution_id: str, **more: Any) -> Any:
         if execution_id == ids[1]:
             raise StepfastError("cannot")
-        await real(self, execution_id, **more)
+        return await real(self, execution_id, **more)
 
     monkeypatch.setattr(Advancer, "advance", advance)
     assert aws.invoke("sweeper", {})["complete"]

@@ -13,7 +13,7 @@ import pytest
 from stepfast import step, workflow
 from stepfast.backends.sqlite.file import SqliteFile
 from stepfast.backends.sqlite.store import SqliteBackend
-from stepfast.engine.ports import Query
+from stepfast.engine.ports import Commit, End, Query
 from stepfast.model import Cursor, Execution, Record, Signal
 from tests.contract.clock import FixedClock
 from tests.local.conftest import Embedded
@@ -64,11 +64,11 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> SqliteBackend:
         for id, text in (("small", '"x"'), ("large", HUGE)):
             one = Execution(id, "w", text, 1000.0)
             await made.create(one)
-            await made.put_record(id, Record("a", "step", "a", "SUCCEEDED", 0, input=text, output=text), wake=False)
-            await made.put_record(id, Record("b", "step", "b", "SUCCEEDED", 0, output="1"), wake=False)
+            await made.commit(id, Commit(Record("a", "step", "a", "SUCCEEDED", 0, input=text, output=text), wake=False))
+            await made.commit(id, Commit(Record("b", "step", "b", "SUCCEEDED", 0, output="1"), wake=False))
             await made.put_cursor(id, Cursor(("a",), frozenset(), 0, 1))
             await made.add_signal(id, Signal("s", "go", text, 1000.0))
-            await made.finish(replace(one, status="FAILED", ended_at=1001.0))
+            await made.finish(End(replace(one, status="FAILED", ended_at=1001.0)))
 
     asyncio.run(fill())
     return made
@@ -79,7 +79,7 @@ def resume_and_fail(backend: SqliteBackend, id: str) -> None:
         (generation,) = db.execute("SELECT generation FROM executions WHERE execution_id = ?", (id,)).fetchone()
     again = Execution(id, "w", "", 1000.0, generation=generation + 1)
     assert asyncio.run(backend.rewind(again, None, [], []))
-    assert asyncio.run(backend.finish(replace(again, status="FAILED", ended_at=1002.0)))
+    assert asyncio.run(backend.finish(End(replace(again, status="FAILED", ended_at=1002.0))))
 
 
 WITHOUT_VALUES: dict[str, Callable[[SqliteBackend, str], object]] = {
@@ -115,7 +115,7 @@ def test_a_value_is_stored_once_however_often_its_record_is_written(tmp_path: Pa
     async def write() -> None:
         await made.create(Execution(made_id, "w", "1", 1000.0))
         for revision in range(1, 30):
-            assert await made.put_record(made_id, replace(record, revision=revision), wake=False)
+            assert await made.commit(made_id, Commit(replace(record, revision=revision), wake=False))
 
     asyncio.run(write())
     held = asyncio.run(made.load(made_id))

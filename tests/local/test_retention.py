@@ -13,6 +13,7 @@ import pytest
 from stepfast import Retry, signal, step, workflow
 from stepfast.backends.sqlite.file import SqliteFile
 from stepfast.backends.sqlite.store import SqliteBackend
+from stepfast.engine.ports import Commit, End
 from stepfast.errors import StartupError
 from stepfast.local.retention import DAY, expire, retention_of
 from stepfast.model import Execution, Failure, Record
@@ -51,10 +52,10 @@ def put(backend: SqliteBackend, id: str, status: str, text: str = '"x"') -> None
     async def write() -> None:
         one = Execution(id, "w", text, ENDED, labels={"team": "finance"})
         await backend.create(one)
-        await backend.put_record(id, Record("a", "step", "a", "SUCCEEDED", 0, output=text), wake=False)
+        await backend.commit(id, Commit(Record("a", "step", "a", "SUCCEEDED", 0, output=text), wake=False))
         if status != "RUNNING":
             error = Failure("E", "down") if status == "FAILED" else None
-            await backend.finish(replace(one, status=status, ended_at=ENDED, error=error))  # type: ignore[arg-type]
+            await backend.finish(End(replace(one, status=status, ended_at=ENDED, error=error)))  # type: ignore[arg-type]
 
     asyncio.run(write())
 

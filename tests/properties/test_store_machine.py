@@ -21,9 +21,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from stepfast.backends.sqlite.file import SqliteFile
 from stepfast.backends.sqlite.store import SqliteBackend, Stored
-from stepfast.engine.ports import Fault, Query
+from stepfast.engine.messages import Message
+from stepfast.engine.ports import NOT_COMMITTED, Commit, End, Fault, Query
 from stepfast.errors import InvalidRequest
-from stepfast.model import Attempt, Chained, Cursor, Event, Execution, Failure, Message, Record, Signal
+from stepfast.model import Attempt, Chained, Cursor, Event, Execution, Failure, Record, Signal
 
 T = TypeVar("T")
 
@@ -119,7 +120,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.woken.clear()
         self.arrived.clear()
         result = asyncio.run(coroutine)
-        if result is False:
+        if result in (False, NOT_COMMITTED):
             wakes, sent = (), ()
         assert [id for id, _ in self.woken] == list(wakes)
         for id, seq in self.woken:
@@ -176,7 +177,7 @@ class StoreMachine(RuleBasedStateMachine):
         if failure is not None:
             outcome = {"status": "FAILED", "error": failure, "causes": causes}
         ended, fits = self._ended(id, off, **outcome)
-        assert self.call(self.backend.finish(ended)) is fits
+        assert self.call(self.backend.finish(End(ended))) is fits
         if fits:
             self.held[id].execution = ended
 
@@ -194,7 +195,7 @@ class StoreMachine(RuleBasedStateMachine):
         records = [self._next(id, one, by) for one in records]
         fits = fits and all(self._follows(id, one) for one in records) and order == 0
         revision = self.held[id].cursor.revision + order
-        assert self.call(self.backend.cancel(ended, records, {}, revision)) is fits
+        assert self.call(self.backend.cancel(End(ended), records, revision)) is fits
         if fits:
             self.held[id].execution = ended
             self.held[id].records |= {one.id: one for one in records}
@@ -247,11 +248,11 @@ class StoreMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.held)
     @rule(data=st.data(), record=RECORDS, off=OFF, wake=st.booleans())
-    def put_record(self, data: Any, record: Record, off: int, wake: bool) -> None:
+    def commit(self, data: Any, record: Record, off: int, wake: bool) -> None:
         id = data.draw(st.sampled_from(sorted(self.held)))
         record = self._next(id, record, off)
         fits = self._follows(id, record)
-        assert self.call(self.backend.put_record(id, record, wake=wake), (id,) if wake else ()) is fits
+        assert self.call(self.backend.commit(id, Commit(record, wake=wake)), (id,) if wake else ()).record is fits
         if fits:
             self.held[id].records[record.id] = record
 
@@ -317,23 +318,25 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def remember_a_mark(self, data: Any) -> None:
         id = data.draw(st.sampled_from(sorted(self.held)))
-        loaded = self.call(self.backend.load(id))
-        assert loaded is not None
-        self.marks[id] = (loaded.mark, dict(loaded.records))
+        delta = self.call(self.backend.changes(id))
+        assert delta is not None
+        assert delta.snapshot == self.call(self.backend.load(id))
+        self.marks[id] = (delta.mark, dict(delta.snapshot.records))
 
     @precondition(lambda self: self.marks)
     @rule(data=st.data())
     def load_what_has_changed(self, data: Any) -> None:
         id = data.draw(st.sampled_from(sorted(self.marks)))
         mark, known = self.marks[id]
-        loaded = self.call(self.backend.load(id, mark))
-        assert loaded is not None
+        delta = self.call(self.backend.changes(id, mark))
+        assert delta is not None
+        loaded = delta.snapshot
         now = {command: self._seen(one) for command, one in self.held[id].records.items()}
         known = {command: self._seen(one) for command, one in known.items()}
         # What this owner wrote itself comes as it was written, even where a drawn start lies before its opening.
         changed = {command: self._seen(one) for command, one in loaded.records.items()}
         assert known | changed == now
-        if known == now and mark == loaded.mark:
+        if known == now and mark == delta.mark:
             assert loaded.records == {}
 
     @rule(

@@ -9,18 +9,18 @@ import inspect
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from stepfast.backends.sqlite.store import SqliteBackend
 from stepfast.engine.claims import LEASE_MARGIN
 from stepfast.engine.finish import is_parked_by
 from stepfast.engine.history import history_of
+from stepfast.engine.messages import Message
 from stepfast.engine.metrics import added, hour_of
 from stepfast.engine.verify import verify
 from stepfast.language.context import StepContext
 from stepfast.language.steps import Step
-from stepfast.model import ENDED, Execution, Message, Record, Snapshot
+from stepfast.model import ENDED, Execution, Record, Snapshot
 from stepfast.replay.replay import Replay
 from stepfast.testing.memory import finished
 from tests.replay.shapes import on_plain_asyncio
@@ -174,17 +174,18 @@ class Watch:
 
     def wrote(self, name: str, arguments: Any, options: Any, before: Snapshot | None) -> None:
         """After a write that was accepted."""
-        if name == "put_record":
+        if name == "commit":
             assert before is not None
-            self._record(arguments[1], before)
-            if options.get("end") is not None:
-                self._ended(options["end"])
+            commit = arguments[1]
+            self._record(commit.record, before)
+            if commit.end is not None:
+                self._ended(commit.end.execution)
         elif name == "put_cursor":
             self._ordered()
         elif name in ("finish", "cancel"):
             for record in arguments[1] if name == "cancel" else ():
                 self._outcomes.setdefault((record.generation, record.id), record)
-            self._ended(arguments[0])
+            self._ended(arguments[0].execution)
         elif name == "rewind":
             generation = arguments[0].generation
             self._withdrawn.clear()
@@ -317,7 +318,7 @@ def _histories(world: World, snapshot: Snapshot) -> None:
     another = SqliteBackend(world.file, world.clock)  # type: ignore[arg-type]
     again = finished(another.load(ID))
     assert again is not None
-    if history_of(snapshot, kept) != history_of(replace(again, mark=snapshot.mark), finished(another.history(ID))):
+    if history_of(snapshot, kept) != history_of(again, finished(another.history(ID))):
         raise Violation("history-reads-alike-twice", "it reads otherwise the second time")
 
 

@@ -6,17 +6,17 @@ import types
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from stepfast.engine.replay_cache import Live, LiveReplays
+from stepfast.engine.replay_cache import LiveReplays, Loaded
 from stepfast.engine.step_runner import Ended, StepCall, cut_off
 from stepfast.errors import StepTimeout
-from stepfast.model import Snapshot, Stop
+from stepfast.model import Stop
 from stepfast.testing.memory import finished
 from tests.simulation.workflows import FAILS, STEPS
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-WRITES = ("put_record", "put_cursor", "finish", "cancel", "rewind")
+WRITES = ("commit", "put_cursor", "finish", "cancel", "rewind")
 
 
 @types.coroutine
@@ -28,11 +28,11 @@ def point(what: str) -> Generator[str, None, None]:
 class Lives(LiveReplays):
     """Live replays that are dropped at random."""
 
-    def __init__(self, world: World) -> None:
-        super().__init__()
+    def __init__(self, world: World, deltas: Any) -> None:
+        super().__init__(deltas=deltas)
         self._world = world
 
-    async def load(self, store: Any, execution_id: str) -> tuple[Snapshot | None, Live | None]:
+    async def load(self, store: Any, execution_id: str) -> Loaded:
         if self._world.random.random() < self._world.forgetful:
             self.clear()
         return await super().load(store, execution_id)
@@ -67,7 +67,7 @@ class Ports:
             world = self._world
             await point(name)
             world.maybe_unavailable(name)
-            before = world.snapshot() if name == "put_record" else None
+            before = world.snapshot() if name == "commit" else None
             result = await method(*arguments, **options)
             if name in WRITES and result:
                 world.watch.wrote(name, arguments, options, before)

@@ -35,7 +35,7 @@ from stepfast.engine import (
     worker,
 )
 from stepfast.engine import finish as finishing
-from stepfast.engine.ports import Delete, Later, Leave
+from stepfast.engine.ports import Committed, Delete, Later, Leave
 from stepfast.engine.replay_cache import Live
 from stepfast.replay.replay import Replay
 from tests.simulation.invariants import INVARIANTS, Violation
@@ -118,7 +118,7 @@ def the_history_is_read_in_any_order(patch: Patch) -> None:
 
 @breaks("every-end-is-counted-once", "semaphore")
 def a_cancel_is_not_counted(patch: Patch) -> None:
-    edited(patch, sqlite.SqliteBackend, "cancel", ("metrics.add(tx, execution, tallies)", "pass"))
+    edited(patch, sqlite.SqliteBackend, "cancel", ("metrics.add(tx, end)", "pass"))
 
 
 @breaks("no-execution-is-stuck", "semaphore")
@@ -188,9 +188,8 @@ def a_chain_goes_on_with_siblings_out(patch: Patch) -> None:
 def a_fenced_worker_goes_on(patch: Patch) -> None:
     right = recording.Recorder.record
 
-    async def record(self: Any, *arguments: Any, **options: Any) -> bool:
-        await right(self, *arguments, **options)
-        return True
+    async def record(self: Any, *arguments: Any, **options: Any) -> Committed:
+        return replace(await right(self, *arguments, **options), record=True)
 
     patch.setattr(recording.Recorder, "record", record)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from stepfast.backends.sqlite.store import SqliteBackend, Stored
 from stepfast.engine.advancer import Advancer
+from stepfast.engine.messages import Message
 from stepfast.engine.operations import Operations
 from stepfast.engine.park_handler import ParkHandler
 from stepfast.engine.ports import Delete, Later, Refuse
@@ -23,7 +24,7 @@ from stepfast.engine.timer_handler import TimerHandler
 from stepfast.engine.worker import Worker
 from stepfast.errors import Refused, Unavailable
 from stepfast.language.registry import Registry
-from stepfast.model import Message, Snapshot
+from stepfast.model import Snapshot
 from stepfast.testing.memory import MemoryFile, finished
 from tests.simulation.invariants import ID, LASTING, SKEW, Watch
 from tests.simulation.machines import Clock, Lives, Ports, Steps, point
@@ -100,7 +101,8 @@ class World:
         self.machines = [self._machine() for _ in range(2)]
 
     def _machine(self) -> Engine:
-        clock, ports, lives = Clock(self, self.random.uniform(-SKEW, SKEW)), Ports(self), Lives(self)
+        clock, ports = Clock(self, self.random.uniform(-SKEW, SKEW)), Ports(self)
+        lives = Lives(self, ports)
         advancer = Advancer(ports, ports, clock, self.registry, lives)
         operations = Operations(ports, clock, self.registry, advancer)
         draw = random.Random(self.random.random())

@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from stepfast.engine.finish import finish
+from stepfast.engine.messages import Message, MessageKind
 from stepfast.engine.opening import ReplayOpener
 from stepfast.engine.placement import Placement
-from stepfast.engine.ports import Clock, Queue, Store
+from stepfast.engine.ports import Clock, Commit, Queue, Store
 from stepfast.engine.replay_cache import LiveReplays
 from stepfast.errors import StepNotDeployed
 from stepfast.language.registry import Registry
-from stepfast.model import Cursor, Execution, Message, MessageKind, Record, Signal, Snapshot
+from stepfast.model import Cursor, Execution, Record, Signal, Snapshot
 from stepfast.replay.replay import Command, Replay
 from stepfast.replay.signals import Arrived, waits_of
 
@@ -25,8 +26,10 @@ GRACE = 60.0
 """Seconds in which what was sent usually shows, before a sweep that cannot see messages sends it again."""
 
 
-Outcome = Literal["done", "go on", "reload"]
-"""Of a pass: nothing is left to decide; go on with this replay and what is stored by now; start over from the store."""
+Sent = tuple[Message, float | None]
+Outcome = Literal["done", "ended", "go on", "reload"]
+"""Of a pass: nothing is left to decide; the same, since the pass has written the execution's end; go on with this
+replay and what is stored by now; start over from the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +53,20 @@ class Resend:
         return math.floor(math.log2(overdue / self.every)) > math.floor(math.log2(before / self.every))
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Advanced:
-    """What an advance has found and done: the execution as it was read last, and what was sent.
+    """What an advance has come to.
 
-    snapshot: None where there is no such execution. With a live replay it has only the records that have changed.
-    waits: True where the execution is RUNNING and its workflow is not deployed here.
+    snapshot: the execution as it was read last, None where there is no such execution. With a live replay it may have
+    only the records that have changed. sent: the messages that were sent, each with when it is due. finished: True
+    where this advance has written the end. waits: True where the execution is RUNNING and its workflow is not deployed
+    here.
     """
 
-    snapshot: Snapshot | None = None
+    snapshot: Snapshot | None
+    sent: tuple[Sent, ...] = ()
+    finished: bool = False
     waits: bool = False
-    sent: list[tuple[Message, float | None]] = field(default_factory=list)
 
 
 class Advancer:
@@ -89,53 +95,51 @@ class Advancer:
         An execution whose workflow is not deployed is left as it is: it waits for a deployment that
         has the workflow, and the sweep finds it then.
         """
-        report = Advanced()
+        sent: list[Sent] = []
         while True:
             async with self._opener.open(execution_id) as opened:
                 snapshot, replay = opened.snapshot, opened.replay
-                report.snapshot = snapshot
                 if snapshot is None or snapshot.execution.status != "RUNNING":
-                    return report
+                    return Advanced(snapshot, tuple(sent))
                 if replay is None:
                     log.warning(
                         "execution %s waits: its workflow %r is not deployed here",
                         execution_id,
                         snapshot.execution.workflow,
                     )
-                    report.waits = True
-                    return report
+                    return Advanced(snapshot, tuple(sent), waits=True)
                 replay.advance(snapshot.records, snapshot.cursor.applied, extend=True)
                 if resend is not None and not opened.cached:
                     replay.lines.drop()  # the sweep repeats what a pass before it has logged
-                outcome, cursor = await self._pass(snapshot, replay, resend, report)
-                if outcome == "done":
+                outcome, cursor = await self._pass(snapshot, replay, resend, sent)
+                if outcome in ("done", "ended"):
                     replay.lines.flush()
                 if outcome != "reload" and replay.error is None:
                     opened.keep(cursor)
-                if outcome == "done":
-                    return report
+                if outcome in ("done", "ended"):
+                    return Advanced(snapshot, tuple(sent), finished=outcome == "ended")
 
     def forget(self) -> None:
         """Closes the replays that are kept; the next advances load what they need."""
         self._lives.clear()
 
     async def _pass(
-        self, snapshot: Snapshot, replay: Replay, resend: Resend | None, report: Advanced
+        self, snapshot: Snapshot, replay: Replay, resend: Resend | None, sent: list[Sent]
     ) -> tuple[Outcome, Cursor]:
         """What comes next, and the cursor it left stored."""
         execution, cursor = snapshot.execution, snapshot.cursor
         decided = len(replay.applied) == len(cursor.applied)
         if replay.finished and decided:
-            await finish(self._store, self._queue, self._clock, execution, replay)
-            return "done", cursor
+            ended = await finish(self._store, self._queue, self._clock, execution, replay)
+            return "ended" if ended else "done", cursor
         if replay.stale:
             return "reload", cursor
         if (wrong := self._unplaced(replay)) is not None:
             replay.error = StepNotDeployed(wrong)
-            await finish(self._store, self._queue, self._clock, execution, replay)
-            return "done", cursor
+            ended = await finish(self._store, self._queue, self._clock, execution, replay)
+            return "ended" if ended else "done", cursor
         if (taken := await self._take_signal(snapshot, replay)) is not None:
-            await self._store.put_record(execution.execution_id, taken, wake=True)
+            await self._store.commit(execution.execution_id, Commit(taken, wake=True))
             replay.lines.flush()  # from here on the record says that the code has been here
             return "go on", cursor
         due = self._due(snapshot, replay, resend)
@@ -143,7 +147,7 @@ class Advancer:
         if decided and len(replay.outstanding) <= 1:
             if messages:
                 await self._queue.send(messages)
-                report.sent += messages
+                sent += messages
             return "done", cursor  # no choice was made and none is open: nothing to remember
         # Order and dispatched ids in one compare-and-set, after the sends: marked means sent.
         before = cursor.dispatched if cursor.generation == execution.generation else frozenset()
@@ -152,13 +156,14 @@ class Advancer:
         if marked == cursor:
             if messages:  # sent and marked before, and lost since: sent again, with nothing to mark
                 await self._queue.send(messages)
-                report.sent += messages
+                sent += messages
             return "done", cursor
         marked = replace(marked, revision=cursor.revision + 1)
         won = await self._store.put_cursor(execution.execution_id, marked, messages)
-        report.sent += messages
+        sent += messages
         if won and replay.finished:  # on the order that is durable by now: another replay would come to the same
-            await finish(self._store, self._queue, self._clock, execution, replay)
+            ended = await finish(self._store, self._queue, self._clock, execution, replay)
+            return "ended" if ended else "done", marked
         return "done" if won else "reload", marked
 
     def _unplaced(self, replay: Replay) -> str | None:

@@ -6,12 +6,13 @@ import random
 from dataclasses import dataclass, field, replace
 
 from stepfast.engine.claims import released
+from stepfast.engine.messages import Message
 from stepfast.engine.opening import OpenedReplay
 from stepfast.engine.step_runner import Ended, Pulse
 from stepfast.errors import NotStorable, StepTimeout
 from stepfast.language.retry import decide
 from stepfast.language.steps import Step
-from stepfast.model import Execution, Message, Record, close_attempt
+from stepfast.model import Execution, Record, close_attempt
 from stepfast.replay.failures import describe_error
 from stepfast.replay.replay import Command, Replay
 

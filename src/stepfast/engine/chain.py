@@ -14,7 +14,7 @@ from stepfast.engine.attempts import Attempts
 from stepfast.engine.claims import chained_record
 from stepfast.engine.finish import finish
 from stepfast.engine.moves import EndRun, GoOn, HandOver, Move, PutBack, Room, next_move, takes_outcome
-from stepfast.engine.ports import Clock, Delete, Later, Leave, Queue, Store
+from stepfast.engine.ports import Clock, Commit, Committed, Delete, Later, Leave, Queue, Store
 from stepfast.engine.recording import Recorder
 
 LOOK = 1.0
@@ -52,7 +52,8 @@ class Chain:
             if replay is not None:
                 replay.advance({record.id: record})
             move = await self._unless_over(run, next_move(run, record, replay, self._room(), now), now)
-            if not await self._write(run, move):
+            committed = await self._write(run, move)
+            if not committed:
                 return Leave()  # Fenced: another worker owns the step, or the execution has ended.
             match move:
                 case PutBack(_, due):
@@ -62,8 +63,8 @@ class Chain:
                 case HandOver():
                     run.keep()
                     return Delete()
-                case EndRun(_, succeeded):
-                    if succeeded is None and run.replay is not None:
+                case EndRun():
+                    if not committed.end and run.replay is not None:
                         await finish(self._store, self._queue, self._clock, run.execution, run.replay)
                     return Delete()
                 case GoOn(_, command, claim):
@@ -85,14 +86,13 @@ class Chain:
             return move
         return HandOver(replace(move.record, then=None))
 
-    async def _write(self, run: Run, move: Move) -> bool:
+    async def _write(self, run: Run, move: Move) -> Committed:
         """Records the outcome; where an advance is needed to find out what follows, with a wake."""
         end = move.succeeded if isinstance(move, EndRun) else None
-        if not await self._recorder.record(run, move.record, wake=isinstance(move, HandOver), end=end):
-            return False
-        if run.replay is not None and isinstance(move, GoOn | EndRun):
+        committed = await self._recorder.record(run, Commit(move.record, end, wake=isinstance(move, HandOver)))
+        if committed and run.replay is not None and isinstance(move, GoOn | EndRun):
             run.replay.lines.flush()  # No advance will come by here, so nobody else logs these lines.
-        return True
+        return committed
 
     async def _send_after_resume(self, run: Run, due: float) -> None:
         """Sends the message of a step that was put back anew, if the execution was resumed while the attempt ran.

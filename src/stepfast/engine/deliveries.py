@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from stepfast.engine.claims import busy_until, end_of_chain
+from stepfast.engine.messages import Message
 from stepfast.engine.ports import Delete, Delivery, Disposition, Later
 from stepfast.engine.withdrawals import taken_back
 from stepfast.errors import NonDeterministic
-from stepfast.model import Chained, Execution, Message, Record
+from stepfast.model import Chained, Execution, Record
 from stepfast.replay.replay import Command, Replay
 
 LONGEST_WAIT = 300.0

@@ -8,9 +8,26 @@ from __future__ import annotations
 
 import logging
 
+from stepfast.engine.observed import Listener
 from stepfast.model import Execution, Record
 
 log = logging.getLogger("stepfast.events")
+
+
+class EventLog(Listener):
+    """Logs what is written to a store."""
+
+    def on_started(self, execution: Execution) -> None:
+        log_start(execution)
+
+    def on_attempt(self, execution_id: str, record: Record) -> None:
+        log_attempt(execution_id, record)
+
+    def on_ended(self, execution: Execution) -> None:
+        log_end(execution)
+
+    def on_resumed(self, execution: Execution) -> None:
+        log_resume(execution)
 
 
 def log_start(execution: Execution) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 
+from stepfast.engine.messages import Message
 from stepfast.engine.metrics import tallies_of
-from stepfast.engine.ports import Clock, Queue, Store
-from stepfast.model import Execution, Message
+from stepfast.engine.ports import Clock, End, Queue, Store
+from stepfast.model import Execution
 from stepfast.replay.failures import causes_of, failure_of
 from stepfast.replay.replay import Replay
 
@@ -20,7 +21,7 @@ async def finish(store: Store, queue: Queue, clock: Clock, execution: Execution,
     """
     if replay.error is None:
         ended = replace(execution, status="SUCCEEDED", result=replay.result, ended_at=clock.now())
-        return await store.finish(ended, tallies_of(ended, replay.records.values()))
+        return await store.finish(End(ended, tallies_of(ended, replay.records.values())))
     parked = secrets.token_hex(8)
     await queue.send([(Message("park", execution.execution_id, parked, execution.generation), None)])
     ended = replace(
@@ -30,7 +31,7 @@ async def finish(store: Store, queue: Queue, clock: Clock, execution: Execution,
         causes=causes_of(replay),
         ended_at=clock.now(),
     )
-    return await store.finish(ended, tallies_of(ended, replay.records.values()))
+    return await store.finish(End(ended, tallies_of(ended, replay.records.values())))
 
 
 def is_parked_by(execution: Execution, message: Message) -> bool:

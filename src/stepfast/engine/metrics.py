@@ -49,7 +49,6 @@ class Tally:
 
 Tallies = Mapping[str, Tally]
 """By name: a status, TOOK and a bucket, STEP and a step's name."""
-NOTHING: Tallies = {}
 
 
 def hour_of(at: float) -> int:

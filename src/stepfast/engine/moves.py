@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 
 from stepfast.engine.attempt import Run
 from stepfast.engine.claims import LEASE_MARGIN
+from stepfast.engine.metrics import tallies_of
+from stepfast.engine.ports import End
 from stepfast.language.steps import Step
-from stepfast.model import Chained, Execution, Record
+from stepfast.model import Chained, Record
 from stepfast.replay.replay import Command, Replay
 
 
@@ -56,7 +58,7 @@ class EndRun:
     """
 
     record: Record
-    succeeded: Execution | None
+    succeeded: End | None
 
 
 Move = PutBack | HandOver | GoOn | EndRun
@@ -85,7 +87,8 @@ def next_move(run: Run, record: Record, replay: Replay | None, room: Room, now: 
     if replay.finished:
         if replay.error is not None:
             return EndRun(record, None)
-        return EndRun(record, replace(run.execution, status="SUCCEEDED", result=replay.result, ended_at=now))
+        ended = replace(run.execution, status="SUCCEEDED", result=replay.result, ended_at=now)
+        return EndRun(record, End(ended, tallies_of(ended, replay.records.values())))
     command = _next_command(run, replay, room)
     if command is None or command.step is None:
         return HandOver(record)

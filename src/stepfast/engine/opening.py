@@ -61,9 +61,9 @@ class ReplayOpener:
     @asynccontextmanager
     async def open(self, execution_id: str) -> AsyncIterator[OpenedReplay]:
         """Reads the execution and opens its replay; closes it at the end of the block, unless it was kept."""
-        snapshot, kept = await self._lives.load(self._store, execution_id)
+        snapshot, kept, mark = await self._lives.load(self._store, execution_id)
         replay = kept.replay if kept is not None else self._begin(snapshot)
-        live = Live(replay, snapshot.cursor, snapshot.mark) if snapshot is not None and replay is not None else None
+        live = Live(replay, snapshot.cursor, mark) if snapshot is not None and replay is not None else None
         opened = OpenedReplay(self._lives, snapshot, live, kept is not None)
         try:
             yield opened

@@ -7,15 +7,15 @@ import logging
 import re
 import secrets
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from stepfast.engine.advancer import Advancer, Resend
 from stepfast.engine.holdovers import Held, held_up
 from stepfast.engine.metrics import tallies_of
-from stepfast.engine.ports import Clock, Store
-from stepfast.engine.queries import Reading, found
+from stepfast.engine.ports import Clock, End, Store
+from stepfast.engine.queries import Reading
 from stepfast.engine.replay_cache import LiveReplays
 from stepfast.engine.resuming import Resumed, Resuming
 from stepfast.engine.rewind import Rewind
@@ -37,6 +37,8 @@ from stepfast.values.sameness import same_json, was_sent
 
 log = logging.getLogger(__name__)
 
+Visit = Callable[[str, Resend], Awaitable[object]]
+"""Advances the execution of an id, as a sweep does."""
 EXECUTION_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 SWEEP_BATCH = 200
 PATIENCE, MOMENT = 20, 0.002
@@ -177,8 +179,7 @@ class Operations(Reading):
         for _ in range(PATIENCE if runs else 0):
             kept = self._lives.waits(execution_id)
             if kept is not None:
-                known = found(await self._store.load(execution_id, kept.mark, signals=False), execution_id)
-                if kept.stand(known):
+                if await self._lives.stand(execution_id, kept):
                     return kept.commands
             elif not self._lives.is_out(execution_id):
                 break
@@ -204,8 +205,8 @@ class Operations(Reading):
                 )
             now = self._clock.now()
             ended = replace(execution, status="CANCELLED", ended_at=now)
-            tallies = tallies_of(ended, snapshot.records.values())
-            if await self._store.cancel(ended, self._cancelled(snapshot, now), tallies, snapshot.cursor.revision):
+            end = End(ended, tallies_of(ended, snapshot.records.values()))
+            if await self._store.cancel(end, self._cancelled(snapshot, now), snapshot.cursor.revision):
                 return ended
 
     def _cancelled(self, snapshot: Snapshot, now: float) -> list[Record]:
@@ -271,22 +272,28 @@ class Operations(Reading):
         """
         return await self._resuming.replay_dead_letters(execution_ids, rate)
 
-    async def sweep(self, after: str = "", every: float = 0.0, limit: int = SWEEP_BATCH) -> str:
+    async def sweep(
+        self, after: str = "", every: float = 0.0, limit: int = SWEEP_BATCH, visit: Visit | None = None
+    ) -> str:
         """Advances up to `limit` executions that nothing is under way for, from this position on (rule *sweep*).
 
         Returns the position to go on from, "" when all were seen. every: seconds between two visits of one
         execution, for a store that cannot tell whether messages are under way: then what an execution waits
-        for is sent again only once it is overdue.
+        for is sent again only once it is overdue. visit: advances one of the executions; what it raises ends the
+        sweep, and the next one begins here again.
         """
         ids, position = await self._store.idle(limit, after)
         for execution_id in ids:
-            try:
-                await self._advancer.advance(execution_id, resend=Resend(every))
-            except (Unavailable, Misconfigured):
-                raise  # the others would fare no better; the next sweep begins here again
-            except Exception:
-                log.exception("execution %s could not be advanced; the sweep goes on with the others", execution_id)
+            await (visit or self._visit)(execution_id, Resend(every))
         return position
+
+    async def _visit(self, execution_id: str, resend: Resend) -> None:
+        try:
+            await self._advancer.advance(execution_id, resend=resend)
+        except (Unavailable, Misconfigured):
+            raise  # the others would fare no better
+        except Exception:
+            log.exception("execution %s could not be advanced; the sweep goes on with the others", execution_id)
 
 
 def _check_payload(waits: Sequence[Command], name: str, text: str) -> None:

@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from stepfast.engine.metrics import NOTHING, Tallies
+from stepfast.engine.messages import Message
+from stepfast.engine.metrics import Tallies
 from stepfast.model import (
     SIGNAL_LIMITS,
     Cursor,
     Event,
     Execution,
     ExecutionStatus,
-    Message,
     Record,
     Signal,
     SignalLimits,
@@ -72,6 +72,69 @@ class Fault:
     error_class: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class End:
+    """How an execution ends, and what its end adds to the figures of its workflow.
+
+    execution: as it is once it has ended. counts: lost where a store needs a write of its own for them and the
+    process dies before it; then the end stands uncounted.
+    """
+
+    execution: Execution
+    counts: Tallies = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What was decided of a command, and what follows from it at once.
+
+    wake: an advance follows, whatever dies in between. end: the end of the execution that the record has led to.
+    """
+
+    record: Record
+    end: End | None = None
+    wake: bool = field(kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What of a commit is written; true if the record is.
+
+    end: whether the commit's end is written. It is not where another has ended or resumed the execution meanwhile:
+    then the record stands all the same, since a step that has run keeps its outcome.
+    """
+
+    record: bool
+    end: bool = False
+
+    def __bool__(self) -> bool:
+        return self.record
+
+
+NOT_COMMITTED = Committed(False)
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What has changed in an execution: its records written after the mark that was asked for, all else as it is.
+
+    It may hold older records too. mark: what to ask with next time.
+    """
+
+    snapshot: Snapshot
+    mark: int
+
+
+class Deltas(Protocol):
+    """An optional port, for a store that every write of an execution passes through, and which remembers them."""
+
+    async def changes(self, execution_id: str, mark: int | None = None) -> Delta | None:
+        """What was written after the mark, without the signals; None where there is no such execution.
+
+        mark: of an earlier delta, of whatever process; without one, all of the execution, with its signals.
+        """
+
+
 class Store(Protocol):
     """The items of executions. `wake` makes sure that an advance follows, whatever dies in between."""
 
@@ -88,10 +151,9 @@ class Store(Protocol):
     async def read_many(self, execution_ids: Sequence[str]) -> list[Execution]:
         """Those of the executions that exist, in any order, without their input ("") and result (None)."""
 
-    async def load(self, execution_id: str, since: int = 0, *, signals: bool = True) -> Snapshot | None:
+    async def load(self, execution_id: str, *, signals: bool = True) -> Snapshot | None:
         """All items of an execution. Records may be older than the cursor read with them.
 
-        since: the mark of an earlier read; records that have not changed after it may be left out.
         signals: False leaves the signals out, and says so in the snapshot.
         """
 
@@ -107,20 +169,13 @@ class Store(Protocol):
     async def peek(self, execution_id: str, command_id: str) -> tuple[Execution, Record | None] | None:
         """The meta item and one record."""
 
-    async def put_record(
-        self,
-        execution_id: str,
-        record: Record,
-        *,
-        wake: bool,
-        end: Execution | None = None,
-        tallies: Tallies = NOTHING,
-    ) -> bool:
+    async def commit(self, execution_id: str, commit: Commit) -> Committed:
         """Writes a record if the stored one has the revision before it (none stored: revision 1).
 
         Never over a record of a later generation. What is written for an execution that is deleted by then is never
         seen: neither by its readers nor by an execution that is started under the same id (rule *deleted*).
-        end, tallies: written as `finish` does once the record is, in the same transaction or right after it.
+        The end is written as `finish` does, once the record is. The store chooses between one transaction and two
+        writes: after a crash in between, the command's message comes back and writes the end.
         """
 
     async def put_cursor(
@@ -132,21 +187,18 @@ class Store(Protocol):
         (rule *advance*). Messages may be sent even though the cursor is refused.
         """
 
-    async def finish(self, execution: Execution, tallies: Tallies = NOTHING) -> bool:
+    async def finish(self, end: End) -> bool:
         """Writes an end if the stored execution is RUNNING in the same generation (rule *finish and park*).
 
-        tallies: added to the workflow's figures once the end is written; where that takes a write of its own, a
-        crash in between leaves them out.
+        Its counts are added to the workflow's figures once the end is written.
         """
 
-    async def cancel(
-        self, execution: Execution, records: Sequence[Record], tallies: Tallies = NOTHING, order: int = 0
-    ) -> bool:
-        """Writes CANCELLED if the execution is RUNNING in this generation, with the records; tallies as `finish`.
+    async def cancel(self, end: End, records: Sequence[Record], order: int = 0) -> bool:
+        """Writes the end, which is CANCELLED, under the condition of `finish`, together with the records.
 
-        Each of the records is written under put_record's condition, all of it or nothing (rule *cancel*). order: the
-        revision of the cursor that the records were made from (0: none), which must be the stored one still: a
-        later order may have asked for commands that are not among them.
+        Each of the records is written under the condition of `commit`, all of it or nothing (rule *cancel*).
+        order: the revision of the cursor that the records were made from (0: none), which must be the stored one
+        still: a later order may have asked for commands that are not among them.
         """
 
     async def rewind(

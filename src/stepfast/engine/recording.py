@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from stepfast.engine.attempt import Run
-from stepfast.engine.metrics import NOTHING, tallies_of
-from stepfast.engine.ports import Clock, Store
+from stepfast.engine.ports import Clock, Commit, Committed, Store
 from stepfast.errors import Unavailable
-from stepfast.model import Execution, Record
+from stepfast.model import Record
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 """Seconds between two tries while the store is away: each pause is twice the one before."""
@@ -20,19 +19,18 @@ class Recorder:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
 
-    async def record(self, run: Run, record: Record, *, wake: bool, end: Execution | None = None) -> bool:
-        """Writes an outcome; False if another worker owns the step by now, or the execution has ended.
+    async def record(self, run: Run, commit: Commit) -> Committed:
+        """Writes an outcome; nothing of it if another worker owns the step by now, or the execution has ended.
 
         The step has run. To give up while the store is away would have it run again, or fail if it may run only once:
         so this tries until the lease is over, and raises Unavailable then.
         """
-        pause, id = FIRST_PAUSE, run.execution.execution_id
-        tallies = tallies_of(end, run.replay.records.values()) if end and run.replay else NOTHING
+        pause = FIRST_PAUSE
         while True:
             try:
-                if await self._store.put_record(id, record, wake=wake, end=end, tallies=tallies):
-                    return True
-                rightful = await self._after_refusal(run, record) if run.unanswered else None
+                if committed := await self._store.commit(run.execution.execution_id, commit):
+                    return committed
+                rightful = await self._after_refusal(run, commit.record) if run.unanswered else None
             except Unavailable:
                 run.unanswered = True
                 if self._clock.now() + pause > (run.record.lease or 0.0):
@@ -40,9 +38,10 @@ class Recorder:
                 await self._clock.sleep(pause)
                 pause = min(LONGEST_PAUSE, pause * 2)
                 continue
-            if rightful is None or rightful is record:
-                return rightful is record
-            record = rightful
+            if rightful is None or rightful is commit.record:
+                # Whether an end was written with a record whose write got no answer is not known.
+                return Committed(rightful is not None)
+            commit = replace(commit, record=rightful)
 
     async def _after_refusal(self, run: Run, record: Record) -> Record | None:
         """The record itself if it is stored, the record to write instead, or None if the step is another worker's.

@@ -9,8 +9,9 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from stepfast.engine.ports import Store
+from stepfast.engine.ports import Deltas, Store
 from stepfast.model import Cursor, Snapshot
 from stepfast.replay.replay import Command, Replay
 from stepfast.replay.signals import waits_of
@@ -18,14 +19,14 @@ from stepfast.replay.signals import waits_of
 
 @dataclass(slots=True, eq=False)
 class Live:
-    """A replay that has come as far as this cursor and the records up to this mark.
+    """A replay that has come as far as this cursor and the records up to this mark (None: of a store without deltas).
 
     Whoever has it closes the replay, unless it was given away to be kept.
     """
 
     replay: Replay
     cursor: Cursor
-    mark: int
+    mark: int | None
     given: bool = False
     size: int = 0
 
@@ -51,17 +52,31 @@ class Waits:
     generation: int
     commands: tuple[Command, ...]
 
-    def stand(self, snapshot: Snapshot) -> bool:
-        """Whether nothing has changed since; the snapshot was read with this mark."""
-        known = self.mark > 0 and not snapshot.records and snapshot.cursor == self.cursor
-        return known and snapshot.execution.status == "RUNNING" and snapshot.execution.generation == self.generation
+    def stand(self, changed: Snapshot) -> bool:
+        """Whether nothing has changed; the snapshot is of the changes after this mark."""
+        known = not changed.records and changed.cursor == self.cursor
+        return known and changed.execution.status == "RUNNING" and changed.execution.generation == self.generation
+
+
+class Loaded(NamedTuple):
+    """An execution as it is stored, the replay that goes on from there if one is kept, and the mark of this read.
+
+    With a replay, the snapshot may hold only the records that have changed, and has no signals.
+    """
+
+    snapshot: Snapshot | None
+    live: Live | None
+    mark: int | None
 
 
 class LiveReplays:
-    """Live replays by execution, at most `keep` of them with at most `records` records in all; thread-safe."""
+    """Live replays by execution, at most `keep` of them with at most `records` records in all; thread-safe.
 
-    def __init__(self, keep: int = 200, records: int = 50_000) -> None:
-        self._keep, self._most = keep, records
+    deltas: the port of the store that these executions are in; None where it has none.
+    """
+
+    def __init__(self, keep: int = 200, records: int = 50_000, deltas: Deltas | None = None) -> None:
+        self._keep, self._most, self._deltas = keep, records, deltas
         self._lock = threading.Lock()
         self._lives: OrderedDict[str, Live] = OrderedDict()
         self._records = 0
@@ -85,26 +100,38 @@ class LiveReplays:
             self._records -= live.size
             self._dropped.append(live)
 
-    async def load(self, store: Store, execution_id: str) -> tuple[Snapshot | None, Live | None]:
-        """The execution as it is stored, and the replay that goes on from there if one is kept.
-
-        With one, the snapshot holds only the records that have changed since.
-        """
+    async def load(self, store: Store, execution_id: str) -> Loaded:
+        """Reads the execution; what has changed will do where a replay is kept and the store has deltas."""
         live = self._take(execution_id)
         if live is not None:
-            snapshot = await store.load(execution_id, live.mark, signals=False)
+            snapshot, mark = await self._read(store, execution_id, live)
             if live.goes_on_with(snapshot):
-                return snapshot, live
+                return Loaded(snapshot, live, mark)
             live.replay.close()
-            if live.mark == 0:  # a store that gives everything each time has done so
-                return snapshot, None
-        return await store.load(execution_id), None
+            if self._deltas is None:
+                return Loaded(snapshot, None, mark)  # it has all the records
+        snapshot, mark = await self._read(store, execution_id, None)
+        return Loaded(snapshot, None, mark)
+
+    async def _read(self, store: Store, execution_id: str, live: Live | None) -> tuple[Snapshot | None, int | None]:
+        if self._deltas is None:
+            return await store.load(execution_id, signals=live is None), None
+        delta = await self._deltas.changes(execution_id, None if live is None else live.mark)
+        return (None, None) if delta is None else (delta.snapshot, delta.mark)
+
+    async def stand(self, execution_id: str, waits: Waits) -> bool:
+        """Whether the execution still waits for these signals: nothing has changed after they were looked up."""
+        delta = None if self._deltas is None else await self._deltas.changes(execution_id, waits.mark)
+        return delta is not None and waits.stand(delta.snapshot)
 
     def waits(self, execution_id: str) -> Waits | None:
-        """The signals that a kept replay waits for; the replay stays where it is. None where none is kept just now."""
+        """The signals that a kept replay waits for; the replay stays where it is.
+
+        None where none is kept just now, and where the store has no deltas: then nobody could tell whether they stand.
+        """
         with self._lock:
             live = self._lives.get(execution_id)
-            if live is None:
+            if live is None or live.mark is None:
                 return None
             return Waits(live.cursor, live.mark, live.replay.execution.generation, tuple(waits_of(live.replay)))
 

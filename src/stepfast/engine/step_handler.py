@@ -13,15 +13,16 @@ from stepfast.engine.chain import Chain
 from stepfast.engine.claims import busy_until, claim_of
 from stepfast.engine.deliveries import Claim, Finish, Forward, Settle, decide, superseded
 from stepfast.engine.finish import finish
+from stepfast.engine.messages import Message
 from stepfast.engine.moves import Room
 from stepfast.engine.opening import OpenedReplay, ReplayOpener
-from stepfast.engine.ports import Clock, Delete, Delivery, Disposition, Elsewhere, Later, Queue, Store
+from stepfast.engine.ports import Clock, Commit, Delete, Delivery, Disposition, Elsewhere, Later, Queue, Store
 from stepfast.engine.replay_cache import LiveReplays
 from stepfast.engine.step_runner import AttemptRunner
 from stepfast.engine.withdrawals import Withdrawals
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
-from stepfast.model import Execution, Message, Snapshot
+from stepfast.model import Execution, Snapshot
 from stepfast.replay.replay import Command, Replay
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class StepHandler:
     async def handle(self, delivery: Delivery) -> Disposition:
         """Runs the step and what follows from it alone, if the step is free."""
         message = delivery.message
-        if isinstance(message.hint, Command):
+        if message.hint is not None:
             disposition = await self._without_replay(message, message.hint)
             if disposition is not None:
                 return disposition
@@ -140,7 +141,7 @@ class StepHandler:
         now = self._clock.now()
         record = claim_of(execution, claim.command, claim.record, claim.chained, now)
         interrupted = record.recorded  # It was interrupted for the last time: the record says so and nothing runs.
-        if not await self._store.put_record(execution.execution_id, record, wake=interrupted):
+        if not await self._store.commit(execution.execution_id, Commit(record, wake=interrupted)):
             return Later(now + 1.0)
         if interrupted:
             return Delete()

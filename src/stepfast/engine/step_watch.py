@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from stepfast.engine.attempt import SKEW, Run
 from stepfast.engine.claims import LEASE_MARGIN
-from stepfast.engine.ports import Clock, Store
+from stepfast.engine.ports import Clock, Commit, Store
 from stepfast.engine.withdrawals import Withdrawals
 from stepfast.errors import StartupError, Unavailable
 from stepfast.model import Stop
@@ -75,7 +75,7 @@ class StepWatch:
         run = self._run
         longer = replace(run.record, lease=now + run.step.lease + LEASE_MARGIN, revision=run.record.revision + 1)
         run.unanswered = True
-        if await self._store.put_record(run.execution.execution_id, longer, wake=False):
+        if await self._store.commit(run.execution.execution_id, Commit(longer, wake=False)):
             run.record, self._extended = longer, now
         elif not await self._owned():
             return OVERTAKEN

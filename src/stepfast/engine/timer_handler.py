@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stepfast.engine.deliveries import superseded
-from stepfast.engine.ports import Clock, Delete, Delivery, Disposition, Later, Store
+from stepfast.engine.ports import Clock, Commit, Delete, Delivery, Disposition, Later, Store
 from stepfast.model import Record
 
 
@@ -34,4 +34,4 @@ class TimerHandler:
             revision=record.revision + 1 if record else 1,
             ended_at=now,
         )
-        return Delete() if await self._store.put_record(message.execution_id, due, wake=True) else Later(now + 1.0)
+        return Delete() if await self._store.commit(message.execution_id, Commit(due, wake=True)) else Later(now + 1.0)

@@ -9,12 +9,26 @@ import json
 import logging
 from typing import Any
 
+from stepfast.engine.observed import Listener
 from stepfast.model import Execution, Failure, Record
 
 log = logging.getLogger("stepfast.values")
 
 LONGEST = 2_000
 """Characters of each value that a line holds."""
+
+
+class ValueLog(Listener):
+    """Logs the values of what is written to a store: inputs, outputs and errors."""
+
+    def on_started(self, execution: Execution) -> None:
+        tell_start(execution)
+
+    def on_attempt(self, execution_id: str, record: Record) -> None:
+        tell_attempt(execution_id, record)
+
+    def on_ended(self, execution: Execution) -> None:
+        tell_end(execution)
 
 
 def tell_start(execution: Execution) -> None:
@@ -24,16 +38,16 @@ def tell_start(execution: Execution) -> None:
 
 def tell_end(execution: Execution) -> None:
     """Writes how an execution ended: its result, or its error."""
-    told = {"workflow": execution.workflow, "status": execution.status}
-    _tell(execution.execution_id, {**told, **_outcome(execution.result, execution.error)})
+    fields = {"workflow": execution.workflow, "status": execution.status}
+    _tell(execution.execution_id, {**fields, **_outcome(execution.result, execution.error)})
 
 
 def tell_attempt(execution_id: str, record: Record) -> None:
     """Writes input and outcome of a step's attempt, if this record ends one; claims and timers are none."""
     if record.kind != "step" or record.status not in ("SUCCEEDED", "FAILED", "RETRYING"):
         return
-    told = {"step": record.id, "attempt": record.attempt, "status": record.status, "input": _value(record.input)}
-    _tell(execution_id, {**told, **_outcome(record.output, record.error if record.status != "SUCCEEDED" else None)})
+    fields = {"step": record.id, "attempt": record.attempt, "status": record.status, "input": _value(record.input)}
+    _tell(execution_id, {**fields, **_outcome(record.output, record.error if record.status != "SUCCEEDED" else None)})
 
 
 class _Line(dict[str, Any]):
@@ -48,11 +62,11 @@ def _tell(execution_id: str, values: dict[str, Any]) -> None:
 
 
 def _outcome(output: str | None, error: Failure | None) -> dict[str, Any]:
-    told: dict[str, Any] = {} if output is None else {"output": _value(output)}
+    fields: dict[str, Any] = {} if output is None else {"output": _value(output)}
     if error is not None:
         parts = {"type": error.type, "message": error.message, "traceback": error.traceback}
-        told["error"] = {name: _cut(text) for name, text in parts.items() if text}
-    return told
+        fields["error"] = {name: _cut(text) for name, text in parts.items() if text}
+    return fields
 
 
 def _value(text: str | None) -> Any:

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from stepfast.engine.messages import MessageKind
 from stepfast.engine.park_handler import ParkHandler
 from stepfast.engine.ports import Delivery, Disposition
 from stepfast.engine.step_handler import StepHandler
 from stepfast.engine.timer_handler import TimerHandler
-from stepfast.model import MessageKind
 
 
 class Handler(Protocol):

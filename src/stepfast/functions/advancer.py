@@ -63,7 +63,7 @@ class _Passes:
                 if self._engine.time_left() < TIME_FOR_ONE:
                     raise Unavailable("no time is left for it in this invocation")
                 if what == "purge":
-                    await self._engine.store.deleting.purge(execution_id)
+                    await self._engine.table_store.deleting.purge(execution_id)
                 else:
                     await self._engine.advancer.advance(execution_id)
             except Exception as error:

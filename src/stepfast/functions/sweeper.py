@@ -15,8 +15,9 @@ from stepfast.functions import metering
 from stepfast.functions.clients import Clients
 from stepfast.functions.entry import Entry
 from stepfast.functions.host import Handler, Host
+from stepfast.functions.sending import SendingEngine
 from stepfast.functions.tidying import tidy
-from stepfast.functions.visits import VisitingEngine
+from stepfast.functions.visits import Visits
 
 log = logging.getLogger(__name__)
 
@@ -31,18 +32,18 @@ USUAL, LEAST = 300.0, 60.0
 
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
     """Makes the handler; it answers how many rounds it made and whether that was the end of a lap."""
-    engine = VisitingEngine(settings, clients, host)
+    engine = SendingEngine(settings, clients, host)
     table = Table(clients.dynamodb, settings.table, engine.clock)
-    _ = engine.operations  # finds the workflows now, while the sandbox begins
+    visits = Visits(engine)  # finds the workflows now, while the sandbox begins
 
     def handler(event: Any, context: Any) -> dict[str, Any]:
         engine.time_left.begin(context)
-        return engine.call(_sweep(engine, table))
+        return engine.call(_sweep(engine, visits, table))
 
     return handler
 
 
-async def _sweep(engine: VisitingEngine, table: Table) -> dict[str, Any]:
+async def _sweep(engine: SendingEngine, visits: Visits, table: Table) -> dict[str, Any]:
     """Goes on with the lap, which visits every execution once, in as many sweeps as it takes.
 
     Kept in the position's item: `after`, when this lap began, and how long after the one before it.
@@ -55,12 +56,12 @@ async def _sweep(engine: VisitingEngine, table: Table) -> dict[str, Any]:
         every, began = USUAL if began is None else max(LEAST, now - began), now
     rounds = 0
     while rounds == 0 or (after != "" and engine.time_left() >= TIME_FOR_ONE):
-        after = await engine.operations.sweep(after, every=every, limit=ROUND)
+        after = await engine.operations.sweep(after, every=every, limit=ROUND, visit=visits.visit)
         rounds += 1
         item = {**KEY, "after": text(after), "began": number(began), "every": number(every)}
         await table.put(item)
     await tidy(engine, table, TIME_FOR_ONE)
-    stuck = engine.visits.take_stuck()
+    stuck = visits.take_stuck()
     engine.meter.count(metering.STUCK, stuck)
     log.info("swept %d round(s), %s; %d execution(s) are stuck", rounds, "more to come" if after else "a lap", stuck)
     return {"rounds": rounds, "complete": after == ""}

@@ -7,7 +7,7 @@ import logging
 from stepfast.backends.dynamodb.calls import Table
 from stepfast.backends.dynamodb.retention_repair import Keeping, walk_of
 from stepfast.backends.dynamodb.typed_json import Item, text
-from stepfast.functions.visits import VisitingEngine
+from stepfast.functions.sending import SendingEngine
 
 log = logging.getLogger(__name__)
 
@@ -16,13 +16,13 @@ AT_MOST = 60.0
 """Seconds of one sweep that deletions may take."""
 
 
-async def tidy(engine: VisitingEngine, table: Table, needed: float) -> None:
+async def tidy(engine: SendingEngine, table: Table, needed: float) -> None:
     """Works while more than `needed` seconds are left to this invocation."""
 
     def has_time() -> bool:
         return engine.time_left() > needed
 
-    store, now = engine.store, engine.clock.now()
+    store, now = engine.table_store, engine.clock.now()
     if has_time():
         await store.deleting.sweep(now + min(AT_MOST, engine.time_left() - needed))
     held = table.get(KEY)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from functools import cached_property
 
 from stepfast.engine.advancer import Advanced, Advancer, Resend
 from stepfast.errors import Misconfigured, StepfastError, Unavailable
@@ -15,75 +14,64 @@ log = logging.getLogger(__name__)
 
 PATIENCE = 900.0
 """Seconds without progress after which an execution that waits for nothing else is called stuck."""
-
-
 AWAY = 3
 """Visits in a row that fail because something is away, after which the sweep gives up until the next one."""
 
 
-class VisitingEngine(SendingEngine):
-    """An engine whose advances are visits of the sweep."""
-
-    @cached_property
-    def visits(self) -> Visits:
-        return Visits(self)
-
-    @cached_property
-    def advancer(self) -> Advancer:
-        return _Visitor(self)
-
-
 class Visits:
-    """What this sweep's visits have found."""
+    """Visits executions for the sweep, and counts those that are stuck.
 
-    def __init__(self, engine: VisitingEngine) -> None:
-        self._engine = engine
-        self._stuck = 0
+    An execution is judged by what its own visit has come to, or, where that failed, by what a read of its own finds.
+    """
+
+    def __init__(self, engine: SendingEngine) -> None:
+        self._store, self._clock = engine.store, engine.clock
+        self._advancer = Advancer(engine.store, engine.queue, engine.clock, engine.registry)
+        self._away, self._stuck = 0, 0
+
+    async def visit(self, execution_id: str, resend: Resend) -> None:
+        """Advances an execution; a failure is logged, and raised only where the next visits would fare no better."""
+        with logs.about(execution_id):
+            try:
+                advanced = await self._advancer.advance(execution_id, resend=resend)
+            except Exception as error:
+                await self._failed(execution_id, error)
+            else:
+                self._away = 0
+                self._judge(advanced)
 
     def take_stuck(self) -> int:
-        """How many were stuck since this was last asked."""
+        """How many executions were stuck; the count begins anew."""
         stuck, self._stuck = self._stuck, 0
         return stuck
 
-    def judge(self, found: Advanced, failed: bool = False) -> None:
-        """Called after a visit; stuck is what was sent again, cannot be advanced or is not deployed, for long."""
-        snapshot = found.snapshot
-        if snapshot is None or snapshot.execution.status != "RUNNING" or not (found.sent or found.waits or failed):
-            return
-        due = max((at or 0.0 for _, at in found.sent), default=0.0)
-        since = self._engine.clock.now() - max(_progress(snapshot), due)
-        if since > PATIENCE:
-            self._stuck += 1
-            log.warning("execution %s has made no progress for %.0f s", snapshot.execution.execution_id, since)
-
-
-class _Visitor(Advancer):
-    def __init__(self, engine: VisitingEngine) -> None:
-        super().__init__(engine.store, engine.queue, engine.clock, engine.registry)
-        self._visits, self._away = engine.visits, 0
-
-    async def advance(self, execution_id: str, *, resend: Resend | None = None) -> Advanced:
-        with logs.about(execution_id):
-            try:
-                found = await super().advance(execution_id, resend=resend)
-                self._away = 0
-                self._visits.judge(found)
-                return found
-            except Exception as error:
-                logs.complain(log, f"execution {execution_id} was not advanced", error)
-                self._away += isinstance(error, Unavailable | Misconfigured)
-                if self._away >= AWAY:
-                    raise  # the next ones would fare no better
-                if not isinstance(error, Unavailable):  # that says nothing of the execution
-                    await self._judge_failed(execution_id)
-                return Advanced()
-
-    async def _judge_failed(self, execution_id: str) -> None:
+    async def _failed(self, execution_id: str, error: Exception) -> None:
+        logs.complain(log, f"execution {execution_id} was not advanced", error)
+        self._away += isinstance(error, Unavailable | Misconfigured)
+        if self._away >= AWAY:
+            raise error
+        if isinstance(error, Unavailable):
+            return  # that a service is away says nothing of the execution
         try:
             snapshot = await self._store.load(execution_id)
         except StepfastError:
-            return  # who cannot be read cannot be judged
-        self._visits.judge(Advanced(snapshot), failed=True)
+            return  # an execution that cannot be read cannot be judged
+        if snapshot is not None and snapshot.execution.status == "RUNNING":
+            self._judge_since(snapshot, _progress(snapshot))
+
+    def _judge(self, advanced: Advanced) -> None:
+        """Stuck is what was sent again, or is not deployed, long after it last went on or was to go on."""
+        snapshot = advanced.snapshot
+        if snapshot is None or advanced.finished or not (advanced.sent or advanced.waits):
+            return
+        due = max((due or 0.0 for _, due in advanced.sent), default=0.0)
+        self._judge_since(snapshot, max(_progress(snapshot), due))
+
+    def _judge_since(self, snapshot: Snapshot, progress: float) -> None:
+        seconds = self._clock.now() - progress
+        if seconds > PATIENCE:
+            self._stuck += 1
+            log.warning("execution %s has made no progress for %.0f s", snapshot.execution.execution_id, seconds)
 
 
 def _progress(snapshot: Snapshot) -> float:
@@ -93,4 +81,4 @@ def _progress(snapshot: Snapshot) -> float:
     for record in snapshot.records.values():
         times += [record.first_at, record.started_at, record.ended_at, record.due, record.lease]
     times += [signal.received_at for signal in snapshot.signals]
-    return max(one for one in times if one is not None)
+    return max(time for time in times if time is not None)

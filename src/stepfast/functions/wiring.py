@@ -10,18 +10,23 @@ from functools import cached_property
 from pathlib import Path
 
 from stepfast.backends.aws.s3 import S3Blobs
+from stepfast.backends.dynamodb.store import DynamoStore
 from stepfast.deployment.settings import Settings
 from stepfast.engine.advancer import Advancer
+from stepfast.engine.event_log import EventLog
+from stepfast.engine.messages import Message
+from stepfast.engine.observed import Listener, observed
 from stepfast.engine.operations import Operations
 from stepfast.engine.placement import Placement
-from stepfast.engine.ports import Queue
+from stepfast.engine.ports import Queue, Store
 from stepfast.engine.replay_cache import LiveReplays
+from stepfast.engine.value_log import ValueLog
 from stepfast.errors import StartupError
 from stepfast.functions.clients import Clients
 from stepfast.functions.host import Host, TimeLeft
-from stepfast.functions.watching import WatchedStore
+from stepfast.functions.watching import Metrics
 from stepfast.language.registry import Registry, discover
-from stepfast.model import Message, SignalLimits
+from stepfast.model import SignalLimits
 
 
 class Engine:
@@ -42,9 +47,18 @@ class Engine:
         return _NoQueue()
 
     @cached_property
-    def store(self) -> WatchedStore:
+    def store(self) -> Store:
+        """The table, heard by the event log, the metrics and, where the settings say so, the log of values."""
+        listeners: list[Listener] = [Metrics(self.meter, self.settings.pool), EventLog()]
+        if self.settings.log_values:
+            listeners.append(ValueLog())
+        return observed(self.table_store, *listeners)
+
+    @cached_property
+    def table_store(self) -> DynamoStore:
+        """The store on its table, with what only this backend has; what is written through it is not heard."""
         settings, clients = self.settings, self.clients
-        return WatchedStore(
+        return DynamoStore(
             clients.dynamodb,
             settings.table,
             self.queue,
@@ -52,9 +66,6 @@ class Engine:
             self.clock,
             listing_shards=settings.listing_shards,
             retention=settings.retention,
-            meter=self.meter,
-            pool=settings.pool,
-            log_values=settings.log_values,
         )
 
     @cached_property

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 
 from stepfast.backends.sqlite.store import Stored
 from stepfast.engine.advancer import Resend
-from stepfast.replay.replay import Command
 
 STANDS_STILL = 0.5
 """Seconds without a turn of the leader's loop after which other threads take work as well.
@@ -137,7 +136,7 @@ class Inbox:
         for_leader: only the thread that runs `async` steps may take it.
         """
         hint = stored.delivery.message.hint
-        if isinstance(hint, Command) and hint.step is not None and hint.step.is_async:
+        if hint is not None and hint.step is not None and hint.step.is_async:
             for_leader = True
         with self._lock:
             messages = self._for_leader if for_leader else self._anywhere

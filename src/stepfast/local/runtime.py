@@ -12,21 +12,23 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from stepfast.backends.sqlite.file import Durability, SqliteFile
-from stepfast.backends.sqlite.store import Stored
+from stepfast.backends.sqlite.store import SqliteBackend, Stored
 from stepfast.deployment.schedules import ScheduledStart
 from stepfast.engine.advancer import Advancer
+from stepfast.engine.event_log import EventLog
+from stepfast.engine.observed import Listener, observed
 from stepfast.engine.operations import Operations
 from stepfast.engine.park_handler import ParkHandler
 from stepfast.engine.ports import Clock, Delete, Disposition, Elsewhere, Later, Leave, Refuse
 from stepfast.engine.replay_cache import LiveReplays
 from stepfast.engine.step_handler import StepHandler
 from stepfast.engine.timer_handler import TimerHandler
+from stepfast.engine.value_log import ValueLog
 from stepfast.engine.worker import Worker
 from stepfast.errors import StepfastError, Unavailable
 from stepfast.functions import logs
 from stepfast.language.registry import Registry
 from stepfast.local.inbox import Advance, Inbox
-from stepfast.local.logged_store import TellingBackend
 from stepfast.local.pool_limits import Limits
 from stepfast.local.retention import keep_expiring
 from stepfast.local.schedules import Schedules
@@ -95,17 +97,19 @@ class Runtime:
         self._grace = grace
         self.registry = registry
         self._clock = clock or SystemClock()
-        self._backend = TellingBackend(SqliteFile(path, durability), self._clock, log_values)
+        self._backend = SqliteBackend(SqliteFile(path, durability), self._clock)
+        listeners: list[Listener] = [EventLog(), ValueLog()] if log_values else [EventLog()]
+        store = observed(self._backend, *listeners)
         self._inbox = Inbox()
         self._backend.on_message = self._inbox.put_message
         self._backend.on_wake = self._inbox.put_wake
         self._stopping = threading.Event()
         self._runner = StepRunner(self._inbox)
-        lives = LiveReplays()
-        self._advancer = Advancer(self._backend, self._backend, self._clock, registry, lives)
-        self.operations = Operations(self._backend, self._clock, registry, self._advancer, lives, signal_limits)
+        lives = LiveReplays(deltas=self._backend)
+        self._advancer = Advancer(store, self._backend, self._clock, registry, lives)
+        self.operations = Operations(store, self._clock, registry, self._advancer, lives, signal_limits)
         steps = StepHandler(
-            self._backend,
+            store,
             self._backend,
             self._clock,
             registry,
@@ -114,8 +118,8 @@ class Runtime:
             lives=lives,
             takes=self._runner.takes,
         )
-        timers = TimerHandler(self._backend, self._clock)
-        self._worker = Worker(steps, timers, ParkHandler(self._backend, self._clock, registry))
+        timers = TimerHandler(store, self._clock)
+        self._worker = Worker(steps, timers, ParkHandler(store, self._clock, registry))
         messages, wakes = self._backend.outstanding()
         for stored in messages:
             self._inbox.put_message(stored)

@@ -127,7 +127,7 @@ class Ports:
                 asked = arguments[1].dispatched if name == "put_cursor" else ()
                 self._changed(before.execution_id, asked)
             if name == "finish" and result:
-                self._points.reach(Point("at", "status", before.execution_id, arguments[0].status))
+                self._points.reach(Point("at", "status", before.execution_id, arguments[0].execution.status))
             return result
 
         return call
@@ -136,7 +136,8 @@ class Ports:
 def _point(method: str, arguments: tuple[Any, ...]) -> Point | None:
     """The point before a write; None for a read."""
     match method, arguments:
-        case "put_record", (execution_id, record):
+        case "commit", (execution_id, commit):
+            record = commit.record
             what = "claim" if record.status == "RUNNING" else "record"
             name = f"signal {record.name}" if record.kind == "signal" else record.name
             return Point("before", what, execution_id, name, record.attempt, record.id)
@@ -144,6 +145,6 @@ def _point(method: str, arguments: tuple[Any, ...]) -> Point | None:
             return Point("before", "order", execution_id)
         case "send", (messages,):
             return Point("before", "send", messages[0][0].execution_id)
-        case "finish", (execution, *_):
-            return Point("before", "finish", execution.execution_id)
+        case "finish", (end,):
+            return Point("before", "finish", end.execution.execution_id)
     return None

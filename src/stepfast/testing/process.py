@@ -48,7 +48,7 @@ class Process:
         self.agenda = Agenda(draw if shuffled else None)
         self._ports = Ports(self.backend, points, runner.look)
         ports = cast(Any, self._ports)
-        lives = LiveReplays()
+        lives = LiveReplays(deltas=ports)
         self._advancer = Advancer(ports, ports, clock, registry, lives)
         # Without the live replays: where an advance has one in its hands, a signal would wait for it, and here nothing
         # can go on while somebody waits.

@@ -7,8 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from stepfast.engine.messages import Message
 from stepfast.errors import StepfastError
-from stepfast.model import Message
 
 VERSION = 1
 

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from stepfast.backends.aws.clients import Client
 from stepfast.backends.aws.errors import code_of, translated
-from stepfast.model import Message
+from stepfast.engine.messages import Message
 
 EARLY = 60.0
 LATEST = datetime(2099, 1, 1, tzinfo=UTC).timestamp()

@@ -14,9 +14,9 @@ from stepfast.backends.aws.clients import Client
 from stepfast.backends.aws.errors import Misconfigured, translated
 from stepfast.backends.aws.messages import body_of
 from stepfast.backends.aws.scheduler import Schedules
+from stepfast.engine.messages import Message
 from stepfast.engine.ports import Clock
 from stepfast.errors import Unavailable
-from stepfast.model import Message
 
 log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from stepfast.backends.dynamodb.listing import shard_of
 from stepfast.backends.dynamodb.table import EXPIRES
 from stepfast.backends.dynamodb.typed_json import Item, number, text
 from stepfast.engine.metrics import HOUR, Tallies, Tally, added, hour_of
+from stepfast.engine.ports import End
 from stepfast.errors import Unavailable
-from stepfast.model import Execution
 
 log = logging.getLogger(__name__)
 
@@ -36,14 +36,19 @@ class Figures:
     def __init__(self, table: Table, shards: int) -> None:
         self._table, self._shards = table, shards
 
-    async def add(self, execution: Execution, tallies: Tallies) -> None:
-        """Adds to the hour in which the execution ended; a failure is logged and costs only its count."""
-        hour = hour_of(execution.ended_at or 0.0)
+    async def add(self, end: End) -> None:
+        """Adds what an end counts to the hour in which the execution ended; nothing is written where it counts nothing.
+
+        A failure is logged and costs only the counts.
+        """
+        if not end.counts:
+            return
+        execution, hour = end.execution, hour_of(end.execution.ended_at or 0.0)
         counts = {
             f"{name}|{letter}": {"N": f"{count:.6f}" if letter == "t" else str(int(count))}
-            for name, one in tallies.items()
+            for name, tally in end.counts.items()
             for letter, field in _LETTERS.items()
-            if (count := getattr(one, field))
+            if (count := getattr(tally, field))
         }
         key = self._key(execution.workflow, shard_of(execution.execution_id, self._shards), hour)
         try:

@@ -24,8 +24,9 @@ from stepfast.backends.dynamodb.signals import Signals
 from stepfast.backends.dynamodb.table import EXPIRES
 from stepfast.backends.dynamodb.transactions import Transactions, follows, stands
 from stepfast.backends.dynamodb.typed_json import Item, int_in, number, same, text
-from stepfast.engine.metrics import NOTHING, Tallies
-from stepfast.engine.ports import Clock, Fault, Page, Query, Queue
+from stepfast.engine.messages import Message
+from stepfast.engine.metrics import Tallies
+from stepfast.engine.ports import NOT_COMMITTED, Clock, Commit, Committed, End, Fault, Page, Query, Queue
 from stepfast.errors import Unavailable
 from stepfast.model import (
     ENDED,
@@ -34,7 +35,6 @@ from stepfast.model import (
     Cursor,
     Event,
     Execution,
-    Message,
     Record,
     Signal,
     SignalLimits,
@@ -88,7 +88,7 @@ class DynamoStore:
     async def read_many(self, execution_ids: Sequence[str]) -> list[Execution]:
         return self._metas(dict.fromkeys(execution_ids), values=False)
 
-    async def load(self, execution_id: str, since: int = 0, *, signals: bool = True) -> Snapshot | None:
+    async def load(self, execution_id: str, *, signals: bool = True) -> Snapshot | None:
         known: int | None = None
         for pause in (*PAUSES, None):
             found, pages = self._items(execution_id, signals)
@@ -245,21 +245,14 @@ class DynamoStore:
             raise Unavailable(f"execution {execution.execution_id!r} was just deleted; try again")
         return held
 
-    async def put_record(
-        self,
-        execution_id: str,
-        record: Record,
-        *,
-        wake: bool,
-        end: Execution | None = None,
-        tallies: Tallies = NOTHING,
-    ) -> bool:
-        item = items.record_item(execution_id, record, self._clock.now(), wake=wake)
+    async def commit(self, execution_id: str, commit: Commit) -> Committed:
+        record = commit.record
+        item = items.record_item(execution_id, record, self._clock.now(), wake=commit.wake)
         if not await self._put(execution_id, item, follows(record.revision, record.generation)):
-            return False
-        if end is not None:  # a transaction would cost twice as much; cut off here, the message comes back
-            await self.finish(end, tallies)
-        return True
+            return NOT_COMMITTED
+        # Two writes: DynamoDB charges a write in a transaction as two. If the process dies in between, SQS delivers
+        # the step's message again, and the worker finds the code finished and writes the end.
+        return Committed(True, commit.end is not None and await self.finish(commit.end))
 
     async def put_cursor(
         self, execution_id: str, cursor: Cursor, messages: Sequence[tuple[Message, float | None]] = ()
@@ -269,24 +262,21 @@ class DynamoStore:
         item, condition = items.cursor_item(execution_id, cursor, self._clock.now()), _follows(cursor)
         return await self._put(execution_id, item, condition)
 
-    async def finish(self, execution: Execution, tallies: Tallies = NOTHING) -> bool:
+    async def finish(self, end: End) -> bool:
+        execution = end.execution
         key, condition = items.key(execution.execution_id, items.META), stands("RUNNING", execution.generation)
         if await self._table.update(key, self._turn(execution, self._clock.now()), condition) is not None:
             return False
-        if tallies:
-            await self._figures.add(execution, tallies)
+        await self._figures.add(end)
         return True
 
-    async def cancel(
-        self, execution: Execution, records: Sequence[Record], tallies: Tallies = NOTHING, order: int = 0
-    ) -> bool:
-        now = self._clock.now()
+    async def cancel(self, end: End, records: Sequence[Record], order: int = 0) -> bool:
+        execution, now = end.execution, self._clock.now()
         key, condition = items.key(execution.execution_id, items.META), stands("RUNNING", execution.generation)
         change = self._table.update_action(key, self._turn(execution, now), condition)
         if not await self._transactions.cancel(execution, change, records, order, now):
             return False
-        if tallies:
-            await self._figures.add(execution, tallies)
+        await self._figures.add(end)
         return True
 
     async def rewind(

@@ -55,18 +55,18 @@ class Changes:
                 self._kept -= len(log.entries)
                 self._floor = self._number
 
-    def since(self, execution_id: str, mark: int) -> tuple[int, list[Record] | None]:
-        """The mark of now, and what was written after the one given; None where that is not known."""
+    def since(self, execution_id: str, mark: int | None) -> tuple[int, list[Record] | None]:
+        """The mark of now, and the records written after an earlier mark; None where these are not known."""
         with self._lock:
             log = self._logs.get(execution_id)
-            if not (self._floor if log is None else log.start) <= mark <= self._number:
+            if mark is None or not (self._floor if log is None else log.start) <= mark <= self._number:
                 return self._number, None
             if log is None:
                 return self._number, []
             self._logs.move_to_end(execution_id)
-            found = []
+            written = []
             for number, record in reversed(log.entries):
                 if number <= mark:
                     break
-                found.append(record)
-            return self._number, found[::-1]
+                written.append(record)
+            return self._number, written[::-1]

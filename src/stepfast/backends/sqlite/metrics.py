@@ -7,7 +7,7 @@ from collections import defaultdict
 
 from stepfast.backends.sqlite.file import Transaction
 from stepfast.engine.metrics import Tallies, Tally, hour_of
-from stepfast.model import Execution
+from stepfast.engine.ports import End
 
 _ADD = (
     "INSERT INTO figures VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count, "
@@ -16,21 +16,21 @@ _ADD = (
 )
 
 
-def add(tx: Transaction, execution: Execution, tallies: Tallies) -> None:
-    """Adds to the hour in which the execution ended."""
-    hour = hour_of(execution.ended_at or 0.0)
-    for name, one in tallies.items():
-        values = (one.count, one.failures, one.given_up, one.succeeded, one.seconds)
-        tx.execute(_ADD, (execution.workflow, hour, name, *values))
+def add(tx: Transaction, end: End) -> None:
+    """Adds what an end counts to the hour in which the execution ended."""
+    hour = hour_of(end.execution.ended_at or 0.0)
+    for name, tally in end.counts.items():
+        values = (tally.count, tally.failures, tally.given_up, tally.succeeded, tally.seconds)
+        tx.execute(_ADD, (end.execution.workflow, hour, name, *values))
 
 
 def read(db: sqlite3.Connection, workflow: str, since: int, until: int) -> dict[int, Tallies]:
     """By hour, from `since` on and before `until`; hours in which nothing ended are left out."""
-    found: dict[int, dict[str, Tally]] = defaultdict(dict)
+    by_hour: dict[int, dict[str, Tally]] = defaultdict(dict)
     sql = (
         "SELECT hour, name, count, failures, given_up, succeeded, seconds FROM figures "
         "WHERE workflow = ? AND hour >= ? AND hour < ?"
     )
     for hour, name, *counts in db.execute(sql, (workflow, since, until)):
-        found[hour][name] = Tally(*counts)
-    return dict(found)
+        by_hour[hour][name] = Tally(*counts)
+    return dict(by_hour)

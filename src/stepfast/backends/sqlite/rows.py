@@ -9,8 +9,9 @@ from typing import Any
 from pydantic_core import to_json
 
 from stepfast.backends.sqlite.schema import LARGE, digest_of
+from stepfast.engine.messages import Message
 from stepfast.engine.ports import Delivery, Fault
-from stepfast.model import Attempt, Chained, Cursor, Execution, Failure, Message, Record, Signal
+from stepfast.model import Attempt, Chained, Cursor, Execution, Failure, Record, Signal
 
 _EXECUTION = (
     "execution_id", "workflow", "status", "generation", "first_generation", "input", "result", "error", "causes",

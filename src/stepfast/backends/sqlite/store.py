@@ -16,21 +16,22 @@ from stepfast.backends.sqlite import signals as signal_rows
 from stepfast.backends.sqlite.changes import Changes
 from stepfast.backends.sqlite.file import SqliteFile, Transaction
 from stepfast.backends.sqlite.writes import Stored as Stored
-from stepfast.engine.metrics import NOTHING, Tallies
-from stepfast.engine.ports import Clock, Delivery, Fault, Page, Query
-from stepfast.errors import ExecutionDeleted
-from stepfast.model import (
-    ENDED,
-    SIGNAL_LIMITS,
-    Cursor,
-    Event,
-    Execution,
-    Message,
-    Record,
-    Signal,
-    SignalLimits,
-    Snapshot,
+from stepfast.engine.messages import Message
+from stepfast.engine.metrics import Tallies
+from stepfast.engine.ports import (
+    NOT_COMMITTED,
+    Clock,
+    Commit,
+    Committed,
+    Delivery,
+    Delta,
+    End,
+    Fault,
+    Page,
+    Query,
 )
+from stepfast.errors import ExecutionDeleted
+from stepfast.model import ENDED, SIGNAL_LIMITS, Cursor, Event, Execution, Record, Signal, SignalLimits, Snapshot
 
 
 class SqliteBackend:
@@ -65,9 +66,18 @@ class SqliteBackend:
         with self._file.reading() as db:
             return [rows.execution(row) for row in db.execute(sql, (json.dumps(execution_ids),))]
 
-    async def load(self, execution_id: str, since: int = 0, *, signals: bool = True) -> Snapshot | None:
-        # Before the file is read: what is written in between counts as changed after the mark.
-        mark, changed = self._changes.since(execution_id, since)
+    async def load(self, execution_id: str, *, signals: bool = True) -> Snapshot | None:
+        return self._snapshot(execution_id, None, signals)
+
+    async def changes(self, execution_id: str, mark: int | None = None) -> Delta | None:
+        # The mark is taken before the file is read: a write between the two then counts as a change after the mark.
+        # Taken afterwards it would cover a write that the read has missed, which no later delta would have.
+        now, changed = self._changes.since(execution_id, mark)
+        snapshot = self._snapshot(execution_id, changed, signals=mark is None)
+        return None if snapshot is None else Delta(snapshot, now)
+
+    def _snapshot(self, execution_id: str, changed: Sequence[Record] | None, signals: bool) -> Snapshot | None:
+        """The execution as one read of the file finds it; of its records only `changed`, where these are known."""
         with self._file.reading() as db:
             row = db.execute(f"{rows.SELECT_EXECUTION} WHERE execution_id = ?", (execution_id,)).fetchone()
             if row is None:
@@ -75,14 +85,13 @@ class SqliteBackend:
             if changed is None:
                 commands = db.execute(f"{rows.SELECT_RECORD} WHERE execution_id = ?", (execution_id,)).fetchall()
             cursor = db.execute(f"{rows.SELECT_CURSOR} WHERE execution_id = ?", (execution_id,)).fetchone()
-            found = signal_rows.read(db, execution_id) if signals else []
-        records = changed if changed is not None else [rows.record(one, self._opened_at) for one in commands]
+            arrived = signal_rows.read(db, execution_id) if signals else []
+        records = changed if changed is not None else [rows.record(row, self._opened_at) for row in commands]
         return Snapshot(
             rows.execution(row),
             rows.cursor(cursor) if cursor else Cursor(),
             {record.id: record for record in records},
-            tuple(found),
-            mark,
+            tuple(arrived),
             signals,
         )
 
@@ -153,26 +162,16 @@ class SqliteBackend:
             raise ExecutionDeleted(id, held)
         return held
 
-    async def put_record(
-        self,
-        execution_id: str,
-        record: Record,
-        *,
-        wake: bool,
-        end: Execution | None = None,
-        tallies: Tallies = NOTHING,
-    ) -> bool:
-        write = rows.record_write(execution_id, record)
+    async def commit(self, execution_id: str, commit: Commit) -> Committed:
+        write = rows.record_write(execution_id, commit.record)
 
-        def run(tx: Transaction) -> bool:
+        def run(tx: Transaction) -> Committed:
             if not tx.put(write):
-                return False
-            tx.after.append(lambda: self._changes.note(execution_id, record))
-            if wake:
+                return NOT_COMMITTED
+            tx.after.append(lambda: self._changes.note(execution_id, commit.record))
+            if commit.wake:
                 self._wake(tx, execution_id)
-            if end is not None:
-                self._end(tx, end, tallies)
-            return True
+            return Committed(True, commit.end is not None and self._end(tx, commit.end))
 
         return await self._file.write(run)
 
@@ -189,27 +188,26 @@ class SqliteBackend:
 
         return await self._file.write(run)
 
-    async def finish(self, execution: Execution, tallies: Tallies = NOTHING) -> bool:
-        return await self._file.write(lambda tx: self._end(tx, execution, tallies))
+    async def finish(self, end: End) -> bool:
+        return await self._file.write(lambda tx: self._end(tx, end))
 
-    def _end(self, tx: Transaction, execution: Execution, tallies: Tallies) -> bool:
+    def _end(self, tx: Transaction, end: End) -> bool:
+        execution = end.execution
         tx.after.append(lambda: self._changes.forget(execution.execution_id))
         if not writes.put_status(tx, execution, "RUNNING", execution.generation):
             return False
-        metrics.add(tx, execution, tallies)
+        metrics.add(tx, end)
         return True
 
-    async def cancel(
-        self, execution: Execution, records: Sequence[Record], tallies: Tallies = NOTHING, order: int = 0
-    ) -> bool:
+    async def cancel(self, end: End, records: Sequence[Record], order: int = 0) -> bool:
         def run(tx: Transaction) -> bool:
-            id = execution.execution_id
+            execution, id = end.execution, end.execution.execution_id
             if not writes.fresh(tx, id, records) or not writes.cursor_is(tx, id, order):
                 return False
             if not writes.put_status(tx, execution, "RUNNING", execution.generation):
                 return False
             self._put_records(tx, id, records)
-            metrics.add(tx, execution, tallies)
+            metrics.add(tx, end)
             return True
 
         return await self._file.write(run)

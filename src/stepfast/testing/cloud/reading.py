@@ -8,10 +8,11 @@ from typing import Any
 from stepfast.backends.aws.s3 import S3Blobs
 from stepfast.backends.dynamodb.store import DynamoStore
 from stepfast.engine.advancer import Advancer
+from stepfast.engine.messages import Message
 from stepfast.engine.operations import Operations
 from stepfast.language.registry import Registry
 from stepfast.language.workflows import Workflow
-from stepfast.model import Event, Execution, Message, Snapshot
+from stepfast.model import Event, Execution, Snapshot
 from stepfast.replay.replay import Replay
 from stepfast.simulator import resources
 from stepfast.simulator.deployment import BUCKET, TABLE

@@ -1,0 +1,82 @@
+"""A store that tells a listener what was written through it: metrics, logs and tests hang there, on each home alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stepfast.engine.ports import Commit, Committed, End, Store
+from stepfast.model import Cursor, Event, Execution, Record
+
+
+class Listener:
+    """What may be told; each method does nothing unless it is overridden.
+
+    A method is called once what it tells of is written, by whoever has written it, and never for a write that was
+    refused. A crash right after the write leaves it out; a write whose answer was lost may be told of by nobody. It
+    must neither raise nor wait: the write's caller waits for it.
+    """
+
+    def on_started(self, execution: Execution) -> None:
+        """An execution was created."""
+
+    def on_attempt(self, execution_id: str, record: Record) -> None:
+        """The record of a step was written: the claim of an attempt, a retry, or the outcome."""
+
+    def on_ended(self, execution: Execution) -> None:
+        """An execution has succeeded, failed or was cancelled; after `on_attempt` of the step that it ended with."""
+
+    def on_resumed(self, execution: Execution) -> None:
+        """A failed execution was resumed; the execution is of the new generation."""
+
+
+def observed(store: Store, *listeners: Listener) -> Store:
+    """The store, which tells the listeners, in this order, of what is written through what is returned."""
+    return _Observed(store, listeners)
+
+
+class _Observed:
+    def __init__(self, store: Store, listeners: Sequence[Listener]) -> None:
+        self._store, self._listeners = store, listeners
+        # What nobody is told of is the store's own method.
+        self.read, self.read_many, self.load, self.peek = store.read, store.read_many, store.load, store.peek
+        self.signals, self.signal, self.add_signal = store.signals, store.signal, store.add_signal
+        self.put_cursor, self.asked_for, self.erase = store.put_cursor, store.asked_for, store.erase
+        self.history, self.page, self.faults = store.history, store.page, store.faults
+        self.figures, self.idle = store.figures, store.idle
+
+    async def create(self, execution: Execution) -> Execution:
+        held = await self._store.create(execution)
+        if held is execution:
+            for listener in self._listeners:
+                listener.on_started(execution)
+        return held
+
+    async def commit(self, execution_id: str, commit: Commit) -> Committed:
+        committed = await self._store.commit(execution_id, commit)
+        if committed.record and commit.record.kind == "step":
+            for listener in self._listeners:
+                listener.on_attempt(execution_id, commit.record)
+        if commit.end is not None:
+            self._ended(commit.end, committed.end)
+        return committed
+
+    async def finish(self, end: End) -> bool:
+        return self._ended(end, await self._store.finish(end))
+
+    async def cancel(self, end: End, records: Sequence[Record], order: int = 0) -> bool:
+        return self._ended(end, await self._store.cancel(end, records, order))
+
+    async def rewind(
+        self, execution: Execution, cursor: Cursor | None, records: Sequence[Record], history: Sequence[Event]
+    ) -> bool:
+        written = await self._store.rewind(execution, cursor, records, history)
+        if written:
+            for listener in self._listeners:
+                listener.on_resumed(execution)
+        return written
+
+    def _ended(self, end: End, written: bool) -> bool:
+        if written:
+            for listener in self._listeners:
+                listener.on_ended(end.execution)
+        return written
