@@ -19,6 +19,7 @@ from stepfast.backends.sqlite import rows, signals, writes
 from stepfast.backends.sqlite import store as sqlite
 from stepfast.engine import (
     advancer,
+    cancelling,
     chain,
     claims,
     deliveries,
@@ -359,7 +360,7 @@ def what_an_older_generation_sent_counts(patch: Patch) -> None:
 
 @breaks("what-was-cancelled-stays-so", "semaphore")
 def a_cancel_leaves_the_commands_open(patch: Patch) -> None:
-    edited(patch, operations.Operations, "cancel", ("self._cancelled(snapshot, now)", "[]"))
+    edited(patch, cancelling.Cancelling, "cancel", ("self._cancelled(snapshot, now)", "[]"))
 
 
 @breaks("no-execution-is-stuck", "approvals")

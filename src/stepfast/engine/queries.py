@@ -29,11 +29,11 @@ class Reading:
 
     async def read(self, execution_id: str) -> Execution:
         """The execution without its commands; ExecutionNotFound."""
-        return found(await self._store.read(execution_id), execution_id)
+        return existing(await self._store.read(execution_id), execution_id)
 
     async def load(self, execution_id: str, *, signals: bool = True) -> Snapshot:
         """The execution with all its items, or without its signals; ExecutionNotFound."""
-        return found(await self._store.load(execution_id, signals=signals), execution_id)
+        return existing(await self._store.load(execution_id, signals=signals), execution_id)
 
     async def load_brief(self, execution_id: str) -> Snapshot:
         """The execution with all its items, its signals without their payloads; ExecutionNotFound."""
@@ -120,7 +120,7 @@ class Reading:
         return replay
 
 
-def found(value: T | None, execution_id: str) -> T:
+def existing(value: T | None, execution_id: str) -> T:
     if value is None:
         raise ExecutionNotFound(f"no execution has the id {execution_id!r}")
     return value

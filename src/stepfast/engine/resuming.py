@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stepfast.engine.ports import Clock, Store
-from stepfast.engine.queries import found
+from stepfast.engine.queries import existing
 from stepfast.engine.rewind import Rewind, check_steps, rewind
 from stepfast.errors import Refused, WrongStatus
 from stepfast.language.registry import Registry
@@ -43,7 +43,7 @@ class Resuming:
         failure, one resumes it.
         """
         while True:
-            snapshot = found(await self._store.load(execution_id), execution_id)
+            snapshot = existing(await self._store.load(execution_id), execution_id)
             execution = snapshot.execution
             if generation is not None and (execution.generation != generation or execution.status != "FAILED"):
                 return Rewind(execution, None, (), ())
