@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from stepfast import Retry, current_step, signal, step, workflow
+from stepfast.backends.dynamodb.store import DynamoStore
 from stepfast.engine.advancer import Advancer
 from stepfast.errors import Misconfigured, StepfastError, Unavailable
 from stepfast.functions import sweeper
 from stepfast.functions.entry import Failed
 from stepfast.functions.visits import AWAY, PATIENCE
 from stepfast.language.registry import Registry
+from stepfast.model import Snapshot
 from tests.functions.conftest import Aws, Context, away
 
 
@@ -204,6 +206,27 @@ def test_an_execution_that_cannot_be_read_is_not_judged_by_the_one_before(
     told = [one.getMessage() for one in caplog.records if "has made no progress" in one.getMessage()]
     assert [sum(id in line for line in told) for id in ("works-000", "works-001")] == [1, judged]
     assert aws.counts.values["ExecutionsStuck", ""] == [1 + judged]
+
+
+def test_a_read_that_fails_is_counted_for_nobody(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An execution that waits in peace was called stuck once the read of the next one had failed."""
+    started(aws, 2, "waits")
+    aws.clock.time += PATIENCE + 300
+    aws.invoke("sweeper", {})
+    real, failing = DynamoStore.load, {"waits-001"}
+
+    async def load(self: DynamoStore, execution_id: str, *, signals: bool = True) -> Snapshot | None:
+        if execution_id in failing:
+            raise Unavailable("throttled")
+        return await real(self, execution_id, signals=signals)
+
+    monkeypatch.setattr(DynamoStore, "load", load)
+    aws.invoke("sweeper", {})
+    assert "waits-001 was not advanced" in caplog.text
+    assert "has made no progress" not in caplog.text
+    assert aws.counts.values["ExecutionsStuck", ""] == [0, 0]
 
 
 def test_while_the_table_denies_a_sweep_gives_up_as_well(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:

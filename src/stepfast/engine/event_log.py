@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 
-from stepfast.engine.observed import Listener
+from stepfast.engine.observed import StoreListener
 from stepfast.model import Execution, Record
 
 log = logging.getLogger("stepfast.events")
 
 
-class EventLog(Listener):
+class EventLog(StoreListener):
     """Logs what is written to a store."""
 
     def on_started(self, execution: Execution) -> None:

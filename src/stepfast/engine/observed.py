@@ -8,7 +8,7 @@ from stepfast.engine.ports import Commit, Committed, End, Store
 from stepfast.model import Cursor, Event, Execution, Record
 
 
-class Listener:
+class StoreListener:
     """What may be told; each method does nothing unless it is overridden.
 
     A method is called once what it tells of is written, by whoever has written it, and never for a write that was
@@ -29,13 +29,13 @@ class Listener:
         """A failed execution was resumed; the execution is of the new generation."""
 
 
-def observed(store: Store, *listeners: Listener) -> Store:
+def observed(store: Store, *listeners: StoreListener) -> Store:
     """The store, which tells the listeners, in this order, of what is written through what is returned."""
     return _Observed(store, listeners)
 
 
 class _Observed:
-    def __init__(self, store: Store, listeners: Sequence[Listener]) -> None:
+    def __init__(self, store: Store, listeners: Sequence[StoreListener]) -> None:
         self._store, self._listeners = store, listeners
         # What nobody is told of is the store's own method.
         self.read, self.read_many, self.load, self.peek = store.read, store.read_many, store.load, store.peek

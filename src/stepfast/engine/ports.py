@@ -1,9 +1,9 @@
-"""What the engine needs from the outside: Store, Queue, Clock. Each method states its rule.
+"""What the engine needs from the outside: Store, Queue and Clock; Deltas where a store has them.
 
-All writes are conditional and atomic; a method that returns False has written nothing. A method that
-returns has made its write durable. Every method may raise Unavailable: then it may or may not have
-written, and the caller's own message or wake brings the work back. Every method may raise Misconfigured: then
-nothing was written, and nothing will be until someone mends what the message names.
+Each method states its rule. All writes are conditional and atomic. A method that returns False has written nothing; a
+method that has returned has made its write durable. Every method may raise Unavailable: then it may or may not have
+written, and the caller's own message or wake brings the work back. Every method may raise Misconfigured: then nothing
+was written, and nothing will be until a person mends what the error names. Times are seconds since the epoch, UTC.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from stepfast.model import (
 class Query:
     """Which executions to list: newest first, by (created_at, execution_id).
 
-    since is inclusive, until is not. `cursor` is a page's own `next`, opaque to callers.
-    prefix: ids that begin with it and go on; who wants the one that is all of it reads that.
-    values: False has executions without their input ("") and result (None), which are then not read. With them, a page
-    ends before its values would be more than `bytes`, but has one execution at least: its `next` goes on from there.
+    since, until: of created_at; `since` is included, `until` is not. cursor: the `next` of an earlier page, opaque to
+    callers. prefix: ids that begin with it and are longer. values: False gives executions without their input ("")
+    and result (None), which are then not read. With values, a page ends before they would be more than `bytes`, but
+    it has an execution at least; its `next` goes on from there.
     """
 
     workflow: str | None = None
@@ -51,16 +51,18 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Page:
+    """Executions in the order of the query. next: the cursor of the page that follows, None after the last."""
+
     executions: tuple[Execution, ...]
     next: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is known of a FAILED execution without reading it; step: None where the workflow's own code failed.
+    """What is known of a FAILED execution without reading it.
 
-    step, error: both None also where nothing tells; a very long class name may be cut. resumes: how often it was
-    resumed.
+    step: None where the workflow's own code has failed. error: the class name. Both are None where it is not known.
+    error_class: the class with its module, which may be cut if it is very long. resumes: how often it was resumed.
     """
 
     execution_id: str
@@ -146,10 +148,10 @@ class Store(Protocol):
         """
 
     async def read(self, execution_id: str) -> Execution | None:
-        """The meta item alone."""
+        """The execution without its commands and signals; None where there is none of this id."""
 
     async def read_many(self, execution_ids: Sequence[str]) -> list[Execution]:
-        """Those of the executions that exist, in any order, without their input ("") and result (None)."""
+        """The executions of these ids that exist, in any order, without their input ("") and result (None)."""
 
     async def load(self, execution_id: str, *, signals: bool = True) -> Snapshot | None:
         """All items of an execution. Records may be older than the cursor read with them.
@@ -160,14 +162,14 @@ class Store(Protocol):
     async def signals(self, execution_id: str, after: int = 0, *, payloads: bool = True) -> Sequence[Signal]:
         """The signals of an execution, in the order of their numbers.
 
-        after: those up to this number may be left out. payloads: False has them with "" as their payload.
+        after: signals up to this number may be left out. payloads: False gives "" in place of each payload.
         """
 
     async def signal(self, execution_id: str, signal_id: str) -> Signal | None:
-        """One signal."""
+        """The signal of this id; None where the execution has none."""
 
     async def peek(self, execution_id: str, command_id: str) -> tuple[Execution, Record | None] | None:
-        """The meta item and one record."""
+        """The execution and the record of one command; None where there is no such execution."""
 
     async def commit(self, execution_id: str, commit: Commit) -> Committed:
         """Writes a record if the stored one has the revision before it (none stored: revision 1).
@@ -213,32 +215,32 @@ class Store(Protocol):
     async def add_signal(self, execution_id: str, signal: Signal, limits: SignalLimits = SIGNAL_LIMITS) -> Signal:
         """Puts a signal, with wake, if its id is free; returns the signal that holds the id.
 
-        It gets the next number, whatever the one it has. Of two calls, one begun after the other has returned gets the
-        higher number. TooManySignals when the execution has got as many as the limits say. May raise ExecutionNotFound
-        when the execution is gone.
+        It gets the next number, whatever number it has. Of two calls, the call that begins after the other has returned
+        gets the higher number. Raises TooManySignals when the execution has got as many as the limits say, and may
+        raise ExecutionNotFound when the execution is gone.
         """
 
     async def erase(self, execution: Execution) -> bool:
-        """Deletes an execution with all that is of it, if the stored one has this status, an end, and generation.
+        """Deletes an execution with all its items, if the stored one has this generation and this status, an end.
 
         Nobody sees any of it once this returns True. Its figures stay. Where that takes several writes, the first
-        decides, and the sweep goes on with what a crash has left. An execution started later under the same id
-        has a first generation above this one, so that no message and no worker of this one acts on it.
+        decides, and the sweep goes on with what a crash has left. An execution that is started later under the same id
+        has a first generation above this generation: no message and no worker of the deleted execution acts on it.
         """
 
     async def asked_for(self, execution_id: str, command_id: str, generation: int, seen: int = -1) -> tuple[int, bool]:
         """The revision of the cursor (0: none), and whether it marks the command as sent in this generation.
 
-        What is marked is still asked for by the durable order. What is not may have been taken back, may have
-        its outcome, may be the only command outstanding, or its mark may not be written yet. seen: a revision that
-        is known to ask for the command; then this need not be found out again.
+        A command that is marked is still asked for by the durable order. A command that is not may have been taken
+        back, may have its outcome, may be the only command outstanding, or its mark may not be written yet. seen: a
+        revision that is known to ask for the command; while it is the stored revision, True without another look.
         """
 
     async def history(self, execution_id: str) -> list[Event]:
         """Events kept by `rewind`, in the order written."""
 
     async def page(self, query: Query) -> Page:
-        """A page of executions; InvalidRequest for a cursor that is not ours."""
+        """A page of executions. Raises InvalidRequest for a cursor that no page has given."""
 
     async def faults(self, workflow: str | None, limit: int) -> tuple[Sequence[Fault], bool]:
         """At most `limit` FAILED executions, the most recently started, and False if there are more.
@@ -252,8 +254,8 @@ class Store(Protocol):
     async def idle(self, limit: int, after: str = "") -> tuple[Sequence[str], str]:
         """Ids of RUNNING executions that nothing is under way for, and the position to go on from.
 
-        after: a position that an earlier call gave; "" begins anew, and is the position once all were named.
-        May name others, also those that something is under way for: an advance is harmless.
+        after: the position that an earlier call gave; "" begins anew, and is given once all were named. Executions
+        that something is under way for may be named too: an advance is harmless.
         """
 
 
@@ -308,7 +310,7 @@ class Leave:
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """Another thread of this process must take it: the one whose event loop runs `async` steps. Nothing was written."""
+    """Another thread of this process must take it: that whose event loop runs `async` steps. Nothing was written."""
 
 
 Disposition = Delete | Later | Refuse | Leave | Elsewhere

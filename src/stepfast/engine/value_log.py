@@ -9,7 +9,7 @@ import json
 import logging
 from typing import Any
 
-from stepfast.engine.observed import Listener
+from stepfast.engine.observed import StoreListener
 from stepfast.model import Execution, Failure, Record
 
 log = logging.getLogger("stepfast.values")
@@ -18,7 +18,7 @@ LONGEST = 2_000
 """Characters of each value that a line holds."""
 
 
-class ValueLog(Listener):
+class ValueLog(StoreListener):
     """Logs the values of what is written to a store: inputs, outputs and errors."""
 
     def on_started(self, execution: Execution) -> None:

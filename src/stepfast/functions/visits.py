@@ -1,4 +1,4 @@
-"""A sweep's visits: one execution that cannot be advanced does not stop the others, and stuck ones are told of."""
+"""The visits of a sweep: an execution that cannot be advanced does not stop the others, and stuck ones are counted."""
 
 from __future__ import annotations
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from stepfast.engine.observed import Listener
+from stepfast.engine.observed import StoreListener
 from stepfast.functions import metering
 from stepfast.functions.metering import Meter
 from stepfast.model import Execution, Record
 
 
-class Metrics(Listener):
+class Metrics(StoreListener):
     """Counts and measures with a meter. pool: whose steps are run here; elsewhere no step's outcome is written."""
 
     def __init__(self, meter: Meter, pool: str = "") -> None:

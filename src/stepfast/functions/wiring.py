@@ -15,7 +15,7 @@ from stepfast.deployment.settings import Settings
 from stepfast.engine.advancer import Advancer
 from stepfast.engine.event_log import EventLog
 from stepfast.engine.messages import Message
-from stepfast.engine.observed import Listener, observed
+from stepfast.engine.observed import StoreListener, observed
 from stepfast.engine.operations import Operations
 from stepfast.engine.placement import Placement
 from stepfast.engine.ports import Queue, Store
@@ -49,7 +49,7 @@ class Engine:
     @cached_property
     def store(self) -> Store:
         """The table, heard by the event log, the metrics and, where the settings say so, the log of values."""
-        listeners: list[Listener] = [Metrics(self.meter, self.settings.pool), EventLog()]
+        listeners: list[StoreListener] = [Metrics(self.meter, self.settings.pool), EventLog()]
         if self.settings.log_values:
             listeners.append(ValueLog())
         return observed(self.table_store, *listeners)

@@ -16,7 +16,7 @@ from stepfast.backends.sqlite.store import SqliteBackend, Stored
 from stepfast.deployment.schedules import ScheduledStart
 from stepfast.engine.advancer import Advancer
 from stepfast.engine.event_log import EventLog
-from stepfast.engine.observed import Listener, observed
+from stepfast.engine.observed import StoreListener, observed
 from stepfast.engine.operations import Operations
 from stepfast.engine.park_handler import ParkHandler
 from stepfast.engine.ports import Clock, Delete, Disposition, Elsewhere, Later, Leave, Refuse
@@ -98,7 +98,7 @@ class Runtime:
         self.registry = registry
         self._clock = clock or SystemClock()
         self._backend = SqliteBackend(SqliteFile(path, durability), self._clock)
-        listeners: list[Listener] = [EventLog(), ValueLog()] if log_values else [EventLog()]
+        listeners: list[StoreListener] = [EventLog(), ValueLog()] if log_values else [EventLog()]
         store = observed(self._backend, *listeners)
         self._inbox = Inbox()
         self._backend.on_message = self._inbox.put_message

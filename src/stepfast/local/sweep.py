@@ -63,11 +63,11 @@ class Sweep:
     async def _overdue(self) -> None:
         """Messages that are not in memory any more, and those that are put off further than their command is."""
         after, executions = 0, dict[str, list[Stored]]()
-        while found := self._backend.messages_due_before(self._clock.now() - OVERDUE, after, BATCH):
-            after = found[-1].seq
-            for stored in await self._lost(found):
+        while batch := self._backend.messages_due_before(self._clock.now() - OVERDUE, after, BATCH):
+            after = batch[-1].seq
+            for stored in await self._lost(batch):
                 self._inbox.put_message(stored, self._clock.now())
-            for stored in found:
+            for stored in batch:
                 executions.setdefault(stored.delivery.message.execution_id, []).append(stored)
             await asyncio.sleep(PAUSE)
         for number, (id, messages) in enumerate(executions.items()):
@@ -75,36 +75,44 @@ class Sweep:
             if number % BATCH == BATCH - 1:
                 await asyncio.sleep(PAUSE)
 
-    async def _lost(self, found: list[Stored]) -> list[Stored]:
+    async def _lost(self, batch: list[Stored]) -> list[Stored]:
         """Those that neither wait nor are in hand, twice in a row: in between a message changes hands."""
-        lost = self._missing(found)
+        lost = self._missing(batch)
         if lost:
             await asyncio.sleep(PAUSE)
             lost = self._missing(lost)
-        ids = {one.delivery.message.execution_id for one in lost}
-        running = {one.execution_id for one in await self._backend.read_many(list(ids)) if one.status == "RUNNING"}
+        ids = {stored.delivery.message.execution_id for stored in lost}
+        running = {
+            execution.execution_id
+            for execution in await self._backend.read_many(list(ids))
+            if execution.status == "RUNNING"
+        }
         for stored in lost:
             message = stored.delivery.message
             if message.execution_id in running:
                 _warn(message.execution_id, message.command_id, self._clock.now() - stored.due, "its message was lost")
         return lost
 
-    def _missing(self, found: Iterable[Stored]) -> list[Stored]:
+    def _missing(self, batch: Iterable[Stored]) -> list[Stored]:
         held = self._holds()
-        return [one for one in found if one.seq not in held and self._inbox.waits_until(one.seq) is None]
+        return [stored for stored in batch if stored.seq not in held and self._inbox.waits_until(stored.seq) is None]
 
     def _late(self, execution_id: str, messages: list[Stored]) -> None:
         """Hastens what waits for later than its command is due; has sent anew what no message is there for."""
         now = self._clock.now()
         overdue = self._backend.commands_due_before(execution_id, now - OVERDUE)
         for command in overdue:
-            own = [one for one in messages if one.delivery.message.command_id == command.command_id]
-            late = [one for one in own or messages if (at := self._inbox.waits_until(one.seq)) is not None and at > now]
+            own = [stored for stored in messages if stored.delivery.message.command_id == command.command_id]
+            late = [
+                stored
+                for stored in own or messages
+                if (at := self._inbox.waits_until(stored.seq)) is not None and at > now
+            ]
             for stored in late:
                 self._inbox.put_message(stored, now)
             if late:
                 _warn(execution_id, command.command_id, now - command.due, f"it is {command.status}")
-            elif not own:  # with a message of another command only: this one's, or that of its chain, is not there
+            elif not own:  # a message of another command is there, but none that leads to this command
                 self._inbox.put_wake(execution_id, 0, Resend(OVERDUE))
 
 

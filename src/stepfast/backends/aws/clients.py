@@ -11,9 +11,9 @@ class Client:
     Most sandboxes never store a large value or a timer of days, and a client takes its share of a cold start.
     """
 
-    def __init__(self, given: Any) -> None:
-        self._given = given
-        self._made: Any = None if callable(given) else given
+    def __init__(self, client: Any) -> None:
+        self._given = client
+        self._made: Any = None if callable(client) else client
 
     def __call__(self) -> Any:
         if self._made is None:

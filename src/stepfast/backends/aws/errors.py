@@ -96,41 +96,42 @@ _MISSING = frozenset(
 
 def code_of(error: ClientError) -> str:
     """AWS's own name of an error, such as ConditionalCheckFailedException."""
-    found: Any = error.response.get("Error", {}).get("Code", "")
-    return str(found)
+    code: Any = error.response.get("Error", {}).get("Code", "")
+    return str(code)
 
 
 @contextmanager
-def translated(what: str, check: str) -> Iterator[None]:
+def translated(resource: str, check: str) -> Iterator[None]:
     """Raises ours for theirs: Unavailable for what passes, Misconfigured for what does not.
 
-    what: the resource, as in "the table 'orders'"; check: what to look at when it is refused or missing.
+    resource: as in "the table 'orders'"; check: what to look at when it is refused or missing.
     """
     try:
         yield
     except ClientError as error:
-        raise _of(error, what, check) from error
+        raise _of(error, resource, check) from error
     except (NoCredentialsError, PartialCredentialsError, NoRegionError) as error:
-        raise Misconfigured(f"{what} cannot be reached: {error}") from error
+        raise Misconfigured(f"{resource} cannot be reached: {error}") from error
     except ParamValidationError:
-        # Its text holds the values, so it is not passed on, not even as the cause.
-        raise Misconfigured(f"{what}: a request was malformed; this is a bug in stepfast") from None
+        # The text of botocore's ParamValidationError quotes the values. It is not passed on, not even as the cause: a
+        # traceback in the log would show it.
+        raise Misconfigured(f"{resource}: a request was malformed; this is a bug in stepfast") from None
     except _NO_ANSWER as error:
-        raise Unavailable(f"{what} did not answer ({type(error).__name__}); try again later") from error
+        raise Unavailable(f"{resource} did not answer ({type(error).__name__}); try again later") from error
     except BotoCoreError as error:  # a profile, a region, an endpoint: botocore sends nothing before that is mended
-        raise Misconfigured(f"{what} cannot be asked ({type(error).__name__}): {check}") from error
+        raise Misconfigured(f"{resource} cannot be asked ({type(error).__name__}): {check}") from error
 
 
-def _of(error: ClientError, what: str, check: str) -> StepfastError:
+def _of(error: ClientError, resource: str, check: str) -> StepfastError:
     code, operation = code_of(error), error.operation_name
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _PASSING or status >= 500:
-        return Unavailable(f"{what} did not take {operation} ({code}); try again later")
+        return Unavailable(f"{resource} did not take {operation} ({code}); try again later")
     if code in _DENIED:
-        told = error.response.get("Error", {}).get("Message", "")
-        return Misconfigured(f"{what} refuses {operation}: grant it to this role, and {check}. AWS says: {told}")
+        reason = error.response.get("Error", {}).get("Message", "")
+        return Misconfigured(f"{resource} refuses {operation}: grant it to this role, and {check}. AWS says: {reason}")
     if code in _CREDENTIALS:
-        return Misconfigured(f"{what} refuses the credentials of this process ({code}): check or renew them")
+        return Misconfigured(f"{resource} refuses the credentials of this process ({code}): check or renew them")
     if code in _MISSING:
-        return Misconfigured(f"{what} does not exist in this account and region: {check}")
-    return Misconfigured(f"{what} refuses {operation} ({code}): {check}")
+        return Misconfigured(f"{resource} does not exist in this account and region: {check}")
+    return Misconfigured(f"{resource} refuses {operation} ({code}): {check}")

@@ -27,7 +27,7 @@ class Posted:
 
 
 def body_of(message: Message, due: float | None, now: float) -> str:
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "v": VERSION,
         "kind": message.kind,
         "execution": message.execution_id,
@@ -36,32 +36,32 @@ def body_of(message: Message, due: float | None, now: float) -> str:
         "pool": message.pool,
     }
     if due is not None:
-        told["due"] = due
-    return json.dumps({**told, "sent": now}, separators=(",", ":"))
+        fields["due"] = due
+    return json.dumps({**fields, "sent": now}, separators=(",", ":"))
 
 
 def posted_in(body: str) -> Posted:
     """The message of a body; ForeignMessage for any other text, which is not told."""
     try:
-        told = json.loads(body)
-        version = told["v"]
+        fields = json.loads(body)
+        version = fields["v"]
         if not isinstance(version, int) or version > VERSION:
             raise ForeignMessage(
                 f"the message was sent by a newer stepfast (this one knows version {VERSION}): "
                 "deploy that version here, too"
             )
         message = Message(
-            told["kind"], told["execution"], told["command"], told["generation"], told.get("pool", "default")
+            fields["kind"], fields["execution"], fields["command"], fields["generation"], fields.get("pool", "default")
         )
-        due, sent = told.get("due"), told.get("sent", 0.0)
+        due, sent = fields.get("due"), fields.get("sent", 0.0)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ForeignMessage("the message is none of stepfast's") from error
     texts = (message.execution_id, message.command_id, message.pool)
     if (
         message.kind not in ("step", "timer", "park")
-        or not all(isinstance(one, str) for one in texts)
+        or not all(isinstance(text, str) for text in texts)
         or type(message.generation) is not int
-        or not all(one is None or _is_time(one) for one in (due, sent))
+        or not all(time is None or _is_time(time) for time in (due, sent))
     ):
         raise ForeignMessage("the message is none of stepfast's")
     return Posted(message, due, sent or 0.0)

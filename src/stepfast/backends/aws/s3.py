@@ -43,23 +43,24 @@ class S3Blobs:
 
     def __init__(self, client: Any, bucket: str) -> None:
         self._client, self._bucket = Client(client), bucket
-        self._what = f"the bucket {bucket!r}"
+        self._resource = f"the bucket {bucket!r}"
 
     def put(self, execution_id: str, data: bytes) -> str:
         key = f"{PREFIX}/{execution_id}/{hashlib.sha256(data).hexdigest()}"
-        with self._told():
+        with self._translated():
             self._client().put_object(Bucket=self._bucket, Key=key, Body=data)
         return key
 
     def get(self, key: str) -> bytes:
         """The bytes; Misconfigured when the object is gone or is not what was put."""
-        with self._told():
+        with self._translated():
             try:
                 data: bytes = self._client().get_object(Bucket=self._bucket, Key=key)["Body"].read()
             except ClientError as error:
                 if code_of(error) == "NoSuchKey":
                     raise self._lost(f"has lost the value {key}") from error
-                if code_of(error) == "AccessDenied":  # also for a missing object, unless the role may list
+                # S3 answers 403 for a missing object as well, unless the role has s3:ListBucket ("GetObject").
+                if code_of(error) == "AccessDenied":
                     raise self._lost(
                         f"does not give the value {key}: the role may not read it, or it is gone"
                     ) from error
@@ -70,22 +71,23 @@ class S3Blobs:
 
     def delete(self, execution_id: str) -> None:
         pages = {"Bucket": self._bucket, "Prefix": f"{PREFIX}/{execution_id}/"}
-        with self._told():
-            while found := self._client().list_objects_v2(**pages).get("Contents"):  # at most 1,000
-                keys = [{"Key": one["Key"]} for one in found]
+        with self._translated():
+            # A page of ListObjectsV2 has 1,000 keys at most, which is as many as DeleteObjects takes.
+            while page := self._client().list_objects_v2(**pages).get("Contents"):
+                keys = [{"Key": blob["Key"]} for blob in page]
                 answer = self._client().delete_objects(Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True})
                 if errors := answer.get("Errors"):
-                    raise Unavailable(f"{self._what} did not delete a value: {errors[0].get('Code')}")
+                    raise Unavailable(f"{self._resource} did not delete a value: {errors[0].get('Code')}")
 
-    def _told(self) -> Any:
+    def _translated(self) -> Any:
         return translated(
-            self._what,
+            self._resource,
             "look at STEPFAST_BUCKET and the role's s3:GetObject and s3:PutObject, and where values are deleted "
             "s3:ListBucket and s3:DeleteObject",
         )
 
     def _lost(self, how: str) -> Misconfigured:
         return Misconfigured(
-            f"{self._what} {how}: look for a lifecycle rule or a person who deletes objects; "
+            f"{self._resource} {how}: look for a lifecycle rule or a person who deletes objects; "
             "what needs the value goes on once it is there again"
         )

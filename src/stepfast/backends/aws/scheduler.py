@@ -63,8 +63,8 @@ def schedule_name(message: Message, due: float) -> str:
     """The same for the same command, generation and second: a schedule is deleted some time after it has fired,
     so another attempt of the command must not meet the one before.
     """
-    told = f"{message.execution_id}/{message.command_id}/{message.generation}/{math.ceil(due)}"
-    return hashlib.sha256(told.encode()).hexdigest()[:48]
+    identity = f"{message.execution_id}/{message.command_id}/{message.generation}/{math.ceil(due)}"
+    return hashlib.sha256(identity.encode()).hexdigest()[:48]
 
 
 def queue_arn(url: str, region: str, partition: str = "aws") -> str:

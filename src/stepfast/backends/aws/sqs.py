@@ -23,7 +23,9 @@ log = logging.getLogger(__name__)
 LONGEST_DELAY = 900
 """Seconds that SQS holds a message back, at most."""
 BATCH = 10
+"""Entries of one SendMessageBatch; SQS takes no more."""
 BATCH_BYTES = 200_000
+"""Bytes of one SendMessageBatch, below the 262,144 that SQS has always taken."""
 PAUSES = (0.05, 0.2, 0.5)
 """Seconds before each further try of what a batch has left."""
 Entry = dict[str, Any]
@@ -88,21 +90,21 @@ class SqsQueue:
     async def _send(self, url: str, entries: list[Entry]) -> None:
         """Sends one batch; what SQS did not take of it is sent again, then Unavailable."""
         with_ids = [{"Id": str(number), **entry} for number, entry in enumerate(entries)]
-        what = f"the queue {url.rpartition('/')[2]!r}"
+        queue = f"the queue {url.rpartition('/')[2]!r}"
         check = "look at its name in the environment and the role's sqs:SendMessage"
         for pause in (*PAUSES, None):
-            with translated(what, check):
+            with translated(queue, check):
                 answer = self._client().send_message_batch(QueueUrl=url, Entries=with_ids)
             failed = answer.get("Failed", [])
             if not failed:
                 return
-            codes = ", ".join(sorted({str(one.get("Code")) for one in failed}))
-            if any(one.get("SenderFault") for one in failed):
-                raise Misconfigured(f"{what} refuses a message ({codes}): {check}")
+            codes = ", ".join(sorted({str(entry.get("Code")) for entry in failed}))
+            if any(entry.get("SenderFault") for entry in failed):
+                raise Misconfigured(f"{queue} refuses a message ({codes}): {check}")
             if pause is None:
-                raise Unavailable(f"{what} did not take {len(failed)} message(s) ({codes}); try again later")
-            log.warning("%s did not take %d of %d messages (%s)", what, len(failed), len(with_ids), codes)
-            left = {one["Id"] for one in failed}
+                raise Unavailable(f"{queue} did not take {len(failed)} message(s) ({codes}); try again later")
+            log.warning("%s did not take %d of %d messages (%s)", queue, len(failed), len(with_ids), codes)
+            left = {entry["Id"] for entry in failed}
             with_ids = [entry for entry in with_ids if entry["Id"] in left]
             await self._clock.sleep(pause)
 

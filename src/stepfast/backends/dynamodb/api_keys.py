@@ -57,7 +57,7 @@ class ApiKeys:
     def create(self, name: str, scopes: Collection[str], now: float, until: float | None = None) -> tuple[ApiKey, str]:
         """Makes a key; the text returned with it is shown nowhere else, ever. InvalidRequest for bad arguments."""
         _check(name, scopes, now, until)
-        ordered = tuple(one for one in SCOPES if one in scopes)
+        ordered = tuple(scope for scope in SCOPES if scope in scopes)
         key = ApiKey(secrets.token_hex(8), name, ordered, now, until)
         secret = secrets.token_urlsafe(32)
         item: Item = {
@@ -84,15 +84,16 @@ class ApiKeys:
             answer = self._client.get_item(TableName=self._table, Key=_key_of(parts[1]), ConsistentRead=True)
         item: Item = answer.get("Item", {})
         stored = item.get("hash", {}).get("B", _NOBODY)
-        # Compared also when there is no such key, against what no secret hashes to.
+        # It is compared also where there is no such key, with a text that no secret has as its hash: the time that an
+        # answer takes must not tell which keys exist.
         right = hmac.compare_digest(_hash(parts[2]), bytes(stored))
         key = _read(item) if "hash" in item else None
         return key if right and key is not None and key.state(now) == "active" else None
 
     def list(self) -> list[ApiKey]:
         """Every key, newest first; one that was made this second may be missing."""
-        found = [_read(item) for ids in _batches(list(self._ids())) for item in self._items(ids)]
-        return sorted(found, key=lambda key: (key.created_at, key.key_id), reverse=True)
+        keys = [_read(item) for ids in _batches(list(self._ids())) for item in self._items(ids)]
+        return sorted(keys, key=lambda key: (key.created_at, key.key_id), reverse=True)
 
     def revoke(self, key_id: str, now: float) -> bool:
         """Ends a key for good and at once; False when there is none of this id, or it was revoked before."""
@@ -129,7 +130,7 @@ class ApiKeys:
             asked["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def _items(self, ids: Collection[str]) -> Iterator[Item]:
-        asked = {self._table: {"Keys": [_key_of(one) for one in ids]}}
+        asked = {self._table: {"Keys": [_key_of(id) for id in ids]}}
         while asked:
             with self._translated():
                 answer = self._client.batch_get_item(RequestItems=asked)
@@ -169,7 +170,7 @@ def _check(name: str, scopes: Collection[str], now: float, until: float | None) 
         raise InvalidRequest("a key's name is 1 to 64 printable characters: it shows who uses the key")
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
-        told = ", ".join(repr(one) for one in unknown) or "none"
-        raise InvalidRequest(f"a key's scopes are some of {', '.join(SCOPES)}, not {told}")
+        names = ", ".join(repr(scope) for scope in unknown) or "none"
+        raise InvalidRequest(f"a key's scopes are some of {', '.join(SCOPES)}, not {names}")
     if until is not None and until <= now:
         raise InvalidRequest("a key's expiry lies in the future")

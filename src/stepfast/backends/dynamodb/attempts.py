@@ -43,8 +43,8 @@ def failure_list(failure: Failure) -> list[Any]:
 
 
 def failure_of(listed: Sequence[Any]) -> Failure:
-    told = [*listed[:6], *(tuple(bases or ()) for bases in listed[6:7])]
-    return Failure(*told)
+    fields = [*listed[:6], *(tuple(bases or ()) for bases in listed[6:7])]
+    return Failure(*fields)
 
 
 def attempts_text(attempts: Sequence[Attempt], error: Failure | None) -> str:
@@ -52,13 +52,15 @@ def attempts_text(attempts: Sequence[Attempt], error: Failure | None) -> str:
     kept = attempts[-KEPT:]
     failures: dict[Failure, int] = {}
     rows = []
-    for position, one in enumerate(kept, start=1):
+    for position, attempt in enumerate(kept, start=1):
         index = None
-        if one.error is not None:
-            own = one.error == error
-            index = _SAME if own else failures.setdefault(_cut(one.error, len(kept) - position < TRACED), len(failures))
-        rows.append([one.number, one.started_at, one.ended_at, one.next_at, index])
-    return json_text([[failure_list(one) for one in failures], rows])
+        if attempt.error is not None:
+            own = attempt.error == error
+            index = (
+                _SAME if own else failures.setdefault(_cut(attempt.error, len(kept) - position < TRACED), len(failures))
+            )
+        rows.append([attempt.number, attempt.started_at, attempt.ended_at, attempt.next_at, index])
+    return json_text([[failure_list(failure) for failure in failures], rows])
 
 
 def attempts_of(written: str, error: Failure | None) -> tuple[Attempt, ...]:

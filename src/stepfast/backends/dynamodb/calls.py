@@ -21,6 +21,7 @@ from stepfast.errors import Unavailable
 PAUSES = (0.02, 0.05, 0.1, 0.2)
 """Seconds before each further try of a write that met a transaction, or of a read that was not complete."""
 GET_BATCH = 100
+"""Keys of one BatchGetItem; DynamoDB takes no more."""
 TRANSACTION = 100
 """Items of one transaction; DynamoDB takes no more."""
 TRANSACTION_BYTES = 3_500_000
@@ -72,37 +73,37 @@ class Table:
 
     def __init__(self, client: Any, name: str, clock: Clock) -> None:
         self._client, self.name, self._clock = client, name, clock
-        self._what = f"the table {name!r}"
+        self._resource = f"the table {name!r}"
 
     # -- reading -----------------------------------------------------------------------------------------
 
     def get(self, key: Item) -> Item | None:
         """One item as it stands."""
-        with self._told():
-            found: Item | None = self._client.get_item(TableName=self.name, Key=key, ConsistentRead=True).get("Item")
-            return found
+        with self._translated():
+            item: Item | None = self._client.get_item(TableName=self.name, Key=key, ConsistentRead=True).get("Item")
+            return item
 
     def get_many(self, keys: Sequence[Item], names: Sequence[str] = ()) -> list[Item]:
         """Those of the items that exist, each as it stands, in no order; Unavailable if not all can be read.
 
         names: the attributes wanted, if not all of them.
         """
-        found: list[Item] = []
+        held: list[Item] = []
         projection = projected(names) if names else {}
         for start in range(0, len(keys), GET_BATCH):
             asked: Any = {self.name: {"Keys": list(keys[start : start + GET_BATCH]), "ConsistentRead": True}}
             asked[self.name] |= projection
             fruitless = 0
             while asked:
-                with self._told():
+                with self._translated():
                     answer = self._client.batch_get_item(RequestItems=asked)
                 got = answer["Responses"].get(self.name, [])
-                found += got
+                held += got
                 asked = answer.get("UnprocessedKeys")
                 fruitless = 0 if got else fruitless + 1
                 if asked and fruitless == len(PAUSES):
-                    raise Unavailable(f"{self._what} gives no more items just now; try again later")
-        return found
+                    raise Unavailable(f"{self._resource} gives no more items just now; try again later")
+        return held
 
     def query(self, **parameters: Any) -> Iterator[tuple[list[Item], bool]]:
         """The pages of a query, each with whether another follows."""
@@ -116,7 +117,7 @@ class Table:
 
     def query_once(self, **parameters: Any) -> dict[str, Any]:
         """One page of a query, as boto3 gives it."""
-        with self._told():
+        with self._translated():
             page: dict[str, Any] = self._client.query(TableName=self.name, **parameters)
             return page
 
@@ -141,13 +142,13 @@ class Table:
         """
         parameters = _adding(adds, sets, condition.values) | {"ConditionExpression": condition.expression}
         for pause in (*PAUSES, None):
-            with self._told():
+            with self._translated():
                 try:
                     answer = self._client.update_item(
                         TableName=self.name, Key=key, ReturnValues="ALL_NEW", **parameters
                     )
-                    found: Item = answer["Attributes"]
-                    return found
+                    item: Item = answer["Attributes"]
+                    return item
                 except ClientError as error:
                     if code_of(error) == CONDITION:
                         return None
@@ -158,12 +159,12 @@ class Table:
 
     def put_plain(self, item: Item) -> None:
         """Puts an item whatever is there."""
-        with self._told():
+        with self._translated():
             self._client.put_item(TableName=self.name, Item=item)
 
     def delete(self, key: Item, condition: Condition) -> None:
         """Deletes an item if the condition holds, and else leaves it."""
-        with self._told():
+        with self._translated():
             try:
                 self._client.delete_item(TableName=self.name, Key=key, **_conditional(condition))
             except ClientError as error:
@@ -175,14 +176,14 @@ class Table:
             parameters |= _conditional(condition, parameters.get("ExpressionAttributeValues"))
             parameters["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
         for pause in (*PAUSES, None):
-            with self._told():
+            with self._translated():
                 try:
                     getattr(self._client, operation)(TableName=self.name, **parameters)
                     return None
                 except ClientError as error:
                     if code_of(error) == CONDITION:
-                        found: Item = error.response.get("Item", {})
-                        return found
+                        item: Item = error.response.get("Item", {})
+                        return item
                     if code_of(error) != CONFLICT or pause is None:
                         raise
             await self._clock.sleep(pause)
@@ -195,22 +196,22 @@ class Table:
         are tried again, then Unavailable.
         """
         for pause in (*PAUSES, None):
-            with self._told():
+            with self._translated():
                 try:
                     self._client.transact_write_items(TransactItems=list(actions))
                     return None
                 except ClientError as error:
                     if code_of(error) != CANCELLED:
                         raise
-                    codes = [str(one.get("Code")) for one in error.response.get("CancellationReasons", ())]
+                    codes = [str(reason.get("Code")) for reason in error.response.get("CancellationReasons", ())]
             if "ConditionalCheckFailed" in codes:
                 return codes
             at_fault = sorted({code for code in codes if code != "None"})
             if not _BUSY.issuperset(at_fault):
-                raise Misconfigured(f"{self._what} refuses a transaction: {', '.join(at_fault)}")
+                raise Misconfigured(f"{self._resource} refuses a transaction: {', '.join(at_fault)}")
             if pause is not None:
                 await self._clock.sleep(pause)
-        raise Unavailable(f"{self._what} is busy with other transactions on the same items; try again later")
+        raise Unavailable(f"{self._resource} is busy with other transactions on the same items; try again later")
 
     def put_action(self, item: Item, condition: Condition) -> dict[str, Any]:
         return {"Put": {"TableName": self.name, "Item": item, **_conditional(condition)}}
@@ -223,8 +224,8 @@ class Table:
         return {"ConditionCheck": {"TableName": self.name, "Key": key, **_conditional(condition)}}
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        with translated(self._what, "look at STEPFAST_TABLE, the region and the role's dynamodb: permissions"):
+    def _translated(self) -> Iterator[None]:
+        with translated(self._resource, "look at STEPFAST_TABLE, the region and the role's dynamodb: permissions"):
             yield
 
 

@@ -52,8 +52,8 @@ class Deleting:
         """Puts the tombstone if the meta stands like this; then deletes what there is time for."""
         now = self._clock.now()
         tombstone = self._tombstone(execution_id, generation, now)
-        found = await self._table.put(tombstone, stands(status, generation))
-        if found is not None and not same(found, tombstone):
+        held = await self._table.put(tombstone, stands(status, generation))
+        if held is not None and not same(held, tombstone):
             return False
         await self._finish(execution_id, generation, now, until=now + AT_ONCE)
         return True
@@ -66,12 +66,13 @@ class Deleting:
         if self._table.get(items.key(execution_id, items.META)) is not None:
             return
         left = self._items(execution_id)
-        timers = any(one.get("kind") == text("timer") and one.get("stat") == text("CANCELLED") for one in left)
-        if not timers and not any(one["sk"]["S"] == items.NOTE for one in left):
+        timers = any(item.get("kind") == text("timer") and item.get("stat") == text("CANCELLED") for item in left)
+        if not timers and not any(item["sk"]["S"] == items.NOTE for item in left):
             self.remove(left)
             return
-        # Its values must not be those of one that starts meanwhile, and a timer's message may come in a year.
-        now, generation = self._clock.now(), max(int_in(one, "gen") for one in left)
+        # The tombstone keeps the values of this execution apart from those of an execution that starts meanwhile, and
+        # it keeps the generation: the message of a timer may still come in a year.
+        now, generation = self._clock.now(), max(int_in(item, "gen") for item in left)
         if await self._table.put(self._tombstone(execution_id, generation, now), ABSENT) is None:
             await self._finish(execution_id, generation, now, until=now + AT_ONCE)
 
@@ -95,7 +96,7 @@ class Deleting:
     async def _go_on(self, execution_id: str, until: float) -> None:
         meta = self._table.get(items.key(execution_id, items.META))
         if meta is None or not items.is_tombstone(meta):
-            return  # the index follows the table
+            return  # a global secondary index follows its table with a delay: the tombstone is gone by now
         deleted, generation = float_in(meta, "deleted") or 0.0, int_in(meta, "gen")
         await self._finish(execution_id, generation, deleted, until, again="erased" in meta)
 
@@ -107,13 +108,14 @@ class Deleting:
         again: it was done before, so that another execution may be starting.
         """
         left = self._items(execution_id)
-        # A note is deleted last: it tells that there are values.
-        noted = [one for one in left if one["sk"]["S"] == items.NOTE]
+        # The note is deleted last. It says that there are values in the bucket, which a crash must not make forgotten.
+        noted = [item for item in left if item["sk"]["S"] == items.NOTE]
         if noted:
             if again and self._clock.now() < (float_in(noted[0], "wrote") or 0.0) + ALONE:
-                return  # perhaps of an execution that is starting under this id just now: its values come first
+                # An execution that starts under this id puts its values before its meta: the note may be of that one.
+                return
             self._blobs.delete(execution_id)
-        if not self.remove([one for one in left if one not in noted], until):
+        if not self.remove([item for item in left if item not in noted], until):
             return
         self.remove(noted)
         key, condition = items.key(execution_id, items.META), stands(items.DELETED, generation)
@@ -124,7 +126,7 @@ class Deleting:
             changes = changes_to({"erased": number(1)}, ("list_pk", "list_sk"))
         await self._table.update(key, changes, condition)
 
-    def remove(self, found: Sequence[Item], until: float = math.inf) -> bool:
+    def remove(self, left: Sequence[Item], until: float = math.inf) -> bool:
         """Deletes items as they were read, but leaves those that were written anew since; False if time ran out."""
 
         def delete(item: Item) -> bool:
@@ -134,10 +136,10 @@ class Deleting:
             self._table.delete(items.key_of(item), written or Condition("attribute_not_exists(wrote)"))
             return True
 
-        if not found:
+        if not left:
             return True
         with ThreadPoolExecutor(THREADS, "stepfast-purge") as threads:
-            return all(list(threads.map(delete, found)))
+            return all(list(threads.map(delete, left)))
 
     def _items(self, execution_id: str) -> list[Item]:
         """The keys of all items but the meta, and what tells how to delete them."""

@@ -28,7 +28,7 @@ class Faults:
         One more tells whether there are more: False then.
         """
         parts: list[tuple[str, Item | None]] = [(f"FAILED#{shard}", None) for shard in range(self._shards)]
-        found: list[Fault] = []
+        faults: list[Fault] = []
         left = limit + 1
         with ThreadPoolExecutor(THREADS, "stepfast-faults") as threads:
             while parts and left:
@@ -36,11 +36,11 @@ class Faults:
                 query = partial(self._query, workflow, left // len(asked))
                 pages = list(threads.map(query, asked))
                 left -= sum(page["ScannedCount"] for page in pages)
-                found += [_fault(item) for page in pages for item in page["Items"]]
+                faults += [_fault(item) for page in pages for item in page["Items"]]
                 ends = [(key, page.get("LastEvaluatedKey")) for (key, _), page in zip(asked, pages, strict=True)]
                 parts = [*rest, *((key, end) for key, end in ends if end is not None)]
-        found.sort(key=lambda one: (one.created_at, one.execution_id), reverse=True)
-        return found[:limit], not parts and left > 0
+        faults.sort(key=lambda fault: (fault.created_at, fault.execution_id), reverse=True)
+        return faults[:limit], not parts and left > 0
 
     def _query(self, workflow: str | None, limit: int, part: tuple[str, Item | None]) -> dict[str, Any]:
         key, start = part

@@ -37,9 +37,9 @@ class Inputs:
         self._texts.remember(_name(item), data)
         return {"input": {"M": {"item": text(digest)}}}
 
-    def remember(self, found: Iterable[Item]) -> None:
+    def remember(self, inputs: Iterable[Item]) -> None:
         """Keeps inputs whose items have been read anyhow."""
-        for item in found:
+        for item in inputs:
             self._texts.remember(_name(item), item["input"]["S"].encode())
 
     def of(self, metas: Sequence[Item]) -> list[str]:

@@ -143,8 +143,8 @@ BRIEF = ("pk", "v", "stat", "gen", "first", "flow", "error", "causes", "labels",
 def _fault(execution: Execution) -> str:
     failure = execution.error
     step, kind, full = (failure.step, failure.type, failure.error_class) if failure else (None, None, None)
-    told = [step and step[:LONGEST_NAME], kind and kind[:LONGEST_NAME], execution.resumes]
-    return json_text(told if full is None else [*told, full[:LONGEST_CLASS]])
+    parts = [step and step[:LONGEST_NAME], kind and kind[:LONGEST_NAME], execution.resumes]
+    return json_text(parts if full is None else [*parts, full[:LONGEST_CLASS]])
 
 
 def fault_of(item: Item, created_at: float) -> Fault:
@@ -295,8 +295,8 @@ def event_of(item: Item) -> Event:
 
 
 def _times(value: object, fields: dict[str, str]) -> Item:
-    found = {name: getattr(value, field) for field, name in fields.items()}
-    return {name: number(at) for name, at in found.items() if at is not None}
+    times = {name: getattr(value, field) for field, name in fields.items()}
+    return {name: number(at) for name, at in times.items() if at is not None}
 
 
 def _failure(item: Item) -> Failure | None:

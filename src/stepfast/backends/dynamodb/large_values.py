@@ -68,7 +68,7 @@ class Texts:
     def fill(self, items: Iterable[Item]) -> list[Item]:
         """The items with their values in place; several blobs are fetched at the same time."""
         items = list(items)
-        moved = [(item, name, *found) for item in items for name, found in _moved_in(item)]
+        moved = [(item, name, *place) for item in items for name, place in _moved_in(item)]
         if not moved:
             return items
         held = self._fetch({where for _, _, _, where in moved})

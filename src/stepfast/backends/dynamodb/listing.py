@@ -62,10 +62,10 @@ def listing_keys(execution_id: str, status: str, created_at: float, shards: int)
 
 @dataclass(slots=True)
 class _Partition:
-    """One partition of the index: what has been found in it, newest first, and down to where it was looked at."""
+    """One partition of the index: the sort keys read from it, newest first, and down to where it was read."""
 
     key: str
-    found: list[str] = field(default_factory=list)
+    sorts: list[str] = field(default_factory=list)
     seen: str = _HIGHEST
     start: Item | None = None
     done: bool = False
@@ -95,34 +95,35 @@ class Listing:
         for _ in range(ROUNDS):
             self._look(partitions, low, high, asked)
             ready = _ready(partitions)
-            if len(ready) > query.limit or all(one.done for one in partitions):
+            if len(ready) > query.limit or all(partition.done for partition in partitions):
                 break
         page = ready[: query.limit]
         if len(ready) > query.limit:
             end = page[-1]
-        elif all(one.done for one in partitions):
-            return [_id(one) for one in page], None
+        elif all(partition.done for partition in partitions):
+            return [_id(sort) for sort in page], None
         else:
             end = _frontier(partitions)
-        return [_id(one) for one in page], _cursor(end)
+        return [_id(sort) for sort in page], _cursor(end)
 
     def _look(self, partitions: Sequence[_Partition], low: str, high: str, asked: dict[str, Any]) -> None:
         """Looks further down those partitions that the page waits for, or that have nothing left to give."""
         frontier = _frontier(partitions)
         behind = [
-            one
-            for one in partitions
-            if not one.done and (one.seen == frontier or not one.found or one.found[-1] >= frontier)
+            partition
+            for partition in partitions
+            if not partition.done
+            and (partition.seen == frontier or not partition.sorts or partition.sorts[-1] >= frontier)
         ]
 
-        def look(one: _Partition) -> None:
-            start = {"ExclusiveStartKey": one.start} if one.start else {}
-            page = self._query(one.key, low, high, **asked, **start, ScanIndexForward=False)
-            # BETWEEN includes the position that an earlier page ended with.
-            one.found += [found for item in page["Items"] if (found := item["list_sk"]["S"]) < high]
-            one.start = page.get("LastEvaluatedKey")
-            one.done = one.start is None
-            one.seen = one.start["list_sk"]["S"] if one.start else _LOWEST
+        def look(partition: _Partition) -> None:
+            start = {"ExclusiveStartKey": partition.start} if partition.start else {}
+            page = self._query(partition.key, low, high, **asked, **start, ScanIndexForward=False)
+            # BETWEEN includes both its limits: it gives the position once more that the page before ended with.
+            partition.sorts += [sort for item in page["Items"] if (sort := item["list_sk"]["S"]) < high]
+            partition.start = page.get("LastEvaluatedKey")
+            partition.done = partition.start is None
+            partition.seen = partition.start["list_sk"]["S"] if partition.start else _LOWEST
 
         if len(behind) == 1:
             look(behind[0])
@@ -138,7 +139,8 @@ class Listing:
         shard, seen = _sweep_position(after, self._shards)
         ids: list[str] = []
         while shard < self._shards and len(ids) < limit:
-            low = seen + "\x01" if seen else _LOWEST  # above the entry that was seen last, and below any other
+            # BETWEEN includes both its limits. This is above the entry that was read last, and below any other.
+            low = seen + "\x01" if seen else _LOWEST
             page = self._query(f"RUNNING#{shard}", low, sortable(before), Limit=limit - len(ids))
             ids += [_id(item["list_sk"]["S"]) for item in page["Items"]]
             last = page.get("LastEvaluatedKey")
@@ -179,13 +181,13 @@ def _filters(query: Query) -> dict[str, Any]:
 
 def _frontier(partitions: Iterable[_Partition]) -> str:
     """Down to here every partition has been looked at."""
-    return max((one.seen for one in partitions if not one.done), default=_LOWEST)
+    return max((partition.seen for partition in partitions if not partition.done), default=_LOWEST)
 
 
 def _ready(partitions: Sequence[_Partition]) -> list[str]:
     """What was found down to the frontier, in order; an entry that changes its status may be there twice."""
     frontier = _frontier(partitions)
-    return sorted({found for one in partitions for found in one.found if found >= frontier}, reverse=True)
+    return sorted({sort for partition in partitions for sort in partition.sorts if sort >= frontier}, reverse=True)
 
 
 def _id(entry: str) -> str:
@@ -207,7 +209,7 @@ def _position(cursor: str) -> str:
         at = time_of(position)
         if kind != "listing" or not position.startswith(sortable(at) + "#"):
             raise ValueError("not a position")
-        position.encode()  # half a surrogate pair is JSON, but no text that DynamoDB takes
+        position.encode()  # half a surrogate pair is valid JSON, but DynamoDB takes only texts that are valid UTF-8
         return str(position)
     except (ValueError, TypeError, AttributeError, RecursionError, struct.error) as error:
         raise InvalidRequest(

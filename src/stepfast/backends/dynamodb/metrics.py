@@ -58,13 +58,13 @@ class Figures:
 
     def read(self, workflow: str, since: int, until: int) -> dict[int, Tallies]:
         """By hour, from `since` on and before `until`; hours in which nothing ended are left out."""
-        found: dict[int, list[Tallies]] = defaultdict(list)
+        by_hour: dict[int, list[Tallies]] = defaultdict(list)
         with ThreadPoolExecutor(THREADS, "stepfast-figures") as threads:
             asked = [threads.submit(self._shard, workflow, shard, since, until) for shard in range(self._shards)]
-            for one in asked:
-                for item in one.result():
-                    found[int(item["sk"]["S"])].append(_tallies_of(item))
-        return {hour: added(several) for hour, several in found.items()}
+            for answer in asked:
+                for item in answer.result():
+                    by_hour[int(item["sk"]["S"])].append(_tallies_of(item))
+        return {hour: added(several) for hour, several in by_hour.items()}
 
     def _shard(self, workflow: str, shard: int, since: int, until: int) -> list[Item]:
         pages = self._table.query(

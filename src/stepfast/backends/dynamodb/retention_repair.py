@@ -26,20 +26,20 @@ class Walk:
     """How far the walk has come: kept in the table from one sweep to the next.
 
     first: when the very first walk began. began: when this one did; None between two. after: the index's key to go on
-    from. found: how many had a time to live.
+    from. mortals: how many had a time to live; `found` in the table.
     """
 
     first: float
     began: float | None = None
     shard: int = 0
     after: str = ""
-    found: int = 0
+    mortals: int = 0
     rests_until: float = 0.0
     over: bool = False
 
     def item(self) -> Item:
         began = {} if self.began is None else {"began": number(self.began)}
-        counts = {"shard": number(self.shard), "found": number(self.found), "over": number(int(self.over))}
+        counts = {"shard": number(self.shard), "found": number(self.mortals), "over": number(int(self.over))}
         times = {"first": number(self.first), "rests": number(self.rests_until)}
         return {**began, **counts, **times, "after": text(self.after)}
 
@@ -69,12 +69,12 @@ class Keeping:
         if walk.over or now < walk.rests_until:
             return 0
         if walk.began is None:
-            walk.began, walk.shard, walk.after, walk.found = now, 0, "", 0
+            walk.began, walk.shard, walk.after, walk.mortals = now, 0, "", 0
         freed = 0
         while walk.shard < self._shards and has_time():
             freed += await self._page(walk)
         if walk.shard >= self._shards:
-            walk.over = walk.found == 0 and walk.began >= walk.first + DAY
+            walk.over = walk.mortals == 0 and walk.began >= walk.first + DAY
             walk.rests_until, walk.began = walk.began + DAY, None
         return freed
 
@@ -87,11 +87,11 @@ class Keeping:
             IndexName=LISTING, KeyConditionExpression=condition, ExpressionAttributeValues=values, Limit=PAGE
         )
         entries: list[dict[str, Any]] = page["Items"]
-        metas = self._table.get_many([items.key_of(one) for one in entries], NAMES)
-        mortal = [one for one in metas if text_in(one, "stat") == "FAILED" and EXPIRES in one]
+        metas = self._table.get_many([items.key_of(entry) for entry in entries], NAMES)
+        mortal = [meta for meta in metas if text_in(meta, "stat") == "FAILED" and EXPIRES in meta]
         for meta in mortal:
             await self._free(meta)
-        walk.found += len(mortal)
+        walk.mortals += len(mortal)
         if "LastEvaluatedKey" in page:
             walk.after = entries[-1]["list_sk"]["S"]
         else:

@@ -31,8 +31,8 @@ class Signals:
             ExpressionAttributeValues={":pk": text(items.partition(execution_id)), ":sk": text(items.SIGNAL)},
             **parameters,
         )
-        found = [items.signal_of(item) for page, _ in pages for item in self._texts.fill(page)]
-        return sorted(found, key=lambda one: (one.number, one.received_at, one.signal_id))
+        signals = [items.signal_of(item) for page, _ in pages for item in self._texts.fill(page)]
+        return sorted(signals, key=lambda signal: (signal.number, signal.received_at, signal.signal_id))
 
     def one(self, execution_id: str, signal_id: str) -> Signal | None:
         item = self._table.get(items.key(execution_id, items.SIGNAL + signal_id))
@@ -41,7 +41,7 @@ class Signals:
     async def add(self, execution_id: str, signal: Signal, limits: SignalLimits, now: float) -> Signal:
         """A crash between counting and putting leaves a number out, and so does a signal that was there before."""
         size = len(signal.payload.encode())
-        free = Condition(  # #a1 is `bytes`, which DynamoDB's expressions reserve
+        free = Condition(  # #a1 stands for `bytes`, which is a reserved word in DynamoDB's expressions
             "(attribute_not_exists(n) OR n < :most) AND (attribute_not_exists(#a1) OR #a1 <= :left)",
             {":most": number(limits.count), ":left": number(limits.bytes - size)},
         )
@@ -56,7 +56,7 @@ class Signals:
                 return held
             raise TooManySignals.for_execution(execution_id, limits.count, limits.bytes)
         item = self._texts.fit(execution_id, items.signal_item(execution_id, signal, int_in(counted, "n"), now))
-        found = await self._table.put(item, ABSENT)
-        if found is None or same(found, item):
+        stored = await self._table.put(item, ABSENT)
+        if stored is None or same(stored, item):
             return signal
-        return items.signal_of(self._texts.fill([found])[0])
+        return items.signal_of(self._texts.fill([stored])[0])

@@ -91,13 +91,15 @@ class DynamoStore:
     async def load(self, execution_id: str, *, signals: bool = True) -> Snapshot | None:
         known: int | None = None
         for pause in (*PAUSES, None):
-            found, pages = self._items(execution_id, signals)
-            if living(found.get(items.META)) is None:
+            by_sort, pages = self._items(execution_id, signals)
+            if living(by_sort.get(items.META)) is None:
                 return None
-            meta, snapshot = found[items.META], self._snapshot(found, signals)
+            meta, snapshot = by_sort[items.META], self._snapshot(by_sort, signals)
             generation = snapshot.execution.generation
-            # A read of several items is not of one moment. Before the first rewind that is harmless: records
-            # only grow older than meta and cursor. After one, what it re-opened must not be missed.
+            # A consistent Query is consistent item by item, not as a whole: a transaction may be written while it reads
+            # ("Isolation levels" of DynamoDB's transactions), and pages are read one after the other. Before the first
+            # resume that is harmless, since records may be older than the meta and the cursor. After a resume, the
+            # records that it has re-opened must not be missed.
             if generation == snapshot.execution.first_generation or (
                 (pages == 1 or known == generation) and _complete(meta, snapshot)
             ):
@@ -109,7 +111,8 @@ class DynamoStore:
         return snapshot
 
     async def peek(self, execution_id: str, command_id: str) -> tuple[Execution, Record | None] | None:
-        # The record first: what is written between the two reads then makes a write of it refused.
+        # The record is read first. A write between the two reads raises the record's revision, so a write that is
+        # made from what was read here is refused.
         command = self._table.get(items.key(execution_id, items.command_sort(command_id)))
         meta = living(self._table.get(items.key(execution_id, items.META)))
         if meta is None:
@@ -122,27 +125,28 @@ class DynamoStore:
         return self._executions([meta])[0], items.record_of(self._texts.fill([command])[0])
 
     async def asked_for(self, execution_id: str, command_id: str, generation: int, seen: int = -1) -> tuple[int, bool]:
-        found = self._table.get(items.key(execution_id, items.CURSOR))
-        if found is None or int_in(found, "rev") == seen:
-            return (0, seen == 0) if found is None else (seen, True)
-        cursor = items.cursor_of(self._texts.fill([found])[0])
+        item = self._table.get(items.key(execution_id, items.CURSOR))
+        if item is None or int_in(item, "rev") == seen:
+            return (0, seen == 0) if item is None else (seen, True)
+        cursor = items.cursor_of(self._texts.fill([item])[0])
         return cursor.revision, cursor.generation == generation and command_id in cursor.dispatched
 
     async def history(self, execution_id: str) -> list[Event]:
-        found = self._query(execution_id, "begins_with(sk, :sk)", items.HISTORY)
-        return [items.event_of(item) for page, _ in found for item in self._texts.fill(page)]
+        pages = self._query(execution_id, "begins_with(sk, :sk)", items.HISTORY)
+        return [items.event_of(item) for page, _ in pages for item in self._texts.fill(page)]
 
     async def page(self, query: Query) -> Page:
         ids, following = self._listing.page(query)
         if not query.values:
-            held = {one.execution_id: one for one in self._metas(ids, values=False)}
+            held = {execution.execution_id: execution for execution in self._metas(ids, values=False)}
         else:
             shown, held = self._fitting(ids, query.bytes)
             if len(shown) < len(ids):
                 ids, following = shown, position_after(held[shown[-1]])
-        # The index follows the table: by now an execution may be gone, or stand under another status.
-        found = (held[id] for id in ids if id in held)
-        return Page(tuple(one for one in found if query.status in (None, one.status)), following)
+        # A global secondary index follows its table with a delay, and has no consistent reads: by now an execution may
+        # be gone, or stand under another status.
+        executions = (held[id] for id in ids if id in held)
+        return Page(tuple(execution for execution in executions if query.status in (None, execution.status)), following)
 
     def _fitting(self, ids: Sequence[str], room: int) -> tuple[list[str], dict[str, Execution]]:
         """As many of the ids as fit into a page, and their executions. Values are read a few at a time."""
@@ -150,14 +154,14 @@ class DynamoStore:
         held: dict[str, Execution] = {}
         for start in range(0, len(ids), FEW):
             asked = ids[start : start + FEW]
-            metas = {items.execution_id_of(one): one for one in self._living(asked)}
+            metas = {items.execution_id_of(meta): meta for meta in self._living(asked)}
             for alone in _in_turn([metas[id] for id in asked if id in metas]):
-                for one in self._executions(alone):
-                    room -= len(one.input.encode()) + len((one.result or "").encode())
+                for execution in self._executions(alone):
+                    room -= len(execution.input.encode()) + len((execution.result or "").encode())
                     if held and room < 0:
                         return shown, held
-                    shown.append(one.execution_id)
-                    held[one.execution_id] = one
+                    shown.append(execution.execution_id)
+                    held[execution.execution_id] = execution
         return list(ids), held
 
     async def figures(self, workflow: str, since: int, until: int) -> Mapping[int, Tallies]:
@@ -178,21 +182,21 @@ class DynamoStore:
 
     def _items(self, execution_id: str, signals: bool) -> tuple[dict[str, Item], int]:
         """All items but the history, and signals only if wanted, by sort key; and how many pages they took."""
-        found: dict[str, Item] = {}
+        by_sort: dict[str, Item] = {}
         pages = 0
         for page, _ in self._query(execution_id, "sk < :sk", items.HISTORY[0] if signals else items.SIGNAL):
             pages += 1
-            found |= {item["sk"]["S"]: item for item in page}
-        meta = found.get(items.META)
-        if living(meta) is not None and meta is not None and any(left_over(item, meta) for item in found.values()):
+            by_sort |= {item["sk"]["S"]: item for item in page}
+        meta = by_sort.get(items.META)
+        if living(meta) is not None and meta is not None and any(left_over(item, meta) for item in by_sort.values()):
             kept = (page for page, _ in self._query(execution_id, "begins_with(sk, :sk)", items.HISTORY))
-            everything = [*found.values(), *(item for page in kept for item in page)]
+            everything = [*by_sort.values(), *(item for page in kept for item in page)]
             self.deleting.remove([item for item in everything if left_over(item, meta)])
-            found = {sort: item for sort, item in found.items() if not left_over(item, meta)}
-        return found, pages
+            by_sort = {sort: item for sort, item in by_sort.items() if not left_over(item, meta)}
+        return by_sort, pages
 
-    def _snapshot(self, found: Mapping[str, Item], has_signals: bool) -> Snapshot:
-        filled = {item["sk"]["S"]: item for item in self._texts.fill(found.values())}
+    def _snapshot(self, by_sort: Mapping[str, Item], has_signals: bool) -> Snapshot:
+        filled = {item["sk"]["S"]: item for item in self._texts.fill(by_sort.values())}
         commands = (items.record_of(item) for sort, item in filled.items() if sort.startswith(items.COMMAND))
         signals = (items.signal_of(item) for sort, item in filled.items() if sort.startswith(items.SIGNAL))
         cursor = filled.get(items.CURSOR)
@@ -201,7 +205,7 @@ class DynamoStore:
             self._executions([filled[items.META]])[0],
             items.cursor_of(cursor) if cursor else Cursor(),
             {record.id: record for record in commands},
-            tuple(sorted(signals, key=lambda one: (one.number, one.received_at, one.signal_id))),
+            tuple(sorted(signals, key=lambda signal: (signal.number, signal.received_at, signal.signal_id))),
             has_signals=has_signals,
         )
 
@@ -221,11 +225,11 @@ class DynamoStore:
     def _living(self, ids: Iterable[str], names: Sequence[str] = ()) -> list[Item]:
         """The metas of those executions that exist, as they stand in the table."""
         keys = [items.key(id, items.META) for id in ids]
-        return [one for one in self._table.get_many(keys, names) if living(one)]
+        return [meta for meta in self._table.get_many(keys, names) if living(meta)]
 
     def _executions(self, metas: Sequence[Item]) -> list[Execution]:
         filled = self._texts.fill(map(items.checked, metas))
-        return [items.execution_of(*one) for one in zip(filled, self._inputs.of(filled), strict=True)]
+        return [items.execution_of(*pair) for pair in zip(filled, self._inputs.of(filled), strict=True)]
 
     # -- writing -----------------------------------------------------------------------------------------
 
@@ -235,12 +239,12 @@ class DynamoStore:
         keys = listing_keys(execution.execution_id, execution.status, execution.created_at, self._shards)
         meta = items.meta_item(execution, input, keys, now)
         item = self._texts.fit(execution.execution_id, meta) | {"by": text(secrets.token_hex(8))}
-        found = await self._table.put(item, _free(execution))
-        if found is None or same(found, item):
+        stored = await self._table.put(item, _free(execution))
+        if stored is None or same(stored, item):
             return execution
-        if found and items.is_tombstone(found):
-            raise passed(found)
-        held = await self.read(execution.execution_id) if not found else self._executions([found])[0]
+        if stored and items.is_tombstone(stored):
+            raise passed(stored)
+        held = await self.read(execution.execution_id) if not stored else self._executions([stored])[0]
         if held is None:
             raise Unavailable(f"execution {execution.execution_id!r} was just deleted; try again")
         return held
@@ -283,7 +287,7 @@ class DynamoStore:
         self, execution: Execution, cursor: Cursor | None, records: Sequence[Record], history: Sequence[Event]
     ) -> bool:
         now = self._clock.now()
-        reopened = sum(one.generation >= execution.generation for one in records)
+        reopened = sum(record.generation >= execution.generation for record in records)
         marks = {"reopened": number(reopened), "cut": number(cursor.revision if cursor else 0), "wake": number(1)}
         key, condition = items.key(execution.execution_id, items.META), stands("FAILED", execution.generation - 1)
         change = self._table.update_action(key, self._turn(execution, now, marks), condition)
@@ -299,9 +303,10 @@ class DynamoStore:
 
     async def _put(self, execution_id: str, item: Item, condition: Condition) -> bool:
         item = self._texts.fit(execution_id, item)
-        found = await self._table.put(item, condition)
-        # Whoever did not hear that the write succeeded tries again, botocore first: it is found as it is.
-        return found is None or same(found, item)
+        stored = await self._table.put(item, condition)
+        # A write whose answer was lost is sent again, by botocore before anybody else. Its condition then fails on the
+        # very item that it has written, which DynamoDB returns (ReturnValuesOnConditionCheckFailure).
+        return stored is None or same(stored, item)
 
     def _turn(self, execution: Execution, now: float, marks: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The update of a meta that makes it stand as given; wakes only if `marks` say so."""
@@ -346,5 +351,5 @@ def _follows(cursor: Cursor) -> Condition:
 
 def _complete(meta: Item, snapshot: Snapshot) -> bool:
     """True when the records and the cursor are those of the last rewind, or later ones."""
-    since = sum(one.generation >= snapshot.execution.generation for one in snapshot.records.values())
+    since = sum(record.generation >= snapshot.execution.generation for record in snapshot.records.values())
     return since >= int_in(meta, "reopened") and snapshot.cursor.revision >= int_in(meta, "cut")

@@ -45,7 +45,7 @@ class _Unit:
 
     @property
     def bytes(self) -> int:
-        return sum(size_of(one["Put"]["Item"]) for one in self.actions if "Put" in one)
+        return sum(size_of(action["Put"]["Item"]) for action in self.actions if "Put" in action)
 
 
 class Transactions:
@@ -66,7 +66,7 @@ class Transactions:
         Of those that follow, the ones whose record has gone on meanwhile are left as they are.
         """
         execution_id, generation = execution.execution_id, execution.generation
-        units = [_Unit((self._put_record(execution_id, one, now),)) for one in records]
+        units = [_Unit((self._put_record(execution_id, record, now),)) for record in records]
         first, *rest = _chunks(units, room=2)
         check = self._table.check_action(items.key(execution_id, items.CURSOR), follows(order + 1, generation))
         if await self._table.transact([change, check, *first]) is not None:
@@ -94,7 +94,8 @@ class Transactions:
             refused = await self._refused(chunks)
             if not refused or not all(_adds_history(action) for action in refused):
                 return not refused
-        # A resume of this failure that was cut off may have left events: those of this one go behind them.
+        # An earlier resume of this failure may have died between two chunks, and left events. Those of this resume get
+        # the numbers after them.
         position = self._next_position(execution)
         return not await self._refused(self._rewind(execution, change, cursor, records, history, position, now))
 
@@ -118,7 +119,7 @@ class Transactions:
     ) -> list[list[Action]]:
         """The transactions in order; events are numbered from `position`."""
         id, generation = execution.execution_id, execution.generation
-        events: dict[str | None, list[Action]] = {one.id: [] for one in records} | {None: []}
+        events: dict[str | None, list[Action]] = {record.id: [] for record in records} | {None: []}
         for place, event in enumerate(history, start=position):
             item = items.event_item(id, event, items.history_sort(generation, place), now)
             action = self._table.put_action(self._texts.fit(id, item), ABSENT)
@@ -127,8 +128,8 @@ class Transactions:
         if cursor is not None:
             item = self._texts.fit(id, items.cursor_item(id, cursor, now))
             turn.append(self._table.put_action(item, follows(cursor.revision, cursor.generation)))
-        units = [_Unit((*events[one.id], self._put_record(id, one, now))) for one in records]
-        units += [_Unit((one,)) for one in events[None]]
+        units = [_Unit((*events[record.id], self._put_record(id, record, now))) for record in records]
+        units += [_Unit((event,)) for event in events[None]]
         *before, last = _chunks(list(_parted(units)), room=len(turn))
         check = self._table.check_action(items.key(id, items.META), stands("FAILED", generation - 1))
         return [*([check, *chunk] for chunk in before), [*turn, *last]]
@@ -140,14 +141,14 @@ class Transactions:
     def _next_position(self, execution: Execution) -> int:
         """The number after the last event that is kept of this generation."""
         prefix = f"{items.HISTORY}{execution.generation:06}#"
-        found = self._table.query_once(
+        newest = self._table.query_once(
             KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
             ExpressionAttributeValues={":pk": text(items.partition(execution.execution_id)), ":sk": text(prefix)},
             ConsistentRead=True,
             ScanIndexForward=False,
             Limit=1,
         )["Items"]
-        return int(found[0]["sk"]["S"][len(prefix) :]) + 1 if found else 0
+        return int(newest[0]["sk"]["S"][len(prefix) :]) + 1 if newest else 0
 
 
 def _adds_history(action: Action) -> bool:

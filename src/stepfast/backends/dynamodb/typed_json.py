@@ -38,20 +38,20 @@ def int_in(item: Item, name: str, default: int = 0) -> int:
     return default if value is None else int(value["N"])
 
 
-def same(one: Item, other: Item) -> bool:
+def same(item: Item, other: Item) -> bool:
     """True for items that say the same; when they were written does not count.
 
     DynamoDB writes numbers its own way (1000 for 1000.0), so they are compared as such.
     """
-    return one.keys() == other.keys() and all(
-        _equal(value, other[name]) for name, value in one.items() if name != "wrote"
+    return item.keys() == other.keys() and all(
+        _equal(value, other[name]) for name, value in item.items() if name != "wrote"
     )
 
 
-def _equal(one: Value, other: Value) -> bool:
-    if "N" in one and "N" in other:
-        return float(one["N"]) == float(other["N"])
-    return one == other
+def _equal(value: Value, other: Value) -> bool:
+    if "N" in value and "N" in other:
+        return float(value["N"]) == float(other["N"])
+    return value == other
 
 
 def size_of(item: Item) -> int:
@@ -71,7 +71,7 @@ def size_of_value(value: Value) -> int:
     if kind == "M":
         return 3 + len(held) + size_of(held)
     if kind == "L":
-        return 3 + len(held) + sum(size_of_value(one) for one in held)
+        return 3 + len(held) + sum(size_of_value(element) for element in held)
     return 1
 
 

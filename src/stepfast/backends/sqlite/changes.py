@@ -1,6 +1,6 @@
-"""Which records were written since a moment, in memory: all writes of a file pass through its one owner.
+"""Which records were written after a moment, in memory: all writes of a file pass through its one owner.
 
-A hint and never the truth: what it does not know is read from the file.
+It is a hint: what it does not know is read from the file.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class Changes:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._number = 1 + secrets.randbits(62)  # so that a mark of an earlier process is not taken for one of ours
+        # Numbers begin at random, so that the mark of an earlier process is hardly ever taken for one of this process.
+        self._number = 1 + secrets.randbits(62)
         self._floor = self._number  # an execution without a log has not changed after this
         self._logs: OrderedDict[str, _Log] = OrderedDict()
         self._kept = 0

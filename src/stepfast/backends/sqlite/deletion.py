@@ -41,7 +41,8 @@ def delete(tx: Transaction, execution_id: str, generation: int, now: float) -> N
         waiting = tx.execute("SELECT 1 FROM messages WHERE execution_id = ? AND dead = 0", (execution_id,)).fetchone()
         for table in TABLES:
             tx.execute(f"DELETE FROM {table} WHERE execution_id = ?", (execution_id,))
-        # A timer's message may lie in memory for years; the next owner of the file begins without it.
+        # The message of a timer may wait in memory for years: the deletion stays marked for as long. The next owner of
+        # the file loads the messages that are left in it, and no longer finds that one.
         tx.execute(_MARK, (execution_id, generation, _FOR_GOOD if waiting else now))
     finally:
         tx.execute("PRAGMA secure_delete = OFF")

@@ -33,15 +33,15 @@ _ADVICE = {
 }
 
 
-def failure_of(error: sqlite3.Error, what: str, path: Path) -> StepfastError:
+def failure_of(error: sqlite3.Error, problem: str, path: Path) -> StepfastError:
     """Unavailable for what passes, Misconfigured for what does not; only the latter names the file, for the log.
 
-    what: a sentence's beginning, as in "the database cannot be read".
+    problem: a sentence's beginning, as in "the database cannot be read".
     """
     code = getattr(error, "sqlite_errorcode", None)
     if code is not None:  # the sqlite3 module's own errors, such as of a closed connection, have none
         primary = code & 0xFF
         if primary not in _PASSING:
             advice = _ADVICE.get(primary, f"SQLite calls it {getattr(error, 'sqlite_errorname', code)}")
-            return Misconfigured(f"{what}: {error} ({path}); {advice}")
-    return Unavailable(f"{what}: {error}")
+            return Misconfigured(f"{problem}: {error} ({path}); {advice}")
+    return Unavailable(f"{problem}: {error}")

@@ -180,7 +180,7 @@ class SqliteFile:
             connection.execute("PRAGMA cache_size = 10")
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("INSERT INTO history VALUES (NULL, '', 0, '', NULL, zeroblob(?))", (LOG_BYTES,))
-        except sqlite3.Error as error:  # the disk is full, say: then it stays short
+        except sqlite3.Error as error:  # such as a full disk, which a short log is no harm to
             log.warning("the log of %s stays short: %s", self.path, error)
         finally:
             self._rollback()
@@ -291,7 +291,7 @@ class SqliteFile:
             try:
                 loop.call_soon_threadsafe(_settle_all, writes)
             except RuntimeError:
-                pass  # the loop has been closed: its waiters are gone
+                pass  # asyncio raises it for a loop that is closed, and then nobody waits any more
 
     def _commit(self, batch: list[_Write[Any]]) -> None:
         transaction = Transaction(self._writer)
@@ -303,7 +303,8 @@ class SqliteFile:
         except BaseException as error:
             self._rollback()
             if len(batch) > 1 and not _everyone(error):
-                for write in batch:  # one of them is bad: let it fail alone
+                # One write of the batch is at fault: each is committed by itself, so that only that write fails.
+                for write in batch:
                     self._commit([write])
                 return
             log.warning("a write failed: %s", error)

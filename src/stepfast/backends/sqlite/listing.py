@@ -19,7 +19,7 @@ _NEWEST = "ORDER BY created_at DESC, execution_id DESC"
 
 def page(db: sqlite3.Connection, query: Query) -> Page:
     where, values = _conditions(query)
-    # An index alone is looked through, and only what is found there is read.
+    # The inner SELECT takes its ids from an index alone; only the rows of these ids are read.
     ids = f"SELECT execution_id FROM executions WHERE {' AND '.join(where)} {_NEWEST} LIMIT ?"
     asked: tuple[Any, ...] = (*values, query.limit + 1)
     if query.values:
@@ -28,10 +28,10 @@ def page(db: sqlite3.Connection, query: Query) -> Page:
         shown, more = query.limit + 1, False
     select = rows.SELECT_EXECUTION if query.values else rows.SELECT_BRIEF
     sql = f"{select} WHERE execution_id IN ({ids}) {_NEWEST} LIMIT ?"
-    found = [rows.execution(row) for row in db.execute(sql, (*asked, shown))]
-    more = more or len(found) > query.limit
-    found = found[: query.limit]
-    return Page(tuple(found), _cursor_after(found[-1]) if more else None)
+    executions = [rows.execution(row) for row in db.execute(sql, (*asked, shown))]
+    more = more or len(executions) > query.limit
+    executions = executions[: query.limit]
+    return Page(tuple(executions), _cursor_after(executions[-1]) if more else None)
 
 
 def _fitting(db: sqlite3.Connection, sql: str, values: tuple[Any, ...], query: Query) -> tuple[int, bool]:
@@ -49,8 +49,8 @@ def _fitting(db: sqlite3.Connection, sql: str, values: tuple[Any, ...], query: Q
 def faults(db: sqlite3.Connection, workflow: str | None, limit: int) -> tuple[Sequence[Fault], bool]:
     where, values = ("", ()) if workflow is None else (" AND workflow = ?", (workflow,))
     sql = f"{rows.SELECT_FAULT} WHERE status = 'FAILED'{where} {_NEWEST} LIMIT ?"
-    found = db.execute(sql, (*values, limit + 1)).fetchall()
-    return [rows.fault(row) for row in found[:limit]], len(found) <= limit
+    failed = db.execute(sql, (*values, limit + 1)).fetchall()
+    return [rows.fault(row) for row in failed[:limit]], len(failed) <= limit
 
 
 def _conditions(query: Query) -> tuple[list[str], list[Any]]:
@@ -71,7 +71,8 @@ def _conditions(query: Query) -> tuple[list[str], list[Any]]:
         where.append("(created_at, execution_id) < (?, ?)")
         values += _position(query.cursor)
     if query.prefix:
-        # The + keeps SQLite from reading all that begin alike in order to sort them.
+        # A unary + keeps a term from choosing the index (sqlite.org/optoverview.html). SQLite would else read all ids
+        # with this prefix and sort them, where the index by time has them in order.
         where.append("+execution_id > ? AND +execution_id < ?")
         values += [query.prefix, query.prefix + chr(sys.maxunicode)]
     return where, values

@@ -27,13 +27,13 @@ def messages(db: sqlite3.Connection, before: float, after: int, limit: int) -> l
 
 def commands(db: sqlite3.Connection, execution_id: str, before: float) -> list[Overdue]:
     """Commands of one execution whose next try was due, or whose lease ended, before a moment."""
-    found = db.execute(
+    late = db.execute(
         "SELECT c.id, c.status, coalesce(c.due, c.lease) FROM commands AS c JOIN executions AS e USING (execution_id) "
         "WHERE c.execution_id = ? AND e.status = 'RUNNING' AND c.generation = e.generation "
         "AND c.status IN ('RETRYING', 'RUNNING') AND coalesce(c.due, c.lease) < ?",
         (execution_id, before),
     )
-    return [Overdue(execution_id, id, status, due) for id, status, due in found]
+    return [Overdue(execution_id, id, status, due) for id, status, due in late]
 
 
 def wakes(db: sqlite3.Connection) -> dict[str, int]:

@@ -49,7 +49,8 @@ def tighten_file(path: Path) -> None:
 def _tighten(path: Path, mode: int, flags: int) -> None:
     if os.name == "nt":
         return
-    # Opened first, so that what is looked at is what is changed; a link is not followed, and what it leads to left.
+    # The file is opened before it is looked at: between a stat and a chmod by name, somebody could put another file
+    # there. O_NOFOLLOW refuses a symbolic link, and the file that it leads to stays as it is.
     try:
         descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:

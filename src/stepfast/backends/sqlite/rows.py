@@ -17,7 +17,7 @@ _EXECUTION = (
     "execution_id", "workflow", "status", "generation", "first_generation", "input", "result", "error", "causes",
     "labels", "created_at", "ended_at", "resumed_at", "sent",
 )  # fmt: skip
-_RECORD = tuple("chained" if one.name == "then" else one.name for one in fields(Record))
+_RECORD = tuple("chained" if attribute.name == "then" else attribute.name for attribute in fields(Record))
 _CURSOR = ("applied", "dispatched", "generation", "revision")
 _SIGNAL = ("signal_id", "name", "payload", "received_at", "number")
 _VALUES = frozenset({"input", "result", "output", "payload"})
@@ -27,16 +27,18 @@ _MESSAGE = ("kind", "execution_id", "command_id", "generation", "pool", "due", "
 
 def _insert(table: str, columns: tuple[str, ...]) -> str:
     names = ", ".join(columns)
-    return f"INSERT INTO {table} ({names}) VALUES ({', '.join(':' + one for one in columns)}) ON CONFLICT DO NOTHING"
+    return (
+        f"INSERT INTO {table} ({names}) VALUES ({', '.join(':' + column for column in columns)}) ON CONFLICT DO NOTHING"
+    )
 
 
 def _update(table: str, columns: tuple[str, ...], where: str) -> str:
-    return f"UPDATE {table} SET {', '.join(f'{one} = :{one}' for one in columns)} WHERE {where}"
+    return f"UPDATE {table} SET {', '.join(f'{column} = :{column}' for column in columns)} WHERE {where}"
 
 
 def _columns(columns: tuple[str, ...], table: str) -> str:
     """The columns of a table, with the large values that they name in place."""
-    return ", ".join(_value(one, table) if one in _VALUES else f"{table}.{one}" for one in columns)
+    return ", ".join(_value(column, table) if column in _VALUES else f"{table}.{column}" for column in columns)
 
 
 def _value(column: str, table: str) -> str:
@@ -59,7 +61,9 @@ def _bytes(column: str, table: str) -> str:
 
 SELECT_EXECUTION = f"SELECT {_columns(_EXECUTION, 'executions')} FROM executions"
 SELECT_BRIEF = (
-    "SELECT " + ", ".join({"input": "''", "result": "NULL"}.get(one, one) for one in _EXECUTION) + " FROM executions"
+    "SELECT "
+    + ", ".join({"input": "''", "result": "NULL"}.get(column, column) for column in _EXECUTION)
+    + " FROM executions"
 )
 """The same without the values, which then are not read."""
 SELECT_BYTES = (
@@ -68,8 +72,8 @@ SELECT_BYTES = (
 """How many bytes the values of an execution have together."""
 SELECT_FAULT = "SELECT execution_id, workflow, created_at, generation - first_generation, error FROM executions"
 INSERT_EXECUTION = (
-    f"INSERT INTO executions ({', '.join(_EXECUTION)}) SELECT {', '.join(':' + one for one in _EXECUTION)} WHERE NOT "
-    "EXISTS (SELECT 1 FROM deleted WHERE execution_id = :execution_id AND generation >= :generation)"
+    f"INSERT INTO executions ({', '.join(_EXECUTION)}) SELECT {', '.join(':' + column for column in _EXECUTION)} "
+    "WHERE NOT EXISTS (SELECT 1 FROM deleted WHERE execution_id = :execution_id AND generation >= :generation)"
     " ON CONFLICT DO NOTHING"
 )
 UPDATE_EXECUTION = _update(
@@ -98,7 +102,7 @@ INSERT_LARGE = "INSERT INTO large_values VALUES (?, ?, ?, ?) ON CONFLICT DO NOTH
 SELECT_CURSOR = f"SELECT {', '.join(_CURSOR)} FROM cursors"
 INSERT_CURSOR = (
     f"INSERT INTO cursors (execution_id, {', '.join(_CURSOR)}) "
-    f"SELECT :execution_id, {', '.join(':' + one for one in _CURSOR)} WHERE EXISTS "
+    f"SELECT :execution_id, {', '.join(':' + column for column in _CURSOR)} WHERE EXISTS "
     "(SELECT 1 FROM executions WHERE execution_id = :execution_id AND first_generation <= :generation)"
     " ON CONFLICT DO NOTHING"
 )
@@ -235,7 +239,7 @@ def record_write(execution_id: str, record: Record) -> Write:
         placed(record.output), _failure_text(record.error), record.first_at, record.started_at, record.ended_at,
         _chained_text(then) if then else None,
         record.signal,
-        json.dumps([asdict(one) for one in record.attempts]) if record.attempts else None,
+        json.dumps([asdict(attempt) for attempt in record.attempts]) if record.attempts else None,
     )  # fmt: skip
     if record.revision == 1:
         return Write(INSERT_RECORD, (*row, execution_id, record.generation), placed.large)
@@ -272,9 +276,10 @@ def cursor_values(execution_id: str, cursor: Cursor) -> dict[str, Any]:
 
 
 def message_values(seq: int, delivery: Delivery, due: float) -> tuple[Any, ...]:
-    one = delivery.message
+    message = delivery.message
     return (
-        seq, one.kind, one.execution_id, one.command_id, one.generation, one.pool, due, delivery.sent_at,
+        seq, message.kind, message.execution_id, message.command_id, message.generation, message.pool, due,
+        delivery.sent_at,
     )  # fmt: skip
 
 

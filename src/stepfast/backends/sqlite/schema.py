@@ -112,7 +112,7 @@ def _to_4() -> str:
                 f"length(CAST({value} AS BLOB)), {value} FROM {table} WHERE length({value}) > {LARGE};"
             )
         names = ", ".join((plain, *values, *(["first_generation"] if table == "executions" else [])))
-        placed = [f"iif(length({one}) > {LARGE}, stepfast_digest({one}), {one})" for one in values]
+        placed = [f"iif(length({value}) > {LARGE}, stepfast_digest({value}), {value})" for value in values]
         columns = ", ".join((plain, *placed, *(["0"] if table == "executions" else [])))
         script.append(f"INSERT INTO {table}_4 ({names}) SELECT {columns} FROM {table};")
         script.append(f"DROP TABLE {table}; ALTER TABLE {table}_4 RENAME TO {table};")

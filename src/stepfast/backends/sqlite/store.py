@@ -113,11 +113,11 @@ class SqliteBackend:
 
     async def history(self, execution_id: str) -> list[Event]:
         with self._file.reading() as db:
-            found = db.execute(
+            events = db.execute(
                 "SELECT at, type, command, details FROM history WHERE execution_id = ? ORDER BY seq",
                 (execution_id,),
             ).fetchall()
-        return [Event(at, type, command, json.loads(details)) for at, type, command, details in found]
+        return [Event(at, type, command, json.loads(details)) for at, type, command, details in events]
 
     async def page(self, query: Query) -> Page:
         with self._file.reading() as db:
@@ -133,14 +133,14 @@ class SqliteBackend:
 
     async def idle(self, limit: int, after: str = "") -> tuple[Sequence[str], str]:
         with self._file.reading() as db:
-            found = db.execute(
+            waiting = db.execute(
                 "SELECT execution_id FROM executions AS e WHERE status = 'RUNNING' AND execution_id > ? "
                 "AND NOT EXISTS (SELECT 1 FROM messages AS m WHERE m.execution_id = e.execution_id AND dead = 0) "
                 "AND NOT EXISTS (SELECT 1 FROM wakes AS w WHERE w.execution_id = e.execution_id) "
                 "ORDER BY execution_id LIMIT ?",
                 (after, limit),
             ).fetchall()
-        ids = [one for (one,) in found]
+        ids = [id for (id,) in waiting]
         return ids, ids[-1] if len(ids) == limit else ""
 
     # -- Store: writing ------------------------------------------------------------------------------------
@@ -291,13 +291,13 @@ class SqliteBackend:
         now = self._clock.now()
         stored = [self._stored(message, due, now) for message, due in messages]
         self._file.post(lambda tx: writes.put_messages(tx, stored))
-        for one in stored:
-            self.on_message(one)
+        for arrival in stored:
+            self.on_message(arrival)
 
     def _send(self, tx: Transaction, messages: Sequence[tuple[Message, float | None]], now: float) -> None:
         stored = [self._stored(message, due, now) for message, due in messages]
         writes.put_messages(tx, stored)
-        tx.after += [partial(self._arrived, one) for one in stored]
+        tx.after += [partial(self._arrived, arrival) for arrival in stored]
 
     def _stored(self, message: Message, due: float | None, now: float) -> Stored:
         return Stored(next(self._numbers), now if due is None else due, Delivery(message, now))
@@ -336,7 +336,7 @@ class SqliteBackend:
     def messages_due_before(self, time: float, after: int, limit: int) -> list[Stored]:
         """Messages by number, from the one after `after` on, that were first due before a time."""
         with self._file.reading() as db:
-            return [Stored(*one) for one in overdue.messages(db, time, after, limit)]
+            return [Stored(*row) for row in overdue.messages(db, time, after, limit)]
 
     def commands_due_before(self, execution_id: str, time: float) -> list[overdue.Overdue]:
         """Commands of an execution whose next try was due, or whose lease ended, before a time."""

@@ -22,8 +22,8 @@ class Stored:
 
 
 def put_messages(tx: Transaction, messages: Sequence[Stored]) -> None:
-    for one in messages:
-        tx.execute(rows.INSERT_MESSAGE, rows.message_values(one.seq, one.delivery, one.due))
+    for stored in messages:
+        tx.execute(rows.INSERT_MESSAGE, rows.message_values(stored.seq, stored.delivery, stored.due))
 
 
 def run(tx: Transaction, sql: str, values: tuple[Any, ...]) -> None:
