@@ -51,6 +51,8 @@ class Chain:
             replay = takes_outcome(run) if record.recorded else None
             if replay is not None:
                 replay.advance({record.id: record})
+            # A moment later than the end of the attempt, so that the history shows the next step after it.
+            now = self._clock.now()
             move = await self._unless_over(run, next_move(run, record, replay, self._room(), now), now)
             committed = await self._write(run, move)
             if not committed:

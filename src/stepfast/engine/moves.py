@@ -76,7 +76,7 @@ def takes_outcome(run: Run) -> Replay | None:
 
 
 def next_move(run: Run, record: Record, replay: Replay | None, room: Room, now: float) -> Move:
-    """What to write, and what to do next. now: when the attempt has ended.
+    """What to write, and what to do next. now: after the attempt has ended.
 
     record: how the attempt has ended. replay: has taken the record; None where it may not (see takes_outcome).
     """
