@@ -150,8 +150,8 @@ class LiveReplays:
                 self._out[execution_id] = None
                 while len(self._out) > self._keep:
                     self._out.popitem(last=False)
-        for live in dropped:
-            live.replay.close()
+        for unwanted in dropped:
+            unwanted.replay.close()
         return live
 
     def clear(self) -> None:
@@ -162,5 +162,5 @@ class LiveReplays:
             self._records, dropped = 0, self._dropped
             self._dropped = []
             self._out.clear()
-        for live in dropped:
-            live.replay.close()
+        for unwanted in dropped:
+            unwanted.replay.close()
