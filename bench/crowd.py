@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from bench.bed import bed
-from stepfast.engine.operations import new_id
+from stepfast.engine.starting import new_id
 
 
 def fill(path: Path, executions: int, steps: int = 10) -> None:

@@ -12,8 +12,11 @@ from stepfast import Retry, step, workflow
 from stepfast.engine.advancer import Advancer, Resend
 from stepfast.engine.claims import claim_of
 from stepfast.engine.operations import Operations
+from stepfast.engine.park_handler import ParkHandler
 from stepfast.engine.ports import Commit, Delete, Delivery
+from stepfast.engine.step_handler import StepHandler
 from stepfast.engine.step_runner import Runner
+from stepfast.engine.timer_handler import TimerHandler
 from stepfast.engine.worker import Worker
 from stepfast.language.registry import Registry
 
@@ -42,7 +45,11 @@ class Engine:
         registry = Registry([pair])
         self.advancer = Advancer(store, queue, clock, registry)
         self.operations = Operations(store, clock, registry, self.advancer)
-        self.worker = Worker(store, queue, clock, registry, Runner(), self.operations.resume)
+        self.worker = Worker(
+            StepHandler(store, queue, clock, registry, Runner()),
+            TimerHandler(store, clock),
+            ParkHandler(store, clock, registry),
+        )
 
     def start(self, n: int, execution_id: str) -> None:
         """Starts an execution that is then old enough for any backend's sweep to look at it."""

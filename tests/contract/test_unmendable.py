@@ -16,8 +16,8 @@ from stepfast.backends.sqlite.read_only import ReadOnlyFile
 from stepfast.engine.messages import Message
 from stepfast.engine.operations import Operations
 from stepfast.engine.ports import Commit, Committed, Delivery
+from stepfast.engine.step_handler import StepHandler
 from stepfast.engine.step_runner import Runner
-from stepfast.engine.worker import Worker
 from stepfast.errors import Misconfigured, StartupError, StepfastError, Unavailable
 from stepfast.language.registry import Registry
 
@@ -111,7 +111,7 @@ def test_an_outcome_that_is_refused_is_written_again_only_where_that_can_help(
     store, registry = Denying(backend.store, error), Registry([works])
     operations = Operations(store, backend.clock, registry, None)  # type: ignore[arg-type]
     backend.run(operations.start("works", None, "one"))
-    worker = Worker(store, backend.queue, backend.clock, registry, Runner(), operations.resume)
+    worker = StepHandler(store, backend.queue, backend.clock, registry, Runner())
     with pytest.raises(type(error)):
         backend.run(worker.handle(Delivery(Message("step", "one", "work", 0), backend.clock.now())))
     assert (store.asked > 1) == tries

@@ -17,9 +17,26 @@ import pytest
 from stepfast.backends.sqlite import changes as sqlite_changes
 from stepfast.backends.sqlite import rows, signals, writes
 from stepfast.backends.sqlite import store as sqlite
-from stepfast.engine import advancer, claims, operations, rewind, withdrawals, worker
+from stepfast.engine import (
+    advancer,
+    cancelling,
+    chain,
+    claims,
+    deliveries,
+    moves,
+    opening,
+    operations,
+    park_handler,
+    recording,
+    resuming,
+    rewind,
+    step_handler,
+    timer_handler,
+    withdrawals,
+    worker,
+)
 from stepfast.engine import finish as finishing
-from stepfast.engine.ports import Delete, Later, Leave
+from stepfast.engine.ports import Committed, Delete, Later, Leave
 from stepfast.engine.replay_cache import Live
 from stepfast.replay.replay import Replay
 from tests.simulation.invariants import INVARIANTS, Violation
@@ -68,7 +85,7 @@ def handled(patch: Patch, change: Callable[[Any], Any]) -> None:
 def rewound(patch: Patch, change: Callable[[rewind.Rewind, Any], rewind.Rewind]) -> None:
     """Resumes that are planned otherwise than they should be."""
     patch.setattr(
-        operations, "rewind", lambda workflow, snapshot, now: change(rewind.rewind(workflow, snapshot, now), snapshot)
+        resuming, "rewind", lambda workflow, snapshot, now: change(rewind.rewind(workflow, snapshot, now), snapshot)
     )
 
 
@@ -129,33 +146,37 @@ def a_worker_that_was_fenced_deletes_the_message(patch: Patch) -> None:
 
 @breaks("no-execution-is-stuck", "linear")
 def a_message_does_not_lead_to_the_end_of_its_chain(patch: Patch) -> None:
-    patch.setattr(worker, "end_of_chain", lambda records, generation, id: (id, None))
+    patch.setattr(deliveries, "end_of_chain", lambda records, generation, id: (id, None))
 
 
 @breaks("messages-come-to-an-end", "approvals")
 def a_message_of_an_ended_execution_is_kept(patch: Patch) -> None:
-    edited(patch, worker.Worker, "_passed", ("return Delete()", "return Later(self._clock.now() + 1.0)"))
+    edited(patch, deliveries, "superseded", ("return Delete()", "return Later(now + 1.0)"))
+    patch.setattr(step_handler, "superseded", deliveries.superseded)
+    patch.setattr(timer_handler, "superseded", deliveries.superseded)
 
 
 @breaks("a-live-lease-is-respected", "approvals")
 def leases_are_not_looked_at(patch: Patch) -> None:
-    patch.setattr(worker, "busy_until", lambda record, chained: 0.0)
+    for module in (deliveries, step_handler):
+        patch.setattr(module, "busy_until", lambda record, chained: 0.0)
 
 
 @breaks("at-most-once", "only_once")
 def a_step_that_was_interrupted_runs_again_in_any_case(patch: Patch) -> None:
     edited(patch, claims, "claim_of", ("if step.at_most_once or crashes", "if crashes"))
-    patch.setattr(worker, "claim_of", claims.claim_of)
+    patch.setattr(step_handler, "claim_of", claims.claim_of)
 
 
 @breaks("a-recorded-step-never-runs-again", "fan_out")
 def a_chain_goes_on_with_siblings_out(patch: Patch) -> None:
+    edited(patch, moves, "takes_outcome", ("len(replay.outstanding) != 1 or run.", "run."))
+    patch.setattr(chain, "takes_outcome", moves.takes_outcome)
     edited(
         patch,
-        worker.Worker,
-        "_following",
-        ("len(replay.outstanding) != 1 or run.", "run."),
-        ("if replay.finished or len(replay.outstanding) != 1:", "if replay.finished:"),
+        moves,
+        "_next_command",
+        ("if len(replay.outstanding) != 1:", "if False:"),
         (
             "command = next(iter(replay.outstanding.values()))",
             "command = next((one for id, one in replay.outstanding.items() if id not in replay.records), run.command)\n"
@@ -166,19 +187,18 @@ def a_chain_goes_on_with_siblings_out(patch: Patch) -> None:
 
 @breaks("replay-reproduces", "linear")
 def a_fenced_worker_goes_on(patch: Patch) -> None:
-    right = worker.Worker._record
+    right = recording.Recorder.record
 
-    async def record(self: Any, *arguments: Any, **options: Any) -> bool:
-        await right(self, *arguments, **options)
-        return True
+    async def record(self: Any, *arguments: Any, **options: Any) -> Committed:
+        return replace(await right(self, *arguments, **options), record=True)
 
-    patch.setattr(worker.Worker, "_record", record)
+    patch.setattr(recording.Recorder, "record", record)
 
 
 @breaks("no-execution-is-stuck", "semaphore")
 def a_hint_is_followed_where_a_chain_may_have_begun(patch: Patch) -> None:
     recorded = "record.recorded:\n        return "
-    edited(patch, worker.Worker, "_alone", (recorded + "None", recorded + "Delete()"))
+    edited(patch, step_handler.StepHandler, "_without_replay", (recorded + "None", recorded + "Delete()"))
 
 
 # -- what is taken back, and what is stopped -----------------------------------------------------------------
@@ -186,7 +206,7 @@ def a_hint_is_followed_where_a_chain_may_have_begun(patch: Patch) -> None:
 
 @breaks("what-was-taken-back-is-over", "cancels")
 def a_hint_is_followed_though_the_order_marks_its_command_no_more(patch: Patch) -> None:
-    edited(patch, worker.Worker, "_alone", ("if not marked:", "if False:"))
+    edited(patch, step_handler.StepHandler, "_without_replay", ("if not marked:", "if False:"))
 
 
 @breaks("what-was-taken-back-is-over", "cancels")
@@ -204,12 +224,12 @@ def a_look_forgets_that_it_has_told_before(patch: Patch) -> None:
 
 @breaks("a-stop-is-no-crash", "torn")
 def what_was_stopped_keeps_its_lease(patch: Patch) -> None:
-    edited(patch, worker.Worker, "_chain", ("ended.stop is not None and ended.stop.lost", "ended.stop is not None"))
+    edited(patch, chain.Chain, "run", ("ended.stop is not None and ended.stop.lost", "ended.stop is not None"))
 
 
 @breaks("a-stop-is-no-crash", "linear")
 def a_write_without_an_answer_counts_as_anothers(patch: Patch) -> None:
-    edited(patch, worker.Worker, "_record", ("if run.unanswered else None", "if False else None"))
+    edited(patch, recording.Recorder, "record", ("if run.unanswered else None", "if False else None"))
 
 
 @breaks("nothing-is-waited-for-in-vain", "late")
@@ -226,7 +246,7 @@ def a_worker_extends_the_order(patch: Patch) -> None:
         def advance(self, records: Any, applied: Any = (), *, extend: bool = False) -> None:
             super().advance(records, applied, extend=True)
 
-    patch.setattr(worker, "Replay", Eager)
+    patch.setattr(opening, "Replay", Eager)
 
 
 @breaks("replay-reproduces", "deadline")
@@ -266,8 +286,9 @@ def chance_is_drawn_anew_each_time_and_the_input_with_it(patch: Patch) -> None:
     patch.setattr(Replay, "entropy", lambda self, use: draw.randbytes(32))
     edited(patch, Replay, "step", ("begun = record", "begun = False and record"))
     edited(patch, claims, "claim_of", ("input=held.input", "input=command.input"))
-    edited(patch, worker.Worker, "_step", ("chained.digest != command.digest", "False"))
-    patch.setattr(worker, "claim_of", claims.claim_of)
+    edited(patch, deliveries, "decide", ("chained.digest != command.digest", "False"))
+    patch.setattr(step_handler, "decide", deliveries.decide)
+    patch.setattr(step_handler, "claim_of", claims.claim_of)
 
 
 # -- failures, resumes, cancels ------------------------------------------------------------------------------
@@ -288,18 +309,19 @@ def a_failure_is_parked_after_it_is_written(patch: Patch) -> None:
         await queue.send(held.messages)
         return result
 
-    patch.setattr(worker, "finish", finish)
+    patch.setattr(step_handler, "finish", finish)
+    patch.setattr(chain, "finish", finish)
     patch.setattr(advancer, "finish", finish)
 
 
 @breaks("a-failure-is-resumed-once", "approvals")
 def a_park_message_is_taken_for_a_redrive_of_itself(patch: Patch) -> None:
-    patch.setattr(worker, "SKEW", -5.0)
+    patch.setattr(park_handler, "SKEW", -5.0)
 
 
 @breaks("a-failure-is-resumed-once", "torn")
 def a_park_message_of_another_writer_is_taken_for_a_redrive(patch: Patch) -> None:
-    patch.setattr(worker, "is_parked_by", lambda execution, message: True)
+    patch.setattr(park_handler, "is_parked_by", lambda execution, message: True)
 
 
 @breaks("no-execution-is-stuck", "approvals")
@@ -338,7 +360,7 @@ def what_an_older_generation_sent_counts(patch: Patch) -> None:
 
 @breaks("what-was-cancelled-stays-so", "semaphore")
 def a_cancel_leaves_the_commands_open(patch: Patch) -> None:
-    edited(patch, operations.Operations, "cancel", ("self._cancelled(snapshot, now)", "[]"))
+    edited(patch, cancelling.Cancelling, "cancel", ("self._cancelled(snapshot, now)", "[]"))
 
 
 @breaks("no-execution-is-stuck", "approvals")

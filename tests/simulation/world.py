@@ -17,7 +17,10 @@ from stepfast.backends.sqlite.store import SqliteBackend, Stored
 from stepfast.engine.advancer import Advancer
 from stepfast.engine.messages import Message
 from stepfast.engine.operations import Operations
+from stepfast.engine.park_handler import ParkHandler
 from stepfast.engine.ports import Delete, Later, Refuse
+from stepfast.engine.step_handler import StepHandler
+from stepfast.engine.timer_handler import TimerHandler
 from stepfast.engine.worker import Worker
 from stepfast.errors import Refused, Unavailable
 from stepfast.language.registry import Registry
@@ -104,7 +107,11 @@ class World:
         operations = Operations(ports, clock, self.registry, advancer)
         draw = random.Random(self.random.random())
         steps: Any = Steps(self)
-        worker = Worker(ports, ports, clock, self.registry, steps, operations.resume, draw, lives=lives)
+        worker = Worker(
+            StepHandler(ports, ports, clock, self.registry, steps, draw, lives=lives),
+            TimerHandler(ports, clock),
+            ParkHandler(ports, clock, self.registry),
+        )
         return advancer, worker, operations
 
     def _engine(self) -> Engine:

@@ -10,9 +10,10 @@ from typing import Literal
 
 from stepfast.engine.finish import finish
 from stepfast.engine.messages import Message, MessageKind
+from stepfast.engine.opening import ReplayOpener
 from stepfast.engine.placement import Placement
 from stepfast.engine.ports import Clock, Commit, Queue, Store
-from stepfast.engine.replay_cache import Live, LiveReplays
+from stepfast.engine.replay_cache import LiveReplays
 from stepfast.errors import StepNotDeployed
 from stepfast.language.registry import Registry
 from stepfast.model import Cursor, Execution, Record, Signal, Snapshot
@@ -84,8 +85,9 @@ class Advancer:
         lives: LiveReplays | None = None,
         placement: Placement | None = None,
     ) -> None:
-        self._store, self._queue, self._clock, self._registry = store, queue, clock, registry
-        self._lives, self._placement = lives or LiveReplays(), placement
+        self._store, self._queue, self._clock, self._placement = store, queue, clock, placement
+        self._lives = lives or LiveReplays()
+        self._opener = ReplayOpener(store, registry, self._lives)
 
     async def advance(self, execution_id: str, *, resend: Resend | None = None) -> Advanced:
         """Advances until nothing is left to decide; `resend` sends again what was sent before (rule *sweep*).
@@ -95,33 +97,27 @@ class Advancer:
         """
         sent: list[Sent] = []
         while True:
-            snapshot, live, mark = await self._lives.load(self._store, execution_id)
-            if snapshot is None or snapshot.execution.status != "RUNNING":
-                return Advanced(snapshot, tuple(sent))
-            workflow = self._registry.get(snapshot.execution.workflow)
-            if workflow is None:
-                log.warning(
-                    "execution %s waits: its workflow %r is not deployed here",
-                    execution_id,
-                    snapshot.execution.workflow,
-                )
-                return Advanced(snapshot, tuple(sent), waits=True)
-            replay = live.replay if live else Replay(workflow, snapshot.execution)
-            going = Live(replay, snapshot.cursor, mark)
-            try:
+            async with self._opener.open(execution_id) as opened:
+                snapshot, replay = opened.snapshot, opened.replay
+                if snapshot is None or snapshot.execution.status != "RUNNING":
+                    return Advanced(snapshot, tuple(sent))
+                if replay is None:
+                    log.warning(
+                        "execution %s waits: its workflow %r is not deployed here",
+                        execution_id,
+                        snapshot.execution.workflow,
+                    )
+                    return Advanced(snapshot, tuple(sent), waits=True)
                 replay.advance(snapshot.records, snapshot.cursor.applied, extend=True)
-                if resend is not None and live is None:
+                if resend is not None and not opened.cached:
                     replay.lines.drop()  # the sweep repeats what a pass before it has logged
                 outcome, cursor = await self._pass(snapshot, replay, resend, sent)
                 if outcome in ("done", "ended"):
                     replay.lines.flush()
-                if outcome != "reload" and not replay.finished and replay.error is None:
-                    going.cursor = cursor
-                    self._lives.put(execution_id, going)
+                if outcome != "reload" and replay.error is None:
+                    opened.keep(cursor)
                 if outcome in ("done", "ended"):
                     return Advanced(snapshot, tuple(sent), finished=outcome == "ended")
-            finally:
-                going.close()
 
     def forget(self) -> None:
         """Closes the replays that are kept; the next advances load what they need."""
@@ -234,8 +230,8 @@ class Advancer:
             if not resend.wanted(overdue):
                 return False
             if overdue >= GRACE:
-                what = "execution %s: %s is overdue by %.0f s: it is sent again"
-                log.warning(what, snapshot.execution.execution_id, command.id, overdue)
+                text = "execution %s: %s is overdue by %.0f s: it is sent again"
+                log.warning(text, snapshot.execution.execution_id, command.id, overdue)
             return True
 
         return [command for command in replay.outstanding.values() if wanted(command)]
@@ -243,7 +239,7 @@ class Advancer:
 
 def _last_sign(snapshot: Snapshot, replay: Replay) -> float:
     """When the execution was last seen to go on."""
-    records = (max(one.ended_at or 0.0, one.started_at or 0.0) for one in replay.records.values())
+    records = (max(record.ended_at or 0.0, record.started_at or 0.0) for record in replay.records.values())
     return max(snapshot.execution.created_at, snapshot.execution.resumed_at or 0.0, *records)
 
 

@@ -56,7 +56,9 @@ def claim_of(
     revision = record.revision + 1 if record else 1
     if (record is not None and record.status == "RUNNING") or (chained and (record is None or record.status == "OPEN")):
         held = close_attempt(replace(held, interrupted=held.interrupted + 1), None, None, now)
-        crashes = sum(one.error is None for one in held.attempts)  # what the engine itself stopped has an error
+        crashes = sum(
+            attempt.error is None for attempt in held.attempts
+        )  # An attempt that the engine stopped has an error.
         if step.at_most_once or crashes >= MAX_INTERRUPTED:
             why = "it runs at most once" if step.at_most_once else f"it was interrupted {crashes} times"
             failure = Failure(

@@ -59,8 +59,8 @@ def log_attempt(execution_id: str, record: Record) -> None:
     if record.status == "RUNNING":  # a claim: the attempt before it may have ended without a word
         if last is not None and last.error is None and last.number == record.attempt - 1:
             fields["attempt"] = last.number
-            what = "step %s of %s: attempt %d was cut off by a crash; it runs again"
-            log.warning(what, record.id, execution_id, last.number, extra=fields)
+            text = "step %s of %s: attempt %d was cut off by a crash; it runs again"
+            log.warning(text, record.id, execution_id, last.number, extra=fields)
         return
     error = last.error if last is not None and last.number == record.attempt else record.error
     kind = error.type if error is not None else "an error"
@@ -75,9 +75,9 @@ def log_attempt(execution_id: str, record: Record) -> None:
     log.log(level, "step %s of %s: attempt %d %s%s", record.id, execution_id, record.attempt, verb, after, extra=fields)
 
 
-def _log(level: int, execution: Execution, what: str) -> None:
+def _log(level: int, execution: Execution, event: str) -> None:
     fields = {"execution_id": execution.execution_id, "workflow": execution.workflow}
-    log.log(level, "execution %s of %s %s", execution.execution_id, execution.workflow, what, extra=fields)
+    log.log(level, "execution %s of %s %s", execution.execution_id, execution.workflow, event, extra=fields)
 
 
 def _ordinal(number: int) -> str:

@@ -28,9 +28,9 @@ def history_of(
         if signal.signal_id in not_taken:
             details["not_taken"] = not_taken[signal.signal_id]
         events.append(Event(signal.received_at, "signal-received", None, details))
-    for record in sorted(snapshot.records.values(), key=lambda one: (one.first_at or one.ended_at or 0.0, one.id)):
+    for record in sorted(snapshot.records.values(), key=_begun):
         events.extend(record_events(record))
-    events.sort(key=lambda one: one.at)
+    events.sort(key=lambda event: event.at)
     if execution.status != "RUNNING":
         ended: dict[str, object] = {"generation": execution.generation}
         if execution.error is not None:
@@ -42,16 +42,20 @@ def history_of(
     return events
 
 
+def _begun(record: Record) -> tuple[float, str]:
+    return record.first_at or record.ended_at or 0.0, record.id
+
+
 def record_events(record: Record) -> Iterator[Event]:
     """What happened to a command, as its record tells it: attempts, then its outcome."""
     if record.kind == "step":
         for attempt in record.attempts:
             yield Event(attempt.started_at, "attempt-started", record.id, {"attempt": attempt.number})
-            told: dict[str, object] = {"attempt": attempt.number, "error": failure_json(attempt.error)}
+            end: dict[str, object] = {"attempt": attempt.number, "error": failure_json(attempt.error)}
             if attempt.next_at is not None:
-                told["next_at"] = attempt.next_at
+                end["next_at"] = attempt.next_at
             ended = attempt.ended_at if attempt.ended_at is not None else attempt.next_at or attempt.started_at
-            yield Event(ended, _end_of(attempt), record.id, told)
+            yield Event(ended, _end_of(attempt), record.id, end)
         last = record.attempts[-1].number if record.attempts else 0
         if record.attempt > last and record.started_at is not None:
             yield Event(record.started_at, "attempt-started", record.id, {"attempt": record.attempt})

@@ -33,5 +33,5 @@ def held_up(snapshot: Snapshot, replay: Replay | None) -> list[Held]:
     """The commands that are held up, in the order in which the code asks for them."""
     asked = list(replay.outstanding) if replay is not None else list(snapshot.records)
     records = [snapshot.records[id] for id in asked if id in snapshot.records]
-    found = [(one, held_until(snapshot.execution, one)) for one in records]
-    return [Held(one.id, one.attempt, until) for one, until in found if until is not None]
+    holds = [(record, held_until(snapshot.execution, record)) for record in records]
+    return [Held(record.id, record.attempt, until) for record, until in holds if until is not None]

@@ -39,18 +39,19 @@ def fits(query: Query, execution: Execution) -> bool:
 
 def groups_of(faults: Iterable[Fault]) -> list[FaultGroup]:
     """The largest group first, then by workflow, step and error; what none of them tells comes first."""
-    found: dict[tuple[str | None, ...], list[Fault]] = {}
-    for one in faults:
-        found.setdefault((one.workflow, one.step, one.error, one.error_class), []).append(one)
-    groups = [_group(alike) for alike in found.values()]
-    return sorted(
-        groups, key=lambda one: (-one.count, one.workflow, one.step or "", one.error or "", one.error_class or "")
-    )
+    alike: dict[tuple[str | None, ...], list[Fault]] = {}
+    for fault in faults:
+        alike.setdefault((fault.workflow, fault.step, fault.error, fault.error_class), []).append(fault)
+    return sorted(map(_group, alike.values()), key=_place)
+
+
+def _place(group: FaultGroup) -> tuple[int, str, str, str, str]:
+    return -group.count, group.workflow, group.step or "", group.error or "", group.error_class or ""
 
 
 def _group(alike: Sequence[Fault]) -> FaultGroup:
-    last = max(alike, key=lambda one: (one.created_at, one.execution_id))
-    again = sum(one.resumes > 0 for one in alike)
+    last = max(alike, key=lambda fault: (fault.created_at, fault.execution_id))
+    again = sum(fault.resumes > 0 for fault in alike)
     return FaultGroup(
         last.workflow,
         last.step,

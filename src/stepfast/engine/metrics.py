@@ -59,16 +59,16 @@ def hour_of(at: float) -> int:
 def tallies_of(execution: Execution, records: Iterable[Record]) -> dict[str, Tally]:
     """What an execution adds as it ends: with what its last generation did, since each generation ends once."""
     ended_at = execution.ended_at or execution.created_at
-    found: dict[str, Tally] = {execution.status: Tally(1)}
+    tallies: dict[str, Tally] = {execution.status: Tally(1)}
     if execution.status == "SUCCEEDED":
-        found[f"{TOOK}{bucket_of(ended_at - execution.created_at)}"] = Tally(1)
+        tallies[f"{TOOK}{bucket_of(ended_at - execution.created_at)}"] = Tally(1)
     steps: dict[str, list[float]] = {}
     for record in records:
         if record.kind == "step" and record.attempt and record.generation == execution.generation:
             _count(steps.setdefault(record.name, [0, 0, 0, 0, 0.0]), record, execution.resumed_at or 0.0)
     for name, counts in steps.items():
-        found[STEP + name] = Tally(*counts)  # type: ignore[arg-type]
-    return found
+        tallies[STEP + name] = Tally(*counts)  # type: ignore[arg-type]
+    return tallies
 
 
 def _count(counts: list[float], record: Record, since: float) -> None:
@@ -76,8 +76,10 @@ def _count(counts: list[float], record: Record, since: float) -> None:
 
     since: attempts that ended before were counted as the generation before ended.
     """
-    earlier = [one for one in record.attempts if (one.ended_at or one.started_at) < since] if since else []
-    stopped = sum(one.error is None or one.error.type == StepCancelled.__name__ for one in earlier)
+    earlier = (
+        [attempt for attempt in record.attempts if (attempt.ended_at or attempt.started_at) < since] if since else []
+    )
+    stopped = sum(attempt.error is None or attempt.error.type == StepCancelled.__name__ for attempt in earlier)
     succeeded = record.status == "SUCCEEDED"
     open = succeeded or record.status in ("RUNNING", "CANCELLED")  # the last attempt, then, did not fail
     counts[0] += record.attempt - len(earlier)
@@ -91,8 +93,8 @@ def _count(counts: list[float], record: Record, since: float) -> None:
 def added(tallies: Iterable[Tallies]) -> dict[str, Tally]:
     """The sum of them, by name."""
     total: dict[str, Tally] = {}
-    for one in tallies:
-        for name, tally in one.items():
+    for part in tallies:
+        for name, tally in part.items():
             total[name] = total[name] + tally if name in total else tally
     return total
 

@@ -2,80 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import re
-import secrets
-import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from stepfast.engine.advancer import Advancer, Resend
+from stepfast.engine.cancelling import Cancelling
 from stepfast.engine.holdovers import Held, held_up
-from stepfast.engine.metrics import tallies_of
-from stepfast.engine.ports import Clock, End, Store
+from stepfast.engine.ports import Clock, Store
 from stepfast.engine.queries import Reading
 from stepfast.engine.replay_cache import LiveReplays
-from stepfast.engine.rewind import Rewind, check_steps, rewind
+from stepfast.engine.resuming import Resumed, Resuming
+from stepfast.engine.rewind import Rewind
+from stepfast.engine.signalling import Sent, Signalling
+from stepfast.engine.starting import Started, Starting
 from stepfast.errors import (
-    ExecutionConflict,
-    ExecutionDeleted,
-    InvalidRequest,
     Misconfigured,
-    NotStorable,
-    Refused,
     Unavailable,
     WrongStatus,
 )
-from stepfast.language.options import NAME
 from stepfast.language.registry import Registry
-from stepfast.model import ENDED, SIGNAL_LIMITS, Execution, Record, Signal, SignalLimits, Snapshot
-from stepfast.replay.replay import Command
-from stepfast.replay.signals import misfit, waits_of
-from stepfast.values.sameness import same_json, was_sent
+from stepfast.model import ENDED, SIGNAL_LIMITS, Execution, SignalLimits
 
 log = logging.getLogger(__name__)
 
 Visit = Callable[[str, Resend], Awaitable[object]]
 """Advances the execution of an id, as a sweep does."""
-EXECUTION_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 SWEEP_BATCH = 200
-PATIENCE, MOMENT = 20, 0.002
-"""How often a replay that is in use is asked for, and seconds in between, before the code is run for itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The execution that holds the id, and whether this call created it."""
-
-    execution: Execution
-    created: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Resumed:
-    """What came of one dead letter's replay; `refused` says why an execution was left alone.
-
-    `notice` says that no failed step stood behind the failure, so that none is run again.
-    """
-
-    execution_id: str
-    resumed: bool
-    refused: str | None = None
-    notice: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A signal as it is stored, and whether this call has put it.
-
-    waited_for: the names of the signals that the execution was waiting for, None where that was not looked at.
-    """
-
-    signal: Signal
-    created: bool
-    waited_for: tuple[str, ...] | None
 
 
 class Operations(Reading):
@@ -92,7 +45,10 @@ class Operations(Reading):
     ) -> None:
         super().__init__(store, clock, registry)
         self._advancer = advancer
-        self._lives, self._signal_limits = lives or LiveReplays(), signal_limits
+        self._starting = Starting(store, clock, registry)
+        self._signalling = Signalling(store, clock, self, lives or LiveReplays(), signal_limits)
+        self._cancelling = Cancelling(store, clock, self)
+        self._resuming = Resuming(store, clock, registry)
 
     # -- starting ----------------------------------------------------------------------------------------
 
@@ -110,51 +66,7 @@ class Operations(Reading):
         belongs to another workflow or another input. Inputs are the same when the same JSON was sent, or JSON
         that validation makes the same of before any default factory runs.
         """
-        found = self._registry.find(workflow)
-        if execution_id is not None and not EXECUTION_ID.fullmatch(execution_id):
-            raise InvalidRequest(
-                "an execution id is 1 to 128 of A-Z a-z 0-9 . _ -", (("execution_id", "bad characters"),)
-            )
-        asked = _text(input)
-        try:
-            text = found.input.stored(asked)
-        except (InvalidRequest, NotStorable) as error:
-            # A deadline that had to be in the future, say, when the first of two equal calls came.
-            earlier = await self._store.read(execution_id) if execution_id else None
-            if earlier is not None and earlier.workflow == workflow and was_sent(earlier.sent, asked):
-                return Started(earlier, False)
-            if isinstance(error, InvalidRequest):
-                raise
-            raise InvalidRequest(str(error), ((error.path.lstrip("."), str(error)),)) from error
-        execution = Execution(
-            execution_id=execution_id or new_id(self._clock.now()),
-            workflow=workflow,
-            input=text,
-            created_at=self._clock.now(),
-            labels=dict(labels or {}),
-            sent=found.input.sent(asked) if execution_id else None,
-        )
-        execution, held = await self._created(execution)
-        if held is execution:
-            return Started(execution, True)
-        if held.workflow != workflow:
-            raise ExecutionConflict(
-                f"execution {held.execution_id!r} exists and runs workflow {held.workflow!r}, not {workflow!r}"
-            )
-        if not found.input.same_start(held.input, held.sent, asked):
-            raise ExecutionConflict(
-                f"execution {held.execution_id!r} exists with another input; use another id to run it again"
-            )
-        return Started(held, False)
-
-    async def _created(self, execution: Execution) -> tuple[Execution, Execution]:
-        """The execution as it was asked for, and the one that holds its id: the same if it was created."""
-        while True:
-            try:
-                return execution, await self._store.create(execution)
-            except ExecutionDeleted as error:  # another of this id was: this one begins above its generations
-                first = error.generation + 1
-                execution = replace(execution, generation=first, first_generation=first)
+        return await self._starting.start(workflow, input, execution_id, labels)
 
     # -- steering ----------------------------------------------------------------------------------------
 
@@ -165,85 +77,21 @@ class Operations(Reading):
         this name. Raises ExecutionNotFound, InvalidRequest, WrongStatus when the execution has ended
         for good, ExecutionConflict when the signal id was used for something else, and TooManySignals.
         """
-        if not NAME.fullmatch(name):
-            raise InvalidRequest("a signal name is 1 to 64 of A-Z a-z 0-9 . _ -", (("name", "bad characters"),))
-        if signal_id is not None and not EXECUTION_ID.fullmatch(signal_id):
-            raise InvalidRequest("a signal id is 1 to 128 of A-Z a-z 0-9 . _ -", (("signal_id", "bad characters"),))
-        text = _text(payload)
-        held = None if signal_id is None else await self._store.signal(execution_id, signal_id)
-        waits: tuple[Command, ...] = ()
-        if held is None:
-            waits = await self._waits(execution_id)
-            _check_payload(waits, name, text)
-            signal = Signal(signal_id or str(uuid.uuid4()), name, text, self._clock.now())
-            held = await self._store.add_signal(execution_id, signal, self._signal_limits)
-            if held is signal:
-                return Sent(held, True, tuple(dict.fromkeys(one.name for one in waits)))
-        if held.name != name or not same_json(held.payload, text):
-            raise ExecutionConflict(f"signal id {signal_id!r} was used before for another signal or payload")
-        return Sent(held, False, None)
-
-    async def _waits(self, execution_id: str) -> tuple[Command, ...]:
-        """The signals that an execution waits for now; ExecutionNotFound, WrongStatus when it takes none any more.
-
-        A replay that is kept knows them; where none is, or it is behind, the code is run against what is stored.
-        """
-        runs = any(one.status == "RUNNING" for one in await self.read_many([execution_id]))
-        for _ in range(PATIENCE if runs else 0):
-            kept = self._lives.waits(execution_id)
-            if kept is not None:
-                if await self._lives.stand(execution_id, kept):
-                    return kept.commands
-            elif not self._lives.is_out(execution_id):
-                break
-            await self._clock.sleep(MOMENT)  # an advance is under way: what it leaves behind will do
-        snapshot = await self.load(execution_id, signals=False)
-        status = snapshot.execution.status
-        if status in ("SUCCEEDED", "CANCELLED"):
-            raise WrongStatus(f"execution {execution_id!r} is {status}: it takes no more signals", status)
-        return tuple(waits_of(self.replay(snapshot)))
+        return await self._signalling.signal(execution_id, name, payload, signal_id)
 
     async def cancel(self, execution_id: str) -> Execution:
         """Ends a RUNNING execution; running steps' results are refused from here on (rule *cancel*).
 
         Raises ExecutionNotFound, and WrongStatus when it is not RUNNING.
         """
-        while True:
-            snapshot = await self.load(execution_id)
-            execution = snapshot.execution
-            if execution.status != "RUNNING":
-                raise WrongStatus(
-                    f"execution {execution_id!r} is {execution.status}: only a RUNNING one can be cancelled",
-                    execution.status,
-                )
-            now = self._clock.now()
-            ended = replace(execution, status="CANCELLED", ended_at=now)
-            end = End(ended, tallies_of(ended, snapshot.records.values()))
-            if await self._store.cancel(end, self._cancelled(snapshot, now), snapshot.cursor.revision):
-                return ended
-
-    def _cancelled(self, snapshot: Snapshot, now: float) -> list[Record]:
-        """A CANCELLED record for every command that is stored without an outcome, or only asked for."""
-        records, generation = snapshot.records, snapshot.execution.generation
-        stored = [
-            replace(one, status="CANCELLED", revision=one.revision + 1, ended_at=now, lease=None, due=None)
-            for one in records.values()
-            if not one.recorded
-        ]
-        replay = self.replay(snapshot)
-        asked = [
-            Record(one.id, one.kind, one.name, "CANCELLED", generation, input=one.input, ended_at=now)
-            for one in (replay.outstanding.values() if replay and not replay.finished else ())
-            if one.id not in records
-        ]
-        return stored + asked
+        return await self._cancelling.cancel(execution_id)
 
     async def resume(
         self, execution_id: str, generation: int | None = None, steps: Sequence[str] | None = None
     ) -> Execution:
         """Rewinds a FAILED execution to just before its failure and runs on (rule *rewind*).
 
-        generation: resume only that one's failure, as a redriven dead letter does; then an execution
+        generation: resume only the failure of that generation, as a redriven dead letter does; then an execution
         that has gone on since is returned as it is. steps: ids of the commands to run again, in place of those
         that stand behind the failure (`Execution.causes`); what was decided after them is decided anew; empty runs
         the code at hand on all that is recorded. Raises ExecutionNotFound, UnknownWorkflow, WrongStatus when it is not
@@ -255,22 +103,7 @@ class Operations(Reading):
         self, execution_id: str, generation: int | None = None, steps: Sequence[str] | None = None
     ) -> Rewind:
         """As `resume`; returns the execution with what was re-opened, which is nothing if another was faster."""
-        while True:
-            snapshot = await self.load(execution_id)
-            execution = snapshot.execution
-            if generation is not None and (execution.generation != generation or execution.status != "FAILED"):
-                return Rewind(execution, None, (), ())
-            if execution.status != "FAILED":
-                raise WrongStatus(
-                    f"execution {execution_id!r} is {execution.status}: only a FAILED one can be resumed",
-                    execution.status,
-                )
-            check_steps(snapshot, steps or ())
-            named = {} if steps is None else {"steps": steps}
-            plan = rewind(self._registry.find(execution.workflow), snapshot, self._clock.now(), **named)
-            if await self._store.rewind(plan.execution, plan.cursor, plan.records, plan.history):
-                return plan
-            generation = execution.generation  # if another was faster, its resume is ours
+        return await self._resuming.rewind(execution_id, generation, steps)
 
     async def delete(self, execution_id: str) -> None:
         """Deletes an execution that has ended, with all that is of it; its figures stay.
@@ -298,16 +131,7 @@ class Operations(Reading):
 
         What cannot be resumed is reported and does not stop the others.
         """
-        results = []
-        for index, execution_id in enumerate(execution_ids):
-            if index and rate:
-                await self._clock.sleep(1 / rate)
-            try:
-                plan = await self.rewind(execution_id)
-                results.append(Resumed(execution_id, True, notice=plan.notice))
-            except Refused as error:
-                results.append(Resumed(execution_id, False, str(error)))
-        return results
+        return await self._resuming.replay_dead_letters(execution_ids, rate)
 
     async def sweep(
         self, after: str = "", every: float = 0.0, limit: int = SWEEP_BATCH, visit: Visit | None = None
@@ -331,28 +155,3 @@ class Operations(Reading):
             raise  # the others would fare no better
         except Exception:
             log.exception("execution %s could not be advanced; the sweep goes on with the others", execution_id)
-
-
-def _check_payload(waits: Sequence[Command], name: str, text: str) -> None:
-    """InvalidRequest where the signal is waited for and fits none of the waits."""
-    asked = [one for one in waits if one.name == name]
-    errors = [misfit(one, text) for one in asked]
-    if errors and None not in errors and errors[-1] is not None:
-        raise errors[-1]
-
-
-def new_id(now: float) -> str:
-    """A UUID of version 7 (RFC 9562): those made at one time lie side by side in an index."""
-    made = (int(now * 1000) & (1 << 48) - 1) << 80 | 7 << 76 | secrets.randbits(12) << 64
-    return str(uuid.UUID(int=made | 2 << 62 | secrets.randbits(62)))
-
-
-def _text(value: Any) -> str:
-    try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
-        text.encode()
-        return text
-    except UnicodeEncodeError as error:
-        raise InvalidRequest("the text holds half a surrogate pair, which no UTF-8 can carry") from error
-    except ValueError as error:
-        raise InvalidRequest("NaN and Infinity are not JSON; leave the field out or send null") from error

@@ -29,11 +29,11 @@ class Reading:
 
     async def read(self, execution_id: str) -> Execution:
         """The execution without its commands; ExecutionNotFound."""
-        return found(await self._store.read(execution_id), execution_id)
+        return existing(await self._store.read(execution_id), execution_id)
 
     async def load(self, execution_id: str, *, signals: bool = True) -> Snapshot:
         """The execution with all its items, or without its signals; ExecutionNotFound."""
-        return found(await self._store.load(execution_id, signals=signals), execution_id)
+        return existing(await self._store.load(execution_id, signals=signals), execution_id)
 
     async def load_brief(self, execution_id: str) -> Snapshot:
         """The execution with all its items, its signals without their payloads; ExecutionNotFound."""
@@ -44,31 +44,35 @@ class Reading:
     async def history(self, execution_id: str) -> list[Event]:
         """What happened to the execution, in order; ExecutionNotFound. A signal that nobody took says why."""
         snapshot = await self.load(execution_id)
-        reasons = {one.signal.signal_id: one.reason for one in await self.not_taken(snapshot)}
+        reasons = {refusal.signal.signal_id: refusal.reason for refusal in await self.not_taken(snapshot)}
         return history_of(snapshot, await self._store.history(execution_id), reasons)
 
     async def not_taken(self, snapshot: Snapshot) -> list[Refusal]:
         """The signals of an execution that has not ended for good which nobody has taken, at most 100, and why."""
         if snapshot.execution.status in ("SUCCEEDED", "CANCELLED"):
             return []
-        taken = {one.signal for one in snapshot.records.values()}
-        left = [one for one in snapshot.signals if one.signal_id not in taken][:SHOWN]
+        taken = {record.signal for record in snapshot.records.values()}
+        left = [signal for signal in snapshot.signals if signal.signal_id not in taken][:SHOWN]
         if not left:
             return []
         payloads: list[str | None] = [None] * len(left)
-        for place, one in enumerate(left[:LOOKED_AT]):
-            held = one if one.payload else await self._store.signal(snapshot.execution.execution_id, one.signal_id)
-            payloads[place] = held.payload if held is not None else None
+        for place, signal in enumerate(left[:LOOKED_AT]):
+            whole = (
+                signal
+                if signal.payload
+                else await self._store.signal(snapshot.execution.execution_id, signal.signal_id)
+            )
+            payloads[place] = whole.payload if whole is not None else None
         try:
             replay = self.replay(snapshot)
-        except Exception:  # what the code cannot be asked is told without it
+        except Exception:  # Broken code must not hide the signals: the reasons are then given without it.
             replay = None
         return list(refusals(left, replay, payloads))
 
     async def read_many(self, execution_ids: Sequence[str]) -> list[Execution]:
         """Those of the executions that exist, in the order asked for, each once, without input and result."""
-        held = {one.execution_id: one for one in await self._store.read_many(execution_ids)}
-        return [held[id] for id in dict.fromkeys(execution_ids) if id in held]
+        executions = {execution.execution_id: execution for execution in await self._store.read_many(execution_ids)}
+        return [executions[id] for id in dict.fromkeys(execution_ids) if id in executions]
 
     async def page(self, query: Query) -> Page:
         """Executions, newest first; InvalidRequest for a cursor that is not ours.
@@ -89,10 +93,10 @@ class Reading:
     async def _whole(self, query: Query) -> Execution | None:
         """The execution of this very id, if the query's filters take it."""
         if query.values:
-            found = await self._store.read(query.prefix)
+            execution = await self._store.read(query.prefix)
         else:
-            found = next(iter(await self._store.read_many([query.prefix])), None)
-        return found if found is not None and fits(query, found) else None
+            execution = next(iter(await self._store.read_many([query.prefix])), None)
+        return execution if execution is not None and fits(query, execution) else None
 
     async def fault_groups(self, workflow: str | None, limit: int) -> tuple[list[FaultGroup], bool]:
         """FAILED executions in groups, and False if there are more than the `limit` that were looked at."""
@@ -120,7 +124,7 @@ class Reading:
         return replay
 
 
-def found(value: T | None, execution_id: str) -> T:
+def existing(value: T | None, execution_id: str) -> T:
     if value is None:
         raise ExecutionNotFound(f"no execution has the id {execution_id!r}")
     return value

@@ -1,7 +1,8 @@
-"""Replays kept alive between the handlings of one execution, so that none starts over: a hint, never the truth.
+"""The replay cache: replays kept alive between the handlings of an execution, so that none starts over.
 
-One is used only while generation and cursor are as it left them, and it has taken only outcomes that are
-stored. It is taken out while in use, and dropped at will.
+A kept replay is a hint, never the truth. It is used only while the stored generation and cursor are as it left them,
+and it has taken only outcomes that are stored. It is taken out of the cache while in use, so that no two threads run
+the same coroutines, and may be dropped at any time.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ from stepfast.replay.signals import waits_of
 class Live:
     """A replay that has come as far as this cursor and the records up to this mark (None: of a store without deltas).
 
-    Whoever has it closes the replay, unless it was given away to be kept.
+    Whoever has it closes the replay, unless the cache keeps it.
     """
 
     replay: Replay
     cursor: Cursor
     mark: int | None
-    given: bool = False
+    kept: bool = False
     size: int = 0
 
     def close(self) -> None:
-        if not self.given:
+        if not self.kept:
             self.replay.close()
 
     def goes_on_with(self, snapshot: Snapshot | None) -> bool:
@@ -85,7 +86,7 @@ class LiveReplays:
 
     def put(self, execution_id: str, live: Live) -> None:
         """Keeps a live replay for whoever handles the execution next."""
-        live.given, live.size = True, len(live.replay.records)
+        live.kept, live.size = True, len(live.replay.records)
         with self._lock:
             self._out.pop(execution_id, None)
             self._drop(self._lives.pop(execution_id, None))
@@ -95,7 +96,7 @@ class LiveReplays:
                 self._drop(self._lives.popitem(last=False)[1])
 
     def _drop(self, live: Live | None) -> None:
-        # Closed by the next one who takes: closing runs workflow code.
+        # Closing runs `finally` blocks of workflow code, which must not run under the lock: the next `_take` does it.
         if live is not None:
             self._records -= live.size
             self._dropped.append(live)
@@ -149,8 +150,8 @@ class LiveReplays:
                 self._out[execution_id] = None
                 while len(self._out) > self._keep:
                     self._out.popitem(last=False)
-        for one in dropped:
-            one.replay.close()
+        for unwanted in dropped:
+            unwanted.replay.close()
         return live
 
     def clear(self) -> None:
@@ -161,5 +162,5 @@ class LiveReplays:
             self._records, dropped = 0, self._dropped
             self._dropped = []
             self._out.clear()
-        for one in dropped:
-            one.replay.close()
+        for unwanted in dropped:
+            unwanted.replay.close()

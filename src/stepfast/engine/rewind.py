@@ -52,10 +52,10 @@ def rewind(workflow: Workflow[..., Any], snapshot: Snapshot, now: float, steps: 
     reopen = dict(behind)
     first = min((cursor.applied.index(id) for id in reopen if id in cursor.applied), default=len(cursor.applied))
     applied = cursor.applied[:first]
-    before = _replayed(workflow, execution, {id: one for id, one in records.items() if id not in reopen}, applied)
+    before = _replayed(workflow, execution, {id: record for id, record in records.items() if id not in reopen}, applied)
     if before.error is None:
         applied = applied[: before.position]
-        siblings = (one.id for one in records.values() if one.status == "FAILED" and one.id not in before.taken)
+        siblings = [id for id, record in records.items() if record.status == "FAILED" and id not in before.taken]
         reopen |= dict.fromkeys([*siblings, *(id for id in records if id not in before.issued)])
     generation = execution.generation + 1
     opened = tuple(
@@ -77,7 +77,7 @@ def rewind(workflow: Workflow[..., Any], snapshot: Snapshot, now: float, steps: 
         ),
         replace(cursor, applied=applied, revision=cursor.revision + 1) if cursor.revision else None,
         opened + waiting,
-        tuple(_history(snapshot, [records[one.id] for one in opened], now)),
+        tuple(_history(snapshot, [records[record.id] for record in opened], now)),
     )
 
 

@@ -39,7 +39,7 @@ class Ended:
 
 
 def cut_off(stop: Stop) -> Ended:
-    """The end of an attempt that did what it was told."""
+    """The end of an attempt that has stopped when it was asked to."""
     return Ended(error=StepCancelled(stop.reason), stop=stop)
 
 
@@ -92,6 +92,24 @@ class Pulse:
 def _wake(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
+
+
+@dataclass(frozen=True, slots=True)
+class StepCall:
+    """One attempt as a runner gets it: the step with its arguments, the step's context, and who looks after it."""
+
+    step: Step[..., Any]
+    arguments: inspect.BoundArguments
+    context: StepContext
+    pulse: Pulse
+    watch: Watch
+
+
+class AttemptRunner(Protocol):
+    """Runs attempts of steps."""
+
+    async def run(self, call: StepCall) -> Ended:
+        """Runs one attempt to its end, its timeout, or until its watch says why it must stop."""
 
 
 class Threads:
@@ -154,22 +172,16 @@ class Runner:
     def __init__(self, threads: Threads | None = None) -> None:
         self._threads = threads or Threads()
 
-    async def run(
-        self,
-        step: Step[..., Any],
-        arguments: inspect.BoundArguments,
-        context: StepContext,
-        pulse: Pulse,
-        watch: Watch,
-    ) -> Ended:
-        """Runs one attempt to its end, its timeout, or until `watch` says why it must stop.
+    async def run(self, call: StepCall) -> Ended:
+        """Runs one attempt to its end, its timeout, or until its watch says why it must stop.
 
-        `watch` is awaited about once a second while the step runs. An `async` step is then cancelled. A thread
+        The watch is awaited about once a second while the step runs. An `async` step is then cancelled. A thread
         cannot be: a `def` step hears of it at its next heartbeat, and what it comes to counts as its end.
         """
+        step, pulse = call.step, call.pulse
         scope = contextvars.copy_context()
-        scope.run(current.set, context)
-        running = self._start(step, arguments, scope)
+        scope.run(current.set, call.context)
+        running = self._start(step, call.arguments, scope)
         if running.done():
             quick: Ended = running.result()
             if not inspect.isawaitable(quick.value):
@@ -178,7 +190,7 @@ class Runner:
         loop = asyncio.get_running_loop()
         began = beaten = loop.time()
         period = WATCH if step.heartbeat is None else min(WATCH, step.heartbeat / 3)
-        told: Stop | None = None
+        stop: Stop | None = None
         while True:
             left = began + step.timeout - loop.time()
             waits = {running} if pulse.interrupted else {running, pulse.alarm()}
@@ -186,21 +198,21 @@ class Runner:
             if running.done():
                 ended: Ended = running.result()
                 if not inspect.isawaitable(ended.value):
-                    return _own_end(ended, told)
+                    return _own_end(ended, stop)
                 running = self._awaited(ended.value, scope)
                 continue
             now = loop.time()
             alive, pulse.beaten = pulse.beaten, False
             if alive:
                 beaten = now
-            told = pulse.interrupted or await watch(alive)
-            pulse.tell(told)
-            if told is not None and (told.lost or told.leave or step.is_async):
-                return await self._stop(step, context, running, watch, told)
+            stop = pulse.interrupted or await call.watch(alive)
+            pulse.tell(stop)
+            if stop is not None and (stop.lost or stop.leave or step.is_async):
+                return await self._stop(call, running, stop)
             if now >= began + step.timeout:
-                return await self._late(step, context, running, pulse, watch, f"no result within {step.timeout:g} s")
+                return await self._late(call, running, f"no result within {step.timeout:g} s")
             if step.heartbeat is not None and now >= beaten + step.heartbeat:
-                return await self._late(step, context, running, pulse, watch, f"no heartbeat for {step.heartbeat:g} s")
+                return await self._late(call, running, f"no heartbeat for {step.heartbeat:g} s")
 
     def _start(
         self, step: Step[..., Any], arguments: inspect.BoundArguments, scope: contextvars.Context
@@ -237,33 +249,21 @@ class Runner:
 
         return begun(rest(), scope)
 
-    async def _stop(
-        self, step: Step[..., Any], context: StepContext, running: asyncio.Future[Any], watch: Watch, stop: Stop
-    ) -> Ended:
-        """Cuts an attempt off; one that ends well all the same has its result."""
-        await self._cancel(step, context, running, watch)
+    async def _stop(self, call: StepCall, running: asyncio.Future[Any], stop: Stop) -> Ended:
+        """Cuts an attempt off; if it ends well all the same, it has its result."""
+        await self._cancel(call, running)
         if running.done() and not stop.lost:
             ended: Ended = running.result()
             if ended.error is None:
                 return ended
         return cut_off(stop)
 
-    async def _late(
-        self,
-        step: Step[..., Any],
-        context: StepContext,
-        running: asyncio.Future[Any],
-        pulse: Pulse,
-        watch: Watch,
-        reason: str,
-    ) -> Ended:
-        pulse.stopped = reason
-        await self._cancel(step, context, running, watch)
+    async def _late(self, call: StepCall, running: asyncio.Future[Any], reason: str) -> Ended:
+        call.pulse.stopped = reason
+        await self._cancel(call, running)
         return Ended(error=StepTimeout(reason))
 
-    async def _cancel(
-        self, step: Step[..., Any], context: StepContext, running: asyncio.Future[Any], watch: Watch
-    ) -> None:
+    async def _cancel(self, call: StepCall, running: asyncio.Future[Any]) -> None:
         """Cancels a task and waits for its `finally` blocks while the lease lasts; a thread is left behind.
 
         So the next attempt does not begin beside them.
@@ -271,21 +271,21 @@ class Runner:
         if not isinstance(running, asyncio.Task):
             return
         running.cancel()
-        patience = max(GRACE, watch.patience())
+        patience = max(GRACE, call.watch.patience())
         await asyncio.wait({running}, timeout=patience)
         if not running.done():
             log.warning(
                 "step %s of execution %s: attempt %d was cancelled and still runs after %.0f s, when its lease ends; "
                 "another attempt may run beside it",
-                context.step_id,
-                context.execution_id,
-                context.attempt,
+                call.context.step_id,
+                call.context.execution_id,
+                call.context.attempt,
                 patience,
             )
 
 
-def _own_end(ended: Ended, told: Stop | None) -> Ended:
+def _own_end(ended: Ended, stop: Stop | None) -> Ended:
     """The end of an attempt; if it heard at its heartbeat that it must stop, and did, it was cut off."""
-    if told is not None and isinstance(ended.error, StepCancelled):
-        return cut_off(told)
+    if stop is not None and isinstance(ended.error, StepCancelled):
+        return cut_off(stop)
     return ended

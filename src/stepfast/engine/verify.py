@@ -67,7 +67,7 @@ def _replayed(workflow: Workflow[..., Any], snapshot: Snapshot) -> Replay:
     execution, records = snapshot.execution, snapshot.records
     if execution.status == "CANCELLED":
         # Cancelled commands have no outcome that the code has ever seen.
-        records = {id: one for id, one in records.items() if one.status != "CANCELLED"}
+        records = {id: record for id, record in records.items() if record.status != "CANCELLED"}
     replay = Replay(workflow, execution)
     try:
         replay.advance(records, snapshot.cursor.applied, extend=execution.status in ("RUNNING", "CANCELLED"))
@@ -111,5 +111,5 @@ def _fails_alike(replay: Replay, execution: Execution) -> str | None:
 
 
 def _now_fails(replay: Replay) -> str:
-    found = failure_of(replay)
-    return f"the code now fails with {found.type}: {found.message}"
+    failure = failure_of(replay)
+    return f"the code now fails with {failure.type}: {failure.message}"

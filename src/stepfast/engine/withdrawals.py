@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from stepfast.engine.opening import ReplayOpener
 from stepfast.engine.ports import Store
-from stepfast.engine.replay_cache import Live, LiveReplays
-from stepfast.language.registry import Registry
 from stepfast.model import Execution
 from stepfast.replay.replay import Replay
 
@@ -22,8 +21,8 @@ def taken_back(replay: Replay, id: str) -> bool:
 class Withdrawals:
     """Looks up whether a command was taken back; replays only when the order has changed and does not mark it."""
 
-    def __init__(self, store: Store, registry: Registry, lives: LiveReplays) -> None:
-        self._store, self._registry, self._lives = store, registry, lives
+    def __init__(self, store: Store, opener: ReplayOpener) -> None:
+        self._store, self._opener = store, opener
 
     async def look(self, execution: Execution, command_id: str, seen: int) -> tuple[int, bool]:
         """The last revision of the order under which the command was asked for, and whether it was taken back since.
@@ -34,21 +33,13 @@ class Withdrawals:
         revision, marked = await self._store.asked_for(id, command_id, execution.generation, seen)
         if marked:
             return revision, False
-        snapshot, live, mark = await self._lives.load(self._store, id)
-        workflow = self._registry.get(execution.workflow)
-        if snapshot is None or workflow is None or snapshot.execution.generation != execution.generation:
-            if live is not None:
-                live.close()
-            return seen, False
-        replay = live.replay if live else Replay(workflow, snapshot.execution)
-        going = Live(replay, snapshot.cursor, mark)
-        try:
+        async with self._opener.open(id) as opened:
+            snapshot, replay = opened.snapshot, opened.replay
+            if snapshot is None or replay is None or snapshot.execution.generation != execution.generation:
+                return seen, False
             replay.advance(snapshot.records, snapshot.cursor.applied)
-            if live is None:
-                replay.lines.drop()  # the pass that sent the step has logged them
-            if not replay.finished:
-                self._lives.put(id, going)
+            if not opened.cached:
+                replay.lines.drop()  # The advance that sent the step has logged them.
+            opened.keep()
             asked = command_id in replay.outstanding and not replay.stale
             return snapshot.cursor.revision if asked else seen, taken_back(replay, command_id)
-        finally:
-            going.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from stepfast.backends.aws.messages import Posted
 from stepfast.deployment.settings import Settings
+from stepfast.engine.park_handler import ParkHandler
 from stepfast.engine.ports import Delivery, Disposition
 from stepfast.errors import Unavailable
 from stepfast.functions.clients import Clients
@@ -15,7 +16,6 @@ from stepfast.functions.consumer import Consumer
 from stepfast.functions.engine import Engine
 from stepfast.functions.entry import Entry
 from stepfast.functions.host import Handler, Host
-from stepfast.functions.worker import worker_of
 
 PAUSE_SECONDS = (0.5, 1.0, 2.0, 4.0)
 """Seconds before each retry while the store cannot be reached."""
@@ -24,15 +24,15 @@ PAUSE_SECONDS = (0.5, 1.0, 2.0, 4.0)
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
     """Makes the handler."""
     engine = Engine(settings, clients, host)
-    worker = worker_of(engine)
+    parked = ParkHandler(engine.store, engine.clock, engine.registry)
 
     async def handle(posted: Posted, delivery: Delivery) -> Disposition:
         for pause in PAUSE_SECONDS:
             try:
-                return await worker.handle(delivery)
+                return await parked.handle(delivery)
             except Unavailable:
                 await engine.clock.sleep(pause)
-        return await worker.handle(delivery)
+        return await parked.handle(delivery)
 
     return Consumer(engine, settings.park_queue, handle)
 

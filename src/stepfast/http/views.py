@@ -10,8 +10,8 @@ from pydantic import PydanticInvalidForJsonSchema, PydanticUserError
 
 from stepfast.engine.holdovers import Held
 from stepfast.engine.listing import FaultGroup
-from stepfast.engine.operations import Sent
 from stepfast.engine.rewind import Rewind
+from stepfast.engine.signalling import Sent
 from stepfast.http import values
 from stepfast.http.models import (
     DeadLetterView,

@@ -18,8 +18,11 @@ from stepfast.engine.advancer import Advancer
 from stepfast.engine.event_log import EventLog
 from stepfast.engine.observed import StoreListener, observed
 from stepfast.engine.operations import Operations
+from stepfast.engine.park_handler import ParkHandler
 from stepfast.engine.ports import Clock, Delete, Disposition, Elsewhere, Later, Leave, Refuse
 from stepfast.engine.replay_cache import LiveReplays
+from stepfast.engine.step_handler import StepHandler
+from stepfast.engine.timer_handler import TimerHandler
 from stepfast.engine.value_log import ValueLog
 from stepfast.engine.worker import Worker
 from stepfast.errors import StepfastError, Unavailable
@@ -105,17 +108,18 @@ class Runtime:
         lives = LiveReplays(deltas=self._backend)
         self._advancer = Advancer(store, self._backend, self._clock, registry, lives)
         self.operations = Operations(store, self._clock, registry, self._advancer, lives, signal_limits)
-        self._worker = Worker(
+        steps = StepHandler(
             store,
             self._backend,
             self._clock,
             registry,
             self._runner,
-            self.operations.resume,
             time_left=lambda: 0.0 if self._stopping.is_set() else math.inf,
             lives=lives,
             takes=self._runner.takes,
         )
+        timers = TimerHandler(store, self._clock)
+        self._worker = Worker(steps, timers, ParkHandler(store, self._clock, registry))
         messages, wakes = self._backend.outstanding()
         for stored in messages:
             self._inbox.put_message(stored)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import time
+from dataclasses import replace
 from typing import Any
 
-from stepfast.engine.step_runner import GRACE, Ended, Pulse, Runner, Threads, Watch
-from stepfast.language.context import StepContext
+from stepfast.engine.step_runner import GRACE, Ended, Pulse, Runner, StepCall, Threads, Watch
 from stepfast.language.steps import Step
 from stepfast.local.inbox import Inbox
 from stepfast.model import Stop
@@ -31,21 +30,14 @@ class StepRunner(Runner):
         """Whether the thread that asks may run this step."""
         return not step.is_async or self._inbox.leads(asyncio.get_running_loop())
 
-    async def run(
-        self,
-        step: Step[..., Any],
-        arguments: inspect.BoundArguments,
-        context: StepContext,
-        pulse: Pulse,
-        watch: Watch,
-    ) -> Ended:
-        self._active.add(pulse)
+    async def run(self, call: StepCall) -> Ended:
+        self._active.add(call.pulse)
         if self._cut_off:
-            pulse.interrupt(ENDING)
+            call.pulse.interrupt(ENDING)
         try:
-            return await super().run(step, arguments, context, pulse, _UntilTheEnd(watch, pulse))
+            return await super().run(replace(call, watch=_UntilTheEnd(call.watch, call.pulse)))
         finally:
-            self._active.discard(pulse)
+            self._active.discard(call.pulse)
 
     def wait_until_idle(self, seconds: float) -> bool:
         """Waits until no attempt is under way; False when that takes longer."""

@@ -10,8 +10,11 @@ from typing import Any, cast
 from stepfast.backends.sqlite.store import SqliteBackend, Stored
 from stepfast.engine.advancer import Advancer
 from stepfast.engine.operations import Operations
+from stepfast.engine.park_handler import ParkHandler
 from stepfast.engine.ports import Delete, Later, Refuse
 from stepfast.engine.replay_cache import LiveReplays
+from stepfast.engine.step_handler import StepHandler
+from stepfast.engine.timer_handler import TimerHandler
 from stepfast.engine.worker import Worker
 from stepfast.language.registry import Registry
 from stepfast.simulator.simulated_loop import SimulatedClock
@@ -50,7 +53,11 @@ class Process:
         # Without the live replays: where an advance has one in its hands, a signal would wait for it, and here nothing
         # can go on while somebody waits.
         self.operations = Operations(self.backend, clock, registry, self._advancer)
-        self._worker = Worker(ports, ports, clock, registry, runner, self.operations.resume, draw, lives=lives)
+        self._worker = Worker(
+            StepHandler(ports, ports, clock, registry, runner, draw, lives=lives),
+            TimerHandler(ports, clock),
+            ParkHandler(ports, clock, registry),
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self.failure: BaseException | None = None
         self.bell = asyncio.Event()

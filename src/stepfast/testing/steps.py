@@ -8,12 +8,12 @@ import inspect
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stepfast import delays
 from stepfast.client.unserved import nothing_serves
-from stepfast.engine.step_runner import Ended, Pulse, Runner, Threads, Watch, cut_off
+from stepfast.engine.step_runner import Ended, Runner, StepCall, Threads, Watch, cut_off
 from stepfast.errors import StepTimeout
 from stepfast.language.context import StepContext
 from stepfast.language.steps import Step
@@ -88,46 +88,33 @@ class StepRunner(Runner):
             if step_id not in asked:
                 event.set()
 
-    async def run(
-        self,
-        step: Step[..., Any],
-        arguments: inspect.BoundArguments,
-        context: StepContext,
-        pulse: Pulse,
-        watch: Watch,
-    ) -> Ended:
+    async def run(self, call: StepCall) -> Ended:
+        step, context, arguments = call.step, call.context, call.arguments
         point = ("step", context.execution_id, step.name, context.attempt, context.step_id)
-        call = self._calls.begin(step, arguments, context, self._loop.time())
+        logged = self._calls.begin(step, arguments, context, self._loop.time())
         self._points.reach(Point("before", *point))
         delays.clock.set(self._loop.time)
         nothing_serves.set(True)
         fake = self._fakes.take(step)
-        ended = await self._take_time(step, fake, context, watch) if fake is not None and fake.takes else None
+        ended = await self._take_time(step, fake, context, call.watch) if fake is not None and fake.takes else None
         if ended is None:
             if fake is not None:
                 arguments.apply_defaults()
-            ended = await self._run(_standing_in(step, fake) if fake else step, arguments, context, pulse, watch)
-        self._calls.end(call, ended, self._loop.time())
+            ended = await self._run(replace(call, step=_standing_in(step, fake)) if fake else call)
+        self._calls.end(logged, ended, self._loop.time())
         self._points.reach(Point("after", *point))
         return ended
 
-    async def _run(
-        self,
-        step: Step[..., Any],
-        arguments: inspect.BoundArguments,
-        context: StepContext,
-        pulse: Pulse,
-        watch: Watch,
-    ) -> Ended:
+    async def _run(self, call: StepCall) -> Ended:
         threads = _HeldThreads(self._loop)
-        self._loop.in_task += step.is_async
+        self._loop.in_task += call.step.is_async
         try:
-            return await Runner(threads).run(step, arguments, context, pulse, watch)
+            return await Runner(threads).run(call)
         except asyncio.CancelledError:
-            pulse.stopped = "the process has died"  # for the heartbeat of a thread that is left behind
+            call.pulse.stopped = "the process has died"  # for the heartbeat of a thread that is left behind
             raise
         finally:
-            self._loop.in_task -= step.is_async
+            self._loop.in_task -= call.step.is_async
             threads.let_go()
 
     async def _take_time(self, step: Step[..., Any], fake: Fake, context: StepContext, watch: Watch) -> Ended | None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
-from stepfast.engine.operations import Resumed
+from stepfast.engine.resuming import Resumed
 from stepfast.errors import InvalidRequest, Misconfigured, Unavailable
 from stepfast.http import views
 from stepfast.http.auth import needs

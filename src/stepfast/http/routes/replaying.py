@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from stepfast.engine.operations import Resumed
 from stepfast.engine.ports import Query as Asked
+from stepfast.engine.resuming import Resumed
 from stepfast.http.engine import Engine
 from stepfast.http.jobs import Job
 from stepfast.http.models import ReplayRequest

@@ -1,0 +1,58 @@
+"""Runs the attempts of claimed steps: gives each its context, has it watched, and can stop them all."""
+
+from __future__ import annotations
+
+from stepfast.engine.attempt import Run
+from stepfast.engine.claims import idempotency_key
+from stepfast.engine.ports import Clock, Store
+from stepfast.engine.step_runner import AttemptRunner, Ended, Pulse, StepCall
+from stepfast.engine.step_watch import StepWatch
+from stepfast.engine.withdrawals import Withdrawals
+from stepfast.errors import InvalidRequest, NotStorable
+from stepfast.language.context import StepContext
+from stepfast.model import Stop
+
+
+class Attempts:
+    """The attempts that are under way in this process."""
+
+    def __init__(self, store: Store, clock: Clock, runner: AttemptRunner, withdrawals: Withdrawals) -> None:
+        self._store, self._clock, self._runner, self._withdrawals = store, clock, runner, withdrawals
+        self._running: set[Run] = set()
+
+    async def run(self, run: Run) -> Ended:
+        """Runs one attempt of a claimed step to its end; an input that the step does not take is an error of it."""
+        step, record, command = run.step, run.record, run.command
+        run.pulse = Pulse()
+        input = record.input or "{}"
+        context = StepContext(
+            execution_id=run.execution.execution_id,
+            step_id=command.id,
+            attempt=record.attempt,
+            generation=record.generation,
+            deadline_at=(record.started_at or self._clock.now()) + step.timeout,
+            beat=run.pulse.beat,
+            make_key=lambda: idempotency_key(run.execution.execution_id, command.id, input),
+        )
+        try:
+            arguments = step.arguments.decode(input)
+        except InvalidRequest as error:
+            return Ended(error=NotStorable(str(error)))
+        watch = StepWatch(self._store, self._clock, self._withdrawals, run)
+        self._running.add(run)
+        try:
+            return await self._runner.run(StepCall(step, arguments, context, run.pulse, watch))
+        finally:
+            self._running.discard(run)
+
+    def interrupt(self, reason: str) -> int:
+        """Stops the attempts that run, since this process is to end; returns how many. From any thread.
+
+        An `async` step is cancelled; its attempt is released, to be tried again at once by whoever comes next. A `def`
+        step hears of it at its next heartbeat. A step that runs at most once is left to come to its end: call this,
+        and then wait for the handling of its message as long as there is time.
+        """
+        runs = [run for run in list(self._running) if not run.step.at_most_once]
+        for run in runs:
+            run.pulse.interrupt(Stop(reason))
+        return len(runs)

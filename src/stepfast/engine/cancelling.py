@@ -1,0 +1,58 @@
+"""Cancels executions: the end and a record for every command without an outcome, in one write (rule *cancel*)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from stepfast.engine.metrics import tallies_of
+from stepfast.engine.ports import Clock, End, Store
+from stepfast.engine.queries import Reading
+from stepfast.errors import WrongStatus
+from stepfast.model import Execution, Record, Snapshot
+
+
+class Cancelling:
+    """Ends executions that are RUNNING."""
+
+    def __init__(self, store: Store, clock: Clock, reading: Reading) -> None:
+        self._store, self._clock, self._reading = store, clock, reading
+
+    async def cancel(self, execution_id: str) -> Execution:
+        """As Operations.cancel."""
+        while True:
+            snapshot = await self._reading.load(execution_id)
+            execution = snapshot.execution
+            if execution.status != "RUNNING":
+                raise WrongStatus(
+                    f"execution {execution_id!r} is {execution.status}: only a RUNNING one can be cancelled",
+                    execution.status,
+                )
+            now = self._clock.now()
+            ended = replace(execution, status="CANCELLED", ended_at=now)
+            end = End(ended, tallies_of(ended, snapshot.records.values()))
+            if await self._store.cancel(end, self._cancelled(snapshot, now), snapshot.cursor.revision):
+                return ended
+
+    def _cancelled(self, snapshot: Snapshot, now: float) -> list[Record]:
+        """A CANCELLED record for every command that is stored without an outcome, or only asked for."""
+        records, generation = snapshot.records, snapshot.execution.generation
+        stored = [
+            replace(record, status="CANCELLED", revision=record.revision + 1, ended_at=now, lease=None, due=None)
+            for record in records.values()
+            if not record.recorded
+        ]
+        replay = self._reading.replay(snapshot)
+        asked = [
+            Record(
+                command.id,
+                command.kind,
+                command.name,
+                "CANCELLED",
+                generation,
+                input=command.input,
+                ended_at=now,
+            )
+            for command in (replay.outstanding.values() if replay and not replay.finished else ())
+            if command.id not in records
+        ]
+        return stored + asked

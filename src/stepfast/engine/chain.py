@@ -1,0 +1,115 @@
+"""Runs a claimed step and then, one write each, the steps that follow from it alone (rule *chain*).
+
+Each turn runs an attempt, decides what follows from its end (moves.py), and does that.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+from stepfast.engine.attempt import Run, outcome
+from stepfast.engine.attempts import Attempts
+from stepfast.engine.claims import chained_record
+from stepfast.engine.finish import finish
+from stepfast.engine.moves import EndRun, GoOn, HandOver, Move, PutBack, Room, next_move, takes_outcome
+from stepfast.engine.ports import Clock, Commit, Committed, Delete, Later, Leave, Queue, Store
+from stepfast.engine.recording import Recorder
+
+LOOK = 1.0
+"""Seconds after which a chaining worker reads the execution again, to notice a cancel."""
+
+
+class Chain:
+    """Takes a claimed step to its disposition: Delete once an outcome is stored, Later for a retry, Leave if fenced.
+
+    room: what this worker can still take on, asked after each attempt. draw: of the delays of retries.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        queue: Queue,
+        clock: Clock,
+        attempts: Attempts,
+        room: Callable[[], Room],
+        draw: random.Random,
+    ) -> None:
+        self._store, self._queue, self._clock = store, queue, clock
+        self._attempts, self._room, self._draw = attempts, room, draw
+        self._recorder = Recorder(store, clock)
+
+    async def run(self, run: Run) -> Delete | Later | Leave:
+        """Runs the chain that begins with a step which this worker has claimed."""
+        while True:
+            ended = await self._attempts.run(run)
+            now = self._clock.now()
+            if ended.stop is not None and ended.stop.lost:
+                return Later(now + 1.0)  # The record that is stored by then says what to do with the message.
+            record = outcome(run, ended, now, self._draw)
+            replay = takes_outcome(run) if record.recorded else None
+            if replay is not None:
+                replay.advance({record.id: record})
+            # A moment later than the end of the attempt, so that the history shows the next step after it.
+            now = self._clock.now()
+            move = await self._unless_over(run, next_move(run, record, replay, self._room(), now), now)
+            committed = await self._write(run, move)
+            if not committed:
+                return Leave()  # Fenced: another worker owns the step, or the execution has ended.
+            match move:
+                case PutBack(_, due):
+                    run.keep()
+                    await self._send_after_resume(run, due)
+                    return Later(due)
+                case HandOver():
+                    run.keep()
+                    return Delete()
+                case EndRun():
+                    if not committed.end and run.replay is not None:
+                        await finish(self._store, self._queue, self._clock, run.execution, run.replay)
+                    return Delete()
+                case GoOn(_, command, claim):
+                    assert run.replay is not None
+                    stored = run.replay.records.get(command.id)
+                    run.go_on(command, chained_record(run.execution, command, claim, stored))
+
+    async def _unless_over(self, run: Run, move: Move, now: float) -> Move:
+        """The move, but no further step is claimed once the execution was cancelled, resumed or has ended.
+
+        A chain writes under its own claims only, and none of its writes would meet the end of the execution. So the
+        chain reads the execution, at most once in LOOK seconds.
+        """
+        if not isinstance(move, GoOn) or now - run.looked <= LOOK:
+            return move
+        run.looked = now
+        execution = await self._store.read(run.execution.execution_id)
+        if execution is not None and execution.status == "RUNNING" and execution.generation == run.execution.generation:
+            return move
+        return HandOver(replace(move.record, then=None))
+
+    async def _write(self, run: Run, move: Move) -> Committed:
+        """Records the outcome; where an advance is needed to find out what follows, with a wake."""
+        end = move.succeeded if isinstance(move, EndRun) else None
+        committed = await self._recorder.record(run, Commit(move.record, end, wake=isinstance(move, HandOver)))
+        if committed and run.replay is not None and isinstance(move, GoOn | EndRun):
+            run.replay.lines.flush()  # No advance will come by here, so nobody else logs these lines.
+        return committed
+
+    async def _send_after_resume(self, run: Run, due: float) -> None:
+        """Sends the message of a step that was put back anew, if the execution was resumed while the attempt ran.
+
+        The resume has sent a message of its own. That message has met the running attempt, and waits until the lease
+        would be over, which may be long after the retry is due.
+        """
+        execution = await self._store.read(run.execution.execution_id)
+        if execution is None or execution.status != "RUNNING" or execution.generation == run.message.generation:
+            return
+        message = replace(
+            run.message,
+            command_id=run.command.id,
+            generation=execution.generation,
+            pool=run.step.pool,
+            hint=None,
+        )
+        await self._queue.send([(message, due)])

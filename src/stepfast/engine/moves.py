@@ -1,0 +1,109 @@
+"""What follows from the end of an attempt: decided here, and done by the chain (rule *chain*). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from stepfast.engine.attempt import Run
+from stepfast.engine.claims import LEASE_MARGIN
+from stepfast.engine.metrics import tallies_of
+from stepfast.engine.ports import End
+from stepfast.language.steps import Step
+from stepfast.model import Chained, Record
+from stepfast.replay.replay import Command, Replay
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What this worker can still take on.
+
+    seconds: how long its invocation may go on. takes: whether a step may run on this thread.
+    """
+
+    seconds: float
+    takes: Callable[[Step[..., object]], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """The attempt is to be tried again: its record is due at a time, and the step is free until somebody claims it."""
+
+    record: Record
+    due: float
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """The outcome is recorded with a wake: an advance finds out what follows from it."""
+
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class GoOn:
+    """The outcome is recorded together with the claim of the next step (`record.then`), which runs right here."""
+
+    record: Record
+    next: Command
+    claim: Chained
+
+
+@dataclass(frozen=True, slots=True)
+class EndRun:
+    """The outcome is recorded, and the execution ends with it.
+
+    succeeded: the end, written together with the record. None for a failure, which must be parked before it is written
+    (rule *finish and park*).
+    """
+
+    record: Record
+    succeeded: End | None
+
+
+Move = PutBack | HandOver | GoOn | EndRun
+
+
+def takes_outcome(run: Run) -> Replay | None:
+    """The replay, if it may take the outcome of the run's step; None where others decide what follows.
+
+    With siblings outstanding, their outcomes have an order, and only the advancer extends the order.
+    """
+    replay = run.replay
+    if replay is None or len(replay.outstanding) != 1 or run.command.id not in replay.outstanding:
+        return None
+    return replay
+
+
+def next_move(run: Run, record: Record, replay: Replay | None, room: Room, now: float) -> Move:
+    """What to write, and what to do next. now: after the attempt has ended.
+
+    record: how the attempt has ended. replay: has taken the record; None where it may not (see takes_outcome).
+    """
+    if record.status == "RETRYING":
+        return PutBack(record, record.due or 0.0)
+    if replay is None:
+        return HandOver(record)
+    if replay.finished:
+        if replay.error is not None:
+            return EndRun(record, None)
+        ended = replace(run.execution, status="SUCCEEDED", result=replay.result, ended_at=now)
+        return EndRun(record, End(ended, tallies_of(ended, replay.records.values())))
+    command = _next_command(run, replay, room)
+    if command is None or command.step is None:
+        return HandOver(record)
+    lease = now + command.step.lease + LEASE_MARGIN
+    claim = Chained(command.id, lease, run.execution.generation, command.digest, now)
+    return GoOn(replace(record, then=claim), command, claim)
+
+
+def _next_command(run: Run, replay: Replay, room: Room) -> Command | None:
+    """The step that follows from the outcome alone, if this worker may run it and has the time."""
+    if len(replay.outstanding) != 1:
+        return None
+    command = next(iter(replay.outstanding.values()))
+    if command.step is None or command.step.pool != run.step.pool or not room.takes(command.step):
+        return None
+    if room.seconds < command.step.timeout + LEASE_MARGIN:
+        return None
+    return command

@@ -1,0 +1,77 @@
+"""Opens the replay of an execution, and closes it: whoever handles an execution goes through here.
+
+A replay comes from the replay cache where one is kept, and is begun anew where none is (docs/adr/0006-live-replays.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from stepfast.engine.ports import Store
+from stepfast.engine.replay_cache import Live, LiveReplays
+from stepfast.language.registry import Registry
+from stepfast.model import Cursor, Snapshot
+from stepfast.replay.replay import Replay
+
+
+class OpenedReplay:
+    """An execution as it was read, and its replay, for as long as one handling has them.
+
+    snapshot: None where there is no such execution. With a replay from the cache it may hold only the records that have
+    changed. live: None where there is nothing to replay: the execution is not RUNNING, or its workflow is not deployed
+    here. cached: whether the replay comes from the cache; else it has not run yet.
+    """
+
+    def __init__(self, lives: LiveReplays, snapshot: Snapshot | None, live: Live | None, cached: bool) -> None:
+        self._lives = lives
+        self.snapshot, self.live, self.cached = snapshot, live, cached
+
+    @property
+    def replay(self) -> Replay | None:
+        return self.live.replay if self.live is not None else None
+
+    def keep(self, cursor: Cursor | None = None) -> None:
+        """Gives the replay to the cache, for whoever handles the execution next; it is not closed then.
+
+        The replay must have taken only outcomes that are stored. cursor: the one that is stored by now, if this
+        handling has written one.
+        """
+        if self.live is None or self.live.replay.finished:
+            return
+        if cursor is not None:
+            self.live.cursor = cursor
+        self._lives.put(self.live.replay.execution.execution_id, self.live)
+
+    def close(self) -> None:
+        """Closes the replay, unless the cache has it by now."""
+        if self.live is not None:
+            self.live.close()
+
+
+class ReplayOpener:
+    """Opens replays of the executions in one store.
+
+    lives: the replay cache; the advancer and the handlers of a process share one.
+    """
+
+    def __init__(self, store: Store, registry: Registry, lives: LiveReplays) -> None:
+        self._store, self._registry, self._lives = store, registry, lives
+
+    @asynccontextmanager
+    async def open(self, execution_id: str) -> AsyncIterator[OpenedReplay]:
+        """Reads the execution and opens its replay; closes it at the end of the block, unless it was kept."""
+        snapshot, kept, mark = await self._lives.load(self._store, execution_id)
+        replay = kept.replay if kept is not None else self._begin(snapshot)
+        live = Live(replay, snapshot.cursor, mark) if snapshot is not None and replay is not None else None
+        opened = OpenedReplay(self._lives, snapshot, live, kept is not None)
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+    def _begin(self, snapshot: Snapshot | None) -> Replay | None:
+        if snapshot is None or snapshot.execution.status != "RUNNING":
+            return None
+        workflow = self._registry.get(snapshot.execution.workflow)
+        return Replay(workflow, snapshot.execution) if workflow is not None else None

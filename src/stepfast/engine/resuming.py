@@ -1,0 +1,73 @@
+"""Resumes FAILED executions: for a client, for an operator's redrive, and for many dead letters (rule *rewind*).
+
+What is opened again is decided in rewind.py; here it is read and written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stepfast.engine.ports import Clock, Store
+from stepfast.engine.queries import existing
+from stepfast.engine.rewind import Rewind, check_steps, rewind
+from stepfast.errors import Refused, WrongStatus
+from stepfast.language.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """What came of one dead letter's replay; `refused` says why an execution was left alone.
+
+    `notice` says that no failed step stood behind the failure, so that none is run again.
+    """
+
+    execution_id: str
+    resumed: bool
+    refused: str | None = None
+    notice: str | None = None
+
+
+class Resuming:
+    """Sets FAILED executions back to just before their failure."""
+
+    def __init__(self, store: Store, clock: Clock, registry: Registry) -> None:
+        self._store, self._clock, self._registry = store, clock, registry
+
+    async def rewind(
+        self, execution_id: str, generation: int | None = None, steps: Sequence[str] | None = None
+    ) -> Rewind:
+        """Rewinds a FAILED execution; returns it with what was re-opened, which is nothing if another was faster.
+
+        Arguments and errors are those of Operations.resume. Safe to repeat: of several calls that meet the same
+        failure, one resumes it.
+        """
+        while True:
+            snapshot = existing(await self._store.load(execution_id), execution_id)
+            execution = snapshot.execution
+            if generation is not None and (execution.generation != generation or execution.status != "FAILED"):
+                return Rewind(execution, None, (), ())
+            if execution.status != "FAILED":
+                raise WrongStatus(
+                    f"execution {execution_id!r} is {execution.status}: only a FAILED one can be resumed",
+                    execution.status,
+                )
+            check_steps(snapshot, steps or ())
+            named = {} if steps is None else {"steps": steps}
+            plan = rewind(self._registry.find(execution.workflow), snapshot, self._clock.now(), **named)
+            if await self._store.rewind(plan.execution, plan.cursor, plan.records, plan.history):
+                return plan
+            generation = execution.generation  # if another was faster, its resume is ours
+
+    async def replay_dead_letters(self, execution_ids: Sequence[str], rate: float | None = None) -> list[Resumed]:
+        """Resumes failed executions in this order, at most `rate` per second; one refused does not stop the others."""
+        results = []
+        for index, execution_id in enumerate(execution_ids):
+            if index and rate:
+                await self._clock.sleep(1 / rate)
+            try:
+                plan = await self.rewind(execution_id)
+                results.append(Resumed(execution_id, True, notice=plan.notice))
+            except Refused as error:
+                results.append(Resumed(execution_id, False, str(error)))
+        return results

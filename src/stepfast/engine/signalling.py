@@ -1,0 +1,88 @@
+"""Sends signals: checked against what the execution waits for, and stored once under their id."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stepfast.engine.arguments import check_id, check_signal_name, json_text
+from stepfast.engine.ports import Clock, Store
+from stepfast.engine.queries import Reading
+from stepfast.engine.replay_cache import LiveReplays
+from stepfast.errors import ExecutionConflict, WrongStatus
+from stepfast.model import Signal, SignalLimits
+from stepfast.replay.replay import Command
+from stepfast.replay.signals import misfit, waits_of
+from stepfast.values.sameness import same_json
+
+PATIENCE, MOMENT = 20, 0.002
+"""How often a replay that is in use is asked for, and seconds in between, before the code is run for itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A signal as it is stored, and whether this call has put it.
+
+    waited_for: the names of the signals that the execution was waiting for, None where that was not looked at.
+    """
+
+    signal: Signal
+    created: bool
+    waited_for: tuple[str, ...] | None
+
+
+class Signalling:
+    """Sends signals to executions. lives: the replay cache, which knows what an execution waits for."""
+
+    def __init__(self, store: Store, clock: Clock, reading: Reading, lives: LiveReplays, limits: SignalLimits) -> None:
+        self._store, self._clock, self._reading, self._lives, self._limits = store, clock, reading, lives, limits
+
+    async def signal(self, execution_id: str, name: str, payload: Any, signal_id: str | None = None) -> Sent:
+        """As Operations.signal."""
+        check_signal_name(name)
+        if signal_id is not None:
+            check_id(signal_id, "signal_id", "a signal id")
+        text = json_text(payload)
+        held = None if signal_id is None else await self._store.signal(execution_id, signal_id)
+        waits: tuple[Command, ...] = ()
+        if held is None:
+            waits = await self._waits(execution_id)
+            _check_payload(waits, name, text)
+            signal = Signal(signal_id or str(uuid.uuid4()), name, text, self._clock.now())
+            held = await self._store.add_signal(execution_id, signal, self._limits)
+            if held is signal:
+                return Sent(held, True, tuple(dict.fromkeys(command.name for command in waits)))
+        if held.name != name or not same_json(held.payload, text):
+            raise ExecutionConflict(f"signal id {signal_id!r} was used before for another signal or payload")
+        return Sent(held, False, None)
+
+    async def _waits(self, execution_id: str) -> tuple[Command, ...]:
+        """The signals that an execution waits for now; ExecutionNotFound, WrongStatus when it takes none any more.
+
+        A replay that is kept knows them; where none is, or it is behind, the code is run against what is stored.
+        """
+        executions = await self._reading.read_many([execution_id])
+        runs = any(execution.status == "RUNNING" for execution in executions)
+        for _ in range(PATIENCE if runs else 0):
+            kept = self._lives.waits(execution_id)
+            if kept is not None:
+                if await self._lives.stand(execution_id, kept):
+                    return kept.commands
+            elif not self._lives.is_out(execution_id):
+                break
+            await self._clock.sleep(MOMENT)  # An advance is under way, and will put a replay back.
+        snapshot = await self._reading.load(execution_id, signals=False)
+        status = snapshot.execution.status
+        if status in ("SUCCEEDED", "CANCELLED"):
+            raise WrongStatus(f"execution {execution_id!r} is {status}: it takes no more signals", status)
+        return tuple(waits_of(self._reading.replay(snapshot)))
+
+
+def _check_payload(waits: Sequence[Command], name: str, text: str) -> None:
+    """InvalidRequest where the signal is waited for and fits none of the waits."""
+    asked = [command for command in waits if command.name == name]
+    errors = [misfit(command, text) for command in asked]
+    if errors and None not in errors and errors[-1] is not None:
+        raise errors[-1]

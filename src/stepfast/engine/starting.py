@@ -1,0 +1,90 @@
+"""Starts executions: of equal calls under one id, one starts it and all return it (rule *start once*)."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from stepfast.engine.arguments import check_id, json_text
+from stepfast.engine.ports import Clock, Store
+from stepfast.errors import ExecutionConflict, ExecutionDeleted, InvalidRequest, NotStorable
+from stepfast.language.registry import Registry
+from stepfast.model import Execution
+from stepfast.values.sameness import was_sent
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The execution that holds the id, and whether this call created it."""
+
+    execution: Execution
+    created: bool
+
+
+class Starting:
+    """Puts new executions into a store."""
+
+    def __init__(self, store: Store, clock: Clock, registry: Registry) -> None:
+        self._store, self._clock, self._registry = store, clock, registry
+
+    async def start(
+        self,
+        workflow: str,
+        input: Any,
+        execution_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Started:
+        """As Operations.start."""
+        definition = self._registry.find(workflow)
+        if execution_id is not None:
+            check_id(execution_id, "execution_id", "an execution id")
+        sent = json_text(input)
+        try:
+            text = definition.input.stored(sent)
+        except (InvalidRequest, NotStorable) as error:
+            # An equal call may have passed earlier: the input holds, say, a deadline that had to be in the future.
+            earlier = await self._store.read(execution_id) if execution_id else None
+            if earlier is not None and earlier.workflow == workflow and was_sent(earlier.sent, sent):
+                return Started(earlier, False)
+            if isinstance(error, InvalidRequest):
+                raise
+            raise InvalidRequest(str(error), ((error.path.lstrip("."), str(error)),)) from error
+        execution = Execution(
+            execution_id=execution_id or new_id(self._clock.now()),
+            workflow=workflow,
+            input=text,
+            created_at=self._clock.now(),
+            labels=dict(labels or {}),
+            sent=definition.input.sent(sent) if execution_id else None,
+        )
+        execution, held = await self._created(execution)
+        if held is execution:
+            return Started(execution, True)
+        if held.workflow != workflow:
+            raise ExecutionConflict(
+                f"execution {held.execution_id!r} exists and runs workflow {held.workflow!r}, not {workflow!r}"
+            )
+        if not definition.input.same_start(held.input, held.sent, sent):
+            raise ExecutionConflict(
+                f"execution {held.execution_id!r} exists with another input; use another id to run it again"
+            )
+        return Started(held, False)
+
+    async def _created(self, execution: Execution) -> tuple[Execution, Execution]:
+        """The execution as it was asked for, and the one that holds its id: the same if it was created."""
+        while True:
+            try:
+                return execution, await self._store.create(execution)
+            except ExecutionDeleted as error:
+                # What is late of the deleted execution must not act on this execution: it begins above its generations.
+                first = error.generation + 1
+                execution = replace(execution, generation=first, first_generation=first)
+
+
+def new_id(now: float) -> str:
+    """A UUID of version 7 (RFC 9562): those made at one time lie side by side in an index."""
+    made = (int(now * 1000) & (1 << 48) - 1) << 80 | 7 << 76 | secrets.randbits(12) << 64
+    return str(uuid.UUID(int=made | 2 << 62 | secrets.randbits(62)))

@@ -1,0 +1,148 @@
+"""Handles a step's message: finds out whether the step is free, claims it, and has it run (rule *claim*)."""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+from collections.abc import Callable
+
+from stepfast.engine.attempt import Run
+from stepfast.engine.attempts import Attempts
+from stepfast.engine.chain import Chain
+from stepfast.engine.claims import busy_until, claim_of
+from stepfast.engine.deliveries import Claim, Finish, Forward, Settle, decide, superseded
+from stepfast.engine.finish import finish
+from stepfast.engine.messages import Message
+from stepfast.engine.moves import Room
+from stepfast.engine.opening import OpenedReplay, ReplayOpener
+from stepfast.engine.ports import Clock, Commit, Delete, Delivery, Disposition, Elsewhere, Later, Queue, Store
+from stepfast.engine.replay_cache import LiveReplays
+from stepfast.engine.step_runner import AttemptRunner
+from stepfast.engine.withdrawals import Withdrawals
+from stepfast.language.registry import Registry
+from stepfast.language.steps import Step
+from stepfast.model import Execution, Snapshot
+from stepfast.replay.replay import Command, Replay
+
+log = logging.getLogger(__name__)
+
+NOT_DEPLOYED = 60.0
+"""Seconds until a message of a workflow that is not deployed is looked at again."""
+
+
+class StepHandler:
+    """Takes messages of step pools; handles any number of them at once.
+
+    time_left: seconds this invocation may still run; a step is only chained while its timeout and margin fit. lives:
+    shared with the advancer of the process. takes: whether a step may run on this thread; where not, nothing is claimed
+    and the disposition is Elsewhere.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        queue: Queue,
+        clock: Clock,
+        registry: Registry,
+        runner: AttemptRunner,
+        draw: random.Random | None = None,
+        time_left: Callable[[], float] = lambda: math.inf,
+        lives: LiveReplays | None = None,
+        takes: Callable[[Step[..., object]], bool] = lambda step: True,
+    ) -> None:
+        self._store, self._queue, self._clock, self._takes = store, queue, clock, takes
+        self._opener = ReplayOpener(store, registry, lives or LiveReplays())
+        self.attempts = Attempts(store, clock, runner, Withdrawals(store, self._opener))
+        self._chain = Chain(
+            store, queue, clock, self.attempts, lambda: Room(time_left(), takes), draw or random.Random()
+        )
+
+    async def handle(self, delivery: Delivery) -> Disposition:
+        """Runs the step and what follows from it alone, if the step is free."""
+        message = delivery.message
+        if message.hint is not None:
+            disposition = await self._without_replay(message, message.hint)
+            if disposition is not None:
+                return disposition
+        async with self._opener.open(message.execution_id) as opened:
+            snapshot, replay = opened.snapshot, opened.replay
+            if snapshot is None:
+                return Delete()
+            execution = snapshot.execution
+            if (disposition := superseded(execution, message, self._clock.now())) is not None:
+                return disposition
+            if replay is None:
+                log.warning(
+                    "step %s waits: its workflow %r is not deployed here", message.command_id, execution.workflow
+                )
+                return Later(self._clock.now() + NOT_DEPLOYED)
+            replay.advance(snapshot.records, snapshot.cursor.applied)
+            replay.lines.drop()  # The advance that sent the message has logged them.
+            return await self._with_replay(snapshot, opened, replay, delivery)
+
+    async def _with_replay(
+        self, snapshot: Snapshot, opened: OpenedReplay, replay: Replay, delivery: Delivery
+    ) -> Disposition:
+        execution = snapshot.execution
+        match decide(replay, execution, delivery, self._clock.now()):
+            case Settle(disposition):
+                return disposition
+            case Forward(message):
+                await self._queue.send([(message, None)])
+                return Delete()
+            case Finish(error):
+                replay.error = error or replay.error
+                await finish(self._store, self._queue, self._clock, execution, replay)
+                return Delete()
+            case Claim() as claim if len(replay.outstanding) > 1:
+                # The step is run alone. Whoever handles a sibling meanwhile goes on with the replay, and need not
+                # begin anew.
+                opened.keep()
+                return await self._claim(delivery.message, execution, None, claim, snapshot.cursor.revision)
+            case Claim() as claim:
+                return await self._claim(delivery.message, execution, opened, claim, None)
+
+    async def _without_replay(self, message: Message, command: Command) -> Disposition | None:
+        """Runs a step that has siblings on the word of its message: an advance finds out what follows from it.
+
+        None where only a replay can say what becomes of the message. The step may have its outcome: a delivery without
+        the hint may have started a chain from it, and then this message leads to the end of that chain. Or the order
+        that is stored by now does not mark the step: workflow code may have taken it back since the message was sent.
+        """
+        peeked = await self._store.peek(message.execution_id, message.command_id)
+        if peeked is None:
+            return Delete()
+        (execution, record), now = peeked, self._clock.now()
+        if (disposition := superseded(execution, message, now)) is not None:
+            return disposition
+        if record is not None and record.recorded:
+            return None
+        busy = busy_until(record, None)
+        if busy > now:
+            return Later(busy)
+        revision, marked = await self._store.asked_for(message.execution_id, command.id, execution.generation)
+        if not marked:
+            return None
+        return await self._claim(message, execution, None, Claim(command, record), revision)
+
+    async def _claim(
+        self, message: Message, execution: Execution, opened: OpenedReplay | None, claim: Claim, order: int | None
+    ) -> Disposition:
+        """Claims the step and runs it. order: see Run.
+
+        The claim is conditional on exactly the record that was read, so that of several workers with the same message
+        one wins (rule *claim*). The others look again a moment later.
+        """
+        if claim.command.step is not None and not self._takes(claim.command.step):
+            if opened is not None:
+                opened.keep()
+            return Elsewhere()
+        now = self._clock.now()
+        record = claim_of(execution, claim.command, claim.record, claim.chained, now)
+        interrupted = record.recorded  # It was interrupted for the last time: the record says so and nothing runs.
+        if not await self._store.commit(execution.execution_id, Commit(record, wake=interrupted)):
+            return Later(now + 1.0)
+        if interrupted:
+            return Delete()
+        return await self._chain.run(Run(message, execution, opened, claim.command, record, now, order))

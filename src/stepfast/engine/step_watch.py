@@ -1,0 +1,83 @@
+"""Watches an attempt while it runs: stops it once its outcome is not wanted any more, and extends its lease."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from stepfast.engine.attempt import SKEW, Run
+from stepfast.engine.claims import LEASE_MARGIN
+from stepfast.engine.ports import Clock, Commit, Store
+from stepfast.engine.withdrawals import Withdrawals
+from stepfast.errors import StartupError, Unavailable
+from stepfast.model import Stop
+
+ENDED = Stop("the execution has ended; stop this step", final=True)
+CANCELLED = Stop("the execution was cancelled; stop this step", lost=True, final=True)
+FAILED = Stop("the execution has failed; this step is tried again once it is resumed")
+WITHDRAWN = Stop("workflow code has taken this step back: a timeout, a cancelled task or a race that it lost")
+REOPENED = Stop("the execution was resumed, and asks for this step anew", lost=True)
+OVERTAKEN = Stop("another worker has taken the step over; stop this one", lost=True)
+
+
+class StepWatch:
+    """Asked by the runner about once a second: reads the execution, and the order where something could withdraw."""
+
+    def __init__(self, store: Store, clock: Clock, withdrawals: Withdrawals, run: Run) -> None:
+        self._store, self._clock, self._withdrawals, self._run = store, clock, withdrawals, run
+        self._extended = clock.now()
+
+    def patience(self) -> float:
+        """Until the lease is over, less the time to record and what clocks may differ."""
+        return (self._run.record.lease or 0.0) - self._clock.now() - SKEW
+
+    async def __call__(self, alive: bool) -> Stop | None:
+        now = self._clock.now()
+        try:
+            stop = await self._stop()
+            if stop is None and alive and now - self._extended >= self._run.step.lease / 3:
+                stop = await self._extend(now)
+        except (Unavailable, StartupError):
+            return None  # the step has done nothing wrong: looked at again in a second, while its lease lasts
+        return stop
+
+    async def _stop(self) -> Stop | None:
+        run = self._run
+        execution = await self._store.read(run.execution.execution_id)
+        if execution is None or execution.status == "CANCELLED":
+            return CANCELLED
+        if execution.status == "SUCCEEDED":
+            return ENDED
+        if execution.generation != run.execution.generation:
+            if not await self._owned():
+                return REOPENED
+            run.resumed(execution)
+        if execution.status == "FAILED":
+            return None if run.step.at_most_once else FAILED  # it would have had its only attempt for nothing
+        if run.order is not None:
+            run.order, withdrawn = await self._withdrawals.look(execution, run.command.id, run.order)
+            if withdrawn:
+                return WITHDRAWN
+        return None
+
+    async def _owned(self) -> bool:
+        """Whether the stored record is still this attempt's; that of a chained one is not stored yet."""
+        run = self._run
+        peeked = await self._store.peek(run.execution.execution_id, run.command.id)
+        stored = peeked[1] if peeked is not None else None
+        if stored is None or stored.token != run.record.token or stored.status != "RUNNING":
+            return False
+        # An extension that went unanswered may have been written all the same.
+        run.record = replace(run.record, revision=stored.revision, lease=stored.lease)
+        return True
+
+    async def _extend(self, now: float) -> Stop | None:
+        """Extends the lease after a heartbeat; a refusal means that another worker has the step."""
+        run = self._run
+        longer = replace(run.record, lease=now + run.step.lease + LEASE_MARGIN, revision=run.record.revision + 1)
+        run.unanswered = True
+        if await self._store.commit(run.execution.execution_id, Commit(longer, wake=False)):
+            run.record, self._extended = longer, now
+        elif not await self._owned():
+            return OVERTAKEN
+        run.unanswered = False
+        return None

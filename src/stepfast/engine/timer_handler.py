@@ -1,0 +1,37 @@
+"""Handles a timer's message: the timer has come due, which its record says from here on."""
+
+from __future__ import annotations
+
+from stepfast.engine.deliveries import superseded
+from stepfast.engine.ports import Clock, Commit, Delete, Delivery, Disposition, Later, Store
+from stepfast.model import Record
+
+
+class TimerHandler:
+    """Records that timers are over (rule *signals and timers*); without a replay, so it needs no workflow code."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+
+    async def handle(self, delivery: Delivery) -> Disposition:
+        """Writes the timer's record with a wake: Delete once it is stored, Later if another has changed it."""
+        message = delivery.message
+        peeked = await self._store.peek(message.execution_id, message.command_id)
+        if peeked is None:
+            return Delete()
+        execution, record = peeked
+        now = self._clock.now()
+        if (disposition := superseded(execution, message, now)) is not None:
+            return disposition
+        if record is not None and record.status != "OPEN":
+            return Delete()
+        due = Record(
+            message.command_id,
+            "timer",
+            "timer",
+            "SUCCEEDED",
+            message.generation,
+            revision=record.revision + 1 if record else 1,
+            ended_at=now,
+        )
+        return Delete() if await self._store.commit(message.execution_id, Commit(due, wake=True)) else Later(now + 1.0)
