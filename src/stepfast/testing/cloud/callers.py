@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any, TypeVar
 
-from stepfast.errors import (
-    ExecutionConflict,
-    ExecutionNotFound,
-    InvalidRequest,
-    Refused,
-    TooManySignals,
-    Unavailable,
-    UnknownWorkflow,
-    WrongStatus,
-)
-from stepfast.http.problems import URN
+import httpx
+
+from stepfast.client.problems import error_of
+from stepfast.client.replies import Reply
 from stepfast.language.workflows import Workflow
-from stepfast.simulator.gateway import Request, Response
+from stepfast.simulator.gateway import HOST, Request, Response
 from stepfast.simulator.player import Player
 from stepfast.testing.calls import CallLog
 from stepfast.testing.cloud.reading import Reading
@@ -27,12 +21,6 @@ from stepfast.testing.runs import Run
 from stepfast.testing.values import as_input, as_json
 
 R = TypeVar("R")
-REFUSALS: Mapping[str, type[Refused]] = {
-    "unknown-workflow": UnknownWorkflow,
-    "execution-not-found": ExecutionNotFound,
-    "execution-conflict": ExecutionConflict,
-    "too-many-signals": TooManySignals,
-}
 
 
 class Callers:
@@ -82,7 +70,7 @@ class Callers:
             raise TypeError(f"{workflow!r} is not a workflow: give a function that has @workflow")
         id = execution_id or f"{workflow.name}-{len(self._started) + 1}"
         body = {"input": as_input(workflow, input), "execution_id": id, "labels": dict(labels or {})}
-        answered(self.request("POST", f"/v1/workflows/{workflow.name}/executions", body))
+        self._post(f"/v1/workflows/{workflow.name}/executions", body)
         self._started[id] = workflow
         return Run(self._reading, workflow, id)
 
@@ -105,11 +93,11 @@ class Callers:
         and WrongStatus when the execution has ended for good.
         """
         body = {"payload": as_json(payload, "payload")} | ({"signal_id": signal_id} if signal_id else {})
-        answered(self.request("POST", f"/v1/executions/{self._id(execution)}/signals/{name}", body))
+        self._post(f"/v1/executions/{self._id(execution)}/signals/{name}", body)
 
     def cancel(self, execution: Target) -> None:
         """Cancels a RUNNING execution; ExecutionNotFound, WrongStatus."""
-        answered(self.request("POST", f"/v1/executions/{self._id(execution)}/cancel"))
+        self._post(f"/v1/executions/{self._id(execution)}/cancel")
 
     def resume(self, execution: Target, steps: Sequence[str] | None = None) -> None:
         """Resumes a FAILED execution.
@@ -118,7 +106,10 @@ class Callers:
         Raises ExecutionNotFound, WrongStatus, and InvalidRequest for a command that cannot run again.
         """
         body = None if steps is None else {"steps": list(steps)}
-        answered(self.request("POST", f"/v1/executions/{self._id(execution)}/resume", body))
+        self._post(f"/v1/executions/{self._id(execution)}/resume", body)
+
+    def _post(self, path: str, body: Any = None) -> None:
+        answered(self.request("POST", path, body), path)
 
     def _die(self, execution_id: str, down: timedelta) -> None:
         raise NotImplementedError
@@ -131,17 +122,15 @@ class Callers:
         return execution or next(iter(self._started))
 
 
-def answered(response: Response) -> Any:
-    """The JSON of an answer; what the API refused is raised."""
-    if response.status < 400:
-        return response.json()
-    problem = response.json()
-    kind, detail = str(problem.get("type", "")).removeprefix(URN), str(problem.get("detail", problem))
-    if kind == "invalid-request":
-        fields = ((str(one["field"]), str(one["message"])) for one in problem.get("errors") or ())
-        raise InvalidRequest(detail, tuple(fields), problem.get("error_count"))
-    if kind == "wrong-status":
-        raise WrongStatus(detail, str(problem.get("execution_status", "")))
-    if kind in REFUSALS:
-        raise REFUSALS[kind](detail)
-    raise (Unavailable if response.status >= 500 else Refused)(f"{response.status}: {detail}")
+def answered(response: Response, path: str) -> Any:
+    """The JSON of an answer; what the API refused is raised as `stepfast.client` raises it."""
+    reply = Reply(
+        response.status,
+        HTTPStatus(response.status).phrase,
+        httpx.Headers(dict(response.headers)),
+        f"https://{HOST}{path}",
+        response.body.encode(),
+    )
+    if not reply.is_success:
+        raise error_of(reply)
+    return reply.json()
