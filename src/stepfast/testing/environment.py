@@ -17,7 +17,7 @@ from stepfast.testing.memory import finished
 from stepfast.testing.outside import Outside
 from stepfast.testing.points import Points, Stalled
 from stepfast.testing.runs import Run
-from stepfast.testing.values import as_input
+from stepfast.testing.values import as_input, checked_workflows
 
 R = TypeVar("R")
 Awaited = TypeVar("Awaited", bound="Run[Any] | datetime | Callable[[], object]")
@@ -174,10 +174,6 @@ class MakeEnvironment(Protocol):
     ) -> Environment: ...
 
 
-def _registry(given: tuple[Workflow[..., Any] | Registry, ...]) -> Registry:
-    if len(given) == 1 and isinstance(given[0], Registry):
-        return given[0]
-    workflows = [one for one in given if isinstance(one, Workflow)]
-    if not given or len(workflows) < len(given):
-        raise TypeError("Environment takes functions that have @workflow, or one Registry")
-    return Registry(workflows)
+def _registry(arguments: tuple[Workflow[..., Any] | Registry, ...]) -> Registry:
+    workflows = checked_workflows(arguments, "Environment")
+    return workflows if isinstance(workflows, Registry) else Registry(workflows)

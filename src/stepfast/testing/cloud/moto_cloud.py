@@ -20,7 +20,7 @@ from stepfast.simulator.player import START, Player
 from stepfast.simulator.redrive import MoveTask
 from stepfast.simulator.rules import Rules
 from stepfast.simulator.sandbox import Gone, Invocation, Sandbox
-from stepfast.simulator.sqs_rules import queue_of
+from stepfast.simulator.sqs_rules import messages_in, queue_of
 from stepfast.simulator.trouble import Trouble
 from stepfast.testing.calls import CallLog
 from stepfast.testing.cloud.callers import Callers
@@ -278,7 +278,7 @@ class MotoCloud(Callers, Trouble, Faking):
     def messages(self, queue: str) -> list[str]:
         """The bodies of what is in a queue: a pool's name, or "timer", "park", or a queue's own name."""
         known = {"timer": TIMER, "park": PARK, **self._deployment.pools}
-        return [one.body for one in queue_of(known.get(queue, queue))._messages]
+        return [message.body for message in messages_in(queue_of(known.get(queue, queue)))]
 
     def send(self, queue: str, body: str) -> None:
         """Puts a message of any text into a queue, named as in `messages`."""
