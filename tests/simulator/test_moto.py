@@ -11,7 +11,7 @@ from stepfast.simulator.sqs_rules import check_moto
 
 
 def test_the_installed_moto_has_what_the_rules_edit() -> None:
-    check_moto(Queue("queue", REGION, ACCOUNT), Message("id", "body"))
+    check_moto(Queue("queue", REGION, ACCOUNT), Message("id", "body"))  # type: ignore[abstract]
 
 
 def test_a_moto_without_a_part_is_refused_in_one_line_that_names_it() -> None:

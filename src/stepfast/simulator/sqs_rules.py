@@ -1,7 +1,7 @@
 """SQS's rules where moto is lax: receipts, visibility, dead letters, retention, redrives.
 
 This is the only file that reads or edits private parts of moto's queues: the list of a queue's messages, its pending
-and deleted messages, and the old receipts of a message. It is written against moto 5.1.10 to 5.2. `check_moto` looks
+and deleted messages, and the old receipts of a message. It runs on moto 5.2.5; 5.1.10 has the same parts. `check_moto` looks
 for each of these parts when a cloud is opened, so that another moto fails with one line, not amid a test.
 """
 
@@ -69,7 +69,7 @@ class MailRules:
         self._sources: WeakKeyDictionary[Message, str] = WeakKeyDictionary()
 
     def patch(self, patches: Patches) -> None:
-        check_moto(Queue("check", REGION, ACCOUNT), Message("check", "check"))
+        check_moto(Queue("check", REGION, ACCOUNT), Message("check", "check"))  # type: ignore[abstract]
         rules = self
         add = Queue.add_message
         mark = Message.mark_received

@@ -5,32 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
 from stepfast.client.problems import error_of
 from stepfast.client.replies import Reply
-from stepfast.language.workflows import Workflow
 from stepfast.simulator.gateway import HOST, Request, Response
 from stepfast.simulator.player import Player
 from stepfast.testing.calls import CallLog
 from stepfast.testing.cloud.reading import Reading
 from stepfast.testing.cues import Target
-from stepfast.testing.runs import Run
-from stepfast.testing.values import as_input, as_json
+from stepfast.testing.kit import Kit
+from stepfast.testing.runs import Run, View
+from stepfast.testing.values import as_json
 
-R = TypeVar("R")
 
-
-class Callers:
+class Callers(Kit):
     """The part of a cloud that is outside it. `key` is an API key with every scope."""
 
     player: Player
     key: str
     _reading: Reading
     _calls: CallLog
-    _started: dict[str, Workflow[..., Any]]
 
     def request(
         self,
@@ -48,31 +45,17 @@ class Callers:
 
     def request_all(self, *requests: Request) -> list[Response]:
         """Requests sent at one moment, served beside each other; those without a key get the cloud's own."""
-        for one in requests:
-            one.key = self.key if one.key is None else one.key
+        for request in requests:
+            request.key = self.key if request.key is None else request.key
         return self.player.request_all(*requests)
 
-    def start(
-        self,
-        workflow: Workflow[..., R],
-        input: Any = None,
-        execution_id: str | None = None,
-        *,
-        labels: Mapping[str, str] | None = None,
-    ) -> Run[R]:
-        """Starts an execution; nothing runs yet but what is due while the API answers.
+    @property
+    def _view(self) -> View:
+        return self._reading
 
-        input: a value of the workflow's input type, or plain JSON values as a client would send them.
-        execution_id: by default the workflow's name and a number, so that runs are repeatable.
-        Raises InvalidRequest, UnknownWorkflow and ExecutionConflict as Client.run does.
-        """
-        if not isinstance(workflow, Workflow):
-            raise TypeError(f"{workflow!r} is not a workflow: give a function that has @workflow")
-        id = execution_id or f"{workflow.name}-{len(self._started) + 1}"
-        body = {"input": as_input(workflow, input), "execution_id": id, "labels": dict(labels or {})}
-        self._post(f"/v1/workflows/{workflow.name}/executions", body)
-        self._started[id] = workflow
-        return Run(self._reading, workflow, id)
+    def _create(self, workflow: str, input: Any, execution_id: str, labels: Mapping[str, str] | None) -> None:
+        body = {"input": input, "execution_id": execution_id, "labels": dict(labels or {})}
+        self._post(f"/v1/workflows/{workflow}/executions", body)
 
     def execution(self, execution_id: str) -> Run[Any]:
         """An execution that was started otherwise: by a schedule, by a request."""
@@ -80,11 +63,6 @@ class Callers:
         workflow = self._reading.workflow(found)
         self._started.setdefault(execution_id, workflow)
         return Run(self._reading, workflow, execution_id)
-
-    @property
-    def runs(self) -> list[Run[Any]]:
-        """The executions started here, oldest first."""
-        return [Run(self._reading, workflow, id) for id, workflow in self._started.items()]
 
     def signal(self, execution: Target, name: str, payload: Any = None, signal_id: str | None = None) -> None:
         """Sends a signal; the payload is a model or plain JSON values.
@@ -113,13 +91,6 @@ class Callers:
 
     def _die(self, execution_id: str, down: timedelta) -> None:
         raise NotImplementedError
-
-    def _id(self, execution: Target) -> str:
-        if isinstance(execution, Run):
-            return execution.execution_id
-        if execution == "" and len(self._started) != 1:  # a cue at a time, which is nobody's in particular
-            raise TypeError(f"say which execution the cue is for: execution=…; there are {len(self._started)}")
-        return execution or next(iter(self._started))
 
 
 def answered(response: Response, path: str) -> Any:
