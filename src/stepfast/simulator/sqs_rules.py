@@ -1,8 +1,8 @@
 """SQS's rules where moto is lax: receipts, visibility, dead letters, retention, redrives.
 
 This is the only file that reads or edits private parts of moto's queues: the list of a queue's messages, its pending
-and deleted messages, and the old receipts of a message. It runs on moto 5.2.5; 5.1.10 has the same parts. `check_moto` looks
-for each of these parts when a cloud is opened, so that another moto fails with one line, not amid a test.
+and deleted messages, and the old receipts of a message. It runs on moto 5.2.5; 5.1.10 has the same parts.
+`check_moto` looks for each of these parts when a cloud is opened, so that another moto fails at once and in one line.
 """
 
 from __future__ import annotations
