@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+PROBLEM_URN = "urn:stepfast:problem:"
+"""What the `type` of every problem of the HTTP API begins with; the server writes it and the client reads it."""
+
+
 class StepfastError(Exception):
     """Root of everything stepfast raises. All of it survives pickle and copy, whatever its constructor takes."""
 

@@ -21,8 +21,9 @@ from pydantic import BaseModel
 import stepfast
 from stepfast import Client, Retry, signal, step, workflow
 from stepfast.client import ExecutionCancelled, ExecutionFailed, NotAllowed, Unreachable
-from stepfast.client.problems import PROBLEMS, URN
+from stepfast.client.problems import PROBLEMS
 from stepfast.errors import (
+    PROBLEM_URN,
     ExecutionConflict,
     ExecutionNotFound,
     InvalidRequest,
@@ -301,7 +302,6 @@ def test_api_keys_are_sent_and_wrong_ones_refused(tmp_path: Path) -> None:
 
 
 def test_client_and_api_agree_on_the_types_of_problems() -> None:
-    assert problems.URN == URN
     ours = {name: kind for kind, _, name, _ in problems._OURS}
     special = {"invalid-request": InvalidRequest, "wrong-status": WrongStatus, "unavailable": Unavailable}
     assert ours == {**PROBLEMS, **special}
@@ -467,7 +467,7 @@ def test_a_proxy_of_the_environment_is_not_used_for_loopback(client: Client, mon
 
 
 def test_a_restart_of_the_server_is_outlasted_while_waiting(api: Api, tmp_path: Path) -> None:
-    answers: list[Any] = [(503, {}, json.dumps({"type": f"{URN}unavailable", "detail": "stopping"}))] * 3
+    answers: list[Any] = [(503, {}, json.dumps({"type": f"{PROBLEM_URN}unavailable", "detail": "stopping"}))] * 3
     with served(Scripted(api.handler)) as url, Client(url) as starter:
         execution_id = starter.run("ship-order", {"name": "a"}).execution_id
     with served(Scripted(api.handler, *answers)) as url, Client(url) as client:
@@ -475,7 +475,7 @@ def test_a_restart_of_the_server_is_outlasted_while_waiting(api: Api, tmp_path: 
 
 
 def test_what_someone_must_mend_first_is_not_asked_again(api: Api) -> None:
-    problem = json.dumps({"type": f"{URN}misconfigured", "detail": "this deployment is not in order"})
+    problem = json.dumps({"type": f"{PROBLEM_URN}misconfigured", "detail": "this deployment is not in order"})
     scripted = Scripted(api.handler, *([(503, {"Content-Type": "application/problem+json"}, problem)] * 3))
     with served(scripted) as url, Client(url, retry_for=60) as client:
         with pytest.raises(Misconfigured, match="not in order"):

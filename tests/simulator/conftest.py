@@ -88,6 +88,6 @@ def send(queue: str, *bodies: str, delay: int = 0) -> None:
 
 def waiting(queue: str) -> list[str]:
     """The bodies of what is in a queue, whether visible or not."""
-    from stepfast.simulator.sqs_rules import queue_of
+    from stepfast.simulator.sqs_rules import messages_in, queue_of
 
-    return [one.body for one in queue_of(queue)._messages]
+    return [message.body for message in messages_in(queue_of(queue))]

@@ -6,6 +6,7 @@ from typing import Any
 
 from stepfast.client.replies import Reply
 from stepfast.errors import (
+    PROBLEM_URN,
     ExecutionConflict,
     ExecutionNotFound,
     InvalidRequest,
@@ -18,7 +19,6 @@ from stepfast.errors import (
     WrongStatus,
 )
 
-URN = "urn:stepfast:problem:"
 PROBLEMS: dict[str, type[Refused]] = {
     "unknown-workflow": UnknownWorkflow,
     "execution-not-found": ExecutionNotFound,
@@ -73,13 +73,13 @@ def error_of(reply: Reply) -> StepfastError:
         problem = reply.json()
     except ValueError:
         problem = None
-    if not isinstance(problem, dict) or not str(problem.get("type", "")).startswith(URN):
+    if not isinstance(problem, dict) or not str(problem.get("type", "")).startswith(PROBLEM_URN):
         told = f"{reply.url} answered {reply.status} {reply.reason}"
         if reply.status in (401, 403):  # of API Gateway, which asks its authorizer and says no more
             return NotAllowed(f"{told}: is the API key right, and still valid?")
         away = reply.status >= 500 or reply.status == 429
         return Unavailable(told) if away else Refused(f"{told}: is a stepfast API there?")
-    kind, detail = str(problem["type"]).removeprefix(URN), str(problem.get("detail", ""))
+    kind, detail = str(problem["type"]).removeprefix(PROBLEM_URN), str(problem.get("detail", ""))
     if kind == "invalid-request":
         return InvalidRequest(detail, _fields(problem.get("errors")), _count(problem.get("error_count")))
     if kind == "wrong-status":

@@ -18,7 +18,8 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from stepfast.http.problems import CONTENT_TYPE, URN
+from stepfast.errors import PROBLEM_URN
+from stepfast.http.problems import CONTENT_TYPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +211,7 @@ def _detail(status: int, reason: str) -> str:
 def problem(status: int, kind: str, detail: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
     """The headers and the body of a refusal."""
     title = HTTPStatus(status).phrase
-    body = json.dumps({"type": URN + kind, "title": title, "status": status, "detail": detail}).encode()
+    body = json.dumps({"type": PROBLEM_URN + kind, "title": title, "status": status, "detail": detail}).encode()
     headers = [(b"content-type", CONTENT_TYPE.encode()), (b"content-length", str(len(body)).encode())]
     if status == 503:
         headers.append((b"retry-after", b"1"))

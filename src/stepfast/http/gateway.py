@@ -21,9 +21,10 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from stepfast.errors import PROBLEM_URN
 from stepfast.http.bodies import MAX_BODY
 from stepfast.http.lanes import Lanes
-from stepfast.http.problems import CONTENT_TYPE, URN
+from stepfast.http.problems import CONTENT_TYPE
 
 __all__ = ["MAX_BODY", "application", "to_event"]
 
@@ -269,7 +270,7 @@ def _too_large() -> Unreadable:
 
 def _refusal(error: Unreadable) -> Object:
     title = HTTPStatus(error.status).phrase
-    problem = {"type": URN + error.kind, "title": title, "status": error.status, "detail": error.detail}
+    problem = {"type": PROBLEM_URN + error.kind, "title": title, "status": error.status, "detail": error.detail}
     headers = {"Content-Type": CONTENT_TYPE, **({"Retry-After": "1"} if error.status == 503 else {})}
     return {"statusCode": error.status, "headers": headers, "body": json.dumps(problem)}
 

@@ -16,6 +16,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from stepfast.errors import (
+    PROBLEM_URN,
     ExecutionConflict,
     ExecutionNotFound,
     InvalidRequest,
@@ -32,8 +33,6 @@ from stepfast.values.diff import LONGEST_MESSAGE, LONGEST_PATH, cut
 log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
-URN = "urn:stepfast:problem:"
-"""The beginning of every `type`; the client maps the rest to its exceptions."""
 MOST_ERRORS = 100
 """Errors listed in one answer; `error_count` has the total."""
 LONGEST_DETAIL = 2000
@@ -72,7 +71,13 @@ class Rejected(Exception):
 def problem(
     status: int, kind: str, title: str, detail: str, headers: Mapping[str, str] | None = None, **members: Any
 ) -> Response[str]:
-    body = {"type": URN + kind, "title": title, "status": status, "detail": cut(detail, LONGEST_DETAIL), **members}
+    body = {
+        "type": PROBLEM_URN + kind,
+        "title": title,
+        "status": status,
+        "detail": cut(detail, LONGEST_DETAIL),
+        **members,
+    }
     return Response(status, CONTENT_TYPE, json.dumps(body), dict(headers or {}))
 
 

@@ -9,13 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from moto.sqs.models import sqs_backends
-
 from stepfast.simulator.clock import MICRO
-from stepfast.simulator.lambdas import ACCOUNT, REGION, Function
+from stepfast.simulator.lambdas import Function
 from stepfast.simulator.queues import reported
 from stepfast.simulator.sandbox import MAX_PAYLOAD, Invocation
-from stepfast.simulator.sqs_rules import queue_of
+from stepfast.simulator.sqs_rules import queue_of, send
 from stepfast.simulator.streams import Record, Stream
 from stepfast.simulator.world import World
 
@@ -183,8 +181,7 @@ class Lane:
                 "streamArn": self.stream.arn,
             },
         }
-        queue = queue_of(self.mapping.failure_queue)
-        sqs_backends[ACCOUNT][REGION].send_message(queue.name, json.dumps(told))
+        send(queue_of(self.mapping.failure_queue), json.dumps(told))
 
 
 def _created(record: Record) -> float:

@@ -12,7 +12,7 @@ from stepfast.simulator.agenda import Entry
 from stepfast.simulator.clock import MICRO
 from stepfast.simulator.lambdas import Function
 from stepfast.simulator.sandbox import Invocation
-from stepfast.simulator.sqs_rules import MailRules, holder, record_of
+from stepfast.simulator.sqs_rules import MailRules, holder, is_deleted, record_of
 from stepfast.simulator.world import World
 
 AGAIN = 60.0
@@ -110,7 +110,7 @@ class QueuePoller:
             if record["messageId"] not in failed and holder(self._queue, receipt) is not None:
                 self._rules.delete(self._queue, receipt)
             back = self._back.pop(receipt)
-            if receipt in self._queue.deleted_messages:
+            if is_deleted(self._queue, receipt):
                 self._world.agenda.drop(back)
         self._world.agenda.put(self._world.clock.micros, self.poll)
 

@@ -11,7 +11,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from moto.scheduler.models import EventBridgeSchedulerBackend, Schedule, ScheduleGroup, scheduler_backends
-from moto.sqs.models import sqs_backends
 
 from stepfast.deployment.schedules import wrong_in
 from stepfast.simulator.agenda import Entry
@@ -19,7 +18,7 @@ from stepfast.simulator.clock import MICRO
 from stepfast.simulator.cron import Cron
 from stepfast.simulator.lambdas import ACCOUNT, REGION, Function
 from stepfast.simulator.patching import Patches
-from stepfast.simulator.sqs_rules import queue_of
+from stepfast.simulator.sqs_rules import queue_of, send
 from stepfast.simulator.world import World
 
 UNITS = {"minute": 60, "hour": 3600, "day": 86400}
@@ -109,7 +108,7 @@ class Schedules:
         }.items():
             text = text.replace(f"<aws.scheduler.{name}>", value)
         if ":sqs:" in target["Arn"]:
-            sqs_backends[ACCOUNT][REGION].send_message(queue_of(target["Arn"]).name, text)
+            send(queue_of(target["Arn"]), text)
             return
         function = next((one for one in self._functions.values() if one.arn == target["Arn"]), None)
         if function is None:

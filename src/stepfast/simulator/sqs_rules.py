@@ -1,9 +1,16 @@
-"""SQS's rules where moto is lax: receipts, visibility, dead letters, retention, redrives. Reads moto's own objects."""
+"""SQS's rules where moto is lax: receipts, visibility, dead letters, retention, redrives.
+
+This is the only file that reads or edits private parts of moto's queues: the list of a queue's messages, its pending
+and deleted messages, and the old receipts of a message. It runs on moto 5.2.5; 5.1.10 has the same parts.
+`check_moto` looks for each of these parts when a cloud is opened, so that another moto fails at once and in one line.
+"""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from types import MappingProxyType
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -11,6 +18,7 @@ from moto.core.utils import unix_time_millis
 from moto.sqs.exceptions import InvalidParameterValue, ReceiptHandleIsInvalid, SQSException
 from moto.sqs.models import Message, Queue, SQSBackend, sqs_backends
 
+from stepfast.errors import StartupError
 from stepfast.simulator.lambdas import ACCOUNT, REGION
 from stepfast.simulator.patching import Patches
 
@@ -24,6 +32,34 @@ Noticed = Callable[[Queue, float], object]
 """Called with a queue and the time (milliseconds) at which something in it is or will be visible."""
 
 
+_PARTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "Queue": ("_messages", "pending_messages", "deleted_messages", "add_message", "redrive_policy"),
+        "Message": (
+            "_old_receipt_handles",
+            "receipt_handle",
+            "visible_at",
+            "delayed_until",
+            "mark_received",
+            "had_receipt_handle",
+            "all_receipt_handles",
+        ),
+    }
+)
+"""What the rules use of moto's objects, by class."""
+
+
+def check_moto(queue: object, message: object) -> None:
+    """StartupError, in one line, when moto's queue or message lacks a part that the rules use."""
+    for kind, sample in (("Queue", queue), ("Message", message)):
+        missing = [part for part in _PARTS[kind] if not hasattr(sample, part)]
+        if missing:
+            version = metadata.version("moto")
+            raise StartupError(
+                f"moto {version} has no {kind}.{missing[0]}, which the simulator edits: pip install 'moto>=5.1.10,<5.3'"
+            )
+
+
 class MailRules:
     """Makes moto's SQS keep the rules, for whoever calls it, and tells of every message that can be received."""
 
@@ -33,6 +69,7 @@ class MailRules:
         self._sources: WeakKeyDictionary[Message, str] = WeakKeyDictionary()
 
     def patch(self, patches: Patches) -> None:
+        check_moto(Queue("check", REGION, ACCOUNT), Message("check", "check"))  # type: ignore[abstract]
         rules = self
         add = Queue.add_message
         mark = Message.mark_received
@@ -139,6 +176,26 @@ class MailRules:
 def holder(queue: Queue, receipt: str) -> Message | None:
     """The message that was once received with this receipt, if it is still there."""
     return next((one for one in queue._messages if one.had_receipt_handle(receipt)), None)
+
+
+def messages_in(queue: Queue) -> list[Message]:
+    """Every message of a queue, visible or not, in the order in which they were sent."""
+    return list(queue._messages)
+
+
+def is_deleted(queue: Queue, receipt: str) -> bool:
+    """True once the message of this receipt was deleted."""
+    return receipt in queue.deleted_messages
+
+
+def queues() -> dict[str, Queue]:
+    """All queues of the played account, by name."""
+    return dict(sqs_backends[ACCOUNT][REGION].queues)
+
+
+def send(queue: Queue, body: str) -> None:
+    """Puts a message into a queue, as a service of AWS does: no client and no function makes a call."""
+    sqs_backends[ACCOUNT][REGION].send_message(queue.name, body)
 
 
 def queue_of(name: str) -> Queue:

@@ -7,20 +7,19 @@ import random
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self
 
 from stepfast.language.registry import Registry
 from stepfast.language.workflows import Workflow
 from stepfast.testing.driver import Driver
 from stepfast.testing.faults import Faults
+from stepfast.testing.kit import Awaited
 from stepfast.testing.memory import finished
 from stepfast.testing.outside import Outside
 from stepfast.testing.points import Points, Stalled
-from stepfast.testing.runs import Run
-from stepfast.testing.values import as_input
+from stepfast.testing.runs import Run, View
+from stepfast.testing.values import checked_workflows
 
-R = TypeVar("R")
-Awaited = TypeVar("Awaited", bound="Run[Any] | datetime | Callable[[], object]")
 START = datetime(2030, 1, 1, tzinfo=UTC)
 LIMIT = 500
 
@@ -85,41 +84,11 @@ class Environment(Outside, Faults):
     # -- running -----------------------------------------------------------------------------------------
 
     @property
-    def runs(self) -> list[Run[Any]]:
-        """The executions started here, oldest first."""
-        return [Run(self._driver, workflow, id) for id, workflow in self._started.items()]
+    def _view(self) -> View:
+        return self._driver
 
-    def start(
-        self,
-        workflow: Workflow[..., R],
-        input: Any = None,
-        execution_id: str | None = None,
-        *,
-        labels: Mapping[str, str] | None = None,
-    ) -> Run[R]:
-        """Starts an execution, of which nothing runs yet.
-
-        input: a value of the workflow's input type, or plain JSON values as a client would send them.
-        execution_id: by default the workflow's name and a number, so that runs are repeatable.
-        Raises InvalidRequest, UnknownWorkflow and ExecutionConflict as Client.start does.
-        """
-        if not isinstance(workflow, Workflow):
-            raise TypeError(f"{workflow!r} is not a workflow: give a function that has @workflow")
-        id = execution_id or f"{workflow.name}-{len(self._started) + 1}"
-        finished(self._driver.operations.start(workflow.name, as_input(workflow, input), id, labels))
-        self._started[id] = workflow
-        return Run(self._driver, workflow, id)
-
-    def run(
-        self,
-        workflow: Workflow[..., R],
-        input: Any = None,
-        execution_id: str | None = None,
-        *,
-        labels: Mapping[str, str] | None = None,
-    ) -> Run[R]:
-        """Starts an execution and runs until it has ended, well or not; see `start` and `run_until`."""
-        return self.run_until(self.start(workflow, input, execution_id, labels=labels))
+    def _create(self, workflow: str, input: Any, execution_id: str, labels: Mapping[str, str] | None) -> None:
+        finished(self._driver.operations.start(workflow, input, execution_id, labels))
 
     def run_until(self, what: Awaited) -> Awaited:
         """Runs until an execution has ended, until a simulated time, or until a function returns true.
@@ -174,10 +143,6 @@ class MakeEnvironment(Protocol):
     ) -> Environment: ...
 
 
-def _registry(given: tuple[Workflow[..., Any] | Registry, ...]) -> Registry:
-    if len(given) == 1 and isinstance(given[0], Registry):
-        return given[0]
-    workflows = [one for one in given if isinstance(one, Workflow)]
-    if not given or len(workflows) < len(given):
-        raise TypeError("Environment takes functions that have @workflow, or one Registry")
-    return Registry(workflows)
+def _registry(arguments: tuple[Workflow[..., Any] | Registry, ...]) -> Registry:
+    workflows = checked_workflows(arguments, "Environment")
+    return workflows if isinstance(workflows, Registry) else Registry(workflows)

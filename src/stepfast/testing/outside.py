@@ -8,20 +8,17 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from stepfast.language.steps import Step
-from stepfast.language.workflows import Workflow
 from stepfast.simulator.simulated_loop import moment
 from stepfast.testing.cues import Cue, Target
 from stepfast.testing.driver import Driven
+from stepfast.testing.kit import Kit, moment_of
 from stepfast.testing.memory import finished
-from stepfast.testing.points import Died, Point, Side, Trigger
-from stepfast.testing.runs import Run
-from stepfast.testing.values import as_json, checked_step
+from stepfast.testing.points import Died, Point, Trigger
+from stepfast.testing.values import as_json
 
 
-class Outside(Driven):
+class Outside(Driven, Kit):
     """The part of an environment that acts as clients and operators do."""
-
-    _started: dict[str, Workflow[..., Any]]
 
     @property
     def now(self) -> datetime:
@@ -78,17 +75,7 @@ class Outside(Driven):
         attempt: of the step, the first that counts. times: how often the cue is taken, once a moment.
         delay: simulated time from the moment to what happens then.
         """
-        moments: list[tuple[Side, str, Any]] = [
-            ("before", "step", before),
-            ("after", "step", after),
-            ("at", "waiting", waiting),
-            ("at", "status", status),
-        ]
-        named = [one for one in moments if one[2] is not None]
-        if len(named) != 1:
-            raise TypeError("name one moment: before=…, after=…, waiting=… or status=…")
-        ((side, what, of),) = named
-        name = checked_step(of).name if what == "step" else str(of)
+        side, what, name = moment_of(before, after, waiting, status)
         later = delay.total_seconds()
 
         def put(act: Callable[[str], object], told: str) -> None:
@@ -105,10 +92,3 @@ class Outside(Driven):
                     self._driver.notice_waits(one)
 
         return Cue(self, put)
-
-    def _id(self, execution: Target) -> str:
-        if isinstance(execution, Run):
-            return execution.execution_id
-        if execution == "" and len(self._started) != 1:  # a cue at a time, which is nobody's in particular
-            raise TypeError(f"say which execution the cue is for: execution=…; there are {len(self._started)}")
-        return execution or next(iter(self._started))

@@ -119,13 +119,7 @@ class StepRunner(Runner):
 
     async def _take_time(self, step: Step[..., Any], fake: Fake, context: StepContext, watch: Watch) -> Ended | None:
         """Passes a fake's time; how its attempt ended if that was before the fake's own turn."""
-        ends: list[tuple[float, BaseException | None]] = [
-            (step.timeout, StepTimeout(f"no result within {step.timeout:g} s")),
-            (fake.takes, None),
-        ]
-        if step.heartbeat is not None and not fake.beats:
-            ends.append((step.heartbeat, StepTimeout(f"no heartbeat for {step.heartbeat:g} s")))
-        seconds, error = min(ends, key=lambda one: one[0])
+        seconds, error = first_end(step, fake)
         until, event = self._loop.time() + seconds, asyncio.Event()
         self._looking[context.execution_id][event] = context.step_id
         try:
@@ -142,6 +136,17 @@ class StepRunner(Runner):
         finally:
             self._looking[context.execution_id].pop(event, None)
         return None if error is None else Ended(error=error)
+
+
+def first_end(step: Step[..., Any], fake: Fake) -> tuple[float, StepTimeout | None]:
+    """Simulated seconds until a fake's time ends, and the timeout that ends it; None where the fake itself does."""
+    ends: list[tuple[float, StepTimeout | None]] = [
+        (step.timeout, StepTimeout(f"no result within {step.timeout:g} s")),
+        (fake.takes, None),
+    ]
+    if step.heartbeat is not None and not fake.beats:
+        ends.append((step.heartbeat, StepTimeout(f"no heartbeat for {step.heartbeat:g} s")))
+    return min(ends, key=lambda end: end[0])
 
 
 def heeds(step: Step[..., Any], fake: Fake, stop: Stop) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, JsonValue
 
 from stepfast.errors import InvalidRequest, NotStorable
+from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
 from stepfast.values.codec import Codec
@@ -73,3 +74,15 @@ def checked_step(step: Any) -> Step[..., Any]:
     if not isinstance(step, Step):
         raise TypeError(f"{step!r} is not a step: give a function that has @step")
     return step
+
+
+def checked_workflows(
+    arguments: tuple[Workflow[..., Any] | Registry, ...], kit: str
+) -> Registry | list[Workflow[..., Any]]:
+    """The one registry or the workflows that a kit is made with; TypeError, which names the kit, for anything else."""
+    if len(arguments) == 1 and isinstance(arguments[0], Registry):
+        return arguments[0]
+    workflows = [argument for argument in arguments if isinstance(argument, Workflow)]
+    if not arguments or len(workflows) < len(arguments):
+        raise TypeError(f"{kit} takes functions that have @workflow, or one Registry")
+    return workflows

@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
-from moto.sqs.models import Queue, sqs_backends
+from moto.sqs.models import Queue
 
 from stepfast.backends.dynamodb.api_keys import SCOPES, ApiKeys
 from stepfast.deployment.plan import FunctionPlan, Plan
@@ -20,10 +20,11 @@ from stepfast.language.registry import Registry
 from stepfast.simulator import resources
 from stepfast.simulator.deployment import BUILDERS, DEAD_LETTERS, TABLE, Code, Deployment
 from stepfast.simulator.gateway import Response
-from stepfast.simulator.lambdas import ACCOUNT, REGION, Function
+from stepfast.simulator.lambdas import REGION, Function
 from stepfast.simulator.player import Player
 from stepfast.simulator.redrive import MoveTask
 from stepfast.simulator.sandbox import MAX_PAYLOAD, Handler, Sandbox
+from stepfast.simulator.sqs_rules import messages_in, queues
 from stepfast.simulator.wall_player import RealPlayer, WebRequest
 from stepfast.simulator.wall_sandbox import RealSandbox
 
@@ -94,8 +95,7 @@ class ServedCloud:
     def queues(self) -> dict[str, dict[str, int]]:
         """How many messages of each queue can be received, are with a consumer, and wait for their time."""
         with self._turn:
-            found: dict[str, Queue] = sqs_backends[ACCOUNT][REGION].queues
-            return {name: _counts(queue, time.time() * 1000) for name, queue in sorted(found.items())}
+            return {name: _counts(queue, time.time() * 1000) for name, queue in sorted(queues().items())}
 
     def redrive(self) -> MoveTask:
         """Starts a redrive of the dead letters, as the SQS console does; moto's error while one is under way."""
@@ -111,7 +111,7 @@ class ServedCloud:
 
 def _counts(queue: Queue, now: float) -> dict[str, int]:
     counts = {"visible": 0, "in_flight": 0, "delayed": 0}
-    for message in queue._messages:
+    for message in messages_in(queue):
         waits = "delayed" if message.delayed_until > now else "in_flight"
         counts[waits if max(message.delayed_until, message.visible_at) > now else "visible"] += 1
     return counts

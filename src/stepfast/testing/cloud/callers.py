@@ -4,45 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, TypeVar
+from http import HTTPStatus
+from typing import Any
 
-from stepfast.errors import (
-    ExecutionConflict,
-    ExecutionNotFound,
-    InvalidRequest,
-    Refused,
-    TooManySignals,
-    Unavailable,
-    UnknownWorkflow,
-    WrongStatus,
-)
-from stepfast.http.problems import URN
-from stepfast.language.workflows import Workflow
-from stepfast.simulator.gateway import Request, Response
+import httpx
+
+from stepfast.client.problems import error_of
+from stepfast.client.replies import Reply
+from stepfast.simulator.gateway import HOST, Request, Response
 from stepfast.simulator.player import Player
 from stepfast.testing.calls import CallLog
 from stepfast.testing.cloud.reading import Reading
 from stepfast.testing.cues import Target
-from stepfast.testing.runs import Run
-from stepfast.testing.values import as_input, as_json
-
-R = TypeVar("R")
-REFUSALS: Mapping[str, type[Refused]] = {
-    "unknown-workflow": UnknownWorkflow,
-    "execution-not-found": ExecutionNotFound,
-    "execution-conflict": ExecutionConflict,
-    "too-many-signals": TooManySignals,
-}
+from stepfast.testing.kit import Kit
+from stepfast.testing.runs import Run, View
+from stepfast.testing.values import as_json
 
 
-class Callers:
+class Callers(Kit):
     """The part of a cloud that is outside it. `key` is an API key with every scope."""
 
     player: Player
     key: str
     _reading: Reading
     _calls: CallLog
-    _started: dict[str, Workflow[..., Any]]
 
     def request(
         self,
@@ -60,31 +45,17 @@ class Callers:
 
     def request_all(self, *requests: Request) -> list[Response]:
         """Requests sent at one moment, served beside each other; those without a key get the cloud's own."""
-        for one in requests:
-            one.key = self.key if one.key is None else one.key
+        for request in requests:
+            request.key = self.key if request.key is None else request.key
         return self.player.request_all(*requests)
 
-    def start(
-        self,
-        workflow: Workflow[..., R],
-        input: Any = None,
-        execution_id: str | None = None,
-        *,
-        labels: Mapping[str, str] | None = None,
-    ) -> Run[R]:
-        """Starts an execution; nothing runs yet but what is due while the API answers.
+    @property
+    def _view(self) -> View:
+        return self._reading
 
-        input: a value of the workflow's input type, or plain JSON values as a client would send them.
-        execution_id: by default the workflow's name and a number, so that runs are repeatable.
-        Raises InvalidRequest, UnknownWorkflow and ExecutionConflict as Client.run does.
-        """
-        if not isinstance(workflow, Workflow):
-            raise TypeError(f"{workflow!r} is not a workflow: give a function that has @workflow")
-        id = execution_id or f"{workflow.name}-{len(self._started) + 1}"
-        body = {"input": as_input(workflow, input), "execution_id": id, "labels": dict(labels or {})}
-        answered(self.request("POST", f"/v1/workflows/{workflow.name}/executions", body))
-        self._started[id] = workflow
-        return Run(self._reading, workflow, id)
+    def _create(self, workflow: str, input: Any, execution_id: str, labels: Mapping[str, str] | None) -> None:
+        body = {"input": input, "execution_id": execution_id, "labels": dict(labels or {})}
+        self._post(f"/v1/workflows/{workflow}/executions", body)
 
     def execution(self, execution_id: str) -> Run[Any]:
         """An execution that was started otherwise: by a schedule, by a request."""
@@ -93,11 +64,6 @@ class Callers:
         self._started.setdefault(execution_id, workflow)
         return Run(self._reading, workflow, execution_id)
 
-    @property
-    def runs(self) -> list[Run[Any]]:
-        """The executions started here, oldest first."""
-        return [Run(self._reading, workflow, id) for id, workflow in self._started.items()]
-
     def signal(self, execution: Target, name: str, payload: Any = None, signal_id: str | None = None) -> None:
         """Sends a signal; the payload is a model or plain JSON values.
 
@@ -105,11 +71,11 @@ class Callers:
         and WrongStatus when the execution has ended for good.
         """
         body = {"payload": as_json(payload, "payload")} | ({"signal_id": signal_id} if signal_id else {})
-        answered(self.request("POST", f"/v1/executions/{self._id(execution)}/signals/{name}", body))
+        self._post(f"/v1/executions/{self._id(execution)}/signals/{name}", body)
 
     def cancel(self, execution: Target) -> None:
         """Cancels a RUNNING execution; ExecutionNotFound, WrongStatus."""
-        answered(self.request("POST", f"/v1/executions/{self._id(execution)}/cancel"))
+        self._post(f"/v1/executions/{self._id(execution)}/cancel")
 
     def resume(self, execution: Target, steps: Sequence[str] | None = None) -> None:
         """Resumes a FAILED execution.
@@ -118,30 +84,24 @@ class Callers:
         Raises ExecutionNotFound, WrongStatus, and InvalidRequest for a command that cannot run again.
         """
         body = None if steps is None else {"steps": list(steps)}
-        answered(self.request("POST", f"/v1/executions/{self._id(execution)}/resume", body))
+        self._post(f"/v1/executions/{self._id(execution)}/resume", body)
+
+    def _post(self, path: str, body: Any = None) -> None:
+        answered(self.request("POST", path, body), path)
 
     def _die(self, execution_id: str, down: timedelta) -> None:
         raise NotImplementedError
 
-    def _id(self, execution: Target) -> str:
-        if isinstance(execution, Run):
-            return execution.execution_id
-        if execution == "" and len(self._started) != 1:  # a cue at a time, which is nobody's in particular
-            raise TypeError(f"say which execution the cue is for: execution=…; there are {len(self._started)}")
-        return execution or next(iter(self._started))
 
-
-def answered(response: Response) -> Any:
-    """The JSON of an answer; what the API refused is raised."""
-    if response.status < 400:
-        return response.json()
-    problem = response.json()
-    kind, detail = str(problem.get("type", "")).removeprefix(URN), str(problem.get("detail", problem))
-    if kind == "invalid-request":
-        fields = ((str(one["field"]), str(one["message"])) for one in problem.get("errors") or ())
-        raise InvalidRequest(detail, tuple(fields), problem.get("error_count"))
-    if kind == "wrong-status":
-        raise WrongStatus(detail, str(problem.get("execution_status", "")))
-    if kind in REFUSALS:
-        raise REFUSALS[kind](detail)
-    raise (Unavailable if response.status >= 500 else Refused)(f"{response.status}: {detail}")
+def answered(response: Response, path: str) -> Any:
+    """The JSON of an answer; what the API refused is raised as `stepfast.client` raises it."""
+    reply = Reply(
+        response.status,
+        HTTPStatus(response.status).phrase,
+        httpx.Headers(dict(response.headers)),
+        f"https://{HOST}{path}",
+        response.body.encode(),
+    )
+    if not reply.is_success:
+        raise error_of(reply)
+    return reply.json()

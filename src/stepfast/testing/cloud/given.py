@@ -10,16 +10,15 @@ from typing import Any
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
+from stepfast.testing.values import checked_workflows
 
 
-def registry_of(given: tuple[Workflow[..., Any] | Registry, ...]) -> Registry:
+def registry_of(arguments: tuple[Workflow[..., Any] | Registry, ...]) -> Registry:
     """TypeError for what is no workflow."""
-    if len(given) == 1 and isinstance(given[0], Registry):
-        return given[0]
-    workflows = [one for one in given if isinstance(one, Workflow)]
-    if not given or len(workflows) < len(given):
-        raise TypeError("MotoCloud takes functions that have @workflow, or one Registry")
-    modules = (module for name in {one.__module__ for one in workflows} for module in _modules(name))
+    workflows = checked_workflows(arguments, "MotoCloud")
+    if isinstance(workflows, Registry):
+        return workflows
+    modules = (module for name in {workflow.__module__ for workflow in workflows} for module in _modules(name))
     steps = (value for module in modules for value in list(vars(module).values()) if isinstance(value, Step))
     return Registry(workflows, steps)
 
@@ -29,4 +28,4 @@ def _modules(name: str) -> Iterator[ModuleType]:
     for other, module in list(sys.modules.items()):
         if other == name or other.startswith(f"{name}."):
             yield module
-            yield from (one for one in list(vars(module).values()) if isinstance(one, ModuleType))
+            yield from (value for value in list(vars(module).values()) if isinstance(value, ModuleType))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
 from stepfast.backends.dynamodb.api_keys import SCOPES, ApiKeys
 from stepfast.deployment.plan import Plan
@@ -20,7 +20,7 @@ from stepfast.simulator.player import START, Player
 from stepfast.simulator.redrive import MoveTask
 from stepfast.simulator.rules import Rules
 from stepfast.simulator.sandbox import Gone, Invocation, Sandbox
-from stepfast.simulator.sqs_rules import queue_of
+from stepfast.simulator.sqs_rules import messages_in, queue_of
 from stepfast.simulator.trouble import Trouble
 from stepfast.testing.calls import CallLog
 from stepfast.testing.cloud.callers import Callers
@@ -29,14 +29,12 @@ from stepfast.testing.cloud.reading import Reading
 from stepfast.testing.cloud.steps import PlayedPoints, PlayedRunner
 from stepfast.testing.cues import Cue
 from stepfast.testing.faults import Faking
-from stepfast.testing.points import Point, Side, Stalled, Trigger
+from stepfast.testing.kit import Awaited, moment_of
+from stepfast.testing.points import Point, Stalled, Trigger
 from stepfast.testing.replays import ReplayCheck
 from stepfast.testing.runs import Run
 from stepfast.testing.steps import Fakes
-from stepfast.testing.values import checked_step
 
-R = TypeVar("R")
-Awaited = TypeVar("Awaited", bound="Run[Any] | datetime | Callable[[], object]")
 LIMIT = 5_000
 
 
@@ -122,17 +120,6 @@ class MotoCloud(Callers, Trouble, Faking):
         """The simulated time, UTC."""
         return self.player.now
 
-    def run(
-        self,
-        workflow: Workflow[..., R],
-        input: Any = None,
-        execution_id: str | None = None,
-        *,
-        labels: Mapping[str, str] | None = None,
-    ) -> Run[R]:
-        """Starts an execution and runs until it has ended, well or not; see `start` and `run_until`."""
-        return self.run_until(self.start(workflow, input, execution_id, labels=labels))
-
     def run_until(self, what: Awaited) -> Awaited:
         """Runs until an execution has ended, until a simulated time, or until a function returns true.
 
@@ -205,17 +192,7 @@ class MotoCloud(Callers, Trouble, Faking):
         delay: timedelta = timedelta(),
     ) -> Cue:
         """A cue at a moment of an execution, as of Environment.when; `.crash()` kills the function it happens in."""
-        moments: list[tuple[Side, str, Any]] = [
-            ("before", "step", before),
-            ("after", "step", after),
-            ("at", "waiting", waiting),
-            ("at", "status", status),
-        ]
-        named = [one for one in moments if one[2] is not None]
-        if len(named) != 1:
-            raise TypeError("name one moment: before=…, after=…, waiting=… or status=…")
-        ((side, what, of),) = named
-        name = checked_step(of).name if what == "step" else str(of)
+        side, what, name = moment_of(before, after, waiting, status)
 
         def put(act: Callable[[str], object], told: str) -> None:
             def meet(point: Point) -> None:
@@ -278,7 +255,7 @@ class MotoCloud(Callers, Trouble, Faking):
     def messages(self, queue: str) -> list[str]:
         """The bodies of what is in a queue: a pool's name, or "timer", "park", or a queue's own name."""
         known = {"timer": TIMER, "park": PARK, **self._deployment.pools}
-        return [one.body for one in queue_of(known.get(queue, queue))._messages]
+        return [message.body for message in messages_in(queue_of(known.get(queue, queue)))]
 
     def send(self, queue: str, body: str) -> None:
         """Puts a message of any text into a queue, named as in `messages`."""

@@ -6,12 +6,11 @@ import asyncio
 from typing import Any
 
 from stepfast.engine.step_runner import Ended, Watch, cut_off
-from stepfast.errors import StepTimeout
 from stepfast.language.context import StepContext
 from stepfast.language.steps import Step
 from stepfast.simulator.sandbox import Sandbox, current
 from stepfast.testing.points import Point, Points
-from stepfast.testing.steps import Fake, StepRunner, heeds
+from stepfast.testing.steps import Fake, StepRunner, first_end, heeds
 
 
 class PlayedPoints(Points):
@@ -38,13 +37,7 @@ class PlayedRunner(StepRunner):
     """Fakes that take their time are watched as real steps are, by reading the store every few seconds."""
 
     async def _take_time(self, step: Step[..., Any], fake: Fake, context: StepContext, watch: Watch) -> Ended | None:
-        ends: list[tuple[float, BaseException | None]] = [
-            (step.timeout, StepTimeout(f"no result within {step.timeout:g} s")),
-            (fake.takes, None),
-        ]
-        if step.heartbeat is not None and not fake.beats:
-            ends.append((step.heartbeat, StepTimeout(f"no heartbeat for {step.heartbeat:g} s")))
-        left, error = min(ends, key=lambda one: one[0])
+        left, error = first_end(step, fake)
         period = max(1.0, step.lease / 6)
         while left > 0:
             await asyncio.sleep(min(period, left))
