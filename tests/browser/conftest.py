@@ -38,10 +38,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if here in item.path.parents:
             item.add_marker(pytest.mark.slow)
             if missing:
-                item.add_marker(pytest.mark.skip(reason=missing))
+                item.add_marker(pytest.mark.lacks(missing))
 
 
-@pytest.fixture(scope="session")
+# For the folder, not the session: the loop of playwright would stand in the way of asyncio in the tests that follow.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)

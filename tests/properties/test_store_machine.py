@@ -24,6 +24,7 @@ from stepfast.backends.sqlite.store import SqliteBackend, Stored
 from stepfast.engine.ports import Fault, Query
 from stepfast.errors import InvalidRequest
 from stepfast.model import Attempt, Chained, Cursor, Event, Execution, Failure, Message, Record, Signal
+from tests.lanes import examples
 
 T = TypeVar("T")
 
@@ -456,7 +457,7 @@ class StoreMachine(RuleBasedStateMachine):
 
 TestStoreMachine = StoreMachine.TestCase
 TestStoreMachine.settings = settings(
-    max_examples=50,
+    max_examples=examples(25),
     stateful_step_count=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -12,10 +12,11 @@ import pytest
 
 from stepfast.backends.sqlite import rows
 from stepfast.model import Execution
+from tests.lanes import seeds
 from tests.simulation.invariants import ID, Violation, check
 from tests.simulation.world import Handler, World
 
-SEEDS = range(40)
+SEEDS = seeds(20, 200)
 FLOWS = ("saga", "halves", "only_once", "torn", "approvals")
 
 
