@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect, sync_playwright
 
 from stepfast.http.page import BUILT
 from tests.browser.site import Site
@@ -78,13 +78,17 @@ class Watched:
         self.urls: list[str] = []
         page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
         page.on("console", lambda message: self._console(message.type, message.text))
-        page.on("dialog", lambda dialog: (self.faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("dialog", self._dialog)
         page.on("request", lambda request: self._request(request.url, url))
 
     def _console(self, kind: str, text: str) -> None:
         # The browser itself tells of refusals and outages, which tests make on purpose.
         if kind in ("error", "warning") and not text.startswith("Failed to load resource"):
             self.faults.append(f"{kind}: {text}")
+
+    def _dialog(self, dialog: Dialog) -> None:
+        self.faults.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
 
     def _request(self, url: str, own: str) -> None:
         self.urls.append(url)

@@ -44,7 +44,7 @@ class DeletingWorld(World):
 
         self.backend.erase = counted  # type: ignore[method-assign]
 
-    def _from_outside(self, status: str | None) -> list[Callable[[], None]]:
+    def _from_outside(self, status: str | None) -> list[Callable[[], object]]:
         choices = super()._from_outside(status)
         if status == "FAILED" and self.epoch < 3 and self.random.random() < 0.5:
             choices.append(lambda: self._spawn("delete", self._delete))

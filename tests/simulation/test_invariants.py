@@ -111,7 +111,13 @@ def a_cancel_is_not_counted(patch: Patch) -> None:
 def what_is_marked_as_sent_is_sent_after_it(patch: Patch) -> None:
     def send(self: Any, tx: Any, messages: Any, now: float) -> None:
         stored = [self._stored(message, due, now) for message, due in messages]
-        self._file.post(lambda tx: [writes.put_messages(tx, stored), *map(self.on_message, stored)])
+
+        def put(tx: Any) -> None:
+            writes.put_messages(tx, stored)
+            for message in stored:
+                self.on_message(message)
+
+        self._file.post(put)
 
     patch.setattr(sqlite.SqliteBackend, "_send", send)
 
