@@ -26,6 +26,7 @@ NIGHT = 7200
 """Seconds for a test of the nightly lane."""
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist 3.8 reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         test = item.obj if isinstance(item, pytest.Function) else None
@@ -40,6 +41,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _group(item: pytest.Item) -> str:
     """The name of the tests that share a fixture of a folder or a file, and so a process; "" for a test by itself."""
+    if item.path.parent.name == "e2e":  # emulators are large: those that start their own, too
+        return "e2e"
     shared = {"": ""}
     definitions = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009 - pytest has no public way to ask
     for definition, *_ in (reversed(several) for several in definitions.values()):

@@ -96,10 +96,8 @@ def eventually(look: Callable[[], Any], what: str, seconds: float = PATIENCE) ->
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("e2e"))
-            if not PYTHON.exists():
-                item.add_marker(pytest.mark.lacks("there is no emulator: make .cache/ministack/ready"))
+        if HERE in item.path.parents and not PYTHON.exists():
+            item.add_marker(pytest.mark.lacks("there is no emulator: make .cache/ministack/ready"))
 
 
 # For the folder, not the session: the emulator ends before the tests that follow in its process.

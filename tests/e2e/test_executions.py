@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from stepfast.engine.worker import SKEW
+from stepfast.engine.attempt import SKEW
 from tests.e2e.conftest import Deployed, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

@@ -14,7 +14,7 @@ import pytest
 
 from stepfast import Client
 from stepfast.client import ExecutionFailed, NotAllowed
-from stepfast.engine.worker import SKEW
+from stepfast.engine.attempt import SKEW
 from tests.local.conftest import until
 from tests.local.dev_process import Dev
 
