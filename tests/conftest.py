@@ -26,7 +26,12 @@ NIGHT = 7200
 """Seconds for a test of the nightly lane."""
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist 3.8 reads the groups in the same hook
+def pytest_itemcollected(item: pytest.Item) -> None:
+    # Not in pytest_collection_modifyitems, where xdist 3.8 reads the groups, maybe before it is our turn.
+    if item.get_closest_marker("xdist_group") is None and (group := _group(item)):
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         test = item.obj if isinstance(item, pytest.Function) else None
@@ -34,8 +39,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(PATIENCE))
         if SOAK:
             item.add_marker(pytest.mark.timeout(NIGHT), append=False)
-        if item.get_closest_marker("xdist_group") is None and (group := _group(item)):
-            item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=_turn)
 
 
