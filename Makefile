@@ -67,8 +67,8 @@ lint: .venv/ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Tests that share a fixture run in one process, the longest groups first: tests/conftest.py makes the groups.
-PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder
+# The tests of a file run in one process, the longest groups first: tests/conftest.py makes the groups.
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
 
 check: lint
 	$(PYTEST) -m "not slow"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import is_hypothesis_test, settings
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.lanes import SOAK, examples
 
@@ -26,12 +27,6 @@ NIGHT = 7200
 """Seconds for a test of the nightly lane."""
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    # Not in pytest_collection_modifyitems, where xdist 3.8 reads the groups, maybe before it is our turn.
-    if item.get_closest_marker("xdist_group") is None and (group := _group(item)):
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         test = item.obj if isinstance(item, pytest.Function) else None
@@ -42,17 +37,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_turn)
 
 
-def _group(item: pytest.Item) -> str:
-    """The name of the tests that share a fixture of a folder or a file, and so a process; "" for a test by itself."""
-    if item.path.parent.name == "e2e":  # emulators are large: those that start their own, too
-        return "e2e"
-    shared = {"": ""}
-    definitions = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009 - pytest has no public way to ask
-    for definition, *_ in (reversed(several) for several in definitions.values()):
-        if definition.baseid.startswith("tests/"):
-            shared[definition.scope] = definition.baseid
-    folders = shared.get("session") or shared.get("package") or ""
-    return folders or (item.nodeid.split("::")[0] if shared.keys() & {"module", "class"} else "")
+TOGETHER = ("tests/e2e", "tests/browser", "tests/infra")
+"""Folders whose tests share something large: an emulator, a browser, a synth."""
+SPREAD = (
+    "tests/simulation/test_simulation.py",
+    "tests/simulation/test_invariants.py",
+    "tests/cloud/test_exploration.py",
+)
+"""Files of long tests that share nothing."""
+
+
+class Groups(LoadScopeScheduling):  # type: ignore[misc]
+    """Tests of one file run in one process, since they share fixtures.
+
+    Not by xdist's marks of groups: xdist 3.8 hands them over in `_nodeid`, which pytest 9.2 does not have any more.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::")[0]
+        folder = "/".join(file.split("/")[:2])
+        return folder if folder in TOGETHER else nodeid if file in SPREAD else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
+    return Groups(config, log)
 
 
 def _turn(item: pytest.Item) -> int:
