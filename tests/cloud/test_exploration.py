@@ -9,10 +9,9 @@ from tests.cloud.exploration import calls_of, explore, pairs, points
 from tests.cloud.explored import EXAMPLES
 from tests.lanes import SOAK
 
-pytestmark = pytest.mark.timeout(1200)  # each of these runs its example a hundred times
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # each of these runs its example a hundred times
 Told = Callable[[str, object], None]
-LONG = ("report redriven", "mixed cancelled")
-NAMES = [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in EXAMPLES]
+NAMES = [*EXAMPLES]
 
 
 @pytest.mark.parametrize("name", NAMES)
