@@ -4,6 +4,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 JOBS ?= 2
 SECONDS ?= 600
+# The emulator has an environment of its own: it runs functions under its Python, with its packages in sight.
+EMULATOR := .cache/ministack
 
 # uv installs in a tenth of pip's time. It comes by pip, from wherever pip is configured to look; where uv itself cannot
 # reach that place, pip installs the rest too.
@@ -23,7 +25,7 @@ help:
 	@echo "make bench-aws   what executions cost on AWS, counted: tables with the targets, about three minutes"
 	@echo "make simulate-scale   what 10 to 100,000 starts a second need of an AWS account: the tables of docs/scale.md"
 	@echo "make pythons   the tests of what differs between Pythons, on every other one that this machine has"
-	@echo "make soak    simulation, then kill -9 under load, for SECONDS=600 each"
+	@echo "make soak    nightly: every test with all seeds and new ones, then simulation and kill -9, SECONDS=600 each"
 	@echo "make synth   the stack of this repository as CloudFormation, in build/cdk"
 	@echo "make deploy-local   the stack in an AWS emulator on this machine, or that of a project of yours:"
 	@echo "                    PROJECT=folder; prints the URL and a key, ends with Ctrl-C"
@@ -67,26 +69,36 @@ lint: .venv/ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check: lint
-	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
+# The tests of a file run in one process, the longest groups first: tests/conftest.py makes the groups.
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
 
-# The page's tests need the page and a browser. The page is built here where Node is at hand, and a CI machine gets
-# Debian's browser; without them those tests are left out, and say so. The tests of the deployed stack share one
-# emulator, so they run by themselves.
-test: lint
-	@$(MAKE) --no-print-directory page-for-tests
+check: lint
+	$(PYTEST) -m "not slow"
+
+# What the tests need is fetched while the linters work. The page's tests need the page and a browser; the tests of the
+# deployed stack share one emulator. Without one of them these tests are skipped, and say so; with CI=true they fail.
+test: .venv/ready
+	@$(MAKE) --no-print-directory -j2 lint tools-for-tests
+	$(PYTEST) --durations=25
+	$(MAKE) pythons
+
+.PHONY: tools-for-tests chromium-for-tests
+
+tools-for-tests: page-for-tests chromium-for-tests $(EMULATOR)/ready
+
+# A CI machine gets Debian's browser.
+chromium-for-tests:
 	@command -v chromium > /dev/null || [ "$(CI)" != true ] || [ "$$(id -u)" != 0 ] || \
 		{ apt-get update && apt-get install -y --no-install-recommends chromium; } > /dev/null
-	$(BIN)/python -m pytest -n $(JOBS) --ignore=tests/e2e --ignore=tests/browser
-	$(BIN)/python -m pytest -n $(JOBS) tests/browser
-	$(MAKE) pythons
-	$(MAKE) e2e
 
 pythons: .venv/ready
 	@.ci/pythons
 
-soak: .venv/ready
-	$(BIN)/python -m tests.simulation.test_simulation --seconds $(SECONDS)
+# The nightly lane: every test with the seeds and examples that the gate leaves out, new ones each night, then the
+# simulation and kill -9 under load for SECONDS each.
+soak: .venv/ready tools-for-tests
+	STEPFAST_SOAK=1 $(PYTEST) --durations=25
+	$(BIN)/python -m tests.simulation.test_simulation --seconds $(SECONDS) --from $$(date +%s)
 	$(BIN)/python -m tests.soak --seconds $(SECONDS)
 
 format: .venv/ready
@@ -145,8 +157,6 @@ screenshots: .venv/ready dashboard
 synth: .venv/ready
 	$(BIN)/python -m stepfast.infra.cdk synth --quiet
 
-# The emulator has an environment of its own: it runs functions under its Python, with its packages in sight.
-EMULATOR := .cache/ministack
 LAMBDA_PYTHON ?= $(shell for p in python3.13 $(HOME)/.pyenv/versions/3.13*/bin/python3.13 $(PYTHON); do \
 	$$p -c 'import sys' 2>/dev/null && echo $$p && break; done)
 

@@ -7,15 +7,24 @@ from typing import Any
 
 import pytest
 from hypothesis import is_hypothesis_test, settings
+from xdist.scheduler import LoadScopeScheduling
+
+from tests.lanes import SOAK, examples
+
+CI = os.environ.get("CI") == "true"
 
 # Time is no test's matter here: machines are shared. In CI the examples are the same every time, so that
-# what lands does not depend on luck; elsewhere they are new each time.
-settings.register_profile("stepfast", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True)
-settings.load_profile("stepfast")
+# what lands does not depend on luck; elsewhere, and each night, they are new each time.
+derandomize = bool(os.environ.get("CI")) and not SOAK
+settings.register_profile("gate", deadline=None, derandomize=derandomize, print_blob=True)
+settings.register_profile("soak", settings.get_profile("gate"), max_examples=examples(100))
+settings.load_profile("soak" if SOAK else "gate")
 
 
 PATIENCE = 900
 """Seconds for a test of hypothesis: one that is cut off in an example and repeats it says FlakyFailure, not Timeout."""
+NIGHT = 7200
+"""Seconds for a test of the nightly lane."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -23,6 +32,47 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         test = item.obj if isinstance(item, pytest.Function) else None
         if is_hypothesis_test(test) and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(PATIENCE))
+        if SOAK:
+            item.add_marker(pytest.mark.timeout(NIGHT), append=False)
+    items.sort(key=_turn)
+
+
+TOGETHER = ("tests/e2e", "tests/browser", "tests/infra")
+"""Folders whose tests share something large: an emulator, a browser, a synth."""
+SPREAD = (
+    "tests/simulation/test_simulation.py",
+    "tests/simulation/test_invariants.py",
+    "tests/cloud/test_exploration.py",
+)
+"""Files of long tests that share nothing."""
+
+
+class Groups(LoadScopeScheduling):  # type: ignore[misc]
+    """Tests of one file run in one process, since they share fixtures.
+
+    Not by xdist's marks of groups: xdist 3.8 hands them over in `_nodeid`, which pytest 9.2 does not have any more.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::")[0]
+        folder = "/".join(file.split("/")[:2])
+        return folder if folder in TOGETHER else nodeid if file in SPREAD else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
+    return Groups(config, log)
+
+
+def _turn(item: pytest.Item) -> int:
+    """Long groups first, so that none is under way alone at the end: the emulator's, the browser's, real processes."""
+    return {"e2e": 0, "browser": 1}.get(item.path.parent.name, 2 if item.get_closest_marker("slow") else 3)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What a test needs and this machine lacks: the test is skipped, but in CI nothing is left out."""
+    for marker in item.iter_markers("lacks"):
+        (pytest.fail if CI else pytest.skip)(marker.args[0])
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -31,3 +81,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     points = sum(value for one in passed for name, value in one.user_properties if name == "crash points")
     if points:
         terminalreporter.write_line(f"crash points explored: {points}")
+    for report in passed:
+        for name, value in report.user_properties:
+            if name == "seed to remember":
+                terminalreporter.write_line(f"write into tests/simulation/first_seeds.py: {value}")

@@ -23,6 +23,7 @@ from stepfast.backends.sqlite.store import SqliteBackend
 from stepfast.engine.ports import Commit, End, Query
 from stepfast.model import Cursor, Event, Execution, Record, Signal
 from tests.backends.cloud import Cloud
+from tests.lanes import examples
 from tests.properties.test_store_machine import EVENTS, FAILURE, JSON, LABELS, OFF, RECORDS, TEXTS
 
 IDS = st.sampled_from(["a", "ab"])
@@ -189,7 +190,7 @@ class BothStores(RuleBasedStateMachine):
 
 TestBothStores = BothStores.TestCase
 TestBothStores.settings = settings(
-    max_examples=8,
+    max_examples=examples(5),
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

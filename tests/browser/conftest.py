@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect, sync_playwright
 
 from stepfast.http.page import BUILT
 from tests.browser.site import Site
@@ -38,10 +38,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if here in item.path.parents:
             item.add_marker(pytest.mark.slow)
             if missing:
-                item.add_marker(pytest.mark.skip(reason=missing))
+                item.add_marker(pytest.mark.lacks(missing))
 
 
-@pytest.fixture(scope="session")
+# For the folder, not the session: the loop of playwright would stand in the way of asyncio in the tests that follow.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
@@ -77,13 +78,17 @@ class Watched:
         self.urls: list[str] = []
         page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
         page.on("console", lambda message: self._console(message.type, message.text))
-        page.on("dialog", lambda dialog: (self.faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("dialog", self._dialog)
         page.on("request", lambda request: self._request(request.url, url))
 
     def _console(self, kind: str, text: str) -> None:
         # The browser itself tells of refusals and outages, which tests make on purpose.
         if kind in ("error", "warning") and not text.startswith("Failed to load resource"):
             self.faults.append(f"{kind}: {text}")
+
+    def _dialog(self, dialog: Dialog) -> None:
+        self.faults.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
 
     def _request(self, url: str, own: str) -> None:
         self.urls.append(url)

@@ -31,7 +31,18 @@ class Site:
         self.outages = folder / "outages"
         self.outages.mkdir()
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - read when the process has ended
-        dev = [STEPFAST, "dev", "--port", "0", "--durability", "process", "--db", "site.db", "--workflows", workflows]
+        dev: list[str | Path] = [
+            STEPFAST,
+            "dev",
+            "--port",
+            "0",
+            "--durability",
+            "process",
+            "--db",
+            "site.db",
+            "--workflows",
+            workflows,
+        ]
         self._process = subprocess.Popen(
             command or dev,
             cwd=folder,

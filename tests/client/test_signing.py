@@ -69,7 +69,7 @@ class Gateway:
     let_in: list[str] = field(default_factory=list)
 
 
-EXECUTION = {
+EXECUTION: dict[str, object] = {
     "execution_id": "one",
     "workflow": "order",
     "status": "RUNNING",

@@ -49,6 +49,7 @@ def test_the_dead_letter_of_a_deleted_execution_is_redriven_to_no_effect(cloud: 
 
 
 def test_the_dead_letter_of_a_deleted_execution_does_not_resume_its_successor(cloud: MotoCloud) -> None:
+    assert OUTAGE.max_attempts is not None
     cloud.fail(deliver, times=2 * OUTAGE.max_attempts)
     cloud.run(delivery, "tea", "mine")
     cloud.advance(LATER)

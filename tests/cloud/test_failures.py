@@ -59,6 +59,7 @@ def test_a_resume_by_hand_makes_the_dead_letter_meaningless(cloud: MotoCloud) ->
     assert (run.generation, cloud.dead_letters) == (1, [])
 
 
+@pytest.mark.slow
 def test_a_redrive_of_several_copies_resumes_once(make_cloud: MakeCloud) -> None:
     cloud = make_cloud(rules=Rules(duplicates=1.0))
     cloud.fail(deliver, times=OUTAGE.max_attempts)
@@ -91,6 +92,7 @@ def test_a_thousand_dead_letters_are_redriven() -> None:
     _redrive(1000)
 
 
+@pytest.mark.slow
 def test_sixty_dead_letters_are_redriven() -> None:
     _redrive(60)
 

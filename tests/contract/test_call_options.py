@@ -146,7 +146,7 @@ def test_outside_a_workflow_it_is_its_function() -> None:
     def double(n: int) -> int:
         return 2 * n
 
-    assert double.options(timeout=5)(4) == 8  # type: ignore[comparison-overlap]
+    assert double.options(timeout=5)(4) == 8
 
 
 # -- changed while it is in flight ------------------------------------------------------------------------

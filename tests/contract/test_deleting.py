@@ -119,7 +119,7 @@ def started_anew(backend: Any) -> Execution:
     anew = replace(ANEW, generation=first, first_generation=first)
     backend.woken.clear()
     assert backend.run(backend.store.create(anew)) is anew
-    return anew
+    return anew  # type: ignore[no-any-return]
 
 
 def test_its_id_is_free_for_a_later_generation(backend: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -161,7 +161,7 @@ def test_an_execution_that_cannot_be_advanced_does_not_keep_the_sweep_from_the_o
     seen: list[str] = []
 
     class Failing(Advancer):
-        async def advance(self, execution_id: str, *, resend: Resend | None = None) -> None:
+        async def advance(self, execution_id: str, *, resend: Resend | None = None) -> NoReturn:
             seen.append(execution_id)
             raise RuntimeError("a bug")
 

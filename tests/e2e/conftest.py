@@ -14,10 +14,11 @@ import httpx
 import pytest
 
 from stepfast.backends.dynamodb.api_keys import SCOPES, ApiKeys
-from tests.e2e.emulator import PATIENCE, ROOT, Emulator, running
+from tests.e2e.emulator import PATIENCE, PYTHON, ROOT, Emulator, running
 from tests.examples.processes import MailSink, PdfService
 from workflows.quarterly_financial_report.make_ledger import ledger_csv
 
+HERE = Path(__file__).parent
 NAME = "probes"
 PROJECT = """
 [project]
@@ -93,7 +94,14 @@ def eventually(look: Callable[[], Any], what: str, seconds: float = PATIENCE) ->
     raise AssertionError(f"waited {seconds:g} s in vain for {what}")
 
 
-@pytest.fixture(scope="session")
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents and not PYTHON.exists():
+            item.add_marker(pytest.mark.lacks("there is no emulator: make .cache/ministack/ready"))
+
+
+# For the folder, not the session: the emulator ends before the tests that follow in its process.
+@pytest.fixture(scope="package")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     world = tmp_path_factory.mktemp("world")
     (world / "mail").mkdir()

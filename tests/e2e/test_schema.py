@@ -13,10 +13,11 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
 
 from tests.e2e.conftest import Deployed
+from tests.lanes import examples
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-EXAMPLES = 8
+EXAMPLES = examples(4)
 """Requests to each operation in each mode; tests/properties asks far more, of the same API without a gateway."""
 
 

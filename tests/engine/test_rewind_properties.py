@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from stepfast import step, workflow
 from stepfast.replay.replay import Replay
 from tests.engine.rewinding import Resumable, down
+from tests.lanes import examples
 from tests.replay.shapes import Runs, Shape, add, fail, shapes, shuffled, sleeps, steps
 
 ids = st.integers(0, 2**32)
@@ -85,7 +86,7 @@ def before_the_failure(play: Resumable) -> set[str]:
     return {id for id in taken[:first] if play.records[id].status == "SUCCEEDED"}
 
 
-thorough = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @thorough

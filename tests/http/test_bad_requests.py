@@ -18,6 +18,7 @@ from stepfast.errors import Unavailable
 from stepfast.http.api import build
 from stepfast.http.bodies import MAX_BODY
 from tests.http.serving import Api, event
+from tests.lanes import examples
 
 START = "/v1/workflows/anything/executions"
 REPLAY = "/v1/dead-letters/replay"
@@ -236,7 +237,7 @@ segments = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     method=st.sampled_from(["GET", "POST"]),
     path=st.lists(segments | st.text(max_size=8), max_size=6).map(lambda parts: "/" + "/".join(parts)),

@@ -244,7 +244,7 @@ def test_where_all_are_at_work_others_are_told_so_in_one_line(
             slow = open_ones.enter_context(connect(url))
             slow.sendall(b"POST /slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}")
         until = time.monotonic() + 10
-        refused = []
+        refused: list[bytes] = []
         while len(refused) < 5 and time.monotonic() < until:
             with connect(url) as other:
                 other.sendall(HEALTH)

@@ -121,7 +121,8 @@ def large(api: Api) -> Api:
 
 
 def test_a_page_ends_before_it_is_more_than_four_megabytes(large: Api) -> None:
-    sizes, ids, cursor = [], [], ""
+    sizes, ids = [], []
+    cursor: str | None = ""
     while cursor is not None:
         page = large.get("/v1/executions", query=f"limit=50{cursor and '&cursor=' + cursor}")
         sizes.append(sum(len(execution["input"]) + len(execution["result"]) for execution in page["executions"]))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from stepfast import Client, Retry, step, workflow
+from stepfast.errors import Unavailable
 from stepfast.http import jobs as jobs_module
 from stepfast.http.api import build
 from stepfast.http.jobs import Job, Jobs
@@ -62,7 +63,8 @@ def test_it_goes_on_when_nobody_asks(api: Api) -> None:
 
 
 def test_who_asks_is_told_each_outcome_once(api: Api) -> None:
-    seen, body, answers = [], {"execution_ids": [*"0123", "nobody"], "rate": 40}, 0
+    body: dict[str, Any] | None = {"execution_ids": [*"0123", "nobody"], "rate": 40}
+    seen, answers = [], 0
     while body is not None:
         answer = replay(api, **body)
         seen += [(result["execution_id"], result["resumed"]) for result in answer["results"]]
@@ -148,5 +150,5 @@ def test_there_are_only_so_many_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     until(lambda: done.ended)
     for _ in range(3):  # the one that has ended makes room
         jobs.add(Counting(9, 1000.0), 1000.0)
-    with pytest.raises(jobs_module.Unavailable):
+    with pytest.raises(Unavailable):
         jobs.add(Counting(1), 0.0)

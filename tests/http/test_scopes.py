@@ -90,7 +90,8 @@ def test_without_any_scope_a_wrong_request_is_as_forbidden_as_a_right_one(
     runtime: Runtime, method: str, path: str
 ) -> None:
     handle = handler(runtime, Gateway())
-    for body in (None, {}, {"unknown": 1}, []):
+    bodies: tuple[Any, ...] = (None, {}, {"unknown": 1}, [])
+    for body in bodies:
         assert ask(handle, method, path, by_key(), body if method == "POST" else None).status == 403
 
 

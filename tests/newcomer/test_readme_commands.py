@@ -69,11 +69,11 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "install",
         "--quiet",
         "--python",
-        python,
+        str(python),
         "-c",
-        ROOT / "constraints.txt",
+        str(ROOT / "constraints.txt"),
     ]
-    subprocess.run([*install, source], check=True, timeout=300)
+    subprocess.run([*install, str(source)], check=True, timeout=300)
     return {
         "PATH": f"{home / 'venv/bin'}{os.pathsep}{os.defpath}",
         "HOME": str(home),

@@ -14,11 +14,12 @@ from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
+from tests.lanes import examples
 from tests.local.dev_process import Dev
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
-EXAMPLES = 40
+EXAMPLES = examples(15)
 """Requests to each operation in each mode."""
 HANG = 15.0
 STRICTER: Any = [positive_data_acceptance, negative_data_rejection]

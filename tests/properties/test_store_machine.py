@@ -25,6 +25,7 @@ from stepfast.engine.messages import Message
 from stepfast.engine.ports import NOT_COMMITTED, Commit, End, Fault, Query
 from stepfast.errors import InvalidRequest
 from stepfast.model import Attempt, Chained, Cursor, Event, Execution, Failure, Record, Signal
+from tests.lanes import examples
 
 T = TypeVar("T")
 
@@ -459,7 +460,7 @@ class StoreMachine(RuleBasedStateMachine):
 
 TestStoreMachine = StoreMachine.TestCase
 TestStoreMachine.settings = settings(
-    max_examples=50,
+    max_examples=examples(25),
     stateful_step_count=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -13,12 +13,13 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from stepfast.replay.replay import Replay
+from tests.lanes import examples
 from tests.replay.driver import Play
 from tests.replay.histories import facts, stored
 from tests.replay.shapes import Shape, any_shape, on_plain_asyncio, shaped, shuffled, structural
 
 seeds = st.integers(0, 2**32)
-thorough = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=examples(30), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def play(shape: Shape, seed: int) -> Play:
@@ -90,7 +91,7 @@ def test_results_that_come_together_are_put_in_one_order_for_good(shape: Shape, 
     assert facts(again) == facts(replay)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=list(HealthCheck))
 @given(any_shape, seeds)
 def test_a_worker_that_may_not_extend_the_order_stops_at_its_end(shape: Shape, seed: int) -> None:
     one = play(shape, seed)

@@ -12,10 +12,11 @@ import pytest
 
 from stepfast.backends.sqlite import rows
 from stepfast.model import Execution
+from tests.lanes import seeds
 from tests.simulation.invariants import ID, Violation, check
 from tests.simulation.world import Handler, World
 
-SEEDS = range(40)
+SEEDS = seeds(20, 200)
 FLOWS = ("saga", "halves", "only_once", "torn", "approvals")
 
 
@@ -43,7 +44,7 @@ class DeletingWorld(World):
 
         self.backend.erase = counted  # type: ignore[method-assign]
 
-    def _from_outside(self, status: str | None) -> list[Callable[[], None]]:
+    def _from_outside(self, status: str | None) -> list[Callable[[], object]]:
         choices = super()._from_outside(status)
         if status == "FAILED" and self.epoch < 3 and self.random.random() < 0.5:
             choices.append(lambda: self._spawn("delete", self._delete))

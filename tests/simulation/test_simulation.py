@@ -16,12 +16,15 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.lanes import seeds
+from tests.simulation.first_seeds import FIRST
 from tests.simulation.invariants import check
 from tests.simulation.workflows import WORKFLOWS
 from tests.simulation.world import World
 
-SEEDS = int(os.environ.get("STEPFAST_SEEDS", "250"))
-"""Runs of each workflow in CI: some 4,000, of about 40 ms each; fewer on Pythons that are tested besides."""
+GATE = int(os.environ.get("STEPFAST_SEEDS", "60"))
+"""Runs of each workflow in the gate, of about 40 ms each; fewer on Pythons that are tested besides."""
+NIGHT = 500
 
 
 @contextmanager
@@ -47,7 +50,9 @@ def attempts(workflow: str, seed: int) -> int:
 
 @pytest.mark.parametrize("workflow", sorted(WORKFLOWS))
 def test_every_invariant_holds_under_crashes_duplicates_and_operators(workflow: str) -> None:
-    assert sum(attempts(workflow, seed) for seed in range(SEEDS)) > SEEDS, (
+    """The gate's seeds, and those that notice a mutant: what it takes to see each kind of fault is tried every time."""
+    tried = {*seeds(GATE, NIGHT), *(seed for name, seed in FIRST.values() if name == workflow)}
+    assert sum(attempts(workflow, seed) for seed in sorted(tried)) > len(tried), (
         "the simulation did not run the steps it is about"
     )
 
@@ -63,7 +68,7 @@ def main() -> int:
     parser.add_argument("workflow", nargs="?", choices=sorted(WORKFLOWS))
     parser.add_argument("seed", nargs="?", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=0.0)
-    parser.add_argument("--from", dest="first", type=int, default=SEEDS)
+    parser.add_argument("--from", dest="first", type=int, default=NIGHT)
     options = parser.parse_args()
     if options.workflow and not options.seconds:
         world = World(options.workflow, options.seed)

@@ -221,10 +221,10 @@ class World:
             self.now += 0.01
         return "ENDLESS"
 
-    def _choose(self, status: str | None) -> Callable[[], None] | None:
+    def _choose(self, status: str | None) -> Callable[[], object] | None:
         draw, visible = self.random.random, [seq for seq, at in self.queue.items() if at <= self.now]
         awake = any(one.until <= self.now for one in self.live)
-        choices: list[Callable[[], None]] = [self._go] * 6 if awake else []
+        choices: list[Callable[[], object]] = [self._go] * 6 if awake else []
         if status is None and not self.live:
             choices.append(lambda: self._spawn("start", self._start))
         if self.wakes and self.advancing is None:
@@ -240,9 +240,9 @@ class World:
         choices += self._from_outside(status)
         return self.random.choice(choices) if choices else self._idle(status)
 
-    def _from_outside(self, status: str | None) -> list[Callable[[], None]]:
+    def _from_outside(self, status: str | None) -> list[Callable[[], object]]:
         """What clients and operators think of; after the end, only what they repeat."""
-        draw, choices = self.random.random, list[Callable[[], None]]()
+        draw, choices = self.random.random, list[Callable[[], object]]()
         if self.unsent and status in ("RUNNING", "FAILED") and draw() < 0.05:
             choices.append(self._send_signal)
         if status == "FAILED" and draw() < 0.01:
@@ -257,7 +257,7 @@ class World:
             choices.append(lambda: self._spawn("sweep", self._sweep))
         return choices
 
-    def _idle(self, status: str | None) -> Callable[[], None] | None:
+    def _idle(self, status: str | None) -> Callable[[], object] | None:
         """Nothing can go on now: time passes until a message is due, or someone outside acts."""
         due = [*self.queue.values(), *(one.until for one in self.live)]
         if status == "RUNNING" and not self.live:

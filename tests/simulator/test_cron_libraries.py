@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stepfast.deployment.cron import DAYS, MONTHS, Cron, wrong_in
+from tests.lanes import examples
 
 UTC_ZONE = ZoneInfo("UTC")
 COUNT = 4
@@ -61,7 +62,7 @@ def of_cronsim(fields: str, after: datetime) -> list[datetime]:
     return [next(walk) for _ in range(COUNT)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(numbers(0, 59), numbers(0, 23), numbers(1, 28), numbers(1, 12), MOMENTS)
 def test_days_of_the_month_are_those_of_both(minutes: str, hours: str, days: str, months: str, after: datetime) -> None:
     fields = f"{minutes} {hours} {days} {months} ? *"
@@ -70,7 +71,7 @@ def test_days_of_the_month_are_those_of_both(minutes: str, hours: str, days: str
     assert ours(fields, after) == of_croniter(theirs, after) == of_cronsim(theirs, after)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.integers(0, 59), st.integers(0, 23), st.sets(st.integers(0, 6), min_size=1), numbers(1, 12), MOMENTS)
 def test_days_of_the_week_are_those_of_both(
     minute: int, hour: int, days: set[int], months: str, after: datetime
@@ -83,7 +84,7 @@ def test_days_of_the_week_are_those_of_both(
         assert ours(f"{minute} {hour} ? {months} {written} *", after) == expected
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.integers(0, 6), st.integers(1, 5), MOMENTS)
 def test_the_nth_weekday_is_that_of_both(day: int, count: int, after: datetime) -> None:
     theirs = f"0 9 * * {day}#{count}"
@@ -91,14 +92,14 @@ def test_the_nth_weekday_is_that_of_both(day: int, count: int, after: datetime) 
     assert ours(f"0 9 ? * {DAYS[day].lower()}#{count} *", after) == of_croniter(theirs, after)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.integers(0, 6), MOMENTS)
 def test_the_last_weekday_is_that_of_both(day: int, after: datetime) -> None:
     expected = of_cronsim(f"0 9 * * {day}L", after)
     assert ours(f"0 9 ? * {day + 1}L *", after) == expected == of_croniter(f"0 9 * * L{day}", after)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(numbers(1, 12), MOMENTS)
 def test_the_last_day_and_the_last_weekday_of_the_month_are_theirs(months: str, after: datetime) -> None:
     assert ours(f"0 9 L {months} ? *", after) == of_croniter(f"0 9 L {months} *", after)
@@ -106,7 +107,7 @@ def test_the_last_day_and_the_last_weekday_of_the_month_are_theirs(months: str, 
     assert ours(f"0 9 LW {months} ? *", after) == of_cronsim(f"0 9 LW {months} *", after)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.integers(0, 23), st.integers(0, 23), MOMENTS)
 def test_a_range_around_the_end_holds_the_values_of_both_halves(first: int, last: int, after: datetime) -> None:
     halves = f"{first}-{last}" if first <= last else f"{first}-23,0-{last}"

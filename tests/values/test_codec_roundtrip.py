@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from stepfast.errors import NotStorable
+from tests.lanes import examples
 from tests.values.codec_types import Cat, Color, Dog, Key, Kind, Level, Line, Order, Pair, Path, Point, Tree, codec
 
 LEAVES: list[Any] = [
@@ -84,7 +85,7 @@ def unlike(left: Any, right: Any) -> bool:
     return bool(left != right) or repr(left) != repr(right)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_a_value_comes_back_the_same_or_is_refused(data: st.DataObject) -> None:
     annotation = data.draw(types())
@@ -134,7 +135,7 @@ pets = st.builds(Cat, lives=st.integers()) | st.builds(Dog, tricks=st.lists(st.t
 def test_values_of_closed_types_are_all_storable(annotation: Any, values: st.SearchStrategy[Any]) -> None:
     one = codec(annotation)
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(20), deadline=None, suppress_health_check=list(HealthCheck))
     @given(values)
     def check(value: Any) -> None:
         assert not unlike(one.encode(value)[1], value)

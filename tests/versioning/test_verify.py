@@ -18,9 +18,9 @@ from stepfast.language.registry import Registry
 from stepfast.local.runtime import SystemClock
 from stepfast.model import Execution
 from tests.local.conftest import until
+from tests.simulation.invariants import ID
 from tests.simulation.test_simulation import ran
 from tests.simulation.workflows import WORKFLOWS
-from tests.simulation.world import ID
 from tests.versioning.versions import AnyWorkflow, Versions, go
 
 
