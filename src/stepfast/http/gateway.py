@@ -273,7 +273,7 @@ async def _answer(send: Send, response: Object, method: str, ends: bool) -> None
     """Sends a Lambda response. ends: the request's body was not taken, so no other request can follow it."""
     status, body = int(response["statusCode"]), _body_of(response)
     headers = _headers_of(response)
-    # What is sent without a body by its status would tell by a length of 0 what the body is elsewhere.
+    # A 204 or 304 has no body, and a Content-Length of 0 would be read as the length of the body it stands for.
     if status not in (204, 304):
         headers.append((b"content-length", str(len(body)).encode()))
     if ends:
