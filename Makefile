@@ -64,6 +64,7 @@ lint: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.prose
 
 check: lint
 	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
