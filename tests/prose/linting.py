@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from proselint.checks import __register__ as shipped
 from proselint.registry import CheckRegistry
 from proselint.registry.checks import Check, CheckFlags, types
 from proselint.tools import LintFile
@@ -32,8 +33,6 @@ CONFIG = {
 
 def lint(name: str, text: str, first_line: int = 1) -> list[str]:
     """One line for each finding in the text, as `name:line: message`."""
-    from proselint.checks import __register__ as shipped
-
     registry = CheckRegistry()
     if not registry.checks:
         registry.register_many((*shipped, HOUSE))
@@ -55,9 +54,9 @@ def texts() -> Iterator[tuple[str, str, int]]:
                     if isinstance(part, ast.Constant) and isinstance(part.value, str) and part.value.strip():
                         yield name, part.value, part.lineno
             elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-                if ast.get_docstring(node):
-                    string = node.body[0].value  # type: ignore[attr-defined]
-                    yield name, string.value, string.lineno
+                match node.body[:1]:
+                    case [ast.Expr(ast.Constant(str() as text) as string)]:
+                        yield name, text, string.lineno
 
 
 def findings() -> list[str]:
