@@ -1,4 +1,4 @@
-"""Checks the prose of the repository: `python -m tests.prose` lists what breaks the house's rules and fails if any does."""
+"""`python -m tests.prose` lists the prose that breaks the rules of the house, and fails if there is any."""
 
 import sys
 
