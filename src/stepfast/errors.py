@@ -8,7 +8,8 @@ StepfastError
 │   ├── ExecutionConflict
 │   ├── ExecutionDeleted    never leaves the engine
 │   ├── WrongStatus
-│   └── TooManySignals
+│   ├── TooManySignals
+│   └── NotAllowed          from stepfast.Client: the API key or the host name was refused
 ├── DefinitionError         the program's mistake, found before anything runs
 ├── FailsExecution          the execution becomes FAILED and can be resumed
 │   ├── NonDeterministic
@@ -21,12 +22,36 @@ StepfastError
 │   ├── StepFailed          what workflow code sees of a failed step
 │   ├── RetryAfter          raised by a step: try again, then
 │   ├── GiveUp              raised by a step: never try again
+│   │   └── NoServer        from stepfast.Client in a test: no server is behind it
 │   ├── StepTimeout
 │   ├── StepInterrupted
 │   └── StepCancelled
 ├── StartupError            someone must mend something first, and the message says what: waiting helps nothing
 │   └── Misconfigured       found while running: a permission, a name, a file that cannot be written
-└── Unavailable             nobody's mistake: it passes, try again later
+├── Unavailable             nobody's mistake: it passes, try again later
+│   └── Unreachable         from stepfast.Client: the server's address gave no answer
+├── ExecutionFailed         from stepfast.Client: the execution is FAILED and can be resumed
+├── ExecutionCancelled      from stepfast.Client: the execution was cancelled and has no result
+└── ForeignMessage          never leaves the queue handlers: a message that this version cannot read
+
+The classes of stepfast.Client are in stepfast.client, and ForeignMessage is in stepfast.backends.aws.messages.
+
+These classes stand outside the tree on purpose. User code never needs to catch them:
+
+| class | module | why it is no StepfastError |
+|---|---|---|
+| TooLate | cli.watching | The command line turns it into an exit code. |
+| Kept | functions.batches | It asks Powertools to leave a record in its queue. |
+| Failed | functions.entry | It tells Lambda that the invocation failed and hides the payload. |
+| Rejected | http.problems | It carries the answer to a request that does not reach the engine. |
+| Unreadable | http.gateway | It carries the answer to a request that cannot become an event. |
+| Gone | http.gateway | The client has disconnected, and nobody waits for the answer. |
+| Closed | replay.loop | It ends discarded workflow code, so `except Exception` must not catch it. |
+| Gone | simulator.sandbox | It ends a simulated sandbox, so `except Exception` must not catch it. |
+| TimedOut | simulator.sandbox | It ends a sandbox at Lambda's timeout. It is a Gone. |
+| Died | testing.points | It ends a simulated process, so `except Exception` must not catch it. |
+| Stalled | testing.points | It fails a user's test, so it is an AssertionError. |
+| NotRepeatable | testing.replays | It fails a user's test, so it is an AssertionError. |
 """
 
 from __future__ import annotations

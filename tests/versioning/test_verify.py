@@ -163,7 +163,7 @@ def test_a_file_that_is_not_ours_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StartupError, match="cannot read"):
         ReadOnlyFile(tmp_path / "text.db")
     (tmp_path / "empty.db").touch()
-    with pytest.raises(StartupError, match="is none of stepfast's"):
+    with pytest.raises(StartupError, match="is not a stepfast database"):
         ReadOnlyFile(tmp_path / "empty.db")
 
 

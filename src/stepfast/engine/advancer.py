@@ -37,8 +37,8 @@ class Resend:
     """What a sweep sends again: all that is outstanding and not under way.
 
     every: seconds between two visits of one execution, for a store that cannot tell whether messages are
-    under way. What was sent before is then sent again only when it is overdue, and the longer it is
-    overdue the more seldom: a queue that is merely long must not grow by being asked after.
+    under way. A message is then sent again only when it is overdue, at intervals that grow with the
+    delay: repeated sends must not lengthen a queue that is only slow.
     """
 
     every: float = 0.0

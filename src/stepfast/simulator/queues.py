@@ -92,7 +92,7 @@ class QueuePoller:
             message.mark_received(self._visibility)
             self._back[str(message.receipt_handle)] = self.notice(message.visible_at)
         if not self._function.free:
-            # Throttled: they come back when their visibility ends, one receive the poorer.
+            # Throttled: the messages come back when their visibility ends, and this receive counts.
             for message in messages:
                 del self._back[str(message.receipt_handle)]
             return

@@ -55,7 +55,7 @@ def posted_in(body: str) -> Posted:
         )
         due, sent = fields.get("due"), fields.get("sent", 0.0)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise ForeignMessage("the message is none of stepfast's") from error
+        raise ForeignMessage("stepfast did not send this message") from error
     texts = (message.execution_id, message.command_id, message.pool)
     if (
         message.kind not in ("step", "timer", "park")
@@ -63,7 +63,7 @@ def posted_in(body: str) -> Posted:
         or type(message.generation) is not int
         or not all(time is None or _is_time(time) for time in (due, sent))
     ):
-        raise ForeignMessage("the message is none of stepfast's")
+        raise ForeignMessage("stepfast did not send this message")
     return Posted(message, due, sent or 0.0)
 
 

@@ -96,7 +96,7 @@ class ApiKeys:
         return sorted(keys, key=lambda key: (key.created_at, key.key_id), reverse=True)
 
     def revoke(self, key_id: str, now: float) -> bool:
-        """Ends a key for good and at once; False when there is none of this id, or it was revoked before."""
+        """Ends a key for good and at once; False when no key has this id, or it was revoked before."""
         with self._translated():
             try:
                 self._client.update_item(

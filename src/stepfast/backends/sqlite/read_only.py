@@ -46,4 +46,4 @@ def _other(version: int) -> str:
         return "was written by a newer stepfast: upgrade stepfast"
     if version:
         return "was written by an earlier stepfast: start `stepfast dev` on it, which brings it up to date"
-    return "is none of stepfast's"
+    return "is not a stepfast database"
