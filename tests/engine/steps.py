@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 from stepfast import sleep, step, workflow
 from stepfast.engine.attempt import Run
@@ -65,12 +66,12 @@ async def spreads() -> list[int]:
 
 @workflow
 async def siblings() -> list[int]:
-    both: list[Coroutine[object, object, int]] = [call(1), call(2)]
+    both: list[Coroutine[Any, Any, int]] = [call(1), call(2)]
     return list(await asyncio.gather(*both))
 
 
 @contextmanager
-def replayed(definition: Workflow[..., object], records: dict[str, Record] | None = None) -> Iterator[Replay]:
+def replayed(definition: Workflow[..., Any], records: dict[str, Record] | None = None) -> Iterator[Replay]:
     """A replay on these records, closed at the end."""
     replay = Replay(definition, Execution("e1", definition.name, "null", NOW))
     try:
@@ -81,7 +82,7 @@ def replayed(definition: Workflow[..., object], records: dict[str, Record] | Non
 
 
 @contextmanager
-def claimed(definition: Workflow[..., object]) -> Iterator[Run]:
+def claimed(definition: Workflow[..., Any]) -> Iterator[Run]:
     """The first step that is outstanding, claimed at NOW."""
     with replayed(definition) as replay:
         execution, command = replay.execution, next(iter(replay.outstanding.values()))

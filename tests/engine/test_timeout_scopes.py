@@ -11,7 +11,7 @@ import pytest
 from anyio import fail_after, fail_at
 
 from stepfast import signal
-from tests.engine.test_rewind_repairs import failing
+from tests.engine.rewinding import failing
 
 Raise = Callable[[list[Any]], BaseException]
 
@@ -78,6 +78,6 @@ def test_at_the_same_time_as_another(first: Any, second: Any, raised: int) -> No
 def test_both_of_a_group(kind: Any) -> None:
     async def body() -> None:
         errors = await asyncio.gather(kind(5), kind(5), return_exceptions=True)
-        raise ExceptionGroup("both", errors)  # type: ignore[type-var]
+        raise ExceptionGroup("both", errors)
 
     assert len(failing(body).execution.causes) == 2

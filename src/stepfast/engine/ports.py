@@ -148,7 +148,7 @@ class Store(Protocol):
         """
 
     async def read(self, execution_id: str) -> Execution | None:
-        """The execution without its commands and signals; None where there is none of this id."""
+        """The execution without its commands and signals; None if no execution has this id."""
 
     async def read_many(self, execution_ids: Sequence[str]) -> list[Execution]:
         """The executions of these ids that exist, in any order, without their input ("") and result (None)."""
