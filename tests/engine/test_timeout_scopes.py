@@ -77,7 +77,7 @@ def test_at_the_same_time_as_another(first: Any, second: Any, raised: int) -> No
 @pytest.mark.parametrize("kind", KINDS)
 def test_both_of_a_group(kind: Any) -> None:
     async def body() -> None:
-        errors: list[Any] = await asyncio.gather(kind(5), kind(5), return_exceptions=True)
+        errors: list[Any] = [*await asyncio.gather(kind(5), kind(5), return_exceptions=True)]
         raise ExceptionGroup("both", errors)
 
     assert len(failing(body).execution.causes) == 2
