@@ -5,8 +5,8 @@ crash possible before every operation; duplicate deliveries from the stream and
 the queues; an outage that fails executions until it is over; an operator who
 redrives dead letters and calls resume whenever he likes; signals stamped by
 skewed clocks. Every run must end SUCCEEDED with one result, no step may run
-again once its result is recorded, and within a generation no command may run
-with two different arguments.
+again once its result is recorded, no attempt may begin before it is due, and
+within a generation no command may run with two different arguments.
 
     python3 -m tests.protocol.model 1000        # seeds per workflow; prints failures
     python3 -m tests.protocol.model 300 MUTANT  # with one rule broken: must fail (see MUTANTS)
@@ -28,6 +28,9 @@ MUTANTS = (
     "older-dispatch-counts",
     "fail-without-parking",
     "fenced-worker-goes-on",
+    "claim-before-a-retry-is-due",
+    "retry-is-not-counted",
+    "retry-deletes-its-message",
 )
 MUTANT = sys.argv[2] if __name__ == "__main__" and len(sys.argv) > 2 else ""
 FLOWS = (linear, fan_out, race, timed, saga, halves, approvals)
@@ -259,14 +262,20 @@ class World(Services):
         """Until when somebody else has the step: a record, or the claim that rides in another's."""
         if not claim:
             return 0
-        return claim["due"] if claim.get("status") == "RETRYING" else claim.get("lease", 0)
+        if claim.get("status") == "RETRYING":
+            return 0 if MUTANT == "claim-before-a-retry-is-due" else claim["due"]
+        return claim.get("lease", 0)
 
     def claim(self, id, record, attempt, generation):
         token = self.random.random()
         yield
         claim = {"status": "RUNNING", "token": token, "attempt": attempt, "generation": generation}
         claim["lease"] = self.now + self.LEASE
-        return token if self.put("c/" + id, claim, lambda stored: stored == record) else None
+        if not self.put("c/" + id, claim, lambda stored: stored == record):
+            return None
+        if record and record["status"] == "RETRYING" and self.now < record["due"]:
+            self.early.append(id)
+        return token
 
     def chain(self, message_id, id, meta, cursor, records, replay, attempt, token):
         """Runs the step, and goes on with the next one while that is the only one."""
@@ -313,10 +322,13 @@ class World(Services):
 
     def retry(self, message_id, id, mine, token, attempt, generation):
         due = self.now + self.BACKOFF
-        retry = {"status": "RETRYING", "token": token, "attempt": attempt, "due": due, "generation": generation}
+        counted = attempt - 1 if MUTANT == "retry-is-not-counted" else attempt
+        retry = {"status": "RETRYING", "token": token, "attempt": counted, "due": due, "generation": generation}
         written = self.put("c/" + id, retry, mine)
         yield
-        if written:
+        if written and MUTANT == "retry-deletes-its-message":
+            self.delete(message_id)
+        elif written:
             self.later(message_id, self.now + self.BACKOFF)
 
     def outcome(self, id, argument, failed, generation):

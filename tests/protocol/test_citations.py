@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,9 @@ OTHER_FORM = re.compile(r"\brules?\s+(?:\d|\*)")
 NAME = re.compile(r"\*([^*]+)\*")
 SHOWN_BY = re.compile(r"((?:`\w+`(?:,\s+|\s+and\s+)?)+)\s+\(([\w/]+\.py)\)")
 """Functions in backticks, then in brackets the file that they are in."""
+MUTANT = re.compile(r"`\w+(?:-\w+)+`")
+MUTANTS_OF = re.compile(r"mutants?\s+((?:`[\w-]+`(?:,\s+|\s+and\s+)?)+)\s+\(([\w/]+\.py)\)")
+"""Mutants of a model in backticks, then in brackets the model."""
 
 
 def sources() -> Iterator[tuple[Path, str]]:
@@ -70,5 +74,10 @@ def test_a_rule_says_why_and_names_tests_that_exist(rule: str) -> None:
     shown = text.partition("**Shown by.**")[2]
     tests = [(name, file) for names, file in SHOWN_BY.findall(shown) for name in re.findall(r"`(\w+)`", names)]
     assert len(tests) == len(re.findall(r"`\w+`", shown)) > 0
+    mutants = [(name, file) for names, file in MUTANTS_OF.findall(shown) for name in re.findall(r"`([\w-]+)`", names)]
+    assert len(mutants) == len(MUTANT.findall(shown))
+    for name, file in mutants:
+        module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
+        assert name in module.MUTANTS, f"{file} has no mutant {name}"
     for name, file in tests:
         assert re.search(rf"^(async )?def {name}\(", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE), name

@@ -6,9 +6,9 @@ from types import ModuleType
 
 import pytest
 
-from tests.protocol import child_model, limit_model, model, wide_model
+from tests.protocol import child_model, limit_model, model, start_model, wide_model
 
-SEEDS = {model: 25, wide_model: 15, child_model: 20, limit_model: 60}
+SEEDS = {model: 25, start_model: 60, wide_model: 15, child_model: 20, limit_model: 60}
 """Runs a workflow, for a few seconds in all; by hand, run a model with a thousand (see its docstring)."""
 MUTANT_SEEDS = 60
 """Runs a workflow at most until a mutant is noticed."""

@@ -23,6 +23,7 @@ class Services:
         self.ids, self.stream_busy = itertools.count(), False
         self.effects, self.arguments = collections.Counter(), collections.defaultdict(set)
         self.results, self.writes, self.sends = set(), 0, 0
+        self.early = []  # steps that were claimed before their retry was due
 
     @classmethod
     def of(cls, workflow, seed, **more):
@@ -71,8 +72,8 @@ class Services:
 
     # -- the scheduler -------------------------------------------------------
     def run(self, argument, limit=6000):
-        self.put("meta", {"status": "RUNNING", "input": argument, "generation": 0}, wake=True)
         live, self.signals = [], 3
+        self.begin(argument, live)
         for _ in range(limit):
             if self.table["meta"]["status"] == "SUCCEEDED" and not live:
                 break
@@ -88,6 +89,10 @@ class Services:
             self.happens(self.random.choice(choices or ["signal"]), live)
             self.now += 0.01
         return self.table["meta"]["status"]
+
+    def begin(self, argument, live):
+        """What the client does: it starts the execution."""
+        self.put("meta", {"status": "RUNNING", "input": argument, "generation": 0}, wake=True)
 
     def visible(self):
         return [id for id, message in self.queue.items() if message["visible"] <= self.now]
@@ -130,8 +135,8 @@ class Services:
     def broken(self):
         status = ended(lambda: self.run(0))
         ambiguous = [id for id, seen in self.arguments.items() if len(seen) > 1]
-        wrong = status != "SUCCEEDED" or len(self.results) != 1 or ambiguous
-        return (status, self.results, ambiguous) if wrong else ()
+        wrong = status != "SUCCEEDED" or len(self.results) != 1 or ambiguous or self.early
+        return (status, self.results, ambiguous, self.early) if wrong else ()
 
     def figures(self):
         return {"resumes": self.resumes, "attempts": sum(self.effects.values())}
