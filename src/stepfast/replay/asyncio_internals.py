@@ -11,6 +11,7 @@ import asyncio
 import contextvars
 import importlib
 import sys
+import threading
 import warnings
 from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
@@ -167,7 +168,24 @@ _SCOPE = "_stepfast_scope"
 
 def scope_of(error: TimeoutError) -> object | None:
     """The scope that raised an error, an asyncio.Timeout or a cancel scope of anyio; None for an error of others."""
-    return getattr(error, _SCOPE, None)
+    note = getattr(error, _SCOPE, None)
+    return note.scope if isinstance(note, _Note) else None
+
+
+class _Note:
+    """The scope of an error. An error that is pickled leaves it behind: a scope holds its task."""
+
+    def __init__(self, scope: object) -> None:
+        self.scope = scope
+
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        return type(None), ()
+
+
+def _note(error: TimeoutError, scope: object) -> None:
+    """Does nothing outside workflows: errors of others stay as they are."""
+    if in_workflow() is not None and not hasattr(error, _SCOPE):
+        setattr(error, _SCOPE, _Note(scope))
 
 
 def owner_of(handle: asyncio.TimerHandle) -> object:
@@ -179,7 +197,7 @@ async def _exit_timeout(scope: Any, *raised: Any) -> Any:
     try:
         return await plain_exit_timeout(scope, *raised)
     except TimeoutError as error:
-        setattr(error, _SCOPE, scope)
+        _note(error, scope)
         raise
 
 
@@ -283,7 +301,7 @@ def _tell_scopes_of_errors(scope: Any) -> None:
         try:
             return plain_exit(self, *raised)
         finally:
-            _last_left[0] = self
+            _last_left.scope = self if in_workflow() is not None else None
 
     scope.__exit__ = leave
     tasks: Any = importlib.import_module("anyio._core._tasks")
@@ -295,7 +313,8 @@ def _tell_scopes_of_errors(scope: Any) -> None:
 
 
 plain_fail: dict[str, Any] = {}
-_last_left: list[Any] = [None]
+_last_left = threading.local()
+"""`scope` is what ended last in this thread: other threads run other workflows, and scopes of their own."""
 
 
 def told_by_scope(name: str, args: Any, kwargs: Any) -> Iterator[Any]:
@@ -303,8 +322,7 @@ def told_by_scope(name: str, args: Any, kwargs: Any) -> Iterator[Any]:
     try:
         yield from plain_fail[name](*args, **kwargs)
     except TimeoutError as error:
-        if not hasattr(error, _SCOPE):
-            setattr(error, _SCOPE, _last_left[0])
+        _note(error, _last_left.scope)
         raise
 
 
