@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepfast import step
-from stepfast.deployment.plan import LONGEST, FunctionPlan, Plan, PoolPlan
+from stepfast.deployment.plan import LAMBDA_MAX_SECONDS, FunctionPlan, Plan, PoolPlan
 from stepfast.deployment.project import PoolSettings, Project
 from stepfast.deployment.settings import NEEDS
 from stepfast.engine.claims import LEASE_MARGIN
@@ -93,7 +93,7 @@ def test_the_functions_and_their_handlers() -> None:
     for function in (*made.functions.values(), made.pools["default"].function):
         module, _, name = function.handler.rpartition(".")
         assert callable(getattr(importlib.import_module(module), name))
-        assert function.timeout <= LONGEST
+        assert function.timeout <= LAMBDA_MAX_SECONDS
     assert made.functions["api"].timeout < 30, "the gateway gives up then"
 
 

@@ -146,7 +146,9 @@ def test_what_becomes_of_a_step_that_had_blocked_its_thread_is_carried_out(
 
 
 def test_threads_that_had_been_blocked_free_their_place_however_often_that_happens(embedded: Any) -> None:
-    gates: dict[str, threading.Event] = {str(number): threading.Event() for number in range(2 * workers.MOST_BLOCKED)}
+    gates: dict[str, threading.Event] = {
+        str(number): threading.Event() for number in range(2 * workers.MAX_EXTRA_THREADS)
+    }
 
     @step(timeout=3600)
     async def blocks(gate: str) -> str:
@@ -171,7 +173,7 @@ def test_threads_that_had_been_blocked_free_their_place_however_often_that_happe
 def test_with_all_threads_blocked_it_says_so_and_goes_on_watching(
     embedded: Any, release: threading.Event, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(workers, "MOST_BLOCKED", 2)
+    monkeypatch.setattr(workers, "MAX_EXTRA_THREADS", 2)
 
     @step(timeout=3600)
     async def blocks() -> None:

@@ -18,7 +18,7 @@ import httpx
 from stepfast.client import replies, shapes
 from stepfast.client.problems import Unreachable, error_of
 from stepfast.client.replies import Reply
-from stepfast.client.unserved import PATIENCE, NoServer, nothing_serves
+from stepfast.client.unserved import CONNECT_PATIENCE_SECONDS, NoServer, nothing_serves
 from stepfast.client.values import encoded
 from stepfast.errors import (
     ExecutionNotFound,
@@ -31,7 +31,7 @@ from stepfast.errors import (
 
 GONE = "GONE"
 """Stands among the statuses that a call leads to for no execution at all."""
-AGAIN = frozenset({429, 502, 503, 504})
+RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 Object = dict[str, Any]
 
@@ -103,7 +103,7 @@ class Calls:
         for pause in _pauses():
             try:
                 response = self._ask(
-                    method, path, content, query, timeout, min(PATIENCE, timeout) if alone else timeout
+                    method, path, content, query, timeout, min(CONNECT_PATIENCE_SECONDS, timeout) if alone else timeout
                 )
             except httpx.RequestError as error:
                 doubtful = doubtful or not isinstance(error, NOT_SENT)
@@ -118,11 +118,11 @@ class Calls:
                 failure = error_of(response)
                 pause = _retry_after(response, pause)
                 alone = False
-            left = (min(end, began + PATIENCE) if alone else end) - time.monotonic()
-            if pause > left:
+            remaining = (min(end, began + CONNECT_PATIENCE_SECONDS) if alone else end) - time.monotonic()
+            if pause > remaining:
                 raise failure
             time.sleep(pause)
-            timeout = min(self._timeout, max(1.0, left))
+            timeout = min(self._timeout, max(1.0, remaining))
         raise AssertionError("unreachable")
 
     def _ask(
@@ -147,7 +147,7 @@ def _passes(reply: Reply) -> bool:
     gateways = reply.status == 500 and "problem" not in reply.headers.get("content-type", "")
     if reply.status == 503 and isinstance(error_of(reply), Misconfigured):
         return False  # a server that says that someone must mend something first
-    return reply.status in AGAIN or gateways
+    return reply.status in RETRIED_STATUSES or gateways
 
 
 def _answer(reply: Reply, shape: type, settled: tuple[str, ...]) -> Answer:

@@ -17,7 +17,7 @@ from stepfast.client.stacks import Stacks, keys_for, merged_groups
 from stepfast.client.values import moment, plain, segment
 from stepfast.errors import ExecutionNotFound, Refused
 
-LONGEST_PAUSE = 60.0
+MAX_PAUSE_SECONDS = 60.0
 
 
 class Client:
@@ -263,4 +263,4 @@ def _replayed(calls: Calls, body: Object | None, rate: float | None) -> Iterator
             raise Refused(f"{calls.url} says that something remains, and never does it")
         body = answer["next"]
         if body is not None and pause:
-            time.sleep(min(pause, LONGEST_PAUSE))
+            time.sleep(min(pause, MAX_PAUSE_SECONDS))

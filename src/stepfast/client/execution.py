@@ -70,17 +70,17 @@ class Execution:
         end = math.inf if timeout is None else time.monotonic() + timeout
         pause = 0.02
         while True:
-            found = self._read(patience=None if timeout is None else max(0.0, end - time.monotonic()))
-            if found["status"] == "SUCCEEDED":
-                return found["result"]
-            if found["status"] == "FAILED":
-                raise ExecutionFailed(found)
-            if found["status"] == "CANCELLED":
+            execution = self._read(patience=None if timeout is None else max(0.0, end - time.monotonic()))
+            if execution["status"] == "SUCCEEDED":
+                return execution["result"]
+            if execution["status"] == "FAILED":
+                raise ExecutionFailed(execution)
+            if execution["status"] == "CANCELLED":
                 raise ExecutionCancelled(self.execution_id)
-            left = end - time.monotonic()
-            if left <= 0:
+            remaining = end - time.monotonic()
+            if remaining <= 0:
                 raise TimeoutError(f"execution {self.execution_id!r} is still RUNNING after {timeout:g} s")
-            time.sleep(min(pause, left))
+            time.sleep(min(pause, remaining))
             pause = min(1.0, pause * 1.5)
 
     def resume(self, steps: Sequence[str] | None = None) -> Object:

@@ -74,11 +74,11 @@ def error_of(reply: Reply) -> StepfastError:
     except ValueError:
         problem = None
     if not isinstance(problem, dict) or not str(problem.get("type", "")).startswith(PROBLEM_URN):
-        told = f"{reply.url} answered {reply.status} {reply.reason}"
+        answer = f"{reply.url} answered {reply.status} {reply.reason}"
         if reply.status in (401, 403):  # of API Gateway, which asks its authorizer and says no more
-            return NotAllowed(f"{told}: is the API key right, and still valid?")
+            return NotAllowed(f"{answer}: is the API key right, and still valid?")
         away = reply.status >= 500 or reply.status == 429
-        return Unavailable(told) if away else Refused(f"{told}: is a stepfast API there?")
+        return Unavailable(answer) if away else Refused(f"{answer}: is a stepfast API there?")
     kind, detail = str(problem["type"]).removeprefix(PROBLEM_URN), str(problem.get("detail", ""))
     if kind == "invalid-request":
         return InvalidRequest(detail, _fields(problem.get("errors")), _count(problem.get("error_count")))
@@ -98,5 +98,5 @@ def _count(count: object) -> int | None:
 
 
 def _fields(errors: object) -> tuple[tuple[str, str], ...]:
-    found = [one for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
-    return tuple((str(one.get("field", "")), str(one.get("message", ""))) for one in found)
+    entries = [entry for entry in errors if isinstance(entry, dict)] if isinstance(errors, list) else []
+    return tuple((str(entry.get("field", "")), str(entry.get("message", ""))) for entry in entries)

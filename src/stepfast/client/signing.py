@@ -27,9 +27,9 @@ class Signature(httpx.Auth):
 
     def __init__(self, host: str) -> None:
         session = _session()
-        found = _HOST.search(host)
-        named = os.environ.get("AWS_REGION") or session.get_config_variable("region")
-        self._region = found[1] if found else named
+        match = _HOST.search(host)
+        configured = os.environ.get("AWS_REGION") or session.get_config_variable("region")
+        self._region = match[1] if match else configured
         if not self._region:
             raise StartupError("no AWS region to sign requests for: set AWS_REGION or a profile")
         self._credentials = session.get_credentials()
@@ -44,12 +44,12 @@ class Signature(httpx.Auth):
         pairs = parse_qsl(request.url.query.decode(), keep_blank_values=True)
         request.url = request.url.copy_with(query=urlencode(pairs, quote_via=quote, safe="-_.~").encode() or None)
         headers = {"host": request.headers["host"]}
-        asked = AWSRequest(request.method, str(request.url), headers=headers, data=request.content)
+        aws_request = AWSRequest(request.method, str(request.url), headers=headers, data=request.content)
         # Frozen: credentials of a role are renewed at any time, all three of them at once.
-        SigV4Auth(self._credentials.get_frozen_credentials(), "execute-api", self._region).add_auth(asked)
+        SigV4Auth(self._credentials.get_frozen_credentials(), "execute-api", self._region).add_auth(aws_request)
         for name in _SIGNED:
-            if name in asked.headers:
-                request.headers[name] = asked.headers[name]
+            if name in aws_request.headers:
+                request.headers[name] = aws_request.headers[name]
         yield request
 
 

@@ -29,7 +29,7 @@ class Stacks:
 
     def __init__(self, calls: Sequence[Calls], former: Sequence[str] = ()) -> None:
         self.all = tuple(calls)
-        self._by_url = {one.url: one for one in self.all}
+        self._by_url = {calls.url: calls for calls in self.all}
         if len(self._by_url) < len(self.all):
             raise InvalidRequest("a URL is given twice: each names a deployment of its own")
         self._former = [url.rstrip("/") for url in former]
@@ -77,7 +77,7 @@ class Stacks:
         if len(self.all) == 1:
             return fetch(self.first, limit, cursor)
         marks = _marks(cursor, [calls.url for calls in self.all])
-        found: list[tuple[str, str, str, Object]] = []
+        entries: list[tuple[str, str, str, Object]] = []
         nexts: dict[str, str | None] = {}
         for calls in self.all:
             if (mark := marks.get(calls.url)) is None:
@@ -88,26 +88,30 @@ class Stacks:
                 created = _ABOVE if row["execution_id"] == foremost else _moment(row["created_at"])
                 place = (created, row["execution_id"])
                 if not mark[2] or place < (mark[1], mark[2]):
-                    found.append((*place, calls.url, row))
-        found.sort(key=lambda entry: entry[:2], reverse=True)
+                    entries.append((*place, calls.url, row))
+        entries.sort(key=lambda entry: entry[:2], reverse=True)
         # A deployment whose page is exhausted may have rows that come before the others' next ones.
-        chosen = found[: self._safe(found, nexts, limit)]
-        left = {url: mark for url in nexts if (mark := self._mark(url, marks[url], found, chosen, nexts[url]))}
-        return {rows: [row for *_, row in chosen], "next": json.dumps(left) if left else None}
+        chosen = entries[: self._count_certain(entries, nexts, limit)]
+        next_marks = {url: mark for url in nexts if (mark := self._mark(url, marks[url], entries, chosen, nexts[url]))}
+        return {rows: [row for *_, row in chosen], "next": json.dumps(next_marks) if next_marks else None}
 
     @staticmethod
-    def _safe(found: Sequence[tuple[str, str, str, Object]], nexts: dict[str, str | None], limit: int) -> int:
+    def _count_certain(
+        entries: Sequence[tuple[str, str, str, Object]], nexts: dict[str, str | None], limit: int
+    ) -> int:
         """How many of the sorted rows are surely the next: up to the last row of any page that goes on."""
-        lowest = {entry[2]: number for number, entry in enumerate(found)}
+        lowest = {entry[2]: number for number, entry in enumerate(entries)}
         ends = [lowest.get(url, -1) + 1 for url, following in nexts.items() if following is not None]
         return min([limit, *ends])
 
     @staticmethod
-    def _mark(url: str, mark: Mark, found: Sequence[Any], chosen: Sequence[Any], following: str | None) -> Mark | None:
+    def _mark(
+        url: str, mark: Mark, entries: Sequence[Any], chosen: Sequence[Any], following: str | None
+    ) -> Mark | None:
         """Where to go on in one deployment; None at its end."""
-        given = [entry for entry in chosen if entry[2] == url]
-        last: Mark = (mark[0], given[-1][0], given[-1][1]) if given else mark
-        if len(given) < sum(entry[2] == url for entry in found):
+        shown = [entry for entry in chosen if entry[2] == url]
+        last: Mark = (mark[0], shown[-1][0], shown[-1][1]) if shown else mark
+        if len(shown) < sum(entry[2] == url for entry in entries):
             return last
         return None if following is None else (following, last[1], last[2])
 
@@ -120,7 +124,7 @@ def merged_groups(answers: Sequence[Object]) -> Object:
         if (same := groups.get(kind)) is None:
             groups[kind] = dict(group)
             continue
-        newer = max((same, group), key=lambda one: _moment(one["newest"]))
+        newer = max((same, group), key=lambda candidate: _moment(candidate["newest"]))
         groups[kind] = {**newer, "count": same["count"] + group["count"], "again": same["again"] + group["again"]}
     ordered = sorted(groups.values(), key=lambda group: -group["count"])
     return {"groups": ordered, "complete": all(answer["complete"] for answer in answers)}

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 
 from stepfast.errors import GiveUp
 
-PATIENCE = 1.0
+CONNECT_PATIENCE_SECONDS = 1.0
 """Seconds for which a client looks for its server where nothing serves."""
 nothing_serves: ContextVar[bool] = ContextVar("stepfast_nothing_serves", default=False)
 """True in steps that stepfast.testing runs."""

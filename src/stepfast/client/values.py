@@ -35,9 +35,9 @@ def encoded(body: dict[str, Any]) -> bytes:
         raise InvalidRequest(f"this cannot be sent as JSON: {error}") from error
 
 
-def segment(text: str, what: str) -> str:
+def segment(text: str, kind: str) -> str:
     if not isinstance(text, str) or not SEGMENT.fullmatch(text):
-        raise InvalidRequest(f"{what} is 1 to 128 of A-Z a-z 0-9 . _ -, not {text!r}")
+        raise InvalidRequest(f"{kind} is 1 to 128 of A-Z a-z 0-9 . _ -, not {text!r}")
     return text
 
 

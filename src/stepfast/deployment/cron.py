@@ -35,11 +35,11 @@ class Field:
         """Whether this is one element of the field, in capitals."""
         if self.special and re.fullmatch(self.special, element):
             return True
-        found = _ELEMENT.fullmatch(element)
-        if found is None or (found[1] == "*" and found[2]) or (found[3] and not self.steps):
+        match = _ELEMENT.fullmatch(element)
+        if match is None or (match[1] == "*" and match[2]) or (match[3] and not self.steps):
             return False
-        ends = [self.number(one) for one in (found[1], found[2]) if one and one != "*"]
-        if any(one is None for one in ends):
+        ends = [self.number(text) for text in (match[1], match[2]) if text and text != "*"]
+        if any(number is None for number in ends):
             return False
         return self.wraps or len(ends) < 2 or (ends[0] or 0) <= (ends[1] or 0)
 
@@ -55,10 +55,10 @@ class Field:
         return frozenset(value for element in field.split(",") for value in self._expanded(element))
 
     def _expanded(self, element: str) -> Iterator[int]:
-        found = _ELEMENT.fullmatch(element)
-        if found is None or not self.fits(element):
+        match = _ELEMENT.fullmatch(element)
+        if match is None or not self.fits(element):
             raise ValueError(f"{element!r} is no {self.name}")
-        first, last, step = found.groups()
+        first, last, step = match.groups()
         begin = self.least if first == "*" else self.number(first) or 0
         end = (self.number(last) or 0) if last else self.most if first == "*" or step else begin
         span = self.most - self.least + 1
@@ -89,11 +89,11 @@ def wrong_in(text: str) -> str | None:
     """What Scheduler would refuse the six fields for; None when they are as they should be."""
     parts = text.upper().split()
     if len(parts) != len(FIELDS):
-        return f"cron has six fields ({', '.join(one.name for one in FIELDS)}), and this one {len(parts)}"
+        return f"cron has six fields ({', '.join(field.name for field in FIELDS)}), and this one {len(parts)}"
     if (parts[2] == "?") == (parts[4] == "?"):
         return "one of day-of-month and day-of-week is ?, and the other is not"
     for part, written, field in zip(parts, text.split(), FIELDS, strict=True):
-        if part != "?" and not all(field.fits(one) for one in part.split(",")):
+        if part != "?" and not all(field.fits(element) for element in part.split(",")):
             between = f"from {field.least} to {field.most}"
             return f"{written!r} is no {field.name}: that is {between}, with {field.wildcards}"
         if part == "?" and field not in (DAYS_OF_MONTH, DAYS_OF_WEEK):
@@ -123,9 +123,9 @@ class Cron:
         """The first time after this one, in seconds since the epoch; None when it never comes again."""
         first = datetime.fromtimestamp(moment, self._zone).date()
         for day in self.days(first):
-            for found in (datetime.combine(day, one, self._zone) for one in self._times):
-                if found.timestamp() > moment and found.astimezone(UTC).astimezone(self._zone) == found:
-                    return found.timestamp()
+            for occurrence in (datetime.combine(day, clock_time, self._zone) for clock_time in self._times):
+                if occurrence.timestamp() > moment and occurrence.astimezone(UTC).astimezone(self._zone) == occurrence:
+                    return occurrence.timestamp()
         return None
 
     def days(self, first: date = date.min) -> Iterator[date]:
@@ -176,7 +176,7 @@ def _of_week(field: str) -> Fits:
 
 def _any(fits: Iterable[Fits]) -> Fits:
     every = tuple(fits)
-    return lambda day: any(one(day) for one in every)
+    return lambda day: any(fits_part(day) for fits_part in every)
 
 
 def _last(day: date) -> int:

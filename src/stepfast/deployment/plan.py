@@ -21,14 +21,14 @@ from stepfast.errors import DefinitionError, StartupError
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
 
-LONGEST = 900
+LAMBDA_MAX_SECONDS = 900
 """Seconds that Lambda lets a function run."""
-GATEWAY = 30
+GATEWAY_TIMEOUT_SECONDS = 30
 """Seconds that the HTTP API waits for its function."""
-CHAIN_BUDGET = 60
+CHAIN_BUDGET_SECONDS = 60
 """Seconds beyond the longest step in which an invocation may go on with the next ones."""
-VISIBILITY_MARGIN = 30
-MESSAGE_RETENTION = 14 * 86400
+VISIBILITY_MARGIN_SECONDS = 30
+MESSAGE_RETENTION_SECONDS = 14 * 86400
 """Seconds that a message waits, the longest that SQS offers."""
 
 WAKE_FILTER: Mapping[str, Any] = MappingProxyType({"dynamodb": {"NewImage": {"wake": {"N": [{"exists": True}]}}}})
@@ -74,7 +74,7 @@ class QueuePlan:
     batch_size: int
     max_concurrency: int | None = None
     window: int = 0
-    retention: int = MESSAGE_RETENTION
+    retention: int = MESSAGE_RETENTION_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +149,11 @@ class Plan:
         functions = _functions(project, own)
         return cls(
             project=project,
-            functions={one.kind: one for one in functions},
+            functions={function.kind: function for function in functions},
             pools={name: _pool(name, registry, project, own) for name in registry.pools},
-            timer_queue=QueuePlan(_hidden(functions, "timer"), RECEIVES, batch_size=10),
+            timer_queue=QueuePlan(_visibility_timeout(functions, "timer"), RECEIVES, batch_size=10),
             # One receive: refusing a park message is what moves it to the dead letters.
-            park_queue=QueuePlan(_hidden(functions, "resume"), 1, batch_size=10, max_concurrency=10),
+            park_queue=QueuePlan(_visibility_timeout(functions, "resume"), 1, batch_size=10, max_concurrency=10),
             stream=StreamPlan(parallelization=project.parallelization),
             sweep_every=project.sweep_minutes * 60,
             starts=tuple(project.schedules.values()),
@@ -176,33 +176,36 @@ def _check_steps(registry: Registry) -> None:
 
 def _contradictions(plan: Plan) -> Iterator[str]:
     """What would not work together, however the plan came about."""
-    everything = [*plan.functions.values(), *(one.function for one in plan.pools.values())]
+    everything = [*plan.functions.values(), *(pool.function for pool in plan.pools.values())]
     for function in everything:
-        if not 0 < function.timeout <= LONGEST:
-            yield f"the function {function.name} may run for {function.timeout} s, and Lambda lets it for {LONGEST}"
+        if not 0 < function.timeout <= LAMBDA_MAX_SECONDS:
+            yield (
+                f"the function {function.name} may run for {function.timeout} s, "
+                f"and Lambda lets it for {LAMBDA_MAX_SECONDS}"
+            )
     queues = [(plan.timer_queue, plan.functions["timer"]), (plan.park_queue, plan.functions["resume"])]
-    for queue, function in [*queues, *((one.queue, one.function) for one in plan.pools.values())]:
-        if queue.visibility < function.timeout + VISIBILITY_MARGIN:
+    for queue, function in [*queues, *((pool.queue, pool.function) for pool in plan.pools.values())]:
+        if queue.visibility < function.timeout + VISIBILITY_MARGIN_SECONDS:
             yield (
                 f"a message of {function.name} comes back after {queue.visibility} s, "
                 f"while its function may run for {function.timeout}"
             )
     if plan.park_queue.max_receive_count != 1:
         yield "a parked failure becomes a dead letter by its first receive"
-    if plan.functions["api"].timeout >= GATEWAY:
-        yield f"the gateway gives up after {GATEWAY} s, before the function api does"
+    if plan.functions["api"].timeout >= GATEWAY_TIMEOUT_SECONDS:
+        yield f"the gateway gives up after {GATEWAY_TIMEOUT_SECONDS} s, before the function api does"
     if plan.functions["sweeper"].timeout >= plan.sweep_every:
         yield "a sweep may still run when the next one begins"
 
 
 def _functions(project: Project, own: Collection[str]) -> tuple[FunctionPlan, ...]:
     kinds = {
-        "api": GATEWAY - 1,
+        "api": GATEWAY_TIMEOUT_SECONDS - 1,
         "authorizer": 10,
         "advancer": 300,
         "timer": 60,
         "resume": 120,
-        "sweeper": min(LONGEST, project.sweep_minutes * 60 - 10),
+        "sweeper": min(LAMBDA_MAX_SECONDS, project.sweep_minutes * 60 - 10),
     }
     memory = {"authorizer": 256}
     return tuple(
@@ -216,36 +219,36 @@ def _environment(project: Project) -> dict[str, str]:
     return {} if project.tracing else {"POWERTOOLS_TRACE_DISABLED": "true"}
 
 
-def _hidden(functions: tuple[FunctionPlan, ...], kind: str) -> int:
-    return next(one.timeout for one in functions if one.kind == kind) + VISIBILITY_MARGIN
+def _visibility_timeout(functions: tuple[FunctionPlan, ...], kind: str) -> int:
+    return next(function.timeout for function in functions if function.kind == kind) + VISIBILITY_MARGIN_SECONDS
 
 
 def _pool(name: str, registry: Registry, project: Project, own: Collection[str]) -> PoolPlan:
     settings = project.pools.get(name, PoolSettings())
-    steps = [one for one in registry.steps if one.pool == name]
+    steps = [step for step in registry.steps if step.pool == name]
     timeout = _timeout(name, steps, settings)
     environment = {**_environment(project), **settings.environment}
     function = FunctionPlan(
         "step", f"step-{name}", timeout, settings.memory, environment, settings.provisioned, own="step" in own
     )
     queue = QueuePlan(
-        visibility=timeout + VISIBILITY_MARGIN,
+        visibility=timeout + VISIBILITY_MARGIN_SECONDS,
         max_receive_count=RECEIVES,
         batch_size=settings.batch_size,
         max_concurrency=settings.max_concurrency,
     )
-    return PoolPlan(name, function, queue, tuple(sorted({one.name for one in steps})))
+    return PoolPlan(name, function, queue, tuple(sorted({step.name for step in steps})))
 
 
 def _timeout(pool: str, steps: list[Step[..., Any]], settings: PoolSettings) -> int:
     """Seconds of a pool's function: its longest step fits, with the margin of its lease."""
-    longest = max(steps, key=lambda one: one.timeout, default=None)
+    longest = max(steps, key=lambda step: step.timeout, default=None)
     needed = math.ceil((longest.timeout if longest else 0.0) + LEASE_MARGIN)
-    limit = LONGEST if settings.timeout is None else settings.timeout
+    limit = LAMBDA_MAX_SECONDS if settings.timeout is None else settings.timeout
     if longest is not None and needed > limit:
         most = f"{limit - LEASE_MARGIN:g} s"
         why = (
-            f"Lambda ends a function after {LONGEST} s"
+            f"Lambda ends a function after {LAMBDA_MAX_SECONDS} s"
             if settings.timeout is None
             else f"[tool.stepfast.pools.{pool}] timeout is {limit}"
         )
@@ -253,4 +256,4 @@ def _timeout(pool: str, steps: list[Step[..., Any]], settings: PoolSettings) -> 
             f"step {longest.name!r} in pool {pool!r} has a timeout of {longest.timeout:g} s, but may have at most "
             f"{most}: {why}, of which {LEASE_MARGIN:g} s are to record the outcome"
         )
-    return min(LONGEST, needed + CHAIN_BUDGET) if settings.timeout is None else settings.timeout
+    return min(LAMBDA_MAX_SECONDS, needed + CHAIN_BUDGET_SECONDS) if settings.timeout is None else settings.timeout

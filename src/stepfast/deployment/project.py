@@ -97,12 +97,12 @@ class Project:
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> Project:
         """The settings in a parsed `[tool.stepfast]` table."""
-        given = dict(table)
-        pools = _table("tool.stepfast.pools", given.pop("pools", {}))
-        schedules = _table("tool.stepfast.schedules", given.pop("schedules", {}))
-        found = _checked(cls, "tool.stepfast", given, _PROJECT)
+        values = dict(table)
+        pools = _table("tool.stepfast.pools", values.pop("pools", {}))
+        schedules = _table("tool.stepfast.schedules", values.pop("schedules", {}))
+        checked = _checked(cls, "tool.stepfast", values, _PROJECT)
         return cls(
-            **found,
+            **checked,
             pools={name: _pool(name, settings) for name, settings in pools.items()},
             schedules={name: _schedule(name, settings) for name, settings in schedules.items()},
         )
@@ -110,24 +110,24 @@ class Project:
 
 def _pool(name: str, settings: object) -> PoolSettings:
     where = f"tool.stepfast.pools.{name}"
-    found = _checked(PoolSettings, where, _table(where, settings), _POOL)
-    for variable in found.get("environment", {}):
+    checked = _checked(PoolSettings, where, _table(where, settings), _POOL)
+    for variable in checked.get("environment", {}):
         ours = variable.startswith(_OURS) and variable != "POWERTOOLS_LOG_LEVEL"
         if ours or not _VARIABLE.fullmatch(variable):
             raise StartupError(
                 f"[{where}] environment: {variable!r} cannot be set: a name is letters, digits and _, "
                 f"and none that begins with {', '.join(_OURS)}"
             )
-    return PoolSettings(**found)
+    return PoolSettings(**checked)
 
 
 def _schedule(name: str, settings: object) -> ScheduledStart:
     where = f"tool.stepfast.schedules.{name}"
-    found = _checked(ScheduledStart, where, _table(where, settings), _SCHEDULE)
+    checked = _checked(ScheduledStart, where, _table(where, settings), _SCHEDULE)
     for needed in ("workflow", "expression"):
-        if needed not in found:
+        if needed not in checked:
             raise StartupError(f"[{where}] has no {needed}, without which it starts nothing")
-    return ScheduledStart(name, **found)
+    return ScheduledStart(name, **checked)
 
 
 # -- checks ---------------------------------------------------------------------------------------------
@@ -140,12 +140,12 @@ def _whole(least: int, most: int) -> tuple[Check, str]:
 
 
 def _one_of(*values: object) -> tuple[Check, str]:
-    told = ", ".join(str(one) for one in values)
-    return lambda value: type(value) in {type(one) for one in values} and value in values, f"one of {told}"
+    choices = ", ".join(str(choice) for choice in values)
+    return lambda value: type(value) in {type(choice) for choice in values} and value in values, f"one of {choices}"
 
 
-def _like(pattern: str, what: str) -> tuple[Check, str]:
-    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None, what
+def _like(pattern: str, description: str) -> tuple[Check, str]:
+    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None, description
 
 
 def is_inside(path: object) -> bool:
@@ -157,7 +157,7 @@ def is_inside(path: object) -> bool:
 _FLAG: tuple[Check, str] = (lambda value: isinstance(value, bool), "true or false")
 _TEXT: tuple[Check, str] = (lambda value: isinstance(value, str) and bool(value.strip()), "a text")
 _TEXTS: tuple[Check, str] = (
-    lambda value: isinstance(value, dict) and all(isinstance(one, str) for one in value.values()),
+    lambda value: isinstance(value, dict) and all(isinstance(text, str) for text in value.values()),
     "a table of texts",
 )
 _MEMORY = _whole(128, 10240)
@@ -207,13 +207,13 @@ def _table(where: str, value: object) -> dict[str, Any]:
 
 
 def _checked(
-    kind: type, where: str, given: Mapping[str, Any], checks: Mapping[str, tuple[Check, str]]
+    kind: type, where: str, settings: Mapping[str, Any], checks: Mapping[str, tuple[Check, str]]
 ) -> dict[str, Any]:
-    known = [one.name for one in fields(kind) if one.name in checks]
-    for name, value in given.items():
+    known = [field_of_kind.name for field_of_kind in fields(kind) if field_of_kind.name in checks]
+    for name, value in settings.items():
         if name not in known:
             raise StartupError(f"[{where}] has no setting {name!r}; it has: {', '.join(known)}")
-        fits, what = checks[name]
+        fits, description = checks[name]
         if not fits(value):
-            raise StartupError(f"[{where}] {name} is {what}, not {value!r}")
-    return dict(given)
+            raise StartupError(f"[{where}] {name} is {description}, not {value!r}")
+    return dict(settings)

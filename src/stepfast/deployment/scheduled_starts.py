@@ -36,15 +36,15 @@ def start_in(value: Any) -> Start | None:
         raise InvalidRequest(
             f'a scheduled "start" has a "workflow", and of the others only {", ".join(sorted(FIELDS))}'
         )
-    if not all(isinstance(one, str) for one in labels.values()):
+    if not all(isinstance(label, str) for label in labels.values()):
         raise InvalidRequest("a scheduled start's labels are texts")
-    given = asked.get("execution_id")
-    if given is not None and not isinstance(given, str):
+    execution_id = asked.get("execution_id")
+    if execution_id is not None and not isinstance(execution_id, str):
         raise InvalidRequest("a scheduled start's execution_id is a text")
     named = value.get("schedule", workflow)
     if not isinstance(named, str):
         raise InvalidRequest("a scheduled start's schedule is a text")
-    return Start(workflow, asked.get("input"), given or f"{named}-{_compact(value.get('scheduled'))}", labels)
+    return Start(workflow, asked.get("input"), execution_id or f"{named}-{_compact(value.get('scheduled'))}", labels)
 
 
 def _compact(scheduled: Any) -> str:

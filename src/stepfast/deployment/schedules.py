@@ -31,9 +31,9 @@ class ScheduledStart:
 
 def event_of(start: ScheduledStart) -> str:
     """What the timer queue is sent when it is time, as JSON; Scheduler puts in the time that it was meant for."""
-    what = {"workflow": start.workflow, "input": start.input, "labels": {"schedule": start.name}}
+    request = {"workflow": start.workflow, "input": start.input, "labels": {"schedule": start.name}}
     # The execution's id is made of that time, so a repeated delivery starts once.
-    return json.dumps({"start": what, "schedule": start.name, "scheduled": "<aws.scheduler.scheduled-time>"})
+    return json.dumps({"start": request, "schedule": start.name, "scheduled": "<aws.scheduler.scheduled-time>"})
 
 
 def check(start: ScheduledStart, registry: Registry) -> None:
@@ -79,20 +79,20 @@ def check_to_come(start: ScheduledStart, now: float) -> str | None:
 
 def wrong_in(expression: str) -> str | None:
     """What Scheduler would refuse an expression for; None when it is as it should be."""
-    found = re.fullmatch(r"(cron|rate|at)\((.*)\)", expression)
-    if found is None:
+    match = re.fullmatch(r"(cron|rate|at)\((.*)\)", expression)
+    if match is None:
         return (
             "it is cron(minutes hours day-of-month month day-of-week year), rate(5 minutes) or at(2030-01-31T12:00:00)"
         )
-    return {"cron": cron.wrong_in, "rate": _wrong_in_rate, "at": _wrong_in_time}[found[1]](found[2])
+    return {"cron": cron.wrong_in, "rate": _wrong_in_rate, "at": _wrong_in_time}[match[1]](match[2])
 
 
 def _wrong_in_rate(text: str) -> str | None:
-    found = re.fullmatch(r"([1-9]\d{0,8}) (minute|hour|day)(s?)", text, re.ASCII)
-    if found is None:
+    match = re.fullmatch(r"([1-9]\d{0,8}) (minute|hour|day)(s?)", text, re.ASCII)
+    if match is None:
         return "a rate is a whole number from 1 up, and minutes, hours or days"
-    if (found[1] == "1") == bool(found[3]):
-        return f"Scheduler wants rate(1 {found[2]}) and rate(2 {found[2]}s)"
+    if (match[1] == "1") == bool(match[3]):
+        return f"Scheduler wants rate(1 {match[2]}) and rate(2 {match[2]}s)"
     return None
 
 

@@ -58,7 +58,7 @@ DEFAULT_RETENTION_DAYS = 90
 DEFAULT_SHARDS = 8
 DEFAULT_MAX_SIGNALS, DEFAULT_MAX_SIGNAL_BYTES = 10_000, 32_000_000
 """As model.SIGNAL_LIMITS, which the authorizer does not import."""
-DAY = 86400.0
+DAY_SECONDS = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Settings:
     schedules: str = ""
     schedule_role: str = ""
     workflows: str = "workflows"
-    retention: float | None = DEFAULT_RETENTION_DAYS * DAY
+    retention: float | None = DEFAULT_RETENTION_DAYS * DAY_SECONDS
     listing_shards: int = DEFAULT_SHARDS
     pool: str = ""
     auth: Auth = "keys"
@@ -120,7 +120,7 @@ class Settings:
             schedule_role=text(SCHEDULE_ROLE),
             # Lambda unpacks the bundle there; a path that is absolute stays as it is.
             workflows=os.path.join(environment.get("LAMBDA_TASK_ROOT", ""), text(WORKFLOWS, "workflows")),
-            retention=days * DAY if days else None,
+            retention=days * DAY_SECONDS if days else None,
             listing_shards=_number(SHARDS, text(SHARDS, str(DEFAULT_SHARDS)), 1),
             pool=text(POOL),
             auth=cast(Auth, auth),
@@ -138,7 +138,7 @@ class Settings:
 
     def to_environment(self) -> dict[str, str]:
         """The variables that `from_environment` reads these settings from."""
-        days = 0 if self.retention is None else math.ceil(self.retention / DAY)
+        days = 0 if self.retention is None else math.ceil(self.retention / DAY_SECONDS)
         return {
             TABLE: self.table,
             BUCKET: self.bucket,
@@ -169,19 +169,19 @@ def _number(name: str, text: str, least: int) -> int:
 
 def _queues(text: str) -> Mapping[str, str]:
     try:
-        found = json.loads(text)
+        urls = json.loads(text)
     except ValueError as error:
         raise StartupError(f"{QUEUES} is not JSON: it maps pool names to queue URLs") from error
-    if not isinstance(found, dict) or not all(isinstance(url, str) and url for url in found.values()):
+    if not isinstance(urls, dict) or not all(isinstance(url, str) and url for url in urls.values()):
         raise StartupError(f"{QUEUES} is a JSON object of pool names and queue URLs")
-    return found
+    return urls
 
 
 def _timeouts(text: str) -> Mapping[str, int]:
     try:
-        found = json.loads(text)
+        timeouts = json.loads(text)
     except ValueError as error:
         raise StartupError(f"{POOL_TIMEOUTS} is not JSON: it maps pool names to seconds") from error
-    if not isinstance(found, dict) or not all(type(seconds) is int and seconds > 0 for seconds in found.values()):
+    if not isinstance(timeouts, dict) or not all(type(seconds) is int and seconds > 0 for seconds in timeouts.values()):
         raise StartupError(f"{POOL_TIMEOUTS} is a JSON object of pool names and whole numbers of seconds")
-    return found
+    return timeouts

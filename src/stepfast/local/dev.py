@@ -23,8 +23,8 @@ from stepfast.http.page import HOW_TO_BUILD, Page
 from stepfast.language.registry import Registry, discover
 from stepfast.local import dev_logs, reloading
 from stepfast.local.dev_logs import LogFormat
-from stepfast.local.retention import DAY, retention_of
-from stepfast.local.runtime import GRACE, Runtime
+from stepfast.local.retention import DAY_SECONDS, retention_of
+from stepfast.local.runtime import STEP_GRACE_SECONDS, Runtime
 from stepfast.model import SignalLimits
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def serve(
     durability: Durability = "full",
     workers: int = 2,
     log_values: bool = False,
-    grace: float = GRACE,
+    grace: float = STEP_GRACE_SECONDS,
     log_format: LogFormat = "text",
     reloads: bool = False,
 ) -> None:
@@ -96,7 +96,7 @@ def _serve_code(
         signal_limits=SignalLimits(project.max_signals, project.max_signal_bytes),
     ) as runtime:
         if retention is not None:
-            log.info("executions that are SUCCEEDED or CANCELLED are deleted after %g days", retention / DAY)
+            log.info("executions that are SUCCEEDED or CANCELLED are deleted after %g days", retention / DAY_SECONDS)
         page = Page()
         handler = build(runtime.operations, registry, runtime.call, keys, page)
         try:
@@ -140,7 +140,7 @@ def settings_of(registry: Registry, pyproject: Path) -> tuple[Project, list[Sche
     if ignored := ignored_in(pyproject):
         log.info("settings of %s for deployments only, without effect here: %s", pyproject, ", ".join(ignored))
     if starting:
-        log.info("started by the clock: %s", ", ".join(f"{one.name} ({one.expression})" for one in starting))
+        log.info("started by the clock: %s", ", ".join(f"{start.name} ({start.expression})" for start in starting))
     return project, starting
 
 

@@ -19,15 +19,15 @@ from dataclasses import dataclass, field
 from stepfast.backends.sqlite.store import Stored
 from stepfast.engine.advancer import Resend
 
-STANDS_STILL = 0.5
+LEADER_STALL_SECONDS = 0.5
 """Seconds without a turn of the leader's loop after which other threads take work as well.
 
 Less would do work twice on a busy machine, where a thread may wait long for a processor: what comes to an `async` step
 is only handed over.
 """
-LOOK = 0.1
+STANDBY_LOOK_SECONDS = 0.1
 """Seconds until a thread that stands by looks again while work is due."""
-POLL = 1.0
+IDLE_POLL_SECONDS = 1.0
 """Seconds at most between two looks of a thread that has nothing to do."""
 
 
@@ -57,7 +57,7 @@ class Bell:
             pass  # that worker has stopped; the others poll
 
     def stands_still(self) -> bool:
-        return self.full or (not self.waiting and time.monotonic() - self.turned_at > STANDS_STILL)
+        return self.full or (not self.waiting and time.monotonic() - self.turned_at > LEADER_STALL_SECONDS)
 
 
 class _Messages:
@@ -215,18 +215,22 @@ class Inbox:
         """Registers a worker with nothing to do; returns seconds until it should look again, at most one."""
         with self._lock:
             if self._closed:
-                return POLL
+                return IDLE_POLL_SECONDS
             at = self._anywhere.first_at()
             if bell is self._leader:
                 at = min(at, self._for_leader.first_at())
                 if self._to_advance:
                     return 0.0
                 bell.waiting = True
-                return min(POLL, max(0.0, at - now))
+                return min(IDLE_POLL_SECONDS, max(0.0, at - now))
             if bell not in self._waiting:
                 self._waiting.append(bell)
             # Due work is the leader's, unless the leader stands still: then it is found at the next look.
-            return min(POLL, max(LOOK, at - now)) if not self._to_advance else LOOK
+            return (
+                min(IDLE_POLL_SECONDS, max(STANDBY_LOOK_SECONDS, at - now))
+                if not self._to_advance
+                else STANDBY_LOOK_SECONDS
+            )
 
     def busy(self, bell: Bell) -> None:
         """This worker has all in hand that it may have: others take work as well."""
@@ -238,10 +242,14 @@ class Inbox:
     def waits_until(self, seq: int) -> float | None:
         """When a message that waits here is to be taken; None if it does not wait here."""
         with self._lock:
-            times = [at for one in (self._anywhere, self._for_leader) if (at := one.due_at(seq)) is not None]
+            times = [at for messages in (self._anywhere, self._for_leader) if (at := messages.due_at(seq)) is not None]
         return min(times, default=None)
 
     def lacks_wakes(self, execution_ids: Iterable[str]) -> set[str]:
         """Those of the executions that no advance is asked for and none is under way."""
         with self._lock:
-            return {one for one in execution_ids if one not in self._wakes and one not in self._advancing}
+            return {
+                execution_id
+                for execution_id in execution_ids
+                if execution_id not in self._wakes and execution_id not in self._advancing
+            }

@@ -52,4 +52,4 @@ class Limits:
     def waits(self) -> set[int]:
         """Numbers of the messages that wait for a place."""
         with self._lock:
-            return {one.seq for waiting in self._waiting.values() for one in waiting}
+            return {stored.seq for waiting in self._waiting.values() for stored in waiting}

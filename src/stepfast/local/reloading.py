@@ -23,7 +23,7 @@ from stepfast.language.registry import discover
 
 log = logging.getLogger(__name__)
 
-PERIOD = 0.5
+LOOK_PERIOD_SECONDS = 0.5
 """Seconds between two looks at the files."""
 LISTENER = "STEPFAST_DEV_LISTENER"
 """The environment variable that hands the listening socket's number on to the process that comes after."""
@@ -31,7 +31,7 @@ SUPPORTED = os.name == "posix"
 """Elsewhere execv starts another process and ends this one, which shells take for its end."""
 
 State = Mapping[Path, tuple[int, int]]
-_LEFT_OUT = frozenset({"node_modules", "__pycache__", "site-packages"})
+_SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__", "site-packages"})
 _LIBRARIES = tuple(
     f"{Path(sysconfig.get_path(name))}{os.sep}" for name in ("stdlib", "platstdlib", "purelib", "platlib")
 )
@@ -42,23 +42,27 @@ def state_of(workflows: Path, project: Path) -> State:
 
     They are the workflows folder's, those that were imported from the project's folder, and its pyproject.toml.
     """
-    found = {}
+    stats = {}
     for path in {*_in_folder(workflows.resolve()), *_imported_from(project.resolve()), project / "pyproject.toml"}:
         try:
             status = path.stat()
         except OSError:
             continue  # not there, or not any more: that is a change as well
-        found[path] = (status.st_mtime_ns, status.st_size)
-    return found
+        stats[path] = (status.st_mtime_ns, status.st_size)
+    return stats
 
 
 def _in_folder(folder: Path) -> Iterator[Path]:
     for root, folders, files in os.walk(folder):
-        folders[:] = [one for one in folders if not one.startswith(".") and one not in _LEFT_OUT]
+        folders[:] = [
+            folder_name
+            for folder_name in folders
+            if not folder_name.startswith(".") and folder_name not in _SKIPPED_FOLDERS
+        ]
         if (Path(root) / "pyvenv.cfg").exists():
             folders.clear()
             continue
-        yield from (Path(root, one) for one in files if one.endswith(".py"))
+        yield from (Path(root, file_name) for file_name in files if file_name.endswith(".py"))
 
 
 def _imported_from(project: Path) -> Iterator[Path]:
@@ -95,7 +99,7 @@ class Reloader:
         self._ended.set()
 
     def _run(self) -> None:
-        while not self.wanted.is_set() and not self._ended.wait(PERIOD):
+        while not self.wanted.is_set() and not self._ended.wait(LOOK_PERIOD_SECONDS):
             try:
                 self.turn()
             except Exception:
@@ -103,16 +107,16 @@ class Reloader:
 
     def turn(self) -> None:
         """Looks once. What was changed since the last turn may still be being written: it counts at the next one."""
-        found = self._look()
-        if found != self._seen:
-            changed = sorted(str(one) for one in {*found, *self._seen} if found.get(one) != self._seen.get(one))
+        state = self._look()
+        if state != self._seen:
+            changed = sorted(str(path) for path in {*state, *self._seen} if state.get(path) != self._seen.get(path))
             log.info("changed: %s", ", ".join(changed[:5]) + (" and more" if len(changed) > 5 else ""))
-            self._seen, self._changing = found, True
+            self._seen, self._changing = state, True
         elif self._changing:
             self._changing = False
             if (wrong := self._check()) is not None:
                 log.error("the changed code does not load, so the code from before goes on: %s", wrong)
-            elif self._look() == found:
+            elif self._look() == state:
                 self.wanted.set()
                 self._stop()
 
@@ -120,11 +124,11 @@ class Reloader:
 def check_in_process(workflows: Path) -> str | None:
     """What keeps the code in the folder from loading, in a line; None when it loads. Runs in a process of its own."""
     command = [sys.executable, "-P", "-m", "stepfast.local.reloading", str(workflows)]
-    found = subprocess.run(command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
-    if found.returncode == 0:
+    loading = subprocess.run(command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
+    if loading.returncode == 0:
         return None
-    lines = found.stderr.strip().splitlines()
-    return lines[-1] if lines else f"loading it ended with status {found.returncode}"
+    lines = loading.stderr.strip().splitlines()
+    return lines[-1] if lines else f"loading it ended with status {loading.returncode}"
 
 
 def begin_anew(listener: socket.socket) -> None:

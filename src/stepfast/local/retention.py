@@ -15,10 +15,10 @@ from stepfast.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
-DAY = 86400.0
-PERIOD = 600.0
+DAY_SECONDS = 86400.0
+ROUND_PERIOD_SECONDS = 600.0
 """Seconds from one round to the next."""
-REST = 0.2
+BATCH_PAUSE_SECONDS = 0.2
 """Seconds between two batches: others write meanwhile, and a batch takes a quarter of that."""
 
 
@@ -32,7 +32,7 @@ def retention_of(pyproject: Path) -> float | None:
     if not pyproject.is_file():
         return None
     named = "retention_days" in tomllib.loads(pyproject.read_text(encoding="utf-8")).get("tool", {}).get("stepfast", {})
-    return days * DAY if named and days else None
+    return days * DAY_SECONDS if named and days else None
 
 
 async def expire(backend: SqliteBackend, clock: Clock, retention: float) -> int:
@@ -40,9 +40,9 @@ async def expire(backend: SqliteBackend, clock: Clock, retention: float) -> int:
     deleted = 0
     while gone := await backend.expire(clock.now() - retention):
         deleted += gone
-        await asyncio.sleep(REST)
+        await asyncio.sleep(BATCH_PAUSE_SECONDS)
     if deleted:
-        log.info("%d execution(s) that ended %g days ago are deleted", deleted, retention / DAY)
+        log.info("%d execution(s) that ended %g days ago are deleted", deleted, retention / DAY_SECONDS)
     return deleted
 
 
@@ -55,4 +55,4 @@ async def keep_expiring(backend: SqliteBackend, clock: Clock, retention: float |
             await expire(backend, clock, retention)
         except Unavailable as error:
             log.warning("expired executions are not deleted: %s; trying again", error)
-        await asyncio.sleep(PERIOD)
+        await asyncio.sleep(ROUND_PERIOD_SECONDS)

@@ -41,18 +41,18 @@ from stepfast.model import SIGNAL_LIMITS, SignalLimits
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-BLOCKED = 5.0
+BLOCKED_AFTER_SECONDS = 5.0
 """Seconds a worker's event loop may stand still before another thread does its work."""
-SWEEP_PERIOD = 60.0
-GRACE = 8.0
+SWEEP_PERIOD_SECONDS = 60.0
+STEP_GRACE_SECONDS = 8.0
 """Seconds that steps get to end when `stepfast dev` is told to: below the 10 s after which `docker stop` kills."""
-AGAIN = 1.0
+RETRY_SECONDS = 1.0
 """Seconds until work is tried again after the store or the code failed on it."""
-MENDED = 15.0
+REPAIR_RETRY_SECONDS = 15.0
 """Seconds until work is tried again that failed on what does not pass by itself, such as a file that is read-only."""
-CUT_OFF = 3.0
+INTERRUPTED_RECORD_SECONDS = 3.0
 """Seconds within which steps that are cut off by a stop are recorded as that."""
-LEFT = 30.0
+LEAVE_RETURN_SECONDS = 30.0
 """Seconds until a message that was left alone comes back."""
 
 
@@ -82,7 +82,7 @@ class Runtime:
         durability: Durability = "full",
         workers: int = 2,
         clock: Clock | None = None,
-        blocked: float = BLOCKED,
+        blocked: float = BLOCKED_AFTER_SECONDS,
         log_values: bool = False,
         retention: float | None = None,
         grace: float = 0.0,
@@ -130,7 +130,7 @@ class Runtime:
         self._control = LoopThread("stepfast-control")
         self.pool = Pool(workers, self._inbox, self._clock, self._do)
         self._watch = Watch(self.pool, blocked)
-        self._control.begin(self._look_after())
+        self._control.begin(self._maintain())
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine of the operations to its result, on an event loop of the calling thread's own.
@@ -155,7 +155,7 @@ class Runtime:
             self.interrupted = True
             log.warning("told to end again: running steps are cut off now")
         self._runner.cut_off()
-        self._runner.wait_until_idle(CUT_OFF)
+        self._runner.wait_until_idle(INTERRUPTED_RECORD_SECONDS)
         self._callers.close()
         self._watch.stop()
         self.pool.stop()
@@ -191,9 +191,9 @@ class Runtime:
             if work.seq:
                 self._backend.advanced(work.execution_id, work.seq)
         except Exception as error:
-            again = self._failed(f"advancing execution {work.execution_id}", error)
+            delay = self._failed(f"advancing execution {work.execution_id}", error)
             loop = asyncio.get_running_loop()
-            loop.call_later(again, self._inbox.put_wake, work.execution_id, work.seq, work.resend)
+            loop.call_later(delay, self._inbox.put_wake, work.execution_id, work.seq, work.resend)
         finally:
             self._inbox.advanced(work)
 
@@ -213,8 +213,8 @@ class Runtime:
         try:
             disposition: Disposition = await self._worker.handle(stored.delivery)
         except Exception as error:
-            again = self._failed(f"driving {message.command_id} of execution {message.execution_id}", error)
-            disposition = Later(self._clock.now() + again)
+            delay = self._failed(f"driving {message.command_id} of execution {message.execution_id}", error)
+            disposition = Later(self._clock.now() + delay)
         match disposition:
             case Delete():
                 self._inbox.drop_message(stored.seq)
@@ -227,20 +227,20 @@ class Runtime:
             case Elsewhere():
                 self._inbox.put_message(stored, self._clock.now(), for_leader=True)
             case Leave():
-                self._inbox.put_message(stored, self._clock.now() + LEFT)
+                self._inbox.put_message(stored, self._clock.now() + LEAVE_RETURN_SECONDS)
 
-    def _failed(self, what: str, error: Exception) -> float:
+    def _failed(self, doing: str, error: Exception) -> float:
         """Logs a failure; returns seconds until it is tried again."""
         if isinstance(error, Unavailable):
-            log.warning("%s: %s; trying again", what, error)
-            return AGAIN
+            log.warning("%s: %s; trying again", doing, error)
+            return RETRY_SECONDS
         if isinstance(error, StepfastError):  # someone has to mend something, and the message says what
-            log.error("%s: %s; trying again in %g s", what, error, MENDED)
-            return MENDED
-        log.exception("%s failed; trying again", what)
-        return AGAIN
+            log.error("%s: %s; trying again in %g s", doing, error, REPAIR_RETRY_SECONDS)
+            return REPAIR_RETRY_SECONDS
+        log.exception("%s failed; trying again", doing)
+        return RETRY_SECONDS
 
-    async def _look_after(self) -> None:
+    async def _maintain(self) -> None:
         """The net under everything, and what expires."""
         await asyncio.gather(
             self._sweep(),
@@ -255,4 +255,4 @@ class Runtime:
                 await sweep.lap()
             except Exception as error:
                 self._failed("the sweep", error)
-            await asyncio.sleep(SWEEP_PERIOD)
+            await asyncio.sleep(SWEEP_PERIOD_SECONDS)

@@ -20,13 +20,13 @@ from stepfast.errors import Refused, StepfastError
 
 log = logging.getLogger(__name__)
 
-LOOK = 1.0
+CLOCK_LOOK_SECONDS = 1.0
 """Seconds at most until the clock is looked at again: it may be set, and the machine may have slept."""
-LATE = 300.0
+CATCH_UP_SECONDS = 300.0
 """Seconds after its time until which a start is made up for, where the process or the machine stood still."""
-MISSED = 60.0
+RESTART_LOOKBACK_SECONDS = 60.0
 """Seconds before the start of the process whose last scheduled time is looked at too."""
-AGAIN = 5.0
+STORE_RETRY_SECONDS = 5.0
 """Seconds until a start is tried again that the store could not take."""
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
 _UNITS = {"minute": 60.0, "hour": 3600.0, "day": 86400.0}
@@ -49,7 +49,7 @@ def following(start: ScheduledStart) -> Following:
 
 def _first(comes: Following, now: float) -> float | None:
     """The last time in the minute before, which a restart may have missed, or the next; its id starts once."""
-    at = comes(now - MISSED)
+    at = comes(now - RESTART_LOOKBACK_SECONDS)
     while at is not None and (after := comes(at)) is not None and after <= now:
         at = after
     return at
@@ -62,18 +62,18 @@ class Schedules:
         self._operations, self._clock = operations, clock
         now = clock.now()
         self._next: list[tuple[ScheduledStart, Following, float | None]] = []
-        for one in schedules:
-            if one.enabled:
-                comes = following(one)
-                self._next.append((one, comes, _first(comes, now)))
+        for start in schedules:
+            if start.enabled:
+                comes = following(start)
+                self._next.append((start, comes, _first(comes, now)))
 
     async def start_due(self) -> float:
         """Starts what is due by now; returns seconds until it is to be called again."""
-        now, wait = self._clock.now(), LOOK
+        now, wait = self._clock.now(), CLOCK_LOOK_SECONDS
         for index, (start, comes, at) in enumerate(self._next):
             while at is not None and at <= now:
-                if at >= now - LATE and not await self._start(start, at):
-                    wait = AGAIN
+                if at >= now - CATCH_UP_SECONDS and not await self._start(start, at):
+                    wait = STORE_RETRY_SECONDS
                     break
                 at = comes(at)
             self._next[index] = (start, comes, at)
@@ -84,21 +84,21 @@ class Schedules:
     async def _start(self, start: ScheduledStart, at: float) -> bool:
         """False when it is to be tried again."""
         stamp = f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"
-        found = start_in(json.loads(event_of(start).replace("<aws.scheduler.scheduled-time>", stamp)))
-        assert found is not None
+        request = start_in(json.loads(event_of(start).replace("<aws.scheduler.scheduled-time>", stamp)))
+        assert request is not None
         try:
-            await self._operations.start(found.workflow, found.input, found.execution_id, found.labels)
+            await self._operations.start(request.workflow, request.input, request.execution_id, request.labels)
         except Refused as error:
             log.error("schedule %s starts nothing at %s: %s", start.name, stamp, type(error).__name__)
         except StepfastError as error:
-            log.warning("schedule %s cannot start %s yet: %s", start.name, found.execution_id, type(error).__name__)
+            log.warning("schedule %s cannot start %s yet: %s", start.name, request.execution_id, type(error).__name__)
             return False
         return True
 
     async def keep(self, stopping: Event) -> None:
         """Starts by the clock until it is told to stop."""
         while self._next and not stopping.is_set():
-            wait = LOOK
+            wait = CLOCK_LOOK_SECONDS
             try:
                 wait = await self.start_due()
             except Exception:

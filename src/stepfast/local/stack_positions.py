@@ -54,24 +54,24 @@ def place_of(frame: FrameType | None) -> Place:
     if frame is None:
         return Place("stepfast", "an unknown place", "an unknown place")
     # What only passes a call on, as that which stands in for time.sleep, is not where anything stands.
-    frames = [one for one in outwards(frame) if role_of(one) != "through"] or [frame]
+    frames = [candidate for candidate in outwards(frame) if role_of(candidate) != "through"] or [frame]
     innermost = frames[0]
-    for index, one in enumerate(frames):
-        name = one.f_code.co_filename
+    for index, current in enumerate(frames):
+        name = current.f_code.co_filename
         if name in _IMPORTS:
             return _at(innermost, _importer(frames[index:]) or innermost, "import")
         if name.endswith("/ssl.py") and _is_library(name):
             return _at(innermost, _caller(frames[index:]) or innermost, "tls")
-        if _is_ours(one):
-            return _at(innermost, innermost, _kind_of(one, "stepfast"))
+        if _is_ours(current):
+            return _at(innermost, innermost, _kind_of(current, "stepfast"))
         if not _is_library(name):
-            return _at(innermost, one, _role(frames[index:]))
+            return _at(innermost, current, _role(frames[index:]))
     return _at(innermost, innermost, "stepfast")
 
 
 def in_step(frame: FrameType | None) -> bool:
     """Whether a step's attempt is under way there: its claim is written, so no other thread would run it as well."""
-    return any(role_of(one) == "step" for one in outwards(frame))
+    return any(role_of(candidate) == "step" for candidate in outwards(frame))
 
 
 def _is_ours(frame: FrameType) -> bool:
@@ -80,9 +80,9 @@ def _is_ours(frame: FrameType) -> bool:
 
 def _role(frames: list[FrameType]) -> Kind:
     """What user code was called as; a validator or a background task is neither a step nor a workflow."""
-    for one in frames:
-        if _is_ours(one):
-            return _kind_of(one, "code")
+    for frame in frames:
+        if _is_ours(frame):
+            return _kind_of(frame, "code")
     return "code"
 
 
@@ -94,12 +94,12 @@ def _kind_of(frame: FrameType, otherwise: Kind) -> Kind:
 
 def _importer(frames: list[FrameType]) -> FrameType | None:
     """The frame whose `import` is being carried out: the first that is not of the import machinery."""
-    return next((one for one in frames if one.f_code.co_filename not in _IMPORTS), None)
+    return next((frame for frame in frames if frame.f_code.co_filename not in _IMPORTS), None)
 
 
 def _caller(frames: list[FrameType]) -> FrameType | None:
     """The first frame that is of no library."""
-    return next((one for one in frames if not _is_library(one.f_code.co_filename)), None)
+    return next((frame for frame in frames if not _is_library(frame.f_code.co_filename)), None)
 
 
 def _is_library(path: str) -> bool:

@@ -13,7 +13,7 @@ from stepfast.local.inbox import Inbox
 from stepfast.model import Stop
 
 ENDING = Stop("stepfast was told to end while it ran", leave=True)
-LOOK = 0.02
+IDLE_LOOK_SECONDS = 0.02
 """Seconds between two looks at whether attempts are under way."""
 
 
@@ -45,7 +45,7 @@ class StepRunner(Runner):
         while self._active:
             if time.monotonic() >= end:
                 return False
-            time.sleep(LOOK)
+            time.sleep(IDLE_LOOK_SECONDS)
         return True
 
     def cut_off(self) -> None:

@@ -16,12 +16,12 @@ from stepfast.local.inbox import Inbox
 
 log = logging.getLogger(__name__)
 
-OVERDUE = 60.0
+OVERDUE_AFTER_SECONDS = 60.0
 """Seconds after its time from which something counts as overdue."""
 BATCH = 200
-PAUSE = 0.05
+BATCH_PAUSE_SECONDS = 0.05
 """Seconds between two batches, and between two looks at one that is under way."""
-LOOKS = 100
+MAX_BATCH_LOOKS = 100
 """Looks until a batch is left to be done while the sweep goes on with the next one."""
 
 
@@ -36,8 +36,8 @@ class Sweep:
         """Looks at everything once."""
         self._backend.flush()
         self._lost_wakes()
-        await self._idle()
-        await self._overdue()
+        await self._advance_idle()
+        await self._resume_overdue()
 
     def _lost_wakes(self) -> None:
         """Wakes that stand in the file since the lap before, and that nobody in this process knows of."""
@@ -47,40 +47,40 @@ class Sweep:
             log.warning("execution %s has not been advanced for a while: it is advanced again", id)
             self._inbox.put_wake(id, old[id])
 
-    async def _idle(self) -> None:
+    async def _advance_idle(self) -> None:
         """Executions that no message and no wake is there for; most of them wait for a signal."""
         after, more = "", True
         while more:
             ids, after = await self._backend.idle(BATCH, after)
             for id in ids:
                 self._inbox.put_wake(id, 0, Resend())
-            for _ in range(LOOKS):
+            for _ in range(MAX_BATCH_LOOKS):
                 if len(self._inbox.lacks_wakes(ids)) == len(ids):
                     break
-                await asyncio.sleep(PAUSE)
+                await asyncio.sleep(BATCH_PAUSE_SECONDS)
             more = after != ""
 
-    async def _overdue(self) -> None:
+    async def _resume_overdue(self) -> None:
         """Messages that are not in memory any more, and those that are put off further than their command is."""
         after, executions = 0, dict[str, list[Stored]]()
-        while batch := self._backend.messages_due_before(self._clock.now() - OVERDUE, after, BATCH):
+        while batch := self._backend.messages_due_before(self._clock.now() - OVERDUE_AFTER_SECONDS, after, BATCH):
             after = batch[-1].seq
-            for stored in await self._lost(batch):
+            for stored in await self._lost_messages(batch):
                 self._inbox.put_message(stored, self._clock.now())
             for stored in batch:
                 executions.setdefault(stored.delivery.message.execution_id, []).append(stored)
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(BATCH_PAUSE_SECONDS)
         for number, (id, messages) in enumerate(executions.items()):
-            self._late(id, messages)
+            self._hasten_or_resend(id, messages)
             if number % BATCH == BATCH - 1:
-                await asyncio.sleep(PAUSE)
+                await asyncio.sleep(BATCH_PAUSE_SECONDS)
 
-    async def _lost(self, batch: list[Stored]) -> list[Stored]:
+    async def _lost_messages(self, batch: list[Stored]) -> list[Stored]:
         """Those that neither wait nor are in hand, twice in a row: in between a message changes hands."""
-        lost = self._missing(batch)
+        lost = self._not_in_memory(batch)
         if lost:
-            await asyncio.sleep(PAUSE)
-            lost = self._missing(lost)
+            await asyncio.sleep(BATCH_PAUSE_SECONDS)
+            lost = self._not_in_memory(lost)
         ids = {stored.delivery.message.execution_id for stored in lost}
         running = {
             execution.execution_id
@@ -93,14 +93,14 @@ class Sweep:
                 _warn(message.execution_id, message.command_id, self._clock.now() - stored.due, "its message was lost")
         return lost
 
-    def _missing(self, batch: Iterable[Stored]) -> list[Stored]:
+    def _not_in_memory(self, batch: Iterable[Stored]) -> list[Stored]:
         held = self._holds()
         return [stored for stored in batch if stored.seq not in held and self._inbox.waits_until(stored.seq) is None]
 
-    def _late(self, execution_id: str, messages: list[Stored]) -> None:
+    def _hasten_or_resend(self, execution_id: str, messages: list[Stored]) -> None:
         """Hastens what waits for later than its command is due; has sent anew what no message is there for."""
         now = self._clock.now()
-        overdue = self._backend.commands_due_before(execution_id, now - OVERDUE)
+        overdue = self._backend.commands_due_before(execution_id, now - OVERDUE_AFTER_SECONDS)
         for command in overdue:
             own = [stored for stored in messages if stored.delivery.message.command_id == command.command_id]
             late = [
@@ -113,7 +113,7 @@ class Sweep:
             if late:
                 _warn(execution_id, command.command_id, now - command.due, f"it is {command.status}")
             elif not own:  # a message of another command is there, but none that leads to this command
-                self._inbox.put_wake(execution_id, 0, Resend(OVERDUE))
+                self._inbox.put_wake(execution_id, 0, Resend(OVERDUE_AFTER_SECONDS))
 
 
 def _warn(execution_id: str, command_id: str, seconds: float, why: str) -> None:

@@ -24,11 +24,11 @@ log = logging.getLogger(__name__)
 Work = Advance | Stored
 Do = Callable[[Work], Awaitable[None]]
 
-AT_ONCE = 128
+IN_HAND_PER_THREAD = 128
 """Messages and advances in hand at a time, for each thread asked for; the thread that leads may have all of them."""
-MOST_BLOCKED = 14
+MAX_EXTRA_THREADS = 14
 """Threads beyond those asked for that are alive at the most: code that always blocks must not take all memory."""
-REMIND = 60.0
+ALL_BLOCKED_WARNING_SECONDS = 60.0
 """Seconds between two warnings that every thread is blocked."""
 
 
@@ -41,7 +41,7 @@ class WorkerThread(LoopThread):
         self._inbox, self._clock, self._do = inbox, clock, do
         self._in_hand: dict[asyncio.Task[None], Work] = {}
         self.bell = Bell(self.loop, asyncio.Event())
-        self.retiring = self._told_to_stop = False
+        self.retiring = self._stop_requested = False
         self.blocked_at: Place | None = None
         self._asked: float | None = None
         self.begin(self._serve())
@@ -59,7 +59,7 @@ class WorkerThread(LoopThread):
                 self._inbox.busy(bell)
                 wait = 1.0
             elif (work := self._inbox.take(bell, self._clock.now())) is not None:
-                task = self.loop.create_task(self._one(work))
+                task = self.loop.create_task(self._handle(work))
                 self._in_hand[task] = work
                 task.add_done_callback(done)
                 continue
@@ -69,17 +69,17 @@ class WorkerThread(LoopThread):
                 await asyncio.wait_for(bell.event.wait(), wait)
             except TimeoutError:
                 pass
-        while self._in_hand and not self._told_to_stop:
+        while self._in_hand and not self._stop_requested:
             await asyncio.wait(self._in_hand, timeout=60.0)
-        if not self._told_to_stop:  # else the loop ends once all that was cancelled has ended
+        if not self._stop_requested:  # else the loop ends once all that was cancelled has ended
             self.end()
 
-    async def _one(self, work: Work) -> None:
+    async def _handle(self, work: Work) -> None:
         await self._do(work)
 
     def ask_to_stop(self) -> None:
         # asyncio.wait_for of Python 3.11 may swallow a cancellation that comes together with the event it waits for.
-        self.retiring = self._told_to_stop = True
+        self.retiring = self._stop_requested = True
         super().ask_to_stop()
 
     def retire(self) -> None:
@@ -88,7 +88,7 @@ class WorkerThread(LoopThread):
 
     # -- for the watch, from its thread ------------------------------------------------------------------------
 
-    def silent_for(self, now: float) -> float:
+    def silent_seconds(self, now: float) -> float:
         """Seconds for which the loop has not answered a question, by the watch's own time; asks when it has."""
         if self._asked is None:
             self._asked = now
@@ -107,7 +107,7 @@ class WorkerThread(LoopThread):
         inbox keeps one copy of a message. Not given away is workflow code that blocks: it would block the next one.
         """
         frame = self.frame()
-        keep = None if in_step(frame) else local_of(frame, WorkerThread._one, "work")
+        keep = None if in_step(frame) else local_of(frame, WorkerThread._handle, "work")
         for work in list(self._in_hand.values()):
             if work is keep:
                 continue
@@ -136,7 +136,7 @@ class Pool:
         self._inbox.lead(self.threads[0].bell)
 
     def _add(self) -> None:
-        name, at_once = f"stepfast-worker-{self._made}", AT_ONCE * self._size
+        name, at_once = f"stepfast-worker-{self._made}", IN_HAND_PER_THREAD * self._size
         thread = WorkerThread(name, self._inbox, self._clock, self._do, at_once)
         self._made += 1
         self.threads = [*self.threads, thread]
@@ -147,9 +147,9 @@ class Pool:
             for thread in self.threads:
                 if not thread.is_alive():
                     thread.join(0.0)  # closes its event loop
-            self.threads = [one for one in self.threads if one.is_alive()]
+            self.threads = [thread for thread in self.threads if thread.is_alive()]
             for thread in self.threads:
-                silent = thread.silent_for(now)
+                silent = thread.silent_seconds(now)
                 if thread.blocked_at is None and silent >= patience:
                     self._blocked(thread, silent)
                 elif thread.blocked_at is not None and silent == 0.0:
@@ -167,17 +167,17 @@ class Pool:
         )
 
     def _balance(self, now: float) -> None:
-        able = [one for one in self.threads if one.blocked_at is None and not one.retiring]
-        while len(able) < self._size and len(self.threads) < self._size + MOST_BLOCKED:
+        able = [thread for thread in self.threads if thread.blocked_at is None and not thread.retiring]
+        while len(able) < self._size and len(self.threads) < self._size + MAX_EXTRA_THREADS:
             self._add()
             able.append(self.threads[-1])
         for thread in able[self._size :]:
             thread.retire()
         if able:
             self._inbox.lead(able[0].bell)
-        elif now - self._reminded >= REMIND:
+        elif now - self._reminded >= ALL_BLOCKED_WARNING_SECONDS:
             self._reminded = now
-            places = sorted({str(one.blocked_at) for one in self.threads})
+            places = sorted({str(thread.blocked_at) for thread in self.threads})
             log.error(
                 "all %d worker threads are blocked, and no more are made: executions go on when one of them does. "
                 "They stand at %s",

@@ -87,9 +87,9 @@ class ServedCloud:
         if len(json.dumps(event)) > MAX_PAYLOAD:
             return Response(413, {"content-type": "application/json"}, '{"message":"Request Entity Too Large"}')
         asked = event["requestContext"]["http"]
-        found = self._player.request_all(WebRequest(asked["method"], asked["path"], event=event))
-        if found:
-            return found[0]
+        responses = self._player.request_all(WebRequest(asked["method"], asked["path"], event=event))
+        if responses:
+            return responses[0]
         return Response(503, {"content-type": "application/json"}, '{"message":"Service Unavailable"}')
 
     def queues(self) -> dict[str, dict[str, int]]:

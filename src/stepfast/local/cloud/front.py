@@ -80,7 +80,7 @@ class Front:
             raise Rejected(403, "loopback-only", "Loopback only", f"{CONSOLE} answers programs of this machine only")
         match asked["method"], event["rawPath"]:
             case "GET", "/_cloud":
-                redrives = [_told(one) for one in self._cloud.redrives]
+                redrives = [_redrive_json(task) for task in self._cloud.redrives]
                 return _json(200, {"queues": self._cloud.queues(), "redrives": redrives})
             case "POST", "/_cloud/redrive":
                 return self._redrive()
@@ -89,12 +89,12 @@ class Front:
 
     def _redrive(self) -> dict[str, Any]:
         try:
-            return _json(202, _told(self._cloud.redrive()))
+            return _json(202, _redrive_json(self._cloud.redrive()))
         except InvalidParameterValue as error:
             raise Rejected(409, "redrive-running", "Not now", "a redrive of the dead letters is under way") from error
 
 
-def _told(task: MoveTask) -> dict[str, Any]:
+def _redrive_json(task: MoveTask) -> dict[str, Any]:
     return {"status": task.status, "moved": task.moved, "messages": task.total}
 
 
