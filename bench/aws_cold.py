@@ -20,7 +20,7 @@ KINDS = ("api", "authorizer", "advancer", "step", "timer", "resume", "sweeper")
 SENDING = ("advancer", "step", "timer", "sweeper")
 """These make a client of SQS beside the table's."""
 BASE, BASE_OF_ONE = "boto3, dynamodb and sqs", "boto3, dynamodb"
-LIMIT = 1.5
+MAX_RATIO = 1.5
 _CLIENT = "boto3.client({!r}, region_name='us-east-1')"
 PROGRAMS: Mapping[str, str] = {
     BASE: f"import boto3; {_CLIENT.format('dynamodb')}; {_CLIENT.format('sqs')}",
@@ -67,13 +67,13 @@ def cold_starts(rounds: int, tell: Callable[[str], None]) -> dict[str, Cold]:
             tell(f"cold starts, round {number + 1} of {rounds}: {name}")
             work, passed = _run("-c", _TIMED.format(program=program)).split()[-2:]
             samples[name].append((float(work), float(passed)))
-    found = {}
+    colds = {}
     for name, program in PROGRAMS.items():
         tell(f"imports of {name}")
         shares, worst = where([_run("-X", "importtime", "-c", program) for _ in range(_TRACES)])
         works, passes = zip(*samples[name], strict=True)
-        found[name] = Cold(statistics.median(works), statistics.median(passes), works, shares, worst)
-    return found
+        colds[name] = Cold(statistics.median(works), statistics.median(passes), works, shares, worst)
+    return colds
 
 
 def where(reports: Sequence[str]) -> tuple[dict[str, float], list[tuple[str, float]]]:
@@ -89,8 +89,8 @@ def where(reports: Sequence[str]) -> tuple[dict[str, float], list[tuple[str, flo
     groups: dict[str, float] = {}
     for name, took in own.items():
         groups[_group(name)] = groups.get(_group(name), 0.0) + took / total
-    ordered = dict(sorted(groups.items(), key=lambda one: -one[1]))
-    return ordered, [(name, took / total) for name, took in sorted(own.items(), key=lambda one: -one[1])[:6]]
+    ordered = dict(sorted(groups.items(), key=lambda group: -group[1]))
+    return ordered, [(name, took / total) for name, took in sorted(own.items(), key=lambda group: -group[1])[:6]]
 
 
 def _group(module: str) -> str:

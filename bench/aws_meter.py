@@ -69,8 +69,8 @@ class CloudMeter(Meter):
             answer = resources.client("dynamodb").get_item(TableName=deployment.TABLE, Key=key, ConsistentRead=True)
         finally:
             self._here.asking = False
-        found: Item | None = answer.get("Item")
-        return found
+        item: Item | None = answer.get("Item")
+        return item
 
     def _before(self, params: dict[str, Any], model: Any, context: dict[str, Any], **rest: Any) -> None:
         sandbox = current()

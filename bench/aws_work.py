@@ -30,7 +30,7 @@ def environment(pool: str = "default", url: str = "") -> dict[str, str]:
     # Packages have their bytecode from when they were installed; without its own stepfast would be compiled each time.
     left = ("AWS_", "STEPFAST_", "PYTHONDONTWRITEBYTECODE")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(left)}
-    told = {
+    variables = {
         "AWS_LAMBDA_FUNCTION_NAME": "bench",
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_REGION": "us-east-1",
@@ -40,7 +40,7 @@ def environment(pool: str = "default", url: str = "") -> dict[str, str]:
         "POWERTOOLS_METRICS_NAMESPACE": "stepfast",
         "STEPFAST_TABLE": "stepfast",
         "STEPFAST_BUCKET": "stepfast-values",
-        "STEPFAST_QUEUES": json.dumps({one: f"{QUEUE}{one}" for one in ("default", "other")}),
+        "STEPFAST_QUEUES": json.dumps({pool: f"{QUEUE}{pool}" for pool in ("default", "other")}),
         "STEPFAST_TIMER_QUEUE": f"{QUEUE}timer",
         "STEPFAST_PARK_QUEUE": f"{QUEUE}park",
         "STEPFAST_SCHEDULES": "stepfast",
@@ -48,7 +48,7 @@ def environment(pool: str = "default", url: str = "") -> dict[str, str]:
         "STEPFAST_POOL": pool,
         "STEPFAST_WORKFLOWS": str(FLOWS),
     }
-    return kept | told | ({"AWS_ENDPOINT_URL": url} if url else {})
+    return kept | variables | ({"AWS_ENDPOINT_URL": url} if url else {})
 
 
 class Process:
@@ -73,8 +73,8 @@ class Process:
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"the function has ended with {self._process.wait()}; its last words are above")
-        told: dict[str, Any] = json.loads(line)
-        return told
+        reply: dict[str, Any] = json.loads(line)
+        return reply
 
     def __enter__(self) -> Self:
         return self
@@ -112,22 +112,22 @@ def _expire(stub: Stub, played: Played) -> None:
 
 
 def _one(played: Played, processes: dict[tuple[str, int], Process], url: str) -> Bill:
-    sandboxes = {one.request_id: one.sandbox for one in played.made}
-    found: dict[str, float] = {}
+    sandboxes = {made.request_id: made.sandbox for made in played.made}
+    quantities: dict[str, float] = {}
     for invocation in played.invocations:
         sandbox = (invocation.function, sandboxes.get(invocation.request_id, -1))
         if sandbox not in processes:
             processes[sandbox] = Process(invocation.function, url)
-        told = processes[sandbox].call(invocation.event)
+        reply = processes[sandbox].call(invocation.event)
         cpu = f"cpu:{kind_of(invocation.function)}"
-        found[cpu] = found.get(cpu, 0.0) + told["cpu"]
-        found["log_bytes"] = found.get("log_bytes", 0.0) + told["log_bytes"]
-    return Bill(found)
+        quantities[cpu] = quantities.get(cpu, 0.0) + reply["cpu"]
+        quantities["log_bytes"] = quantities.get("log_bytes", 0.0) + reply["log_bytes"]
+    return Bill(quantities)
 
 
 def _compare(stretches: Sequence[Played], called: Mapping[str, int]) -> None:
     """The functions must have written as often as in the simulated cloud: else they have done other work."""
-    writes = sum(one.call.operation in ("PutItem", "UpdateItem") for played in stretches for one in played.made)
+    writes = sum(made.call.operation in ("PutItem", "UpdateItem") for played in stretches for made in played.made)
     here = called.get("PutItem", 0) + called.get("UpdateItem", 0)
     if abs(here - writes) > 0.1 * writes:
         raise RuntimeError(f"the same events led to {here} writes here and to {writes} in the simulated cloud")

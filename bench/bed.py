@@ -27,7 +27,7 @@ from stepfast.local.runtime import Runtime
 
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / ".stepfast" / "bench"
-PATIENCE = 120.0
+RESULT_TIMEOUT_SECONDS = 120.0
 """Seconds that one batch of executions may take."""
 PAUSE = 0.0002
 """Seconds between two looks at an execution whose code has returned."""
@@ -58,18 +58,18 @@ _returned: queue.SimpleQueue[int] = queue.SimpleQueue()
 
 @workflow("sequence")
 async def sequence(job: Job) -> int:
-    one = noop if job.kind == "async" else noop_def
+    step_function = noop if job.kind == "async" else noop_def
     total = 0
     for number in range(job.steps):
-        total += await one(number)
+        total += await step_function(number)
     _returned.put(job.number)
     return total
 
 
 @workflow("gather")
 async def gather(job: Job) -> int:
-    one = noop if job.kind == "async" else noop_def
-    total = sum(await asyncio.gather(*(one(number) for number in range(job.steps))))
+    step_function = noop if job.kind == "async" else noop_def
+    total = sum(await asyncio.gather(*(step_function(number) for number in range(job.steps))))
     _returned.put(job.number)
     return total
 
@@ -98,18 +98,18 @@ class Bed:
         ids = self.runtime.call(self._start(workflow, jobs))
         left = {job.number for job in jobs}
         while left:
-            left.discard(_returned.get(timeout=PATIENCE))
+            left.discard(_returned.get(timeout=RESULT_TIMEOUT_SECONDS))
         self._await_end(ids)
         return Spent(time.perf_counter() - began, time.process_time() - cpu)
 
     async def _start(self, workflow: str, jobs: Sequence[Job]) -> list[str]:
         start = self.runtime.operations.start
         started = await asyncio.gather(*(start(workflow, job.model_dump()) for job in jobs))
-        return [one.execution.execution_id for one in started]
+        return [run.execution.execution_id for run in started]
 
     def _await_end(self, ids: Sequence[str]) -> None:
         # Asked from outside: an event loop's own sleep is a whole millisecond at the least.
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + RESULT_TIMEOUT_SECONDS
         for id in ids:
             while (held := self.runtime.call(self.runtime.operations.read(id))).status == "RUNNING":
                 if time.monotonic() > end:

@@ -43,9 +43,9 @@ def profiled(name: str) -> tuple[list[Row], int]:
 
     patched.run = run
     try:
-        with bed() as one:
+        with bed() as work_bed:
             for _ in range(times):
-                one.run(workflow, steps, "async", executions)
+                work_bed.run(workflow, steps, "async", executions)
     finally:
         patched.run = plain
     return _rows(made), steps * executions * times
@@ -53,7 +53,7 @@ def profiled(name: str) -> tuple[list[Row], int]:
 
 def _rows(profiles: list[cProfile.Profile]) -> list[Row]:
     merged: Any = pstats.Stats(*profiles)
-    return [(function, one[2], one[3], one[1]) for function, one in merged.stats.items()]
+    return [(function, totals[2], totals[3], totals[1]) for function, totals in merged.stats.items()]
 
 
 def category(function: Function) -> str:
@@ -79,9 +79,9 @@ def main() -> int:
         by: dict[str, float] = collections.defaultdict(float)
         for function, own, _, _ in rows:
             by[category(function)] += 1e6 * own / steps
-        most = sorted(by.items(), key=lambda one: -one[1])
+        most = sorted(by.items(), key=lambda entry: -entry[1])
         print(f"\n{name}: {1e6 * whole / steps:.0f} µs of CPU a step while profiled")
-        spent = [[what, f"{took:.1f}", f"{100e-6 * took * steps / whole:.0f} %"] for what, took in most[:16]]
+        spent = [[name, f"{took:.1f}", f"{100e-6 * took * steps / whole:.0f} %"] for name, took in most[:16]]
         print(table(["own time", "µs a step", "share"], spent))
         longest = sorted(rows, key=lambda row: -row[1])[:40]
         print(

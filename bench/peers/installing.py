@@ -13,7 +13,7 @@ from bench.bed import PLACE
 from bench.imports import IMPORT
 from bench.peers.restate_engine import server_binary
 
-LIMIT = 300.0
+INSTALL_TIMEOUT_SECONDS = 300.0
 NODE = PLACE / "node"
 
 
@@ -101,9 +101,9 @@ def _node_package(package: str) -> None:
 
 def _run(command: list[str]) -> None:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=INSTALL_TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
-        raise NotHere(f"installing took longer than {LIMIT:g} s") from None
+        raise NotHere(f"installing took longer than {INSTALL_TIMEOUT_SECONDS:g} s") from None
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
         raise NotHere(f"installing failed: {said[-1]}")

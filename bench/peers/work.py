@@ -41,7 +41,7 @@ async def put_through(engine: Engine) -> None:
     after = _cpu(engine.processes)
     hundred = statistics.median([await _timed(engine.gather(100)) for _ in range(3)])
     wide = await _timed(engine.gather(1000))
-    told = {
+    measured = {
         "sequence_10_ms": 1000 * ten / STEPS,
         "sequence_1000_ms": thousand,
         "steps_per_s": EXECUTIONS * STEPS / many,
@@ -51,7 +51,7 @@ async def put_through(engine: Engine) -> None:
         "cpu_throughput_s": 1000 * (after - between) / (EXECUTIONS * STEPS),
         "resident_mb": _resident(engine.processes),
     }
-    print(json.dumps(told), flush=True)
+    print(json.dumps(measured), flush=True)
 
 
 async def _timed(running: Awaitable[object]) -> float:
@@ -70,8 +70,8 @@ def _cpu(processes: Sequence[int]) -> float:
 
 
 def _resident(processes: Sequence[int]) -> float:
-    told = [Path(f"/proc/{pid}/status").read_text().partition("VmRSS:")[2] for pid in processes]
-    return sum(float(one.split()[0]) for one in told) / 1024
+    sizes = [Path(f"/proc/{pid}/status").read_text().partition("VmRSS:")[2] for pid in processes]
+    return sum(float(size.split()[0]) for size in sizes) / 1024
 
 
 def folder() -> Path:

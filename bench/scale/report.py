@@ -120,7 +120,7 @@ def _over(need: float, limit: float) -> str:
 
 
 def _pair(seconds: tuple[float, float]) -> str:
-    return ", ".join(f"{one:,.1f} s" if math.isfinite(one) else "never" for one in seconds)
+    return ", ".join(f"{number:,.1f} s" if math.isfinite(number) else "never" for number in seconds)
 
 
 def _digits(value: float) -> str:

@@ -50,12 +50,12 @@ def backend(tmp_path: Path) -> SqliteBackend:
 
 def put(backend: SqliteBackend, id: str, status: str, text: str = '"x"') -> None:
     async def write() -> None:
-        one = Execution(id, "w", text, ENDED, labels={"team": "finance"})
-        await backend.create(one)
+        execution = Execution(id, "w", text, ENDED, labels={"team": "finance"})
+        await backend.create(execution)
         await backend.commit(id, Commit(Record("a", "step", "a", "SUCCEEDED", 0, output=text), wake=False))
         if status != "RUNNING":
             error = Failure("E", "down") if status == "FAILED" else None
-            await backend.finish(End(replace(one, status=status, ended_at=ENDED, error=error)))  # type: ignore[arg-type]
+            await backend.finish(End(replace(execution, status=status, ended_at=ENDED, error=error)))  # type: ignore[arg-type]
 
     asyncio.run(write())
 
@@ -68,7 +68,7 @@ def test_succeeded_and_cancelled_executions_expire_and_no_others(backend: Sqlite
         clock.time = ENDED + days * DAY_SECONDS
         asyncio.run(expire(backend, clock, 90 * DAY_SECONDS))
         ids = ["succeeded", "cancelled", "failed", "running"]
-        held = {one.execution_id for one in asyncio.run(backend.read_many(ids))}
+        held = {execution.execution_id for execution in asyncio.run(backend.read_many(ids))}
         assert len(held) == left
     assert held == {"failed", "running"}
     backend.close()
@@ -95,8 +95,8 @@ def test_nothing_of_what_was_deleted_is_left_in_the_file(backend: SqliteBackend,
     assert secret.encode() not in (tmp_path / "kept.db").read_bytes()
     with closing(sqlite3.connect(tmp_path / "kept.db")) as db:
         tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        held = {one: db.execute(f"SELECT count(*) FROM {one}").fetchone()[0] for one in tables}
-    assert {one for one, count in held.items() if count} <= {"deleted", "sqlite_sequence", "figures"}
+        held = {table: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}
+    assert {table for table, count in held.items() if count} <= {"deleted", "sqlite_sequence", "figures"}
 
 
 def test_the_space_of_what_was_deleted_is_used_again(backend: SqliteBackend, tmp_path: Path) -> None:
