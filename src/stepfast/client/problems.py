@@ -28,7 +28,7 @@ PROBLEMS: dict[str, type[Refused]] = {
 
 
 class Unreachable(Unavailable):
-    """No answer from the server's address; `sent` tells whether the call may have arrived all the same."""
+    """Nothing has answered at the server's URL. `sent` is True if the call may have arrived nevertheless."""
 
     def __init__(self, url: str, reason: str, sent: bool) -> None:
         super().__init__(f"no answer from {url}: {reason}")
@@ -36,15 +36,16 @@ class Unreachable(Unavailable):
 
 
 class NotAllowed(Refused):
-    """The API key is missing or not one of the server's, or the server does not answer to this name."""
+    """The API key or the signature is missing or wrong, or the server does not answer to this host name."""
 
 
 class ExecutionFailed(StepfastError):
-    """The execution is FAILED; it is paused and can be resumed.
+    """The execution is FAILED. It is paused and can be resumed.
 
-    `step` names the step that failed (None: the workflow's own code), `error_type` and `message` are the
-    error's class and text, `traceback` where it was raised. `error_class` is the class with its module, such as
-    "billing.errors.Declined"; of one that is built into Python its name alone.
+    `step` is the name of the step that failed, or None for a failure of the workflow's own code. `error_type` is the
+    name of the error's class, `message` its text, and `traceback` the place where it was raised, if known.
+    `error_class` is the name of the class with its module, such as "billing.errors.Declined"; a class that is built
+    into Python has no module here.
     """
 
     def __init__(self, execution: dict[str, Any]) -> None:
@@ -60,7 +61,7 @@ class ExecutionFailed(StepfastError):
 
 
 class ExecutionCancelled(StepfastError):
-    """The execution was cancelled and will have no result."""
+    """The execution is CANCELLED. It has no result and cannot be resumed."""
 
     def __init__(self, execution_id: str) -> None:
         super().__init__(f"execution {execution_id!r} was cancelled")
@@ -68,14 +69,14 @@ class ExecutionCancelled(StepfastError):
 
 
 def error_of(reply: Reply) -> StepfastError:
-    """The exception that a problem stands for."""
+    """The exception for an answer that is an error, by the type of its problem document and else by its status."""
     try:
         problem = reply.json()
     except ValueError:
         problem = None
     if not isinstance(problem, dict) or not str(problem.get("type", "")).startswith(PROBLEM_URN):
         answer = f"{reply.url} answered {reply.status} {reply.reason}"
-        if reply.status in (401, 403):  # of API Gateway, which asks its authorizer and says no more
+        if reply.status in (401, 403):  # API Gateway answers a refusal of its authorizer without a problem document.
             return NotAllowed(f"{answer}: is the API key right, and still valid?")
         away = reply.status >= 500 or reply.status == 429
         return Unavailable(answer) if away else Refused(f"{answer}: is a stepfast API there?")

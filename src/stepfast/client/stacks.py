@@ -1,8 +1,8 @@
 """Several deployments behind one client: each execution belongs to one of them, by its id.
 
-Which one is decided by rendezvous hashing (Thaler and Ravishankar, IEEE/ACM Transactions on Networking 6(1), 1998): the
-URL whose hash with the id is the highest. The order of the URLs does not matter, and another URL takes its share
-evenly from all others and moves nothing between them.
+Rendezvous hashing (Thaler and Ravishankar, IEEE/ACM Transactions on Networking 6(1), 1998) selects the deployment: the
+URL whose hash with the id is the highest. The order of the URLs does not matter. A new URL takes an equal share from
+each of the others, and no id moves between those.
 """
 
 from __future__ import annotations
@@ -17,15 +17,18 @@ from stepfast.client.calls import Calls, Object
 from stepfast.errors import InvalidRequest
 
 Fetch = Callable[[Calls, int, str | None], Object]
-"""Asks one deployment for a page: of so many rows, from this cursor on."""
+"""Reads a page of one deployment. Arguments: the deployment, the number of rows, the cursor or None."""
 Mark = tuple[str | None, str, str]
-"""Where a list stands in one deployment: the page's cursor, and created_at and id of the last row given."""
+"""The position of a list in one deployment: the page's cursor, and `created_at` and id of the last row returned."""
 _ABOVE = "~"
 """Sorts above every time."""
 
 
 class Stacks:
-    """The deployments, in the order of their URLs. former: URLs before the last change, see Client."""
+    """The deployments, in the order of their URLs. former: the URLs before the last change, see Client.
+
+    Raises InvalidRequest for a URL that is passed twice, and for a former URL that is not among the URLs.
+    """
 
     def __init__(self, calls: Sequence[Calls], former: Sequence[str] = ()) -> None:
         self.all = tuple(calls)
@@ -50,14 +53,14 @@ class Stacks:
         return self._by_url[_highest(self._by_url, execution_id)]
 
     def former_owner(self, execution_id: str) -> Calls | None:
-        """The one that it was started in before the last change of the URLs, where that is another."""
+        """The deployment that this id belonged to before the last change of the URLs; None if it has not moved."""
         if not self._former:
             return None
         before = self._by_url[_highest(self._former, execution_id)]
         return None if before is self.owner(execution_id) else before
 
     def shares(self, execution_ids: Sequence[str], holder: Callable[[str], Calls]) -> Iterator[tuple[Calls, list[str]]]:
-        """Each deployment with those of the ids that it holds, where it holds any."""
+        """Each deployment that holds some of the ids, with these ids in their order."""
         if len(self.all) == 1:
             yield self.first, [*execution_ids]
             return
@@ -69,10 +72,11 @@ class Stacks:
                 yield calls, shares[calls.url]
 
     def page(self, fetch: Fetch, rows: str, limit: int, cursor: str | None, foremost: str | None = None) -> Object:
-        """A page of rows, newest first by created_at and id, over all deployments; `next` as that of one.
+        """A page of rows of all deployments, newest first by created_at and id, with `next` as for one deployment.
 
-        foremost: the id that comes before all others. Rows that come meanwhile neither move a page nor are given twice:
-        each deployment's rows go on below the last one given.
+        rows: the field of a page that holds its rows. foremost: the id that sorts before all others. Rows that are
+        created between two pages neither move a page nor appear twice: each deployment continues below the last row
+        returned. Raises InvalidRequest for a cursor of another list.
         """
         if len(self.all) == 1:
             return fetch(self.first, limit, cursor)
@@ -90,7 +94,7 @@ class Stacks:
                 if not mark[2] or place < (mark[1], mark[2]):
                     entries.append((*place, calls.url, row))
         entries.sort(key=lambda entry: entry[:2], reverse=True)
-        # A deployment whose page is exhausted may have rows that come before the others' next ones.
+        # A deployment whose page is used up may have further rows that sort before the remaining rows of the others.
         chosen = entries[: self._count_certain(entries, nexts, limit)]
         next_marks = {url: mark for url in nexts if (mark := self._mark(url, marks[url], entries, chosen, nexts[url]))}
         return {rows: [row for *_, row in chosen], "next": json.dumps(next_marks) if next_marks else None}
@@ -99,7 +103,7 @@ class Stacks:
     def _count_certain(
         entries: Sequence[tuple[str, str, str, Object]], nexts: dict[str, str | None], limit: int
     ) -> int:
-        """How many of the sorted rows are surely the next: up to the last row of any page that goes on."""
+        """The number of sorted rows whose order is certain: up to the last row of the first page that continues."""
         lowest = {entry[2]: number for number, entry in enumerate(entries)}
         ends = [lowest.get(url, -1) + 1 for url, following in nexts.items() if following is not None]
         return min([limit, *ends])
@@ -108,7 +112,7 @@ class Stacks:
     def _mark(
         url: str, mark: Mark, entries: Sequence[Any], chosen: Sequence[Any], following: str | None
     ) -> Mark | None:
-        """Where to go on in one deployment; None at its end."""
+        """The position from which one deployment continues; None at its end."""
         shown = [entry for entry in chosen if entry[2] == url]
         last: Mark = (mark[0], shown[-1][0], shown[-1][1]) if shown else mark
         if len(shown) < sum(entry[2] == url for entry in entries):
@@ -117,7 +121,7 @@ class Stacks:
 
 
 def merged_groups(answers: Sequence[Object]) -> Object:
-    """Dead letters counted in all deployments: groups of the same kind added up, the largest first."""
+    """The groups of dead letters of all deployments, with equal groups added up, the largest first."""
     groups: dict[tuple[Any, ...], Object] = {}
     for group in (group for answer in answers for group in answer["groups"]):
         kind = tuple(group.get(name) for name in ("workflow", "step", "error", "error_class"))
@@ -131,7 +135,7 @@ def merged_groups(answers: Sequence[Object]) -> Object:
 
 
 def keys_for(urls: Sequence[str], api_key: str | Sequence[str] | None) -> Sequence[str | None]:
-    """The key of each deployment; InvalidRequest where their numbers differ, or there is no URL at all."""
+    """The API key of each deployment. Raises InvalidRequest if there is no URL, or another number of keys than URLs."""
     if not urls:
         raise InvalidRequest("a client needs the URL of an API")
     if api_key is None or isinstance(api_key, str):
@@ -162,5 +166,5 @@ def _marks(cursor: str | None, urls: Sequence[str]) -> dict[str, Mark]:
 
 
 def _moment(text: str) -> str:
-    """Text that sorts as the moments do, whatever their number of decimals."""
+    """Text that sorts as the times do, whatever their number of decimals."""
     return f"{datetime.fromisoformat(text).timestamp():020.6f}"
