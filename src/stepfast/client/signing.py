@@ -40,8 +40,8 @@ class Signature(httpx.Auth):
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest
 
-        # API Gateway decodes the query and encodes it again before it checks the signature. A query that httpx has
-        # encoded differently (a space as `+`, `~` as `%7E`) would fail, so the query is sent in the canonical form of
+        # API Gateway decodes the query and encodes it again before it checks the signature. A query in another
+        # encoding would not match what was signed, so the query is sent in the canonical form of
         # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html.
         pairs = parse_qsl(request.url.query.decode(), keep_blank_values=True)
         request.url = request.url.copy_with(query=urlencode(pairs, quote_via=quote, safe="-_.~").encode() or None)

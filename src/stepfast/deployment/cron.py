@@ -1,7 +1,8 @@
-"""The cron(…) expressions of EventBridge Scheduler: what they may say, and when they come. Pure.
+"""The cron(…) expressions of EventBridge Scheduler: which are valid, and when they are due. Pure.
 
 The grammar and its meaning are those of https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html.
-Where that page is silent (L-3, LW, ranges around the end with a step) it is Quartz's, whose wildcards these are.
+Where that page says nothing (L-3, LW, a range with a step that passes the end), the rules are those of Quartz, where
+these wildcards come from.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Fits = Callable[[date], bool]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One of the six fields. special: what an element may be beside values, ranges and steps."""
+    """One of the six fields. special: a pattern of the elements that are not values, ranges or steps."""
 
     name: str
     least: int
@@ -32,7 +33,7 @@ class Field:
     steps: bool = True
 
     def fits(self, element: str) -> bool:
-        """Whether this is one element of the field, in capitals."""
+        """Whether this text, in capitals, is a valid element of the field."""
         if self.special and re.fullmatch(self.special, element):
             return True
         match = _ELEMENT.fullmatch(element)
@@ -44,14 +45,14 @@ class Field:
         return self.wraps or len(ends) < 2 or (ends[0] or 0) <= (ends[1] or 0)
 
     def number(self, text: str) -> int | None:
-        """The value of a number or name; None for what is neither."""
+        """The value of a number or name; None for any other text and for a number out of range."""
         if text in self.names:
             return self.names.index(text) + self.least
         number = int(text) if text.isdecimal() else None
         return number if number is not None and self.least <= number <= self.most else None
 
     def values(self, field: str) -> frozenset[int]:
-        """The values of a field that holds nothing special; ValueError for what does not fit."""
+        """The values of a field without special elements. Raises ValueError for an element that is not valid."""
         return frozenset(value for element in field.split(",") for value in self._expanded(element))
 
     def _expanded(self, element: str) -> Iterator[int]:
@@ -62,7 +63,7 @@ class Field:
         begin = self.least if first == "*" else self.number(first) or 0
         end = (self.number(last) or 0) if last else self.most if first == "*" or step else begin
         span = self.most - self.least + 1
-        around = span if end < begin else 0  # as FRI-MON, or hours 22-4: the step goes on over the end
+        around = span if end < begin else 0  # FRI-MON, or hours 22-4: the step continues past the end of the field
         for value in range(begin, end + around + 1, int(step or 1)):
             yield (value - self.least) % span + self.least
 
@@ -86,7 +87,7 @@ FIELDS = (MINUTES, HOURS, DAYS_OF_MONTH, MONTHS_OF_YEAR, DAYS_OF_WEEK, YEARS)
 
 
 def wrong_in(text: str) -> str | None:
-    """What Scheduler would refuse the six fields for; None when they are as they should be."""
+    """The reason why Scheduler would refuse the six fields; None if they are valid."""
     parts = text.upper().split()
     if len(parts) != len(FIELDS):
         return f"cron has six fields ({', '.join(field.name for field in FIELDS)}), and this one {len(parts)}"
@@ -106,9 +107,10 @@ def wrong_in(text: str) -> str | None:
 
 
 class Cron:
-    """The six fields of an expression, in a time zone; ValueError for those that `wrong_in` finds something wrong in.
+    """The times of a cron expression in a time zone. Raises ValueError for fields that `wrong_in` objects to.
 
-    A time that the clocks leave out in spring is left out here, and one that they show twice comes once, as on AWS.
+    A time that does not exist because clocks are set forward is left out. A time that exists twice because clocks are
+    set back is due once. EventBridge Scheduler does the same.
     """
 
     def __init__(self, fields: str, zone: tzinfo) -> None:
@@ -120,16 +122,17 @@ class Cron:
         self._zone = zone
 
     def after(self, moment: float) -> float | None:
-        """The first time after this one, in seconds since the epoch; None when it never comes again."""
+        """The first due time after a moment, both in seconds since the epoch; None if there is none."""
         first = datetime.fromtimestamp(moment, self._zone).date()
         for day in self.days(first):
+            # Only a local time that exists survives the way to UTC and back.
             for occurrence in (datetime.combine(day, clock_time, self._zone) for clock_time in self._times):
                 if occurrence.timestamp() > moment and occurrence.astimezone(UTC).astimezone(self._zone) == occurrence:
                     return occurrence.timestamp()
         return None
 
     def days(self, first: date = date.min) -> Iterator[date]:
-        """The days on which it comes, from the first day on."""
+        """The days with a due time, in order, from the first day on."""
         for year in self._years:
             for month in self._months:
                 if (year, month) >= (first.year, first.month):
@@ -138,7 +141,7 @@ class Cron:
 
 
 def _of_month(field: str) -> Fits:
-    """Days of the month, counted from either end, or the weekday (W) next to one."""
+    """A test for days of the month: counted from either end, or the weekday (W) nearest to a day."""
 
     def fit(part: str) -> Fits:
         if part == "LW":
@@ -156,7 +159,7 @@ def _of_month(field: str) -> Fits:
 
 
 def _of_week(field: str) -> Fits:
-    """Days of the week, from Sunday (1) on; the last (L) or a numbered (#) one of the month."""
+    """A test for days of the week, where Sunday is 1: any, the last (L) of the month, or the nth (#)."""
 
     def fit(part: str) -> Fits:
         if part == "L":
@@ -188,7 +191,7 @@ def _weekday(day: date) -> int:
 
 
 def _weekday_near(day: date) -> date:
-    """The nearest of Monday to Friday in the same month."""
+    """The day from Monday to Friday that is nearest to this day within the same month."""
     if day.isoweekday() == 6:
         return day - timedelta(days=1) if day.day > 1 else day + timedelta(days=2)
     if day.isoweekday() == 7:

@@ -15,7 +15,7 @@ KINDS = ("api", "authorizer", "advancer", "step", "timer", "resume", "sweeper")
 def own_functions(folder: Path) -> frozenset[str]:
     """The kinds of function for which a project's folder has a file, `functions/KIND.py`.
 
-    The files are parsed, not imported. Raises StartupError for one that is not Python, or defines no `handler`.
+    The files are parsed, not imported. Raises StartupError for a file that is not Python or does not define `handler`.
     """
     return frozenset(kind for kind in KINDS if _is_function(folder / FOLDER / f"{kind}.py"))
 

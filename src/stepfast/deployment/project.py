@@ -1,4 +1,4 @@
-"""`[tool.stepfast]` of pyproject.toml: what a user may set about a deployment."""
+"""`[tool.stepfast]` of pyproject.toml: the settings of a deployment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stepfast.model import SIGNAL_LIMITS
 T = TypeVar("T")
 
 LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
-"""The numbers of days that CloudWatch keeps logs for."""
+"""The numbers of days for which CloudWatch can keep logs."""
 _VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _STREAM = r"arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:\d{12}:table/[A-Za-z0-9_.-]+/stream/[^/\s]+"
 _CERTIFICATE = r"arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+"
@@ -27,10 +27,11 @@ _OURS = ("STEPFAST_", "AWS_", "LAMBDA_", "POWERTOOLS_")
 
 @dataclass(frozen=True, slots=True)
 class PoolSettings:
-    """`[tool.stepfast.pools.NAME]`. Memory in MB, timeout in seconds (of the function; None derives it).
+    """`[tool.stepfast.pools.NAME]`.
 
-    max_concurrency: how many run at once, None without a limit. batch_size: messages that one invocation
-    runs at once. provisioned: environments that are kept warm.
+    memory: MB. timeout: seconds of the function; None derives it from the steps. max_concurrency: how many invocations
+    run at once; None sets no limit. batch_size: messages that one invocation handles at once. provisioned:
+    environments that are kept warm. environment: variables of the function.
     """
 
     memory: int = 256
@@ -45,12 +46,15 @@ class PoolSettings:
 class Project:
     """`[tool.stepfast]`; every field has a default that works.
 
-    memory: MB of the functions that run workflow code but no steps. parallelization: batches of one stream
-    shard that are advanced at once. authorizer_cache: seconds that the gateway remembers a key, during which
-    a revoked one still works, and only `Authorization` is looked at; 0 asks every time. log_values: whether
-    inputs, outputs and errors of executions and steps are logged, and kept as long as the logs are. table_stream,
-    bucket: a table, by the ARN of its stream, and a bucket that are there already, instead of new ones. max_signals,
-    max_signal_bytes: how many signals an execution takes in all, and bytes of their payloads; also of `stepfast dev`.
+    memory: MB of the functions that run workflow code but no steps.
+    parallelization: batches of one stream shard that are advanced at once.
+    authorizer_cache: seconds for which the gateway remembers that a key is valid; 0 checks every request. Meanwhile a
+    revoked key still works, and only the header `Authorization` is read.
+    log_values: whether inputs, outputs and errors of executions and steps are logged. They are kept as long as the
+    logs.
+    table_stream, bucket: an existing table, by the ARN of its stream, and an existing bucket, instead of new ones.
+    max_signals, max_signal_bytes: the most signals that an execution takes in all, and the most bytes of their
+    payloads. Both also apply to `stepfast dev`.
     """
 
     workflows: str = "workflows"
@@ -78,9 +82,9 @@ class Project:
 
     @classmethod
     def read(cls, path: Path | str) -> Project:
-        """The settings in a pyproject.toml, or in that of a folder; defaults where there is none.
+        """The settings in a pyproject.toml, or in the pyproject.toml of a folder; the defaults where there is none.
 
-        Raises StartupError, which names what is wrong.
+        Raises StartupError, which names the setting that is wrong.
         """
         path = Path(path)
         if path.is_dir():
@@ -96,7 +100,7 @@ class Project:
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> Project:
-        """The settings in a parsed `[tool.stepfast]` table."""
+        """The settings in a parsed `[tool.stepfast]` table. Raises StartupError."""
         values = dict(table)
         pools = _table("tool.stepfast.pools", values.pop("pools", {}))
         schedules = _table("tool.stepfast.schedules", values.pop("schedules", {}))
@@ -149,7 +153,7 @@ def _like(pattern: str, description: str) -> tuple[Check, str]:
 
 
 def is_inside(path: object) -> bool:
-    """Whether this is the path of something within a project's folder: what is deployed keeps its place there."""
+    """Whether this is a relative path that stays within the project's folder, as the deployed bundle requires."""
     parts = path.removesuffix("/").split("/") if isinstance(path, str) else [""]
     return not {"", ".", ".."} & set(parts) and "\\" not in str(path)
 
