@@ -116,7 +116,9 @@ def test_executions_are_started_found_and_resumed_wherever_they_are(urls: list[s
         until(lambda: not client.list(status="RUNNING")["executions"])
         counts = [len(client.list()["executions"]) for client in single]
         assert sum(counts) == 12
-        assert min(counts) > 0
+        # The hash covers the URLs, and their ports differ in every run: 12 ids leave one deployment of three empty in
+        # about 2 % of the runs, and two of them in 6 of a million.
+        assert sum(count > 0 for count in counts) > 1
 
         listed: list[str] = []
         cursor = None

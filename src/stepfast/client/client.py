@@ -258,7 +258,7 @@ class Client:
     ) -> Object:
         """Resumes FAILED executions: those of `execution_ids`, those that match the filters, or all of them.
 
-        execution_ids: the executions to resume.
+        execution_ids: the executions to resume, at most 1000.
         workflow, step, error: filters, as those of `dead_letters`.
         all: resumes every FAILED execution.
         rate: the most executions to resume in a second. None sets no limit.
@@ -267,7 +267,7 @@ class Client:
         Returns `resumed`, the number of resumed executions, and `results`, one outcome for each execution:
         `execution_id`, `resumed`, and `refused`, the reason why it was not resumed or None. The call returns when all
         executions have been handled. An execution that fails again meanwhile is not resumed a second time.
-        Raises InvalidRequest where nothing is selected, or where ids and filters are combined.
+        Raises InvalidRequest unless exactly one of ids, filters and `all` is passed.
         """
         chosen = {"workflow": workflow, "step": step, "error": error, "rate": rate}
         body: Object = {key: value for key, value in chosen.items() if value is not None}

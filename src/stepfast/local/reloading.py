@@ -1,7 +1,7 @@
-"""`stepfast dev` runs changed code: it looks at the files of the code, checks what has changed, and begins anew.
+"""Reloading of `stepfast dev`: it watches the files of the code, checks changed code, and restarts the process.
 
-The process replaces itself (os.execv), so that its id, its terminal and its listening socket stay: a client that calls
-meanwhile waits. Changed code is loaded by another process first; while it does not load, the old code goes on.
+The process replaces itself with os.execv and keeps its id, its terminal and its listening socket, so that a client that
+connects meanwhile waits. Another process loads the changed code first. While that fails, the old code keeps running.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from stepfast.language.registry import discover
 log = logging.getLogger(__name__)
 
 LOOK_PERIOD_SECONDS = 0.5
-"""Seconds between two looks at the files."""
+"""The time between two looks at the files."""
 LISTENER = "STEPFAST_DEV_LISTENER"
-"""The environment variable that hands the listening socket's number on to the process that comes after."""
+"""The environment variable with the number of the listening socket, for the process after os.execv."""
 SUPPORTED = os.name == "posix"
-"""Elsewhere execv starts another process and ends this one, which shells take for its end."""
+"""On Windows os.execv starts another process and ends this one, so the shell believes that the command has ended."""
 
 State = Mapping[Path, tuple[int, int]]
 _SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__", "site-packages"})
@@ -38,16 +38,16 @@ _LIBRARIES = tuple(
 
 
 def state_of(workflows: Path, project: Path) -> State:
-    """When the files of the code were last written, and their sizes.
+    """The times of the last writes in nanoseconds, and the sizes in bytes, of the files of the code.
 
-    They are the workflows folder's, those that were imported from the project's folder, and its pyproject.toml.
+    These are the files in the workflows folder, the modules imported from the project's folder, and its pyproject.toml.
     """
     stats = {}
     for path in {*_in_folder(workflows.resolve()), *_imported_from(project.resolve()), project / "pyproject.toml"}:
         try:
             status = path.stat()
         except OSError:
-            continue  # not there, or not any more: that is a change as well
+            continue  # A file that is missing or deleted has no entry, which is a change as well.
         stats[path] = (status.st_mtime_ns, status.st_size)
     return stats
 
@@ -75,9 +75,10 @@ def _imported_from(project: Path) -> Iterator[Path]:
 
 
 class Reloader:
-    """Looks at the code from a thread of its own. When it has changed and loads, `wanted` is set and `stop` called.
+    """Watches the code from a thread of its own. When changed code loads, it sets `wanted` and calls `stop`.
 
-    stop: has the server end. look, check: for tests; the state of the files, and what keeps the code from loading.
+    stop: ends the server. look: returns the state of the files. check: returns the reason why the code does not load,
+    or None.
     """
 
     def __init__(
@@ -106,7 +107,7 @@ class Reloader:
                 log.exception("the look at changed code failed; it goes on")
 
     def turn(self) -> None:
-        """Looks once. What was changed since the last turn may still be being written: it counts at the next one."""
+        """Looks once. Files that have just changed may still be written to, so they are checked at the next turn."""
         state = self._look()
         if state != self._seen:
             changed = sorted(str(path) for path in {*state, *self._seen} if state.get(path) != self._seen.get(path))
@@ -122,7 +123,7 @@ class Reloader:
 
 
 def check_in_process(workflows: Path) -> str | None:
-    """What keeps the code in the folder from loading, in a line; None when it loads. Runs in a process of its own."""
+    """Loads the code in another process. Returns the reason why it does not load, in one line, or None."""
     command = [sys.executable, "-P", "-m", "stepfast.local.reloading", str(workflows)]
     loading = subprocess.run(command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
     if loading.returncode == 0:
@@ -132,7 +133,10 @@ def check_in_process(workflows: Path) -> str | None:
 
 
 def begin_anew(listener: socket.socket) -> None:
-    """Replaces this process by one that was started in the same way and takes the same connections."""
+    """Replaces this process by one with the same command line and the same listening socket. Does not return.
+
+    sys.orig_argv keeps the options of the interpreter, such as -m, which sys.argv does not.
+    """
     listener.set_inheritable(True)
     os.environ[LISTENER] = str(listener.fileno())
     sys.stdout.flush()
@@ -141,7 +145,10 @@ def begin_anew(listener: socket.socket) -> None:
 
 
 def handed_on() -> socket.socket | None:
-    """The listening socket of the process that this one has replaced; None for the first one."""
+    """The listening socket of the process that this process has replaced; None for the first process.
+
+    The socket is made non-inheritable again, so that the steps' own child processes do not keep the port open.
+    """
     number = os.environ.pop(LISTENER, None)
     if number is None:
         return None
@@ -151,7 +158,7 @@ def handed_on() -> socket.socket | None:
 
 
 def main() -> None:
-    """Loads a folder of workflows; a line on standard error and exit status 2 when that fails."""
+    """Loads a folder of workflows. If that fails, exits with status 1 and one line on standard error."""
     try:
         discover(Path(sys.argv[1])).check()
         Project.read(Path.cwd())
@@ -164,7 +171,7 @@ if __name__ == "__main__":
 
 
 class WatchedCode:
-    """The code of a server while it serves. changed: the server is to end because other code is there to serve."""
+    """The code of a running server. changed: whether the server should end because changed code is ready."""
 
     def __init__(self, workflows: Path, watched: bool) -> None:
         self._workflows, self._watched = workflows, watched
@@ -175,7 +182,7 @@ class WatchedCode:
         return self._reloader is not None and self._reloader.wanted.is_set()
 
     def watch(self, stop: Callable[[], None]) -> None:
-        """Calls `stop` once, when changed code has passed its checks."""
+        """Starts to watch. Calls `stop` once, when changed code has passed its checks."""
 
         def end() -> None:
             log.info("reloading: the changed code loads")

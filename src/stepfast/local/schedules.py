@@ -1,4 +1,4 @@
-"""Starts by the clock in the embedded runtime: each scheduled time once, by the ids that a deployment gives them."""
+"""Scheduled starts in the embedded runtime. Each scheduled time starts once, with the same id as in a deployment."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from stepfast.errors import Refused, StepfastError
 log = logging.getLogger(__name__)
 
 CLOCK_LOOK_SECONDS = 1.0
-"""Seconds at most until the clock is looked at again: it may be set, and the machine may have slept."""
+"""The longest wait before the clock is read again: it may have been set, or the machine may have slept."""
 CATCH_UP_SECONDS = 300.0
-"""Seconds after its time until which a start is made up for, where the process or the machine stood still."""
+"""The age up to which a missed start is made up for, after the process or the machine has stood still."""
 RESTART_LOOKBACK_SECONDS = 60.0
-"""Seconds before the start of the process whose last scheduled time is looked at too."""
+"""The time before the start of the process that is searched for a scheduled start which a restart has missed."""
 STORE_RETRY_SECONDS = 5.0
-"""Seconds until a start is tried again that the store could not take."""
+"""The wait before a start is tried again that the store could not write."""
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
 _UNITS = {"minute": 60.0, "hour": 3600.0, "day": 86400.0}
 Following = Callable[[float], float | None]
-"""The first scheduled time after a moment, in seconds since the epoch; None when it never comes again."""
+"""The first scheduled time after a moment, both in seconds since the epoch; None if there is none."""
 
 
 def following(start: ScheduledStart) -> Following:
-    """When a schedule comes. A rate comes at multiples of its period since 1970: a restart moves nothing."""
+    """The times of a schedule. A rate is due at multiples of its period since 1970, so a restart does not shift it."""
     if (rate := _RATE.fullmatch(start.expression)) is not None:
         period = int(rate[1]) * _UNITS[rate[2]]
         return lambda moment: (math.floor(moment / period) + 1) * period
@@ -48,7 +48,10 @@ def following(start: ScheduledStart) -> Following:
 
 
 def _first(comes: Following, now: float) -> float | None:
-    """The last time in the minute before, which a restart may have missed, or the next; its id starts once."""
+    """The last due time in the minute before `now`, which a restart may have missed; otherwise the next due time.
+
+    To start it again is harmless, because its execution id is the same.
+    """
     at = comes(now - RESTART_LOOKBACK_SECONDS)
     while at is not None and (after := comes(at)) is not None and after <= now:
         at = after
@@ -56,7 +59,7 @@ def _first(comes: Following, now: float) -> float | None:
 
 
 class Schedules:
-    """Starts what is due, each time it is asked."""
+    """The schedules of the runtime, each with its next due time. Used by one thread."""
 
     def __init__(self, schedules: Iterable[ScheduledStart], operations: Operations, clock: Clock) -> None:
         self._operations, self._clock = operations, clock
@@ -68,7 +71,7 @@ class Schedules:
                 self._next.append((start, comes, _first(comes, now)))
 
     async def start_due(self) -> float:
-        """Starts what is due by now; returns seconds until it is to be called again."""
+        """Starts what is due by now. Returns the seconds until the next call."""
         now, wait = self._clock.now(), CLOCK_LOOK_SECONDS
         for index, (start, comes, at) in enumerate(self._next):
             while at is not None and at <= now:
@@ -82,7 +85,7 @@ class Schedules:
         return wait
 
     async def _start(self, start: ScheduledStart, at: float) -> bool:
-        """False when it is to be tried again."""
+        """Starts one execution. False if the store could not take it and the start has to be tried again."""
         stamp = f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"
         request = start_in(json.loads(event_of(start).replace("<aws.scheduler.scheduled-time>", stamp)))
         assert request is not None
@@ -96,7 +99,7 @@ class Schedules:
         return True
 
     async def keep(self, stopping: Event) -> None:
-        """Starts by the clock until it is told to stop."""
+        """Starts what is due, again and again, until `stopping` is set."""
         while self._next and not stopping.is_set():
             wait = CLOCK_LOOK_SECONDS
             try:

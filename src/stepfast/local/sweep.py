@@ -1,6 +1,6 @@
-"""The embedded sweep (rule *sweep*): what is overdue is taken up again, whether its message is lost, late or absent.
+"""The embedded sweep (rule *sweep*): it handles overdue commands again, whose message is lost, late or missing.
 
-It runs no workflow code itself: that is left to worker threads, so that code which blocks cannot stop the sweep.
+The sweep runs no workflow code. It leaves that to worker threads, so that code which blocks cannot stop the sweep.
 """
 
 from __future__ import annotations
@@ -17,30 +17,31 @@ from stepfast.local.inbox import Inbox
 log = logging.getLogger(__name__)
 
 OVERDUE_AFTER_SECONDS = 60.0
-"""Seconds after its time from which something counts as overdue."""
+"""The time after its due time from which a message or a command is overdue."""
 BATCH = 200
+"""Rows that are read at once."""
 BATCH_PAUSE_SECONDS = 0.05
-"""Seconds between two batches, and between two looks at one that is under way."""
+"""The pause between two batches, and between two looks at a batch whose advances are under way."""
 MAX_BATCH_LOOKS = 100
-"""Looks until a batch is left to be done while the sweep goes on with the next one."""
+"""The number of looks at a batch after which the sweep continues with the next batch."""
 
 
 class Sweep:
-    """Compares the file with what is in memory. holds: numbers of the messages that threads have in hand."""
+    """Compares the file with the inbox. holds: returns the numbers of the messages that threads have in hand."""
 
     def __init__(self, backend: SqliteBackend, inbox: Inbox, holds: Callable[[], set[int]], clock: Clock) -> None:
         self._backend, self._inbox, self._holds, self._clock = backend, inbox, holds, clock
         self._wakes: dict[str, int] = {}
 
     async def lap(self) -> None:
-        """Looks at everything once."""
+        """Looks at all RUNNING executions once."""
         self._backend.flush()
         self._lost_wakes()
         await self._advance_idle()
         await self._resume_overdue()
 
     def _lost_wakes(self) -> None:
-        """Wakes that stand in the file since the lap before, and that nobody in this process knows of."""
+        """Advances executions whose wake is in the file since the lap before and is not known in this process."""
         before, self._wakes = self._wakes, self._backend.wakes()
         old = {id: seq for id, seq in self._wakes.items() if before.get(id) == seq}
         for id in sorted(self._inbox.lacks_wakes(old)):
@@ -48,7 +49,7 @@ class Sweep:
             self._inbox.put_wake(id, old[id])
 
     async def _advance_idle(self) -> None:
-        """Executions that no message and no wake is there for; most of them wait for a signal."""
+        """Advances executions without a message and without a wake. Most of them wait for a signal."""
         after, more = "", True
         while more:
             ids, after = await self._backend.idle(BATCH, after)
@@ -61,7 +62,7 @@ class Sweep:
             more = after != ""
 
     async def _resume_overdue(self) -> None:
-        """Messages that are not in memory any more, and those that are put off further than their command is."""
+        """Handles overdue messages that are no longer in memory, or that wait longer than their command is due."""
         after, executions = 0, dict[str, list[Stored]]()
         while batch := self._backend.messages_due_before(self._clock.now() - OVERDUE_AFTER_SECONDS, after, BATCH):
             after = batch[-1].seq
@@ -76,7 +77,10 @@ class Sweep:
                 await asyncio.sleep(BATCH_PAUSE_SECONDS)
 
     async def _lost_messages(self, batch: list[Stored]) -> list[Stored]:
-        """Those that neither wait nor are in hand, twice in a row: in between a message changes hands."""
+        """The messages that neither wait nor are in hand, at two looks in a row.
+
+        One look is not enough: a message that moves from the inbox to a thread is in neither for a moment.
+        """
         lost = self._not_in_memory(batch)
         if lost:
             await asyncio.sleep(BATCH_PAUSE_SECONDS)
@@ -98,7 +102,10 @@ class Sweep:
         return [stored for stored in batch if stored.seq not in held and self._inbox.waits_until(stored.seq) is None]
 
     def _hasten_or_resend(self, execution_id: str, messages: list[Stored]) -> None:
-        """Hastens what waits for later than its command is due; has sent anew what no message is there for."""
+        """Brings forward messages that wait longer than their command is due, and has missing messages sent again.
+
+        messages: all overdue messages of the execution.
+        """
         now = self._clock.now()
         overdue = self._backend.commands_due_before(execution_id, now - OVERDUE_AFTER_SECONDS)
         for command in overdue:
@@ -112,7 +119,7 @@ class Sweep:
                 self._inbox.put_message(stored, now)
             if late:
                 _warn(execution_id, command.command_id, now - command.due, f"it is {command.status}")
-            elif not own:  # a message of another command is there, but none that leads to this command
+            elif not own:  # Messages of other commands are in memory, and none of them leads to this command.
                 self._inbox.put_wake(execution_id, 0, Resend(OVERDUE_AFTER_SECONDS))
 
 

@@ -1,7 +1,8 @@
-"""Worker threads: each pulls work from the inbox and has up to 128 things in hand; `Pool` keeps enough of them going.
+"""Worker threads, which pull work from the inbox, the `Pool` that replaces blocked threads, and the watch over them.
 
-The oldest thread whose event loop answers leads (see inbox): `async` steps run on its loop. While it is blocked the
-next one leads; when it answers again it leads again, since clients and pools of asyncio live on its loop.
+The oldest thread whose event loop answers is the leader (see inbox): `async` steps run on its loop. While it is
+blocked, the next thread leads. As soon as it answers again it leads again, because asyncio's clients and pools belong
+to its loop.
 """
 
 from __future__ import annotations
@@ -25,15 +26,15 @@ Work = Advance | Stored
 Do = Callable[[Work], Awaitable[None]]
 
 IN_HAND_PER_THREAD = 128
-"""Messages and advances in hand at a time, for each thread asked for; the thread that leads may have all of them."""
+"""Messages and advances that are in hand at once, for each thread of the pool. The leader may have all of them."""
 MAX_EXTRA_THREADS = 14
-"""Threads beyond those asked for that are alive at the most: code that always blocks must not take all memory."""
+"""The most threads beyond the pool's size: code that always blocks must not use up the memory."""
 ALL_BLOCKED_WARNING_SECONDS = 60.0
-"""Seconds between two warnings that every thread is blocked."""
+"""The time between two warnings that all threads are blocked."""
 
 
 class WorkerThread(LoopThread):
-    """One worker. `retire` has it end once it has done what it has in hand."""
+    """A worker. After `retire` it takes no more work, and ends when it has finished the work in hand."""
 
     def __init__(self, name: str, inbox: Inbox, clock: Clock, do: Do, at_once: int) -> None:
         super().__init__(name)
@@ -71,14 +72,15 @@ class WorkerThread(LoopThread):
                 pass
         while self._in_hand and not self._stop_requested:
             await asyncio.wait(self._in_hand, timeout=60.0)
-        if not self._stop_requested:  # else the loop ends once all that was cancelled has ended
+        if not self._stop_requested:  # `_cancel_all` ends the loop otherwise, after the cancelled tasks.
             self.end()
 
     async def _handle(self, work: Work) -> None:
         await self._do(work)
 
     def ask_to_stop(self) -> None:
-        # asyncio.wait_for of Python 3.11 may swallow a cancellation that comes together with the event it waits for.
+        # asyncio.wait_for of CPython 3.11 may swallow a cancellation that arrives together with the event it waits for
+        # (https://github.com/python/cpython/issues/86296, mended in 3.12). So the loop in `_serve` also checks flags.
         self.retiring = self._stop_requested = True
         super().ask_to_stop()
 
@@ -89,10 +91,13 @@ class WorkerThread(LoopThread):
     # -- for the watch, from its thread ------------------------------------------------------------------------
 
     def silent_seconds(self, now: float) -> float:
-        """Seconds for which the loop has not answered a question, by the watch's own time; asks when it has."""
+        """Seconds for which the loop has not answered the watch. If it has answered, asks again and returns 0.
+
+        now: seconds by the watch's own time.
+        """
         if self._asked is None:
             self._asked = now
-            with contextlib.suppress(RuntimeError):  # the loop is closed: the runtime is stopping
+            with contextlib.suppress(RuntimeError):  # The loop is closed because the runtime is stopping.
                 self.loop.call_soon_threadsafe(self._answer)
             return 0.0
         return now - self._asked
@@ -101,10 +106,11 @@ class WorkerThread(LoopThread):
         self._asked = None
 
     def take_back(self) -> Place:
-        """Gives to other threads what this blocked one has in hand; returns where it stands.
+        """Gives the work in hand of this blocked thread to other threads. Returns the position of the thread.
 
-        Whatever then becomes of the work here is carried out all the same: a claim is one thread's only, and the
-        inbox keeps one copy of a message. Not given away is workflow code that blocks: it would block the next one.
+        When this thread continues, it still carries out its own outcome. That is safe, because a claim belongs to one
+        thread and the inbox keeps one copy of a message. Workflow code that blocks is not given away: it would block
+        the next thread as well.
         """
         frame = self.frame()
         keep = None if in_step(frame) else local_of(frame, WorkerThread._handle, "work")
@@ -118,12 +124,12 @@ class WorkerThread(LoopThread):
         return place_of(frame)
 
     def holds(self) -> set[int]:
-        """Numbers of the messages that it has in hand."""
+        """The numbers of the messages in hand."""
         return {work.seq for work in list(self._in_hand.values()) if isinstance(work, Stored)}
 
 
 class Pool:
-    """Keeps `size` threads that answer, while not more than 14 beyond them are alive."""
+    """Keeps `size` threads that answer, with at most MAX_EXTRA_THREADS blocked threads beside them."""
 
     def __init__(self, size: int, inbox: Inbox, clock: Clock, do: Do) -> None:
         self._size, self._inbox, self._clock, self._do = size, inbox, clock, do
@@ -142,7 +148,10 @@ class Pool:
         self.threads = [*self.threads, thread]
 
     def look(self, now: float, patience: float) -> None:
-        """Finds threads that are blocked, or no longer, and makes up for them. now: seconds by the watch's own time."""
+        """Finds threads that have become blocked or answer again, and adds or retires threads.
+
+        now: seconds by the watch's own time. patience: seconds of silence after which a thread counts as blocked.
+        """
         with self._lock:
             for thread in self.threads:
                 if not thread.is_alive():
@@ -186,7 +195,7 @@ class Pool:
             )
 
     def stop(self, patience: float = 2.0) -> None:
-        """Cancels what runs and ends the threads; those that are blocked are left behind."""
+        """Cancels the tasks and ends the threads. Threads that are still blocked after `patience` seconds are left."""
         end = time.monotonic() + patience
         for thread in self.threads:
             thread.ask_to_stop()
@@ -194,12 +203,12 @@ class Pool:
             thread.join(max(0.0, end - time.monotonic()))
 
     def holds(self) -> set[int]:
-        """Numbers of the messages that some thread has in hand."""
+        """The numbers of the messages that any thread has in hand."""
         return {seq for thread in self.threads for seq in thread.holds()}
 
 
 class OwnTime:
-    """Seconds in which a thread has run that looks at the clock often; a gap counts as `most` seconds at the most."""
+    """The seconds for which a thread has run that reads the clock often. A gap counts as at most `most` seconds."""
 
     def __init__(self, began: float, most: float) -> None:
         self._last, self._most, self._sum = began, most, 0.0
@@ -211,10 +220,10 @@ class OwnTime:
 
 
 class Watch:
-    """Looks at the pool five times in `patience` seconds, from a thread without an event loop: it cannot be blocked.
+    """Looks at the pool five times in `patience` seconds. Its thread has no event loop, so no step can block it.
 
-    It goes by its own time: a pause of the whole process (SIGSTOP, a debugger, a machine put to sleep) or a machine
-    so busy that this thread does not run either is not held against a worker.
+    It measures time by its own turns. When the whole process pauses (SIGSTOP, a debugger, a sleeping machine), or the
+    machine is too busy to run this thread, no worker counts as blocked for that time.
     """
 
     def __init__(self, pool: Pool, patience: float) -> None:
