@@ -110,13 +110,13 @@ class Calls:
                 )
             except httpx.RequestError as error:
                 doubtful = doubtful or not isinstance(error, NOT_SENT)
-                failure: StepfastError = Unreachable(self.url, _why(error), doubtful)
+                failure: StepfastError = Unreachable(self.url, _reason(error), doubtful)
                 if alone and isinstance(error, NOT_SENT):
-                    failure = NoServer(self.url, _why(error))
+                    failure = NoServer(self.url, _reason(error))
                 failure.__cause__ = error
             else:
-                if not _passes(response):
-                    return _answer(response, shape, settled if doubtful else ())
+                if not _is_transient(response):
+                    return _answer_or_raise(response, shape, settled if doubtful else ())
                 doubtful = doubtful or response.status != 429
                 failure = error_of(response)
                 pause = _retry_after(response, pause)
@@ -145,7 +145,7 @@ def _signature(host: str, iam: bool) -> httpx.Auth | None:
     return Signature(host)
 
 
-def _passes(reply: Reply) -> bool:
+def _is_transient(reply: Reply) -> bool:
     """True for an answer that the next try may not get.
 
     A 500 without a problem document comes from a gateway in front of stepfast, so it is tried again.
@@ -156,7 +156,7 @@ def _passes(reply: Reply) -> bool:
     return reply.status in RETRIED_STATUSES or gateways
 
 
-def _answer(reply: Reply, shape: type, settled: tuple[str, ...]) -> Answer:
+def _answer_or_raise(reply: Reply, shape: type, settled: tuple[str, ...]) -> Answer:
     if reply.is_success:
         try:
             body = reply.json()
@@ -190,7 +190,7 @@ def _retry_after(reply: Reply, otherwise: float) -> float:
         return otherwise
 
 
-def _why(error: httpx.RequestError) -> str:
+def _reason(error: httpx.RequestError) -> str:
     if isinstance(error, httpx.TimeoutException):
         return "it took too long"
     return re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__

@@ -281,14 +281,14 @@ class Client:
             )
         results: Objects = []
         for calls, first in shares:
-            for outcome in _replayed(calls, first, rate):
+            for outcome in _replay(calls, first, rate):
                 results.append(outcome)
                 if each is not None:
                     each(outcome)
         return {"resumed": sum(outcome["resumed"] for outcome in results), "results": results}
 
 
-def _replayed(calls: Calls, body: Object | None, rate: float | None) -> Iterator[Object]:
+def _replay(calls: Calls, body: Object | None, rate: float | None) -> Iterator[Object]:
     """The outcomes at one deployment. Each request handles a bounded number of executions, and `next` continues."""
     while body is not None:
         answer = calls.send("POST", "/v1/dead-letters/replay", shapes.Replayed, body).body

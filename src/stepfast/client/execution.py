@@ -109,7 +109,7 @@ class Execution:
         Raises ExecutionNotFound, WrongStatus when the execution is not FAILED, and InvalidRequest for a command that
         cannot run again. Retries within one call resume once.
         """
-        body = None if steps is None else {"steps": _listed(steps)}
+        body = None if steps is None else {"steps": _command_ids(steps)}
         path, settled = f"{self._path}/resume", ("RUNNING", "SUCCEEDED")
         return self._calls.send("POST", path, shapes.ResumedExecution, body, settled=settled).body or self._read()
 
@@ -150,7 +150,7 @@ class Execution:
         return self._calls.get(self._path, shapes.Execution, patience=patience, commands="false")
 
 
-def _listed(steps: Sequence[str]) -> list[str]:
+def _command_ids(steps: Sequence[str]) -> list[str]:
     if isinstance(steps, str):
         raise InvalidRequest(f"steps takes a list of command ids: [{steps!r}]", (("steps", "must be a list"),))
     return list(steps)

@@ -82,7 +82,7 @@ def error_of(reply: Reply) -> StepfastError:
         return Unavailable(answer) if away else Refused(f"{answer}: is a stepfast API there?")
     kind, detail = str(problem["type"]).removeprefix(PROBLEM_URN), str(problem.get("detail", ""))
     if kind == "invalid-request":
-        return InvalidRequest(detail, _fields(problem.get("errors")), _count(problem.get("error_count")))
+        return InvalidRequest(detail, _fields(problem.get("errors")), _whole_number(problem.get("error_count")))
     if kind == "wrong-status":
         return WrongStatus(detail, str(problem.get("execution_status", "")))
     if kind == "misconfigured":
@@ -94,7 +94,7 @@ def error_of(reply: Reply) -> StepfastError:
     return Unavailable(detail) if reply.status >= 500 else Refused(detail)
 
 
-def _count(count: object) -> int | None:
+def _whole_number(count: object) -> int | None:
     return count if type(count) is int else None
 
 

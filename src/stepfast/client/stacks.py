@@ -50,13 +50,13 @@ class Stacks:
 
     def owner(self, execution_id: str) -> Calls:
         """The deployment that an execution of this id is started in."""
-        return self._by_url[_highest(self._by_url, execution_id)]
+        return self._by_url[_url_with_highest_hash(self._by_url, execution_id)]
 
     def former_owner(self, execution_id: str) -> Calls | None:
         """The deployment that this id belonged to before the last change of the URLs; None if it has not moved."""
         if not self._former:
             return None
-        before = self._by_url[_highest(self._former, execution_id)]
+        before = self._by_url[_url_with_highest_hash(self._former, execution_id)]
         return None if before is self.owner(execution_id) else before
 
     def shares(self, execution_ids: Sequence[str], holder: Callable[[str], Calls]) -> Iterator[tuple[Calls, list[str]]]:
@@ -89,7 +89,7 @@ class Stacks:
             page = fetch(calls, limit, mark[0])
             nexts[calls.url] = page["next"]
             for row in page[rows]:
-                created = _ABOVE if row["execution_id"] == foremost else _moment(row["created_at"])
+                created = _ABOVE if row["execution_id"] == foremost else _sortable_time(row["created_at"])
                 place = (created, row["execution_id"])
                 if not mark[2] or place < (mark[1], mark[2]):
                     entries.append((*place, calls.url, row))
@@ -128,7 +128,7 @@ def merged_groups(answers: Sequence[Object]) -> Object:
         if (same := groups.get(kind)) is None:
             groups[kind] = dict(group)
             continue
-        newer = max((same, group), key=lambda candidate: _moment(candidate["newest"]))
+        newer = max((same, group), key=lambda candidate: _sortable_time(candidate["newest"]))
         groups[kind] = {**newer, "count": same["count"] + group["count"], "again": same["again"] + group["again"]}
     ordered = sorted(groups.values(), key=lambda group: -group["count"])
     return {"groups": ordered, "complete": all(answer["complete"] for answer in answers)}
@@ -145,7 +145,7 @@ def keys_for(urls: Sequence[str], api_key: str | Sequence[str] | None) -> Sequen
     return api_key
 
 
-def _highest(urls: Any, execution_id: str) -> str:
+def _url_with_highest_hash(urls: Any, execution_id: str) -> str:
     def weight(url: str) -> bytes:
         return hashlib.blake2b(f"{url}\n{execution_id}".encode(), digest_size=8).digest()
 
@@ -165,6 +165,6 @@ def _marks(cursor: str | None, urls: Sequence[str]) -> dict[str, Mark]:
     return marks
 
 
-def _moment(text: str) -> str:
+def _sortable_time(text: str) -> str:
     """Text that sorts as the times do, whatever their number of decimals."""
     return f"{datetime.fromisoformat(text).timestamp():020.6f}"

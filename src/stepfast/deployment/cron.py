@@ -53,9 +53,9 @@ class Field:
 
     def values(self, field: str) -> frozenset[int]:
         """The values of a field without special elements. Raises ValueError for an element that is not valid."""
-        return frozenset(value for element in field.split(",") for value in self._expanded(element))
+        return frozenset(value for element in field.split(",") for value in self._expand(element))
 
-    def _expanded(self, element: str) -> Iterator[int]:
+    def _expand(self, element: str) -> Iterator[int]:
         match = _ELEMENT.fullmatch(element)
         if match is None or not self.fits(element):
             raise ValueError(f"{element!r} is no {self.name}")
@@ -118,7 +118,7 @@ class Cron:
         hours_of_day, minutes_of_hour = HOURS.values(hours), MINUTES.values(minutes)
         self._times = [time(hour, minute) for hour in sorted(hours_of_day) for minute in sorted(minutes_of_hour)]
         self._months, self._years = sorted(MONTHS_OF_YEAR.values(months)), sorted(YEARS.values(years))
-        self._fits = _of_month(days) if weekdays == "?" else _of_week(weekdays)
+        self._day_fits = _month_day_test(days) if weekdays == "?" else _weekday_test(weekdays)
         self._zone = zone
 
     def after(self, moment: float) -> float | None:
@@ -137,60 +137,60 @@ class Cron:
             for month in self._months:
                 if (year, month) >= (first.year, first.month):
                     whole = (date(year, month, day) for day in range(1, monthrange(year, month)[1] + 1))
-                    yield from (day for day in whole if day >= first and self._fits(day))
+                    yield from (day for day in whole if day >= first and self._day_fits(day))
 
 
-def _of_month(field: str) -> Fits:
+def _month_day_test(field: str) -> Fits:
     """A test for days of the month: counted from either end, or the weekday (W) nearest to a day."""
 
     def fit(part: str) -> Fits:
         if part == "LW":
-            return lambda day: day == _weekday_near(day.replace(day=_last(day)))
+            return lambda day: day == _nearest_working_day(day.replace(day=_last_day_of_month(day)))
         if part.startswith("L"):
             back = int(part[2:] or 0)
-            return lambda day: day.day == _last(day) - back
+            return lambda day: day.day == _last_day_of_month(day) - back
         if part.endswith("W"):
             near = int(part[:-1])
-            return lambda day: near <= _last(day) and day == _weekday_near(day.replace(day=near))
+            return lambda day: near <= _last_day_of_month(day) and day == _nearest_working_day(day.replace(day=near))
         values = DAYS_OF_MONTH.values(part)
         return lambda day: day.day in values
 
-    return _any(fit(part) for part in field.split(","))
+    return _any_of(fit(part) for part in field.split(","))
 
 
-def _of_week(field: str) -> Fits:
+def _weekday_test(field: str) -> Fits:
     """A test for days of the week, where Sunday is 1: any, the last (L) of the month, or the nth (#)."""
 
     def fit(part: str) -> Fits:
         if part == "L":
-            return lambda day: _weekday(day) == 7
+            return lambda day: _weekday_number(day) == 7
         if part.endswith("L"):
             which = DAYS_OF_WEEK.values(part[:-1])
-            return lambda day: _weekday(day) in which and _last(day) - day.day < 7
+            return lambda day: _weekday_number(day) in which and _last_day_of_month(day) - day.day < 7
         if "#" in part:
             of_week, _, count = part.partition("#")
             numbered = DAYS_OF_WEEK.values(of_week)
-            return lambda day: _weekday(day) in numbered and (day.day - 1) // 7 + 1 == int(count)
+            return lambda day: _weekday_number(day) in numbered and (day.day - 1) // 7 + 1 == int(count)
         values = DAYS_OF_WEEK.values(part)
-        return lambda day: _weekday(day) in values
+        return lambda day: _weekday_number(day) in values
 
-    return _any(fit(part) for part in field.split(","))
+    return _any_of(fit(part) for part in field.split(","))
 
 
-def _any(fits: Iterable[Fits]) -> Fits:
+def _any_of(fits: Iterable[Fits]) -> Fits:
     every = tuple(fits)
     return lambda day: any(fits_part(day) for fits_part in every)
 
 
-def _last(day: date) -> int:
+def _last_day_of_month(day: date) -> int:
     return monthrange(day.year, day.month)[1]
 
 
-def _weekday(day: date) -> int:
+def _weekday_number(day: date) -> int:
     return day.isoweekday() % 7 + 1
 
 
-def _weekday_near(day: date) -> date:
+def _nearest_working_day(day: date) -> date:
     """The day from Monday to Friday that is nearest to this day within the same month."""
     if day.isoweekday() == 6:
         return day - timedelta(days=1) if day.day > 1 else day + timedelta(days=2)

@@ -149,11 +149,11 @@ class Plan:
                 )
         for start in project.schedules.values():
             schedules.check(start, registry)
-        functions = _functions(project, own)
+        functions = _function_plans(project, own)
         return cls(
             project=project,
             functions={function.kind: function for function in functions},
-            pools={name: _pool(name, registry, project, own) for name in registry.pools},
+            pools={name: _pool_plan(name, registry, project, own) for name in registry.pools},
             timer_queue=QueuePlan(_visibility_timeout(functions, "timer"), RECEIVES, batch_size=10),
             # With one receive, the handler that refuses a park message moves it to the dead-letter queue.
             park_queue=QueuePlan(_visibility_timeout(functions, "resume"), 1, batch_size=10, max_concurrency=10),
@@ -201,7 +201,7 @@ def _contradictions(plan: Plan) -> Iterator[str]:
         yield "a sweep may still run when the next one begins"
 
 
-def _functions(project: Project, own: Collection[str]) -> tuple[FunctionPlan, ...]:
+def _function_plans(project: Project, own: Collection[str]) -> tuple[FunctionPlan, ...]:
     kinds = {
         "api": GATEWAY_TIMEOUT_SECONDS - 1,
         "authorizer": 10,
@@ -226,10 +226,10 @@ def _visibility_timeout(functions: tuple[FunctionPlan, ...], kind: str) -> int:
     return next(function.timeout for function in functions if function.kind == kind) + VISIBILITY_MARGIN_SECONDS
 
 
-def _pool(name: str, registry: Registry, project: Project, own: Collection[str]) -> PoolPlan:
+def _pool_plan(name: str, registry: Registry, project: Project, own: Collection[str]) -> PoolPlan:
     settings = project.pools.get(name, PoolSettings())
     steps = [step for step in registry.steps if step.pool == name]
-    timeout = _timeout(name, steps, settings)
+    timeout = _pool_timeout(name, steps, settings)
     environment = {**_environment(project), **settings.environment}
     function = FunctionPlan(
         "step", f"step-{name}", timeout, settings.memory, environment, settings.provisioned, own="step" in own
@@ -243,7 +243,7 @@ def _pool(name: str, registry: Registry, project: Project, own: Collection[str])
     return PoolPlan(name, function, queue, tuple(sorted({step.name for step in steps})))
 
 
-def _timeout(pool: str, steps: list[Step[..., Any]], settings: PoolSettings) -> int:
+def _pool_timeout(pool: str, steps: list[Step[..., Any]], settings: PoolSettings) -> int:
     """The timeout of a pool's function in seconds: its longest step fits, with the margin of its lease."""
     longest = max(steps, key=lambda step: step.timeout, default=None)
     needed = math.ceil((longest.timeout if longest else 0.0) + LEASE_MARGIN)

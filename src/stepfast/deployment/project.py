@@ -107,12 +107,12 @@ class Project:
         checked = _checked(cls, "tool.stepfast", values, _PROJECT)
         return cls(
             **checked,
-            pools={name: _pool(name, settings) for name, settings in pools.items()},
-            schedules={name: _schedule(name, settings) for name, settings in schedules.items()},
+            pools={name: _pool_settings(name, settings) for name, settings in pools.items()},
+            schedules={name: _scheduled_start(name, settings) for name, settings in schedules.items()},
         )
 
 
-def _pool(name: str, settings: object) -> PoolSettings:
+def _pool_settings(name: str, settings: object) -> PoolSettings:
     where = f"tool.stepfast.pools.{name}"
     checked = _checked(PoolSettings, where, _table(where, settings), _POOL)
     for variable in checked.get("environment", {}):
@@ -125,7 +125,7 @@ def _pool(name: str, settings: object) -> PoolSettings:
     return PoolSettings(**checked)
 
 
-def _schedule(name: str, settings: object) -> ScheduledStart:
+def _scheduled_start(name: str, settings: object) -> ScheduledStart:
     where = f"tool.stepfast.schedules.{name}"
     checked = _checked(ScheduledStart, where, _table(where, settings), _SCHEDULE)
     for needed in ("workflow", "expression"):
@@ -139,7 +139,7 @@ def _schedule(name: str, settings: object) -> ScheduledStart:
 Check = Callable[[Any], bool]
 
 
-def _whole(least: int, most: int) -> tuple[Check, str]:
+def _whole_number(least: int, most: int) -> tuple[Check, str]:
     return lambda value: type(value) is int and least <= value <= most, f"a whole number from {least} to {most}"
 
 
@@ -148,7 +148,7 @@ def _one_of(*values: object) -> tuple[Check, str]:
     return lambda value: type(value) in {type(choice) for choice in values} and value in values, f"one of {choices}"
 
 
-def _like(pattern: str, description: str) -> tuple[Check, str]:
+def _text_matching(pattern: str, description: str) -> tuple[Check, str]:
     return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None, description
 
 
@@ -164,13 +164,13 @@ _TEXTS: tuple[Check, str] = (
     lambda value: isinstance(value, dict) and all(isinstance(text, str) for text in value.values()),
     "a table of texts",
 )
-_MEMORY = _whole(128, 10240)
+_MEMORY = _whole_number(128, 10240)
 _POOL: Mapping[str, tuple[Check, str]] = {
     "memory": _MEMORY,
-    "timeout": _whole(1, 900),
-    "max_concurrency": _whole(2, 1000),
-    "batch_size": _whole(1, 10),
-    "provisioned": _whole(0, 1000),
+    "timeout": _whole_number(1, 900),
+    "max_concurrency": _whole_number(2, 1000),
+    "batch_size": _whole_number(1, 10),
+    "provisioned": _whole_number(0, 1000),
     "environment": _TEXTS,
 }
 _SCHEDULE: Mapping[str, tuple[Check, str]] = {
@@ -182,25 +182,25 @@ _SCHEDULE: Mapping[str, tuple[Check, str]] = {
 }
 _PROJECT: Mapping[str, tuple[Check, str]] = {
     "workflows": (is_inside, "the path of a folder in the project, such as workflows or src/flows"),
-    "retention_days": _whole(0, 36500),
+    "retention_days": _whole_number(0, 36500),
     "log_retention_days": _one_of(*LOG_DAYS),
-    "listing_shards": _whole(1, 256),
+    "listing_shards": _whole_number(1, 256),
     "auth": _one_of("keys", "iam"),
-    "authorizer_cache": _whole(0, 3600),
+    "authorizer_cache": _whole_number(0, 3600),
     "memory": _MEMORY,
-    "parallelization": _whole(1, 10),
-    "sweep_minutes": _whole(2, 60),
+    "parallelization": _whole_number(1, 10),
+    "sweep_minutes": _whole_number(2, 60),
     "tracing": _FLAG,
     "log_values": _FLAG,
-    "max_signals": _whole(1, 1_000_000),
-    "max_signal_bytes": _whole(1, 1_000_000_000),
+    "max_signals": _whole_number(1, 1_000_000),
+    "max_signal_bytes": _whole_number(1, 1_000_000_000),
     "snap_start": _FLAG,
-    "alarm_email": _like(r"[^@\s]+@[^@\s]+", "an e-mail address"),
-    "domain_name": _like(_DOMAIN, "the name of a host, such as flows.example.com"),
-    "certificate": _like(_CERTIFICATE, "the ARN of a certificate, arn:aws:acm:…:certificate/…"),
-    "vpc": _like(r"vpc-[0-9a-f]+", "the id of a VPC, vpc-…"),
-    "table_stream": _like(_STREAM, "the ARN of a table's stream, arn:aws:dynamodb:…:table/…/stream/…"),
-    "bucket": _like(_BUCKET, "the name of a bucket"),
+    "alarm_email": _text_matching(r"[^@\s]+@[^@\s]+", "an e-mail address"),
+    "domain_name": _text_matching(_DOMAIN, "the name of a host, such as flows.example.com"),
+    "certificate": _text_matching(_CERTIFICATE, "the ARN of a certificate, arn:aws:acm:…:certificate/…"),
+    "vpc": _text_matching(r"vpc-[0-9a-f]+", "the id of a VPC, vpc-…"),
+    "table_stream": _text_matching(_STREAM, "the ARN of a table's stream, arn:aws:dynamodb:…:table/…/stream/…"),
+    "bucket": _text_matching(_BUCKET, "the name of a bucket"),
 }
 
 

@@ -45,10 +45,12 @@ def start_in(value: Any) -> Start | None:
     named = value.get("schedule", workflow)
     if not isinstance(named, str):
         raise InvalidRequest("a scheduled start's schedule is a text")
-    return Start(workflow, asked.get("input"), execution_id or f"{named}-{_compact(value.get('scheduled'))}", labels)
+    return Start(
+        workflow, asked.get("input"), execution_id or f"{named}-{_time_for_id(value.get('scheduled'))}", labels
+    )
 
 
-def _compact(scheduled: Any) -> str:
+def _time_for_id(scheduled: Any) -> str:
     """An ISO 8601 time without colons, which an execution id cannot contain: 2026-11-22T150000Z."""
     try:
         at = datetime.fromisoformat(scheduled)

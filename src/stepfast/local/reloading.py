@@ -43,7 +43,11 @@ def state_of(workflows: Path, project: Path) -> State:
     These are the files in the workflows folder, the modules imported from the project's folder, and its pyproject.toml.
     """
     stats = {}
-    for path in {*_in_folder(workflows.resolve()), *_imported_from(project.resolve()), project / "pyproject.toml"}:
+    for path in {
+        *_python_files_in(workflows.resolve()),
+        *_imported_files_in(project.resolve()),
+        project / "pyproject.toml",
+    }:
         try:
             status = path.stat()
         except OSError:
@@ -52,7 +56,7 @@ def state_of(workflows: Path, project: Path) -> State:
     return stats
 
 
-def _in_folder(folder: Path) -> Iterator[Path]:
+def _python_files_in(folder: Path) -> Iterator[Path]:
     for root, folders, files in os.walk(folder):
         folders[:] = [
             folder_name
@@ -65,7 +69,7 @@ def _in_folder(folder: Path) -> Iterator[Path]:
         yield from (Path(root, file_name) for file_name in files if file_name.endswith(".py"))
 
 
-def _imported_from(project: Path) -> Iterator[Path]:
+def _imported_files_in(project: Path) -> Iterator[Path]:
     inside = f"{project}{os.sep}"
     for module in list(sys.modules.values()):
         name = vars(module).get("__file__") if isinstance(module, ModuleType) else None

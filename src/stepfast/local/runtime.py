@@ -146,7 +146,7 @@ class Runtime:
         self._schedules = Schedules(schedules, self.operations, self._clock)
         self._callers = CallerLoops()
         self._control = LoopThread("stepfast-control")
-        self.pool = Pool(workers, self._inbox, self._clock, self._do)
+        self.pool = Pool(workers, self._inbox, self._clock, self._do_work)
         self._watch = Watch(self.pool, blocked)
         self._control.begin(self._maintain())
 
@@ -197,13 +197,13 @@ class Runtime:
 
     # -- work ----------------------------------------------------------------------------------------------
 
-    async def _do(self, work: Advance | Stored) -> None:
+    async def _do_work(self, work: Advance | Stored) -> None:
         if isinstance(work, Advance):
             with logs.about(work.execution_id):
                 await self._advance(work)
         else:
             with logs.about(work.delivery.message.execution_id):
-                await self._drive(work)
+                await self._handle_in_pool(work)
 
     async def _advance(self, work: Advance) -> None:
         try:
@@ -211,13 +211,13 @@ class Runtime:
             if work.seq:
                 self._backend.advanced(work.execution_id, work.seq)
         except Exception as error:
-            delay = self._failed(f"advancing execution {work.execution_id}", error)
+            delay = self._log_failure(f"advancing execution {work.execution_id}", error)
             loop = asyncio.get_running_loop()
             loop.call_later(delay, self._inbox.put_wake, work.execution_id, work.seq, work.resend)
         finally:
             self._inbox.advanced(work)
 
-    async def _drive(self, stored: Stored) -> None:
+    async def _handle_in_pool(self, stored: Stored) -> None:
         """Handles a message if its pool has a place for it. Otherwise the message waits in its pool's limit."""
         if not self._limits.enter(stored):
             return
@@ -237,7 +237,7 @@ class Runtime:
         try:
             disposition: Disposition = await self._worker.handle(stored.delivery)
         except Exception as error:
-            delay = self._failed(f"driving {message.command_id} of execution {message.execution_id}", error)
+            delay = self._log_failure(f"driving {message.command_id} of execution {message.execution_id}", error)
             disposition = Later(self._clock.now() + delay)
         match disposition:
             case Delete():
@@ -253,7 +253,7 @@ class Runtime:
             case Leave():
                 self._inbox.put_message(stored, self._clock.now() + LEAVE_RETURN_SECONDS)
 
-    def _failed(self, doing: str, error: Exception) -> float:
+    def _log_failure(self, doing: str, error: Exception) -> float:
         """Logs a failure. Returns the seconds until the work is tried again. doing: the work, as a phrase."""
         if isinstance(error, Unavailable):
             log.warning("%s: %s; trying again", doing, error)
@@ -278,5 +278,5 @@ class Runtime:
             try:
                 await sweep.lap()
             except Exception as error:
-                self._failed("the sweep", error)
+                self._log_failure("the sweep", error)
             await asyncio.sleep(SWEEP_PERIOD_SECONDS)

@@ -47,7 +47,7 @@ def following(start: ScheduledStart) -> Following:
     return lambda moment: at if at > moment else None
 
 
-def _first(comes: Following, now: float) -> float | None:
+def _first_due(comes: Following, now: float) -> float | None:
     """The last due time in the minute before `now`, which a restart may have missed; otherwise the next due time.
 
     To start it again is harmless, because its execution id is the same.
@@ -68,7 +68,7 @@ class Schedules:
         for start in schedules:
             if start.enabled:
                 comes = following(start)
-                self._next.append((start, comes, _first(comes, now)))
+                self._next.append((start, comes, _first_due(comes, now)))
 
     async def start_due(self) -> float:
         """Starts what is due by now. Returns the seconds until the next call."""

@@ -59,14 +59,14 @@ def place_of(frame: FrameType | None) -> Place:
     for index, current in enumerate(frames):
         name = current.f_code.co_filename
         if name in _IMPORTS:
-            return _at(innermost, _importer(frames[index:]) or innermost, "import")
+            return _place(innermost, _importing_frame(frames[index:]) or innermost, "import")
         if name.endswith("/ssl.py") and _is_library(name):
-            return _at(innermost, _caller(frames[index:]) or innermost, "tls")
+            return _place(innermost, _calling_frame(frames[index:]) or innermost, "tls")
         if _is_ours(current):
-            return _at(innermost, innermost, _kind_of(current, "stepfast"))
+            return _place(innermost, innermost, _kind_of(current, "stepfast"))
         if not _is_library(name):
-            return _at(innermost, current, _role(frames[index:]))
-    return _at(innermost, innermost, "stepfast")
+            return _place(innermost, current, _kind_of_user_code(frames[index:]))
+    return _place(innermost, innermost, "stepfast")
 
 
 def in_step(frame: FrameType | None) -> bool:
@@ -78,7 +78,7 @@ def _is_ours(frame: FrameType) -> bool:
     return frame.f_code.co_filename.startswith(_OURS)
 
 
-def _role(frames: list[FrameType]) -> Kind:
+def _kind_of_user_code(frames: list[FrameType]) -> Kind:
     """The kind of user code: step, workflow, or code, which is any other, such as a validator or a background task."""
     for frame in frames:
         if _is_ours(frame):
@@ -92,12 +92,12 @@ def _kind_of(frame: FrameType, otherwise: Kind) -> Kind:
     return role if role == "step" or role == "workflow" else otherwise
 
 
-def _importer(frames: list[FrameType]) -> FrameType | None:
+def _importing_frame(frames: list[FrameType]) -> FrameType | None:
     """The frame that executes an `import` statement: the first frame outside the import machinery."""
     return next((frame for frame in frames if frame.f_code.co_filename not in _IMPORTS), None)
 
 
-def _caller(frames: list[FrameType]) -> FrameType | None:
+def _calling_frame(frames: list[FrameType]) -> FrameType | None:
     """The first frame outside of libraries."""
     return next((frame for frame in frames if not _is_library(frame.f_code.co_filename)), None)
 
@@ -106,7 +106,7 @@ def _is_library(path: str) -> bool:
     return path.startswith(("<", *_LIBRARIES)) or any(part in path for part in _SITE)
 
 
-def _at(innermost: FrameType, caller: FrameType, kind: Kind) -> Place:
+def _place(innermost: FrameType, caller: FrameType, kind: Kind) -> Place:
     return Place(kind, _line(innermost), _line(caller))
 
 

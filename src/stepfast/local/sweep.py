@@ -36,11 +36,11 @@ class Sweep:
     async def lap(self) -> None:
         """Looks at all RUNNING executions once."""
         self._backend.flush()
-        self._lost_wakes()
+        self._advance_lost_wakes()
         await self._advance_idle()
         await self._resume_overdue()
 
-    def _lost_wakes(self) -> None:
+    def _advance_lost_wakes(self) -> None:
         """Advances executions whose wake is in the file since the lap before and is not known in this process."""
         before, self._wakes = self._wakes, self._backend.wakes()
         old = {id: seq for id, seq in self._wakes.items() if before.get(id) == seq}
@@ -94,7 +94,9 @@ class Sweep:
         for stored in lost:
             message = stored.delivery.message
             if message.execution_id in running:
-                _warn(message.execution_id, message.command_id, self._clock.now() - stored.due, "its message was lost")
+                _warn_overdue(
+                    message.execution_id, message.command_id, self._clock.now() - stored.due, "its message was lost"
+                )
         return lost
 
     def _not_in_memory(self, batch: Iterable[Stored]) -> list[Stored]:
@@ -118,12 +120,12 @@ class Sweep:
             for stored in late:
                 self._inbox.put_message(stored, now)
             if late:
-                _warn(execution_id, command.command_id, now - command.due, f"it is {command.status}")
+                _warn_overdue(execution_id, command.command_id, now - command.due, f"it is {command.status}")
             elif not own:  # Messages of other commands are in memory, and none of them leads to this command.
                 self._inbox.put_wake(execution_id, 0, Resend(OVERDUE_AFTER_SECONDS))
 
 
-def _warn(execution_id: str, command_id: str, seconds: float, why: str) -> None:
+def _warn_overdue(execution_id: str, command_id: str, seconds: float, why: str) -> None:
     log.warning(
         "execution %s: %s is overdue by %.0f s (%s): it is taken up again", execution_id, command_id, seconds, why
     )

@@ -23,7 +23,7 @@ from stepfast.local.threads import LoopThread
 
 log = logging.getLogger(__name__)
 Work = Advance | Stored
-Do = Callable[[Work], Awaitable[None]]
+DoWork = Callable[[Work], Awaitable[None]]
 
 IN_HAND_PER_THREAD = 128
 """Messages and advances that are in hand at once, for each thread of the pool. The leader may have all of them."""
@@ -36,7 +36,7 @@ ALL_BLOCKED_WARNING_SECONDS = 60.0
 class WorkerThread(LoopThread):
     """A worker. After `retire` it takes no more work, and ends when it has finished the work in hand."""
 
-    def __init__(self, name: str, inbox: Inbox, clock: Clock, do: Do, at_once: int) -> None:
+    def __init__(self, name: str, inbox: Inbox, clock: Clock, do: DoWork, at_once: int) -> None:
         super().__init__(name)
         self._at_once = at_once
         self._inbox, self._clock, self._do = inbox, clock, do
@@ -131,7 +131,7 @@ class WorkerThread(LoopThread):
 class Pool:
     """Keeps `size` threads that answer, with at most MAX_EXTRA_THREADS blocked threads beside them."""
 
-    def __init__(self, size: int, inbox: Inbox, clock: Clock, do: Do) -> None:
+    def __init__(self, size: int, inbox: Inbox, clock: Clock, do: DoWork) -> None:
         self._size, self._inbox, self._clock, self._do = size, inbox, clock, do
         self._made = 0
         self._lock = threading.Lock()

@@ -60,7 +60,9 @@ def serve(
             if reloads:
                 changes.begin()
             try:
-                serve_http(front, listener, host, lambda address: _say(address, names, cloud, keys is None, page))
+                serve_http(
+                    front, listener, host, lambda address: _print_ready(address, names, cloud, keys is None, page)
+                )
             except KeyboardInterrupt:
                 pass  # SIGINT is the usual way to end the server.
             finally:
@@ -72,7 +74,7 @@ def say_changed() -> None:
     log.warning("the code has changed, and this goes on with the code before: restart it, which empties its memory")
 
 
-def _say(address: str, names: str, cloud: ServedCloud, key: bool, page: Page) -> None:
+def _print_ready(address: str, names: str, cloud: ServedCloud, key: bool, page: Page) -> None:
     print(f"stepfast is ready at {address} ({names})", flush=True)
     print("AWS is played by moto in this process: everything is in memory, and gone when it ends")
     if not page.is_built:
