@@ -42,7 +42,7 @@ ONE_BY_ONE: Sequence[float] = (1.0, 1.2, 1.4, 1.6, 1.8)
 
 @dataclass(slots=True)
 class Cases:
-    """What was found: bills by name; memory: MB by kind of function; facts: numbers that are no bill."""
+    """The results. bills: by name. memory: MB by kind of function. facts: other numbers by name."""
 
     memory: Mapping[str, int] = field(default_factory=dict)
     bills: dict[str, Bill] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Cases:
 
 
 def cases(steps: int, rounds: int, tell: Callable[[str], None]) -> Cases:
-    """Plays everything; rounds: how often work is measured. tell: is told what comes next."""
+    """Plays all cases. rounds: how often work is measured. tell: called with the name of the next case."""
     results = Cases()
     tell("sequences")
     _sequences(results, steps, rounds)
@@ -66,7 +66,7 @@ def cases(steps: int, rounds: int, tell: Callable[[str], None]) -> Cases:
 
 
 def _sequences(results: Cases, steps: int, rounds: int) -> None:
-    """Executions of which only their length differs, all in one cloud; the first of each kind only warms up."""
+    """Executions that differ in length only, all in one cloud. The first execution of each kind is a warm-up."""
 
     def signalled(watched: Watched, number: int) -> Played:
         def send(id: str) -> None:

@@ -33,7 +33,7 @@ _READS = ("GetItem", "Query", "BatchGetItem")
 
 @dataclass(slots=True)
 class Played:
-    """What one execution, or one stretch of time, led to."""
+    """The calls and invocations of one execution or of one stretch of time."""
 
     made: list[Made] = field(default_factory=list)
     invocations: list[Invocation] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Played:
         return Played([made for made in self.made if made.kind != kind], others)
 
     def split(self, number: int) -> tuple[Played, Played]:
-        """The first invocations, so many, and the others, each with their calls."""
+        """The first `number` invocations, and the others, each with their calls."""
         first = {invocation.request_id for invocation in self.invocations[:number]}
         made = [made_call for made_call in self.made if made_call.request_id in first]
         others = [made_call for made_call in self.made if made_call.request_id not in first]
@@ -58,7 +58,7 @@ class Played:
 
 
 class Watched:
-    """An open cloud; `take` gives what happened since it was last asked."""
+    """An open cloud. `take` returns what has happened since the last call of `take`."""
 
     def __init__(self, cloud: MotoCloud) -> None:
         self.cloud = cloud

@@ -1,4 +1,4 @@
-"""Cold starts: what importing a function and making its clients takes, beside boto3 and the same clients alone.
+"""Cold starts: the time to import a function and make its clients, compared with boto3 and the same clients alone.
 
 All are measured in the same run, in turn, each in a fresh process, with the modules' bytecode in place. What counts
 is the processor's time: it is what a sandbox works through, and other work on this machine does not add to it.
@@ -18,7 +18,7 @@ from bench.imports import LINE
 
 KINDS = ("api", "authorizer", "advancer", "step", "timer", "resume", "sweeper")
 SENDING = ("advancer", "step", "timer", "sweeper")
-"""These make a client of SQS beside the table's."""
+"""The functions that make a client of SQS beside the client of the table."""
 BASE, BASE_OF_ONE = "boto3, dynamodb and sqs", "boto3, dynamodb"
 MAX_RATIO = 1.5
 _CLIENT = "boto3.client({!r}, region_name='us-east-1')"
@@ -60,7 +60,7 @@ class Cold:
 
 
 def cold_starts(rounds: int, tell: Callable[[str], None]) -> dict[str, Cold]:
-    """Measures all of them so many times in turn. tell: is told what comes next."""
+    """Measures all programs `times` times in turn. tell: called with the name of the next measurement."""
     samples: dict[str, list[tuple[float, float]]] = {name: [] for name in PROGRAMS}
     for number in range(rounds):
         for name, program in PROGRAMS.items():

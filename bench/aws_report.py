@@ -11,12 +11,12 @@ from bench.aws_cold import BASE, KINDS, Cold
 from bench.table import shown, table
 
 RETENTION_DAYS = 90.0
-"""For which ended executions are kept by default."""
+"""The default retention of ended executions."""
 PARTS = ("writes", "reads", "SQS", "requests", "time", "API", "logs", "total")
 
 
 def report(results: Cases, cold: Mapping[str, Cold]) -> str:
-    """All tables, the targets beside the figures."""
+    """All tables, with the targets beside the figures."""
     return "\n\n".join([_figures(results, cold), _costs(results), _notes(results), _idle(results), _cold(cold)])
 
 
@@ -67,7 +67,7 @@ def _idle(results: Cases) -> str:
 
 
 def _cold(cold: Mapping[str, Cold]) -> str:
-    """Milliseconds of the processor by package; the shares are those of -X importtime."""
+    """CPU milliseconds by package, in the proportions that -X importtime reports."""
     groups = sorted({name for kind in KINDS for name in cold[kind].shares}, key=lambda group: -_all(cold, group))
     rows = []
     for name, start in cold.items():
@@ -94,5 +94,5 @@ def _all(cold: Mapping[str, Cold], group: str) -> float:
 
 
 def _number(value: float) -> str:
-    """Counts as such, and three digits that count of what is no whole number."""
+    """The number as text: whole numbers in full, others with three significant digits."""
     return f"{round(value):,}" if abs(value - round(value)) < 5e-4 else shown(value)

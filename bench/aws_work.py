@@ -1,4 +1,4 @@
-"""What the functions themselves work: the events of played executions, handed to the real handlers in processes.
+"""Measures the work of the functions themselves: real handlers in processes, with the events of played executions.
 
 A sandbox of the simulated cloud is a process here, so that what one remembers it remembers here, too. AWS is
 a stub that answers at once; its time is not counted, nor is the way there: that is added as `aws_prices.LATENCY`.
@@ -26,7 +26,7 @@ QUEUE = "https://sqs.us-east-1.amazonaws.com/123456789012/"
 
 
 def environment(pool: str = "default", url: str = "") -> dict[str, str]:
-    """What a function finds in Lambda, and where AWS is."""
+    """The environment variables of a function in Lambda, with the URL of the AWS stub."""
     # Packages have their bytecode from when they were installed; without its own stepfast would be compiled each time.
     left = ("AWS_", "STEPFAST_", "PYTHONDONTWRITEBYTECODE")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(left)}
@@ -52,7 +52,7 @@ def environment(pool: str = "default", url: str = "") -> dict[str, str]:
 
 
 class Process:
-    """A sandbox: takes one event after the other."""
+    """A process that handles one event after another, as a sandbox of Lambda does."""
 
     def __init__(self, function: str, url: str) -> None:
         kind, _, pool = function.partition("-")
@@ -88,7 +88,7 @@ class Process:
 
 
 def worked(stretches: Sequence[Played], items: Sequence[Item]) -> list[Bill]:
-    """Seconds of a processor and bytes of logs for each stretch; `items` were in the table before the first."""
+    """CPU seconds and bytes of logs for each stretch. items: the table's content before the first stretch."""
     stub, processes = Stub(items), dict[tuple[str, int], Process]()
     bills = []
     with serving(stub) as url:
@@ -104,7 +104,7 @@ def worked(stretches: Sequence[Played], items: Sequence[Item]) -> list[Bill]:
 
 
 def _expire(stub: Stub, played: Played) -> None:
-    """Deletes what DynamoDB itself has deleted, before anybody is told."""
+    """Deletes the items that DynamoDB has expired, before the stream reports them."""
     for invocation in played.ran("advancer"):
         for record in invocation.event["Records"]:
             if record["eventName"] == "REMOVE":
@@ -126,7 +126,7 @@ def _one(played: Played, processes: dict[tuple[str, int], Process], url: str) ->
 
 
 def _compare(stretches: Sequence[Played], called: Mapping[str, int]) -> None:
-    """The functions must have written as often as in the simulated cloud: else they have done other work."""
+    """Checks that the functions have written as often as in the simulated cloud. Otherwise the work differs."""
     writes = sum(made.call.operation in ("PutItem", "UpdateItem") for played in stretches for made in played.made)
     here = called.get("PutItem", 0) + called.get("UpdateItem", 0)
     if abs(here - writes) > 0.1 * writes:

@@ -18,15 +18,15 @@ from bench.bed import bed
 from bench.table import table
 
 WORK = {"chain": ("sequence", 1000, 1, 3), "throughput": ("sequence", 10, 200, 2), "gather": ("gather", 1000, 1, 3)}
-"""Workflow, steps, executions at once, and how often."""
+"""Workflow, steps, executions at once, and repetitions."""
 
 Function = tuple[str, int, str]
 Row = tuple[Function, float, float, int]
-"""Function, CPU seconds in itself, with what it calls, and calls."""
+"""A function, its own CPU seconds, its CPU seconds with callees, and its number of calls."""
 
 
 def profiled(name: str) -> tuple[list[Row], int]:
-    """What every function took, summed over the threads, and how many steps were run."""
+    """The time of every function, summed over all threads, and the number of steps that were run."""
     workflow, steps, executions, times = WORK[name]
     made: list[cProfile.Profile] = []
     patched: Any = threading.Thread
@@ -57,7 +57,7 @@ def _rows(profiles: list[cProfile.Profile]) -> list[Row]:
 
 
 def category(function: Function) -> str:
-    """What a function's own time is spent on."""
+    """The category of the work that a function does itself."""
     file, _, name = function
     if "sqlite3" in name:
         return "SQLite, the kernel's part of fdatasync with it"

@@ -1,4 +1,4 @@
-"""Puts stepfast and its peers through the same work in the same run: `python -m bench.peers [--reference]`.
+"""Measures stepfast and its peers with the same work in the same run: `python -m bench.peers [--reference]`.
 
 In rounds, one engine after the other, each in fresh processes on fresh files of the checkout's disk. What
 counts is the ratio within a run: the figures themselves are this machine's, at this time.
@@ -23,7 +23,7 @@ from bench.stepfast_bench import RESULTS
 from bench.table import shown, table
 
 PEER_TIMEOUT_SECONDS = 150.0
-"""Seconds that one engine may take for one round."""
+"""The longest time for one round of one engine."""
 IMPORTS = 3
 
 Lines = tuple[tuple[str, str, bool], ...]
@@ -74,7 +74,7 @@ def main() -> int:
 
 
 def _put_through(peer: Peer) -> measure.Measured:
-    """One round of one engine; NotHere when it cannot be had or does not get through."""
+    """Runs one round of one engine. Raises NotHere if it cannot be installed or does not finish."""
     python, arguments = peer.python(), peer.arguments()
     with folder() as place:
         output = _output([str(python), "-m", f"bench.peers.{peer.program}", str(place), *arguments])
@@ -84,7 +84,7 @@ def _put_through(peer: Peer) -> measure.Measured:
 
 
 def _output(command: list[str]) -> str:
-    """What a program prints; it and whatever it has started are ended when it takes too long."""
+    """The output of a program. A program that takes too long is ended, with the processes it has started."""
     process = subprocess.Popen(
         command,
         cwd=ROOT,
@@ -112,7 +112,7 @@ def _medians(samples: list[measure.Measured]) -> measure.Measured:
 
 
 def _table(medians: dict[str, measure.Measured]) -> str:
-    """A column an engine, each peer's with how many times as good stepfast is."""
+    """A column for each engine. Each value of a peer comes with the ratio to stepfast's value."""
     present = [peer for peer in PEERS if peer.name in medians]
     durable = [peer.name for peer in present if peer.durable and peer.name != "stepfast"]
     ours = medians.get("stepfast")

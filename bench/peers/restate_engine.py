@@ -22,7 +22,7 @@ REQUEST_TIMEOUT_SECONDS = 120.0
 
 
 def endpoint(port: int) -> None:
-    """Serves the workflows; runs in a process of its own."""
+    """Serves the workflows, in a process of its own."""
     restate: Any = importlib.import_module("restate")
     hypercorn: Any = importlib.import_module("hypercorn.asyncio")
     configuration: Any = importlib.import_module("hypercorn.config")
@@ -98,7 +98,7 @@ def _settings(ingress: int, admin: int, node: int) -> dict[str, str]:
 
 @contextmanager
 def _process(name: str, command: list[str], settings: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that is ended by its handle, whatever happens in between."""
+    """A process that is ended when the block ends, also after an exception."""
     with (folder() / f"{name}.log").open("wb") as log:
         started = subprocess.Popen(
             command, env={**os.environ, **settings}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -144,7 +144,7 @@ def _free_port() -> int:
 
 
 def server_binary(node_modules: Path) -> Path:
-    """The server as its package for this machine ships it."""
+    """The path of the server's binary in its npm package for this machine."""
     return next(node_modules.glob("@restatedev/restate-server-*/bin/restate-server"))
 
 

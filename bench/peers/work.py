@@ -1,4 +1,4 @@
-"""What every engine is put through. Run by each engine's own Python: the standard library only."""
+"""The work of every engine. Each engine's own Python runs this, so it needs the standard library only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 STEPS = 10
 TIMES = 7
-"""Executions of ten steps, and gathers of a hundred, that a median is taken of."""
+"""The number of executions of ten steps, and of gathers of a hundred, behind each median."""
 EXECUTIONS = 200
 
 
@@ -61,7 +61,7 @@ async def _timed(running: Awaitable[object]) -> float:
 
 
 def _cpu(processes: Sequence[int]) -> float:
-    """CPU seconds that the processes have used so far, theirs and the kernel's."""
+    """CPU seconds that the processes have used so far, in user and kernel mode."""
     ticks = 0
     for pid in processes:
         after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -75,5 +75,5 @@ def _resident(processes: Sequence[int]) -> float:
 
 
 def folder() -> Path:
-    """Where the engine keeps its files: the program's one argument."""
+    """The folder for the engine's files: the only argument of the program."""
     return Path(sys.argv[1])

@@ -17,11 +17,11 @@ from bench.scale.demand import Demand
 from bench.scale.quotas import GROWTH, POLLERS_A_SECOND, POLLERS_AT_FIRST, STREAM_POLL, Setup
 
 TICK_SECONDS = 0.05
-"""Seconds."""
+"""One step of virtual time."""
 STREAM_BATCH = 100
 LEAST = 1e-6
 PASSING = 2
-"""Ticks that the model itself takes from the first stage to the third."""
+"""Ticks by which the model delays an execution from the first stage to the third."""
 
 
 @dataclass(slots=True)
@@ -41,16 +41,16 @@ class Stage:
     growth: float
     waiting: float = 0.0
     done: list[float] = field(default_factory=list)
-    """Executions that have been taken, in all, at the end of each tick."""
+    """The total number of executions that were taken, at the end of each tick."""
     running: float = 0.0
-    """What may run at once by now; grows while there is more to do."""
+    """The concurrency that is allowed by now. It grows while executions wait."""
 
     def begin(self, setup: Setup) -> None:
         most = math.inf if self.at_once is None else setup.limit(self.at_once)
         self.running = most if setup.warm else min(most, self.at_first)
 
     def asks(self) -> float:
-        """Executions that this tick could take if nothing was shared."""
+        """The executions that this tick could take if no quota was shared."""
         return min(self.waiting, self.running * TICK_SECONDS / self.seconds)
 
     def grow(self, setup: Setup) -> None:
@@ -153,7 +153,7 @@ def _stages(demand: Demand, setup: Setup) -> list[Stage]:
 
 
 def _tick(stages: Sequence[Stage], setup: Setup, held: Counter[str]) -> None:
-    """Serves the last stage first, so that what leaves a stage is not served twice in one tick."""
+    """Serves the last stage first, so that an execution passes at most one stage in one tick."""
     asked = [stage.asks() for stage in stages]
     served = list(asked)
     reasons = [

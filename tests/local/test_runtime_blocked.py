@@ -247,7 +247,7 @@ def test_a_pause_of_the_whole_process_is_no_blocked_thread(tmp_path: Path) -> No
         process.stdin.write("go\n")
         process.stdin.flush()
         assert process.stdout.readline() == "2\n"
-        assert "stood still" not in process.stderr.read()
+        assert "has been blocked" not in process.stderr.read()
 
 
 def test_a_thread_busy_in_stepfasts_own_code_is_not_blamed_on_the_user(

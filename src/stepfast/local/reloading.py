@@ -108,7 +108,7 @@ class Reloader:
             try:
                 self.turn()
             except Exception:
-                log.exception("the look at changed code failed; it goes on")
+                log.exception("watching the code for changes failed; it continues")
 
     def turn(self) -> None:
         """Looks once. Files that have just changed may still be written to, so they are checked at the next turn."""

@@ -173,7 +173,7 @@ class Runtime:
             self._wait_for_steps()
         except KeyboardInterrupt:
             self.interrupted = True
-            log.warning("told to end again: running steps are cut off now")
+            log.warning("a second signal: running steps are cut off now")
         self._runner.cut_off()
         self._runner.wait_until_idle(INTERRUPTED_RECORD_SECONDS)
         self._callers.close()

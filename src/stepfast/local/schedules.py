@@ -105,5 +105,5 @@ class Schedules:
             try:
                 wait = await self.start_due()
             except Exception:
-                log.exception("the schedules failed; they go on")
+                log.exception("the scheduled starts failed; they continue")
             await self._clock.sleep(wait)

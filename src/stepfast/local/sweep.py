@@ -127,5 +127,5 @@ class Sweep:
 
 def _warn_overdue(execution_id: str, command_id: str, seconds: float, why: str) -> None:
     log.warning(
-        "execution %s: %s is overdue by %.0f s (%s): it is taken up again", execution_id, command_id, seconds, why
+        "execution %s: %s is overdue by %.0f s (%s): it is handled again", execution_id, command_id, seconds, why
     )

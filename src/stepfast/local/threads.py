@@ -40,7 +40,7 @@ class LoopThread:
             try:
                 self.loop.run_forever()
             except BaseException:
-                log.exception("something ended the event loop of %s; it goes on", self._thread.name)
+                log.exception("an exception ended the event loop of %s; the loop runs again", self._thread.name)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine on this thread's loop and waits for its result, from another thread. Raises Unavailable."""

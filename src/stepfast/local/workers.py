@@ -169,7 +169,7 @@ class Pool:
     def _blocked(self, thread: WorkerThread, silent: float) -> None:
         place = thread.blocked_at = thread.take_back()
         log.warning(
-            "a worker thread has stood still for %.3g s at %s; it stands %s; other threads do the rest of its work",
+            "a worker thread has been blocked for %.3g s at %s; it is %s; other threads do the rest of its work",
             silent,
             place,
             place.advice,
@@ -188,8 +188,8 @@ class Pool:
             self._reminded = now
             places = sorted({str(thread.blocked_at) for thread in self.threads})
             log.error(
-                "all %d worker threads are blocked, and no more are made: executions go on when one of them does. "
-                "They stand at %s",
+                "all %d worker threads are blocked, and no more are made: executions continue once a thread does. "
+                "They are blocked at %s",
                 len(self.threads),
                 "; ".join(places),
             )
@@ -240,7 +240,7 @@ class Watch:
             try:
                 self._pool.look(now, self._patience)
             except Exception:
-                log.exception("the watch over the worker threads failed; it goes on")
+                log.exception("the watch over the worker threads failed; it continues")
 
     def stop(self) -> None:
         self._stop.set()

@@ -71,7 +71,7 @@ def serve(
 
 def say_changed() -> None:
     """Warns of changed code. It is not reloaded, because the state of the played AWS lives in this process."""
-    log.warning("the code has changed, and this goes on with the code before: restart it, which empties its memory")
+    log.warning("the code has changed, and the old code keeps running: restart to load it, which empties the memory")
 
 
 def _print_ready(address: str, names: str, cloud: ServedCloud, key: bool, page: Page) -> None:
