@@ -1,1 +1,1 @@
-"""How fast stepfast is: each figure from a process of its own, on a file of the checkout's own disk."""
+"""Benchmarks of stepfast. Each figure comes from a process of its own, on a file on the checkout's disk."""

@@ -31,39 +31,39 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="the folder for the result; bench/results by default")
     asked = parser.parse_args()
     began = time.perf_counter()
-    found = cases(*((20, 1) if asked.quick else (200, 3)), _tell)
-    cold = cold_starts(1 if asked.quick else 9, _tell)
-    _tell("")
-    result = _result(found, cold, time.perf_counter() - began)
+    results = cases(*((20, 1) if asked.quick else (200, 3)), _show_progress)
+    cold = cold_starts(1 if asked.quick else 9, _show_progress)
+    _show_progress("")
+    result = _result(results, cold, time.perf_counter() - began)
     out = asked.out or RESULTS
     out.mkdir(parents=True, exist_ok=True)
     name = "aws-reference" if asked.reference else time.strftime("aws-%Y%m%d-%H%M%S")
     (out / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
-    print(report(found, cold))
+    print(report(results, cold))
     return 0
 
 
-def _result(found: Cases, cold: Mapping[str, Cold], took: float) -> dict[str, Any]:
+def _result(results: Cases, cold: Mapping[str, Cold], took: float) -> dict[str, Any]:
     return {
         "made": time.strftime("%Y-%m-%dT%H:%M:%S"),
         "took_s": round(took),
         "prices": prices.DATED,
         "machine": {"cores": os.cpu_count(), "architecture": platform.machine(), "python": platform.python_version()},
-        "figures": [{**asdict(one), "met": one.met} for one in lines.figures(found, cold)],
-        "dollars_a_million": {case.bill: lines.per_million(found, case.bill) for case in lines.CASES},
-        "kept": lines.kept(found, RETENTION_DAYS),
-        "idle_month": {one.title: one.value for one in lines.idle_month(found)},
-        "bills": {name: dict(bill.quantities) for name, bill in found.bills.items()},
-        "facts": found.facts,
-        "memory": dict(found.memory),
-        "cold_starts": {name: asdict(one) for name, one in cold.items()},
+        "figures": [{**asdict(line), "met": line.met} for line in lines.figures(results, cold)],
+        "dollars_a_million": {case.bill: lines.per_million(results, case.bill) for case in lines.CASES},
+        "kept": lines.kept(results, RETENTION_DAYS),
+        "idle_month": {line.title: line.value for line in lines.idle_month(results)},
+        "bills": {name: dict(bill.quantities) for name, bill in results.bills.items()},
+        "facts": results.facts,
+        "memory": dict(results.memory),
+        "cold_starts": {name: asdict(start) for name, start in cold.items()},
     }
 
 
-def _tell(what: str) -> None:
+def _show_progress(text: str) -> None:
     """Progress, where a person looks on."""
     if os.isatty(2):
-        os.write(2, f"\r\x1b[K{what}".encode())
+        os.write(2, f"\r\x1b[K{text}".encode())
 
 
 if __name__ == "__main__":

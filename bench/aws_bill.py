@@ -37,7 +37,7 @@ class Bill:
 
     def total(self, name: str) -> float:
         """Of all kinds of functions."""
-        return sum(value for one, value in self.quantities.items() if one.partition(":")[0] == name)
+        return sum(value for quantity, value in self.quantities.items() if quantity.partition(":")[0] == name)
 
     def kinds(self) -> list[str]:
         return sorted({name.partition(":")[2] for name in self.quantities if ":" in name})

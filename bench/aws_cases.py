@@ -42,7 +42,7 @@ ONE_BY_ONE: Sequence[float] = (1.0, 1.2, 1.4, 1.6, 1.8)
 
 @dataclass(slots=True)
 class Cases:
-    """What was found: bills by name; memory: MB by kind of function; facts: numbers that are no bill."""
+    """The results. bills: by name. memory: MB by kind of function. facts: other numbers by name."""
 
     memory: Mapping[str, int] = field(default_factory=dict)
     bills: dict[str, Bill] = field(default_factory=dict)
@@ -50,23 +50,23 @@ class Cases:
 
 
 def cases(steps: int, rounds: int, tell: Callable[[str], None]) -> Cases:
-    """Plays everything; rounds: how often work is measured. tell: is told what comes next."""
-    found = Cases()
+    """Plays all cases. rounds: how often work is measured. tell: called with the name of the next case."""
+    results = Cases()
     tell("sequences")
-    _sequences(found, steps, rounds)
+    _sequences(results, steps, rounds)
     plan: Sequence[tuple[str, Sequence[float]]] = (("gather", (0.0,)), ("gather, one by one", ONE_BY_ONE))
     for name, takes in plan:
         tell(name)
-        _gather(found, name, takes, rounds)
+        _gather(results, name, takes, rounds)
     tell("steps that take their time, idle, expiry")
-    _slow(found)
-    _idle(found, rounds)
-    _expiry(found, rounds)
-    return found
+    _slow(results)
+    _idle(results, rounds)
+    _expiry(results, rounds)
+    return results
 
 
-def _sequences(found: Cases, steps: int, rounds: int) -> None:
-    """Executions of which only their length differs, all in one cloud; the first of each kind only warms up."""
+def _sequences(results: Cases, steps: int, rounds: int) -> None:
+    """Executions that differ in length only, all in one cloud. The first execution of each kind is a warm-up."""
 
     def signalled(watched: Watched, number: int) -> Played:
         def send(id: str) -> None:
@@ -86,99 +86,99 @@ def _sequences(found: Cases, steps: int, rounds: int) -> None:
     )
     stretches: list[tuple[str, int, Played]] = []
     with cloud_of(FLOWS, STEPS, rules=PACE) as watched:
-        found.memory, items = watched.memory, watched.items()
+        results.memory, items = watched.memory, watched.items()
         for name, flow, sizes in plan:
             for size in sizes:
                 played = signalled(watched, size) if flow is flows.signals else watched.run(flow, size)
                 stretches.append((name, size, played))
-        _storage(found, watched)
-    bills = _billed([one for _, _, one in stretches], items, rounds)
+        _storage(results, watched)
+    bills = _billed([played for _, _, played in stretches], items, rounds)
     for name, _, sizes in plan:
         own = [(size, bill) for (other, size, _), bill in zip(stretches, bills, strict=True) if other == name]
         size, bill = own[-1]
         if len(sizes) > 1:
             less, lesser = own[-2]
             bill = bill.less(lesser).per(size - less)
-        found.bills[name] = bill
-    _start(found, next(one for name, _, one in stretches if name == "execution of 10 steps"))
-    _retry(found, next(one for name, size, one in stretches if (name, size) == ("retry", 1)))
+        results.bills[name] = bill
+    _start(results, next(played for name, _, played in stretches if name == "execution of 10 steps"))
+    _retry(results, next(played for name, size, played in stretches if (name, size) == ("retry", 1)))
 
 
 def _billed(stretches: Sequence[Played], items: Sequence[Any], rounds: int) -> list[Bill]:
     """Counted quantities with the medians of the measured work."""
     times = [worked(stretches, items) for _ in range(rounds)]
-    return [counted(played).plus(_median([one[index] for one in times])) for index, played in enumerate(stretches)]
+    return [counted(played).plus(_median([bill[index] for bill in times])) for index, played in enumerate(stretches)]
 
 
 def _median(bills: Sequence[Bill]) -> Bill:
-    names = {name for one in bills for name in one.quantities}
-    return Bill({name: statistics.median(one[name] for one in bills) for name in names})
+    names = {name for bill in bills for name in bill.quantities}
+    return Bill({name: statistics.median(bill[name] for bill in bills) for name in names})
 
 
-def _storage(found: Cases, watched: Watched) -> None:
+def _storage(results: Cases, watched: Watched) -> None:
     """Bytes that a chained step's record has, of which the last execution of ten steps holds nine."""
-    records = [one for one in watched.items() if one["sk"]["S"].startswith("c#noop") and "then" in one]
-    found.facts["bytes of a chained record"] = statistics.median(map(size_of, records))
+    records = [item for item in watched.items() if item["sk"]["S"].startswith("c#noop") and "then" in item]
+    results.facts["bytes of a chained record"] = statistics.median(map(size_of, records))
 
 
-def _start(found: Cases, played: Played) -> None:
+def _start(results: Cases, played: Played) -> None:
     """From the request to the first step's claim."""
     first = played.ran("step")[0].started_at
-    before = [one for one in played.invocations if one.started_at < first]
-    found.facts["start: puts by the API"] = len(played.of("api", "PutItem", "UpdateItem", "TransactWriteItems"))
-    found.facts["start: advancer passes"] = sum(one.function == "advancer" for one in before)
+    before = [invocation for invocation in played.invocations if invocation.started_at < first]
+    results.facts["start: puts by the API"] = len(played.of("api", "PutItem", "UpdateItem", "TransactWriteItems"))
+    results.facts["start: advancer passes"] = sum(invocation.function == "advancer" for invocation in before)
     sent = played.of("advancer", "SendMessageBatch")
-    found.facts["start: messages"] = sum(len(one.params["Entries"]) for one in sent)
+    results.facts["start: messages"] = sum(len(call.params["Entries"]) for call in sent)
 
 
-def _retry(found: Cases, played: Played) -> None:
+def _retry(results: Cases, played: Played) -> None:
     """What the invocation writes whose step has failed, beside the claim with which it began."""
     failing = played.ran("step")[0].request_id
-    calls = [one.call for one in played.made if one.request_id == failing]
-    writes = [one for one in calls if one.operation == "PutItem"]
-    outcomes = [one for one in writes if one.params["Item"]["stat"]["S"] == "RETRYING"]
-    found.facts["retry: writes"] = len(outcomes)
-    found.facts["retry: write units"] = sum(one.write_units for one in outcomes)
-    found.facts["retry: visibility changes"] = sum(one.operation == "ChangeMessageVisibility" for one in calls)
+    calls = [made.call for made in played.made if made.request_id == failing]
+    writes = [call for call in calls if call.operation == "PutItem"]
+    outcomes = [call for call in writes if call.params["Item"]["stat"]["S"] == "RETRYING"]
+    results.facts["retry: writes"] = len(outcomes)
+    results.facts["retry: write units"] = sum(call.write_units for call in outcomes)
+    results.facts["retry: visibility changes"] = sum(call.operation == "ChangeMessageVisibility" for call in calls)
 
 
-def _gather(found: Cases, name: str, takes: Sequence[float], rounds: int) -> None:
+def _gather(results: Cases, name: str, takes: Sequence[float], rounds: int) -> None:
     """A whole execution of one gather, by its steps: a gather without any would be no workflow."""
     with cloud_of([flows.gather], [flows.noop], rules=AT_ONCE) as watched, flows.taking(*takes):
         items = watched.items()
         stretches = [watched.run(flows.gather, 5), watched.run(flows.gather, WIDTH)]
-        found.facts[f"{name}: advancer passes"] = len(stretches[-1].ran("advancer"))
-    found.bills[name] = _billed(stretches, items, rounds)[-1].per(WIDTH)
+        results.facts[f"{name}: advancer passes"] = len(stretches[-1].ran("advancer"))
+    results.bills[name] = _billed(stretches, items, rounds)[-1].per(WIDTH)
 
 
-def _slow(found: Cases) -> None:
+def _slow(results: Cases) -> None:
     """Counted only: what such a step costs in time is its own."""
     with cloud_of([flows.chain], [flows.noop]) as watched, flows.taking(*SLOW):
         less, more = watched.run(flows.chain, 12), watched.run(flows.chain, 24)
-    found.bills["chained step of 10 s"] = counted(more).less(counted(less)).per(12)
+    results.bills["chained step of 10 s"] = counted(more).less(counted(less)).per(12)
 
 
-def _idle(found: Cases, rounds: int) -> None:
+def _idle(results: Cases, rounds: int) -> None:
     """A day in which nobody asks for anything."""
     with cloud_of([flows.chain], [flows.noop]) as watched:
         items = watched.items()
         watched.take()
         watched.cloud.advance(timedelta(days=1))
         played = watched.take()
-        found.facts["queues"] = watched.queues
-        found.facts["functions"] = watched.functions
-        found.facts["seconds between sweeps"] = watched.cloud.plan.sweep_every
-    others = [one for one in played.made if one.kind != "sweeper"]
-    found.facts["idle: calls beside the sweep"] = len(others)
-    found.facts["idle: invocations beside the sweep"] = len(played.invocations) - len(played.ran("sweeper"))
+        results.facts["queues"] = watched.queues
+        results.facts["functions"] = watched.functions
+        results.facts["seconds between sweeps"] = watched.cloud.plan.sweep_every
+    others = [made for made in played.made if made.kind != "sweeper"]
+    results.facts["idle: calls beside the sweep"] = len(others)
+    results.facts["idle: invocations beside the sweep"] = len(played.invocations) - len(played.ran("sweeper"))
     # The simulated cloud leaves most sweeps of a quiet day out; the first one here only warms up.
     first, more = played.split(1)
     sweeps = counted(played).per(len(played.invocations))
     measured = [worked([first, more], items)[-1].per(len(more.invocations)) for _ in range(rounds)]
-    found.bills["sweep"] = sweeps.plus(_median(measured))
+    results.bills["sweep"] = sweeps.plus(_median(measured))
 
 
-def _expiry(found: Cases, rounds: int) -> None:
+def _expiry(results: Cases, rounds: int) -> None:
     """What becomes of executions of ten steps when their time to live is over; the first one warms up."""
     stretches = []
     with cloud_of([flows.chain], [flows.noop], Project(retention_days=1, sweep_minutes=60)) as watched:
@@ -187,7 +187,7 @@ def _expiry(found: Cases, rounds: int) -> None:
             stretches.append(watched.run(flows.chain, 10))
             watched.cloud.advance(timedelta(days=1, hours=3))
             stretches.append(watched.take().without("sweeper"))
-        left = [one for one in watched.items() if one["pk"]["S"].startswith("x#")]
+        left = [item for item in watched.items() if item["pk"]["S"].startswith("x#")]
     if left:
         raise RuntimeError(f"{len(left)} items of expired executions are left")
-    found.bills["expiry of 10 steps"] = _billed(stretches, items, rounds)[-1]
+    results.bills["expiry of 10 steps"] = _billed(stretches, items, rounds)[-1]

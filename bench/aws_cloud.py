@@ -33,37 +33,37 @@ _READS = ("GetItem", "Query", "BatchGetItem")
 
 @dataclass(slots=True)
 class Played:
-    """What one execution, or one stretch of time, led to."""
+    """The calls and invocations of one execution or of one stretch of time."""
 
     made: list[Made] = field(default_factory=list)
     invocations: list[Invocation] = field(default_factory=list)
 
     def of(self, kind: str, *operations: str) -> list[Call]:
         """The calls of a kind of function."""
-        return [one.call for one in self.made if one.kind == kind and one.call.operation in operations]
+        return [made.call for made in self.made if made.kind == kind and made.call.operation in operations]
 
     def ran(self, kind: str) -> list[Invocation]:
-        return [one for one in self.invocations if kind_of(one.function) == kind]
+        return [invocation for invocation in self.invocations if kind_of(invocation.function) == kind]
 
     def without(self, kind: str) -> Played:
-        others = [one for one in self.invocations if kind_of(one.function) != kind]
-        return Played([one for one in self.made if one.kind != kind], others)
+        others = [invocation for invocation in self.invocations if kind_of(invocation.function) != kind]
+        return Played([made for made in self.made if made.kind != kind], others)
 
     def split(self, number: int) -> tuple[Played, Played]:
-        """The first invocations, so many, and the others, each with their calls."""
-        first = {one.request_id for one in self.invocations[:number]}
-        made = [one for one in self.made if one.request_id in first]
-        others = [one for one in self.made if one.request_id not in first]
+        """The first `number` invocations, and the others, each with their calls."""
+        first = {invocation.request_id for invocation in self.invocations[:number]}
+        made = [made_call for made_call in self.made if made_call.request_id in first]
+        others = [made_call for made_call in self.made if made_call.request_id not in first]
         return Played(made, self.invocations[:number]), Played(others, self.invocations[number:])
 
 
 class Watched:
-    """An open cloud; `take` gives what happened since it was last asked."""
+    """An open cloud. `take` returns what has happened since the last call of `take`."""
 
     def __init__(self, cloud: MotoCloud) -> None:
         self.cloud = cloud
-        self.memory = {kind: one.memory for kind, one in cloud.plan.functions.items()}
-        self.memory["step"] = max(one.function.memory for one in cloud.plan.pools.values())
+        self.memory = {kind: function.memory for kind, function in cloud.plan.functions.items()}
+        self.memory["step"] = max(pool.function.memory for pool in cloud.plan.pools.values())
         self.queues = len(cloud.plan.pools) + 2
         """Those that Lambda polls: of the pools, of timers, of parked failures."""
         self.functions = len(cloud.plan.functions) + len(cloud.plan.pools)
@@ -72,7 +72,7 @@ class Watched:
     def take(self) -> Played:
         made, invocations = METER.made[self._made :], self.cloud.invocations[self._ended :]
         self._made, self._ended = len(METER.made), len(self.cloud.invocations)
-        return Played(made, sorted(invocations, key=lambda one: one.started_at))
+        return Played(made, sorted(invocations, key=lambda invocation: invocation.started_at))
 
     def run(self, workflow: Workflow[..., Any], input: Any, during: Callable[[str], None] | None = None) -> Played:
         """One execution from its start to its end, under an id as long as those that stepfast makes.
@@ -95,8 +95,8 @@ class Watched:
         answer = resources.client("dynamodb").scan(TableName=TABLE, ConsistentRead=True)
         if "LastEvaluatedKey" in answer:
             raise RuntimeError("the table is larger than one page of a scan")
-        found: list[Item] = answer["Items"]
-        return found
+        items: list[Item] = answer["Items"]
+        return items
 
 
 @contextmanager
@@ -113,14 +113,14 @@ def cloud_of(
 
 def counted(played: Played) -> Bill:
     """The quantities of all that was called, invoked and received; cpu and logs are measured elsewhere."""
-    found: dict[str, float] = {}
+    quantities: dict[str, float] = {}
 
     def add(name: str, number: float = 1.0) -> None:
-        found[name] = found.get(name, 0.0) + number
+        quantities[name] = quantities.get(name, 0.0) + number
 
-    for one in played.made:
-        call = one.call
-        add(f"waited:{one.kind}", prices.LATENCY[call.operation])
+    for made in played.made:
+        call = made.call
+        add(f"waited:{made.kind}", prices.LATENCY[call.operation])
         add("write_units", call.write_units)
         add("read_units", call.read_units)
         if call.operation in _WRITES:
@@ -144,4 +144,4 @@ def counted(played: Played) -> Bill:
             records, kept = invocation.event["Records"], (invocation.result or {}).get("batchItemFailures", ())
             # Upper bounds: where many wait, pollers receive and delete up to ten with one request.
             add("queue_requests", len(records) + len(records) - len(kept))
-    return Bill(found)
+    return Bill(quantities)

@@ -1,4 +1,4 @@
-"""Cold starts: what importing a function and making its clients takes, beside boto3 and the same clients alone.
+"""Cold starts: the time to import a function and make its clients, compared with boto3 and the same clients alone.
 
 All are measured in the same run, in turn, each in a fresh process, with the modules' bytecode in place. What counts
 is the processor's time: it is what a sandbox works through, and other work on this machine does not add to it.
@@ -18,9 +18,9 @@ from bench.imports import LINE
 
 KINDS = ("api", "authorizer", "advancer", "step", "timer", "resume", "sweeper")
 SENDING = ("advancer", "step", "timer", "sweeper")
-"""These make a client of SQS beside the table's."""
+"""The functions that make a client of SQS beside the client of the table."""
 BASE, BASE_OF_ONE = "boto3, dynamodb and sqs", "boto3, dynamodb"
-LIMIT = 1.5
+MAX_RATIO = 1.5
 _CLIENT = "boto3.client({!r}, region_name='us-east-1')"
 PROGRAMS: Mapping[str, str] = {
     BASE: f"import boto3; {_CLIENT.format('dynamodb')}; {_CLIENT.format('sqs')}",
@@ -60,20 +60,20 @@ class Cold:
 
 
 def cold_starts(rounds: int, tell: Callable[[str], None]) -> dict[str, Cold]:
-    """Measures all of them so many times in turn. tell: is told what comes next."""
+    """Measures all programs `times` times in turn. tell: called with the name of the next measurement."""
     samples: dict[str, list[tuple[float, float]]] = {name: [] for name in PROGRAMS}
     for number in range(rounds):
         for name, program in PROGRAMS.items():
             tell(f"cold starts, round {number + 1} of {rounds}: {name}")
             work, passed = _run("-c", _TIMED.format(program=program)).split()[-2:]
             samples[name].append((float(work), float(passed)))
-    found = {}
+    colds = {}
     for name, program in PROGRAMS.items():
         tell(f"imports of {name}")
         shares, worst = where([_run("-X", "importtime", "-c", program) for _ in range(_TRACES)])
         works, passes = zip(*samples[name], strict=True)
-        found[name] = Cold(statistics.median(works), statistics.median(passes), works, shares, worst)
-    return found
+        colds[name] = Cold(statistics.median(works), statistics.median(passes), works, shares, worst)
+    return colds
 
 
 def where(reports: Sequence[str]) -> tuple[dict[str, float], list[tuple[str, float]]]:
@@ -89,8 +89,8 @@ def where(reports: Sequence[str]) -> tuple[dict[str, float], list[tuple[str, flo
     groups: dict[str, float] = {}
     for name, took in own.items():
         groups[_group(name)] = groups.get(_group(name), 0.0) + took / total
-    ordered = dict(sorted(groups.items(), key=lambda one: -one[1]))
-    return ordered, [(name, took / total) for name, took in sorted(own.items(), key=lambda one: -one[1])[:6]]
+    ordered = dict(sorted(groups.items(), key=lambda group: -group[1]))
+    return ordered, [(name, took / total) for name, took in sorted(own.items(), key=lambda group: -group[1])[:6]]
 
 
 def _group(module: str) -> str:

@@ -1,4 +1,4 @@
-"""Meters the AWS calls of the functions in a simulated cloud, and knows which of them made each."""
+"""Records the AWS calls of the functions in a simulated cloud, with the function that made each call."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from stepfast.simulator.sandbox import Sandbox, current
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A call, the kind of function that made it, and which sandbox and invocation it was."""
+    """A call, with the kind of function, the sandbox and the invocation that made it."""
 
     kind: str
     sandbox: int
@@ -28,12 +28,12 @@ class Made:
 
 
 def kind_of(function: str) -> str:
-    """`step-default` is a step function."""
+    """The kind of a function by its name: `step-default` is a step function."""
     return function.partition("-")[0]
 
 
 class CloudMeter(Meter):
-    """Meters what sandboxes call, and nobody else, while it is on."""
+    """Records the calls of sandboxes, and of nothing else, while it is switched on."""
 
     def __init__(self) -> None:
         super().__init__(self._stored)
@@ -46,7 +46,7 @@ class CloudMeter(Meter):
 
     @contextmanager
     def metering(self) -> Iterator[None]:
-        """Meters the clouds that are opened within, from nothing."""
+        """Records the clouds that are opened within the block, beginning without any calls."""
         self.calls.clear()
         self.made, self._sandboxes, self._last, self._on = [], [], None, True
         try:
@@ -56,7 +56,7 @@ class CloudMeter(Meter):
             self._on = False
 
     def watch(self, client: Any) -> None:
-        """Clients outlive their clouds: each is watched once."""
+        """Watches a client. Clients outlive their clouds, so a client that is watched already is left alone."""
         if client not in self._watched:
             self._watched.add(client)
             client.meta.events.register("before-parameter-build", self._before)
@@ -69,8 +69,8 @@ class CloudMeter(Meter):
             answer = resources.client("dynamodb").get_item(TableName=deployment.TABLE, Key=key, ConsistentRead=True)
         finally:
             self._here.asking = False
-        found: Item | None = answer.get("Item")
-        return found
+        item: Item | None = answer.get("Item")
+        return item
 
     def _before(self, params: dict[str, Any], model: Any, context: dict[str, Any], **rest: Any) -> None:
         sandbox = current()

@@ -11,38 +11,38 @@ from bench.aws_cold import BASE, KINDS, Cold
 from bench.table import shown, table
 
 RETENTION_DAYS = 90.0
-"""For which ended executions are kept by default."""
+"""The default retention of ended executions."""
 PARTS = ("writes", "reads", "SQS", "requests", "time", "API", "logs", "total")
 
 
-def report(found: Cases, cold: Mapping[str, Cold]) -> str:
-    """All tables, the targets beside the figures."""
-    return "\n\n".join([_figures(found, cold), _costs(found), _notes(found), _idle(found), _cold(cold)])
+def report(results: Cases, cold: Mapping[str, Cold]) -> str:
+    """All tables, with the targets beside the figures."""
+    return "\n\n".join([_figures(results, cold), _costs(results), _notes(results), _idle(results), _cold(cold)])
 
 
-def _figures(found: Cases, cold: Mapping[str, Cold]) -> str:
+def _figures(results: Cases, cold: Mapping[str, Cold]) -> str:
     rows = []
-    for one in lines.figures(found, cold):
-        target = "" if one.target is None else f"at most {one.target:g}"
-        met = {None: "", True: "met", False: "MISSED"}[one.met]
-        rows.append((one.title, _number(one.value), one.unit, target, met))
+    for line in lines.figures(results, cold):
+        target = "" if line.target is None else f"at most {line.target:g}"
+        met = {None: "", True: "met", False: "MISSED"}[line.met]
+        rows.append((line.title, _number(line.value), line.unit, target, met))
     return table(("stepfast on AWS", "figure", "unit", "target", ""), rows)
 
 
-def _costs(found: Cases) -> str:
+def _costs(results: Cases) -> str:
     rows = []
     for case in lines.CASES:
-        parts = lines.per_million(found, case.bill)
-        theirs = ("" if one is None else f"{one:,.0f}" for one in lines.others_charge(case))
+        parts = lines.per_million(results, case.bill)
+        theirs = ("" if price is None else f"{price:,.0f}" for price in lines.others_charge(case))
         rows.append((case.title, *(_number(parts[part]) for part in PARTS), *theirs))
     head = ("$ for a million", *PARTS, "Step Functions", "durable functions")
     return table(head, rows)
 
 
-def _notes(found: Cases) -> str:
-    memory, kept = found.memory, lines.kept(found, RETENTION_DAYS)
-    write, query = (1000 * prices.LATENCY[one] for one in ("PutItem", "Query"))
-    room = 1024 - found.facts["bytes of a chained record"]
+def _notes(results: Cases) -> str:
+    memory, kept = results.memory, lines.kept(results, RETENTION_DAYS)
+    write, query = (1000 * prices.LATENCY[operation] for operation in ("PutItem", "Query"))
+    room = 1024 - results.facts["bytes of a chained record"]
     transitions, operations = prices.step_functions(lines.MILLION), prices.durable_functions(lines.MILLION)
     return "\n".join(
         [
@@ -59,22 +59,22 @@ def _notes(found: Cases) -> str:
     )
 
 
-def _idle(found: Cases) -> str:
-    month = lines.idle_month(found)
-    total = sum(one.value for one in month)
-    rows = [*((one.title, shown(one.value)) for one in month), ("total", shown(total))]
+def _idle(results: Cases) -> str:
+    month = lines.idle_month(results)
+    total = sum(line.value for line in month)
+    rows = [*((line.title, shown(line.value)) for line in month), ("total", shown(total))]
     return table(("a month in which nothing runs", "$"), rows)
 
 
 def _cold(cold: Mapping[str, Cold]) -> str:
-    """Milliseconds of the processor by package; the shares are those of -X importtime."""
-    groups = sorted({name for kind in KINDS for name in cold[kind].shares}, key=lambda one: -_all(cold, one))
+    """CPU milliseconds by package, in the proportions that -X importtime reports."""
+    groups = sorted({name for kind in KINDS for name in cold[kind].shares}, key=lambda group: -_all(cold, group))
     rows = []
-    for name, one in cold.items():
+    for name, start in cold.items():
         ours = name in KINDS
-        ratios = (shown(one.cpu / cold[BASE].cpu), shown(lines.own_ratio(cold, name))) if ours else ("", "")
-        shares = (f"{one.cpu * one.shares.get(group, 0.0):.0f}" if ours else "" for group in groups)
-        rows.append((name, f"{one.cpu:.0f}", f"{one.wall:.0f}", *ratios, *shares))
+        ratios = (shown(start.cpu / cold[BASE].cpu), shown(lines.own_ratio(cold, name))) if ours else ("", "")
+        shares = (f"{start.cpu * start.shares.get(group, 0.0):.0f}" if ours else "" for group in groups)
+        rows.append((name, f"{start.cpu:.0f}", f"{start.wall:.0f}", *ratios, *shares))
     slowest = [
         f"  {kind}: " + ", ".join(f"{module} {shown(share * cold[kind].cpu)}" for module, share in cold[kind].worst)
         for kind in KINDS
@@ -94,5 +94,5 @@ def _all(cold: Mapping[str, Cold], group: str) -> float:
 
 
 def _number(value: float) -> str:
-    """Counts as such, and three digits that count of what is no whole number."""
+    """The number as text: whole numbers in full, others with three significant digits."""
     return f"{round(value):,}" if abs(value - round(value)) < 5e-4 else shown(value)

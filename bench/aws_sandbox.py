@@ -51,8 +51,8 @@ def main(kind: str) -> None:
         cpu = time.process_time()
         answer = handler(event, Context())
         spent = time.process_time() - cpu
-        told = {"cpu": spent, "log_bytes": printed.bytes - before, "answer": answer}
-        answers.write(json.dumps(told) + "\n")
+        reply = {"cpu": spent, "log_bytes": printed.bytes - before, "answer": answer}
+        answers.write(json.dumps(reply) + "\n")
         answers.flush()
 
 

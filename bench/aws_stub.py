@@ -24,7 +24,7 @@ class Stub:
     """The items of one table by key, and how often each operation was called."""
 
     def __init__(self, items: Iterable[Item] = ()) -> None:
-        self.items = {_key(one): one for one in items}
+        self.items = {_key(item): item for item in items}
         self.called: dict[str, int] = {}
         self._lock = threading.Lock()
 
@@ -34,18 +34,18 @@ class Stub:
             return _ANSWERS[operation](self, asked)
 
     def get(self, asked: dict[str, Any]) -> Answer:
-        found = self.items.get(_key(asked["Key"]))
-        return {"Item": found} if found else {}
+        item = self.items.get(_key(asked["Key"]))
+        return {"Item": item} if item else {}
 
     def query(self, asked: dict[str, Any]) -> Answer:
         """A partition's items above or below a sort key; of the index nothing, as while nothing runs."""
         values, condition = asked["ExpressionAttributeValues"], asked["KeyConditionExpression"]
-        found: list[Item] = []
+        items: list[Item] = []
         if "IndexName" not in asked:
             fits = {"<": operator.lt, ">=": operator.ge}[condition.split()[-2]]
             partition, sort = values[":pk"]["S"], values[":sk"]["S"]
-            found = [self.items[key] for key in sorted(self.items) if key[0] == partition and fits(key[1], sort)]
-        return {"Items": found, "Count": len(found), "ScannedCount": len(found)}
+            items = [self.items[key] for key in sorted(self.items) if key[0] == partition and fits(key[1], sort)]
+        return {"Items": items, "Count": len(items), "ScannedCount": len(items)}
 
     def put(self, asked: dict[str, Any]) -> Answer:
         self.items[_key(asked["Item"])] = asked["Item"]
@@ -66,7 +66,7 @@ class Stub:
         return {}
 
     def send(self, asked: dict[str, Any]) -> Answer:
-        sent = [{"Id": one["Id"], "MessageId": one["Id"], "MD5OfMessageBody": ""} for one in asked["Entries"]]
+        sent = [{"Id": entry["Id"], "MessageId": entry["Id"], "MD5OfMessageBody": ""} for entry in asked["Entries"]]
         return {"Successful": sent, "Failed": []}
 
     def nothing(self, asked: dict[str, Any]) -> Answer:

@@ -81,7 +81,7 @@ class Meter:
         call.write_units = sum(self._write_units(call, before))
         call.read_units = _read_units(call, parsed)
         if call.operation == "SendMessageBatch":
-            size = sum(len(one["MessageBody"].encode()) for one in call.params["Entries"])
+            size = sum(len(entry["MessageBody"].encode()) for entry in call.params["Entries"])
             call.requests = math.ceil(size / SQS_REQUEST)
 
     def _write_units(self, call: Call, before: Mapping[str, Item | None]) -> Iterator[float]:
@@ -94,12 +94,15 @@ class Meter:
 
 def _keys_written(call: Call) -> list[Item]:
     if call.operation == "TransactWriteItems":
-        actions: Iterable[dict[str, Any]] = (next(iter(one.values())) for one in call.params["TransactItems"])
+        actions: Iterable[dict[str, Any]] = (next(iter(action.values())) for action in call.params["TransactItems"])
     elif call.operation in ("PutItem", "UpdateItem", "DeleteItem"):
         actions = [call.params]
     else:
         actions = ()
-    return [one["Key"] if "Key" in one else {name: one["Item"][name] for name in ("pk", "sk")} for one in actions]
+    return [
+        action["Key"] if "Key" in action else {name: action["Item"][name] for name in ("pk", "sk")}
+        for action in actions
+    ]
 
 
 def _size(item: Item | None) -> int:
@@ -134,9 +137,9 @@ def _read_units(call: Call, parsed: dict[str, Any]) -> float:
         return _units(_size(parsed.get("Item")), READ_UNIT) * _share(call.params)
     if call.operation == "BatchGetItem":
         ((table, asked),) = call.params["RequestItems"].items()
-        found = parsed["Responses"].get(table, [])
-        missing = len(asked["Keys"]) - len(found)
-        return (missing + sum(_units(_size(one), READ_UNIT) for one in found)) * _share(asked)
+        items = parsed["Responses"].get(table, [])
+        missing = len(asked["Keys"]) - len(items)
+        return (missing + sum(_units(_size(item), READ_UNIT) for item in items)) * _share(asked)
     if call.operation == "Query":
         untold = parsed.get("ScannedCount", 0) - parsed.get("Count", 0)
         return _units(sum(map(size_of, parsed["Items"])) + untold * _UNTOLD, READ_UNIT) * _share(call.params)

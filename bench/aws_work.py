@@ -1,4 +1,4 @@
-"""What the functions themselves work: the events of played executions, handed to the real handlers in processes.
+"""Measures the work of the functions themselves: real handlers in processes, with the events of played executions.
 
 A sandbox of the simulated cloud is a process here, so that what one remembers it remembers here, too. AWS is
 a stub that answers at once; its time is not counted, nor is the way there: that is added as `aws_prices.LATENCY`.
@@ -26,11 +26,11 @@ QUEUE = "https://sqs.us-east-1.amazonaws.com/123456789012/"
 
 
 def environment(pool: str = "default", url: str = "") -> dict[str, str]:
-    """What a function finds in Lambda, and where AWS is."""
+    """The environment variables of a function in Lambda, with the URL of the AWS stub."""
     # Packages have their bytecode from when they were installed; without its own stepfast would be compiled each time.
     left = ("AWS_", "STEPFAST_", "PYTHONDONTWRITEBYTECODE")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(left)}
-    told = {
+    variables = {
         "AWS_LAMBDA_FUNCTION_NAME": "bench",
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_REGION": "us-east-1",
@@ -40,7 +40,7 @@ def environment(pool: str = "default", url: str = "") -> dict[str, str]:
         "POWERTOOLS_METRICS_NAMESPACE": "stepfast",
         "STEPFAST_TABLE": "stepfast",
         "STEPFAST_BUCKET": "stepfast-values",
-        "STEPFAST_QUEUES": json.dumps({one: f"{QUEUE}{one}" for one in ("default", "other")}),
+        "STEPFAST_QUEUES": json.dumps({pool: f"{QUEUE}{pool}" for pool in ("default", "other")}),
         "STEPFAST_TIMER_QUEUE": f"{QUEUE}timer",
         "STEPFAST_PARK_QUEUE": f"{QUEUE}park",
         "STEPFAST_SCHEDULES": "stepfast",
@@ -48,11 +48,11 @@ def environment(pool: str = "default", url: str = "") -> dict[str, str]:
         "STEPFAST_POOL": pool,
         "STEPFAST_WORKFLOWS": str(FLOWS),
     }
-    return kept | told | ({"AWS_ENDPOINT_URL": url} if url else {})
+    return kept | variables | ({"AWS_ENDPOINT_URL": url} if url else {})
 
 
 class Process:
-    """A sandbox: takes one event after the other."""
+    """A process that handles one event after another, as a sandbox of Lambda does."""
 
     def __init__(self, function: str, url: str) -> None:
         kind, _, pool = function.partition("-")
@@ -73,8 +73,8 @@ class Process:
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"the function has ended with {self._process.wait()}; its last words are above")
-        told: dict[str, Any] = json.loads(line)
-        return told
+        reply: dict[str, Any] = json.loads(line)
+        return reply
 
     def __enter__(self) -> Self:
         return self
@@ -88,7 +88,7 @@ class Process:
 
 
 def worked(stretches: Sequence[Played], items: Sequence[Item]) -> list[Bill]:
-    """Seconds of a processor and bytes of logs for each stretch; `items` were in the table before the first."""
+    """CPU seconds and bytes of logs for each stretch. items: the table's content before the first stretch."""
     stub, processes = Stub(items), dict[tuple[str, int], Process]()
     bills = []
     with serving(stub) as url:
@@ -104,7 +104,7 @@ def worked(stretches: Sequence[Played], items: Sequence[Item]) -> list[Bill]:
 
 
 def _expire(stub: Stub, played: Played) -> None:
-    """Deletes what DynamoDB itself has deleted, before anybody is told."""
+    """Deletes the items that DynamoDB has expired, before the stream reports them."""
     for invocation in played.ran("advancer"):
         for record in invocation.event["Records"]:
             if record["eventName"] == "REMOVE":
@@ -112,22 +112,22 @@ def _expire(stub: Stub, played: Played) -> None:
 
 
 def _one(played: Played, processes: dict[tuple[str, int], Process], url: str) -> Bill:
-    sandboxes = {one.request_id: one.sandbox for one in played.made}
-    found: dict[str, float] = {}
+    sandboxes = {made.request_id: made.sandbox for made in played.made}
+    quantities: dict[str, float] = {}
     for invocation in played.invocations:
         sandbox = (invocation.function, sandboxes.get(invocation.request_id, -1))
         if sandbox not in processes:
             processes[sandbox] = Process(invocation.function, url)
-        told = processes[sandbox].call(invocation.event)
+        reply = processes[sandbox].call(invocation.event)
         cpu = f"cpu:{kind_of(invocation.function)}"
-        found[cpu] = found.get(cpu, 0.0) + told["cpu"]
-        found["log_bytes"] = found.get("log_bytes", 0.0) + told["log_bytes"]
-    return Bill(found)
+        quantities[cpu] = quantities.get(cpu, 0.0) + reply["cpu"]
+        quantities["log_bytes"] = quantities.get("log_bytes", 0.0) + reply["log_bytes"]
+    return Bill(quantities)
 
 
 def _compare(stretches: Sequence[Played], called: Mapping[str, int]) -> None:
-    """The functions must have written as often as in the simulated cloud: else they have done other work."""
-    writes = sum(one.call.operation in ("PutItem", "UpdateItem") for played in stretches for one in played.made)
+    """Checks that the functions have written as often as in the simulated cloud. Otherwise the work differs."""
+    writes = sum(made.call.operation in ("PutItem", "UpdateItem") for played in stretches for made in played.made)
     here = called.get("PutItem", 0) + called.get("UpdateItem", 0)
     if abs(here - writes) > 0.1 * writes:
         raise RuntimeError(f"the same events led to {here} writes here and to {writes} in the simulated cloud")

@@ -27,16 +27,16 @@ from stepfast.local.runtime import Runtime
 
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / ".stepfast" / "bench"
-PATIENCE = 120.0
-"""Seconds that one batch of executions may take."""
-PAUSE = 0.0002
-"""Seconds between two looks at an execution whose code has returned."""
+RESULT_TIMEOUT_SECONDS = 120.0
+"""The longest time for one batch of executions."""
+READ_PAUSE_SECONDS = 0.0002
+"""The time between two reads of an execution whose code has returned."""
 
 Kind = Literal["async", "def"]
 
 
 class Job(BaseModel):
-    """What one execution does; `number` tells the executions of a process apart."""
+    """The work of one execution. number: unique within the process."""
 
     number: int
     steps: int
@@ -58,32 +58,32 @@ _returned: queue.SimpleQueue[int] = queue.SimpleQueue()
 
 @workflow("sequence")
 async def sequence(job: Job) -> int:
-    one = noop if job.kind == "async" else noop_def
+    step_function = noop if job.kind == "async" else noop_def
     total = 0
     for number in range(job.steps):
-        total += await one(number)
+        total += await step_function(number)
     _returned.put(job.number)
     return total
 
 
 @workflow("gather")
 async def gather(job: Job) -> int:
-    one = noop if job.kind == "async" else noop_def
-    total = sum(await asyncio.gather(*(one(number) for number in range(job.steps))))
+    step_function = noop if job.kind == "async" else noop_def
+    total = sum(await asyncio.gather(*(step_function(number) for number in range(job.steps))))
     _returned.put(job.number)
     return total
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What a batch of executions took."""
+    """The seconds that a batch of executions took: wall time, and CPU time of the process."""
 
     wall: float
     cpu: float
 
 
 class Bed:
-    """A runtime that batches of executions are run on, one batch at a time."""
+    """A runtime for batches of executions, one batch at a time."""
 
     def __init__(self, path: Path, durability: Durability = "full", workers: int = 2) -> None:
         registry = Registry([sequence, gather], [noop, noop_def])
@@ -91,30 +91,30 @@ class Bed:
         self._number = 0
 
     def run(self, workflow: str, steps: int, kind: Kind = "async", executions: int = 1) -> Spent:
-        """Starts so many executions at once and waits until all have SUCCEEDED."""
+        """Starts the executions at once and waits until all have SUCCEEDED. Raises RuntimeError and TimeoutError."""
         jobs = [Job(number=self._number + index, steps=steps, kind=kind) for index in range(executions)]
         self._number += executions
         cpu, began = time.process_time(), time.perf_counter()
         ids = self.runtime.call(self._start(workflow, jobs))
         left = {job.number for job in jobs}
         while left:
-            left.discard(_returned.get(timeout=PATIENCE))
+            left.discard(_returned.get(timeout=RESULT_TIMEOUT_SECONDS))
         self._await_end(ids)
         return Spent(time.perf_counter() - began, time.process_time() - cpu)
 
     async def _start(self, workflow: str, jobs: Sequence[Job]) -> list[str]:
         start = self.runtime.operations.start
         started = await asyncio.gather(*(start(workflow, job.model_dump()) for job in jobs))
-        return [one.execution.execution_id for one in started]
+        return [run.execution.execution_id for run in started]
 
     def _await_end(self, ids: Sequence[str]) -> None:
-        # Asked from outside: an event loop's own sleep is a whole millisecond at the least.
-        end = time.monotonic() + PATIENCE
+        # This polls from outside the event loop: epoll of asyncio rounds every sleep up to whole milliseconds.
+        end = time.monotonic() + RESULT_TIMEOUT_SECONDS
         for id in ids:
             while (held := self.runtime.call(self.runtime.operations.read(id))).status == "RUNNING":
                 if time.monotonic() > end:
                     raise TimeoutError(f"execution {id} has returned and does not end")
-                time.sleep(PAUSE)
+                time.sleep(READ_PAUSE_SECONDS)
             if held.status != "SUCCEEDED":
                 raise RuntimeError(f"execution {id} is {held.status}: {held.error}")
 
@@ -132,7 +132,7 @@ def folder() -> Iterator[Path]:
 
 @contextmanager
 def bed(path: Path | None = None, durability: Durability = "full", workers: int = 2) -> Iterator[Bed]:
-    """A bed on a file of its own, or on one that is there already."""
+    """A bed on a new file, or on an existing file."""
     with folder() as place:
         made = Bed(path or place / "bench.db", durability, workers)
         try:
@@ -142,7 +142,7 @@ def bed(path: Path | None = None, durability: Durability = "full", workers: int 
 
 
 def resident_mb() -> float:
-    """What this process holds in memory now; where the system does not say, the most it ever held."""
+    """The resident memory of this process in MB; its maximum so far on systems without /proc."""
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:

@@ -165,9 +165,9 @@ def server(folder: Path) -> Iterator[int]:
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout is not None
-            found = re.search(r"http://127\.0\.0\.1:(\d+)", process.stdout.readline())
-            assert found is not None, "stepfast dev did not start"
-            yield int(found[1])
+            match = re.search(r"http://127\.0\.0\.1:(\d+)", process.stdout.readline())
+            assert match is not None, "stepfast dev did not start"
+            yield int(match[1])
         finally:
             process.terminate()
 

@@ -1,4 +1,4 @@
-"""A file that holds many ended executions already: copies of one that has really run, each under an id of its own."""
+"""Makes a file with many ended executions: copies of an execution that has run, each with an id of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stepfast.engine.starting import new_id
 
 
 def fill(path: Path, executions: int, steps: int = 10) -> None:
-    """Makes the file; every table that has rows of the one execution gets them once for each copy."""
+    """Makes the file. Every table with rows of the original execution gets these rows once for each copy."""
     with bed(path) as made:
         made.run("sequence", steps)
     connection = sqlite3.connect(path, isolation_level=None)

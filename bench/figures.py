@@ -42,11 +42,13 @@ class Figure:
 
     def values(self, samples: Samples) -> list[float]:
         """One value a round."""
-        found = [self.times * one[self.field] / (one[self.per] if self.per else 1.0) for one in samples[self.work]]
+        values = [
+            self.times * sample[self.field] / (sample[self.per] if self.per else 1.0) for sample in samples[self.work]
+        ]
         if self.over is None:
-            return found
-        others = [one[self.field] for one in samples[self.over]]
-        return [one / other for one, other in zip(found, others, strict=True)]
+            return values
+        others = [sample[self.field] for sample in samples[self.over]]
+        return [value / other for value, other in zip(values, others, strict=True)]
 
     def met(self, value: float) -> bool | None:
         if self.target is None:
@@ -155,15 +157,15 @@ Curve = Literal["sequence", "gather"]
 
 def curve_works(scale: Scale) -> list[Work]:
     """The same work at growing sizes; small ones are run several times."""
-    sizes: list[tuple[Curve, int]] = [("sequence", one) for one in scale.sequences]
-    sizes += [("gather", one) for one in scale.gathers]
+    sizes: list[tuple[Curve, int]] = [("sequence", size) for size in scale.sequences]
+    sizes += [("gather", size) for size in scale.gathers]
     return [Work(f"{name}/{size}", name, {"steps": size, "times": max(1, 200 // size)}) for name, size in sizes]
 
 
 def curve(samples: Samples, name: Curve, field: str) -> list[tuple[int, float]]:
     """Medians by size."""
     sizes = sorted(int(key.partition("/")[2]) for key in samples if key.startswith(f"{name}/"))
-    return [(size, statistics.median(one[field] for one in samples[f"{name}/{size}"])) for size in sizes]
+    return [(size, statistics.median(sample[field] for sample in samples[f"{name}/{size}"])) for size in sizes]
 
 
 def exponent(points: Sequence[tuple[int, float]], least: int = 100) -> float:

@@ -27,8 +27,8 @@ LINE = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \|( +)(\S+)")
 def timed(first: str, then: str, times: int, python: Path | None = None) -> tuple[float, float]:
     """Median ms of two statements, one after the other in a fresh interpreter."""
     program = TIMED.format(first=first, then=then)
-    told = [tuple(map(float, _python("-c", program, python=python).split())) for _ in range(times)]
-    return statistics.median(one[0] for one in told), statistics.median(one[1] for one in told)
+    timings = [tuple(map(float, _python("-c", program, python=python).split())) for _ in range(times)]
+    return statistics.median(timing[0] for timing in timings), statistics.median(timing[1] for timing in timings)
 
 
 def import_times(times: int) -> dict[str, float]:
@@ -59,7 +59,7 @@ def culprits(first: str = "from pydantic import BaseModel, TypeAdapter", times: 
             seen = seen or match[4] == "stepfast"  # the package itself, which loads nothing of what is in it
             if seen:
                 own.setdefault(match[4], []).append(int(match[1]) / 1000)
-    return sorted(((name, statistics.median(took)) for name, took in own.items()), key=lambda one: -one[1])
+    return sorted(((name, statistics.median(took)) for name, took in own.items()), key=lambda entry: -entry[1])
 
 
 def _python(*arguments: str, errors: bool = False, python: Path | None = None) -> str:

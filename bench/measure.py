@@ -14,7 +14,7 @@ from bench import disk
 from bench.bed import ROOT, Kind, Spent, bed, folder, peak_mb, resident_mb
 
 Measured = dict[str, float]
-LIMIT = 600.0
+MEASUREMENT_TIMEOUT_SECONDS = 600.0
 """Seconds after which a measuring process is given up."""
 COMMITS = 40
 
@@ -22,7 +22,9 @@ COMMITS = 40
 def run(name: str, **parameters: Any) -> Measured:
     """Measures in a fresh process; RuntimeError with what it said when it fails."""
     command = [sys.executable, "-m", "bench.measure", name, json.dumps(parameters)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=LIMIT)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=MEASUREMENT_TIMEOUT_SECONDS
+    )
     if done.returncode:
         raise RuntimeError(f"measuring {name} {parameters} failed:\n{done.stderr[-2000:]}")
     measured: Measured = json.loads(done.stdout.splitlines()[-1])
@@ -46,7 +48,7 @@ def throughput(
     with bed(Path(file) if file else None, "process" if durability == "process" else "full") as made:
         made.run("sequence", 10, kind)
         spent = made.run("sequence", steps, kind, executions)
-        return _told([spent], executions * steps) | {"steps_per_s": executions * steps / spent.wall}
+        return _medians([spent], executions * steps) | {"steps_per_s": executions * steps / spent.wall}
 
 
 def raw(times: int = 200) -> Measured:
@@ -63,16 +65,16 @@ def _with_bed(workflow: str, steps: int, times: int, kind: Kind, durability: str
     before = _commit_ms()
     with bed(durability="process" if durability == "process" else "full") as made:
         made.run(workflow, min(steps, 10), kind)
-        told = _told([made.run(workflow, steps, kind) for _ in range(times)], steps)
-    return told | {"sqlite_commit_ms": (before + _commit_ms()) / 2}
+        measured = _medians([made.run(workflow, steps, kind) for _ in range(times)], steps)
+    return measured | {"sqlite_commit_ms": (before + _commit_ms()) / 2}
 
 
-def _told(spent: list[Spent], steps: int) -> Measured:
-    wall = statistics.median(one.wall for one in spent)
+def _medians(spent: list[Spent], steps: int) -> Measured:
+    wall = statistics.median(usage.wall for usage in spent)
     return {
         "seconds": wall,
         "ms_per_step": 1000 * wall / steps,
-        "cpu_s_per_1000": 1000 * statistics.median(one.cpu for one in spent) / steps,
+        "cpu_s_per_1000": 1000 * statistics.median(usage.cpu for usage in spent) / steps,
         "resident_mb": resident_mb(),
         "peak_mb": peak_mb(),
     }

@@ -17,7 +17,7 @@ COLOURS = ("#1565c0", "#d2691e", "#8895a7", "#b8c1cc")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One curve; a thin one is there to compare with."""
+    """A curve. A thin curve is drawn for comparison."""
 
     label: str
     points: Sequence[tuple[float, float]]

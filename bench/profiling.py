@@ -18,15 +18,15 @@ from bench.bed import bed
 from bench.table import table
 
 WORK = {"chain": ("sequence", 1000, 1, 3), "throughput": ("sequence", 10, 200, 2), "gather": ("gather", 1000, 1, 3)}
-"""Workflow, steps, executions at once, and how often."""
+"""Workflow, steps, executions at once, and repetitions."""
 
 Function = tuple[str, int, str]
 Row = tuple[Function, float, float, int]
-"""Function, CPU seconds in itself, with what it calls, and calls."""
+"""A function, its own CPU seconds, its CPU seconds with callees, and its number of calls."""
 
 
 def profiled(name: str) -> tuple[list[Row], int]:
-    """What every function took, summed over the threads, and how many steps were run."""
+    """The time of every function, summed over all threads, and the number of steps that were run."""
     workflow, steps, executions, times = WORK[name]
     made: list[cProfile.Profile] = []
     patched: Any = threading.Thread
@@ -43,9 +43,9 @@ def profiled(name: str) -> tuple[list[Row], int]:
 
     patched.run = run
     try:
-        with bed() as one:
+        with bed() as work_bed:
             for _ in range(times):
-                one.run(workflow, steps, "async", executions)
+                work_bed.run(workflow, steps, "async", executions)
     finally:
         patched.run = plain
     return _rows(made), steps * executions * times
@@ -53,11 +53,11 @@ def profiled(name: str) -> tuple[list[Row], int]:
 
 def _rows(profiles: list[cProfile.Profile]) -> list[Row]:
     merged: Any = pstats.Stats(*profiles)
-    return [(function, one[2], one[3], one[1]) for function, one in merged.stats.items()]
+    return [(function, totals[2], totals[3], totals[1]) for function, totals in merged.stats.items()]
 
 
 def category(function: Function) -> str:
-    """What a function's own time is spent on."""
+    """The category of the work that a function does itself."""
     file, _, name = function
     if "sqlite3" in name:
         return "SQLite, the kernel's part of fdatasync with it"
@@ -79,9 +79,9 @@ def main() -> int:
         by: dict[str, float] = collections.defaultdict(float)
         for function, own, _, _ in rows:
             by[category(function)] += 1e6 * own / steps
-        most = sorted(by.items(), key=lambda one: -one[1])
+        most = sorted(by.items(), key=lambda entry: -entry[1])
         print(f"\n{name}: {1e6 * whole / steps:.0f} µs of CPU a step while profiled")
-        spent = [[what, f"{took:.1f}", f"{100e-6 * took * steps / whole:.0f} %"] for what, took in most[:16]]
+        spent = [[name, f"{took:.1f}", f"{100e-6 * took * steps / whole:.0f} %"] for name, took in most[:16]]
         print(table(["own time", "µs a step", "share"], spent))
         longest = sorted(rows, key=lambda row: -row[1])[:40]
         print(

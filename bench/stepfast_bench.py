@@ -64,9 +64,9 @@ def _measured(works: list[Work], scale: Scale, rounds: int | None = None) -> dic
             crowd.fill(crowded, scale.crowd)
         for number in range(rounds):
             for work in works:
-                _tell(f"round {number + 1} of {rounds}: {work.key}")
+                _show_progress(f"round {number + 1} of {rounds}: {work.key}")
                 samples[work.key].append(_once(work, crowded))
-    _tell("")
+    _show_progress("")
     return samples
 
 
@@ -78,7 +78,7 @@ def _once(work: Work, crowded: Path) -> measure.Measured:
 
 
 def _result(scale: Scale, samples: Samples, curves: Samples, took: float) -> dict[str, Any]:
-    rows = [_row(one, one.values(samples)) for one in figures.figures(scale)]
+    rows = [_row(figure, figure.values(samples)) for figure in figures.figures(scale)]
     return {
         "made": time.strftime("%Y-%m-%dT%H:%M:%S"),
         "took_s": round(took),
@@ -112,10 +112,10 @@ def _row(figure: Figure, values: list[float]) -> dict[str, Any]:
 def _grown(curves: Samples) -> list[dict[str, Any]]:
     """How cost grows with size: the ratio for a chain, the power for a gather."""
     made = []
-    for field, what in (("ms_per_step", "time"), ("cpu_s_per_1000", "CPU")):
+    for field, title_word in (("ms_per_step", "time"), ("cpu_s_per_1000", "CPU")):
         points = dict(figures.curve(curves, "sequence", field))
         small, large = points[100], points[max(points)]
-        title = f"{what} a step at {max(points):,} in a sequence"
+        title = f"{title_word} a step at {max(points):,} in a sequence"
         made.append(_row(Figure(title, "of that at 100", "", "", 1.2), [large / small]))
     points = dict(figures.curve(curves, "gather", "seconds"))
     title = f"a gather of 100 to {max(points):,} grows with its size to"
@@ -125,11 +125,15 @@ def _grown(curves: Samples) -> list[dict[str, Any]]:
 
 def _table(result: dict[str, Any]) -> str:
     rows = []
-    for one in result["figures"]:
-        target = "" if one["target"] is None else ("at least " if one["least"] else "at most ") + f"{one['target']:,g}"
-        met = {None: "", True: "met", False: "MISSED"}[one["met"]]
-        spread = f"{shown(one['from'])} to {shown(one['to'])}"
-        rows.append((one["title"], shown(one["median"]), one["unit"], spread, target, met))
+    for figure in result["figures"]:
+        target = (
+            ""
+            if figure["target"] is None
+            else ("at least " if figure["least"] else "at most ") + f"{figure['target']:,g}"
+        )
+        met = {None: "", True: "met", False: "MISSED"}[figure["met"]]
+        spread = f"{shown(figure['from'])} to {shown(figure['to'])}"
+        rows.append((figure["title"], shown(figure["median"]), figure["unit"], spread, target, met))
     return table(("stepfast embedded, durability FULL", "median", "unit", "from to", "target", ""), rows)
 
 
@@ -152,14 +156,14 @@ def _draw(place: Path, curves: Samples) -> None:
         "seconds",
         [
             Line("time", wide),
-            Line("CPU", [(size, one * size / 1000) for size, one in figures.curve(curves, "gather", "cpu_s_per_1000")]),
+            Line("CPU", [(size, cpu * size / 1000) for size, cpu in figures.curve(curves, "gather", "cpu_s_per_1000")]),
             Line("linear", [(size, cost * size / first) for size in sizes], thin=True),
             Line("quadratic", [(size, cost * (size / first) ** 2) for size in sizes[:4]], thin=True),
         ],
     )
 
 
-def _tell(what: str) -> None:
+def _show_progress(text: str) -> None:
     """Progress, where a person looks on."""
     if os.isatty(2):
-        os.write(2, f"\r\x1b[K{what}".encode())
+        os.write(2, f"\r\x1b[K{text}".encode())

@@ -1,4 +1,4 @@
-"""Puts stepfast and its peers through the same work in the same run: `python -m bench.peers [--reference]`.
+"""Measures stepfast and its peers with the same work in the same run: `python -m bench.peers [--reference]`.
 
 In rounds, one engine after the other, each in fresh processes on fresh files of the checkout's disk. What
 counts is the ratio within a run: the figures themselves are this machine's, at this time.
@@ -22,8 +22,8 @@ from bench.peers.installing import PEERS, NotHere, Peer
 from bench.stepfast_bench import RESULTS
 from bench.table import shown, table
 
-LIMIT = 150.0
-"""Seconds that one engine may take for one round."""
+PEER_TIMEOUT_SECONDS = 150.0
+"""The longest time for one round of one engine."""
 IMPORTS = 3
 
 Lines = tuple[tuple[str, str, bool], ...]
@@ -53,19 +53,19 @@ def main() -> int:
         disk.append(measure.run("raw"))
         for peer in PEERS:
             if peer.name not in reasons:
-                _tell(f"round {number + 1} of {asked.rounds}: {peer.name}")
+                _show_progress(f"round {number + 1} of {asked.rounds}: {peer.name}")
                 try:
                     samples[peer.name].append(_put_through(peer))
                 except NotHere as error:
                     reasons[peer.name] = str(error)
-    _tell("")
-    medians = {name: _medians(found) for name, found in samples.items() if found}
+    _show_progress("")
+    medians = {name: _medians(peer_samples) for name, peer_samples in samples.items() if peer_samples}
     made = time.strftime("%Y-%m-%dT%H:%M:%S")
     result = {"made": made, "disk": disk, "medians": medians, "samples": samples, "not_measured": reasons}
     RESULTS.mkdir(exist_ok=True)
     name = "peers-reference" if asked.reference else time.strftime("peers-%Y%m%d-%H%M%S")
     (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
-    commit = statistics.median(one["sqlite_commit_ms"] for one in disk)
+    commit = statistics.median(sample["sqlite_commit_ms"] for sample in disk)
     print(_table(medians))
     print(f"\nA commit in SQLite (WAL, synchronous=FULL) took {shown(commit)} ms on this disk in this run.")
     for left_out, reason in reasons.items():
@@ -74,17 +74,17 @@ def main() -> int:
 
 
 def _put_through(peer: Peer) -> measure.Measured:
-    """One round of one engine; NotHere when it cannot be had or does not get through."""
+    """Runs one round of one engine. Raises NotHere if it cannot be installed or does not finish."""
     python, arguments = peer.python(), peer.arguments()
     with folder() as place:
-        told = _output([str(python), "-m", f"bench.peers.{peer.program}", str(place), *arguments])
-    measured: measure.Measured = json.loads(told.splitlines()[-1])
+        output = _output([str(python), "-m", f"bench.peers.{peer.program}", str(place), *arguments])
+    measured: measure.Measured = json.loads(output.splitlines()[-1])
     took = timed("pass", peer.imported, IMPORTS, python)[1]
     return measured | {"import_ms": took}
 
 
 def _output(command: list[str]) -> str:
-    """What a program prints; it and whatever it has started are ended when it takes too long."""
+    """The output of a program. A program that takes too long is ended, with the processes it has started."""
     process = subprocess.Popen(
         command,
         cwd=ROOT,
@@ -95,24 +95,24 @@ def _output(command: list[str]) -> str:
         start_new_session=True,
     )
     try:
-        out, said = process.communicate(timeout=LIMIT)
+        out, said = process.communicate(timeout=PEER_TIMEOUT_SECONDS)
     except BaseException as error:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         if isinstance(error, subprocess.TimeoutExpired):
-            raise NotHere(f"not through within {LIMIT:g} s") from None
+            raise NotHere(f"not through within {PEER_TIMEOUT_SECONDS:g} s") from None
         raise
     if process.returncode:
         raise NotHere(f"it failed: {(said.strip().splitlines() or ['no reason given'])[-1]}")
     return out
 
 
-def _medians(found: list[measure.Measured]) -> measure.Measured:
-    return {field: statistics.median(one[field] for one in found) for field, _, _ in LINES}
+def _medians(samples: list[measure.Measured]) -> measure.Measured:
+    return {field: statistics.median(sample[field] for sample in samples) for field, _, _ in LINES}
 
 
 def _table(medians: dict[str, measure.Measured]) -> str:
-    """A column an engine, each peer's with how many times as good stepfast is."""
+    """A column for each engine. Each value of a peer comes with the ratio to stepfast's value."""
     present = [peer for peer in PEERS if peer.name in medians]
     durable = [peer.name for peer in present if peer.durable and peer.name != "stepfast"]
     ours = medians.get("stepfast")
@@ -128,9 +128,9 @@ def _table(medians: dict[str, measure.Measured]) -> str:
     return table([*head, "better than the best durable peer"] if ours and durable else head, rows)
 
 
-def _tell(what: str) -> None:
+def _show_progress(text: str) -> None:
     if sys.stderr.isatty():
-        print(f"\r\x1b[K{what}", end="", file=sys.stderr, flush=True)
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

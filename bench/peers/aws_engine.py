@@ -12,7 +12,7 @@ from bench.peers.work import Engine, put_through
 
 sdk: Any = importlib.import_module("aws_durable_execution_sdk_python.execution")
 testing: Any = importlib.import_module("aws_durable_execution_sdk_python_testing.runner")
-LIMIT = 120
+RESULT_TIMEOUT_SECONDS = 120
 
 
 def _function(event: dict[str, Any] | str, context: Any) -> int:
@@ -30,11 +30,13 @@ async def main() -> None:
 
         def start(steps: int, wide: bool) -> Any:
             asked = json.dumps({"steps": steps, "wide": wide})
-            return runner.run_async(input=asked, execution_timeout=LIMIT, execution_name=f"run-{next(numbers)}")
+            return runner.run_async(
+                input=asked, execution_timeout=RESULT_TIMEOUT_SECONDS, execution_name=f"run-{next(numbers)}"
+            )
 
         def run_all(count: int, steps: int, wide: bool) -> None:
-            for one in [start(steps, wide) for _ in range(count)]:
-                result = runner.wait_for_result(one, timeout=LIMIT)
+            for execution in [start(steps, wide) for _ in range(count)]:
+                result = runner.wait_for_result(execution, timeout=RESULT_TIMEOUT_SECONDS)
                 if result.result != str(steps * (steps - 1) // 2):
                     raise RuntimeError(f"an execution is {result.status.name}: {result.result or result.error}")
 

@@ -36,10 +36,10 @@ gather: Any = DBOS.workflow(name="gather")(_gather)
 
 
 async def many(executions: int, steps: int) -> None:
-    async def one() -> None:
+    async def run_execution() -> None:
         await sequence(steps)
 
-    await asyncio.gather(*(one() for _ in range(executions)))
+    await asyncio.gather(*(run_execution() for _ in range(executions)))
 
 
 async def main() -> None:

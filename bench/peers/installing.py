@@ -13,7 +13,7 @@ from bench.bed import PLACE
 from bench.imports import IMPORT
 from bench.peers.restate_engine import server_binary
 
-LIMIT = 300.0
+INSTALL_TIMEOUT_SECONDS = 300.0
 NODE = PLACE / "node"
 
 
@@ -23,19 +23,19 @@ class NotHere(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """An engine to compare with: what it needs, the program that puts it through the work, what importing it takes."""
+    """An engine to compare with: its packages, the module that runs the work, and its import statement."""
 
     name: str
     program: str
     imported: str
-    """The statement with which authors of workflows begin."""
+    """The import statement of a workflow's module."""
     packages: tuple[str, ...] = ()
     server: str | None = None
-    """A package of npm that brings a server's binary."""
+    """An npm package with the binary of a server."""
     durable: bool = True
 
     def python(self) -> Path:
-        """The Python of its environment, which is made when it is missing; NotHere."""
+        """The Python of the engine's environment, which is made if it is missing. Raises NotHere."""
         if not self.packages:
             return Path(sys.executable)
         place = PLACE / self.program.removesuffix("_engine")
@@ -43,7 +43,7 @@ class Peer:
         return place / "bin" / "python"
 
     def arguments(self) -> list[str]:
-        """What its program is told beside its folder; NotHere."""
+        """The arguments of the engine's module beside its folder. Raises NotHere."""
         if self.server is None:
             return []
         package = self.server
@@ -75,7 +75,7 @@ PEERS = (
 
 
 def _once(place: Path, packages: tuple[str, ...], install: Callable[[], None]) -> None:
-    """Installs into a folder that does not hold just these packages yet."""
+    """Installs packages into a folder, unless the folder already holds exactly these packages."""
     mark = place / "installed.txt"
     wanted = "\n".join(packages)
     if mark.is_file() and mark.read_text() == wanted:
@@ -101,9 +101,9 @@ def _node_package(package: str) -> None:
 
 def _run(command: list[str]) -> None:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=INSTALL_TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
-        raise NotHere(f"installing took longer than {LIMIT:g} s") from None
+        raise NotHere(f"installing took longer than {INSTALL_TIMEOUT_SECONDS:g} s") from None
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
         raise NotHere(f"installing failed: {said[-1]}")

@@ -18,11 +18,11 @@ from typing import Any
 
 from bench.peers.work import Engine, folder, put_through
 
-LIMIT = 120.0
+REQUEST_TIMEOUT_SECONDS = 120.0
 
 
 def endpoint(port: int) -> None:
-    """Serves the workflows; runs in a process of its own."""
+    """Serves the workflows, in a process of its own."""
     restate: Any = importlib.import_module("restate")
     hypercorn: Any = importlib.import_module("hypercorn.asyncio")
     configuration: Any = importlib.import_module("hypercorn.config")
@@ -35,7 +35,7 @@ def endpoint(port: int) -> None:
 
     async def gather(context: Any, steps: int) -> int:
         running = [context.run_typed("noop", noop, number=number) for number in range(steps)]
-        return sum([await one for one in await restate.gather(*running)])
+        return sum([await running_step for running_step in await restate.gather(*running)])
 
     service = restate.Service("bench")
     for handler in (sequence, gather):
@@ -52,10 +52,12 @@ async def main() -> None:
     ingress, admin, node, served = ports
     with ExitStack() as stack:
         server = stack.enter_context(_process("server", [sys.argv[2]], _settings(ingress, admin, node)))
-        this = [sys.executable, "-m", "bench.peers.restate_engine", str(folder()), "", str(served)]
-        service = stack.enter_context(_process("endpoint", this, {}))
+        command = [sys.executable, "-m", "bench.peers.restate_engine", str(folder()), "", str(served)]
+        service = stack.enter_context(_process("endpoint", command, {}))
         async with httpx.AsyncClient(
-            timeout=LIMIT, limits=httpx.Limits(max_connections=256, max_keepalive_connections=256), trust_env=False
+            timeout=REQUEST_TIMEOUT_SECONDS,
+            limits=httpx.Limits(max_connections=256, max_keepalive_connections=256),
+            trust_env=False,
         ) as client:
             await _until(client, f"http://127.0.0.1:{admin}/health")
             await _registered(client, admin, served)
@@ -96,7 +98,7 @@ def _settings(ingress: int, admin: int, node: int) -> dict[str, str]:
 
 @contextmanager
 def _process(name: str, command: list[str], settings: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that is ended by its handle, whatever happens in between."""
+    """A process that is ended when the block ends, also after an exception."""
     with (folder() / f"{name}.log").open("wb") as log:
         started = subprocess.Popen(
             command, env={**os.environ, **settings}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -135,14 +137,14 @@ async def _registered(client: Any, admin: int, served: int) -> None:
 
 
 def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
         return port
 
 
 def server_binary(node_modules: Path) -> Path:
-    """The server as its package for this machine ships it."""
+    """The path of the server's binary in its npm package for this machine."""
     return next(node_modules.glob("@restatedev/restate-server-*/bin/restate-server"))
 
 

@@ -1,4 +1,4 @@
-"""stepfast embedded, put through what the others are."""
+"""stepfast embedded, with the same work as its peers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every engine is put through. Run by each engine's own Python: the standard library only."""
+"""The work of every engine. Each engine's own Python runs this, so it needs the standard library only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 STEPS = 10
 TIMES = 7
-"""Executions of ten steps, and gathers of a hundred, that a median is taken of."""
+"""The number of executions of ten steps, and of gathers of a hundred, behind each median."""
 EXECUTIONS = 200
 
 
@@ -41,7 +41,7 @@ async def put_through(engine: Engine) -> None:
     after = _cpu(engine.processes)
     hundred = statistics.median([await _timed(engine.gather(100)) for _ in range(3)])
     wide = await _timed(engine.gather(1000))
-    told = {
+    measured = {
         "sequence_10_ms": 1000 * ten / STEPS,
         "sequence_1000_ms": thousand,
         "steps_per_s": EXECUTIONS * STEPS / many,
@@ -51,7 +51,7 @@ async def put_through(engine: Engine) -> None:
         "cpu_throughput_s": 1000 * (after - between) / (EXECUTIONS * STEPS),
         "resident_mb": _resident(engine.processes),
     }
-    print(json.dumps(told), flush=True)
+    print(json.dumps(measured), flush=True)
 
 
 async def _timed(running: Awaitable[object]) -> float:
@@ -61,7 +61,7 @@ async def _timed(running: Awaitable[object]) -> float:
 
 
 def _cpu(processes: Sequence[int]) -> float:
-    """CPU seconds that the processes have used so far, theirs and the kernel's."""
+    """CPU seconds that the processes have used so far, in user and kernel mode."""
     ticks = 0
     for pid in processes:
         after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -70,10 +70,10 @@ def _cpu(processes: Sequence[int]) -> float:
 
 
 def _resident(processes: Sequence[int]) -> float:
-    told = [Path(f"/proc/{pid}/status").read_text().partition("VmRSS:")[2] for pid in processes]
-    return sum(float(one.split()[0]) for one in told) / 1024
+    sizes = [Path(f"/proc/{pid}/status").read_text().partition("VmRSS:")[2] for pid in processes]
+    return sum(float(size.split()[0]) for size in sizes) / 1024
 
 
 def folder() -> Path:
-    """Where the engine keeps its files: the program's one argument."""
+    """The folder for the engine's files: the only argument of the program."""
     return Path(sys.argv[1])

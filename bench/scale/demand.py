@@ -118,7 +118,7 @@ def measured(step_seconds: float = 0.0, reference: Path = REFERENCE) -> Demand:
 def first_to_give_way(demand: Demand, setup: Setup) -> tuple[str, float]:
     """The quota that is reached first when starts grow, and the executions a second at which it is."""
     needs = demand.needs(1.0, setup.batch)
-    name = min(setup.quotas, key=lambda one: setup.limit(one) / needs[one])
+    name = min(setup.quotas, key=lambda quota: setup.limit(quota) / needs[quota])
     return name, setup.limit(name) / needs[name]
 
 

@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from bench.scale.demand import Demand
 from bench.scale.quotas import GROWTH, POLLERS_A_SECOND, POLLERS_AT_FIRST, STREAM_POLL, Setup
 
-TICK = 0.05
-"""Seconds."""
+TICK_SECONDS = 0.05
+"""One step of virtual time."""
 STREAM_BATCH = 100
 LEAST = 1e-6
 PASSING = 2
-"""Ticks that the model itself takes from the first stage to the third."""
+"""Ticks by which the model delays an execution from the first stage to the third."""
 
 
 @dataclass(slots=True)
@@ -41,22 +41,22 @@ class Stage:
     growth: float
     waiting: float = 0.0
     done: list[float] = field(default_factory=list)
-    """Executions that have been taken, in all, at the end of each tick."""
+    """The total number of executions that were taken, at the end of each tick."""
     running: float = 0.0
-    """What may run at once by now; grows while there is more to do."""
+    """The concurrency that is allowed by now. It grows while executions wait."""
 
     def begin(self, setup: Setup) -> None:
         most = math.inf if self.at_once is None else setup.limit(self.at_once)
         self.running = most if setup.warm else min(most, self.at_first)
 
     def asks(self) -> float:
-        """Executions that this tick could take if nothing was shared."""
-        return min(self.waiting, self.running * TICK / self.seconds)
+        """The executions that this tick could take if no quota was shared."""
+        return min(self.waiting, self.running * TICK_SECONDS / self.seconds)
 
     def grow(self, setup: Setup) -> None:
         most = math.inf if self.at_once is None else setup.limit(self.at_once)
         if self.waiting > LEAST:
-            self.running = min(most, self.running + self.growth * TICK)
+            self.running = min(most, self.running + self.growth * TICK_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,23 +87,23 @@ def play(demand: Demand, setup: Setup, rate: float, load_seconds: float) -> Outc
         stage.begin(setup)
     total, started, held = rate * load_seconds, 0.0, Counter[str]()
     arrivals: list[float] = []
-    ticks, most = 0, math.ceil((load_seconds + PATIENCE_SECONDS) / TICK)
+    ticks, most = 0, math.ceil((load_seconds + PATIENCE_SECONDS) / TICK_SECONDS)
     while ticks < most and (not stages[-1].done or stages[-1].done[-1] < total - LEAST * total):
-        arriving = min(rate * TICK, total - started)
+        arriving = min(rate * TICK_SECONDS, total - started)
         started += arriving
         arrivals.append(started)
         stages[0].waiting += arriving
         _tick(stages, setup, held)
         ticks += 1
-    within = min(round(load_seconds / TICK), ticks) - 1
+    within = min(round(load_seconds / TICK_SECONDS), ticks) - 1
     taken = stages[-1].done
     return Outcome(
         rate=rate,
         first_step=_percentiles(arrivals, taken, _latency(stages[:-1])),
         ended=_percentiles(arrivals, taken, _latency(stages)),
         taken_meanwhile=taken[within] / total,
-        drained=max(0.0, ticks * TICK - load_seconds) if taken[-1] >= total - LEAST * total else None,
-        held_up_by={name: ticks * TICK for name, ticks in held.most_common()},
+        drained=max(0.0, ticks * TICK_SECONDS - load_seconds) if taken[-1] >= total - LEAST * total else None,
+        held_up_by={name: ticks * TICK_SECONDS for name, ticks in held.most_common()},
     )
 
 
@@ -153,7 +153,7 @@ def _stages(demand: Demand, setup: Setup) -> list[Stage]:
 
 
 def _tick(stages: Sequence[Stage], setup: Setup, held: Counter[str]) -> None:
-    """Serves the last stage first, so that what leaves a stage is not served twice in one tick."""
+    """Serves the last stage first, so that an execution passes at most one stage in one tick."""
     asked = [stage.asks() for stage in stages]
     served = list(asked)
     reasons = [
@@ -161,8 +161,8 @@ def _tick(stages: Sequence[Stage], setup: Setup, held: Counter[str]) -> None:
         for stage, ask in zip(stages, asked, strict=True)
     ]
     for name in setup.quotas:
-        wanted = sum(stage.uses.get(name, 0.0) * one for stage, one in zip(stages, served, strict=True))
-        room = setup.limit(name) * TICK
+        wanted = sum(stage.uses.get(name, 0.0) * count for stage, count in zip(stages, served, strict=True))
+        room = setup.limit(name) * TICK_SECONDS
         if wanted > room * (1 + LEAST):
             for index, stage in enumerate(stages):
                 if stage.uses.get(name, 0.0) and served[index] > LEAST:
@@ -189,6 +189,6 @@ def _percentiles(arrivals: Sequence[float], done: Sequence[float], latency: floa
     for part in range(1, 1001):
         nth = number * part / 1000
         ticks = bisect_left(done, nth - LEAST) - bisect_left(arrivals, nth - LEAST) - PASSING
-        waits.append(max(0, ticks) * TICK)
+        waits.append(max(0, ticks) * TICK_SECONDS)
     waits.sort()
     return waits[499] + latency, waits[989] + latency

@@ -10,16 +10,16 @@ from bench.scale.flow import PATIENCE_SECONDS, Outcome, play
 from bench.scale.quotas import DEFAULTS, Quota, Setup, as_deployed
 
 RATES = (10.0, 1_000.0, 100_000.0)
-"""Starts a second."""
+"""Starts per second."""
 STEP_SECONDS = (0.0, 10.0)
-"""Of the ten steps in all: steps that do nothing, and steps of a second."""
+"""The duration of all ten steps: of steps that do nothing, and of steps of a second."""
 LOAD_SECONDS = 300.0
 HOUR, MILLION = 3600.0, 1e6
 RAISED_BY = {"setting": "a setting", "request": "a request to AWS", "never": "nobody"}
 
 
 def report() -> str:
-    """All tables; the same text every time, since nothing in it is measured anew."""
+    """All tables. The text is the same every time, because it is computed from committed measurements."""
     return "\n\n".join("\n".join(lines) for lines in (_quotas(), _needs(), _first(), _prepared(), _default()))
 
 
@@ -115,12 +115,12 @@ def _limit(quota: Quota) -> str:
 
 
 def _over(need: float, limit: float) -> str:
-    """Bold where it is more than the default."""
+    """The number as text, in bold type where it exceeds the default."""
     return f"**{_digits(need)}**" if need > limit else _digits(need)
 
 
 def _pair(seconds: tuple[float, float]) -> str:
-    return ", ".join(f"{one:,.1f} s" if math.isfinite(one) else "never" for one in seconds)
+    return ", ".join(f"{number:,.1f} s" if math.isfinite(number) else "never" for number in seconds)
 
 
 def _digits(value: float) -> str:

@@ -55,19 +55,19 @@ def test_idle_queues_are_asked_fifteen_times_a_minute() -> None:
 
 
 def test_a_month_in_which_nothing_runs_is_pollers_sweeps_and_what_watches() -> None:
-    found = Cases({"sweeper": 512}, {"sweep": Bill({"write_units": 1, "invocations:sweeper": 1})})
-    found.facts = {"queues": 3, "functions": 7, "seconds between sweeps": 300}
-    pollers, sweeps, alarms, *_ = (one.value for one in idle_month(found))
+    results = Cases({"sweeper": 512}, {"sweep": Bill({"write_units": 1, "invocations:sweeper": 1})})
+    results.facts = {"queues": 3, "functions": 7, "seconds between sweeps": 300}
+    pollers, sweeps, alarms, *_ = (line.value for line in idle_month(results))
     assert pollers == pytest.approx(0.7776)
     assert sweeps == pytest.approx(8640 * (0.625e-6 + 0.20e-6 + 330 / 1e9 * 0.5 + 1e-6))
     assert alarms == pytest.approx(2.30)
 
 
 def test_keeping_records_is_charged_by_their_size_and_deleting_them_by_the_unit() -> None:
-    found = Cases(facts={"bytes of a chained record": 400})
-    assert kept(found, 30)["stored"] == pytest.approx(0.5 * 0.45)
-    assert kept(found, 90)["stored"] == pytest.approx(3 * 0.5 * 0.45)
-    assert kept(found, 90)["deleted"] == pytest.approx(0.625)
+    results = Cases(facts={"bytes of a chained record": 400})
+    assert kept(results, 30)["stored"] == pytest.approx(0.5 * 0.45)
+    assert kept(results, 90)["stored"] == pytest.approx(3 * 0.5 * 0.45)
+    assert kept(results, 90)["deleted"] == pytest.approx(0.625)
 
 
 def test_what_others_charge() -> None:
@@ -91,6 +91,11 @@ def test_a_target_is_the_most_that_a_figure_may_be(value: float, target: float |
 def test_the_alarms_that_are_charged_are_those_of_the_stack() -> None:
     stack = (ROOT / "tests" / "infra" / "stack.txt").read_text()
     alarms = re.findall(r'^(\w+)\.Type = "AWS::CloudWatch::Alarm"', stack, re.M)
-    found = [re.findall(rf"^{one}\.Properties\.Metrics\.\d+\.MetricStat\.Stat ", stack, re.M) for one in alarms]
+    metrics_of_alarms = [
+        re.findall(rf"^{alarm}\.Properties\.Metrics\.\d+\.MetricStat\.Stat ", stack, re.M) for alarm in alarms
+    ]
     functions = stack.count('.Type = "AWS::Lambda::Function"')
-    assert sum(len(metrics) or 1 for metrics in found) == prices.ALARMED + prices.ALARMED_BY_FUNCTION * functions
+    assert (
+        sum(len(metrics) or 1 for metrics in metrics_of_alarms)
+        == prices.ALARMED + prices.ALARMED_BY_FUNCTION * functions
+    )

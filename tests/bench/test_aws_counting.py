@@ -24,7 +24,7 @@ def watched() -> Iterator[Watched]:
 
 
 def operations(played: Played, kind: str) -> Counter[str]:
-    return Counter(one.call.operation for one in played.made if one.kind == kind)
+    return Counter(made.call.operation for made in played.made if made.kind == kind)
 
 
 def test_an_execution_of_two_steps_is_six_writes_and_one_message(watched: Watched) -> None:
@@ -51,8 +51,8 @@ def test_one_more_chained_step_is_one_write_of_one_unit_and_nothing_else(watched
 
 
 def test_a_retry_is_received_twice_and_deleted_once(watched: Watched) -> None:
-    none, one = (counted(watched.run(flows.retries, failures)) for failures in (0, 1))
-    retry = one.less(none)
+    without_failure, with_failure = (counted(watched.run(flows.retries, failures)) for failures in (0, 1))
+    retry = with_failure.less(without_failure)
     assert (retry["visibility_changes"], retry["invocations:step"]) == (1, 1)
     assert retry["queue_requests"] == 2, "the visibility change, and one receive more"
     assert retry["writes"] == 2, "the failed attempt, and the claim of the next"
@@ -68,13 +68,18 @@ def test_each_execution_has_its_own_calls(watched: Watched) -> None:
     first, second = (watched.run(flows.chain, steps) for steps in (4, 1))
     assert operations(first, "step")["PutItem"] == 5
     assert operations(second, "step")["PutItem"] == 2
-    assert [one.function for one in second.invocations] == ["authorizer", "api", "advancer", "step-default"]
+    assert [invocation.function for invocation in second.invocations] == [
+        "authorizer",
+        "api",
+        "advancer",
+        "step-default",
+    ]
 
 
 def test_sandboxes_are_told_apart() -> None:
     with cloud_of([flows.gather], [flows.noop], rules=Rules(pollers=3)) as watched:
         played = watched.run(flows.gather, 9)
-    assert len({one.sandbox for one in played.made if one.kind == "step"}) == 3
+    assert len({made.sandbox for made in played.made if made.kind == "step"}) == 3
 
 
 def test_deletions_made_in_threads_are_counted() -> None:
@@ -88,9 +93,9 @@ def test_deletions_made_in_threads_are_counted() -> None:
 
 def test_first_invocations_are_split_off_with_their_calls(watched: Watched) -> None:
     first, others = watched.run(flows.chain, 1).split(2)
-    assert [one.function for one in first.invocations] == ["authorizer", "api"]
-    assert {one.kind for one in first.made} == {"authorizer", "api"}
-    assert {one.kind for one in others.made} == {"advancer", "step"}
+    assert [invocation.function for invocation in first.invocations] == ["authorizer", "api"]
+    assert {made.kind for made in first.made} == {"authorizer", "api"}
+    assert {made.kind for made in others.made} == {"advancer", "step"}
 
 
 def test_a_cloud_that_nobody_meters_leaves_no_calls() -> None:

@@ -24,21 +24,21 @@ FACTS = (
 MEMORY = dict.fromkeys(("api", "authorizer", "advancer", "step"), 256)
 
 
-def told(step: Bill, starting: float = 200.0) -> list[str]:
+def report_lines(step: Bill, starting: float = 200.0) -> list[str]:
     """The report's lines, all bills being that of a step, and all functions taking so many ms to start."""
-    found = Cases(MEMORY, {case.bill: step for case in CASES}, dict.fromkeys(FACTS, 1.0))
+    results = Cases(MEMORY, {case.bill: step for case in CASES}, dict.fromkeys(FACTS, 1.0))
     cold = {name: Cold(starting, starting, [starting], {"stepfast": 1.0}, [("stepfast", 1.0)]) for name in PROGRAMS}
     cold[BASE] = Cold(100.0, 100.0, [100.0], {}, [])
-    return report(found, cold).splitlines()
+    return report(results, cold).splitlines()
 
 
 def verdict(lines: list[str], title: str) -> str:
-    (line,) = (one for one in lines if one.startswith(title))
+    (line,) = (line for line in lines if line.startswith(title))
     return line.split()[-1]
 
 
 def test_a_target_that_is_not_reached_is_called_missed() -> None:
-    lines = told(Bill({"write_units": 1.2, "reads": 0.2, "writes": 1}))
+    lines = report_lines(Bill({"write_units": 1.2, "reads": 0.2, "writes": 1}))
     assert verdict(lines, "chained step: write units") == "MISSED"
     assert verdict(lines, "chained step: read requests") == "MISSED"
     assert verdict(lines, "chained step: queue messages") == "met"
@@ -47,7 +47,7 @@ def test_a_target_that_is_not_reached_is_called_missed() -> None:
 
 
 def test_targets_that_are_reached_are_called_met() -> None:
-    lines = told(Bill({"write_units": 1, "reads": 0.1, "writes": 1}), starting=150.0)
+    lines = report_lines(Bill({"write_units": 1, "reads": 0.1, "writes": 1}), starting=150.0)
     for title in (
         "chained step: write units",
         "chained step: read requests",
@@ -58,5 +58,5 @@ def test_targets_that_are_reached_are_called_met() -> None:
 
 
 def test_costs_stand_beside_what_others_charge() -> None:
-    line = next(one for one in told(Bill({"write_units": 1})) if one.startswith("execution: start, 10"))
+    line = next(line for line in report_lines(Bill({"write_units": 1})) if line.startswith("execution: start, 10"))
     assert line.split()[-3:] == ["0.625", "250", "88"]

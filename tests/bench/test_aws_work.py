@@ -25,7 +25,9 @@ def test_functions_that_write_less_than_they_did_are_not_measured() -> None:
     with cloud_of([flows.chain], [flows.noop]) as watched:
         items = watched.items()
         played = watched.run(flows.chain, 3)
-    without_start = Played(played.made, [one for one in played.invocations if one.function != "api"])
+    without_start = Played(
+        played.made, [invocation for invocation in played.invocations if invocation.function != "api"]
+    )
     with pytest.raises(RuntimeError, match="led to 0 writes here and to 7"):
         worked([without_start], items)
 

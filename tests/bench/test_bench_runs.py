@@ -21,11 +21,15 @@ def test_a_quick_run_produces_every_figure_and_both_plots(tmp_path: Path) -> Non
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     (kept,) = tmp_path.glob("*.json")
-    told = json.loads(kept.read_text())["figures"]
-    assert [one["title"] for one in told][: len(figures(QUICK))] == [one.title for one in figures(QUICK)]
-    assert {one["title"]: one["median"] for one in told if not math.isfinite(one["median"])} == {}
+    shown = json.loads(kept.read_text())["figures"]
+    assert [figure["title"] for figure in shown][: len(figures(QUICK))] == [figure.title for figure in figures(QUICK)]
+    assert {figure["title"]: figure["median"] for figure in shown if not math.isfinite(figure["median"])} == {}
     # How a figure grows may be anything where each is measured once on a busy machine.
-    assert {one["title"]: one["median"] for one in told if one["median"] <= 0 and " grows " not in one["title"]} == {}
-    assert all(one["title"] in done.stdout for one in told)
+    assert {
+        figure["title"]: figure["median"]
+        for figure in shown
+        if figure["median"] <= 0 and " grows " not in figure["title"]
+    } == {}
+    assert all(figure["title"] in done.stdout for figure in shown)
     assert {path.name for path in tmp_path.glob("*.png")} == {"performance-sequence.png", "performance-gather.png"}
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in tmp_path.glob("*.png"))

@@ -6,7 +6,7 @@ import pytest
 
 from bench.scale.__main__ import PAGE, filled
 from bench.scale.demand import first_to_give_way, measured, prepared, stacks
-from bench.scale.flow import PASSING, TICK, play
+from bench.scale.flow import PASSING, TICK_SECONDS, play
 from bench.scale.quotas import DEFAULTS, as_deployed
 from bench.scale.report import report
 
@@ -43,7 +43,7 @@ def test_what_is_prepared_for_a_rate_keeps_it_without_a_queue() -> None:
     for rate in (10.0, 1_000.0, 100_000.0):
         share = rate / stacks(demand, rate)
         outcome = play(demand, prepared(demand, share), share, 60)
-        assert outcome.drained == pytest.approx(PASSING * TICK)
+        assert outcome.drained == pytest.approx(PASSING * TICK_SECONDS)
         assert not outcome.held_up_by
 
 

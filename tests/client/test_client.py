@@ -101,7 +101,7 @@ def test_run_returns_at_once_and_result_waits(client: Client) -> None:
     assert execution.status() == "SUCCEEDED"
     described = execution.describe()
     assert (described["execution_id"], described["labels"]) == (execution.execution_id, {"team": "ops"})
-    assert [one["type"] for one in execution.history()][-1] == "execution-succeeded"
+    assert [event["type"] for event in execution.history()][-1] == "execution-succeeded"
     assert execution.execution_id in repr(execution)
 
 
@@ -161,13 +161,13 @@ def test_a_cancelled_execution_has_no_result(client: Client) -> None:
 def test_a_client_serves_many_threads(client: Client) -> None:
     failures: list[BaseException] = []
 
-    def one(number: int) -> None:
+    def start_and_wait(number: int) -> None:
         try:
             assert client.run("ship-order", {"name": str(number)}).result(20) == f"shipped {number}"
         except BaseException as error:
             failures.append(error)
 
-    threads = [threading.Thread(target=one, args=(number,)) for number in range(12)]
+    threads = [threading.Thread(target=start_and_wait, args=(number,)) for number in range(12)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -194,12 +194,12 @@ def test_signals_are_sent_once_by_their_id(client: Client) -> None:
 def test_executions_are_listed_by_filters_and_pages(client: Client) -> None:
     for number in range(3):
         client.run("ship-order", {"name": "a"}, str(number), {"n": str(number), "eq": "a=b:c,d"}).result(20)
-    assert [one["execution_id"] for one in client.list(limit=2)["executions"]] == ["2", "1"]
+    assert [execution["execution_id"] for execution in client.list(limit=2)["executions"]] == ["2", "1"]
     page = client.list(limit=2)
-    assert [one["execution_id"] for one in client.list(limit=2, cursor=page["next"])["executions"]] == ["0"]
+    assert [execution["execution_id"] for execution in client.list(limit=2, cursor=page["next"])["executions"]] == ["0"]
     assert len(client.list(labels={"n": "1", "eq": "a=b:c,d"})["executions"]) == 1
     assert client.list("approval")["executions"] == []
-    assert [one["execution_id"] for one in client.list(prefix="1")["executions"]] == ["1"]
+    assert [execution["execution_id"] for execution in client.list(prefix="1")["executions"]] == ["1"]
     assert client.list(status="FAILED")["executions"] == []
     hour_ago = datetime.now(UTC) - timedelta(hours=1)
     assert len(client.list(since=hour_ago, until=hour_ago.timestamp() + 7200)["executions"]) == 3
@@ -210,30 +210,35 @@ def test_dead_letters_are_listed_and_replayed(client: Client) -> None:
     for number in range(3):
         with pytest.raises(ExecutionFailed):
             client.run("ship-order", {"name": "bad"}, str(number)).result(20)
-    assert [one["execution_id"] for one in client.dead_letters("ship-order", "ConnectionError")["dead_letters"]] == [
+    assert [
+        dead_letter["execution_id"]
+        for dead_letter in client.dead_letters("ship-order", "ConnectionError")["dead_letters"]
+    ] == [
         "2",
         "1",
         "0",
     ]
     by_step = client.dead_letters(step="ship", limit=2)["dead_letters"]
-    assert [one["execution_id"] for one in by_step] == ["2", "1"]
+    assert [dead_letter["execution_id"] for dead_letter in by_step] == ["2", "1"]
     assert client.dead_letters(step="")["dead_letters"] == []
-    found = client.dead_letter_groups("ship-order")
-    assert [(one["step"], one["error"], one["count"]) for one in found["groups"]] == [("ship", "ConnectionError", 3)]
-    assert found["complete"]
+    groups = client.dead_letter_groups("ship-order")
+    assert [(group["step"], group["error"], group["count"]) for group in groups["groups"]] == [
+        ("ship", "ConnectionError", 3)
+    ]
+    assert groups["complete"]
     mended.set()
     assert client.replay_dead_letters(step="")["resumed"] == 0
     seen: list[Any] = []
     answer = client.replay_dead_letters(["0", "nobody"], each=seen.append)
     assert (answer["resumed"], answer["results"]) == (1, seen)
-    assert [one["resumed"] for one in seen] == [True, False]
+    assert [outcome["resumed"] for outcome in seen] == [True, False]
     assert client.replay_dead_letters(error="ConnectionError", rate=200)["resumed"] == 2
     assert client.execution("2").result(20) == "shipped bad"
     assert client.replay_dead_letters(all=True) == {"resumed": 0, "results": []}
 
 
 def test_workflows_and_health_are_told(client: Client) -> None:
-    assert [one["name"] for one in client.workflows()] == ["approval", "ship-order"]
+    assert [workflow["name"] for workflow in client.workflows()] == ["approval", "ship-order"]
     assert client.health()["status"] == "ok"
 
 
@@ -376,7 +381,7 @@ def test_a_lost_answer_never_sends_a_second_signal(api: Api) -> None:
         execution = client.run("approval")
         execution.signal("approved", 3)
         assert execution.result(20) == {"amount": 3}
-        assert [one["type"] for one in execution.history()].count("signal-received") == 1
+        assert [event["type"] for event in execution.history()].count("signal-received") == 1
 
 
 def test_resume_and_cancel_whose_answer_was_lost_have_done_their_work(api: Api) -> None:

@@ -30,13 +30,13 @@ SECRET, TOKEN, REGION = "wJalrXUtnFEMI/K7MDENG", "of-a-role", "eu-central-1"
 def signature_of(method: str, target: str, headers: dict[str, str], body: bytes, secret: str) -> str:
     """Signature Version 4 of a request as it came over the wire: docs.aws.amazon.com, "Create a signed request"."""
     path, _, query = target.partition("?")
-    found = re.fullmatch(
+    match = re.fullmatch(
         r"AWS4-HMAC-SHA256 Credential=\w+/(\d{8})/([\w-]+)/execute-api/aws4_request, "
         r"SignedHeaders=([\w;-]+), Signature=[0-9a-f]{64}",
         headers["authorization"],
     )
-    assert found, headers["authorization"]
-    day, region, signed = found.groups()
+    assert match, headers["authorization"]
+    day, region, signed = match.groups()
     assert {"host", "x-amz-date", "x-amz-security-token"} <= set(signed.split(";"))
 
     def encoded(text: str) -> str:
@@ -87,7 +87,7 @@ EXECUTION: dict[str, object] = {
 
 @pytest.fixture
 def gateway() -> Iterator[Gateway]:
-    one = Gateway()
+    answering = Gateway()
 
     class Answering(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -97,7 +97,7 @@ def gateway() -> Iterator[Gateway]:
             fits = headers["authorization"].endswith(f"Signature={right}")
             shown = EXECUTION if self.command == "POST" else {"executions": [], "next": None}
             answer = shown if fits else {"message": "Forbidden"}
-            one.let_in += [self.path] if fits else []
+            answering.let_in += [self.path] if fits else []
             self.send_response(200 if fits else 403)
             self.send_header("Content-Type", "application/json")
             self.end_headers()
@@ -108,10 +108,10 @@ def gateway() -> Iterator[Gateway]:
         def log_message(self, *_: object) -> None: ...
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-    one.url = f"http://127.0.0.1:{server.server_port}"
+    answering.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield one
+    yield answering
     server.shutdown()
     thread.join()
     server.server_close()

@@ -73,8 +73,8 @@ def test_pages_of_several_are_the_list_of_all_in_order(rows: list[tuple[int, int
     for number, (at, second, comes_late) in enumerate(rows):
         row = (float(second) + (30 if comes_late else 0), f"e-{number}")
         late.append((at, row)) if comes_late else deployments[at].rows.append(row)
-    there = sorted((row for one in deployments for row in one.rows), reverse=True)
-    stacks = Stacks([cast(Calls, one) for one in deployments])
+    there = sorted((row for deployment in deployments for row in deployment.rows), reverse=True)
+    stacks = Stacks([cast(Calls, deployment) for deployment in deployments])
 
     def fetch(calls: Any, limit: int, cursor: str | None) -> dict[str, Any]:
         page: dict[str, Any] = calls.page(limit, cursor)
@@ -114,9 +114,11 @@ def test_executions_are_started_found_and_resumed_wherever_they_are(urls: list[s
         for number in range(12):
             client.run("ship-one", "bad" if number % 2 else "good", execution_id=f"e-{number}")
         until(lambda: not client.list(status="RUNNING")["executions"])
-        counts = [len(one.list()["executions"]) for one in single]
+        counts = [len(client.list()["executions"]) for client in single]
         assert sum(counts) == 12
-        assert min(counts) > 0
+        # The hash covers the URLs, and their ports differ in every run: 12 ids leave one deployment of three empty in
+        # about 2 % of the runs, and two of them in 6 of a million.
+        assert sum(count > 0 for count in counts) > 1
 
         listed: list[str] = []
         cursor = None

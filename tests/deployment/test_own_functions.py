@@ -15,7 +15,7 @@ import pytest
 from stepfast.cli.scaffold import FILES
 from stepfast.deployment.own_functions import KINDS, own_functions
 from stepfast.deployment.plan import Plan
-from stepfast.deployment.settings import DAY, Settings
+from stepfast.deployment.settings import DAY_SECONDS, Settings
 from stepfast.errors import StartupError
 from stepfast.functions.entry import Entry
 from stepfast.language.registry import Registry
@@ -89,7 +89,7 @@ def test_settings_come_back_from_the_environment_that_they_make() -> None:
         "group",
         "arn:role",
         workflows=str(ROOT / "workflows"),
-        retention=7 * DAY,
+        retention=7 * DAY_SECONDS,
         listing_shards=3,
         pool="default",
         auth="iam",

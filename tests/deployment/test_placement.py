@@ -191,19 +191,19 @@ def test_a_step_that_is_too_long_for_any_function_is_refused_wherever_it_is_foun
 # -- the embedded runtime, which runs what a deployment could not ------------------------------------------
 
 
-def told(caplog: pytest.LogCaptureFixture, flow: Any, path: Path) -> list[str]:
+def warnings_of(caplog: pytest.LogCaptureFixture, flow: Any, path: Path) -> list[str]:
     with caplog.at_level(logging.WARNING, "stepfast.local.dev"):
         embedded.check(Registry([flow]), path)
-    return [one.getMessage() for one in caplog.records]
+    return [record.getMessage() for record in caplog.records]
 
 
 def test_dev_warns_of_a_step_that_no_deployment_could_run(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
-    (warning,) = told(caplog, makes_one, tmp_path)
+    (warning,) = warnings_of(caplog, makes_one, tmp_path)
     assert warning.startswith("this runs here, and could not be deployed to AWS: workflow 'makes-one' makes a step")
 
 
 def test_dev_is_silent_where_nothing_is_wrong(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
-    assert told(caplog, names_it, tmp_path) == []
+    assert warnings_of(caplog, names_it, tmp_path) == []
 
 
 def test_dev_refuses_a_step_from_elsewhere_whose_types_have_no_json_form(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepfast import step
-from stepfast.deployment.plan import LONGEST, FunctionPlan, Plan, PoolPlan
+from stepfast.deployment.plan import LAMBDA_MAX_SECONDS, FunctionPlan, Plan, PoolPlan
 from stepfast.deployment.project import PoolSettings, Project
 from stepfast.deployment.settings import NEEDS
 from stepfast.engine.claims import LEASE_MARGIN
@@ -40,7 +40,7 @@ def plan(*steps: Step[..., Any], **tool: Any) -> Plan:
 def test_a_pools_function_has_time_for_its_longest_step_its_lease_and_a_chain(
     timeouts: list[float], seconds: int
 ) -> None:
-    made = plan(*(a_step(f"s{number}", timeout=one) for number, one in enumerate(timeouts)))
+    made = plan(*(a_step(f"s{number}", timeout=seconds) for number, seconds in enumerate(timeouts)))
     pool = made.pools["default"]
     assert pool.function.timeout == seconds
     assert pool.function.timeout >= max(timeouts, default=0) + LEASE_MARGIN
@@ -93,7 +93,7 @@ def test_the_functions_and_their_handlers() -> None:
     for function in (*made.functions.values(), made.pools["default"].function):
         module, _, name = function.handler.rpartition(".")
         assert callable(getattr(importlib.import_module(module), name))
-        assert function.timeout <= LONGEST
+        assert function.timeout <= LAMBDA_MAX_SECONDS
     assert made.functions["api"].timeout < 30, "the gateway gives up then"
 
 
@@ -113,7 +113,7 @@ def test_the_stream_is_filtered_and_tries_a_record_for_as_long_as_the_stream_has
     assert (stream.batch_size, stream.window, stream.parallelization, stream.bisect) == (100, 0, 3, True)
     assert stream.starting_position == "TRIM_HORIZON"
     assert 22 * 3600 < stream.max_age < 24 * 3600
-    wake, expiry = json.loads(json.dumps([dict(one) for one in stream.filters]))
+    wake, expiry = json.loads(json.dumps([dict(pattern) for pattern in stream.filters]))
     assert wake == {"dynamodb": {"NewImage": {"wake": {"N": [{"exists": True}]}}}}
     assert expiry["eventName"] == ["REMOVE"]
 
@@ -158,7 +158,7 @@ def shortened(made: Plan, visibility: int) -> dict[str, PoolPlan]:
     minutes=st.integers(2, 60),
 )
 def test_whatever_fits_one_function_hangs_together(timeouts: list[float], set_: int | None, minutes: int) -> None:
-    steps = [a_step(f"s{number}", timeout=one) for number, one in enumerate(timeouts)]
+    steps = [a_step(f"s{number}", timeout=seconds) for number, seconds in enumerate(timeouts)]
     pools = {"default": {} if set_ is None else {"timeout": set_}}
     try:
         made = plan(*steps, pools=pools, sweep_minutes=minutes).pools["default"]

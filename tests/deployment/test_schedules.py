@@ -94,10 +94,10 @@ def test_a_schedule_of_the_settings_is_planned() -> None:
     ],
 )
 def test_a_schedule_that_could_start_nothing_is_refused_by_its_name(changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(StartupError) as told:
+    with pytest.raises(StartupError) as raised:
         Plan.of(Registry([totals]), Project.of({"schedules": {"nightly": {**SCHEDULE, **changes}}}))
-    assert "tool.stepfast.schedules.nightly" in str(told.value)
-    assert said in str(told.value)
+    assert "tool.stepfast.schedules.nightly" in str(raised.value)
+    assert said in str(raised.value)
 
 
 @pytest.mark.parametrize("missing", ["workflow", "expression"])

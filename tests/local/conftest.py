@@ -49,7 +49,7 @@ class Embedded:
 
     def ends(self, *statuses: str, id: str = "one") -> Execution:
         """Waits for the end of an execution, which must be one of these."""
-        ended: Execution = until(lambda: (found := self.read(id)).status != "RUNNING" and found)
+        ended: Execution = until(lambda: (execution := self.read(id)).status != "RUNNING" and execution)
         assert ended.status in (statuses or ("SUCCEEDED",)), ended.error
         return ended
 
@@ -73,7 +73,7 @@ class Embedded:
         async def read() -> list[str]:
             snapshot = await self.operations.load(id)
             events = history_of(snapshot, await self.runtime._backend.history(id))
-            return [f"{one.type} {one.command}" if one.command else one.type for one in events]
+            return [f"{event.type} {event.command}" if event.command else event.type for event in events]
 
         return self.runtime.call(read())
 
@@ -87,5 +87,5 @@ def embedded(tmp_path: Path) -> Iterator[Callable[..., Embedded]]:
         return made[-1]
 
     yield make
-    for one in made:
-        one.runtime.close()
+    for embedded in made:
+        embedded.runtime.close()

@@ -59,9 +59,9 @@ class Dev:
         assert process.stdout is not None
         process.stdout.close()
         self.errors.seek(0)
-        told = self.errors.read()
+        errors = self.errors.read()
         self.errors.close()
-        return status, told
+        return status, errors
 
     def kill(self) -> None:
         assert self.end(signal.SIGKILL)[0] == -signal.SIGKILL
@@ -76,4 +76,7 @@ class Dev:
         return answer.json()
 
     def status_of(self, command: str, id: str = "one") -> str | None:
-        return next((one["status"] for one in self.show(id)["commands"] if one["id"] == command), None)
+        return next(
+            (command_shown["status"] for command_shown in self.show(id)["commands"] if command_shown["id"] == command),
+            None,
+        )

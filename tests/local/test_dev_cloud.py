@@ -92,21 +92,21 @@ def made(folder: Path) -> CloudDev:
 
 @pytest.fixture
 def dev(tmp_path: Path) -> Iterator[CloudDev]:
-    one = made(tmp_path)
-    yield one
-    one.end()
-    one.http.close()
+    cloud_dev = made(tmp_path)
+    yield cloud_dev
+    cloud_dev.end()
+    cloud_dev.http.close()
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudDev]:
     """One server that several tests share."""
-    one = made(tmp_path_factory.mktemp("cloud"))
-    one.start()
-    assert one.ready, one.end()[1]
-    yield one
-    one.end()
-    one.http.close()
+    cloud_dev = made(tmp_path_factory.mktemp("cloud"))
+    cloud_dev.start()
+    assert cloud_dev.ready, cloud_dev.end()[1]
+    yield cloud_dev
+    cloud_dev.end()
+    cloud_dev.http.close()
 
 
 @pytest.fixture
@@ -122,10 +122,10 @@ def queue(dev: CloudDev, name: str) -> Any:
 def refused(dev: CloudDev, *options: str) -> str:
     dev.start(*options)
     assert dev.ready == ""
-    status, told = dev.end()
+    status, errors = dev.end()
     assert status == 2
-    assert len(told.strip().splitlines()) == 1, told
-    return told
+    assert len(errors.strip().splitlines()) == 1, errors
+    return errors
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -133,8 +133,8 @@ def test_it_says_what_it_is_and_ends_cleanly_also_while_a_step_runs(dev: CloudDe
     dev.start()
     assert dev.ready.startswith("stepfast is ready at http://127.0.0.1:")
     assert "everything" in dev.ready
-    told = "".join(dev.lines(3))
-    assert "in memory, and gone when it ends" in told
+    printed = "".join(dev.lines(3))
+    assert "in memory, and gone when it ends" in printed
     assert dev.http.get("/v1/health").json()["status"] == "ok"
     dev.run("lasting", 60)
     until(lambda: (dev.folder / "began").exists())
@@ -150,7 +150,7 @@ def test_steps_timers_and_signals_run_through_the_functions(running: CloudDev, c
     execution.signal("more", 100)
     assert execution.result(60) == 106
     assert time.monotonic() - began > 1  # the timer takes its time
-    types = [one["type"] for one in execution.history()]
+    types = [event["type"] for event in execution.history()]
     assert types.count("attempt-started") == 4
     assert "timer-succeeded" in types
 
@@ -214,13 +214,13 @@ def test_a_body_that_lambda_would_not_take_is_refused(running: CloudDev) -> None
 
 def test_the_key_it_prints_works_and_is_in_no_log(dev: CloudDev) -> None:
     dev.start()
-    found = re.search(r"sf_[0-9a-f]{16}_\S+", "".join(dev.lines(3)))
-    assert found is not None
-    with Client(dev.url, found[0]) as client:
+    key = re.search(r"sf_[0-9a-f]{16}_\S+", "".join(dev.lines(3)))
+    assert key is not None
+    with Client(dev.url, key[0]) as client:
         assert client.run("measure", "a payload").result(30) == 9
     _, errors = dev.end(signal.SIGINT)
     assert "measure" in errors
-    assert found[0] not in errors
+    assert key[0] not in errors
     assert "a payload" not in errors
 
 
@@ -251,8 +251,8 @@ def test_without_moto_it_says_what_to_install(dev: CloudDev) -> None:
         (("--workflows", "nowhere"), "no workflows folder"),
     ],
 )
-def test_what_cannot_be_served_is_refused_in_one_line(dev: CloudDev, options: tuple[str, ...], told: str) -> None:
-    assert told in refused(dev, *options)
+def test_what_cannot_be_served_is_refused_in_one_line(dev: CloudDev, options: tuple[str, ...], refusal: str) -> None:
+    assert refusal in refused(dev, *options)
 
 
 def test_a_pool_that_no_step_names_is_refused(dev: CloudDev) -> None:
@@ -273,8 +273,8 @@ def test_schedules_of_the_settings_start_workflows(dev: CloudDev) -> None:
     dev.start()
     with Client(dev.url) as client:
         until(lambda: client.list(prefix="soon-")["executions"], 60)
-        (found,) = client.list(prefix="soon-")["executions"]
-        assert client.execution(found["execution_id"]).result(30) == 3
+        (listed,) = client.list(prefix="soon-")["executions"]
+        assert client.execution(listed["execution_id"]).result(30) == 3
 
 
 def test_the_dashboard_is_served(running: CloudDev) -> None:

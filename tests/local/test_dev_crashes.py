@@ -100,8 +100,8 @@ def ran(dev: Dev) -> list[str]:
 
 
 def ends(dev: Dev, id: str = "one") -> dict[str, object]:
-    found: dict[str, object] = until(lambda: (shown := dev.show(id))["status"] != "RUNNING" and shown)
-    return found
+    ended: dict[str, object] = until(lambda: (shown := dev.show(id))["status"] != "RUNNING" and shown)
+    return ended
 
 
 def more_than(dev: Dev, lines: int) -> None:
@@ -168,7 +168,7 @@ def test_killed_between_steps_again_and_again(dev: Dev) -> None:
     assert sequence == sorted(sequence)
     assert set(sequence) == set(range(steps))
     assert len(sequence) <= steps + kills
-    wide = {one["input"]["n"]: one["attempt"] for one in dev.show("wide")["commands"]}
+    wide = {command["input"]["n"]: command["attempt"] for command in dev.show("wide")["commands"]}
     assert wide.keys() == {number for number in numbers if number >= 100_000}
     assert all(numbers.count(number) <= attempt for number, attempt in wide.items())
 

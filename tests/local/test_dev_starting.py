@@ -44,10 +44,10 @@ def refused(dev: Dev, *options: str) -> str:
     """Starts it, which must fail with one line on standard error; returns the line."""
     dev.start(*options)
     assert dev.ready == ""
-    status, told = dev.end()
+    status, errors = dev.end()
     assert status == 2
-    assert len(told.strip().splitlines()) == 1, told
-    return told
+    assert len(errors.strip().splitlines()) == 1, errors
+    return errors
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -56,9 +56,9 @@ def test_it_says_when_it_is_ready_and_ends_cleanly(dev: Dev, number: signal.Sign
     assert dev.ready.startswith("stepfast is ready at http://127.0.0.1:")
     assert "simple" in dev.ready
     assert dev.http.get("/v1/health").json()["status"] == "ok"
-    status, told = dev.end(number)
+    status, errors = dev.end(number)
     assert status == 0
-    assert "Traceback" not in told
+    assert "Traceback" not in errors
 
 
 def test_where_the_page_is_not_built_it_says_how_to_get_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,9 +83,9 @@ def test_a_port_in_use_is_refused(dev: Dev) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        told = refused(dev, "--port", str(taken.getsockname()[1]))
-    assert "cannot listen on 127.0.0.1" in told
-    assert "--port" in told
+        errors = refused(dev, "--port", str(taken.getsockname()[1]))
+    assert "cannot listen on 127.0.0.1" in errors
+    assert "--port" in errors
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.com"])
@@ -95,8 +95,8 @@ def test_without_api_keys_it_listens_on_loopback_only(dev: Dev, host: str) -> No
 
 def test_a_workflows_folder_with_a_syntax_error_is_refused_with_the_line(dev: Dev) -> None:
     (dev.folder / "workflows" / "broken.py").write_text("x = 1\ndef f(:\n")
-    told = refused(dev)
-    assert "broken.py, line 2" in told
+    errors = refused(dev)
+    assert "broken.py, line 2" in errors
 
 
 def test_a_missing_workflows_folder_is_refused(dev: Dev) -> None:

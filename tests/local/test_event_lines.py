@@ -45,24 +45,24 @@ async def logging_flow(text: str) -> str:
 
 @pytest.fixture
 def records() -> Iterator[list[logging.LogRecord]]:
-    found: list[logging.LogRecord] = []
+    records_seen: list[logging.LogRecord] = []
 
     class Keep(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            found.append(record)
+            records_seen.append(record)
 
     handler = Keep()
     handler.addFilter(logs.name_execution)
     root, level = logging.getLogger(), logging.getLogger().level
     root.addHandler(handler)
     root.setLevel(logging.INFO)
-    yield found
+    yield records_seen
     root.removeHandler(handler)
     root.setLevel(level)
 
 
 def events(records: list[logging.LogRecord]) -> list[str]:
-    return [one.getMessage() for one in records if one.name == "stepfast.events"]
+    return [record.getMessage() for record in records if record.name == "stepfast.events"]
 
 
 def test_each_start_failed_attempt_resume_and_end_has_one_line(
@@ -75,8 +75,8 @@ def test_each_start_failed_attempt_resume_and_end_has_one_line(
     made.resume("a")
     made.ends(id="a")
     until(lambda: len(events(records)) == 6)
-    *told, last = events(records)
-    assert told == [
+    *earlier, last = events(records)
+    assert earlier == [
         "execution a of logging started",
         "step fragile of a: attempt 1 failed: ValueError; next attempt in 0.25 s",
         "step fragile of a: attempt 2 failed: ValueError; no attempt is left",
@@ -84,7 +84,7 @@ def test_each_start_failed_attempt_resume_and_end_has_one_line(
         "execution a of logging resumed for the 1st time",
     ]
     assert last.startswith("execution a of logging SUCCEEDED after ")
-    assert SECRET not in " ".join(one.getMessage() for one in records)
+    assert SECRET not in " ".join(record.getMessage() for record in records)
 
 
 def test_the_lines_of_steps_and_workflow_code_name_execution_step_and_attempt(
@@ -96,14 +96,16 @@ def test_the_lines_of_steps_and_workflow_code_name_execution_step_and_attempt(
     def named(name: str) -> list[tuple[str, Any, Any, Any]]:
         fields = ("execution_id", "step_id", "attempt")
         return [
-            (one.getMessage(), *(getattr(one, field, None) for field in fields)) for one in records if one.name == name
+            (record.getMessage(), *(getattr(record, field, None) for field in fields))
+            for record in records
+            if record.name == name
         ]
 
     assert ("in the workflow", "a", None, None) in named("own_module")
     assert ("on the loop", "a", "steady", 1) in named("own_module")
     assert ("in a thread", "a", "fragile", 1) in named("own_module")
     assert ("trying", "a", "fragile", 1) in named("stepfast.step")
-    assert [getattr(one, "records", None) for one in records if one.getMessage() == "trying"] == [50]
+    assert [getattr(record, "records", None) for record in records if record.getMessage() == "trying"] == [50]
 
 
 def test_a_cancel_is_an_end(embedded: Callable[..., Embedded], records: list[logging.LogRecord]) -> None:

@@ -62,13 +62,13 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> SqliteBackend:
 
     async def fill() -> None:
         for id, text in (("small", '"x"'), ("large", HUGE)):
-            one = Execution(id, "w", text, 1000.0)
-            await made.create(one)
+            execution = Execution(id, "w", text, 1000.0)
+            await made.create(execution)
             await made.commit(id, Commit(Record("a", "step", "a", "SUCCEEDED", 0, input=text, output=text), wake=False))
             await made.commit(id, Commit(Record("b", "step", "b", "SUCCEEDED", 0, output="1"), wake=False))
             await made.put_cursor(id, Cursor(("a",), frozenset(), 0, 1))
             await made.add_signal(id, Signal("s", "go", text, 1000.0))
-            await made.finish(End(replace(one, status="FAILED", ended_at=1001.0)))
+            await made.finish(End(replace(execution, status="FAILED", ended_at=1001.0)))
 
     asyncio.run(fill())
     return made

@@ -29,8 +29,8 @@ async def working(text: str) -> str:
     return await work(text)
 
 
-def told(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
-    return [json.loads(one.getMessage()) for one in caplog.records if one.name == "stepfast.values"]
+def logged_values(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    return [json.loads(record.getMessage()) for record in caplog.records if record.name == "stepfast.values"]
 
 
 def test_values_are_logged_once_they_are_written(
@@ -40,8 +40,8 @@ def test_values_are_logged_once_they_are_written(
     made = embedded(working, log_values=True)
     made.run("working", "good", "a")
     made.run("working", "bad", "b")
-    until(lambda: len([one for one in told(caplog) if "workflow" in one and "status" in one]) == 2)
-    by_id = {id: [one for one in told(caplog) if one["execution_id"] == id] for id in ("a", "b")}
+    until(lambda: len([line for line in logged_values(caplog) if "workflow" in line and "status" in line]) == 2)
+    by_id = {id: [line for line in logged_values(caplog) if line["execution_id"] == id] for id in ("a", "b")}
     started, stepped, ended = by_id["a"]
     assert (started["input"], stepped["input"], stepped["output"], ended["output"]) == (
         "good",
@@ -49,15 +49,15 @@ def test_values_are_logged_once_they_are_written(
         "GOOD",
         "GOOD",
     )
-    assert [one.get("status") for one in by_id["b"]] == [None, "RETRYING", "FAILED", "FAILED"]
-    assert {one["error"]["message"] for one in by_id["b"][1:]} == {"cannot work on bad"}
+    assert [line.get("status") for line in by_id["b"]] == [None, "RETRYING", "FAILED", "FAILED"]
+    assert {line["error"]["message"] for line in by_id["b"][1:]} == {"cannot work on bad"}
 
 
 def test_by_default_none_is_logged(embedded: Callable[..., Embedded], caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "stepfast")
     made = embedded(working)
     made.run("working", "good", "a")
-    assert told(caplog) == []
+    assert logged_values(caplog) == []
     assert "good" not in caplog.text.lower()
 
 
@@ -93,4 +93,7 @@ def test_a_cancel_is_told_like_every_other_end(
     made = embedded(idling, log_values=True)
     made.start("idling", "x", "a")
     made.cancel("a")
-    assert [(one.get("input"), one.get("status")) for one in told(caplog)] == [("x", None), (None, "CANCELLED")]
+    assert [(line.get("input"), line.get("status")) for line in logged_values(caplog)] == [
+        ("x", None),
+        (None, "CANCELLED"),
+    ]

@@ -116,7 +116,7 @@ def test_a_client_a_pool_and_locks_of_a_module_work_from_many_steps_at_once(embe
         app.start(id[:-1], None, id)
     for id in ids:
         app.ends(id=id)
-        assert {one.attempt for one in app.records(id).values()} == {1}
+        assert {record.attempt for record in app.records(id).values()} == {1}
     assert len(loops) == 1
     assert database.opened == 2
     app.run("end", None, "end")
@@ -145,11 +145,11 @@ def test_after_a_block_steps_run_on_the_loop_where_the_clients_live_again(embedd
     app = embedded(noting, blocking, blocked=0.2)
     app.run("noting", "before", "before")
     app.start("blocking", None, "b")
-    until(lambda: any(one.blocked_at for one in app.runtime.pool.threads))
+    until(lambda: any(thread.blocked_at for thread in app.runtime.pool.threads))
     app.run("noting", "meanwhile", "meanwhile")
     release.set()
     app.ends(id="b")
-    until(lambda: not any(one.blocked_at for one in app.runtime.pool.threads))
+    until(lambda: not any(thread.blocked_at for thread in app.runtime.pool.threads))
     app.run("noting", "after", "after")
     assert loops["before"] is loops["after"]
     assert loops["meanwhile"] is not loops["before"]

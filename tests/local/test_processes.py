@@ -30,7 +30,7 @@ def test_process_pools_in_steps_of_one_moment_do_not_disturb_each_other(embedded
 
     app = embedded(doubling)
     assert app.run("doubling").result == str(2 * sum(range(12)))
-    assert {one.attempt for one in app.records().values()} == {1}
+    assert {record.attempt for record in app.records().values()} == {1}
 
 
 def test_nothing_that_guards_fork_is_imported() -> None:

@@ -19,21 +19,21 @@ from stepfast.simulator.sandbox import Invocation
 from stepfast.simulator.wall_player import RealPlayer
 from stepfast.simulator.wall_world import RealWorld
 
-PATIENCE = 20.0
+WAIT_SECONDS = 20.0
 
 
 @pytest.fixture
 def world() -> Iterator[RealWorld]:
-    one = RealWorld(Rules())
-    one.begin()
-    yield one
-    one.end()
+    world_in_real_time = RealWorld(Rules())
+    world_in_real_time.begin()
+    yield world_in_real_time
+    world_in_real_time.end()
 
 
 @pytest.fixture
 def player() -> Iterator[RealPlayer]:
-    with RealPlayer() as one:
-        yield one
+    with RealPlayer() as real_player:
+        yield real_player
 
 
 def later(world: RealWorld, act: Callable[[], object], seconds: float) -> None:
@@ -50,7 +50,7 @@ def test_what_is_due_comes_in_order_of_time_and_not_before_it(world: RealWorld) 
     for name, seconds in (("third", 0.15), ("first", 0.05), ("second", 0.1)):
         due = within(world, seconds)
         later(world, lambda name=name, due=due: came.append((name, world.clock.micros >= due)), seconds)
-    assert world.drive(lambda: len(came) == 3, within(world, PATIENCE))
+    assert world.drive(lambda: len(came) == 3, within(world, WAIT_SECONDS))
     assert came == [("first", True), ("second", True), ("third", True)]
 
 
@@ -59,7 +59,7 @@ def test_what_is_put_while_it_waits_for_something_later_is_not_late(world: RealW
     later(world, lambda: came.append("later"), 3600)
     assert not world.drive(lambda: bool(came), within(world, 0.05))
     later(world, lambda: came.append("sooner"), 0.0)
-    assert world.drive(lambda: came == ["sooner"], within(world, PATIENCE))
+    assert world.drive(lambda: came == ["sooner"], within(world, WAIT_SECONDS))
 
 
 def test_what_is_taken_off_never_comes(world: RealWorld) -> None:
@@ -68,7 +68,7 @@ def test_what_is_taken_off_never_comes(world: RealWorld) -> None:
         entry = world.later(lambda: came.append("dropped"), 0.05)
         world.agenda.drop(entry)
         world.later(lambda: came.append("kept"), 0.1)
-    assert world.drive(lambda: bool(came), within(world, PATIENCE))
+    assert world.drive(lambda: bool(came), within(world, WAIT_SECONDS))
     assert came == ["kept"]
 
 
@@ -81,7 +81,7 @@ def test_a_mistake_in_one_entry_does_not_stop_the_others(world: RealWorld, caplo
 
     later(world, fail, 0.0)
     later(world, lambda: came.append("after"), 0.05)
-    assert world.drive(lambda: bool(came), within(world, PATIENCE))
+    assert world.drive(lambda: bool(came), within(world, WAIT_SECONDS))
     assert "ValueError" in caplog.text
     assert payload not in caplog.text
 
@@ -93,7 +93,7 @@ def test_whoever_waits_is_let_go_when_it_ends() -> None:
     waiting = threading.Thread(target=lambda: answers.append(world.drive(lambda: False)))
     waiting.start()
     world.end()
-    waiting.join(PATIENCE)
+    waiting.join(WAIT_SECONDS)
     assert answers == [False]
 
 
@@ -106,19 +106,19 @@ def send(text: str) -> None:
 
 def bodies(queue: str) -> list[str]:
     messages = resources.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
-    return [one["Body"] for one in messages.get("Messages", [])]
+    return [message["Body"] for message in messages.get("Messages", [])]
 
 
 def test_functions_run_beside_each_other(player: RealPlayer) -> None:
     meeting = threading.Barrier(2)
     with player.world.turn:
-        player.function("one", lambda sandbox: lambda event, context: meeting.wait(PATIENCE))
+        player.function("one", lambda sandbox: lambda event, context: meeting.wait(WAIT_SECONDS))
     ended: list[Invocation] = []
     with player.world.turn:
         for _ in range(2):
             player.functions["one"].invoke({}, ended.append)
-    assert player.world.drive(lambda: len(ended) == 2, within(player.world, PATIENCE))
-    assert [one.outcome for one in ended] == ["ok", "ok"]
+    assert player.world.drive(lambda: len(ended) == 2, within(player.world, WAIT_SECONDS))
+    assert [invocation.outcome for invocation in ended] == ["ok", "ok"]
 
 
 def test_a_sandbox_is_used_again_on_the_same_thread(player: RealPlayer) -> None:
@@ -136,7 +136,7 @@ def test_a_function_that_runs_too_long_is_cut_off_and_reaches_aws_no_more(player
     def handler(event: Any, context: Any) -> None:
         try:
             send("before")
-            go_on.wait(PATIENCE)
+            go_on.wait(WAIT_SECONDS)
             send("after")
         finally:
             over.set()
@@ -146,7 +146,7 @@ def test_a_function_that_runs_too_long_is_cut_off_and_reaches_aws_no_more(player
     invocation = player.invoke("slow", {})
     assert (invocation.outcome, invocation.result) == ("timeout", None)
     go_on.set()
-    assert over.wait(PATIENCE)
+    assert over.wait(WAIT_SECONDS)
     assert bodies("out") == ["before"]
     assert player.functions["slow"].running == 0
 
@@ -178,8 +178,8 @@ def test_a_message_reaches_its_function_and_comes_again_when_it_was_refused(play
         function = player.function("one", lambda sandbox: handler, timeout=1)
         player.map_queue("in", function, QueueMapping(batch_size=1))
     resources.client("sqs").send_message(QueueUrl="in", MessageBody="hello")
-    assert player.world.drive(lambda: len(counts) == 2, within(player.world, PATIENCE))
-    assert player.world.drive(lambda: function.running == 0, within(player.world, PATIENCE))
+    assert player.world.drive(lambda: len(counts) == 2, within(player.world, WAIT_SECONDS))
+    assert player.world.drive(lambda: function.running == 0, within(player.world, WAIT_SECONDS))
     assert counts == ["1", "2"]
     assert bodies("in") == []
 
@@ -205,7 +205,7 @@ def test_conditional_writes_of_many_threads_are_one_after_the_other(player: Real
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(PATIENCE)
+            thread.join(WAIT_SECONDS)
     finally:
         sys.setswitchinterval(before)
     assert sorted(won) == sorted(keys)

@@ -121,8 +121,8 @@ def test_the_files_are_the_folders_the_imported_ones_and_the_settings(project: P
     module = ModuleType("helping_of_test")
     module.__file__ = str(project / "helping.py")
     sys.modules["helping_of_test"] = module
-    found = {str(one.relative_to(project)) for one in state_of(project / "workflows", project)}
-    assert found == {"workflows/made.py", "workflows/inner/more.py", "helping.py", "pyproject.toml"}
+    watched = {str(path.relative_to(project)) for path in state_of(project / "workflows", project)}
+    assert watched == {"workflows/made.py", "workflows/inner/more.py", "helping.py", "pyproject.toml"}
 
 
 @pytest.mark.slow
@@ -152,8 +152,8 @@ def test_a_server_runs_changed_code_at_the_same_address_and_in_the_same_process(
         until(lambda: dev.show("after")["status"] == "SUCCEEDED")
         assert (dev.show("before")["result"], dev.show("after")["result"]) == (1, 22)
     finally:
-        status, told = dev.end(signal.SIGTERM)
+        status, errors = dev.end(signal.SIGTERM)
         dev.http.close()
     assert status == 0
-    assert "helping.py" in told
-    assert "Traceback" not in told
+    assert "helping.py" in errors
+    assert "Traceback" not in errors

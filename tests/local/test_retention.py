@@ -15,7 +15,7 @@ from stepfast.backends.sqlite.file import SqliteFile
 from stepfast.backends.sqlite.store import SqliteBackend
 from stepfast.engine.ports import Commit, End
 from stepfast.errors import StartupError
-from stepfast.local.retention import DAY, expire, retention_of
+from stepfast.local.retention import DAY_SECONDS, expire, retention_of
 from stepfast.model import Execution, Failure, Record
 from tests.contract.clock import FixedClock
 from tests.local.conftest import Embedded, until
@@ -50,12 +50,12 @@ def backend(tmp_path: Path) -> SqliteBackend:
 
 def put(backend: SqliteBackend, id: str, status: str, text: str = '"x"') -> None:
     async def write() -> None:
-        one = Execution(id, "w", text, ENDED, labels={"team": "finance"})
-        await backend.create(one)
+        execution = Execution(id, "w", text, ENDED, labels={"team": "finance"})
+        await backend.create(execution)
         await backend.commit(id, Commit(Record("a", "step", "a", "SUCCEEDED", 0, output=text), wake=False))
         if status != "RUNNING":
             error = Failure("E", "down") if status == "FAILED" else None
-            await backend.finish(End(replace(one, status=status, ended_at=ENDED, error=error)))  # type: ignore[arg-type]
+            await backend.finish(End(replace(execution, status=status, ended_at=ENDED, error=error)))  # type: ignore[arg-type]
 
     asyncio.run(write())
 
@@ -65,10 +65,10 @@ def test_succeeded_and_cancelled_executions_expire_and_no_others(backend: Sqlite
         put(backend, status.lower(), status)
     clock = FixedClock()
     for days, left in ((89.9, 4), (90.1, 2), (5_000, 2)):
-        clock.time = ENDED + days * DAY
-        asyncio.run(expire(backend, clock, 90 * DAY))
+        clock.time = ENDED + days * DAY_SECONDS
+        asyncio.run(expire(backend, clock, 90 * DAY_SECONDS))
         ids = ["succeeded", "cancelled", "failed", "running"]
-        held = {one.execution_id for one in asyncio.run(backend.read_many(ids))}
+        held = {execution.execution_id for execution in asyncio.run(backend.read_many(ids))}
         assert len(held) == left
     assert held == {"failed", "running"}
     backend.close()
@@ -78,7 +78,7 @@ def test_many_expire_in_batches_that_let_others_write(backend: SqliteBackend) ->
     for number in range(250):
         put(backend, f"e{number}", "SUCCEEDED")
     sizes = []
-    while gone := asyncio.run(backend.expire(ENDED + DAY)):
+    while gone := asyncio.run(backend.expire(ENDED + DAY_SECONDS)):
         sizes.append(gone)
     assert sum(sizes) == 250
     assert max(sizes) <= 100
@@ -89,21 +89,21 @@ def test_nothing_of_what_was_deleted_is_left_in_the_file(backend: SqliteBackend,
     secret = "the account of Ada Lovelace"
     for number, length in enumerate((0, 5_000, 100_000)):
         put(backend, f"e{number}", "SUCCEEDED", f'"{secret} {"x" * length}"')
-    while asyncio.run(backend.expire(ENDED + DAY)):
+    while asyncio.run(backend.expire(ENDED + DAY_SECONDS)):
         pass
     backend.close()
     assert secret.encode() not in (tmp_path / "kept.db").read_bytes()
     with closing(sqlite3.connect(tmp_path / "kept.db")) as db:
         tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        held = {one: db.execute(f"SELECT count(*) FROM {one}").fetchone()[0] for one in tables}
-    assert {one for one, count in held.items() if count} <= {"deleted", "sqlite_sequence", "figures"}
+        held = {table: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}
+    assert {table for table, count in held.items() if count} <= {"deleted", "sqlite_sequence", "figures"}
 
 
 def test_the_space_of_what_was_deleted_is_used_again(backend: SqliteBackend, tmp_path: Path) -> None:
     def round_of(name: str) -> int:
         for number in range(20):
             put(backend, f"{name}{number}", "SUCCEEDED", f'"{name} {number} {"x" * 200_000}"')
-        while asyncio.run(backend.expire(ENDED + DAY)):
+        while asyncio.run(backend.expire(ENDED + DAY_SECONDS)):
             pass
         with backend._file.reading() as db:
             db.execute("SELECT 1")
@@ -131,7 +131,7 @@ def test_the_runtime_deletes_what_has_expired_by_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "kept"),
     [
-        ("[tool.stepfast]\nretention_days = 7\n", 7 * DAY),
+        ("[tool.stepfast]\nretention_days = 7\n", 7 * DAY_SECONDS),
         ("[tool.stepfast]\nretention_days = 0\n", None),
         ("[tool.stepfast]\nworkflows = 'workflows'\n", None),
         ("[project]\nname = 'x'\n", None),

@@ -20,7 +20,7 @@ from stepfast.local import workers
 from stepfast.local.workers import OwnTime
 from tests.local.conftest import until
 
-AGAIN = Retry(max_attempts=3, initial=0.01, jitter="none")
+THREE_QUICK_ATTEMPTS = Retry(max_attempts=3, initial=0.01, jitter="none")
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ async def working() -> int:
 
 
 def blocked(app: Any) -> int:
-    return sum(one.blocked_at is not None for one in app.runtime.pool.threads)
+    return sum(thread.blocked_at is not None for thread in app.runtime.pool.threads)
 
 
 def test_async_steps_that_block_every_worker_do_not_stop_other_executions(
@@ -114,7 +114,7 @@ def test_what_becomes_of_a_step_that_had_blocked_its_thread_is_carried_out(
 ) -> None:
     """A retry, a success and a failure: none of them waits for a lease, a sweep or a restart."""
 
-    @step(timeout=3600, retry=AGAIN)
+    @step(timeout=3600, retry=THREE_QUICK_ATTEMPTS)
     async def once_more(number: int) -> int:
         if current_step().attempt == 1:
             await block(lambda: release.wait(60))
@@ -142,11 +142,13 @@ def test_what_becomes_of_a_step_that_had_blocked_its_thread_is_carried_out(
     release.set()
     assert app.ends(id="r").result == str(2 * siblings)
     assert app.ends("FAILED", id="f").error.type == "GiveUp"
-    assert {one.interrupted for one in app.records("r").values()} == {0}
+    assert {record.interrupted for record in app.records("r").values()} == {0}
 
 
 def test_threads_that_had_been_blocked_free_their_place_however_often_that_happens(embedded: Any) -> None:
-    gates: dict[str, threading.Event] = {str(number): threading.Event() for number in range(2 * workers.MOST_BLOCKED)}
+    gates: dict[str, threading.Event] = {
+        str(number): threading.Event() for number in range(2 * workers.MAX_EXTRA_THREADS)
+    }
 
     @step(timeout=3600)
     async def blocks(gate: str) -> str:
@@ -171,7 +173,7 @@ def test_threads_that_had_been_blocked_free_their_place_however_often_that_happe
 def test_with_all_threads_blocked_it_says_so_and_goes_on_watching(
     embedded: Any, release: threading.Event, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(workers, "MOST_BLOCKED", 2)
+    monkeypatch.setattr(workers, "MAX_EXTRA_THREADS", 2)
 
     @step(timeout=3600)
     async def blocks() -> None:
@@ -245,7 +247,7 @@ def test_a_pause_of_the_whole_process_is_no_blocked_thread(tmp_path: Path) -> No
         process.stdin.write("go\n")
         process.stdin.flush()
         assert process.stdout.readline() == "2\n"
-        assert "stood still" not in process.stderr.read()
+        assert "has been blocked" not in process.stderr.read()
 
 
 def test_a_thread_busy_in_stepfasts_own_code_is_not_blamed_on_the_user(

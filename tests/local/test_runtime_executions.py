@@ -51,10 +51,10 @@ def test_fifty_starts_with_one_id_start_once(embedded: Any) -> None:
 
     async def storm() -> list[Any]:
         inputs = [{"item": "a"}, {"item": "a", "count": 1}] * 25
-        return await asyncio.gather(*(app.operations.start("ordering", one, "one") for one in inputs))
+        return await asyncio.gather(*(app.operations.start("ordering", value, "one") for value in inputs))
 
     started = app.runtime.call(storm())
-    assert [one.created for one in started].count(True) == 1
+    assert [started_execution.created for started_execution in started].count(True) == 1
     app.ends()
     assert ran == ["a"]
 
@@ -226,7 +226,7 @@ def test_cancel_ends_an_execution_and_stops_its_steps(embedded: Any) -> None:
     assert begun.wait(10)
     assert app.cancel().status == "CANCELLED"
     assert stopped.wait(10)
-    assert {one.status for one in app.records().values()} == {"CANCELLED"}
+    assert {record.status for record in app.records().values()} == {"CANCELLED"}
     for refused in (app.cancel, app.resume):
         with pytest.raises(WrongStatus, match="CANCELLED"):
             refused()
@@ -282,7 +282,7 @@ def test_resume_goes_on_from_the_step_that_failed(embedded: Any) -> None:
 
 
 def test_compensation_is_rewound_with_the_failure(embedded: Any) -> None:
-    service, told = Switch(), []
+    service, notices = Switch(), []
 
     @step(retry=ONCE)
     def pay() -> int:
@@ -290,7 +290,7 @@ def test_compensation_is_rewound_with_the_failure(embedded: Any) -> None:
 
     @step
     def notify(text: str) -> str:
-        told.append((text, current_step().idempotency_key))
+        notices.append((text, current_step().idempotency_key))
         return text
 
     @workflow("saga")
@@ -307,8 +307,8 @@ def test_compensation_is_rewound_with_the_failure(embedded: Any) -> None:
     service.down = False
     app.resume()
     assert app.ends().result == '"worked"'
-    assert [text for text, _ in told] == ["failed", "worked"]
-    assert told[0][1] != told[1][1]
+    assert [text for text, _ in notices] == ["failed", "worked"]
+    assert notices[0][1] != notices[1][1]
 
 
 def test_a_failed_sibling_of_a_task_group_runs_again_and_a_finished_one_does_not(embedded: Any) -> None:
@@ -394,7 +394,7 @@ def test_dead_letters_are_replayed_and_those_that_cannot_be_are_reported(embedde
         app.run("w", None, f"e{number}")
     service.down = False
     results = app.runtime.call(app.operations.replay_dead_letters(["e0", "e1", "nobody", "e0"]))
-    assert [(one.execution_id, one.resumed) for one in results] == [
+    assert [(result.execution_id, result.resumed) for result in results] == [
         ("e0", True), ("e1", True), ("nobody", False), ("e0", False),
     ]  # fmt: skip
     app.ends(id="e0")

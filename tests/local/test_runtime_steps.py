@@ -82,12 +82,12 @@ def test_a_failing_step_is_retried_with_its_delays_and_its_attempts_are_kept(emb
     assert [attempt for attempt, _ in seen] == [1, 2, 3]
     assert len({key for _, key in seen}) == 1
     record = app.records()["flaky"]
-    assert [(one.number, one.error.type, one.error.message) for one in record.attempts] == [
+    assert [(attempt.number, attempt.error.type, attempt.error.message) for attempt in record.attempts] == [
         (1, "ConnectionError", "down 1"),
         (2, "ConnectionError", "down 2"),
     ]
-    assert [round(one.next_at - one.ended_at, 3) for one in record.attempts] == [0.01, 0.02]
-    assert all(one.error.step == "flaky" and "down" in one.error.traceback for one in record.attempts)
+    assert [round(attempt.next_at - attempt.ended_at, 3) for attempt in record.attempts] == [0.01, 0.02]
+    assert all(attempt.error.step == "flaky" and "down" in attempt.error.traceback for attempt in record.attempts)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_step_that_never_returns_times_out(embedded: Any, release: threading.E
     @workflow("hanging")
     async def hanging() -> list[str]:
         failures = await asyncio.gather(hangs(), sleeps(), clings(), return_exceptions=True)
-        return [str(one.error_type) for one in failures if isinstance(one, StepFailed)]
+        return [str(failure.error_type) for failure in failures if isinstance(failure, StepFailed)]
 
     assert embedded(hanging).run("hanging").result == '["StepTimeout","StepTimeout","StepTimeout"]'
 
@@ -202,7 +202,7 @@ def test_a_result_that_is_not_json_fails_the_step_naming_it(embedded: Any) -> No
     @workflow("unstorable")
     async def unstorable() -> list[str]:
         failures = await asyncio.gather(gives_nan(), gives_object(), return_exceptions=True)
-        return [one.message for one in failures if isinstance(one, StepFailed)]
+        return [failure.message for failure in failures if isinstance(failure, StepFailed)]
 
     result = embedded(unstorable).run("unstorable").result
     assert "step 'gives_nan': result.rate cannot be stored as JSON" in result

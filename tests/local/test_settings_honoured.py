@@ -143,7 +143,7 @@ class Ticking:
 
     def started(self) -> list[str]:
         page = asyncio.run(self.store.page(Query()))
-        return sorted(one.execution_id for one in page.executions)
+        return sorted(execution.execution_id for execution in page.executions)
 
 
 def every(expression: str, **fields: Any) -> ScheduledStart:
@@ -159,16 +159,16 @@ def ticking(tmp_path: Path) -> Iterator[Callable[..., Ticking]]:
         return made[-1]
 
     yield make
-    for one in made:
-        one.store.close()
+    for runtime in made:
+        runtime.store.close()
 
 
 def test_each_scheduled_time_starts_once_by_the_id_of_a_deployment(ticking: Callable[..., Ticking]) -> None:
     made = ticking(every("rate(1 minute)"))
     made.run_for(100)
     assert made.started() == ["each-2026-11-27T120000Z", "each-2026-11-27T120100Z", "each-2026-11-27T120200Z"]
-    found = asyncio.run(made.operations.read("each-2026-11-27T120100Z"))
-    assert (found.labels, found.input, found.workflow) == ({"schedule": "each"}, '"x"', "tick")
+    execution = asyncio.run(made.operations.read("each-2026-11-27T120100Z"))
+    assert (execution.labels, execution.input, execution.workflow) == ({"schedule": "each"}, '"x"', "tick")
 
 
 def test_a_restart_neither_repeats_nor_skips_one(ticking: Callable[..., Ticking]) -> None:
@@ -260,9 +260,9 @@ def test_it_says_what_it_ignores_and_starts_what_it_can(tmp_path: Path, caplog: 
     caplog.set_level(logging.INFO, "stepfast")
     (tmp_path / "pyproject.toml").write_text(SETTINGS)
     project, schedules = dev.settings_of(Registry([tick, spread]), tmp_path / "pyproject.toml")
-    assert [one.name for one in schedules] == ["each"]
+    assert [schedule.name for schedule in schedules] == ["each"]
     assert project.pools["slow"].max_concurrency == 3
-    lines = [one.getMessage() for one in caplog.records]
+    lines = [record.getMessage() for record in caplog.records]
     assert any(line.endswith("without effect here: memory, pools.slow.timeout") for line in lines)
     assert any("'nope'" in line for line in lines)
     assert any("has passed" in line for line in lines)

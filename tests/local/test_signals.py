@@ -39,12 +39,12 @@ async def listing(count: int) -> list[int]:
 @workflow("peeking")
 async def peeking() -> list[int]:
     await signal("begin")
-    found = []
+    payloads = []
     while True:
         try:
-            found.append(await signal("n", int, timeout=0))
+            payloads.append(await signal("n", int, timeout=0))
         except TimeoutError:
-            return found
+            return payloads
 
 
 def opened(tmp_path: Path, **options: Any) -> Embedded:
@@ -104,10 +104,10 @@ def test_a_signal_that_nobody_took_says_why_in_history_and_description(tmp_path:
         engine.start("listing", 1, id="two")
         until(lambda: engine.signal("x", 1, id="two").waited_for == ("n",))
         snapshot = engine.runtime.call(engine.operations.load_brief("one"))
-        assert all(one.payload == "" for one in snapshot.signals)
+        assert all(received.payload == "" for received in snapshot.signals)
         early = engine.runtime.call(engine.operations.not_taken(snapshot))
-        assert [one.signal.name for one in early] == ["n", "m"]
-        assert all("nobody has waited" in one.reason and "begin" in one.reason for one in early)
+        assert [signal_left.signal.name for signal_left in early] == ["n", "m"]
+        assert all("nobody has waited" in signal_left.reason and "begin" in signal_left.reason for signal_left in early)
 
         @workflow("wrong")
         async def wrong() -> int:
@@ -120,12 +120,17 @@ def test_a_signal_that_nobody_took_says_why_in_history_and_description(tmp_path:
         engine.signal("begin", None, id="three")
         until(lambda: engine.signal("y", 1, id="three").waited_for == ("n",))
         brief = engine.runtime.call(engine.operations.load_brief("three"))
-        reasons = {one.signal.name: one.reason for one in engine.runtime.call(engine.operations.not_taken(brief))}
+        reasons = {
+            signal_left.signal.name: signal_left.reason
+            for signal_left in engine.runtime.call(engine.operations.not_taken(brief))
+        }
         assert "does not fit" in reasons["n"]
         assert "integer" in reasons["n"]
         events = engine.runtime.call(engine.operations.history("three"))
-        told = [one.details for one in events if one.type == "signal-received" and one.details["name"] == "n"]
-        assert "does not fit" in str(told[0]["not_taken"])
+        received = [
+            event.details for event in events if event.type == "signal-received" and event.details["name"] == "n"
+        ]
+        assert "does not fit" in str(received[0]["not_taken"])
         engine.signal("n", 7, id="three")
         assert engine.ends(id="three").result == "7"
         with pytest.raises(WrongStatus):
@@ -164,8 +169,8 @@ def seconds_each(path: Path, count: int) -> float:
 def test_each_signal_costs_the_same_however_many_there_were(tmp_path: Path) -> None:
     def best(count: int, runs: int) -> float:
         made = [tmp_path / f"{count}-{run}" for run in range(runs)]
-        for one in made:
-            one.mkdir()
-        return min(seconds_each(one, count) for one in made)
+        for folder in made:
+            folder.mkdir()
+        return min(seconds_each(folder, count) for folder in made)
 
     assert best(1000, 2) < 3 * best(20, 4)

@@ -69,8 +69,8 @@ def running(embedded: Any, workflow: str, **options: Any) -> Any:
 
 
 def record(app: Any, id: str) -> Record:
-    found: Record = app.records()[id]
-    return found
+    record: Record = app.records()[id]
+    return record
 
 
 def test_a_step_that_ends_in_the_grace_period_is_recorded_and_nothing_new_begins(embedded: Any) -> None:

@@ -69,7 +69,7 @@ class Swept:
     def begin(self, workflow: str, waiting: int = 1) -> None:
         """Starts it, and waits until so many of its messages wait for their time."""
         self.app.start(workflow)
-        until(lambda: sum(self.waits(one) > time.time() + 5 for one in self.messages()) == waiting)
+        until(lambda: sum(self.waits(message) > time.time() + 5 for message in self.messages()) == waiting)
         until(lambda: not self.app.runtime.pool.holds())
 
     def messages(self) -> list[Any]:
@@ -160,9 +160,9 @@ def test_a_wake_that_nobody_knows_of_any_more_is_found_at_the_second_look(swept:
 
 def test_what_is_in_time_is_left_alone(swept: Swept, caplog: Any) -> None:
     swept.begin("pair", waiting=2)
-    due = [swept.waits(one) for one in swept.messages()]
+    due = [swept.waits(message) for message in swept.messages()]
     swept.clock.by = 20
     swept.lap()
     swept.lap()
-    assert [swept.waits(one) for one in swept.messages()] == due
-    assert [one.getMessage() for one in caplog.records if one.name != "stepfast.events"] == []
+    assert [swept.waits(message) for message in swept.messages()] == due
+    assert [record.getMessage() for record in caplog.records if record.name != "stepfast.events"] == []

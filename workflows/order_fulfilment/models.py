@@ -1,4 +1,4 @@
-"""What the steps hand to each other; amounts are Decimal with at most two decimals."""
+"""The values that the steps exchange. Amounts are Decimal with at most two decimals."""
 
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -9,7 +9,7 @@ Sku = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 class OrderLine(BaseModel):
-    """`unit_price` is what the customer was shown; the shop's own price list is not asked again."""
+    """A line of an order. unit_price: the price that the customer has seen, which is not looked up again."""
 
     sku: Sku
     quantity: int = Field(gt=0, le=1_000_000)
@@ -25,7 +25,7 @@ class Order(BaseModel):
 
     @property
     def total(self) -> Decimal:
-        """What is charged, in the shop's one currency."""
+        """The amount to charge, in the currency of the shop."""
         return sum((line.quantity * line.unit_price for line in self.lines), Decimal("0.00"))
 
 
@@ -38,20 +38,20 @@ class Approval(BaseModel):
 
 
 class Payment(BaseModel):
-    """A charge that went through."""
+    """A charge that has succeeded."""
 
     payment_id: str
     amount: Decimal
 
 
 class Reservation(BaseModel):
-    """Goods taken out of the stock for one order."""
+    """Goods that are reserved for one order."""
 
     reservation_id: str
 
 
 class Parcel(BaseModel):
-    """Goods that left the house."""
+    """Goods that were handed to the carrier."""
 
     tracking: str
 

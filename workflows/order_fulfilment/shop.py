@@ -1,4 +1,4 @@
-"""A make-believe shop in one SQLite file: payment provider, warehouse and carrier.
+"""A simulated shop in one SQLite file: payment provider, warehouse and carrier.
 
 It behaves as the real ones should: a call repeated with its idempotency key changes nothing and
 answers as the first time. Every call is one transaction behind SQLite's file lock, so threads and
@@ -16,7 +16,7 @@ from typing import Any
 from .models import OrderLine, Parcel, Payment, Reservation
 
 OUT_OF_STOCK, UNSHIPPABLE = "OUT-OF-STOCK", "UNSHIPPABLE"
-FIRST_STOCK = 100  # pieces of every article that has not been sold before
+FIRST_STOCK = 100  # The stock of every article before its first sale.
 LOCK_SECONDS = 20.0
 
 SCHEMA = """
@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS parcels (
 
 
 class Rejected(Exception):
-    """A business answer, not an outage: asking again gets the same no."""
+    """A refusal for business reasons. The same request is refused again, so a retry does not help."""
 
 
 class OutOfStock(Rejected):
@@ -47,18 +47,18 @@ class NotShippable(Rejected):
 
 
 class KeyReused(Rejected):
-    """One idempotency key came with two different requests."""
+    """An idempotency key was used for two different requests."""
 
 
 class Shop:
-    """All calls are idempotent: by key where something comes into being, by its id where it is undone."""
+    """The shop. All calls are idempotent: those that create something by a key, those that undo it by its id."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._file = folder / "shop.db"
 
     def charge(self, key: str, order_id: str, amount: Decimal) -> Payment:
-        """Takes the money once per key; KeyReused when the key comes back with another amount."""
+        """Charges the amount once per key. Raises KeyReused when the key was used with another amount."""
         payment = Payment(payment_id=_id("pay", key), amount=amount)
         with self._transaction() as database:
             known = database.execute("SELECT order_id, amount FROM payments WHERE key = ?", (key,)).fetchone()
@@ -72,12 +72,12 @@ class Shop:
         return payment
 
     def refund(self, payment_id: str) -> None:
-        """Gives the whole amount back; a second call finds it given back."""
+        """Refunds the whole amount. A second call has no effect."""
         with self._transaction() as database:
             database.execute("UPDATE payments SET refunded = 1 WHERE payment_id = ?", (payment_id,))
 
     def reserve(self, key: str, order_id: str, lines: Iterable[OrderLine]) -> Reservation:
-        """All lines or none; OutOfStock names the article."""
+        """Reserves all lines or none. Raises OutOfStock, which names the article."""
         reservation = Reservation(reservation_id=_id("res", key))
         with self._transaction() as database:
             if not _first(database, "reservations", key):
@@ -95,7 +95,7 @@ class Shop:
         return reservation
 
     def release(self, reservation_id: str) -> None:
-        """Puts the goods back on the shelf, once."""
+        """Returns the goods to the stock. A second call has no effect."""
         with self._transaction() as database:
             released = database.execute(
                 "UPDATE reservations SET released = 1 WHERE reservation_id = ? AND released = 0",
@@ -110,7 +110,7 @@ class Shop:
                 )
 
     def ship(self, key: str, order_id: str, reservation_id: str) -> Parcel:
-        """Hands the reserved goods to the carrier; NotShippable names the article."""
+        """Hands the reserved goods to the carrier. Raises NotShippable, which names the article."""
         parcel = Parcel(tracking=_id("trk", key))
         with self._transaction() as database:
             if not _first(database, "parcels", key):
@@ -124,7 +124,7 @@ class Shop:
         return parcel
 
     def rows(self, table: str) -> list[dict[str, Any]]:
-        """What truly happened, oldest first: payments, reservations, reserved, stock or parcels."""
+        """The rows of a table, oldest first: payments, reservations, reserved, stock or parcels."""
         with self._transaction() as database:
             return [dict(row) for row in database.execute(f"SELECT * FROM {table} ORDER BY rowid")]
 
@@ -132,7 +132,7 @@ class Shop:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(self._file, timeout=LOCK_SECONDS, isolation_level=None)) as database:
             database.row_factory = sqlite3.Row
-            # The lock comes before the first read: nobody can sell the same last piece in between.
+            # BEGIN IMMEDIATE locks the file before the first read, so that no other order can take the same last piece.
             database.execute("BEGIN IMMEDIATE")
             try:
                 for statement in SCHEMA.split(";"):
@@ -161,5 +161,5 @@ def _take(database: sqlite3.Connection, line: OrderLine) -> None:
 
 
 def _id(prefix: str, key: str) -> str:
-    # Made of the key, so that a repeated call names the same thing without looking it up.
+    # The id is derived from the key, so that a repeated call gets the same id without a lookup.
     return f"{prefix}-{sha256(key.encode()).hexdigest()[:16]}"

@@ -24,12 +24,12 @@ from .models import Costs, Document, Figures, Quarter, Receipt, ReportInput, Sal
 from .rendering import fetch_pdf, store_pdf
 from .settings import Settings
 
-# A wrong ledger stays wrong (LedgerError is a ValueError); a disk or network hiccup does not.
+# A ledger that is not valid stays so (LedgerError is a ValueError). A disk or network error may pass.
 LEDGER_RETRY = Retry(max_attempts=3, initial=0.5, give_up_on=(ValueError,))
 RENDER_RETRY = Retry(max_attempts=4, initial=0.5, backoff=2.0, max_delay=60.0, jitter="full", give_up_on=(ValueError,))
 MAIL_RETRY = Retry(max_attempts=4, initial=0.5, backoff=2.0, max_delay=60.0, give_up_on=(ValueError,))
 
-# Clients give up before the step's timeout does: the error then says who was slow.
+# The timeouts of clients are shorter than those of the steps, so that the error names the slow service.
 CLIENT_TIMEOUT = 20.0
 STEP_TIMEOUT = 30
 

@@ -96,14 +96,14 @@ def figures_of(sales: Sales, costs: Costs) -> Figures:
 def _of_quarter(path: Path, quarter: Quarter, year: int) -> Iterator[Posting]:
     months = months_of(quarter)
     first = last = None
-    found = False
+    has_postings = False
     for posting in read_postings(path):
         first = min(first or posting.date, posting.date)
         last = max(last or posting.date, posting.date)
         if posting.date.year == year and posting.date.month in months:
-            found = True
+            has_postings = True
             yield posting
-    if not found:
+    if not has_postings:
         covers = f"it covers {first} to {last}" if first else "it is empty"
         raise LedgerError(f"{path} has no postings for {quarter} {year}: {covers}")
 

@@ -27,7 +27,7 @@ COLUMNS = ("entry", "date", "account", "account_name", "region", "product", "cur
 
 
 class LedgerError(ValueError):
-    """The ledger itself is wrong: reading it again will not help."""
+    """The ledger is not valid. A retry would read the same content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def read_notice(path: Path) -> str:
 
 
 def read_postings(path: Path) -> Iterator[Posting]:
-    """Every row, validated; LedgerError names line and column, also for an entry out of balance."""
+    """The validated rows in order. Raises LedgerError, with line and column, also for an unbalanced entry."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         comments, rest = _skip_comments(file)
         reader = csv.DictReader(rest)
@@ -124,7 +124,7 @@ def _posting(row: Mapping[str, str | None], currency: str) -> Posting:
 
 def _text(row: Mapping[str, str | None], column: str) -> str:
     value = row[column]
-    if value is None:  # DictReader's mark for a row that ends early
+    if value is None:  # csv.DictReader fills a row that ends early with None.
         raise _BadCell(column, "is missing; the row ends before it")
     return value.strip()
 

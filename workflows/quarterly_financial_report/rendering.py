@@ -1,4 +1,4 @@
-"""The client of the PDF service: decides which of its answers are worth another attempt."""
+"""The client of the PDF service. It decides which answers are worth another attempt."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -15,13 +15,15 @@ from .models import Document, Figures
 
 
 class RenderingFailed(Exception):
-    """The service is away or in trouble: an ordinary failure, retried by the step's policy."""
+    """The service is not available or has failed. The step's policy retries this ordinary failure."""
 
 
 def fetch_pdf(figures: Figures, url: str, timeout: float) -> tuple[bytes, int]:
-    """The PDF and its number of pages; GiveUp, RetryAfter or RenderingFailed when there is none."""
+    """The PDF and its number of pages. Raises GiveUp, RetryAfter or RenderingFailed."""
     target = f"{url}/render"
-    shown = httpx.URL(target).copy_with(userinfo=b"")  # errors are stored and shown: no password in them
+    shown = httpx.URL(target).copy_with(
+        userinfo=b""
+    )  # Errors are stored and shown, so they must not contain a password.
     try:
         response = httpx.post(
             target,
@@ -40,8 +42,8 @@ def fetch_pdf(figures: Figures, url: str, timeout: float) -> tuple[bytes, int]:
 
 
 def store_pdf(data: bytes, pages: int, figures: Figures, output: Path, execution_id: str) -> Document:
-    """One file per execution: a repeated attempt replaces it instead of adding another."""
-    # Quoting keeps different execution ids different, and slashes out of the file name.
+    """Keeps the PDF in a file named after the execution, so that a repeated attempt replaces the file."""
+    # Quoting removes slashes from the file name and keeps the names of different execution ids different.
     name = f"report-{figures.year}-{figures.quarter}-{quote(execution_id, safe='')}.pdf"
     path = (output / name).absolute()
     write_atomically(path, data)
@@ -59,7 +61,7 @@ def _check(response: httpx.Response, shown: str) -> None:
         delay = _retry_after(response.headers.get("Retry-After", ""))
         if delay is not None:
             raise RetryAfter(delay, answer)
-    # 408 and 429 speak of this moment, every other 4xx of this request.
+    # 408 and 429 are about the moment, so a later attempt may succeed. Any other 4xx is about the request.
     if 400 <= status < 500 and status not in (408, 429):
         raise GiveUp(answer)
     raise RenderingFailed(answer)
@@ -75,7 +77,7 @@ def _detail(response: httpx.Response) -> str:
 
 
 def _retry_after(value: str) -> float | None:
-    """Seconds from either form of the header; None when absent or unreadable."""
+    """The seconds of a Retry-After header in either of its forms; None if it is missing or not valid."""
     if value.isdecimal():
         return float(value)
     try:

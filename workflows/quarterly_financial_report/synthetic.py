@@ -1,4 +1,4 @@
-"""A make-believe trading company and what it books in a year: the content of the synthetic ledger."""
+"""The content of the synthetic ledger: a fictional trading company and its bookings of a year."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

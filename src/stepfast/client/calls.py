@@ -1,4 +1,4 @@
-"""Calls of the API over HTTP, repeated while the network or the server is away."""
+"""Calls of the API over HTTP, with retries while the network or the server is not available."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import httpx
 from stepfast.client import replies, shapes
 from stepfast.client.problems import Unreachable, error_of
 from stepfast.client.replies import Reply
-from stepfast.client.unserved import PATIENCE, NoServer, nothing_serves
+from stepfast.client.unserved import CONNECT_PATIENCE_SECONDS, NoServer, nothing_serves
 from stepfast.client.values import encoded
 from stepfast.errors import (
     ExecutionNotFound,
@@ -30,22 +30,23 @@ from stepfast.errors import (
 )
 
 GONE = "GONE"
-"""Stands among the statuses that a call leads to for no execution at all."""
-AGAIN = frozenset({429, 502, 503, 504})
+"""An entry of `settled` for the outcome that the execution does not exist any more."""
+RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+"""Errors that occur before any byte of the request has left this machine."""
 Object = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status and its JSON; empty for a refusal that only shows that the work was done before."""
+    """A status and its JSON. The JSON is empty where a refusal shows that an earlier try has done the work."""
 
     status: int
     body: Object
 
 
 class Calls:
-    """One API and one connection pool; thread-safe. What the arguments mean is said at Client."""
+    """One API and one connection pool. Thread-safe. Client explains the arguments."""
 
     def __init__(
         self,
@@ -67,8 +68,9 @@ class Calls:
             headers["Authorization"] = f"Bearer {api_key}"
         self.url = url.rstrip("/")
         self._timeout, self._retry_for, self._largest = timeout, retry_for, largest
-        # A proxy from the environment could not reach this machine's own loopback. Where no TLS is spoken, the
-        # certificates that httpx loads into each client, in some 30 ms, are of no use: http to here, with no proxy.
+        # A proxy from the environment cannot reach the loopback of this machine, so the environment is ignored for a
+        # loopback host. httpx 0.28 loads certificates into every client, which takes about 30 ms: that is left out
+        # for plain http to loopback, where no proxy and no TLS is possible.
         here = _is_loopback(host)
         tls = not (here and url.lower().startswith("http:"))
         self._http = httpx.Client(headers=headers, trust_env=not here, verify=tls, auth=_signature(host, iam))
@@ -77,7 +79,7 @@ class Calls:
         self._http.close()
 
     def get(self, path: str, shape: type, /, patience: float | None = None, **asked: Any) -> Object:
-        """The answer to a GET, which has this shape; what is None is not asked for."""
+        """The body of the answer to a GET, which has this shape. Arguments that are None are left out of the query."""
         chosen = {key: value for key, value in asked.items() if value is not None}
         return self.send("GET", path, shape, query=chosen, patience=patience).body
 
@@ -91,10 +93,11 @@ class Calls:
         patience: float | None = None,
         settled: tuple[str, ...] = (),
     ) -> Answer:
-        """One call with its retries, at most `patience` seconds of them; Refused for an answer of another shape.
+        """Makes one call, with retries for at most `patience` seconds.
 
-        settled: statuses that this call leads to; refused for one of them after an earlier try that may
-        have arrived, the call has done its work.
+        settled: the statuses that this call leads to. An earlier try may have arrived although its answer was lost;
+        a later try is then refused because the execution has one of these statuses, and the call counts as done.
+        Raises Refused for an answer of another shape, Unreachable, and the exceptions of `error_of`.
         """
         alone, began = nothing_serves.get(), time.monotonic()
         end = began + (self._retry_for if patience is None else min(patience, self._retry_for))
@@ -103,26 +106,26 @@ class Calls:
         for pause in _pauses():
             try:
                 response = self._ask(
-                    method, path, content, query, timeout, min(PATIENCE, timeout) if alone else timeout
+                    method, path, content, query, timeout, min(CONNECT_PATIENCE_SECONDS, timeout) if alone else timeout
                 )
             except httpx.RequestError as error:
                 doubtful = doubtful or not isinstance(error, NOT_SENT)
-                failure: StepfastError = Unreachable(self.url, _why(error), doubtful)
+                failure: StepfastError = Unreachable(self.url, _reason(error), doubtful)
                 if alone and isinstance(error, NOT_SENT):
-                    failure = NoServer(self.url, _why(error))
+                    failure = NoServer(self.url, _reason(error))
                 failure.__cause__ = error
             else:
-                if not _passes(response):
-                    return _answer(response, shape, settled if doubtful else ())
+                if not _is_transient(response):
+                    return _answer_or_raise(response, shape, settled if doubtful else ())
                 doubtful = doubtful or response.status != 429
                 failure = error_of(response)
                 pause = _retry_after(response, pause)
                 alone = False
-            left = (min(end, began + PATIENCE) if alone else end) - time.monotonic()
-            if pause > left:
+            remaining = (min(end, began + CONNECT_PATIENCE_SECONDS) if alone else end) - time.monotonic()
+            if pause > remaining:
                 raise failure
             time.sleep(pause)
-            timeout = min(self._timeout, max(1.0, left))
+            timeout = min(self._timeout, max(1.0, remaining))
         raise AssertionError("unreachable")
 
     def _ask(
@@ -142,15 +145,18 @@ def _signature(host: str, iam: bool) -> httpx.Auth | None:
     return Signature(host)
 
 
-def _passes(reply: Reply) -> bool:
-    """True for what may be gone at the next try; a 500 that is no problem document is a gateway's, not ours."""
+def _is_transient(reply: Reply) -> bool:
+    """True for an answer that the next try may not get.
+
+    A 500 without a problem document comes from a gateway in front of stepfast, so it is tried again.
+    """
     gateways = reply.status == 500 and "problem" not in reply.headers.get("content-type", "")
     if reply.status == 503 and isinstance(error_of(reply), Misconfigured):
-        return False  # a server that says that someone must mend something first
-    return reply.status in AGAIN or gateways
+        return False  # Somebody must repair the server first, and its message says what.
+    return reply.status in RETRIED_STATUSES or gateways
 
 
-def _answer(reply: Reply, shape: type, settled: tuple[str, ...]) -> Answer:
+def _answer_or_raise(reply: Reply, shape: type, settled: tuple[str, ...]) -> Answer:
     if reply.is_success:
         try:
             body = reply.json()
@@ -166,7 +172,7 @@ def _answer(reply: Reply, shape: type, settled: tuple[str, ...]) -> Answer:
 
 
 def _pauses() -> Iterator[float]:
-    """Seconds between tries: growing to 5, jittered so that many clients do not come back at once."""
+    """Seconds between tries, growing to 5, with jitter so that many clients do not return at the same moment."""
     ceiling = 0.1
     while True:
         yield random.uniform(ceiling / 2, ceiling)
@@ -174,6 +180,7 @@ def _pauses() -> Iterator[float]:
 
 
 def _retry_after(reply: Reply, otherwise: float) -> float:
+    """The seconds that the header Retry-After asks for, in seconds or as a date; `otherwise` without such a header."""
     text = reply.headers.get("Retry-After", "")
     try:
         if text.isdigit():
@@ -183,7 +190,7 @@ def _retry_after(reply: Reply, otherwise: float) -> float:
         return otherwise
 
 
-def _why(error: httpx.RequestError) -> str:
+def _reason(error: httpx.RequestError) -> str:
     if isinstance(error, httpx.TimeoutException):
         return "it took too long"
     return re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__

@@ -17,25 +17,29 @@ from stepfast.client.stacks import Stacks, keys_for, merged_groups
 from stepfast.client.values import moment, plain, segment
 from stepfast.errors import ExecutionNotFound, Refused
 
-LONGEST_PAUSE = 60.0
+MAX_PAUSE_SECONDS = 60.0
+"""The longest wait between two requests of a bulk resume, whatever the server asks for."""
 
 
 class Client:
-    """A stepfast API at `url`; thread-safe, to be closed or used as a context manager.
+    """A client of the stepfast API at `url`. It is thread-safe. Close it, or use it as a context manager.
 
-    url: several make one client of several deployments (docs/scale.md): the id of an execution says which of them has
-    it, and lists are those of all. api_key: one for all of them, or one for each in their order. former_urls: those of
-    them that were there before the last change of `url`, as long as executions of that time are of interest: an id
-    that has moved since is looked for there first, so that it is not started once more.
-    timeout: seconds that one try of a call may take. retry_for: seconds for which a call goes on trying
-    when the connection fails or the server answers 429, 502, 503 or 504; 0 tries once. iam: signs requests
-    with AWS credentials instead of a key, for a deployment with `auth = "iam"`; needs `stepfast[aws]`.
-    largest_answer: bytes of an answer, decompressed, that are read at the most.
+    url: the URL of the API. Several URLs make one client of several deployments (docs/scale.md): the id of an
+    execution decides which deployment has it, and lists cover all deployments.
+    api_key: one key for all URLs, or one key for each URL in the same order.
+    timeout: seconds that one try of a call may take.
+    retry_for: seconds for which a call is tried again when the connection fails or the server answers 429, 502, 503
+    or 504. 0 tries once.
+    iam: signs requests with AWS credentials instead of a key, for a deployment with `auth = "iam"`. This needs
+    `stepfast[aws]`.
+    largest_answer: the largest answer that is read, in bytes after decompression.
+    former_urls: the URLs from before the last change of `url`. Keep them as long as executions from that time matter:
+    an id whose deployment has changed is looked for in its former deployment first, so that it is not started twice.
 
-    Its methods raise the exceptions of `stepfast.errors` that the engine raises itself, `Unreachable` when
-    nothing answers in that time, `NotAllowed` for a wrong API key or signature, and `Refused` for an answer that is
-    too large or that no stepfast gives. Raises InvalidRequest for a
-    url that is none, and StartupError where there is nothing to sign with.
+    Raises InvalidRequest for a URL that is not valid, and StartupError where there are no credentials to sign with.
+    The methods raise the exceptions of `stepfast.errors` that the engine raises, `Unreachable` when nothing answers
+    within `retry_for`, `NotAllowed` for a wrong API key or signature, and `Refused` for an answer that is too large or
+    does not come from stepfast.
     """
 
     def __init__(
@@ -60,11 +64,12 @@ class Client:
 
     @property
     def url(self) -> str:
-        """The first one, where there are several."""
+        """The URL of the API, without a slash at its end. Where there are several, the first URL."""
         return self._stacks.first.url
 
     @property
     def urls(self) -> tuple[str, ...]:
+        """The URLs of all deployments, in the order in which they were passed."""
         return tuple(calls.url for calls in self._stacks)
 
     def __enter__(self) -> Client:
@@ -74,7 +79,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Closes its connections; it cannot be used after."""
+        """Closes the connections. The client cannot be used afterwards; to close it again has no effect."""
         for calls in self._stacks:
             calls.close()
 
@@ -87,14 +92,18 @@ class Client:
         execution_id: str | None = None,
         labels: Mapping[str, str] | None = None,
     ) -> Execution:
-        """Starts an execution and returns at once; it never starts a second one, however often it has to try.
+        """Starts an execution and returns a handle without waiting for its end.
 
-        inputs: a pydantic model, a dataclass, or plain JSON values. execution_id: makes the call itself
-        repeatable: with the same id and input it returns the execution there is. One is made when none is
-        given. labels: at most 20, to find executions by.
+        Retries within one call never start a second execution.
 
-        Raises UnknownWorkflow, InvalidRequest (its `fields` name what is wrong), and ExecutionConflict when
-        the id belongs to another workflow or input.
+        workflow: the id of the workflow.
+        inputs: a pydantic model, a dataclass, or plain JSON values.
+        execution_id: 1 to 128 of `A-Z a-z 0-9 . _ -`. With an id the call is idempotent: a later call with the same id
+        and input returns the execution that exists. None makes a new id.
+        labels: at most 20 names and values, to find executions by.
+
+        Raises UnknownWorkflow, InvalidRequest (its `fields` name the wrong values), and ExecutionConflict when the id
+        belongs to another workflow or input.
         """
         execution_id = str(uuid.uuid4()) if execution_id is None else execution_id
         path = f"/v1/workflows/{segment(workflow, 'a workflow name')}/executions"
@@ -108,12 +117,15 @@ class Client:
         return Execution(calls, execution_id, created=answer.status == 201)
 
     def execution(self, execution_id: str) -> Execution:
-        """A handle on an execution, which is not looked up before it is used, unless there are `former_urls`."""
+        """A handle on an execution. Nothing is sent before the handle is used, unless there are `former_urls`.
+
+        Raises InvalidRequest for an id that no execution can have.
+        """
         segment(execution_id, "an execution id")
         return Execution(self._holder(execution_id), execution_id)
 
     def _holder(self, execution_id: str) -> Calls:
-        """The deployment that has an execution of this id, or where one is to be started."""
+        """The deployment that has the execution of this id, or else the deployment to start it in."""
         former = self._stacks.former_owner(execution_id)
         if former is not None:
             try:
@@ -125,9 +137,10 @@ class Client:
         return self._stacks.owner(execution_id)
 
     def delete(self, execution_id: str) -> None:
-        """Deletes an execution that has ended: what `execution(execution_id).delete()` does.
+        """Deletes an execution that has ended, for good: the same as `execution(execution_id).delete()`.
 
-        WrongStatus when it is RUNNING (cancel it first); ExecutionNotFound, also when it was deleted before.
+        Raises WrongStatus when it is RUNNING (cancel it first), and ExecutionNotFound, also when an earlier call has
+        deleted it. Retries within one call do not raise ExecutionNotFound.
         """
         self.execution(execution_id).delete()
 
@@ -142,11 +155,17 @@ class Client:
         cursor: str | None = None,
         prefix: str | None = None,
     ) -> Object:
-        """A page of executions, newest first: `executions`, and `next`, the next page's cursor or None.
+        """A page of executions, newest first: `executions`, and `next`, the cursor of the next page or None.
 
-        since is inclusive, until is not; datetimes, ISO 8601, or seconds since 1970. limit: 1 to 1000.
-        prefix: what their ids begin with; the execution whose id is all of it comes first. A page ends early where
-        its inputs and results would be more than about 4 MB: go on while `next` is not None.
+        workflow, status, labels: only executions that have all of these.
+        since, until: only executions started at or after `since` and before `until`. Both take a datetime, ISO 8601
+        text, or seconds since 1970.
+        limit: the most executions in a page, 1 to 1000. A page ends early where its inputs and results would exceed
+        about 4 MB: read on while `next` is not None.
+        cursor: `next` of the page before, with the other arguments unchanged.
+        prefix: only executions whose ids begin with this text. The execution whose whole id it is comes first.
+
+        Raises InvalidRequest.
         """
 
         def fetch(calls: Calls, limit: int, cursor: str | None) -> Object:
@@ -166,14 +185,18 @@ class Client:
         return self._stacks.page(fetch, "executions", limit, cursor, foremost=prefix)
 
     def workflows(self) -> Objects:
-        """The workflows deployed at the server, the first one where there are several: names, schemas, steps."""
+        """The workflows that the server knows, sorted by name: names, schemas and steps.
+
+        Where there are several deployments, the first one is asked.
+        """
         workflows: Objects = self._stacks.first.get("/v1/workflows", shapes.Workflows)["workflows"]
         return workflows
 
     def health(self) -> Object:
-        """`status` and `version` of the server; needs no API key.
+        """`status` and `version` of the server. This needs no API key.
 
-        Of several, the first one's: all are asked, and Unreachable names one that does not answer.
+        Where there are several deployments, all are asked and the first one's answer is returned. Raises Unreachable,
+        which names the deployment that does not answer.
         """
         answers = [calls.get("/v1/health", shapes.Health) for calls in self._stacks]
         return answers[0]
@@ -188,11 +211,16 @@ class Client:
         cursor: str | None = None,
         step: str | None = None,
     ) -> Object:
-        """A page of FAILED executions, newest first: `dead_letters`, and `next`, the next page's cursor or None.
+        """A page of FAILED executions, newest first: `dead_letters`, and `next`, the cursor of the next page or None.
 
-        error: the type of error to look for, such as "ConnectionError". step: the name of the step that
-        failed, "" for failures of the workflow's own code. A page may hold fewer than `limit` while there
-        are more: go on while `next` is not None.
+        workflow: only executions of this workflow.
+        error: only executions that failed with this type of error, such as "ConnectionError".
+        limit: the most dead letters in a page, 1 to 1000. A page may hold fewer while more follow: read on while
+        `next` is not None.
+        cursor: `next` of the page before, with the other arguments unchanged.
+        step: only executions that failed in the step of this name; "" for failures of the workflow's own code.
+
+        Raises InvalidRequest.
         """
 
         def fetch(calls: Calls, limit: int, cursor: str | None) -> Object:
@@ -209,9 +237,10 @@ class Client:
         return self._stacks.page(fetch, "dead_letters", limit, cursor)
 
     def dead_letter_groups(self, workflow: str | None = None) -> Object:
-        """FAILED executions counted by workflow, step and error: `groups`, the largest first.
+        """FAILED executions counted by workflow, step and error: `groups`, the largest group first.
 
-        `complete` is False when there are more FAILED executions than the server looks at.
+        workflow: only executions of this workflow. `complete` is False when there are more FAILED executions than the
+        server counts.
         """
         answers = [calls.get("/v1/dead-letters/groups", shapes.Groups, workflow=workflow) for calls in self._stacks]
         return answers[0] if len(answers) == 1 else merged_groups(answers)
@@ -227,12 +256,18 @@ class Client:
         rate: float | None = None,
         each: Callable[[Object], object] | None = None,
     ) -> Object:
-        """Resumes failed executions: those of `execution_ids`, those that match, or all of them.
+        """Resumes FAILED executions: those of `execution_ids`, those that match the filters, or all of them.
 
-        step: "" for failures of the workflow's own code. rate: at most so many per second. each: called with
-        every outcome as it becomes known. Returns `resumed`, how many, and `results`: execution_id, resumed,
-        and refused, why one was left alone. Takes as long as it takes; an execution that fails once more
-        meanwhile is not resumed twice.
+        execution_ids: the executions to resume, at most 1000.
+        workflow, step, error: filters, as those of `dead_letters`.
+        all: resumes every FAILED execution.
+        rate: the most executions to resume in a second. None sets no limit.
+        each: called with each outcome as soon as it is known, from the calling thread.
+
+        Returns `resumed`, the number of resumed executions, and `results`, one outcome for each execution:
+        `execution_id`, `resumed`, and `refused`, the reason why it was not resumed or None. The call returns when all
+        executions have been handled. An execution that fails again meanwhile is not resumed a second time.
+        Raises InvalidRequest unless exactly one of ids, filters and `all` is passed.
         """
         chosen = {"workflow": workflow, "step": step, "error": error, "rate": rate}
         body: Object = {key: value for key, value in chosen.items() if value is not None}
@@ -246,15 +281,15 @@ class Client:
             )
         results: Objects = []
         for calls, first in shares:
-            for outcome in _replayed(calls, first, rate):
+            for outcome in _replay(calls, first, rate):
                 results.append(outcome)
                 if each is not None:
                     each(outcome)
         return {"resumed": sum(outcome["resumed"] for outcome in results), "results": results}
 
 
-def _replayed(calls: Calls, body: Object | None, rate: float | None) -> Iterator[Object]:
-    """The outcomes at one deployment, which does a bounded part with each request."""
+def _replay(calls: Calls, body: Object | None, rate: float | None) -> Iterator[Object]:
+    """The outcomes at one deployment. Each request handles a bounded number of executions, and `next` continues."""
     while body is not None:
         answer = calls.send("POST", "/v1/dead-letters/replay", shapes.Replayed, body).body
         yield from answer["results"]
@@ -263,4 +298,4 @@ def _replayed(calls: Calls, body: Object | None, rate: float | None) -> Iterator
             raise Refused(f"{calls.url} says that something remains, and never does it")
         body = answer["next"]
         if body is not None and pause:
-            time.sleep(min(pause, LONGEST_PAUSE))
+            time.sleep(min(pause, MAX_PAUSE_SECONDS))

@@ -18,7 +18,10 @@ Objects = list[dict[str, Any]]
 
 
 class Execution:
-    """A handle on one execution; `created` tells whether the call that made the handle started it."""
+    """A handle on one execution. `created` is True if the call that returned this handle has started the execution.
+
+    Every method asks the server anew. All of them raise ExecutionNotFound, and what Client's methods raise.
+    """
 
     def __init__(self, calls: Calls, execution_id: str, *, created: bool = False) -> None:
         self._calls, self.execution_id, self.created = calls, execution_id, created
@@ -28,12 +31,15 @@ class Execution:
         return f"<execution {self.execution_id!r} at {self._calls.url}>"
 
     def status(self) -> str:
-        """RUNNING, SUCCEEDED, FAILED or CANCELLED; ExecutionNotFound."""
+        """RUNNING, SUCCEEDED, FAILED or CANCELLED. Raises ExecutionNotFound."""
         status: str = self._read()["status"]
         return status
 
     def describe(self, *, commands: bool = True) -> Object:
-        """The whole execution as JSON, with its `commands` unless left out; ExecutionNotFound."""
+        """The execution as JSON values. commands: False leaves out its `commands`, which may be many.
+
+        Raises ExecutionNotFound.
+        """
         return self._calls.get(self._path, shapes.Described) if commands else self._read()
 
     def commands(
@@ -44,12 +50,16 @@ class Execution:
         cursor: str | None = None,
         largest: int | None = None,
     ) -> Object:
-        """A page of its commands in the order of the timeline: `commands`, and `next`, the next page's cursor or None.
+        """A page of commands in the order of the timeline: `commands`, and `next`, the cursor of the next page or None.
 
-        status: one or several of OPEN, RUNNING, RETRYING, SUCCEEDED, FAILED, CANCELLED. step: the name of a step,
-        signal or timer. limit: 1 to 1000. largest: bytes of JSON up to which values are shown. `total` says how many
-        match on all pages, `counts` how many of all its commands have each status. Raises ExecutionNotFound and
-        InvalidRequest.
+        status: one or several of OPEN, RUNNING, RETRYING, SUCCEEDED, FAILED, CANCELLED.
+        step: only commands of this name: of a step, a signal or a timer.
+        limit: the most commands in a page, 1 to 1000.
+        cursor: `next` of the page before, with the other arguments unchanged.
+        largest: values above this size, in bytes of JSON, are left out.
+
+        `total` is the number of commands that match on all pages. `counts` is the number of all commands of the
+        execution by status. Raises ExecutionNotFound and InvalidRequest.
         """
         path = f"{self._path}/commands"
         chosen = {"status": status, "step": step, "limit": limit, "cursor": cursor, "largest": largest}
@@ -57,66 +67,79 @@ class Execution:
         return self._calls.send("GET", path, shapes.CommandPage, query=query).body
 
     def history(self) -> Objects:
-        """What happened, in order: `at`, `type`, `command` and details; ExecutionNotFound."""
+        """The events of the execution, oldest first: `at`, `type`, `command` and details. Raises ExecutionNotFound."""
         events: Objects = self._calls.get(f"{self._path}/history", shapes.History)["events"]
         return events
 
     def result(self, timeout: float | None = None) -> Any:
-        """Waits for the end and returns the result as JSON values.
+        """Waits for the end of the execution and returns its result as JSON values.
 
-        timeout: seconds; None waits as long as it takes. Raises ExecutionFailed, ExecutionCancelled,
-        ExecutionNotFound, and TimeoutError when it still runs by then; waiting can be repeated.
+        timeout: the longest wait in seconds; None sets no limit. Raises ExecutionFailed, ExecutionCancelled,
+        ExecutionNotFound, and TimeoutError when the execution is still RUNNING by then. Another call waits again.
         """
         end = math.inf if timeout is None else time.monotonic() + timeout
         pause = 0.02
         while True:
-            found = self._read(patience=None if timeout is None else max(0.0, end - time.monotonic()))
-            if found["status"] == "SUCCEEDED":
-                return found["result"]
-            if found["status"] == "FAILED":
-                raise ExecutionFailed(found)
-            if found["status"] == "CANCELLED":
+            execution = self._read(patience=None if timeout is None else max(0.0, end - time.monotonic()))
+            if execution["status"] == "SUCCEEDED":
+                return execution["result"]
+            if execution["status"] == "FAILED":
+                raise ExecutionFailed(execution)
+            if execution["status"] == "CANCELLED":
                 raise ExecutionCancelled(self.execution_id)
-            left = end - time.monotonic()
-            if left <= 0:
+            remaining = end - time.monotonic()
+            if remaining <= 0:
                 raise TimeoutError(f"execution {self.execution_id!r} is still RUNNING after {timeout:g} s")
-            time.sleep(min(pause, left))
+            time.sleep(min(pause, remaining))
             pause = min(1.0, pause * 1.5)
 
     def resume(self, steps: Sequence[str] | None = None) -> Object:
-        """Goes on with a FAILED execution; returns it, with what was `reopened`, and a `notice` where nothing was.
+        """Continues a FAILED execution and returns it as JSON values.
 
-        What runs again are the failed steps behind the failure: `describe()["reopens"]` says beforehand which. If that
-        is empty, the code at hand runs on what is recorded. steps: ids of the commands to run again instead; what
-        was decided after them is decided anew; empty runs no step again. Raises ExecutionNotFound, WrongStatus when it
-        is not FAILED, and InvalidRequest for a command that cannot run again.
+        The failed steps behind the failure run again: `describe()["reopens"]` lists them beforehand. If that list is
+        empty, the deployed code continues from the records. Steps that wait for a retry are tried at once.
 
-        What waits for its next try is tried at once. `waits` of the answer names the steps that an attempt from
-        before the resume may still run: its outcome counts, and `until` says when they are tried again at the latest.
+        steps: the ids of the commands to run again instead. What was decided after them is decided again. An empty
+        list runs no step again.
+
+        In the answer, `reopened` lists the commands that run again, and `notice` explains it where none does. `waits`
+        lists the steps that an attempt from before the resume may still be running: the outcome of that attempt
+        counts, and `until` is the latest time at which the step is tried again.
+
+        Raises ExecutionNotFound, WrongStatus when the execution is not FAILED, and InvalidRequest for a command that
+        cannot run again. Retries within one call resume once.
         """
-        body = None if steps is None else {"steps": _listed(steps)}
+        body = None if steps is None else {"steps": _command_ids(steps)}
         path, settled = f"{self._path}/resume", ("RUNNING", "SUCCEEDED")
         return self._calls.send("POST", path, shapes.ResumedExecution, body, settled=settled).body or self._read()
 
     def cancel(self) -> Object:
-        """Ends a RUNNING execution; WrongStatus when it is not RUNNING."""
+        """Cancels a RUNNING execution and returns it as JSON values. CANCELLED is final.
+
+        Raises ExecutionNotFound, and WrongStatus when the execution is not RUNNING. Retries within one call cancel
+        once.
+        """
         path, settled = f"{self._path}/cancel", ("CANCELLED",)
         return self._calls.send("POST", path, shapes.Execution, settled=settled).body or self._read()
 
     def delete(self) -> None:
-        """Deletes an execution that has ended, with its values, steps, signals and history, for good.
+        """Deletes an execution that has ended, for good, with its values, steps, signals and history.
 
-        WrongStatus when it is RUNNING (cancel it first); ExecutionNotFound, also when it was deleted before.
+        Raises WrongStatus when it is RUNNING (cancel it first), and ExecutionNotFound, also when an earlier call has
+        deleted it. Retries within one call do not raise ExecutionNotFound.
         """
         self._calls.send("DELETE", self._path, shapes.Deleted, settled=(GONE,))
 
     def signal(self, name: str, payload: Any = None, signal_id: str | None = None) -> Object:
-        """Sends a signal, once, however often it has to try; returns it.
+        """Sends a signal and returns it as JSON values. Retries within one call send it once.
 
-        payload: a pydantic model, a dataclass, or plain JSON values. signal_id: makes the call itself
-        repeatable; one is made when none is given. Raises InvalidRequest when the workflow waits for
-        another type, WrongStatus when the execution has ended, and ExecutionConflict when the id was used
-        for something else.
+        name: the name that the workflow waits for.
+        payload: a pydantic model, a dataclass, or plain JSON values.
+        signal_id: 1 to 128 of `A-Z a-z 0-9 . _ -`. With an id the call is idempotent: a later call with the same id and
+        payload sends nothing new. None makes a new id.
+
+        Raises ExecutionNotFound, InvalidRequest when the workflow waits for another type, WrongStatus when the
+        execution has ended, TooManySignals, and ExecutionConflict when the id belongs to another signal.
         """
         signal_id = str(uuid.uuid4()) if signal_id is None else segment(signal_id, "a signal id")
         body = {"payload": plain(payload, "payload"), "signal_id": signal_id}
@@ -127,7 +150,7 @@ class Execution:
         return self._calls.get(self._path, shapes.Execution, patience=patience, commands="false")
 
 
-def _listed(steps: Sequence[str]) -> list[str]:
+def _command_ids(steps: Sequence[str]) -> list[str]:
     if isinstance(steps, str):
         raise InvalidRequest(f"steps takes a list of command ids: [{steps!r}]", (("steps", "must be a list"),))
     return list(steps)

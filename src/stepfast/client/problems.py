@@ -28,7 +28,7 @@ PROBLEMS: dict[str, type[Refused]] = {
 
 
 class Unreachable(Unavailable):
-    """No answer from the server's address; `sent` tells whether the call may have arrived all the same."""
+    """Nothing has answered at the server's URL. `sent` is True if the call may have arrived nevertheless."""
 
     def __init__(self, url: str, reason: str, sent: bool) -> None:
         super().__init__(f"no answer from {url}: {reason}")
@@ -36,15 +36,16 @@ class Unreachable(Unavailable):
 
 
 class NotAllowed(Refused):
-    """The API key is missing or not one of the server's, or the server does not answer to this name."""
+    """The API key or the signature is missing or wrong, or the server does not answer to this host name."""
 
 
 class ExecutionFailed(StepfastError):
-    """The execution is FAILED; it is paused and can be resumed.
+    """The execution is FAILED. It is paused and can be resumed.
 
-    `step` names the step that failed (None: the workflow's own code), `error_type` and `message` are the
-    error's class and text, `traceback` where it was raised. `error_class` is the class with its module, such as
-    "billing.errors.Declined"; of one that is built into Python its name alone.
+    `step` is the name of the step that failed, or None for a failure of the workflow's own code. `error_type` is the
+    name of the error's class, `message` its text, and `traceback` the place where it was raised, if known.
+    `error_class` is the name of the class with its module, such as "billing.errors.Declined"; a class that is built
+    into Python has no module here.
     """
 
     def __init__(self, execution: dict[str, Any]) -> None:
@@ -60,7 +61,7 @@ class ExecutionFailed(StepfastError):
 
 
 class ExecutionCancelled(StepfastError):
-    """The execution was cancelled and will have no result."""
+    """The execution is CANCELLED. It has no result and cannot be resumed."""
 
     def __init__(self, execution_id: str) -> None:
         super().__init__(f"execution {execution_id!r} was cancelled")
@@ -68,20 +69,20 @@ class ExecutionCancelled(StepfastError):
 
 
 def error_of(reply: Reply) -> StepfastError:
-    """The exception that a problem stands for."""
+    """The exception for an answer that is an error, by the type of its problem document and else by its status."""
     try:
         problem = reply.json()
     except ValueError:
         problem = None
     if not isinstance(problem, dict) or not str(problem.get("type", "")).startswith(PROBLEM_URN):
-        told = f"{reply.url} answered {reply.status} {reply.reason}"
-        if reply.status in (401, 403):  # of API Gateway, which asks its authorizer and says no more
-            return NotAllowed(f"{told}: is the API key right, and still valid?")
+        answer = f"{reply.url} answered {reply.status} {reply.reason}"
+        if reply.status in (401, 403):  # API Gateway answers a refusal of its authorizer without a problem document.
+            return NotAllowed(f"{answer}: is the API key right, and still valid?")
         away = reply.status >= 500 or reply.status == 429
-        return Unavailable(told) if away else Refused(f"{told}: is a stepfast API there?")
+        return Unavailable(answer) if away else Refused(f"{answer}: is a stepfast API there?")
     kind, detail = str(problem["type"]).removeprefix(PROBLEM_URN), str(problem.get("detail", ""))
     if kind == "invalid-request":
-        return InvalidRequest(detail, _fields(problem.get("errors")), _count(problem.get("error_count")))
+        return InvalidRequest(detail, _fields(problem.get("errors")), _whole_number(problem.get("error_count")))
     if kind == "wrong-status":
         return WrongStatus(detail, str(problem.get("execution_status", "")))
     if kind == "misconfigured":
@@ -93,10 +94,10 @@ def error_of(reply: Reply) -> StepfastError:
     return Unavailable(detail) if reply.status >= 500 else Refused(detail)
 
 
-def _count(count: object) -> int | None:
+def _whole_number(count: object) -> int | None:
     return count if type(count) is int else None
 
 
 def _fields(errors: object) -> tuple[tuple[str, str], ...]:
-    found = [one for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
-    return tuple((str(one.get("field", "")), str(one.get("message", ""))) for one in found)
+    entries = [entry for entry in errors if isinstance(entry, dict)] if isinstance(errors, list) else []
+    return tuple((str(entry.get("field", "")), str(entry.get("message", ""))) for entry in entries)

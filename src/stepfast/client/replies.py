@@ -1,4 +1,4 @@
-"""What a server has answered, read within bounds: nothing at the other end can use up this machine's memory."""
+"""Reads the answers of a server within bounds, so that no server can use up the memory of this machine."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import httpx
 from stepfast.errors import Refused
 
 LARGEST = 128 * 1024 * 1024
-"""Bytes of an answer, decompressed, that are read."""
+"""The largest answer that is read, in bytes after decompression."""
 RATE = 16 * 1024
-"""Bytes a second that an answer has to bring once its time is up."""
+"""Bytes per second that an answer must deliver on average to be read beyond its timeout."""
 
 ENCODINGS = "gzip, deflate"
 PIECE = 64 * 1024
-"""Bytes that are decompressed at a time."""
+"""The most bytes that one call of zlib may produce."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Reply:
         return 200 <= self.status < 300
 
     def json(self) -> Any:
-        """The parsed body; ValueError for one that is no JSON or nested too deeply."""
+        """The parsed body. Raises ValueError if it is not JSON or is nested too deeply."""
         try:
             return json.loads(self.body)
         except RecursionError:
@@ -46,7 +46,11 @@ class Reply:
 
 
 def read(response: httpx.Response, timeout: float, largest: int) -> Reply:
-    """Reads a streamed response; Refused for one that is too large, httpx.ReadTimeout for one that takes too long."""
+    """Reads a streamed response.
+
+    timeout: seconds. largest: bytes after decompression. Raises Refused for an answer that is larger, and
+    httpx.ReadTimeout for an answer that takes longer and is slower than RATE.
+    """
     begun, body, url = time.monotonic(), bytearray(), str(response.request.url)
     for part in _decoded(response):
         body += part
@@ -58,7 +62,11 @@ def read(response: httpx.Response, timeout: float, largest: int) -> Reply:
 
 
 def _decoded(response: httpx.Response) -> Iterator[bytes]:
-    """The body a piece at a time. httpx decompresses all of what has arrived at once: a thousand times as much."""
+    """The decompressed body in pieces of at most PIECE bytes.
+
+    httpx 0.28 decompresses whatever has arrived in one call (`Response.iter_bytes`). Deflate packs zeros about a
+    thousand to one, so one network read could become a thousand times as large before its size can be checked.
+    """
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding == "identity":
         yield from response.iter_raw()
@@ -67,7 +75,7 @@ def _decoded(response: httpx.Response) -> Iterator[bytes]:
         raise Refused(f"{response.request.url} answers in the encoding {encoding!r}, which was not asked for")
     inflater = zlib.decompressobj(16 + zlib.MAX_WBITS if encoding == "gzip" else zlib.MAX_WBITS)
     for packed in response.iter_raw():
-        yield b""  # the time is looked at also while nothing comes out
+        yield b""  # The caller checks the time between pieces, also while compressed bytes produce no output.
         while packed:
             try:
                 yield inflater.decompress(packed, PIECE)

@@ -1,6 +1,6 @@
-"""What answers must look like for the client and the command line to work with them; more than that may be in them.
+"""The shapes of answers that the client and the command line rely on. An answer may contain more.
 
-Only what is read is asked for, so that a client gets along with servers of other versions.
+Only the fields that are read are required, so that a client works with servers of other versions.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ class Health(TypedDict):
 
 
 def check(body: Any, shape: type, url: str) -> dict[str, Any]:
-    """The body as it came, if it has the shape; Refused names the first place where it has not."""
+    """Returns the body unchanged if it has the shape. Raises Refused, which names the first place where it differs."""
     try:
         _adapter(shape).validate_python(body, strict=True)
     except ValidationError as error:

@@ -17,19 +17,19 @@ _SIGNED = ("Authorization", "X-Amz-Date", "X-Amz-Security-Token")
 
 
 class Signature(httpx.Auth):
-    """Signs every request anew (Signature Version 4) with the credentials that AWS's own tools would find.
+    """Signs each request with Signature Version 4 and the credentials that botocore finds.
 
-    The region is the one in the API's host name; behind a domain of one's own, AWS_REGION or the profile's. Raises
-    StartupError when boto3 is missing, or when there are no credentials or no region.
+    The region is taken from the API's host name. An API behind a custom domain takes it from AWS_REGION or from the
+    profile. Raises StartupError when boto3 is missing, or when there are no credentials or no region.
     """
 
     requires_request_body = True
 
     def __init__(self, host: str) -> None:
         session = _session()
-        found = _HOST.search(host)
-        named = os.environ.get("AWS_REGION") or session.get_config_variable("region")
-        self._region = found[1] if found else named
+        match = _HOST.search(host)
+        configured = os.environ.get("AWS_REGION") or session.get_config_variable("region")
+        self._region = match[1] if match else configured
         if not self._region:
             raise StartupError("no AWS region to sign requests for: set AWS_REGION or a profile")
         self._credentials = session.get_credentials()
@@ -40,16 +40,19 @@ class Signature(httpx.Auth):
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest
 
-        # AWS puts together what was signed from the decoded query, so it is sent encoded in AWS's one way.
+        # API Gateway decodes the query and encodes it again before it checks the signature. A query in another
+        # encoding would not match what was signed, so the query is sent in the canonical form of
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html.
         pairs = parse_qsl(request.url.query.decode(), keep_blank_values=True)
         request.url = request.url.copy_with(query=urlencode(pairs, quote_via=quote, safe="-_.~").encode() or None)
         headers = {"host": request.headers["host"]}
-        asked = AWSRequest(request.method, str(request.url), headers=headers, data=request.content)
-        # Frozen: credentials of a role are renewed at any time, all three of them at once.
-        SigV4Auth(self._credentials.get_frozen_credentials(), "execute-api", self._region).add_auth(asked)
+        aws_request = AWSRequest(request.method, str(request.url), headers=headers, data=request.content)
+        # botocore may renew a role's credentials between two reads. A frozen copy keeps the access key, the secret and
+        # the session token of one renewal together.
+        SigV4Auth(self._credentials.get_frozen_credentials(), "execute-api", self._region).add_auth(aws_request)
         for name in _SIGNED:
-            if name in asked.headers:
-                request.headers[name] = asked.headers[name]
+            if name in aws_request.headers:
+                request.headers[name] = aws_request.headers[name]
         yield request
 
 

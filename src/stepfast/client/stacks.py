@@ -1,8 +1,8 @@
 """Several deployments behind one client: each execution belongs to one of them, by its id.
 
-Which one is decided by rendezvous hashing (Thaler and Ravishankar, IEEE/ACM Transactions on Networking 6(1), 1998): the
-URL whose hash with the id is the highest. The order of the URLs does not matter, and another URL takes its share
-evenly from all others and moves nothing between them.
+Rendezvous hashing (Thaler and Ravishankar, IEEE/ACM Transactions on Networking 6(1), 1998) selects the deployment: the
+URL whose hash with the id is the highest. The order of the URLs does not matter. A new URL takes an equal share from
+each of the others, and no id moves between those.
 """
 
 from __future__ import annotations
@@ -17,19 +17,22 @@ from stepfast.client.calls import Calls, Object
 from stepfast.errors import InvalidRequest
 
 Fetch = Callable[[Calls, int, str | None], Object]
-"""Asks one deployment for a page: of so many rows, from this cursor on."""
+"""Reads a page of one deployment. Arguments: the deployment, the number of rows, the cursor or None."""
 Mark = tuple[str | None, str, str]
-"""Where a list stands in one deployment: the page's cursor, and created_at and id of the last row given."""
+"""The position of a list in one deployment: the page's cursor, and `created_at` and id of the last row returned."""
 _ABOVE = "~"
 """Sorts above every time."""
 
 
 class Stacks:
-    """The deployments, in the order of their URLs. former: URLs before the last change, see Client."""
+    """The deployments, in the order of their URLs. former: the URLs before the last change, see Client.
+
+    Raises InvalidRequest for a URL that is passed twice, and for a former URL that is not among the URLs.
+    """
 
     def __init__(self, calls: Sequence[Calls], former: Sequence[str] = ()) -> None:
         self.all = tuple(calls)
-        self._by_url = {one.url: one for one in self.all}
+        self._by_url = {calls.url: calls for calls in self.all}
         if len(self._by_url) < len(self.all):
             raise InvalidRequest("a URL is given twice: each names a deployment of its own")
         self._former = [url.rstrip("/") for url in former]
@@ -47,17 +50,17 @@ class Stacks:
 
     def owner(self, execution_id: str) -> Calls:
         """The deployment that an execution of this id is started in."""
-        return self._by_url[_highest(self._by_url, execution_id)]
+        return self._by_url[_url_with_highest_hash(self._by_url, execution_id)]
 
     def former_owner(self, execution_id: str) -> Calls | None:
-        """The one that it was started in before the last change of the URLs, where that is another."""
+        """The deployment that this id belonged to before the last change of the URLs; None if it has not moved."""
         if not self._former:
             return None
-        before = self._by_url[_highest(self._former, execution_id)]
+        before = self._by_url[_url_with_highest_hash(self._former, execution_id)]
         return None if before is self.owner(execution_id) else before
 
     def shares(self, execution_ids: Sequence[str], holder: Callable[[str], Calls]) -> Iterator[tuple[Calls, list[str]]]:
-        """Each deployment with those of the ids that it holds, where it holds any."""
+        """Each deployment that holds some of the ids, with these ids in their order."""
         if len(self.all) == 1:
             yield self.first, [*execution_ids]
             return
@@ -69,15 +72,16 @@ class Stacks:
                 yield calls, shares[calls.url]
 
     def page(self, fetch: Fetch, rows: str, limit: int, cursor: str | None, foremost: str | None = None) -> Object:
-        """A page of rows, newest first by created_at and id, over all deployments; `next` as that of one.
+        """A page of rows of all deployments, newest first by created_at and id, with `next` as for one deployment.
 
-        foremost: the id that comes before all others. Rows that come meanwhile neither move a page nor are given twice:
-        each deployment's rows go on below the last one given.
+        rows: the field of a page that holds its rows. foremost: the id that sorts before all others. Rows that are
+        created between two pages neither move a page nor appear twice: each deployment continues below the last row
+        returned. Raises InvalidRequest for a cursor of another list.
         """
         if len(self.all) == 1:
             return fetch(self.first, limit, cursor)
         marks = _marks(cursor, [calls.url for calls in self.all])
-        found: list[tuple[str, str, str, Object]] = []
+        entries: list[tuple[str, str, str, Object]] = []
         nexts: dict[str, str | None] = {}
         for calls in self.all:
             if (mark := marks.get(calls.url)) is None:
@@ -85,49 +89,53 @@ class Stacks:
             page = fetch(calls, limit, mark[0])
             nexts[calls.url] = page["next"]
             for row in page[rows]:
-                created = _ABOVE if row["execution_id"] == foremost else _moment(row["created_at"])
+                created = _ABOVE if row["execution_id"] == foremost else _sortable_time(row["created_at"])
                 place = (created, row["execution_id"])
                 if not mark[2] or place < (mark[1], mark[2]):
-                    found.append((*place, calls.url, row))
-        found.sort(key=lambda entry: entry[:2], reverse=True)
-        # A deployment whose page is exhausted may have rows that come before the others' next ones.
-        chosen = found[: self._safe(found, nexts, limit)]
-        left = {url: mark for url in nexts if (mark := self._mark(url, marks[url], found, chosen, nexts[url]))}
-        return {rows: [row for *_, row in chosen], "next": json.dumps(left) if left else None}
+                    entries.append((*place, calls.url, row))
+        entries.sort(key=lambda entry: entry[:2], reverse=True)
+        # A deployment whose page is used up may have further rows that sort before the remaining rows of the others.
+        chosen = entries[: self._count_certain(entries, nexts, limit)]
+        next_marks = {url: mark for url in nexts if (mark := self._mark(url, marks[url], entries, chosen, nexts[url]))}
+        return {rows: [row for *_, row in chosen], "next": json.dumps(next_marks) if next_marks else None}
 
     @staticmethod
-    def _safe(found: Sequence[tuple[str, str, str, Object]], nexts: dict[str, str | None], limit: int) -> int:
-        """How many of the sorted rows are surely the next: up to the last row of any page that goes on."""
-        lowest = {entry[2]: number for number, entry in enumerate(found)}
+    def _count_certain(
+        entries: Sequence[tuple[str, str, str, Object]], nexts: dict[str, str | None], limit: int
+    ) -> int:
+        """The number of sorted rows whose order is certain: up to the last row of the first page that continues."""
+        lowest = {entry[2]: number for number, entry in enumerate(entries)}
         ends = [lowest.get(url, -1) + 1 for url, following in nexts.items() if following is not None]
         return min([limit, *ends])
 
     @staticmethod
-    def _mark(url: str, mark: Mark, found: Sequence[Any], chosen: Sequence[Any], following: str | None) -> Mark | None:
-        """Where to go on in one deployment; None at its end."""
-        given = [entry for entry in chosen if entry[2] == url]
-        last: Mark = (mark[0], given[-1][0], given[-1][1]) if given else mark
-        if len(given) < sum(entry[2] == url for entry in found):
+    def _mark(
+        url: str, mark: Mark, entries: Sequence[Any], chosen: Sequence[Any], following: str | None
+    ) -> Mark | None:
+        """The position from which one deployment continues; None at its end."""
+        shown = [entry for entry in chosen if entry[2] == url]
+        last: Mark = (mark[0], shown[-1][0], shown[-1][1]) if shown else mark
+        if len(shown) < sum(entry[2] == url for entry in entries):
             return last
         return None if following is None else (following, last[1], last[2])
 
 
 def merged_groups(answers: Sequence[Object]) -> Object:
-    """Dead letters counted in all deployments: groups of the same kind added up, the largest first."""
+    """The groups of dead letters of all deployments, with equal groups added up, the largest first."""
     groups: dict[tuple[Any, ...], Object] = {}
     for group in (group for answer in answers for group in answer["groups"]):
         kind = tuple(group.get(name) for name in ("workflow", "step", "error", "error_class"))
         if (same := groups.get(kind)) is None:
             groups[kind] = dict(group)
             continue
-        newer = max((same, group), key=lambda one: _moment(one["newest"]))
+        newer = max((same, group), key=lambda candidate: _sortable_time(candidate["newest"]))
         groups[kind] = {**newer, "count": same["count"] + group["count"], "again": same["again"] + group["again"]}
     ordered = sorted(groups.values(), key=lambda group: -group["count"])
     return {"groups": ordered, "complete": all(answer["complete"] for answer in answers)}
 
 
 def keys_for(urls: Sequence[str], api_key: str | Sequence[str] | None) -> Sequence[str | None]:
-    """The key of each deployment; InvalidRequest where their numbers differ, or there is no URL at all."""
+    """The API key of each deployment. Raises InvalidRequest if there is no URL, or another number of keys than URLs."""
     if not urls:
         raise InvalidRequest("a client needs the URL of an API")
     if api_key is None or isinstance(api_key, str):
@@ -137,7 +145,7 @@ def keys_for(urls: Sequence[str], api_key: str | Sequence[str] | None) -> Sequen
     return api_key
 
 
-def _highest(urls: Any, execution_id: str) -> str:
+def _url_with_highest_hash(urls: Any, execution_id: str) -> str:
     def weight(url: str) -> bytes:
         return hashlib.blake2b(f"{url}\n{execution_id}".encode(), digest_size=8).digest()
 
@@ -157,6 +165,6 @@ def _marks(cursor: str | None, urls: Sequence[str]) -> dict[str, Mark]:
     return marks
 
 
-def _moment(text: str) -> str:
-    """Text that sorts as the moments do, whatever their number of decimals."""
+def _sortable_time(text: str) -> str:
+    """Text that sorts as the times do, whatever their number of decimals."""
     return f"{datetime.fromisoformat(text).timestamp():020.6f}"

@@ -6,14 +6,14 @@ from contextvars import ContextVar
 
 from stepfast.errors import GiveUp
 
-PATIENCE = 1.0
-"""Seconds for which a client looks for its server where nothing serves."""
+CONNECT_PATIENCE_SECONDS = 1.0
+"""Seconds for which a client in a step of a test tries to connect to its server."""
 nothing_serves: ContextVar[bool] = ContextVar("stepfast_nothing_serves", default=False)
 """True in steps that stepfast.testing runs."""
 
 
 class NoServer(GiveUp):
-    """A step of a test calls a stepfast.Client, and no server is behind it; no retry of the step mends that."""
+    """A step of a test calls a stepfast.Client whose server does not run. A retry of the step would not help."""
 
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""What is sent: plain JSON made of the caller's values, checked ids, times as the API reads them."""
+"""Turns the caller's values into what is sent: plain JSON, checked ids, and times in the form of the API."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from typing import Any
 
 from stepfast.errors import InvalidRequest, NotStorable
 
-# A path of dots is cut out of a URL before it is sent.
+# A segment `.` or `..` would be resolved and removed from the URL before it is sent (RFC 3986, section 5.2.4).
 SEGMENT = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,128}")
 
 
 def plain(value: Any, where: str) -> Any:
-    """Plain JSON values, as the server's own codec would store this value."""
-    # Here, so that a command which sends no values does not wait for them.
+    """Plain JSON values, as the server's codec would store the value.
+
+    where: the name of the argument, for the message. Raises InvalidRequest for a value that cannot be stored.
+    """
+    # Imported here because pydantic takes long to load: a command that sends no values does not need it.
     from pydantic import BaseModel, JsonValue
 
     from stepfast.values.codec import Codec
@@ -35,9 +38,9 @@ def encoded(body: dict[str, Any]) -> bytes:
         raise InvalidRequest(f"this cannot be sent as JSON: {error}") from error
 
 
-def segment(text: str, what: str) -> str:
+def segment(text: str, kind: str) -> str:
     if not isinstance(text, str) or not SEGMENT.fullmatch(text):
-        raise InvalidRequest(f"{what} is 1 to 128 of A-Z a-z 0-9 . _ -, not {text!r}")
+        raise InvalidRequest(f"{kind} is 1 to 128 of A-Z a-z 0-9 . _ -, not {text!r}")
     return text
 
 

@@ -15,7 +15,7 @@ KINDS = ("api", "authorizer", "advancer", "step", "timer", "resume", "sweeper")
 def own_functions(folder: Path) -> frozenset[str]:
     """The kinds of function for which a project's folder has a file, `functions/KIND.py`.
 
-    The files are parsed, not imported. Raises StartupError for one that is not Python, or defines no `handler`.
+    The files are parsed, not imported. Raises StartupError for a file that is not Python or does not define `handler`.
     """
     return frozenset(kind for kind in KINDS if _is_function(folder / FOLDER / f"{kind}.py"))
 
@@ -27,7 +27,7 @@ def _is_function(path: Path) -> bool:
         module = ast.parse(path.read_text(encoding="utf-8"), str(path))
     except (SyntaxError, UnicodeDecodeError, ValueError) as error:
         raise StartupError(f"{path} is not Python: {error}") from error
-    if "handler" not in set(_names(module.body)):
+    if "handler" not in set(_bound_names(module.body)):
         raise StartupError(
             f"{path} defines no `handler`, which is what Lambda calls: "
             f"add `from stepfast.functions.{path.stem} import handler`, or move the file out of {FOLDER}/"
@@ -35,7 +35,7 @@ def _is_function(path: Path) -> bool:
     return True
 
 
-def _names(body: list[ast.stmt]) -> Iterator[str]:
+def _bound_names(body: list[ast.stmt]) -> Iterator[str]:
     """Names that statements bind at the top level of a module, those inside `if`, `try` and `with` included."""
     for statement in body:
         match statement:
@@ -50,11 +50,11 @@ def _names(body: list[ast.stmt]) -> Iterator[str]:
             case ast.AnnAssign(target=ast.Name(id=name)):
                 yield name
             case ast.If() | ast.With():
-                yield from _names(statement.body)
-                yield from _names(getattr(statement, "orelse", []))
+                yield from _bound_names(statement.body)
+                yield from _bound_names(getattr(statement, "orelse", []))
             case ast.Try():
-                yield from _names([*statement.body, *statement.orelse, *statement.finalbody])
+                yield from _bound_names([*statement.body, *statement.orelse, *statement.finalbody])
                 for excepting in statement.handlers:
-                    yield from _names(excepting.body)
+                    yield from _bound_names(excepting.body)
             case _:
                 pass

@@ -1,8 +1,8 @@
 """Every number of a deployment, derived in one place from the workflows and the project's settings. Pure.
 
-How they hang together: a step's timeout, plus the margin by which its lease outlives it, fits into its
-function's timeout; the function ends before its message becomes visible again; and a message may come back
-so often that no retry policy runs it into the dead letters.
+The numbers depend on each other. A step's timeout, plus the margin by which its lease outlives it, fits into the
+timeout of its function. The function ends before its message becomes visible again. A message may be received so often
+that no retry policy turns it into a dead letter.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ from stepfast.errors import DefinitionError, StartupError
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
 
-LONGEST = 900
-"""Seconds that Lambda lets a function run."""
-GATEWAY = 30
-"""Seconds that the HTTP API waits for its function."""
-CHAIN_BUDGET = 60
-"""Seconds beyond the longest step in which an invocation may go on with the next ones."""
-VISIBILITY_MARGIN = 30
-MESSAGE_RETENTION = 14 * 86400
-"""Seconds that a message waits, the longest that SQS offers."""
+LAMBDA_MAX_SECONDS = 900
+"""The longest timeout of a Lambda function: https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html."""
+GATEWAY_TIMEOUT_SECONDS = 30
+"""The time that an HTTP API of API Gateway waits for its function. It cannot be raised."""
+CHAIN_BUDGET_SECONDS = 60
+"""The time beyond the longest step for which an invocation may chain further steps."""
+VISIBILITY_MARGIN_SECONDS = 30
+"""The time by which a message stays hidden beyond the timeout of its function."""
+MESSAGE_RETENTION_SECONDS = 14 * 86400
+"""The time that a queue keeps a message: the longest that SQS offers."""
 
 WAKE_FILTER: Mapping[str, Any] = MappingProxyType({"dynamodb": {"NewImage": {"wake": {"N": [{"exists": True}]}}}})
 TTL_FILTER: Mapping[str, Any] = MappingProxyType(
@@ -43,9 +44,11 @@ TTL_FILTER: Mapping[str, Any] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class FunctionPlan:
-    """A Lambda function: its kind (as in settings.NEEDS), name within the stack, seconds, MB, own environment.
+    """A Lambda function.
 
-    own: whether the project has a file of its own for this kind, `functions/KIND.py`.
+    kind: a key of settings.NEEDS. name: unique within the stack. timeout: seconds. memory: MB. environment: variables
+    beside those of settings. provisioned: environments that are kept warm. own: whether the project has a file of its
+    own for this kind, `functions/KIND.py`.
     """
 
     kind: str
@@ -64,9 +67,9 @@ class FunctionPlan:
 
 @dataclass(frozen=True, slots=True)
 class QueuePlan:
-    """A queue and the mapping of its messages to a function; seconds, and None where there is no limit.
+    """A queue and the event source mapping of its function. Durations are in seconds; None means no limit.
 
-    Partial failures are reported everywhere, and a dead-letter queue is behind every queue.
+    Every mapping reports partial batch failures, and every queue has a dead-letter queue.
     """
 
     visibility: int
@@ -74,16 +77,16 @@ class QueuePlan:
     batch_size: int
     max_concurrency: int | None = None
     window: int = 0
-    retention: int = MESSAGE_RETENTION
+    retention: int = MESSAGE_RETENTION_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class StreamPlan:
     """The mapping of the table's stream to the advancer. Partial failures are reported.
 
-    A record is tried for `max_age` seconds, however often that is: an outage of AWS must not end among the
-    undelivered. What fails for any other reason the advancer itself gives up sooner. The stream keeps
-    records for a day, and what is lost without a trace then is still in the table, where the sweep finds it.
+    A record is tried for `max_age` seconds without a limit of tries, so that an outage of AWS does not move it to the
+    undelivered records. The advancer itself gives up sooner on a record that fails for another reason. A stream keeps
+    records for a day. A wake that is lost after that is still in the table, where the sweep finds it.
     """
 
     batch_size: int = 100
@@ -97,7 +100,7 @@ class StreamPlan:
 
 @dataclass(frozen=True, slots=True)
 class PoolPlan:
-    """A pool's function and queue; `steps` are the names of its steps, for people."""
+    """A pool's function and queue. steps: the sorted names of its steps, for display."""
 
     name: str
     function: FunctionPlan
@@ -109,7 +112,7 @@ class PoolPlan:
 class Plan:
     """A deployment: functions by kind (all but step), pools by name, the queues, the stream, the sweep's period.
 
-    starts: the workflows that are started by the clock. Raises StartupError for numbers that contradict each other.
+    sweep_every: seconds. starts: the scheduled starts. Raises StartupError for numbers that contradict each other.
     """
 
     project: Project
@@ -132,7 +135,7 @@ class Plan:
 
     @classmethod
     def of(cls, registry: Registry, project: Project | None = None, own: Collection[str] = ()) -> Plan:
-        """Derives everything; StartupError names a step that fits no function, or a setting that fits no code.
+        """Derives a deployment. Raises StartupError for a step that fits no function, or a setting without its code.
 
         own: the kinds of function for which the project has a file of its own (see own_functions).
         """
@@ -146,14 +149,14 @@ class Plan:
                 )
         for start in project.schedules.values():
             schedules.check(start, registry)
-        functions = _functions(project, own)
+        functions = _function_plans(project, own)
         return cls(
             project=project,
-            functions={one.kind: one for one in functions},
-            pools={name: _pool(name, registry, project, own) for name in registry.pools},
-            timer_queue=QueuePlan(_hidden(functions, "timer"), RECEIVES, batch_size=10),
-            # One receive: refusing a park message is what moves it to the dead letters.
-            park_queue=QueuePlan(_hidden(functions, "resume"), 1, batch_size=10, max_concurrency=10),
+            functions={function.kind: function for function in functions},
+            pools={name: _pool_plan(name, registry, project, own) for name in registry.pools},
+            timer_queue=QueuePlan(_visibility_timeout(functions, "timer"), RECEIVES, batch_size=10),
+            # With one receive, the handler that refuses a park message moves it to the dead-letter queue.
+            park_queue=QueuePlan(_visibility_timeout(functions, "resume"), 1, batch_size=10, max_concurrency=10),
             stream=StreamPlan(parallelization=project.parallelization),
             sweep_every=project.sweep_minutes * 60,
             starts=tuple(project.schedules.values()),
@@ -161,7 +164,7 @@ class Plan:
 
 
 def _check_steps(registry: Registry) -> None:
-    """Raises StartupError for a step that cannot be planned for: nobody sees it before its workflow runs."""
+    """Raises StartupError for a step that is made while its workflow runs, so that its pool is not known here."""
     try:
         registry.check()
     except DefinitionError as error:
@@ -175,34 +178,37 @@ def _check_steps(registry: Registry) -> None:
 
 
 def _contradictions(plan: Plan) -> Iterator[str]:
-    """What would not work together, however the plan came about."""
-    everything = [*plan.functions.values(), *(one.function for one in plan.pools.values())]
+    """Sentences about numbers that do not work together."""
+    everything = [*plan.functions.values(), *(pool.function for pool in plan.pools.values())]
     for function in everything:
-        if not 0 < function.timeout <= LONGEST:
-            yield f"the function {function.name} may run for {function.timeout} s, and Lambda lets it for {LONGEST}"
+        if not 0 < function.timeout <= LAMBDA_MAX_SECONDS:
+            yield (
+                f"the function {function.name} may run for {function.timeout} s, "
+                f"and Lambda lets it for {LAMBDA_MAX_SECONDS}"
+            )
     queues = [(plan.timer_queue, plan.functions["timer"]), (plan.park_queue, plan.functions["resume"])]
-    for queue, function in [*queues, *((one.queue, one.function) for one in plan.pools.values())]:
-        if queue.visibility < function.timeout + VISIBILITY_MARGIN:
+    for queue, function in [*queues, *((pool.queue, pool.function) for pool in plan.pools.values())]:
+        if queue.visibility < function.timeout + VISIBILITY_MARGIN_SECONDS:
             yield (
                 f"a message of {function.name} comes back after {queue.visibility} s, "
                 f"while its function may run for {function.timeout}"
             )
     if plan.park_queue.max_receive_count != 1:
         yield "a parked failure becomes a dead letter by its first receive"
-    if plan.functions["api"].timeout >= GATEWAY:
-        yield f"the gateway gives up after {GATEWAY} s, before the function api does"
+    if plan.functions["api"].timeout >= GATEWAY_TIMEOUT_SECONDS:
+        yield f"the gateway gives up after {GATEWAY_TIMEOUT_SECONDS} s, before the function api does"
     if plan.functions["sweeper"].timeout >= plan.sweep_every:
         yield "a sweep may still run when the next one begins"
 
 
-def _functions(project: Project, own: Collection[str]) -> tuple[FunctionPlan, ...]:
+def _function_plans(project: Project, own: Collection[str]) -> tuple[FunctionPlan, ...]:
     kinds = {
-        "api": GATEWAY - 1,
+        "api": GATEWAY_TIMEOUT_SECONDS - 1,
         "authorizer": 10,
         "advancer": 300,
         "timer": 60,
         "resume": 120,
-        "sweeper": min(LONGEST, project.sweep_minutes * 60 - 10),
+        "sweeper": min(LAMBDA_MAX_SECONDS, project.sweep_minutes * 60 - 10),
     }
     memory = {"authorizer": 256}
     return tuple(
@@ -212,40 +218,40 @@ def _functions(project: Project, own: Collection[str]) -> tuple[FunctionPlan, ..
 
 
 def _environment(project: Project) -> dict[str, str]:
-    # Powertools looks for X-Ray unless it is told not to, which costs a part of every cold start.
+    # Powertools looks for the X-Ray SDK unless this variable is set, which makes every cold start slower.
     return {} if project.tracing else {"POWERTOOLS_TRACE_DISABLED": "true"}
 
 
-def _hidden(functions: tuple[FunctionPlan, ...], kind: str) -> int:
-    return next(one.timeout for one in functions if one.kind == kind) + VISIBILITY_MARGIN
+def _visibility_timeout(functions: tuple[FunctionPlan, ...], kind: str) -> int:
+    return next(function.timeout for function in functions if function.kind == kind) + VISIBILITY_MARGIN_SECONDS
 
 
-def _pool(name: str, registry: Registry, project: Project, own: Collection[str]) -> PoolPlan:
+def _pool_plan(name: str, registry: Registry, project: Project, own: Collection[str]) -> PoolPlan:
     settings = project.pools.get(name, PoolSettings())
-    steps = [one for one in registry.steps if one.pool == name]
-    timeout = _timeout(name, steps, settings)
+    steps = [step for step in registry.steps if step.pool == name]
+    timeout = _pool_timeout(name, steps, settings)
     environment = {**_environment(project), **settings.environment}
     function = FunctionPlan(
         "step", f"step-{name}", timeout, settings.memory, environment, settings.provisioned, own="step" in own
     )
     queue = QueuePlan(
-        visibility=timeout + VISIBILITY_MARGIN,
+        visibility=timeout + VISIBILITY_MARGIN_SECONDS,
         max_receive_count=RECEIVES,
         batch_size=settings.batch_size,
         max_concurrency=settings.max_concurrency,
     )
-    return PoolPlan(name, function, queue, tuple(sorted({one.name for one in steps})))
+    return PoolPlan(name, function, queue, tuple(sorted({step.name for step in steps})))
 
 
-def _timeout(pool: str, steps: list[Step[..., Any]], settings: PoolSettings) -> int:
-    """Seconds of a pool's function: its longest step fits, with the margin of its lease."""
-    longest = max(steps, key=lambda one: one.timeout, default=None)
+def _pool_timeout(pool: str, steps: list[Step[..., Any]], settings: PoolSettings) -> int:
+    """The timeout of a pool's function in seconds: its longest step fits, with the margin of its lease."""
+    longest = max(steps, key=lambda step: step.timeout, default=None)
     needed = math.ceil((longest.timeout if longest else 0.0) + LEASE_MARGIN)
-    limit = LONGEST if settings.timeout is None else settings.timeout
+    limit = LAMBDA_MAX_SECONDS if settings.timeout is None else settings.timeout
     if longest is not None and needed > limit:
         most = f"{limit - LEASE_MARGIN:g} s"
         why = (
-            f"Lambda ends a function after {LONGEST} s"
+            f"Lambda ends a function after {LAMBDA_MAX_SECONDS} s"
             if settings.timeout is None
             else f"[tool.stepfast.pools.{pool}] timeout is {limit}"
         )
@@ -253,4 +259,4 @@ def _timeout(pool: str, steps: list[Step[..., Any]], settings: PoolSettings) -> 
             f"step {longest.name!r} in pool {pool!r} has a timeout of {longest.timeout:g} s, but may have at most "
             f"{most}: {why}, of which {LEASE_MARGIN:g} s are to record the outcome"
         )
-    return min(LONGEST, needed + CHAIN_BUDGET) if settings.timeout is None else settings.timeout
+    return min(LAMBDA_MAX_SECONDS, needed + CHAIN_BUDGET_SECONDS) if settings.timeout is None else settings.timeout

@@ -1,4 +1,4 @@
-"""`[tool.stepfast]` of pyproject.toml: what a user may set about a deployment."""
+"""`[tool.stepfast]` of pyproject.toml: the settings of a deployment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stepfast.model import SIGNAL_LIMITS
 T = TypeVar("T")
 
 LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
-"""The numbers of days that CloudWatch keeps logs for."""
+"""The numbers of days for which CloudWatch can keep logs."""
 _VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _STREAM = r"arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:\d{12}:table/[A-Za-z0-9_.-]+/stream/[^/\s]+"
 _CERTIFICATE = r"arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+"
@@ -27,10 +27,11 @@ _OURS = ("STEPFAST_", "AWS_", "LAMBDA_", "POWERTOOLS_")
 
 @dataclass(frozen=True, slots=True)
 class PoolSettings:
-    """`[tool.stepfast.pools.NAME]`. Memory in MB, timeout in seconds (of the function; None derives it).
+    """`[tool.stepfast.pools.NAME]`.
 
-    max_concurrency: how many run at once, None without a limit. batch_size: messages that one invocation
-    runs at once. provisioned: environments that are kept warm.
+    memory: MB. timeout: seconds of the function; None derives it from the steps. max_concurrency: how many invocations
+    run at once; None sets no limit. batch_size: messages that one invocation handles at once. provisioned:
+    environments that are kept warm. environment: variables of the function.
     """
 
     memory: int = 256
@@ -45,12 +46,15 @@ class PoolSettings:
 class Project:
     """`[tool.stepfast]`; every field has a default that works.
 
-    memory: MB of the functions that run workflow code but no steps. parallelization: batches of one stream
-    shard that are advanced at once. authorizer_cache: seconds that the gateway remembers a key, during which
-    a revoked one still works, and only `Authorization` is looked at; 0 asks every time. log_values: whether
-    inputs, outputs and errors of executions and steps are logged, and kept as long as the logs are. table_stream,
-    bucket: a table, by the ARN of its stream, and a bucket that are there already, instead of new ones. max_signals,
-    max_signal_bytes: how many signals an execution takes in all, and bytes of their payloads; also of `stepfast dev`.
+    memory: MB of the functions that run workflow code but no steps.
+    parallelization: batches of one stream shard that are advanced at once.
+    authorizer_cache: seconds for which the gateway remembers that a key is valid; 0 checks every request. Meanwhile a
+    revoked key still works, and only the header `Authorization` is read.
+    log_values: whether inputs, outputs and errors of executions and steps are logged. They are kept as long as the
+    logs.
+    table_stream, bucket: an existing table, by the ARN of its stream, and an existing bucket, instead of new ones.
+    max_signals, max_signal_bytes: the most signals that an execution takes in all, and the most bytes of their
+    payloads. Both also apply to `stepfast dev`.
     """
 
     workflows: str = "workflows"
@@ -78,9 +82,9 @@ class Project:
 
     @classmethod
     def read(cls, path: Path | str) -> Project:
-        """The settings in a pyproject.toml, or in that of a folder; defaults where there is none.
+        """The settings in a pyproject.toml, or in the pyproject.toml of a folder; the defaults where there is none.
 
-        Raises StartupError, which names what is wrong.
+        Raises StartupError, which names the setting that is wrong.
         """
         path = Path(path)
         if path.is_dir():
@@ -96,38 +100,38 @@ class Project:
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> Project:
-        """The settings in a parsed `[tool.stepfast]` table."""
-        given = dict(table)
-        pools = _table("tool.stepfast.pools", given.pop("pools", {}))
-        schedules = _table("tool.stepfast.schedules", given.pop("schedules", {}))
-        found = _checked(cls, "tool.stepfast", given, _PROJECT)
+        """The settings in a parsed `[tool.stepfast]` table. Raises StartupError."""
+        values = dict(table)
+        pools = _table("tool.stepfast.pools", values.pop("pools", {}))
+        schedules = _table("tool.stepfast.schedules", values.pop("schedules", {}))
+        checked = _checked(cls, "tool.stepfast", values, _PROJECT)
         return cls(
-            **found,
-            pools={name: _pool(name, settings) for name, settings in pools.items()},
-            schedules={name: _schedule(name, settings) for name, settings in schedules.items()},
+            **checked,
+            pools={name: _pool_settings(name, settings) for name, settings in pools.items()},
+            schedules={name: _scheduled_start(name, settings) for name, settings in schedules.items()},
         )
 
 
-def _pool(name: str, settings: object) -> PoolSettings:
+def _pool_settings(name: str, settings: object) -> PoolSettings:
     where = f"tool.stepfast.pools.{name}"
-    found = _checked(PoolSettings, where, _table(where, settings), _POOL)
-    for variable in found.get("environment", {}):
+    checked = _checked(PoolSettings, where, _table(where, settings), _POOL)
+    for variable in checked.get("environment", {}):
         ours = variable.startswith(_OURS) and variable != "POWERTOOLS_LOG_LEVEL"
         if ours or not _VARIABLE.fullmatch(variable):
             raise StartupError(
                 f"[{where}] environment: {variable!r} cannot be set: a name is letters, digits and _, "
                 f"and none that begins with {', '.join(_OURS)}"
             )
-    return PoolSettings(**found)
+    return PoolSettings(**checked)
 
 
-def _schedule(name: str, settings: object) -> ScheduledStart:
+def _scheduled_start(name: str, settings: object) -> ScheduledStart:
     where = f"tool.stepfast.schedules.{name}"
-    found = _checked(ScheduledStart, where, _table(where, settings), _SCHEDULE)
+    checked = _checked(ScheduledStart, where, _table(where, settings), _SCHEDULE)
     for needed in ("workflow", "expression"):
-        if needed not in found:
+        if needed not in checked:
             raise StartupError(f"[{where}] has no {needed}, without which it starts nothing")
-    return ScheduledStart(name, **found)
+    return ScheduledStart(name, **checked)
 
 
 # -- checks ---------------------------------------------------------------------------------------------
@@ -135,21 +139,21 @@ def _schedule(name: str, settings: object) -> ScheduledStart:
 Check = Callable[[Any], bool]
 
 
-def _whole(least: int, most: int) -> tuple[Check, str]:
+def _whole_number(least: int, most: int) -> tuple[Check, str]:
     return lambda value: type(value) is int and least <= value <= most, f"a whole number from {least} to {most}"
 
 
 def _one_of(*values: object) -> tuple[Check, str]:
-    told = ", ".join(str(one) for one in values)
-    return lambda value: type(value) in {type(one) for one in values} and value in values, f"one of {told}"
+    choices = ", ".join(str(choice) for choice in values)
+    return lambda value: type(value) in {type(choice) for choice in values} and value in values, f"one of {choices}"
 
 
-def _like(pattern: str, what: str) -> tuple[Check, str]:
-    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None, what
+def _text_matching(pattern: str, description: str) -> tuple[Check, str]:
+    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None, description
 
 
 def is_inside(path: object) -> bool:
-    """Whether this is the path of something within a project's folder: what is deployed keeps its place there."""
+    """Whether this is a relative path that stays within the project's folder, as the deployed bundle requires."""
     parts = path.removesuffix("/").split("/") if isinstance(path, str) else [""]
     return not {"", ".", ".."} & set(parts) and "\\" not in str(path)
 
@@ -157,16 +161,16 @@ def is_inside(path: object) -> bool:
 _FLAG: tuple[Check, str] = (lambda value: isinstance(value, bool), "true or false")
 _TEXT: tuple[Check, str] = (lambda value: isinstance(value, str) and bool(value.strip()), "a text")
 _TEXTS: tuple[Check, str] = (
-    lambda value: isinstance(value, dict) and all(isinstance(one, str) for one in value.values()),
+    lambda value: isinstance(value, dict) and all(isinstance(text, str) for text in value.values()),
     "a table of texts",
 )
-_MEMORY = _whole(128, 10240)
+_MEMORY = _whole_number(128, 10240)
 _POOL: Mapping[str, tuple[Check, str]] = {
     "memory": _MEMORY,
-    "timeout": _whole(1, 900),
-    "max_concurrency": _whole(2, 1000),
-    "batch_size": _whole(1, 10),
-    "provisioned": _whole(0, 1000),
+    "timeout": _whole_number(1, 900),
+    "max_concurrency": _whole_number(2, 1000),
+    "batch_size": _whole_number(1, 10),
+    "provisioned": _whole_number(0, 1000),
     "environment": _TEXTS,
 }
 _SCHEDULE: Mapping[str, tuple[Check, str]] = {
@@ -178,25 +182,25 @@ _SCHEDULE: Mapping[str, tuple[Check, str]] = {
 }
 _PROJECT: Mapping[str, tuple[Check, str]] = {
     "workflows": (is_inside, "the path of a folder in the project, such as workflows or src/flows"),
-    "retention_days": _whole(0, 36500),
+    "retention_days": _whole_number(0, 36500),
     "log_retention_days": _one_of(*LOG_DAYS),
-    "listing_shards": _whole(1, 256),
+    "listing_shards": _whole_number(1, 256),
     "auth": _one_of("keys", "iam"),
-    "authorizer_cache": _whole(0, 3600),
+    "authorizer_cache": _whole_number(0, 3600),
     "memory": _MEMORY,
-    "parallelization": _whole(1, 10),
-    "sweep_minutes": _whole(2, 60),
+    "parallelization": _whole_number(1, 10),
+    "sweep_minutes": _whole_number(2, 60),
     "tracing": _FLAG,
     "log_values": _FLAG,
-    "max_signals": _whole(1, 1_000_000),
-    "max_signal_bytes": _whole(1, 1_000_000_000),
+    "max_signals": _whole_number(1, 1_000_000),
+    "max_signal_bytes": _whole_number(1, 1_000_000_000),
     "snap_start": _FLAG,
-    "alarm_email": _like(r"[^@\s]+@[^@\s]+", "an e-mail address"),
-    "domain_name": _like(_DOMAIN, "the name of a host, such as flows.example.com"),
-    "certificate": _like(_CERTIFICATE, "the ARN of a certificate, arn:aws:acm:…:certificate/…"),
-    "vpc": _like(r"vpc-[0-9a-f]+", "the id of a VPC, vpc-…"),
-    "table_stream": _like(_STREAM, "the ARN of a table's stream, arn:aws:dynamodb:…:table/…/stream/…"),
-    "bucket": _like(_BUCKET, "the name of a bucket"),
+    "alarm_email": _text_matching(r"[^@\s]+@[^@\s]+", "an e-mail address"),
+    "domain_name": _text_matching(_DOMAIN, "the name of a host, such as flows.example.com"),
+    "certificate": _text_matching(_CERTIFICATE, "the ARN of a certificate, arn:aws:acm:…:certificate/…"),
+    "vpc": _text_matching(r"vpc-[0-9a-f]+", "the id of a VPC, vpc-…"),
+    "table_stream": _text_matching(_STREAM, "the ARN of a table's stream, arn:aws:dynamodb:…:table/…/stream/…"),
+    "bucket": _text_matching(_BUCKET, "the name of a bucket"),
 }
 
 
@@ -207,13 +211,13 @@ def _table(where: str, value: object) -> dict[str, Any]:
 
 
 def _checked(
-    kind: type, where: str, given: Mapping[str, Any], checks: Mapping[str, tuple[Check, str]]
+    kind: type, where: str, settings: Mapping[str, Any], checks: Mapping[str, tuple[Check, str]]
 ) -> dict[str, Any]:
-    known = [one.name for one in fields(kind) if one.name in checks]
-    for name, value in given.items():
+    known = [field_of_kind.name for field_of_kind in fields(kind) if field_of_kind.name in checks]
+    for name, value in settings.items():
         if name not in known:
             raise StartupError(f"[{where}] has no setting {name!r}; it has: {', '.join(known)}")
-        fits, what = checks[name]
+        fits, description = checks[name]
         if not fits(value):
-            raise StartupError(f"[{where}] {name} is {what}, not {value!r}")
-    return dict(given)
+            raise StartupError(f"[{where}] {name} is {description}, not {value!r}")
+    return dict(settings)

@@ -1,6 +1,10 @@
-"""Limits of the queues that both the plan and the running functions go by."""
+"""Limits of the queues, used by both the plan and the running functions."""
 
 RECEIVES = 1000
-"""Receives of a step or timer message until SQS gives it up: retries change its visibility, and each counts."""
+"""Receives after which SQS moves a step or timer message to the dead-letter queue.
+
+Each retry changes the visibility of the message and receives it again, so the limit must exceed every retry policy.
+SQS allows at most 1000 as maxReceiveCount.
+"""
 LONGEST_VISIBILITY = 12 * 3600.0
-"""Seconds that SQS hides a message at most, counted from when it was received."""
+"""Seconds for which SQS can hide a message, counted from its receive."""

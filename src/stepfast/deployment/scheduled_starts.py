@@ -1,4 +1,4 @@
-"""What a message that the clock sends asks for: `{"start": {…}, "schedule": …, "scheduled": …}`, see timer. Pure."""
+"""Reads the message of a scheduled start: `{"start": {…}, "schedule": …, "scheduled": …}`, see timer. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FIELDS = {"workflow", "input", "execution_id", "labels"}
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A start that was asked for by the clock."""
+    """The workflow, input, execution id and labels of a scheduled start."""
 
     workflow: str
     input: Any
@@ -23,10 +23,11 @@ class Start:
 
 
 def start_in(value: Any) -> Start | None:
-    """The start that a message asks for, None for any other; InvalidRequest says what is wrong with it.
+    """The start that a message asks for; None for a message of another kind.
 
-    Without an id it gets one made of its schedule (its workflow, where none is named) and its time, so that a
-    start which is delivered twice starts once.
+    A start without an execution id gets one made of the name of its schedule (or else of its workflow) and its time,
+    so that a message which is delivered twice starts one execution. Raises InvalidRequest for a start that is not
+    valid.
     """
     asked = value.get("start") if isinstance(value, dict) else None
     if not isinstance(asked, dict):
@@ -36,19 +37,21 @@ def start_in(value: Any) -> Start | None:
         raise InvalidRequest(
             f'a scheduled "start" has a "workflow", and of the others only {", ".join(sorted(FIELDS))}'
         )
-    if not all(isinstance(one, str) for one in labels.values()):
+    if not all(isinstance(label, str) for label in labels.values()):
         raise InvalidRequest("a scheduled start's labels are texts")
-    given = asked.get("execution_id")
-    if given is not None and not isinstance(given, str):
+    execution_id = asked.get("execution_id")
+    if execution_id is not None and not isinstance(execution_id, str):
         raise InvalidRequest("a scheduled start's execution_id is a text")
     named = value.get("schedule", workflow)
     if not isinstance(named, str):
         raise InvalidRequest("a scheduled start's schedule is a text")
-    return Start(workflow, asked.get("input"), given or f"{named}-{_compact(value.get('scheduled'))}", labels)
+    return Start(
+        workflow, asked.get("input"), execution_id or f"{named}-{_time_for_id(value.get('scheduled'))}", labels
+    )
 
 
-def _compact(scheduled: Any) -> str:
-    """An ISO 8601 time without the colons, which no execution id may have: 2026-11-22T150000Z."""
+def _time_for_id(scheduled: Any) -> str:
+    """An ISO 8601 time without colons, which an execution id cannot contain: 2026-11-22T150000Z."""
     try:
         at = datetime.fromisoformat(scheduled)
     except (TypeError, ValueError):

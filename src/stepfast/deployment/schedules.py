@@ -1,4 +1,4 @@
-"""Starts by the clock: what may be said of them, checked before anything is deployed. Pure."""
+"""Scheduled starts: their settings, checked before anything is deployed. Pure."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from stepfast.language.registry import Registry
 
 @dataclass(frozen=True, slots=True)
 class ScheduledStart:
-    """Starts a workflow again and again, by EventBridge Scheduler's cron(...) or rate(...), or once, by at(...).
+    """Starts a workflow repeatedly, by EventBridge Scheduler's cron(...) or rate(...), or once, by at(...).
 
-    Its executions are named after the schedule and the time, so that a start that is delivered twice starts once.
+    The id of each execution is made of the schedule's name and the scheduled time, so that a start which is delivered
+    twice starts one execution.
     """
 
     name: str
@@ -30,14 +31,15 @@ class ScheduledStart:
 
 
 def event_of(start: ScheduledStart) -> str:
-    """What the timer queue is sent when it is time, as JSON; Scheduler puts in the time that it was meant for."""
-    what = {"workflow": start.workflow, "input": start.input, "labels": {"schedule": start.name}}
-    # The execution's id is made of that time, so a repeated delivery starts once.
-    return json.dumps({"start": what, "schedule": start.name, "scheduled": "<aws.scheduler.scheduled-time>"})
+    """The message that Scheduler sends to the timer queue, as JSON. Scheduler fills in the scheduled time."""
+    request = {"workflow": start.workflow, "input": start.input, "labels": {"schedule": start.name}}
+    # Scheduler delivers at least once. The execution id is made of the scheduled time, so a second delivery starts
+    # nothing.
+    return json.dumps({"start": request, "schedule": start.name, "scheduled": "<aws.scheduler.scheduled-time>"})
 
 
 def check(start: ScheduledStart, registry: Registry) -> None:
-    """Raises StartupError, which names the schedule, for what could never start anything."""
+    """Raises StartupError, which names the schedule, for settings that cannot start anything."""
     where = f"[tool.stepfast.schedules.{start.name}]"
     if not _NAME.fullmatch(start.name):
         raise StartupError(f"{where}: a name is 1 to 64 of A-Z a-z 0-9 _ -")
@@ -47,7 +49,7 @@ def check(start: ScheduledStart, registry: Registry) -> None:
         raise StartupError(f"{where} workflow: none is named {start.workflow!r}; there are: {known}")
     if wrong := wrong_in(start.expression):
         raise StartupError(f"{where} expression {start.expression!r}: {wrong}")
-    zones = zoneinfo.available_timezones()  # none on a machine without them
+    zones = zoneinfo.available_timezones()  # empty on a machine without a time zone database
     if zones and start.timezone not in zones:
         raise StartupError(f"{where} timezone: {start.timezone!r} is none; one looks like Europe/Berlin, or UTC")
     try:
@@ -59,17 +61,17 @@ def check(start: ScheduledStart, registry: Registry) -> None:
 
 
 def check_to_come(start: ScheduledStart, now: float) -> str | None:
-    """Raises StartupError for a cron that has come for the last time; what to tell of an at that has passed.
+    """Raises StartupError for a cron(…) without a future time; returns a warning about an at(…) in the past, or None.
 
-    now: seconds since the epoch. An at(…) that stays in the settings after it has come is nothing wrong, and one
-    that was written with a wrong year starts nothing: nobody can tell them apart.
+    now: seconds since the epoch. An at(…) in the past is not an error: it may have started its execution and remained
+    in the settings. It may also have a wrong year, and nothing distinguishes the two.
     """
     where = f"[tool.stepfast.schedules.{start.name}] expression {start.expression!r}"
     kind, _, text = start.expression.removesuffix(")").partition("(")
     try:
         zone = zoneinfo.ZoneInfo(start.timezone)
     except zoneinfo.ZoneInfoNotFoundError:
-        return None  # a machine without time zones
+        return None  # This machine has no time zone database.
     if kind == "cron" and start.enabled and cron.Cron(text, zone).after(now) is None:
         raise StartupError(f"{where} never comes again: give it a later year, or set enabled = false")
     if kind == "at" and start.enabled and datetime.fromisoformat(text).replace(tzinfo=zone).timestamp() <= now:
@@ -78,28 +80,28 @@ def check_to_come(start: ScheduledStart, now: float) -> str | None:
 
 
 def wrong_in(expression: str) -> str | None:
-    """What Scheduler would refuse an expression for; None when it is as it should be."""
-    found = re.fullmatch(r"(cron|rate|at)\((.*)\)", expression)
-    if found is None:
+    """The reason why Scheduler would refuse an expression; None if it is valid."""
+    match = re.fullmatch(r"(cron|rate|at)\((.*)\)", expression)
+    if match is None:
         return (
             "it is cron(minutes hours day-of-month month day-of-week year), rate(5 minutes) or at(2030-01-31T12:00:00)"
         )
-    return {"cron": cron.wrong_in, "rate": _wrong_in_rate, "at": _wrong_in_time}[found[1]](found[2])
+    return {"cron": cron.wrong_in, "rate": _wrong_in_rate, "at": _wrong_in_time}[match[1]](match[2])
 
 
 def _wrong_in_rate(text: str) -> str | None:
-    found = re.fullmatch(r"([1-9]\d{0,8}) (minute|hour|day)(s?)", text, re.ASCII)
-    if found is None:
+    match = re.fullmatch(r"([1-9]\d{0,8}) (minute|hour|day)(s?)", text, re.ASCII)
+    if match is None:
         return "a rate is a whole number from 1 up, and minutes, hours or days"
-    if (found[1] == "1") == bool(found[3]):
-        return f"Scheduler wants rate(1 {found[2]}) and rate(2 {found[2]}s)"
+    if (match[1] == "1") == bool(match[3]):
+        return f"Scheduler wants rate(1 {match[2]}) and rate(2 {match[2]}s)"
     return None
 
 
 def _wrong_in_time(text: str) -> str | None:
     try:
         if re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", text, re.ASCII) is None:
-            raise ValueError(text)  # strptime would take 2030-1-5 as well
+            raise ValueError(text)  # strptime also accepts 2030-1-5
         datetime.strptime(text, "%Y-%m-%dT%H:%M:%S")  # noqa: DTZ007 - its zone is the schedule's
     except ValueError:
         return "a time is yyyy-mm-ddThh:mm:ss, without a zone: that is `timezone`"

@@ -1,4 +1,4 @@
-"""What a function is told by its environment; every function asks only for what it needs."""
+"""The settings that a Lambda function reads from its environment. Each function requires only what it needs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "sweeper": (*_STORE, *_SENDING),
     }
 )
-"""The variables without which a function does not start."""
+"""The variables that a function of each kind requires to start."""
 ALSO: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "api": (WORKFLOWS, RETENTION, SHARDS, AUTH, LOG_VALUES, MAX_SIGNALS, MAX_SIGNAL_BYTES),
@@ -52,23 +52,23 @@ ALSO: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "advancer": (WORKFLOWS, RETENTION, SHARDS, LOG_VALUES, POOL_TIMEOUTS, UNDELIVERED),
     }
 )
-"""The variables that a function reads as well, and has a default for."""
+"""The variables that a function of each kind also reads, with a default."""
 
 DEFAULT_RETENTION_DAYS = 90
 DEFAULT_SHARDS = 8
 DEFAULT_MAX_SIGNALS, DEFAULT_MAX_SIGNAL_BYTES = 10_000, 32_000_000
-"""As model.SIGNAL_LIMITS, which the authorizer does not import."""
-DAY = 86400.0
+"""Equal to model.SIGNAL_LIMITS. They are repeated here so that the authorizer, which starts cold, imports less."""
+DAY_SECONDS = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The resources of one deployment. What a function does not need may be empty.
+    """The resources of one deployment. A resource that a function does not need is empty.
 
-    queues: pool -> URL. pool_timeouts: pool -> seconds that its function may run, as far as known. workflows: a
-    folder. retention: seconds that ended executions are kept, None for ever. pool: the step function's own.
-    log_values: whether inputs, outputs and errors are logged. undelivered: the URL of the queue for what no function
-    can handle.
+    queues: the URL of each pool's queue. pool_timeouts: the timeout of each pool's function in seconds, where it is
+    known. workflows: a folder. retention: seconds for which ended executions are kept; None keeps them for ever.
+    pool: the pool of a step function. log_values: whether inputs, outputs and errors are logged. undelivered: the URL
+    of the queue for records that no function can handle.
     """
 
     table: str
@@ -79,7 +79,7 @@ class Settings:
     schedules: str = ""
     schedule_role: str = ""
     workflows: str = "workflows"
-    retention: float | None = DEFAULT_RETENTION_DAYS * DAY
+    retention: float | None = DEFAULT_RETENTION_DAYS * DAY_SECONDS
     listing_shards: int = DEFAULT_SHARDS
     pool: str = ""
     auth: Auth = "keys"
@@ -92,7 +92,10 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], needs: Collection[str] = ()) -> Settings:
-        """Reads the variables; StartupError names every one of `needs` that is missing, or the one that is wrong."""
+        """Reads the variables.
+
+        Raises StartupError, which names all variables of `needs` that are missing, or the variable that is not valid.
+        """
         missing = sorted(name for name in {TABLE, *needs} if not environment.get(name, "").strip())
         if missing:
             raise StartupError(
@@ -118,9 +121,9 @@ class Settings:
             park_queue=text(PARK_QUEUE),
             schedules=text(SCHEDULES),
             schedule_role=text(SCHEDULE_ROLE),
-            # Lambda unpacks the bundle there; a path that is absolute stays as it is.
+            # Lambda unpacks the bundle into LAMBDA_TASK_ROOT. os.path.join keeps an absolute path unchanged.
             workflows=os.path.join(environment.get("LAMBDA_TASK_ROOT", ""), text(WORKFLOWS, "workflows")),
-            retention=days * DAY if days else None,
+            retention=days * DAY_SECONDS if days else None,
             listing_shards=_number(SHARDS, text(SHARDS, str(DEFAULT_SHARDS)), 1),
             pool=text(POOL),
             auth=cast(Auth, auth),
@@ -138,7 +141,7 @@ class Settings:
 
     def to_environment(self) -> dict[str, str]:
         """The variables that `from_environment` reads these settings from."""
-        days = 0 if self.retention is None else math.ceil(self.retention / DAY)
+        days = 0 if self.retention is None else math.ceil(self.retention / DAY_SECONDS)
         return {
             TABLE: self.table,
             BUCKET: self.bucket,
@@ -169,19 +172,19 @@ def _number(name: str, text: str, least: int) -> int:
 
 def _queues(text: str) -> Mapping[str, str]:
     try:
-        found = json.loads(text)
+        urls = json.loads(text)
     except ValueError as error:
         raise StartupError(f"{QUEUES} is not JSON: it maps pool names to queue URLs") from error
-    if not isinstance(found, dict) or not all(isinstance(url, str) and url for url in found.values()):
+    if not isinstance(urls, dict) or not all(isinstance(url, str) and url for url in urls.values()):
         raise StartupError(f"{QUEUES} is a JSON object of pool names and queue URLs")
-    return found
+    return urls
 
 
 def _timeouts(text: str) -> Mapping[str, int]:
     try:
-        found = json.loads(text)
+        timeouts = json.loads(text)
     except ValueError as error:
         raise StartupError(f"{POOL_TIMEOUTS} is not JSON: it maps pool names to seconds") from error
-    if not isinstance(found, dict) or not all(type(seconds) is int and seconds > 0 for seconds in found.values()):
+    if not isinstance(timeouts, dict) or not all(type(seconds) is int and seconds > 0 for seconds in timeouts.values()):
         raise StartupError(f"{POOL_TIMEOUTS} is a JSON object of pool names and whole numbers of seconds")
-    return found
+    return timeouts

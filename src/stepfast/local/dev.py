@@ -1,4 +1,4 @@
-"""`stepfast dev`: finds the workflows, runs their executions, serves the HTTP API until it is told to end."""
+"""`stepfast dev`: finds the workflows, runs their executions and serves the HTTP API until a signal ends it."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ from stepfast.http.page import HOW_TO_BUILD, Page
 from stepfast.language.registry import Registry, discover
 from stepfast.local import dev_logs, reloading
 from stepfast.local.dev_logs import LogFormat
-from stepfast.local.retention import DAY, retention_of
-from stepfast.local.runtime import GRACE, Runtime
+from stepfast.local.retention import DAY_SECONDS, retention_of
+from stepfast.local.runtime import STEP_GRACE_SECONDS, Runtime
 from stepfast.model import SignalLimits
 
 log = logging.getLogger(__name__)
 PROJECT = Path("pyproject.toml")
 HONOURED = ("retention_days",)
+"""Settings of deployments that also have an effect here, beside pools and schedules."""
 
 
 def serve(
@@ -40,16 +41,17 @@ def serve(
     durability: Durability = "full",
     workers: int = 2,
     log_values: bool = False,
-    grace: float = GRACE,
+    grace: float = STEP_GRACE_SECONDS,
     log_format: LogFormat = "text",
     reloads: bool = False,
 ) -> None:
-    """Serves until SIGINT or SIGTERM, then gives running steps `grace` seconds to end; says so when requests are taken.
+    """Serves until SIGINT or SIGTERM, then gives running steps `grace` seconds to end.
 
-    A second signal ends the grace period. reloads: whether it ends and begins anew when the code has changed.
+    A second signal ends that period. A line on standard output says when requests are accepted. workers: threads.
+    reloads: whether the process restarts itself when the code has changed.
 
-    API keys come from the environment variable STEPFAST_API_KEYS, separated by commas. Without one only
-    loopback addresses are allowed. Raises StartupError, which says what to do.
+    API keys are read from the environment variable STEPFAST_API_KEYS, separated by commas. Without a key only loopback
+    addresses are allowed. Raises StartupError, which says what to do.
     """
     dev_logs.configure(log_format)
     keys = Authenticator.from_environment(os.environ)
@@ -75,7 +77,7 @@ def _serve_code(
     keys: Authenticator | None,
     reloads: bool,
 ) -> bool:
-    """Serves the code as it is now; True when changed code is to be served next."""
+    """Serves the code as it is now. Returns True if the process should restart with changed code."""
     registry = discover(workflows)
     check(registry, PROJECT)
     names = ", ".join(sorted(registry.workflows)) or f"no workflows yet in {workflows}"
@@ -96,7 +98,7 @@ def _serve_code(
         signal_limits=SignalLimits(project.max_signals, project.max_signal_bytes),
     ) as runtime:
         if retention is not None:
-            log.info("executions that are SUCCEEDED or CANCELLED are deleted after %g days", retention / DAY)
+            log.info("executions that are SUCCEEDED or CANCELLED are deleted after %g days", retention / DAY_SECONDS)
         page = Page()
         handler = build(runtime.operations, registry, runtime.call, keys, page)
         try:
@@ -104,15 +106,16 @@ def _serve_code(
         finally:
             code.end()
             if not code.changed:
-                listener.close()  # who calls while running steps end is refused, and does not wait
-    # A signal while the old code ended means the end of it all.
+                # Closed before the runtime: a client that connects while running steps end is refused at once.
+                listener.close()
+    # A signal during the grace period ends the process instead of reloading it.
     return code.changed and not runtime.interrupted
 
 
 def check(registry: Registry, project: Path) -> None:
-    """Warns of what would not work in a deployment, and works here; StartupError for what works nowhere.
+    """Logs a warning about workflows that work here and could not be deployed. Raises StartupError for broken ones.
 
-    project: the pyproject.toml of the settings that a deployment would have.
+    project: the pyproject.toml with the settings of a deployment.
     """
     try:
         registry.check()
@@ -125,7 +128,10 @@ def check(registry: Registry, project: Path) -> None:
 
 
 def settings_of(registry: Registry, pyproject: Path) -> tuple[Project, list[ScheduledStart]]:
-    """The project's settings and the schedules that start something here; logs what is ignored. StartupError."""
+    """The project's settings, and the schedules that start something here.
+
+    Logs the settings that have no effect here and the schedules that start nothing. Raises StartupError.
+    """
     project, starting = Project.read(pyproject), []
     for start in project.schedules.values():
         try:
@@ -140,12 +146,12 @@ def settings_of(registry: Registry, pyproject: Path) -> tuple[Project, list[Sche
     if ignored := ignored_in(pyproject):
         log.info("settings of %s for deployments only, without effect here: %s", pyproject, ", ".join(ignored))
     if starting:
-        log.info("started by the clock: %s", ", ".join(f"{one.name} ({one.expression})" for one in starting))
+        log.info("started by the clock: %s", ", ".join(f"{start.name} ({start.expression})" for start in starting))
     return project, starting
 
 
 def ignored_in(pyproject: Path) -> list[str]:
-    """Names of the settings in [tool.stepfast] that are written down and that the embedded runtime does not use."""
+    """Names of the settings in [tool.stepfast] of this file that the embedded runtime does not use."""
     if not pyproject.is_file():
         return []
     table = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("tool", {}).get("stepfast", {})
@@ -155,9 +161,9 @@ def ignored_in(pyproject: Path) -> list[str]:
 
 
 def say_ready(url: str, names: str, page: Page) -> None:
-    """One line; where the page is not built and the address would show none, a hint on standard error.
+    """Prints the ready line, and a hint on standard error if the page has not been built.
 
-    Programs read the ready line from standard output, so nothing that may be missing is printed there.
+    Programs read standard output and expect the ready line only.
     """
     print(f"stepfast is ready at {url} ({names})", flush=True)
     if not page.is_built:

@@ -1,4 +1,4 @@
-"""What `stepfast dev` logs to standard error: text for people or JSON, one event a line, libraries from WARNING up."""
+"""The log of `stepfast dev` on standard error: text or JSON, one event a line, libraries from WARNING up."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from stepfast.http.log_text import Lines
 LogFormat = Literal["text", "json"]
 
 FIELDS = ("execution_id", "workflow", "step_id", "attempt")
-"""What a line is about, as far as that is known."""
+"""Attributes of a record that say which execution, workflow, step and attempt it is about, where known."""
 _ORDINARY = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _LIBRARIES = tuple(f"{Path(sysconfig.get_path(name))}/" for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 
 def configure(style: LogFormat, *, threads: bool = False) -> None:
-    """Sends all logs to standard error. threads: text lines name their thread, which is a function's sandbox."""
+    """Sends all logs to standard error. threads: text lines name their thread, which names a function's sandbox."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines() if style == "json" else TextLines(threads))
     handler.addFilter(quiet_libraries)
     handler.addFilter(name_execution)
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    # At INFO it says which credentials it has found, whatever level the user sets.
+    # At INFO botocore logs where it has found credentials, for every client.
     logging.getLogger("botocore").setLevel(logging.WARNING)
 
 
 def quiet_libraries(record: logging.LogRecord) -> bool:
-    """A filter of handlers: False for what an installed library logs below WARNING, unless its level was set."""
+    """A filter for handlers: False for records of installed libraries below WARNING, unless their level was set."""
     if record.levelno >= logging.WARNING or record.name.partition(".")[0] == "stepfast":
         return True
     if not record.pathname.startswith(_LIBRARIES):
@@ -46,7 +46,7 @@ def quiet_libraries(record: logging.LogRecord) -> bool:
 
 
 class TextLines(Lines):
-    """`time LEVEL [execution step #attempt] logger: message`; an event's own text names these already."""
+    """`time LEVEL [execution step #attempt] logger: message`. The text of stepfast.events names these itself."""
 
     def __init__(self, threads: bool = False) -> None:
         super().__init__(
@@ -62,7 +62,7 @@ class TextLines(Lines):
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line, ASCII only: time, level, logger, message, what it is about, and a call's `extra`."""
+    """One JSON object a line, ASCII only: time, level, logger, message, FIELDS, and the `extra` of the call."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {

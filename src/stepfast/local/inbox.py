@@ -1,9 +1,10 @@
-"""What is to be done, in memory: messages by due time and executions to advance, pulled by worker threads.
+"""The work of the embedded runtime, in memory: messages by due time, and executions to advance. Worker threads pull it.
 
-One thread *leads*: it takes all the work, since one thread that gathers the writes of all executions is faster than
-two that wait for each other's commits and for the interpreter lock, and `async` steps run on its event loop alone,
-so that clients, pools and locks of asyncio can be shared between steps. The others take work only while the leader
-stands still or is full. Losing all of this loses nothing: the file has it too.
+One thread is the *leader* and takes all the work. A single thread that gathers the writes of all executions is faster
+than two threads that wait for each other's commits and for CPython's interpreter lock. All `async` steps run on the
+leader's event loop, so that they can share asyncio's clients, pools and locks, which belong to one loop. The other
+threads take work only while the leader stands still or is full. The file holds the same work, so losing the inbox in a
+crash loses nothing.
 """
 
 from __future__ import annotations
@@ -19,21 +20,21 @@ from dataclasses import dataclass, field
 from stepfast.backends.sqlite.store import Stored
 from stepfast.engine.advancer import Resend
 
-STANDS_STILL = 0.5
-"""Seconds without a turn of the leader's loop after which other threads take work as well.
+LEADER_STALL_SECONDS = 0.5
+"""The time without a turn of the leader's loop after which other threads take work as well.
 
-Less would do work twice on a busy machine, where a thread may wait long for a processor: what comes to an `async` step
-is only handed over.
+On a busy machine a thread may wait this long for a processor. With a shorter time, other threads would take messages of
+`async` steps, only to hand them back to the leader.
 """
-LOOK = 0.1
-"""Seconds until a thread that stands by looks again while work is due."""
-POLL = 1.0
-"""Seconds at most between two looks of a thread that has nothing to do."""
+STANDBY_LOOK_SECONDS = 0.1
+"""The wait of a standby thread between two looks while work is due."""
+IDLE_POLL_SECONDS = 1.0
+"""The longest wait of an idle thread between two looks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Advance:
-    """An execution to advance, for its wakes up to `seq` (0: for none); resend: the sweep's, see there."""
+    """An execution to advance, for its wakes up to number `seq` (0: no wake). resend: set by the sweep, see Resend."""
 
     execution_id: str
     seq: int
@@ -42,7 +43,7 @@ class Advance:
 
 @dataclass(slots=True, eq=False)
 class Bell:
-    """Wakes one worker's loop, from any thread; and what the inbox knows of that worker."""
+    """Wakes the loop of one worker, from any thread. It also holds what the inbox knows of that worker."""
 
     loop: asyncio.AbstractEventLoop
     event: asyncio.Event
@@ -54,14 +55,14 @@ class Bell:
         try:
             self.loop.call_soon_threadsafe(self.event.set)
         except RuntimeError:
-            pass  # that worker has stopped; the others poll
+            pass  # The loop is closed because its worker has stopped. The other workers poll.
 
     def stands_still(self) -> bool:
-        return self.full or (not self.waiting and time.monotonic() - self.turned_at > STANDS_STILL)
+        return self.full or (not self.waiting and time.monotonic() - self.turned_at > LEADER_STALL_SECONDS)
 
 
 class _Messages:
-    """Messages by due time, each number at most once: the earlier time counts. Not thread-safe."""
+    """Messages by due time. Each message is held at most once, with its earliest time. Not thread-safe."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Stored]] = []
@@ -80,20 +81,21 @@ class _Messages:
         return self._at.get(seq)
 
     def first_at(self) -> float:
-        """When the first message is due; infinity when there is none."""
+        """The due time of the first message; infinity if there is none."""
         while self._heap and self._at.get(self._heap[0][1]) != self._heap[0][0]:
-            heapq.heappop(self._heap)  # dropped, or put again for an earlier time
+            # The entry is stale: its message was dropped, or put again for an earlier time.
+            heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else float("inf")
 
     def pop(self) -> Stored:
-        """Takes the first message out; only after `first_at`."""
+        """Removes and returns the first message. Call `first_at` before: it removes stale entries from the top."""
         _, seq, stored = heapq.heappop(self._heap)
         del self._at[seq]
         return stored
 
 
 class Inbox:
-    """Thread-safe; an execution is advanced by one worker at a time, and a message waits here at most once."""
+    """The work to do. Thread-safe. One worker at a time advances an execution, and a message waits at most once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -105,7 +107,7 @@ class Inbox:
         self._leader: Bell | None = None
         self._closed = False
 
-    # -- who leads -------------------------------------------------------------------------------------------
+    # -- the leader ------------------------------------------------------------------------------------------
 
     def lead(self, bell: Bell) -> None:
         """Makes this worker the leader."""
@@ -119,21 +121,21 @@ class Inbox:
         bell.ring()
 
     def leads(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Whether this is the loop that `async` steps run on."""
+        """Whether this is the leader's loop, on which `async` steps run."""
         leader = self._leader
         return leader is not None and leader.loop is loop
 
     def close(self) -> None:
-        """Nothing is taken from here any more."""
+        """From now on `take` returns None."""
         with self._lock:
             self._closed = True
 
     # -- putting ---------------------------------------------------------------------------------------------
 
     def put_message(self, stored: Stored, at: float | None = None, *, for_leader: bool = False) -> None:
-        """Adds a message, to be taken not before its due time, or `at`. One that waits already keeps the earlier time.
+        """Adds a message, which can be taken from its due time or from `at` on.
 
-        for_leader: only the thread that runs `async` steps may take it.
+        A message that waits already keeps the earlier of both times. for_leader: only the leader may take it.
         """
         hint = stored.delivery.message.hint
         if hint is not None and hint.step is not None and hint.step.is_async:
@@ -146,13 +148,13 @@ class Inbox:
             bell.ring()
 
     def drop_message(self, seq: int) -> None:
-        """Takes out a message that has led to a lasting fact."""
+        """Removes a message whose outcome has been written."""
         with self._lock:
             self._anywhere.drop(seq)
             self._for_leader.drop(seq)
 
     def put_wake(self, execution_id: str, seq: int, resend: Resend | None = None) -> None:
-        """Asks for an advance; while one runs, for another one after it."""
+        """Asks for an advance. While an advance of this execution runs, another one follows it."""
         with self._lock:
             known = self._wakes.get(execution_id)
             self._wakes[execution_id] = (max(seq, known[0]), resend or known[1]) if known else (seq, resend)
@@ -164,12 +166,15 @@ class Inbox:
             bell.ring()
 
     def advanced(self, advance: Advance) -> None:
-        """The advance is over; a wake that came meanwhile gets its own. Nothing for one that was given back."""
+        """Ends an advance. A wake that has arrived meanwhile leads to another advance.
+
+        This has no effect for an advance that was given back.
+        """
         with self._lock:
             self._settle(advance)
 
     def give_back(self, advance: Advance) -> None:
-        """Has an advance done by another thread, since the one that took it stands still."""
+        """Lets another thread do an advance whose own thread stands still."""
         with self._lock:
             mine = self._advancing.get(advance.execution_id) is advance
             self._settle(advance)
@@ -183,7 +188,7 @@ class Inbox:
                 self._to_advance.append(advance.execution_id)
 
     def _bell(self) -> Bell | None:
-        """Whom to wake for what was just put: the leader if it sleeps, another thread if the leader stands still."""
+        """The worker to wake for new work: the leader if it waits, another if the leader stands still, or None."""
         leader = self._leader
         if leader is not None and leader.waiting:
             leader.waiting = False
@@ -195,7 +200,7 @@ class Inbox:
     # -- taking ----------------------------------------------------------------------------------------------
 
     def take(self, bell: Bell, now: float) -> Advance | Stored | None:
-        """The next thing to do for this worker, or None."""
+        """The next advance or message for this worker; None if nothing is due, or another thread should take it."""
         with self._lock:
             bell.turned_at, bell.full, bell.waiting = time.monotonic(), False, False
             leads = bell is self._leader
@@ -212,36 +217,44 @@ class Inbox:
             return messages.pop() if at <= now else None
 
     def wait(self, bell: Bell, now: float) -> float:
-        """Registers a worker with nothing to do; returns seconds until it should look again, at most one."""
+        """Registers an idle worker. Returns the seconds until it should look again, at most IDLE_POLL_SECONDS."""
         with self._lock:
             if self._closed:
-                return POLL
+                return IDLE_POLL_SECONDS
             at = self._anywhere.first_at()
             if bell is self._leader:
                 at = min(at, self._for_leader.first_at())
                 if self._to_advance:
                     return 0.0
                 bell.waiting = True
-                return min(POLL, max(0.0, at - now))
+                return min(IDLE_POLL_SECONDS, max(0.0, at - now))
             if bell not in self._waiting:
                 self._waiting.append(bell)
-            # Due work is the leader's, unless the leader stands still: then it is found at the next look.
-            return min(POLL, max(LOOK, at - now)) if not self._to_advance else LOOK
+            # The leader takes due work. If it stands still instead, this worker finds the work at its next look.
+            return (
+                min(IDLE_POLL_SECONDS, max(STANDBY_LOOK_SECONDS, at - now))
+                if not self._to_advance
+                else STANDBY_LOOK_SECONDS
+            )
 
     def busy(self, bell: Bell) -> None:
-        """This worker has all in hand that it may have: others take work as well."""
+        """Notes that this worker has as much in hand as it may have, so that other threads take work as well."""
         with self._lock:
             bell.turned_at, bell.full, bell.waiting = time.monotonic(), True, False
 
     # -- looking ---------------------------------------------------------------------------------------------
 
     def waits_until(self, seq: int) -> float | None:
-        """When a message that waits here is to be taken; None if it does not wait here."""
+        """The time from which a waiting message can be taken; None if it does not wait here."""
         with self._lock:
-            times = [at for one in (self._anywhere, self._for_leader) if (at := one.due_at(seq)) is not None]
+            times = [at for messages in (self._anywhere, self._for_leader) if (at := messages.due_at(seq)) is not None]
         return min(times, default=None)
 
     def lacks_wakes(self, execution_ids: Iterable[str]) -> set[str]:
-        """Those of the executions that no advance is asked for and none is under way."""
+        """The executions for which no advance is requested or under way."""
         with self._lock:
-            return {one for one in execution_ids if one not in self._wakes and one not in self._advancing}
+            return {
+                execution_id
+                for execution_id in execution_ids
+                if execution_id not in self._wakes and execution_id not in self._advancing
+            }

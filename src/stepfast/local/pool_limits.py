@@ -1,4 +1,4 @@
-"""How many steps of a pool run at once: the `max_concurrency` of its settings, for the embedded runtime."""
+"""Limits how many steps of a pool run at once: `max_concurrency` of its settings, for the embedded runtime."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from stepfast.backends.sqlite.store import Stored
 
 
 class Limits:
-    """Messages of steps hold a place in their pool while they are handled; the others wait here. Thread-safe.
+    """Places of pools: a step's message holds a place while it is handled, and waits here without one. Thread-safe.
 
-    limits: how many of a pool run at once; a pool that is not in it has no limit. A chain of steps in one pool runs
-    on the place of its first one.
+    limits: the places of each pool; a pool that is not listed has no limit. A chain of steps in one pool runs on the
+    place of its first step.
     """
 
     def __init__(self, limits: Mapping[str, int]) -> None:
         self._limits = dict(limits)
         self._lock = threading.Lock()
-        # A message counts once, though a blocked thread's is handled by a second thread as well.
+        # A second thread also handles the message of a blocked thread. Both together hold one place.
         self._held: dict[str, Counter[int]] = {pool: Counter() for pool in limits}
         self._waiting: dict[str, deque[Stored]] = {pool: deque() for pool in limits}
 
     def enter(self, stored: Stored) -> bool:
-        """Takes a place for a message; False where there is none: then it waits, and `leave` returns it."""
+        """Takes a place for a message. False if none is free: the message waits here until `leave` returns it."""
         message = stored.delivery.message
         with self._lock:
             held = self._held.get(message.pool)
@@ -37,7 +37,7 @@ class Limits:
             return True
 
     def leave(self, stored: Stored) -> Stored | None:
-        """Gives a message's place back; returns the one that has waited longest, to be taken up again."""
+        """Frees the place of a message. Returns the message of its pool that has waited longest, to handle it now."""
         message = stored.delivery.message
         with self._lock:
             held = self._held.get(message.pool)
@@ -50,6 +50,6 @@ class Limits:
             return waiting.popleft() if waiting and len(held) < self._limits[message.pool] else None
 
     def waits(self) -> set[int]:
-        """Numbers of the messages that wait for a place."""
+        """The numbers of the messages that wait for a place."""
         with self._lock:
-            return {one.seq for waiting in self._waiting.values() for one in waiting}
+            return {stored.seq for waiting in self._waiting.values() for stored in waiting}

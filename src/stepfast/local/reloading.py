@@ -1,7 +1,7 @@
-"""`stepfast dev` runs changed code: it looks at the files of the code, checks what has changed, and begins anew.
+"""Reloading of `stepfast dev`: it watches the files of the code, checks changed code, and restarts the process.
 
-The process replaces itself (os.execv), so that its id, its terminal and its listening socket stay: a client that calls
-meanwhile waits. Changed code is loaded by another process first; while it does not load, the old code goes on.
+The process replaces itself with os.execv and keeps its id, its terminal and its listening socket, so that a client that
+connects meanwhile waits. Another process loads the changed code first. While that fails, the old code keeps running.
 """
 
 from __future__ import annotations
@@ -23,45 +23,53 @@ from stepfast.language.registry import discover
 
 log = logging.getLogger(__name__)
 
-PERIOD = 0.5
-"""Seconds between two looks at the files."""
+LOOK_PERIOD_SECONDS = 0.5
+"""The time between two looks at the files."""
 LISTENER = "STEPFAST_DEV_LISTENER"
-"""The environment variable that hands the listening socket's number on to the process that comes after."""
+"""The environment variable with the number of the listening socket, for the process after os.execv."""
 SUPPORTED = os.name == "posix"
-"""Elsewhere execv starts another process and ends this one, which shells take for its end."""
+"""On Windows os.execv starts another process and ends this one, so the shell believes that the command has ended."""
 
 State = Mapping[Path, tuple[int, int]]
-_LEFT_OUT = frozenset({"node_modules", "__pycache__", "site-packages"})
+_SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__", "site-packages"})
 _LIBRARIES = tuple(
     f"{Path(sysconfig.get_path(name))}{os.sep}" for name in ("stdlib", "platstdlib", "purelib", "platlib")
 )
 
 
 def state_of(workflows: Path, project: Path) -> State:
-    """When the files of the code were last written, and their sizes.
+    """The times of the last writes in nanoseconds, and the sizes in bytes, of the files of the code.
 
-    They are the workflows folder's, those that were imported from the project's folder, and its pyproject.toml.
+    These are the files in the workflows folder, the modules imported from the project's folder, and its pyproject.toml.
     """
-    found = {}
-    for path in {*_in_folder(workflows.resolve()), *_imported_from(project.resolve()), project / "pyproject.toml"}:
+    stats = {}
+    for path in {
+        *_python_files_in(workflows.resolve()),
+        *_imported_files_in(project.resolve()),
+        project / "pyproject.toml",
+    }:
         try:
             status = path.stat()
         except OSError:
-            continue  # not there, or not any more: that is a change as well
-        found[path] = (status.st_mtime_ns, status.st_size)
-    return found
+            continue  # A file that is missing or deleted has no entry, which is a change as well.
+        stats[path] = (status.st_mtime_ns, status.st_size)
+    return stats
 
 
-def _in_folder(folder: Path) -> Iterator[Path]:
+def _python_files_in(folder: Path) -> Iterator[Path]:
     for root, folders, files in os.walk(folder):
-        folders[:] = [one for one in folders if not one.startswith(".") and one not in _LEFT_OUT]
+        folders[:] = [
+            folder_name
+            for folder_name in folders
+            if not folder_name.startswith(".") and folder_name not in _SKIPPED_FOLDERS
+        ]
         if (Path(root) / "pyvenv.cfg").exists():
             folders.clear()
             continue
-        yield from (Path(root, one) for one in files if one.endswith(".py"))
+        yield from (Path(root, file_name) for file_name in files if file_name.endswith(".py"))
 
 
-def _imported_from(project: Path) -> Iterator[Path]:
+def _imported_files_in(project: Path) -> Iterator[Path]:
     inside = f"{project}{os.sep}"
     for module in list(sys.modules.values()):
         name = vars(module).get("__file__") if isinstance(module, ModuleType) else None
@@ -71,9 +79,10 @@ def _imported_from(project: Path) -> Iterator[Path]:
 
 
 class Reloader:
-    """Looks at the code from a thread of its own. When it has changed and loads, `wanted` is set and `stop` called.
+    """Watches the code from a thread of its own. When changed code loads, it sets `wanted` and calls `stop`.
 
-    stop: has the server end. look, check: for tests; the state of the files, and what keeps the code from loading.
+    stop: ends the server. look: returns the state of the files. check: returns the reason why the code does not load,
+    or None.
     """
 
     def __init__(
@@ -95,40 +104,43 @@ class Reloader:
         self._ended.set()
 
     def _run(self) -> None:
-        while not self.wanted.is_set() and not self._ended.wait(PERIOD):
+        while not self.wanted.is_set() and not self._ended.wait(LOOK_PERIOD_SECONDS):
             try:
                 self.turn()
             except Exception:
-                log.exception("the look at changed code failed; it goes on")
+                log.exception("watching the code for changes failed; it continues")
 
     def turn(self) -> None:
-        """Looks once. What was changed since the last turn may still be being written: it counts at the next one."""
-        found = self._look()
-        if found != self._seen:
-            changed = sorted(str(one) for one in {*found, *self._seen} if found.get(one) != self._seen.get(one))
+        """Looks once. Files that have just changed may still be written to, so they are checked at the next turn."""
+        state = self._look()
+        if state != self._seen:
+            changed = sorted(str(path) for path in {*state, *self._seen} if state.get(path) != self._seen.get(path))
             log.info("changed: %s", ", ".join(changed[:5]) + (" and more" if len(changed) > 5 else ""))
-            self._seen, self._changing = found, True
+            self._seen, self._changing = state, True
         elif self._changing:
             self._changing = False
             if (wrong := self._check()) is not None:
                 log.error("the changed code does not load, so the code from before goes on: %s", wrong)
-            elif self._look() == found:
+            elif self._look() == state:
                 self.wanted.set()
                 self._stop()
 
 
 def check_in_process(workflows: Path) -> str | None:
-    """What keeps the code in the folder from loading, in a line; None when it loads. Runs in a process of its own."""
+    """Loads the code in another process. Returns the reason why it does not load, in one line, or None."""
     command = [sys.executable, "-P", "-m", "stepfast.local.reloading", str(workflows)]
-    found = subprocess.run(command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
-    if found.returncode == 0:
+    loading = subprocess.run(command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
+    if loading.returncode == 0:
         return None
-    lines = found.stderr.strip().splitlines()
-    return lines[-1] if lines else f"loading it ended with status {found.returncode}"
+    lines = loading.stderr.strip().splitlines()
+    return lines[-1] if lines else f"loading it ended with status {loading.returncode}"
 
 
 def begin_anew(listener: socket.socket) -> None:
-    """Replaces this process by one that was started in the same way and takes the same connections."""
+    """Replaces this process by one with the same command line and the same listening socket. Does not return.
+
+    sys.orig_argv keeps the options of the interpreter, such as -m, which sys.argv does not.
+    """
     listener.set_inheritable(True)
     os.environ[LISTENER] = str(listener.fileno())
     sys.stdout.flush()
@@ -137,7 +149,10 @@ def begin_anew(listener: socket.socket) -> None:
 
 
 def handed_on() -> socket.socket | None:
-    """The listening socket of the process that this one has replaced; None for the first one."""
+    """The listening socket of the process that this process has replaced; None for the first process.
+
+    The socket is made non-inheritable again, so that the steps' own child processes do not keep the port open.
+    """
     number = os.environ.pop(LISTENER, None)
     if number is None:
         return None
@@ -147,7 +162,7 @@ def handed_on() -> socket.socket | None:
 
 
 def main() -> None:
-    """Loads a folder of workflows; a line on standard error and exit status 2 when that fails."""
+    """Loads a folder of workflows. If that fails, exits with status 1 and one line on standard error."""
     try:
         discover(Path(sys.argv[1])).check()
         Project.read(Path.cwd())
@@ -160,7 +175,7 @@ if __name__ == "__main__":
 
 
 class WatchedCode:
-    """The code of a server while it serves. changed: the server is to end because other code is there to serve."""
+    """The code of a running server. changed: whether the server should end because changed code is ready."""
 
     def __init__(self, workflows: Path, watched: bool) -> None:
         self._workflows, self._watched = workflows, watched
@@ -171,7 +186,7 @@ class WatchedCode:
         return self._reloader is not None and self._reloader.wanted.is_set()
 
     def watch(self, stop: Callable[[], None]) -> None:
-        """Calls `stop` once, when changed code has passed its checks."""
+        """Starts to watch. Calls `stop` once, when changed code has passed its checks."""
 
         def end() -> None:
             log.info("reloading: the changed code loads")

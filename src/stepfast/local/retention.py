@@ -1,4 +1,4 @@
-"""Deletes executions of the embedded file whose time is over, a little at a time."""
+"""Deletes executions of the embedded file after their retention, in small batches."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ from stepfast.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
-DAY = 86400.0
-PERIOD = 600.0
-"""Seconds from one round to the next."""
-REST = 0.2
-"""Seconds between two batches: others write meanwhile, and a batch takes a quarter of that."""
+DAY_SECONDS = 86400.0
+ROUND_PERIOD_SECONDS = 600.0
+"""The time between two rounds."""
+BATCH_PAUSE_SECONDS = 0.2
+"""The pause between two batches, so that other writes get through. A batch takes about a quarter of it."""
 
 
 def retention_of(pyproject: Path) -> float | None:
-    """Seconds for which a project's `retention_days` keeps what has ended for good; None for ever.
+    """The retention of a project's SUCCEEDED and CANCELLED executions in seconds; None keeps them for ever.
 
-    Only a setting that is written down counts: an upgrade must not begin to delete what was kept so far. Raises
-    StartupError for settings that are wrong.
+    The default of `retention_days` does not count here: an upgrade of stepfast must not start to delete executions.
+    Raises StartupError for settings that are not valid.
     """
     days = Project.read(pyproject).retention_days
     if not pyproject.is_file():
         return None
     named = "retention_days" in tomllib.loads(pyproject.read_text(encoding="utf-8")).get("tool", {}).get("stepfast", {})
-    return days * DAY if named and days else None
+    return days * DAY_SECONDS if named and days else None
 
 
 async def expire(backend: SqliteBackend, clock: Clock, retention: float) -> int:
-    """Deletes all that has been SUCCEEDED or CANCELLED for longer than `retention` seconds; returns how many."""
+    """Deletes the executions that ended more than `retention` seconds ago, except FAILED ones. Returns their number."""
     deleted = 0
     while gone := await backend.expire(clock.now() - retention):
         deleted += gone
-        await asyncio.sleep(REST)
+        await asyncio.sleep(BATCH_PAUSE_SECONDS)
     if deleted:
-        log.info("%d execution(s) that ended %g days ago are deleted", deleted, retention / DAY)
+        log.info("%d execution(s) that ended %g days ago are deleted", deleted, retention / DAY_SECONDS)
     return deleted
 
 
 async def keep_expiring(backend: SqliteBackend, clock: Clock, retention: float | None, stopping: Event) -> None:
-    """Goes round until it is told to stop."""
+    """Deletes expired executions, one round after another, until `stopping` is set."""
     if retention is None:
         return
     while not stopping.is_set():
@@ -55,4 +55,4 @@ async def keep_expiring(backend: SqliteBackend, clock: Clock, retention: float |
             await expire(backend, clock, retention)
         except Unavailable as error:
             log.warning("expired executions are not deleted: %s; trying again", error)
-        await asyncio.sleep(PERIOD)
+        await asyncio.sleep(ROUND_PERIOD_SECONDS)

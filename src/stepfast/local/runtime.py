@@ -1,4 +1,4 @@
-"""The embedded runtime: worker threads that pull from the inbox, a watch over them, a control thread."""
+"""The embedded runtime: worker threads that pull from the inbox, a watch over them, and a control thread."""
 
 from __future__ import annotations
 
@@ -41,19 +41,29 @@ from stepfast.model import SIGNAL_LIMITS, SignalLimits
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-BLOCKED = 5.0
-"""Seconds a worker's event loop may stand still before another thread does its work."""
-SWEEP_PERIOD = 60.0
-GRACE = 8.0
-"""Seconds that steps get to end when `stepfast dev` is told to: below the 10 s after which `docker stop` kills."""
-AGAIN = 1.0
-"""Seconds until work is tried again after the store or the code failed on it."""
-MENDED = 15.0
-"""Seconds until work is tried again that failed on what does not pass by itself, such as a file that is read-only."""
-CUT_OFF = 3.0
-"""Seconds within which steps that are cut off by a stop are recorded as that."""
-LEFT = 30.0
-"""Seconds until a message that was left alone comes back."""
+BLOCKED_AFTER_SECONDS = 5.0
+"""The time for which a worker's event loop may stand still before another thread does its work."""
+SWEEP_PERIOD_SECONDS = 60.0
+"""The time between two sweeps."""
+STEP_GRACE_SECONDS = 8.0
+"""The time for running steps to end when `stepfast dev` stops. `docker stop` kills the process after 10 s."""
+RETRY_SECONDS = 1.0
+"""The wait before work is tried again that has failed in the store or in the code."""
+REPAIR_RETRY_SECONDS = 15.0
+"""The wait before work is tried again that needs a repair first, such as for a file that is read-only."""
+INTERRUPTED_RECORD_SECONDS = 3.0
+"""The time for the attempts that a stop has cut off to be recorded as interrupted."""
+LEAVE_RETURN_SECONDS = 30.0
+"""The wait before a message with the disposition Leave is handled again."""
+
+
+def _runs_event_loop() -> bool:
+    """Whether the calling thread is inside a running event loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 class SystemClock:
@@ -67,11 +77,19 @@ class SystemClock:
 
 
 class Runtime:
-    """Owns one file and runs its executions until closed; use it as a context manager.
+    """Owns one SQLite file and runs its executions until it is closed. Use it as a context manager.
 
-    What an earlier process left undone goes on at once. Raises StartupError when the file cannot be had.
-    limits: how many steps of a pool run at once. schedules: what is started by the clock.
-    retention: seconds after which executions that are SUCCEEDED or CANCELLED are deleted, None for never.
+    Work that an earlier process has left continues at once.
+
+    workers: threads that answer; blocked threads are replaced.
+    blocked: seconds for which a thread may stand still before it counts as blocked.
+    log_values: whether inputs, outputs and errors are logged.
+    retention: seconds after which SUCCEEDED and CANCELLED executions are deleted; None keeps them.
+    grace: seconds that `close` gives running steps to end.
+    limits: the steps of each pool that may run at once; a pool that is not listed has no limit.
+    schedules: the scheduled starts.
+
+    Raises StartupError when the file cannot be opened or another process owns it.
     """
 
     def __init__(
@@ -82,7 +100,7 @@ class Runtime:
         durability: Durability = "full",
         workers: int = 2,
         clock: Clock | None = None,
-        blocked: float = BLOCKED,
+        blocked: float = BLOCKED_AFTER_SECONDS,
         log_values: bool = False,
         retention: float | None = None,
         grace: float = 0.0,
@@ -92,7 +110,7 @@ class Runtime:
     ) -> None:
         self._limits = Limits(limits or {})
         self.interrupted = False
-        """Whether a signal has ended the grace period of `close`."""
+        """True if a signal has ended the grace period of `close`."""
         self._retention = retention
         self._grace = grace
         self.registry = registry
@@ -128,24 +146,26 @@ class Runtime:
         self._schedules = Schedules(schedules, self.operations, self._clock)
         self._callers = CallerLoops()
         self._control = LoopThread("stepfast-control")
-        self.pool = Pool(workers, self._inbox, self._clock, self._do)
+        self.pool = Pool(workers, self._inbox, self._clock, self._do_work)
         self._watch = Watch(self.pool, blocked)
-        self._control.begin(self._look_after())
+        self._control.begin(self._maintain())
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Runs a coroutine of the operations to its result, on an event loop of the calling thread's own.
+        """Runs a coroutine of the operations and returns its result. Thread-safe.
 
-        So no caller waits behind another's write. Raises Unavailable once the runtime is stopping.
+        Each calling thread has an event loop of its own, so that no caller waits for another's write. Raises
+        Unavailable once the runtime is stopping.
         """
-        if asyncio._get_running_loop() is not None:
+        if _runs_event_loop():
+            # asyncio cannot run a second loop in this thread, so the loop of the control thread runs the coroutine.
             return self._control.run(coroutine)
         return self._callers.run(coroutine)
 
     def close(self) -> None:
-        """Stops taking work, gives running steps `grace` seconds to end, and lets the file's writes finish.
+        """Stops taking work, gives running steps `grace` seconds to end, and waits for the writes to the file.
 
-        An attempt that is cut off then is recorded as interrupted by a stop: it runs again under the next owner of
-        the file, unless it may run only once. KeyboardInterrupt during the grace period ends that period.
+        An attempt that still runs then is cut off and recorded as interrupted. It runs again under the next owner of
+        the file, unless its step may run only once. KeyboardInterrupt ends the grace period early.
         """
         self._inbox.close()
         self._stopping.set()
@@ -153,9 +173,9 @@ class Runtime:
             self._wait_for_steps()
         except KeyboardInterrupt:
             self.interrupted = True
-            log.warning("told to end again: running steps are cut off now")
+            log.warning("a second signal: running steps are cut off now")
         self._runner.cut_off()
-        self._runner.wait_until_idle(CUT_OFF)
+        self._runner.wait_until_idle(INTERRUPTED_RECORD_SECONDS)
         self._callers.close()
         self._watch.stop()
         self.pool.stop()
@@ -177,13 +197,13 @@ class Runtime:
 
     # -- work ----------------------------------------------------------------------------------------------
 
-    async def _do(self, work: Advance | Stored) -> None:
+    async def _do_work(self, work: Advance | Stored) -> None:
         if isinstance(work, Advance):
             with logs.about(work.execution_id):
                 await self._advance(work)
         else:
             with logs.about(work.delivery.message.execution_id):
-                await self._drive(work)
+                await self._handle_in_pool(work)
 
     async def _advance(self, work: Advance) -> None:
         try:
@@ -191,14 +211,14 @@ class Runtime:
             if work.seq:
                 self._backend.advanced(work.execution_id, work.seq)
         except Exception as error:
-            again = self._failed(f"advancing execution {work.execution_id}", error)
+            delay = self._log_failure(f"advancing execution {work.execution_id}", error)
             loop = asyncio.get_running_loop()
-            loop.call_later(again, self._inbox.put_wake, work.execution_id, work.seq, work.resend)
+            loop.call_later(delay, self._inbox.put_wake, work.execution_id, work.seq, work.resend)
         finally:
             self._inbox.advanced(work)
 
-    async def _drive(self, stored: Stored) -> None:
-        """Handles a message once its pool has a place for it."""
+    async def _handle_in_pool(self, stored: Stored) -> None:
+        """Handles a message if its pool has a place for it. Otherwise the message waits in its pool's limit."""
         if not self._limits.enter(stored):
             return
         try:
@@ -208,13 +228,17 @@ class Runtime:
                 self._inbox.put_message(waiting, self._clock.now())
 
     async def _handle(self, stored: Stored) -> None:
-        """Every disposition is carried out, also one that comes late from a thread which had been given up on."""
+        """Handles a message and carries out the disposition.
+
+        This also happens for a thread that was blocked meanwhile, whose message another thread has handled as well:
+        dropping and deleting are idempotent, and the inbox keeps one copy of a message.
+        """
         message = stored.delivery.message
         try:
             disposition: Disposition = await self._worker.handle(stored.delivery)
         except Exception as error:
-            again = self._failed(f"driving {message.command_id} of execution {message.execution_id}", error)
-            disposition = Later(self._clock.now() + again)
+            delay = self._log_failure(f"driving {message.command_id} of execution {message.execution_id}", error)
+            disposition = Later(self._clock.now() + delay)
         match disposition:
             case Delete():
                 self._inbox.drop_message(stored.seq)
@@ -227,21 +251,21 @@ class Runtime:
             case Elsewhere():
                 self._inbox.put_message(stored, self._clock.now(), for_leader=True)
             case Leave():
-                self._inbox.put_message(stored, self._clock.now() + LEFT)
+                self._inbox.put_message(stored, self._clock.now() + LEAVE_RETURN_SECONDS)
 
-    def _failed(self, what: str, error: Exception) -> float:
-        """Logs a failure; returns seconds until it is tried again."""
+    def _log_failure(self, doing: str, error: Exception) -> float:
+        """Logs a failure. Returns the seconds until the work is tried again. doing: the work, as a phrase."""
         if isinstance(error, Unavailable):
-            log.warning("%s: %s; trying again", what, error)
-            return AGAIN
-        if isinstance(error, StepfastError):  # someone has to mend something, and the message says what
-            log.error("%s: %s; trying again in %g s", what, error, MENDED)
-            return MENDED
-        log.exception("%s failed; trying again", what)
-        return AGAIN
+            log.warning("%s: %s; trying again", doing, error)
+            return RETRY_SECONDS
+        if isinstance(error, StepfastError):  # Somebody must repair something, and the message says what.
+            log.error("%s: %s; trying again in %g s", doing, error, REPAIR_RETRY_SECONDS)
+            return REPAIR_RETRY_SECONDS
+        log.exception("%s failed; trying again", doing)
+        return RETRY_SECONDS
 
-    async def _look_after(self) -> None:
-        """The net under everything, and what expires."""
+    async def _maintain(self) -> None:
+        """The work of the control thread: the sweep, retention and scheduled starts."""
         await asyncio.gather(
             self._sweep(),
             keep_expiring(self._backend, self._clock, self._retention, self._stopping),
@@ -254,5 +278,5 @@ class Runtime:
             try:
                 await sweep.lap()
             except Exception as error:
-                self._failed("the sweep", error)
-            await asyncio.sleep(SWEEP_PERIOD)
+                self._log_failure("the sweep", error)
+            await asyncio.sleep(SWEEP_PERIOD_SECONDS)

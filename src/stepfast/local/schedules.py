@@ -1,4 +1,4 @@
-"""Starts by the clock in the embedded runtime: each scheduled time once, by the ids that a deployment gives them."""
+"""Scheduled starts in the embedded runtime. Each scheduled time starts once, with the same id as in a deployment."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from stepfast.errors import Refused, StepfastError
 
 log = logging.getLogger(__name__)
 
-LOOK = 1.0
-"""Seconds at most until the clock is looked at again: it may be set, and the machine may have slept."""
-LATE = 300.0
-"""Seconds after its time until which a start is made up for, where the process or the machine stood still."""
-MISSED = 60.0
-"""Seconds before the start of the process whose last scheduled time is looked at too."""
-AGAIN = 5.0
-"""Seconds until a start is tried again that the store could not take."""
+CLOCK_LOOK_SECONDS = 1.0
+"""The longest wait before the clock is read again: it may have been set, or the machine may have slept."""
+CATCH_UP_SECONDS = 300.0
+"""The age up to which a missed start is made up for, after the process or the machine has stood still."""
+RESTART_LOOKBACK_SECONDS = 60.0
+"""The time before the start of the process that is searched for a scheduled start which a restart has missed."""
+STORE_RETRY_SECONDS = 5.0
+"""The wait before a start is tried again that the store could not write."""
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
 _UNITS = {"minute": 60.0, "hour": 3600.0, "day": 86400.0}
 Following = Callable[[float], float | None]
-"""The first scheduled time after a moment, in seconds since the epoch; None when it never comes again."""
+"""The first scheduled time after a moment, both in seconds since the epoch; None if there is none."""
 
 
 def following(start: ScheduledStart) -> Following:
-    """When a schedule comes. A rate comes at multiples of its period since 1970: a restart moves nothing."""
+    """The times of a schedule. A rate is due at multiples of its period since 1970, so a restart does not shift it."""
     if (rate := _RATE.fullmatch(start.expression)) is not None:
         period = int(rate[1]) * _UNITS[rate[2]]
         return lambda moment: (math.floor(moment / period) + 1) * period
@@ -47,33 +47,36 @@ def following(start: ScheduledStart) -> Following:
     return lambda moment: at if at > moment else None
 
 
-def _first(comes: Following, now: float) -> float | None:
-    """The last time in the minute before, which a restart may have missed, or the next; its id starts once."""
-    at = comes(now - MISSED)
+def _first_due(comes: Following, now: float) -> float | None:
+    """The last due time in the minute before `now`, which a restart may have missed; otherwise the next due time.
+
+    To start it again is harmless, because its execution id is the same.
+    """
+    at = comes(now - RESTART_LOOKBACK_SECONDS)
     while at is not None and (after := comes(at)) is not None and after <= now:
         at = after
     return at
 
 
 class Schedules:
-    """Starts what is due, each time it is asked."""
+    """The schedules of the runtime, each with its next due time. Used by one thread."""
 
     def __init__(self, schedules: Iterable[ScheduledStart], operations: Operations, clock: Clock) -> None:
         self._operations, self._clock = operations, clock
         now = clock.now()
         self._next: list[tuple[ScheduledStart, Following, float | None]] = []
-        for one in schedules:
-            if one.enabled:
-                comes = following(one)
-                self._next.append((one, comes, _first(comes, now)))
+        for start in schedules:
+            if start.enabled:
+                comes = following(start)
+                self._next.append((start, comes, _first_due(comes, now)))
 
     async def start_due(self) -> float:
-        """Starts what is due by now; returns seconds until it is to be called again."""
-        now, wait = self._clock.now(), LOOK
+        """Starts what is due by now. Returns the seconds until the next call."""
+        now, wait = self._clock.now(), CLOCK_LOOK_SECONDS
         for index, (start, comes, at) in enumerate(self._next):
             while at is not None and at <= now:
-                if at >= now - LATE and not await self._start(start, at):
-                    wait = AGAIN
+                if at >= now - CATCH_UP_SECONDS and not await self._start(start, at):
+                    wait = STORE_RETRY_SECONDS
                     break
                 at = comes(at)
             self._next[index] = (start, comes, at)
@@ -82,25 +85,25 @@ class Schedules:
         return wait
 
     async def _start(self, start: ScheduledStart, at: float) -> bool:
-        """False when it is to be tried again."""
+        """Starts one execution. False if the store could not take it and the start has to be tried again."""
         stamp = f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"
-        found = start_in(json.loads(event_of(start).replace("<aws.scheduler.scheduled-time>", stamp)))
-        assert found is not None
+        request = start_in(json.loads(event_of(start).replace("<aws.scheduler.scheduled-time>", stamp)))
+        assert request is not None
         try:
-            await self._operations.start(found.workflow, found.input, found.execution_id, found.labels)
+            await self._operations.start(request.workflow, request.input, request.execution_id, request.labels)
         except Refused as error:
             log.error("schedule %s starts nothing at %s: %s", start.name, stamp, type(error).__name__)
         except StepfastError as error:
-            log.warning("schedule %s cannot start %s yet: %s", start.name, found.execution_id, type(error).__name__)
+            log.warning("schedule %s cannot start %s yet: %s", start.name, request.execution_id, type(error).__name__)
             return False
         return True
 
     async def keep(self, stopping: Event) -> None:
-        """Starts by the clock until it is told to stop."""
+        """Starts what is due, again and again, until `stopping` is set."""
         while self._next and not stopping.is_set():
-            wait = LOOK
+            wait = CLOCK_LOOK_SECONDS
             try:
                 wait = await self.start_due()
             except Exception:
-                log.exception("the schedules failed; they go on")
+                log.exception("the scheduled starts failed; they continue")
             await self._clock.sleep(wait)

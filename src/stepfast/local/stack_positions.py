@@ -1,6 +1,6 @@
-"""Where a thread stands: in the user's step or workflow code, in an import, in making a TLS context, or in stepfast.
+"""Where a blocked thread stands: in step or workflow code, in an import, in making a TLS context, or in stepfast.
 
-The watch over blocked threads says so in its warning; only what stands in the user's own code is the user's to mend.
+The watch over worker threads names the position in its warning, with advice on what the user can change.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _IMPORTS = ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_exter
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a thread stands, whose code that is, and the line of that code: `caller`, which may be the same line."""
+    """The innermost line of a thread, the kind of code it belongs to, and the line of that code, `caller`."""
 
     kind: Kind
     innermost: str
@@ -35,7 +35,7 @@ class Place:
 
     @property
     def advice(self) -> str:
-        """What the user can do about it, as the end of a sentence."""
+        """What the user can change, as the end of a sentence."""
         return _ADVICE[self.kind]
 
 
@@ -50,63 +50,63 @@ _ADVICE: dict[Kind, str] = {
 
 
 def place_of(frame: FrameType | None) -> Place:
-    """Judges by the innermost frames: those of libraries count as whose code has called them."""
+    """The position of a thread's innermost frame. Frames of libraries count as the code that has called them."""
     if frame is None:
         return Place("stepfast", "an unknown place", "an unknown place")
-    # What only passes a call on, as that which stands in for time.sleep, is not where anything stands.
-    frames = [one for one in outwards(frame) if role_of(one) != "through"] or [frame]
+    # A function that only passes a call on, such as the replacement of time.sleep, is never the position itself.
+    frames = [candidate for candidate in outwards(frame) if role_of(candidate) != "through"] or [frame]
     innermost = frames[0]
-    for index, one in enumerate(frames):
-        name = one.f_code.co_filename
+    for index, current in enumerate(frames):
+        name = current.f_code.co_filename
         if name in _IMPORTS:
-            return _at(innermost, _importer(frames[index:]) or innermost, "import")
+            return _place(innermost, _importing_frame(frames[index:]) or innermost, "import")
         if name.endswith("/ssl.py") and _is_library(name):
-            return _at(innermost, _caller(frames[index:]) or innermost, "tls")
-        if _is_ours(one):
-            return _at(innermost, innermost, _kind_of(one, "stepfast"))
+            return _place(innermost, _calling_frame(frames[index:]) or innermost, "tls")
+        if _is_ours(current):
+            return _place(innermost, innermost, _kind_of(current, "stepfast"))
         if not _is_library(name):
-            return _at(innermost, one, _role(frames[index:]))
-    return _at(innermost, innermost, "stepfast")
+            return _place(innermost, current, _kind_of_user_code(frames[index:]))
+    return _place(innermost, innermost, "stepfast")
 
 
 def in_step(frame: FrameType | None) -> bool:
-    """Whether a step's attempt is under way there: its claim is written, so no other thread would run it as well."""
-    return any(role_of(one) == "step" for one in outwards(frame))
+    """Whether the thread runs a step's attempt. Its claim is written, so no other thread runs the attempt as well."""
+    return any(role_of(candidate) == "step" for candidate in outwards(frame))
 
 
 def _is_ours(frame: FrameType) -> bool:
     return frame.f_code.co_filename.startswith(_OURS)
 
 
-def _role(frames: list[FrameType]) -> Kind:
-    """What user code was called as; a validator or a background task is neither a step nor a workflow."""
-    for one in frames:
-        if _is_ours(one):
-            return _kind_of(one, "code")
+def _kind_of_user_code(frames: list[FrameType]) -> Kind:
+    """The kind of user code: step, workflow, or code, which is any other, such as a validator or a background task."""
+    for frame in frames:
+        if _is_ours(frame):
+            return _kind_of(frame, "code")
     return "code"
 
 
 def _kind_of(frame: FrameType, otherwise: Kind) -> Kind:
-    """As what a function of stepfast calls user code."""
+    """The kind of user code that this function of stepfast calls."""
     role = role_of(frame)
     return role if role == "step" or role == "workflow" else otherwise
 
 
-def _importer(frames: list[FrameType]) -> FrameType | None:
-    """The frame whose `import` is being carried out: the first that is not of the import machinery."""
-    return next((one for one in frames if one.f_code.co_filename not in _IMPORTS), None)
+def _importing_frame(frames: list[FrameType]) -> FrameType | None:
+    """The frame that executes an `import` statement: the first frame outside the import machinery."""
+    return next((frame for frame in frames if frame.f_code.co_filename not in _IMPORTS), None)
 
 
-def _caller(frames: list[FrameType]) -> FrameType | None:
-    """The first frame that is of no library."""
-    return next((one for one in frames if not _is_library(one.f_code.co_filename)), None)
+def _calling_frame(frames: list[FrameType]) -> FrameType | None:
+    """The first frame outside of libraries."""
+    return next((frame for frame in frames if not _is_library(frame.f_code.co_filename)), None)
 
 
 def _is_library(path: str) -> bool:
     return path.startswith(("<", *_LIBRARIES)) or any(part in path for part in _SITE)
 
 
-def _at(innermost: FrameType, caller: FrameType, kind: Kind) -> Place:
+def _place(innermost: FrameType, caller: FrameType, kind: Kind) -> Place:
     return Place(kind, _line(innermost), _line(caller))
 
 

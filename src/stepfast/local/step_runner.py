@@ -1,4 +1,4 @@
-"""Runs steps for the embedded runtime: `async` ones on the leading thread only, and all until told to stop."""
+"""Runs steps for the embedded runtime: `async` steps on the leader only, and all steps until a stop cuts them off."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ from stepfast.local.inbox import Inbox
 from stepfast.model import Stop
 
 ENDING = Stop("stepfast was told to end while it ran", leave=True)
-LOOK = 0.02
-"""Seconds between two looks at whether attempts are under way."""
+IDLE_LOOK_SECONDS = 0.02
+"""The time between two looks at whether attempts are under way."""
 
 
 class StepRunner(Runner):
-    """Knows the attempts under way; `cut_off` ends each at once, as an attempt that stepfast has stopped."""
+    """Runs attempts and knows which are under way. `cut_off` interrupts them, as attempts that stepfast has stopped."""
 
     def __init__(self, inbox: Inbox) -> None:
         super().__init__(Threads())
         self._inbox = inbox
         self._cut_off = False
-        self._active: set[Pulse] = set()  # adding and discarding are atomic: attempts pay for no lock
+        # set.add and set.discard of objects without a Python __hash__ or __eq__ are atomic in CPython, with and without
+        # the interpreter lock, so that attempts need no lock of their own.
+        self._active: set[Pulse] = set()
 
     def takes(self, step: Step[..., Any]) -> bool:
-        """Whether the thread that asks may run this step."""
+        """Whether the calling thread may run this step."""
         return not step.is_async or self._inbox.leads(asyncio.get_running_loop())
 
     async def run(self, call: StepCall) -> Ended:
@@ -40,23 +42,24 @@ class StepRunner(Runner):
             self._active.discard(call.pulse)
 
     def wait_until_idle(self, seconds: float) -> bool:
-        """Waits until no attempt is under way; False when that takes longer."""
+        """Waits until no attempt is under way. Returns False if one still is after this many seconds."""
         end = time.monotonic() + seconds
         while self._active:
             if time.monotonic() >= end:
                 return False
-            time.sleep(LOOK)
+            time.sleep(IDLE_LOOK_SECONDS)
         return True
 
     def cut_off(self) -> None:
-        """Ends the attempts under way: a task is cancelled, a thread is left behind."""
-        self._cut_off = True  # before the look at the attempts: one that begins now sees it
+        """Interrupts the attempts under way: the task of an `async` step is cancelled, a thread is left behind."""
+        # Set before the loop: an attempt that begins too late for the loop sees the flag in `run`.
+        self._cut_off = True
         for pulse in list(self._active):
             pulse.interrupt(ENDING)
 
 
 class _UntilTheEnd:
-    """An attempt's watch; once the process is to end, a cancelled task has a moment and not the rest of its lease."""
+    """An attempt's watch. Once a stop has cut the attempt off, its task has GRACE seconds left instead of its lease."""
 
     def __init__(self, watch: Watch, pulse: Pulse) -> None:
         self._watch, self._pulse = watch, pulse

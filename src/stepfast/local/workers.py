@@ -1,7 +1,8 @@
-"""Worker threads: each pulls work from the inbox and has up to 128 things in hand; `Pool` keeps enough of them going.
+"""Worker threads, which pull work from the inbox, the `Pool` that replaces blocked threads, and the watch over them.
 
-The oldest thread whose event loop answers leads (see inbox): `async` steps run on its loop. While it is blocked the
-next one leads; when it answers again it leads again, since clients and pools of asyncio live on its loop.
+The oldest thread whose event loop answers is the leader (see inbox): `async` steps run on its loop. While it is
+blocked, the next thread leads. As soon as it answers again it leads again, because asyncio's clients and pools belong
+to its loop.
 """
 
 from __future__ import annotations
@@ -22,26 +23,26 @@ from stepfast.local.threads import LoopThread
 
 log = logging.getLogger(__name__)
 Work = Advance | Stored
-Do = Callable[[Work], Awaitable[None]]
+DoWork = Callable[[Work], Awaitable[None]]
 
-AT_ONCE = 128
-"""Messages and advances in hand at a time, for each thread asked for; the thread that leads may have all of them."""
-MOST_BLOCKED = 14
-"""Threads beyond those asked for that are alive at the most: code that always blocks must not take all memory."""
-REMIND = 60.0
-"""Seconds between two warnings that every thread is blocked."""
+IN_HAND_PER_THREAD = 128
+"""Messages and advances that are in hand at once, for each thread of the pool. The leader may have all of them."""
+MAX_EXTRA_THREADS = 14
+"""The most threads beyond the pool's size: code that always blocks must not use up the memory."""
+ALL_BLOCKED_WARNING_SECONDS = 60.0
+"""The time between two warnings that all threads are blocked."""
 
 
 class WorkerThread(LoopThread):
-    """One worker. `retire` has it end once it has done what it has in hand."""
+    """A worker. After `retire` it takes no more work, and ends when it has finished the work in hand."""
 
-    def __init__(self, name: str, inbox: Inbox, clock: Clock, do: Do, at_once: int) -> None:
+    def __init__(self, name: str, inbox: Inbox, clock: Clock, do: DoWork, at_once: int) -> None:
         super().__init__(name)
         self._at_once = at_once
         self._inbox, self._clock, self._do = inbox, clock, do
         self._in_hand: dict[asyncio.Task[None], Work] = {}
         self.bell = Bell(self.loop, asyncio.Event())
-        self.retiring = self._told_to_stop = False
+        self.retiring = self._stop_requested = False
         self.blocked_at: Place | None = None
         self._asked: float | None = None
         self.begin(self._serve())
@@ -59,7 +60,7 @@ class WorkerThread(LoopThread):
                 self._inbox.busy(bell)
                 wait = 1.0
             elif (work := self._inbox.take(bell, self._clock.now())) is not None:
-                task = self.loop.create_task(self._one(work))
+                task = self.loop.create_task(self._handle(work))
                 self._in_hand[task] = work
                 task.add_done_callback(done)
                 continue
@@ -69,17 +70,18 @@ class WorkerThread(LoopThread):
                 await asyncio.wait_for(bell.event.wait(), wait)
             except TimeoutError:
                 pass
-        while self._in_hand and not self._told_to_stop:
+        while self._in_hand and not self._stop_requested:
             await asyncio.wait(self._in_hand, timeout=60.0)
-        if not self._told_to_stop:  # else the loop ends once all that was cancelled has ended
+        if not self._stop_requested:  # `_cancel_all` ends the loop otherwise, after the cancelled tasks.
             self.end()
 
-    async def _one(self, work: Work) -> None:
+    async def _handle(self, work: Work) -> None:
         await self._do(work)
 
     def ask_to_stop(self) -> None:
-        # asyncio.wait_for of Python 3.11 may swallow a cancellation that comes together with the event it waits for.
-        self.retiring = self._told_to_stop = True
+        # asyncio.wait_for of CPython 3.11 may swallow a cancellation that arrives together with the event it waits for
+        # (https://github.com/python/cpython/issues/86296, mended in 3.12). So the loop in `_serve` also checks flags.
+        self.retiring = self._stop_requested = True
         super().ask_to_stop()
 
     def retire(self) -> None:
@@ -88,11 +90,14 @@ class WorkerThread(LoopThread):
 
     # -- for the watch, from its thread ------------------------------------------------------------------------
 
-    def silent_for(self, now: float) -> float:
-        """Seconds for which the loop has not answered a question, by the watch's own time; asks when it has."""
+    def silent_seconds(self, now: float) -> float:
+        """Seconds for which the loop has not answered the watch. If it has answered, asks again and returns 0.
+
+        now: seconds by the watch's own time.
+        """
         if self._asked is None:
             self._asked = now
-            with contextlib.suppress(RuntimeError):  # the loop is closed: the runtime is stopping
+            with contextlib.suppress(RuntimeError):  # The loop is closed because the runtime is stopping.
                 self.loop.call_soon_threadsafe(self._answer)
             return 0.0
         return now - self._asked
@@ -101,13 +106,14 @@ class WorkerThread(LoopThread):
         self._asked = None
 
     def take_back(self) -> Place:
-        """Gives to other threads what this blocked one has in hand; returns where it stands.
+        """Gives the work in hand of this blocked thread to other threads. Returns the position of the thread.
 
-        Whatever then becomes of the work here is carried out all the same: a claim is one thread's only, and the
-        inbox keeps one copy of a message. Not given away is workflow code that blocks: it would block the next one.
+        When this thread continues, it still carries out its own outcome. That is safe, because a claim belongs to one
+        thread and the inbox keeps one copy of a message. Workflow code that blocks is not given away: it would block
+        the next thread as well.
         """
         frame = self.frame()
-        keep = None if in_step(frame) else local_of(frame, WorkerThread._one, "work")
+        keep = None if in_step(frame) else local_of(frame, WorkerThread._handle, "work")
         for work in list(self._in_hand.values()):
             if work is keep:
                 continue
@@ -118,14 +124,14 @@ class WorkerThread(LoopThread):
         return place_of(frame)
 
     def holds(self) -> set[int]:
-        """Numbers of the messages that it has in hand."""
+        """The numbers of the messages in hand."""
         return {work.seq for work in list(self._in_hand.values()) if isinstance(work, Stored)}
 
 
 class Pool:
-    """Keeps `size` threads that answer, while not more than 14 beyond them are alive."""
+    """Keeps `size` threads that answer, with at most MAX_EXTRA_THREADS blocked threads beside them."""
 
-    def __init__(self, size: int, inbox: Inbox, clock: Clock, do: Do) -> None:
+    def __init__(self, size: int, inbox: Inbox, clock: Clock, do: DoWork) -> None:
         self._size, self._inbox, self._clock, self._do = size, inbox, clock, do
         self._made = 0
         self._lock = threading.Lock()
@@ -136,20 +142,23 @@ class Pool:
         self._inbox.lead(self.threads[0].bell)
 
     def _add(self) -> None:
-        name, at_once = f"stepfast-worker-{self._made}", AT_ONCE * self._size
+        name, at_once = f"stepfast-worker-{self._made}", IN_HAND_PER_THREAD * self._size
         thread = WorkerThread(name, self._inbox, self._clock, self._do, at_once)
         self._made += 1
         self.threads = [*self.threads, thread]
 
     def look(self, now: float, patience: float) -> None:
-        """Finds threads that are blocked, or no longer, and makes up for them. now: seconds by the watch's own time."""
+        """Finds threads that have become blocked or answer again, and adds or retires threads.
+
+        now: seconds by the watch's own time. patience: seconds of silence after which a thread counts as blocked.
+        """
         with self._lock:
             for thread in self.threads:
                 if not thread.is_alive():
                     thread.join(0.0)  # closes its event loop
-            self.threads = [one for one in self.threads if one.is_alive()]
+            self.threads = [thread for thread in self.threads if thread.is_alive()]
             for thread in self.threads:
-                silent = thread.silent_for(now)
+                silent = thread.silent_seconds(now)
                 if thread.blocked_at is None and silent >= patience:
                     self._blocked(thread, silent)
                 elif thread.blocked_at is not None and silent == 0.0:
@@ -160,33 +169,33 @@ class Pool:
     def _blocked(self, thread: WorkerThread, silent: float) -> None:
         place = thread.blocked_at = thread.take_back()
         log.warning(
-            "a worker thread has stood still for %.3g s at %s; it stands %s; other threads do the rest of its work",
+            "a worker thread has been blocked for %.3g s at %s; it is %s; other threads do the rest of its work",
             silent,
             place,
             place.advice,
         )
 
     def _balance(self, now: float) -> None:
-        able = [one for one in self.threads if one.blocked_at is None and not one.retiring]
-        while len(able) < self._size and len(self.threads) < self._size + MOST_BLOCKED:
+        able = [thread for thread in self.threads if thread.blocked_at is None and not thread.retiring]
+        while len(able) < self._size and len(self.threads) < self._size + MAX_EXTRA_THREADS:
             self._add()
             able.append(self.threads[-1])
         for thread in able[self._size :]:
             thread.retire()
         if able:
             self._inbox.lead(able[0].bell)
-        elif now - self._reminded >= REMIND:
+        elif now - self._reminded >= ALL_BLOCKED_WARNING_SECONDS:
             self._reminded = now
-            places = sorted({str(one.blocked_at) for one in self.threads})
+            places = sorted({str(thread.blocked_at) for thread in self.threads})
             log.error(
-                "all %d worker threads are blocked, and no more are made: executions go on when one of them does. "
-                "They stand at %s",
+                "all %d worker threads are blocked, and no more are made: executions continue once a thread does. "
+                "They are blocked at %s",
                 len(self.threads),
                 "; ".join(places),
             )
 
     def stop(self, patience: float = 2.0) -> None:
-        """Cancels what runs and ends the threads; those that are blocked are left behind."""
+        """Cancels the tasks and ends the threads. Threads that are still blocked after `patience` seconds are left."""
         end = time.monotonic() + patience
         for thread in self.threads:
             thread.ask_to_stop()
@@ -194,12 +203,12 @@ class Pool:
             thread.join(max(0.0, end - time.monotonic()))
 
     def holds(self) -> set[int]:
-        """Numbers of the messages that some thread has in hand."""
+        """The numbers of the messages that any thread has in hand."""
         return {seq for thread in self.threads for seq in thread.holds()}
 
 
 class OwnTime:
-    """Seconds in which a thread has run that looks at the clock often; a gap counts as `most` seconds at the most."""
+    """The seconds for which a thread has run that reads the clock often. A gap counts as at most `most` seconds."""
 
     def __init__(self, began: float, most: float) -> None:
         self._last, self._most, self._sum = began, most, 0.0
@@ -211,10 +220,10 @@ class OwnTime:
 
 
 class Watch:
-    """Looks at the pool five times in `patience` seconds, from a thread without an event loop: it cannot be blocked.
+    """Looks at the pool five times in `patience` seconds. Its thread has no event loop, so no step can block it.
 
-    It goes by its own time: a pause of the whole process (SIGSTOP, a debugger, a machine put to sleep) or a machine
-    so busy that this thread does not run either is not held against a worker.
+    It measures time by its own turns. When the whole process pauses (SIGSTOP, a debugger, a sleeping machine), or the
+    machine is too busy to run this thread, no worker counts as blocked for that time.
     """
 
     def __init__(self, pool: Pool, patience: float) -> None:
@@ -231,7 +240,7 @@ class Watch:
             try:
                 self._pool.look(now, self._patience)
             except Exception:
-                log.exception("the watch over the worker threads failed; it goes on")
+                log.exception("the watch over the worker threads failed; it continues")
 
     def stop(self) -> None:
         self._stop.set()

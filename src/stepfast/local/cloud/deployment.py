@@ -1,4 +1,4 @@
-"""The whole AWS shape of stepfast on moto, in real time: what `stepfast dev --cloud moto` serves."""
+"""A whole deployment of stepfast on moto, in real time: what `stepfast dev --cloud moto` serves."""
 
 from __future__ import annotations
 
@@ -32,11 +32,13 @@ SERVICES = ("dynamodb", "sqs", "s3", "scheduler")
 
 
 class ServedDeployment(Deployment):
-    """The stack, whose functions share their clients: those are slow to make, and any thread may use them."""
+    """The stack. Its functions share their AWS clients, which are slow to make and safe to use from any thread."""
 
     def __init__(self, player: Player, plan: Plan, code: Code) -> None:
         self._clients = Clients(REGION)
-        for service in SERVICES:  # now, in one thread: botocore makes them in one at a time only
+        # The clients are made here, in one thread: to make a client with botocore's session is not thread-safe
+        # (https://boto3.amazonaws.com/v1/documentation/api/latest/guide/session.html).
+        for service in SERVICES:
             getattr(self._clients, service)
         super().__init__(player, plan, code)
 
@@ -52,9 +54,9 @@ class ServedDeployment(Deployment):
 
 
 class ServedCloud:
-    """A context manager, one at a time in a process; `key` is an API key with every scope.
+    """A played AWS with the stack deployed on it. Use it as a context manager; one at a time in a process.
 
-    Any thread may call its methods.
+    key: an API key with every scope. The methods are thread-safe.
     """
 
     key: str
@@ -83,28 +85,28 @@ class ServedCloud:
         self._player.__exit__(kind, error, traceback)
 
     def request(self, event: dict[str, Any]) -> Response:
-        """The answer of the HTTP API to an event of API Gateway's, through the authorizer."""
+        """The answer of the HTTP API to an event in the form of API Gateway. The authorizer sees it first."""
         if len(json.dumps(event)) > MAX_PAYLOAD:
             return Response(413, {"content-type": "application/json"}, '{"message":"Request Entity Too Large"}')
         asked = event["requestContext"]["http"]
-        found = self._player.request_all(WebRequest(asked["method"], asked["path"], event=event))
-        if found:
-            return found[0]
+        responses = self._player.request_all(WebRequest(asked["method"], asked["path"], event=event))
+        if responses:
+            return responses[0]
         return Response(503, {"content-type": "application/json"}, '{"message":"Service Unavailable"}')
 
     def queues(self) -> dict[str, dict[str, int]]:
-        """How many messages of each queue can be received, are with a consumer, and wait for their time."""
+        """The numbers of messages of each queue, by name: `visible`, `in_flight` (with a consumer) and `delayed`."""
         with self._turn:
             return {name: _counts(queue, time.time() * 1000) for name, queue in sorted(queues().items())}
 
     def redrive(self) -> MoveTask:
-        """Starts a redrive of the dead letters, as the SQS console does; moto's error while one is under way."""
+        """Starts a redrive of the dead letters, as the SQS console does. Raises moto's error while another runs."""
         with self._turn:
             return self._player.redrive(DEAD_LETTERS)
 
     @property
     def redrives(self) -> list[MoveTask]:
-        """Newest last."""
+        """The redrives that were started, newest last."""
         with self._turn:
             return list(self._player.redrives.tasks)
 

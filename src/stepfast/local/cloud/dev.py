@@ -1,4 +1,4 @@
-"""`stepfast dev --cloud moto`: finds the workflows and runs them on a played AWS until it is told to end."""
+"""`stepfast dev --cloud moto`: finds the workflows and runs them on a played AWS until a signal ends it."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def serve(
     log_format: LogFormat = "text",
     reloads: bool = False,
 ) -> None:
-    """Serves until SIGINT or SIGTERM, then ends, and everything with it; says so when requests are taken.
+    """Serves until SIGINT or SIGTERM. Everything is in memory and is lost then. Prints a line once it accepts requests.
 
-    Pools and settings are those of [tool.stepfast] in the current folder's pyproject.toml. Access is as with
+    Pools and settings are those of [tool.stepfast] in the pyproject.toml of the current folder. API keys work as with
     the embedded runtime. Raises StartupError, which says what to do.
     """
     dev_logs.configure(log_format, threads=True)
@@ -60,19 +60,21 @@ def serve(
             if reloads:
                 changes.begin()
             try:
-                serve_http(front, listener, host, lambda address: _say(address, names, cloud, keys is None, page))
+                serve_http(
+                    front, listener, host, lambda address: _print_ready(address, names, cloud, keys is None, page)
+                )
             except KeyboardInterrupt:
-                pass  # asked to end
+                pass  # SIGINT is the usual way to end the server.
             finally:
                 changes.end()
 
 
 def say_changed() -> None:
-    """Does not reload: all that AWS keeps is in this process."""
-    log.warning("the code has changed, and this goes on with the code before: restart it, which empties its memory")
+    """Warns of changed code. It is not reloaded, because the state of the played AWS lives in this process."""
+    log.warning("the code has changed, and the old code keeps running: restart to load it, which empties the memory")
 
 
-def _say(address: str, names: str, cloud: ServedCloud, key: bool, page: Page) -> None:
+def _print_ready(address: str, names: str, cloud: ServedCloud, key: bool, page: Page) -> None:
     print(f"stepfast is ready at {address} ({names})", flush=True)
     print("AWS is played by moto in this process: everything is in memory, and gone when it ends")
     if not page.is_built:

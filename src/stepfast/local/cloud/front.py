@@ -1,6 +1,6 @@
-"""What stands in front of the played API Gateway: who may call, the dashboard, and the console below /_cloud.
+"""The front of the played API Gateway: it checks access, serves the dashboard, and serves a console below /_cloud.
 
-The console is not part of the product's API: it stands for what an operator does in AWS's own.
+The console is not part of the product's API. It replaces what an operator does in the AWS console.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ CONSOLE = "/_cloud"
 
 
 class Front:
-    """Answers events as a Lambda handler does, and never raises.
+    """A handler of API Gateway's events. It never raises.
 
-    keys: who may call; None takes requests to loopback names only, without a key.
+    keys: the accepted API keys; None accepts requests to loopback names only, without a key.
     """
 
     def __init__(self, cloud: ServedCloud, keys: Authenticator | None, page: Page) -> None:
@@ -39,7 +39,7 @@ class Front:
             return api.as_dict(problems.of(error))
 
     def admit(self, event: dict[str, Any]) -> dict[str, Any] | None:
-        """The refusal of an event whose body has not been taken yet; None lets it in."""
+        """The refusal of an event, decided before its body is read; None accepts it."""
         try:
             self._check(event)
         except Exception as error:
@@ -65,9 +65,10 @@ class Front:
         return _response(response.status, dict(response.headers), response.body)
 
     def _with_key(self, headers: dict[str, str]) -> dict[str, str]:
-        """The authorizer asks for a key of the table: callers let in otherwise get the cloud's own.
+        """The headers with a key that the authorizer accepts, which reads keys from the table.
 
-        Without keys of the environment, one that was sent is the authorizer's to judge.
+        A caller whom this front has admitted gets the cloud's own key. Where the environment sets no keys, a key that
+        the caller has sent is passed on, and the authorizer decides about it.
         """
         if self._keys is None and ("authorization" in headers or "x-api-key" in headers):
             return headers
@@ -80,7 +81,7 @@ class Front:
             raise Rejected(403, "loopback-only", "Loopback only", f"{CONSOLE} answers programs of this machine only")
         match asked["method"], event["rawPath"]:
             case "GET", "/_cloud":
-                redrives = [_told(one) for one in self._cloud.redrives]
+                redrives = [_redrive_json(task) for task in self._cloud.redrives]
                 return _json(200, {"queues": self._cloud.queues(), "redrives": redrives})
             case "POST", "/_cloud/redrive":
                 return self._redrive()
@@ -89,12 +90,12 @@ class Front:
 
     def _redrive(self) -> dict[str, Any]:
         try:
-            return _json(202, _told(self._cloud.redrive()))
+            return _json(202, _redrive_json(self._cloud.redrive()))
         except InvalidParameterValue as error:
             raise Rejected(409, "redrive-running", "Not now", "a redrive of the dead letters is under way") from error
 
 
-def _told(task: MoveTask) -> dict[str, Any]:
+def _redrive_json(task: MoveTask) -> dict[str, Any]:
     return {"status": task.status, "moved": task.moved, "messages": task.total}
 
 
