@@ -53,9 +53,9 @@ def __getattr__(name: str) -> object:
     # workflows have none for the client.
     if name not in _HOMES:
         raise AttributeError(f"module 'stepfast' has no attribute {name!r}")
-    found: object = getattr(import_module(f"stepfast.{_HOMES[name]}"), name)
-    globals()[name] = found
-    return found
+    exported: object = getattr(import_module(f"stepfast.{_HOMES[name]}"), name)
+    globals()[name] = exported
+    return exported
 
 
 def __dir__() -> list[str]:

@@ -30,11 +30,11 @@ def seconds_of(delay: object) -> float:
 
 
 def _of_header(text: str) -> float:
-    found = text.strip()
-    if found.isascii() and found.isdecimal():
-        return math.inf if len(found) > 12 else float(found)
+    header = text.strip()
+    if header.isascii() and header.isdecimal():
+        return math.inf if len(header) > 12 else float(header)
     try:
-        at = parsedate_to_datetime(found)
+        at = parsedate_to_datetime(header)
     except (TypeError, ValueError, IndexError, OverflowError) as error:
         raise ValueError(
             f"RetryAfter: {text[:100]!r} is neither a whole number of seconds from 0 up nor an HTTP date such as "

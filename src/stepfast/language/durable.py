@@ -15,7 +15,7 @@ from stepfast.language.workflow_loop import commands_for
 from stepfast.values.codec import UNTYPED, Codec
 
 T = TypeVar("T")
-LEAST_TIMEOUT = 1e-6
+LEAST_SIGNAL_TIMEOUT_SECONDS = 1e-6
 """Seconds; a time of today as a float tells no shorter ones apart."""
 
 
@@ -39,19 +39,19 @@ async def signal(name: str, type: Any = UNTYPED, *, timeout: Seconds | None = No
     seconds = seconds_of(timeout, f"signal {name!r}: timeout", least=0.0)
     # A timeout of asyncio's that is over when it begins ends the wait before anybody can look for a signal; a timer,
     # however short, is only over once the signals that are there were looked at.
-    async with asyncio.timeout(max(seconds, LEAST_TIMEOUT)):
+    async with asyncio.timeout(max(seconds, LEAST_SIGNAL_TIMEOUT_SECONDS)):
         return await commands_for("signal()").signal(name, codec)
 
 
 def _signal_codec(name: str, type: Any) -> Codec:
     try:
-        return _kept_signal_codec(name, type)
+        return _cached_signal_codec(name, type)
     except TypeError:  # a type that has no hash
         return Codec(type, f"signal {name!r}: payload")
 
 
 @lru_cache(maxsize=512, typed=True)
-def _kept_signal_codec(name: str, type: Any) -> Codec:
+def _cached_signal_codec(name: str, type: Any) -> Codec:
     """Building an adapter takes far longer than all else about a wait, and every replay comes by here."""
     return Codec(type, f"signal {name!r}: payload")
 

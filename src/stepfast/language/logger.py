@@ -20,7 +20,7 @@ from stepfast.language.workflow_loop import in_workflow
 if TYPE_CHECKING:
     from stepfast.model import Chained, Execution, Record
 
-MOST = 10_000
+MAX_HELD_LINES = 10_000
 """Lines of one pass that are kept; of more the newest."""
 
 logger = logging.getLogger("stepfast.workflow")
@@ -40,7 +40,7 @@ class LogLines:
         self._fields = {"execution_id": execution.execution_id, "workflow": execution.workflow}
         self._records, self._chained, self._issued = records, chained, issued
         self._reached = 0
-        self._held: deque[logging.LogRecord] = deque(maxlen=MOST)
+        self._held: deque[logging.LogRecord] = deque(maxlen=MAX_HELD_LINES)
 
     def add(self, record: logging.LogRecord, repeats: bool) -> None:
         """Holds a record; nothing where the code repeats what it has been through before."""

@@ -12,28 +12,28 @@ from stepfast.language.retry import Retry
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 Seconds = float | timedelta
-KEPT: Any = type("Kept", (), {"__repr__": lambda self: "<as declared>"})()
+AS_DECLARED: Any = type("AsDeclared", (), {"__repr__": lambda self: "<as declared>"})()
 """Stands for an option that a call leaves as @step has it."""
 
 
-def name_of(name: object, what: str) -> str:
+def name_of(name: object, kind: str) -> str:
     """The name, which fits into ids and queues' names."""
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise DefinitionError(f"a {what} name is 1 to 64 of A-Z a-z 0-9 . _ -, not {name!r}")
+        raise DefinitionError(f"a {kind} name is 1 to 64 of A-Z a-z 0-9 . _ -, not {name!r}")
     return name
 
 
-def seconds_of(value: Seconds, what: str, least: float = 1e-6) -> float:
+def seconds_of(value: Seconds, where: str, least: float = 1e-6) -> float:
     """Seconds as a float, of seconds or a timedelta."""
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not least <= seconds < float("inf"):
-        raise DefinitionError(f"{what} is a number of seconds above 0 or a timedelta, not {value!r}")
+        raise DefinitionError(f"{where} is a number of seconds above 0 or a timedelta, not {value!r}")
     return float(seconds)
 
 
-def policy_of(retry: object, step: str, least: bool = False) -> Retry | None:
+def policy_of(retry: object, step: str, required: bool = False) -> Retry | None:
     """The policy; None is refused where `least` says that there has to be one."""
-    if isinstance(retry, Retry) or (retry is None and not least):
+    if isinstance(retry, Retry) or (retry is None and not required):
         return retry
     raise DefinitionError(f"step {step!r}: retry takes a Retry, not {retry!r}")
 

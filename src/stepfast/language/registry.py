@@ -34,8 +34,8 @@ class Registry:
                 raise DefinitionError(
                     f"two workflows are named {workflow.name!r}: in {held.__module__} and {workflow.__module__}"
                 )
-        for one in self.workflows.values():
-            one.check()
+        for workflow in self.workflows.values():
+            workflow.check()
         for step in self._named:
             step.check()
 
@@ -43,13 +43,13 @@ class Registry:
     def reached(self) -> Mapping[str, Reached]:
         """What the code of each workflow leads to, by the workflow's name."""
         reachable.follows_anew()
-        return {name: reachable.reached_by(one) for name, one in self.workflows.items()}
+        return {name: reachable.reached_by(workflow) for name, workflow in self.workflows.items()}
 
     @cached_property
     def steps(self) -> tuple[Step[..., Any], ...]:
         """Every step that is known: those that were named, then those that the workflows' code leads to."""
-        led_to = (step for one in self.reached.values() for step in one.steps)
-        return tuple(dict.fromkeys((*self._named, *led_to)))
+        reached_steps = (step for reached in self.reached.values() for step in reached.steps)
+        return tuple(dict.fromkeys((*self._named, *reached_steps)))
 
     def check(self) -> None:
         """DefinitionError for a step, found by following the code, one of whose types has no JSON form."""
@@ -68,8 +68,8 @@ class Registry:
 
     def steps_of(self, workflow: Workflow[..., Any]) -> list[Step[..., Any]]:
         """The steps that an execution of this workflow may ask for, in the order in which its code names them."""
-        found = self.reached.get(workflow.name)
-        return list(found.steps if found else reachable.reached_by(workflow).steps)
+        reached = self.reached.get(workflow.name)
+        return list(reached.steps if reached else reachable.reached_by(workflow).steps)
 
     @property
     def pools(self) -> list[str]:
@@ -90,17 +90,17 @@ def discover(folder: Path) -> Registry:
     root = str(folder.parent if as_package else folder)
     if root not in sys.path:
         sys.path.insert(0, root)
-    names = [f"{folder.name}.{name}" if as_package else name for name in _names(folder)]
+    names = [f"{folder.name}.{name}" if as_package else name for name in _module_names(folder)]
     modules = [_import(name, folder) for name in names]
     loaded = [sys.modules[name] for name in sorted(sys.modules)]
-    defined = reachable.defined_in(dict.fromkeys([*modules, *(one for one in loaded if _inside(one, folder))]))
+    defined = reachable.defined_in(dict.fromkeys([*modules, *(module for module in loaded if _inside(module, folder))]))
     try:
         return Registry(defined.workflows, defined.steps)
     except DefinitionError as error:
         raise StartupError(str(error)) from error
 
 
-def _names(folder: Path, nested: bool = False, above: tuple[Path, ...] = ()) -> Iterator[str]:
+def _module_names(folder: Path, nested: bool = False, above: tuple[Path, ...] = ()) -> Iterator[str]:
     """The modules below a folder, by their names within it, each package before what is in it."""
     for path in sorted(folder.iterdir()):
         name = path.stem
@@ -114,8 +114,8 @@ def _names(folder: Path, nested: bool = False, above: tuple[Path, ...] = ()) -> 
                 continue  # an environment's own packages
             if (path / "__init__.py").is_file() and not (nested and not _mentions_workflows(path / "__init__.py")):
                 yield name
-            inner = _names(path, nested=True, above=(*above, folder.resolve()))
-            yield from (f"{name}.{one}" for one in inner)
+            inner = _module_names(path, nested=True, above=(*above, folder.resolve()))
+            yield from (f"{name}.{module_name}" for module_name in inner)
 
 
 def _is_test(name: str) -> bool:
@@ -138,7 +138,7 @@ def _import(name: str, folder: Path) -> ModuleType:
         where = f"{error.filename}, line {error.lineno}" if error.filename else f"importing {name} failed"
         raise StartupError(f"{where}: {error.msg}") from error
     except (Exception, SystemExit) as error:
-        frames = [one for one in traceback.extract_tb(error.__traceback__) if _is_in(one.filename, folder)]
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_in(frame.filename, folder)]
         where = f" at {frames[-1].filename}, line {frames[-1].lineno}" if frames else ""
         raise StartupError(f"importing {name} failed{where}: {type(error).__name__}: {error}") from error
     if not _inside(module, folder):

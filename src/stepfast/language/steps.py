@@ -11,7 +11,7 @@ from typing import Any, Generic, Never, ParamSpec, Protocol, TypeVar, cast, over
 
 from stepfast.language import callables, labels
 from stepfast.language.arguments import Arguments, hints_of
-from stepfast.language.options import KEPT, Seconds, refuse_others
+from stepfast.language.options import AS_DECLARED, Seconds, refuse_others
 from stepfast.language.options import name_of as _name
 from stepfast.language.options import policy_of as _policy
 from stepfast.language.options import seconds_of as _seconds
@@ -49,9 +49,9 @@ class Step(Generic[P, R]):
         at_most_once: bool,
         label: labels.Label | None = None,
     ) -> None:
-        function = callables.plain(function, "step")
+        function = callables.definable(function, "step")
         self.function = function
-        self.name = _name(callables.named(function, "step", name), "step")
+        self.name = _name(callables.name_to_record(function, "step", name), "step")
         STEP_FUNCTIONS.add(getattr(function, "__name__", self.name))
         self.retry = _policy(retry, self.name) or Retry(max_attempts=1 if at_most_once else 3)
         self.timeout = _seconds(timeout, f"step {self.name!r}: timeout")
@@ -61,8 +61,8 @@ class Step(Generic[P, R]):
         self.is_async = inspect.iscoroutinefunction(function)
         self.arguments = Arguments(function, f"step {self.name!r}: argument")
         self.label = labels.check(label, self.arguments.signature, f"step {self.name!r}")
-        callables.remember(function, "step", self.name)
-        bare = callables.annotated(function)
+        callables.note_definition(function, "step", self.name)
+        bare = callables.without_partials(function)
         self.__name__ = self.name
         self.__doc__ = bare.__doc__
         self.__module__ = bare.__module__
@@ -97,10 +97,10 @@ class Step(Generic[P, R]):
     def options(
         self,
         *,
-        retry: Retry = KEPT,
-        timeout: Seconds = KEPT,
-        heartbeat: Seconds | None = KEPT,
-        name: str = KEPT,
+        retry: Retry = AS_DECLARED,
+        timeout: Seconds = AS_DECLARED,
+        heartbeat: Seconds | None = AS_DECLARED,
+        name: str = AS_DECLARED,
         **other: Never,
     ) -> Step[P, R]:
         """This step with other options, for one call: `await charge.options(timeout=60)(order)`.
@@ -111,13 +111,13 @@ class Step(Generic[P, R]):
         """
         refuse_others(self.name, other)
         changed = copy.copy(self)
-        if name is not KEPT:
+        if name is not AS_DECLARED:
             changed.name = changed.__name__ = _name(name, "step")
-        if retry is not KEPT:
-            changed.retry = _policy(retry, self.name, least=True) or self.retry
-        if timeout is not KEPT:
+        if retry is not AS_DECLARED:
+            changed.retry = _policy(retry, self.name, required=True) or self.retry
+        if timeout is not AS_DECLARED:
             changed.timeout = _seconds(timeout, f"step {self.name!r}: timeout")
-        if heartbeat is not KEPT:
+        if heartbeat is not AS_DECLARED:
             changed.heartbeat = None if heartbeat is None else _seconds(heartbeat, f"step {self.name!r}: heartbeat")
         return changed
 
@@ -130,7 +130,7 @@ class StepCall(Coroutine[object, None, R]):
 
     def __init__(self, step: Step[..., R], arguments: dict[str, Any]) -> None:
         self.step = step
-        self._inner: Coroutine[Any, Any, R] = _asked(step, arguments)
+        self._inner: Coroutine[Any, Any, R] = _await_command(step, arguments)
         self._loop = cast(CommandLoop, asyncio._get_running_loop())
         self._number = self._loop.unawaited.called(step.name)
         self._started = False
@@ -166,7 +166,7 @@ class StepCall(Coroutine[object, None, R]):
             self._loop.unawaited.dropped(self._number, self._loop)
 
 
-async def _asked(step: Step[..., R], arguments: dict[str, Any]) -> R:
+async def _await_command(step: Step[..., R], arguments: dict[str, Any]) -> R:
     return cast(R, await commands_for(f"step {step.name!r}").step(step, arguments))
 
 

@@ -57,8 +57,8 @@ def in_workflow() -> Commands | None:
     return loop.commands if isinstance(loop, CommandLoop) else None
 
 
-def commands_for(what: str) -> Commands:
+def commands_for(call: str) -> Commands:
     commands = in_workflow()
     if commands is None:
-        raise ForbiddenInWorkflow(f"{what} works only in workflow code: call it from a function with @workflow")
+        raise ForbiddenInWorkflow(f"{call} works only in workflow code: call it from a function with @workflow")
     return commands

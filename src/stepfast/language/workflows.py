@@ -24,19 +24,19 @@ class Workflow(Generic[P, R]):
 
     def __init__(self, function: Callable[P, Coroutine[Any, Any, R]], name: str) -> None:
         self.name = _name(name, "workflow")
-        function = callables.plain(function, "workflow")
+        function = callables.definable(function, "workflow")
         if not callables.is_awaited(function):
             raise DefinitionError(f"workflow {self.name!r}: @workflow goes on an `async def` function")
-        callables.remember(function, "workflow", self.name)
+        callables.note_definition(function, "workflow", self.name)
         self._hinted = function
         self.function: Callable[P, Coroutine[Any, Any, R]] = callables.as_coroutine_function(function)
         parameters = list(inspect.signature(function).parameters.values())
         positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        if len(parameters) > 1 or any(one.kind not in positional for one in parameters):
+        if len(parameters) > 1 or any(parameter.kind not in positional for parameter in parameters):
             raise DefinitionError(f"workflow {self.name!r} takes at most one argument: gather its inputs in one model")
         self._parameter = parameters[0] if parameters else None
         self.__name__ = self.name
-        bare = callables.annotated(function)
+        bare = callables.without_partials(function)
         self.__doc__ = bare.__doc__
         self.__module__ = bare.__module__
         self.__wrapped__ = function
@@ -85,5 +85,5 @@ def workflow(name: Any, /) -> Any:
     """
     if isinstance(name, str) or not (callable(name) or hasattr(name, "__func__")):
         return lambda function: Workflow(function, name)
-    function = callables.plain(name, "workflow")
-    return Workflow(function, callables.named(function, "workflow", None))
+    function = callables.definable(name, "workflow")
+    return Workflow(function, callables.name_to_record(function, "workflow", None))
