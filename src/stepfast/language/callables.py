@@ -1,4 +1,7 @@
-"""What @step and @workflow can go on. What cannot work is refused where it is decorated, with what to do instead."""
+"""The functions that @step and @workflow accept.
+
+A function that cannot work is refused when it is decorated, and the error says what to do instead.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +18,16 @@ from stepfast.errors import DefinitionError
 
 Function = Callable[..., Any]
 DECORATED_BY = "__stepfast_definition__"
-"""The attribute by which a Step and a Workflow are known here, which neither is imported into."""
+"""The class attribute that marks Step and Workflow; this module cannot import them, since they import it."""
 _RECEIVER_NAMES = ("self", "cls", "mcs", "klass", "_self", "_cls")
 _AWAITABLE_TYPES = (Awaitable, Coroutine, types.CoroutineType)
 
 _definitions: weakref.WeakKeyDictionary[Function, tuple[str, str]] = weakref.WeakKeyDictionary()
-"""Function -> what it was made, "step" or "workflow", and under which name."""
+"""Function -> its kind, "step" or "workflow", and its name."""
 
 
 def name_to_record(function: object, kind: str, name: str | None) -> str:
-    """The name to be recorded by: the one that was asked for, else the function's own; DefinitionError without any."""
+    """The name for records: `name`, or else the function's own name. Raises DefinitionError where there is neither."""
     own = getattr(function, "__name__", None)
     if name is not None:
         return name
@@ -36,7 +39,7 @@ def name_to_record(function: object, kind: str, name: str | None) -> str:
 
 
 def definable(function: object, kind: str) -> Function:
-    """The function behind what was decorated; DefinitionError for what can be no step or workflow."""
+    """The function to call. Raises DefinitionError for an object that cannot be a step or workflow."""
     if isinstance(function, str):
         raise DefinitionError(f"@{kind} goes on a function, not on {function!r}: a name is given as name={function!r}")
     if isinstance(function, staticmethod):
@@ -67,11 +70,14 @@ def definable(function: object, kind: str) -> Function:
 
 
 def note_definition(function: Function, kind: str, name: str) -> None:
-    """Notes what a function was made; DefinitionError when it has been made something else before."""
+    """Notes the kind and name of a decorated function. Repeating a call with the same arguments changes nothing.
+
+    Raises DefinitionError where the function was decorated before with another kind or name.
+    """
     try:
         before = _definitions.setdefault(function, (kind, name))
     except TypeError:
-        return  # a bound method is another object each time that it is asked for
+        return  # each access of a bound method makes a new object, which no table by identity can hold
     if before != (kind, name):
         raise DefinitionError(
             f"{_qualified_name(function)} is the {before[0]} {before[1]!r} already, and cannot be the {kind} {name!r} "
@@ -80,7 +86,7 @@ def note_definition(function: Function, kind: str, name: str) -> None:
 
 
 def is_awaited(function: Function) -> bool:
-    """Whether calling it gives a coroutine: it is `async def`, wraps one, or its annotation says so."""
+    """Whether a call returns an awaitable: an `async def`, a wrapper of an `async def`, or annotated so."""
     return _is_annotated_awaitable(function) or any(inspect.iscoroutinefunction(layer) for layer in _layers(function))
 
 
@@ -101,14 +107,14 @@ def as_coroutine_function(function: Function) -> Function:
 
 
 def without_partials(function: Function) -> Function:
-    """What carries the annotations: a partial has none of its own, but its function has."""
+    """The function inside any number of partials; a partial has no annotations of its own."""
     while isinstance(function, functools.partial):
         function = function.func
     return function
 
 
 def result_type(function: Function, returns: Any) -> Any:
-    """What a step's result is: of a `def` that returns an Awaitable[T] or Coroutine[…, …, T], that is T."""
+    """The type of the result: T for a `def` that returns Awaitable[T] or Coroutine[…, …, T], else `returns`."""
     if not inspect.iscoroutinefunction(function) and typing.get_origin(returns) in _AWAITABLE_TYPES:
         return typing.get_args(returns)[-1]
     return returns
@@ -122,7 +128,7 @@ def _is_annotated_awaitable(function: Function) -> bool:
 
 
 def _layers(function: object) -> Iterator[Any]:
-    """The function, and what decorators with functools.wraps say that they wrap."""
+    """The function, and then each function that it wraps, by functools.partial or by `__wrapped__`."""
     seen: set[int] = set()
     while function is not None and id(function) not in seen:
         seen.add(id(function))
@@ -144,7 +150,7 @@ def _refuse_redecoration(function: object, kind: str) -> None:
 
 def _refuse_methods(function: Function, kind: str) -> None:
     if inspect.ismethod(function):
-        return  # bound: its object is the program's own, and not an argument
+        return  # a bound method: its object is part of the program and not an argument of the call
     names = list(inspect.signature(function).parameters) if _has_signature(function) else []
     owner = getattr(function, "__qualname__", "").rpartition(".")[0]
     if names and names[0] in _RECEIVER_NAMES and owner and not owner.endswith("<locals>"):
@@ -158,8 +164,10 @@ def _refuse_generators(function: Function, kind: str) -> None:
         )
         raise DefinitionError(f"{_qualified_name(function)} is a generator: {advice}")
     code = getattr(function, "__code__", None)
+    # contextlib.contextmanager returns a function of its own whose code is in contextlib.py (CPython 3.11 to 3.13).
     if code is not None and code.co_filename == contextlib.__file__:
         raise DefinitionError(f"{_qualified_name(function)} makes a context manager: {_wrap_advice(kind)}")
+    # The type of what functools.lru_cache returns is private, and has had this name since CPython 3.5.
     if isinstance(function, functools._lru_cache_wrapper) and is_awaited(function):
         raise DefinitionError(
             f"{_qualified_name(function)} is cached, and a coroutine can be awaited only once: "

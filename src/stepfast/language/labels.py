@@ -1,4 +1,4 @@
-"""Labels of steps: a few words that say which item a call is about."""
+"""Labels of steps: a few words that name the item of a call, for the dashboard."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from stepfast.errors import DefinitionError
 
 Label = str | Callable[..., object]
 LONGEST_LABEL_CHARS = 40
-"""Characters of a label that are shown."""
+"""A longer label is cut to this many characters."""
 LONGEST_INPUT = 65_536
-"""Characters of an input's JSON up to which a label is made of it."""
+"""An input whose JSON has more characters gets no label."""
 
 
 def check(label: object, signature: inspect.Signature, step: str) -> Label | None:
-    """The label as `@step(label=...)` takes it; DefinitionError for a template that names no argument of the step."""
+    """The label of `@step(label=...)`. Raises DefinitionError for a template that names no argument of the step.
+
+    step: how the error calls the step.
+    """
     if label is None or callable(label):
         return label
     if not isinstance(label, str):
@@ -36,7 +39,7 @@ def check(label: object, signature: inspect.Signature, step: str) -> Label | Non
 
 
 def first_argument(text: str | None) -> str | None:
-    """The first argument of a call, of the JSON object of its arguments; None where it has none."""
+    """The first argument as a label, from the JSON object of a call's arguments; None for a call without arguments."""
     if text is None or len(text) > LONGEST_INPUT:
         return None
     arguments = json.loads(text)

@@ -1,4 +1,4 @@
-"""What a failed attempt leads to: another attempt after a delay, or the step's failure.
+"""The decision after a failed attempt: another attempt after a delay, or the failure of the step.
 
 Pure: the random source and the times are arguments.
 """
@@ -24,13 +24,13 @@ class Retry:
     `full` draws from 0 to that delay, `equal` from its half up, `none` takes it as it is
     (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
 
-    max_attempts: tries in all, the first included; None: without end. Tries cut off by a crash of the worker do not
-    count.
+    max_attempts: attempts in all, the first included; None for no limit. An attempt that a crash of the worker
+    interrupts does not count.
     initial, max_delay: seconds or a timedelta; kept as seconds. backoff: factor, at least 1.
     max_elapsed: seconds or a timedelta from the step's first attempt; no attempt begins beyond it. None: no limit.
     retry_on: only these exceptions are retried. give_up_on: these never are, and win over retry_on.
 
-    Raises DefinitionError on values that make no sense.
+    Raises DefinitionError for wrong values, with a line that names all of them.
     """
 
     max_attempts: int | None
@@ -94,7 +94,7 @@ class Retry:
             raise DefinitionError("Retry: " + "; ".join(violations))
 
     def delay(self, failures: int, draw: random.Random) -> float:
-        """Seconds to wait after the `failures`-th failure (counted from 1)."""
+        """Seconds to wait after the `failures`-th failure, counted from 1. draw: the source of the jitter."""
         try:
             full = min(self.max_delay, self.initial * self.backoff ** (failures - 1))
         except OverflowError:
@@ -121,7 +121,7 @@ def _are_exception_classes(value: object) -> bool:
 
 
 LONGEST_RETRY_DELAY_SECONDS = 200e9
-"""Seconds, 6,300 years: with a longer one the next attempt would lie behind the end of the calendar."""
+"""6,300 years: after a longer delay the due time would lie beyond the year 9999, the last of datetime."""
 
 
 def decide(policy: Retry, error: BaseException, *, failures: int, elapsed: float, draw: random.Random) -> float | None:
