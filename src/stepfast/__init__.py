@@ -49,13 +49,13 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    # Imported when it is asked for: the authorizer, which every request waits for, has no use for the engine, and
-    # workflows have none for the client.
+    # Each name is imported on first access (PEP 562). Every request waits for the authorizer, which does not need the
+    # engine, and workflow code does not need the client.
     if name not in _HOMES:
         raise AttributeError(f"module 'stepfast' has no attribute {name!r}")
-    found: object = getattr(import_module(f"stepfast.{_HOMES[name]}"), name)
-    globals()[name] = found
-    return found
+    exported: object = getattr(import_module(f"stepfast.{_HOMES[name]}"), name)
+    globals()[name] = exported
+    return exported
 
 
 def __dir__() -> list[str]:

@@ -9,15 +9,20 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 clock: ContextVar[Callable[[], float] | None] = ContextVar("stepfast_delays_clock", default=None)
-"""Seconds since the epoch, where the time is simulated; None for the machine's own."""
+"""A function that returns the simulated time in seconds since the epoch; None means the machine's own clock."""
 
 
 def seconds_of(delay: object) -> float:
-    """Seconds from now; may be infinite or below 0. ValueError, which begins with RetryAfter, for what is no delay."""
+    """The delay in seconds from now, as a float; it may be infinite or below 0.
+
+    delay: seconds as an int or float, a timedelta, or the text of a Retry-After header, which is a whole number of
+    seconds or an HTTP date. A date in the past gives 0. Raises ValueError for anything else; its text begins with
+    "RetryAfter".
+    """
     if isinstance(delay, timedelta):
         return delay.total_seconds()
     if isinstance(delay, str):
-        return _of_header(delay)
+        return _seconds_of_header(delay)
     if isinstance(delay, int | float) and not isinstance(delay, bool):
         try:
             return float(delay)
@@ -29,18 +34,18 @@ def seconds_of(delay: object) -> float:
     )
 
 
-def _of_header(text: str) -> float:
-    found = text.strip()
-    if found.isascii() and found.isdecimal():
-        return math.inf if len(found) > 12 else float(found)
+def _seconds_of_header(text: str) -> float:
+    header = text.strip()
+    if header.isascii() and header.isdecimal():
+        return math.inf if len(header) > 12 else float(header)
     try:
-        at = parsedate_to_datetime(found)
+        at = parsedate_to_datetime(header)
     except (TypeError, ValueError, IndexError, OverflowError) as error:
         raise ValueError(
             f"RetryAfter: {text[:100]!r} is neither a whole number of seconds from 0 up nor an HTTP date such as "
             "'Wed, 21 Oct 2026 07:28:00 GMT'"
         ) from error
-    # RFC 9110 has all dates in GMT, also those that do not say so.
+    # RFC 9110, section 5.6.7: HTTP dates are in GMT, so a date without a zone is read as UTC.
     simulated = clock.get()
     now = datetime.now(UTC).timestamp() if simulated is None else simulated()
     return max(0.0, (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - now)

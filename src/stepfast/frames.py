@@ -37,7 +37,7 @@ def role_of(frame: FrameType) -> Role | None:
 
 
 def frame_above(depth: int) -> FrameType:
-    """The frame so many calls above the caller's own: 1 is that of whoever has called the caller.
+    """The frame `depth` calls above the caller's own frame; with 1, the frame of the caller's caller.
 
     Raises ValueError where the stack is not that deep.
     """
@@ -74,7 +74,7 @@ def called_by(packages: frozenset[str], depth: int) -> bool:
 
     depth: which frame, counted outwards: 1 is the caller's own.
     """
-    frame: FrameType | None = sys._getframe(depth)  # a plain loop: this is asked for every reading of a clock
+    frame: FrameType | None = sys._getframe(depth)  # a plain loop, since every reading of a clock calls this
     while frame is not None and _roles.get(frame.f_code) != "workflow":
         if package_of(frame) in packages:
             return True
@@ -91,7 +91,10 @@ def local_of(frame: FrameType | None, function: Callable[..., Any], name: str) -
 
 
 def with_code(function: Any, code: CodeType) -> Any:
-    """Gives a Python function other code, wherever it is held; returns one that does what it did before."""
+    """Replaces the code of a Python function in place, and returns a new function with the code that it had.
+
+    Whoever holds the function calls the new code from then on. Python's data model says that `__code__` is writable.
+    """
     plain = types.FunctionType(
         function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
     )

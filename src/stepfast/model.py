@@ -23,9 +23,9 @@ ENDED_FOR_GOOD: frozenset[str] = frozenset({"SUCCEEDED", "CANCELLED"})
 class Failure:
     """An error as it is stored: class name, text, the command it came from, and where it was raised.
 
-    `parked` is an execution's only: the name that the park message of this failure carries in place of a command.
-    `error_class` is the class with its module, where that is more than its name. `bases` are the classes that it is
-    derived from, nearest first, likewise.
+    `parked` is set only on the failure of an execution: the name that its park message carries in place of a command.
+    `error_class` is the qualified name of the class, with its module, where that differs from `type`. `bases` are the
+    qualified names of its base classes, nearest first.
     """
 
     type: str
@@ -39,9 +39,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One past try of a step; `error` is None only for a try that was cut off by a crash.
+    """One past attempt of a step. Times are seconds since the epoch, UTC.
 
-    A try that the engine itself stopped has a StepCancelled, which says why.
+    `error` is None only for an attempt that a crash of its worker interrupted. An attempt that the engine stopped has
+    a StepCancelled, whose text gives the reason. `next_at` is the due time of the next attempt, if any.
     """
 
     number: int
@@ -104,13 +105,14 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """The meta item: what an execution is and how it stands.
+    """The meta item of an execution: its workflow, input, status, and result or error.
 
-    `causes` are the commands behind a failure, which a resume re-opens; kept with it, since by then
-    the code may have been mended and fail no more. `resumed_at` is when this generation began, None for the first.
-    `first_generation` is the one it was started with: above 0 where an execution of the same id was deleted before,
-    so that nothing that is left of that one, message or worker, is of this one's generations.
-    `sent` is what was sent to start it, in short (Codec.sent); None for an execution that version 0.1 has started.
+    `causes` are the ids of the commands behind a failure, which a resume opens again. They are stored with the failure,
+    because at the time of the resume the code may have been corrected and not fail any more. `resumed_at` is when this
+    generation began; None in the first generation. `first_generation` is the generation at the start. It is above 0
+    where an execution of the same id was deleted before, so that messages and workers left over from the deleted
+    execution belong to other generations. `sent` is the fingerprint of the start request (Codec.sent); None for an
+    execution that version 0.1 has started.
     """
 
     execution_id: str
@@ -130,13 +132,13 @@ class Execution:
 
     @property
     def resumes(self) -> int:
-        """How often it has been resumed."""
+        """The number of resumes since the start."""
         return self.generation - self.first_generation
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The durable decisions of an execution: in which order results were applied, what was sent."""
+    """The durable decisions of an execution: the order in which results were applied, and the commands sent."""
 
     applied: tuple[str, ...] = ()
     dispatched: frozenset[str] = frozenset()
@@ -148,8 +150,8 @@ class Cursor:
 class Signal:
     """A named message sent to an execution from outside.
 
-    number: which signal of its execution it is, counted from 1 in the order of their arrival, as the store has
-    counted it; 0 for one that an earlier version has stored, which comes before all others.
+    number: the position of the signal among those of its execution, counted from 1 by the store in the order of
+    arrival. A signal that an earlier version has stored has 0, and comes before all others.
     """
 
     signal_id: str
@@ -172,7 +174,7 @@ SIGNAL_LIMITS = SignalLimits()
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The items of one execution as one read found them.
+    """The items of one execution, as read at one time.
 
     has_signals: False where the read has left the signals out.
     """
@@ -188,9 +190,9 @@ class Snapshot:
 class Stop:
     """Why a running attempt must stop.
 
-    lost: the record is no longer this worker's, so nothing that the attempt comes to is written.
+    lost: another worker holds the record, so the outcome of this attempt is not written.
     final: the execution has ended for good, so the step is never tried again.
-    leave: the process is to end, so a thread, which cannot be cancelled, is not waited for.
+    leave: the process is about to end. A thread cannot be cancelled, so the worker does not wait for it.
     """
 
     reason: str
@@ -210,7 +212,10 @@ class Event:
 
 
 def close_attempt(record: Record, at: float | None, error: Failure | None, next_at: float | None) -> Record:
-    """The record with its running attempt moved to the list of past ones, of which 50 are kept."""
+    """The record with its running attempt moved to the past attempts, of which the newest 50 are kept.
+
+    at, next_at: seconds since the epoch, UTC; None where unknown, and where no attempt follows.
+    """
     started = record.started_at if record.started_at is not None else record.first_at
     past = Attempt(record.attempt, started or 0.0, at, error, next_at)
     return replace(record, attempts=(*record.attempts, past)[-50:])

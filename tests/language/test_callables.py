@@ -209,7 +209,7 @@ def test_what_cannot_work_is_refused_where_it_is_decorated(kind: str) -> None:
         step(name="x")(function)
 
 
-@pytest.mark.parametrize("kind", [one for one in IMPOSSIBLE if one != "a name"])
+@pytest.mark.parametrize("kind", [kind for kind in IMPOSSIBLE if kind != "a name"])
 def test_nor_is_it_a_workflow(kind: str) -> None:
     with pytest.raises(DefinitionError):
         workflow("x")(IMPOSSIBLE[kind][0])

@@ -104,10 +104,10 @@ def test_a_generator_is_no_step(function: Any) -> None:
         step(function)
 
 
-@pytest.mark.parametrize("thing", [5, "f", int, None])
-def test_only_functions_are_steps(thing: Any) -> None:
+@pytest.mark.parametrize("target", [5, "f", int, None])
+def test_only_functions_are_steps(target: Any) -> None:
     with pytest.raises(DefinitionError, match="@step goes on a function"):
-        step()(thing)
+        step()(target)
 
 
 def test_a_retry_is_a_retry() -> None:

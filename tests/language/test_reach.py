@@ -155,7 +155,7 @@ async def by_cached_function() -> Any:
 
 
 async def by_lambda() -> Any:
-    return [await one() for one in map(lambda name: BY_NAME[name], ["one"])]  # noqa: C417
+    return [await step_by_name() for step_by_name in map(lambda name: BY_NAME[name], ["one"])]  # noqa: C417
 
 
 async def by_inner_function() -> Any:
@@ -230,15 +230,15 @@ def found(function: Callable[..., Any]) -> set[str]:
     flow: Workflow[..., Any] = workflow(function.__name__.replace("_", "-"))(
         functools.wraps(function)(lambda: function())
     )
-    return {one.name for one in reached_by(flow).steps}
+    return {step.name for step in reached_by(flow).steps}
 
 
-@pytest.mark.parametrize("function", EXPECTED, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("function", EXPECTED, ids=lambda function: function.__name__)
 def test_exactly_the_steps_that_code_names_are_found(function: Callable[..., Any]) -> None:
     assert found(function) == EXPECTED[function]
 
 
-@pytest.mark.parametrize("function", AT_LEAST, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("function", AT_LEAST, ids=lambda function: function.__name__)
 def test_of_methods_the_steps_of_their_class_are_found_too(function: Callable[..., Any]) -> None:
     assert AT_LEAST[function] <= found(function)
     assert "unused" not in found(function)
@@ -253,7 +253,7 @@ def test_a_workflow_that_another_awaits_brings_its_steps() -> None:
     async def calls() -> Any:
         return await called(), await B()
 
-    assert [one.name for one in Registry([calls]).steps_of(calls)] in (["a", "b"], ["b", "a"])
+    assert [step.name for step in Registry([calls]).steps_of(calls)] in (["a", "b"], ["b", "a"])
 
 
 def test_an_object_that_raises_whatever_it_is_asked_is_passed_over() -> None:
@@ -267,7 +267,7 @@ def test_an_object_that_raises_whatever_it_is_asked_is_passed_over() -> None:
     async def flow() -> Any:
         return proxy, await A()
 
-    assert [one.name for one in reached_by(flow).steps] == ["a"]
+    assert [step.name for step in reached_by(flow).steps] == ["a"]
 
 
 # -- folders ------------------------------------------------------------------------------------------------
@@ -319,9 +319,9 @@ def test_workflows_are_found_in_packages_folders_and_reexports(project: Callable
             "flows_p/pack/data/readme.txt": "no code",
         }
     )
-    found = discover(folder / "flows_p").workflows
+    workflows = discover(folder / "flows_p").workflows
     named = ["deep", "folder", "further", "listed-1", "listed-2", "main", "top", "unmentioned"]
-    assert sorted(found) == named
+    assert sorted(workflows) == named
 
 
 def test_a_nested_module_that_cannot_be_imported_is_told_with_its_line(
@@ -351,12 +351,14 @@ def test_steps_from_outside_the_folder_are_found_with_their_pools(project: Calla
     )
     registry = discover(folder / "flows_r")
     assert registry.pools == ["by_module", "default", "far", "late"]
-    assert {one.name for one in registry.steps_of(registry.find("main"))} == {"far", "by_module", "late"}
+    assert {step.name for step in registry.steps_of(registry.find("main"))} == {"far", "by_module", "late"}
 
 
 def test_a_workflow_shows_its_own_steps_and_not_those_of_its_module(project: Callable[[dict[str, str]], Path]) -> None:
     text = flow("first", "return await one()", "@step\ndef one() -> int: return 1\n@step\ndef two() -> int: return 2")
     folder = project({"flows_s/main.py": text + flow("second", "return await two()")})
     registry = discover(folder / "flows_s")
-    told = {name: [one.name for one in registry.steps_of(flow)] for name, flow in registry.workflows.items()}
-    assert told == {"first": ["one"], "second": ["two"]}
+    names_by_workflow = {
+        name: [step.name for step in registry.steps_of(flow)] for name, flow in registry.workflows.items()
+    }
+    assert names_by_workflow == {"first": ["one"], "second": ["two"]}

@@ -59,7 +59,7 @@ def test_modules_and_packages_are_found_with_their_steps_and_pools(folder: Folde
     package(made, "two", __init__="from .steps import two", steps=flow("two"))
     registry = discover(made)
     assert sorted(registry.workflows) == ["one", "two"]
-    assert sorted(one.name for one in registry.steps) == ["step_of_one", "step_of_two"]
+    assert sorted(step.name for step in registry.steps) == ["step_of_one", "step_of_two"]
     assert registry.pools == ["default", "pool-of-one", "pool-of-two"]
 
 
@@ -77,7 +77,7 @@ def test_steps_of_a_workflow_are_those_that_its_code_can_call(folder: Folder) ->
         ),
     )
     registry = discover(made)
-    named = {name: [step.name for step in registry.steps_of(one)] for name, one in registry.workflows.items()}
+    named = {name: [step.name for step in registry.steps_of(workflow)] for name, workflow in registry.workflows.items()}
     assert named == {"alone": ["step_of_alone"], "other": ["step_of_other"], "big": ["helper"], "small": []}
 
 

@@ -28,7 +28,7 @@ def test_an_exception_is_retried_after_the_policys_delay() -> None:
 def test_the_last_attempts_failure_is_the_steps(attempts: int) -> None:
     policy = Retry(max_attempts=attempts, initial=10, jitter="none")
     outcomes = [decided(policy, ValueError(), failures=n) for n in range(1, attempts + 2)]
-    assert [one is None for one in outcomes] == [False] * (attempts - 1) + [True, True]
+    assert [delay is None for delay in outcomes] == [False] * (attempts - 1) + [True, True]
 
 
 @pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError()])

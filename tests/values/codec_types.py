@@ -26,9 +26,9 @@ def codec(annotation: Any) -> Codec:
 
 def through(annotation: Any, value: Any) -> Any:
     """The value as it comes back from its JSON text, which both ways of reading must agree on."""
-    one = codec(annotation)
-    text, back = one.encode(value)
-    assert repr(one.decode(text)) == repr(back) or one.decode(text) == back
+    type_codec = codec(annotation)
+    text, back = type_codec.encode(value)
+    assert repr(type_codec.decode(text)) == repr(back) or type_codec.decode(text) == back
     return back
 
 

@@ -25,15 +25,15 @@ def facts(value: Any) -> Any:
             repr(value),
         )
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        names = {one.name for one in dataclasses.fields(value)} | set(getattr(value, "__dict__", ()))
+        names = {field.name for field in dataclasses.fields(value)} | set(getattr(value, "__dict__", ()))
         return kind, {name: facts(getattr(value, name)) for name in names}, repr(value)
     if isinstance(value, Mapping):
         factory = value.default_factory if isinstance(value, defaultdict) else None
-        return kind, [(facts(key), facts(one)) for key, one in value.items()], factory, _missing(value)
+        return kind, [(facts(key), facts(part)) for key, part in value.items()], factory, _missing(value)
     if isinstance(value, (list, tuple, deque)):
-        return kind, [facts(one) for one in value], getattr(value, "maxlen", None), getattr(value, "_fields", None)
+        return kind, [facts(part) for part in value], getattr(value, "maxlen", None), getattr(value, "_fields", None)
     if isinstance(value, (set, frozenset)):
-        return kind, sorted(repr(facts(one)) for one in value)
+        return kind, sorted(repr(facts(part)) for part in value)
     return kind, _hash(value), repr(value), str(value), _later(value), getattr(value, "__dict__", None)
 
 

@@ -25,7 +25,7 @@ def _code(text: str) -> str:
 
 
 def _outcome(row: Row) -> str:
-    told = {
+    summary = {
         SAME: "the same",
         VALIDATED: "as validation makes it",
         DEFINITION: "**the type is refused** when it is defined",
@@ -35,7 +35,7 @@ def _outcome(row: Row) -> str:
         notes.append(f"Python {row.since[0]}.{row.since[1]} on")
     if row.until < (9, 9):
         notes.append(f"Python {row.until[0]}.{row.until[1]}")
-    return "; ".join([told, *notes])
+    return "; ".join([summary, *notes])
 
 
 def written(document: str) -> str:

@@ -54,8 +54,8 @@ def arguments(function: Callable[..., Any]) -> Arguments:
     return Arguments(function, "step 'f': argument")
 
 
-def text_of(one: Arguments, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-    return one.encode(one.bind(args, kwargs))
+def text_of(call: Arguments, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    return call.encode(call.bind(args, kwargs))
 
 
 CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
@@ -78,8 +78,8 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
 def test_a_call_can_be_made_again_from_its_text(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
-    one = arguments(function)
-    bound = one.decode(text_of(one, args, kwargs))
+    call = arguments(function)
+    bound = call.decode(text_of(call, args, kwargs))
     assert function(*bound.args, **bound.kwargs) == function(*args, **kwargs)
 
 
@@ -88,14 +88,14 @@ def test_defaults_left_out_stay_out_of_the_text() -> None:
 
 
 def test_positional_and_named_arguments_make_the_same_text() -> None:
-    one = arguments(plain)
-    assert text_of(one, (1, Decimal(2)), {}) == text_of(one, (), {"a": 1, "b": Decimal(2)})
+    call = arguments(plain)
+    assert text_of(call, (1, Decimal(2)), {}) == text_of(call, (), {"a": 1, "b": Decimal(2)})
 
 
 def test_decoded_arguments_share_nothing_between_attempts() -> None:
-    one = arguments(untyped)
-    text = text_of(one, ([1],), {})
-    first, second = one.decode(text), one.decode(text)
+    call = arguments(untyped)
+    text = text_of(call, ([1],), {})
+    first, second = call.decode(text), call.decode(text)
     first.args[0].append(2)
     assert second.args[0] == [1]
 

@@ -35,7 +35,7 @@ ALIASED = [
 ]
 
 
-@pytest.mark.parametrize("model", ALIASED, ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("model", ALIASED, ids=lambda model: type(model).__name__)
 def test_aliases_of_any_sort_do_not_get_in_the_way(model: BaseModel) -> None:
     assert through(type(model), model) == model
     assert set(json.loads(codec(type(model)).encode(model)[0])) == set(type(model).model_fields)

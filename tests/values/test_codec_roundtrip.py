@@ -73,7 +73,7 @@ def unlike(left: Any, right: Any) -> bool:
     if isinstance(left, BaseModel):
         return any(unlike(getattr(left, name), getattr(right, name)) for name in type(left).model_fields)
     if dataclasses.is_dataclass(left):
-        return any(unlike(getattr(left, one.name), getattr(right, one.name)) for one in dataclasses.fields(left))
+        return any(unlike(getattr(left, field.name), getattr(right, field.name)) for field in dataclasses.fields(left))
     if isinstance(left, dict):
         if [(type(key), key) for key in left] != [(type(key), key) for key in right]:
             return True
@@ -90,16 +90,16 @@ def unlike(left: Any, right: Any) -> bool:
 def test_a_value_comes_back_the_same_or_is_refused(data: st.DataObject) -> None:
     annotation = data.draw(types())
     value = data.draw(st.from_type(annotation))
-    one = codec(annotation)
+    type_codec = codec(annotation)
     try:
-        text, back = one.encode(value)
+        text, back = type_codec.encode(value)
     except NotStorable as refused:
         event(f"refused {type(value).__name__}")
         assume(str(refused).startswith("step 'x': result" + refused.path))
         return
     assert not unlike(value, back), (annotation, value, text, back)
-    assert not unlike(one.decode(text), back)
-    assert one.same(text, one.encode(back)[0])
+    assert not unlike(type_codec.decode(text), back)
+    assert type_codec.same(text, type_codec.encode(back)[0])
 
 
 offsets = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -133,11 +133,11 @@ pets = st.builds(Cat, lives=st.integers()) | st.builds(Dog, tricks=st.lists(st.t
     ids=["tree", "path", "union", "dict", "orders"],
 )
 def test_values_of_closed_types_are_all_storable(annotation: Any, values: st.SearchStrategy[Any]) -> None:
-    one = codec(annotation)
+    type_codec = codec(annotation)
 
     @settings(max_examples=examples(20), deadline=None, suppress_health_check=list(HealthCheck))
     @given(values)
     def check(value: Any) -> None:
-        assert not unlike(one.encode(value)[1], value)
+        assert not unlike(type_codec.encode(value)[1], value)
 
     check()

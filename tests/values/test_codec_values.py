@@ -148,7 +148,17 @@ SAME = [
 
 
 UNORDERED = (set, frozenset, defaultdict, Order)
-"""Whose repr differs with the order of a set."""
+"""Types whose repr differs with the order of a set."""
+
+
+def has_fixed_repr(value: Any) -> bool:
+    """False where a set is in the value: two equal sets of the same strings may list them in another order.
+
+    CPython orders a set by its members' hashes, and by their insertion where two of them collide.
+    """
+    if isinstance(value, list | tuple):
+        return all(map(has_fixed_repr, value))
+    return not isinstance(value, UNORDERED)
 
 
 @pytest.mark.parametrize(("annotation", "value"), SAME, ids=[f"{n}-{kind}" for n, (kind, _) in enumerate(SAME)])
@@ -156,7 +166,7 @@ def test_value_comes_back_the_same(annotation: Any, value: Any) -> None:
     back = through(annotation, value)
     assert back == value
     assert type(back) is type(value)
-    if not isinstance(value, UNORDERED):
+    if has_fixed_repr(value):
         assert repr(back) == repr(value)
 
 
@@ -188,15 +198,15 @@ def test_a_step_without_a_result_stores_null(annotation: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("annotation", "given", "back"),
+    ("annotation", "value", "back"),
     [(float, 3, 3.0), (int, "5", 5), (list[int], (1, 2), [1, 2]), (Decimal, 1, Decimal(1))],
 )
-def test_a_declared_type_decides_what_comes_back(annotation: Any, given: Any, back: Any) -> None:
-    assert through(annotation, given) == back
+def test_a_declared_type_decides_what_comes_back(annotation: Any, value: Any, back: Any) -> None:
+    assert through(annotation, value) == back
 
 
 @pytest.mark.parametrize(
-    ("annotation", "given"),
+    ("annotation", "value"),
     [
         (Sequence[int], (1, 2)),
         (Mapping[str, int], OrderedDict(a=1)),
@@ -208,15 +218,15 @@ def test_a_declared_type_decides_what_comes_back(annotation: Any, given: Any, ba
         (datetime, NOW.replace(fold=1)),
     ],
 )
-def test_what_a_wider_declared_type_would_make_another_of_is_refused(annotation: Any, given: Any) -> None:
+def test_what_a_wider_declared_type_would_make_another_of_is_refused(annotation: Any, value: Any) -> None:
     with pytest.raises(NotStorable):
-        codec(annotation).text(given)
+        codec(annotation).text(value)
 
 
 def test_json_inside_a_string_stays_a_string_in_the_text() -> None:
-    one = codec(Json[list[int]])
-    text, back = one.encode("[1, 2]")
-    assert back == one.decode(text) == [1, 2]
+    json_codec = codec(Json[list[int]])
+    text, back = json_codec.encode("[1, 2]")
+    assert back == json_codec.decode(text) == [1, 2]
 
 
 class Plain:

@@ -50,7 +50,7 @@ WRONG: list[tuple[Any, Callable[[int], str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("annotation", "text"), WRONG, ids=[str(one) for one, _ in WRONG])
+@pytest.mark.parametrize(("annotation", "text"), WRONG, ids=[str(annotation) for annotation, _ in WRONG])
 def test_wrong_items_cost_in_proportion(annotation: Any, text: Callable[[int], str]) -> None:
     codec = Codec(annotation, "x")
     few, many = text(2000), text(2000 * TIMES)
@@ -59,7 +59,7 @@ def test_wrong_items_cost_in_proportion(annotation: Any, text: Callable[[int], s
     assert cpu(lambda: refused(codec, many)) < SLOWER * cpu(lambda: refused(codec, few))
 
 
-@pytest.mark.parametrize(("annotation", "text"), WRONG, ids=[str(one) for one, _ in WRONG])
+@pytest.mark.parametrize(("annotation", "text"), WRONG, ids=[str(annotation) for annotation, _ in WRONG])
 def test_a_hundred_errors_are_told_and_all_are_counted(annotation: Any, text: Callable[[int], str]) -> None:
     error = refused(Codec(annotation, "x"), text(5000))
     assert len(error.fields) == 100
@@ -72,9 +72,9 @@ def test_the_errors_of_a_very_long_text_are_told_without_keeping_them_all() -> N
     error = refused(Codec(list[int], "x"), json.dumps(["a"] * 300_000))
     assert len(error.fields) == 100
     assert "200000 or more errors" in str(error)
-    one = refused(Codec(list[int], "x"), json.dumps([1] * 400_000 + ["a"] + [2] * 1000))
-    assert [path for path, _ in one.fields] == ["[400000]"]
-    assert one.total == 1
+    refusal = refused(Codec(list[int], "x"), json.dumps([1] * 400_000 + ["a"] + [2] * 1000))
+    assert [path for path, _ in refusal.fields] == ["[400000]"]
+    assert refusal.total == 1
 
 
 def grumble(n: int) -> int:
@@ -122,7 +122,7 @@ def test_plain_values_cost_what_reading_them_costs(name: str, annotation: Any, v
     assert codec.decode(text) == value
     # In turns, so that a busy moment of the machine falls on both.
     both = [(cpu(lambda: json.loads(text), 1), cpu(lambda: codec.decode(codec.text(value)), 1)) for _ in range(7)]
-    loads, ours = min(one for one, _ in both), min(two for _, two in both)
+    loads, ours = min(loads_seconds for loads_seconds, _ in both), min(codec_seconds for _, codec_seconds in both)
     assert ours < (20.0 if name.startswith("union") else 6.0) * loads
 
 

@@ -46,9 +46,9 @@ def made(row: Row) -> tuple[Step[..., Any], Workflow[..., Any], Codec, Any]:
 FULL = (kinds.Made, kinds.Grown, kinds.Dog)
 
 
-def _as_sent(expected: Any, given: Any) -> Any:
+def _as_sent(expected: Any, value: Any) -> Any:
     """What a factory made, and what tells a union's members apart, is sent, so it counts as set at the other end."""
-    return facts(type(given)(**given.model_dump())) if isinstance(given, FULL) else expected
+    return facts(type(value)(**value.model_dump())) if isinstance(value, FULL) else expected
 
 
 @pytest.fixture(autouse=True)
@@ -62,25 +62,25 @@ def _quiet() -> Any:
     ("row", "name"), [(row, name) for row, name in zip(HERE, NAMES, strict=True) if row.outcome in (SAME, VALIDATED)]
 )
 def test_it_comes_back_equal_in_type_and_behaviour(row: Row, name: str) -> None:
-    one, flow, payload, annotation = made(row)
-    given = read(row.value)
-    expected = facts(given if row.outcome == SAME else TypeAdapter(annotation).validate_python(read(row.value)))
-    for codec in (one.result, flow.input, payload):
-        text = codec.text(given)
+    taking_step, flow, payload, annotation = made(row)
+    value = read(row.value)
+    expected = facts(value if row.outcome == SAME else TypeAdapter(annotation).validate_python(read(row.value)))
+    for codec in (taking_step.result, flow.input, payload):
+        text = codec.text(value)
         assert facts(codec.decode(text)) == expected
-        assert facts(codec.encode(given)[1]) == expected
+        assert facts(codec.encode(value)[1]) == expected
         assert codec.stored(text.rstrip()) == codec.stored(codec.stored(text.rstrip()).rstrip())
-    sent = flow.input.sendable(given)
-    assert facts(flow.input.decode(json.dumps(sent))) == _as_sent(expected, given)
-    bound = one.arguments.decode(one.arguments.encode(one.arguments.bind((given,), {})))
+    sent = flow.input.sendable(value)
+    assert facts(flow.input.decode(json.dumps(sent))) == _as_sent(expected, value)
+    bound = taking_step.arguments.decode(taking_step.arguments.encode(taking_step.arguments.bind((value,), {})))
     assert facts(bound.args[0]) == expected
 
 
 @pytest.mark.parametrize(("row", "name"), REFUSED, ids=[name for _, name in REFUSED])
 def test_it_is_refused_with_its_path(row: Row, name: str) -> None:
-    one, flow, payload, _ = made(row)
+    taking_step, flow, payload, _ = made(row)
     kind = DefinitionError if row.outcome == DEFINITION else NotStorable
-    for codec, where in ((one.result, "result"), (flow.input, "input"), (payload, "payload")):
+    for codec, where in ((taking_step.result, "result"), (flow.input, "input"), (payload, "payload")):
         with pytest.raises(kind, match=f": {where}") as refused:
             codec.text(read(row.value))
         if isinstance(refused.value, NotStorable):
@@ -89,11 +89,11 @@ def test_it_is_refused_with_its_path(row: Row, name: str) -> None:
                 codec.encode(read(row.value))
     if row.outcome == DEFINITION:
         with pytest.raises(DefinitionError, match=": argument"):
-            one.arguments.check()
+            taking_step.arguments.check()
         return
-    given = one.arguments.bind((read(row.value),), {})
+    value = taking_step.arguments.bind((read(row.value),), {})
     with pytest.raises(NotStorable, match=": argument") as refused_argument:
-        one.arguments.encode(given)
+        taking_step.arguments.encode(value)
     assert refused_argument.value.path == f".value{row.outcome}"
 
 

@@ -28,7 +28,7 @@ from stepfast.errors import (
     WrongStatus,
 )
 from stepfast.http.models import IN_WORDS
-from stepfast.values.diff import LONGEST_MESSAGE, LONGEST_PATH, cut
+from stepfast.values.diff import LONGEST_MESSAGE_CHARS, LONGEST_PATH_CHARS, shorten
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ def problem(
         "type": PROBLEM_URN + kind,
         "title": title,
         "status": status,
-        "detail": cut(detail, LONGEST_DETAIL),
+        "detail": shorten(detail, LONGEST_DETAIL),
         **members,
     }
     return Response(status, CONTENT_TYPE, json.dumps(body), dict(headers or {}))
@@ -127,7 +127,8 @@ def _members(error: Exception) -> dict[str, Any]:
     if isinstance(error, InvalidRequest):
         shown = error.fields[:MOST_ERRORS]
         errors = [
-            {"field": cut(path, LONGEST_PATH), "message": cut(message, LONGEST_MESSAGE)} for path, message in shown
+            {"field": shorten(path, LONGEST_PATH_CHARS), "message": shorten(message, LONGEST_MESSAGE_CHARS)}
+            for path, message in shown
         ]
         return {"errors": errors, "error_count": max(error.total, len(error.fields))}
     if isinstance(error, WrongStatus):

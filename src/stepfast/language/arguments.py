@@ -24,11 +24,13 @@ class Arguments:
         self._function = function
         self._where = where
         parameters = self.signature.parameters.values()
-        self._plain = [one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
-        if len(self._plain) < len(parameters):
-            self._plain = []
-        self._needed = sum(one.default is one.empty for one in parameters)
-        self._variadic = [one.name for one in parameters if one.kind is one.VAR_POSITIONAL]
+        self._positional = [
+            parameter.name for parameter in parameters if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        ]
+        if len(self._positional) < len(parameters):
+            self._positional = []
+        self._required_count = sum(parameter.default is parameter.empty for parameter in parameters)
+        self._variadic = [parameter.name for parameter in parameters if parameter.kind is parameter.VAR_POSITIONAL]
 
     @cached_property
     def codec(self) -> Codec:
@@ -56,8 +58,8 @@ class Arguments:
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of a call by parameter name, in the order of the parameters; TypeError for a wrong call."""
-        if not kwargs and self._needed <= len(args) <= len(self._plain):
-            return dict(zip(self._plain, args, strict=False))  # what bind() makes of it, at a tenth of its cost
+        if not kwargs and self._required_count <= len(args) <= len(self._positional):
+            return dict(zip(self._positional, args, strict=False))  # what bind() makes of it, at a tenth of its cost
         return dict(self.signature.bind(*args, **kwargs).arguments)
 
     def encode(self, values: Mapping[str, Any]) -> str:
@@ -75,7 +77,7 @@ class Arguments:
     @calls("through")
     def call(self, function: Callable[..., Any], bound: inspect.BoundArguments) -> Any:
         """Calls a function of this signature with decoded arguments."""
-        if self._plain:
+        if self._positional:
             return function(**bound.arguments)
         return function(*bound.args, **bound.kwargs)
 

@@ -1,4 +1,7 @@
-"""What @step and @workflow can go on. What cannot work is refused where it is decorated, with what to do instead."""
+"""The functions that @step and @workflow accept.
+
+A function that cannot work is refused when it is decorated, and the error says what to do instead.
+"""
 
 from __future__ import annotations
 
@@ -15,69 +18,76 @@ from stepfast.errors import DefinitionError
 
 Function = Callable[..., Any]
 DECORATED_BY = "__stepfast_definition__"
-"""The attribute by which a Step and a Workflow are known here, which neither is imported into."""
-_FIRST_OF_METHODS = ("self", "cls", "mcs", "klass", "_self", "_cls")
-_AWAITABLE = (Awaitable, Coroutine, types.CoroutineType)
+"""The class attribute that marks Step and Workflow; this module cannot import them, since they import it."""
+_RECEIVER_NAMES = ("self", "cls", "mcs", "klass", "_self", "_cls")
+_AWAITABLE_TYPES = (Awaitable, Coroutine, types.CoroutineType)
 
 _definitions: weakref.WeakKeyDictionary[Function, tuple[str, str]] = weakref.WeakKeyDictionary()
-"""Function -> what it was made, "step" or "workflow", and under which name."""
+"""Function -> its kind, "step" or "workflow", and its name."""
 
 
-def named(function: object, what: str, name: str | None) -> str:
-    """The name to be recorded by: the one that was asked for, else the function's own; DefinitionError without any."""
+def name_to_record(function: object, kind: str, name: str | None) -> str:
+    """The name for records: `name`, or else the function's own name. Raises DefinitionError where there is neither."""
     own = getattr(function, "__name__", None)
     if name is not None:
         return name
     if isinstance(own, str) and own != "<lambda>":
         return own
     lacking = f"{own!r} is no name" if own else f"an object of {type(function).__qualname__} has none of its own"
-    advice = "@step(name=…)" if what == "step" else "@workflow(…)"
-    raise DefinitionError(f"a {what} name is needed, and {lacking}: give it one with {advice}")
+    advice = "@step(name=…)" if kind == "step" else "@workflow(…)"
+    raise DefinitionError(f"a {kind} name is needed, and {lacking}: give it one with {advice}")
 
 
-def plain(function: object, what: str) -> Function:
-    """The function behind what was decorated; DefinitionError for what can be no step or workflow."""
+def definable(function: object, kind: str) -> Function:
+    """The function to call. Raises DefinitionError for an object that cannot be a step or workflow."""
     if isinstance(function, str):
-        raise DefinitionError(f"@{what} goes on a function, not on {function!r}: a name is given as name={function!r}")
+        raise DefinitionError(f"@{kind} goes on a function, not on {function!r}: a name is given as name={function!r}")
     if isinstance(function, staticmethod):
         function = function.__func__
-    _refuse_twice(function, what)
+    _refuse_redecoration(function, kind)
     if isinstance(function, classmethod | functools.partialmethod | functools.singledispatchmethod):
-        raise DefinitionError(f"{_described(function)} {_no_method(what)}")
+        raise DefinitionError(f"{_qualified_name(function)} {_method_refusal(kind)}")
     if isinstance(function, type):
         raise DefinitionError(
-            f"@{what} goes on a function, not on the class {function.__name__}: "
+            f"@{kind} goes on a function, not on the class {function.__name__}: "
             f"decorate a module-level function that makes a {function.__name__} and returns it"
         )
     if not callable(function):
-        raise DefinitionError(f"@{what} goes on a function, not on {function!r}")
+        raise DefinitionError(f"@{kind} goes on a function, not on {function!r}")
     bare = function.func if isinstance(function, functools.partial) else function
-    _refuse_twice(bare, what)
+    _refuse_redecoration(bare, kind)
     if isinstance(bare, types.BuiltinFunctionType | types.MethodDescriptorType | types.WrapperDescriptorType):
-        raise DefinitionError(f"{_described(bare)} is built in and says nothing of its types: {_wrap(what)}")
+        raise DefinitionError(
+            f"{_qualified_name(bare)} is built in and says nothing of its types: {_wrap_advice(kind)}"
+        )
     if not hasattr(bare, "__code__") and not hasattr(bare, "__wrapped__"):
-        raise DefinitionError(f"{_described(bare)} is an object that can be called, not a function: {_wrap(what)}")
-    _refuse_methods(bare, what)
-    _refuse_generators(function, what)
+        raise DefinitionError(
+            f"{_qualified_name(bare)} is an object that can be called, not a function: {_wrap_advice(kind)}"
+        )
+    _refuse_methods(bare, kind)
+    _refuse_generators(function, kind)
     return function
 
 
-def remember(function: Function, what: str, name: str) -> None:
-    """Notes what a function was made; DefinitionError when it has been made something else before."""
+def note_definition(function: Function, kind: str, name: str) -> None:
+    """Notes the kind and name of a decorated function. Repeating a call with the same arguments changes nothing.
+
+    Raises DefinitionError where the function was decorated before with another kind or name.
+    """
     try:
-        before = _definitions.setdefault(function, (what, name))
+        before = _definitions.setdefault(function, (kind, name))
     except TypeError:
-        return  # a bound method is another object each time that it is asked for
-    if before != (what, name):
+        return  # each access of a bound method makes a new object, which no table by identity can hold
+    if before != (kind, name):
         raise DefinitionError(
-            f"{_described(function)} is the {before[0]} {before[1]!r} already, and cannot be the {what} {name!r} "
+            f"{_qualified_name(function)} is the {before[0]} {before[1]!r} already, and cannot be the {kind} {name!r} "
             "as well: write a second function that calls the first"
         )
 
 
 def is_awaited(function: Function) -> bool:
-    """Whether calling it gives a coroutine: it is `async def`, wraps one, or its annotation says so."""
-    return _says_awaitable(function) or any(inspect.iscoroutinefunction(one) for one in _layers(function))
+    """Whether a call returns an awaitable: an `async def`, a wrapper of an `async def`, or annotated so."""
+    return _is_annotated_awaitable(function) or any(inspect.iscoroutinefunction(layer) for layer in _layers(function))
 
 
 def as_coroutine_function(function: Function) -> Function:
@@ -96,29 +106,29 @@ def as_coroutine_function(function: Function) -> Function:
     return awaiting
 
 
-def annotated(function: Function) -> Function:
-    """What carries the annotations: a partial has none of its own, but its function has."""
+def without_partials(function: Function) -> Function:
+    """The function inside any number of partials; a partial has no annotations of its own."""
     while isinstance(function, functools.partial):
         function = function.func
     return function
 
 
 def result_type(function: Function, returns: Any) -> Any:
-    """What a step's result is: of a `def` that returns an Awaitable[T] or Coroutine[…, …, T], that is T."""
-    if not inspect.iscoroutinefunction(function) and typing.get_origin(returns) in _AWAITABLE:
+    """The type of the result: T for a `def` that returns Awaitable[T] or Coroutine[…, …, T], else `returns`."""
+    if not inspect.iscoroutinefunction(function) and typing.get_origin(returns) in _AWAITABLE_TYPES:
         return typing.get_args(returns)[-1]
     return returns
 
 
-def _says_awaitable(function: Function) -> bool:
-    returns = getattr(annotated(function), "__annotations__", {}).get("return")
+def _is_annotated_awaitable(function: Function) -> bool:
+    returns = getattr(without_partials(function), "__annotations__", {}).get("return")
     if isinstance(returns, str):
         return returns.partition("[")[0].rpartition(".")[2] in ("Awaitable", "Coroutine")
-    return typing.get_origin(returns) in _AWAITABLE
+    return typing.get_origin(returns) in _AWAITABLE_TYPES
 
 
 def _layers(function: object) -> Iterator[Any]:
-    """The function, and what decorators with functools.wraps say that they wrap."""
+    """The function, and then each function that it wraps, by functools.partial or by `__wrapped__`."""
     seen: set[int] = set()
     while function is not None and id(function) not in seen:
         seen.add(id(function))
@@ -127,42 +137,44 @@ def _layers(function: object) -> Iterator[Any]:
         function = inner if inner is not None else getattr(function, "__wrapped__", None)
 
 
-def _refuse_twice(function: object, what: str) -> None:
+def _refuse_redecoration(function: object, kind: str) -> None:
     for layer in _layers(function):
-        made = vars(type(layer)).get(DECORATED_BY)
-        if made is not None:
-            again = f"@{what}(…)(that)" if layer is function else f"@{what} over a decorator over it"
+        kind_before = vars(type(layer)).get(DECORATED_BY)
+        if kind_before is not None:
+            again = f"@{kind}(…)(that)" if layer is function else f"@{kind} over a decorator over it"
             raise DefinitionError(
-                f"{made} {layer.name!r} is decorated twice: {again} would record it within itself; "
+                f"{kind_before} {layer.name!r} is decorated twice: {again} would record it within itself; "
                 f"decorate the plain function once"
             )
 
 
-def _refuse_methods(function: Function, what: str) -> None:
+def _refuse_methods(function: Function, kind: str) -> None:
     if inspect.ismethod(function):
-        return  # bound: its object is the program's own, and not an argument
+        return  # a bound method: its object is part of the program and not an argument of the call
     names = list(inspect.signature(function).parameters) if _has_signature(function) else []
     owner = getattr(function, "__qualname__", "").rpartition(".")[0]
-    if names and names[0] in _FIRST_OF_METHODS and owner and not owner.endswith("<locals>"):
-        raise DefinitionError(f"{_described(function)} {_no_method(what)}")
+    if names and names[0] in _RECEIVER_NAMES and owner and not owner.endswith("<locals>"):
+        raise DefinitionError(f"{_qualified_name(function)} {_method_refusal(kind)}")
 
 
-def _refuse_generators(function: Function, what: str) -> None:
+def _refuse_generators(function: Function, kind: str) -> None:
     if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
         advice = (
-            "return a list, or split it into steps" if what == "step" else "a workflow is an `async def` that returns"
+            "return a list, or split it into steps" if kind == "step" else "a workflow is an `async def` that returns"
         )
-        raise DefinitionError(f"{_described(function)} is a generator: {advice}")
+        raise DefinitionError(f"{_qualified_name(function)} is a generator: {advice}")
     code = getattr(function, "__code__", None)
+    # contextlib.contextmanager returns a function of its own whose code is in contextlib.py (CPython 3.11 to 3.13).
     if code is not None and code.co_filename == contextlib.__file__:
-        raise DefinitionError(f"{_described(function)} makes a context manager: {_wrap(what)}")
+        raise DefinitionError(f"{_qualified_name(function)} makes a context manager: {_wrap_advice(kind)}")
+    # The type of what functools.lru_cache returns is private, and has had this name since CPython 3.5.
     if isinstance(function, functools._lru_cache_wrapper) and is_awaited(function):
         raise DefinitionError(
-            f"{_described(function)} is cached, and a coroutine can be awaited only once: "
+            f"{_qualified_name(function)} is cached, and a coroutine can be awaited only once: "
             "leave the cache out, the engine records each result"
         )
     if not _has_signature(function):
-        raise DefinitionError(f"{_described(function)} does not say what it takes: {_wrap(what)}")
+        raise DefinitionError(f"{_qualified_name(function)} does not say what it takes: {_wrap_advice(kind)}")
 
 
 def _has_signature(function: Function) -> bool:
@@ -173,19 +185,19 @@ def _has_signature(function: Function) -> bool:
     return True
 
 
-def _described(function: object) -> str:
-    bare = annotated(function) if isinstance(function, functools.partial) else function
+def _qualified_name(function: object) -> str:
+    bare = without_partials(function) if isinstance(function, functools.partial) else function
     inner = getattr(bare, "__func__", getattr(bare, "func", bare))
     name = getattr(inner, "__qualname__", None) or f"an object of {type(inner).__name__}"
     return f"{getattr(inner, '__module__', None) or '?'}.{name}"
 
 
-def _no_method(what: str) -> str:
+def _method_refusal(kind: str) -> str:
     return (
         "is a method: its object or class cannot be recorded as an argument. Make it a function outside the class, "
-        f"or a @staticmethod below @{what}, and hand it what it needs"
+        f"or a @staticmethod below @{kind}, and hand it what it needs"
     )
 
 
-def _wrap(what: str) -> str:
-    return f"write a function with annotations that calls it, and put @{what} on that"
+def _wrap_advice(kind: str) -> str:
+    return f"write a function with annotations that calls it, and put @{kind} on that"

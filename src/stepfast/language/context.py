@@ -1,4 +1,4 @@
-"""What a running step knows of itself, and how code in it asks for that."""
+"""The context of a running step, and `current_step()`, which returns it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,10 @@ log = logging.getLogger("stepfast.step")
 
 @dataclass(frozen=True)
 class StepContext:
-    """What a running step knows of itself; get it with `current_step()`.
+    """The context of a running step, as `current_step()` returns it.
 
-    `idempotency_key` is the same in every attempt of this command, also after a resume: hand it to a
-    payment provider and a repeated attempt charges once. `generation` is how often the execution has been
-    resumed. `deadline` is when this attempt times out, UTC. `logger` names execution, step and attempt in every
-    record. What most steps never ask for is made when it is first asked for.
+    `attempt` counts from 1. `generation` grows by one with each resume of the execution. `deadline_at` is when this
+    attempt times out, in seconds since the epoch. The other properties are computed on first access.
     """
 
     execution_id: str
@@ -34,32 +32,41 @@ class StepContext:
 
     @cached_property
     def idempotency_key(self) -> str:
+        """A text that is the same in every attempt of this command, also after a resume.
+
+        Pass it to a payment provider, and a repeated attempt charges once.
+        """
         return self.make_key()
 
     @cached_property
     def deadline(self) -> datetime:
+        """When this attempt times out, as a datetime in UTC."""
         return datetime.fromtimestamp(self.deadline_at, UTC)
 
     @cached_property
     def logger(self) -> logging.LoggerAdapter[logging.Logger]:
+        """A logger that adds execution_id, step_id and attempt to every record."""
         return _StepLogger(log, self.log_fields)
 
     @property
     def log_fields(self) -> dict[str, Any]:
-        """What every log record of this attempt names."""
+        """The fields that every log record of this attempt has."""
         return {"execution_id": self.execution_id, "step_id": self.step_id, "attempt": self.attempt}
 
     def heartbeat(self) -> None:
-        """Says that the step is alive; cheap, call it as often as you like, from any thread.
+        """Reports that the step is alive. It is cheap: call it as often as you like, from any thread.
 
-        Raises StepCancelled when the attempt is to stop: the execution has failed or ended, workflow code has taken
-        the step back, this process is to stop, or another worker has taken the step over.
+        Raises StepCancelled when the attempt must stop: the execution has failed or ended, workflow code has taken the
+        step back, this process is about to stop, or another worker has claimed the step.
         """
         self.beat()
 
 
 class _StepLogger(logging.LoggerAdapter[logging.Logger]):
-    """Keeps the `extra` of a call, and adds the attempt's fields; merge_extra does so from Python 3.13 on only."""
+    """Adds the fields of the attempt to the `extra` of a call.
+
+    logging.LoggerAdapter drops the `extra` of the call before Python 3.13, which added `merge_extra`.
+    """
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         kwargs["extra"] = {**(kwargs.get("extra") or {}), **(self.extra or {})}
@@ -70,7 +77,7 @@ current: ContextVar[StepContext] = ContextVar("stepfast_step")
 
 
 def current_step() -> StepContext:
-    """The step being run in this thread or task; LookupError outside one."""
+    """The context of the step that runs in this thread or task. Raises LookupError outside a step."""
     try:
         return current.get()
     except LookupError:
@@ -78,7 +85,7 @@ def current_step() -> StepContext:
 
 
 def log_fields() -> dict[str, Any]:
-    """What a log record that is made here is about: the step that runs, or the execution of the workflow code."""
+    """The fields for a log record made here: those of the running step, or of the execution of the workflow code."""
     running = current.get(None)
     if running is not None:
         return running.log_fields

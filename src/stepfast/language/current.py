@@ -1,4 +1,4 @@
-"""What workflow code can ask of its own execution, and a sleep that takes a timedelta."""
+"""`current_execution()`, the context of running workflow code, and a `sleep()` that takes a timedelta."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from stepfast.language.workflow_loop import in_workflow
 
 @dataclass(frozen=True, slots=True)
 class ExecutionContext:
-    """What workflow code knows of its execution; get it with `current_execution()`.
+    """The context of the execution whose workflow code runs, as `current_execution()` returns it.
 
-    `workflow` is the name of the workflow that was started, also within another one that it awaits. `labels` are those
-    it was started with. `generation` grows by one with each resume, so a choice by it may not fit what is recorded: use
-    it for what is handed on, not for which step comes next. `started_at` is when it was started, UTC.
+    `workflow` is the name of the workflow that was started, also inside another workflow that it awaits. `labels` are
+    the labels of the start, and cannot be changed. `generation` grows by one with each resume. Code that chooses its
+    next step by the generation may not fit the records, so use it only in values that are passed on. `started_at` is a
+    datetime in UTC.
     """
 
     execution_id: str
@@ -29,7 +30,7 @@ class ExecutionContext:
 
 
 def current_execution() -> ExecutionContext:
-    """The execution whose workflow code is running; ForbiddenInWorkflow anywhere else.
+    """The execution whose workflow code is running. Raises ForbiddenInWorkflow outside workflow code.
 
     In a step, `current_step()` has the execution's id and generation.
     """
@@ -50,9 +51,10 @@ def current_execution() -> ExecutionContext:
 
 
 async def sleep(delay: float | timedelta) -> None:
-    """Waits for seconds or a timedelta. In a workflow it is a durable timer, anywhere else asyncio's own sleep.
+    """Waits for a delay. In workflow code it is a durable timer; anywhere else it is `asyncio.sleep`.
 
-    What is below 0 has passed already, and waits for nothing. Raises DefinitionError for what is no time.
+    delay: seconds or a timedelta. It returns at once for a delay below 0. Raises DefinitionError for a value that is
+    not a number or is NaN.
     """
     seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds != seconds:

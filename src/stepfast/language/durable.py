@@ -1,4 +1,4 @@
-"""What workflow code asks the engine for besides steps: signals, the time, random numbers, ids."""
+"""Signals, the time, random numbers and ids for workflow code; each is the same in every replay."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from stepfast.language.workflow_loop import commands_for
 from stepfast.values.codec import UNTYPED, Codec
 
 T = TypeVar("T")
-LEAST_TIMEOUT = 1e-6
-"""Seconds; a time of today as a float tells no shorter ones apart."""
+LEAST_SIGNAL_TIMEOUT_SECONDS = 1e-6
+"""A float of seconds since the epoch has no finer resolution today."""
 
 
 @overload
@@ -28,44 +28,59 @@ async def signal(name: str, *, timeout: Seconds | None = None) -> Any: ...
 async def signal(name: str, type: Any = UNTYPED, *, timeout: Seconds | None = None) -> Any:
     """Waits for the next signal of this name and returns its payload as `type`.
 
-    Signals are taken in the order of their arrival, each once, also those sent before anyone waited; one whose
-    payload does not fit `type` is left alone. Raises TimeoutError after `timeout` (seconds or timedelta); with 0
-    it takes what is there and waits for nothing.
+    Signals are taken in the order of arrival, each once. A signal that arrived before anybody waited counts too. A
+    signal whose payload does not fit `type` is skipped, and stays for another wait.
+
+    name: 1 to 64 of A-Z a-z 0-9 . _ -.
+    type: the type of the payload; without it the payload is plain JSON values.
+    timeout: seconds or a timedelta; None waits without end, and 0 takes only a signal that has arrived.
+
+    Raises TimeoutError when the timeout has passed, DefinitionError for a wrong name or timeout, and
+    ForbiddenInWorkflow outside workflow code.
     """
     commands_for("signal()")
     codec = _signal_codec(name_of(name, "signal"), type)
     if timeout is None:
         return await commands_for("signal()").signal(name, codec)
     seconds = seconds_of(timeout, f"signal {name!r}: timeout", least=0.0)
-    # A timeout of asyncio's that is over when it begins ends the wait before anybody can look for a signal; a timer,
-    # however short, is only over once the signals that are there were looked at.
-    async with asyncio.timeout(max(seconds, LEAST_TIMEOUT)):
+    # asyncio schedules a timeout of 0 by call_soon (CPython 3.11 to 3.13), so it would cancel before any signal is
+    # looked for. A timer, even a very short timer, fires only after the signals that have arrived were looked at.
+    async with asyncio.timeout(max(seconds, LEAST_SIGNAL_TIMEOUT_SECONDS)):
         return await commands_for("signal()").signal(name, codec)
 
 
 def _signal_codec(name: str, type: Any) -> Codec:
     try:
-        return _kept_signal_codec(name, type)
-    except TypeError:  # a type that has no hash
+        return _cached_signal_codec(name, type)
+    except TypeError:  # the type is not hashable
         return Codec(type, f"signal {name!r}: payload")
 
 
 @lru_cache(maxsize=512, typed=True)
-def _kept_signal_codec(name: str, type: Any) -> Codec:
-    """Building an adapter takes far longer than all else about a wait, and every replay comes by here."""
+def _cached_signal_codec(name: str, type: Any) -> Codec:
+    """Cached, because every replay needs the codec and pydantic takes long to build it."""
     return Codec(type, f"signal {name!r}: payload")
 
 
 def now() -> datetime:
-    """The time of the last result that the workflow has seen (UTC); the same in every replay."""
+    """The time of the last result that the workflow has seen, as a datetime in UTC; the same in every replay.
+
+    Raises ForbiddenInWorkflow outside workflow code.
+    """
     return datetime.fromtimestamp(commands_for("now()").now(), UTC)
 
 
 def random() -> float:
-    """A number from 0 up to 1, not included; the same in every replay, another at every call."""
+    """A float from 0 up to but not including 1. Each call returns another, and every replay repeats the sequence.
+
+    Raises ForbiddenInWorkflow outside workflow code.
+    """
     return int.from_bytes(commands_for("random()").entropy("random")[:7], "big") / (1 << 56)
 
 
 def uuid4() -> uuid.UUID:
-    """A version 4 UUID; the same in every replay, another at every call."""
+    """A version 4 UUID. Each call returns another, and every replay repeats the sequence.
+
+    Raises ForbiddenInWorkflow outside workflow code.
+    """
     return uuid.UUID(bytes=commands_for("uuid4()").entropy("uuid4")[:16], version=4)

@@ -1,9 +1,9 @@
-"""`stepfast.logger`: what workflow code logs is logged once, though the code runs again at each replay.
+"""`stepfast.logger`: workflow code logs each line once, although it runs again at each replay.
 
-Lines of a replay are held until its caller has made durable what the code came to, and then handed to the handlers:
-by the advancer after its pass, by a worker after the write that claims the next step or ends the execution. Whoever
-only repeats what another has done (a worker that begins a step, the sweep, `stepfast verify`) drops them. A crash
-between the write and the handlers, or two advancers that race, can lose or repeat a line.
+The lines of a replay are held until its caller has written the progress of the code, and then passed to the handlers.
+The advancer does so after its pass, and a worker after the write that claims the next step or ends the execution. A
+replay that only repeats recorded progress drops its lines: a worker that begins a step, the sweep, `stepfast verify`.
+A crash between the write and the handlers, or two advancers that race, can lose or repeat a line.
 """
 
 from __future__ import annotations
@@ -20,15 +20,18 @@ from stepfast.language.workflow_loop import in_workflow
 if TYPE_CHECKING:
     from stepfast.model import Chained, Execution, Record
 
-MOST = 10_000
-"""Lines of one pass that are kept; of more the newest."""
+MAX_HELD_LINES = 10_000
+"""A pass that logs more lines keeps the newest."""
 
 logger = logging.getLogger("stepfast.workflow")
-"""For workflow code and steps. Each record has execution_id and workflow, or execution_id, step_id and attempt."""
+"""The logger for workflow code and steps.
+
+A record of workflow code has execution_id and workflow; a record of a step has execution_id, step_id and attempt.
+"""
 
 
 class LogLines:
-    """Log records of one replay that nobody has handled yet."""
+    """The log records of one replay that were not passed to the handlers yet."""
 
     def __init__(
         self,
@@ -40,18 +43,18 @@ class LogLines:
         self._fields = {"execution_id": execution.execution_id, "workflow": execution.workflow}
         self._records, self._chained, self._issued = records, chained, issued
         self._reached = 0
-        self._held: deque[logging.LogRecord] = deque(maxlen=MOST)
+        self._held: deque[logging.LogRecord] = deque(maxlen=MAX_HELD_LINES)
 
     def add(self, record: logging.LogRecord, repeats: bool) -> None:
-        """Holds a record; nothing where the code repeats what it has been through before."""
+        """Holds a record, unless the code repeats progress of an earlier pass."""
         if repeats or self._is_behind():
             return
-        record.msg, record.args = record.getMessage(), ()  # now: workflow code may change the arguments
+        record.msg, record.args = record.getMessage(), ()  # formatted now, since workflow code may change the arguments
         vars(record).update(self._fields)
         self._held.append(record)
 
     def _is_behind(self) -> bool:
-        """Whether some command is recorded or claimed that the code has not asked for yet: it was further before."""
+        """Whether an earlier pass got further: a command is recorded or claimed that this replay has not issued yet."""
         if any(id not in self._issued for id in self._chained):
             return True
         new = len(self._records) - self._reached
@@ -61,17 +64,17 @@ class LogLines:
         return False
 
     def drop(self) -> None:
-        """Forgets what is held."""
+        """Forgets the held records."""
         self._held.clear()
 
     def flush(self) -> None:
-        """Hands what is held to the logger's handlers, in order."""
+        """Passes the held records to the handlers of the logger, in order."""
         while self._held:
             logger.callHandlers(self._held.popleft())
 
 
 def _hold(record: logging.LogRecord) -> bool:
-    """A filter of the logger: False for a record of workflow code, which its replay then holds."""
+    """A filter for the logger. It returns False for a record of workflow code, which goes to the replay to be held."""
     commands = in_workflow()
     if commands is None:
         fields: dict[str, Any] = context.log_fields()

@@ -1,4 +1,4 @@
-"""What @step, options() and signal() take: names, seconds, policies. What makes no sense is a DefinitionError."""
+"""Checks of the options of @step, options() and signal(): names, seconds, policies. All raise DefinitionError."""
 
 from __future__ import annotations
 
@@ -12,34 +12,37 @@ from stepfast.language.retry import Retry
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 Seconds = float | timedelta
-KEPT: Any = type("Kept", (), {"__repr__": lambda self: "<as declared>"})()
-"""Stands for an option that a call leaves as @step has it."""
+AS_DECLARED: Any = type("AsDeclared", (), {"__repr__": lambda self: "<as declared>"})()
+"""Stands for an option that a call does not change."""
 
 
-def name_of(name: object, what: str) -> str:
-    """The name, which fits into ids and queues' names."""
+def name_of(name: object, kind: str) -> str:
+    """The name, which must fit into ids and into names of queues. kind: how the error calls the named thing."""
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise DefinitionError(f"a {what} name is 1 to 64 of A-Z a-z 0-9 . _ -, not {name!r}")
+        raise DefinitionError(f"a {kind} name is 1 to 64 of A-Z a-z 0-9 . _ -, not {name!r}")
     return name
 
 
-def seconds_of(value: Seconds, what: str, least: float = 1e-6) -> float:
-    """Seconds as a float, of seconds or a timedelta."""
+def seconds_of(value: Seconds, where: str, least: float = 1e-6) -> float:
+    """Seconds as a float, from seconds or a timedelta.
+
+    where: how the error calls the value. least: the smallest number of seconds allowed.
+    """
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not least <= seconds < float("inf"):
-        raise DefinitionError(f"{what} is a number of seconds above 0 or a timedelta, not {value!r}")
+        raise DefinitionError(f"{where} is a number of seconds above 0 or a timedelta, not {value!r}")
     return float(seconds)
 
 
-def policy_of(retry: object, step: str, least: bool = False) -> Retry | None:
-    """The policy; None is refused where `least` says that there has to be one."""
-    if isinstance(retry, Retry) or (retry is None and not least):
+def policy_of(retry: object, step: str, required: bool = False) -> Retry | None:
+    """The policy. None is refused where a policy is required."""
+    if isinstance(retry, Retry) or (retry is None and not required):
         return retry
     raise DefinitionError(f"step {step!r}: retry takes a Retry, not {retry!r}")
 
 
 def refuse_others(step: str, other: Mapping[str, object]) -> None:
-    """DefinitionError for an option that no call can change, or that there is not."""
+    """Raises DefinitionError for an option that a call cannot change, and for an unknown option."""
     for option in other:
         why = "that is no option of a step"
         if option in ("pool", "at_most_once", "function"):

@@ -24,7 +24,7 @@ from stepfast.language.steps import Step, step
 from stepfast.language.workflows import Workflow
 
 _LANGUAGE = {step.__module__, Workflow.__module__}
-LARGEST = 10_000
+MAX_CONTAINER_ELEMENTS = 10_000
 """Elements of one container that are looked at."""
 _ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD")
 _CONSTRUCTORS = ("__init__", "__new__", "__post_init__", "__init_subclass__", "__set_name__")
@@ -73,12 +73,12 @@ class _Walk:
         """Takes in a value and all that is reached from it."""
         first, self._stack = self._stack, [value]
         while self._stack:
-            one = _safe(self._stack.pop())
-            if id(one) in self._seen or isinstance(one, str | bytes | int | float | complex | None):
+            reached = _or_none_if_hostile(self._stack.pop())
+            if id(reached) in self._seen or isinstance(reached, str | bytes | int | float | complex | None):
                 continue
-            self._seen[id(one)] = one
+            self._seen[id(reached)] = reached
             with suppress(Exception):  # a proxy of the program's own may raise whatever it is asked
-                self._stack.extend(reversed(list(self._within(one))))
+                self._stack.extend(reversed(list(self._neighbours(reached))))
         self._stack = first
 
     def makers_called_by(self, function: object) -> list[str]:
@@ -86,15 +86,15 @@ class _Walk:
 
         What only a class or an object brings along is not taken for called: nobody is refused for a method unused.
         """
-        found, stack = dict[int, None](), [id(function)]
+        callees, stack = dict[int, None](), [id(function)]
         while stack:
-            one = stack.pop()
-            if one not in found:
-                found[one] = None
-                stack += self._calls.get(one, ())
-        return [self._makers[one] for one in found if one in self._makers]
+            function_id = stack.pop()
+            if function_id not in callees:
+                callees[function_id] = None
+                stack += self._calls.get(function_id, ())
+        return [self._makers[function_id] for function_id in callees if function_id in self._makers]
 
-    def _within(self, value: object) -> Iterable[object]:
+    def _neighbours(self, value: object) -> Iterable[object]:
         """What is one step further on."""
         if isinstance(value, Step):
             self.reached.steps[value] = None
@@ -115,7 +115,7 @@ class _Walk:
         if isinstance(value, types.ModuleType):
             return ()
         if isinstance(value, types.FunctionType):
-            return self._of_function(value) if self._follow else _carried(value)
+            return self._of_function(value) if self._follow else _values_held_by(value)
         if isinstance(value, type):
             return self._of_class(value)
         return self._of_object(value)
@@ -124,31 +124,33 @@ class _Walk:
 
     def _of_function(self, function: types.FunctionType) -> Iterable[object]:
         if not follows(function.__module__):
-            return _carried(function)
-        named = [*_carried(function)]
-        for code in _codes(function.__code__):
+            return _values_held_by(function)
+        named = [*_values_held_by(function)]
+        for code in _nested_code(function.__code__):
             named += self._named(code, function)
-        named = [_safe(one) for one in named]
-        bare = (one.func if isinstance(one, functools.partial) else one for one in named)
-        self._calls[id(function)] = [id(one) for one in bare if isinstance(one, types.FunctionType)]
+        named = [_or_none_if_hostile(value) for value in named]
+        bare = (value.func if isinstance(value, functools.partial) else value for value in named)
+        self._calls[id(function)] = [id(value) for value in bare if isinstance(value, types.FunctionType)]
         return named
 
     def _named(self, code: types.CodeType, function: types.FunctionType) -> Iterator[object]:
         """The values of the names in one code object: chains of attributes first, then what they may lead to."""
-        found: list[object] = []
-        steps = list(dis.get_instructions(code))
-        for number, one in enumerate(steps):
-            if one.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-                found += _chain(function.__globals__.get(one.argval), steps[number + 1 :])
-            elif one.opname in ("LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"):
-                found += _chain(_cell(function, one.argval), steps[number + 1 :])
-            elif one.opname == "IMPORT_NAME":
-                found += _imported(one.argval, steps[number - 2].argval, steps[number - 1].argval, function)
-        words = {*code.co_names, *(one for one in code.co_consts if isinstance(one, str))}
-        bare = (one.func if isinstance(one, functools.partial) else one for one in found)
-        if any(one is step for one in bare):
+        values: list[object] = []
+        instructions = list(dis.get_instructions(code))
+        for number, instruction in enumerate(instructions):
+            if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+                values += _follow_attributes(function.__globals__.get(instruction.argval), instructions[number + 1 :])
+            elif instruction.opname in ("LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"):
+                values += _follow_attributes(_closure_value(function, instruction.argval), instructions[number + 1 :])
+            elif instruction.opname == "IMPORT_NAME":
+                values += _values_of_import(
+                    instruction.argval, instructions[number - 2].argval, instructions[number - 1].argval, function
+                )
+        words = {*code.co_names, *(constant for constant in code.co_consts if isinstance(constant, str))}
+        bare = (value.func if isinstance(value, functools.partial) else value for value in values)
+        if any(value is step for value in bare):
             self._makers[id(function)] = f"{function.__module__}.{function.__qualname__}"
-        for value in found:
+        for value in values:
             yield value
             if isinstance(value, Workflow):
                 yield value.function  # which runs as a part of this one
@@ -163,9 +165,9 @@ class _Walk:
             return ()
         return [
             value
-            for one in kind.__mro__
-            if follows(one.__module__)
-            for name, value in list(vars(one).items())
+            for base in kind.__mro__
+            if follows(base.__module__)
+            for name, value in list(vars(base).items())
             if not (made and name in _CONSTRUCTORS)
             and (isinstance(value, types.FunctionType) or not name.startswith("__"))
             and (not isinstance(value, type) or value.__module__ == kind.__module__)
@@ -180,14 +182,14 @@ class _Walk:
         inner = [wrapped, *(self._of_class(kind, made=True) if self._follow else ())]
         with suppress(TypeError, AttributeError):
             inner += list(vars(value).values())
-        for one in kind.__mro__:
-            for name in _slots(one):
+        for base in kind.__mro__:
+            for name in _slots(base):
                 with suppress(AttributeError):
-                    inner.append(vars(one)[name].__get__(value, kind))
+                    inner.append(vars(base)[name].__get__(value, kind))
         return inner
 
 
-def _safe(value: object) -> object:
+def _or_none_if_hostile(value: object) -> object:
     """The value; None for a proxy that raises when it is asked for its class, as those of web frameworks do."""
     try:
         isinstance(value, Step)
@@ -196,42 +198,42 @@ def _safe(value: object) -> object:
     return value
 
 
-def _carried(function: types.FunctionType) -> list[object]:
+def _values_held_by(function: types.FunctionType) -> list[object]:
     """What a function has with it: defaults, closure, the attributes that decorators leave on it."""
-    cells = [_content(cell) for cell in function.__closure__ or ()]
+    cells = [_cell_content(cell) for cell in function.__closure__ or ()]
     return [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values(), *cells, *vars(function).values()]
 
 
-def _content(cell: types.CellType) -> object:
+def _cell_content(cell: types.CellType) -> object:
     try:
         return cell.cell_contents
     except ValueError:
         return None  # not bound yet
 
 
-def _cell(function: types.FunctionType, name: str) -> object:
+def _closure_value(function: types.FunctionType, name: str) -> object:
     names = function.__code__.co_freevars
-    return _content((function.__closure__ or ())[names.index(name)]) if name in names else None
+    return _cell_content((function.__closure__ or ())[names.index(name)]) if name in names else None
 
 
-def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+def _nested_code(code: types.CodeType) -> Iterator[types.CodeType]:
     """A function's code, and that of the functions, lambdas, classes and comprehensions within it."""
     yield code
-    for one in code.co_consts:
-        if isinstance(one, types.CodeType):
-            yield from _codes(one)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _nested_code(constant)
 
 
-def _chain(value: object, rest: list[dis.Instruction]) -> list[object]:
+def _follow_attributes(value: object, rest: list[dis.Instruction]) -> list[object]:
     """The value of `a.b.c`, as far as it can be told without running anything; of a method its object as well."""
-    value, owner = _safe(value), None
-    for one in rest:
-        if one.opname not in _ATTRIBUTES or value is None:
+    value, owner = _or_none_if_hostile(value), None
+    for instruction in rest:
+        if instruction.opname not in _ATTRIBUTES or value is None:
             break
-        following = _attribute(value, one.argval)
+        following = _attribute(value, instruction.argval)
         if following is None:
             break
-        owner, value = value, _safe(following)
+        owner, value = value, _or_none_if_hostile(following)
     method = isinstance(value, types.FunctionType) and not isinstance(owner, types.ModuleType | None)
     return [value, owner] if method else [value]
 
@@ -241,9 +243,9 @@ def _attribute(value: object, name: str) -> object:
         return getattr(value, name, None)
     if isinstance(value, types.ModuleType):
         return vars(value).get(name)
-    found = inspect.getattr_static(value, name, None)
+    attribute = inspect.getattr_static(value, name, None)
     # A method is looked at as such; a property or another descriptor would have to be run: its object is taken whole.
-    return found if isinstance(found, Step | Workflow | types.FunctionType | types.ModuleType | type) else None
+    return attribute if isinstance(attribute, Step | Workflow | types.FunctionType | types.ModuleType | type) else None
 
 
 def _of_module(module: types.ModuleType, words: AbstractSet[str]) -> Iterator[object]:
@@ -254,7 +256,7 @@ def _of_module(module: types.ModuleType, words: AbstractSet[str]) -> Iterator[ob
             yield value
 
 
-def _imported(name: str, level: object, names: object, function: types.FunctionType) -> list[object]:
+def _values_of_import(name: str, level: object, names: object, function: types.FunctionType) -> list[object]:
     """What an import within a function brings; what cannot be imported here fails where it is run."""
     package = function.__globals__.get("__package__") or ""
     asked = "." * (level if isinstance(level, int) else 0) + name
@@ -265,13 +267,13 @@ def _imported(name: str, level: object, names: object, function: types.FunctionT
         module = importlib.import_module(asked, package or None)
     except Exception:
         return []
-    found: list[object] = [module]
-    for one in names if isinstance(names, tuple) else ():
-        if not hasattr(module, one):
+    values: list[object] = [module]
+    for attribute in names if isinstance(names, tuple) else ():
+        if not hasattr(module, attribute):
             with suppress(Exception):
-                importlib.import_module(f"{module.__name__}.{one}")
-        found.append(vars(module).get(one))
-    return found
+                importlib.import_module(f"{module.__name__}.{attribute}")
+        values.append(vars(module).get(attribute))
+    return values
 
 
 def _elements(value: Any) -> Iterator[object]:
@@ -280,13 +282,13 @@ def _elements(value: Any) -> Iterator[object]:
         listed = [*value.keys(), *value.values()] if isinstance(value, Mapping) else list(value)
     except Exception:  # a container of the program's own, which may do anything
         return iter(())
-    return iter(listed[:LARGEST])
+    return iter(listed[:MAX_CONTAINER_ELEMENTS])
 
 
 def _slots(kind: type) -> tuple[str, ...]:
     slots = vars(kind).get("__slots__", ())
     names = (slots,) if isinstance(slots, str) else tuple(slots)
-    return tuple(one for one in names if isinstance(vars(kind).get(one), types.MemberDescriptorType))
+    return tuple(name for name in names if isinstance(vars(kind).get(name), types.MemberDescriptorType))
 
 
 # -- which modules' code is followed -----------------------------------------------------------------------
@@ -295,25 +297,25 @@ def _slots(kind: type) -> tuple[str, ...]:
 def follows(module: str | None) -> bool:
     """Whether code of this module may lead to a step: not Python's own, nor that of a library without stepfast."""
     top = (module or "").partition(".")[0]
-    return bool(top) and top not in sys.stdlib_module_names and top != "stepfast" and _knows(top)
+    return bool(top) and top not in sys.stdlib_module_names and top != "stepfast" and _may_hold_steps(top)
 
 
 def follows_anew() -> None:
     """Forgets which packages know stepfast: more modules may be loaded by now."""
-    _knows.cache_clear()
+    _may_hold_steps.cache_clear()
 
 
 @functools.lru_cache(maxsize=4096)
-def _knows(top: str) -> bool:
+def _may_hold_steps(top: str) -> bool:
     """Whether a top-level package is no installed library, or one whose modules hold something of stepfast's."""
-    modules = [one for name, one in list(sys.modules.items()) if name == top or name.startswith(f"{top}.")]
-    files = [getattr(one, "__file__", None) or "" for one in modules if isinstance(one, types.ModuleType)]
-    if not any("site-packages" in one or "dist-packages" in one for one in files):
+    modules = [module for name, module in list(sys.modules.items()) if name == top or name.startswith(f"{top}.")]
+    files = [getattr(module, "__file__", None) or "" for module in modules if isinstance(module, types.ModuleType)]
+    if not any("site-packages" in file or "dist-packages" in file for file in files):
         return True
     return any(
         issubclass(type(value), Step | Workflow)
         or (issubclass(type(value), types.FunctionType | type) and value.__module__ in _LANGUAGE)
-        for one in modules
-        if isinstance(one, types.ModuleType)
-        for value in list(vars(one).values())
+        for module in modules
+        if isinstance(module, types.ModuleType)
+        for value in list(vars(module).values())
     )

@@ -19,10 +19,10 @@ from stepfast.language.workflows import Workflow
 
 
 class Registry:
-    """Workflows by name. DefinitionError when two share one, or when a type has no JSON form.
+    """Workflows by name. Raises DefinitionError when two share a name, or when a type has no JSON form.
 
-    steps: those that no workflow's code need lead to, such as all of a folder's; those that it leads to are
-    found by following it, once they are asked for.
+    steps: known steps, such as all steps of a folder, whether or not a workflow calls them. The steps that workflows
+    call are found by following their code, on first access of `reached` or `steps`.
     """
 
     def __init__(self, workflows: Iterable[Workflow[..., Any]], steps: Iterable[Step[..., Any]] = ()) -> None:
@@ -34,25 +34,25 @@ class Registry:
                 raise DefinitionError(
                     f"two workflows are named {workflow.name!r}: in {held.__module__} and {workflow.__module__}"
                 )
-        for one in self.workflows.values():
-            one.check()
+        for workflow in self.workflows.values():
+            workflow.check()
         for step in self._named:
             step.check()
 
     @cached_property
     def reached(self) -> Mapping[str, Reached]:
-        """What the code of each workflow leads to, by the workflow's name."""
+        """The steps and workflows that the code of each workflow can call, by the name of the workflow."""
         reachable.follows_anew()
-        return {name: reachable.reached_by(one) for name, one in self.workflows.items()}
+        return {name: reachable.reached_by(workflow) for name, workflow in self.workflows.items()}
 
     @cached_property
     def steps(self) -> tuple[Step[..., Any], ...]:
-        """Every step that is known: those that were named, then those that the workflows' code leads to."""
-        led_to = (step for one in self.reached.values() for step in one.steps)
-        return tuple(dict.fromkeys((*self._named, *led_to)))
+        """All known steps: first the steps passed to the constructor, then those that workflows call."""
+        reached_steps = (step for reached in self.reached.values() for step in reached.steps)
+        return tuple(dict.fromkeys((*self._named, *reached_steps)))
 
     def check(self) -> None:
-        """DefinitionError for a step, found by following the code, one of whose types has no JSON form."""
+        """Raises DefinitionError for a step with a type that has no JSON form."""
         for step in self.steps:
             step.check()
 
@@ -60,7 +60,7 @@ class Registry:
         return self.workflows.get(name)
 
     def find(self, name: str) -> Workflow[..., Any]:
-        """The workflow of this name; UnknownWorkflow lists those there are."""
+        """The workflow of this name. Raises UnknownWorkflow, whose text lists the known names."""
         if name not in self.workflows:
             known = ", ".join(sorted(self.workflows)) or "none"
             raise UnknownWorkflow(f"no workflow is named {name!r}; there are: {known}")
@@ -68,8 +68,8 @@ class Registry:
 
     def steps_of(self, workflow: Workflow[..., Any]) -> list[Step[..., Any]]:
         """The steps that an execution of this workflow may ask for, in the order in which its code names them."""
-        found = self.reached.get(workflow.name)
-        return list(found.steps if found else reachable.reached_by(workflow).steps)
+        reached = self.reached.get(workflow.name)
+        return list(reached.steps if reached else reachable.reached_by(workflow).steps)
 
     @property
     def pools(self) -> list[str]:
@@ -77,11 +77,12 @@ class Registry:
 
 
 def discover(folder: Path) -> Registry:
-    """Imports the modules of a folder and of the folders in it; StartupError says which one fails, and where.
+    """Imports the modules of a folder and of its subfolders, and returns the registry of their workflows and steps.
 
     The folder is imported as a package of its parent where its name allows, so that a workflow's own
-    tests, run beside the folder, see the same modules. Every module at its top is imported; of those further
-    down all that mention stepfast or a workflow. Names that begin with _ or a dot, and tests, are left out.
+    tests, run beside the folder, see the same modules. Every module at its top is imported. A module in a subfolder is
+    imported if it mentions stepfast or a workflow. Names that begin with _ or a dot, and tests, are left out. Modules
+    are imported in the order of their names. Raises StartupError, which names the module that failed and the line.
     """
     if not folder.is_dir():
         raise StartupError(f"no workflows folder at {folder}: make one, or name another with --workflows")
@@ -90,17 +91,17 @@ def discover(folder: Path) -> Registry:
     root = str(folder.parent if as_package else folder)
     if root not in sys.path:
         sys.path.insert(0, root)
-    names = [f"{folder.name}.{name}" if as_package else name for name in _names(folder)]
+    names = [f"{folder.name}.{name}" if as_package else name for name in _module_names(folder)]
     modules = [_import(name, folder) for name in names]
     loaded = [sys.modules[name] for name in sorted(sys.modules)]
-    defined = reachable.defined_in(dict.fromkeys([*modules, *(one for one in loaded if _inside(one, folder))]))
+    defined = reachable.defined_in(dict.fromkeys([*modules, *(module for module in loaded if _inside(module, folder))]))
     try:
         return Registry(defined.workflows, defined.steps)
     except DefinitionError as error:
         raise StartupError(str(error)) from error
 
 
-def _names(folder: Path, nested: bool = False, above: tuple[Path, ...] = ()) -> Iterator[str]:
+def _module_names(folder: Path, nested: bool = False, above: tuple[Path, ...] = ()) -> Iterator[str]:
     """The modules below a folder, by their names within it, each package before what is in it."""
     for path in sorted(folder.iterdir()):
         name = path.stem
@@ -111,15 +112,15 @@ def _names(folder: Path, nested: bool = False, above: tuple[Path, ...] = ()) -> 
                 yield name
         elif path.is_dir() and path.resolve() not in above and name not in ("tests", "test", "node_modules"):
             if (path / "pyvenv.cfg").exists():
-                continue  # an environment's own packages
+                continue  # a virtual environment
             if (path / "__init__.py").is_file() and not (nested and not _mentions_workflows(path / "__init__.py")):
                 yield name
-            inner = _names(path, nested=True, above=(*above, folder.resolve()))
-            yield from (f"{name}.{one}" for one in inner)
+            inner = _module_names(path, nested=True, above=(*above, folder.resolve()))
+            yield from (f"{name}.{module_name}" for module_name in inner)
 
 
 def _is_test(name: str) -> bool:
-    """Whether this is what pytest imports: it may need packages that are not deployed."""
+    """Whether pytest imports this module, which may need packages that are not deployed."""
     return name == "conftest" or name.startswith("test_")
 
 
@@ -127,7 +128,7 @@ def _mentions_workflows(path: Path) -> bool:
     try:
         text = path.read_bytes()
     except OSError:
-        return True  # the import says what is wrong
+        return True  # the import will raise an error with the reason
     return b"stepfast" in text or b"workflow" in text
 
 
@@ -138,7 +139,7 @@ def _import(name: str, folder: Path) -> ModuleType:
         where = f"{error.filename}, line {error.lineno}" if error.filename else f"importing {name} failed"
         raise StartupError(f"{where}: {error.msg}") from error
     except (Exception, SystemExit) as error:
-        frames = [one for one in traceback.extract_tb(error.__traceback__) if _is_in(one.filename, folder)]
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_in(frame.filename, folder)]
         where = f" at {frames[-1].filename}, line {frames[-1].lineno}" if frames else ""
         raise StartupError(f"importing {name} failed{where}: {type(error).__name__}: {error}") from error
     if not _inside(module, folder):
@@ -149,7 +150,7 @@ def _import(name: str, folder: Path) -> ModuleType:
 
 def _inside(module: ModuleType, folder: Path) -> bool:
     file = getattr(module, "__file__", None)
-    # The name is looked for first: to resolve the paths of a thousand modules takes a while.
+    # The cheap test of the name comes first: resolving the paths of a thousand modules is slow.
     return file is not None and folder.name in file and _is_in(file, folder)
 
 

@@ -1,4 +1,4 @@
-"""What a failed attempt leads to: another attempt after a delay, or the step's failure.
+"""The decision after a failed attempt: another attempt after a delay, or the failure of the step.
 
 Pure: the random source and the times are arguments.
 """
@@ -24,13 +24,13 @@ class Retry:
     `full` draws from 0 to that delay, `equal` from its half up, `none` takes it as it is
     (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
 
-    max_attempts: tries in all, the first included; None: without end. Tries cut off by a crash of the worker do not
-    count.
+    max_attempts: attempts in all, the first included; None for no limit. An attempt that a crash of the worker
+    interrupts does not count.
     initial, max_delay: seconds or a timedelta; kept as seconds. backoff: factor, at least 1.
     max_elapsed: seconds or a timedelta from the step's first attempt; no attempt begins beyond it. None: no limit.
     retry_on: only these exceptions are retried. give_up_on: these never are, and win over retry_on.
 
-    Raises DefinitionError on values that make no sense.
+    Raises DefinitionError for wrong values, with a line that names all of them.
     """
 
     max_attempts: int | None
@@ -70,31 +70,31 @@ class Retry:
 
     def _check(self) -> None:
         attempts = self.max_attempts
-        wrong = [
-            said
-            for said, good in (
+        violations = [
+            rule
+            for rule, holds in (
                 (
                     "max_attempts is a whole number from 1 up, or None for tries without end",
-                    attempts is None or (isinstance(attempts, int) and _number(attempts, 1)),
+                    attempts is None or (isinstance(attempts, int) and _is_number_from(attempts, 1)),
                 ),
-                ("initial is a number of seconds from 0 up, or a timedelta", _number(self.initial, 0)),
-                ("backoff is a factor from 1 up", _number(self.backoff, 1)),
-                ("max_delay is a number of seconds from 0 up, or a timedelta", _number(self.max_delay, 0)),
+                ("initial is a number of seconds from 0 up, or a timedelta", _is_number_from(self.initial, 0)),
+                ("backoff is a factor from 1 up", _is_number_from(self.backoff, 1)),
+                ("max_delay is a number of seconds from 0 up, or a timedelta", _is_number_from(self.max_delay, 0)),
                 (f"jitter is one of {', '.join(get_args(Jitter))}", self.jitter in get_args(Jitter)),
                 (
                     "max_elapsed is None, or seconds above 0, or a timedelta",
-                    self.max_elapsed is None or (_number(self.max_elapsed, 0) and self.max_elapsed > 0),
+                    self.max_elapsed is None or (_is_number_from(self.max_elapsed, 0) and self.max_elapsed > 0),
                 ),
-                ("retry_on is a tuple of exception classes", _exceptions(self.retry_on)),
-                ("give_up_on is a tuple of exception classes", _exceptions(self.give_up_on)),
+                ("retry_on is a tuple of exception classes", _are_exception_classes(self.retry_on)),
+                ("give_up_on is a tuple of exception classes", _are_exception_classes(self.give_up_on)),
             )
-            if not good
+            if not holds
         ]
-        if wrong:
-            raise DefinitionError("Retry: " + "; ".join(wrong))
+        if violations:
+            raise DefinitionError("Retry: " + "; ".join(violations))
 
     def delay(self, failures: int, draw: random.Random) -> float:
-        """Seconds to wait after the `failures`-th failure (counted from 1)."""
+        """Seconds to wait after the `failures`-th failure, counted from 1. draw: the source of the jitter."""
         try:
             full = min(self.max_delay, self.initial * self.backoff ** (failures - 1))
         except OverflowError:
@@ -110,16 +110,18 @@ def _in_seconds(value: float | timedelta | None) -> float | None:
     return value.total_seconds() if isinstance(value, timedelta) else value
 
 
-def _number(value: object, least: float) -> bool:
+def _is_number_from(value: object, least: float) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and least <= value < float("inf")
 
 
-def _exceptions(value: object) -> bool:
-    return isinstance(value, tuple) and all(isinstance(one, type) and issubclass(one, BaseException) for one in value)
+def _are_exception_classes(value: object) -> bool:
+    return isinstance(value, tuple) and all(
+        isinstance(kind, type) and issubclass(kind, BaseException) for kind in value
+    )
 
 
-LONGEST_DELAY = 200e9
-"""Seconds, 6,300 years: with a longer one the next attempt would lie behind the end of the calendar."""
+LONGEST_RETRY_DELAY_SECONDS = 200e9
+"""6,300 years: after a longer delay the due time would lie beyond the year 9999, the last of datetime."""
 
 
 def decide(policy: Retry, error: BaseException, *, failures: int, elapsed: float, draw: random.Random) -> float | None:
@@ -145,7 +147,7 @@ def decide(policy: Retry, error: BaseException, *, failures: int, elapsed: float
     delay = max(asked) if asked else policy.delay(failures, draw)
     if policy.max_elapsed is not None and elapsed + delay > policy.max_elapsed:
         return None
-    return min(delay, LONGEST_DELAY)
+    return min(delay, LONGEST_RETRY_DELAY_SECONDS)
 
 
 def _members(error: BaseException, whole: tuple[type[BaseException], ...] = ()) -> Iterator[BaseException]:

@@ -11,7 +11,7 @@ from typing import Any, Generic, Never, ParamSpec, Protocol, TypeVar, cast, over
 
 from stepfast.language import callables, labels
 from stepfast.language.arguments import Arguments, hints_of
-from stepfast.language.options import KEPT, Seconds, refuse_others
+from stepfast.language.options import AS_DECLARED, Seconds, refuse_others
 from stepfast.language.options import name_of as _name
 from stepfast.language.options import policy_of as _policy
 from stepfast.language.options import seconds_of as _seconds
@@ -25,14 +25,14 @@ R = TypeVar("R")
 DEFAULT_TIMEOUT = 300.0
 DEFAULT_POOL = "default"
 STEP_FUNCTIONS: set[str] = set()
-"""What the functions of all steps are called, for tests that put a mock in the place of one."""
+"""The names of the functions of all steps, for tests that replace a step with a mock."""
 
 
 class Step(Generic[P, R]):
     """A function whose calls in workflow code are recorded, retried and never repeated once recorded.
 
-    Called in a workflow it returns a coroutine for its recorded result. Called anywhere else it is
-    just `function`: an `async def` returns its coroutine, a `def` runs and returns its result.
+    In workflow code a call returns a coroutine for the recorded result. Anywhere else a call is a call of `function`:
+    an `async def` returns its coroutine, and a `def` runs and returns its result.
     """
 
     __stepfast_definition__ = "step"
@@ -49,9 +49,9 @@ class Step(Generic[P, R]):
         at_most_once: bool,
         label: labels.Label | None = None,
     ) -> None:
-        function = callables.plain(function, "step")
+        function = callables.definable(function, "step")
         self.function = function
-        self.name = _name(callables.named(function, "step", name), "step")
+        self.name = _name(callables.name_to_record(function, "step", name), "step")
         STEP_FUNCTIONS.add(getattr(function, "__name__", self.name))
         self.retry = _policy(retry, self.name) or Retry(max_attempts=1 if at_most_once else 3)
         self.timeout = _seconds(timeout, f"step {self.name!r}: timeout")
@@ -61,8 +61,8 @@ class Step(Generic[P, R]):
         self.is_async = inspect.iscoroutinefunction(function)
         self.arguments = Arguments(function, f"step {self.name!r}: argument")
         self.label = labels.check(label, self.arguments.signature, f"step {self.name!r}")
-        callables.remember(function, "step", self.name)
-        bare = callables.annotated(function)
+        callables.note_definition(function, "step", self.name)
+        bare = callables.without_partials(function)
         self.__name__ = self.name
         self.__doc__ = bare.__doc__
         self.__module__ = bare.__module__
@@ -71,7 +71,7 @@ class Step(Generic[P, R]):
 
     @cached_property
     def result(self) -> Codec:
-        """The codec of the return annotation; without one, plain JSON values only."""
+        """The codec of the return annotation; without an annotation it takes plain JSON values only."""
         if self.declared is not self:
             return self.declared.result
         where = f"step {self.name!r}"
@@ -79,45 +79,46 @@ class Step(Generic[P, R]):
         return Codec(callables.result_type(self.function, returns), f"{where}: result")
 
     def check(self) -> None:
-        """Builds the codecs now; DefinitionError for types that JSON cannot hold."""
+        """Builds the codecs now. Raises DefinitionError for a type that has no JSON form."""
         self.arguments.check()
         _ = self.result.adapter
 
     @property
     def lease(self) -> float:
-        """Seconds without a sign of life after which the worker is taken for dead, margin not included."""
+        """Seconds without a heartbeat after which the worker counts as dead, without the margin."""
         return self.timeout if self.heartbeat is None else min(self.heartbeat, self.timeout)
 
-    # No Any in what it returns: mypy would take gather() of two different steps for Any.
+    # The return type has no Any, since mypy would then infer Any for gather() of two different steps.
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[object, None, R]:
         if in_workflow() is None:
             return cast("Coroutine[object, None, R]", self.function(*args, **kwargs))
-        return StepCall(self, self.arguments.bind(args, kwargs))  # a wrong call fails where it stands
+        return StepCall(self, self.arguments.bind(args, kwargs))  # a call with wrong arguments raises TypeError here
 
     def options(
         self,
         *,
-        retry: Retry = KEPT,
-        timeout: Seconds = KEPT,
-        heartbeat: Seconds | None = KEPT,
-        name: str = KEPT,
+        retry: Retry = AS_DECLARED,
+        timeout: Seconds = AS_DECLARED,
+        heartbeat: Seconds | None = AS_DECLARED,
+        name: str = AS_DECLARED,
         **other: Never,
     ) -> Step[P, R]:
         """This step with other options, for one call: `await charge.options(timeout=60)(order)`.
 
-        retry, timeout, heartbeat: as for @step; no part of the record, so that changing them is safe while executions
-        are in flight. name: how records call it; another name is another step. The pool stays: on AWS its function
-        must have time for the timeout, or the execution fails with StepNotDeployed. Raises DefinitionError.
+        retry, timeout, heartbeat: as for @step. They are not part of the record, so changing them is safe while
+        executions are running. name: the name in records; another name makes another step. The pool stays the same: on
+        AWS its function must have time for the timeout, or the execution fails with StepNotDeployed. The step itself is
+        not changed. Raises DefinitionError for a wrong value, and for an option that a call cannot change.
         """
         refuse_others(self.name, other)
         changed = copy.copy(self)
-        if name is not KEPT:
+        if name is not AS_DECLARED:
             changed.name = changed.__name__ = _name(name, "step")
-        if retry is not KEPT:
-            changed.retry = _policy(retry, self.name, least=True) or self.retry
-        if timeout is not KEPT:
+        if retry is not AS_DECLARED:
+            changed.retry = _policy(retry, self.name, required=True) or self.retry
+        if timeout is not AS_DECLARED:
             changed.timeout = _seconds(timeout, f"step {self.name!r}: timeout")
-        if heartbeat is not KEPT:
+        if heartbeat is not AS_DECLARED:
             changed.heartbeat = None if heartbeat is None else _seconds(heartbeat, f"step {self.name!r}: heartbeat")
         return changed
 
@@ -130,7 +131,7 @@ class StepCall(Coroutine[object, None, R]):
 
     def __init__(self, step: Step[..., R], arguments: dict[str, Any]) -> None:
         self.step = step
-        self._inner: Coroutine[Any, Any, R] = _asked(step, arguments)
+        self._inner: Coroutine[Any, Any, R] = _await_command(step, arguments)
         self._loop = cast(CommandLoop, asyncio._get_running_loop())
         self._number = self._loop.unawaited.called(step.name)
         self._started = False
@@ -166,7 +167,7 @@ class StepCall(Coroutine[object, None, R]):
             self._loop.unawaited.dropped(self._number, self._loop)
 
 
-async def _asked(step: Step[..., R], arguments: dict[str, Any]) -> R:
+async def _await_command(step: Step[..., R], arguments: dict[str, Any]) -> R:
     return cast(R, await commands_for(f"step {step.name!r}").step(step, arguments))
 
 
@@ -206,20 +207,21 @@ def step(
 ) -> Any:
     """Makes a `def` or `async def` function a step; `def` functions run in threads, several at once.
 
-    name: how records call it, the function's own name by default. Renaming it makes it another step.
+    name: the name in records, 1 to 64 of A-Z a-z 0-9 . _ -; the name of the function by default. Renaming a step
+        makes it another step.
     retry: the policy for exceptions; `Retry()` by default, one attempt for at_most_once.
-    timeout: seconds one attempt may take; then it fails with StepTimeout (a `def` step's thread cannot
-        be stopped: its late result is dropped).
-    heartbeat: seconds that may pass between two calls of `current_step().heartbeat()`; set it on long
-        steps, so that a dead worker is noticed after this time rather than after the whole timeout.
+    timeout: how long an attempt may take, in seconds or as a timedelta; after it the attempt fails with StepTimeout.
+        The thread of a `def` step cannot be stopped: its late result is dropped.
+    heartbeat: the longest time between two calls of `current_step().heartbeat()`, in seconds or as a timedelta. Set it
+        on long steps, so that a dead worker is noticed after this time rather than after the whole timeout.
     pool: steps of one pool share a queue, and on AWS a Lambda with its memory and its concurrency.
-    at_most_once: a crash or a timeout in the middle of it fails the step instead of running it again.
-        Exceptions are retried only by a policy that you give explicitly.
-    label: which item a call is about, as the dashboard shows it: a template of the arguments, such as "{order.id}", or
-        a function of them, quick and without effects. The first argument without one.
+    at_most_once: a crash or a timeout during an attempt fails the step, and no attempt follows. Exceptions are retried
+        only if you pass a policy.
+    label: names the item of a call in the dashboard: a template of the arguments, such as "{order.id}", or a function
+        of the arguments, quick and without effects. The default is the first argument.
 
-    Arguments and result are validated and stored as JSON by their annotations; without an annotation
-    only plain JSON values are taken. Raises DefinitionError.
+    Arguments and result are validated and stored as JSON by their annotations; without an annotation only plain JSON
+    values are accepted. Raises DefinitionError for a function that cannot be a step and for a wrong option.
     """
 
     def decorate(function: Callable[..., Any]) -> Step[..., Any]:

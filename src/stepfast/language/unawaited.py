@@ -20,7 +20,7 @@ from typing import Any
 from stepfast.collector import is_collecting
 from stepfast.errors import NeverAwaited
 
-_SHOWN = 5
+_MAX_SHOWN = 5
 
 
 class Unawaited:
@@ -72,7 +72,7 @@ class Unawaited:
             return
         # What is still there at the end is seen then, so that it makes no difference whether it is collected before.
         if counts(future):
-            self._fails(future, error)
+            self._note_failure(future, error)
 
     def gathers(self, future: Any) -> None:
         """Notes what gather() returns, without keeping it."""
@@ -84,12 +84,12 @@ class Unawaited:
         for future in (*tasks, *(reference() for reference in self._gathers)):
             # Reading exception() would make it count as seen.
             if future is not None and future.done() and future._log_traceback and counts(future):
-                self._fails(future, future._exception)
+                self._note_failure(future, future._exception)
 
-    def _fails(self, future: Any, error: BaseException) -> None:
+    def _note_failure(self, future: Any, error: BaseException) -> None:
         # A gather() that was cancelled ends with the CancelledError as its exception.
         if not isinstance(error, asyncio.CancelledError):
-            self._failed.append((_named(future), error))
+            self._failed.append((_describe_future(future), error))
 
     # -- the verdict ---------------------------------------------------------------------------------------
 
@@ -104,10 +104,13 @@ class Unawaited:
             raise _never_awaited([*self._dropped, *calls])
         if self._failed:
             errors = [error for _, error in self._failed]
-            said = [f"{name} failed, and nothing ever awaited it: {_brief(error)}" for name, error in self._failed]
+            messages = [
+                f"{name} failed, and nothing ever awaited it: {_describe_error(error)}" for name, error in self._failed
+            ]
             cause = errors[0] if len(errors) == 1 else BaseExceptionGroup("in tasks that nothing awaited", errors)
             raise NeverAwaited(
-                "; ".join(said[:_SHOWN]) + ". Await the task, run it in an asyncio.TaskGroup, or catch the error in it"
+                "; ".join(messages[:_MAX_SHOWN])
+                + ". Await the task, run it in an asyncio.TaskGroup, or catch the error in it"
             ) from cause
 
 
@@ -127,17 +130,17 @@ def is_waiting(callback: Any) -> bool:
     return str(getattr(callback, "__module__", None)).partition(".")[0] in ("asyncio", "_asyncio", "anyio")
 
 
-def _named(future: Any) -> str:
+def _describe_future(future: Any) -> str:
     return f"task {future.path!r}" if getattr(future, "path", None) else "a gather()"
 
 
-def _brief(error: BaseException) -> str:
+def _describe_error(error: BaseException) -> str:
     try:
         return f"{type(error).__name__}: {error}"[:300]
     except Exception:  # a broken __str__ must not hide the failure
         return type(error).__name__
 
 
-def _never_awaited(said: list[str]) -> NeverAwaited:
+def _never_awaited(messages: list[str]) -> NeverAwaited:
     advice = "Await it, hand it to asyncio.gather() or create_task(), or leave it out; then resume this execution"
-    return NeverAwaited(f"{'; '.join(said[:_SHOWN])}. {advice}")
+    return NeverAwaited(f"{'; '.join(messages[:_MAX_SHOWN])}. {advice}")

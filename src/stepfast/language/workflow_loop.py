@@ -1,4 +1,4 @@
-"""What "in a workflow" means: the running event loop is one that runs workflow code, and has its commands."""
+"""The event loop of workflow code: code is "in a workflow" where the running loop is a CommandLoop."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Commands(Protocol):
-    """What a replay offers to the workflow code that it runs."""
+    """The commands that a replay offers to the workflow code that it runs."""
 
     execution: Execution
 
@@ -30,10 +30,10 @@ class Commands(Protocol):
 
 
 class CommandLoop(asyncio.AbstractEventLoop):
-    """An event loop that runs workflow code; being the running loop is what "in a workflow" means."""
+    """An event loop that runs workflow code."""
 
     discarded = False
-    """True from when its replay is closed: what runs then runs only to tidy up."""
+    """True once the replay is closed: code that runs after that only cleans up."""
     clock = 0.0
     """Seconds since the epoch, UTC, at the last result that the workflow has seen."""
     unawaited: Unawaited
@@ -43,7 +43,7 @@ class CommandLoop(asyncio.AbstractEventLoop):
         raise NotImplementedError
 
     def number(self) -> int:
-        """The next number for a task or future, by which it hashes."""
+        """The next number for a task or future. It is the hash, so that sets of tasks have one order in all replays."""
         raise NotImplementedError
 
     def pending_tasks(self) -> Sequence[asyncio.Task[Any]]:
@@ -57,8 +57,9 @@ def in_workflow() -> Commands | None:
     return loop.commands if isinstance(loop, CommandLoop) else None
 
 
-def commands_for(what: str) -> Commands:
+def commands_for(call: str) -> Commands:
+    """The commands of the running replay. Raises ForbiddenInWorkflow, which names the call, outside workflow code."""
     commands = in_workflow()
     if commands is None:
-        raise ForbiddenInWorkflow(f"{what} works only in workflow code: call it from a function with @workflow")
+        raise ForbiddenInWorkflow(f"{call} works only in workflow code: call it from a function with @workflow")
     return commands

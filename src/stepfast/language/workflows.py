@@ -1,4 +1,4 @@
-"""@workflow: an async function of at most one argument, under a name that stays."""
+"""@workflow: an async function of at most one argument, with a name that must not change."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ R = TypeVar("R")
 
 
 class Workflow(Generic[P, R]):
-    """An async function under a name; awaited inside another workflow it is just that function."""
+    """An async function with a name. Another workflow may await it like a plain function, as a part of itself."""
 
     __stepfast_definition__ = "workflow"
 
     def __init__(self, function: Callable[P, Coroutine[Any, Any, R]], name: str) -> None:
         self.name = _name(name, "workflow")
-        function = callables.plain(function, "workflow")
+        function = callables.definable(function, "workflow")
         if not callables.is_awaited(function):
             raise DefinitionError(f"workflow {self.name!r}: @workflow goes on an `async def` function")
-        callables.remember(function, "workflow", self.name)
+        callables.note_definition(function, "workflow", self.name)
         self._hinted = function
         self.function: Callable[P, Coroutine[Any, Any, R]] = callables.as_coroutine_function(function)
         parameters = list(inspect.signature(function).parameters.values())
         positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        if len(parameters) > 1 or any(one.kind not in positional for one in parameters):
+        if len(parameters) > 1 or any(parameter.kind not in positional for parameter in parameters):
             raise DefinitionError(f"workflow {self.name!r} takes at most one argument: gather its inputs in one model")
         self._parameter = parameters[0] if parameters else None
         self.__name__ = self.name
-        bare = callables.annotated(function)
+        bare = callables.without_partials(function)
         self.__doc__ = bare.__doc__
         self.__module__ = bare.__module__
         self.__wrapped__ = function
 
     @cached_property
     def input(self) -> Codec:
-        """The codec of the one argument; null for a workflow that takes none."""
+        """The codec of the argument; it takes null for a workflow without an argument."""
         where = f"workflow {self.name!r}"
         if self._parameter is None:
             return Codec(type(None), f"{where}: input")
@@ -57,11 +57,11 @@ class Workflow(Generic[P, R]):
         return Codec(callables.result_type(self._hinted, returns), f"{where}: result")
 
     def check(self) -> None:
-        """Builds the codecs now; DefinitionError for types that JSON cannot hold."""
+        """Builds the codecs now. Raises DefinitionError for a type that has no JSON form."""
         _ = self.input.adapter, self.result.adapter
 
     def coroutine(self, input: str) -> Coroutine[Any, Any, R]:
-        """The workflow's coroutine, not started, for an input text."""
+        """The coroutine of the workflow for an input as JSON text, not started. Raises InvalidRequest."""
         value = self.input.decode(input)
         function = cast("Callable[..., Coroutine[Any, Any, R]]", self.function)
         return function() if self._parameter is None else function(value)
@@ -78,12 +78,15 @@ def workflow(name: str, /) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Wo
 @overload
 def workflow(name: Callable[P, Coroutine[Any, Any, R]], /) -> Workflow[P, R]: ...
 def workflow(name: Any, /) -> Any:
-    """Makes an `async def` function of at most one argument a workflow, under a name that must stay.
+    """Makes an `async def` function of at most one argument a workflow.
 
-    Executions refer to the workflow by this name: renaming it leaves them waiting for the old one.
-    Without a name the function's own is taken. Raises DefinitionError.
+    name: 1 to 64 of A-Z a-z 0-9 . _ -; the name of the function by default. Executions refer to the workflow by it. Do
+    not rename a workflow while executions are running: they would wait for the old name.
+
+    Decorating the same function twice with one name is harmless. Raises DefinitionError for a function that cannot be
+    a workflow, for a wrong name, and for a function that is a step or another workflow already.
     """
     if isinstance(name, str) or not (callable(name) or hasattr(name, "__func__")):
         return lambda function: Workflow(function, name)
-    function = callables.plain(name, "workflow")
-    return Workflow(function, callables.named(function, "workflow", None))
+    function = callables.definable(name, "workflow")
+    return Workflow(function, callables.name_to_record(function, "workflow", None))

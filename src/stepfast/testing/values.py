@@ -15,12 +15,12 @@ from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
 from stepfast.values.codec import Codec
-from stepfast.values.compare import plain
+from stepfast.values.compare import is_plain_json
 
 
 def as_input(workflow: Workflow[..., Any], value: Any) -> Any:
     """Plain JSON values of an input; what does not fit is left to the engine to refuse."""
-    if plain(value):
+    if is_plain_json(value):
         return copy.deepcopy(value)  # as it was sent: the engine alone validates it and fills in what it lacks
     try:
         return workflow.input.sendable(value)

@@ -24,15 +24,15 @@ from pydantic_core import (
 
 from stepfast.errors import DefinitionError, InvalidRequest, NotStorable, StepfastError
 from stepfast.values import schemas, unset
-from stepfast.values.compare import exact, plain
+from stepfast.values.compare import exact, is_plain_json
 from stepfast.values.diff import (
-    LONGEST_MESSAGE,
-    cut,
-    difference,
-    equal,
-    narrowed,
+    LONGEST_MESSAGE_CHARS,
+    equal_or_false,
+    first_difference,
+    first_narrowing,
     not_finite,
     path_of,
+    shorten,
     unserializable,
 )
 from stepfast.values.sameness import canonical, fingerprint, without
@@ -40,13 +40,13 @@ from stepfast.values.sameness import canonical, fingerprint, without
 T = TypeVar("T")
 UNTYPED = inspect.Parameter.empty
 """Stands for a missing annotation, which takes plain JSON values."""
-SHORT = 500
+SHORT_TEXT_CHARS = 500
 """Characters of a text up to which one call is faster than two."""
-LARGE = 1_000_000
+LARGE_TEXT_CHARS = 1_000_000
 """Characters of a text from which on the first wrong item of a list ends its validation."""
-FEW = 1000
+FEW_ERRORS = 1000
 """Errors that pydantic may describe all at once; it cannot describe some of them."""
-TOO_MANY = 100_000
+TOO_MANY_ERRORS = 100_000
 
 
 def digest(text: str) -> str:
@@ -86,23 +86,23 @@ class Codec:
 
     @cached_property
     def _validator(self) -> SchemaValidator:
-        return _validator(self._schema)
+        return _build_validator(self._schema)
 
     @cached_property
     def _fast_validator(self) -> SchemaValidator:
-        return _validator(schemas.failing_fast(self._schema))
+        return _build_validator(schemas.failing_fast(self._schema))
 
     @cached_property
-    def _taker(self) -> SchemaValidator:
+    def _storing_validator(self) -> SchemaValidator:
         # A TypedDict may hold keys that its type does not name; reading ignores them, storing must not.
         if not schemas.mentions(self._schema, {"typed-dict"}):
             return self._validator
-        return _validator(schemas.closed(self._schema))
+        return _build_validator(schemas.closed(self._schema))
 
     @cached_property
-    def _counter(self) -> tuple[SchemaValidator, schemas.Budget]:
+    def _counting_validator(self) -> tuple[SchemaValidator, schemas.Budget]:
         budget = schemas.Budget()
-        return _validator(schemas.counting(self._schema, budget)), budget
+        return _build_validator(schemas.counting(self._schema, budget)), budget
 
     @cached_property
     def _serializer(self) -> SchemaSerializer:
@@ -129,16 +129,18 @@ class Codec:
         Raises NotStorable, with the path of the offending field, for a value of the wrong type and for one
         that would come back as another: NaN, open files, a datetime in a named zone, a date in `date | str`.
         """
-        return self._guarded(value, self._text)
+        return self._or_not_storable(value, self._text)
 
     def encode(self, value: Any) -> tuple[str, Any]:
         """The text of a value, as `text` gives it, and the value as the text gives it back."""
-        return self._guarded(value, self._encode)
+        return self._or_not_storable(value, self._encode)
 
     def stored(self, sent: str) -> str:
         """The text to store of JSON that was sent; raises InvalidRequest as `decode` does, and NotStorable."""
         valid = self.decode(sent)
-        return self._guarded(valid, lambda value: self._checked(value, value, self._json(value))[0])
+        return self._or_not_storable(
+            valid, lambda value: self._check_round_trip(value, value, self._serialize(value))[0]
+        )
 
     def sendable(self, value: Any) -> Any:
         """Plain JSON values that `decode` makes an equal value of, sent as JSON; raises NotStorable.
@@ -155,7 +157,7 @@ class Codec:
                 pass
         return json.loads(text)
 
-    def _guarded(self, value: Any, work: Callable[[Any], T]) -> T:
+    def _or_not_storable(self, value: Any, work: Callable[[Any], T]) -> T:
         try:
             return work(value)
         except StepfastError:
@@ -163,25 +165,25 @@ class Codec:
         except RecursionError as error:
             raise NotStorable(f"{self.where} cannot be stored as JSON: it is nested too deeply or in itself") from error
         except Exception as error:  # a validator or serializer of the type's own
-            raise NotStorable(f"{self.where} cannot be stored as JSON: {_told(error)}") from error
+            raise NotStorable(f"{self.where} cannot be stored as JSON: {_describe_error(error)}") from error
 
     def _text(self, value: Any) -> str:
-        valid, text = self._written(value)
-        if self._is_json and plain(valid) and (value is valid or exact(value, valid)):
+        valid, text = self._validate_and_serialize(value)
+        if self._is_json and is_plain_json(valid) and (value is valid or exact(value, valid)):
             return text  # JSON's own values come back as they are
-        return self._checked(value, valid, text)[0]
+        return self._check_round_trip(value, valid, text)[0]
 
     def _encode(self, value: Any) -> tuple[str, Any]:
-        return self._checked(value, *self._written(value))
+        return self._check_round_trip(value, *self._validate_and_serialize(value))
 
-    def _written(self, value: Any) -> tuple[Any, str]:
+    def _validate_and_serialize(self, value: Any) -> tuple[Any, str]:
         try:
-            valid = self._taker.validate_python(value)
+            valid = self._storing_validator.validate_python(value)
         except ValidationError as error:
-            raise self._refused(error, value) from error
-        return valid, self._json(valid)
+            raise self._not_storable_error(error, value) from error
+        return valid, self._serialize(valid)
 
-    def _json(self, valid: Any) -> str:
+    def _serialize(self, valid: Any) -> str:
         try:
             raw = self._serializer.to_json(valid, round_trip=True, by_alias=False, warnings="error")
         except (PydanticSerializationError, ValueError) as error:
@@ -194,7 +196,7 @@ class Codec:
             )
         return raw.decode()
 
-    def _checked(self, value: Any, valid: Any, text: str) -> tuple[str, Any]:
+    def _check_round_trip(self, value: Any, valid: Any, text: str) -> tuple[str, Any]:
         """The text with its marks, and the value read back from it, once that is equal to what was given."""
         marks = unset.marks_of(valid) if self._has_models else None
         if marks is not None:
@@ -202,13 +204,13 @@ class Codec:
         try:
             back = self._read(text)
         except ValidationError as error:
-            raise self._refused(error, valid) from error
+            raise self._not_storable_error(error, valid) from error
         if not exact(value, back):
-            lost = difference(valid, back) or (None if value is valid else narrowed(value, valid))
+            lost = first_difference(valid, back) or (None if value is valid else first_narrowing(value, valid))
             if lost is not None:
-                path, what = lost
+                path, change = lost
                 raise NotStorable(
-                    f"{self.where}{path} would come back from JSON as another value or type ({what}); give it an "
+                    f"{self.where}{path} would come back from JSON as another value or type ({change}); give it an "
                     "exact type (a model, or a union with a discriminator), or convert it before",
                     path,
                 )
@@ -221,17 +223,17 @@ class Codec:
         try:
             return self._read(text)
         except ValidationError as error:
-            raise self._invalid(error, text) from error
+            raise self._invalid_request_error(error, text) from error
         except Exception as error:  # a validator of the type's own
-            raise InvalidRequest(f"{self.where}: {_told(error)}", (("", _told(error)),)) from error
+            raise InvalidRequest(f"{self.where}: {_describe_error(error)}", (("", _describe_error(error)),)) from error
 
     def _read(self, text: str) -> Any:
-        if self._is_json and len(text) > SHORT:
+        if self._is_json and len(text) > SHORT_TEXT_CHARS:
             try:  # pydantic's reader of plain JSON takes half the time of its validator of JSON
                 return self._validator.validate_python(from_json(text), by_alias=True, by_name=True)
             except ValueError:  # told by the validator, as any other fault
                 pass
-        validator = self._validator if len(text) < LARGE else self._fast_validator
+        validator = self._validator if len(text) < LARGE_TEXT_CHARS else self._fast_validator
         value = validator.validate_json(text, by_alias=True, by_name=True)
         if text[-1:] <= " " and (marks := unset.marks_in(text)) is not None:
             unset.apply(marks, value)
@@ -248,14 +250,14 @@ class Codec:
         if left == right:
             return True
         try:
-            one, other = self.decode(left), self.decode(right)
-            return equal(one, other) or self.text(one) == self.text(other)
+            left_value, right_value = self.decode(left), self.decode(right)
+            return equal_or_false(left_value, right_value) or self.text(left_value) == self.text(right_value)
         except (InvalidRequest, NotStorable):
             return False
 
     @cached_property
     def _without_factories(self) -> SchemaValidator:
-        return _validator(schemas.without_factories(self._schema))
+        return _build_validator(schemas.without_factories(self._schema))
 
     def sent(self, text: str) -> str:
         """What was sent, in short: it is the same for the same JSON, and for JSON that validation makes the same of.
@@ -294,70 +296,73 @@ class Codec:
             held = self._serializer.to_json(self.decode(held), round_trip=True, by_alias=False, warnings=False).decode()
         except (InvalidRequest, PydanticSerializationError, ValueError):
             return False
-        mine, theirs = without(json.loads(normal), schemas.UNKNOWN, json.loads(held))
+        mine, theirs = without(json.loads(normal), schemas.FACTORY_PLACEHOLDER, json.loads(held))
         return canonical(json.dumps(mine)) == canonical(json.dumps(theirs))
 
     # -- refusing ------------------------------------------------------------------------------------------
 
-    def _refused(self, error: ValidationError, value: Any) -> NotStorable:
-        found, _ = self._described(error, lambda validator: validator.validate_python(value), early=False)
-        if not found:
+    def _not_storable_error(self, error: ValidationError, value: Any) -> NotStorable:
+        errors, _ = self._first_errors(error, lambda validator: validator.validate_python(value), early=False)
+        if not errors:
             return NotStorable(f"{self.where}: {error.error_count()} of its parts are of the wrong type")
-        path = unserializable(value) if found[0]["type"] == "json_invalid" else path_of(found[0], value)
-        return NotStorable(f"{self.where}{path}: {cut(found[0]['msg'], LONGEST_MESSAGE)}", path)
+        path = unserializable(value) if errors[0]["type"] == "json_invalid" else path_of(errors[0], value)
+        return NotStorable(f"{self.where}{path}: {shorten(errors[0]['msg'], LONGEST_MESSAGE_CHARS)}", path)
 
-    def _invalid(self, error: ValidationError, text: str) -> InvalidRequest:
-        early = len(text) >= LARGE
-        found, total = self._described(
+    def _invalid_request_error(self, error: ValidationError, text: str) -> InvalidRequest:
+        early = len(text) >= LARGE_TEXT_CHARS
+        errors, total = self._first_errors(
             error, lambda validator: validator.validate_json(text, by_alias=True, by_name=True), early=early
         )
-        given = _parsed(text) if any(one["loc"] for one in found) else None
-        fields = tuple((path_of(one, given).lstrip("."), cut(one["msg"], LONGEST_MESSAGE)) for one in found)
-        told = "; ".join(f"{path or 'the value'}: {message}" for path, message in fields[:5])
+        sent = _parse_or_none(text) if any(detail["loc"] for detail in errors) else None
+        fields = tuple(
+            (path_of(detail, sent).lstrip("."), shorten(detail["msg"], LONGEST_MESSAGE_CHARS)) for detail in errors
+        )
+        summary = "; ".join(f"{path or 'the value'}: {message}" for path, message in fields[:5])
         if total > 5:
-            told = f"{total}{' or more' if early and total >= schemas.COUNTED else ''} errors; the first: {told}"
-        return InvalidRequest(f"{self.where}: {told}", fields, total)
+            or_more = " or more" if early and total >= schemas.MAX_COUNTED_ERRORS else ""
+            summary = f"{total}{or_more} errors; the first: {summary}"
+        return InvalidRequest(f"{self.where}: {summary}", fields, total)
 
-    def _described(
-        self, error: ValidationError, again: Callable[[SchemaValidator], Any], *, early: bool
+    def _first_errors(
+        self, error: ValidationError, revalidate: Callable[[SchemaValidator], Any], *, early: bool
     ) -> tuple[list[Any], int]:
-        """The first errors, SHOWN at most, and how many there are in all.
+        """The first errors, MAX_DESCRIBED_ERRORS at most, and how many there are in all.
 
         pydantic describes all errors of a validation or none (2.14), so where they are many the value is
         validated again in a way that keeps only the first. early: the error came from a validation that ended early.
         """
         total = error.error_count()
-        if total > FEW or early:
-            validator, budget = self._counter
+        if total > FEW_ERRORS or early:
+            validator, budget = self._counting_validator
             budget.count = 0
             try:
-                again(validator)
+                revalidate(validator)
             except ValidationError as fewer:
                 error = fewer
             except Exception:  # a validator of the type's own; what is known so far is told
                 pass
             total = max(total, budget.count)
-        if error.error_count() > TOO_MANY:
+        if error.error_count() > TOO_MANY_ERRORS:
             return [], total
-        found = error.errors(include_url=False, include_input=False, include_context=False)
-        return list(found[: schemas.SHOWN]), total
+        details = error.errors(include_url=False, include_input=False, include_context=False)
+        return list(details[: schemas.MAX_DESCRIBED_ERRORS]), total
 
 
-def _validator(schema: Any) -> SchemaValidator:
+def _build_validator(schema: Any) -> SchemaValidator:
     return SchemaValidator(schema, schemas.CONFIG, _use_prebuilt=False)  # type: ignore[arg-type]
 
 
-def _parsed(text: str) -> Any:
+def _parse_or_none(text: str) -> Any:
     try:
         return from_json(text)
     except ValueError:
         return None
 
 
-def _told(error: BaseException) -> str:
-    return cut(f"{type(error).__name__}: {error}", LONGEST_MESSAGE)
+def _describe_error(error: BaseException) -> str:
+    return shorten(f"{type(error).__name__}: {error}", LONGEST_MESSAGE_CHARS)
 
 
 def _first_line(error: BaseException) -> str:
-    said = str(error).removeprefix("Error serializing to JSON: ").removeprefix("Pydantic serializer warnings:\n")
-    return cut(said.splitlines()[0].strip(), LONGEST_MESSAGE)
+    message = str(error).removeprefix("Error serializing to JSON: ").removeprefix("Pydantic serializer warnings:\n")
+    return shorten(message.splitlines()[0].strip(), LONGEST_MESSAGE_CHARS)

@@ -29,37 +29,37 @@ ATOMS = frozenset({str, int, bool, type(None), bytes, UUID, date, timedelta, Fra
 """Types whose own `==` says all about two values of the same type."""
 _BUILTIN = (str, int, float, bytes, list, dict, set, frozenset, date, timedelta, Decimal)
 _MISSING = object()
-_FEW = 4
-_DEEPEST = 190
+_FEW_ITEMS = 4
+_MAX_NESTING = 190
 
 
-def plain(value: Any) -> bool:
+def is_plain_json(value: Any) -> bool:
     """True for what JSON itself has, of exactly the types that a JSON reader makes, and no deeper than readers go."""
     level: list[Any] = [value]
-    for _ in range(_DEEPEST):
+    for _ in range(_MAX_NESTING):
         if not level:
             return True
         kinds = set(map(type, level))
-        if not kinds <= _JSON_TYPES or (int in kinds and not _readable(level, kinds)):
+        if not kinds <= _JSON_TYPES or (int in kinds and not _integers_are_readable(level, kinds)):
             return False
         if kinds <= JSON_ATOMS:
             return True
-        dicts = level if kinds == {dict} else [one for one in level if type(one) is dict]
-        if not set(map(type, chain.from_iterable(dicts))) <= _TEXT:
+        dicts = level if kinds == {dict} else [item for item in level if type(item) is dict]
+        if not set(map(type, chain.from_iterable(dicts))) <= _STR_ONLY:
             return False
-        lists = level if kinds == {list} else [one for one in level if type(one) is list]
+        lists = level if kinds == {list} else [item for item in level if type(item) is list]
         level = list(chain(chain.from_iterable(lists), chain.from_iterable(map(dict.values, dicts))))
     return False
 
 
-def _readable(level: list[Any], kinds: set[type]) -> bool:
+def _integers_are_readable(level: list[Any], kinds: set[type]) -> bool:
     """False for integers that are too long for readers of JSON, Python's own among them."""
-    integers = level if len(kinds) == 1 else [one for one in level if type(one) is int]
-    return min(integers) > -_LONGEST and max(integers) < _LONGEST
+    integers = level if len(kinds) == 1 else [item for item in level if type(item) is int]
+    return min(integers) > -_INTEGER_LIMIT and max(integers) < _INTEGER_LIMIT
 
 
-_LONGEST = 10**4000
-_TEXT = frozenset({str})
+_INTEGER_LIMIT = 10**4000
+_STR_ONLY = frozenset({str})
 _JSON_TYPES = JSON_ATOMS | {list, dict}
 
 
@@ -72,21 +72,22 @@ def exact(left: Any, right: Any) -> bool:
         return True
     kind: Any = type(left)
     if kind is not type(right):
-        return fixed(left) and fixed(right) and bool(left == right)  # two classes of time zones that say the same
+        # Only two classes of time zones may stand for each other: pydantic's and Python's own.
+        return is_plain_offset(left) and is_plain_offset(right) and bool(left == right)
     if kind in ATOMS:
         return bool(left == right)
     check: Callable[[Any, Any], bool] = _check_of(cast(Hashable, kind))
     return check(left, right)
 
 
-def fixed(zone: Any) -> bool:
+def is_plain_offset(zone: Any) -> bool:
     """True for a time zone that is an offset and nothing else: pydantic's own class, or a timezone without a name."""
     return type(zone) is TzInfo or (type(zone) is timezone and str(zone) == str(timezone(zone.utcoffset(None))))
 
 
-def _columns(lefts: list[Any], rights: list[Any]) -> bool:
+def _equal_by_position(lefts: list[Any], rights: list[Any]) -> bool:
     """Compares two lists of the same length, whose items belong together by position."""
-    if len(lefts) <= _FEW:
+    if len(lefts) <= _FEW_ITEMS:
         return all(map(exact, lefts, rights))
     if all(map(is_, lefts, rights)):
         return True
@@ -101,118 +102,128 @@ def _columns(lefts: list[Any], rights: list[Any]) -> bool:
     if kind in ATOMS:
         return lefts == rights
     if kind is float:
-        return lefts == rights and (0.0 not in lefts or all(map(_same_float, lefts, rights)))
+        return lefts == rights and (0.0 not in lefts or all(map(_equal_floats, lefts, rights)))
     if kind is list or kind is tuple:
-        return list(map(len, lefts)) == list(map(len, rights)) and _columns(_joined(lefts), _joined(rights))
+        return list(map(len, lefts)) == list(map(len, rights)) and _equal_by_position(
+            _concatenate(lefts), _concatenate(rights)
+        )
     if kind is dict:
-        return _columns(_joined(map(list, lefts)), _joined(map(list, rights))) and _dicts(lefts, rights)
+        return _equal_by_position(
+            _concatenate(map(list, lefts)), _concatenate(map(list, rights))
+        ) and _equal_values_of_dicts(lefts, rights)
     return all(map(_check_of(kind), lefts, rights))
 
 
-def _joined(lists: Iterable[Any]) -> list[Any]:
+def _concatenate(lists: Iterable[Any]) -> list[Any]:
     return list(chain.from_iterable(lists))
 
 
-def _dicts(lefts: list[Any], rights: list[Any]) -> bool:
+def _equal_values_of_dicts(lefts: list[Any], rights: list[Any]) -> bool:
     """Of the same keys in all."""
     if list(map(len, lefts)) != list(map(len, rights)):
         return False
-    return _columns(_joined(map(dict.values, lefts)), _joined(map(dict.values, rights)))
+    return _equal_by_position(_concatenate(map(dict.values, lefts)), _concatenate(map(dict.values, rights)))
 
 
-def _same_float(left: Any, right: Any) -> bool:
+def _equal_floats(left: Any, right: Any) -> bool:
     return bool(left == right) and math.copysign(1.0, left) == math.copysign(1.0, right)
 
 
-def _same_text(left: Any, right: Any) -> bool:
+def _equal_reprs(left: Any, right: Any) -> bool:
     return repr(left) == repr(right)
 
 
-def _list(left: Any, right: Any) -> bool:
-    return len(left) == len(right) and _columns(left, right)
+def _equal_lists(left: Any, right: Any) -> bool:
+    return len(left) == len(right) and _equal_by_position(left, right)
 
 
-def _sequence(left: Any, right: Any) -> bool:
-    return len(left) == len(right) and _columns(list(left), list(right))
+def _equal_sequences(left: Any, right: Any) -> bool:
+    return len(left) == len(right) and _equal_by_position(list(left), list(right))
 
 
-def _deque(left: Any, right: Any) -> bool:
-    return left.maxlen == right.maxlen and _sequence(left, right)
+def _equal_deques(left: Any, right: Any) -> bool:
+    return left.maxlen == right.maxlen and _equal_sequences(left, right)
 
 
-def _dict(left: Any, right: Any) -> bool:
+def _equal_dicts(left: Any, right: Any) -> bool:
     if len(left) != len(right):
         return False
-    return _columns(list(left), list(right)) and _columns(list(left.values()), list(right.values()))
+    return _equal_by_position(list(left), list(right)) and _equal_by_position(list(left.values()), list(right.values()))
 
 
-def _defaultdict(left: Any, right: Any) -> bool:
-    return left.default_factory is right.default_factory and _dict(left, right)
+def _equal_defaultdicts(left: Any, right: Any) -> bool:
+    return left.default_factory is right.default_factory and _equal_dicts(left, right)
 
 
-def _set(left: Any, right: Any) -> bool:
+def _equal_sets(left: Any, right: Any) -> bool:
     if len(left) != len(right):
         return False
     try:
-        held = {one: one for one in right}
-        return all(exact(one, held.get(one, _MISSING)) for one in left)
+        held = {member: member for member in right}
+        return all(exact(member, held.get(member, _MISSING)) for member in left)
     except Exception:  # members whose own __eq__ breaks
         return False
 
 
-def _datetime(left: Any, right: Any) -> bool:
-    if left.fold != right.fold or not zone_kept(left.tzinfo, right.tzinfo):
+def _equal_datetimes(left: Any, right: Any) -> bool:
+    if left.fold != right.fold or not is_zone_kept(left.tzinfo, right.tzinfo):
         return False
     # Python calls times in an hour that comes twice unequal to those of any other zone, hence not `==` of the two.
     return bool(left == right or left.replace(tzinfo=None) == right.replace(tzinfo=None))
 
 
-def zone_kept(left: tzinfo | None, right: tzinfo | None) -> bool:
+def is_zone_kept(left: tzinfo | None, right: tzinfo | None) -> bool:
     """False for a zone whose rules or name have become an offset."""
     if left is right:
         return True
     return left is not None and right is not None and exact(left, right)
 
 
-def _fixed_zone(left: Any, right: Any) -> bool:
+def _equal_fixed_zones(left: Any, right: Any) -> bool:
     return bool(left == right) and left.tzname(None) == right.tzname(None)
 
 
-def _by_eq(left: Any, right: Any) -> bool:
+def _equal_by_eq(left: Any, right: Any) -> bool:
     try:
         # The `==` of a str or int knows nothing of what a subclass adds; other classes write their own.
-        return bool(left == right) and (not isinstance(left, _BUILTIN) or _attributes(left, right))
+        return bool(left == right) and (not isinstance(left, _BUILTIN) or _equal_attributes(left, right))
     except Exception:  # arrays and the like
         return False
 
 
-def _by_attributes(left: Any, right: Any) -> bool:
-    return _attributes(left, right)
+def _equal_by_attributes(left: Any, right: Any) -> bool:
+    return _equal_attributes(left, right)
 
 
-def _attributes(left: Any, right: Any) -> bool:
+def _equal_attributes(left: Any, right: Any) -> bool:
     """Compares what an object holds, but for what a cached_property has worked out and will again."""
     kind: Any = type(left)
-    if hasattr(left, "__dict__") and not _dict(_own(kind, vars(left)), _own(kind, vars(right))):
+    if hasattr(left, "__dict__") and not _equal_dicts(
+        _without_cached_properties(kind, vars(left)), _without_cached_properties(kind, vars(right))
+    ):
         return False
     slots = [name for name in _slots(kind) if name not in ("__dict__", "__weakref__")]
-    return all(exact(getattr(left, one, _MISSING), getattr(right, one, _MISSING)) for one in slots)
+    return all(exact(getattr(left, name, _MISSING), getattr(right, name, _MISSING)) for name in slots)
 
 
-def _own(kind: type, held: dict[str, Any]) -> dict[str, Any]:
-    return {name: one for name, one in held.items() if not isinstance(getattr(kind, name, None), cached_property)}
+def _without_cached_properties(kind: type, held: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: attribute
+        for name, attribute in held.items()
+        if not isinstance(getattr(kind, name, None), cached_property)
+    }
 
 
-def _besides(value: Any, names: tuple[str, ...]) -> dict[str, Any]:
+def _attributes_beside(value: Any, names: tuple[str, ...]) -> dict[str, Any]:
     """What a dataclass holds besides its fields."""
     held = getattr(value, "__dict__", {})
-    more = {} if len(held) <= len(names) else {name: one for name, one in held.items() if name not in names}
-    return _own(type(value), more)
+    more = {} if len(held) <= len(names) else {name: attribute for name, attribute in held.items() if name not in names}
+    return _without_cached_properties(type(value), more)
 
 
 def _slots(kind: type) -> list[str]:
-    named = [vars(one).get("__slots__", ()) for one in kind.__mro__]
-    return _joined((one,) if isinstance(one, str) else one for one in named)
+    named = [vars(base).get("__slots__", ()) for base in kind.__mro__]
+    return _concatenate((slots,) if isinstance(slots, str) else slots for slots in named)
 
 
 def _model_of(kind: type[pydantic.BaseModel]) -> Callable[[Any, Any], bool]:
@@ -221,17 +232,19 @@ def _model_of(kind: type[pydantic.BaseModel]) -> Callable[[Any, Any], bool]:
     def check(left: Any, right: Any) -> bool:
         mine, other = left.__dict__, right.__dict__
         for name in names:
-            one, two = mine.get(name, _MISSING), other.get(name, _MISSING)
-            if one is two:
+            left_value, right_value = mine.get(name, _MISSING), other.get(name, _MISSING)
+            if left_value is right_value:
                 continue
-            if type(one) is type(two) and type(one) in ATOMS:
-                if one != two:
+            if type(left_value) is type(right_value) and type(left_value) in ATOMS:
+                if left_value != right_value:
                     return False
-            elif not exact(one, two):
+            elif not exact(left_value, right_value):
                 return False
         if left.__pydantic_fields_set__ != right.__pydantic_fields_set__:
             return False
-        if len(mine) > len(names) and _own(kind, {name: mine[name] for name in mine.keys() - names}):
+        if len(mine) > len(names) and _without_cached_properties(
+            kind, {name: mine[name] for name in mine.keys() - names}
+        ):
             return False
         more, hidden = left.__pydantic_extra__, left.__pydantic_private__
         return (not more or exact(more, right.__pydantic_extra__)) and (
@@ -242,12 +255,12 @@ def _model_of(kind: type[pydantic.BaseModel]) -> Callable[[Any, Any], bool]:
 
 
 def _dataclass_of(kind: Any) -> Callable[[Any, Any], bool]:
-    names = tuple(one.name for one in dataclasses.fields(kind))
+    names = tuple(field.name for field in dataclasses.fields(kind))
 
     def check(left: Any, right: Any) -> bool:
-        if not all(exact(getattr(left, one, _MISSING), getattr(right, one, _MISSING)) for one in names):
+        if not all(exact(getattr(left, name, _MISSING), getattr(right, name, _MISSING)) for name in names):
             return False
-        return _dict(_besides(left, names), _besides(right, names))
+        return _equal_dicts(_attributes_beside(left, names), _attributes_beside(right, names))
 
     return check
 
@@ -256,39 +269,39 @@ def _new_check(kind: Any) -> Callable[[Any, Any], bool]:
     if known := _CHECKS.get(kind):
         return known
     if issubclass(kind, enum.Enum):
-        return _by_identity
+        return _equal_by_identity
     if issubclass(kind, pydantic.BaseModel):
         return _model_of(kind)
     if dataclasses.is_dataclass(kind):
         return _dataclass_of(kind)
-    for base, check in ((datetime, _datetime), (time, _datetime), (tuple, _sequence)):
+    for base, check in ((datetime, _equal_datetimes), (time, _equal_datetimes), (tuple, _equal_sequences)):
         if issubclass(kind, base):
             return check
-    return _by_attributes if kind.__eq__ is object.__eq__ else _by_eq
+    return _equal_by_attributes if kind.__eq__ is object.__eq__ else _equal_by_eq
 
 
 # A class is remembered for as long as the cache has room; a program that makes classes at runtime loses none to it.
 _check_of: Callable[[Any], Callable[[Any, Any], bool]] = lru_cache(maxsize=2048)(_new_check)
 
 
-def _by_identity(left: Any, right: Any) -> bool:
+def _equal_by_identity(left: Any, right: Any) -> bool:
     return left is right or bool(left == right)
 
 
 _CHECKS: dict[type, Callable[[Any, Any], bool]] = {
-    float: _same_float,
-    complex: _same_text,
-    Decimal: _same_text,
-    list: _list,
-    tuple: _sequence,
-    deque: _deque,
-    dict: _dict,
-    OrderedDict: _dict,
-    defaultdict: _defaultdict,
-    set: _set,
-    frozenset: _set,
-    datetime: _datetime,
-    time: _datetime,
-    timezone: _fixed_zone,
-    TzInfo: _by_identity,
+    float: _equal_floats,
+    complex: _equal_reprs,
+    Decimal: _equal_reprs,
+    list: _equal_lists,
+    tuple: _equal_sequences,
+    deque: _equal_deques,
+    dict: _equal_dicts,
+    OrderedDict: _equal_dicts,
+    defaultdict: _equal_defaultdicts,
+    set: _equal_sets,
+    frozenset: _equal_sets,
+    datetime: _equal_datetimes,
+    time: _equal_datetimes,
+    timezone: _equal_fixed_zones,
+    TzInfo: _equal_by_identity,
 }

@@ -14,9 +14,9 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from stepfast.values.compare import exact
 
-LONGEST_PATH = 200
-LONGEST_MESSAGE = 300
-_SEARCHED = 1000
+LONGEST_PATH_CHARS = 200
+LONGEST_MESSAGE_CHARS = 300
+_MAX_SEARCHED_KEYS = 1000
 """Keys that are looked at for the one that pydantic has written as text."""
 _ABSENT = object()
 
@@ -26,18 +26,18 @@ def children_of(value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, pydantic.BaseModel):
         held = [*value.__dict__.items(), *(value.__pydantic_extra__ or {}).items()]
         held += (value.__pydantic_private__ or {}).items()
-        return ((f".{name}", one) for name, one in held if not _worked_out(value, name))
+        return ((f".{name}", part) for name, part in held if not _is_cached_property(value, name))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        names = dict.fromkeys([*(one.name for one in dataclasses.fields(value)), *getattr(value, "__dict__", {})])
-        return ((f".{name}", getattr(value, name, None)) for name in names if not _worked_out(value, name))
+        names = dict.fromkeys([*(field.name for field in dataclasses.fields(value)), *getattr(value, "__dict__", {})])
+        return ((f".{name}", getattr(value, name, None)) for name in names if not _is_cached_property(value, name))
     if isinstance(value, Mapping):
-        return ((f".{cut(str(key), LONGEST_PATH)}", one) for key, one in value.items())
+        return ((f".{shorten(str(key), LONGEST_PATH_CHARS)}", part) for key, part in value.items())
     if isinstance(value, (list, tuple)):
-        return ((f"[{index}]", one) for index, one in enumerate(value))
+        return ((f"[{index}]", part) for index, part in enumerate(value))
     return iter(())
 
 
-def _worked_out(value: Any, name: str) -> bool:
+def _is_cached_property(value: Any, name: str) -> bool:
     return isinstance(getattr(type(value), name, None), cached_property)
 
 
@@ -48,10 +48,10 @@ def _child(value: Any, part: Any) -> tuple[str, Any]:
             known = part in type(value).model_fields or part in (value.model_extra or {})
             return (f".{part}", getattr(value, part, None)) if known else ("", None)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            known = part in {one.name for one in dataclasses.fields(value)}
+            known = part in {field.name for field in dataclasses.fields(value)}
             return (f".{part}", getattr(value, part, None)) if known else ("", None)
         if isinstance(value, Mapping):
-            written = (one for one in islice(value, _SEARCHED) if str(one) == part)
+            written = (key for key in islice(value, _MAX_SEARCHED_KEYS) if str(key) == part)
             key = part if part in value else next(written, _ABSENT)
             return ("", None) if key is _ABSENT else (f".{part}", value[key])
         if isinstance(value, (list, tuple)) and isinstance(part, int) and 0 <= part < len(value):
@@ -74,10 +74,10 @@ def path_of(error: Any, value: Any) -> str:
             continue
         path += step or (f"[{part}]" if isinstance(part, int) else f".{part}")
         value = child
-    return cut(path, LONGEST_PATH)
+    return shorten(path, LONGEST_PATH_CHARS)
 
 
-def cut(text: str, length: int) -> str:
+def shorten(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
@@ -87,12 +87,12 @@ def unserializable(value: Any, above: tuple[int, ...] = ()) -> str:
     for path, child in children_of(value):
         if id(child) in above:  # it holds itself
             return path
-        if not _readable(child):
+        if not _survives_json(child):
             return path + unserializable(child, above)
     return ""
 
 
-def _readable(value: Any) -> bool:
+def _survives_json(value: Any) -> bool:
     try:
         from_json(to_json(value, bytes_mode="base64", inf_nan_mode="constants"))
         if isinstance(value, pydantic.BaseModel):
@@ -116,18 +116,18 @@ def not_finite(value: Any) -> str | None:
     return None
 
 
-def equal(left: Any, right: Any) -> bool:
+def equal_or_false(left: Any, right: Any) -> bool:
     try:
         return bool(left == right)
     except Exception:  # arrays and the like: compared part by part
         return False
 
 
-Lost = tuple[str, str]
+LostPart = tuple[str, str]
 """The path of a part that does not come back as it was, and what becomes of it."""
 
 
-def difference(left: Any, right: Any) -> Lost | None:
+def first_difference(left: Any, right: Any) -> LostPart | None:
     """The first part that differs in type or behaviour; None when nothing does."""
     if exact(left, right):
         return None
@@ -139,7 +139,7 @@ def difference(left: Any, right: Any) -> Lost | None:
     paths = [path for path, _ in parts]
     if paths == [path for path, _ in others]:
         for (path, child), (_, other) in zip(parts, others, strict=True):
-            if (inner := difference(child, other)) is not None:
+            if (inner := first_difference(child, other)) is not None:
                 return path + inner[0], inner[1]
     elif isinstance(left, (list, tuple)):
         return "", "its length changes"
@@ -148,10 +148,10 @@ def difference(left: Any, right: Any) -> Lost | None:
     if isinstance(left, pydantic.BaseModel):
         unset = left.__pydantic_fields_set__ ^ right.__pydantic_fields_set__
         return (f".{min(unset)}" if unset else ""), "which fields were set is not kept in a set of models"
-    return "", _change(left, right)
+    return "", _describe_change(left, right)
 
 
-def _change(left: Any, right: Any) -> str:
+def _describe_change(left: Any, right: Any) -> str:
     if isinstance(left, (datetime, time)) and left.replace(tzinfo=None) == right.replace(tzinfo=None):
         if left.fold != right.fold:
             return "its fold is lost"
@@ -159,37 +159,37 @@ def _change(left: Any, right: Any) -> str:
     return "it changes"
 
 
-def narrowed(given: Any, valid: Any) -> Lost | None:
+def first_narrowing(original: Any, valid: Any) -> LostPart | None:
     """The first part whose class validation has made a base class of; None where there is none.
 
     Validation may make another type of a value, as 3.0 of 3 for a float. What it must not do without a word is take
     a subclass' behaviour away: of a Counter in a dict, an enum's member in a str, True in an int.
     """
-    if given is valid:
+    if original is valid:
         return None
-    if type(given) is not type(valid):
-        if isinstance(given, type(valid)):
-            return "", f"{type(valid).__name__} in place of {type(given).__name__}"
-        if isinstance(given, pydantic.BaseModel) and isinstance(valid, pydantic.BaseModel):
-            return _less_of(given, valid)
-        if not isinstance(given, (list, tuple)) or not isinstance(valid, (list, tuple)):
+    if type(original) is not type(valid):
+        if isinstance(original, type(valid)):
+            return "", f"{type(valid).__name__} in place of {type(original).__name__}"
+        if isinstance(original, pydantic.BaseModel) and isinstance(valid, pydantic.BaseModel):
+            return _lost_state(original, valid)
+        if not isinstance(original, (list, tuple)) or not isinstance(valid, (list, tuple)):
             return None
     others = list(children_of(valid))
-    parts = list(children_of(given))
+    parts = list(children_of(original))
     if len(parts) != len(others):
         return None
     for (path, child), (_, other) in zip(parts, others, strict=True):
-        if (inner := narrowed(child, other)) is not None:
+        if (inner := first_narrowing(child, other)) is not None:
             return path + inner[0], inner[1]
     return None
 
 
-def _less_of(given: pydantic.BaseModel, valid: pydantic.BaseModel) -> Lost | None:
+def _lost_state(original: pydantic.BaseModel, valid: pydantic.BaseModel) -> LostPart | None:
     """What a model has lost that validation has made an instance of another class of, as of Box one of Box[int]."""
-    unset = given.__pydantic_fields_set__ ^ valid.__pydantic_fields_set__
+    unset = original.__pydantic_fields_set__ ^ valid.__pydantic_fields_set__
     if unset:
         return f".{min(unset)}", "other fields count as set"
-    if exact(given.__pydantic_private__ or {}, valid.__pydantic_private__ or {}):
+    if exact(original.__pydantic_private__ or {}, valid.__pydantic_private__ or {}):
         return None
-    names = given.__pydantic_private__ or valid.__pydantic_private__ or {}
+    names = original.__pydantic_private__ or valid.__pydantic_private__ or {}
     return f".{next(iter(names), '')}", "private attributes are not stored"

@@ -35,14 +35,16 @@ def was_sent(held: str | None, text: str) -> bool:
 def without(value: Any, placeholder: Any, other: Any) -> tuple[Any, Any]:
     """Both values without the parts where the first has a placeholder."""
     if isinstance(value, dict) and isinstance(other, dict):
-        kept = {key: one for key, one in value.items() if one != placeholder}
-        pairs = {key: without(one, placeholder, other[key]) for key, one in kept.items() if key in other}
-        mine = {key: pairs[key][0] if key in pairs else one for key, one in kept.items()}
+        kept = {key: part for key, part in value.items() if part != placeholder}
+        pairs = {key: without(part, placeholder, other[key]) for key, part in kept.items() if key in other}
+        mine = {key: pairs[key][0] if key in pairs else part for key, part in kept.items()}
         theirs = {
-            key: pairs[key][1] if key in pairs else one for key, one in other.items() if key in kept or key not in value
+            key: pairs[key][1] if key in pairs else part
+            for key, part in other.items()
+            if key in kept or key not in value
         }
         return mine, theirs
     if isinstance(value, list) and isinstance(other, list) and len(value) == len(other):
-        found = [without(one, placeholder, two) for one, two in zip(value, other, strict=True)]
-        return [one for one, _ in found], [two for _, two in found]
+        pairs_of_parts = [without(part, placeholder, other_part) for part, other_part in zip(value, other, strict=True)]
+        return [part for part, _ in pairs_of_parts], [other_part for _, other_part in pairs_of_parts]
     return value, other

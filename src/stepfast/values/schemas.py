@@ -19,17 +19,17 @@ from pydantic_core import PydanticOmit, TzInfo, ValidationError, core_schema
 Schema = dict[str, Any]
 # Bytes that are not UTF-8 and NaN would fail or turn to null under pydantic's own settings.
 CONFIG = {"ser_json_bytes": "base64", "val_json_bytes": "base64", "ser_json_inf_nan": "constants"}
-UNKNOWN = "\x00made by a factory\x00"
+FACTORY_PLACEHOLDER = "\x00made by a factory\x00"
 """Stands for what a default factory would make, where it must not run."""
-SHOWN = 100
+MAX_DESCRIBED_ERRORS = 100
 """Errors of one value that are told in detail."""
-COUNTED = 200_000
+MAX_COUNTED_ERRORS = 200_000
 """Errors of one value that are counted one by one."""
 
-_CONSTANT = (list, dict, set, frozenset, tuple, str, bytes, int, float, bool, deque, OrderedDict, Counter)
+_CONSTANT_FACTORIES = (list, dict, set, frozenset, tuple, str, bytes, int, float, bool, deque, OrderedDict, Counter)
 """Factories that make the same at each call."""
 # What a schema quotes from the program rather than says itself.
-_QUOTED = frozenset({"default", "metadata", "expected", "members", "cls"})
+_QUOTED_KEYS = frozenset({"default", "metadata", "expected", "members", "cls"})
 _JSON_VALUE = "pydantic.types.JsonValue:"
 # Left as it is unless a function below changes it. A new kind may hold values whose text differs from process to
 # process (as sets do), that can be read only once (as iterators do), or that come back as something else.
@@ -64,20 +64,20 @@ def stored(schema: Any) -> Any:
         if kind in {"model", "dataclass", "typed-dict"}:
             node["config"] = {**(node.get("config") or {}), **CONFIG}
         elif kind in {"set", "frozenset"}:
-            node.setdefault("serialization", core_schema.wrap_serializer_function_ser_schema(_in_order))
+            node.setdefault("serialization", core_schema.wrap_serializer_function_ser_schema(_serialize_set_sorted))
         elif kind == "generator":
             # An iterator is empty once it was read, so it cannot come back; a list can, and is an Iterable.
             return {**node, "type": "list", "strict": True}
         elif kind == "json-or-python" and str(node.get("ref", "")).startswith(_JSON_VALUE):
             return {"type": "any", "ref": node["ref"]}  # pydantic calls a Python function for each leaf of a JsonValue
         elif kind in {"datetime", "time"}:
-            return core_schema.no_info_after_validator_function(_python_zone, node)  # type: ignore[return-value]
+            return core_schema.no_info_after_validator_function(_with_python_zone, node)  # type: ignore[return-value]
         return node
 
-    return _changed(schema, change)
+    return _rewrite(schema, change)
 
 
-def _python_zone(value: Any) -> Any:
+def _with_python_zone(value: Any) -> Any:
     """The same time with Python's own class of offsets in place of pydantic's, which has other names for them."""
     if value.tzinfo.__class__ is not TzInfo:
         return value
@@ -97,19 +97,22 @@ def closed(schema: Any) -> Any:
             node["extra_behavior"] = "forbid"
         return node
 
-    return _changed(schema, change)
+    return _rewrite(schema, change)
 
 
 def without_factories(schema: Any) -> Any:
-    """The same, but no default factory runs: UNKNOWN stands in its place. Those of empty collections may."""
+    """A copy in which no default factory runs, except those that make empty collections.
+
+    FACTORY_PLACEHOLDER stands in place of what a factory would make.
+    """
 
     def change(node: Schema) -> Schema:
-        if node["type"] != "default" or node.get("default_factory", list) in _CONSTANT:
+        if node["type"] != "default" or node.get("default_factory", list) in _CONSTANT_FACTORIES:
             return node
         kept = {key: value for key, value in node.items() if not key.startswith("default_factory")}
-        return {**kept, "default": UNKNOWN, "validate_default": False}
+        return {**kept, "default": FACTORY_PLACEHOLDER, "validate_default": False}
 
-    return _changed(schema, change)
+    return _rewrite(schema, change)
 
 
 def failing_fast(schema: Any) -> Any:
@@ -120,7 +123,7 @@ def failing_fast(schema: Any) -> Any:
             node["fail_fast"] = True
         return node
 
-    return _changed(schema, change)
+    return _rewrite(schema, change)
 
 
 class Budget(threading.local):
@@ -130,10 +133,10 @@ class Budget(threading.local):
 
 
 def counting(schema: Any, budget: Budget) -> Any:
-    """The same, but errors beyond SHOWN are counted and not kept, so that they take no memory."""
+    """The same, but errors beyond MAX_DESCRIBED_ERRORS are counted and not kept, so that they take no memory."""
 
     def guard(value: Any, handler: Callable[[Any], Any]) -> Any:
-        if budget.count >= COUNTED:
+        if budget.count >= MAX_COUNTED_ERRORS:
             raise PydanticOmit
         before = budget.count
         try:
@@ -141,7 +144,7 @@ def counting(schema: Any, budget: Budget) -> Any:
         except ValidationError as error:
             if budget.count == before:  # else its parts have counted themselves
                 budget.count += error.error_count()
-            if before >= SHOWN:
+            if before >= MAX_DESCRIBED_ERRORS:
                 raise PydanticOmit from None
             raise
 
@@ -151,15 +154,15 @@ def counting(schema: Any, budget: Budget) -> Any:
             node[part] = core_schema.no_info_wrap_validator_function(guard, node[part])
         return node
 
-    return _changed(schema, change)
+    return _rewrite(schema, change)
 
 
-def _changed(node: Any, change: Callable[[Schema], Schema]) -> Any:
+def _rewrite(node: Any, change: Callable[[Schema], Schema]) -> Any:
     if isinstance(node, dict):
-        copy = {key: value if quoted(node, key) else _changed(value, change) for key, value in node.items()}
+        copy = {key: value if is_quoted(node, key) else _rewrite(value, change) for key, value in node.items()}
         return change(copy) if is_schema(node) else copy
     if type(node) in (list, tuple):
-        return type(node)(_changed(part, change) for part in node)
+        return type(node)(_rewrite(part, change) for part in node)
     return node
 
 
@@ -168,8 +171,8 @@ def is_schema(node: dict[Any, Any]) -> bool:
     return isinstance(node.get("type"), str)
 
 
-def quoted(node: dict[Any, Any], key: Any) -> bool:
-    return key in _QUOTED and is_schema(node)
+def is_quoted(node: dict[Any, Any], key: Any) -> bool:
+    return key in _QUOTED_KEYS and is_schema(node)
 
 
 def nodes_of(node: Any) -> Iterator[Schema]:
@@ -178,7 +181,7 @@ def nodes_of(node: Any) -> Iterator[Schema]:
         if is_schema(node):
             yield node
         for key, value in node.items():
-            if not quoted(node, key):
+            if not is_quoted(node, key):
                 yield from nodes_of(value)
     elif isinstance(node, (list, tuple)):
         for value in node:
@@ -186,11 +189,11 @@ def nodes_of(node: Any) -> Iterator[Schema]:
 
 
 def mentions(node: Any, types: set[str]) -> bool:
-    return any(part["type"] in types for part in nodes_of(node))
+    return any(node_within["type"] in types for node_within in nodes_of(node))
 
 
-_ATOMS = frozenset({"any", "int", "float", "bool", "str", "none"})
-_BARE = frozenset({"type", "metadata", "ref"})
+_ATOM_TYPES = frozenset({"any", "int", "float", "bool", "str", "none"})
+_NEUTRAL_KEYS = frozenset({"type", "metadata", "ref"})
 
 
 def is_json(schema: Any) -> bool:
@@ -202,8 +205,8 @@ def is_json(schema: Any) -> bool:
 
 
 def _is_json(node: Schema) -> bool:
-    kind, more = node["type"], node.keys() - _BARE
-    if kind in _ATOMS:
+    kind, more = node["type"], node.keys() - _NEUTRAL_KEYS
+    if kind in _ATOM_TYPES:
         return not more
     if kind == "list":
         return more <= {"items_schema", "min_length", "max_length"}
@@ -218,6 +221,6 @@ def _is_json(node: Schema) -> bool:
     return kind in {"nullable", "definitions", "definition-ref"} and "serialization" not in more
 
 
-def _in_order(value: Any, handler: Any) -> list[Any]:
+def _serialize_set_sorted(value: Any, handler: Any) -> list[Any]:
     """Equal sets have one text; their own order differs from process to process."""
-    return sorted(handler(value), key=lambda item: json.dumps(item, sort_keys=True))
+    return sorted(handler(value), key=lambda part: json.dumps(part, sort_keys=True))

@@ -54,8 +54,8 @@ def _text_of(marks: Marks) -> str:
 @lru_cache(maxsize=512)
 def _marks_of(white: str) -> Marks | None:
     try:
-        found = bytes(_READ[white[at : at + 4]] for at in range(0, len(white), 4))
-        marks: Marks = _frozen(json.loads(found))
+        encoded = bytes(_READ[white[at : at + 4]] for at in range(0, len(white), 4))
+        marks: Marks = _frozen(json.loads(encoded))
         return marks
     except (KeyError, ValueError):  # white space that somebody else has left there
         return None
@@ -90,17 +90,17 @@ def marks_of(value: Any) -> Marks | None:
 
 
 def _parts(children: Iterable[tuple[Any, Any]]) -> tuple[tuple[Any, Marks], ...]:
-    found: list[tuple[Any, Marks]] = []
-    for key, one in children:
-        if type(one) not in _LEAVES and (marks := marks_of(one)) is not None:
-            found.append((key, marks))
-    return tuple(found)
+    parts: list[tuple[Any, Marks]] = []
+    for key, child in children:
+        if type(child) not in _LEAVES and (marks := marks_of(child)) is not None:
+            parts.append((key, marks))
+    return tuple(parts)
 
 
 def _children(value: Any, shape: str) -> list[tuple[Any, Any]]:
     """The parts of anything but a model, by position or field name, where any may hold a model."""
     if shape == "dataclass":
-        return [(one.name, getattr(value, one.name, None)) for one in dataclasses.fields(value)]
+        return [(field.name, getattr(value, field.name, None)) for field in dataclasses.fields(value)]
     items = list(value.values() if shape == "mapping" else value)
     return [] if _LEAVES.issuperset(map(type, items)) else list(enumerate(items))
 
