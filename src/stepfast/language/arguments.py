@@ -1,4 +1,4 @@
-"""A call's arguments as a value of their own: by parameter name, checked, and the same call made of them again."""
+"""The arguments of a call as a value: bound to parameter names, validated, stored as JSON, and called again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stepfast.values.codec import Codec
 
 
 class Arguments:
-    """A call's arguments as one JSON object, by parameter name; defaults left out stay out."""
+    """The arguments of a call as a JSON object by parameter name. A default that the call leaves out is not stored."""
 
     def __init__(self, function: Callable[..., Any], where: str) -> None:
         self.signature = inspect.signature(function)
@@ -51,23 +51,25 @@ class Arguments:
         return fields
 
     def check(self) -> None:
-        """Builds the codec now; DefinitionError names the parameter whose type has no JSON form."""
+        """Builds the codec now. Raises DefinitionError, which names the parameter whose type has no JSON form."""
         for name, kind in self._fields.items():
             _ = Codec(kind, f"{self._where} {name!r}").adapter
         _ = self.codec.adapter
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments of a call by parameter name, in the order of the parameters; TypeError for a wrong call."""
+        """The arguments of a call by name, in the order of the parameters. Raises TypeError for wrong arguments."""
         if not kwargs and self._required_count <= len(args) <= len(self._positional):
-            return dict(zip(self._positional, args, strict=False))  # what bind() makes of it, at a tenth of its cost
+            return dict(
+                zip(self._positional, args, strict=False)
+            )  # equal to the result of bind(), at a tenth of its cost
         return dict(self.signature.bind(*args, **kwargs).arguments)
 
     def encode(self, values: Mapping[str, Any]) -> str:
-        """JSON text of bound arguments; NotStorable as in Codec.text."""
+        """JSON text of bound arguments. Raises NotStorable as Codec.text does."""
         return self.codec.text(values)
 
     def decode(self, text: str) -> inspect.BoundArguments:
-        """Arguments ready for the call, decoded anew each time so that attempts share nothing."""
+        """Arguments for a call, decoded anew each time so that attempts share no objects. Raises InvalidRequest."""
         values = self.codec.decode(text)
         for name in self._variadic:
             if name in values:
@@ -83,7 +85,7 @@ class Arguments:
 
 
 def hints_of(function: Callable[..., Any], where: str) -> dict[str, Any]:
-    """Resolved annotations of a function; DefinitionError when one names something unknown."""
+    """Resolved annotations of a function. Raises DefinitionError for an annotation that cannot be resolved."""
     while isinstance(function, functools.partial):
         function = function.func
     try:

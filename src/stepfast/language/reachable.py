@@ -1,9 +1,12 @@
 """Which steps a workflow's code can call, found by following the code without running it.
 
-Followed are the names that a function uses: globals, closures, defaults, attributes of modules, classes and
-objects, elements of containers, partials, decorators, imports within functions; and so on from each function that
-is found. A step ends the way: what it calls is its own work and no command. Where code cannot be followed
-exactly, more is taken than is called, never less.
+The search follows the names that a function uses: globals, closures, defaults, attributes of modules, classes and
+objects, elements of containers, partials, decorators, imports within functions. It goes on from each function that it
+reaches and stops at a step, since calls inside a step are no commands. Where code cannot be followed exactly, the
+search includes more steps than are called, never fewer.
+
+It reads bytecode with `dis`, whose instructions differ between versions of CPython. The names used here are those of
+CPython 3.11 to 3.13.
 """
 
 from __future__ import annotations
@@ -25,14 +28,18 @@ from stepfast.language.workflows import Workflow
 
 _LANGUAGE = {step.__module__, Workflow.__module__}
 MAX_CONTAINER_ELEMENTS = 10_000
-"""Elements of one container that are looked at."""
+"""The search looks at this many elements of a container, and no more."""
 _ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD")
+"""Instructions that read an attribute. CPython 3.12 merged LOAD_METHOD into LOAD_ATTR."""
 _CONSTRUCTORS = ("__init__", "__new__", "__post_init__", "__init_subclass__", "__set_name__")
 
 
 @dataclass(slots=True)
 class Reached:
-    """What code can call. made: functions that the workflow calls and that make a step then, so that none is seen."""
+    """The steps and workflows that code can call, in the order in which the code names them.
+
+    made: functions called by the workflow that make a step when they run, so the search cannot see that step.
+    """
 
     steps: dict[Step[..., Any], None] = field(default_factory=dict)
     workflows: dict[Workflow[..., Any], None] = field(default_factory=dict)
@@ -40,7 +47,7 @@ class Reached:
 
 
 def reached_by(workflow: Workflow[..., Any]) -> Reached:
-    """The steps that an execution of this workflow may ask for, in the order in which its code names them."""
+    """The steps that an execution of this workflow can call, in the order in which its code names them."""
     walk = _Walk()
     walk.value(workflow)
     walk.reached.made += walk.makers_called_by(workflow.function)
@@ -48,7 +55,7 @@ def reached_by(workflow: Workflow[..., Any]) -> Reached:
 
 
 def defined_in(modules: Iterable[types.ModuleType]) -> Reached:
-    """The steps and workflows that are values of modules, also within containers and classes; no code is followed."""
+    """The steps and workflows that are values of modules, also inside containers and classes. No code is followed."""
     walk = _Walk(follow=False)
     for module in modules:
         walk.home = module.__name__
@@ -58,33 +65,33 @@ def defined_in(modules: Iterable[types.ModuleType]) -> Reached:
 
 
 class _Walk:
-    """One search; each object is looked at once. home: the module whose values are looked at, without following."""
+    """One search, which looks at each object once. home: the module that is searched if code is not followed."""
 
     def __init__(self, follow: bool = True) -> None:
         self.reached = Reached()
         self.home = ""
         self._follow = follow
-        self._seen: dict[int, object] = {}  # the objects themselves, so that no id comes twice
+        self._seen: dict[int, object] = {}  # keeps the objects alive, so that no id is used twice
         self._stack: list[object] = []
         self._makers: dict[int, str] = {}
         self._calls: dict[int, list[int]] = {}  # by identity, as all functions are in self._seen
 
     def value(self, value: object) -> None:
-        """Takes in a value and all that is reached from it."""
+        """Visits a value and all values that are reached from it."""
         first, self._stack = self._stack, [value]
         while self._stack:
             reached = _or_none_if_hostile(self._stack.pop())
             if id(reached) in self._seen or isinstance(reached, str | bytes | int | float | complex | None):
                 continue
             self._seen[id(reached)] = reached
-            with suppress(Exception):  # a proxy of the program's own may raise whatever it is asked
+            with suppress(Exception):  # a proxy object of the program may raise on any access
                 self._stack.extend(reversed(list(self._neighbours(reached))))
         self._stack = first
 
     def makers_called_by(self, function: object) -> list[str]:
-        """Functions that refer to @step, of those that this one names, or that are named by one which it names.
+        """The functions that refer to @step, among those that this function names directly or through others.
 
-        What only a class or an object brings along is not taken for called: nobody is refused for a method unused.
+        Functions that are reached only through a class or an object do not count, since a method may never be called.
         """
         callees, stack = dict[int, None](), [id(function)]
         while stack:
@@ -95,7 +102,7 @@ class _Walk:
         return [self._makers[function_id] for function_id in callees if function_id in self._makers]
 
     def _neighbours(self, value: object) -> Iterable[object]:
-        """What is one step further on."""
+        """The values that are reached directly from a value."""
         if isinstance(value, Step):
             self.reached.steps[value] = None
             return ()
@@ -134,14 +141,16 @@ class _Walk:
         return named
 
     def _named(self, code: types.CodeType, function: types.FunctionType) -> Iterator[object]:
-        """The values of the names in one code object: chains of attributes first, then what they may lead to."""
+        """The values of the names in a code object: chains of attributes, then the values reached through them."""
         values: list[object] = []
         instructions = list(dis.get_instructions(code))
         for number, instruction in enumerate(instructions):
             if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
                 values += _follow_attributes(function.__globals__.get(instruction.argval), instructions[number + 1 :])
+            # CPython 3.12 replaced LOAD_CLASSDEREF by LOAD_FROM_DICT_OR_DEREF.
             elif instruction.opname in ("LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"):
                 values += _follow_attributes(_closure_value(function, instruction.argval), instructions[number + 1 :])
+            # The compiler pushes the level and the names of an import just before IMPORT_NAME.
             elif instruction.opname == "IMPORT_NAME":
                 values += _values_of_import(
                     instruction.argval, instructions[number - 2].argval, instructions[number - 1].argval, function
@@ -160,7 +169,7 @@ class _Walk:
     # -- classes and objects -------------------------------------------------------------------------------
 
     def _of_class(self, kind: type, made: bool = False) -> Iterable[object]:
-        """The values of a class. made: of an object that is there already, whose constructor has run."""
+        """The values of a class. made: the object exists, so its constructor does not run again and is left out."""
         if not self._follow and kind.__module__ != self.home:
             return ()
         return [
@@ -177,7 +186,7 @@ class _Walk:
         kind = type(value)
         wrapped = inspect.getattr_static(value, "__wrapped__", None)
         if not follows(kind.__module__):
-            # Of a library's objects only what they are known to hold: a cached function, a registry of functions.
+            # The attributes of library objects are not searched, except for `__wrapped__`, as on a cached function.
             return [wrapped] if wrapped is not None else []
         inner = [wrapped, *(self._of_class(kind, made=True) if self._follow else ())]
         with suppress(TypeError, AttributeError):
@@ -190,7 +199,7 @@ class _Walk:
 
 
 def _or_none_if_hostile(value: object) -> object:
-    """The value; None for a proxy that raises when it is asked for its class, as those of web frameworks do."""
+    """The value; None for a proxy that raises when its class is read, such as those of web frameworks."""
     try:
         isinstance(value, Step)
     except Exception:
@@ -199,7 +208,7 @@ def _or_none_if_hostile(value: object) -> object:
 
 
 def _values_held_by(function: types.FunctionType) -> list[object]:
-    """What a function has with it: defaults, closure, the attributes that decorators leave on it."""
+    """The values that a function holds: defaults, closure, and attributes set by decorators."""
     cells = [_cell_content(cell) for cell in function.__closure__ or ()]
     return [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values(), *cells, *vars(function).values()]
 
@@ -217,7 +226,7 @@ def _closure_value(function: types.FunctionType, name: str) -> object:
 
 
 def _nested_code(code: types.CodeType) -> Iterator[types.CodeType]:
-    """A function's code, and that of the functions, lambdas, classes and comprehensions within it."""
+    """The code of a function, and of the functions, lambdas, classes and comprehensions inside it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
@@ -225,7 +234,7 @@ def _nested_code(code: types.CodeType) -> Iterator[types.CodeType]:
 
 
 def _follow_attributes(value: object, rest: list[dis.Instruction]) -> list[object]:
-    """The value of `a.b.c`, as far as it can be told without running anything; of a method its object as well."""
+    """The value of `a.b.c`, as far as it is known without running code; for a method also its object."""
     value, owner = _or_none_if_hostile(value), None
     for instruction in rest:
         if instruction.opname not in _ATTRIBUTES or value is None:
@@ -239,17 +248,17 @@ def _follow_attributes(value: object, rest: list[dis.Instruction]) -> list[objec
 
 
 def _attribute(value: object, name: str) -> object:
-    if value is sys.modules["stepfast"]:  # which loads its names when they are first asked for
+    if value is sys.modules["stepfast"]:  # it imports its names on first access
         return getattr(value, name, None)
     if isinstance(value, types.ModuleType):
         return vars(value).get(name)
     attribute = inspect.getattr_static(value, name, None)
-    # A method is looked at as such; a property or another descriptor would have to be run: its object is taken whole.
+    # A property or another descriptor would have to be run. None makes the caller search its whole object instead.
     return attribute if isinstance(attribute, Step | Workflow | types.FunctionType | types.ModuleType | type) else None
 
 
 def _of_module(module: types.ModuleType, words: AbstractSet[str]) -> Iterator[object]:
-    """What code that holds a module may take from it: the names that it mentions, or all of its steps by getattr."""
+    """The values that code may read from a module: the names that it mentions, or all steps if it uses getattr."""
     computed = bool(words & {"getattr", "__dict__", "vars", "attrgetter"})
     for name, value in list(vars(module).items()):
         if name in words or (computed and isinstance(value, Step | Workflow)):
@@ -257,7 +266,7 @@ def _of_module(module: types.ModuleType, words: AbstractSet[str]) -> Iterator[ob
 
 
 def _values_of_import(name: str, level: object, names: object, function: types.FunctionType) -> list[object]:
-    """What an import within a function brings; what cannot be imported here fails where it is run."""
+    """The values of an import inside a function; none where it fails, since it will fail again when it runs."""
     package = function.__globals__.get("__package__") or ""
     asked = "." * (level if isinstance(level, int) else 0) + name
     top = name.partition(".")[0]
@@ -277,10 +286,10 @@ def _values_of_import(name: str, level: object, names: object, function: types.F
 
 
 def _elements(value: Any) -> Iterator[object]:
-    """The elements of a container, without those beyond the first thousands."""
+    """The elements of a container, MAX_CONTAINER_ELEMENTS at most."""
     try:
         listed = [*value.keys(), *value.values()] if isinstance(value, Mapping) else list(value)
-    except Exception:  # a container of the program's own, which may do anything
+    except Exception:  # a container class of the program may raise anything
         return iter(())
     return iter(listed[:MAX_CONTAINER_ELEMENTS])
 
@@ -295,19 +304,19 @@ def _slots(kind: type) -> tuple[str, ...]:
 
 
 def follows(module: str | None) -> bool:
-    """Whether code of this module may lead to a step: not Python's own, nor that of a library without stepfast."""
+    """Whether code of this module may call a step: not the standard library, nor a library without stepfast."""
     top = (module or "").partition(".")[0]
     return bool(top) and top not in sys.stdlib_module_names and top != "stepfast" and _may_hold_steps(top)
 
 
 def follows_anew() -> None:
-    """Forgets which packages know stepfast: more modules may be loaded by now."""
+    """Forgets which packages use stepfast, since more modules may be loaded by now."""
     _may_hold_steps.cache_clear()
 
 
 @functools.lru_cache(maxsize=4096)
 def _may_hold_steps(top: str) -> bool:
-    """Whether a top-level package is no installed library, or one whose modules hold something of stepfast's."""
+    """Whether a top-level package is part of the program, or an installed library that holds steps or workflows."""
     modules = [module for name, module in list(sys.modules.items()) if name == top or name.startswith(f"{top}.")]
     files = [getattr(module, "__file__", None) or "" for module in modules if isinstance(module, types.ModuleType)]
     if not any("site-packages" in file or "dist-packages" in file for file in files):

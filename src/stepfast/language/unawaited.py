@@ -1,12 +1,12 @@
-"""What workflow code has called or started and never awaited: an error of its execution, not a stray warning.
+"""Steps, coroutines and failed tasks that workflow code never awaited: an error of the execution, not a warning.
 
-Three things count. A step that was called, or a coroutine that was made, and that nobody began to await. A task that
-failed before the workflow's own coroutine ended, and that nothing has ever waited for: no `await`, `gather`, `wait`,
-task group. What ends well in the background, or is cancelled with the workflow, is asyncio's own business.
+Three things count: a call of a step that nothing began to await; a coroutine that nothing began to await; a task that
+failed before the coroutine of the workflow ended, and that nothing ever waited for (by `await`, `gather`, `wait` or a
+task group). A task that succeeds in the background, or is cancelled with the workflow, is no error.
 
-What is said here is the same in every replay. Objects that are dropped are seen at once, since CPython counts
-references; what its collector drops, at any time and in any thread, is left out, and calls of steps are looked at again
-at the end.
+The result is the same in every replay. CPython counts references, so an object is finalized as soon as it is dropped.
+Its garbage collector finalizes objects in cycles at any time and in any thread, so those are left out here, and
+`check` looks at all calls of steps again at the end.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ _MAX_SHOWN = 5
 
 
 class Unawaited:
-    """Belongs to the loop of one replay. closed: the replay is discarded, and what is dropped says nothing."""
+    """Collects what was never awaited, for the loop of one replay.
+
+    closed: True once the replay is discarded; objects dropped after that do not count.
+    """
 
     def __init__(self) -> None:
         self.closed = False
@@ -38,23 +41,23 @@ class Unawaited:
     # -- steps and coroutines ----------------------------------------------------------------------------
 
     def called(self, step: str) -> int:
-        """The number of a step's call, which is to be awaited."""
+        """Notes a call of a step, which must be awaited, and returns its number."""
         self._numbers += 1
         self._calls[self._numbers] = step
         return self._numbers
 
     def begun(self, number: int) -> None:
-        """The call is awaited, or was closed on purpose."""
+        """Notes that the call is awaited, or was closed on purpose. Repeating it changes nothing."""
         self._calls.pop(number, None)
 
     def dropped(self, number: int, loop: object) -> None:
-        """The call's object is gone, and nobody had begun to await it."""
+        """Notes that the object of a call was finalized before anything began to await it."""
         if self.closed or is_collecting() or asyncio._get_running_loop() is not loop:
             return
         self._dropped.append(f"step {self._calls.pop(number, '?')!r} was called and never awaited: it has not run")
 
     def coroutine(self, coroutine: Any) -> bool:
-        """Notes a coroutine that is gone; False where that says nothing of this workflow."""
+        """Notes a coroutine that was finalized without being awaited; False where the collector did so."""
         if self.closed:
             return True
         if is_collecting():
@@ -66,39 +69,43 @@ class Unawaited:
     # -- tasks -------------------------------------------------------------------------------------------
 
     def lost(self, context: dict[str, Any]) -> None:
-        """Takes what asyncio would log of a task or future that is gone with its exception."""
+        """Takes the context that asyncio passes to its exception handler for a future finalized with its exception.
+
+        The text "… exception was never retrieved" is that of Future.__del__ in CPython 3.11 to 3.13.
+        """
         future, error = context.get("future"), context.get("exception")
         if self._ended or self.closed or error is None or "never retrieved" not in context.get("message", ""):
             return
-        # What is still there at the end is seen then, so that it makes no difference whether it is collected before.
+        # A future that still exists at the end is noted by `end`, so it makes no difference when it is collected.
         if counts(future):
             self._note_failure(future, error)
 
     def gathers(self, future: Any) -> None:
-        """Notes what gather() returns, without keeping it."""
+        """Notes the future that gather() returns, without keeping it alive."""
         self._gathers.append(weakref.ref(future))
 
     def end(self, tasks: Iterable[Any]) -> None:
-        """The workflow's own coroutine has ended: what has failed by now has failed in the background."""
+        """Notes the tasks that have failed by the end of the coroutine of the workflow."""
         self._ended = True
         for future in (*tasks, *(reference() for reference in self._gathers)):
-            # Reading exception() would make it count as seen.
+            # Future.exception() clears _log_traceback, by which asyncio knows that nobody has seen the exception.
+            # Reading the private _exception leaves the mark as it is (CPython 3.11 to 3.13, in C and in Python alike).
             if future is not None and future.done() and future._log_traceback and counts(future):
                 self._note_failure(future, future._exception)
 
     def _note_failure(self, future: Any, error: BaseException) -> None:
-        # A gather() that was cancelled ends with the CancelledError as its exception.
+        # A cancelled gather() gets the CancelledError as its exception (_GatheringFuture, CPython 3.11 to 3.13).
         if not isinstance(error, asyncio.CancelledError):
             self._failed.append((_describe_future(future), error))
 
     # -- the verdict ---------------------------------------------------------------------------------------
 
     def error(self) -> NeverAwaited | None:
-        """What was dropped so far; None if nothing was."""
+        """The error for the objects dropped so far; None if there are none."""
         return _never_awaited(self._dropped) if self._dropped else None
 
     def check(self) -> None:
-        """Raises NeverAwaited, once the workflow has returned, for all that it has left behind."""
+        """Raises NeverAwaited for everything never awaited. Call it once the workflow has returned."""
         calls = [f"step {name!r} was called and never awaited: it has not run" for name in self._calls.values()]
         if self._dropped or calls:
             raise _never_awaited([*self._dropped, *calls])
@@ -115,14 +122,15 @@ class Unawaited:
 
 
 def counts(future: Any) -> bool:
-    """Whether a failure of this task or gather() is the workflow's: not one that something has waited for."""
+    """Whether a failure of this task or gather() counts: nothing in the workflow has waited for it."""
     if getattr(future, "watched", False):
         return False
+    # A task of the workflow has a path. The future of gather() has the private list _children (CPython 3.11 to 3.13).
     return bool(getattr(future, "path", None)) or hasattr(future, "_children")
 
 
 def is_waiting(callback: Any) -> bool:
-    """Whether a callback of a task is asyncio's or anyio's, by which something waits, and not the program's own."""
+    """Whether a callback of a task means that something waits: it is from asyncio or anyio, not from the program."""
     while isinstance(callback, functools.partial):
         callback = callback.func
     if isinstance(getattr(callback, "__self__", None), asyncio.Future):

@@ -39,25 +39,26 @@ from stepfast.values.sameness import canonical, fingerprint, without
 
 T = TypeVar("T")
 UNTYPED = inspect.Parameter.empty
-"""Stands for a missing annotation, which takes plain JSON values."""
+"""Stands for a missing annotation; its codec takes plain JSON values."""
 SHORT_TEXT_CHARS = 500
-"""Characters of a text up to which one call is faster than two."""
+"""Characters. Up to this length, one call into pydantic is faster than two."""
 LARGE_TEXT_CHARS = 1_000_000
-"""Characters of a text from which on the first wrong item of a list ends its validation."""
+"""Characters. From this length on, the first wrong item of a list ends its validation."""
 FEW_ERRORS = 1000
-"""Errors that pydantic may describe all at once; it cannot describe some of them."""
+"""Up to this number, pydantic describes all errors of a validation at once; it has no way to describe some."""
 TOO_MANY_ERRORS = 100_000
+"""Beyond this number, errors are counted and not described."""
 
 
 def digest(text: str) -> str:
-    """64 bits of SHA-256, enough to tell two inputs of one command apart; which fields were set makes no difference."""
+    """64 bits of SHA-256 in hex, enough to tell two inputs of a command apart. Marks of unset fields are left out."""
     return hashlib.sha256(unset.unmarked(text).encode()).hexdigest()[:16]
 
 
 class Codec:
-    """One type's way to JSON text and back; built on first use, since annotations may point forward.
+    """Encodes and decodes values of a type. It is built on first use, since annotations may refer to later names.
 
-    `where` begins every error, so that it names the step or workflow and the value: "step 'charge': result".
+    `where` begins every error text, and names the step or workflow and the value: "step 'charge': result".
     """
 
     def __init__(self, annotation: Any, where: str) -> None:
@@ -66,15 +67,15 @@ class Codec:
             self._annotation = None
         self.where = where
 
-    # -- what is made of the type, each when it is first needed --------------------------------------------
+    # -- validators and serializers, built on first use ----------------------------------------------------
 
     @cached_property
     def adapter(self) -> pydantic.TypeAdapter[Any]:
-        """Pydantic's own adapter; DefinitionError for a type that pydantic cannot describe."""
+        """The pydantic adapter. Raises DefinitionError for a type that pydantic cannot describe."""
         try:
-            # By the module's name: pydantic loads its types when they are first asked for, which takes a while.
+            # Named through the module, since pydantic imports its types on first access, which is slow.
             adapter = pydantic.TypeAdapter(pydantic.JsonValue if self._annotation is UNTYPED else self._annotation)
-            adapter.rebuild(raise_errors=True)  # else a name that nobody defines is only missed on use
+            adapter.rebuild(raise_errors=True)  # else an undefined name raises only on first use
             return adapter
         except (PydanticUserError, NameError, TypeError) as error:
             reason = str(error).splitlines()[0].partition(". Set `arbitrary_types_allowed")[0]
@@ -94,7 +95,7 @@ class Codec:
 
     @cached_property
     def _storing_validator(self) -> SchemaValidator:
-        # A TypedDict may hold keys that its type does not name; reading ignores them, storing must not.
+        # A TypedDict may hold keys that its type does not name. Reading ignores them, but storing must not drop them.
         if not schemas.mentions(self._schema, {"typed-dict"}):
             return self._validator
         return _build_validator(schemas.closed(self._schema))
@@ -106,7 +107,8 @@ class Codec:
 
     @cached_property
     def _serializer(self) -> SchemaSerializer:
-        # Without _use_prebuilt pydantic-core takes a model's own serializer and leaves out our settings.
+        # By default pydantic-core reuses the serializer of a model class, which ignores schemas.CONFIG. The private
+        # argument _use_prebuilt turns that off (pydantic-core 2.50, https://github.com/pydantic/pydantic-core).
         return SchemaSerializer(self._schema, schemas.CONFIG, _use_prebuilt=False)  # type: ignore[arg-type]
 
     @cached_property
@@ -124,28 +126,28 @@ class Codec:
     # -- writing -------------------------------------------------------------------------------------------
 
     def text(self, value: Any) -> str:
-        """JSON text of a value, which `decode` makes an equal one of, in type and behaviour.
+        """JSON text of a value, which `decode` turns into an equal value, in type and behaviour.
 
-        Raises NotStorable, with the path of the offending field, for a value of the wrong type and for one
-        that would come back as another: NaN, open files, a datetime in a named zone, a date in `date | str`.
+        Raises NotStorable, with the path of the field, for a value of the wrong type, and for a value that would come
+        back as another: NaN, open files, a datetime in a named zone, a date in `date | str`.
         """
         return self._or_not_storable(value, self._text)
 
     def encode(self, value: Any) -> tuple[str, Any]:
-        """The text of a value, as `text` gives it, and the value as the text gives it back."""
+        """The text of a value, as from `text`, and the value decoded from it. Raises NotStorable."""
         return self._or_not_storable(value, self._encode)
 
     def stored(self, sent: str) -> str:
-        """The text to store of JSON that was sent; raises InvalidRequest as `decode` does, and NotStorable."""
+        """The text to store for JSON that a client sent. Raises InvalidRequest as `decode` does, and NotStorable."""
         valid = self.decode(sent)
         return self._or_not_storable(
             valid, lambda value: self._check_round_trip(value, value, self._serialize(value))[0]
         )
 
     def sendable(self, value: Any) -> Any:
-        """Plain JSON values that `decode` makes an equal value of, sent as JSON; raises NotStorable.
+        """Plain JSON values which, sent as JSON, `decode` turns into an equal value. Raises NotStorable.
 
-        Fields that were not set are left out, unless reading would give them another value, as a default factory does.
+        Fields that were not set are left out, unless decoding would give them another value, as a default factory does.
         """
         text, back = self.encode(value)
         if unset.marks_in(text) is not None:
@@ -153,7 +155,7 @@ class Codec:
             try:
                 if exact(self._read(brief.decode()), back):
                     return json.loads(brief)
-            except ValueError:  # the field that tells a union's members apart was not set, say
+            except ValueError:  # for instance, the discriminator of a union was not set
                 pass
         return json.loads(text)
 
@@ -164,13 +166,13 @@ class Codec:
             raise
         except RecursionError as error:
             raise NotStorable(f"{self.where} cannot be stored as JSON: it is nested too deeply or in itself") from error
-        except Exception as error:  # a validator or serializer of the type's own
+        except Exception as error:  # a custom validator or serializer may raise anything
             raise NotStorable(f"{self.where} cannot be stored as JSON: {_describe_error(error)}") from error
 
     def _text(self, value: Any) -> str:
         valid, text = self._validate_and_serialize(value)
         if self._is_json and is_plain_json(valid) and (value is valid or exact(value, valid)):
-            return text  # JSON's own values come back as they are
+            return text  # plain JSON values come back unchanged
         return self._check_round_trip(value, valid, text)[0]
 
     def _encode(self, value: Any) -> tuple[str, Any]:
@@ -197,7 +199,7 @@ class Codec:
         return raw.decode()
 
     def _check_round_trip(self, value: Any, valid: Any, text: str) -> tuple[str, Any]:
-        """The text with its marks, and the value read back from it, once that is equal to what was given."""
+        """The text with its marks, and the value read back from it. Raises NotStorable if the two values differ."""
         marks = unset.marks_of(valid) if self._has_models else None
         if marks is not None:
             text = unset.marked(text, marks)
@@ -219,19 +221,22 @@ class Codec:
     # -- reading -------------------------------------------------------------------------------------------
 
     def decode(self, text: str) -> Any:
-        """The value of a JSON text; InvalidRequest names the fields that do not fit, 100 at most, and counts all."""
+        """The value of a JSON text.
+
+        Raises InvalidRequest, which names the fields that do not fit, 100 at most, and says how many there are.
+        """
         try:
             return self._read(text)
         except ValidationError as error:
             raise self._invalid_request_error(error, text) from error
-        except Exception as error:  # a validator of the type's own
+        except Exception as error:  # a custom validator may raise anything
             raise InvalidRequest(f"{self.where}: {_describe_error(error)}", (("", _describe_error(error)),)) from error
 
     def _read(self, text: str) -> Any:
         if self._is_json and len(text) > SHORT_TEXT_CHARS:
-            try:  # pydantic's reader of plain JSON takes half the time of its validator of JSON
+            try:  # from_json, then validate_python, takes half the time of validate_json
                 return self._validator.validate_python(from_json(text), by_alias=True, by_name=True)
-            except ValueError:  # told by the validator, as any other fault
+            except ValueError:  # the validator below raises with all details
                 pass
         validator = self._validator if len(text) < LARGE_TEXT_CHARS else self._fast_validator
         value = validator.validate_json(text, by_alias=True, by_name=True)
@@ -244,7 +249,7 @@ class Codec:
     def same(self, left: str, right: str) -> bool:
         """True when two texts mean the same value; a field added with a default makes no difference.
 
-        Nor does which fields were set, since texts of version 0.1 do not say it.
+        Which fields were set makes no difference either, since texts of version 0.1 do not say that.
         """
         left, right = unset.unmarked(left), unset.unmarked(right)
         if left == right:
@@ -260,16 +265,16 @@ class Codec:
         return _build_validator(schemas.without_factories(self._schema))
 
     def sent(self, text: str) -> str:
-        """What was sent, in short: it is the same for the same JSON, and for JSON that validation makes the same of.
+        """A fingerprint of the JSON that a client sent, by which `same_start` recognizes a repeated request.
 
-        Two fingerprints: of the JSON itself, whatever the order of its keys and the form of its numbers, and
-        of what validation makes of it before any default factory runs.
+        It holds two fingerprints: that of the JSON, whatever the order of its keys and the form of its numbers, and
+        that of the validated value before any default factory runs.
         """
         return f"{fingerprint(text)} {self._normal_fingerprint(text)}".rstrip()
 
     def _normal_fingerprint(self, text: str) -> str:
         if self._is_json and not schemas.mentions(self._schema, {"int", "float", "bool", "str", "typed-dict"}):
-            return ""  # there is nothing that validation could make of it
+            return ""  # validation cannot change such a value
         normal = self._normal(text)
         return "" if normal is None else fingerprint(normal)
 
@@ -277,14 +282,14 @@ class Codec:
         try:
             valid = self._without_factories.validate_json(text, by_alias=True, by_name=True)
             return self._serializer.to_json(valid, round_trip=True, by_alias=False, warnings=False).decode()
-        except Exception:  # a validator of the type's own, which needs what the factory makes
+        except Exception:  # a custom validator may need the value of the factory
             return None
 
     def same_start(self, held: str, held_sent: str | None, text: str) -> bool:
-        """True when `text` is what the value with the text `held` was made of.
+        """True when the value with the stored text `held` was made from the sent `text`.
 
-        held_sent: what `sent` gave then; None for a value stored by version 0.1, where parts that a default
-        factory made are left out of the comparison.
+        held_sent: the result of `sent` at that time. It is None for a value stored by version 0.1, and then parts that
+        a default factory made are left out of the comparison.
         """
         if held_sent is not None:
             left, right = held_sent.split(), self.sent(text).split()
@@ -328,8 +333,8 @@ class Codec:
     ) -> tuple[list[Any], int]:
         """The first errors, MAX_DESCRIBED_ERRORS at most, and how many there are in all.
 
-        pydantic describes all errors of a validation or none (2.14), so where they are many the value is
-        validated again in a way that keeps only the first. early: the error came from a validation that ended early.
+        ValidationError.errors() describes all errors at once (pydantic 2.14), so if there are many, the value is
+        validated again by a validator that keeps only the first. early: the first validation stopped at an error.
         """
         total = error.error_count()
         if total > FEW_ERRORS or early:
@@ -339,7 +344,7 @@ class Codec:
                 revalidate(validator)
             except ValidationError as fewer:
                 error = fewer
-            except Exception:  # a validator of the type's own; what is known so far is told
+            except Exception:  # a custom validator may raise anything; the first error stands
                 pass
             total = max(total, budget.count)
         if error.error_count() > TOO_MANY_ERRORS:

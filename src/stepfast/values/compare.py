@@ -1,8 +1,8 @@
 """Whether two values are equal in type and behaviour, and whether a value is plain JSON. Pure.
 
 `==` is not enough: True equals 1, a datetime in Berlin equals the same instant in UTC, an OrderedDict equals a dict,
-and pydantic's models are equal whichever of their fields were set. Collections are compared column by column, so
-that most of the work is done by the interpreter's own loops; both functions take time in proportion to the value.
+and pydantic models are equal whichever of their fields were set. Collections are compared by columns, so that loops in
+C do most of the work. Both functions take time in proportion to the size of the value.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pydantic_core import TzInfo
 
 JSON_ATOMS = frozenset({str, int, float, bool, type(None)})
 ATOMS = frozenset({str, int, bool, type(None), bytes, UUID, date, timedelta, Fraction})
-"""Types whose own `==` says all about two values of the same type."""
+"""Types for which `==` of two values of the same type is enough."""
 _BUILTIN = (str, int, float, bytes, list, dict, set, frozenset, date, timedelta, Decimal)
 _MISSING = object()
 _FEW_ITEMS = 4
@@ -34,7 +34,7 @@ _MAX_NESTING = 190
 
 
 def is_plain_json(value: Any) -> bool:
-    """True for what JSON itself has, of exactly the types that a JSON reader makes, and no deeper than readers go."""
+    """True for a value of exactly the types that a JSON parser makes, and no deeper than parsers go."""
     level: list[Any] = [value]
     for _ in range(_MAX_NESTING):
         if not level:
@@ -53,7 +53,7 @@ def is_plain_json(value: Any) -> bool:
 
 
 def _integers_are_readable(level: list[Any], kinds: set[type]) -> bool:
-    """False for integers that are too long for readers of JSON, Python's own among them."""
+    """False for integers too long for JSON parsers; CPython (3.11 to 3.13) parses 4300 digits by default."""
     integers = level if len(kinds) == 1 else [item for item in level if type(item) is int]
     return min(integers) > -_INTEGER_LIMIT and max(integers) < _INTEGER_LIMIT
 
@@ -64,7 +64,7 @@ _JSON_TYPES = JSON_ATOMS | {list, dict}
 
 
 def exact(left: Any, right: Any) -> bool:
-    """True when two values are of the same types and equal, in all parts: keys' order, fields set, zones, fold.
+    """True when two values are equal and of the same types in all parts: order of keys, fields set, zones, fold.
 
     Two objects of a class without `__eq__` are compared by their attributes.
     """
@@ -81,12 +81,12 @@ def exact(left: Any, right: Any) -> bool:
 
 
 def is_plain_offset(zone: Any) -> bool:
-    """True for a time zone that is an offset and nothing else: pydantic's own class, or a timezone without a name."""
+    """True for a time zone that is only an offset: a pydantic_core.TzInfo, or a datetime.timezone without a name."""
     return type(zone) is TzInfo or (type(zone) is timezone and str(zone) == str(timezone(zone.utcoffset(None))))
 
 
 def _equal_by_position(lefts: list[Any], rights: list[Any]) -> bool:
-    """Compares two lists of the same length, whose items belong together by position."""
+    """Compares the items of two lists of the same length by position."""
     if len(lefts) <= _FEW_ITEMS:
         return all(map(exact, lefts, rights))
     if all(map(is_, lefts, rights)):
@@ -119,7 +119,7 @@ def _concatenate(lists: Iterable[Any]) -> list[Any]:
 
 
 def _equal_values_of_dicts(lefts: list[Any], rights: list[Any]) -> bool:
-    """Of the same keys in all."""
+    """Compares the values of dicts whose keys are known to be equal."""
     if list(map(len, lefts)) != list(map(len, rights)):
         return False
     return _equal_by_position(_concatenate(map(dict.values, lefts)), _concatenate(map(dict.values, rights)))
@@ -161,19 +161,19 @@ def _equal_sets(left: Any, right: Any) -> bool:
     try:
         held = {member: member for member in right}
         return all(exact(member, held.get(member, _MISSING)) for member in left)
-    except Exception:  # members whose own __eq__ breaks
+    except Exception:  # the __eq__ of a member raises
         return False
 
 
 def _equal_datetimes(left: Any, right: Any) -> bool:
     if left.fold != right.fold or not is_zone_kept(left.tzinfo, right.tzinfo):
         return False
-    # Python calls times in an hour that comes twice unequal to those of any other zone, hence not `==` of the two.
+    # `==` is always False between zones for a time in a repeated hour (PEP 495), so the local times are compared too.
     return bool(left == right or left.replace(tzinfo=None) == right.replace(tzinfo=None))
 
 
 def is_zone_kept(left: tzinfo | None, right: tzinfo | None) -> bool:
-    """False for a zone whose rules or name have become an offset."""
+    """False for a zone whose rules or name were replaced by an offset."""
     if left is right:
         return True
     return left is not None and right is not None and exact(left, right)
@@ -185,7 +185,7 @@ def _equal_fixed_zones(left: Any, right: Any) -> bool:
 
 def _equal_by_eq(left: Any, right: Any) -> bool:
     try:
-        # The `==` of a str or int knows nothing of what a subclass adds; other classes write their own.
+        # The `==` of str or int ignores the attributes that a subclass adds. Other classes define their own `==`.
         return bool(left == right) and (not isinstance(left, _BUILTIN) or _equal_attributes(left, right))
     except Exception:  # arrays and the like
         return False
@@ -196,7 +196,7 @@ def _equal_by_attributes(left: Any, right: Any) -> bool:
 
 
 def _equal_attributes(left: Any, right: Any) -> bool:
-    """Compares what an object holds, but for what a cached_property has worked out and will again."""
+    """Compares the attributes of two objects, without the values of cached properties, which are computed again."""
     kind: Any = type(left)
     if hasattr(left, "__dict__") and not _equal_dicts(
         _without_cached_properties(kind, vars(left)), _without_cached_properties(kind, vars(right))
@@ -215,7 +215,7 @@ def _without_cached_properties(kind: type, held: dict[str, Any]) -> dict[str, An
 
 
 def _attributes_beside(value: Any, names: tuple[str, ...]) -> dict[str, Any]:
-    """What a dataclass holds besides its fields."""
+    """The attributes of a dataclass that are no fields."""
     held = getattr(value, "__dict__", {})
     more = {} if len(held) <= len(names) else {name: attribute for name, attribute in held.items() if name not in names}
     return _without_cached_properties(type(value), more)
@@ -280,7 +280,7 @@ def _new_check(kind: Any) -> Callable[[Any, Any], bool]:
     return _equal_by_attributes if kind.__eq__ is object.__eq__ else _equal_by_eq
 
 
-# A class is remembered for as long as the cache has room; a program that makes classes at runtime loses none to it.
+# The cache is bounded, so that a program that makes classes at runtime can free them.
 _check_of: Callable[[Any], Callable[[Any, Any], bool]] = lru_cache(maxsize=2048)(_new_check)
 
 

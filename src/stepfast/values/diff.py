@@ -1,4 +1,4 @@
-"""The parts of a composite value, each with its path: where an error is, and what JSON has lost. Pure."""
+"""The parts of a composite value with their paths, to say where an error is and which part JSON loses. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stepfast.values.compare import exact
 LONGEST_PATH_CHARS = 200
 LONGEST_MESSAGE_CHARS = 300
 _MAX_SEARCHED_KEYS = 1000
-"""Keys that are looked at for the one that pydantic has written as text."""
+"""A search for the key that pydantic has written as text looks at this many keys."""
 _ABSENT = object()
 
 
@@ -42,7 +42,7 @@ def _is_cached_property(value: Any, name: str) -> bool:
 
 
 def _child(value: Any, part: Any) -> tuple[str, Any]:
-    """The path and value of the part that pydantic calls so; the path is "" where there is none."""
+    """The path and value of a part, by its name in a pydantic error; the path is "" if there is no such part."""
     try:
         if isinstance(value, pydantic.BaseModel):
             known = part in type(value).model_fields or part in (value.model_extra or {})
@@ -62,7 +62,7 @@ def _child(value: Any, part: Any) -> tuple[str, Any]:
 
 
 def path_of(error: Any, value: Any) -> str:
-    """Where in the value an error of pydantic's is, without the union members that pydantic names on the way."""
+    """The path of a pydantic error in the value, without the names of union members that pydantic puts into `loc`."""
     path, location = "", error["loc"]
     for index, part in enumerate(location):
         step, child = _child(value, part)
@@ -82,7 +82,7 @@ def shorten(text: str, length: int) -> str:
 
 
 def unserializable(value: Any, above: tuple[int, ...] = ()) -> str:
-    """Path of the first part that has no JSON form of its own, or none that can be read again."""
+    """Path of the first part without a JSON form, or whose JSON form cannot be read again."""
     above = (*above, id(value))
     for path, child in children_of(value):
         if id(child) in above:  # it holds itself
@@ -98,7 +98,7 @@ def _survives_json(value: Any) -> bool:
         if isinstance(value, pydantic.BaseModel):
             type(value).__pydantic_serializer__.to_python(value, mode="json", warnings="error")
     except PydanticSerializationError as error:
-        # A model's own settings for bytes count for nothing here.
+        # The stored form of bytes is base64, whatever the settings of the model (schemas.CONFIG).
         return "invalid utf-8" in str(error)
     except ValueError:
         return False
@@ -124,7 +124,7 @@ def equal_or_false(left: Any, right: Any) -> bool:
 
 
 LostPart = tuple[str, str]
-"""The path of a part that does not come back as it was, and what becomes of it."""
+"""The path of a part that does not come back unchanged, and a description of the change."""
 
 
 def first_difference(left: Any, right: Any) -> LostPart | None:
@@ -160,10 +160,10 @@ def _describe_change(left: Any, right: Any) -> str:
 
 
 def first_narrowing(original: Any, valid: Any) -> LostPart | None:
-    """The first part whose class validation has made a base class of; None where there is none.
+    """The first part whose class validation has replaced by a base class; None if there is none.
 
-    Validation may make another type of a value, as 3.0 of 3 for a float. What it must not do without a word is take
-    a subclass' behaviour away: of a Counter in a dict, an enum's member in a str, True in an int.
+    Validation may change the type of a value, such as 3 to 3.0 for a float. It must not silently drop the behaviour of
+    a subclass: a Counter for a dict, an enum member for a str, True for an int.
     """
     if original is valid:
         return None
@@ -185,7 +185,7 @@ def first_narrowing(original: Any, valid: Any) -> LostPart | None:
 
 
 def _lost_state(original: pydantic.BaseModel, valid: pydantic.BaseModel) -> LostPart | None:
-    """What a model has lost that validation has made an instance of another class of, as of Box one of Box[int]."""
+    """The state that a model lost when validation made an instance of another class, such as Box[int] from Box."""
     unset = original.__pydantic_fields_set__ ^ valid.__pydantic_fields_set__
     if unset:
         return f".{min(unset)}", "other fields count as set"

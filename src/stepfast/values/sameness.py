@@ -1,4 +1,4 @@
-"""Whether two callers have sent the same: JSON is compared as JSON, before any type makes something of it. Pure."""
+"""Compares JSON texts as JSON, before any validation, to recognize a repeated request. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def canonical(text: str) -> str:
-    """One text for all that are the same JSON: keys in order, a number in one form; true is not 1."""
+    """The canonical form of a JSON text: keys are sorted, and equal numbers have one form. true stays unlike 1."""
     return json.dumps(json.loads(text, parse_float=_number), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -18,17 +18,17 @@ def _number(text: str) -> int | float:
 
 
 def same_json(left: str, right: str) -> bool:
-    """True when two JSON texts say the same, whatever the order of keys and the form of numbers (1, 1.0, 1e0)."""
+    """True when two JSON texts are equal but for the order of keys and the form of numbers (1, 1.0, 1e0)."""
     return left == right or canonical(left) == canonical(right)
 
 
 def fingerprint(text: str) -> str:
-    """128 bits of SHA-256 of what a JSON text says."""
+    """128 bits of SHA-256, in hex, of the canonical form of a JSON text."""
     return hashlib.sha256(canonical(text).encode()).hexdigest()[:32]
 
 
 def was_sent(held: str | None, text: str) -> bool:
-    """True when this very JSON was sent before; held: what `Codec.sent` gave then."""
+    """True when the same JSON was sent before. held: the result of `Codec.sent` at that time; None if unknown."""
     return held is not None and held.split()[0] == fingerprint(text)
 
 

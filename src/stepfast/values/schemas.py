@@ -1,4 +1,4 @@
-"""Copies of pydantic's core schemas, changed for what stepfast stores. Pure.
+"""Changed copies of pydantic core schemas, for the validators and serializers of stored values. Pure.
 
 A type's own schema is what `TypeAdapter` makes of it; the functions here copy it and never change it.
 https://docs.pydantic.dev/latest/api/pydantic_core_schema/ describes the nodes.
@@ -20,15 +20,15 @@ Schema = dict[str, Any]
 # Bytes that are not UTF-8 and NaN would fail or turn to null under pydantic's own settings.
 CONFIG = {"ser_json_bytes": "base64", "val_json_bytes": "base64", "ser_json_inf_nan": "constants"}
 FACTORY_PLACEHOLDER = "\x00made by a factory\x00"
-"""Stands for what a default factory would make, where it must not run."""
+"""Stands for the value of a default factory that must not run."""
 MAX_DESCRIBED_ERRORS = 100
-"""Errors of one value that are told in detail."""
+"""An error text describes this many errors of a value."""
 MAX_COUNTED_ERRORS = 200_000
-"""Errors of one value that are counted one by one."""
+"""Validation counts this many errors of a value, and skips the items after them."""
 
 _CONSTANT_FACTORIES = (list, dict, set, frozenset, tuple, str, bytes, int, float, bool, deque, OrderedDict, Counter)
-"""Factories that make the same at each call."""
-# What a schema quotes from the program rather than says itself.
+"""Factories that make an equal value at each call."""
+# Keys whose values belong to the program and are no schemas.
 _QUOTED_KEYS = frozenset({"default", "metadata", "expected", "members", "cls"})
 _JSON_VALUE = "pydantic.types.JsonValue:"
 # Left as it is unless a function below changes it. A new kind may hold values whose text differs from process to
@@ -57,7 +57,7 @@ KNOWN = frozenset(
 
 
 def stored(schema: Any) -> Any:
-    """For what is stored: bytes as base64, sets in one order, lists for iterators, Python's own offsets."""
+    """A copy for stored values: bytes as base64, sets in sorted order, lists for iterators, offsets of Python."""
 
     def change(node: Schema) -> Schema:
         kind = node["type"]
@@ -78,7 +78,7 @@ def stored(schema: Any) -> Any:
 
 
 def _with_python_zone(value: Any) -> Any:
-    """The same time with Python's own class of offsets in place of pydantic's, which has other names for them."""
+    """The same time with datetime.timezone in place of pydantic_core.TzInfo, whose tzname() differs."""
     if value.tzinfo.__class__ is not TzInfo:
         return value
     return value.replace(tzinfo=_offset(value.tzinfo.utcoffset(None)))
@@ -90,7 +90,7 @@ def _offset(offset: timedelta) -> timezone:
 
 
 def closed(schema: Any) -> Any:
-    """The same, but a TypedDict takes no keys that it does not name: reading ignores them, storing must not."""
+    """A copy in which a TypedDict refuses unknown keys: reading ignores them, but storing must not drop them."""
 
     def change(node: Schema) -> Schema:
         if node["type"] == "typed-dict" and node.get("extra_behavior") == "ignore":
@@ -116,7 +116,7 @@ def without_factories(schema: Any) -> Any:
 
 
 def failing_fast(schema: Any) -> Any:
-    """The same, but a collection with a wrong item is given up at that item."""
+    """A copy in which the validation of a collection stops at the first wrong item."""
 
     def change(node: Schema) -> Schema:
         if node["type"] in {"list", "set", "frozenset", "tuple"}:
@@ -133,7 +133,7 @@ class Budget(threading.local):
 
 
 def counting(schema: Any, budget: Budget) -> Any:
-    """The same, but errors beyond MAX_DESCRIBED_ERRORS are counted and not kept, so that they take no memory."""
+    """A copy in which errors beyond MAX_DESCRIBED_ERRORS are counted and not kept, to save memory."""
 
     def guard(value: Any, handler: Callable[[Any], Any]) -> Any:
         if budget.count >= MAX_COUNTED_ERRORS:
@@ -142,7 +142,7 @@ def counting(schema: Any, budget: Budget) -> Any:
         try:
             return handler(value)
         except ValidationError as error:
-            if budget.count == before:  # else its parts have counted themselves
+            if budget.count == before:  # else its parts were counted already
                 budget.count += error.error_count()
             if before >= MAX_DESCRIBED_ERRORS:
                 raise PydanticOmit from None
@@ -176,7 +176,7 @@ def is_quoted(node: dict[Any, Any], key: Any) -> bool:
 
 
 def nodes_of(node: Any) -> Iterator[Schema]:
-    """Every schema within a schema, itself included."""
+    """All schemas inside a schema, itself included."""
     if isinstance(node, dict):
         if is_schema(node):
             yield node
@@ -197,9 +197,9 @@ _NEUTRAL_KEYS = frozenset({"type", "metadata", "ref"})
 
 
 def is_json(schema: Any) -> bool:
-    """True for a type whose every value is JSON's own and means the same in Python and in JSON.
+    """True for a type whose values are plain JSON and mean the same in Python and in JSON.
 
-    A plain value of such a type need not be read back to know what will come back.
+    A plain value of such a type comes back unchanged, so it is not read back to check that.
     """
     return all(_is_json(node) for node in nodes_of(schema))
 
@@ -222,5 +222,5 @@ def _is_json(node: Schema) -> bool:
 
 
 def _serialize_set_sorted(value: Any, handler: Any) -> list[Any]:
-    """Equal sets have one text; their own order differs from process to process."""
+    """Sorted, so that equal sets have one text: the order of a set differs between processes."""
     return sorted(handler(value), key=lambda part: json.dumps(part, sort_keys=True))

@@ -1,8 +1,9 @@
-"""Which fields of models were not set: white space after the JSON text says so, and JSON's readers pass over it.
+"""Stores which fields of models were not set, as white space after the JSON text, which JSON parsers ignore.
 
 A field that was not set is stored with its value, since a default may be another one by the time the value is read.
-That it was not set is said by marks: a tree of the fields' names as JSON, its bytes written as four of the four
-white space characters each. A text without marks means that all its fields were set. Pure.
+Marks say that it was not set: a tree of field names as JSON, where each byte is written as four white space
+characters. JSON has four such characters, so each stands for two bits. A text without marks means that all its fields
+were set. Pure.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def _marks_of(white: str) -> Marks | None:
         encoded = bytes(_READ[white[at : at + 4]] for at in range(0, len(white), 4))
         marks: Marks = _frozen(json.loads(encoded))
         return marks
-    except (KeyError, ValueError):  # white space that somebody else has left there
+    except (KeyError, ValueError):  # white space that is no mark, written by another program
         return None
 
 
@@ -66,7 +67,7 @@ def _frozen(node: Any) -> Any:
 
 
 def marks_of(value: Any) -> Marks | None:
-    """The marks of a value, None where every field of every model in it was set."""
+    """The marks of a value; None if every field of every model in it was set."""
     kind: Any = type(value)
     shape = _shape_of(kind)
     if shape == "leaf":
@@ -85,7 +86,7 @@ def marks_of(value: Any) -> Marks | None:
     if parts and len(parts) == len(children) and len({marks for _, marks in parts}) == 1:
         parts = ((_ALL, parts[0][1]),)
     elif shape == "set":
-        return None  # its members have no positions that another process would find again
+        return None  # the order of a set differs between processes, so its members have no positions
     return ((), parts) if parts else None
 
 
@@ -98,14 +99,14 @@ def _parts(children: Iterable[tuple[Any, Any]]) -> tuple[tuple[Any, Marks], ...]
 
 
 def _children(value: Any, shape: str) -> list[tuple[Any, Any]]:
-    """The parts of anything but a model, by position or field name, where any may hold a model."""
+    """The parts of a value that is no model, by position or field name; none if no part can hold a model."""
     if shape == "dataclass":
         return [(field.name, getattr(value, field.name, None)) for field in dataclasses.fields(value)]
     items = list(value.values() if shape == "mapping" else value)
     return [] if _LEAVES.issuperset(map(type, items)) else list(enumerate(items))
 
 
-# A class is remembered for as long as the cache has room; a program that makes classes at runtime loses none to it.
+# The cache is bounded, so that a program that makes classes at runtime can free them.
 @lru_cache(maxsize=2048)
 def _shape_of(kind: Hashable) -> str:
     assert isinstance(kind, type)
@@ -121,7 +122,10 @@ def _shape_of(kind: Hashable) -> str:
 
 
 def apply(marks: Marks, value: Any) -> None:
-    """Takes back what reading has marked as set; what a type no longer has is passed over."""
+    """Removes marked fields from the fields set of models. Marks of fields that a type no longer has are ignored.
+
+    Repeating it changes nothing. `__pydantic_fields_set__` is a documented attribute of BaseModel.
+    """
     names, parts = marks
     kind: Any = type(value)
     shape = _shape_of(kind)
