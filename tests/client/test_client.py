@@ -237,7 +237,7 @@ def test_dead_letters_are_listed_and_replayed(client: Client) -> None:
     assert client.replay_dead_letters(all=True) == {"resumed": 0, "results": []}
 
 
-def test_workflows_and_health_are_told(client: Client) -> None:
+def test_workflows_and_health_are_returned(client: Client) -> None:
     assert [workflow["name"] for workflow in client.workflows()] == ["approval", "ship-order"]
     assert client.health()["status"] == "ok"
 
@@ -272,7 +272,7 @@ def test_what_is_not_json_is_refused_before_it_is_sent(client: Client, value: An
 
 
 @pytest.mark.parametrize("text", ["", "a/b", "é", "..", "x" * 129, "a b"])
-def test_ids_and_names_that_cannot_be_are_refused_before_they_are_sent(client: Client, text: str) -> None:
+def test_ids_and_names_that_are_not_valid_are_refused_before_they_are_sent(client: Client, text: str) -> None:
     for call in (
         lambda: client.run(text),
         lambda: client.run("approval", execution_id=text),
@@ -284,7 +284,7 @@ def test_ids_and_names_that_cannot_be_are_refused_before_they_are_sent(client: C
 
 
 @pytest.mark.parametrize("url", ["localhost:8787", "ftp://x", "http://", "", "http://[::1", 7])
-def test_a_url_that_is_none_is_refused(url: Any) -> None:
+def test_a_url_that_is_not_valid_is_refused(url: Any) -> None:
     with pytest.raises(InvalidRequest, match="URL"):
         Client(url)
 
@@ -434,7 +434,7 @@ def test_retry_after_is_honoured(api: Api) -> None:
 @pytest.mark.parametrize(
     ("status", "raised"), [(503, Unavailable), (500, Unavailable), (404, Refused), (302, Refused), (200, Refused)]
 )
-def test_what_is_no_stepfast_is_said_so(api: Api, status: int, raised: type[StepfastError]) -> None:
+def test_an_answer_of_another_server_is_named_as_such(api: Api, status: int, raised: type[StepfastError]) -> None:
     scripted = Scripted(api.handler, *([(status, {"Content-Type": "text/html"}, "<html>")] * 9))
     with served(scripted) as url, Client(url, retry_for=0) as client, pytest.raises(raised, match=url):
         client.health()

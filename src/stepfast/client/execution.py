@@ -20,7 +20,7 @@ Objects = list[dict[str, Any]]
 class Execution:
     """A handle on one execution. `created` is True if the call that returned this handle has started the execution.
 
-    Every method asks the server anew. All of them raise ExecutionNotFound, and what Client's methods raise.
+    Every method sends a request. All of them raise ExecutionNotFound and the exceptions of Client's methods.
     """
 
     def __init__(self, calls: Calls, execution_id: str, *, created: bool = False) -> None:

@@ -159,9 +159,9 @@ def _marks(cursor: str | None, urls: Sequence[str]) -> dict[str, Mark]:
     try:
         marks = {url: (mark[0], str(mark[1]), str(mark[2])) for url, mark in json.loads(cursor).items()}
     except (ValueError, AttributeError, TypeError, IndexError):
-        raise InvalidRequest("the cursor is none that a list of several deployments gave") from None
+        raise InvalidRequest("the cursor does not come from a list of several deployments") from None
     if not marks.keys() <= set(urls):
-        raise InvalidRequest("the cursor is of a list of other deployments: begin anew without it")
+        raise InvalidRequest("the cursor belongs to a list of other deployments: start again without it")
     return marks
 
 

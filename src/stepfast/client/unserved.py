@@ -1,4 +1,4 @@
-"""Whether a stepfast.Client may wait for its server: not in a step of a test, where nobody is going to start one."""
+"""Whether a stepfast.Client may wait for its server. In a step of a test it may not: no server will start there."""
 
 from __future__ import annotations
 

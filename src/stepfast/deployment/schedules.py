@@ -51,7 +51,9 @@ def check(start: ScheduledStart, registry: Registry) -> None:
         raise StartupError(f"{where} expression {start.expression!r}: {wrong}")
     zones = zoneinfo.available_timezones()  # empty on a machine without a time zone database
     if zones and start.timezone not in zones:
-        raise StartupError(f"{where} timezone: {start.timezone!r} is none; one looks like Europe/Berlin, or UTC")
+        raise StartupError(
+            f"{where} timezone: {start.timezone!r} is not a time zone; write it as Europe/Berlin, or UTC"
+        )
     try:
         workflow.input.decode(json.dumps(start.input, allow_nan=False))
     except (TypeError, ValueError) as error:

@@ -47,13 +47,13 @@ def following(start: ScheduledStart) -> Following:
     return lambda moment: at if at > moment else None
 
 
-def _first_due(comes: Following, now: float) -> float | None:
+def _first_due(next_after: Following, now: float) -> float | None:
     """The last due time in the minute before `now`, which a restart may have missed; otherwise the next due time.
 
     To start it again is harmless, because its execution id is the same.
     """
-    at = comes(now - RESTART_LOOKBACK_SECONDS)
-    while at is not None and (after := comes(at)) is not None and after <= now:
+    at = next_after(now - RESTART_LOOKBACK_SECONDS)
+    while at is not None and (after := next_after(at)) is not None and after <= now:
         at = after
     return at
 
@@ -67,19 +67,19 @@ class Schedules:
         self._next: list[tuple[ScheduledStart, Following, float | None]] = []
         for start in schedules:
             if start.enabled:
-                comes = following(start)
-                self._next.append((start, comes, _first_due(comes, now)))
+                next_after = following(start)
+                self._next.append((start, next_after, _first_due(next_after, now)))
 
     async def start_due(self) -> float:
         """Starts what is due by now. Returns the seconds until the next call."""
         now, wait = self._clock.now(), CLOCK_LOOK_SECONDS
-        for index, (start, comes, at) in enumerate(self._next):
+        for index, (start, next_after, at) in enumerate(self._next):
             while at is not None and at <= now:
                 if at >= now - CATCH_UP_SECONDS and not await self._start(start, at):
                     wait = STORE_RETRY_SECONDS
                     break
-                at = comes(at)
-            self._next[index] = (start, comes, at)
+                at = next_after(at)
+            self._next[index] = (start, next_after, at)
             if at is not None and at > now:
                 wait = min(wait, max(0.01, at - now))
         return wait

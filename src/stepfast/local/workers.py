@@ -80,7 +80,7 @@ class WorkerThread(LoopThread):
 
     def ask_to_stop(self) -> None:
         # asyncio.wait_for of CPython 3.11 may swallow a cancellation that arrives together with the event it waits for
-        # (https://github.com/python/cpython/issues/86296, mended in 3.12). So the loop in `_serve` also checks flags.
+        # (https://github.com/python/cpython/issues/86296, fixed in 3.12). So the loop in `_serve` also checks flags.
         self.retiring = self._stop_requested = True
         super().ask_to_stop()
 
