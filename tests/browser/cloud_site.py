@@ -16,7 +16,7 @@ from stepfast.language.registry import discover
 from stepfast.local.cloud.deployment import ServedCloud
 from stepfast.local.cloud.front import Front
 from stepfast.simulator import resources
-from stepfast.simulator.deployment import TABLE
+from stepfast.simulator.provision import TABLE
 
 HOST = "127.0.0.1"
 

@@ -11,7 +11,7 @@ import pytest
 from stepfast.backends.dynamodb.api_keys import ApiKeys
 from stepfast.backends.dynamodb.items import META
 from stepfast.simulator import resources
-from stepfast.simulator.deployment import BUCKET, TABLE
+from stepfast.simulator.provision import BUCKET, TABLE
 from stepfast.testing import MotoCloud
 from tests.cloud.conftest import MakeCloud
 from tests.cloud.flows import (

@@ -160,7 +160,7 @@ def test_a_retry_beyond_what_sqs_hides_a_message_goes_through_a_schedule(aws: Aw
     assert failures(aws.invoke("step", aws.receive())) == [], "it was sent anew, so this one may go"
     (schedule,) = aws.clients.scheduler.list_schedules(GroupName="stepfast")["Schedules"]
     made = aws.clients.scheduler.get_schedule(GroupName="stepfast", Name=schedule["Name"])
-    assert made["Target"]["Arn"].endswith("stepfast-pool-0")
+    assert made["Target"]["Arn"].endswith("stepfast-pool-default")
 
 
 @pytest.mark.parametrize(("receives", "kept"), [(RENEW_AFTER_RECEIVES - 1, 1), (RENEW_AFTER_RECEIVES, 0)])

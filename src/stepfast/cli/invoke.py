@@ -113,25 +113,19 @@ def _own_handler(function: str, settings: Settings) -> Callable[[Any, Any], Any]
 
 def deployed(clients: Clients, registry: Registry, pool: str = "default") -> Settings:
     """Creates the resources of a stack in moto, and returns the settings that name them."""
-    from stepfast.backends.dynamodb.table import definition
+    from stepfast.deployment.plan import Plan
     from stepfast.deployment.settings import Settings
+    from stepfast.simulator import provision
 
-    clients.dynamodb.create_table(**definition("stepfast"))
-    clients.s3.create_bucket(Bucket="stepfast", CreateBucketConfiguration={"LocationConstraint": REGION})
-    clients.scheduler.create_schedule_group(Name="stepfast")
-
-    def queue(name: str) -> str:
-        url: str = clients.sqs.create_queue(QueueName=f"stepfast-{name}")["QueueUrl"]
-        return url
-
+    made = provision.provision(Plan.of(registry), clients, region=REGION, account=ACCOUNT)
     return Settings(
-        table="stepfast",
-        bucket="stepfast",
-        queues={name: queue(f"pool-{number}") for number, name in enumerate(registry.pools)},
-        timer_queue=queue("timer"),
-        park_queue=queue("park"),
-        schedules="stepfast",
-        schedule_role=f"arn:aws:iam::{ACCOUNT}:role/stepfast",
+        table=provision.TABLE,
+        bucket=provision.BUCKET,
+        queues=dict(made.pools),
+        timer_queue=made.timer,
+        park_queue=made.park,
+        schedules=provision.SCHEDULES,
+        schedule_role=made.role,
         pool=pool,
         region=REGION,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,17 +19,18 @@ from stepfast.simulator.clients import PlayedClients
 from stepfast.simulator.lambdas import ACCOUNT, REGION, Function
 from stepfast.simulator.lane import StreamMapping
 from stepfast.simulator.player import Player
+from stepfast.simulator.provision import (
+    BUCKET,
+    PARK,
+    SCHEDULES,
+    TABLE,
+    TIMER,
+    UNDELIVERED,
+    provision,
+)
 from stepfast.simulator.queues import QueueMapping
 from stepfast.simulator.sandbox import Handler, Sandbox
 
-TABLE, BUCKET, SCHEDULES, STARTS = "stepfast", "stepfast-values", "stepfast", "stepfast-starts"
-TIMER, PARK, DEAD_LETTERS, UNDELIVERED = (
-    "stepfast-timer",
-    "stepfast-park",
-    "stepfast-dead-letters",
-    "stepfast-undelivered",
-)
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/stepfast-schedules"
 OPEN = ("/v1/health", "/")
 """What needs no key; of the page's files nothing is played."""
 
@@ -52,23 +52,18 @@ class Deployment:
 
     def __init__(self, player: Player, plan: Plan, code: Code) -> None:
         self._player, self._code = player, code
-        resources.create_table(TABLE)
-        resources.create_bucket(BUCKET)
-        resources.create_schedule_group(SCHEDULES)
+        made = provision(plan, resources.OwnClients(), region=REGION, account=ACCOUNT)
         self.stream = player.stream(TABLE)
-        dead = _arn(resources.create_queue(DEAD_LETTERS))
-        undelivered = resources.create_queue(UNDELIVERED)
-        lost = _arn(undelivered)
-        self.pools = {name: _queue(pool_queue(name), pool.queue, lost) for name, pool in plan.pools.items()}
+        self.pools = dict(made.pools)
         self._environment = {
             "STEPFAST_TABLE": TABLE,
             "STEPFAST_BUCKET": BUCKET,
             "STEPFAST_QUEUES": json.dumps(self.pools),
-            "STEPFAST_TIMER_QUEUE": _queue(TIMER, plan.timer_queue, lost),
-            "STEPFAST_PARK_QUEUE": _queue(PARK, plan.park_queue, dead),
-            "STEPFAST_UNDELIVERED": undelivered,
+            "STEPFAST_TIMER_QUEUE": made.timer,
+            "STEPFAST_PARK_QUEUE": made.park,
+            "STEPFAST_UNDELIVERED": made.undelivered,
             "STEPFAST_SCHEDULES": SCHEDULES,
-            "STEPFAST_SCHEDULE_ROLE": ROLE,
+            "STEPFAST_SCHEDULE_ROLE": made.role,
             "STEPFAST_RETENTION_DAYS": str(plan.project.retention_days),
             "STEPFAST_LISTING_SHARDS": str(plan.project.listing_shards),
             "STEPFAST_AUTH": "keys",
@@ -85,10 +80,6 @@ class Deployment:
         for name, pool in plan.pools.items():
             player.map_queue(self.pools[name], self._function(pool.function, name), _mapping(pool.queue))
         player.every(plan.sweep_every, functions["sweeper"], {})
-        if plan.starts:
-            resources.create_schedule_group(STARTS)
-        for start in plan.starts:
-            resources.create_start(start, STARTS, _arn(self._environment["STEPFAST_TIMER_QUEUE"]), ROLE)
 
     def settings(self, kind: str, pool: str = "") -> Settings:
         """What a function of this kind is told, and nothing more."""
@@ -112,24 +103,6 @@ class Deployment:
             return entry.guarded(BUILDERS[plan.kind](settings, PlayedClients(clock.hear), host), host)
 
         return player.function(plan.name, build, timeout=plan.timeout, memory=plan.memory)
-
-
-def pool_queue(pool: str) -> str:
-    return "stepfast-pool-" + re.sub(r"[^A-Za-z0-9_-]", "-", pool)
-
-
-def _queue(name: str, plan: QueuePlan, dead_letters: str) -> str:
-    return resources.create_queue(
-        name,
-        visibility=plan.visibility,
-        retention=plan.retention,
-        dead_letters=dead_letters,
-        max_receive_count=plan.max_receive_count,
-    )
-
-
-def _arn(url: str) -> str:
-    return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{url.rpartition('/')[2]}"
 
 
 def _mapping(plan: QueuePlan) -> QueueMapping:

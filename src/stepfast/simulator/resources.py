@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from stepfast.backends.dynamodb.table import EXPIRES, definition
-from stepfast.deployment.schedules import ScheduledStart, event_of
 from stepfast.simulator.lambdas import REGION
 from stepfast.simulator.patching import Patches
 
@@ -23,6 +22,26 @@ def client(service: str) -> Any:
         session = boto3.session.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
         _clients[service] = session.client(service)
     return _clients[service]
+
+
+class OwnClients:
+    """The clients of `client`, as `provision` takes them."""
+
+    @property
+    def dynamodb(self) -> Any:
+        return client("dynamodb")
+
+    @property
+    def s3(self) -> Any:
+        return client("s3")
+
+    @property
+    def scheduler(self) -> Any:
+        return client("scheduler")
+
+    @property
+    def sqs(self) -> Any:
+        return client("sqs")
 
 
 def set_environment() -> Mapping[str, str | None]:
@@ -81,19 +100,6 @@ def create_bucket(name: str) -> None:
 
 def create_schedule_group(name: str) -> None:
     client("scheduler").create_schedule_group(Name=name)
-
-
-def create_start(start: ScheduledStart, group: str, queue: str, role: str) -> None:
-    """The schedule of a workflow that is started by the clock; queue: the ARN of the timers' queue."""
-    client("scheduler").create_schedule(
-        Name=start.name,
-        GroupName=group,
-        ScheduleExpression=start.expression,
-        ScheduleExpressionTimezone=start.timezone,
-        State="ENABLED" if start.enabled else "DISABLED",
-        FlexibleTimeWindow={"Mode": "OFF"},
-        Target={"Arn": queue, "RoleArn": role, "Input": event_of(start)},
-    )
 
 
 def seed_moto(patches: Patches, seed: int) -> None:

@@ -18,10 +18,11 @@ from stepfast.functions.clients import Clients
 from stepfast.functions.host import Host
 from stepfast.language.registry import Registry
 from stepfast.simulator import resources
-from stepfast.simulator.deployment import BUILDERS, DEAD_LETTERS, TABLE, Code, Deployment
+from stepfast.simulator.deployment import BUILDERS, Code, Deployment
 from stepfast.simulator.gateway import Response
 from stepfast.simulator.lambdas import REGION, Function
 from stepfast.simulator.player import Player
+from stepfast.simulator.provision import DEAD_LETTERS, TABLE
 from stepfast.simulator.redrive import MoveTask
 from stepfast.simulator.sandbox import MAX_PAYLOAD, Handler, Sandbox
 from stepfast.simulator.sqs_rules import messages_in, queues

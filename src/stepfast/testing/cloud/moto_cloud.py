@@ -15,8 +15,9 @@ from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
 from stepfast.simulator import resources
-from stepfast.simulator.deployment import DEAD_LETTERS, PARK, TABLE, TIMER, UNDELIVERED, Code, Deployment
+from stepfast.simulator.deployment import Code, Deployment
 from stepfast.simulator.player import START, Player
+from stepfast.simulator.provision import DEAD_LETTERS, PARK, TABLE, TIMER, UNDELIVERED
 from stepfast.simulator.redrive import MoveTask
 from stepfast.simulator.rules import Rules
 from stepfast.simulator.sandbox import Gone, Invocation, Sandbox

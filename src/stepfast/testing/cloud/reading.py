@@ -15,7 +15,7 @@ from stepfast.language.workflows import Workflow
 from stepfast.model import Event, Execution, Snapshot
 from stepfast.replay.replay import Replay
 from stepfast.simulator import resources
-from stepfast.simulator.deployment import BUCKET, TABLE
+from stepfast.simulator.provision import BUCKET, TABLE
 from stepfast.simulator.world import World
 from stepfast.testing.calls import Call, CallLog
 from stepfast.testing.memory import finished

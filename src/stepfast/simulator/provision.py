@@ -1,0 +1,102 @@
+"""Makes the resources of a plan in moto: the same for MotoCloud, `stepfast dev --cloud moto` and `stepfast invoke`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from stepfast.backends.dynamodb.table import EXPIRES, definition
+from stepfast.deployment.plan import Plan, QueuePlan
+from stepfast.deployment.schedules import event_of
+
+TABLE, BUCKET, SCHEDULES, STARTS = "stepfast", "stepfast-values", "stepfast", "stepfast-starts"
+TIMER, PARK, DEAD_LETTERS, UNDELIVERED = (
+    "stepfast-timer",
+    "stepfast-park",
+    "stepfast-dead-letters",
+    "stepfast-undelivered",
+)
+RETENTION = 14 * 86400
+"""Seconds for which the queues of what has failed keep a message: the longest that SQS allows."""
+
+
+class AwsClients(Protocol):
+    """The boto3 clients that make the resources."""
+
+    @property
+    def dynamodb(self) -> Any: ...
+    @property
+    def s3(self) -> Any: ...
+    @property
+    def scheduler(self) -> Any: ...
+    @property
+    def sqs(self) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioned:
+    """URLs of the queues that were made; `pools` by the name of the pool. role: ARN, of what the schedules may do."""
+
+    pools: Mapping[str, str]
+    timer: str
+    park: str
+    undelivered: str
+    role: str
+
+
+def provision(plan: Plan, clients: AwsClients, *, region: str, account: str) -> Provisioned:
+    """Makes table, bucket, queues and schedules; raises boto3's ClientError where they are there already."""
+    prefix = f"arn:aws:sqs:{region}:{account}:"
+    role = f"arn:aws:iam::{account}:role/stepfast-schedules"
+    clients.dynamodb.create_table(**definition(TABLE))
+    clients.dynamodb.update_time_to_live(
+        TableName=TABLE, TimeToLiveSpecification={"Enabled": True, "AttributeName": EXPIRES}
+    )
+    clients.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": region})
+    clients.scheduler.create_schedule_group(Name=SCHEDULES)
+    _create_queue(clients, DEAD_LETTERS, {"VisibilityTimeout": "30", "MessageRetentionPeriod": str(RETENTION)})
+    undelivered = _create_queue(
+        clients, UNDELIVERED, {"VisibilityTimeout": "30", "MessageRetentionPeriod": str(RETENTION)}
+    )
+
+    def queue(name: str, queue_plan: QueuePlan, dead_letters: str) -> str:
+        policy = {"deadLetterTargetArn": prefix + dead_letters, "maxReceiveCount": queue_plan.max_receive_count}
+        attributes = {
+            "VisibilityTimeout": str(int(queue_plan.visibility)),
+            "MessageRetentionPeriod": str(int(queue_plan.retention)),
+            "RedrivePolicy": json.dumps(policy),
+        }
+        return _create_queue(clients, name, attributes)
+
+    made = Provisioned(
+        pools={name: queue(pool_queue(name), pool.queue, UNDELIVERED) for name, pool in plan.pools.items()},
+        timer=queue(TIMER, plan.timer_queue, UNDELIVERED),
+        park=queue(PARK, plan.park_queue, DEAD_LETTERS),
+        undelivered=undelivered,
+        role=role,
+    )
+    if plan.starts:
+        clients.scheduler.create_schedule_group(Name=STARTS)
+    for start in plan.starts:
+        clients.scheduler.create_schedule(
+            Name=start.name,
+            GroupName=STARTS,
+            ScheduleExpression=start.expression,
+            ScheduleExpressionTimezone=start.timezone,
+            State="ENABLED" if start.enabled else "DISABLED",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target={"Arn": prefix + TIMER, "RoleArn": role, "Input": event_of(start)},
+        )
+    return made
+
+
+def pool_queue(pool: str) -> str:
+    return "stepfast-pool-" + re.sub(r"[^A-Za-z0-9_-]", "-", pool)
+
+
+def _create_queue(clients: AwsClients, name: str, attributes: Mapping[str, str]) -> str:
+    url: str = clients.sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+    return url
