@@ -12,7 +12,7 @@ from weakref import WeakSet
 
 from bench.aws_units import Call, Meter
 from stepfast.backends.dynamodb.typed_json import Item
-from stepfast.simulator import deployment, resources
+from stepfast.simulator import deployment, provision, resources
 from stepfast.simulator.clients import PlayedClients
 from stepfast.simulator.sandbox import Sandbox, current
 
@@ -66,7 +66,7 @@ class CloudMeter(Meter):
     def _stored(self, key: Item) -> Item | None:
         self._here.asking = True
         try:
-            answer = resources.client("dynamodb").get_item(TableName=deployment.TABLE, Key=key, ConsistentRead=True)
+            answer = resources.client("dynamodb").get_item(TableName=provision.TABLE, Key=key, ConsistentRead=True)
         finally:
             self._here.asking = False
         item: Item | None = answer.get("Item")

@@ -19,7 +19,7 @@ from botocore.config import Config
 
 from stepfast.backends.aws.messages import posted_in
 from stepfast.backends.aws.s3 import S3Blobs
-from stepfast.backends.aws.scheduler import Schedules
+from stepfast.backends.aws.scheduler import ScheduleGroup
 from stepfast.backends.aws.sqs import SqsQueue
 from stepfast.backends.dynamodb import table
 from stepfast.backends.dynamodb.store import DynamoStore
@@ -67,7 +67,7 @@ class Cloud:
         self._make()
         self.dynamodb, self.sqs = self._client("dynamodb"), self._client("sqs")
         self.blobs = S3Blobs(lambda: self._client("s3"), BUCKET)
-        self.schedules = Schedules(lambda: self._client("scheduler"), GROUP, ROLE)
+        self.schedules = ScheduleGroup(lambda: self._client("scheduler"), GROUP, ROLE)
         self.queue = SqsQueue(
             self.sqs,
             self.clock,

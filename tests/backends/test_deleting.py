@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stepfast.backends.dynamodb import deletion
-from stepfast.backends.dynamodb.retention_repair import Keeping, Walk, walk_of
+from stepfast.backends.dynamodb.retention_repair import Keeping, RepairProgress, walk_of
 from stepfast.backends.dynamodb.typed_json import number, text
 from stepfast.engine.ports import Commit, End, Query
 from stepfast.errors import ExecutionDeleted, Unavailable
@@ -114,7 +114,7 @@ def test_the_sweep_finishes_a_deletion_that_a_crash_has_cut_off(full: Cloud, mon
 
 def test_a_deletion_that_takes_too_long_is_left_to_the_sweep(full: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(deletion, "AT_ONCE", 0.0)
+        patch.setattr(deletion, "DIRECT_DELETION_SECONDS", 0.0)
         assert full.run(full.store.erase(DONE))
     assert "c#a" in keys()
     full.clock.time += 61
@@ -173,7 +173,7 @@ def expiring(cloud: Cloud, count: int) -> None:
     cloud.run(cloud.store.finish(End(replace(DONE, execution_id="done", result="1"))))
 
 
-def walked(cloud: Cloud, walk: Walk, pages: int = 1_000) -> int:
+def walked(cloud: Cloud, walk: RepairProgress, pages: int = 1_000) -> int:
     left = iter(range(pages))
     keeping = Keeping(cloud.store.deleting._table, 2)
     return asyncio.run(keeping.go_on(walk, cloud.clock.now(), lambda: next(left, None) is not None))

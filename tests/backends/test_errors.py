@@ -16,7 +16,7 @@ from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, No
 
 from stepfast.backends.aws.errors import Misconfigured
 from stepfast.backends.aws.s3 import S3Blobs
-from stepfast.backends.aws.scheduler import Schedules
+from stepfast.backends.aws.scheduler import ScheduleGroup
 from stepfast.backends.aws.sqs import SqsQueue
 from stepfast.backends.dynamodb.store import DynamoStore
 from stepfast.engine.messages import Message
@@ -294,4 +294,4 @@ def test_a_schedule_group_that_refuses_or_is_not_there_is_told(code: str, messag
     client = make_client("scheduler", **FAST)
     Answers(client, error(code))
     with pytest.raises(Misconfigured, match=f"the schedule group 'nightly' {message}"):
-        Schedules(client, "nightly", "arn:aws:iam::1:role/r").put(STEP, 5000.0, URL, "{}")
+        ScheduleGroup(client, "nightly", "arn:aws:iam::1:role/r").put(STEP, 5000.0, URL, "{}")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from moto import dynamodb as moto_dynamodb
 
 from stepfast.backends.dynamodb import items
-from stepfast.backends.dynamodb.attempts import KEPT, TRACED, attempts_of, attempts_text
+from stepfast.backends.dynamodb.attempts import ATTEMPTS_KEPT, TRACED, attempts_of, attempts_text
 from stepfast.backends.dynamodb.listing import listing_keys, sortable
 from stepfast.backends.dynamodb.table import EXPIRES, LISTED
 from stepfast.backends.dynamodb.typed_json import number, same, size_of, text
@@ -174,12 +174,12 @@ def past(count: int) -> tuple[Attempt, ...]:
 def test_the_last_attempts_are_kept_and_the_last_three_with_tracebacks() -> None:
     attempts = past(50)
     back = attempts_of(attempts_text(attempts, attempts[-1].error), attempts[-1].error)
-    assert [one.number for one in back] == list(range(50 - KEPT, 50))
+    assert [one.number for one in back] == list(range(50 - ATTEMPTS_KEPT, 50))
     assert back[-1] == attempts[-1]
     traced = [one.error.traceback for one in back if one.error is not None]
-    assert [one is not None for one in traced] == [False] * (KEPT - TRACED) + [True] * TRACED
+    assert [one is not None for one in traced] == [False] * (ATTEMPTS_KEPT - TRACED) + [True] * TRACED
     assert [(one.started_at, one.ended_at, one.next_at) for one in back] == [
-        (one.started_at, one.ended_at, one.next_at) for one in attempts[-KEPT:]
+        (one.started_at, one.ended_at, one.next_at) for one in attempts[-ATTEMPTS_KEPT:]
     ]
     assert all(one.error is not None and one.error.message.startswith(f"attempt {one.number}: ") for one in back)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from stepfast.backends.sqlite.file import SqliteFile, Transaction
-from stepfast.backends.sqlite.schema import VERSION
+from stepfast.backends.sqlite.schema import SCHEMA_VERSION
 from stepfast.backends.sqlite.store import SqliteBackend
 from stepfast.engine.metrics import Tally
 from stepfast.engine.ports import Commit, End
@@ -44,12 +44,12 @@ def test_a_second_owner_is_refused_and_told_what_to_do(tmp_path: Path) -> None:
 def test_a_file_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
     SqliteFile(tmp_path / "a.db").close()
     with closing(sqlite3.connect(tmp_path / "a.db")) as db, db:
-        db.execute(f"PRAGMA user_version = {VERSION + 1}")
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     db.close()
     with pytest.raises(StartupError, match="newer stepfast.*upgrade"):
         SqliteFile(tmp_path / "a.db")
     db = sqlite3.connect(tmp_path / "a.db")
-    assert db.execute("PRAGMA user_version").fetchone() == (VERSION + 1,)
+    assert db.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION + 1,)
     db.close()
 
 
@@ -211,7 +211,7 @@ def test_a_file_of_the_first_schema_is_read_and_goes_on(tmp_path: Path) -> None:
     assert asyncio.run(backend.figures("w", 0, 2)) == {1: {"CANCELLED": Tally(1)}}
     backend.close()
     with closing(sqlite3.connect(tmp_path / "old.db")) as file:
-        assert file.execute("PRAGMA user_version").fetchone() == (VERSION,)
+        assert file.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
 
 
 def test_the_last_wake_of_a_commit_comes_when_all_that_was_written_with_it_is_known(tmp_path: Path) -> None:

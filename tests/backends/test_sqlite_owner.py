@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from stepfast.backends.sqlite.owner import Owner
+from stepfast.backends.sqlite.owner import DatabaseLock
 from stepfast.errors import StartupError
 
 pytestmark = [
@@ -64,20 +64,20 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_one_at_a_time_here_and_elsewhere(path: Path) -> None:
-    owner = Owner(path)
+    owner = DatabaseLock(path)
     owner.acquire()
     for _ in range(2):  # the refused one must not give the lock away
         with pytest.raises(StartupError, match="in use by another stepfast.*--db"):
-            Owner(path).acquire()
+            DatabaseLock(path).acquire()
         assert another(path) == "refused"
     owner.release()
     owner.release()
     assert another(path) == "taken"
-    Owner(path).acquire()
+    DatabaseLock(path).acquire()
 
 
 def test_a_child_does_not_keep_the_file_after_its_parent_gave_it_back(path: Path) -> None:
-    owner = Owner(path)
+    owner = DatabaseLock(path)
     owner.acquire()
     with forked():
         owner.release()
@@ -85,7 +85,7 @@ def test_a_child_does_not_keep_the_file_after_its_parent_gave_it_back(path: Path
 
 
 def test_a_child_that_ends_does_not_give_its_parents_file_back(path: Path) -> None:
-    owner = Owner(path)
+    owner = DatabaseLock(path)
     owner.acquire()
     context = multiprocessing.get_context("fork")
     child = context.Process(target=owner.release)
@@ -101,10 +101,10 @@ def test_a_process_that_is_killed_gives_the_file_back(path: Path) -> None:
         assert other.stdout is not None
         assert other.stdout.readline() == "taken\n"
         with pytest.raises(StartupError):
-            Owner(path).acquire()
+            DatabaseLock(path).acquire()
         other.kill()
         other.wait()
-    owner = Owner(path)
+    owner = DatabaseLock(path)
     owner.acquire()
     owner.release()
 

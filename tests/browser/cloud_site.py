@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from stepfast.backends.dynamodb.api_keys import ApiKeys
-from stepfast.http.page import Page
+from stepfast.http.page import DashboardPage
 from stepfast.http.server import listen, serve
 from stepfast.language.registry import discover
 from stepfast.local.cloud.deployment import ServedCloud
@@ -26,7 +26,9 @@ def main(workflows: Path) -> None:
         keys = ApiKeys(resources.client("dynamodb"), TABLE)
         keys_text = " ".join(keys.create(scope, {scope}, time.time())[1] for scope in ("read", "run"))
         try:
-            serve(Front(cloud, None, Page()), listener, HOST, lambda url: print(f"{url} {keys_text}", flush=True))
+            serve(
+                Front(cloud, None, DashboardPage()), listener, HOST, lambda url: print(f"{url} {keys_text}", flush=True)
+            )
         except KeyboardInterrupt:
             pass  # asked to end
 

@@ -9,7 +9,7 @@ from stepfast import workflow
 from stepfast.errors import ExecutionConflict, ExecutionNotFound, InvalidRequest, UnknownWorkflow, WrongStatus
 from stepfast.language.retry import Retry
 from stepfast.simulator import resources
-from stepfast.simulator.gateway import Request
+from stepfast.simulator.gateway import GatewayRequest
 from stepfast.testing import MotoCloud, Stalled
 from tests.cloud.conftest import MakeCloud
 from tests.cloud.flows import (
@@ -186,7 +186,7 @@ def test_fifty_identical_starts_at_once_are_one_execution(make_cloud: MakeCloud,
     """With seed 0 they come at one instant, with 1 each takes its own time, as through a network."""
     cloud = make_cloud(seed=seed)
     body = {"input": "tea", "execution_id": "once"}
-    answers = cloud.request_all(*(Request("POST", "/v1/workflows/delivery/executions", body) for _ in range(50)))
+    answers = cloud.request_all(*(GatewayRequest("POST", "/v1/workflows/delivery/executions", body) for _ in range(50)))
     assert sorted(one.status for one in answers) == [200] * 49 + [201]
     run = cloud.execution("once")
     assert cloud.run_until(run).status == "SUCCEEDED"

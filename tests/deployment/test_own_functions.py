@@ -17,7 +17,7 @@ from stepfast.deployment.own_functions import KINDS, own_functions
 from stepfast.deployment.plan import Plan
 from stepfast.deployment.settings import DAY_SECONDS, Settings
 from stepfast.errors import StartupError
-from stepfast.functions.entry import Entry
+from stepfast.functions.entry import EntryPoint
 from stepfast.language.registry import Registry
 from tests.functions.sources import EVENTS
 
@@ -36,7 +36,7 @@ def test_this_repository_has_a_file_for_each_function_that_hands_on_its_handler(
     assert own_functions(ROOT) == set(KINDS)
     for kind in KINDS:
         module = importlib.import_module(f"functions.{kind}")
-        assert isinstance(module.handler, Entry)
+        assert isinstance(module.handler, EntryPoint)
         assert module.handler is importlib.import_module(f"stepfast.functions.{kind}").handler
 
 

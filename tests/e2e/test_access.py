@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from stepfast.http.page import BUILT, Page
+from stepfast.http.page import BUILT, DashboardPage
 from tests.e2e.conftest import Deployed, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -28,7 +28,7 @@ def test_health_needs_no_key_and_tells_nothing(deployed: Deployed) -> None:
     assert set(answer.json()) == {"status", "version"}
 
 
-@pytest.mark.skipif(not Page().is_built, reason="the page is not built: make dashboard")
+@pytest.mark.skipif(not DashboardPage().is_built, reason="the page is not built: make dashboard")
 def test_the_page_needs_no_key_and_comes_whole(deployed: Deployed) -> None:
     page = ask(deployed, None, path="/")
     assert page.status_code == 200

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from stepfast import sleep, step, workflow
-from stepfast.engine.attempt import Run
+from stepfast.engine.attempt import OwnedStep
 from stepfast.engine.claims import claim_of
 from stepfast.engine.messages import Message
 from stepfast.engine.opening import OpenedReplay
@@ -82,16 +82,16 @@ def replayed(definition: Workflow[..., Any], records: dict[str, Record] | None =
 
 
 @contextmanager
-def claimed(definition: Workflow[..., Any]) -> Iterator[Run]:
+def claimed(definition: Workflow[..., Any]) -> Iterator[OwnedStep]:
     """The first step that is outstanding, claimed at NOW."""
     with replayed(definition) as replay:
         execution, command = replay.execution, next(iter(replay.outstanding.values()))
         live = Live(replay, Cursor(), None)
         opened = OpenedReplay(LiveReplays(), Snapshot(execution, Cursor(), {}), live, False)
         record = claim_of(execution, command, None, None, NOW)
-        yield Run(Message("step", "e1", command.id, 0), execution, opened, command, record, NOW)
+        yield OwnedStep(Message("step", "e1", command.id, 0), execution, opened, command, record, NOW)
 
 
-def succeeded(run: Run, output: str = "1") -> Record:
+def succeeded(run: OwnedStep, output: str = "1") -> Record:
     """The record of the attempt's good end."""
     return replace(run.record, status="SUCCEEDED", revision=run.record.revision + 1, output=output, lease=None)

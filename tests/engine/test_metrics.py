@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepfast.engine.metrics import (
-    GROWTH,
+    BUCKET_GROWTH,
     SHORTEST,
     Tally,
     added,
@@ -95,8 +95,8 @@ def test_a_duration_is_told_within_nine_percent(seconds: float) -> None:
     if seconds <= SHORTEST:
         assert told == SHORTEST
     else:
-        assert abs(told - seconds) <= seconds * (GROWTH - 1) / (GROWTH + 1) * 1.000001
-        assert (GROWTH - 1) / (GROWTH + 1) < 0.09
+        assert abs(told - seconds) <= seconds * (BUCKET_GROWTH - 1) / (BUCKET_GROWTH + 1) * 1.000001
+        assert (BUCKET_GROWTH - 1) / (BUCKET_GROWTH + 1) < 0.09
 
 
 @given(st.lists(st.floats(0.001, 1e6), min_size=1, max_size=200), st.sampled_from([0.5, 0.9, 0.99, 1.0]))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stepfast.engine.attempt import Run
+from stepfast.engine.attempt import OwnedStep
 from stepfast.engine.claims import LEASE_MARGIN
 from stepfast.engine.moves import EndRun, GoOn, HandOver, Move, PutBack, Room, next_move, takes_outcome
 from stepfast.model import Record
@@ -29,7 +29,7 @@ ENDED = NOW + 7.0
 ROOM = Room(math.inf, lambda step: True)
 
 
-def move_after(run: Run, record: Record, room: Room = ROOM) -> Move:
+def move_after(run: OwnedStep, record: Record, room: Room = ROOM) -> Move:
     replay = takes_outcome(run)
     if replay is not None:
         replay.advance({record.id: record})

@@ -18,7 +18,7 @@ from stepfast.deployment.settings import Settings
 from stepfast.errors import StartupError, Unavailable
 from stepfast.functions import logs
 from stepfast.functions.clients import Clients
-from stepfast.functions.entry import Entry, Failed, guarded
+from stepfast.functions.entry import EntryPoint, Failed, guarded
 from stepfast.functions.host import Handler, Host
 from stepfast.functions.metering import EmbeddedMetrics
 from tests.functions.conftest import Aws, Context, Counts
@@ -68,7 +68,7 @@ def test_in_lambda_it_is_built_while_the_sandbox_begins(monkeypatch: pytest.Monk
     built = Built()
     gc.disable()
     try:
-        entry = Entry("authorizer", built)
+        entry = EntryPoint("authorizer", built)
         assert gc.isenabled()
     finally:
         gc.enable()
@@ -80,7 +80,7 @@ def test_in_lambda_it_is_built_while_the_sandbox_begins(monkeypatch: pytest.Monk
 
 def test_elsewhere_it_is_built_at_the_first_call(monkeypatch: pytest.MonkeyPatch) -> None:
     built = Built()
-    entry = Entry("authorizer", built)
+    entry = EntryPoint("authorizer", built)
     assert built.settings == []
     with pytest.raises(StartupError, match="STEPFAST_TABLE"):
         entry({}, None)
@@ -94,7 +94,7 @@ def test_a_sandbox_that_lacks_settings_says_which(monkeypatch: pytest.MonkeyPatc
     for name, value in LAMBDA.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(StartupError, match="STEPFAST_QUEUES"):
-        Entry("advancer", Built())
+        EntryPoint("advancer", Built())
 
 
 # -- errors and metrics ------------------------------------------------------------------------------------------
@@ -237,7 +237,7 @@ def test_a_trace_holds_neither_answers_nor_errors(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(Tracer, "capture_lambda_handler", capture)
     for name, value in {**LAMBDA, "POWERTOOLS_TRACE_DISABLED": "false"}.items():
         monkeypatch.setenv(name, value)
-    Entry("authorizer", Built())({}, None)
+    EntryPoint("authorizer", Built())({}, None)
     gc.unfreeze()
     assert asked == {"capture_response": False, "capture_error": False}
 
@@ -250,7 +250,7 @@ def test_without_tracing_its_library_is_not_imported(way: str, monkeypatch: pyte
         monkeypatch.delitem(sys.modules, name)
     if way == "not installed":
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    Entry("authorizer", Built())({}, None)
+    EntryPoint("authorizer", Built())({}, None)
     gc.unfreeze()
     assert not any(name.startswith("aws_xray_sdk") for name in sys.modules)
 

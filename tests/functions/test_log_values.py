@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from stepfast import Retry, step, workflow
-from stepfast.engine.value_log import LONGEST, tell_start
+from stepfast.engine.value_log import LOGGED_VALUE_CHARACTERS, tell_start
 from stepfast.functions import logs
 from stepfast.model import Execution
 from tests.functions.conftest import Aws
@@ -103,10 +103,10 @@ def test_a_large_value_is_cut(aws: Aws, caplog: pytest.LogCaptureFixture) -> Non
     ran(aws, "x" * 50_000, log_values=True)
     _, stepped, ended = told(caplog)
     for value in (stepped["input"], stepped["output"], ended["output"]):
-        assert len(value) < LONGEST + 40
+        assert len(value) < LOGGED_VALUE_CHARACTERS + 40
     assert stepped["output"].endswith("(100002 characters)")
     lines = [record.getMessage() for record in caplog.records if record.name == "stepfast.values"]
-    assert max(map(len, lines)) < 4 * LONGEST
+    assert max(map(len, lines)) < 4 * LOGGED_VALUE_CHARACTERS
 
 
 def test_in_lambda_the_values_are_fields_of_the_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from stepfast.engine.advancer import Advancer
 from stepfast.errors import Misconfigured, StepfastError, Unavailable
 from stepfast.functions import sweeper
 from stepfast.functions.entry import Failed
-from stepfast.functions.visits import AWAY, PATIENCE
+from stepfast.functions.visits import AWAY, STUCK_SECONDS
 from stepfast.language.registry import Registry
 from stepfast.model import Snapshot
 from tests.functions.conftest import Aws, Context, away
@@ -131,7 +131,7 @@ def test_what_waits_for_a_signal_is_not_stuck_and_what_is_sent_again_for_long_is
 ) -> None:
     started(aws, 2, "waits")
     started(aws, 1)
-    aws.clock.time += PATIENCE + 300
+    aws.clock.time += STUCK_SECONDS + 300
     aws.invoke("sweeper", {})
     assert aws.counts.values["ExecutionsStuck", ""] == [1]
     assert "execution works-000 has made no progress for" in caplog.text
@@ -148,7 +148,7 @@ def test_an_execution_that_is_merely_young_is_not_stuck(aws: Aws) -> None:
 def test_an_execution_that_is_not_deployed_counts_as_stuck(aws: Aws) -> None:
     started(aws, 1)
     aws.registry = Registry([waits])
-    aws.clock.time += PATIENCE + 300
+    aws.clock.time += STUCK_SECONDS + 300
     aws.invoke("sweeper", {})
     assert aws.counts.values["ExecutionsStuck", ""] == [1]
 
@@ -193,7 +193,7 @@ def test_an_execution_that_cannot_be_read_is_not_judged_by_the_one_before(
 ) -> None:
     """One throttled read made the sweep call the execution stuck that it had read before, once more."""
     started(aws, 2)
-    aws.clock.time += PATIENCE + 300
+    aws.clock.time += STUCK_SECONDS + 300
     real = Advancer.advance
 
     async def advance(self: Advancer, execution_id: str, **more: Any) -> Any:
@@ -213,7 +213,7 @@ def test_a_read_that_fails_is_counted_for_nobody(
 ) -> None:
     """An execution that waits in peace was called stuck once the read of the next one had failed."""
     started(aws, 2, "waits")
-    aws.clock.time += PATIENCE + 300
+    aws.clock.time += STUCK_SECONDS + 300
     aws.invoke("sweeper", {})
     real, failing = DynamoStore.load, {"waits-001"}
 

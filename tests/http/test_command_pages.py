@@ -13,7 +13,7 @@ from stepfast import Retry, signal, step, workflow
 from stepfast.engine.operations import Operations
 from stepfast.errors import DefinitionError
 from stepfast.http import timeline
-from stepfast.http.timeline import Entry, ordered
+from stepfast.http.timeline import TimelineEntry, ordered
 from stepfast.model import Snapshot
 from stepfast.replay.replay import Replay
 from tests.http.serving import Api, until
@@ -143,7 +143,7 @@ def test_a_quick_look_at_very_many_does_not_run_the_code(api: Api, monkeypatch: 
     api.ask("POST", "/v1/executions/one/cancel")
     replays: list[str] = []
 
-    def watched(snapshot: Snapshot, replay: Replay | None) -> list[Entry]:
+    def watched(snapshot: Snapshot, replay: Replay | None) -> list[TimelineEntry]:
         replays.append(str(replay))
         return ordered(snapshot, replay)
 

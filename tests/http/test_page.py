@@ -9,27 +9,27 @@ from typing import Any
 
 import pytest
 
-from stepfast.http.page import Page
+from stepfast.http.page import DashboardPage
 from tests.http.serving import event
 
 
 @pytest.fixture
-def page(tmp_path: Path) -> Page:
+def page(tmp_path: Path) -> DashboardPage:
     (tmp_path / "assets").mkdir()
     (tmp_path / "index.html").write_text("<!doctype html>ü", "utf-8")
     (tmp_path / "assets" / "index-a1.js").write_text("run()", "utf-8")
     (tmp_path / "assets" / "notes.txt").write_text("not a part of it", "utf-8")
     (tmp_path / "secret.js").write_text("outside", "utf-8")
-    return Page(tmp_path)
+    return DashboardPage(tmp_path)
 
 
-def ask(page: Page, path: str, **headers: str) -> dict[str, Any]:
+def ask(page: DashboardPage, path: str, **headers: str) -> dict[str, Any]:
     asked = event("GET", path, headers=headers)
     assert page.has(asked)
     return page.answer(asked)
 
 
-def test_the_page_is_never_kept_and_its_files_always(page: Page) -> None:
+def test_the_page_is_never_kept_and_its_files_always(page: DashboardPage) -> None:
     index, script = ask(page, "/"), ask(page, "/assets/index-a1.js")
     assert (index["statusCode"], index["body"]) == (200, "<!doctype html>ü")
     assert index["headers"]["Cache-Control"] == "no-cache"
@@ -39,7 +39,7 @@ def test_the_page_is_never_kept_and_its_files_always(page: Page) -> None:
     assert "immutable" in script["headers"]["Cache-Control"]
 
 
-def test_nothing_inline_nothing_from_elsewhere_nothing_framed(page: Page) -> None:
+def test_nothing_inline_nothing_from_elsewhere_nothing_framed(page: DashboardPage) -> None:
     policy = ask(page, "/")["headers"]["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "script-src 'self';" in policy
@@ -48,14 +48,14 @@ def test_nothing_inline_nothing_from_elsewhere_nothing_framed(page: Page) -> Non
     assert "data:" not in policy
 
 
-def test_who_takes_gzip_gets_it(page: Page) -> None:
+def test_who_takes_gzip_gets_it(page: DashboardPage) -> None:
     answer = ask(page, "/", **{"Accept-Encoding": "br, gzip"})
     assert answer["isBase64Encoded"] is True
     assert answer["headers"]["Content-Encoding"] == "gzip"
     assert gzip.decompress(base64.b64decode(answer["body"])).decode() == "<!doctype html>ü"
 
 
-def test_a_page_that_is_built_anew_is_served_anew(page: Page, tmp_path: Path) -> None:
+def test_a_page_that_is_built_anew_is_served_anew(page: DashboardPage, tmp_path: Path) -> None:
     gzipped = {"Accept-Encoding": "gzip"}
     ask(page, "/", **gzipped)
     (tmp_path / "index.html").write_text("another", "utf-8")
@@ -78,19 +78,19 @@ def test_a_page_that_is_built_anew_is_served_anew(page: Page, tmp_path: Path) ->
         "/assets/" + "x" * 5000 + ".js",
     ],
 )
-def test_only_the_files_of_the_page_are_served(page: Page, path: str) -> None:
+def test_only_the_files_of_the_page_are_served(page: DashboardPage, path: str) -> None:
     answer = ask(page, path)
     assert answer["statusCode"] == 404
     assert answer["headers"]["Cache-Control"] == "no-store"
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/"), ("GET", "/v1/health"), ("GET", "/index.html")])
-def test_the_rest_is_the_apis(page: Page, method: str, path: str) -> None:
+def test_the_rest_is_the_apis(page: DashboardPage, method: str, path: str) -> None:
     assert not page.has(event(method, path))
 
 
 def test_without_a_built_page_it_says_how_to_get_one(tmp_path: Path) -> None:
-    answer = ask(Page(tmp_path / "none"), "/")
+    answer = ask(DashboardPage(tmp_path / "none"), "/")
     assert answer["statusCode"] == 404
     assert "make dashboard" in answer["body"]
     assert answer["headers"]["Content-Type"].startswith("text/plain")

@@ -10,7 +10,7 @@ import pytest
 
 from stepfast import workflow
 from stepfast.http.api import Handler, build
-from stepfast.http.auth import SCOPES, Authenticator, Gateway
+from stepfast.http.auth import SCOPES, Authenticator, GatewayAuth
 from stepfast.language.registry import Registry
 from stepfast.local.runtime import Runtime
 from tests.http.serving import Answer, event
@@ -47,7 +47,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield made
 
 
-def handler(runtime: Runtime, keys: Gateway | Authenticator) -> Handler:
+def handler(runtime: Runtime, keys: GatewayAuth | Authenticator) -> Handler:
     return build(runtime.operations, runtime.registry, runtime.call, keys)
 
 
@@ -64,7 +64,7 @@ def by_key(*scopes: str) -> Any:
 
 
 def test_every_route_is_in_this_table(runtime: Runtime) -> None:
-    described = ask(handler(runtime, Gateway()), "GET", "/openapi.json", by_key("read")).body
+    described = ask(handler(runtime, GatewayAuth()), "GET", "/openapi.json", by_key("read")).body
     routes = {(method.upper(), path) for path, methods in described["paths"].items() for method in methods}
     assert len(routes) == len(NEEDED), "one more has no scheme: the description itself, one no scope: health"
     scopes = {
@@ -78,7 +78,7 @@ def test_every_route_is_in_this_table(runtime: Runtime) -> None:
 
 @pytest.mark.parametrize(("method", "path"), NEEDED)
 def test_a_route_answers_those_with_its_scope_alone(runtime: Runtime, method: str, path: str) -> None:
-    handle, scope = handler(runtime, Gateway()), NEEDED[method, path]
+    handle, scope = handler(runtime, GatewayAuth()), NEEDED[method, path]
     without = ask(handle, method, path, by_key(*(SCOPES - {scope})))
     assert (without.status, without.kind, without.body["scope"]) == (403, "scope-missing", scope)
     assert scope in without.body["detail"]
@@ -89,7 +89,7 @@ def test_a_route_answers_those_with_its_scope_alone(runtime: Runtime, method: st
 def test_without_any_scope_a_wrong_request_is_as_forbidden_as_a_right_one(
     runtime: Runtime, method: str, path: str
 ) -> None:
-    handle = handler(runtime, Gateway())
+    handle = handler(runtime, GatewayAuth())
     bodies: tuple[Any, ...] = (None, {}, {"unknown": 1}, [])
     for body in bodies:
         assert ask(handle, method, path, by_key(), body if method == "POST" else None).status == 403
@@ -112,12 +112,12 @@ def test_without_any_scope_a_wrong_request_is_as_forbidden_as_a_right_one(
 )
 @pytest.mark.parametrize("method", ["POST", "post", "PUT", "HEAD", "OPTIONS"])
 def test_no_spelling_of_a_path_gets_around_its_scope(runtime: Runtime, method: str, path: str) -> None:
-    answer = ask(handler(runtime, Gateway()), method, path, by_key("read", "run"))
+    answer = ask(handler(runtime, GatewayAuth()), method, path, by_key("read", "run"))
     assert answer.kind in ("scope-missing", "unknown-route", "wrong-method")
 
 
 def test_a_caller_that_iam_has_let_in_has_every_scope(runtime: Runtime) -> None:
-    handle = handler(runtime, Gateway("iam"))
+    handle = handler(runtime, GatewayAuth("iam"))
     for (method, path), _ in NEEDED.items():
         assert ask(handle, method, path, IAM).status not in (401, 403)
 
@@ -136,7 +136,7 @@ def test_a_caller_that_iam_has_let_in_has_every_scope(runtime: Runtime) -> None:
     ],
 )
 def test_a_request_that_nobody_has_let_in_is_not_answered(runtime: Runtime, by: Any, authorizer: Any) -> None:
-    handle = handler(runtime, Gateway(by))
+    handle = handler(runtime, GatewayAuth(by))
     assert ask(handle, "GET", "/v1/executions", authorizer).status == 401
     assert ask(handle, "GET", "/v1/health", authorizer).status == 200
 
@@ -144,7 +144,7 @@ def test_a_request_that_nobody_has_let_in_is_not_answered(runtime: Runtime, by: 
 @pytest.mark.parametrize("scopes", [None, 7, "", "admin", "READ", "read,run"])
 def test_scopes_that_are_not_ours_are_none(runtime: Runtime, scopes: Any) -> None:
     authorizer = {"lambda": {"scopes": scopes, "key": "tests"}}
-    assert ask(handler(runtime, Gateway()), "GET", "/v1/executions", authorizer).status == 403
+    assert ask(handler(runtime, GatewayAuth()), "GET", "/v1/executions", authorizer).status == 403
 
 
 def test_keys_of_the_environment_have_every_scope(runtime: Runtime) -> None:
@@ -156,4 +156,4 @@ def test_keys_of_the_environment_have_every_scope(runtime: Runtime) -> None:
 
 def test_a_caller_cannot_claim_scopes_by_headers(runtime: Runtime) -> None:
     sent = event("GET", "/v1/executions", headers={"x-amzn-authorizer": "read", "authorization": "Bearer read"})
-    assert handler(runtime, Gateway())(sent, None)["statusCode"] == 401
+    assert handler(runtime, GatewayAuth())(sent, None)["statusCode"] == 401

@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stepfast.errors import StartupError
-from stepfast.http.page import Page
+from stepfast.http.page import DashboardPage
 from stepfast.infra import bundle
 from stepfast.infra.app import say_what_is_left_out, stack
 from stepfast.infra.bundle import Source
@@ -130,10 +130,10 @@ def test_a_wrong_context_ends_the_synth_with_one_line(tmp_path: Path, context: s
 
 
 def test_a_synth_without_the_page_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    say_what_is_left_out(Page(tmp_path))
+    say_what_is_left_out(DashboardPage(tmp_path))
     assert "make dashboard" in capsys.readouterr().err
     (tmp_path / "index.html").touch()
-    say_what_is_left_out(Page(tmp_path))
+    say_what_is_left_out(DashboardPage(tmp_path))
     assert capsys.readouterr().err == ""
 
 

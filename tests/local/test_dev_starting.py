@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stepfast.http.page import Page
+from stepfast.http.page import DashboardPage
 from stepfast.local.dev import say_ready
 from tests.local.dev_process import Dev
 
@@ -62,13 +62,13 @@ def test_it_says_when_it_is_ready_and_ends_cleanly(dev: Dev, number: signal.Sign
 
 
 def test_where_the_page_is_not_built_it_says_how_to_get_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    say_ready("http://127.0.0.1:1", "simple", Page(tmp_path))
+    say_ready("http://127.0.0.1:1", "simple", DashboardPage(tmp_path))
     printed = capsys.readouterr()
     (ready,), (hint,) = printed.out.splitlines(), printed.err.splitlines()
     assert ready == "stepfast is ready at http://127.0.0.1:1 (simple)"
     assert "make dashboard" in hint
     (tmp_path / "index.html").touch()
-    say_ready("http://127.0.0.1:1", "simple", Page(tmp_path))
+    say_ready("http://127.0.0.1:1", "simple", DashboardPage(tmp_path))
     assert capsys.readouterr().out.splitlines() == [ready]
 
 

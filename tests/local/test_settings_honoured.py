@@ -22,7 +22,7 @@ from stepfast.engine.ports import Query
 from stepfast.errors import Unavailable
 from stepfast.language.registry import Registry
 from stepfast.local import dev
-from stepfast.local.schedules import Schedules, following
+from stepfast.local.schedules import EmbeddedSchedules, following
 from tests.local.conftest import Embedded, until
 
 running: list[str] = []
@@ -132,7 +132,7 @@ class Ticking:
         self.restart()
 
     def restart(self) -> None:
-        self.made = Schedules(self.schedules, self.operations, self.clock)
+        self.made = EmbeddedSchedules(self.schedules, self.operations, self.clock)
 
     def run_for(self, seconds: float) -> None:
         end = self.clock.time + seconds

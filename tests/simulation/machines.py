@@ -7,7 +7,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from stepfast.engine.replay_cache import LiveReplays, Loaded
-from stepfast.engine.step_runner import Ended, StepCall, cut_off
+from stepfast.engine.step_runner import AttemptCall, Ended, cut_off
 from stepfast.errors import StepTimeout
 from stepfast.model import Stop
 from stepfast.testing.memory import finished
@@ -84,7 +84,7 @@ class Steps:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def run(self, call: StepCall) -> Ended:
+    async def run(self, call: AttemptCall) -> Ended:
         step, arguments, context, watch = call.step, call.arguments, call.context, call.watch
         world = self._world
         await point(f"{context.step_id} begins")

@@ -7,7 +7,7 @@ import pytest
 
 from stepfast.simulator import resources
 from stepfast.simulator.clients import PlayedClients
-from stepfast.simulator.lambdas import Function
+from stepfast.simulator.lambdas import SimulatedFunction
 from stepfast.simulator.player import Player
 from stepfast.simulator.sandbox import Sandbox
 
@@ -20,14 +20,16 @@ class Toys:
         self.events: list[tuple[float, Any]] = []
         self._start = player.world.clock.now
 
-    def function(self, handler: Callable[[Any], Any], name: str = "toy", **options: Any) -> Function:
+    def function(self, handler: Callable[[Any], Any], name: str = "toy", **options: Any) -> SimulatedFunction:
         def called(event: Any, context: Any) -> Any:
             self.events.append((self.since(), event))
             return handler(event)
 
         return self.player.function(name, lambda sandbox: called, **options)
 
-    def caller(self, handler: Callable[[Any, Any, Any], Any], name: str = "caller", **options: Any) -> Function:
+    def caller(
+        self, handler: Callable[[Any, Any, Any], Any], name: str = "caller", **options: Any
+    ) -> SimulatedFunction:
         """A function whose handler gets the clients of its sandbox as well: (clients, event, context)."""
 
         def build(sandbox: Sandbox) -> Callable[[Any, Any], Any]:
@@ -36,7 +38,7 @@ class Toys:
 
         return self.player.function(name, build, **options)
 
-    def sleeper(self, seconds: Callable[[Any], float], name: str = "sleeper", **options: Any) -> Function:
+    def sleeper(self, seconds: Callable[[Any], float], name: str = "sleeper", **options: Any) -> SimulatedFunction:
         """A function that takes its time, by its event, and keeps events as the others do."""
         import asyncio
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stepfast.simulator.gateway import Request
+from stepfast.simulator.gateway import GatewayRequest
 from stepfast.simulator.player import Player
 from stepfast.simulator.sandbox import Sandbox
 from tests.simulator.conftest import Toys
@@ -94,7 +94,7 @@ def test_requests_at_one_moment_are_served_beside_each_other(player: Player) -> 
 
     player.gateway(player.function("api", build))
     began = player.now
-    answers = player.request_all(*(Request("GET", "/") for _ in range(50)))
+    answers = player.request_all(*(GatewayRequest("GET", "/") for _ in range(50)))
     assert [one.status for one in answers] == [200] * 50
     assert player.now - began == timedelta(seconds=1)
 

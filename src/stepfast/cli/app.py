@@ -21,7 +21,7 @@ UsageError: Any = typer.BadParameter.__base__
 """The exceptions of click, or of the copy of click inside Typer (from 0.25 on)."""
 
 
-class Commands(TyperGroup):
+class CommandGroup(TyperGroup):
     """A Typer group that accepts the shared options after the command too, and prints an error in one line."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -79,7 +79,7 @@ def _to_front(args: list[str]) -> list[str]:
 
 app = typer.Typer(
     name="stepfast",
-    cls=Commands,
+    cls=CommandGroup,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

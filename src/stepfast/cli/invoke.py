@@ -22,7 +22,7 @@ from stepfast.errors import InvalidRequest, StartupError, StepfastError
 if TYPE_CHECKING:
     from stepfast.deployment.settings import Auth, Settings
     from stepfast.functions.clients import Clients
-    from stepfast.functions.host import Call
+    from stepfast.functions.host import LoopCaller
     from stepfast.language.registry import Registry
 
 REGION, ACCOUNT = "eu-central-1", "123456789012"
@@ -73,10 +73,10 @@ def _event(path: Path) -> Any:
     return event
 
 
-def _handler(function: str, workflows: Path, pool: str, auth: Auth, call: Call) -> Callable[[Any, Any], Any]:
+def _handler(function: str, workflows: Path, pool: str, auth: Auth, call: LoopCaller) -> Callable[[Any, Any], Any]:
     from stepfast.deployment.plan import Plan
     from stepfast.functions.clients import Clients
-    from stepfast.functions.entry import Entry
+    from stepfast.functions.entry import EntryPoint
     from stepfast.functions.host import Host
     from stepfast.language.registry import Registry, discover
 
@@ -91,7 +91,7 @@ def _handler(function: str, workflows: Path, pool: str, auth: Auth, call: Call) 
     if function in own_functions(Path()):
         handler = _own_handler(function, settings)
     if handler is None or isinstance(
-        handler, Entry
+        handler, EntryPoint
     ):  # stepfast's own handler, rebuilt on moto's clients and without metrics
         build = import_module(f"stepfast.functions.{function}").build
         handler = build(settings, clients, Host(registry=registry, call=call))

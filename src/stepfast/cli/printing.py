@@ -16,7 +16,7 @@ from rich.text import Text
 
 PIPE_WIDTH = 160
 """Width in columns of a table that goes to a pipe or file."""
-LAST = 12
+LAST_COLUMN_WIDTH = 12
 """The least width of a table's last column, if its text is longer."""
 _as_json = False
 
@@ -120,7 +120,7 @@ def show_rows(headers: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> N
     target = console()
     cells = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
     widths = [max(len(name), *(row[at].cell_len for row in cells)) for at, name in enumerate(headers)]
-    last = min(widths[-1], LAST)
+    last = min(widths[-1], LAST_COLUMN_WIDTH)
     if sum(widths[:-1]) + last + 2 * len(headers) > target.width:
         for row in cells:
             target.print(row[0], soft_wrap=True)  # not wrapped by Rich, so that a copied id has no line break

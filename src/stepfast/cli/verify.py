@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stepfast.engine.verify import Verdict
     from stepfast.model import ExecutionStatus, Snapshot
 
-PAGE_SIZE = 200
+EXECUTIONS_PER_READ = 200
 STATUSES: tuple[ExecutionStatus, ...] = ("RUNNING", "SUCCEEDED", "FAILED", "CANCELLED")
 
 
@@ -115,7 +115,7 @@ async def _ids(store: Store, ids: list[str], status: ExecutionStatus | None) -> 
         yield execution_id
     cursor = None
     while not ids:
-        page = await store.page(Query(status=status, limit=PAGE_SIZE, cursor=cursor))
+        page = await store.page(Query(status=status, limit=EXECUTIONS_PER_READ, cursor=cursor))
         for execution in page.executions:
             yield execution.execution_id
         cursor = page.next

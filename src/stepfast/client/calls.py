@@ -55,7 +55,7 @@ class Calls:
         timeout: float,
         retry_for: float,
         iam: bool = False,
-        largest: int = replies.LARGEST,
+        largest: int = replies.MAX_REPLY_BYTES,
     ) -> None:
         host = _host(url)
         if iam and api_key is not None:

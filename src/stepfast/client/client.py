@@ -12,7 +12,7 @@ from typing import Any, Literal
 from stepfast.client import shapes
 from stepfast.client.calls import Calls, Object
 from stepfast.client.execution import Execution, Objects
-from stepfast.client.replies import LARGEST
+from stepfast.client.replies import MAX_REPLY_BYTES
 from stepfast.client.stacks import Stacks, keys_for, merged_groups
 from stepfast.client.values import moment, plain, segment
 from stepfast.errors import ExecutionNotFound, Refused
@@ -50,7 +50,7 @@ class Client:
         *,
         retry_for: float = 60.0,
         iam: bool = False,
-        largest_answer: int = LARGEST,
+        largest_answer: int = MAX_REPLY_BYTES,
         former_urls: Sequence[str] = (),
     ) -> None:
         urls = [url] if isinstance(url, str) or not isinstance(url, Iterable) else [*url]

@@ -13,7 +13,7 @@ import httpx
 
 from stepfast.errors import Refused
 
-LARGEST = 128 * 1024 * 1024
+MAX_REPLY_BYTES = 128 * 1024 * 1024
 """The largest answer that is read, in bytes after decompression."""
 RATE = 16 * 1024
 """Bytes per second that an answer must deliver on average to be read beyond its timeout."""

@@ -22,7 +22,7 @@ from stepfast.replay.signals import Arrived, waits_of
 
 log = logging.getLogger(__name__)
 
-GRACE = 60.0
+RESEND_AFTER_SECONDS = 60.0
 """Seconds in which what was sent usually shows, before a sweep that cannot see messages sends it again."""
 
 
@@ -48,8 +48,8 @@ class Resend:
         if self.every <= 0:
             return True
         before = overdue - 1.5 * self.every  # visits are not quite regular
-        if overdue < GRACE or before <= 0:
-            return overdue >= GRACE
+        if overdue < RESEND_AFTER_SECONDS or before <= 0:
+            return overdue >= RESEND_AFTER_SECONDS
         return math.floor(math.log2(overdue / self.every)) > math.floor(math.log2(before / self.every))
 
 
@@ -229,7 +229,7 @@ class Advancer:
             overdue = now - max(until, command.due or 0.0, sign)
             if not resend.wanted(overdue):
                 return False
-            if overdue >= GRACE:
+            if overdue >= RESEND_AFTER_SECONDS:
                 text = "execution %s: %s is overdue by %.0f s: it is sent again"
                 log.warning(text, snapshot.execution.execution_id, command.id, overdue)
             return True

@@ -21,7 +21,7 @@ SKEW = 2.0
 
 
 @dataclass(slots=True, eq=False)
-class Run:
+class OwnedStep:
     """A step that this worker owns: its claim, and what the store has of its record.
 
     opened: the execution's replay, which goes on with the step's outcome. None for a step with siblings: it is run
@@ -63,7 +63,7 @@ class Run:
             self.opened.keep()
 
 
-def outcome(run: Run, ended: Ended, now: float, draw: random.Random) -> Record:
+def outcome(run: OwnedStep, ended: Ended, now: float, draw: random.Random) -> Record:
     """The record of an attempt's end: SUCCEEDED, RETRYING until a time, or FAILED."""
     step, error = run.step, ended.error
     if ended.stop is not None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from stepfast.engine.attempt import Run
+from stepfast.engine.attempt import OwnedStep
 from stepfast.engine.claims import idempotency_key
 from stepfast.engine.ports import Clock, Store
-from stepfast.engine.step_runner import AttemptRunner, Ended, Pulse, StepCall
+from stepfast.engine.step_runner import AttemptCall, AttemptRunner, Ended, Pulse
 from stepfast.engine.step_watch import StepWatch
 from stepfast.engine.withdrawals import Withdrawals
 from stepfast.errors import InvalidRequest, NotStorable
@@ -18,9 +18,9 @@ class Attempts:
 
     def __init__(self, store: Store, clock: Clock, runner: AttemptRunner, withdrawals: Withdrawals) -> None:
         self._store, self._clock, self._runner, self._withdrawals = store, clock, runner, withdrawals
-        self._running: set[Run] = set()
+        self._running: set[OwnedStep] = set()
 
-    async def run(self, run: Run) -> Ended:
+    async def run(self, run: OwnedStep) -> Ended:
         """Runs one attempt of a claimed step to its end; an input that the step does not take is an error of it."""
         step, record, command = run.step, run.record, run.command
         run.pulse = Pulse()
@@ -41,7 +41,7 @@ class Attempts:
         watch = StepWatch(self._store, self._clock, self._withdrawals, run)
         self._running.add(run)
         try:
-            return await self._runner.run(StepCall(step, arguments, context, run.pulse, watch))
+            return await self._runner.run(AttemptCall(step, arguments, context, run.pulse, watch))
         finally:
             self._running.discard(run)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from stepfast.engine.metrics import tallies_of
 from stepfast.engine.ports import Clock, End, Store
-from stepfast.engine.queries import Reading
+from stepfast.engine.queries import ReadOperations
 from stepfast.errors import WrongStatus
 from stepfast.model import Execution, Record, Snapshot
 
@@ -14,7 +14,7 @@ from stepfast.model import Execution, Record, Snapshot
 class Cancelling:
     """Ends executions that are RUNNING."""
 
-    def __init__(self, store: Store, clock: Clock, reading: Reading) -> None:
+    def __init__(self, store: Store, clock: Clock, reading: ReadOperations) -> None:
         self._store, self._clock, self._reading = store, clock, reading
 
     async def cancel(self, execution_id: str) -> Execution:

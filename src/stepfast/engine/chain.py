@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
-from stepfast.engine.attempt import Run, outcome
+from stepfast.engine.attempt import OwnedStep, outcome
 from stepfast.engine.attempts import Attempts
 from stepfast.engine.claims import chained_record
 from stepfast.engine.finish import finish
@@ -17,7 +17,7 @@ from stepfast.engine.moves import EndRun, GoOn, HandOver, Move, PutBack, Room, n
 from stepfast.engine.ports import Clock, Commit, Committed, Delete, Later, Leave, Queue, Store
 from stepfast.engine.recording import Recorder
 
-LOOK = 1.0
+CANCEL_LOOK_SECONDS = 1.0
 """Seconds after which a chaining worker reads the execution again, to notice a cancel."""
 
 
@@ -40,7 +40,7 @@ class Chain:
         self._attempts, self._room, self._draw = attempts, room, draw
         self._recorder = Recorder(store, clock)
 
-    async def run(self, run: Run) -> Delete | Later | Leave:
+    async def run(self, run: OwnedStep) -> Delete | Later | Leave:
         """Runs the chain that begins with a step which this worker has claimed."""
         while True:
             ended = await self._attempts.run(run)
@@ -74,13 +74,13 @@ class Chain:
                     stored = run.replay.records.get(command.id)
                     run.go_on(command, chained_record(run.execution, command, claim, stored))
 
-    async def _unless_over(self, run: Run, move: Move, now: float) -> Move:
+    async def _unless_over(self, run: OwnedStep, move: Move, now: float) -> Move:
         """The move, but no further step is claimed once the execution was cancelled, resumed or has ended.
 
         A chain writes under its own claims only, and none of its writes would meet the end of the execution. So the
-        chain reads the execution, at most once in LOOK seconds.
+        chain reads the execution, at most once in CANCEL_LOOK_SECONDS seconds.
         """
-        if not isinstance(move, GoOn) or now - run.looked <= LOOK:
+        if not isinstance(move, GoOn) or now - run.looked <= CANCEL_LOOK_SECONDS:
             return move
         run.looked = now
         execution = await self._store.read(run.execution.execution_id)
@@ -88,7 +88,7 @@ class Chain:
             return move
         return HandOver(replace(move.record, then=None))
 
-    async def _write(self, run: Run, move: Move) -> Committed:
+    async def _write(self, run: OwnedStep, move: Move) -> Committed:
         """Records the outcome; where an advance is needed to find out what follows, with a wake."""
         end = move.succeeded if isinstance(move, EndRun) else None
         committed = await self._recorder.record(run, Commit(move.record, end, wake=isinstance(move, HandOver)))
@@ -96,7 +96,7 @@ class Chain:
             run.replay.lines.flush()  # No advance will come by here, so nobody else logs these lines.
         return committed
 
-    async def _send_after_resume(self, run: Run, due: float) -> None:
+    async def _send_after_resume(self, run: OwnedStep, due: float) -> None:
         """Sends the message of a step that was put back anew, if the execution was resumed while the attempt ran.
 
         The resume has sent a message of its own. That message has met the running attempt, and waits until the lease

@@ -9,7 +9,7 @@ from stepfast.replay.replay import Replay
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldStep:
     """A step that is not tried again yet, since an attempt from before the resume may still run.
 
     Its outcome counts. until: seconds since the epoch, when the attempt's lease is over: if nothing came of it by
@@ -29,9 +29,9 @@ def held_until(execution: Execution, record: Record | None) -> float | None:
     return record.lease if older else None
 
 
-def held_up(snapshot: Snapshot, replay: Replay | None) -> list[Held]:
+def held_up(snapshot: Snapshot, replay: Replay | None) -> list[HeldStep]:
     """The commands that are held up, in the order in which the code asks for them."""
     asked = list(replay.outstanding) if replay is not None else list(snapshot.records)
     records = [snapshot.records[id] for id in asked if id in snapshot.records]
     holds = [(record, held_until(snapshot.execution, record)) for record in records]
-    return [Held(record.id, record.attempt, until) for record, until in holds if until is not None]
+    return [HeldStep(record.id, record.attempt, until) for record, until in holds if until is not None]

@@ -15,8 +15,10 @@ from stepfast.model import Execution, Record
 
 HOUR = 3600
 """Seconds that are counted together."""
-GROWTH = 2**0.25
-"""By how much a bucket's upper limit exceeds its lower one; a duration is told within (GROWTH - 1) / (GROWTH + 1)."""
+BUCKET_GROWTH = 2**0.25
+"""By how much a bucket's upper limit exceeds its lower one; a duration is told within
+(BUCKET_GROWTH - 1) / (BUCKET_GROWTH + 1).
+"""
 SHORTEST = 0.001
 """Seconds; what took less is in the first bucket."""
 TOOK, STEP = "took:", "step:"
@@ -104,12 +106,12 @@ def added(tallies: Iterable[Tallies]) -> dict[str, Tally]:
 
 def bucket_of(seconds: float) -> int:
     """The number of the bucket whose upper limit is the first that is not exceeded."""
-    return max(0, math.ceil(math.log(seconds / SHORTEST, GROWTH) - 1e-9)) if seconds > SHORTEST else 0
+    return max(0, math.ceil(math.log(seconds / SHORTEST, BUCKET_GROWTH) - 1e-9)) if seconds > SHORTEST else 0
 
 
 def seconds_of(bucket: int) -> float:
     """The duration that is wrong by the same share at both limits of the bucket."""
-    return SHORTEST * GROWTH**bucket * 2 / (GROWTH + 1) if bucket else SHORTEST
+    return SHORTEST * BUCKET_GROWTH**bucket * 2 / (BUCKET_GROWTH + 1) if bucket else SHORTEST
 
 
 def percentile(durations: Mapping[int, int], share: float) -> float:

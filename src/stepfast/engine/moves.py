@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from stepfast.engine.attempt import Run
+from stepfast.engine.attempt import OwnedStep
 from stepfast.engine.claims import LEASE_MARGIN
 from stepfast.engine.metrics import tallies_of
 from stepfast.engine.ports import End
@@ -64,7 +64,7 @@ class EndRun:
 Move = PutBack | HandOver | GoOn | EndRun
 
 
-def takes_outcome(run: Run) -> Replay | None:
+def takes_outcome(run: OwnedStep) -> Replay | None:
     """The replay, if it may take the outcome of the run's step; None where others decide what follows.
 
     With siblings outstanding, their outcomes have an order, and only the advancer extends the order.
@@ -75,7 +75,7 @@ def takes_outcome(run: Run) -> Replay | None:
     return replay
 
 
-def next_move(run: Run, record: Record, replay: Replay | None, room: Room, now: float) -> Move:
+def next_move(run: OwnedStep, record: Record, replay: Replay | None, room: Room, now: float) -> Move:
     """What to write, and what to do next. now: after the attempt has ended.
 
     record: how the attempt has ended. replay: has taken the record; None where it may not (see takes_outcome).
@@ -97,7 +97,7 @@ def next_move(run: Run, record: Record, replay: Replay | None, room: Room, now: 
     return GoOn(replace(record, then=claim), command, claim)
 
 
-def _next_command(run: Run, replay: Replay, room: Room) -> Command | None:
+def _next_command(run: OwnedStep, replay: Replay, room: Room) -> Command | None:
     """The step that follows from the outcome alone, if this worker may run it and has the time."""
     if len(replay.outstanding) != 1:
         return None

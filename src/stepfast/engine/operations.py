@@ -8,11 +8,11 @@ from typing import Any
 
 from stepfast.engine.advancer import Advancer, Resend
 from stepfast.engine.cancelling import Cancelling
-from stepfast.engine.holdovers import Held, held_up
+from stepfast.engine.holdovers import HeldStep, held_up
 from stepfast.engine.ports import Clock, Store
-from stepfast.engine.queries import Reading
+from stepfast.engine.queries import ReadOperations
 from stepfast.engine.replay_cache import LiveReplays
-from stepfast.engine.resuming import Resumed, Resuming
+from stepfast.engine.resuming import ResumeResult, Resuming
 from stepfast.engine.rewind import Rewind
 from stepfast.engine.signalling import Sent, Signalling
 from stepfast.engine.starting import Started, Starting
@@ -31,7 +31,7 @@ Visit = Callable[[str, Resend], Awaitable[object]]
 SWEEP_BATCH = 200
 
 
-class Operations(Reading):
+class Operations(ReadOperations):
     """Every way in from outside; each is safe to repeat."""
 
     def __init__(
@@ -121,12 +121,12 @@ class Operations(Reading):
                 log.info("execution %s, which was %s, is deleted", execution_id, execution.status)
                 return
 
-    async def held_up(self, execution_id: str) -> list[Held]:
+    async def held_up(self, execution_id: str) -> list[HeldStep]:
         """The steps of a resumed execution that an attempt from before the resume still has; ExecutionNotFound."""
         snapshot = await self.load(execution_id)
         return held_up(snapshot, self.replay(snapshot))
 
-    async def replay_dead_letters(self, execution_ids: Sequence[str], rate: float | None = None) -> list[Resumed]:
+    async def replay_dead_letters(self, execution_ids: Sequence[str], rate: float | None = None) -> list[ResumeResult]:
         """Resumes failed executions one after the other, at most `rate` per second.
 
         What cannot be resumed is reported and does not stop the others.

@@ -14,14 +14,14 @@ from stepfast.errors import ExecutionNotFound
 from stepfast.language.registry import Registry
 from stepfast.model import Event, Execution, Snapshot
 from stepfast.replay.replay import Replay
-from stepfast.replay.signals import LOOKED_AT, SHOWN, Refusal, refusals
+from stepfast.replay.signals import LOOKED_AT, MAX_SHOWN_SIGNALS, Refusal, refusals
 
 T = TypeVar("T")
 OTHERS = "others"
 """The cursor of the page after the execution whose id is all of the prefix, where a page takes one alone."""
 
 
-class Reading:
+class ReadOperations:
     """The half of the operations that changes nothing."""
 
     def __init__(self, store: Store, clock: Clock, registry: Registry) -> None:
@@ -52,7 +52,7 @@ class Reading:
         if snapshot.execution.status in ("SUCCEEDED", "CANCELLED"):
             return []
         taken = {record.signal for record in snapshot.records.values()}
-        left = [signal for signal in snapshot.signals if signal.signal_id not in taken][:SHOWN]
+        left = [signal for signal in snapshot.signals if signal.signal_id not in taken][:MAX_SHOWN_SIGNALS]
         if not left:
             return []
         payloads: list[str | None] = [None] * len(left)

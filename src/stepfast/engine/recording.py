@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stepfast.engine.attempt import Run
+from stepfast.engine.attempt import OwnedStep
 from stepfast.engine.ports import Clock, Commit, Committed, Store
 from stepfast.errors import Unavailable
 from stepfast.model import Record
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
+FIRST_PAUSE, WRITE_PAUSE_SECONDS = 0.05, 2.0
 """Seconds between two tries while the store is away: each pause is twice the one before."""
 
 
@@ -19,7 +19,7 @@ class Recorder:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
 
-    async def record(self, run: Run, commit: Commit) -> Committed:
+    async def record(self, run: OwnedStep, commit: Commit) -> Committed:
         """Writes an outcome; nothing of it if another worker owns the step by now, or the execution has ended.
 
         The step has run. To give up while the store is away would have it run again, or fail if it may run only once:
@@ -36,14 +36,14 @@ class Recorder:
                 if self._clock.now() + pause > (run.record.lease or 0.0):
                     raise
                 await self._clock.sleep(pause)
-                pause = min(LONGEST_PAUSE, pause * 2)
+                pause = min(WRITE_PAUSE_SECONDS, pause * 2)
                 continue
             if rightful is None or rightful is commit.record:
                 # Whether an end was written with a record whose write got no answer is not known.
                 return Committed(rightful is not None)
             commit = replace(commit, record=rightful)
 
-    async def _after_refusal(self, run: Run, record: Record) -> Record | None:
+    async def _after_refusal(self, run: OwnedStep, record: Record) -> Record | None:
         """The record itself if it is stored, the record to write instead, or None if the step is another worker's.
 
         A write that got no answer may have been made, and then the next write is refused because of it. To take it for

@@ -16,7 +16,7 @@ from stepfast.language.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
-class Resumed:
+class ResumeResult:
     """What came of one dead letter's replay; `refused` says why an execution was left alone.
 
     `notice` says that no failed step stood behind the failure, so that none is run again.
@@ -59,7 +59,7 @@ class Resuming:
                 return plan
             generation = execution.generation  # if another was faster, its resume is ours
 
-    async def replay_dead_letters(self, execution_ids: Sequence[str], rate: float | None = None) -> list[Resumed]:
+    async def replay_dead_letters(self, execution_ids: Sequence[str], rate: float | None = None) -> list[ResumeResult]:
         """Resumes failed executions in this order, at most `rate` per second; one refused does not stop the others."""
         results = []
         for index, execution_id in enumerate(execution_ids):
@@ -67,7 +67,7 @@ class Resuming:
                 await self._clock.sleep(1 / rate)
             try:
                 plan = await self.rewind(execution_id)
-                results.append(Resumed(execution_id, True, notice=plan.notice))
+                results.append(ResumeResult(execution_id, True, notice=plan.notice))
             except Refused as error:
-                results.append(Resumed(execution_id, False, str(error)))
+                results.append(ResumeResult(execution_id, False, str(error)))
         return results

@@ -9,7 +9,7 @@ from typing import Any
 
 from stepfast.engine.arguments import check_id, check_signal_name, json_text
 from stepfast.engine.ports import Clock, Store
-from stepfast.engine.queries import Reading
+from stepfast.engine.queries import ReadOperations
 from stepfast.engine.replay_cache import LiveReplays
 from stepfast.errors import ExecutionConflict, WrongStatus
 from stepfast.model import Signal, SignalLimits
@@ -17,7 +17,7 @@ from stepfast.replay.replay import Command
 from stepfast.replay.signals import misfit, waits_of
 from stepfast.values.sameness import same_json
 
-PATIENCE, MOMENT = 20, 0.002
+REPLAY_TRIES, REPLAY_TRY_SECONDS = 20, 0.002
 """How often a replay that is in use is asked for, and seconds in between, before the code is run for itself."""
 
 
@@ -36,7 +36,9 @@ class Sent:
 class Signalling:
     """Sends signals to executions. lives: the replay cache, which knows what an execution waits for."""
 
-    def __init__(self, store: Store, clock: Clock, reading: Reading, lives: LiveReplays, limits: SignalLimits) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, reading: ReadOperations, lives: LiveReplays, limits: SignalLimits
+    ) -> None:
         self._store, self._clock, self._reading, self._lives, self._limits = store, clock, reading, lives, limits
 
     async def signal(self, execution_id: str, name: str, payload: Any, signal_id: str | None = None) -> Sent:
@@ -65,14 +67,14 @@ class Signalling:
         """
         executions = await self._reading.read_many([execution_id])
         runs = any(execution.status == "RUNNING" for execution in executions)
-        for _ in range(PATIENCE if runs else 0):
+        for _ in range(REPLAY_TRIES if runs else 0):
             kept = self._lives.waits(execution_id)
             if kept is not None:
                 if await self._lives.stand(execution_id, kept):
                     return kept.commands
             elif not self._lives.is_out(execution_id):
                 break
-            await self._clock.sleep(MOMENT)  # An advance is under way, and will put a replay back.
+            await self._clock.sleep(REPLAY_TRY_SECONDS)  # An advance is under way, and will put a replay back.
         snapshot = await self._reading.load(execution_id, signals=False)
         status = snapshot.execution.status
         if status in ("SUCCEEDED", "CANCELLED"):

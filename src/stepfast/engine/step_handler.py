@@ -7,7 +7,7 @@ import math
 import random
 from collections.abc import Callable
 
-from stepfast.engine.attempt import Run
+from stepfast.engine.attempt import OwnedStep
 from stepfast.engine.attempts import Attempts
 from stepfast.engine.chain import Chain
 from stepfast.engine.claims import busy_until, claim_of
@@ -129,7 +129,7 @@ class StepHandler:
     async def _claim(
         self, message: Message, execution: Execution, opened: OpenedReplay | None, claim: Claim, order: int | None
     ) -> Disposition:
-        """Claims the step and runs it. order: see Run.
+        """Claims the step and runs it. order: see OwnedStep.
 
         The claim is conditional on exactly the record that was read, so that of several workers with the same message
         one wins (rule *claim*). The others look again a moment later.
@@ -145,4 +145,4 @@ class StepHandler:
             return Later(now + 1.0)
         if interrupted:
             return Delete()
-        return await self._chain.run(Run(message, execution, opened, claim.command, record, now, order))
+        return await self._chain.run(OwnedStep(message, execution, opened, claim.command, record, now, order))

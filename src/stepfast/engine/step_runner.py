@@ -24,7 +24,7 @@ from stepfast.replay.asyncio_internals import begun
 
 log = logging.getLogger(__name__)
 
-GRACE = 1.0
+CANCEL_GRACE_SECONDS = 1.0
 """Seconds that a cancelled attempt gets at least to end, however little is left of its lease."""
 WATCH = 1.0
 
@@ -43,7 +43,7 @@ def cut_off(stop: Stop) -> Ended:
     return Ended(error=StepCancelled(stop.reason), stop=stop)
 
 
-class Watch(Protocol):
+class AttemptWatch(Protocol):
     """What the runner asks about once a second while an attempt runs."""
 
     async def __call__(self, alive: bool) -> Stop | None:
@@ -95,20 +95,20 @@ def _wake(future: asyncio.Future[None]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class StepCall:
+class AttemptCall:
     """One attempt as a runner gets it: the step with its arguments, the step's context, and who looks after it."""
 
     step: Step[..., Any]
     arguments: inspect.BoundArguments
     context: StepContext
     pulse: Pulse
-    watch: Watch
+    watch: AttemptWatch
 
 
 class AttemptRunner(Protocol):
     """Runs attempts of steps."""
 
-    async def run(self, call: StepCall) -> Ended:
+    async def run(self, call: AttemptCall) -> Ended:
         """Runs one attempt to its end, its timeout, or until its watch says why it must stop."""
 
 
@@ -172,7 +172,7 @@ class Runner:
     def __init__(self, threads: Threads | None = None) -> None:
         self._threads = threads or Threads()
 
-    async def run(self, call: StepCall) -> Ended:
+    async def run(self, call: AttemptCall) -> Ended:
         """Runs one attempt to its end, its timeout, or until its watch says why it must stop.
 
         The watch is awaited about once a second while the step runs. An `async` step is then cancelled. A thread
@@ -249,7 +249,7 @@ class Runner:
 
         return begun(rest(), scope)
 
-    async def _stop(self, call: StepCall, running: asyncio.Future[Any], stop: Stop) -> Ended:
+    async def _stop(self, call: AttemptCall, running: asyncio.Future[Any], stop: Stop) -> Ended:
         """Cuts an attempt off; if it ends well all the same, it has its result."""
         await self._cancel(call, running)
         if running.done() and not stop.lost:
@@ -258,12 +258,12 @@ class Runner:
                 return ended
         return cut_off(stop)
 
-    async def _late(self, call: StepCall, running: asyncio.Future[Any], reason: str) -> Ended:
+    async def _late(self, call: AttemptCall, running: asyncio.Future[Any], reason: str) -> Ended:
         call.pulse.stopped = reason
         await self._cancel(call, running)
         return Ended(error=StepTimeout(reason))
 
-    async def _cancel(self, call: StepCall, running: asyncio.Future[Any]) -> None:
+    async def _cancel(self, call: AttemptCall, running: asyncio.Future[Any]) -> None:
         """Cancels a task and waits for its `finally` blocks while the lease lasts; a thread is left behind.
 
         So the next attempt does not begin beside them.
@@ -271,7 +271,7 @@ class Runner:
         if not isinstance(running, asyncio.Task):
             return
         running.cancel()
-        patience = max(GRACE, call.watch.patience())
+        patience = max(CANCEL_GRACE_SECONDS, call.watch.patience())
         await asyncio.wait({running}, timeout=patience)
         if not running.done():
             log.warning(

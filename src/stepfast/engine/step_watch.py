@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stepfast.engine.attempt import SKEW, Run
+from stepfast.engine.attempt import SKEW, OwnedStep
 from stepfast.engine.claims import LEASE_MARGIN
 from stepfast.engine.ports import Clock, Commit, Store
 from stepfast.engine.withdrawals import Withdrawals
@@ -22,7 +22,7 @@ OVERTAKEN = Stop("another worker has taken the step over; stop this one", lost=T
 class StepWatch:
     """Asked by the runner about once a second: reads the execution, and the order where something could withdraw."""
 
-    def __init__(self, store: Store, clock: Clock, withdrawals: Withdrawals, run: Run) -> None:
+    def __init__(self, store: Store, clock: Clock, withdrawals: Withdrawals, run: OwnedStep) -> None:
         self._store, self._clock, self._withdrawals, self._run = store, clock, withdrawals, run
         self._extended = clock.now()
 

@@ -1,6 +1,6 @@
 """Log lines that tell values, for who asks for them with `log_values`; without it no value is ever logged.
 
-A line is one JSON object. Values are cut at LONGEST, so that no execution can fill the logs.
+A line is one JSON object. Values are cut at LOGGED_VALUE_CHARACTERS, so that no execution can fill the logs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from stepfast.model import Execution, Failure, Record
 
 log = logging.getLogger("stepfast.values")
 
-LONGEST = 2_000
+LOGGED_VALUE_CHARACTERS = 2_000
 """Characters of each value that a line holds."""
 
 
@@ -71,8 +71,12 @@ def _outcome(output: str | None, error: Failure | None) -> dict[str, Any]:
 
 def _value(text: str | None) -> Any:
     """A JSON text as what it stands for; one that is too long as the beginning of the text."""
-    return _cut(text) if text is None or len(text) > LONGEST else json.loads(text)
+    return _cut(text) if text is None or len(text) > LOGGED_VALUE_CHARACTERS else json.loads(text)
 
 
 def _cut(text: str | None) -> str | None:
-    return text if text is None or len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"
+    return (
+        text
+        if text is None or len(text) <= LOGGED_VALUE_CHARACTERS
+        else f"{text[:LOGGED_VALUE_CHARACTERS]}… ({len(text)} characters)"
+    )

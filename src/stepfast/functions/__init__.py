@@ -5,5 +5,5 @@ import os
 
 if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE"):
     # Lambda sets this variable while a sandbox initializes. Every object made now lives as long as the sandbox, and
-    # collecting over them repeatedly costs a tenth of the cold start. `entry.Entry` enables the collector again.
+    # collecting over them repeatedly costs a tenth of the cold start. `entry.EntryPoint` enables the collector again.
     gc.disable()

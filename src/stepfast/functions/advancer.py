@@ -16,10 +16,10 @@ from stepfast.backends.aws.errors import translated
 from stepfast.deployment.settings import Settings
 from stepfast.errors import Unavailable
 from stepfast.functions import logs
-from stepfast.functions.batches import Answer, Batch, EventType
+from stepfast.functions.batches import Answer, ConcurrentBatch, EventType
 from stepfast.functions.clients import Clients
 from stepfast.functions.engine import Engine
-from stepfast.functions.entry import Entry
+from stepfast.functions.entry import EntryPoint
 from stepfast.functions.host import Handler, Host
 from stepfast.functions.sending_engine import SendingEngine
 
@@ -45,7 +45,7 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
     that succeeded. An advance is idempotent, so that costs time and nothing else.
     """
     engine = SendingEngine(settings, clients, host)
-    batch = Batch(EventType.DynamoDBStreams)
+    batch = ConcurrentBatch(EventType.DynamoDBStreams)
     _ = engine.advancer  # imports the workflows now, while the sandbox initializes with full CPU
 
     def handler(event: dict[str, Any], context: Any) -> Answer:
@@ -109,4 +109,4 @@ def job_of(record: dict[str, Any]) -> Job | None:
     return ("advance", partition[2:]) if "wake" in (change.get("NewImage") or {}) else None
 
 
-handler = Entry("advancer", build)
+handler = EntryPoint("advancer", build)

@@ -11,12 +11,12 @@ from stepfast.deployment.settings import Settings
 from stepfast.functions import logs
 from stepfast.functions.clients import Clients
 from stepfast.functions.engine import Engine
-from stepfast.functions.entry import Entry
+from stepfast.functions.entry import EntryPoint
 from stepfast.functions.host import Handler, Host
 from stepfast.http import api, problems
-from stepfast.http.auth import Gateway
+from stepfast.http.auth import GatewayAuth
 from stepfast.http.log_text import printable
-from stepfast.http.page import Page
+from stepfast.http.page import DashboardPage
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +34,8 @@ _EXECUTION = re.compile(r"/v1/executions/(?!statuses\Z)([A-Za-z0-9._-]{1,128})(?
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
     """Makes the handler."""
     engine = Engine(settings, clients, host)
-    gateway = Gateway(settings.auth)
-    answer = api.build(engine.operations, engine.registry, engine.call, gateway, Page(), background=False)
+    gateway = GatewayAuth(settings.auth)
+    answer = api.build(engine.operations, engine.registry, engine.call, gateway, DashboardPage(), background=False)
 
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         match = _EXECUTION.match(event.get("rawPath") or "")
@@ -69,4 +69,4 @@ def _too_large() -> dict[str, Any]:
     return api.as_dict(refusal)
 
 
-handler = Entry("api", build)
+handler = EntryPoint("api", build)

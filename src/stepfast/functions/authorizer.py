@@ -8,7 +8,7 @@ from typing import Any
 from stepfast.backends.dynamodb.api_keys import ApiKeys
 from stepfast.deployment.settings import Settings
 from stepfast.functions.clients import Clients
-from stepfast.functions.entry import Entry
+from stepfast.functions.entry import EntryPoint
 from stepfast.functions.host import Handler, Host
 
 REFUSED: dict[str, Any] = {"isAuthorized": False}
@@ -40,4 +40,4 @@ def _token(headers: Mapping[str, str]) -> str:
     return token.strip() if scheme.lower() == "bearer" else lower.get("x-api-key", "").strip()
 
 
-handler = Entry("authorizer", build)
+handler = EntryPoint("authorizer", build)

@@ -21,7 +21,7 @@ finally:
     if _pydantic is not None:
         sys.modules["pydantic"] = _pydantic
 
-__all__ = ["Answer", "Batch", "EventType", "Kept", "SQSRecord"]
+__all__ = ["Answer", "ConcurrentBatch", "EventType", "Kept", "SQSRecord"]
 
 Answer = dict[str, Any]
 
@@ -30,7 +30,7 @@ class Kept(Exception):
     """Raised for a record that must stay in its source. This is no error and is not logged as one."""
 
 
-class Batch(AsyncBatchProcessor):
+class ConcurrentBatch(AsyncBatchProcessor):
     """Handles all records of a batch concurrently and reports those whose handler raised."""
 
     def __init__(self, source: EventType) -> None:

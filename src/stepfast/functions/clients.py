@@ -13,7 +13,7 @@ READ_SECONDS = 10.0
 """Time-outs of one attempt; botocore's own are 60 seconds each, longer than most invocations."""
 MAX_ATTEMPTS = 4
 """Attempts of one call, the first included."""
-MAX_CONNECTIONS = 16
+CONNECTIONS_PER_CLIENT = 16
 """Connections per client: the listing reads its shards in parallel threads."""
 
 
@@ -68,7 +68,7 @@ class Clients:
             retries={"mode": "adaptive", "total_max_attempts": MAX_ATTEMPTS},
             connect_timeout=CONNECT_SECONDS,
             read_timeout=READ_SECONDS,
-            max_pool_connections=MAX_CONNECTIONS,
+            max_pool_connections=CONNECTIONS_PER_CLIENT,
             tcp_keepalive=True,
         )
         try:

@@ -13,7 +13,7 @@ from stepfast.backends.aws.messages import ForeignMessage, Posted, posted_in
 from stepfast.deployment.queue_limits import LONGEST_VISIBILITY, RECEIVES
 from stepfast.engine.ports import Delete, Delivery, Disposition, Later, Leave, Refuse
 from stepfast.functions import logs
-from stepfast.functions.batches import Answer, Batch, EventType, Kept, SQSRecord
+from stepfast.functions.batches import Answer, ConcurrentBatch, EventType, Kept, SQSRecord
 from stepfast.functions.engine import Engine
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Consumer:
 
     def __init__(self, engine: Engine, url: str, handle: Handle, other: Other | None = None) -> None:
         self._engine, self._url, self._handle, self._other = engine, url, handle, other
-        self._batch = Batch(EventType.SQS)
+        self._batch = ConcurrentBatch(EventType.SQS)
         self._began = 0.0
 
     def __call__(self, event: dict[str, Any], context: Any) -> Answer:

@@ -29,7 +29,7 @@ class Failed(Exception):
     """
 
 
-class Entry:
+class EntryPoint:
     """A module's `handler`. In Lambda it is built at import, when the sandbox has full CPU.
 
     Outside Lambda it is built at the first call, so that the module can be imported without any settings.

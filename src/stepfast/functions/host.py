@@ -29,7 +29,7 @@ Handler = Callable[[Any, Any], Any]
 """A Lambda handler: takes an event and a context, returns the answer; event and answer are JSON values."""
 
 
-class Call(Protocol):
+class LoopCaller(Protocol):
     """Runs a coroutine to its result, always on the same event loop."""
 
     def __call__(self, coroutine: Coroutine[Any, Any, T], /) -> T: ...
@@ -100,7 +100,7 @@ class Host:
 
     registry: Registry | None = None
     clock: Clock = field(default_factory=WallClock)
-    call: Call = field(default_factory=OneLoop)
+    call: LoopCaller = field(default_factory=OneLoop)
     runner: Runner | None = None
     draw: random.Random | None = None
     meter: Meter = SILENT

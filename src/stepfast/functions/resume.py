@@ -14,7 +14,7 @@ from stepfast.errors import Unavailable
 from stepfast.functions.clients import Clients
 from stepfast.functions.consumer import Consumer
 from stepfast.functions.engine import Engine
-from stepfast.functions.entry import Entry
+from stepfast.functions.entry import EntryPoint
 from stepfast.functions.host import Handler, Host
 
 PAUSE_SECONDS = (0.5, 1.0, 2.0, 4.0)
@@ -37,4 +37,4 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
     return Consumer(engine, settings.park_queue, handle)
 
 
-handler = Entry("resume", build)
+handler = EntryPoint("resume", build)

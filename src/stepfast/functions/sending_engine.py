@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from stepfast.backends.aws.scheduler import Schedules
+from stepfast.backends.aws.scheduler import ScheduleGroup
 from stepfast.backends.aws.sqs import SqsQueue
 from stepfast.engine.ports import Queue
 from stepfast.functions.engine import Engine
@@ -22,5 +22,5 @@ class SendingEngine(Engine):
             pools=settings.queues,
             timers=settings.timer_queue,
             parks=settings.park_queue,
-            schedules=Schedules(lambda: clients.scheduler, settings.schedules, settings.schedule_role),
+            schedules=ScheduleGroup(lambda: clients.scheduler, settings.schedules, settings.schedule_role),
         )

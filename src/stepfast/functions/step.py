@@ -10,7 +10,7 @@ from stepfast.engine.ports import Delivery, Disposition, Later
 from stepfast.errors import Misconfigured
 from stepfast.functions.clients import Clients
 from stepfast.functions.consumer import Consumer
-from stepfast.functions.entry import Entry
+from stepfast.functions.entry import EntryPoint
 from stepfast.functions.host import Handler, Host
 from stepfast.functions.sending_engine import SendingEngine
 from stepfast.functions.worker import worker_of
@@ -48,4 +48,4 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
     return Consumer(engine, settings.queues[settings.pool], handle)
 
 
-handler = Entry("step", build)
+handler = EntryPoint("step", build)

@@ -13,7 +13,7 @@ from stepfast.backends.dynamodb.typed_json import Item, float_in, number, text, 
 from stepfast.deployment.settings import Settings
 from stepfast.functions import metering
 from stepfast.functions.clients import Clients
-from stepfast.functions.entry import Entry
+from stepfast.functions.entry import EntryPoint
 from stepfast.functions.host import Handler, Host
 from stepfast.functions.maintenance import tidy
 from stepfast.functions.sending_engine import SendingEngine
@@ -68,4 +68,4 @@ async def _sweep(engine: SendingEngine, visits: Visits, table: Table) -> dict[st
     return {"rounds": rounds, "complete": after == ""}
 
 
-handler = Entry("sweeper", build)
+handler = EntryPoint("sweeper", build)

@@ -16,7 +16,7 @@ from stepfast.engine.ports import Delivery, Disposition
 from stepfast.functions import logs
 from stepfast.functions.clients import Clients
 from stepfast.functions.consumer import Consumer
-from stepfast.functions.entry import Entry
+from stepfast.functions.entry import EntryPoint
 from stepfast.functions.host import Handler, Host
 from stepfast.functions.sending_engine import SendingEngine
 from stepfast.functions.worker import worker_of
@@ -57,4 +57,4 @@ def _json(body: str) -> Any:
         return None
 
 
-handler = Entry("timer", build)
+handler = EntryPoint("timer", build)

@@ -12,7 +12,7 @@ from stepfast.model import Snapshot
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 900.0
+STUCK_SECONDS = 900.0
 """Seconds without progress after which an execution that waits for nothing else is called stuck."""
 AWAY = 3
 """Visits in a row that fail because something is away, after which the sweep gives up until the next one."""
@@ -69,7 +69,7 @@ class Visits:
 
     def _judge_since(self, snapshot: Snapshot, progress: float) -> None:
         seconds = self._clock.now() - progress
-        if seconds > PATIENCE:
+        if seconds > STUCK_SECONDS:
             self._stuck += 1
             log.warning("execution %s has made no progress for %.0f s", snapshot.execution.execution_id, seconds)
 

@@ -12,13 +12,13 @@ from aws_lambda_powertools.event_handler import Response
 
 from stepfast.engine.operations import Operations
 from stepfast.http import auth, openapi, problems
-from stepfast.http.auth import SCOPES, Authenticator, Gateway
+from stepfast.http.auth import SCOPES, Authenticator, GatewayAuth
 from stepfast.http.bodies import MAX_BODY
-from stepfast.http.engine import Call, Engine
+from stepfast.http.engine import ApiEngine, EngineCaller
 from stepfast.http.jobs import Jobs
-from stepfast.http.page import Page
+from stepfast.http.page import DashboardPage
 from stepfast.http.problems import Rejected
-from stepfast.http.resolver import Pool, Resolver
+from stepfast.http.resolver import Resolver, ResolverPool
 from stepfast.http.routes import about, commands, dead_letters, executions, figures, listing, starting, steering
 from stepfast.http.timelines import Timelines
 from stepfast.language.registry import Registry
@@ -30,7 +30,9 @@ OPEN = "/v1/health"
 class Api:
     """A Lambda handler that answers every event and never raises. `build` makes it."""
 
-    def __init__(self, pool: Pool, keys: Authenticator | Gateway | None, page: Page | None) -> None:
+    def __init__(
+        self, pool: ResolverPool, keys: Authenticator | GatewayAuth | None, page: DashboardPage | None
+    ) -> None:
         self._pool, self._keys, self._page = pool, keys, page
 
     def __call__(self, event: dict[str, Any], context: object) -> dict[str, Any]:
@@ -59,27 +61,27 @@ class Api:
 def build(
     operations: Operations,
     registry: Registry,
-    call: Call,
-    keys: Authenticator | Gateway | None = None,
-    page: Page | None = None,
+    call: EngineCaller,
+    keys: Authenticator | GatewayAuth | None = None,
+    page: DashboardPage | None = None,
     *,
     background: bool = True,
 ) -> Api:
     """Makes the handler.
 
     call: runs a coroutine of the engine to its result, from any thread.
-    keys: authenticates callers. A Gateway trusts API Gateway in front; None admits requests to loopback names only.
+    keys: authenticates callers. A GatewayAuth trusts API Gateway in front; None admits requests to loopback names only.
     page: the dashboard, served without authentication; None serves the API alone.
     background: whether the process keeps running after a request, so that jobs can continue in it.
     """
     edition = secrets.token_hex(8)
     jobs = Jobs() if background else None
     timelines = Timelines()
-    pool = Pool(lambda: _resolver(Engine(operations, registry, call, str, edition, jobs, timelines)))
+    pool = ResolverPool(lambda: _resolver(ApiEngine(operations, registry, call, str, edition, jobs, timelines)))
     return Api(pool, keys, page)
 
 
-def _resolver(engine: Engine) -> Resolver:
+def _resolver(engine: ApiEngine) -> Resolver:
     app = Resolver()
     engine = replace(engine, describe=cache(lambda: openapi.document(app)))
     for routes in (starting, listing, executions, commands, steering, dead_letters, figures, about):
@@ -87,13 +89,13 @@ def _resolver(engine: Engine) -> Resolver:
     return app
 
 
-def _granted(event: dict[str, Any], keys: Authenticator | Gateway | None) -> frozenset[str]:
+def _granted(event: dict[str, Any], keys: Authenticator | GatewayAuth | None) -> frozenset[str]:
     """The caller's scopes. Raises Rejected for a request that must not reach a route."""
     headers = _headers(event)
     if keys is None:
         auth.admit_local(headers, _method(event))
     elif event.get("rawPath") != OPEN:
-        if isinstance(keys, Gateway):
+        if isinstance(keys, GatewayAuth):
             return keys.granted(event)
         keys.admit(headers)
     return SCOPES

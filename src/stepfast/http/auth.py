@@ -41,7 +41,7 @@ def require(scope: Scope | None, granted: frozenset[str]) -> None:
         raise Rejected(403, "scope-missing", "Not with this key", detail, scope=scope)
 
 
-class Gateway:
+class GatewayAuth:
     """Trusts the gateway that calls: its Lambda authorizer names the scopes, or IAM has let the caller in.
 
     by: which of the two; what the other would say is not looked at. A caller known by IAM has all scopes:

@@ -38,7 +38,7 @@ class Patience:
 
 
 @dataclass(slots=True)
-class Waiting:
+class IdleConnections:
     """The connections without a running request, ordered by how long they have been idle, the longest first."""
 
     connections: dict[Connection, None] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class Connection(H11Protocol):
     """A connection that closes on idle, slow or stuck clients, and refuses requests with problem documents."""
 
     patience = Patience()
-    waiting: Waiting
+    waiting: IdleConnections
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._header_limit = _Timer()
@@ -225,7 +225,7 @@ def raw_answer(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> 
     return b"\r\n".join([*lines, b"", body])
 
 
-def protocol(patience: Patience, waiting: Waiting) -> Callable[..., Connection]:
+def protocol(patience: Patience, waiting: IdleConnections) -> Callable[..., Connection]:
     """The protocol class for uvicorn, with these limits."""
     return type("LimitedConnection", (Connection,), {"patience": patience, "waiting": waiting})
 

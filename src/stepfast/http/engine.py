@@ -19,14 +19,14 @@ from stepfast.language.registry import Registry
 T = TypeVar("T")
 
 
-class Call(Protocol):
+class EngineCaller(Protocol):
     """Runs a coroutine of the engine to its result, synchronously, from any thread."""
 
     def __call__(self, coroutine: Coroutine[Any, Any, T], /) -> T: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class ApiEngine:
     """The engine as the routes see it; `describe` gives the OpenAPI document as text.
 
     edition: tells what is deployed in this process from what is deployed in any other. jobs: work that goes on after
@@ -35,7 +35,7 @@ class Engine:
 
     operations: Operations
     registry: Registry
-    call: Call
+    call: EngineCaller
     describe: Callable[[], str]
     edition: str
     jobs: Jobs | None = None

@@ -65,7 +65,7 @@ class Unreadable(Exception):
         self.status, self.kind, self.detail = status, kind, detail
 
 
-class Gone(Exception):
+class ClientGone(Exception):
     """The client has disconnected; nobody waits for an answer."""
 
 
@@ -80,7 +80,7 @@ def application(
     admit: called first, on the event loop, with the event without its body; a response from it refuses the request.
     pace: how slowly a body may arrive.
     """
-    bodies, speed = _Room(MAX_HELD_BYTES), pace or Pace()
+    bodies, speed = _BodyMemory(MAX_HELD_BYTES), pace or Pace()
 
     async def respond(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         assert scope["type"] == "http", scope["type"]
@@ -95,7 +95,7 @@ def application(
                     taken = True
                     response = await lanes[lane_of(event)].run(handler, event, None)
             taken = taken or declared == 0
-        except Gone:
+        except ClientGone:
             return
         except Unreadable as error:
             response = _refusal(error)
@@ -194,7 +194,7 @@ def _headers(scope: MutableMapping[str, Any]) -> dict[str, str]:
 # -- bodies -----------------------------------------------------------------------------------------------------
 
 
-class _Room:
+class _BodyMemory:
     """The memory for request bodies. A body reserves all it needs at once, so two bodies cannot block each other."""
 
     def __init__(self, size: int) -> None:
@@ -244,7 +244,7 @@ async def _read(receive: Receive, declared: int, pace: Pace) -> bytes:
         except TimeoutError:
             raise Unreadable(408, "request-timeout", "the body did not arrive in time") from None
         if message["type"] == "http.disconnect":
-            raise Gone
+            raise ClientGone
         body += message.get("body", b"")
         if len(body) > MAX_BODY:
             raise _too_large()

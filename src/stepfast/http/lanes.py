@@ -14,7 +14,7 @@ WIDTHS = {"health": 1, "read": 6, "write": 6}
 """Threads of each lane. Health has a lane of its own, so that it answers while everything else is busy."""
 
 
-class Lane(Generic[T]):
+class ThreadLane(Generic[T]):
     """Up to `width` daemon threads, started on demand. Work waits for a free thread in order of arrival.
 
     ThreadPoolExecutor joins its threads when the interpreter exits; a request that never ends must not prevent the
@@ -67,9 +67,9 @@ class Lanes(Generic[T]):
     """One lane for each kind of request."""
 
     def __init__(self, widths: Mapping[str, int] = WIDTHS) -> None:
-        self._lanes = {kind: Lane[T](f"stepfast-{kind}", width) for kind, width in widths.items()}
+        self._lanes = {kind: ThreadLane[T](f"stepfast-{kind}", width) for kind, width in widths.items()}
 
-    def __getitem__(self, kind: str) -> Lane[T]:
+    def __getitem__(self, kind: str) -> ThreadLane[T]:
         return self._lanes[kind]
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from stepfast.http.connections import Waiting, problem, raw_answer
+from stepfast.http.connections import IdleConnections, problem, raw_answer
 
 if sys.platform != "win32":
     import resource
@@ -65,7 +65,7 @@ class Listener:
         self,
         sock: socket.socket,
         take: Callable[[], asyncio.Protocol],
-        waiting: Waiting,
+        waiting: IdleConnections,
         count: Callable[[], int],
         most: int,
     ) -> None:

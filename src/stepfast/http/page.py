@@ -42,7 +42,7 @@ _SECURITY = {
 }
 
 
-class Page:
+class DashboardPage:
     """Answers requests for the built page in a folder; if it is not built, the answer says how to build it."""
 
     def __init__(self, folder: Path = BUILT) -> None:

@@ -9,29 +9,29 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from stepfast.errors import InvalidRequest
-from stepfast.http.timeline import Entry
+from stepfast.http.timeline import TimelineEntry
 
 MOST_VALUES = 2_000_000
 """Characters of values per page: with the other fields of 1,000 commands it stays below Lambda's 6 MB per answer."""
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class TimelinePage:
     """total: how many commands match on all pages. next: the cursor of the page behind, None for the last."""
 
-    entries: Sequence[Entry]
+    entries: Sequence[TimelineEntry]
     total: int
     next: str | None
 
 
 def page(
-    entries: Sequence[Entry],
+    entries: Sequence[TimelineEntry],
     statuses: Collection[str],
     step: str | None,
     limit: int,
     cursor: str | None,
     largest: int | None = None,
-) -> Page:
+) -> TimelinePage:
     """The first `limit` commands behind the cursor; InvalidRequest for a cursor that no page gave.
 
     Fewer where their values, as far as `largest` bytes let them be shown, would be more than MOST_VALUES; never none.
@@ -41,10 +41,10 @@ def page(
     first = 0 if cursor is None else bisect_right(matching, _place(cursor), key=_order)
     shown = _fitting(matching[first : first + limit], largest)
     more = first + len(shown) < len(matching)
-    return Page(shown, len(matching), _cursor(shown[-1]) if more else None)
+    return TimelinePage(shown, len(matching), _cursor(shown[-1]) if more else None)
 
 
-def _fitting(entries: Sequence[Entry], largest: int | None) -> Sequence[Entry]:
+def _fitting(entries: Sequence[TimelineEntry], largest: int | None) -> Sequence[TimelineEntry]:
     total = 0
     for index, entry in enumerate(entries):
         output = entry.record.output if entry.record else None
@@ -55,11 +55,11 @@ def _fitting(entries: Sequence[Entry], largest: int | None) -> Sequence[Entry]:
     return entries
 
 
-def _order(entry: Entry) -> tuple[float, int]:
+def _order(entry: TimelineEntry) -> tuple[float, int]:
     return entry.at, entry.number
 
 
-def _cursor(entry: Entry) -> str:
+def _cursor(entry: TimelineEntry) -> str:
     return base64.urlsafe_b64encode(json.dumps(_order(entry)).encode()).decode()
 
 

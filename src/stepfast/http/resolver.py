@@ -94,7 +94,7 @@ class Resolver(APIGatewayHttpResolver):
         return problems.problem(405, "wrong-method", "Wrong method", detail, {"Allow": allowed})
 
 
-class Pool:
+class ResolverPool:
     """A pool of resolvers that grows to the number of concurrent requests.
 
     It makes the first at once, in Lambda's init phase.

@@ -16,7 +16,7 @@ from typing import Any
 import uvicorn
 
 from stepfast.errors import StartupError
-from stepfast.http.connections import Patience, Waiting, protocol
+from stepfast.http.connections import IdleConnections, Patience, protocol
 from stepfast.http.gateway import MAX_HEAD_BYTES, Handler, Pace, application
 from stepfast.http.lanes import Lanes
 from stepfast.http.listener import Listener, room
@@ -52,7 +52,7 @@ class Server(uvicorn.Server):
     def __init__(
         self, handler: Handler, listener: socket.socket, patience: Patience | None = None, pace: Pace | None = None
     ) -> None:
-        self._listener, self._waiting = listener, Waiting()
+        self._listener, self._waiting = listener, IdleConnections()
         self._lanes: Lanes[dict[str, Any]] = Lanes()
         self.port: int = listener.getsockname()[1]
         self.on_started: Callable[[], object] = lambda: None

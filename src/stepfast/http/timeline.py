@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stepfast.engine.advancer import GRACE
+from stepfast.engine.advancer import RESEND_AFTER_SECONDS
 from stepfast.engine.claims import idempotency_key
 from stepfast.engine.holdovers import held_until
 from stepfast.http import values, views
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TimelineEntry:
     """All that is known of one command: its record, the issued command, and the claim of a chain on it."""
 
     id: str
@@ -66,7 +66,7 @@ class Entry:
             at = self.claim.lease if self.claim else self.record.lease if self.record else None
         elif self.status == "RETRYING" or (self.kind == "timer" and self.status == "OPEN"):
             at = self.due
-        return None if at is None else at + GRACE
+        return None if at is None else at + RESEND_AFTER_SECONDS
 
     @property
     def first(self) -> float | None:
@@ -100,13 +100,13 @@ def commands_of(
     return views_of(entries, snapshot.execution, registry, largest, now)
 
 
-def ordered(snapshot: Snapshot, replay: Replay | None) -> list[Entry]:
+def ordered(snapshot: Snapshot, replay: Replay | None) -> list[TimelineEntry]:
     """What `commands_of` shows, in its order."""
     return sorted(_entries(snapshot, replay), key=lambda entry: (entry.at, entry.number))
 
 
 def views_of(
-    entries: Iterable[Entry], execution: Execution, registry: Registry, largest: int | None, now: float
+    entries: Iterable[TimelineEntry], execution: Execution, registry: Registry, largest: int | None, now: float
 ) -> list[CommandView]:
     workflow = registry.get(execution.workflow)
     steps = {step.name: step for step in registry.steps_of(workflow)} if workflow else {}
@@ -118,14 +118,14 @@ def overdue_in(snapshot: Snapshot, now: float) -> list[str]:
     if snapshot.execution.status != "RUNNING":
         return []
     unrecorded = (
-        Entry(record.id, record.status, record, None, None)
+        TimelineEntry(record.id, record.status, record, None, None)
         for record in snapshot.records.values()
         if not record.recorded
     )
     return [entry.id for entry in unrecorded if entry.overdue_at is not None and entry.overdue_at < now]
 
 
-def _entries(snapshot: Snapshot, replay: Replay | None) -> Iterator[Entry]:
+def _entries(snapshot: Snapshot, replay: Replay | None) -> Iterator[TimelineEntry]:
     """The commands in order of issue, then those that only records know."""
     issued: Mapping[str, Command] = replay.issued if replay else {}
     chained = {
@@ -138,7 +138,7 @@ def _entries(snapshot: Snapshot, replay: Replay | None) -> Iterator[Entry]:
         claim = None if _begun(record) else chained.get(id)
         status = _status(record, claim, _awaited(id, snapshot, replay))
         if status is not None:
-            yield Entry(id, status, record, issued.get(id), claim, number)
+            yield TimelineEntry(id, status, record, issued.get(id), claim, number)
 
 
 def _awaited(id: str, snapshot: Snapshot, replay: Replay | None) -> bool:
@@ -170,7 +170,7 @@ def _begun(record: Record | None) -> bool:
 
 
 def _view(
-    entry: Entry, execution: Execution, steps: Mapping[str, Step[..., Any]], largest: int | None, now: float
+    entry: TimelineEntry, execution: Execution, steps: Mapping[str, Step[..., Any]], largest: int | None, now: float
 ) -> CommandView:
     record, claim, command = entry.record, entry.claim, entry.command
     overdue_at = entry.overdue_at if execution.status == "RUNNING" else None
@@ -201,20 +201,20 @@ def _view(
     )
 
 
-def _due(entry: Entry, execution: Execution) -> float | None:
+def _due(entry: TimelineEntry, execution: Execution) -> float | None:
     """None for a step that is not tried again: it was taken back, or waits for a resume, which tries it at once."""
     waits = entry.status != "CANCELLED" and execution.status == "RUNNING"
     return entry.due if entry.kind != "step" or waits else None
 
 
-def _idempotency_key(entry: Entry, execution: Execution) -> str | None:
+def _idempotency_key(entry: TimelineEntry, execution: Execution) -> str | None:
     """None also for a step whose input nobody can tell: its record was re-opened and its code is gone."""
     if entry.kind != "step" or entry.input is None:
         return None
     return idempotency_key(execution.execution_id, entry.id, entry.input)
 
 
-def _label(entry: Entry, step: Step[..., Any] | None) -> str | None:
+def _label(entry: TimelineEntry, step: Step[..., Any] | None) -> str | None:
     """Which item the step is about; a label that fails for these arguments is as none."""
     if step is None or step.label is None or entry.input is None or len(entry.input) > labels.LONGEST_INPUT:
         return labels.first_argument(entry.input)
@@ -229,7 +229,7 @@ def _label(entry: Entry, step: Step[..., Any] | None) -> str | None:
         return labels.first_argument(entry.input)
 
 
-def _payload_schema(entry: Entry) -> dict[str, Any] | None:
+def _payload_schema(entry: TimelineEntry) -> dict[str, Any] | None:
     codec = entry.command.codec if entry.command and entry.status == "OPEN" else None
     return None if codec is None else views.schema(codec)
 

@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-from stepfast.http.timeline import Entry
+from stepfast.http.timeline import TimelineEntry
 
 MAX_ENTRIES = 50_000
 """Commands kept, over all timelines; the latest timeline stays, whatever its length."""
@@ -17,7 +17,7 @@ class Timelines:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: OrderedDict[str, tuple[str, Sequence[Entry]]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[str, Sequence[TimelineEntry]]] = OrderedDict()
 
     def has(self, execution_id: str, tag: str) -> bool:
         """Whether `get` would find the timeline in the cache."""
@@ -25,7 +25,7 @@ class Timelines:
             kept = self._kept.get(execution_id)
         return kept is not None and kept[0] == tag
 
-    def get(self, execution_id: str, tag: str, make: Callable[[], Sequence[Entry]]) -> Sequence[Entry]:
+    def get(self, execution_id: str, tag: str, make: Callable[[], Sequence[TimelineEntry]]) -> Sequence[TimelineEntry]:
         """The cached timeline if it has this tag; else calls `make` and keeps the result."""
         with self._lock:
             kept = self._kept.get(execution_id)

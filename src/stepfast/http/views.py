@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import PydanticInvalidForJsonSchema, PydanticUserError
 
-from stepfast.engine.holdovers import Held
+from stepfast.engine.holdovers import HeldStep
 from stepfast.engine.listing import FaultGroup
 from stepfast.engine.rewind import Rewind
 from stepfast.engine.signalling import Sent
@@ -36,13 +36,13 @@ from stepfast.model import Event, Execution, Failure, Signal
 from stepfast.replay.signals import Refusal
 from stepfast.values.codec import Codec
 
-_LAST = 253402300799.0
+_LAST_SECOND = 253402300799.0
 """The last second of the year 9999, the largest that datetime can hold."""
 
 
 def time(at: float) -> str:
     """ISO 8601 in UTC with microseconds; a later time is shown as the end of the year 9999."""
-    return datetime.fromtimestamp(min(at, _LAST), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return datetime.fromtimestamp(min(at, _LAST_SECOND), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def time_or_none(at: float | None) -> str | None:
@@ -78,7 +78,7 @@ def execution(execution: Execution, largest: int | None = None) -> ExecutionView
     return ExecutionView(**fields(execution, largest))
 
 
-def resumed(plan: Rewind, waits: Sequence[Held], *, named: bool) -> ResumedExecution:
+def resumed(plan: Rewind, waits: Sequence[HeldStep], *, named: bool) -> ResumedExecution:
     """named: whether the caller has named the commands to run again."""
     shown = [WaitView(command=held.command_id, attempt=held.attempt, until=time(held.until)) for held in waits]
     notice = None if named else plan.notice

@@ -18,7 +18,7 @@ from stepfast.deployment.own_functions import FOLDER, own_functions
 from stepfast.deployment.plan import Plan
 from stepfast.deployment.project import Project
 from stepfast.errors import StartupError, StepfastError
-from stepfast.http.page import HOW_TO_BUILD, Page
+from stepfast.http.page import HOW_TO_BUILD, DashboardPage
 from stepfast.infra import bundle
 from stepfast.infra.stack import Options, StepfastStack, check
 from stepfast.infra.target import Architecture, Target
@@ -50,11 +50,11 @@ def synth(
     except StepfastError as error:
         print(f"stepfast: {error}", file=sys.stderr)
         raise SystemExit(2) from error
-    say_what_is_left_out(Page())
+    say_what_is_left_out(DashboardPage())
     app.synth()
 
 
-def say_what_is_left_out(page: Page) -> None:
+def say_what_is_left_out(page: DashboardPage) -> None:
     """Prints a line if the dashboard is not built.
 
     The stack deploys without it, and the lack would be noticed too late.

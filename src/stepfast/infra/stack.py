@@ -24,7 +24,7 @@ from stepfast.infra.constructs import cost, sources
 from stepfast.infra.constructs.alarms import Alarms
 from stepfast.infra.constructs.dashboard import Dashboard, Watched
 from stepfast.infra.constructs.front_door import Domain, FrontDoor, Throttle
-from stepfast.infra.constructs.function import Function, Shared
+from stepfast.infra.constructs.function import LambdaFunction, Shared
 from stepfast.infra.constructs.metrics import namespace_of
 from stepfast.infra.constructs.queues import Queues
 from stepfast.infra.constructs.schedules import Recurring, ScheduledStart, Timers
@@ -99,7 +99,7 @@ class StepfastStack(Stack):
             security_group=ec2.SecurityGroup(self, "Functions", vpc=vpc, description="stepfast") if vpc else None,
         )
 
-    def _functions(self) -> Mapping[str, Function]:
+    def _functions(self) -> Mapping[str, LambdaFunction]:
         """The functions by name: the plan's, and one per pool."""
         kinds = [
             function for function in self.plan.functions.values() if function.kind != "authorizer" or self._with_keys()
@@ -108,7 +108,7 @@ class StepfastStack(Stack):
         plans = [*kinds, *(pool.function for pool in self.plan.pools.values())]
         resources = self._resources()
         return {
-            plan.name: Function(
+            plan.name: LambdaFunction(
                 self,
                 title(plan.name),
                 plan=plan,

@@ -48,7 +48,7 @@ class Reached:
 
 def reached_by(workflow: Workflow[..., Any]) -> Reached:
     """The steps that an execution of this workflow can call, in the order in which its code names them."""
-    walk = _Walk()
+    walk = _Search()
     walk.value(workflow)
     walk.reached.made += walk.makers_called_by(workflow.function)
     return walk.reached
@@ -56,7 +56,7 @@ def reached_by(workflow: Workflow[..., Any]) -> Reached:
 
 def defined_in(modules: Iterable[types.ModuleType]) -> Reached:
     """The steps and workflows that are values of modules, also inside containers and classes. No code is followed."""
-    walk = _Walk(follow=False)
+    walk = _Search(follow=False)
     for module in modules:
         walk.home = module.__name__
         for value in list(vars(module).values()):
@@ -64,7 +64,7 @@ def defined_in(modules: Iterable[types.ModuleType]) -> Reached:
     return walk.reached
 
 
-class _Walk:
+class _Search:
     """One search, which looks at each object once. home: the module that is searched if code is not followed."""
 
     def __init__(self, follow: bool = True) -> None:

@@ -19,7 +19,7 @@ from stepfast.errors import DefinitionError, StartupError
 from stepfast.http import server
 from stepfast.http.api import build
 from stepfast.http.auth import Authenticator
-from stepfast.http.page import HOW_TO_BUILD, Page
+from stepfast.http.page import HOW_TO_BUILD, DashboardPage
 from stepfast.language.registry import Registry, discover
 from stepfast.local import dev_logs, reloading
 from stepfast.local.dev_logs import LogFormat
@@ -99,7 +99,7 @@ def _serve_code(
     ) as runtime:
         if retention is not None:
             log.info("executions that are SUCCEEDED or CANCELLED are deleted after %g days", retention / DAY_SECONDS)
-        page = Page()
+        page = DashboardPage()
         handler = build(runtime.operations, registry, runtime.call, keys, page)
         try:
             server.serve(handler, listener.dup(), host, lambda url: say_ready(url, names, page), code.watch)
@@ -160,7 +160,7 @@ def ignored_in(pyproject: Path) -> list[str]:
     return plain + [f"pools.{pool}.{name}" for pool in pools for name in pools[pool] if name != "max_concurrency"]
 
 
-def say_ready(url: str, names: str, page: Page) -> None:
+def say_ready(url: str, names: str, page: DashboardPage) -> None:
     """Prints the ready line, and a hint on standard error if the page has not been built.
 
     Programs read standard output and expect the ready line only.

@@ -31,11 +31,11 @@ from stepfast.language.registry import Registry
 from stepfast.local.inbox import Advance, Inbox
 from stepfast.local.pool_limits import Limits
 from stepfast.local.retention import keep_expiring
-from stepfast.local.schedules import Schedules
+from stepfast.local.schedules import EmbeddedSchedules
 from stepfast.local.step_runner import StepRunner
 from stepfast.local.sweep import Sweep
 from stepfast.local.threads import CallerLoops, LoopThread
-from stepfast.local.workers import Pool, Watch
+from stepfast.local.workers import PoolWatch, WorkerPool
 from stepfast.model import SIGNAL_LIMITS, SignalLimits
 
 log = logging.getLogger(__name__)
@@ -143,11 +143,11 @@ class Runtime:
             self._inbox.put_message(stored)
         for execution_id, seq in wakes:
             self._inbox.put_wake(execution_id, seq)
-        self._schedules = Schedules(schedules, self.operations, self._clock)
+        self._schedules = EmbeddedSchedules(schedules, self.operations, self._clock)
         self._callers = CallerLoops()
         self._control = LoopThread("stepfast-control")
-        self.pool = Pool(workers, self._inbox, self._clock, self._do_work)
-        self._watch = Watch(self.pool, blocked)
+        self.pool = WorkerPool(workers, self._inbox, self._clock, self._do_work)
+        self._watch = PoolWatch(self.pool, blocked)
         self._control.begin(self._maintain())
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:

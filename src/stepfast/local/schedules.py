@@ -58,7 +58,7 @@ def _first_due(next_after: Following, now: float) -> float | None:
     return at
 
 
-class Schedules:
+class EmbeddedSchedules:
     """The schedules of the runtime, each with its next due time. Used by one thread."""
 
     def __init__(self, schedules: Iterable[ScheduledStart], operations: Operations, clock: Clock) -> None:

@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from stepfast.engine.step_runner import GRACE, Ended, Pulse, Runner, StepCall, Threads, Watch
+from stepfast.engine.step_runner import CANCEL_GRACE_SECONDS, AttemptCall, AttemptWatch, Ended, Pulse, Runner, Threads
 from stepfast.language.steps import Step
 from stepfast.local.inbox import Inbox
 from stepfast.model import Stop
@@ -32,7 +32,7 @@ class StepRunner(Runner):
         """Whether the calling thread may run this step."""
         return not step.is_async or self._inbox.leads(asyncio.get_running_loop())
 
-    async def run(self, call: StepCall) -> Ended:
+    async def run(self, call: AttemptCall) -> Ended:
         self._active.add(call.pulse)
         if self._cut_off:
             call.pulse.interrupt(ENDING)
@@ -59,13 +59,13 @@ class StepRunner(Runner):
 
 
 class _UntilTheEnd:
-    """An attempt's watch. Once a stop has cut the attempt off, its task has GRACE seconds left instead of its lease."""
+    """An attempt's watch. Once a stop has cut it off, its task has CANCEL_GRACE_SECONDS left instead of its lease."""
 
-    def __init__(self, watch: Watch, pulse: Pulse) -> None:
+    def __init__(self, watch: AttemptWatch, pulse: Pulse) -> None:
         self._watch, self._pulse = watch, pulse
 
     async def __call__(self, alive: bool) -> Stop | None:
         return await self._watch(alive)
 
     def patience(self) -> float:
-        return GRACE if self._pulse.interrupted is ENDING else self._watch.patience()
+        return CANCEL_GRACE_SECONDS if self._pulse.interrupted is ENDING else self._watch.patience()

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 OVERDUE_AFTER_SECONDS = 60.0
 """The time after its due time from which a message or a command is overdue."""
-BATCH = 200
+ROWS_PER_READ = 200
 """Rows that are read at once."""
 BATCH_PAUSE_SECONDS = 0.05
 """The pause between two batches, and between two looks at a batch whose advances are under way."""
@@ -52,7 +52,7 @@ class Sweep:
         """Advances executions without a message and without a wake. Most of them wait for a signal."""
         after, more = "", True
         while more:
-            ids, after = await self._backend.idle(BATCH, after)
+            ids, after = await self._backend.idle(ROWS_PER_READ, after)
             for id in ids:
                 self._inbox.put_wake(id, 0, Resend())
             for _ in range(MAX_BATCH_LOOKS):
@@ -64,7 +64,9 @@ class Sweep:
     async def _resume_overdue(self) -> None:
         """Handles overdue messages that are no longer in memory, or that wait longer than their command is due."""
         after, executions = 0, dict[str, list[Stored]]()
-        while batch := self._backend.messages_due_before(self._clock.now() - OVERDUE_AFTER_SECONDS, after, BATCH):
+        while batch := self._backend.messages_due_before(
+            self._clock.now() - OVERDUE_AFTER_SECONDS, after, ROWS_PER_READ
+        ):
             after = batch[-1].seq
             for stored in await self._lost_messages(batch):
                 self._inbox.put_message(stored, self._clock.now())
@@ -73,7 +75,7 @@ class Sweep:
             await asyncio.sleep(BATCH_PAUSE_SECONDS)
         for number, (id, messages) in enumerate(executions.items()):
             self._hasten_or_resend(id, messages)
-            if number % BATCH == BATCH - 1:
+            if number % ROWS_PER_READ == ROWS_PER_READ - 1:
                 await asyncio.sleep(BATCH_PAUSE_SECONDS)
 
     async def _lost_messages(self, batch: list[Stored]) -> list[Stored]:

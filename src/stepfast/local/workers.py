@@ -1,4 +1,4 @@
-"""Worker threads, which pull work from the inbox, the `Pool` that replaces blocked threads, and the watch over them.
+"""Worker threads that pull work from the inbox, the `WorkerPool` that replaces blocked ones, and the watch over them.
 
 The oldest thread whose event loop answers is the leader (see inbox): `async` steps run on its loop. While it is
 blocked, the next thread leads. As soon as it answers again it leads again, because asyncio's clients and pools belong
@@ -128,7 +128,7 @@ class WorkerThread(LoopThread):
         return {work.seq for work in list(self._in_hand.values()) if isinstance(work, Stored)}
 
 
-class Pool:
+class WorkerPool:
     """Keeps `size` threads that answer, with at most MAX_EXTRA_THREADS blocked threads beside them."""
 
     def __init__(self, size: int, inbox: Inbox, clock: Clock, do: DoWork) -> None:
@@ -219,14 +219,14 @@ class OwnTime:
         return self._sum
 
 
-class Watch:
+class PoolWatch:
     """Looks at the pool five times in `patience` seconds. Its thread has no event loop, so no step can block it.
 
     It measures time by its own turns. When the whole process pauses (SIGSTOP, a debugger, a sleeping machine), or the
     machine is too busy to run this thread, no worker counts as blocked for that time.
     """
 
-    def __init__(self, pool: Pool, patience: float) -> None:
+    def __init__(self, pool: WorkerPool, patience: float) -> None:
         self._pool, self._patience = pool, patience
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="stepfast-watch", daemon=True)

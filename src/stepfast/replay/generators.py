@@ -23,7 +23,7 @@ Generator = types.AsyncGeneratorType[Any, Any]
 
 
 @dataclass(slots=True, eq=False)
-class Held:
+class HeldGenerator:
     """A generator that has begun: the command path of its clean-up, and the context that it runs in.
 
     Only a weak reference, so that it is finalized when the code drops it. `kept` is a strong one, to a generator that
@@ -53,11 +53,11 @@ class Generators:
         self,
         loop: object,
         place: Callable[[str], tuple[str, contextvars.Context]],
-        close: Callable[[Held], None],
+        close: Callable[[HeldGenerator], None],
         abandon: Callable[[Generator], None],
     ) -> None:
         self._loop, self._place, self._close, self._abandon = loop, place, close, abandon
-        self._held: dict[int, Held] = {}  # by id(), in the order of their first iteration
+        self._held: dict[int, HeldGenerator] = {}  # by id(), in the order of their first iteration
         self._prune_at = PRUNE
 
     def first_iteration(self, generator: Any) -> None:
@@ -67,7 +67,7 @@ class Generators:
             self._prune_at = max(PRUNE, 2 * len(self._held))
         path, context = self._place(f"{generator.__name__}:finally")
         self._held.pop(id(generator), None)  # an older generator at the same address has ended
-        self._held[id(generator)] = Held(path, context, weakref.ref(generator))
+        self._held[id(generator)] = HeldGenerator(path, context, weakref.ref(generator))
 
     def finalize(self, generator: Any) -> None:
         """The hook for a generator whose last reference is gone."""
@@ -80,7 +80,7 @@ class Generators:
             held.kept, held.closing = generator, generator.aclose()
             self._close(held)
 
-    def take(self) -> list[Held]:
+    def take(self) -> list[HeldGenerator]:
         """Those that are not closed yet, in the order of their first iteration."""
         taken = [held for held in self._held.values() if held.closing is None and held.generator is not None]
         for held in taken:
@@ -88,7 +88,7 @@ class Generators:
             held.closing = held.kept.aclose() if held.kept is not None else None
         return taken
 
-    def drain(self) -> list[Held]:
+    def drain(self) -> list[HeldGenerator]:
         """All of them, also those that are just being closed, newest first; from now on none is tracked."""
         every = [held for held in self._held.values() if held.generator is not None]
         for held in every:

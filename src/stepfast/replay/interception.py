@@ -36,7 +36,7 @@ _METHODS: dict[str, tuple[type[date], Callable[..., Any]]] = {
     "today": (date, determinism.today),
 }
 """By name: the class whose method it is, and what workflow code gets."""
-_LEFT = sys.stdlib_module_names | {"stepfast", "time_machine", "_time_machine", "freezegun"}
+_UNPATCHED = sys.stdlib_module_names | {"stepfast", "time_machine", "_time_machine", "freezegun"}
 """Packages whose modules keep what they hold: what they need it for is not the workflow's."""
 
 
@@ -54,7 +54,7 @@ def _replace_names() -> None:
             setattr(module, name, replacement)
     held = {id(original): replacement for _, _, original, replacement in _names}
     for name, module in list(sys.modules.items()):
-        if name in _seen or name.partition(".")[0] in _LEFT or not isinstance(module, types.ModuleType):
+        if name in _seen or name.partition(".")[0] in _UNPATCHED or not isinstance(module, types.ModuleType):
             continue
         _seen.add(name)
         for key, value in list(vars(module).items()):

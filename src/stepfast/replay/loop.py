@@ -29,14 +29,14 @@ from stepfast.replay.asyncio_internals import (
     order_cancel_scopes,
     set_running_loop,
 )
-from stepfast.replay.generators import Generator, Generators, Held
+from stepfast.replay.generators import Generator, Generators, HeldGenerator
 from stepfast.replay.tasks import Started, WorkflowFuture, WorkflowTask
 
 FOREVER = 253_402_300_799.0
 """The end of the year 9999: a timer due later, or never, is due then."""
 SPIN = 1_000_000
 """Handles that may run between two results; workflow code that needs more is going in circles."""
-PATIENCE = 100
+CLOSE_ROUNDS = 100
 """How often code that a discarded replay ends may await anew in its `finally` blocks."""
 
 _undead: list[object] = []
@@ -46,7 +46,7 @@ class Closed(BaseException):
     """Ends workflow code whose replay is discarded, and refuses the commands of its `finally` blocks."""
 
 
-class Owner(Commands, Protocol):
+class LoopOwner(Commands, Protocol):
     """What the loop asks of the replay that it belongs to."""
 
     def timer(self, handle: asyncio.TimerHandle, when: float) -> None: ...
@@ -60,7 +60,7 @@ class Owner(Commands, Protocol):
 class WorkflowLoop(CommandLoop):
     """Runs handles in order until none is ready; time stands still unless the replay moves `clock`."""
 
-    def __init__(self, owner: Owner, clock: float) -> None:
+    def __init__(self, owner: LoopOwner, clock: float) -> None:
         # Not a strong reference: a replay that is dropped must go at once, before the collector finds
         # its coroutines and runs their `finally` blocks where no command is refused.
         self._owner = weakref.ref(owner)
@@ -80,7 +80,7 @@ class WorkflowLoop(CommandLoop):
         """Of every task that was made: its coroutine and its context, and the task as long as somebody needs it."""
 
     @property
-    def commands(self) -> Owner:
+    def commands(self) -> LoopOwner:
         owner = self._owner()
         if owner is None:
             raise Closed
@@ -220,17 +220,17 @@ class WorkflowLoop(CommandLoop):
         while self._closers:
             yield asyncio.gather(*self._closers, return_exceptions=True)
 
-    async def _close_all(self, left: list[Held]) -> None:
+    async def _close_all(self, left: list[HeldGenerator]) -> None:
         await asyncio.gather(*[self._close(held) for held in left], return_exceptions=True)
 
-    def _close(self, held: Held) -> WorkflowTask:
+    def _close(self, held: HeldGenerator) -> WorkflowTask:
         task = WorkflowTask(held.closing, self.number(), held.path, None, self, None)
         self._closers[task] = None
         task.watched = True
         task.add_done_callback(self._closers.pop)
         return task
 
-    def _close_soon(self, held: Held) -> None:
+    def _close_soon(self, held: HeldGenerator) -> None:
         self.call_soon(self._close, held)
 
     def _place(self, name: str) -> tuple[str, contextvars.Context]:
@@ -316,7 +316,7 @@ def _end(code: Any, frame: str, thrown: Any) -> None:
 
     What `agen.asend()` and `agen.aclose()` return has no frame: such an awaitable has ended when it raises.
     """
-    for _ in range(PATIENCE):
+    for _ in range(CLOSE_ROUNDS):
         if getattr(code, frame, None) is None and hasattr(code, frame):
             return
         try:

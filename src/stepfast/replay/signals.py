@@ -10,7 +10,7 @@ from stepfast.model import Signal
 from stepfast.replay.commands import shortened
 from stepfast.replay.replay import Command, Replay
 
-SHOWN = 100
+MAX_SHOWN_SIGNALS = 100
 """Signals not taken that are shown of an execution, the earliest."""
 LOOKED_AT = 20
 """Of these, how many are held against what was waited for."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True, order=True)
-class Entry:
+class AgendaEntry:
     """Something that is due; `idle` does not count as a reason to go on, such as a sweep."""
 
     at: int
@@ -26,19 +26,19 @@ class Agenda:
 
     def __init__(self, draw: random.Random | None) -> None:
         self._draw = draw
-        self._heap: list[Entry] = []
+        self._heap: list[AgendaEntry] = []
         self._numbers = itertools.count()
         self.busy = 0
         """Entries that are not idle."""
 
-    def put(self, at: int, act: Callable[[], object], *, idle: bool = False) -> Entry:
+    def put(self, at: int, act: Callable[[], object], *, idle: bool = False) -> AgendaEntry:
         rank = self._draw.random() if self._draw is not None else 0.0
-        entry = Entry(at, rank, next(self._numbers), act, idle)
+        entry = AgendaEntry(at, rank, next(self._numbers), act, idle)
         heapq.heappush(self._heap, entry)
         self.busy += not idle
         return entry
 
-    def drop(self, entry: Entry) -> None:
+    def drop(self, entry: AgendaEntry) -> None:
         """Takes an entry off that has not been taken."""
         if not entry.dropped:
             entry.dropped = True
@@ -51,7 +51,7 @@ class Agenda:
             heapq.heappop(self._heap)
         return self._heap[0].at if self._heap else None
 
-    def take(self) -> Entry:
+    def take(self) -> AgendaEntry:
         """The next entry; there is one."""
         _ = self.next
         entry = heapq.heappop(self._heap)

@@ -15,7 +15,7 @@ def micros(seconds: float) -> int:
     return math.ceil(round(seconds * MICRO, 3))
 
 
-class Clock:
+class WorldClock:
     """Counts whole microseconds since the epoch, so that no time is off by a rounding error.
 
     While it runs, `time`, `datetime` and what is built on them show the simulated time, in every thread. A

@@ -16,7 +16,7 @@ from stepfast.functions.host import Host, WallClock
 from stepfast.language.registry import Registry
 from stepfast.simulator import resources
 from stepfast.simulator.clients import PlayedClients
-from stepfast.simulator.lambdas import ACCOUNT, REGION, Function
+from stepfast.simulator.lambdas import ACCOUNT, REGION, SimulatedFunction
 from stepfast.simulator.lane import StreamMapping
 from stepfast.simulator.player import Player
 from stepfast.simulator.provision import (
@@ -88,7 +88,7 @@ class Deployment:
         environment = {name: value for name, value in everything.items() if name in told}
         return Settings.from_environment({**environment, "AWS_REGION": REGION}, NEEDS[kind])
 
-    def _function(self, plan: FunctionPlan, pool: str = "") -> Function:
+    def _function(self, plan: FunctionPlan, pool: str = "") -> SimulatedFunction:
         settings, player = self.settings(plan.kind, pool), self._player
 
         def build(sandbox: Sandbox) -> Handler:

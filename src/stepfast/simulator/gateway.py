@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode
 
-from stepfast.simulator.lambdas import ACCOUNT, REGION, Function
+from stepfast.simulator.lambdas import ACCOUNT, REGION, SimulatedFunction
 from stepfast.simulator.sandbox import Invocation
 from stepfast.simulator.world import World
 
@@ -31,7 +31,7 @@ class Response:
 
 
 @dataclass(slots=True)
-class Request:
+class GatewayRequest:
     """A request under way; `response` is there once it is answered."""
 
     method: str
@@ -46,10 +46,12 @@ class Request:
 class Gateway:
     """Asks the authorizer about every request, as with its cache off, and then the api function."""
 
-    def __init__(self, world: World, api: Function, authorizer: Function | None, open_paths: Collection[str]) -> None:
+    def __init__(
+        self, world: World, api: SimulatedFunction, authorizer: SimulatedFunction | None, open_paths: Collection[str]
+    ) -> None:
         self._world, self._api, self._authorizer, self._open = world, api, authorizer, frozenset(open_paths)
 
-    def begin(self, request: Request) -> None:
+    def begin(self, request: GatewayRequest) -> None:
         event = self._event(request)
         if self._authorizer is None or event["rawPath"] in self._open:
             self._call(request, event)
@@ -65,7 +67,7 @@ class Gateway:
             return
         self._authorizer.invoke(asked, lambda invocation: self._authorized(request, event, invocation))
 
-    def _authorized(self, request: Request, event: dict[str, Any], invocation: Invocation) -> None:
+    def _authorized(self, request: GatewayRequest, event: dict[str, Any], invocation: Invocation) -> None:
         answer = invocation.result
         if not invocation.ok or not isinstance(answer, Mapping):
             request.response = _problem(500, "Internal Server Error", invocation)
@@ -75,13 +77,13 @@ class Gateway:
             event["requestContext"]["authorizer"] = {"lambda": answer.get("context")}
             self._call(request, event)
 
-    def _call(self, request: Request, event: dict[str, Any]) -> None:
+    def _call(self, request: GatewayRequest, event: dict[str, Any]) -> None:
         if not self._api.free:
             request.response = _problem(503, "Service Unavailable")
             return
         self._api.invoke(event, lambda invocation: self._answered(request, invocation))
 
-    def _answered(self, request: Request, invocation: Invocation) -> None:
+    def _answered(self, request: GatewayRequest, invocation: Invocation) -> None:
         result = invocation.result
         if invocation.outcome == "timeout":
             request.response = _problem(503, "Service Unavailable", invocation)
@@ -95,7 +97,7 @@ class Gateway:
         else:  # payload 2.0 makes an answer of whatever JSON comes
             request.response = Response(200, {"content-type": "application/json"}, json.dumps(result), invocation)
 
-    def _event(self, request: Request) -> dict[str, Any]:
+    def _event(self, request: GatewayRequest) -> dict[str, Any]:
         now = self._world.clock.now
         headers = {"host": HOST, "user-agent": "stepfast-testing", "x-forwarded-proto": "https"}
         body: str | None = None

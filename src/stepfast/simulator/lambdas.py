@@ -15,7 +15,7 @@ RETRIES = (60.0, 120.0)
 """Seconds after which an asynchronous invocation that failed is tried again."""
 
 
-class Function:
+class SimulatedFunction:
     """A Lambda function; seconds and MB. `reserved` is its reserved concurrency.
 
     build: makes the handler of a new sandbox. noticed: called after every invocation has ended. skew: seconds

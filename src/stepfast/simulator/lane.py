@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from stepfast.simulator.clock import MICRO
-from stepfast.simulator.lambdas import Function
+from stepfast.simulator.lambdas import SimulatedFunction
 from stepfast.simulator.queues import reported
 from stepfast.simulator.sandbox import MAX_PAYLOAD, Invocation
 from stepfast.simulator.sqs_rules import queue_of, send
@@ -43,7 +43,7 @@ class StreamMapping:
 
 
 @dataclass(slots=True)
-class Batch:
+class StreamBatch:
     """Records that are tried together; `tries` are those that have failed."""
 
     records: list[Record]
@@ -57,11 +57,11 @@ class Lane:
 
     world: World
     stream: Stream
-    function: Function
+    function: SimulatedFunction
     mapping: StreamMapping
     shard: int
     waiting: deque[Record] = field(default_factory=deque)
-    batches: deque[Batch] = field(default_factory=deque)
+    batches: deque[StreamBatch] = field(default_factory=deque)
     running: bool = False
     opened: int | None = None
 
@@ -98,7 +98,7 @@ class Lane:
             if now < self.opened:
                 return False
         self.opened = None
-        batch, size = Batch([]), 0
+        batch, size = StreamBatch([]), 0
         while self.waiting and len(batch.records) < self.mapping.batch_size:
             size += len(json.dumps(self.waiting[0])) + 2
             if size > MAX_PAYLOAD - 100 and batch.records:
@@ -107,7 +107,7 @@ class Lane:
         self.batches.append(batch)
         return True
 
-    def _drop_old(self, batch: Batch) -> None:
+    def _drop_old(self, batch: StreamBatch) -> None:
         now = self.world.clock.now
         batch.records = [one for one in batch.records if now - _created(one) < TRIMMED]
         if self.mapping.max_age is not None:
@@ -116,20 +116,20 @@ class Lane:
                 batch.records = [one for one in batch.records if one not in old]
                 self._tell(old, batch, "RecordAgeExceeded")
 
-    def _ended(self, batch: Batch, invocation: Invocation) -> None:
+    def _ended(self, batch: StreamBatch, invocation: Invocation) -> None:
         self.running = False
         self.batches.popleft()
         batch.last = invocation
         wait = 0.0
         rest = self._failed(batch, invocation)
         if len(rest) < len(batch.records) and rest:
-            self.batches.appendleft(Batch(rest))  # the checkpoint has moved on: what is left counts anew
+            self.batches.appendleft(StreamBatch(rest))  # the checkpoint has moved on: what is left counts anew
         elif rest:
             batch.tries += 1
             wait = self._again(batch)
         self.world.later(self.go_on, wait)
 
-    def _failed(self, batch: Batch, invocation: Invocation) -> list[Record]:
+    def _failed(self, batch: StreamBatch, invocation: Invocation) -> list[Record]:
         """From the first record on that has to be tried again."""
         if not invocation.ok:
             return batch.records
@@ -142,14 +142,14 @@ class Lane:
         lowest = min(int(one) for one in failed)
         return [one for one in batch.records if int(one["dynamodb"]["SequenceNumber"]) >= lowest]
 
-    def _again(self, batch: Batch) -> float:
+    def _again(self, batch: StreamBatch) -> float:
         """Has a batch tried again, in halves or as a whole, or gives it up; returns how long to wait."""
         limit, failed_whole = self.mapping.retry_attempts, batch.last is not None and not batch.last.ok
         if self.mapping.bisect and failed_whole and len(batch.records) > 1:
             half = len(batch.records) // 2
             # Splitting costs no try.
             parts = [batch.records[:half], batch.records[half:]]
-            self.batches.extendleft(Batch(part, batch.tries - 1, batch.last) for part in reversed(parts))
+            self.batches.extendleft(StreamBatch(part, batch.tries - 1, batch.last) for part in reversed(parts))
         elif limit is not None and batch.tries > limit:
             self._tell(batch.records, batch, "RetryAttemptsExhausted")
             return 0.0
@@ -157,7 +157,7 @@ class Lane:
             self.batches.appendleft(batch)
         return float(min(BACKOFF, 2 ** max(0, batch.tries - 1)))
 
-    def _tell(self, records: list[Record], batch: Batch, condition: str) -> None:
+    def _tell(self, records: list[Record], batch: StreamBatch, condition: str) -> None:
         """Tells the on-failure destination of records that were given up: where they are, not what they hold."""
         if self.mapping.failure_queue is None:
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 
 from stepfast.simulator import filters
-from stepfast.simulator.lambdas import Function
+from stepfast.simulator.lambdas import SimulatedFunction
 from stepfast.simulator.lane import Lane, StreamMapping
 from stepfast.simulator.streams import Record, Stream
 from stepfast.simulator.world import World
@@ -14,7 +14,7 @@ from stepfast.simulator.world import World
 class StreamReader:
     """Sorts what passes the filters into lanes: one for each shard, or for each part of it that goes on by itself."""
 
-    def __init__(self, world: World, stream: Stream, function: Function, mapping: StreamMapping) -> None:
+    def __init__(self, world: World, stream: Stream, function: SimulatedFunction, mapping: StreamMapping) -> None:
         for one in mapping.filters:
             filters.check(one)
         if not 1 <= mapping.parallelization <= 10:

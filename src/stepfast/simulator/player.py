@@ -13,8 +13,8 @@ from moto import mock_aws
 from moto.sqs.models import Queue
 
 from stepfast.simulator import dynamodb_costs, resources, waiting
-from stepfast.simulator.gateway import Gateway, Request, Response
-from stepfast.simulator.lambdas import Function
+from stepfast.simulator.gateway import Gateway, GatewayRequest, Response
+from stepfast.simulator.lambdas import SimulatedFunction
 from stepfast.simulator.lane import StreamMapping
 from stepfast.simulator.mapping import StreamReader
 from stepfast.simulator.patching import Patches
@@ -22,7 +22,7 @@ from stepfast.simulator.queues import QueueMapping, QueuePoller
 from stepfast.simulator.redrive import MoveTask, Redrives
 from stepfast.simulator.rules import Rules
 from stepfast.simulator.sandbox import Handler, Invocation, Sandbox, current
-from stepfast.simulator.schedules import Schedules, Ticker
+from stepfast.simulator.schedules import SimulatedSchedules, Ticker
 from stepfast.simulator.simulated_loop import moment
 from stepfast.simulator.sqs_rules import MailRules, queue_of
 from stepfast.simulator.streams import Stream
@@ -41,7 +41,7 @@ class Player:
         self, *, start: datetime = START, seed: int = 0, rules: Rules | None = None, world: World | None = None
     ) -> None:
         self.world = world or World(start, seed, rules or Rules())
-        self.functions: dict[str, Function] = {}
+        self.functions: dict[str, SimulatedFunction] = {}
         self.invocations: list[Invocation] = []
         """Those that have ended, in that order."""
         self.after_invocation: list[Callable[[Invocation], None]] = []
@@ -51,7 +51,7 @@ class Player:
         self._gateway: Gateway | None = None
         self.mail = MailRules(self._mail_noticed)
         self.redrives = Redrives(self.world, self.mail)
-        self.schedules = Schedules(self.world, self.functions)
+        self.schedules = SimulatedSchedules(self.world, self.functions)
 
     def __enter__(self) -> Self:
         if Player._open is not None:
@@ -99,9 +99,9 @@ class Player:
         timeout: float = 60.0,
         memory: int = 256,
         reserved: int | None = None,
-    ) -> Function:
+    ) -> SimulatedFunction:
         """Adds a function; `build` makes the handler of each of its sandboxes, at their first invocation."""
-        made = Function(
+        made = SimulatedFunction(
             self.world, name, build, timeout=timeout, memory=memory, reserved=reserved, noticed=self._invocation_ended
         )
         self.functions[name] = made
@@ -114,21 +114,23 @@ class Player:
         made.patch(self.patches)
         return made
 
-    def map_stream(self, stream: Stream, function: Function, mapping: StreamMapping) -> None:
+    def map_stream(self, stream: Stream, function: SimulatedFunction, mapping: StreamMapping) -> None:
         StreamReader(self.world, stream, function, mapping)
 
-    def map_queue(self, queue: str, function: Function, mapping: QueueMapping) -> None:
+    def map_queue(self, queue: str, function: SimulatedFunction, mapping: QueueMapping) -> None:
         """queue: name, URL or ARN."""
         found = queue_of(queue)
         poller = QueuePoller(self.world, self.mail, found, function, mapping)
         self._pollers[found.queue_arn] = poller
         self.world.agenda.put(self.world.clock.micros, poller.poll)
 
-    def every(self, seconds: float, function: Function, event: Any) -> None:
+    def every(self, seconds: float, function: SimulatedFunction, event: Any) -> None:
         """A rule that invokes a function at every multiple of a period."""
         Ticker(self.world, seconds, lambda: function.invoke_later(event))
 
-    def gateway(self, api: Function, authorizer: Function | None = None, open_paths: Collection[str] = ()) -> None:
+    def gateway(
+        self, api: SimulatedFunction, authorizer: SimulatedFunction | None = None, open_paths: Collection[str] = ()
+    ) -> None:
         """The HTTP API; of open_paths the authorizer is not asked."""
         self._gateway = Gateway(self.world, api, authorizer, open_paths)
 
@@ -172,7 +174,7 @@ class Player:
 
         return self._outside(act)
 
-    def request_all(self, *requests: Request) -> list[Response]:
+    def request_all(self, *requests: GatewayRequest) -> list[Response]:
         """Sends requests at one moment, and waits for all answers."""
         if self._gateway is None:
             raise RuntimeError("this cloud has no API: add one with gateway(…)")
@@ -197,7 +199,7 @@ class Player:
         query: Mapping[str, str] | None = None,
     ) -> Response:
         """One request to the API; body: JSON values, or a text as it is."""
-        return self.request_all(Request(method, path, body, key, headers or {}, query or {}))[0]
+        return self.request_all(GatewayRequest(method, path, body, key, headers or {}, query or {}))[0]
 
     def redrive(self, queue: str, rate: int | None = None) -> MoveTask:
         """Starts a redrive of a dead-letter queue, as the SQS console does; `rate` messages a second."""

@@ -8,14 +8,14 @@ from typing import Any
 
 from moto.sqs.models import Message, Queue
 
-from stepfast.simulator.agenda import Entry
+from stepfast.simulator.agenda import AgendaEntry
 from stepfast.simulator.clock import MICRO
-from stepfast.simulator.lambdas import Function
+from stepfast.simulator.lambdas import SimulatedFunction
 from stepfast.simulator.sandbox import Invocation
 from stepfast.simulator.sqs_rules import MailRules, holder, is_deleted, record_of
 from stepfast.simulator.world import World
 
-AGAIN = 60.0
+DUPLICATE_WITHIN_SECONDS = 60.0
 """Seconds within which a message that is delivered twice comes the second time."""
 
 
@@ -38,7 +38,9 @@ class QueueMapping:
 class QueuePoller:
     """Takes what is visible to its function, and deletes what the function did not report as failed."""
 
-    def __init__(self, world: World, rules: MailRules, queue: Queue, function: Function, mapping: QueueMapping) -> None:
+    def __init__(
+        self, world: World, rules: MailRules, queue: Queue, function: SimulatedFunction, mapping: QueueMapping
+    ) -> None:
         visibility = int(queue.visibility_timeout)  # type: ignore[attr-defined]
         if visibility < function.timeout:
             raise ValueError(
@@ -49,9 +51,9 @@ class QueuePoller:
         self._mapping, self._visibility = mapping, visibility
         self._running = 0
         self._waits_until: int | None = None
-        self._back: dict[str, Entry] = {}  # by receipt, when the message is visible again
+        self._back: dict[str, AgendaEntry] = {}  # by receipt, when the message is visible again
 
-    def notice(self, at: float) -> Entry:
+    def notice(self, at: float) -> AgendaEntry:
         """Polls once a message is visible, at this many milliseconds."""
         world = self._world
         when = max(round(at * 1000), world.clock.micros) + world.delay(world.rules.queue)
@@ -88,7 +90,7 @@ class QueuePoller:
     def _deliver(self, messages: list[Message]) -> None:
         for message in messages:
             if self._world.chance(self._world.rules.duplicates):
-                self._rules.copy(self._queue, message, self._world.draw.uniform(0.0, AGAIN))
+                self._rules.copy(self._queue, message, self._world.draw.uniform(0.0, DUPLICATE_WITHIN_SECONDS))
             message.mark_received(self._visibility)
             self._back[str(message.receipt_handle)] = self.notice(message.visible_at)
         if not self._function.free:

@@ -23,13 +23,13 @@ MAX_PAYLOAD = 6 * 1024 * 1024
 _here = threading.local()
 
 
-class Gone(BaseException):
+class SandboxEnded(BaseException):
     """The sandbox has been ended: nothing of it goes on."""
 
     outcome: Outcome = "killed"
 
 
-class TimedOut(Gone):
+class TimedOut(SandboxEnded):
     """Lambda ends a function that runs longer than its timeout."""
 
     outcome: Outcome = "timeout"
@@ -92,7 +92,7 @@ class Sandbox:
         self._runner: asyncio.Runner | None = None
         self._next: Invocation | None = None
         self._invocation: Invocation | None = None
-        self.gone: Gone | None = None
+        self.gone: SandboxEnded | None = None
 
     @cached_property
     def _strand(self) -> Strand:
@@ -122,12 +122,12 @@ class Sandbox:
 
     def kill(self, why: str) -> None:
         """Cuts off what runs in the sandbox, which is gone then."""
-        self.gone = self.gone or Gone(why)
+        self.gone = self.gone or SandboxEnded(why)
         self.turn()
 
     def close(self) -> None:
         """Ends the sandbox; what runs in it is cut off, and nobody is told."""
-        self.gone = self.gone or Gone("the cloud is closed")
+        self.gone = self.gone or SandboxEnded("the cloud is closed")
         while not self._strand.ended:
             self._next = None
             self._strand.go_on()
@@ -158,11 +158,11 @@ class Sandbox:
         return round(self._invocation.deadline * MICRO)
 
     def check(self) -> None:
-        """Raises Gone once the sandbox has been ended."""
+        """Raises SandboxEnded once the sandbox has been ended."""
         if self.gone is not None:
             raise self.gone
 
-    def die(self, why: Gone) -> None:
+    def die(self, why: SandboxEnded) -> None:
         self.gone = self.gone or why
         raise self.gone
 
@@ -211,7 +211,7 @@ class Sandbox:
             self._run(invocation)
             if self.gone is None:
                 self._strand.hand_back()
-        self.gone = self.gone or Gone("no more invocations")
+        self.gone = self.gone or SandboxEnded("no more invocations")
         if self._runner is not None:
             with suppress(BaseException):  # whatever its tasks do about their end
                 self._runner.close()
@@ -226,13 +226,13 @@ class Sandbox:
             if len(text) > MAX_PAYLOAD:
                 raise ValueError(f"a response may have {MAX_PAYLOAD} bytes, not {len(text)}")
             invocation.result = json.loads(text)
-        except Gone as gone:
+        except SandboxEnded as gone:
             invocation.error, outcome = gone, gone.outcome
         except Exception as error:
             invocation.error, outcome = error, "error"
         except BaseException as error:  # SystemExit ends the process, and with it the sandbox
             invocation.error, outcome = error, "error"
-            self.gone = Gone(f"the process has exited: {error!r}")
+            self.gone = SandboxEnded(f"the process has exited: {error!r}")
         if self.gone is not None:  # whatever its handler made of it
             outcome, invocation.result = "error" if outcome == "error" else self.gone.outcome, None
         invocation.ended_at = self.world.clock.now

@@ -15,7 +15,7 @@ HANGING = 1.0
 _real_sleep = time.sleep
 
 
-class Owner(Protocol):
+class LoopSandbox(Protocol):
     """What the loop needs of its sandbox."""
 
     world: World
@@ -30,7 +30,7 @@ class Owner(Protocol):
 class SandboxLoop(SimulatedLoop):
     """A step that sleeps takes no real time; one that really works is waited for, as in SimulatedLoop."""
 
-    def __init__(self, sandbox: Owner) -> None:
+    def __init__(self, sandbox: LoopSandbox) -> None:
         self._sandbox = sandbox
         self._clock = sandbox.world.clock
         self._after_death = 0.0

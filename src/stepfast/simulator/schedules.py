@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 from moto.scheduler.models import EventBridgeSchedulerBackend, Schedule, ScheduleGroup, scheduler_backends
 
 from stepfast.deployment.schedules import wrong_in
-from stepfast.simulator.agenda import Entry
+from stepfast.simulator.agenda import AgendaEntry
 from stepfast.simulator.clock import MICRO
 from stepfast.simulator.cron import Cron
-from stepfast.simulator.lambdas import ACCOUNT, REGION, Function
+from stepfast.simulator.lambdas import ACCOUNT, REGION, SimulatedFunction
 from stepfast.simulator.patching import Patches
 from stepfast.simulator.sqs_rules import queue_of, send
 from stepfast.simulator.world import World
@@ -39,10 +39,10 @@ def _following(expression: str, zone: ZoneInfo) -> Following:
     return Cron(expression.removeprefix("cron(").removesuffix(")"), zone).after
 
 
-class Schedules:
+class SimulatedSchedules:
     """Fires what is scheduled: `at(…)` once, `rate(…)` and `cron(…)` again and again, at SQS queues and functions."""
 
-    def __init__(self, world: World, functions: Mapping[str, Function]) -> None:
+    def __init__(self, world: World, functions: Mapping[str, SimulatedFunction]) -> None:
         self._world, self._functions = world, functions
         self.fired: list[tuple[str, float]] = []
 
@@ -127,10 +127,10 @@ class Ticker:
         self._world, self._every, self._act = world, round(every * MICRO), act
         self._skip = 1
         self._progress = world.progress
-        self._entry: Entry = self._put()
+        self._entry: AgendaEntry = self._put()
         world.on_progress.append(self._hurry)
 
-    def _put(self) -> Entry:
+    def _put(self) -> AgendaEntry:
         periods = self._world.clock.micros // self._every + self._skip
         return self._world.agenda.put(periods * self._every, self._tick, idle=True)
 

@@ -22,7 +22,7 @@ from stepfast.errors import StartupError
 from stepfast.simulator.lambdas import ACCOUNT, REGION
 from stepfast.simulator.patching import Patches
 
-LONGEST = 43_200
+MAX_VISIBILITY_SECONDS = 43_200
 """Seconds from its receive that a message can be kept invisible."""
 
 ROUNDING = 0.001
@@ -104,10 +104,10 @@ class MailRules:
         if message.receipt_handle != receipt:
             return
         since = self._received.get(message, now)
-        if now + seconds * 1000 - since > LONGEST * 1000:
+        if now + seconds * 1000 - since > MAX_VISIBILITY_SECONDS * 1000:
             raise InvalidParameterValue(
                 f"Value {seconds} for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout "
-                f"for the message is beyond the limit [{LONGEST} seconds]"
+                f"for the message is beyond the limit [{MAX_VISIBILITY_SECONDS} seconds]"
             )
         message.visible_at = now + seconds * 1000 if seconds else 0.0  # moto takes "now" for later
         queue.pending_messages.discard(message)

@@ -18,7 +18,7 @@ def patch(patches: Patches) -> None:
     import botocore.retries.bucket as bucket
 
     patches.put(botocore.endpoint, "time", SimpleNamespace(sleep=_sleep, time=time.time))
-    patches.put(bucket, "threading", SimpleNamespace(Lock=threading.Lock, Condition=_Condition))
+    patches.put(bucket, "threading", SimpleNamespace(Lock=threading.Lock, Condition=_SimulatedCondition))
 
 
 def _sleep(seconds: float) -> None:
@@ -29,7 +29,7 @@ def _sleep(seconds: float) -> None:
         sandbox.pause(sandbox.world.clock.micros + micros(seconds))
 
 
-class _Condition(threading.Condition):
+class _SimulatedCondition(threading.Condition):
     def __init__(self, lock: Any = None) -> None:
         super().__init__(lock)
         self._held = lock

@@ -11,8 +11,8 @@ from typing import Any, Self, TypeVar
 
 from moto.core.botocore_stubber import BotocoreStubber
 
-from stepfast.simulator.gateway import Gateway, Request
-from stepfast.simulator.lambdas import Function
+from stepfast.simulator.gateway import Gateway, GatewayRequest
+from stepfast.simulator.lambdas import SimulatedFunction
 from stepfast.simulator.player import Player
 from stepfast.simulator.rules import Rules
 from stepfast.simulator.sandbox import Handler, Invocation, Sandbox
@@ -20,12 +20,12 @@ from stepfast.simulator.wall_sandbox import RealFunction, current
 from stepfast.simulator.wall_world import RealWorld
 
 T = TypeVar("T")
-GRACE = 1.0
+CLOUD_STOP_SECONDS = 1.0
 """Seconds that functions under way have to end in when the cloud does."""
 
 
 @dataclass(slots=True)
-class WebRequest(Request):
+class WebRequest(GatewayRequest):
     """A request that came over the network, as the event that API Gateway would make of it."""
 
     event: dict[str, Any] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class WebRequest(Request):
 class WebGateway(Gateway):
     """Takes requests as they came."""
 
-    def _event(self, request: Request) -> dict[str, Any]:
+    def _event(self, request: GatewayRequest) -> dict[str, Any]:
         assert isinstance(request, WebRequest)
         return request.event
 
@@ -62,7 +62,7 @@ class RealPlayer(Player):
     ) -> None:
         self.world.end()
         self._close_functions()
-        end = time.monotonic() + GRACE
+        end = time.monotonic() + CLOUD_STOP_SECONDS
         for thread in self.world.threads:
             thread.join(max(0.0, end - time.monotonic()))
         if any(thread.is_alive() for thread in self.world.threads):
@@ -78,15 +78,17 @@ class RealPlayer(Player):
         timeout: float = 60.0,
         memory: int = 256,
         reserved: int | None = None,
-    ) -> Function:
+    ) -> SimulatedFunction:
         made = RealFunction(self.world, name, build, timeout=timeout, memory=memory, reserved=reserved)
         self.functions[name] = made
         return made
 
-    def gateway(self, api: Function, authorizer: Function | None = None, open_paths: Collection[str] = ()) -> None:
+    def gateway(
+        self, api: SimulatedFunction, authorizer: SimulatedFunction | None = None, open_paths: Collection[str] = ()
+    ) -> None:
         self._gateway = WebGateway(self.world, api, authorizer, open_paths)
 
-    def every(self, seconds: float, function: Function, event: Any) -> None:
+    def every(self, seconds: float, function: SimulatedFunction, event: Any) -> None:
         """Also in quiet times, unlike in simulated time, where they pass too quickly to look at each period."""
 
         def act() -> None:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from queue import SimpleQueue
 
 from stepfast.functions.host import OneLoop
-from stepfast.simulator.agenda import Entry
+from stepfast.simulator.agenda import AgendaEntry
 from stepfast.simulator.clock import MICRO
-from stepfast.simulator.lambdas import Function
-from stepfast.simulator.sandbox import Gone, Handler, Invocation, Sandbox, TimedOut
+from stepfast.simulator.lambdas import SimulatedFunction
+from stepfast.simulator.sandbox import Handler, Invocation, Sandbox, SandboxEnded, TimedOut
 from stepfast.simulator.wall_world import RealWorld
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class RealSandbox(Sandbox):
         super().__init__(world, name, arn, memory, build)
         self.call = OneLoop()
         self._given: SimpleQueue[Invocation | None] = SimpleQueue()
-        self._limit: Entry | None = None
+        self._limit: AgendaEntry | None = None
         thread = threading.Thread(target=self._serve, name=name, daemon=True)
         world.threads.append(thread)
         thread.start()
@@ -45,13 +45,13 @@ class RealSandbox(Sandbox):
         self._given.put(invocation)
 
     def kill(self, why: str) -> None:
-        self._cut_off(Gone(why))
+        self._cut_off(SandboxEnded(why))
 
     def close(self) -> None:
-        self.gone = self.gone or Gone("the cloud is closed")
+        self.gone = self.gone or SandboxEnded("the cloud is closed")
         self._given.put(None)
 
-    def _cut_off(self, gone: Gone) -> None:
+    def _cut_off(self, gone: SandboxEnded) -> None:
         invocation = self._invocation
         if invocation is None:
             return
@@ -85,7 +85,7 @@ class RealSandbox(Sandbox):
             self.world.agenda.put(self.world.clock.micros, lambda: self._end(invocation))
 
 
-class RealFunction(Function):
+class RealFunction(SimulatedFunction):
     """A function whose sandboxes run in real time."""
 
     def _new(self) -> Sandbox:

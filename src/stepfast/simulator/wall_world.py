@@ -11,15 +11,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from stepfast.functions import logs
-from stepfast.simulator.agenda import Agenda, Entry
-from stepfast.simulator.clock import MICRO, Clock
+from stepfast.simulator.agenda import Agenda, AgendaEntry
+from stepfast.simulator.clock import MICRO, WorldClock
 from stepfast.simulator.rules import Rules
 from stepfast.simulator.world import World
 
 log = logging.getLogger(__name__)
 
 
-class RealClock(Clock):
+class RealClock(WorldClock):
     """The machine's clock: it goes by itself, and nobody moves it."""
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class RealAgenda(Agenda):
         super().__init__(draw)
         self._news = news
 
-    def put(self, at: int, act: Callable[[], object], *, idle: bool = False) -> Entry:
+    def put(self, at: int, act: Callable[[], object], *, idle: bool = False) -> AgendaEntry:
         entry = super().put(at, act, idle=idle)
         self._news.notify_all()
         return entry

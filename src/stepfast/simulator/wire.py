@@ -15,7 +15,7 @@ from moto.core.models import botocore_stubber
 
 from stepfast.simulator.account import AwsCall
 from stepfast.simulator.clock import micros
-from stepfast.simulator.sandbox import Gone, Sandbox, current
+from stepfast.simulator.sandbox import Sandbox, SandboxEnded, current
 from stepfast.simulator.simulated_loop import moment
 
 STATUS: Mapping[str, int] = MappingProxyType({"InternalServerError": 500, "ServiceUnavailable": 503, "SlowDown": 503})
@@ -62,7 +62,7 @@ def _on_call(model: Any, params: Mapping[str, Any], **rest: object) -> None:
     account.calls.append(call)
     _call.set(call)
     if account.take_kill(call, "before"):
-        sandbox.die(Gone(f"killed before {call}"))
+        sandbox.die(SandboxEnded(f"killed before {call}"))
     _travel(sandbox)
 
 
@@ -97,7 +97,7 @@ def _on_answer(**rest: object) -> None:
         return
     call = _call.get()
     if sandbox.world.account.take_kill(call, "after"):
-        sandbox.die(Gone(f"killed after {call}"))
+        sandbox.die(SandboxEnded(f"killed after {call}"))
     _travel(sandbox)
 
 

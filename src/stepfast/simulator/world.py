@@ -8,8 +8,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from stepfast.simulator.account import Account
-from stepfast.simulator.agenda import Agenda, Entry
-from stepfast.simulator.clock import Clock, micros
+from stepfast.simulator.agenda import Agenda, AgendaEntry
+from stepfast.simulator.clock import WorldClock, micros
 from stepfast.simulator.rules import Rules
 
 QUIET = 4
@@ -25,7 +25,7 @@ class World:
 
     def __init__(self, start: datetime, seed: int, rules: Rules) -> None:
         self.rules = rules
-        self.clock = Clock(start)
+        self.clock = WorldClock(start)
         self.account = Account()
         self.draw = random.Random(seed)
         self.ids = random.Random(seed)
@@ -49,11 +49,11 @@ class World:
     def chance(self, probability: float) -> bool:
         return probability > 0 and self.draw.random() < probability
 
-    def soon(self, act: Callable[[], object], seconds: float = 0.0) -> Entry:
+    def soon(self, act: Callable[[], object], seconds: float = 0.0) -> AgendaEntry:
         """Has something done after a delay of the rules."""
         return self.agenda.put(self.clock.micros + self.delay(seconds), act)
 
-    def later(self, act: Callable[[], object], seconds: float, *, idle: bool = False) -> Entry:
+    def later(self, act: Callable[[], object], seconds: float, *, idle: bool = False) -> AgendaEntry:
         """Has something done after exactly this time."""
         return self.agenda.put(self.clock.micros + micros(seconds), act, idle=idle)
 

@@ -11,14 +11,14 @@ from stepfast.replay.loop import FOREVER
 
 
 @dataclass(frozen=True, slots=True)
-class Advance:
+class DueAdvance:
     """An execution to advance, for its wakes up to `seq`."""
 
     execution_id: str
     seq: int
 
 
-class Agenda:
+class ProcessAgenda:
     """Takes what is due in the order in which it came; with a `draw`, any of it."""
 
     def __init__(self, draw: random.Random | None) -> None:
@@ -38,7 +38,7 @@ class Agenda:
         """The advance is over: a wake that came meanwhile gets its own."""
         self._advancing.discard(execution_id)
 
-    def take(self, now: float) -> Advance | Stored | None:
+    def take(self, now: float) -> DueAdvance | Stored | None:
         """The next thing to do by now, or None; an execution is advanced by one at a time."""
         ready = [one for one in self._wakes if one not in self._advancing]
         if self._draw is None:
@@ -56,9 +56,9 @@ class Agenda:
         heapq.heapify(self._messages)
         return taken[2]
 
-    def _begin(self, execution_id: str) -> Advance:
+    def _begin(self, execution_id: str) -> DueAdvance:
         self._advancing.add(execution_id)
-        return Advance(execution_id, self._wakes.pop(execution_id))
+        return DueAdvance(execution_id, self._wakes.pop(execution_id))
 
     @property
     def due(self) -> float | None:

@@ -11,7 +11,7 @@ from stepfast.testing.runs import Run
 Target = Run[Any] | str
 
 
-class World(Protocol):
+class CueTarget(Protocol):
     """What a cue can set off, at once."""
 
     def signal(self, execution: Target, name: str, payload: Any = None) -> None: ...
@@ -27,7 +27,7 @@ class Cue:
     say, when the execution has ended by then) comes out of the call that was running the environment.
     """
 
-    def __init__(self, world: World, put: Callable[[Callable[[str], object], str], None]) -> None:
+    def __init__(self, world: CueTarget, put: Callable[[Callable[[str], object], str], None]) -> None:
         self._world, self._put = world, put
 
     def signal(self, name: str, payload: Any = None, *, execution: Target | None = None) -> None:

@@ -19,7 +19,7 @@ from stepfast.testing.memory import MemoryFile, finished
 from stepfast.testing.points import Died, Point, Points
 from stepfast.testing.process import Process
 from stepfast.testing.replays import ReplayCheck
-from stepfast.testing.steps import Fakes, StepRunner
+from stepfast.testing.steps import Fakes, FakingRunner
 
 
 class Driver:
@@ -50,7 +50,7 @@ class Driver:
         self._begin()
 
     def _begin(self) -> None:
-        self._runner = StepRunner(self.loop, self.fakes, self.points, self._calls)
+        self._runner = FakingRunner(self.loop, self.fakes, self.points, self._calls)
         self._process = Process(
             self._file, self._clock, self._registry, self._runner, self.points, self._draw, self._shuffled
         )

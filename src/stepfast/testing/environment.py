@@ -12,7 +12,7 @@ from typing import Any, Protocol, Self
 from stepfast.language.registry import Registry
 from stepfast.language.workflows import Workflow
 from stepfast.testing.driver import Driver
-from stepfast.testing.faults import Faults
+from stepfast.testing.faults import FaultInjection
 from stepfast.testing.kit import Awaited
 from stepfast.testing.memory import finished
 from stepfast.testing.outside import Outside
@@ -21,10 +21,10 @@ from stepfast.testing.runs import Run, View
 from stepfast.testing.values import checked_workflows
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
-LIMIT = 500
+REPLAY_LIMIT = 500
 
 
-class Environment(Outside, Faults):
+class Environment(Outside, FaultInjection):
     """Runs workflows in simulated time; use it as a context manager in a plain `def` test.
 
     workflows: the workflows under test, or one Registry.
@@ -48,7 +48,7 @@ class Environment(Outside, Faults):
         *workflows: Workflow[..., Any] | Registry,
         start: datetime | None = None,
         seed: int = 0,
-        limit: int = LIMIT,
+        limit: int = REPLAY_LIMIT,
         check_replays: bool = True,
     ) -> None:
         if start is not None and start.tzinfo is None:
@@ -138,7 +138,7 @@ class MakeEnvironment(Protocol):
         *workflows: Workflow[..., Any] | Registry,
         start: datetime | None = None,
         seed: int = 0,
-        limit: int = LIMIT,
+        limit: int = REPLAY_LIMIT,
         check_replays: bool = True,
     ) -> Environment: ...
 

@@ -60,7 +60,7 @@ class Faking:
         self._fakes.drop(checked_step(step))
 
 
-class Faults(Driven, Faking):
+class FaultInjection(Driven, Faking):
     """The part of an environment that replaces steps and kills the process."""
 
     @property

@@ -18,12 +18,12 @@ from stepfast.engine.timer_handler import TimerHandler
 from stepfast.engine.worker import Worker
 from stepfast.language.registry import Registry
 from stepfast.simulator.simulated_loop import SimulatedClock
-from stepfast.testing.agenda import Advance, Agenda
+from stepfast.testing.agenda import DueAdvance, ProcessAgenda
 from stepfast.testing.memory import MemoryFile
 from stepfast.testing.points import Died, Points, Ports
-from stepfast.testing.steps import StepRunner
+from stepfast.testing.steps import FakingRunner
 
-LEFT = 30.0
+LEFT_SECONDS = 30.0
 """Seconds until a message that was left alone comes back, as in the embedded runtime."""
 
 
@@ -38,14 +38,14 @@ class Process:
         file: MemoryFile,
         clock: SimulatedClock,
         registry: Registry,
-        runner: StepRunner,
+        runner: FakingRunner,
         points: Points,
         draw: random.Random,
         shuffled: bool,
     ) -> None:
         self._clock, self._runner = clock, runner
         self.backend = SqliteBackend(cast(Any, file), clock)
-        self.agenda = Agenda(draw if shuffled else None)
+        self.agenda = ProcessAgenda(draw if shuffled else None)
         self._ports = Ports(self.backend, points, runner.look)
         ports = cast(Any, self._ports)
         lives = LiveReplays(deltas=ports)
@@ -93,7 +93,7 @@ class Process:
         if work is None:
             return False
         task = asyncio.get_running_loop().create_task(
-            self._advance(work) if isinstance(work, Advance) else self._drive(work)
+            self._advance(work) if isinstance(work, DueAdvance) else self._drive(work)
         )
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -105,7 +105,7 @@ class Process:
         if not task.cancelled() and (error := task.exception()) is not None and not self.dead:
             self.failure = error
 
-    async def _advance(self, work: Advance) -> None:
+    async def _advance(self, work: DueAdvance) -> None:
         try:
             await self._advancer.advance(work.execution_id)
             self.backend.advanced(work.execution_id, work.seq)
@@ -123,7 +123,7 @@ class Process:
             case Later(at):
                 self.agenda.put_message(stored, at)
             case _:
-                self.agenda.put_message(stored, self._clock.now() + LEFT)
+                self.agenda.put_message(stored, self._clock.now() + LEFT_SECONDS)
         self._handled(stored.delivery.message.execution_id)
 
     def _handled(self, execution_id: str) -> None:

@@ -16,7 +16,7 @@ from stepfast.replay.replay import Command, Replay
 
 EACH = 50
 """Points of an execution at each of which it is replayed; after them, each time as many more again have passed."""
-GROWTH = 1.2
+REPLAY_POINT_GROWTH = 1.2
 HINT = (
     "a replay must ask for the same steps with the same inputs each time: take the time from stepfast.now(), numbers "
     "from stepfast.random(), ids from stepfast.uuid4(), and do in a step what else can differ (sets, caches, "
@@ -79,7 +79,7 @@ class ReplayCheck:
             return
         if execution.status == "RUNNING" and point > EACH and point < self._next.get(execution_id, 0.0):
             return
-        self._next[execution_id] = point * GROWTH
+        self._next[execution_id] = point * REPLAY_POINT_GROWTH
         if execution.status != "CANCELLED":
             self._compare(looks, looks.snapshot(execution_id))
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from stepfast import delays
 from stepfast.client.unserved import nothing_serves
-from stepfast.engine.step_runner import Ended, Runner, StepCall, Threads, Watch, cut_off
+from stepfast.engine.step_runner import AttemptCall, AttemptWatch, Ended, Runner, Threads, cut_off
 from stepfast.errors import StepTimeout
 from stepfast.language.context import StepContext
 from stepfast.language.steps import Step
@@ -72,7 +72,7 @@ class Fakes:
         return Fake(fail)
 
 
-class StepRunner(Runner):
+class FakingRunner(Runner):
     """The runner port of one process life; real functions go through the product's own Runner."""
 
     def __init__(self, loop: SimulatedLoop, fakes: Fakes, points: Points, calls: CallLog) -> None:
@@ -88,7 +88,7 @@ class StepRunner(Runner):
             if step_id not in asked:
                 event.set()
 
-    async def run(self, call: StepCall) -> Ended:
+    async def run(self, call: AttemptCall) -> Ended:
         step, context, arguments = call.step, call.context, call.arguments
         point = ("step", context.execution_id, step.name, context.attempt, context.step_id)
         logged = self._calls.begin(step, arguments, context, self._loop.time())
@@ -105,7 +105,7 @@ class StepRunner(Runner):
         self._points.reach(Point("after", *point))
         return ended
 
-    async def _run(self, call: StepCall) -> Ended:
+    async def _run(self, call: AttemptCall) -> Ended:
         threads = _HeldThreads(self._loop)
         self._loop.in_task += call.step.is_async
         try:
@@ -117,7 +117,9 @@ class StepRunner(Runner):
             self._loop.in_task -= call.step.is_async
             threads.let_go()
 
-    async def _take_time(self, step: Step[..., Any], fake: Fake, context: StepContext, watch: Watch) -> Ended | None:
+    async def _take_time(
+        self, step: Step[..., Any], fake: Fake, context: StepContext, watch: AttemptWatch
+    ) -> Ended | None:
         """Passes a fake's time; how its attempt ended if that was before the fake's own turn."""
         seconds, error = first_end(step, fake)
         until, event = self._loop.time() + seconds, asyncio.Event()

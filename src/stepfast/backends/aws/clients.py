@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-class Client:
+class LazyClient:
     """Gives the boto3 client; one that was given as a function is made at the first use.
 
     Most sandboxes never store a large value or a timer of days, and a client takes its share of a cold start.

@@ -10,7 +10,7 @@ from typing import Any
 from stepfast.engine.messages import Message
 from stepfast.errors import StepfastError
 
-VERSION = 1
+MESSAGE_VERSION = 1
 
 
 class ForeignMessage(StepfastError):
@@ -28,7 +28,7 @@ class Posted:
 
 def body_of(message: Message, due: float | None, now: float) -> str:
     fields: dict[str, Any] = {
-        "v": VERSION,
+        "v": MESSAGE_VERSION,
         "kind": message.kind,
         "execution": message.execution_id,
         "command": message.command_id,
@@ -45,9 +45,9 @@ def posted_in(body: str) -> Posted:
     try:
         fields = json.loads(body)
         version = fields["v"]
-        if not isinstance(version, int) or version > VERSION:
+        if not isinstance(version, int) or version > MESSAGE_VERSION:
             raise ForeignMessage(
-                f"the message was sent by a newer stepfast (this one knows version {VERSION}): "
+                f"the message was sent by a newer stepfast (this one knows version {MESSAGE_VERSION}): "
                 "deploy that version here, too"
             )
         message = Message(

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
-from stepfast.backends.aws.clients import Client
+from stepfast.backends.aws.clients import LazyClient
 from stepfast.backends.aws.errors import Misconfigured, code_of, translated
 from stepfast.errors import Unavailable
 
@@ -42,7 +42,7 @@ class S3Blobs:
     """
 
     def __init__(self, client: Any, bucket: str) -> None:
-        self._client, self._bucket = Client(client), bucket
+        self._client, self._bucket = LazyClient(client), bucket
         self._resource = f"the bucket {bucket!r}"
 
     def put(self, execution_id: str, data: bytes) -> str:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
-from stepfast.backends.aws.clients import Client
+from stepfast.backends.aws.clients import LazyClient
 from stepfast.backends.aws.errors import code_of, translated
 from stepfast.engine.messages import Message
 
@@ -22,7 +22,7 @@ LATEST = datetime(2099, 1, 1, tzinfo=UTC).timestamp()
 """What is due later is looked at then, and put off again."""
 
 
-class Schedules:
+class ScheduleGroup:
     """A group of schedules that send to queues.
 
     client: an EventBridge Scheduler client, or a function that makes one for the first schedule. role_arn: what
@@ -30,7 +30,7 @@ class Schedules:
     """
 
     def __init__(self, client: Any, group: str, role_arn: str) -> None:
-        self._client, self._group, self._role = Client(client), group, role_arn
+        self._client, self._group, self._role = LazyClient(client), group, role_arn
 
     def put(self, message: Message, due: float, queue_url: str, body: str) -> None:
         """Schedules a message for a minute before `due`; one that is scheduled already is left as it is."""

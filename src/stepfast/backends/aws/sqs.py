@@ -10,19 +10,19 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from stepfast.backends.aws.clients import Client
+from stepfast.backends.aws.clients import LazyClient
 from stepfast.backends.aws.errors import Misconfigured, translated
 from stepfast.backends.aws.messages import body_of
-from stepfast.backends.aws.scheduler import Schedules
+from stepfast.backends.aws.scheduler import ScheduleGroup
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import Clock
 from stepfast.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
-LONGEST_DELAY = 900
+SQS_DELAY_SECONDS = 900
 """Seconds that SQS holds a message back, at most."""
-BATCH = 10
+SEND_BATCH_ENTRIES = 10
 """Entries of one SendMessageBatch; SQS takes no more."""
 BATCH_BYTES = 200_000
 """Bytes of one SendMessageBatch, below the 262,144 that SQS has always taken."""
@@ -46,9 +46,9 @@ class SqsQueue:
         pools: Mapping[str, str],
         timers: str = "",
         parks: str = "",
-        schedules: Schedules | None = None,
+        schedules: ScheduleGroup | None = None,
     ) -> None:
-        self._client, self._clock = Client(client), clock
+        self._client, self._clock = LazyClient(client), clock
         self._pools, self._timers, self._parks, self._schedules = pools, timers, parks, schedules
 
     async def send(self, messages: Sequence[tuple[Message, float | None]]) -> None:
@@ -59,7 +59,7 @@ class SqsQueue:
         for message, due in messages:
             url, body = self._url(message), body_of(message, due, now)
             delay = 0 if due is None else max(0, math.ceil(due - now))
-            if due is not None and delay > LONGEST_DELAY:
+            if due is not None and delay > SQS_DELAY_SECONDS:
                 later.append((message, due, url, body))
             else:
                 queues.setdefault(url, []).append({"MessageBody": body, "DelaySeconds": delay})
@@ -115,7 +115,7 @@ def _batches(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
     size = 0
     for entry in entries:
         length = len(entry["MessageBody"].encode())
-        if batch and (len(batch) == BATCH or size + length > BATCH_BYTES):
+        if batch and (len(batch) == SEND_BATCH_ENTRIES or size + length > BATCH_BYTES):
             yield batch
             batch, size = [], 0
         batch.append(entry)

@@ -14,9 +14,9 @@ from typing import Any
 
 from stepfast.model import Attempt, Failure
 
-KEPT = 20
+ATTEMPTS_KEPT = 20
 TRACED = 3
-MESSAGE = 200
+OLD_MESSAGE_CHARACTERS = 200
 """Characters of the message that an attempt keeps once it is not one of the last three."""
 EARLIER = 1_000
 """Characters at the end of a traceback of the last three, unless it is the record's own."""
@@ -49,7 +49,7 @@ def failure_of(listed: Sequence[Any]) -> Failure:
 
 def attempts_text(attempts: Sequence[Attempt], error: Failure | None) -> str:
     """The attempts as JSON: [failures, [[number, started, ended, next, index of its failure], …]]."""
-    kept = attempts[-KEPT:]
+    kept = attempts[-ATTEMPTS_KEPT:]
     failures: dict[Failure, int] = {}
     rows = []
     for position, attempt in enumerate(kept, start=1):
@@ -76,7 +76,11 @@ def attempts_of(written: str, error: Failure | None) -> tuple[Attempt, ...]:
 
 def _cut(failure: Failure, recent: bool) -> Failure:
     if not recent:
-        message = failure.message if len(failure.message) <= MESSAGE else failure.message[:MESSAGE] + "…"
+        message = (
+            failure.message
+            if len(failure.message) <= OLD_MESSAGE_CHARACTERS
+            else failure.message[:OLD_MESSAGE_CHARACTERS] + "…"
+        )
         return replace(failure, message=message, traceback=None, bases=())
     traceback = failure.traceback
     if traceback is None or len(traceback) <= EARLIER:

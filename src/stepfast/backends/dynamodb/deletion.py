@@ -25,14 +25,14 @@ from stepfast.engine.ports import Clock
 from stepfast.errors import ExecutionDeleted, Unavailable
 
 THREADS = 8
-AT_ONCE = 10.0
+DIRECT_DELETION_SECONDS = 10.0
 """Seconds that the deletion of one execution takes at most by itself; the sweep does the rest."""
 ALONE = 60.0
 """Seconds for which nobody else goes on with a deletion, longer than whoever began it can run; and for which a start
 may be under way that has put a value and not yet its meta."""
-AGAIN = 3600.0
+SECOND_DELETION_SECONDS = 3600.0
 """Seconds after which what was still running has ended: a step in Lambda runs for 15 minutes at most."""
-KEPT = 400 * 86400
+TOMBSTONE_SECONDS = 400 * 86400
 """Seconds that a tombstone is kept: longer than messages are, but for timers of more than a year."""
 LEFT_OVER = 3600.0
 """Seconds that an item must be older than its execution to be what an earlier one of the same id has left."""
@@ -55,7 +55,7 @@ class Deleting:
         held = await self._table.put(tombstone, stands(status, generation))
         if held is not None and not same(held, tombstone):
             return False
-        await self._finish(execution_id, generation, now, until=now + AT_ONCE)
+        await self._finish(execution_id, generation, now, until=now + DIRECT_DELETION_SECONDS)
         return True
 
     async def purge(self, execution_id: str) -> None:
@@ -74,7 +74,7 @@ class Deleting:
         # it keeps the generation: the message of a timer may still come in a year.
         now, generation = self._clock.now(), max(int_in(item, "gen") for item in left)
         if await self._table.put(self._tombstone(execution_id, generation, now), ABSENT) is None:
-            await self._finish(execution_id, generation, now, until=now + AT_ONCE)
+            await self._finish(execution_id, generation, now, until=now + DIRECT_DELETION_SECONDS)
 
     async def sweep(self, until: float, limit: int = 50) -> int:
         """Goes on with deletions that are due for it; returns how many it saw. until: when to stop."""
@@ -119,7 +119,7 @@ class Deleting:
             return
         self.remove(noted)
         key, condition = items.key(execution_id, items.META), stands(items.DELETED, generation)
-        once_more = deleted + AGAIN
+        once_more = deleted + SECOND_DELETION_SECONDS
         if self._clock.now() < once_more:
             changes = changes_to({"erased": number(1), "list_sk": text(listing_entry(once_more, execution_id))}, ())
         else:
@@ -157,7 +157,11 @@ class Deleting:
         shard = shard_of(execution_id, self._shards)
         listed = {"list_pk": f"{items.DELETED}#{shard}", "list_sk": listing_entry(now + ALONE, execution_id)}
         keys: dict[str, Any] = {name: text(value) for name, value in listed.items()}
-        return items.tombstone_item(execution_id, generation, now) | keys | {EXPIRES: number(math.ceil(now + KEPT))}
+        return (
+            items.tombstone_item(execution_id, generation, now)
+            | keys
+            | {EXPIRES: number(math.ceil(now + TOMBSTONE_SECONDS))}
+        )
 
 
 def left_over(item: Item, meta: Item) -> bool:

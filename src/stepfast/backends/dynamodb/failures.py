@@ -16,7 +16,7 @@ from stepfast.engine.ports import Fault
 _NAMES = ("pk", "list_sk", "flow", "fault")
 
 
-class Faults:
+class FaultPartitions:
     """The FAILED partitions of the index; shards as the Listing has them."""
 
     def __init__(self, table: Table, shards: int) -> None:

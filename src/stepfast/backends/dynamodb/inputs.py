@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from stepfast.backends.aws.errors import Misconfigured
 from stepfast.backends.dynamodb import items
 from stepfast.backends.dynamodb.calls import Table
-from stepfast.backends.dynamodb.large_values import LARGE, Texts
+from stepfast.backends.dynamodb.large_values import BLOB_BYTES, Texts
 from stepfast.backends.dynamodb.typed_json import Item, text
 from stepfast.model import Execution
 
@@ -29,7 +29,7 @@ class Inputs:
     async def place(self, execution: Execution, now: float) -> Item:
         """The `input` attribute of a new meta; puts the input's own item first where it has one."""
         data = execution.input.encode()
-        if len(data) <= INLINE or len(data) > LARGE:  # what is large becomes a blob with the meta
+        if len(data) <= INLINE or len(data) > BLOB_BYTES:  # what is large becomes a blob with the meta
             return {"input": text(execution.input)}
         digest = hashlib.sha256(data).hexdigest()[:32]
         item = items.input_item(execution.execution_id, digest, execution.input, now)

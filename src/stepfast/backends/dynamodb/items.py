@@ -40,7 +40,7 @@ from stepfast.backends.dynamodb.typed_json import Item, float_in, int_in, number
 from stepfast.engine.ports import Fault
 from stepfast.model import Chained, Cursor, Event, Execution, Failure, Record, Signal
 
-VERSION = 1
+ITEM_VERSION = 1
 META, CURSOR, INPUT, COMMAND, SIGNAL, HISTORY = "meta", "cursor", "input#", "c#", "s#", "z#"
 NOTE = "large"
 DELETED = "DELETED"
@@ -89,16 +89,16 @@ def history_sort(generation: int, position: int) -> str:
 
 
 def _head(execution_id: str, sort: str, now: float) -> Item:
-    return {**key(execution_id, sort), "v": number(VERSION), "wrote": number(now)}
+    return {**key(execution_id, sort), "v": number(ITEM_VERSION), "wrote": number(now)}
 
 
 def checked(item: Item) -> Item:
     """The item, if this version can read it; Misconfigured for one of a newer version."""
     version = int_in(item, "v")
-    if version > VERSION:
+    if version > ITEM_VERSION:
         raise Misconfigured(
             f"execution {execution_id_of(item)!r} was written by a newer stepfast (schema {version}, "
-            f"this one knows {VERSION}): deploy that version, or a newer one"
+            f"this one knows {ITEM_VERSION}): deploy that version, or a newer one"
         )
     return item
 

@@ -14,7 +14,7 @@ from stepfast.backends.aws.s3 import Blobs
 from stepfast.backends.dynamodb.typed_json import MAX_ITEM, Item, Value, size_of, size_of_value, text
 from stepfast.errors import InvalidRequest
 
-LARGE = 200 * 1024
+BLOB_BYTES = 200 * 1024
 """Bytes of one value from which on it is a blob."""
 FULL = 350 * 1024
 """Bytes of an item from which on its largest values are blobs, too."""
@@ -39,14 +39,14 @@ class Texts:
 
     def fit(self, execution_id: str, item: Item) -> Item:
         """The item, with what is too large for it put as blobs; InvalidRequest if it is too large all the same."""
-        if sum(_length(value) for value in item.values()) < LARGE // 4:
+        if sum(_length(value) for value in item.values()) < BLOB_BYTES // 4:
             return item  # the usual case: no character takes more than four bytes
         sizes = {name: size_of_value(item[name]) for name in MOVABLE if name in item and "M" not in item[name]}
         fitted = {
             **item,
-            **{name: self._moved(execution_id, item[name]) for name, size in sizes.items() if size > LARGE},
+            **{name: self._moved(execution_id, item[name]) for name, size in sizes.items() if size > BLOB_BYTES},
         }
-        left = sorted((name for name, size in sizes.items() if size <= LARGE), key=lambda name: -sizes[name])
+        left = sorted((name for name, size in sizes.items() if size <= BLOB_BYTES), key=lambda name: -sizes[name])
         while left and size_of(fitted) > FULL:
             largest = left.pop(0)
             fitted[largest] = self._moved(execution_id, fitted[largest])

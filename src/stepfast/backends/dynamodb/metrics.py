@@ -24,7 +24,7 @@ from stepfast.errors import Unavailable
 log = logging.getLogger(__name__)
 
 PARTITION = "f#"
-KEPT = 91 * 86400
+FIGURES_KEPT_SECONDS = 91 * 86400
 """Seconds until an hour's figures expire."""
 THREADS = 8
 _LETTERS = {"n": "count", "f": "failures", "g": "given_up", "s": "succeeded", "t": "seconds"}
@@ -52,7 +52,7 @@ class Figures:
         }
         key = self._key(execution.workflow, shard_of(execution.execution_id, self._shards), hour)
         try:
-            await self._table.add(key, counts, {EXPIRES: number((hour + 1) * HOUR + KEPT)})
+            await self._table.add(key, counts, {EXPIRES: number((hour + 1) * HOUR + FIGURES_KEPT_SECONDS)})
         except (Unavailable, Misconfigured) as error:
             log.warning("the end of execution %s is not in the figures: %s", execution.execution_id, error)
 

@@ -22,7 +22,7 @@ NAMES = ("pk", "stat", "gen", EXPIRES)
 
 
 @dataclass(slots=True)
-class Walk:
+class RepairProgress:
     """How far the walk has come: kept in the table from one sweep to the next.
 
     first: when the very first walk began. began: when this one did; None between two. after: the index's key to go on
@@ -44,10 +44,10 @@ class Walk:
         return {**began, **counts, **times, "after": text(self.after)}
 
 
-def walk_of(item: Item | None, now: float) -> Walk:
+def walk_of(item: Item | None, now: float) -> RepairProgress:
     if item is None:
-        return Walk(now)
-    return Walk(
+        return RepairProgress(now)
+    return RepairProgress(
         float_in(item, "first") or now,
         float_in(item, "began"),
         int_in(item, "shard"),
@@ -64,7 +64,7 @@ class Keeping:
     def __init__(self, table: Table, shards: int) -> None:
         self._table, self._shards = table, shards
 
-    async def go_on(self, walk: Walk, now: float, has_time: Callable[[], bool]) -> int:
+    async def go_on(self, walk: RepairProgress, now: float, has_time: Callable[[], bool]) -> int:
         """Goes on with a walk, which this changes; returns how many executions it has freed of their time to live."""
         if walk.over or now < walk.rests_until:
             return 0
@@ -78,7 +78,7 @@ class Keeping:
             walk.rests_until, walk.began = walk.began + DAY, None
         return freed
 
-    async def _page(self, walk: Walk) -> int:
+    async def _page(self, walk: RepairProgress) -> int:
         values = {":pk": text(f"FAILED#{walk.shard}"), ":after": text(walk.after)}
         condition = "list_pk = :pk AND list_sk > :after" if walk.after else "list_pk = :pk"
         if not walk.after:

@@ -48,7 +48,10 @@ class Signals:
         counted = None
         if size <= limits.bytes and limits.count > 0:
             key = items.key(execution_id, items.SIGNALS)
-            adds, sets = {"n": number(1), "bytes": number(size)}, {"wrote": number(now), "v": number(items.VERSION)}
+            adds, sets = (
+                {"n": number(1), "bytes": number(size)},
+                {"wrote": number(now), "v": number(items.ITEM_VERSION)},
+            )
             counted = await self._table.count(key, adds, sets, free)
         if counted is None:
             held = self.one(execution_id, signal.signal_id)

@@ -15,7 +15,7 @@ from stepfast.backends.aws.s3 import Blobs
 from stepfast.backends.dynamodb import items
 from stepfast.backends.dynamodb.calls import ABSENT, PAUSES, Condition, Table, changes_to
 from stepfast.backends.dynamodb.deletion import Deleting, left_over, living, passed
-from stepfast.backends.dynamodb.failures import Faults
+from stepfast.backends.dynamodb.failures import FaultPartitions
 from stepfast.backends.dynamodb.inputs import Inputs
 from stepfast.backends.dynamodb.large_values import Texts, has_moved
 from stepfast.backends.dynamodb.listing import Listing, listing_keys, position_after
@@ -43,7 +43,7 @@ from stepfast.model import (
 
 log = logging.getLogger(__name__)
 
-FEW = 25
+VALUES_READ_AT_ONCE = 25
 """Executions whose values are read at once for a page: each has less than 600 KB in the table."""
 IDLE = 120.0
 """Seconds that an execution is old before the sweep looks at it."""
@@ -75,7 +75,7 @@ class DynamoStore:
         self._inputs = Inputs(self._table, self._texts)
         self._signals = Signals(self._table, self._texts)
         self._listing = Listing(self._table, listing_shards)
-        self._faults = Faults(self._table, listing_shards)
+        self._faults = FaultPartitions(self._table, listing_shards)
         self._transactions = Transactions(self._table, self._texts)
         self._figures = Figures(self._table, listing_shards)
 
@@ -152,8 +152,8 @@ class DynamoStore:
         """As many of the ids as fit into a page, and their executions. Values are read a few at a time."""
         shown: list[str] = []
         held: dict[str, Execution] = {}
-        for start in range(0, len(ids), FEW):
-            asked = ids[start : start + FEW]
+        for start in range(0, len(ids), VALUES_READ_AT_ONCE):
+            asked = ids[start : start + VALUES_READ_AT_ONCE]
             metas = {items.execution_id_of(meta): meta for meta in self._living(asked)}
             for alone in _in_turn([metas[id] for id in asked if id in metas]):
                 for execution in self._executions(alone):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from stepfast.model import Record
 
-MOST = 20_000
+MAX_KEPT_RECORDS = 20_000
 """Records kept, of all executions together."""
 
 
@@ -44,7 +44,7 @@ class Changes:
                 log = self._logs[execution_id] = _Log(self._floor)
             log.entries.append((self._number, record))
             self._kept += 1
-            while self._kept > MOST:
+            while self._kept > MAX_KEPT_RECORDS:
                 self._kept -= len(self._logs.popitem(last=False)[1].entries)
                 self._floor = self._number
 

@@ -16,7 +16,7 @@ from stepfast.backends.sqlite.file import Transaction
 TABLES = ("commands", "cursors", "signals", "large_values", "history", "messages", "wakes", "executions")
 BUSY = 0.05
 """Seconds that one transaction deletes for, before it lets others write; a very large execution may take longer."""
-KEPT = 86400.0
+DELETION_MARK_SECONDS = 86400.0
 """Seconds that the mark of an execution is kept which no message in memory was of."""
 _FOR_GOOD = 1e12
 _FIND = (
@@ -60,7 +60,7 @@ def expire(tx: Transaction, before: float, now: float) -> list[str]:
         gone.append(execution_id)
         if time.monotonic() > until:
             break
-    tx.execute(_DROP_MARKS, (now - KEPT,))
+    tx.execute(_DROP_MARKS, (now - DELETION_MARK_SECONDS,))
     return gone
 
 

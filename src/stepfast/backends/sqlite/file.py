@@ -21,9 +21,9 @@ from typing import Any, Generic, Literal, TypeVar
 
 from stepfast.backends.sqlite import private_files
 from stepfast.backends.sqlite.errors import failure_of
-from stepfast.backends.sqlite.owner import Owner
+from stepfast.backends.sqlite.owner import DatabaseLock
 from stepfast.backends.sqlite.rows import INSERT_LARGE, Write
-from stepfast.backends.sqlite.schema import FORGET, VERSION, bring_up_to_date
+from stepfast.backends.sqlite.schema import FORGET, SCHEMA_VERSION, bring_up_to_date
 from stepfast.errors import StartupError
 from stepfast.replay.asyncio_internals import is_idle
 
@@ -57,7 +57,7 @@ class Transaction:
 
 
 @dataclass(slots=True, eq=False)
-class _Write(Generic[T]):
+class _PendingWrite(Generic[T]):
     """`future` is None for a write that nobody waits for, and for one whose writer commits it itself."""
 
     run: Callable[[Transaction], T]
@@ -79,7 +79,7 @@ class _Turn(threading.local):
     """The writes that this thread's event loop has gathered, and whether their commit is on its way."""
 
     def __init__(self) -> None:
-        self.writes: list[_Write[Any]] = []
+        self.writes: list[_PendingWrite[Any]] = []
         self.due = False
         self.until = 0.0
         self.connection: sqlite3.Connection | None = None
@@ -94,12 +94,12 @@ class SqliteFile:
     def __init__(self, path: Path, durability: Durability = "full") -> None:
         self.path = path
         self._synchronous = {"full": "FULL", "process": "OFF"}[durability]
-        self._lock = Owner(path)
+        self._lock = DatabaseLock(path)
         self._turn = _Turn()
         self._writing = threading.Lock()
         self._connections: list[sqlite3.Connection] = []
-        self._pending: deque[list[_Write[Any]]] = deque()
-        self._posted: deque[_Write[Any]] = deque()
+        self._pending: deque[list[_PendingWrite[Any]]] = deque()
+        self._posted: deque[_PendingWrite[Any]] = deque()
         self._open()
 
     def _open(self) -> None:
@@ -151,9 +151,9 @@ class SqliteFile:
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > VERSION:
+        if version > SCHEMA_VERSION:
             raise StartupError(
-                f"{self.path} was written by a newer stepfast (schema {version}, this one knows {VERSION}): "
+                f"{self.path} was written by a newer stepfast (schema {version}, this one knows {SCHEMA_VERSION}): "
                 "upgrade stepfast, or name another file with --db"
             )
         if version == 0:
@@ -226,7 +226,7 @@ class SqliteFile:
         if not turn.due and time.monotonic() < turn.until and is_idle(loop):
             return self._write_alone(run)
         future: asyncio.Future[T] = loop.create_future()
-        turn.writes.append(_Write(run, future))
+        turn.writes.append(_PendingWrite(run, future))
         if not turn.due:
             turn.due = True
             loop.call_soon(self._flush)
@@ -234,7 +234,7 @@ class SqliteFile:
 
     def _write_alone(self, run: Callable[[Transaction], T]) -> T:
         """Commits without waiting for the turn's end: nothing else on this loop could join in."""
-        write: _Write[T] = _Write(run)
+        write: _PendingWrite[T] = _PendingWrite(run)
         self._pending.append([write])
         with self._writing:
             self._commit_pending()
@@ -245,7 +245,7 @@ class SqliteFile:
 
     def post(self, run: Callable[[Transaction], None]) -> None:
         """Leaves a write to the next commit, ahead of whatever is written after it; nobody waits for it."""
-        self._posted.append(_Write(run, posted=True))
+        self._posted.append(_PendingWrite(run, posted=True))
 
     def flush(self) -> None:
         """Commits what was posted and has not found a commit to go with."""
@@ -266,7 +266,7 @@ class SqliteFile:
         turn.until = time.monotonic() + TURN
 
     def _commit_pending(self) -> None:
-        batch: list[_Write[Any]] = []
+        batch: list[_PendingWrite[Any]] = []
         while self._posted:
             batch.append(self._posted.popleft())
         while self._pending:
@@ -275,10 +275,10 @@ class SqliteFile:
             self._commit(batch)
             self._settle(batch)
 
-    def _settle(self, batch: list[_Write[Any]]) -> None:
+    def _settle(self, batch: list[_PendingWrite[Any]]) -> None:
         """Tells the waiters: those of this thread's loop at once, others through their loops."""
         here = asyncio._get_running_loop()
-        elsewhere: dict[asyncio.AbstractEventLoop, list[_Write[Any]]] = defaultdict(list)
+        elsewhere: dict[asyncio.AbstractEventLoop, list[_PendingWrite[Any]]] = defaultdict(list)
         for write in batch:
             if write.future is None:
                 continue
@@ -293,7 +293,7 @@ class SqliteFile:
             except RuntimeError:
                 pass  # asyncio raises it for a loop that is closed, and then nobody waits any more
 
-    def _commit(self, batch: list[_Write[Any]]) -> None:
+    def _commit(self, batch: list[_PendingWrite[Any]]) -> None:
         transaction = Transaction(self._writer)
         try:
             self._writer.execute("BEGIN IMMEDIATE")
@@ -342,6 +342,6 @@ def _everyone(error: BaseException) -> bool:
     return isinstance(error, sqlite3.OperationalError)
 
 
-def _settle_all(writes: list[_Write[Any]]) -> None:
+def _settle_all(writes: list[_PendingWrite[Any]]) -> None:
     for write in writes:
         write.settle()

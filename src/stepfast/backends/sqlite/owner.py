@@ -24,7 +24,7 @@ A forked process has its parent's table, but not its parent's locks.
 """
 
 
-class Owner:
+class DatabaseLock:
     """Of the database at a path, by the file `<path>.lock` beside it, which stays there."""
 
     def __init__(self, path: Path) -> None:

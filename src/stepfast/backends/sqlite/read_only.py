@@ -6,7 +6,7 @@ import sqlite3
 from urllib.parse import quote
 
 from stepfast.backends.sqlite.file import BUSY_TIMEOUT, SqliteFile
-from stepfast.backends.sqlite.schema import VERSION
+from stepfast.backends.sqlite.schema import SCHEMA_VERSION
 from stepfast.errors import StartupError
 
 
@@ -25,7 +25,7 @@ class ReadOnlyFile(SqliteFile):
         except sqlite3.Error as error:
             self.close()
             raise StartupError(f"cannot read {self.path} as a stepfast database: {error}") from error
-        if version != VERSION:
+        if version != SCHEMA_VERSION:
             self.close()
             raise StartupError(f"{self.path} {_other(version)}, or name another file with --db")
 
@@ -42,7 +42,7 @@ class ReadOnlyFile(SqliteFile):
 
 
 def _other(version: int) -> str:
-    if version > VERSION:
+    if version > SCHEMA_VERSION:
         return "was written by a newer stepfast: upgrade stepfast"
     if version:
         return "was written by an earlier stepfast: start `stepfast dev` on it, which brings it up to date"

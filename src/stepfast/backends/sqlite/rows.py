@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from stepfast.backends.sqlite.schema import LARGE, digest_of
+from stepfast.backends.sqlite.schema import LARGE_VALUE_CHARACTERS, digest_of
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import Delivery, Fault
 from stepfast.model import Attempt, Chained, Cursor, Execution, Failure, Record, Signal
@@ -139,7 +139,7 @@ class _Placed:
 
     def __call__(self, value: str | None) -> str | bytes | None:
         """What stands in the row: the value, or its digest where it is large."""
-        if value is None or len(value) <= LARGE:
+        if value is None or len(value) <= LARGE_VALUE_CHARACTERS:
             return value
         digest = digest_of(value)
         self.large += ((self._execution_id, digest, len(value.encode()), value),)

@@ -6,7 +6,7 @@ compare its key (https://sqlite.org/withoutrowid.html, "When To Use WITHOUT ROWI
 last, since SQLite reads a row from its beginning.
 
 A new file is made as version 4 and then takes the same steps as an old one, so the two cannot differ. To change the
-tables, raise VERSION and add a step to STEPS; never change a step that was released.
+tables, raise SCHEMA_VERSION and add a step to STEPS; never change a step that was released.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import hashlib
 import sqlite3
 from collections.abc import Callable
 
-VERSION = 5
-LARGE = 8192
+SCHEMA_VERSION = 5
+LARGE_VALUE_CHARACTERS = 8192
 """Characters of a value from which on it stands in `large_values`."""
 
 _TABLES_4 = """
@@ -109,10 +109,12 @@ def _to_4() -> str:
         for value in values:
             script.append(
                 f"INSERT OR IGNORE INTO large_values SELECT execution_id, stepfast_digest({value}), "
-                f"length(CAST({value} AS BLOB)), {value} FROM {table} WHERE length({value}) > {LARGE};"
+                f"length(CAST({value} AS BLOB)), {value} FROM {table} WHERE length({value}) > {LARGE_VALUE_CHARACTERS};"
             )
         names = ", ".join((plain, *values, *(["first_generation"] if table == "executions" else [])))
-        placed = [f"iif(length({value}) > {LARGE}, stepfast_digest({value}), {value})" for value in values]
+        placed = [
+            f"iif(length({value}) > {LARGE_VALUE_CHARACTERS}, stepfast_digest({value}), {value})" for value in values
+        ]
         columns = ", ".join((plain, *placed, *(["0"] if table == "executions" else [])))
         script.append(f"INSERT INTO {table}_4 ({names}) SELECT {columns} FROM {table};")
         script.append(f"DROP TABLE {table}; ALTER TABLE {table}_4 RENAME TO {table};")
@@ -153,7 +155,7 @@ ALTER TABLE executions ADD COLUMN resumed_at REAL;
 }
 """What takes a file from the version named to the next one, in one transaction each."""
 
-SCHEMA = _NEW + "".join(STEPS[old] for old in range(_BASE, VERSION))
+SCHEMA = _NEW + "".join(STEPS[old] for old in range(_BASE, SCHEMA_VERSION))
 """All of a new file."""
 
 
@@ -174,14 +176,14 @@ def digest_of(value: str) -> bytes:
 def bring_up_to_date(
     connection: sqlite3.Connection, version: int, on_step: Callable[[int], None] = lambda old: None
 ) -> None:
-    """Makes the tables of a new file (version 0), or takes an old one to VERSION.
+    """Makes the tables of a new file (version 0), or takes an old one to SCHEMA_VERSION.
 
     Each step is one transaction: a crash leaves the file as it was before it. `on_step` is called before each.
     """
     if version == 0:
-        connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
         return
     connection.create_function("stepfast_digest", 1, digest_of, deterministic=True)
-    for old in range(version, VERSION):
+    for old in range(version, SCHEMA_VERSION):
         on_step(old)
         connection.executescript(f"BEGIN IMMEDIATE; {STEPS[old]} PRAGMA user_version = {old + 1}; COMMIT;")

@@ -8,12 +8,12 @@ from aws_lambda_powertools.event_handler import Response
 
 from stepfast.http import views
 from stepfast.http.auth import needs
-from stepfast.http.engine import Engine, answers, reply
+from stepfast.http.engine import ApiEngine, answers, reply
 from stepfast.http.models import Health, WorkflowList
 from stepfast.http.resolver import Resolver
 
 
-def add(app: Resolver, engine: Engine) -> None:
+def add(app: Resolver, engine: ApiEngine) -> None:
     @app.get(
         "/v1/workflows",
         summary="The workflows deployed here, with their schemas and steps",

@@ -12,7 +12,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Que
 
 from stepfast.http import etag, paging, timeline, views
 from stepfast.http.auth import needs
-from stepfast.http.engine import Engine, answers, reply
+from stepfast.http.engine import ApiEngine, answers, reply
 from stepfast.http.models import ID
 from stepfast.http.page_models import CommandList
 from stepfast.http.resolver import Resolver
@@ -26,7 +26,7 @@ _SHOWN = answers((200, "a page of its commands", CommandList), problems_of=NO_SU
 _SHOWN[200]["headers"] = etag.HEADERS
 
 
-def add(app: Resolver, engine: Engine) -> None:
+def add(app: Resolver, engine: ApiEngine) -> None:
     @app.get(
         "/v1/executions/<execution_id>/commands",
         summary="The commands of an execution, by the page",
@@ -76,11 +76,11 @@ class _Entries:
     Recorded_only: without commands that only a replay of the code reveals.
     """
 
-    all: Sequence[timeline.Entry]
+    all: Sequence[timeline.TimelineEntry]
     recorded_only: bool = False
 
 
-def _entries(engine: Engine, snapshot: Snapshot, quick: bool) -> _Entries:
+def _entries(engine: ApiEngine, snapshot: Snapshot, quick: bool) -> _Entries:
     id, stored = snapshot.execution.execution_id, etag.tag_of(snapshot, engine.edition)
     if quick and len(snapshot.records) > MAX_COMMANDS and not engine.timelines.has(id, stored):
         return _Entries(timeline.ordered(snapshot, None), recorded_only=True)
@@ -88,10 +88,10 @@ def _entries(engine: Engine, snapshot: Snapshot, quick: bool) -> _Entries:
 
 
 def _view(
-    engine: Engine,
+    engine: ApiEngine,
     snapshot: Snapshot,
     entries: _Entries,
-    page: paging.Page,
+    page: paging.TimelinePage,
     largest: int | None,
     now: float,
     overdue: int,

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
-from stepfast.engine.resuming import Resumed
+from stepfast.engine.resuming import ResumeResult
 from stepfast.errors import InvalidRequest, Misconfigured, Unavailable
 from stepfast.http import views
 from stepfast.http.auth import needs
-from stepfast.http.engine import Engine, answers, reply
+from stepfast.http.engine import ApiEngine, answers, reply
 from stepfast.http.jobs import Jobs
 from stepfast.http.models import DeadLetterList, FaultGroups, Replayed, ReplayRequest, ResumedView
 from stepfast.http.resolver import Resolver
@@ -34,12 +34,12 @@ MAX_SCANS = 40
 """Pages that one listing reads to find executions with the requested error."""
 
 
-def add(app: Resolver, engine: Engine) -> None:
+def add(app: Resolver, engine: ApiEngine) -> None:
     _add_lists(app, engine)
     _add_replay(app, engine)
 
 
-def _add_lists(app: Resolver, engine: Engine) -> None:
+def _add_lists(app: Resolver, engine: ApiEngine) -> None:
     @app.get(
         "/v1/dead-letters",
         summary="List FAILED executions, newest first",
@@ -83,7 +83,7 @@ def _add_lists(app: Resolver, engine: Engine) -> None:
         return reply(200, FaultGroups(groups=[views.fault_group(group) for group in groups], complete=complete))
 
 
-def _add_replay(app: Resolver, engine: Engine) -> None:
+def _add_replay(app: Resolver, engine: ApiEngine) -> None:
     @app.post(
         "/v1/dead-letters/replay",
         summary="Resume failed executions",
@@ -106,7 +106,7 @@ def _add_replay(app: Resolver, engine: Engine) -> None:
         return reply(200, _replayed(work.done, rest))
 
 
-def _paced(engine: Engine, jobs: Jobs, body: ReplayRequest) -> PacedReplay:
+def _paced(engine: ApiEngine, jobs: Jobs, body: ReplayRequest) -> PacedReplay:
     """The job that the body names, or a new job after its first step. The request itself never waits."""
     begun = jobs.find(body.job) if body.job else None
     if isinstance(begun, PacedReplay):
@@ -130,7 +130,7 @@ def _report(jobs: Jobs, job: PacedReplay) -> Replayed:
     return _replayed(done, {**rest, "job": job.id}, after=max(ASK_AGAIN_SECONDS, 1 / job.rate))
 
 
-def _replayed(done: Sequence[Resumed], rest: dict[str, Any] | None, after: float | None = None) -> Replayed:
+def _replayed(done: Sequence[ResumeResult], rest: dict[str, Any] | None, after: float | None = None) -> Replayed:
     views_of = [
         ResumedView(
             execution_id=result.execution_id, resumed=result.resumed, refused=result.refused, notice=result.notice
@@ -150,11 +150,11 @@ def _replayed(done: Sequence[Resumed], rest: dict[str, Any] | None, after: float
 class _Work:
     """Resumes executions until this request's share is done: RESUME_SECONDS, and with a rate also a number."""
 
-    def __init__(self, engine: Engine, rate: float | None) -> None:
+    def __init__(self, engine: ApiEngine, rate: float | None) -> None:
         self._engine, self._rate = engine, rate
         self._end = time.monotonic() + RESUME_SECONDS
         self._most = 1000 if rate is None else max(1, min(1000, int(rate * RESUME_SECONDS)))
-        self.done: list[Resumed] = []
+        self.done: list[ResumeResult] = []
 
     @property
     def share(self) -> int:
@@ -185,7 +185,7 @@ def _by_ids(work: _Work, body: ReplayRequest) -> dict[str, Any] | None:
     return _next(body, execution_ids=ids) if ids else None
 
 
-def _by_selector(engine: Engine, work: _Work, body: ReplayRequest) -> dict[str, Any] | None:
+def _by_selector(engine: ApiEngine, work: _Work, body: ReplayRequest) -> dict[str, Any] | None:
     """Walks down the list by its cursor, so that an execution which fails again at once is not resumed twice."""
     alike, cursor = Alike(body.workflow, body.step, body.error), body.cursor
     while share := work.share:

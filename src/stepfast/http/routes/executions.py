@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Que
 from stepfast.errors import InvalidRequest
 from stepfast.http import etag, timeline, views
 from stepfast.http.auth import needs
-from stepfast.http.engine import Engine, answers, reply
+from stepfast.http.engine import ApiEngine, answers, reply
 from stepfast.http.models import ID, CommandView, ExecutionDetail, History
 from stepfast.http.problems import Rejected
 from stepfast.http.resolver import Resolver
@@ -28,7 +28,7 @@ _SHOWN = answers((200, "the execution", ExecutionDetail), problems_of={404: "no 
 _SHOWN[200]["headers"] = etag.HEADERS
 
 
-def add(app: Resolver, engine: Engine) -> None:
+def add(app: Resolver, engine: ApiEngine) -> None:
     @app.get(
         "/v1/executions/<execution_id>",
         summary="One execution with its commands",
@@ -77,14 +77,14 @@ def add(app: Resolver, engine: Engine) -> None:
         return reply(200, History(events=[views.event(event) for event in events]))
 
 
-def _snapshot(engine: Engine, execution_id: str, commands: bool) -> Snapshot:
+def _snapshot(engine: ApiEngine, execution_id: str, commands: bool) -> Snapshot:
     if commands:
         return engine.call(engine.operations.load_brief(execution_id))
     return Snapshot(engine.call(engine.operations.read(execution_id)), Cursor(), {})
 
 
 def _commands(
-    engine: Engine, snapshot: Snapshot, only: str | None, largest: int | None, now: float
+    engine: ApiEngine, snapshot: Snapshot, only: str | None, largest: int | None, now: float
 ) -> list[CommandView]:
     replay = replay_of(engine, snapshot)
     views = timeline.commands_of(snapshot, replay, engine.registry, only=only, largest=largest, now=now)
@@ -94,7 +94,7 @@ def _commands(
     return views
 
 
-def replay_of(engine: Engine, snapshot: Snapshot) -> Replay | None:
+def replay_of(engine: ApiEngine, snapshot: Snapshot) -> Replay | None:
     """What the code asks for; without it an execution can still be shown, as far as it is recorded.
 
     A cancelled one is not replayed: its code would take the cancelled commands for failed ones and go on.

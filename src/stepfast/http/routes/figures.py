@@ -12,7 +12,7 @@ from stepfast.engine.metrics import HOUR, Tallies, Tally
 from stepfast.errors import InvalidRequest
 from stepfast.http import views
 from stepfast.http.auth import needs
-from stepfast.http.engine import Engine, answers, reply
+from stepfast.http.engine import ApiEngine, answers, reply
 from stepfast.http.models import NAME, BucketView, DurationsView, FiguresView, StepFiguresView
 from stepfast.http.moments import Moment, moment
 from stepfast.http.resolver import Resolver
@@ -26,7 +26,7 @@ Bucket = Literal["hour", "day"]
 _LENGTH = {"hour": HOUR, "day": DAY}
 
 
-def add(app: Resolver, engine: Engine) -> None:
+def add(app: Resolver, engine: ApiEngine) -> None:
     @app.get(
         "/v1/workflows/<workflow>/figures",
         summary="How the executions of a workflow have ended: counts, durations, attempts of steps",

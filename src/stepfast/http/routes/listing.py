@@ -12,7 +12,7 @@ from stepfast.engine.ports import Query as Asked
 from stepfast.errors import InvalidRequest
 from stepfast.http import counting, views
 from stepfast.http.auth import needs
-from stepfast.http.engine import Engine, answers, reply
+from stepfast.http.engine import ApiEngine, answers, reply
 from stepfast.http.models import (
     ID,
     IN_WORDS,
@@ -29,7 +29,7 @@ from stepfast.http.values import Largest
 from stepfast.model import ExecutionStatus
 
 
-def add(app: Resolver, engine: Engine) -> None:
+def add(app: Resolver, engine: ApiEngine) -> None:
     @app.get(
         "/v1/executions",
         summary="List executions, newest first",
@@ -89,7 +89,7 @@ def add(app: Resolver, engine: Engine) -> None:
         return reply(200, StatusList(executions=[views.status(execution) for execution in existing]))
 
 
-def _total(engine: Engine, query: Asked) -> TotalView:
+def _total(engine: ApiEngine, query: Asked) -> TotalView:
     count, complete = engine.call(counting.count(engine.operations, query))
     return TotalView(count=count, complete=complete)
 

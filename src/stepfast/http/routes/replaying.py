@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from stepfast.engine.ports import Query as Asked
-from stepfast.engine.resuming import Resumed
-from stepfast.http.engine import Engine
+from stepfast.engine.resuming import ResumeResult
+from stepfast.http.engine import ApiEngine
 from stepfast.http.jobs import Job
 from stepfast.http.models import ReplayRequest
 from stepfast.model import Execution
@@ -31,7 +31,7 @@ class Alike:
         return (self.step is None or self.step == (step or "")) and (self.error is None or self.error in errors)
 
 
-def failed(engine: Engine, alike: Alike, limit: int, cursor: str | None) -> tuple[list[Execution], str | None]:
+def failed(engine: ApiEngine, alike: Alike, limit: int, cursor: str | None) -> tuple[list[Execution], str | None]:
     query = Asked(workflow=alike.workflow, status="FAILED", limit=limit, cursor=cursor, values=False)
     page = engine.call(engine.operations.page(query))
     return [execution for execution in page.executions if alike.takes(execution)], page.next
@@ -40,9 +40,9 @@ def failed(engine: Engine, alike: Alike, limit: int, cursor: str | None) -> tupl
 class PacedReplay(Job):
     """Resumes the selected executions, at most `rate` per second. The request makes the job and runs its first step."""
 
-    results: list[Resumed]
+    results: list[ResumeResult]
 
-    def __init__(self, engine: Engine, body: ReplayRequest) -> None:
+    def __init__(self, engine: ApiEngine, body: ReplayRequest) -> None:
         super().__init__()
         assert body.rate is not None
         self.rate = body.rate

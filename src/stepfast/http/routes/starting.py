@@ -10,12 +10,12 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Header
 from stepfast.errors import InvalidRequest
 from stepfast.http import problems, views
 from stepfast.http.auth import needs
-from stepfast.http.engine import Engine, answers, reply
+from stepfast.http.engine import ApiEngine, answers, reply
 from stepfast.http.models import ID, ExecutionView, StartRequest
 from stepfast.http.resolver import Resolver
 
 
-def add(app: Resolver, engine: Engine) -> None:
+def add(app: Resolver, engine: ApiEngine) -> None:
     @app.post(
         "/v1/workflows/<workflow>/executions",
         summary="Start an execution",

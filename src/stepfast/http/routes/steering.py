@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Path
 from stepfast.errors import InvalidRequest, Unavailable
 from stepfast.http import problems, views
 from stepfast.http.auth import needs
-from stepfast.http.engine import Engine, answers, reply
+from stepfast.http.engine import ApiEngine, answers, reply
 from stepfast.http.models import (
     NAME,
     DeletedView,
@@ -26,13 +26,13 @@ from stepfast.http.routes.executions import NO_SUCH, Id
 REFUSED = {**NO_SUCH, 409: "its status does not allow it"}
 
 
-def add(app: Resolver, engine: Engine) -> None:
+def add(app: Resolver, engine: ApiEngine) -> None:
     _add_resume(app, engine)
     _add_ends(app, engine)
     _add_signal(app, engine)
 
 
-def _add_resume(app: Resolver, engine: Engine) -> None:
+def _add_resume(app: Resolver, engine: ApiEngine) -> None:
     @app.post(
         "/v1/executions/<execution_id>/resume",
         summary="Resume a FAILED execution from the step that failed",
@@ -54,7 +54,7 @@ def _add_resume(app: Resolver, engine: Engine) -> None:
         return reply(200, views.resumed(plan, waits, named=steps is not None))
 
 
-def _add_ends(app: Resolver, engine: Engine) -> None:
+def _add_ends(app: Resolver, engine: ApiEngine) -> None:
     @app.post(
         "/v1/executions/<execution_id>/cancel",
         summary="End a RUNNING execution",
@@ -81,7 +81,7 @@ def _add_ends(app: Resolver, engine: Engine) -> None:
         return reply(200, DeletedView(execution_id=execution_id))
 
 
-def _add_signal(app: Resolver, engine: Engine) -> None:
+def _add_signal(app: Resolver, engine: ApiEngine) -> None:
     @app.post(
         "/v1/executions/<execution_id>/signals/<name>",
         summary="Send an execution a signal",

@@ -15,7 +15,7 @@ WRITE_UNIT, READ_UNIT = 0.625e-6, 0.125e-6
 LAMBDA_REQUEST, LAMBDA_GB_SECOND = 0.2e-6, {"arm64": 13.3334e-6, "x86_64": 16.6667e-6}
 API_REQUEST = 1.0e-6
 # A message takes three requests: send, receive, delete. Batches need fewer.
-MESSAGE = 3 * 0.4e-6
+DOLLARS_PER_MESSAGE = 3 * 0.4e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,10 @@ def per_hour(billed: Billed) -> list[cw.IMetric]:
             (aws("Lambda", "Duration", {"FunctionName": name}, minutes=60), price * memory / 1024 / 1000),
         )
     ]
-    sent = [(aws("SQS", "NumberOfMessagesSent", {"QueueName": name}, minutes=60), MESSAGE) for name in billed.queues]
+    sent = [
+        (aws("SQS", "NumberOfMessagesSent", {"QueueName": name}, minutes=60), DOLLARS_PER_MESSAGE)
+        for name in billed.queues
+    ]
     requests = [(aws("ApiGateway", "Count", {"ApiId": billed.api}, minutes=60), API_REQUEST)]
     return [dynamodb, _sum("Lambda", calls), _sum("SQS", sent), _sum("HTTP API", requests)]
 

@@ -38,7 +38,7 @@ class Shared:
     security_group: ec2.ISecurityGroup | None = None
 
 
-class Function(Construct):
+class LambdaFunction(Construct):
     """target: what event sources invoke, the function or (with SnapStart or provisioned concurrency) its alias."""
 
     def __init__(

@@ -20,7 +20,7 @@ from stepfast.language.registry import Registry
 from stepfast.simulator import resources
 from stepfast.simulator.deployment import BUILDERS, Code, Deployment
 from stepfast.simulator.gateway import Response
-from stepfast.simulator.lambdas import REGION, Function
+from stepfast.simulator.lambdas import REGION, SimulatedFunction
 from stepfast.simulator.player import Player
 from stepfast.simulator.provision import DEAD_LETTERS, TABLE
 from stepfast.simulator.redrive import MoveTask
@@ -43,7 +43,7 @@ class ServedDeployment(Deployment):
             getattr(self._clients, service)
         super().__init__(player, plan, code)
 
-    def _function(self, plan: FunctionPlan, pool: str = "") -> Function:
+    def _function(self, plan: FunctionPlan, pool: str = "") -> SimulatedFunction:
         settings, registry = self.settings(plan.kind, pool), self._code.registry
 
         def build(sandbox: Sandbox) -> Handler:

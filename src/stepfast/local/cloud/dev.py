@@ -11,7 +11,7 @@ from pathlib import Path
 from stepfast.deployment.project import Project
 from stepfast.errors import StartupError
 from stepfast.http.auth import Authenticator
-from stepfast.http.page import HOW_TO_BUILD, Page
+from stepfast.http.page import HOW_TO_BUILD, DashboardPage
 from stepfast.http.server import is_loopback, listen
 from stepfast.http.server import serve as serve_http
 from stepfast.language.registry import discover
@@ -50,7 +50,7 @@ def serve(
             project = replace(project, log_values=True)
         with ServedCloud(registry, project) as cloud:
             names = ", ".join(sorted(registry.workflows)) or f"no workflows yet in {workflows}"
-            page = Page()
+            page = DashboardPage()
             front = Front(cloud, keys, page)
             changes = reloading.Reloader(
                 say_changed,
@@ -74,7 +74,7 @@ def say_changed() -> None:
     log.warning("the code has changed, and the old code keeps running: restart to load it, which empties the memory")
 
 
-def _print_ready(address: str, names: str, cloud: ServedCloud, key: bool, page: Page) -> None:
+def _print_ready(address: str, names: str, cloud: ServedCloud, key: bool, page: DashboardPage) -> None:
     print(f"stepfast is ready at {address} ({names})", flush=True)
     print("AWS is played by moto in this process: everything is in memory, and gone when it ends")
     if not page.is_built:

@@ -13,7 +13,7 @@ from moto.sqs.exceptions import InvalidParameterValue
 
 from stepfast.http import api, auth, problems
 from stepfast.http.auth import Authenticator
-from stepfast.http.page import Page
+from stepfast.http.page import DashboardPage
 from stepfast.http.problems import Rejected
 from stepfast.http.server import is_loopback
 from stepfast.local.cloud.deployment import ServedCloud
@@ -29,7 +29,7 @@ class Front:
     keys: the accepted API keys; None accepts requests to loopback names only, without a key.
     """
 
-    def __init__(self, cloud: ServedCloud, keys: Authenticator | None, page: Page) -> None:
+    def __init__(self, cloud: ServedCloud, keys: Authenticator | None, page: DashboardPage) -> None:
         self._cloud, self._keys, self._page = cloud, keys, page
 
     def __call__(self, event: dict[str, Any], context: object) -> dict[str, Any]:

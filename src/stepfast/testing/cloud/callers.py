@@ -11,10 +11,10 @@ import httpx
 
 from stepfast.client.problems import error_of
 from stepfast.client.replies import Reply
-from stepfast.simulator.gateway import HOST, Request, Response
+from stepfast.simulator.gateway import HOST, GatewayRequest, Response
 from stepfast.simulator.player import Player
 from stepfast.testing.calls import CallLog
-from stepfast.testing.cloud.reading import Reading
+from stepfast.testing.cloud.reading import CloudView
 from stepfast.testing.cues import Target
 from stepfast.testing.kit import Kit
 from stepfast.testing.runs import Run, View
@@ -26,7 +26,7 @@ class Callers(Kit):
 
     player: Player
     key: str
-    _reading: Reading
+    _reading: CloudView
     _calls: CallLog
 
     def request(
@@ -43,7 +43,7 @@ class Callers(Kit):
         key = self.key if key is None else key
         return self.player.request(method, path, body, key=key or None, headers=headers, query=query)
 
-    def request_all(self, *requests: Request) -> list[Response]:
+    def request_all(self, *requests: GatewayRequest) -> list[Response]:
         """Requests sent at one moment, served beside each other; those without a key get the cloud's own."""
         for request in requests:
             request.key = self.key if request.key is None else request.key

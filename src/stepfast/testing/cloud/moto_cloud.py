@@ -20,13 +20,13 @@ from stepfast.simulator.player import START, Player
 from stepfast.simulator.provision import DEAD_LETTERS, PARK, TABLE, TIMER, UNDELIVERED
 from stepfast.simulator.redrive import MoveTask
 from stepfast.simulator.rules import Rules
-from stepfast.simulator.sandbox import Gone, Invocation, Sandbox
+from stepfast.simulator.sandbox import Invocation, Sandbox, SandboxEnded
 from stepfast.simulator.sqs_rules import messages_in, queue_of
 from stepfast.simulator.trouble import Trouble
 from stepfast.testing.calls import CallLog
 from stepfast.testing.cloud.callers import Callers
 from stepfast.testing.cloud.given import registry_of
-from stepfast.testing.cloud.reading import Reading
+from stepfast.testing.cloud.reading import CloudView
 from stepfast.testing.cloud.steps import PlayedPoints, PlayedRunner
 from stepfast.testing.cues import Cue
 from stepfast.testing.faults import Faking
@@ -36,7 +36,7 @@ from stepfast.testing.replays import ReplayCheck
 from stepfast.testing.runs import Run
 from stepfast.testing.steps import Fakes
 
-LIMIT = 5_000
+CLOUD_LIMIT = 5_000
 
 
 class MotoCloud(Callers, Trouble, Faking):
@@ -61,7 +61,7 @@ class MotoCloud(Callers, Trouble, Faking):
         start: datetime = START,
         seed: int = 0,
         rules: Rules | None = None,
-        limit: int = LIMIT,
+        limit: int = CLOUD_LIMIT,
         check_replays: bool = True,
     ) -> None:
         registry = registry_of(workflows)
@@ -79,7 +79,7 @@ class MotoCloud(Callers, Trouble, Faking):
         self.player.__enter__()
         try:
             self._deployment = Deployment(self.player, self.plan, self._code)
-            self._reading = Reading(self.player.world, self._code.registry, self._calls)
+            self._reading = CloudView(self.player.world, self._code.registry, self._calls)
             keys = ApiKeys(resources.client("dynamodb"), TABLE)
             _, self.key = keys.create("MotoCloud", SCOPES, self.player.world.clock.now)
             self.player.after_invocation += [self._replay_from_scratch, self._notice]
@@ -211,7 +211,7 @@ class MotoCloud(Callers, Trouble, Faking):
         """What Cue.crash does: the function at the moment, or at a time all that run."""
         sandbox = self.points.stopped_at
         if sandbox is not None:
-            sandbox.gone = Gone("killed on cue")
+            sandbox.gone = SandboxEnded("killed on cue")
             return
         for function in self.player.functions.values():
             function.kill("killed on cue")

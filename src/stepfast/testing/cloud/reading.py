@@ -21,7 +21,7 @@ from stepfast.testing.calls import Call, CallLog
 from stepfast.testing.memory import finished
 
 
-class _Clock:
+class _ViewClock:
     def __init__(self, world: World) -> None:
         self._world = world
 
@@ -32,16 +32,16 @@ class _Clock:
         """Whoever asks from outside waits for nobody."""
 
 
-class _NoQueue:
+class _ViewQueue:
     async def send(self, messages: Sequence[tuple[Message, float | None]]) -> None:
         raise AssertionError("whoever asks from outside sends nothing")
 
 
-class Reading:
+class CloudView:
     """The view that runs look at. Its reads are no calls of any function, and take no time."""
 
     def __init__(self, world: World, registry: Registry, calls: CallLog) -> None:
-        clock, queue = _Clock(world), _NoQueue()
+        clock, queue = _ViewClock(world), _ViewQueue()
         blobs = S3Blobs(resources.client("s3"), BUCKET)
         self.store = DynamoStore(resources.client("dynamodb"), TABLE, queue, blobs, clock)
         self.operations = Operations(self.store, clock, registry, Advancer(self.store, queue, clock, registry))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from stepfast.engine.step_runner import Ended, Watch, cut_off
+from stepfast.engine.step_runner import AttemptWatch, Ended, cut_off
 from stepfast.language.context import StepContext
 from stepfast.language.steps import Step
 from stepfast.simulator.sandbox import Sandbox, current
 from stepfast.testing.points import Point, Points
-from stepfast.testing.steps import Fake, StepRunner, first_end, heeds
+from stepfast.testing.steps import Fake, FakingRunner, first_end, heeds
 
 
 class PlayedPoints(Points):
@@ -33,10 +33,12 @@ class PlayedPoints(Points):
             self.stopped_at = before
 
 
-class PlayedRunner(StepRunner):
+class PlayedRunner(FakingRunner):
     """Fakes that take their time are watched as real steps are, by reading the store every few seconds."""
 
-    async def _take_time(self, step: Step[..., Any], fake: Fake, context: StepContext, watch: Watch) -> Ended | None:
+    async def _take_time(
+        self, step: Step[..., Any], fake: Fake, context: StepContext, watch: AttemptWatch
+    ) -> Ended | None:
         left, error = first_end(step, fake)
         period = max(1.0, step.lease / 6)
         while left > 0:
