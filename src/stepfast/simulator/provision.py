@@ -49,7 +49,6 @@ class Provisioned:
 
 def provision(plan: Plan, clients: AwsClients, *, region: str, account: str) -> Provisioned:
     """Makes table, bucket, queues and schedules; raises boto3's ClientError where they are there already."""
-    prefix = f"arn:aws:sqs:{region}:{account}:"
     role = f"arn:aws:iam::{account}:role/stepfast-schedules"
     clients.dynamodb.create_table(**definition(TABLE))
     clients.dynamodb.update_time_to_live(
@@ -57,13 +56,15 @@ def provision(plan: Plan, clients: AwsClients, *, region: str, account: str) -> 
     )
     clients.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": region})
     clients.scheduler.create_schedule_group(Name=SCHEDULES)
-    _create_queue(clients, DEAD_LETTERS, {"VisibilityTimeout": "30", "MessageRetentionPeriod": str(RETENTION)})
+    dead_letters = _create_queue(
+        clients, DEAD_LETTERS, {"VisibilityTimeout": "30", "MessageRetentionPeriod": str(RETENTION)}
+    )
     undelivered = _create_queue(
         clients, UNDELIVERED, {"VisibilityTimeout": "30", "MessageRetentionPeriod": str(RETENTION)}
     )
 
-    def queue(name: str, queue_plan: QueuePlan, dead_letters: str) -> str:
-        policy = {"deadLetterTargetArn": prefix + dead_letters, "maxReceiveCount": queue_plan.max_receive_count}
+    def queue(name: str, queue_plan: QueuePlan, behind: str) -> str:
+        policy = {"deadLetterTargetArn": _arn(clients, behind), "maxReceiveCount": queue_plan.max_receive_count}
         attributes = {
             "VisibilityTimeout": str(int(queue_plan.visibility)),
             "MessageRetentionPeriod": str(int(queue_plan.retention)),
@@ -72,9 +73,9 @@ def provision(plan: Plan, clients: AwsClients, *, region: str, account: str) -> 
         return _create_queue(clients, name, attributes)
 
     made = Provisioned(
-        pools={name: queue(pool_queue(name), pool.queue, UNDELIVERED) for name, pool in plan.pools.items()},
-        timer=queue(TIMER, plan.timer_queue, UNDELIVERED),
-        park=queue(PARK, plan.park_queue, DEAD_LETTERS),
+        pools={name: queue(pool_queue(name), pool.queue, undelivered) for name, pool in plan.pools.items()},
+        timer=queue(TIMER, plan.timer_queue, undelivered),
+        park=queue(PARK, plan.park_queue, dead_letters),
         undelivered=undelivered,
         role=role,
     )
@@ -88,13 +89,20 @@ def provision(plan: Plan, clients: AwsClients, *, region: str, account: str) -> 
             ScheduleExpressionTimezone=start.timezone,
             State="ENABLED" if start.enabled else "DISABLED",
             FlexibleTimeWindow={"Mode": "OFF"},
-            Target={"Arn": prefix + TIMER, "RoleArn": role, "Input": event_of(start)},
+            Target={"Arn": _arn(clients, made.timer), "RoleArn": role, "Input": event_of(start)},
         )
     return made
 
 
 def pool_queue(pool: str) -> str:
     return "stepfast-pool-" + re.sub(r"[^A-Za-z0-9_-]", "-", pool)
+
+
+def _arn(clients: AwsClients, url: str) -> str:
+    """Asked of the service: whoever plays AWS has an account number of its own."""
+    attributes = clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+    arn: str = attributes["QueueArn"]
+    return arn
 
 
 def _create_queue(clients: AwsClients, name: str, attributes: Mapping[str, str]) -> str:
