@@ -24,10 +24,10 @@ pytestmark = [
 TRY = """
 import sys
 from pathlib import Path
-from stepfast.backends.sqlite.owner import Owner
+from stepfast.backends.sqlite.owner import DatabaseLock
 from stepfast.errors import StartupError
 try:
-    Owner(Path(sys.argv[1])).acquire()
+    DatabaseLock(Path(sys.argv[1])).acquire()
 except StartupError:
     print("refused")
 else:

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 DAY_SECONDS = 86400.0
 ROUND_PERIOD_SECONDS = 600.0
 """The time between two rounds."""
-BATCH_PAUSE_SECONDS = 0.2
+EXPIRY_PAUSE_SECONDS = 0.2
 """The pause between two batches, so that other writes get through. A batch takes about a quarter of it."""
 
 
@@ -40,7 +40,7 @@ async def expire(backend: SqliteBackend, clock: Clock, retention: float) -> int:
     deleted = 0
     while gone := await backend.expire(clock.now() - retention):
         deleted += gone
-        await asyncio.sleep(BATCH_PAUSE_SECONDS)
+        await asyncio.sleep(EXPIRY_PAUSE_SECONDS)
     if deleted:
         log.info("%d execution(s) that ended %g days ago are deleted", deleted, retention / DAY_SECONDS)
     return deleted

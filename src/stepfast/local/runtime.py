@@ -53,7 +53,7 @@ REPAIR_RETRY_SECONDS = 15.0
 """The wait before work is tried again that needs a repair first, such as for a file that is read-only."""
 INTERRUPTED_RECORD_SECONDS = 3.0
 """The time for the attempts that a stop has cut off to be recorded as interrupted."""
-LEAVE_RETURN_SECONDS = 30.0
+LEFT_SECONDS = 30.0
 """The wait before a message with the disposition Leave is handled again."""
 
 
@@ -251,7 +251,7 @@ class Runtime:
             case Elsewhere():
                 self._inbox.put_message(stored, self._clock.now(), for_leader=True)
             case Leave():
-                self._inbox.put_message(stored, self._clock.now() + LEAVE_RETURN_SECONDS)
+                self._inbox.put_message(stored, self._clock.now() + LEFT_SECONDS)
 
     def _log_failure(self, doing: str, error: Exception) -> float:
         """Logs a failure. Returns the seconds until the work is tried again. doing: the work, as a phrase."""

@@ -16,7 +16,7 @@ from stepfast.backends.dynamodb.table import EXPIRES, LISTING
 from stepfast.backends.dynamodb.transactions import stands
 from stepfast.backends.dynamodb.typed_json import Item, float_in, int_in, number, text, text_in
 
-DAY = 86400.0
+DAY_SECONDS = 86400.0
 PAGE = 100
 NAMES = ("pk", "stat", "gen", EXPIRES)
 
@@ -74,8 +74,8 @@ class Keeping:
         while walk.shard < self._shards and has_time():
             freed += await self._page(walk)
         if walk.shard >= self._shards:
-            walk.over = walk.mortals == 0 and walk.began >= walk.first + DAY
-            walk.rests_until, walk.began = walk.began + DAY, None
+            walk.over = walk.mortals == 0 and walk.began >= walk.first + DAY_SECONDS
+            walk.rests_until, walk.began = walk.began + DAY_SECONDS, None
         return freed
 
     async def _page(self, walk: RepairProgress) -> int:

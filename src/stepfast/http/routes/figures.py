@@ -18,12 +18,12 @@ from stepfast.http.moments import Moment, moment
 from stepfast.http.resolver import Resolver
 from stepfast.model import ENDED
 
-DAY = 86400
-MAX_SPAN_SECONDS = 90 * DAY
+DAY_SECONDS = 86400
+MAX_SPAN_SECONDS = 90 * DAY_SECONDS
 """The longest span of one request, in seconds; DynamoDB keeps the counts a day longer."""
 
 Bucket = Literal["hour", "day"]
-_LENGTH = {"hour": HOUR, "day": DAY}
+_LENGTH = {"hour": HOUR, "day": DAY_SECONDS}
 
 
 def add(app: Resolver, engine: ApiEngine) -> None:
@@ -48,7 +48,7 @@ def add(app: Resolver, engine: ApiEngine) -> None:
         end = moment("until", until)
         end = engine.operations.now() if end is None else end
         begin = moment("since", since)
-        first, last = _span(end - DAY if begin is None else begin, end, _LENGTH[bucket])
+        first, last = _span(end - DAY_SECONDS if begin is None else begin, end, _LENGTH[bucket])
         hours = engine.call(engine.operations.figures(workflow, first // HOUR, last // HOUR))
         total = metrics.added(hours.values())
         return reply(
@@ -75,7 +75,7 @@ def _span(begin: float, end: float, length: int) -> tuple[int, int]:
         raise InvalidRequest(message, (("since", message),))
     first, last = int(begin // length) * length, -int(-end // length) * length
     if last - first > MAX_SPAN_SECONDS + length:
-        message = f"at most {MAX_SPAN_SECONDS // DAY} days can be asked for at once"
+        message = f"at most {MAX_SPAN_SECONDS // DAY_SECONDS} days can be asked for at once"
         raise InvalidRequest(message, (("since", message),))
     return first, last
 
