@@ -59,10 +59,13 @@ class ReplayOpener:
         self._store, self._registry, self._lives = store, registry, lives
 
     @asynccontextmanager
-    async def open(self, execution_id: str) -> AsyncIterator[OpenedReplay]:
-        """Reads the execution and opens its replay; closes it at the end of the block, unless it was kept."""
+    async def open(self, execution_id: str, *, ended: bool = False) -> AsyncIterator[OpenedReplay]:
+        """Reads the execution and opens its replay; closes it at the end of the block, unless it was kept.
+
+        ended: replay an execution that is not RUNNING, too.
+        """
         snapshot, kept, mark = await self._lives.load(self._store, execution_id)
-        replay = kept.replay if kept is not None else self._begin(snapshot)
+        replay = kept.replay if kept is not None else self._begin(snapshot, ended)
         live = Live(replay, snapshot.cursor, mark) if snapshot is not None and replay is not None else None
         opened = OpenedReplay(self._lives, snapshot, live, kept is not None)
         try:
@@ -70,8 +73,8 @@ class ReplayOpener:
         finally:
             opened.close()
 
-    def _begin(self, snapshot: Snapshot | None) -> Replay | None:
-        if snapshot is None or snapshot.execution.status != "RUNNING":
+    def _begin(self, snapshot: Snapshot | None, ended: bool) -> Replay | None:
+        if snapshot is None or (snapshot.execution.status != "RUNNING" and not ended):
             return None
         workflow = self._registry.get(snapshot.execution.workflow)
         return Replay(workflow, snapshot.execution) if workflow is not None else None

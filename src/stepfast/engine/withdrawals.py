@@ -33,7 +33,8 @@ class Withdrawals:
         revision, marked = await self._store.asked_for(id, command_id, execution.generation, seen)
         if marked:
             return revision, False
-        async with self._opener.open(id) as opened:
+        # The execution may have ended since it was read: what it took back before still stands.
+        async with self._opener.open(id, ended=True) as opened:
             snapshot, replay = opened.snapshot, opened.replay
             if snapshot is None or replay is None or snapshot.execution.generation != execution.generation:
                 return seen, False
