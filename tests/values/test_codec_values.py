@@ -151,12 +151,19 @@ UNORDERED = (set, frozenset, defaultdict, Order)
 """Whose repr differs with the order of a set."""
 
 
+def has_fixed_repr(value: Any) -> bool:
+    """False where a set is in the value: two equal sets may list the same strings in another order."""
+    if isinstance(value, list | tuple):
+        return all(map(has_fixed_repr, value))
+    return not isinstance(value, UNORDERED)
+
+
 @pytest.mark.parametrize(("annotation", "value"), SAME, ids=[f"{n}-{kind}" for n, (kind, _) in enumerate(SAME)])
 def test_value_comes_back_the_same(annotation: Any, value: Any) -> None:
     back = through(annotation, value)
     assert back == value
     assert type(back) is type(value)
-    if not isinstance(value, UNORDERED):
+    if has_fixed_repr(value):
         assert repr(back) == repr(value)
 
 
