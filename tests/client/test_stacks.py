@@ -156,7 +156,7 @@ def test_after_another_url_what_was_started_before_is_found_and_not_started_twic
         with pytest.raises(ExecutionConflict):
             client.run("ship-one", "other", execution_id=ids[0])
         assert third.list()["executions"] == []
-        new = [client.run("ship-one", "good", execution_id=f"new-{number}") for number in range(10)]
+        new = [client.run("ship-one", "good", execution_id=f"new-{number}") for number in range(50)]
         assert all(execution.created for execution in new)
         assert third.list()["executions"]
 
