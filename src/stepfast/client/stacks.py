@@ -10,18 +10,30 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from stepfast.client.calls import Calls, Object
 from stepfast.errors import InvalidRequest
 
-Fetch = Callable[[Calls, int, str | None], Object]
-"""Asks one deployment for a page: of so many rows, from this cursor on."""
 Mark = tuple[str | None, str, str]
 """Where a list stands in one deployment: the page's cursor, and created_at and id of the last row given."""
 _ABOVE = "~"
 """Sorts above every time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A list of the API: its path, the shape of a page, and the member that holds the rows.
+
+    foremost: the id of the row that comes before all others, which are newest first by created_at and id.
+    """
+
+    path: str
+    shape: type
+    rows: str
+    foremost: str | None = None
 
 
 class Stacks:
@@ -58,7 +70,7 @@ class Stacks:
 
     def shares(self, execution_ids: Sequence[str], holder: Callable[[str], Calls]) -> Iterator[tuple[Calls, list[str]]]:
         """Each deployment with those of the ids that it holds, where it holds any."""
-        if len(self.all) == 1:
+        if len(self.all) == 1 or not execution_ids:  # the server says what it makes of no ids
             yield self.first, [*execution_ids]
             return
         shares: dict[str, list[str]] = {}
@@ -68,24 +80,28 @@ class Stacks:
             if calls.url in shares:
                 yield calls, shares[calls.url]
 
-    def page(self, fetch: Fetch, rows: str, limit: int, cursor: str | None, foremost: str | None = None) -> Object:
-        """A page of rows, newest first by created_at and id, over all deployments; `next` as that of one.
+    def page(self, listed: Listed, query: Object, limit: int, cursor: str | None) -> Object:
+        """A page of a list over all deployments, with `next` as that of one.
 
-        foremost: the id that comes before all others. Rows that come meanwhile neither move a page nor are given twice:
-        each deployment's rows go on below the last one given.
+        Rows that come meanwhile neither move a page nor are given twice: each deployment's rows go on below the last
+        one given.
         """
+
+        def fetch(calls: Calls, cursor: str | None) -> Object:
+            return calls.get(listed.path, listed.shape, **query, limit=limit, cursor=cursor)
+
         if len(self.all) == 1:
-            return fetch(self.first, limit, cursor)
+            return fetch(self.first, cursor)
         marks = _marks(cursor, [calls.url for calls in self.all])
         found: list[tuple[str, str, str, Object]] = []
         nexts: dict[str, str | None] = {}
         for calls in self.all:
             if (mark := marks.get(calls.url)) is None:
                 continue
-            page = fetch(calls, limit, mark[0])
+            page = fetch(calls, mark[0])
             nexts[calls.url] = page["next"]
-            for row in page[rows]:
-                created = _ABOVE if row["execution_id"] == foremost else _moment(row["created_at"])
+            for row in page[listed.rows]:
+                created = _ABOVE if row["execution_id"] == listed.foremost else _moment(row["created_at"])
                 place = (created, row["execution_id"])
                 if not mark[2] or place < (mark[1], mark[2]):
                     found.append((*place, calls.url, row))
@@ -93,7 +109,7 @@ class Stacks:
         # A deployment whose page is exhausted may have rows that come before the others' next ones.
         chosen = found[: self._safe(found, nexts, limit)]
         left = {url: mark for url in nexts if (mark := self._mark(url, marks[url], found, chosen, nexts[url]))}
-        return {rows: [row for *_, row in chosen], "next": json.dumps(left) if left else None}
+        return {listed.rows: [row for *_, row in chosen], "next": json.dumps(left) if left else None}
 
     @staticmethod
     def _safe(found: Sequence[tuple[str, str, str, Object]], nexts: dict[str, str | None], limit: int) -> int:
