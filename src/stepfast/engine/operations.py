@@ -168,18 +168,27 @@ class Operations(Reading):
         if signal_id is not None and not EXECUTION_ID.fullmatch(signal_id):
             raise InvalidRequest("a signal id is 1 to 128 of A-Z a-z 0-9 . _ -", (("signal_id", "bad characters"),))
         text = _text(payload)
-        held = None if signal_id is None else await self._store.signal(execution_id, signal_id)
-        waits: tuple[Command, ...] = ()
+        held = await self._held(execution_id, signal_id)
         if held is None:
-            waits = await self._waits(execution_id)
-            _check_payload(waits, name, text)
             signal = Signal(signal_id or str(uuid.uuid4()), name, text, self._clock.now())
-            held = await self._store.add_signal(execution_id, signal, self._signal_limits)
-            if held is signal:
-                return Sent(held, True, tuple(dict.fromkeys(one.name for one in waits)))
+            try:
+                waits = await self._waits(execution_id)
+                _check_payload(waits, name, text)
+                held = await self._store.add_signal(execution_id, signal, self._signal_limits)
+            except (WrongStatus, InvalidRequest):
+                # An equal call may have come first since, and its signal has ended the execution, or a wait of it.
+                held = await self._held(execution_id, signal_id)
+                if held is None:
+                    raise
+            else:
+                if held is signal:
+                    return Sent(held, True, tuple(dict.fromkeys(one.name for one in waits)))
         if held.name != name or not same_json(held.payload, text):
             raise ExecutionConflict(f"signal id {signal_id!r} was used before for another signal or payload")
         return Sent(held, False, None)
+
+    async def _held(self, execution_id: str, signal_id: str | None) -> Signal | None:
+        return None if signal_id is None else await self._store.signal(execution_id, signal_id)
 
     async def _waits(self, execution_id: str) -> tuple[Command, ...]:
         """The signals that an execution waits for now; ExecutionNotFound, WrongStatus when it takes none any more.
