@@ -14,14 +14,14 @@ from pathlib import Path
 
 from bench.aws_bill import Bill, dollars, seconds
 from bench.aws_prices import LAMBDA_GB_SECOND
-from bench.scale.quotas import DEFAULTS, PARTITIONS_OF_A_NEW_TABLE, WRITES_OF_A_KEY, Setup
+from bench.scale.quotas import DEFAULTS, PARTITIONS_OF_A_NEW_TABLE, WRITES_OF_A_KEY, Setup, as_deployed
 
 REFERENCE = Path(__file__).parents[1] / "results" / "aws-reference.json"
 BATCH, PARALLELIZATION = 10, 10.0
 """The most that `batch_size` of a pool and `parallelization` can be."""
 SHAPE = "execution of 10 steps"
-WRITES_AT_START, WRITES_AT_END = 3, 4
-"""Write units, listing index included: docs/costs.md, "What is charged for what"."""
+WRITES_AT_START = 3
+"""Write units, listing index included: docs/costs.md, "What is charged for what". The step function writes the rest."""
 INDEX_AT_START, INDEX_AT_END = 1, 2
 """Write units of the index: an entry under RUNNING; at the end it is deleted there, and put under another status."""
 
@@ -45,6 +45,17 @@ class Service:
         """Seconds of an environment for each execution of a batch."""
         return self.busy + self.waiting / batch
 
+    def uses(self, batch: int = 1) -> Mapping[str, float]:
+        """What one execution takes here of the quotas that functions share; of `concurrency`, environment seconds."""
+        table = self.writes - self.index
+        return {
+            "concurrency": self.seconds(batch),
+            "table writes": table,
+            "warm writes": table,
+            "index writes": self.index,
+            "listing key": self.running_key,
+        }
+
     def latency(self, batch: int = 1) -> float:
         """Seconds until the last execution of a batch is through."""
         return self.busy * batch + self.waiting
@@ -67,19 +78,14 @@ class Demand:
 
     def needs(self, rate: float, batch: int) -> Mapping[str, float]:
         """What `rate` executions a second need of each quota, by Little's law where it counts what is at once."""
-        invocations = rate * self.step.seconds(batch)
-        at_once = rate * (self.api.seconds() + self.advancer.seconds()) + invocations
-        writes = rate * (self.api.writes + self.step.writes)
+        services = (self.api.uses(), self.advancer.uses(), self.step.uses(batch))
+        shared = {name: rate * sum(uses[name] for uses in services) for name in services[0]}
         return {
             "gateway": rate,
             "account gateway": rate,
-            "concurrency": at_once,
-            "table writes": writes - rate * (self.api.index + self.step.index),
-            "index writes": rate * (self.api.index + self.step.index),
-            "warm writes": writes,
-            "listing key": rate * (self.api.running_key + self.step.running_key),
+            **shared,
             "advancers": rate * self.advancer.seconds(),
-            "pollers": invocations,
+            "pollers": rate * self.step.seconds(batch),
             "in flight": rate * self.step.latency(batch),
         }
 
@@ -132,7 +138,7 @@ def prepared(demand: Demand, rate: float, headroom: float = 1.25) -> Setup:
         limits[name] = raised if quota.most is None else min(quota.most, raised)
     shards = max(PARTITIONS_OF_A_NEW_TABLE, math.ceil(limits["warm writes"] / WRITES_OF_A_KEY))
     limits["advancers"] = min(limits["advancers"], shards * PARALLELIZATION)
-    return Setup("prepared", DEFAULTS, warm=True).raised("prepared", limits, batch)
+    return as_deployed(warm=True).raised(limits, batch)
 
 
 def _fits(demand: Demand, rate: float, batch: int) -> bool:
@@ -143,4 +149,4 @@ def stacks(demand: Demand, rate: float) -> int:
     """How many stacks it takes until no quota of a stack is in the way that nobody can raise."""
     setup = prepared(demand, rate)
     needs = demand.needs(rate, setup.batch)
-    return max(math.ceil(needs[name] / setup.limit(name)) for name in setup.quotas if name != "account gateway")
+    return max(math.ceil(needs[name] / setup.limit(name)) for name in setup.quotas)

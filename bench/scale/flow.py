@@ -18,7 +18,6 @@ from bench.scale.quotas import GROWTH, POLLERS_A_SECOND, POLLERS_AT_FIRST, STREA
 
 TICK_SECONDS = 0.05
 """One step of virtual time."""
-STREAM_BATCH = 100
 LEAST = 1e-6
 PASSING = 2
 """Ticks by which the model delays an execution from the first stage to the third."""
@@ -45,18 +44,19 @@ class Stage:
     running: float = 0.0
     """The concurrency that is allowed by now. It grows while executions wait."""
 
+    def most(self, setup: Setup) -> float:
+        return math.inf if self.at_once is None else setup.limit(self.at_once)
+
     def begin(self, setup: Setup) -> None:
-        most = math.inf if self.at_once is None else setup.limit(self.at_once)
-        self.running = most if setup.warm else min(most, self.at_first)
+        self.running = self.most(setup) if setup.warm else min(self.most(setup), self.at_first)
 
     def asks(self) -> float:
         """The executions that this tick could take if no quota was shared."""
         return min(self.waiting, self.running * TICK_SECONDS / self.seconds)
 
     def grow(self, setup: Setup) -> None:
-        most = math.inf if self.at_once is None else setup.limit(self.at_once)
         if self.waiting > LEAST:
-            self.running = min(most, self.running + self.growth * TICK_SECONDS)
+            self.running = min(self.most(setup), self.running + self.growth * TICK_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,22 +113,7 @@ def _latency(stages: Sequence[Stage]) -> float:
 
 def _stages(demand: Demand, setup: Setup) -> list[Stage]:
     api, advancer, step = demand.api, demand.advancer, demand.step
-    front = {
-        "gateway": 1.0,
-        "account gateway": 1.0,
-        "concurrency": api.seconds(),
-        "table writes": api.writes - api.index,
-        "index writes": api.index,
-        "warm writes": api.writes,
-        "listing key": api.running_key,
-    }
-    run = {
-        "concurrency": step.seconds(setup.batch),
-        "table writes": step.writes - step.index,
-        "index writes": step.index,
-        "warm writes": step.writes,
-        "listing key": step.running_key,
-    }
+    front = {"gateway": 1.0, "account gateway": 1.0, **api.uses()}
     return [
         Stage("api", None, api.seconds(), api.latency(), front, GROWTH, GROWTH),
         Stage(
@@ -136,7 +121,7 @@ def _stages(demand: Demand, setup: Setup) -> list[Stage]:
             "advancers",
             advancer.seconds(),
             STREAM_POLL / 2 + advancer.latency(),
-            {"concurrency": advancer.seconds()},
+            advancer.uses(),
             math.inf,
             GROWTH,
         ),
@@ -145,7 +130,7 @@ def _stages(demand: Demand, setup: Setup) -> list[Stage]:
             "pollers",
             step.seconds(setup.batch),
             step.latency(setup.batch),
-            run,
+            step.uses(setup.batch),
             POLLERS_AT_FIRST,
             POLLERS_A_SECOND,
         ),

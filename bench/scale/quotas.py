@@ -97,7 +97,6 @@ class Setup:
     already; a cold one begins with none.
     """
 
-    name: str
     quotas: Mapping[str, Quota]
     batch: int = 1
     warm: bool = False
@@ -105,12 +104,12 @@ class Setup:
     def limit(self, name: str) -> float:
         return self.quotas[name].limit
 
-    def raised(self, name: str, limits: Mapping[str, float], batch: int | None = None) -> Setup:
-        """A setup of this name in which these quotas have other limits."""
-        quotas = {key: replace(quota, limit=limits.get(key, quota.limit)) for key, quota in self.quotas.items()}
-        return Setup(name, quotas, self.batch if batch is None else batch, self.warm)
+    def raised(self, limits: Mapping[str, float], batch: int = 1) -> Setup:
+        """The same setup with other limits, and with this `batch_size`."""
+        quotas = {name: replace(quota, limit=limits.get(name, quota.limit)) for name, quota in self.quotas.items()}
+        return replace(self, quotas=quotas, batch=batch)
 
 
 def as_deployed(warm: bool = False) -> Setup:
     """What `cdk deploy` gives in an account whose quotas nobody has raised."""
-    return Setup("as deployed", DEFAULTS, warm=warm)
+    return Setup(DEFAULTS, warm=warm)

@@ -32,7 +32,7 @@ def test_the_quota_that_is_named_is_the_one_that_holds_the_load_up(step_seconds:
 def test_no_more_is_served_than_a_quota_allows(quota: str) -> None:
     demand = measured(1.0)
     limit = demand.needs(10.0, 1)[quota]
-    setup = as_deployed(warm=True).raised("tight", {quota: limit})
+    setup = as_deployed(warm=True).raised({quota: limit})
     outcome = play(demand, setup, rate=20.0, load_seconds=100)
     assert outcome.taken_meanwhile == pytest.approx(0.5, abs=0.01)
     assert outcome.drained == pytest.approx(100, abs=1)

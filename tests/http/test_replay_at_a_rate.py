@@ -93,9 +93,8 @@ def test_another_process_goes_on_with_what_is_next(api: Api) -> None:
 def test_many_replays_leave_every_thread_to_others(api: Api) -> None:
     with served(api.handler) as url, Client(url, retry_for=0) as client:
         for _ in range(20):
-            client._stacks.first.send(
-                "POST", "/v1/dead-letters/replay", dict, {"execution_ids": ["a", "b"], "rate": 0.01}
-            )
+            body = {"execution_ids": ["a", "b"], "rate": 0.01}
+            client._stacks.first.send("POST", "/v1/dead-letters/replay", dict, body)
         begun = time.monotonic()
         client.health()
         client.list()

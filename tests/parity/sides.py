@@ -135,3 +135,16 @@ def in_a_workflow(body: Body) -> tuple[Any, list[Any]]:
 
 def _standing(replay: Replay) -> tuple[Any, ...]:
     return replay.finished, sorted(replay.outstanding), list(replay.issued), replay.applied, replay.result
+
+
+async def after(say: Log, seconds: float, word: str, error: BaseException | None = None) -> str:
+    say("begins", word)
+    try:
+        await asyncio.sleep(seconds)
+    except asyncio.CancelledError as cancelled:
+        say("cancelled", word, *cancelled.args)
+        raise
+    say("ends", word)
+    if error is not None:
+        raise error
+    return word

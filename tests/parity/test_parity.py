@@ -7,7 +7,9 @@ import pytest
 
 from tests.parity import (  # noqa: F401
     anyio_cases,
+    gathering,
     generators,
+    leftovers,
     sync,
     tasks,
     timeouts,

@@ -30,6 +30,76 @@ ITEM = {
 }
 
 
+KEY = {"pk": ITEM["pk"], "sk": ITEM["sk"]}
+NAMED: dict[str, Any] = {"TableName": "t", "ReturnConsumedCapacity": "TOTAL"}
+CALLS: list[tuple[str, dict[str, Any]]] = [
+    ("get_item", {**NAMED, "Key": KEY}),
+    ("put_item", {**NAMED, "Item": ITEM}),
+    ("put_item", {**NAMED, "Item": {**ITEM, "sk": {"S": "s#2"}}}),
+    ("put_item", {**NAMED, "Item": {**ITEM, "sk": {"S": "other"}}, "ReturnValues": "ALL_OLD"}),
+    ("put_item", {**NAMED, "Item": ITEM, "ReturnValues": "ALL_OLD"}),
+    ("put_item", {**NAMED, "Item": ITEM, "ConditionExpression": "attribute_not_exists(pk)"}),
+    (
+        "put_item",
+        {
+            **NAMED,
+            "Item": ITEM,
+            "ConditionExpression": "attribute_not_exists(pk)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        },
+    ),
+    ("get_item", {"TableName": "t", "Key": KEY, "ConsistentRead": True}),
+    (
+        "get_item",
+        {**NAMED, "Key": KEY, "ProjectionExpression": "#t, flag", "ExpressionAttributeNames": {"#t": "text"}},
+    ),
+    (
+        "query",
+        {
+            **NAMED,
+            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :sk)",
+            "ExpressionAttributeValues": {":pk": ITEM["pk"], ":sk": {"S": "s#"}},
+        },
+    ),
+    (
+        "query",
+        {
+            "TableName": "t",
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": {":pk": ITEM["pk"]},
+            "Limit": 1,
+            "ScanIndexForward": False,
+        },
+    ),
+    (
+        "query",
+        {
+            "TableName": "t",
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": {":pk": {"S": "nobody"}},
+        },
+    ),
+    ("scan", NAMED),
+    ("batch_get_item", {"RequestItems": {"t": {"Keys": [KEY]}}}),
+    (
+        "update_item",
+        {
+            **NAMED,
+            "Key": KEY,
+            "UpdateExpression": "SET flag = :yes ADD #n :one",
+            "ExpressionAttributeNames": {"#n": "number"},
+            "ExpressionAttributeValues": {":yes": {"BOOL": True}, ":one": {"N": "1"}},
+            "ReturnValues": "ALL_NEW",
+        },
+    ),
+    ("transact_write_items", {"TransactItems": [{"Delete": {"TableName": "t", "Key": KEY}}]}),
+    ("delete_item", {**NAMED, "Key": KEY, "ReturnValues": "ALL_OLD"}),
+    ("delete_item", {**NAMED, "Key": {"pk": ITEM["pk"], "sk": {"S": "s#2"}}, "ReturnValues": "ALL_OLD"}),
+    ("query", {"TableName": "missing", "KeyConditionExpression": "pk = :pk"}),
+]
+"""Every operation with items in its answer, and calls that are refused."""
+
+
 @contextmanager
 def table(patched: bool) -> Iterator[Any]:
     patches = Patches()
@@ -58,75 +128,8 @@ def table(patched: bool) -> Iterator[Any]:
 
 
 def answers(client: Any) -> Iterator[Any]:
-    """Every operation with items in its answer, by the client's own parsers, errors too."""
-    key = {"pk": ITEM["pk"], "sk": ITEM["sk"]}
-    named: dict[str, Any] = {"TableName": "t", "ReturnConsumedCapacity": "TOTAL"}
-    calls: list[tuple[str, dict[str, Any]]] = [
-        ("get_item", {**named, "Key": key}),
-        ("put_item", {**named, "Item": ITEM}),
-        ("put_item", {**named, "Item": {**ITEM, "sk": {"S": "s#2"}}}),
-        ("put_item", {**named, "Item": {**ITEM, "sk": {"S": "other"}}, "ReturnValues": "ALL_OLD"}),
-        ("put_item", {**named, "Item": ITEM, "ReturnValues": "ALL_OLD"}),
-        ("put_item", {**named, "Item": ITEM, "ConditionExpression": "attribute_not_exists(pk)"}),
-        (
-            "put_item",
-            {
-                **named,
-                "Item": ITEM,
-                "ConditionExpression": "attribute_not_exists(pk)",
-                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-            },
-        ),
-        ("get_item", {"TableName": "t", "Key": key, "ConsistentRead": True}),
-        (
-            "get_item",
-            {**named, "Key": key, "ProjectionExpression": "#t, flag", "ExpressionAttributeNames": {"#t": "text"}},
-        ),
-        (
-            "query",
-            {
-                **named,
-                "KeyConditionExpression": "pk = :pk AND begins_with(sk, :sk)",
-                "ExpressionAttributeValues": {":pk": ITEM["pk"], ":sk": {"S": "s#"}},
-            },
-        ),
-        (
-            "query",
-            {
-                "TableName": "t",
-                "KeyConditionExpression": "pk = :pk",
-                "ExpressionAttributeValues": {":pk": ITEM["pk"]},
-                "Limit": 1,
-                "ScanIndexForward": False,
-            },
-        ),
-        (
-            "query",
-            {
-                "TableName": "t",
-                "KeyConditionExpression": "pk = :pk",
-                "ExpressionAttributeValues": {":pk": {"S": "nobody"}},
-            },
-        ),
-        ("scan", named),
-        ("batch_get_item", {"RequestItems": {"t": {"Keys": [key]}}}),
-        (
-            "update_item",
-            {
-                **named,
-                "Key": key,
-                "UpdateExpression": "SET flag = :yes ADD #n :one",
-                "ExpressionAttributeNames": {"#n": "number"},
-                "ExpressionAttributeValues": {":yes": {"BOOL": True}, ":one": {"N": "1"}},
-                "ReturnValues": "ALL_NEW",
-            },
-        ),
-        ("transact_write_items", {"TransactItems": [{"Delete": {"TableName": "t", "Key": key}}]}),
-        ("delete_item", {**named, "Key": key, "ReturnValues": "ALL_OLD"}),
-        ("delete_item", {**named, "Key": {"pk": ITEM["pk"], "sk": {"S": "s#2"}}, "ReturnValues": "ALL_OLD"}),
-        ("query", {"TableName": "missing", "KeyConditionExpression": "pk = :pk"}),
-    ]
-    for operation, parameters in calls:
+    """What comes back of each call, by the client's own parsers."""
+    for operation, parameters in CALLS:
         try:
             answer = getattr(client, operation)(**parameters)
         except ClientError as error:

@@ -160,9 +160,10 @@ def test_signatures_are_those_of_botocore(built: Path) -> None:
         {"method": "GET", "url": f"{host}/v1/executions/a.b-c_d", "body": ""},
     ]
     for token in (None, "a/session+token=="):
-        iam = {"region": "eu-west-1", "credentials": {"accessKeyId": "AKIDEXAMPLE", "secretAccessKey": "wJalrXUtnFEMI"}}
+        credentials = {"accessKeyId": "AKIDEXAMPLE", "secretAccessKey": "wJalrXUtnFEMI"}
         if token is not None:
-            iam["credentials"]["sessionToken"] = token  # type: ignore[index]
+            credentials["sessionToken"] = token
+        iam = {"region": "eu-west-1", "credentials": credentials}
         done = subprocess.run(
             [NODE, "test/signing.mjs"],
             cwd=built,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -12,6 +13,9 @@ from stepfast.client import Client
 DEFAULT_URL = "http://127.0.0.1:8787"
 OUTAGE_SECONDS = 60.0
 """Seconds for which a waiting command retries while the server cannot be reached."""
+
+_SEVERAL_URLS = re.compile(r"\s*,\s*(?=https?://)", re.IGNORECASE)
+"""Between two URLs; a path may have a comma in it."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
@@ -26,13 +30,10 @@ class Session:
 
     def client(self, retry_for: float = 0.0) -> Client:
         """A client. It does not retry by default, so that the user learns at once that no server answers."""
-        urls, keys = _parts(self.url), _parts(self.api_key or "")
-        key = self.api_key if len(keys) < 2 else keys
-        return Client(urls if len(urls) > 1 else self.url, key, retry_for=retry_for, iam=self.iam)
-
-
-def _parts(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
+        urls, keys = _SEVERAL_URLS.split(self.url), self.api_key
+        if len(urls) > 1 and keys is not None and "," in keys:  # a single server's key may contain a comma
+            return Client(urls, [key.strip() for key in keys.split(",")], retry_for=retry_for, iam=self.iam)
+        return Client(urls, keys, retry_for=retry_for, iam=self.iam)
 
 
 def session(context: typer.Context) -> Session:

@@ -13,7 +13,7 @@ from stepfast.client import shapes
 from stepfast.client.calls import Calls, Object
 from stepfast.client.execution import Execution, Objects
 from stepfast.client.replies import MAX_REPLY_BYTES
-from stepfast.client.stacks import Stacks, keys_for, merged_groups
+from stepfast.client.stacks import Listed, Stacks, keys_for, merged_groups
 from stepfast.client.values import moment, plain, segment
 from stepfast.errors import ExecutionNotFound, Refused
 
@@ -167,22 +167,16 @@ class Client:
 
         Raises InvalidRequest.
         """
-
-        def fetch(calls: Calls, limit: int, cursor: str | None) -> Object:
-            return calls.get(
-                "/v1/executions",
-                shapes.Executions,
-                workflow=workflow,
-                status=status,
-                label=[f"{key}={value}" for key, value in (labels or {}).items()],
-                since=moment(since),
-                until=moment(until),
-                limit=limit,
-                cursor=cursor,
-                prefix=prefix,
-            )
-
-        return self._stacks.page(fetch, "executions", limit, cursor, foremost=prefix)
+        query = {
+            "workflow": workflow,
+            "status": status,
+            "label": [f"{key}={value}" for key, value in (labels or {}).items()],
+            "since": moment(since),
+            "until": moment(until),
+            "prefix": prefix,
+        }
+        place = Listed("/v1/executions", shapes.Executions, "executions", foremost=prefix)
+        return self._stacks.page(place, query, limit, cursor)
 
     def workflows(self) -> Objects:
         """The workflows that the server knows, sorted by name: names, schemas and steps.
@@ -222,19 +216,8 @@ class Client:
 
         Raises InvalidRequest.
         """
-
-        def fetch(calls: Calls, limit: int, cursor: str | None) -> Object:
-            return calls.get(
-                "/v1/dead-letters",
-                shapes.DeadLetters,
-                workflow=workflow,
-                step=step,
-                error=error,
-                limit=limit,
-                cursor=cursor,
-            )
-
-        return self._stacks.page(fetch, "dead_letters", limit, cursor)
+        place = Listed("/v1/dead-letters", shapes.DeadLetters, "dead_letters")
+        return self._stacks.page(place, {"workflow": workflow, "step": step, "error": error}, limit, cursor)
 
     def dead_letter_groups(self, workflow: str | None = None) -> Object:
         """FAILED executions counted by workflow, step and error: `groups`, the largest group first.

@@ -10,18 +10,30 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from stepfast.client.calls import Calls, Object
 from stepfast.errors import InvalidRequest
 
-Fetch = Callable[[Calls, int, str | None], Object]
-"""Reads a page of one deployment. Arguments: the deployment, the number of rows, the cursor or None."""
 Mark = tuple[str | None, str, str]
 """The position of a list in one deployment: the page's cursor, and `created_at` and id of the last row returned."""
 _ABOVE = "~"
 """Sorts above every time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A list of the API: its path, the shape of a page, and the member that holds the rows.
+
+    foremost: the id of the row that comes before all others, which are newest first by created_at and id.
+    """
+
+    path: str
+    shape: type
+    rows: str
+    foremost: str | None = None
 
 
 class Stacks:
@@ -61,7 +73,7 @@ class Stacks:
 
     def shares(self, execution_ids: Sequence[str], holder: Callable[[str], Calls]) -> Iterator[tuple[Calls, list[str]]]:
         """Each deployment that holds some of the ids, with these ids in their order."""
-        if len(self.all) == 1:
+        if len(self.all) == 1 or not execution_ids:  # the server decides what no ids mean
             yield self.first, [*execution_ids]
             return
         shares: dict[str, list[str]] = {}
@@ -71,25 +83,28 @@ class Stacks:
             if calls.url in shares:
                 yield calls, shares[calls.url]
 
-    def page(self, fetch: Fetch, rows: str, limit: int, cursor: str | None, foremost: str | None = None) -> Object:
-        """A page of rows of all deployments, newest first by created_at and id, with `next` as for one deployment.
+    def page(self, listed: Listed, query: Object, limit: int, cursor: str | None) -> Object:
+        """A page of a list over all deployments, with `next` as for one deployment.
 
-        rows: the field of a page that holds its rows. foremost: the id that sorts before all others. Rows that are
-        created between two pages neither move a page nor appear twice: each deployment continues below the last row
-        returned. Raises InvalidRequest for a cursor of another list.
+        Rows that are created between two pages neither move a page nor appear twice: each deployment continues below
+        the last row returned. Raises InvalidRequest for a cursor of another list.
         """
+
+        def fetch(calls: Calls, cursor: str | None) -> Object:
+            return calls.get(listed.path, listed.shape, **query, limit=limit, cursor=cursor)
+
         if len(self.all) == 1:
-            return fetch(self.first, limit, cursor)
+            return fetch(self.first, cursor)
         marks = _marks(cursor, [calls.url for calls in self.all])
         entries: list[tuple[str, str, str, Object]] = []
         nexts: dict[str, str | None] = {}
         for calls in self.all:
             if (mark := marks.get(calls.url)) is None:
                 continue
-            page = fetch(calls, limit, mark[0])
+            page = fetch(calls, mark[0])
             nexts[calls.url] = page["next"]
-            for row in page[rows]:
-                created = _ABOVE if row["execution_id"] == foremost else _sortable_time(row["created_at"])
+            for row in page[listed.rows]:
+                created = _ABOVE if row["execution_id"] == listed.foremost else _sortable_time(row["created_at"])
                 place = (created, row["execution_id"])
                 if not mark[2] or place < (mark[1], mark[2]):
                     entries.append((*place, calls.url, row))
@@ -97,7 +112,7 @@ class Stacks:
         # A deployment whose page is used up may have further rows that sort before the remaining rows of the others.
         chosen = entries[: self._count_certain(entries, nexts, limit)]
         next_marks = {url: mark for url in nexts if (mark := self._mark(url, marks[url], entries, chosen, nexts[url]))}
-        return {rows: [row for *_, row in chosen], "next": json.dumps(next_marks) if next_marks else None}
+        return {listed.rows: [row for *_, row in chosen], "next": json.dumps(next_marks) if next_marks else None}
 
     @staticmethod
     def _count_certain(

@@ -11,7 +11,7 @@ from stepfast.engine.arguments import check_id, check_signal_name, json_text
 from stepfast.engine.ports import Clock, Store
 from stepfast.engine.queries import ReadOperations
 from stepfast.engine.replay_cache import LiveReplays
-from stepfast.errors import ExecutionConflict, WrongStatus
+from stepfast.errors import ExecutionConflict, InvalidRequest, WrongStatus
 from stepfast.model import Signal, SignalLimits
 from stepfast.replay.replay import Command
 from stepfast.replay.signals import misfit, waits_of
@@ -47,18 +47,27 @@ class Signalling:
         if signal_id is not None:
             check_id(signal_id, "signal_id", "a signal id")
         text = json_text(payload)
-        held = None if signal_id is None else await self._store.signal(execution_id, signal_id)
-        waits: tuple[Command, ...] = ()
+        held = await self._held(execution_id, signal_id)
         if held is None:
-            waits = await self._waits(execution_id)
-            _check_payload(waits, name, text)
             signal = Signal(signal_id or str(uuid.uuid4()), name, text, self._clock.now())
-            held = await self._store.add_signal(execution_id, signal, self._limits)
-            if held is signal:
-                return Sent(held, True, tuple(dict.fromkeys(command.name for command in waits)))
+            try:
+                waits = await self._waits(execution_id)
+                _check_payload(waits, name, text)
+                held = await self._store.add_signal(execution_id, signal, self._limits)
+            except (WrongStatus, InvalidRequest):
+                # An equal call may have come first since, and its signal has ended the execution, or a wait of it.
+                held = await self._held(execution_id, signal_id)
+                if held is None:
+                    raise
+            else:
+                if held is signal:
+                    return Sent(held, True, tuple(dict.fromkeys(command.name for command in waits)))
         if held.name != name or not same_json(held.payload, text):
             raise ExecutionConflict(f"signal id {signal_id!r} was used before for another signal or payload")
         return Sent(held, False, None)
+
+    async def _held(self, execution_id: str, signal_id: str | None) -> Signal | None:
+        return None if signal_id is None else await self._store.signal(execution_id, signal_id)
 
     async def _waits(self, execution_id: str) -> tuple[Command, ...]:
         """The signals that an execution waits for now; ExecutionNotFound, WrongStatus when it takes none any more.
