@@ -137,8 +137,32 @@ class Execution:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderEntry:
+    """An entry of the order's log. Entries are only appended: none is ever rewritten (rule *order*).
+
+    number: the position in the log, from 0. applied: outcomes whose order was chosen. dispatched: commands that were
+    sent. withdrawn: dispatched commands that the code waits for no more. cut: of a resume, how many of the outcomes
+    applied before it stay applied; None in all other entries. ended: whether a cancel has appended it. seal: a random
+    text, by which a message shows that this very entry asked for its command.
+    """
+
+    number: int
+    generation: int
+    applied: tuple[str, ...] = ()
+    dispatched: tuple[str, ...] = ()
+    withdrawn: tuple[str, ...] = ()
+    cut: int | None = None
+    ended: bool = False
+    seal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Cursor:
-    """The durable decisions of an execution: the order in which results were applied, and the commands sent."""
+    """The durable decisions of an execution, as all entries of its order's log make them.
+
+    applied: the order in which outcomes were applied wherever there was a choice. dispatched: the commands sent in the
+    generation of the last entry, without those applied or withdrawn since. revision: the number of entries.
+    """
 
     applied: tuple[str, ...] = ()
     dispatched: frozenset[str] = frozenset()

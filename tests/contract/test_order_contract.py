@@ -1,26 +1,96 @@
-"""What a store says of the durable order without giving all of it, in both homes."""
+"""The log of the order: appended to once for each number, read from any number on, and folded to a cursor, in both homes."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from stepfast.model import Cursor
+import pytest
+
+from stepfast.engine.order import Order, asked_for, cursor_of
+from stepfast.engine.ports import End
+from stepfast.model import Cursor, OrderEntry
 from tests.contract.test_store_contract import ONE
 
+FIRST = OrderEntry(0, 0, ("a", "b"), ("c", 'odd "name"#2', "straße"), seal="x")
+SECOND = OrderEntry(1, 0, ("c",), ("d",), ("straße",))
+CUT = OrderEntry(2, 1, cut=1)
 
-def test_a_command_is_asked_for_while_the_cursor_marks_it_in_this_generation(backend: Any) -> None:
-    store = backend.store
-    backend.run(store.create(ONE))
-    assert backend.run(store.asked_for("one", "pay", 0)) == (0, False)
-    names = frozenset({"pay", 'odd "name"#2', "straße"})
-    assert backend.run(store.put_cursor("one", Cursor(("a",), names, 3, 1)))
-    for name in names:
-        assert backend.run(store.asked_for("one", name, 3)) == (1, True)
-    assert backend.run(store.asked_for("one", "pay", 4)) == (1, False)
-    for name in ("a", "pa", "pay#2", "odd", "ay"):
-        assert backend.run(store.asked_for("one", name, 3)) == (1, False)
-    assert backend.run(store.put_cursor("one", Cursor(("a", "pay"), frozenset(), 3, 2)))
-    assert backend.run(store.asked_for("one", "pay", 3)) == (2, False)
-    assert backend.run(store.asked_for("one", "pay", 3, 1)) == (2, False)
-    assert backend.run(store.asked_for("one", "pay", 3, 2)) == (2, True)
-    assert backend.run(store.asked_for("nobody", "pay", 3)) == (0, False)
+
+@pytest.fixture
+def store(backend: Any) -> Any:
+    backend.run(backend.store.create(ONE))
+    return backend.store
+
+
+def test_a_number_is_given_once(backend: Any, store: Any) -> None:
+    assert backend.run(store.append("one", FIRST))
+    assert not backend.run(store.append("one", replace(FIRST, applied=())))
+    assert backend.run(store.append("one", SECOND))
+    assert not backend.run(store.append("one", replace(SECOND, generation=5)))
+    assert backend.run(store.entries("one")) == [FIRST, SECOND]
+
+
+def test_of_many_that_append_at_once_one_wins(backend: Any, store: Any) -> None:
+    won = backend.run_all(*[lambda: store.append("one", replace(FIRST, seal=str(id(object()))))] * 10)
+    assert won.count(True) == 1
+
+
+def test_a_log_is_read_from_any_number_on(backend: Any, store: Any) -> None:
+    for entry in (FIRST, SECOND, CUT):
+        assert backend.run(store.append("one", entry))
+    assert backend.run(store.entries("one", 1)) == [SECOND, CUT]
+    assert backend.run(store.entries("one", 2)) == [CUT]
+    assert list(backend.run(store.entries("one", 3))) == []
+    assert list(backend.run(store.entries("nobody"))) == []
+
+
+def test_a_loaded_execution_has_what_its_log_comes_to(backend: Any, store: Any) -> None:
+    assert backend.run(store.load("one")).cursor == Cursor()
+    backend.run(store.append("one", FIRST))
+    backend.run(store.append("one", SECOND))
+    dispatched = frozenset({'odd "name"#2', "d"})
+    assert backend.run(store.load("one")).cursor == Cursor(("a", "b", "c"), dispatched, 0, 2)
+    backend.run(store.append("one", CUT))
+    assert backend.run(store.load("one")).cursor == Cursor(("a",), frozenset(), 1, 3)
+
+
+def test_a_cancel_ends_the_log(backend: Any, store: Any) -> None:
+    backend.run(store.append("one", FIRST))
+    assert backend.run(store.cancel(End(replace(ONE, status="CANCELLED", ended_at=1002.0)), [], 1))
+    assert not backend.run(store.append("one", SECOND))
+    assert backend.run(store.entries("one", 1)) == [OrderEntry(1, 0, ended=True)]
+
+
+# -- what entries say of a command ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("entries", "command", "generation", "known", "asked"),
+    [
+        ([], "a", 0, False, False),
+        ([], "a", 0, True, True),
+        ([OrderEntry(0, 0, dispatched=("a",))], "a", 0, False, True),
+        ([OrderEntry(0, 0, dispatched=("a",))], "a", 1, False, False),
+        ([OrderEntry(0, 0, dispatched=("a",)), OrderEntry(1, 0, withdrawn=("a",))], "a", 0, False, False),
+        ([OrderEntry(0, 0, dispatched=("a",)), OrderEntry(1, 0, applied=("a",))], "a", 0, False, False),
+        ([OrderEntry(0, 0, dispatched=("a",)), OrderEntry(1, 0, applied=("b",))], "a", 0, False, True),
+        ([OrderEntry(1, 0, applied=("b",))], "a", 0, True, True),
+        ([OrderEntry(1, 1, cut=0)], "a", 0, True, False),
+        ([OrderEntry(1, 1, cut=0)], "a", 1, True, False),
+        ([OrderEntry(1, 1, cut=0), OrderEntry(2, 1, dispatched=("a",))], "a", 1, False, True),
+    ],
+)
+def test_the_last_entry_that_names_a_command_decides(
+    entries: list[OrderEntry], command: str, generation: int, known: bool, asked: bool
+) -> None:
+    assert asked_for(entries, command, generation, known) is asked
+
+
+def test_an_order_that_grows_is_what_its_entries_come_to() -> None:
+    order = Order()
+    for entry in (FIRST, SECOND, CUT, OrderEntry(3, 1, ("b",), ("e", "f"), ())):
+        order.extend(entry)
+    assert (order.applied, order.dispatched, order.revision) == (["a", "b"], {"e", "f"}, 4)
+    assert (order.sent(1), order.sent(0)) == ({"e", "f"}, set())
+    assert cursor_of([FIRST, SECOND]).revision == 2

@@ -5,18 +5,19 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from stepfast.engine.finish import finish
-from stepfast.engine.messages import Message, MessageKind
+from stepfast.engine.messages import Hint, Message, MessageKind
 from stepfast.engine.opening import ReplayOpener
+from stepfast.engine.order import Order
 from stepfast.engine.placement import Placement
 from stepfast.engine.ports import Clock, Commit, Queue, Store
 from stepfast.engine.replay_cache import LiveReplays
 from stepfast.errors import StepNotDeployed
 from stepfast.language.registry import Registry
-from stepfast.model import Cursor, Execution, Record, Signal, Snapshot
+from stepfast.model import Execution, OrderEntry, Record, Signal, Snapshot
 from stepfast.replay.replay import Command, Replay
 from stepfast.replay.signals import Arrived, waits_of
 
@@ -108,14 +109,14 @@ class Advancer:
                         snapshot.execution.workflow,
                     )
                     return Advanced(snapshot, tuple(sent), waits=True)
-                replay.advance(snapshot.records, snapshot.cursor.applied, extend=True)
+                replay.advance(snapshot.records, opened.order.applied, extend=True)
                 if resend is not None and not opened.cached:
                     replay.lines.drop()  # the sweep repeats what a pass before it has logged
-                outcome, cursor = await self._pass(snapshot, replay, resend, sent)
+                outcome = await self._pass(snapshot, replay, opened.order, resend, sent)
                 if outcome in ("done", "ended"):
                     replay.lines.flush()
                 if outcome != "reload" and replay.error is None:
-                    opened.keep(cursor)
+                    opened.keep()
                 if outcome in ("done", "ended"):
                     return Advanced(snapshot, tuple(sent), finished=outcome == "ended")
 
@@ -124,47 +125,45 @@ class Advancer:
         self._lives.clear()
 
     async def _pass(
-        self, snapshot: Snapshot, replay: Replay, resend: Resend | None, sent: list[Sent]
-    ) -> tuple[Outcome, Cursor]:
-        """What comes next, and the cursor it left stored."""
-        execution, cursor = snapshot.execution, snapshot.cursor
-        decided = len(replay.applied) == len(cursor.applied)
+        self, snapshot: Snapshot, replay: Replay, order: Order, resend: Resend | None, sent: list[Sent]
+    ) -> Outcome:
+        """Does what comes next. order: the durable order; it has what this pass has appended to its log."""
+        execution = snapshot.execution
+        decided = len(replay.applied) == len(order.applied)
         if replay.finished and decided:
             ended = await finish(self._store, self._queue, self._clock, execution, replay)
-            return "ended" if ended else "done", cursor
+            return "ended" if ended else "done"
         if replay.stale:
-            return "reload", cursor
+            return "reload"
         if (wrong := self._unplaced(replay)) is not None:
             replay.error = StepNotDeployed(wrong)
             ended = await finish(self._store, self._queue, self._clock, execution, replay)
-            return "ended" if ended else "done", cursor
+            return "ended" if ended else "done"
         if (taken := await self._take_signal(snapshot, replay)) is not None:
             await self._store.commit(execution.execution_id, Commit(taken, wake=True))
             replay.lines.flush()  # from here on the record says that the code has been here
-            return "go on", cursor
-        due = self._due(snapshot, replay, resend)
-        messages = [(_message(execution, command, len(replay.outstanding) > 1), command.due) for command in due]
-        if decided and len(replay.outstanding) <= 1:
+            return "go on"
+        due = self._due(snapshot, replay, order, resend)
+        parallel = len(replay.outstanding) > 1
+        entry = _entry(execution, replay, order, due) if parallel or not decided else None
+        asked = order.revision + (entry is not None) if parallel else None
+        messages = [(_message(execution, command, asked), command.due) for command in due]
+        if entry is None:  # no choice was made and none is open, or all is marked: there is nothing to write
             if messages:
                 await self._queue.send(messages)
                 sent += messages
-            return "done", cursor  # no choice was made and none is open: nothing to remember
-        # Order and dispatched ids in one compare-and-set, after the sends: marked means sent.
-        before = cursor.dispatched if cursor.generation == execution.generation else frozenset()
-        asked = (before & replay.outstanding.keys()) | {command.id for command in due}
-        marked = Cursor(tuple(replay.applied), asked, execution.generation, cursor.revision)
-        if marked == cursor:
-            if messages:  # sent and marked before, and lost since: sent again, with nothing to mark
-                await self._queue.send(messages)
-                sent += messages
-            return "done", cursor
-        marked = replace(marked, revision=cursor.revision + 1)
-        won = await self._store.put_cursor(execution.execution_id, marked, messages)
+            return "done"
+        # Order and dispatched ids in one entry, under "absent", after the sends: marked means sent.
+        won = await self._store.append(execution.execution_id, entry, messages)
         sent += messages
-        if won and replay.finished:  # on the order that is durable by now: another replay would come to the same
+        if not won:
+            return "reload"
+        order.extend(entry)
+        replay.made_durable()
+        if replay.finished:  # on the order that is durable by now: another replay would come to the same
             ended = await finish(self._store, self._queue, self._clock, execution, replay)
-            return "ended" if ended else "done", marked
-        return "done" if won else "reload", marked
+            return "ended" if ended else "done"
+        return "done"
 
     def _unplaced(self, replay: Replay) -> str | None:
         """What is wrong with a step that the code waits for and that this deployment cannot run."""
@@ -203,12 +202,12 @@ class Advancer:
                 )
         return None
 
-    def _due(self, snapshot: Snapshot, replay: Replay, resend: Resend | None) -> list[Command]:
+    def _due(self, snapshot: Snapshot, replay: Replay, order: Order, resend: Resend | None) -> list[Command]:
         """The commands that are outstanding and not under way."""
         if replay.finished:
             return []
         generation, now = snapshot.execution.generation, self._clock.now()
-        sent = snapshot.cursor.dispatched if snapshot.cursor.generation == generation else frozenset[str]()
+        sent = order.sent(generation)
         marks = len(replay.outstanding) > 1  # a command that is alone is not marked when it is sent
         sign = _last_sign(snapshot, replay) if resend is not None else 0.0
 
@@ -237,15 +236,32 @@ class Advancer:
         return [command for command in replay.outstanding.values() if wanted(command)]
 
 
+def _entry(execution: Execution, replay: Replay, order: Order, due: Sequence[Command]) -> OrderEntry | None:
+    """What the order's log gets: outcomes newly applied, commands newly sent or withdrawn; None where all is in it."""
+    sent = order.sent(execution.generation)
+    entry = OrderEntry(
+        order.revision,
+        execution.generation,
+        applied=tuple(replay.applied[len(order.applied) :]),
+        dispatched=tuple(command.id for command in due if command.id not in sent),
+        # What a workflow that has finished leaves behind is not withdrawn: its end stops it.
+        withdrawn=() if replay.finished else tuple(id for id in replay.withdrawn if id in sent),
+    )
+    return entry if entry.applied or entry.dispatched or entry.withdrawn else None
+
+
 def _last_sign(snapshot: Snapshot, replay: Replay) -> float:
     """When the execution was last seen to go on."""
     records = (max(record.ended_at or 0.0, record.started_at or 0.0) for record in replay.records.values())
     return max(snapshot.execution.created_at, snapshot.execution.resumed_at or 0.0, *records)
 
 
-def _message(execution: Execution, command: Command, hinted: bool) -> Message:
-    """A step that has siblings is run alone, without a replay: its message carries what that takes."""
+def _message(execution: Execution, command: Command, asked: int | None) -> Message:
+    """A step that has siblings is run alone, without a replay: its message carries what that takes.
+
+    asked: the number of entries under which the command is asked for, None where it has no siblings.
+    """
     kind: MessageKind = "timer" if command.kind == "timer" else "step"
     pool = command.step.pool if command.step else "default"
-    hint = command if hinted and command.kind == "step" else None
+    hint = Hint(command, asked) if asked is not None and command.kind == "step" else None
     return Message(kind, execution.execution_id, command.id, execution.generation, pool, hint)

@@ -10,11 +10,23 @@ from stepfast.replay.commands import Command
 MessageKind = Literal["step", "timer", "park"]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Hint:
+    """A parallel step as the replay that sent its message knows it.
+
+    order: the number of entries of the order's log under which the step is asked for. They are written by the time the
+    message is delivered.
+    """
+
+    command: Command
+    order: int
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """Which command of which generation is to be handled; it has no payload (rule *message without payload*).
 
-    hint: the command as the replay that sent the message knows it, which saves whoever handles the message a replay.
+    hint: what saves whoever handles the message a replay.
     It never leaves the process, is no part of the message's identity, and may be missing at any time.
     """
 
@@ -23,4 +35,4 @@ class Message:
     command_id: str
     generation: int
     pool: str = "default"
-    hint: Command | None = field(default=None, compare=False, repr=False)
+    hint: Hint | None = field(default=None, compare=False, repr=False)

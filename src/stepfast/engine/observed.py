@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stepfast.engine.ports import Commit, Committed, End, Store
-from stepfast.model import Cursor, Event, Execution, Record
+from stepfast.model import Event, Execution, OrderEntry, Record
 
 
 class StoreListener:
@@ -40,7 +40,7 @@ class _Observed:
         # What nobody is told of is the store's own method.
         self.read, self.read_many, self.load, self.peek = store.read, store.read_many, store.load, store.peek
         self.signals, self.signal, self.add_signal = store.signals, store.signal, store.add_signal
-        self.put_cursor, self.asked_for, self.erase = store.put_cursor, store.asked_for, store.erase
+        self.append, self.entries, self.erase = store.append, store.entries, store.erase
         self.history, self.page, self.faults = store.history, store.page, store.faults
         self.figures, self.idle = store.figures, store.idle
 
@@ -67,9 +67,9 @@ class _Observed:
         return self._ended(end, await self._store.cancel(end, records, order))
 
     async def rewind(
-        self, execution: Execution, cursor: Cursor | None, records: Sequence[Record], history: Sequence[Event]
+        self, execution: Execution, cut: OrderEntry, records: Sequence[Record], history: Sequence[Event]
     ) -> bool:
-        written = await self._store.rewind(execution, cursor, records, history)
+        written = await self._store.rewind(execution, cut, records, history)
         if written:
             for listener in self._listeners:
                 listener.on_resumed(execution)

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from stepfast.engine.order import Order
 from stepfast.engine.ports import Store
 from stepfast.engine.replay_cache import Live, LiveReplays
 from stepfast.language.registry import Registry
-from stepfast.model import Cursor, Snapshot
+from stepfast.model import Snapshot
 from stepfast.replay.replay import Replay
 
 
@@ -31,16 +32,19 @@ class OpenedReplay:
     def replay(self) -> Replay | None:
         return self.live.replay if self.live is not None else None
 
-    def keep(self, cursor: Cursor | None = None) -> None:
+    @property
+    def order(self) -> Order:
+        """The durable order that the replay goes by; whoever has appended an entry to its log extends it."""
+        assert self.live is not None
+        return self.live.order
+
+    def keep(self) -> None:
         """Gives the replay to the cache, for whoever handles the execution next; it is not closed then.
 
-        The replay must have taken only outcomes that are stored. cursor: the one that is stored by now, if this
-        handling has written one.
+        The replay must have taken only outcomes that are stored.
         """
         if self.live is None or self.live.replay.finished:
             return
-        if cursor is not None:
-            self.live.cursor = cursor
         self._lives.put(self.live.replay.execution.execution_id, self.live)
 
     def close(self) -> None:
@@ -65,8 +69,11 @@ class ReplayOpener:
         ended: replay an execution that is not RUNNING, too.
         """
         snapshot, kept, mark = await self._lives.load(self._store, execution_id)
-        replay = kept.replay if kept is not None else self._begin(snapshot, ended)
-        live = Live(replay, snapshot.cursor, mark) if snapshot is not None and replay is not None else None
+        live = None
+        if kept is not None:
+            live = Live(kept.replay, kept.order, mark)
+        elif snapshot is not None and (replay := self._begin(snapshot, ended)) is not None:
+            live = Live(replay, Order(snapshot.cursor), mark)
         opened = OpenedReplay(self._lives, snapshot, live, kept is not None)
         try:
             yield opened

@@ -16,10 +16,10 @@ from stepfast.engine.messages import Message
 from stepfast.engine.metrics import Tallies
 from stepfast.model import (
     SIGNAL_LIMITS,
-    Cursor,
     Event,
     Execution,
     ExecutionStatus,
+    OrderEntry,
     Record,
     Signal,
     SignalLimits,
@@ -120,7 +120,8 @@ NOT_COMMITTED = Committed(False)
 class Delta:
     """What has changed in an execution: its records written after the mark that was asked for, all else as it is.
 
-    It may hold older records too. mark: what to ask with next time.
+    It may hold older records too. Of the cursor it has no more than generation and revision where the mark was known.
+    mark: what to ask with next time.
     """
 
     snapshot: Snapshot
@@ -154,7 +155,7 @@ class Store(Protocol):
         """The executions of these ids that exist, in any order, without their input ("") and result (None)."""
 
     async def load(self, execution_id: str, *, signals: bool = True) -> Snapshot | None:
-        """All items of an execution. Records may be older than the cursor read with them.
+        """All items of an execution. Records may be older than the order read with them.
 
         signals: False leaves the signals out, and says so in the snapshot.
         """
@@ -180,14 +181,17 @@ class Store(Protocol):
         writes: after a crash in between, the command's message comes back and writes the end.
         """
 
-    async def put_cursor(
-        self, execution_id: str, cursor: Cursor, messages: Sequence[tuple[Message, float | None]] = ()
+    async def append(
+        self, execution_id: str, entry: OrderEntry, messages: Sequence[tuple[Message, float | None]] = ()
     ) -> bool:
-        """Writes the cursor if the stored one has the revision before it (none stored: revision 1).
+        """Appends an entry to the order's log if none of its number is there (rule *order*).
 
-        Sends the messages first, as Queue.send does: a cursor that is written marks what was sent
-        (rule *advance*). Messages may be sent even though the cursor is refused.
+        The caller has read all entries before it. Sends the messages first, as Queue.send does: an entry that is
+        written marks what was sent (rule *advance*). Messages may be sent even though the entry is refused.
         """
+
+    async def entries(self, execution_id: str, since: int = 0) -> Sequence[OrderEntry]:
+        """The entries of the order's log from this number on, in the order of their numbers."""
 
     async def finish(self, end: End) -> bool:
         """Writes an end if the stored execution is RUNNING in the same generation (rule *finish and park*).
@@ -199,17 +203,18 @@ class Store(Protocol):
         """Writes the end, which is CANCELLED, under the condition of `finish`, together with the records.
 
         Each of the records is written under the condition of `commit`, all of it or nothing (rule *cancel*).
-        order: the revision of the cursor that the records were made from (0: none), which must be the stored one
-        still: a later order may have asked for commands that are not among them.
+        order: the number of entries that the records were made from. An entry that says that the execution has ended is
+        appended to them, under the condition of `append`: a later entry may have asked for commands that are not among
+        the records, and no later one may follow.
         """
 
     async def rewind(
-        self, execution: Execution, cursor: Cursor | None, records: Sequence[Record], history: Sequence[Event]
+        self, execution: Execution, cut: OrderEntry, records: Sequence[Record], history: Sequence[Event]
     ) -> bool:
         """Resumes, with wake, if the stored execution is FAILED in the generation before (rule *rewind*).
 
-        Cursor and records are written under their own conditions, all of it or nothing; the events are
-        added to the history.
+        The cut, an entry of the order's log, and the records are written under their own conditions, all of it or
+        nothing; the events are added to the history.
         """
 
     async def add_signal(self, execution_id: str, signal: Signal, limits: SignalLimits = SIGNAL_LIMITS) -> Signal:
@@ -226,14 +231,6 @@ class Store(Protocol):
         Nobody sees any of it once this returns True. Its figures stay. Where that takes several writes, the first
         decides, and the sweep goes on with what a crash has left. An execution that is started later under the same id
         has a first generation above this generation: no message and no worker of the deleted execution acts on it.
-        """
-
-    async def asked_for(self, execution_id: str, command_id: str, generation: int, seen: int = -1) -> tuple[int, bool]:
-        """The revision of the cursor (0: none), and whether it marks the command as sent in this generation.
-
-        A command that is marked is still asked for by the durable order. A command that is not may have been taken
-        back, may have its outcome, may be the only command outstanding, or its mark may not be written yet. seen: a
-        revision that is known to ask for the command; while it is the stored revision, True without another look.
         """
 
     async def history(self, execution_id: str) -> list[Event]:

@@ -1,6 +1,6 @@
 """The replay cache: replays kept alive between the handlings of an execution, so that none starts over.
 
-A kept replay is a hint, never the truth. It is used only while the stored generation and cursor are as it left them,
+A kept replay is a hint, never the truth. It is used only while the stored generation and order are as it left them,
 and it has taken only outcomes that are stored. It is taken out of the cache while in use, so that no two threads run
 the same coroutines, and may be dropped at any time.
 """
@@ -12,21 +12,22 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from stepfast.engine.order import Order
 from stepfast.engine.ports import Deltas, Store
-from stepfast.model import Cursor, Snapshot
+from stepfast.model import Snapshot
 from stepfast.replay.replay import Command, Replay
 from stepfast.replay.signals import waits_of
 
 
 @dataclass(slots=True, eq=False)
 class Live:
-    """A replay that has come as far as this cursor and the records up to this mark (None: of a store without deltas).
+    """A replay on this order and the records up to this mark (None: of a store without deltas).
 
     Whoever has it closes the replay, unless the cache keeps it.
     """
 
     replay: Replay
-    cursor: Cursor
+    order: Order
     mark: int | None
     kept: bool = False
     size: int = 0
@@ -40,22 +41,22 @@ class Live:
             snapshot is not None
             and snapshot.execution.status == "RUNNING"
             and snapshot.execution.generation == self.replay.execution.generation
-            and snapshot.cursor == self.cursor
+            and snapshot.cursor.revision == self.order.revision
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """The signals that an execution waits for, as of this cursor and the records up to this mark."""
+    """The signals that an execution waits for, as of this revision of the order and the records up to this mark."""
 
-    cursor: Cursor
+    revision: int
     mark: int
     generation: int
     commands: tuple[Command, ...]
 
     def stand(self, changed: Snapshot) -> bool:
         """Whether nothing has changed; the snapshot is of the changes after this mark."""
-        known = not changed.records and changed.cursor == self.cursor
+        known = not changed.records and changed.cursor.revision == self.revision
         return known and changed.execution.status == "RUNNING" and changed.execution.generation == self.generation
 
 
@@ -134,7 +135,7 @@ class LiveReplays:
             live = self._lives.get(execution_id)
             if live is None or live.mark is None:
                 return None
-            return Waits(live.cursor, live.mark, live.replay.execution.generation, tuple(waits_of(live.replay)))
+            return Waits(live.order.revision, live.mark, live.replay.execution.generation, tuple(waits_of(live.replay)))
 
     def is_out(self, execution_id: str) -> bool:
         """Whether somebody has just taken the replay, and will most likely put it back."""

@@ -55,7 +55,8 @@ class Resuming:
             check_steps(snapshot, steps or ())
             named = {} if steps is None else {"steps": steps}
             plan = rewind(self._registry.find(execution.workflow), snapshot, self._clock.now(), **named)
-            if await self._store.rewind(plan.execution, plan.cursor, plan.records, plan.history):
+            assert plan.cut is not None
+            if await self._store.rewind(plan.execution, plan.cut, plan.records, plan.history):
                 return plan
             generation = execution.generation  # if another was faster, its resume is ours
 

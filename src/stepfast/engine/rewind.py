@@ -9,7 +9,7 @@ from typing import Any
 from stepfast.engine.history import failure_json, record_events
 from stepfast.errors import InvalidRequest
 from stepfast.language.workflows import Workflow
-from stepfast.model import Cursor, Event, Execution, Record, Snapshot
+from stepfast.model import Event, Execution, OrderEntry, Record, Snapshot
 from stepfast.replay.replay import Replay
 
 NOTHING_FAILED = (
@@ -20,10 +20,10 @@ NOTHING_FAILED = (
 
 @dataclass(frozen=True, slots=True)
 class Rewind:
-    """One transaction's worth of changes; `cursor` is None where no order was ever written."""
+    """One transaction's worth of changes; `cut` is the entry that the order's log gets, None where nothing changes."""
 
     execution: Execution
-    cursor: Cursor | None
+    cut: OrderEntry | None
     records: tuple[Record, ...]
     history: tuple[Event, ...]
 
@@ -75,7 +75,7 @@ def rewind(workflow: Workflow[..., Any], snapshot: Snapshot, now: float, steps: 
         replace(
             execution, status="RUNNING", generation=generation, error=None, causes=(), ended_at=None, resumed_at=now
         ),
-        replace(cursor, applied=applied, revision=cursor.revision + 1) if cursor.revision else None,
+        OrderEntry(cursor.revision, generation, cut=len(applied)),
         opened + waiting,
         tuple(_history(snapshot, [records[record.id] for record in opened], now)),
     )

@@ -13,9 +13,10 @@ from stepfast.engine.chain import Chain
 from stepfast.engine.claims import busy_until, claim_of
 from stepfast.engine.deliveries import Claim, Finish, Forward, Settle, decide, superseded
 from stepfast.engine.finish import finish
-from stepfast.engine.messages import Message
+from stepfast.engine.messages import Hint, Message
 from stepfast.engine.moves import Room
 from stepfast.engine.opening import OpenedReplay, ReplayOpener
+from stepfast.engine.order import asked_for
 from stepfast.engine.ports import Clock, Commit, Delete, Delivery, Disposition, Elsewhere, Later, Queue, Store
 from stepfast.engine.replay_cache import LiveReplays
 from stepfast.engine.step_runner import AttemptRunner
@@ -23,7 +24,7 @@ from stepfast.engine.withdrawals import Withdrawals
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
 from stepfast.model import Execution, Snapshot
-from stepfast.replay.replay import Command, Replay
+from stepfast.replay.replay import Replay
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ class StepHandler:
                     "step %s waits: its workflow %r is not deployed here", message.command_id, execution.workflow
                 )
                 return Later(self._clock.now() + NOT_DEPLOYED)
-            replay.advance(snapshot.records, snapshot.cursor.applied)
+            replay.advance(snapshot.records, opened.order.applied)
             replay.lines.drop()  # The advance that sent the message has logged them.
             return await self._with_replay(snapshot, opened, replay, delivery)
 
@@ -99,16 +100,16 @@ class StepHandler:
                 # The step is run alone. Whoever handles a sibling meanwhile goes on with the replay, and need not
                 # begin anew.
                 opened.keep()
-                return await self._claim(delivery.message, execution, None, claim, snapshot.cursor.revision)
+                return await self._claim(delivery.message, execution, None, claim, opened.order.revision)
             case Claim() as claim:
                 return await self._claim(delivery.message, execution, opened, claim, None)
 
-    async def _without_replay(self, message: Message, command: Command) -> Disposition | None:
+    async def _without_replay(self, message: Message, hint: Hint) -> Disposition | None:
         """Runs a step that has siblings on the word of its message: an advance finds out what follows from it.
 
         None where only a replay can say what becomes of the message. The step may have its outcome: a delivery without
-        the hint may have started a chain from it, and then this message leads to the end of that chain. Or the order
-        that is stored by now does not mark the step: workflow code may have taken it back since the message was sent.
+        the hint may have started a chain from it, and then this message leads to the end of that chain. Or an entry
+        that was appended since does not ask for the step any more: workflow code may have taken it back.
         """
         peeked = await self._store.peek(message.execution_id, message.command_id)
         if peeked is None:
@@ -121,10 +122,10 @@ class StepHandler:
         busy = busy_until(record, None)
         if busy > now:
             return Later(busy)
-        revision, marked = await self._store.asked_for(message.execution_id, command.id, execution.generation)
-        if not marked:
+        entries = await self._store.entries(message.execution_id, hint.order)
+        if not asked_for(entries, hint.command.id, execution.generation, known=True):
             return None
-        return await self._claim(message, execution, None, Claim(command, record), revision)
+        return await self._claim(message, execution, None, Claim(hint.command, record), hint.order + len(entries))
 
     async def _claim(
         self, message: Message, execution: Execution, opened: OpenedReplay | None, claim: Claim, order: int | None

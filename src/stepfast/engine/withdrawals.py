@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stepfast.engine.opening import ReplayOpener
+from stepfast.engine.order import asked_for
 from stepfast.engine.ports import Store
 from stepfast.model import Execution
 from stepfast.replay.replay import Replay
@@ -12,7 +13,7 @@ def taken_back(replay: Replay, id: str) -> bool:
     """True when the code has asked for the command and waits for it no more, without having had its outcome.
 
     The replay must not have extended the order. Then what withdrew the command is durable: with one command
-    outstanding nothing can withdraw it, and with more the outcome that was applied stands in the cursor.
+    outstanding nothing can withdraw it, and with more the outcome that was applied stands in the log of the order.
     """
     waited = id in replay.outstanding or id in replay.taken
     return id in replay.issued and not waited and not replay.stale
@@ -25,22 +26,22 @@ class Withdrawals:
         self._store, self._opener = store, opener
 
     async def look(self, execution: Execution, command_id: str, seen: int) -> tuple[int, bool]:
-        """The last revision of the order under which the command was asked for, and whether it was taken back since.
+        """The number of entries under which the order asked for the command last, and whether it was taken back since.
 
-        seen: such a revision that is known already, -1 for none.
+        seen: such a number that is known already, -1 for none.
         """
         id = execution.execution_id
-        revision, marked = await self._store.asked_for(id, command_id, execution.generation, seen)
-        if marked:
-            return revision, False
+        entries = await self._store.entries(id, max(seen, 0))
+        if asked_for(entries, command_id, execution.generation, seen >= 0):
+            return max(seen, 0) + len(entries), False
         # The execution may have ended since it was read: what it took back before still stands.
         async with self._opener.open(id, ended=True) as opened:
             snapshot, replay = opened.snapshot, opened.replay
             if snapshot is None or replay is None or snapshot.execution.generation != execution.generation:
                 return seen, False
-            replay.advance(snapshot.records, snapshot.cursor.applied)
+            replay.advance(snapshot.records, opened.order.applied)
             if not opened.cached:
                 replay.lines.drop()  # The advance that sent the step has logged them.
             opened.keep()
             asked = command_id in replay.outstanding and not replay.stale
-            return snapshot.cursor.revision if asked else seen, taken_back(replay, command_id)
+            return opened.order.revision if asked else seen, taken_back(replay, command_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,12 +44,12 @@ class Command:
 class CommandFuture(WorkflowFuture):
     """The future of a command; cancelling it takes the command back."""
 
-    def __init__(self, number: int, loop: WorkflowLoop, outstanding: dict[str, Command], id: str) -> None:
+    def __init__(self, number: int, loop: WorkflowLoop, withdraw: Callable[[str], None], id: str) -> None:
         super().__init__(number, loop)
-        self._outstanding, self._id = outstanding, id
+        self._withdraw, self._id = withdraw, id
 
     def cancel(self, msg: Any = None) -> bool:
-        self._outstanding.pop(self._id, None)
+        self._withdraw(self._id)
         return super().cancel(msg)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import hashlib
-import heapq
 from collections import Counter
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from logging import LogRecord
@@ -21,6 +20,7 @@ from stepfast.language.steps import Step, StepCall
 from stepfast.language.workflows import Workflow
 from stepfast.model import Chained, Execution, Failure, Record
 from stepfast.replay.asyncio_internals import explained, get_running_loop, owner_of
+from stepfast.replay.choices import Choices, has_outcome
 from stepfast.replay.commands import Command as Command
 from stepfast.replay.commands import CommandFuture, shortened
 from stepfast.replay.loop import Closed, WorkflowLoop
@@ -37,6 +37,7 @@ class Replay:
     outstanding: commands that wait for an outcome, in the order issued.
     issued: every command asked for so far. taken: ids whose outcome was given to the code, in order.
     applied: the order in which outcomes were applied wherever there was a choice.
+    withdrawn: commands that the code waits for no more, without having had their outcome, by choices not yet durable.
     seen: what was taken until the workflow's own coroutine ended, each with how many commands were issued before.
     chained: claims that ride in the records of this generation, by the command they claim.
     stale: the records read are older than the order read with them; read again.
@@ -54,13 +55,13 @@ class Replay:
         self.outstanding: dict[str, Command] = {}
         self.issued: dict[str, Command] = {}
         self.taken: dict[str, int] = {}
+        self.withdrawn: list[str] = []
         self.seen: dict[str, int] = {}
         self.stale = self.finished = self.closed = False
         self.result: str | None = None
         self.error: BaseException | None = None
-        self._position = 0
-        self._recorded: list[tuple[float, str]] = []  # heap of outstanding commands with an outcome
-        self._dues: list[tuple[float, str]] = []  # heap of timers
+        self._position = self._durable = 0
+        self._choices = Choices()
         self._uses: Counter[tuple[str, str]] = Counter()
         self._timers: dict[int, str] = {}  # by id(): handles of one time and callback are equal
         self._broken: BaseException | None = None
@@ -85,9 +86,10 @@ class Replay:
             if record.then is not None and record.then.generation == self.execution.generation:
                 self.chained[record.then.id] = record.then
             if record.recorded and (command := self.outstanding.get(record.id)) is not None:
-                self._note_outcome(command, record)
+                self._choices.add_outcome(command, record)
         if len(applied) > len(self.applied):
             self.applied = list(applied)
+        self._durable = max(self._durable, len(applied))
         self.stale = False
         if self._main is None:
             self._start()
@@ -165,7 +167,7 @@ class Replay:
     def _next(self, extend: bool) -> str | None:
         if len(self.outstanding) == 1:  # no choice: the order needs no record
             only = next(iter(self.outstanding))
-            return only if self._has_outcome(only) else None
+            return only if has_outcome(only, self.records) else None
         if self._position < len(self.applied):
             next_id = self.applied[self._position]
             if next_id not in self.outstanding:
@@ -177,7 +179,7 @@ class Replay:
                 )
                 self._finish()
                 return None
-            if not self._has_outcome(next_id):
+            if not has_outcome(next_id, self.records):
                 self.stale = True
                 return None
             self._position += 1
@@ -186,37 +188,18 @@ class Replay:
 
     def _choose(self) -> str | None:
         """Extends the order by the earliest outcome; timers come in the order in which they were due."""
-        held, chosen = [], None
-        while self._recorded and chosen is None:
-            outcome = heapq.heappop(self._recorded)
-            if outcome[1] not in self.outstanding:
-                continue
-            if self._is_early(self.outstanding[outcome[1]]):
-                held.append(outcome)
-            else:
-                chosen = outcome[1]
-        for outcome in held:
-            heapq.heappush(self._recorded, outcome)
+        chosen = self._choices.choose(self.outstanding, self.records)
         if chosen is not None:
+            if self._position == self._durable:
+                self.withdrawn.clear()  # what the durable order has withdrawn stands in its log
             self.applied.append(chosen)
             self._position += 1
         return chosen
 
-    def _is_early(self, command: Command) -> bool:
-        """True for a timer while another one that was due before it has no outcome yet."""
-        if command.kind != "timer":
-            return False
-        dues = self._dues
-        while dues and (dues[0][1] not in self.outstanding or self._has_outcome(dues[0][1])):
-            heapq.heappop(dues)
-        return bool(dues) and dues[0][0] < (command.due or 0.0)
-
-    def _note_outcome(self, command: Command, record: Record) -> None:
-        ended = record.ended_at or 0.0
-        heapq.heappush(self._recorded, (min(ended, command.due) if command.due is not None else ended, command.id))
-
-    def _has_outcome(self, id: str) -> bool:
-        return id in self.records and self.records[id].recorded
+    def made_durable(self) -> None:
+        """The order is durable as far as it goes now, with what it has withdrawn."""
+        self._durable = len(self.applied)
+        self.withdrawn.clear()
 
     def _apply(self, id: str) -> None:
         command, record = self.outstanding.pop(id), self.records[id]
@@ -309,10 +292,14 @@ class Replay:
             when = record.due  # re-opened by a resume: it waits its whole time again
         # Asked now: a handle that is cancelled, as anyio does when a scope ends, forgets what it would have called.
         self._add(Command(command_id, "timer", "timer", handle, due=when, delay=delay, owner=owner_of(handle)))
-        heapq.heappush(self._dues, (when, command_id))
+        self._choices.add_timer(when, command_id)
 
     def timer_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        self.outstanding.pop(self._timers.pop(id(handle), ""), None)
+        self._withdraw(self._timers.pop(id(handle), ""))
+
+    def _withdraw(self, id: str) -> None:
+        if self.outstanding.pop(id, None) is not None:
+            self.withdrawn.append(id)
 
     def refuse(self, error: ForbiddenInWorkflow) -> ForbiddenInWorkflow:
         """Fails the execution even where workflow code or a library in it swallows the error."""
@@ -358,7 +345,7 @@ class Replay:
     def _issue(self, command: Command) -> asyncio.Future[Any]:
         if self.closed:
             raise Closed
-        command.waiter = CommandFuture(self.loop.number(), self.loop, self.outstanding, command.id)
+        command.waiter = CommandFuture(self.loop.number(), self.loop, self._withdraw, command.id)
         self._add(command)
         future: asyncio.Future[Any] = command.waiter
         return future
@@ -370,7 +357,7 @@ class Replay:
             raise self._mismatch(id, f"as a {record.kind}", f"a {command.kind}")
         self.outstanding[id] = self.issued[id] = command
         if record is not None and record.recorded:
-            self._note_outcome(command, record)
+            self._choices.add_outcome(command, record)
 
     def _mismatch(self, id: str, recorded: str, asked: str) -> NonDeterministic:
         error = NonDeterministic(f"{id!r} was recorded {recorded}; the code now asks for {asked}")

@@ -107,7 +107,9 @@ class Points:
 class Ports:
     """The store and queue as the engine sees them: each write passes a point before it and one after."""
 
-    def __init__(self, backend: SqliteBackend, points: Points, changed: Callable[[str, Container[str]], None]) -> None:
+    def __init__(
+        self, backend: SqliteBackend, points: Points, changed: Callable[[str, Container[str] | None], None]
+    ) -> None:
         self._backend, self._points, self._changed = backend, points, changed
         self.alive = True
 
@@ -123,9 +125,10 @@ class Ports:
             self._points.reach(before)
             result = await method(*arguments, **options)
             self._points.reach(replace(before, side="after"))
-            if name in ("finish", "put_cursor") and result:
-                asked = arguments[1].dispatched if name == "put_cursor" else ()
-                self._changed(before.execution_id, asked)
+            if name == "finish" and result:
+                self._changed(before.execution_id, None)
+            elif name == "append" and result and arguments[1].withdrawn:
+                self._changed(before.execution_id, arguments[1].withdrawn)
             if name == "finish" and result:
                 self._points.reach(Point("at", "status", before.execution_id, arguments[0].execution.status))
             return result
@@ -141,7 +144,7 @@ def _point(method: str, arguments: tuple[Any, ...]) -> Point | None:
             what = "claim" if record.status == "RUNNING" else "record"
             name = f"signal {record.name}" if record.kind == "signal" else record.name
             return Point("before", what, execution_id, name, record.attempt, record.id)
-        case "put_cursor", (execution_id, *_):
+        case "append", (execution_id, *_):
             return Point("before", "order", execution_id)
         case "send", (messages,):
             return Point("before", "send", messages[0][0].execution_id)

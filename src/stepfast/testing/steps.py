@@ -79,13 +79,13 @@ class FakingRunner(Runner):
         self._loop, self._fakes, self._points, self._calls = loop, fakes, points, calls
         self._looking: dict[str, dict[asyncio.Event, str]] = defaultdict(dict)
 
-    def look(self, execution_id: str, asked: Container[str] = ()) -> None:
+    def look(self, execution_id: str, only: Container[str] | None = None) -> None:
         """Has the fakes that take their time see at once that their execution has ended, or taken them back.
 
-        asked: the commands that the execution still asks for, which need not look.
+        only: the commands that the execution has taken back; None for all of them.
         """
         for event, step_id in self._looking[execution_id].items():
-            if step_id not in asked:
+            if only is None or step_id in only:
                 event.set()
 
     async def run(self, call: AttemptCall) -> Ended:

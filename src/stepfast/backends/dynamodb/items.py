@@ -10,7 +10,8 @@ by, born, reopened, cut and fault (below) |
 | input above 2 KB | `input#<digest>` | input |
 | command | `c#<command id>` | rev gen stat kind name tries cuts token lease due input output error first began \
 ended then signal past, wake; id where the key is too short for it |
-| cursor | `cursor` | rev gen order (zlib of JSON: applied, dispatched) |
+| entry of the order's log | `o#<number>` | gen order (zlib of JSON: applied, dispatched, withdrawn) cut ended seal |
+| order before the log | `cursor` | gen order (zlib of JSON: applied, dispatched), and rev (version 1) or upto (2) |
 | signal | `s#<signal id>` | name payload received n, wake |
 | counter of signals | `signals` | n bytes |
 | history | `z#<generation>#<n>` | time type command details |
@@ -18,7 +19,7 @@ ended then signal past, wake; id where the key is too short for it |
 
 A meta's `by` is drawn by who put it, so that of two equal starts at one instant only one takes it for its own.
 Its `born` is when it was put: an item that was written long before is an earlier execution's of the same id.
-Its `reopened` and `cut` say how many records the last rewind re-opened and which cursor it wrote, so that a read
+Its `reopened` and `cut` say how many records the last rewind re-opened and how long the log was then, so that a read
 in the middle of that transaction is noticed. Its `fault` is what the listing tells of a FAILED execution, a JSON
 list of step, class of the error and generation. Its `first` is its first generation, if that is not 0. The note tells
 that values of the execution are in the bucket. A meta that is DELETED is a tombstone, with gen, deleted (when) and
@@ -38,10 +39,14 @@ from stepfast.backends.aws.errors import Misconfigured
 from stepfast.backends.dynamodb.attempts import attempts_of, attempts_text, failure_list, failure_of, json_text
 from stepfast.backends.dynamodb.typed_json import Item, float_in, int_in, number, text, text_in
 from stepfast.engine.ports import Fault
-from stepfast.model import Chained, Cursor, Event, Execution, Failure, Record, Signal
+from stepfast.model import Chained, Event, Execution, Failure, OrderEntry, Record, Signal
 
-ITEM_VERSION = 1
-META, CURSOR, INPUT, COMMAND, SIGNAL, HISTORY = "meta", "cursor", "input#", "c#", "s#", "z#"
+ITEM_VERSION = 2
+"""Of metas of executions whose order is a log, and of that log. All other items are as they were in version 1, and say
+so: functions of the version before can still read them while a deployment replaces these functions.
+"""
+FIRST_VERSION = 1
+META, CURSOR, INPUT, COMMAND, ENTRY, SIGNAL, HISTORY = "meta", "cursor", "input#", "c#", "o#", "s#", "z#"
 NOTE = "large"
 DELETED = "DELETED"
 """The status of a tombstone."""
@@ -88,8 +93,12 @@ def history_sort(generation: int, position: int) -> str:
     return f"{HISTORY}{generation:06}#{position:06}"
 
 
-def _head(execution_id: str, sort: str, now: float) -> Item:
-    return {**key(execution_id, sort), "v": number(ITEM_VERSION), "wrote": number(now)}
+def entry_sort(number: int) -> str:
+    return f"{ENTRY}{number:08}"
+
+
+def _head(execution_id: str, sort: str, now: float, version: int = FIRST_VERSION) -> Item:
+    return {**key(execution_id, sort), "v": number(version), "wrote": number(now)}
 
 
 def checked(item: Item) -> Item:
@@ -108,7 +117,7 @@ def checked(item: Item) -> Item:
 
 def meta_item(execution: Execution, input: Item, listing: Item, now: float) -> Item:
     """A new execution, with wake. input: its `input` attribute, inline or a reference; listing: the index keys."""
-    item = _head(execution.execution_id, META, now) | input | listing
+    item = _head(execution.execution_id, META, now, ITEM_VERSION) | input | listing
     item |= {"flow": text(execution.workflow), "made": number(execution.created_at), "born": number(now)}
     item["wake"] = number(1)
     if execution.first_generation:
@@ -245,20 +254,58 @@ def record_of(item: Item) -> Record:
     )
 
 
-# -- the cursor, signals, history ------------------------------------------------------------------------
+# -- the order, signals, history -------------------------------------------------------------------------
 
 
-def cursor_item(execution_id: str, cursor: Cursor, now: float) -> Item:
-    order = json_text([cursor.applied, sorted(cursor.dispatched)])
-    item = _head(execution_id, CURSOR, now)
-    item |= {"rev": number(cursor.revision), "gen": number(cursor.generation)}
-    return {**item, "order": {"B": zlib.compress(order.encode())}}
+def entry_item(execution_id: str, entry: OrderEntry, now: float) -> Item:
+    item = _head(execution_id, entry_sort(entry.number), now, ITEM_VERSION) | {"gen": number(entry.generation)}
+    if entry.applied or entry.dispatched or entry.withdrawn:
+        order = json_text([entry.applied, entry.dispatched, entry.withdrawn])
+        item["order"] = {"B": zlib.compress(order.encode())}
+    if entry.cut is not None:
+        item["cut"] = number(entry.cut)
+    if entry.ended:
+        item["ended"] = {"BOOL": True}
+    if entry.seal:
+        item["seal"] = text(entry.seal)
+    return item
 
 
-def cursor_of(item: Item) -> Cursor:
+def entry_of(item: Item) -> OrderEntry:
     checked(item)
-    applied, dispatched = json.loads(zlib.decompress(item["order"]["B"]))
-    return Cursor(tuple(applied), frozenset(dispatched), int_in(item, "gen"), int_in(item, "rev"))
+    applied, dispatched, withdrawn = _order_in(item) if "order" in item else ((), (), ())
+    return OrderEntry(
+        int(item["sk"]["S"][len(ENTRY) :]),
+        int_in(item, "gen"),
+        tuple(applied),
+        tuple(dispatched),
+        tuple(withdrawn),
+        int_in(item, "cut") if "cut" in item else None,
+        "ended" in item,
+        text_in(item, "seal") or "",
+    )
+
+
+def base_item(execution_id: str, cursor: Item | None, now: float) -> Item:
+    """What takes the place of a cursor of version 1, or of its absence: no function of version 1 changes it."""
+    item = _head(execution_id, CURSOR, now, ITEM_VERSION)
+    if cursor is None:
+        return item | {"upto": number(0)}
+    return item | {"upto": cursor["rev"], "gen": cursor["gen"], "order": cursor["order"]}
+
+
+def base_of(item: Item) -> OrderEntry | None:
+    """The order up to its log, as an entry that cuts off all before it; None where there was none."""
+    checked(item)
+    upto = int_in(item, "upto" if "upto" in item else "rev")
+    if not upto:
+        return None
+    applied, dispatched = _order_in(item)
+    return OrderEntry(upto - 1, int_in(item, "gen"), tuple(applied), tuple(dispatched), cut=0)
+
+
+def _order_in(item: Item) -> Any:
+    return json.loads(zlib.decompress(item["order"]["B"]))
 
 
 def signal_item(execution_id: str, signal: Signal, place: int, now: float) -> Item:

@@ -50,7 +50,7 @@ class Signals:
             key = items.key(execution_id, items.SIGNALS)
             adds, sets = (
                 {"n": number(1), "bytes": number(size)},
-                {"wrote": number(now), "v": number(items.ITEM_VERSION)},
+                {"wrote": number(now), "v": number(items.FIRST_VERSION)},
             )
             counted = await self._table.count(key, adds, sets, free)
         if counted is None:

@@ -20,21 +20,23 @@ from stepfast.backends.dynamodb.inputs import Inputs
 from stepfast.backends.dynamodb.large_values import Texts, has_moved
 from stepfast.backends.dynamodb.listing import Listing, listing_keys, position_after
 from stepfast.backends.dynamodb.metrics import Figures
+from stepfast.backends.dynamodb.order import OrderLog, entries_in, needs_base
 from stepfast.backends.dynamodb.signals import Signals
 from stepfast.backends.dynamodb.table import EXPIRES
 from stepfast.backends.dynamodb.transactions import Transactions, follows, stands
 from stepfast.backends.dynamodb.typed_json import Item, int_in, number, same, text
 from stepfast.engine.messages import Message
 from stepfast.engine.metrics import Tallies
+from stepfast.engine.order import cursor_of
 from stepfast.engine.ports import NOT_COMMITTED, Clock, Commit, Committed, End, Fault, Page, Query, Queue
 from stepfast.errors import Unavailable
 from stepfast.model import (
     ENDED,
     ENDED_FOR_GOOD,
     SIGNAL_LIMITS,
-    Cursor,
     Event,
     Execution,
+    OrderEntry,
     Record,
     Signal,
     SignalLimits,
@@ -52,7 +54,7 @@ IDLE = 120.0
 class DynamoStore:
     """Executions in a table that is made as `dynamodb_table.definition` says.
 
-    client: a DynamoDB client. queue: where put_cursor's messages go. retention: seconds that SUCCEEDED and CANCELLED
+    client: a DynamoDB client. queue: where the messages of `append` go. retention: seconds that SUCCEEDED and CANCELLED
     executions are kept, None for ever; FAILED ones wait to be resumed. listing_shards: how many partitions the listing
     is spread over; may grow, never shrink. `deleting` is what deletes executions.
     """
@@ -74,6 +76,7 @@ class DynamoStore:
         self._texts = Texts(blobs, self.deleting.note)
         self._inputs = Inputs(self._table, self._texts)
         self._signals = Signals(self._table, self._texts)
+        self._order = OrderLog(self._table, self._texts)
         self._listing = Listing(self._table, listing_shards)
         self._faults = FaultPartitions(self._table, listing_shards)
         self._transactions = Transactions(self._table, self._texts)
@@ -90,15 +93,22 @@ class DynamoStore:
 
     async def load(self, execution_id: str, *, signals: bool = True) -> Snapshot | None:
         known: int | None = None
+        snapshot = None
         for pause in (*PAUSES, None):
             by_sort, pages = self._items(execution_id, signals)
             if living(by_sort.get(items.META)) is None:
                 return None
-            meta, snapshot = by_sort[items.META], self._snapshot(by_sort, signals)
+            meta, cursor = by_sort[items.META], by_sort.get(items.CURSOR)
+            if needs_base(meta, cursor) and meta["stat"]["S"] not in ENDED_FOR_GOOD:
+                base = await self._order.begin(execution_id, cursor, self._clock.now())
+                if base is None:
+                    continue  # A function of version 1 has just written the cursor.
+                by_sort[items.CURSOR] = base
+            snapshot = self._snapshot(by_sort, signals)
             generation = snapshot.execution.generation
             # A consistent Query is consistent item by item, not as a whole: a transaction may be written while it reads
             # ("Isolation levels" of DynamoDB's transactions), and pages are read one after the other. Before the first
-            # resume that is harmless, since records may be older than the meta and the cursor. After a resume, the
+            # resume that is harmless, since records may be older than the meta and the order. After a resume, the
             # records that it has re-opened must not be missed.
             if generation == snapshot.execution.first_generation or (
                 (pages == 1 or known == generation) and _complete(meta, snapshot)
@@ -107,6 +117,8 @@ class DynamoStore:
             known = generation
             if pause is not None:
                 await self._clock.sleep(pause)
+        if snapshot is None:
+            raise Unavailable(f"execution {execution_id!r} is just being changed by functions that are being replaced")
         log.warning("execution %s: its records do not tell of its last resume; taken as they are", execution_id)
         return snapshot
 
@@ -124,12 +136,8 @@ class DynamoStore:
             return self._executions([meta])[0], None
         return self._executions([meta])[0], items.record_of(self._texts.fill([command])[0])
 
-    async def asked_for(self, execution_id: str, command_id: str, generation: int, seen: int = -1) -> tuple[int, bool]:
-        item = self._table.get(items.key(execution_id, items.CURSOR))
-        if item is None or int_in(item, "rev") == seen:
-            return (0, seen == 0) if item is None else (seen, True)
-        cursor = items.cursor_of(self._texts.fill([item])[0])
-        return cursor.revision, cursor.generation == generation and command_id in cursor.dispatched
+    async def entries(self, execution_id: str, since: int = 0) -> Sequence[OrderEntry]:
+        return self._order.read(execution_id, since)
 
     async def history(self, execution_id: str) -> list[Event]:
         pages = self._query(execution_id, "begins_with(sk, :sk)", items.HISTORY)
@@ -199,11 +207,10 @@ class DynamoStore:
         filled = {item["sk"]["S"]: item for item in self._texts.fill(by_sort.values())}
         commands = (items.record_of(item) for sort, item in filled.items() if sort.startswith(items.COMMAND))
         signals = (items.signal_of(item) for sort, item in filled.items() if sort.startswith(items.SIGNAL))
-        cursor = filled.get(items.CURSOR)
         self._inputs.remember(item for sort, item in filled.items() if sort.startswith(items.INPUT))
         return Snapshot(
             self._executions([filled[items.META]])[0],
-            items.cursor_of(cursor) if cursor else Cursor(),
+            cursor_of(entries_in(filled)),
             {record.id: record for record in commands},
             tuple(sorted(signals, key=lambda signal: (signal.number, signal.received_at, signal.signal_id))),
             has_signals=has_signals,
@@ -258,13 +265,12 @@ class DynamoStore:
         # the step's message again, and the worker finds the code finished and writes the end.
         return Committed(True, commit.end is not None and await self.finish(commit.end))
 
-    async def put_cursor(
-        self, execution_id: str, cursor: Cursor, messages: Sequence[tuple[Message, float | None]] = ()
+    async def append(
+        self, execution_id: str, entry: OrderEntry, messages: Sequence[tuple[Message, float | None]] = ()
     ) -> bool:
         if messages:
             await self._queue.send(messages)
-        item, condition = items.cursor_item(execution_id, cursor, self._clock.now()), _follows(cursor)
-        return await self._put(execution_id, item, condition)
+        return await self._put(execution_id, items.entry_item(execution_id, entry, self._clock.now()), ABSENT)
 
     async def finish(self, end: End) -> bool:
         execution = end.execution
@@ -284,14 +290,14 @@ class DynamoStore:
         return True
 
     async def rewind(
-        self, execution: Execution, cursor: Cursor | None, records: Sequence[Record], history: Sequence[Event]
+        self, execution: Execution, cut: OrderEntry, records: Sequence[Record], history: Sequence[Event]
     ) -> bool:
         now = self._clock.now()
         reopened = sum(record.generation >= execution.generation for record in records)
-        marks = {"reopened": number(reopened), "cut": number(cursor.revision if cursor else 0), "wake": number(1)}
+        marks = {"reopened": number(reopened), "cut": number(cut.number + 1), "wake": number(1)}
         key, condition = items.key(execution.execution_id, items.META), stands("FAILED", execution.generation - 1)
         change = self._table.update_action(key, self._turn(execution, now, marks), condition)
-        return await self._transactions.rewind(execution, change, cursor, records, history, now)
+        return await self._transactions.rewind(execution, change, cut, records, history, now)
 
     async def add_signal(self, execution_id: str, signal: Signal, limits: SignalLimits = SIGNAL_LIMITS) -> Signal:
         return await self._signals.add(execution_id, signal, limits, self._clock.now())
@@ -345,11 +351,7 @@ def _free(execution: Execution) -> Condition:
     )
 
 
-def _follows(cursor: Cursor) -> Condition:
-    return follows(cursor.revision, cursor.generation)
-
-
 def _complete(meta: Item, snapshot: Snapshot) -> bool:
-    """True when the records and the cursor are those of the last rewind, or later ones."""
+    """True when the records and the order are those of the last rewind, or later ones."""
     since = sum(record.generation >= snapshot.execution.generation for record in snapshot.records.values())
     return since >= int_in(meta, "reopened") and snapshot.cursor.revision >= int_in(meta, "cut")

@@ -16,7 +16,7 @@ from stepfast.backends.dynamodb import items
 from stepfast.backends.dynamodb.calls import ABSENT, TRANSACTION, TRANSACTION_BYTES, Condition, Table
 from stepfast.backends.dynamodb.large_values import Texts
 from stepfast.backends.dynamodb.typed_json import number, size_of, text
-from stepfast.model import Cursor, Event, Execution, Record
+from stepfast.model import Event, Execution, OrderEntry, Record
 
 Action = dict[str, Any]
 
@@ -60,16 +60,15 @@ class Transactions:
     async def cancel(
         self, execution: Execution, change: Action, records: Sequence[Record], order: int, now: float
     ) -> bool:
-        """Turns the meta together with the records, while the cursor is at this revision; with more than fit, the
-        others follow.
+        """Turns the meta together with the records and the last entry of the log. Records that do not fit follow.
 
         Of those that follow, the ones whose record has gone on meanwhile are left as they are.
         """
         execution_id, generation = execution.execution_id, execution.generation
         units = [_Unit((self._put_record(execution_id, record, now),)) for record in records]
         first, *rest = _chunks(units, room=2)
-        check = self._table.check_action(items.key(execution_id, items.CURSOR), follows(order + 1, generation))
-        if await self._table.transact([change, check, *first]) is not None:
+        last = items.entry_item(execution_id, OrderEntry(order, generation, ended=True), now)
+        if await self._table.transact([change, self._table.put_action(last, ABSENT), *first]) is not None:
             return False
         for chunk in rest:
             while chunk and (codes := await self._table.transact(chunk)) is not None:
@@ -80,16 +79,16 @@ class Transactions:
         self,
         execution: Execution,
         change: Action,
-        cursor: Cursor | None,
+        cut: OrderEntry,
         records: Sequence[Record],
         history: Sequence[Event],
         now: float,
     ) -> bool:
-        """Turns the meta together with cursor, records and history; what does not fit is written before it.
+        """Turns the meta together with the cut, records and history; what does not fit is written before it.
 
         False when anything was refused; what an earlier chunk has written then stays.
         """
-        chunks = self._rewind(execution, change, cursor, records, history, 0, now)
+        chunks = self._rewind(execution, change, cut, records, history, 0, now)
         if len(chunks) == 1:
             refused = await self._refused(chunks)
             if not refused or not all(_adds_history(action) for action in refused):
@@ -97,7 +96,7 @@ class Transactions:
         # An earlier resume of this failure may have died between two chunks, and left events. Those of this resume get
         # the numbers after them.
         position = self._next_position(execution)
-        return not await self._refused(self._rewind(execution, change, cursor, records, history, position, now))
+        return not await self._refused(self._rewind(execution, change, cut, records, history, position, now))
 
     async def _refused(self, chunks: Sequence[Sequence[Action]]) -> list[Action]:
         """The actions that stopped it, of the first chunk that was refused."""
@@ -111,7 +110,7 @@ class Transactions:
         self,
         execution: Execution,
         change: Action,
-        cursor: Cursor | None,
+        cut: OrderEntry,
         records: Sequence[Record],
         history: Sequence[Event],
         position: int,
@@ -124,10 +123,7 @@ class Transactions:
             item = items.event_item(id, event, items.history_sort(generation, place), now)
             action = self._table.put_action(self._texts.fit(id, item), ABSENT)
             events[event.command if event.command in events else None].append(action)
-        turn = [change]
-        if cursor is not None:
-            item = self._texts.fit(id, items.cursor_item(id, cursor, now))
-            turn.append(self._table.put_action(item, follows(cursor.revision, cursor.generation)))
+        turn = [change, self._table.put_action(items.entry_item(id, cut, now), ABSENT)]
         units = [_Unit((*events[record.id], self._put_record(id, record, now))) for record in records]
         units += [_Unit((event,)) for event in events[None]]
         *before, last = _chunks(list(_parted(units)), room=len(turn))

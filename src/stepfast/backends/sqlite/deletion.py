@@ -13,7 +13,7 @@ import time
 
 from stepfast.backends.sqlite.file import Transaction
 
-TABLES = ("commands", "cursors", "signals", "large_values", "history", "messages", "wakes", "executions")
+TABLES = ("commands", "orders", "signals", "large_values", "history", "messages", "wakes", "executions")
 BUSY = 0.05
 """Seconds that one transaction deletes for, before it lets others write; a very large execution may take longer."""
 DELETION_MARK_SECONDS = 86400.0

@@ -11,14 +11,14 @@ from pydantic_core import to_json
 from stepfast.backends.sqlite.schema import LARGE_VALUE_CHARACTERS, digest_of
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import Delivery, Fault
-from stepfast.model import Attempt, Chained, Cursor, Execution, Failure, Record, Signal
+from stepfast.model import Attempt, Chained, Execution, Failure, OrderEntry, Record, Signal
 
 _EXECUTION = (
     "execution_id", "workflow", "status", "generation", "first_generation", "input", "result", "error", "causes",
     "labels", "created_at", "ended_at", "resumed_at", "sent",
 )  # fmt: skip
 _RECORD = tuple("chained" if attribute.name == "then" else attribute.name for attribute in fields(Record))
-_CURSOR = ("applied", "dispatched", "generation", "revision")
+_ENTRY = ("number", "generation", "applied", "dispatched", "withdrawn", "cut", "ended", "seal")
 _SIGNAL = ("signal_id", "name", "payload", "received_at", "number")
 _VALUES = frozenset({"input", "result", "output", "payload"})
 """The columns that may name a large value."""
@@ -99,21 +99,17 @@ UPDATE_RECORD = (
     " WHERE execution_id = ? AND id = ? AND revision = ? AND generation <= ?"
 )
 INSERT_LARGE = "INSERT INTO large_values VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
-SELECT_CURSOR = f"SELECT {', '.join(_CURSOR)} FROM cursors"
-INSERT_CURSOR = (
-    f"INSERT INTO cursors (execution_id, {', '.join(_CURSOR)}) "
-    f"SELECT :execution_id, {', '.join(':' + column for column in _CURSOR)} WHERE EXISTS "
+SELECT_ENTRY = f"SELECT {', '.join(_ENTRY)} FROM orders"
+LAST_ENTRY = "SELECT number, generation FROM orders WHERE execution_id = ? ORDER BY number DESC LIMIT 1"
+INSERT_ENTRY = (
+    f"INSERT INTO orders (execution_id, {', '.join(_ENTRY)}) "
+    f"SELECT :execution_id, {', '.join(':' + column for column in _ENTRY)} WHERE EXISTS "
     "(SELECT 1 FROM executions WHERE execution_id = :execution_id AND first_generation <= :generation)"
     " ON CONFLICT DO NOTHING"
-)
-UPDATE_CURSOR = _update(
-    "cursors", _CURSOR, "execution_id = :execution_id AND revision = :revision - 1 AND generation <= :generation"
 )
 SELECT_SIGNAL = f"SELECT {_columns(_SIGNAL, 'signals')} FROM signals"
 SELECT_SIGNAL_HEAD = "SELECT signal_id, name, '', received_at, number FROM signals"
 INSERT_SIGNAL = _insert("signals", ("execution_id", "total", *_SIGNAL))
-SELECT_ASKED_FOR = "SELECT revision, generation = ? AND instr(dispatched, ?) > 0 FROM cursors WHERE execution_id = ?"
-"""By generation, and the command's id as JSON, which dispatched is written in: found so, no id is parsed."""
 SELECT_MESSAGE = f"SELECT seq, {', '.join(_MESSAGE)} FROM messages"
 INSERT_MESSAGE = f"INSERT INTO messages (seq, {', '.join(_MESSAGE)}) VALUES (?{', ?' * len(_MESSAGE)})"
 
@@ -260,18 +256,23 @@ def _chained_text(then: Chained) -> str:
     return to_json((then.id, then.lease, then.generation, then.digest, then.started_at)).decode()
 
 
-def cursor(row: tuple[Any, ...]) -> Cursor:
-    applied, dispatched, generation, revision = row
-    return Cursor(tuple(json.loads(applied)), frozenset(json.loads(dispatched)), generation, revision)
+def entry(row: tuple[Any, ...]) -> OrderEntry:
+    number, generation, applied, dispatched, withdrawn, cut, ended, seal = row
+    ids = [tuple(json.loads(text)) if text != "[]" else () for text in (applied, dispatched, withdrawn)]
+    return OrderEntry(number, generation, ids[0], ids[1], ids[2], cut, bool(ended), seal)
 
 
-def cursor_values(execution_id: str, cursor: Cursor) -> dict[str, Any]:
+def entry_values(execution_id: str, entry: OrderEntry) -> dict[str, Any]:
     return {
         "execution_id": execution_id,
-        "applied": json.dumps(cursor.applied),
-        "dispatched": json.dumps(sorted(cursor.dispatched)),
-        "generation": cursor.generation,
-        "revision": cursor.revision,
+        "number": entry.number,
+        "generation": entry.generation,
+        "applied": json.dumps(entry.applied),
+        "dispatched": json.dumps(entry.dispatched),
+        "withdrawn": json.dumps(entry.withdrawn),
+        "cut": entry.cut,
+        "ended": entry.ended,
+        "seal": entry.seal,
     }
 
 

@@ -15,7 +15,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 LARGE_VALUE_CHARACTERS = 8192
 """Characters of a value from which on it stands in `large_values`."""
 
@@ -143,6 +143,19 @@ CREATE UNIQUE INDEX signals_by_id ON signals (execution_id, signal_id);
 """
 """Signals get their numbers: in the order of their arrival, as far as their times tell it."""
 
+_LOGGED = """
+CREATE TABLE orders (
+    seq INTEGER PRIMARY KEY, execution_id TEXT NOT NULL, number INTEGER NOT NULL, generation INTEGER NOT NULL,
+    cut INTEGER, ended INTEGER NOT NULL, seal TEXT NOT NULL, applied TEXT NOT NULL, dispatched TEXT NOT NULL,
+    withdrawn TEXT NOT NULL
+);
+INSERT INTO orders (execution_id, number, generation, cut, ended, seal, applied, dispatched, withdrawn)
+SELECT execution_id, 0, generation, 0, 0, '', applied, dispatched, '[]' FROM cursors ORDER BY execution_id;
+DROP TABLE cursors;
+CREATE UNIQUE INDEX orders_by_number ON orders (execution_id, number);
+"""
+"""The order becomes a log. What it was so far is the first entry, which cuts off whatever was before it: nothing."""
+
 STEPS: dict[int, str] = {
     1: """
 DROP INDEX changed_since;
@@ -152,6 +165,7 @@ ALTER TABLE executions ADD COLUMN resumed_at REAL;
     2: _FIGURES,
     3: _to_4(),
     4: _NUMBERED,
+    5: _LOGGED,
 }
 """What takes a file from the version named to the next one, in one transaction each."""
 

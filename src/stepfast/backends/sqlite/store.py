@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -18,6 +19,7 @@ from stepfast.backends.sqlite.file import SqliteFile, Transaction
 from stepfast.backends.sqlite.writes import Stored as Stored
 from stepfast.engine.messages import Message
 from stepfast.engine.metrics import Tallies
+from stepfast.engine.order import cursor_of
 from stepfast.engine.ports import (
     NOT_COMMITTED,
     Clock,
@@ -31,7 +33,18 @@ from stepfast.engine.ports import (
     Query,
 )
 from stepfast.errors import ExecutionDeleted
-from stepfast.model import ENDED, SIGNAL_LIMITS, Cursor, Event, Execution, Record, Signal, SignalLimits, Snapshot
+from stepfast.model import (
+    ENDED,
+    SIGNAL_LIMITS,
+    Cursor,
+    Event,
+    Execution,
+    OrderEntry,
+    Record,
+    Signal,
+    SignalLimits,
+    Snapshot,
+)
 
 
 class SqliteBackend:
@@ -84,12 +97,12 @@ class SqliteBackend:
                 return None
             if changed is None:
                 commands = db.execute(f"{rows.SELECT_RECORD} WHERE execution_id = ?", (execution_id,)).fetchall()
-            cursor = db.execute(f"{rows.SELECT_CURSOR} WHERE execution_id = ?", (execution_id,)).fetchone()
+            cursor = cursor_of(_entries(db, execution_id)) if changed is None else _revision(db, execution_id)
             arrived = signal_rows.read(db, execution_id) if signals else []
         records = changed if changed is not None else [rows.record(row, self._opened_at) for row in commands]
         return Snapshot(
             rows.execution(row),
-            rows.cursor(cursor) if cursor else Cursor(),
+            cursor,
             {record.id: record for record in records},
             tuple(arrived),
             signals,
@@ -107,9 +120,9 @@ class SqliteBackend:
         row = self._file.row(rows.SELECT_BOTH, (command_id, execution_id))
         return rows.both(row, self._opened_at) if row else None
 
-    async def asked_for(self, execution_id: str, command_id: str, generation: int, seen: int = -1) -> tuple[int, bool]:
-        row = self._file.row(rows.SELECT_ASKED_FOR, (generation, json.dumps(command_id), execution_id))
-        return (row[0], bool(row[1]) or row[0] == seen) if row else (0, seen == 0)
+    async def entries(self, execution_id: str, since: int = 0) -> Sequence[OrderEntry]:
+        with self._file.reading() as db:
+            return _entries(db, execution_id, since)
 
     async def history(self, execution_id: str) -> list[Event]:
         with self._file.reading() as db:
@@ -175,13 +188,13 @@ class SqliteBackend:
 
         return await self._file.write(run)
 
-    async def put_cursor(
-        self, execution_id: str, cursor: Cursor, messages: Sequence[tuple[Message, float | None]] = ()
+    async def append(
+        self, execution_id: str, entry: OrderEntry, messages: Sequence[tuple[Message, float | None]] = ()
     ) -> bool:
-        values, now = rows.cursor_values(execution_id, cursor), self._clock.now()
+        now = self._clock.now()
 
         def run(tx: Transaction) -> bool:
-            if not writes.put_cursor(tx, cursor, values):
+            if not writes.append(tx, execution_id, entry):
                 return False
             self._send(tx, messages, now)
             return True
@@ -202,10 +215,11 @@ class SqliteBackend:
     async def cancel(self, end: End, records: Sequence[Record], order: int = 0) -> bool:
         def run(tx: Transaction) -> bool:
             execution, id = end.execution, end.execution.execution_id
-            if not writes.fresh(tx, id, records) or not writes.cursor_is(tx, id, order):
+            if not writes.fresh(tx, id, records) or not writes.is_free(tx, id, order):
                 return False
             if not writes.put_status(tx, execution, "RUNNING", execution.generation):
                 return False
+            writes.append(tx, id, OrderEntry(order, execution.generation, ended=True))
             self._put_records(tx, id, records)
             metrics.add(tx, end)
             return True
@@ -213,19 +227,16 @@ class SqliteBackend:
         return await self._file.write(run)
 
     async def rewind(
-        self, execution: Execution, cursor: Cursor | None, records: Sequence[Record], history: Sequence[Event]
+        self, execution: Execution, cut: OrderEntry, records: Sequence[Record], history: Sequence[Event]
     ) -> bool:
         id = execution.execution_id
 
         def run(tx: Transaction) -> bool:
-            if not writes.fresh(tx, id, records):
-                return False
-            if cursor is not None and not writes.cursor_follows(tx, id, cursor):
+            if not writes.fresh(tx, id, records) or not writes.is_free(tx, id, cut.number):
                 return False
             if not writes.put_status(tx, execution, "FAILED", execution.generation - 1):
                 return False
-            if cursor is not None:
-                writes.put_cursor(tx, cursor, rows.cursor_values(id, cursor))
+            writes.append(tx, id, cut)
             self._put_records(tx, id, records)
             for event in history:
                 tx.execute(
@@ -347,3 +358,14 @@ class SqliteBackend:
         """Executions that are to be advanced, with the number of their last wake."""
         with self._file.reading() as db:
             return overdue.wakes(db)
+
+
+def _entries(db: sqlite3.Connection, execution_id: str, since: int = 0) -> list[OrderEntry]:
+    where = "WHERE execution_id = ? AND number >= ? ORDER BY number"
+    return [rows.entry(row) for row in db.execute(f"{rows.SELECT_ENTRY} {where}", (execution_id, since))]
+
+
+def _revision(db: sqlite3.Connection, execution_id: str) -> Cursor:
+    """Of the order no more than how far its log goes."""
+    last = db.execute(rows.LAST_ENTRY, (execution_id,)).fetchone()
+    return Cursor(generation=last[1], revision=last[0] + 1) if last else Cursor()

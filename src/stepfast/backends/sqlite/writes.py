@@ -9,7 +9,7 @@ from typing import Any
 from stepfast.backends.sqlite import rows
 from stepfast.backends.sqlite.file import Transaction
 from stepfast.engine.ports import Delivery
-from stepfast.model import Cursor, Execution, Record
+from stepfast.model import Execution, OrderEntry, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,8 @@ def run(tx: Transaction, sql: str, values: tuple[Any, ...]) -> None:
     tx.execute(sql, values)
 
 
-def put_cursor(tx: Transaction, cursor: Cursor, values: dict[str, Any]) -> bool:
-    sql = rows.INSERT_CURSOR if cursor.revision == 1 else rows.UPDATE_CURSOR
-    return tx.execute(sql, values).rowcount == 1
+def append(tx: Transaction, execution_id: str, entry: OrderEntry) -> bool:
+    return tx.execute(rows.INSERT_ENTRY, rows.entry_values(execution_id, entry)).rowcount == 1
 
 
 def put_status(tx: Transaction, execution: Execution, status: str, generation: int) -> bool:
@@ -50,12 +49,7 @@ def fresh(tx: Transaction, execution_id: str, records: Sequence[Record]) -> bool
     return all(map(follows, records))
 
 
-def cursor_follows(tx: Transaction, execution_id: str, cursor: Cursor) -> bool:
-    sql = "SELECT revision, generation FROM cursors WHERE execution_id = ?"
-    revision, generation = tx.execute(sql, (execution_id,)).fetchone() or (0, 0)
-    return bool(revision == cursor.revision - 1 and generation <= cursor.generation)
-
-
-def cursor_is(tx: Transaction, execution_id: str, revision: int) -> bool:
-    held = tx.execute("SELECT revision FROM cursors WHERE execution_id = ?", (execution_id,)).fetchone()
-    return bool((held or (0,))[0] == revision)
+def is_free(tx: Transaction, execution_id: str, number: int) -> bool:
+    """True when an entry of this number would be the log's next, looked at first like `fresh`."""
+    last = tx.execute(rows.LAST_ENTRY, (execution_id,)).fetchone()
+    return number == (last[0] + 1 if last else 0)
