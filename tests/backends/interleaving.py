@@ -62,6 +62,6 @@ class Torn:
         after = shared_client("dynamodb").query(**parameters)
         if "LastEvaluatedKey" in before:
             return before
-        old = [one for one in before["Items"] if one["sk"]["S"].startswith(("c#", "cursor"))]
-        new = [one for one in after["Items"] if not one["sk"]["S"].startswith(("c#", "cursor"))]
+        old = [one for one in before["Items"] if one["sk"]["S"].startswith(("c#", "o#"))]
+        new = [one for one in after["Items"] if not one["sk"]["S"].startswith(("c#", "o#"))]
         return {**after, "Items": [*old, *new]}

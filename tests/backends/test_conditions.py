@@ -14,7 +14,7 @@ from stepfast.backends.dynamodb.api_keys import ApiKeys
 from stepfast.backends.dynamodb.typed_json import Item, number, text
 from stepfast.engine.ports import Commit, End
 from stepfast.errors import StartupError, TooManySignals
-from stepfast.model import Cursor, Event, Execution, Failure, Record, Signal, SignalLimits
+from stepfast.model import Event, Execution, Failure, OrderEntry, Record, Signal, SignalLimits
 from tests.backends.cloud import TABLE, Cloud, shared_client
 from tests.backends.conditions import Refusals, Use, in_source
 from tests.backends.conftest import Clients
@@ -25,7 +25,8 @@ FAILED = replace(ONE, status="FAILED", error=FAILURE, ended_at=1002.0, causes=("
 RESUMED = replace(ONE, generation=1, resumed_at=1005.0)
 CANCELLED = replace(ONE, status="CANCELLED", ended_at=1003.0)
 STEP = Record("a", "step", "a", "SUCCEEDED", 0, output="1")
-CURSOR = Cursor(("a",), frozenset(), 0, 1)
+ENTRY = OrderEntry(0, 0, ("a",))
+CUT = OrderEntry(1, 1, cut=0)
 OPEN = Record("a", "step", "a", "OPEN", 1, revision=2)
 OTHERS = [Record(f"b#{place}", "step", "b", "OPEN", 1) for place in range(12)]
 
@@ -57,9 +58,7 @@ def started(cloud: Cloud, *more: Any) -> None:
 
 def failed(cloud: Cloud) -> None:
     store = cloud.store
-    started(
-        cloud, store.commit("one", Commit(STEP, wake=False)), store.put_cursor("one", CURSOR), store.finish(End(FAILED))
-    )
+    started(cloud, store.commit("one", Commit(STEP, wake=False)), store.append("one", ENTRY), store.finish(End(FAILED)))
 
 
 # -- single writes -----------------------------------------------------------------------------------------
@@ -90,16 +89,16 @@ def a_record_that_follows_one_which_is_not_there(cloud: Cloud) -> None:
     assert not cloud.run(cloud.store.commit("one", Commit(replace(STEP, revision=2), wake=False)))
 
 
-@refuses("PutItem", "cursor", ABSENT)
+@refuses("PutItem", "o", ABSENT)
 def a_first_order_beside_another(cloud: Cloud) -> None:
-    started(cloud, cloud.store.put_cursor("one", CURSOR))
-    assert not cloud.run(cloud.store.put_cursor("one", replace(CURSOR, applied=())))
+    started(cloud, cloud.store.append("one", ENTRY))
+    assert not cloud.run(cloud.store.append("one", replace(ENTRY, applied=())))
 
 
-@refuses("PutItem", "cursor", FOLLOWS)
+@refuses("PutItem", "o", ABSENT)
 def an_order_that_another_has_overtaken(cloud: Cloud) -> None:
-    started(cloud, *(cloud.store.put_cursor("one", replace(CURSOR, revision=revision)) for revision in (1, 2)))
-    assert not cloud.run(cloud.store.put_cursor("one", replace(CURSOR, revision=2, applied=())))
+    started(cloud, *(cloud.store.append("one", replace(ENTRY, number=number)) for number in (0, 1)))
+    assert not cloud.run(cloud.store.append("one", replace(ENTRY, number=1, applied=())))
 
 
 @refuses("PutItem", "s", ABSENT)
@@ -125,7 +124,7 @@ def an_end_after_another(cloud: Cloud) -> None:
 @refuses("UpdateItem", "meta", STANDS)
 def an_end_of_a_generation_that_is_over(cloud: Cloud) -> None:
     failed(cloud)
-    assert cloud.run(cloud.store.rewind(RESUMED, None, [OPEN], []))
+    assert cloud.run(cloud.store.rewind(RESUMED, CUT, [OPEN], []))
     assert not cloud.run(cloud.store.finish(End(replace(FAILED, ended_at=1009.0))))
 
 
@@ -141,19 +140,19 @@ def a_cancel_of_what_has_ended(cloud: Cloud) -> None:
 @refuses(f"{IN_TRANSACTION}.Update", "meta", STANDS)
 def a_second_resume_of_one_failure(cloud: Cloud) -> None:
     failed(cloud)
-    assert cloud.run(cloud.store.rewind(RESUMED, None, [OPEN], []))
-    assert not cloud.run(cloud.store.rewind(RESUMED, None, [], []))
+    assert cloud.run(cloud.store.rewind(RESUMED, CUT, [OPEN], []))
+    assert not cloud.run(cloud.store.rewind(RESUMED, CUT, [], []))
 
 
-@refuses(f"{IN_TRANSACTION}.ConditionCheck", "cursor", ABSENT)
+@refuses(f"{IN_TRANSACTION}.Put", "o", ABSENT)
 def a_cancel_that_knows_of_no_order_yet(cloud: Cloud) -> None:
-    started(cloud, cloud.store.put_cursor("one", CURSOR))
+    started(cloud, cloud.store.append("one", ENTRY))
     assert not cloud.run(cloud.store.cancel(End(CANCELLED), []))
 
 
-@refuses(f"{IN_TRANSACTION}.ConditionCheck", "cursor", FOLLOWS)
+@refuses(f"{IN_TRANSACTION}.Put", "o", ABSENT)
 def a_cancel_on_an_order_that_has_gone_on(cloud: Cloud) -> None:
-    started(cloud, *(cloud.store.put_cursor("one", replace(CURSOR, revision=revision)) for revision in (1, 2)))
+    started(cloud, *(cloud.store.append("one", replace(ENTRY, number=number)) for number in (0, 1)))
     assert not cloud.run(cloud.store.cancel(End(CANCELLED), [], 1))
 
 
@@ -166,19 +165,13 @@ def a_cancel_beside_a_step_that_has_begun(cloud: Cloud) -> None:
 @refuses(f"{IN_TRANSACTION}.Put", "c", FOLLOWS)
 def a_resume_of_a_step_that_has_gone_on(cloud: Cloud) -> None:
     failed(cloud)
-    assert not cloud.run(cloud.store.rewind(RESUMED, None, [replace(OPEN, revision=3)], []))
+    assert not cloud.run(cloud.store.rewind(RESUMED, CUT, [replace(OPEN, revision=3)], []))
 
 
-@refuses(f"{IN_TRANSACTION}.Put", "cursor", ABSENT)
+@refuses(f"{IN_TRANSACTION}.Put", "o", ABSENT)
 def a_resume_with_a_first_order_beside_another(cloud: Cloud) -> None:
     failed(cloud)
-    assert not cloud.run(cloud.store.rewind(RESUMED, replace(CURSOR, applied=()), [], []))
-
-
-@refuses(f"{IN_TRANSACTION}.Put", "cursor", FOLLOWS)
-def a_resume_with_an_order_that_another_has_overtaken(cloud: Cloud) -> None:
-    failed(cloud)
-    assert not cloud.run(cloud.store.rewind(RESUMED, replace(CURSOR, applied=(), revision=3), [], []))
+    assert not cloud.run(cloud.store.rewind(RESUMED, replace(CUT, number=0), [], []))
 
 
 @refuses(f"{IN_TRANSACTION}.Put", "z", ABSENT)
@@ -186,14 +179,14 @@ def a_resume_whose_history_another_has_begun(cloud: Cloud) -> None:
     failed(cloud)
     left = {"pk": text("x#one"), "sk": text("z#000001#000000"), "time": number(1.0), "type": text("kept")}
     shared_client("dynamodb").put_item(TableName=TABLE, Item=left)
-    assert cloud.run(cloud.store.rewind(RESUMED, None, [OPEN], [Event(2.0, "execution-resumed")]))
+    assert cloud.run(cloud.store.rewind(RESUMED, CUT, [OPEN], [Event(2.0, "execution-resumed")]))
     assert [one.type for one in cloud.run(cloud.store.history("one"))] == ["kept", "execution-resumed"]
 
 
 @refuses(f"{IN_TRANSACTION}.ConditionCheck", "meta", STANDS)
 def the_first_part_of_a_large_resume_of_what_has_not_failed(cloud: Cloud) -> None:
     started(cloud)
-    assert not cloud.run(cloud.store.rewind(RESUMED, None, OTHERS, []))
+    assert not cloud.run(cloud.store.rewind(RESUMED, CUT, OTHERS, []))
 
 
 # -- deleting ----------------------------------------------------------------------------------------------
@@ -202,7 +195,7 @@ def the_first_part_of_a_large_resume_of_what_has_not_failed(cloud: Cloud) -> Non
 @refuses("PutItem", "meta", STANDS)
 def a_deletion_of_what_has_gone_on(cloud: Cloud) -> None:
     failed(cloud)
-    assert cloud.run(cloud.store.rewind(RESUMED, None, [], []))
+    assert cloud.run(cloud.store.rewind(RESUMED, CUT, [], []))
     assert not cloud.run(cloud.store.erase(FAILED))
 
 

@@ -10,7 +10,7 @@ from stepfast.backends.dynamodb import table as dynamodb_table
 from stepfast.backends.dynamodb.typed_json import number, text
 from stepfast.engine.ports import Commit, End
 from stepfast.errors import StartupError
-from stepfast.model import Cursor, Event, Execution, Failure, Record, Signal
+from stepfast.model import Cursor, Event, Execution, Failure, OrderEntry, Record, Signal
 from tests.backends.cloud import TABLE, Cloud, shared_client
 from tests.backends.interleaving import AfterTheFirst, elsewhere
 
@@ -95,7 +95,7 @@ def full(started: Cloud) -> Cloud:
     """An execution with an item of every kind."""
     store = started.store
     started.run(store.commit("one", Commit(STEP, wake=False)))
-    started.run(store.put_cursor("one", Cursor(("a",), frozenset(), 0, 1)))
+    started.run(store.append("one", OrderEntry(0, 0, ("a",))))
     started.run(store.add_signal("one", Signal("s", "go", "1", 1000.0)))
     started.run(store.finish(End(FAILED)))
     started.run(store.rewind(replace(ONE, generation=1), None, [], [Event(1.0, "execution-resumed")]))
@@ -147,7 +147,7 @@ def test_what_an_earlier_execution_of_the_id_has_left_is_never_taken_for_this_on
     loaded = full.run(full.store.load("one"))
     assert (loaded.records, loaded.signals, loaded.cursor) == ({}, (), Cursor())
     assert full.run(full.store.commit("one", Commit(STEP, wake=False)))
-    assert full.run(full.store.put_cursor("one", Cursor(("a",), frozenset(), 0, 1)))
+    assert full.run(full.store.append("one", OrderEntry(0, 0, ("a",))))
     assert full.run(full.store.history("one")) == []
     assert [one for one in keys() if not one.startswith("input")] == ["c#a", "cursor", "meta"]
 

@@ -22,7 +22,7 @@ from stepfast.backends.dynamodb.store import DynamoStore
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import Commit, End, Query
 from stepfast.errors import StartupError, Unavailable
-from stepfast.model import Event, Execution, Record, Signal
+from stepfast.model import Event, Execution, OrderEntry, Record, Signal
 from tests.backends.cloud import Cloud, make_client, shared_client
 from tests.contract.clock import FixedClock
 
@@ -88,7 +88,9 @@ CALLS: dict[str, Callable[[DynamoStore], Coroutine[Any, Any, Any]]] = {
     "commit": lambda store: store.commit("one", Commit(RECORD, wake=False)),
     "finish": lambda store: store.finish(End(ONE)),
     "cancel": lambda store: store.cancel(End(ONE), [RECORD]),
-    "rewind": lambda store: store.rewind(ONE, None, [RECORD], [Event(1.0, "e", None, {"secret": SECRET})]),
+    "rewind": lambda store: store.rewind(
+        ONE, OrderEntry(0, 1, cut=0), [RECORD], [Event(1.0, "e", None, {"secret": SECRET})]
+    ),
     "add_signal": lambda store: store.add_signal("one", Signal("s", "n", f'"{SECRET}"', 1.0)),
     "erase": lambda store: store.erase(replace(ONE, status="CANCELLED")),
     "purge": lambda store: store.deleting.purge("one"),

@@ -20,8 +20,8 @@ from stepfast.backends.dynamodb.listing import listing_keys, sortable
 from stepfast.backends.dynamodb.table import EXPIRES, LISTED
 from stepfast.backends.dynamodb.typed_json import number, same, size_of, text
 from stepfast.errors import StartupError
-from stepfast.model import Attempt, Chained, Cursor, Event, Execution, Failure, Record, Signal
-from tests.properties.test_store_machine import CURSORS, EVENTS, FAILURE, JSON, LABELS, RECORDS, TEXTS, TIMES
+from stepfast.model import Attempt, Chained, Event, Execution, Failure, OrderEntry, Record, Signal
+from tests.properties.test_store_machine import ENTRIES, EVENTS, FAILURE, JSON, LABELS, RECORDS, TEXTS, TIMES
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e100, max_value=1e100).filter(
     lambda one: one == 0.0 or abs(one) > 1e-100
@@ -78,10 +78,10 @@ def test_an_execution_comes_back(execution: Execution) -> None:
     assert items.execution_of(as_dynamodb_gives_it(item), execution.input) == execution
 
 
-@given(CURSORS, EVENTS, st.builds(Signal, TEXTS, TEXTS, JSON, TIMES))
-def test_cursors_events_and_signals_come_back(cursor: Cursor, events: list[Event], signal: Signal) -> None:
-    cursor = replace(cursor, revision=7)
-    assert items.cursor_of(as_dynamodb_gives_it(items.cursor_item("one", cursor, 1.0))) == cursor
+@given(ENTRIES, EVENTS, st.builds(Signal, TEXTS, TEXTS, JSON, TIMES))
+def test_entries_events_and_signals_come_back(entry: OrderEntry, events: list[Event], signal: Signal) -> None:
+    for written in (replace(entry, number=7), replace(entry, cut=2, seal="x"), OrderEntry(3, 1, ended=True)):
+        assert items.entry_of(as_dynamodb_gives_it(items.entry_item("one", written, 1.0))) == written
     assert items.signal_of(as_dynamodb_gives_it(items.signal_item("one", signal, 7, 1.0))) == signal
     for event in events:
         assert items.event_of(as_dynamodb_gives_it(items.event_item("one", event, "z#", 1.0))) == event

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from stepfast.backends.dynamodb.typed_json import size_of, text
+from stepfast.engine.order import cursor_of
 from stepfast.engine.ports import Commit, End, Query
 from stepfast.errors import InvalidRequest, StartupError
-from stepfast.model import Cursor, Event, Execution, Failure, Record, Signal
+from stepfast.model import Event, Execution, Failure, OrderEntry, Record, Signal
 from tests.backends.cloud import BUCKET, TABLE, Cloud, shared_client
 from tests.backends.wire import Wire
 
@@ -91,16 +92,16 @@ def test_every_kind_of_item_may_hold_large_values(cloud: Cloud) -> None:
     execution = Execution("one", "w", value(LARGE + 1, "i"), 1000.0)
     failed = replace(execution, status="FAILED", error=Failure("E", value(LARGE + 1, "m")), causes=("a",), ended_at=1.0)
     signal = Signal("s", "go", value(LARGE + 1, "p"), 1000.0)
-    cursor = Cursor(tuple(draw.randbytes(16).hex() for _ in range(20_000)), frozenset(), 0, 1)
+    entry = OrderEntry(0, 0, tuple(draw.randbytes(16).hex() for _ in range(20_000)))
     event = Event(1.0, "step-succeeded", None, {"output": "e" * LARGE})
     store, other = cloud.store, cloud.make_store()
     cloud.run(store.create(execution))
     cloud.run(store.add_signal("one", signal))
-    assert cloud.run(store.put_cursor("one", cursor))
+    assert cloud.run(store.append("one", entry))
     assert cloud.run(store.finish(End(failed)))
     loaded = cloud.run(other.load("one"))
-    assert (loaded.execution, loaded.signals, loaded.cursor) == (failed, (signal,), cursor)
-    assert cloud.run(store.rewind(replace(execution, generation=1), None, [], [event]))
+    assert (loaded.execution, loaded.signals, loaded.cursor) == (failed, (signal,), cursor_of([entry]))
+    assert cloud.run(store.rewind(replace(execution, generation=1), OrderEntry(1, 1, cut=0), [], [event]))
     assert cloud.run(other.history("one")) == [event]
     assert len(objects()) == 5
     ended = replace(execution, status="SUCCEEDED", generation=1, result=value(LARGE + 1, "r"), ended_at=2.0)

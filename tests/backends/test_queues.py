@@ -18,7 +18,7 @@ from stepfast.backends.aws.scheduler import queue_arn, schedule_name
 from stepfast.backends.aws.sqs import SqsQueue
 from stepfast.engine.messages import Message
 from stepfast.errors import Unavailable
-from stepfast.model import Cursor, Execution
+from stepfast.model import Cursor, Execution, OrderEntry
 from tests.backends.cloud import GROUP, ROLE, Cloud, shared_client
 from tests.backends.wire import Wire
 from tests.properties.test_store_machine import MESSAGES, TIMES
@@ -175,19 +175,20 @@ def test_a_pool_without_a_queue_is_told_before_anything_is_sent(sending: Cloud, 
     assert wire.take() == []
 
 
-def test_a_cursor_is_not_written_while_its_messages_cannot_be_sent(sending: Cloud) -> None:
+def test_an_entry_is_not_written_while_its_messages_cannot_be_sent(sending: Cloud) -> None:
     sending.run(sending.store.create(Execution("one", "w", "1", NOW)))
-    cursor = Cursor((), frozenset({"pay"}), 0, 1)
+    entry = OrderEntry(0, 0, dispatched=("pay",))
     with pytest.raises(Misconfigured, match="gpu"):
-        sending.run(sending.store.put_cursor("one", cursor, [(replace(STEP, pool="gpu"), None)]))
+        sending.run(sending.store.append("one", entry, [(replace(STEP, pool="gpu"), None)]))
     assert sending.run(sending.store.load("one")).cursor == Cursor()
-    assert sending.run(sending.store.put_cursor("one", cursor, [(STEP, None)]))
+    assert sending.run(sending.store.append("one", entry, [(STEP, None)]))
 
 
-def test_messages_are_sent_even_though_the_cursor_is_refused(sending: Cloud, wire: Wire) -> None:
+def test_messages_are_sent_even_though_the_entry_is_refused(sending: Cloud, wire: Wire) -> None:
     sending.run(sending.store.create(Execution("one", "w", "1", NOW)))
+    assert sending.run(sending.store.append("one", OrderEntry(0, 0, ("a",))))
     wire.take()
-    assert not sending.run(sending.store.put_cursor("one", Cursor((), frozenset(), 0, 2), [(STEP, None)]))
+    assert not sending.run(sending.store.append("one", OrderEntry(0, 0, ("b",)), [(STEP, None)]))
     assert [call.operation for call in wire.take()] == ["SendMessageBatch", "PutItem"]
 
 

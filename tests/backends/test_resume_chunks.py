@@ -11,7 +11,7 @@ import pytest
 from stepfast.backends.dynamodb.typed_json import size_of
 from stepfast.engine.history import record_events
 from stepfast.engine.ports import Commit, End
-from stepfast.model import Cursor, Event, Execution, Failure, Record, Snapshot
+from stepfast.model import Event, Execution, Failure, OrderEntry, Record, Snapshot
 from tests.backends.chunks import Killed, before_chunk, kill_at, recorded
 from tests.backends.cloud import ONE_TRY, Cloud, make_client, shared_client
 
@@ -34,9 +34,7 @@ def a_failed(cloud: Cloud, count: int = COUNT, size: int = 0) -> Snapshot:
             output=f'"{"x" * size}"' if size else "1", error=FAILURE if number % 2 else None,
         )  # fmt: skip
         assert cloud.run(store.commit("one", Commit(record, wake=False)))
-    assert cloud.run(
-        store.put_cursor("one", Cursor(tuple(f"a#{number}" for number in range(count)), frozenset(), 0, 1))
-    )
+    assert cloud.run(store.append("one", OrderEntry(0, 0, tuple(f"a#{number}" for number in range(count)))))
     assert cloud.run(store.finish(End(FAILED)))
     cloud.woken.clear()
     return loaded(cloud)
@@ -48,7 +46,7 @@ def loaded(cloud: Cloud) -> Snapshot:
     return snapshot
 
 
-def plan(held: Snapshot) -> tuple[Execution, Cursor, list[Record], list[Event]]:
+def plan(held: Snapshot) -> tuple[Execution, OrderEntry, list[Record], list[Event]]:
     """What a resume that re-opens everything writes, from what is stored now."""
     generation = held.execution.generation + 1
     opened, events = [], []
@@ -58,7 +56,7 @@ def plan(held: Snapshot) -> tuple[Execution, Cursor, list[Record], list[Event]]:
             events += [*record_events(one), Event(1005.0, "command-reopened", one.id)]
     events += [Event(1002.0, "execution-failed"), Event(1005.0, "execution-resumed")]
     resumed = replace(ONE, generation=generation, resumed_at=1005.0)
-    return resumed, replace(held.cursor, applied=(), revision=held.cursor.revision + 1), opened, events
+    return resumed, OrderEntry(held.cursor.revision, generation, cut=0), opened, events
 
 
 def assert_resumed(cloud: Cloud, events: list[Event]) -> None:
@@ -78,8 +76,8 @@ def assert_resumed(cloud: Cloud, events: list[Event]) -> None:
 def test_a_resume_of_many_commands_is_written_in_chunks_of_one_hundred(hooked: Cloud) -> None:
     held = a_failed(hooked, 130)
     wire = recorded(hooked)
-    execution, cursor, records, events = plan(held)
-    assert hooked.run(hooked.store.rewind(execution, cursor, records, events))
+    execution, cut, records, events = plan(held)
+    assert hooked.run(hooked.store.rewind(execution, cut, records, events))
     first, *calls = wire.take()
     assert first.operation == "Query"  # where the history of this resume goes on
     sizes = [len(call.params["TransactItems"]) for call in calls]
@@ -94,8 +92,8 @@ def test_a_resume_of_many_commands_is_written_in_chunks_of_one_hundred(hooked: C
 
 def test_a_resume_in_chunks_leaves_what_one_transaction_would_have_left(small: Cloud) -> None:
     held = a_failed(small)
-    execution, cursor, records, events = plan(held)
-    assert small.run(small.store.rewind(execution, cursor, records, events))
+    execution, cut, records, events = plan(held)
+    assert small.run(small.store.rewind(execution, cut, records, events))
     assert_resumed(small, events)
 
 
@@ -178,24 +176,24 @@ def test_a_resume_that_meets_one_that_dies_wins_or_is_refused_and_then_wins(smal
 
 def test_a_small_resume_after_a_large_one_that_died_keeps_both_histories(small: Cloud) -> None:
     held = a_failed(small)
-    execution, cursor, records, events = plan(held)
+    execution, cut, records, events = plan(held)
     revive = kill_at(small.dynamodb, 2, before=True)
     with pytest.raises(Killed):
-        small.run(small.store.rewind(execution, cursor, records, events))
+        small.run(small.store.rewind(execution, cut, records, events))
     revive()
     before = small.run(small.store.history("one"))
     assert before
     last = [Event(1005.0, "execution-resumed")]
-    assert small.run(small.store.rewind(execution, cursor, [], last))
+    assert small.run(small.store.rewind(execution, cut, [], last))
     assert small.run(small.store.history("one")) == before + last
 
 
 def test_bytes_make_chunks_too(hooked: Cloud) -> None:
     held = a_failed(hooked, 30, size=180_000)
     wire = recorded(hooked)
-    execution, cursor, records, events = plan(held)
+    execution, cut, records, events = plan(held)
     events = [replace(one, details={**one.details, "output": "x" * 180_000}) for one in events if one.command]
-    assert hooked.run(hooked.store.rewind(execution, cursor, records, events))
+    assert hooked.run(hooked.store.rewind(execution, cut, records, events))
     transactions = [call for call in wire.take() if call.operation == "TransactWriteItems"]
     assert len(transactions) > 1
     for call in transactions:

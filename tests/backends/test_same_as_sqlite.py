@@ -21,10 +21,10 @@ from moto import mock_aws
 from stepfast.backends.sqlite.file import SqliteFile
 from stepfast.backends.sqlite.store import SqliteBackend
 from stepfast.engine.ports import Commit, End, Query
-from stepfast.model import Cursor, Event, Execution, Record, Signal
+from stepfast.model import Event, Execution, OrderEntry, Record, Signal
 from tests.backends.cloud import Cloud
 from tests.lanes import examples
-from tests.properties.test_store_machine import EVENTS, FAILURE, JSON, LABELS, OFF, RECORDS, TEXTS
+from tests.properties.test_store_machine import BEHIND, EVENTS, FAILURE, JSON, LABELS, OFF, RECORDS, TEXTS
 
 IDS = st.sampled_from(["a", "ab"])
 
@@ -105,11 +105,11 @@ class BothStores(RuleBasedStateMachine):
     def commit(self, id: str, record: Record, off: int, wake: bool) -> None:
         self.both("commit", id, Commit(self.made(id, record, off), wake=wake))
 
-    @rule(id=IDS, applied=st.lists(TEXTS, max_size=3).map(tuple), off=OFF)
-    def put_cursor(self, id: str, applied: tuple[str, ...], off: int) -> None:
+    @rule(id=IDS, applied=st.lists(TEXTS, max_size=3).map(tuple), behind=BEHIND)
+    def append(self, id: str, applied: tuple[str, ...], behind: int) -> None:
         self.writes += 1
-        revision = max(1, self.stored(id).cursor.revision + 1 + off)
-        self.both("put_cursor", id, Cursor((*applied, f"#{self.writes}"), frozenset(applied), 0, revision))
+        number = max(0, self.stored(id).cursor.revision + behind)
+        self.both("append", id, OrderEntry(number, 0, (*applied, f"#{self.writes}"), applied, seal=f"{self.writes}"))
 
     @rule(id=IDS, off=OFF, result=st.none() | JSON, failure=FAILURE, last=st.none() | STEPS)
     def finish(self, id: str, off: int, result: str | None, failure: Any, last: Record | None) -> None:
@@ -127,27 +127,26 @@ class BothStores(RuleBasedStateMachine):
     def cancel(self, id: str, off: int, records: list[Record], wrong: int) -> None:
         held = self.stored(id).execution
         ended = replace(held, status="CANCELLED", generation=held.generation + off, ended_at=self.cloud.clock.time)
-        self.both("cancel", End(ended), [self.made(id, one, wrong) for one in records])
+        order = self.stored(id).cursor.revision
+        self.both("cancel", End(ended), [self.made(id, one, wrong) for one in records], order)
 
     @rule(
         id=IDS,
         off=OFF,
         records=SOME,
         wrong=OFF,
-        cursor=st.sampled_from([None, 0, 0, 1]),
+        behind=BEHIND,
         events=EVENTS.map(plausible),
     )
-    def rewind(
-        self, id: str, off: int, records: list[Record], wrong: int, cursor: int | None, events: list[Event]
-    ) -> None:
+    def rewind(self, id: str, off: int, records: list[Record], wrong: int, behind: int, events: list[Event]) -> None:
         held = self.stored(id)
         generation = held.execution.generation + 1 + off
         resumed = replace(
             held.execution, status="RUNNING", generation=generation, error=None, causes=(), ended_at=None, result=None
         )
         opened = [replace(self.made(id, one, wrong), generation=generation, status="OPEN") for one in records]
-        order = None if cursor is None else Cursor((), frozenset(), 0, held.cursor.revision + 1 + cursor)
-        self.both("rewind", resumed, order, opened, events)
+        cut = OrderEntry(max(0, held.cursor.revision + behind), generation, cut=0)
+        self.both("rewind", resumed, cut, opened, events)
 
     @rule(id=IDS, signal_id=st.sampled_from(["s1", "s2"]), name=TEXTS, payload=JSON)
     def add_signal(self, id: str, signal_id: str, name: str, payload: str) -> None:

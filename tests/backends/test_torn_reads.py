@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from stepfast.engine.ports import Commit, End
-from stepfast.model import Cursor, Execution, Failure, Record
+from stepfast.model import Execution, Failure, OrderEntry, Record
 from tests.backends.cloud import Cloud
 from tests.backends.interleaving import AfterTheFirst, Torn, elsewhere
 
@@ -26,8 +26,7 @@ def rewound(cloud: Cloud, count: int) -> None:
     """Resumes the failed execution, re-opening all its steps."""
     records = [Record(f"a#{one:02}", "step", "a", "OPEN", 1, revision=2) for one in range(count)]
     resumed = replace(ONE, generation=1)
-    cursor = Cursor((), frozenset(), 0, 2)
-    assert elsewhere(cloud.make_store().rewind(resumed, cursor, records, []))
+    assert elsewhere(cloud.make_store().rewind(resumed, OrderEntry(1, 1, cut=0), records, []))
 
 
 @pytest.mark.parametrize(("count", "size"), [(0, 10), (3, 10), (25, 100_000)])
@@ -36,7 +35,7 @@ def test_a_load_in_the_middle_of_a_rewind_sees_all_of_it(started: Cloud, count: 
     for one in range(count):
         record = replace(STEP, id=f"a#{one:02}", status="FAILED", output=f'"{"x" * size}"')
         assert started.run(started.store.commit("one", Commit(record, wake=False)))
-    assert started.run(started.store.put_cursor("one", Cursor(("a#00",), frozenset(), 0, 1)))
+    assert started.run(started.store.append("one", OrderEntry(0, 0, ("a#00",))))
     assert started.run(started.store.finish(End(FAILED)))
     torn = Torn(lambda: rewound(started, count))
     loaded = started.run(started.make_store(dynamodb=torn).load("one"))
@@ -51,7 +50,7 @@ def test_new_records_do_not_make_up_for_those_that_a_slow_reader_has_missed(star
     for one in range(25):
         record = replace(STEP, id=f"a#{one:02}", status="FAILED", output=f'"{"x" * 100_000}"')
         assert started.run(started.store.commit("one", Commit(record, wake=False)))
-    assert started.run(started.store.put_cursor("one", Cursor(("a#00",), frozenset(), 0, 1)))
+    assert started.run(started.store.append("one", OrderEntry(0, 0, ("a#00",))))
     assert started.run(started.store.finish(End(FAILED)))
 
     def go_on() -> None:
@@ -66,7 +65,7 @@ def test_new_records_do_not_make_up_for_those_that_a_slow_reader_has_missed(star
 def test_a_record_is_never_newer_than_the_execution_it_is_read_with(started: Cloud) -> None:
     """A timer that was re-opened meanwhile would else be ended by a message of the generation before."""
     assert started.run(started.store.commit("one", Commit(replace(STEP, id="a#00", status="FAILED"), wake=False)))
-    assert started.run(started.store.put_cursor("one", Cursor((), frozenset(), 0, 1)))
+    assert started.run(started.store.append("one", OrderEntry(0, 0)))
     assert started.run(started.store.finish(End(FAILED)))
     store = started.make_store(dynamodb=AfterTheFirst("get_item", lambda: rewound(started, 1)))
     execution, record = started.run(store.peek("one", "a#00"))

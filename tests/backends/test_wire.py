@@ -10,7 +10,7 @@ import pytest
 from bench.aws_units import Call
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import Commit, End, Query
-from stepfast.model import Attempt, Chained, Cursor, Event, Execution, Failure, Record, Signal
+from stepfast.model import Attempt, Chained, Event, Execution, Failure, OrderEntry, Record, Signal
 from stepfast.values.codec import digest
 from tests.backends.cloud import BUCKET, Cloud
 from tests.backends.wire import Wire, faults
@@ -141,7 +141,7 @@ def test_a_last_result_with_its_end_is_a_put_and_an_update(started: Cloud, wire:
 def test_a_gather_of_a_hundred_is_sent_in_ten_batches_and_marked_in_one_put(started: Cloud, wire: Wire) -> None:
     ids = [f"render#{number}" for number in range(100)]
     messages = [(replace(STEP, command_id=id), None) for id in ids]
-    assert started.run(started.store.put_cursor(ID, Cursor((), frozenset(ids), 0, 1), messages))
+    assert started.run(started.store.append(ID, OrderEntry(0, 0, dispatched=tuple(ids)), messages))
     calls = wire.take()
     assert names(calls) == ["SendMessageBatch"] * 10 + ["PutItem"]
     assert sum(call.requests for call in calls[:-1]) == 10
@@ -150,7 +150,7 @@ def test_a_gather_of_a_hundred_is_sent_in_ten_batches_and_marked_in_one_put(star
 
 def test_an_order_of_a_thousand_results_takes_few_units(started: Cloud, wire: Wire) -> None:
     ids = [f"gather.{number % 7}/render#{number}" for number in range(1000)]
-    assert started.run(started.store.put_cursor(ID, Cursor(tuple(ids), frozenset(ids[500:]), 0, 1)))
+    assert started.run(started.store.append(ID, OrderEntry(0, 0, tuple(ids), tuple(ids[500:]))))
     assert wire.take()[0].write_units <= 8
 
 
@@ -161,7 +161,7 @@ def test_a_resume_is_one_transaction_and_so_is_a_cancel(started: Cloud, wire: Wi
     reopened = Record("charge", "step", "charge", "OPEN", 1, revision=2)
     events = [Event(NOW, "step-failed", "charge"), Event(NOW, "execution-failed"), Event(NOW, "execution-resumed")]
     resumed = replace(ONE, generation=1, resumed_at=NOW + 60)
-    assert started.run(started.store.rewind(resumed, None, [reopened], events))
+    assert started.run(started.store.rewind(resumed, OrderEntry(1, 1, cut=0), [reopened], events))
     (rewind,) = wire.take()
     assert rewind.operation == "TransactWriteItems"
     assert [next(iter(one)) for one in rewind.params["TransactItems"]] == ["Update", "Put", "Put", "Put", "Put"]

@@ -10,13 +10,13 @@ import pytest
 from stepfast.engine.metrics import Tally
 from stepfast.engine.ports import Commit, End, Query
 from stepfast.errors import ExecutionDeleted, ExecutionNotFound
-from stepfast.model import Cursor, Event, Execution, ExecutionStatus, Failure, Record, Signal
+from stepfast.model import Cursor, Event, Execution, ExecutionStatus, Failure, OrderEntry, Record, Signal
 
 LARGE = '"' + "x" * 300_000 + '"'
 ONE = Execution("one", "w", LARGE, 1000.0, labels={"team": "finance"})
 STEP = Record("pay", "step", "pay", "RUNNING", 0, token="t", lease=1300.0, started_at=1000.0, input='{"n":1}')
 DONE = replace(STEP, revision=2, status="SUCCEEDED", output=LARGE, lease=None, ended_at=1001.0)
-CURSOR = Cursor(("pay",), frozenset({"other"}), 0, 1)
+ENTRY = OrderEntry(0, 0, ("pay",), ("other",))
 ENDS: dict[ExecutionStatus, Execution] = {
     "SUCCEEDED": replace(ONE, status="SUCCEEDED", result=LARGE, ended_at=1002.0),
     "FAILED": replace(ONE, status="FAILED", error=Failure("E", "down", "pay"), causes=("pay",), ended_at=1002.0),
@@ -28,15 +28,17 @@ ANEW = replace(ONE, generation=1, first_generation=1, input="2", created_at=1010
 def filled(backend: Any, end: Execution) -> Execution:
     """An execution with everything that executions have, at this end; returns how it stands."""
     store = backend.store
-    for write in (store.create(ONE), store.commit("one", Commit(STEP, wake=False)), store.put_cursor("one", CURSOR)):
+    for write in (store.create(ONE), store.commit("one", Commit(STEP, wake=False)), store.append("one", ENTRY)):
         assert backend.run(write)
     assert backend.run(store.commit("one", Commit(DONE, wake=False)))
     assert backend.run(store.add_signal("one", Signal("s", "go", LARGE, 1001.0)))
     assert backend.run(store.finish(End(ENDS["FAILED"])))
-    assert backend.run(store.rewind(replace(ONE, generation=1), None, [], [Event(1.0, "execution-resumed")]))
+    assert backend.run(
+        store.rewind(replace(ONE, generation=1), OrderEntry(1, 1, cut=0), [], [Event(1.0, "execution-resumed")])
+    )
     ended = replace(end, generation=1)
     if end.status == "CANCELLED":
-        assert backend.run(store.cancel(End(ended, {"CANCELLED": Tally(1)}), [], 1))
+        assert backend.run(store.cancel(End(ended, {"CANCELLED": Tally(1)}), [], 2))
     else:
         assert backend.run(store.finish(End(ended, {end.status: Tally(1)})))
     return ended
@@ -82,7 +84,7 @@ def test_an_execution_that_runs_is_not_deleted(backend: Any) -> None:
 def test_an_execution_that_was_resumed_meanwhile_is_not_deleted(backend: Any) -> None:
     ended = filled(backend, ENDS["FAILED"])
     resumed = replace(ONE, generation=2)
-    assert backend.run(backend.store.rewind(resumed, None, [], []))
+    assert backend.run(backend.store.rewind(resumed, OrderEntry(2, 2, cut=0), [], []))
     assert not backend.run(backend.store.erase(ended))
     assert backend.run(backend.store.read("one")) == resumed
 
@@ -146,11 +148,11 @@ def test_it_can_be_deleted_again_and_again(backend: Any) -> None:
 WRITES = {
     "a claim": lambda store: store.commit("one", Commit(replace(STEP, id="late"), wake=True)),
     "an outcome": lambda store: store.commit("one", Commit(replace(DONE, revision=3), wake=True)),
-    "an order": lambda store: store.put_cursor("one", replace(CURSOR, revision=2)),
-    "a first order": lambda store: store.put_cursor("one", CURSOR),
+    "an order": lambda store: store.append("one", replace(ENTRY, number=1)),
+    "a first order": lambda store: store.append("one", ENTRY),
     "an end": lambda store: store.finish(End(replace(ENDS["SUCCEEDED"], generation=1))),
     "a cancel": lambda store: store.cancel(End(replace(ENDS["CANCELLED"], generation=1)), [], 1),
-    "a resume": lambda store: store.rewind(replace(ONE, generation=2), None, [], []),
+    "a resume": lambda store: store.rewind(replace(ONE, generation=2), OrderEntry(9, 2, cut=0), [], []),
 }
 
 
@@ -174,9 +176,11 @@ def test_a_worker_of_it_does_not_record_into_its_successor(backend: Any) -> None
     anew = started_anew(backend)
     mine = replace(STEP, generation=anew.generation, token="mine")
     assert backend.run(backend.store.commit("one", Commit(mine, wake=False)))
-    assert backend.run(backend.store.put_cursor("one", replace(CURSOR, generation=anew.generation)))
+    assert backend.run(backend.store.append("one", replace(ENTRY, generation=anew.generation)))
     assert not backend.run(backend.store.commit("one", Commit(DONE, wake=True)))
-    assert not backend.run(backend.store.put_cursor("one", replace(CURSOR, revision=2)))
+    backend.run(backend.store.append("one", replace(ENTRY, number=1)))  # it is nobody's, if it is written
+    assert backend.run(backend.store.load("one")).cursor.revision == 1
+    assert backend.run(backend.store.append("one", replace(ENTRY, number=1, generation=anew.generation)))
     found = backend.run(backend.store.load("one"))
     assert found.records == {"pay": mine}
     assert found.cursor.generation == anew.generation

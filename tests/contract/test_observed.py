@@ -10,7 +10,7 @@ import pytest
 
 from stepfast.engine.observed import StoreListener, observed
 from stepfast.engine.ports import Commit, Committed, End, Store
-from stepfast.model import Cursor, Event, Execution, Failure, Record
+from stepfast.model import Event, Execution, Failure, OrderEntry, Record
 
 ONE = Execution("one", "orders", '{"a": 1}', 1000.0)
 STEP = Record("pay", "step", "pay", "RUNNING", 0, attempt=1)
@@ -81,7 +81,7 @@ def test_nothing_that_is_refused_is_told_of(backend: Any, store: Any, notes: Not
     assert not backend.run(store.commit("one", Commit(replace(DONE, revision=3), End(SUCCEEDED), wake=False)))
     assert not backend.run(store.finish(End(SUCCEEDED)))
     assert not backend.run(store.cancel(End(CANCELLED), []))
-    assert not backend.run(store.rewind(replace(RESUMED, generation=2), None, [], []))
+    assert not backend.run(store.rewind(replace(RESUMED, generation=2), OrderEntry(0, 2, cut=0), [], []))
     assert notes.taken == before
 
 
@@ -94,7 +94,7 @@ def test_a_cancel_is_told_of_like_every_other_end(backend: Any, store: Any, note
 def test_a_resume_is_told_of(backend: Any, store: Any, notes: Notes) -> None:
     backend.run(store.create(ONE))
     backend.run(store.finish(End(FAILED)))
-    assert backend.run(store.rewind(RESUMED, Cursor(revision=1, generation=1), [], [Event(1002.0, "resumed")]))
+    assert backend.run(store.rewind(RESUMED, OrderEntry(0, 1, cut=0), [], [Event(1002.0, "resumed")]))
     assert notes.taken[-1] == "resumed 1"
 
 

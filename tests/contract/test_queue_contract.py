@@ -7,7 +7,7 @@ from typing import Any
 
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import Commit, End
-from stepfast.model import Chained, Cursor, Execution, Record
+from stepfast.model import Chained, Execution, OrderEntry, Record
 
 STEP = Message("step", "one", "pay", 0, "pdf")
 TIMER = Message("timer", "one", ":timer", 0)
@@ -22,10 +22,10 @@ def test_messages_arrive_with_their_due_time_once_they_are_sent(backend: Any) ->
 
 def test_a_cursor_is_written_with_the_messages_that_it_marks(backend: Any) -> None:
     backend.run(backend.store.create(ONE))
-    cursor = Cursor((), frozenset({"pay", ":timer"}), 0, 1)
-    assert backend.run(backend.store.put_cursor("one", cursor, [(STEP, None), (TIMER, 1060.0)]))
+    entry = OrderEntry(0, 0, dispatched=("pay", ":timer"))
+    assert backend.run(backend.store.append("one", entry, [(STEP, None), (TIMER, 1060.0)]))
     assert [(one.delivery.message, one.due) for one in backend.messages] == [(STEP, 1000.0), (TIMER, 1060.0)]
-    assert backend.run(backend.store.load("one")).cursor == cursor
+    assert backend.run(backend.store.load("one")).cursor.dispatched == {"pay", ":timer"}
 
 
 def test_what_was_not_deleted_is_there_for_the_next_owner(embedded: Any) -> None:

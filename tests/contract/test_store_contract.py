@@ -9,7 +9,7 @@ import pytest
 
 from stepfast.engine.ports import Commit, End, Fault, Query
 from stepfast.errors import InvalidRequest, TooManySignals
-from stepfast.model import Attempt, Chained, Cursor, Event, Execution, Failure, Record, Signal, SignalLimits, OrderEntry
+from stepfast.model import Attempt, Chained, Cursor, Event, Execution, Failure, OrderEntry, Record, Signal, SignalLimits
 
 ONE = Execution("one", "w", '{"a":1}', 1000.0, labels={"team": "finance", "env": "dev"}, sent="0a 0b")
 FAILURE = Failure("ValueError", "down", "pay", "Traceback …")

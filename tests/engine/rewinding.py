@@ -59,10 +59,8 @@ class Resumable(Play):
         for record in self.plan.records:
             self._checked(record)
             self.records[record.id] = record
-        if self.plan.cursor is not None:
-            self.applied = self.plan.cursor.applied
-        else:
-            assert self.applied == ()
+        assert self.plan.cut is not None
+        self.applied = self.applied[: self.plan.cut.cut]
         self.execution = self.plan.execution
         return self.plan
 

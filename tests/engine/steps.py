@@ -13,6 +13,7 @@ from stepfast.engine.attempt import OwnedStep
 from stepfast.engine.claims import claim_of
 from stepfast.engine.messages import Message
 from stepfast.engine.opening import OpenedReplay
+from stepfast.engine.order import Order
 from stepfast.engine.replay_cache import Live, LiveReplays
 from stepfast.language.workflows import Workflow
 from stepfast.model import Cursor, Execution, Record, Snapshot
@@ -86,7 +87,7 @@ def claimed(definition: Workflow[..., Any]) -> Iterator[OwnedStep]:
     """The first step that is outstanding, claimed at NOW."""
     with replayed(definition) as replay:
         execution, command = replay.execution, next(iter(replay.outstanding.values()))
-        live = Live(replay, Cursor(), None)
+        live = Live(replay, Order(), None)
         opened = OpenedReplay(LiveReplays(), Snapshot(execution, Cursor(), {}), live, False)
         record = claim_of(execution, command, None, None, NOW)
         yield OwnedStep(Message("step", "e1", command.id, 0), execution, opened, command, record, NOW)

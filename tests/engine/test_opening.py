@@ -75,7 +75,7 @@ def test_a_replay_that_was_kept_is_the_next_ones() -> None:
         async with home.opener.open("e1") as opened:
             assert opened.snapshot is not None
             assert opened.replay is not None
-            opened.replay.advance(opened.snapshot.records, opened.snapshot.cursor.applied)
+            opened.replay.advance(opened.snapshot.records, opened.order.applied)
             opened.keep()
             return opened.replay, opened.cached
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stepfast import StepFailed
-from stepfast.model import Failure, Record
+from stepfast.model import Failure, OrderEntry, Record
 from tests.engine.rewinding import call, compensating, down, failing, linear, rerun, undo
 from tests.replay.driver import Choose, first, last
 
@@ -27,8 +27,9 @@ def test_a_sequence_goes_on_from_the_step_that_failed(service: str, opened: str)
     assert play.execution.generation == 1
 
 
-def test_an_execution_without_an_order_gets_none() -> None:
-    assert failing(linear, "b").resume().cursor is None
+def test_a_resume_cuts_a_log_that_is_empty_too() -> None:
+    """An advance of the generation before may be about to append the first entry."""
+    assert failing(linear, "b").resume().cut == OrderEntry(0, 1, cut=0)
 
 
 def test_compensation_is_opened_again_with_the_failure() -> None:
@@ -72,8 +73,8 @@ def test_an_order_decided_in_compensation_is_forgotten(choose: Choose) -> None:
     play = failing(parallel_compensation, "a", choose=choose)
     assert len(play.applied) == 2
     plan = play.resume()
-    assert plan.cursor is not None
-    assert plan.cursor.applied == ()
+    assert plan.cut is not None
+    assert plan.cut.cut == 0
     assert rerun(play, choose) == ["call"]
     assert play.execution.result == "1"
 

@@ -14,7 +14,7 @@ from stepfast import step, workflow
 from stepfast.backends.sqlite.file import SqliteFile
 from stepfast.backends.sqlite.store import SqliteBackend
 from stepfast.engine.ports import Commit, End, Query
-from stepfast.model import Cursor, Execution, Record, Signal
+from stepfast.model import Execution, OrderEntry, Record, Signal
 from tests.contract.clock import FixedClock
 from tests.local.conftest import Embedded
 
@@ -66,7 +66,7 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> SqliteBackend:
             await made.create(execution)
             await made.commit(id, Commit(Record("a", "step", "a", "SUCCEEDED", 0, input=text, output=text), wake=False))
             await made.commit(id, Commit(Record("b", "step", "b", "SUCCEEDED", 0, output="1"), wake=False))
-            await made.put_cursor(id, Cursor(("a",), frozenset(), 0, 1))
+            await made.append(id, OrderEntry(0, 0, ("a",)))
             await made.add_signal(id, Signal("s", "go", text, 1000.0))
             await made.finish(End(replace(execution, status="FAILED", ended_at=1001.0)))
 
@@ -78,7 +78,7 @@ def resume_and_fail(backend: SqliteBackend, id: str) -> None:
     with backend._file.reading() as db:
         (generation,) = db.execute("SELECT generation FROM executions WHERE execution_id = ?", (id,)).fetchone()
     again = Execution(id, "w", "", 1000.0, generation=generation + 1)
-    assert asyncio.run(backend.rewind(again, None, [], []))
+    assert asyncio.run(backend.rewind(again, OrderEntry(1, 1, cut=0), [], []))
     assert asyncio.run(backend.finish(End(replace(again, status="FAILED", ended_at=1002.0))))
 
 

@@ -22,9 +22,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from stepfast.backends.sqlite.file import SqliteFile
 from stepfast.backends.sqlite.store import SqliteBackend, Stored
 from stepfast.engine.messages import Message
+from stepfast.engine.order import cursor_of
 from stepfast.engine.ports import NOT_COMMITTED, Commit, End, Fault, Query
 from stepfast.errors import InvalidRequest
-from stepfast.model import Attempt, Chained, Cursor, Event, Execution, Failure, Record, Signal
+from stepfast.model import Attempt, Chained, Event, Execution, Failure, OrderEntry, Record, Signal
 from tests.lanes import examples
 
 T = TypeVar("T")
@@ -64,7 +65,10 @@ RECORDS = st.builds(
     signal=st.none() | TEXTS,
     attempts=st.lists(ATTEMPTS, max_size=3).map(tuple),
 )
-CURSORS = st.builds(Cursor, st.lists(COMMANDS, max_size=4).map(tuple), st.frozensets(COMMANDS), GENERATIONS)
+COMMAND_IDS = st.lists(COMMANDS, max_size=4).map(tuple)
+ENTRIES = st.builds(OrderEntry, st.just(0), GENERATIONS, COMMAND_IDS, COMMAND_IDS, COMMAND_IDS, st.none())
+BEHIND = st.sampled_from([0, 0, 0, 0, -1, -2])
+"""By how much the number of an entry is less than that of the next in the log."""
 LABELS = st.dictionaries(st.sampled_from(["team", "é"]), st.sampled_from(["x", "y", ""]), max_size=2)
 EVENTS = st.lists(st.builds(Event, TIMES, TEXTS, st.none() | COMMANDS, st.dictionaries(TEXTS, TEXTS)), max_size=2)
 
@@ -86,7 +90,7 @@ class Items:
 
     execution: Execution
     records: dict[str, Record] = field(default_factory=dict)
-    cursor: Cursor = field(default_factory=Cursor)
+    log: list[OrderEntry] = field(default_factory=list)
     signals: dict[str, Signal] = field(default_factory=dict)
     history: list[Event] = field(default_factory=list)
 
@@ -188,24 +192,26 @@ class StoreMachine(RuleBasedStateMachine):
         off=OFF,
         records=st.lists(RECORDS, max_size=3, unique_by=lambda one: one.id),
         by=OFF,
-        order=st.sampled_from([0, 0, 0, 0, 1]),
+        behind=BEHIND,
     )
-    def cancel(self, data: Any, off: int, records: list[Record], by: int, order: int) -> None:
+    def cancel(self, data: Any, off: int, records: list[Record], by: int, behind: int) -> None:
         id = data.draw(st.sampled_from(sorted(self.held)))
         ended, fits = self._ended(id, off, status="CANCELLED")
         records = [self._next(id, one, by) for one in records]
-        fits = fits and all(self._follows(id, one) for one in records) and order == 0
-        revision = self.held[id].cursor.revision + order
-        assert self.call(self.backend.cancel(End(ended), records, revision)) is fits
+        fits = fits and all(self._follows(id, one) for one in records)
+        number = max(0, len(self.held[id].log) + behind)
+        fits = fits and number == len(self.held[id].log)
+        assert self.call(self.backend.cancel(End(ended), records, number)) is fits
         if fits:
             self.held[id].execution = ended
+            self.held[id].log.append(OrderEntry(number, ended.generation, ended=True))
             self.held[id].records |= {one.id: one for one in records}
 
     @rule(
         data=st.data(),
-        wrong=st.sampled_from(["nothing", "nothing", "generation", "records", "cursor"]),
+        wrong=st.sampled_from(["nothing", "nothing", "generation", "records"]),
         off=st.sampled_from([1, -1, 5]),
-        cursor=st.one_of(CURSORS, CURSORS, st.none()),
+        behind=BEHIND,
         records=st.lists(RECORDS, max_size=3, unique_by=lambda one: one.id),
         events=EVENTS,
     )
@@ -214,7 +220,7 @@ class StoreMachine(RuleBasedStateMachine):
         data: Any,
         wrong: str,
         off: int,
-        cursor: Cursor | None,
+        behind: int,
         records: list[Record],
         events: list[Event],
     ) -> None:
@@ -230,16 +236,15 @@ class StoreMachine(RuleBasedStateMachine):
             ended_at=None,
         )
         records = [self._next(id, one, off * (wrong == "records")) for one in records]
-        if cursor is not None:
-            cursor = replace(cursor, revision=max(1, held.cursor.revision + 1 + off * (wrong == "cursor")))
+        kept = data.draw(st.integers(0, len(cursor_of(held.log).applied)))
+        cut = OrderEntry(max(0, len(held.log) + behind), resumed.generation, cut=kept)
         fits = held.execution.status == "FAILED" and wrong != "generation"
         fits = fits and all(self._follows(id, one) for one in records)
-        if cursor is not None:
-            fits = fits and cursor.revision == held.cursor.revision + 1
-            fits = fits and cursor.generation >= held.cursor.generation
-        assert self.call(self.backend.rewind(resumed, cursor, records, events), (id,)) is fits
+        fits = fits and cut.number == len(held.log)
+        assert self.call(self.backend.rewind(resumed, cut, records, events), (id,)) is fits
         if fits:
-            held.execution, held.cursor = resumed, cursor or held.cursor
+            held.execution = resumed
+            held.log.append(cut)
             held.records |= {one.id: one for one in records}
             held.history += events
             dead = {seq for seq, one in self.messages.items() if one[0].execution_id == id and one[3]}
@@ -258,15 +263,15 @@ class StoreMachine(RuleBasedStateMachine):
             self.held[id].records[record.id] = record
 
     @precondition(lambda self: self.held)
-    @rule(data=st.data(), cursor=CURSORS, off=OFF, messages=SENT)
-    def put_cursor(self, data: Any, cursor: Cursor, off: int, messages: list[tuple[Message, float | None]]) -> None:
+    @rule(data=st.data(), entry=ENTRIES, behind=BEHIND, messages=SENT)
+    def append(self, data: Any, entry: OrderEntry, behind: int, messages: list[tuple[Message, float | None]]) -> None:
         id = data.draw(st.sampled_from(sorted(self.held)))
-        stored = self.held[id].cursor.revision
-        cursor = replace(cursor, revision=max(1, stored + 1 + off))
-        fits = cursor.revision == stored + 1 and cursor.generation >= self.held[id].cursor.generation
-        assert self.call(self.backend.put_cursor(id, cursor, messages), (), messages) is fits
+        log = self.held[id].log
+        entry = replace(entry, number=max(0, len(log) + behind))
+        fits = entry.number == len(log)
+        assert self.call(self.backend.append(id, entry, messages), (), messages) is fits
         if fits:
-            self.held[id].cursor = cursor
+            log.append(entry)
 
     @precondition(lambda self: self.held)
     @rule(data=st.data(), signal_id=st.sampled_from(["s1", "s2"]), name=TEXTS, payload=JSON)
@@ -441,7 +446,8 @@ class StoreMachine(RuleBasedStateMachine):
                 continue
             assert loaded is not None
             assert asyncio.run(self.backend.read(id)) == loaded.execution == held.execution
-            assert loaded.cursor == held.cursor
+            assert loaded.cursor == cursor_of(held.log)
+            assert asyncio.run(self.backend.entries(id)) == held.log
             assert loaded.records == {command: self._seen(one) for command, one in held.records.items()}
             assert {one.signal_id: one for one in loaded.signals} == held.signals
             assert asyncio.run(self.backend.history(id)) == held.history

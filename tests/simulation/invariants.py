@@ -180,7 +180,7 @@ class Watch:
             self._record(commit.record, before)
             if commit.end is not None:
                 self._ended(commit.end.execution)
-        elif name == "put_cursor":
+        elif name == "append":
             self._ordered()
         elif name in ("finish", "cancel"):
             for record in arguments[1] if name == "cancel" else ():

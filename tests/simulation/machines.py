@@ -16,7 +16,7 @@ from tests.simulation.workflows import FAILS, STEPS
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-WRITES = ("commit", "put_cursor", "finish", "cancel", "rewind")
+WRITES = ("commit", "append", "finish", "cancel", "rewind")
 
 
 @types.coroutine

@@ -26,6 +26,7 @@ from stepfast.engine import (
     moves,
     opening,
     operations,
+    order,
     park_handler,
     recording,
     resuming,
@@ -227,7 +228,9 @@ def what_runs_is_not_told_that_it_was_taken_back(patch: Patch) -> None:
 
 @breaks("what-was-taken-back-is-over", "timed")
 def a_look_forgets_that_it_has_told_before(patch: Patch) -> None:
-    edited(patch, withdrawals.Withdrawals, "look", ("snapshot.cursor.revision if asked else seen", "revision"))
+    edited(
+        patch, withdrawals.Withdrawals, "look", ("opened.order.revision if asked else seen", "opened.order.revision")
+    )
 
 
 @breaks("a-stop-is-no-crash", "torn")
@@ -348,7 +351,7 @@ def a_resume_does_not_reopen_what_was_decided_after_the_failure(patch: Patch) ->
 @breaks("no-execution-is-stuck", "halves")
 def a_resume_does_not_cut_the_order(patch: Patch) -> None:
     def change(plan: rewind.Rewind, snapshot: Any) -> rewind.Rewind:
-        return replace(plan, cursor=plan.cursor and replace(plan.cursor, applied=snapshot.cursor.applied))
+        return replace(plan, cut=plan.cut and replace(plan.cut, cut=len(snapshot.cursor.applied)))
 
     rewound(patch, change)
 
@@ -362,8 +365,7 @@ def a_resume_takes_records_away_instead_of_reopening_them(patch: Patch) -> None:
 
 @breaks("no-execution-is-stuck", "torn")
 def what_an_older_generation_sent_counts(patch: Patch) -> None:
-    text = "if snapshot.cursor.generation == generation else frozenset[str]()"
-    edited(patch, advancer.Advancer, "_due", (text, ""))
+    patch.setattr(order.Order, "sent", lambda self, generation: self.dispatched)
 
 
 @breaks("what-was-cancelled-stays-so", "semaphore")
