@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -141,7 +143,7 @@ def a_cancel_of_what_has_ended(cloud: Cloud) -> None:
 def a_second_resume_of_one_failure(cloud: Cloud) -> None:
     failed(cloud)
     assert cloud.run(cloud.store.rewind(RESUMED, CUT, [OPEN], []))
-    assert not cloud.run(cloud.store.rewind(RESUMED, CUT, [], []))
+    assert not cloud.run(cloud.store.rewind(RESUMED, replace(CUT, number=2), [], []))
 
 
 @refuses(f"{IN_TRANSACTION}.Put", "o", ABSENT)
@@ -232,6 +234,49 @@ def a_purge_of_values_whose_id_is_taken_meanwhile(cloud: Cloud) -> None:
     assert cloud.item("one", "large")
 
 
+# -- an order that version 1 has begun ---------------------------------------------------------------------------
+
+
+def begun_by_version_1(cloud: Cloud, cursor: Item | None) -> None:
+    """A start as version 1 made it, and what it writes between the load's query and the load's base."""
+    started(cloud)
+    client, key = shared_client("dynamodb"), {"pk": text("x#one"), "sk": text("cursor")}
+    meta = {"pk": text("x#one"), "sk": text("meta")}
+    client.update_item(
+        TableName=TABLE,
+        Key=meta,
+        UpdateExpression="SET v = :v",
+        ExpressionAttributeValues={":v": number(1)},
+    )
+    if cursor is not None:
+        client.put_item(TableName=TABLE, Item=key | cursor)
+    later = key | version_1_cursor(2 if cursor else 1)
+    written: list[Item] = []
+
+    def write(**_: object) -> None:
+        if not written:
+            written.append(later)
+            client.put_item(TableName=TABLE, Item=later)
+
+    cloud.dynamodb.meta.events.register("after-call.dynamodb.Query", write)
+    assert cloud.run(cloud.store.load("one")).cursor.revision == int(later["rev"]["N"])
+
+
+def version_1_cursor(revision: int) -> Item:
+    order = zlib.compress(json.dumps([["a"], []]).encode())
+    return {"v": number(1), "wrote": number(1.0), "rev": number(revision), "gen": number(0), "order": {"B": order}}
+
+
+@refuses("PutItem", "cursor", ABSENT)
+def a_base_beside_a_first_cursor_of_version_1(cloud: Cloud) -> None:
+    begun_by_version_1(cloud, None)
+
+
+@refuses("PutItem", "cursor", "rev = :if_rev")
+def a_base_in_the_place_of_a_cursor_that_version_1_has_written_since(cloud: Cloud) -> None:
+    begun_by_version_1(cloud, version_1_cursor(1))
+
+
 # -- what is left ----------------------------------------------------------------------------------------------
 
 
@@ -256,6 +301,11 @@ def a_purge_of_what_was_written_anew(cloud: Cloud) -> None:
 @refuses("DeleteItem", "cursor", UNTOUCHED)
 def a_purge_of_an_order_that_was_written_anew(cloud: Cloud) -> None:
     purged(cloud, {"wrote": number(1.0)}, {"wrote": number(2.0)}, "cursor")
+
+
+@refuses("DeleteItem", "o", UNTOUCHED)
+def a_purge_of_an_entry_that_was_written_anew(cloud: Cloud) -> None:
+    purged(cloud, {"wrote": number(1.0)}, {"wrote": number(2.0)}, "o#00000000")
 
 
 @refuses("DeleteItem", "c", NEVER_WRITTEN)

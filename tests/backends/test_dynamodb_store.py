@@ -17,6 +17,8 @@ from tests.backends.interleaving import AfterTheFirst, elsewhere
 DAY = 86400.0
 FAILURE = Failure("E", "down", "a", None)
 ONE = Execution("one", "w", '"' + "x" * 3000 + '"', 1000.0)
+CUT = OrderEntry(7, 1, cut=0)
+"""Of any number: a cut that is written under \"absent\" only."""
 DONE = replace(ONE, status="SUCCEEDED", result="1", ended_at=2000.5)
 FAILED = replace(ONE, status="FAILED", error=FAILURE, ended_at=2000.5, causes=("a",))
 STEP = Record("a", "step", "a", "SUCCEEDED", 0)
@@ -53,7 +55,7 @@ def test_a_write_without_wake_drops_the_wake_of_the_one_before(started: Cloud) -
 
 def test_an_end_after_a_resume_wakes_nobody(started: Cloud) -> None:
     assert started.run(started.store.finish(End(FAILED)))
-    assert started.run(started.store.rewind(replace(ONE, generation=1), None, [], []))
+    assert started.run(started.store.rewind(replace(ONE, generation=1), CUT, [], []))
     assert started.woken == ["one"]
     assert started.run(started.store.finish(End(replace(DONE, generation=1))))
     assert started.woken == ["one"]
@@ -77,7 +79,7 @@ def test_a_failed_execution_waits_to_be_resumed_and_never_expires(started: Cloud
 def test_a_cancelled_execution_expires_and_a_resumed_one_does_not(started: Cloud) -> None:
     store = started.make_store(retention=DAY)
     assert started.run(store.finish(End(FAILED)))
-    assert started.run(store.rewind(replace(ONE, generation=1), None, [], []))
+    assert started.run(store.rewind(replace(ONE, generation=1), CUT, [], []))
     assert "expires" not in started.item("one", "meta")
     cancelled = replace(ONE, status="CANCELLED", generation=1, ended_at=3000.0)
     assert started.run(store.cancel(End(cancelled), [STEP]))
@@ -98,7 +100,7 @@ def full(started: Cloud) -> Cloud:
     started.run(store.append("one", OrderEntry(0, 0, ("a",))))
     started.run(store.add_signal("one", Signal("s", "go", "1", 1000.0)))
     started.run(store.finish(End(FAILED)))
-    started.run(store.rewind(replace(ONE, generation=1), None, [], [Event(1.0, "execution-resumed")]))
+    started.run(store.rewind(replace(ONE, generation=1), CUT, [], [Event(1.0, "execution-resumed")]))
     assert len(keys()) == 7
     return started
 
@@ -163,7 +165,7 @@ def test_records_that_never_tell_of_the_resume_are_taken_as_they_are(started: Cl
     assert started.run(started.store.commit("one", Commit(STEP, wake=False)))
     assert started.run(started.store.finish(End(FAILED)))
     reopened = Record("a", "step", "a", "OPEN", 1, revision=2)
-    assert started.run(started.store.rewind(replace(ONE, generation=1), None, [reopened], []))
+    assert started.run(started.store.rewind(replace(ONE, generation=1), CUT, [reopened], []))
     delete("c#a")
     before = started.clock.time
     assert started.run(started.store.load("one")).records == {}

@@ -29,6 +29,7 @@ from tests.contract.clock import FixedClock
 SECRET = "4111-1111-1111-1111"
 ONE = Execution("one", "w", f'"{SECRET}"', 1000.0)
 RECORD = Record("a", "step", "a", "RUNNING", 0, token="t", input=f'"{SECRET}"')
+CUT = OrderEntry(0, 1, cut=0)
 STEP = Message("step", "one", "a", 0)
 URL = "https://sqs.us-east-1.amazonaws.com/123456789012/stepfast-default"
 FAST = {"retries": {"mode": "standard", "total_max_attempts": 3}}
@@ -78,7 +79,7 @@ CALLS: dict[str, Callable[[DynamoStore], Coroutine[Any, Any, Any]]] = {
     "read": lambda store: store.read("one"),
     "load": lambda store: store.load("one"),
     "peek": lambda store: store.peek("one", "a"),
-    "asked_for": lambda store: store.asked_for("one", "a", 0),
+    "entries": lambda store: store.entries("one"),
     "history": lambda store: store.history("one"),
     "read_many": lambda store: store.read_many(["one", "two"]),
     "page": lambda store: store.page(Query()),

@@ -132,8 +132,8 @@ def test_a_command_id_of_any_length_has_a_key(id: str) -> None:
 def test_what_a_newer_stepfast_wrote_is_refused_and_what_an_older_one_wrote_is_read() -> None:
     record = Record("a", "step", "a", "OPEN", 0)
     item = items.record_item("one", record, 1.0)
-    with pytest.raises(StartupError, match="'one'.*newer stepfast.*schema 2.*deploy"):
-        items.record_of({**item, "v": number(2)})
+    with pytest.raises(StartupError, match="'one'.*newer stepfast.*schema 3.*deploy"):
+        items.record_of({**item, "v": number(3)})
     assert items.record_of({**item, "v": number(0)}) == record
     assert items.record_of({name: value for name, value in item.items() if name not in ("v", "wrote")}) == record
 

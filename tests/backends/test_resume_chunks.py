@@ -207,6 +207,6 @@ def test_a_record_with_more_history_than_a_transaction_takes_is_resumed(small: C
     assert small.run(small.store.finish(End(FAILED)))
     events = [Event(1000.0 + number, "attempt-failed", "a") for number in range(25)]
     reopened = Record("a", "step", "a", "OPEN", 1, revision=2)
-    assert small.run(small.store.rewind(replace(ONE, generation=1), None, [reopened], events))
+    assert small.run(small.store.rewind(replace(ONE, generation=1), OrderEntry(0, 1, cut=0), [reopened], events))
     assert small.run(small.store.history("one")) == events
     assert loaded(small).records == {"a": reopened}

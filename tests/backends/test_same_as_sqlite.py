@@ -183,7 +183,8 @@ class BothStores(RuleBasedStateMachine):
         self.both("read", "a")
         self.both("read_many", ["a"])
         self.both("peek", "a", "pay")
-        self.both("asked_for", "a", "pay", 0)
+        self.both("entries", "a")
+        self.both("entries", "a", 1)
         self.both("history", "a")
 
 

@@ -161,11 +161,13 @@ def test_a_resume_is_one_transaction_and_so_is_a_cancel(started: Cloud, wire: Wi
     reopened = Record("charge", "step", "charge", "OPEN", 1, revision=2)
     events = [Event(NOW, "step-failed", "charge"), Event(NOW, "execution-failed"), Event(NOW, "execution-resumed")]
     resumed = replace(ONE, generation=1, resumed_at=NOW + 60)
-    assert started.run(started.store.rewind(resumed, OrderEntry(1, 1, cut=0), [reopened], events))
+    assert started.run(started.store.rewind(resumed, OrderEntry(0, 1, cut=0), [reopened], events))
     (rewind,) = wire.take()
     assert rewind.operation == "TransactWriteItems"
-    assert [next(iter(one)) for one in rewind.params["TransactItems"]] == ["Update", "Put", "Put", "Put", "Put"]
-    assert started.run(started.store.cancel(End(replace(resumed, status="CANCELLED")), [replace(reopened, revision=3)]))
+    assert [next(iter(one)) for one in rewind.params["TransactItems"]] == ["Update", "Put", "Put", "Put", "Put", "Put"]
+    assert started.run(
+        started.store.cancel(End(replace(resumed, status="CANCELLED")), [replace(reopened, revision=3)], 1)
+    )
     assert names(wire.take()) == ["TransactWriteItems"]
 
 

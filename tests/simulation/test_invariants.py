@@ -38,7 +38,6 @@ from stepfast.engine import (
 )
 from stepfast.engine import finish as finishing
 from stepfast.engine.ports import Committed, Delete, Later, Leave
-from stepfast.engine.replay_cache import Live
 from stepfast.replay.replay import Replay
 from tests.simulation.first_seeds import FIRST
 from tests.simulation.invariants import INVARIANTS, Violation
@@ -215,7 +214,7 @@ def a_hint_is_followed_where_a_chain_may_have_begun(patch: Patch) -> None:
 
 @breaks("what-was-taken-back-is-over", "cancels")
 def a_hint_is_followed_though_the_order_marks_its_command_no_more(patch: Patch) -> None:
-    edited(patch, step_handler.StepHandler, "_without_replay", ("if not marked:", "if False:"))
+    edited(patch, step_handler.StepHandler, "_without_replay", ("if not asked_for(", "if False and not asked_for("))
 
 
 @breaks("what-was-taken-back-is-over", "cancels")
@@ -270,9 +269,12 @@ def a_signal_that_was_taken_counts_as_free(patch: Patch) -> None:
     edited(patch, advancer.Advancer, "_take_signal", ("arrived.add(signals, taken)", "arrived.add(signals, ())"))
 
 
-@breaks("no-execution-is-stuck", "saga")
-def a_live_replay_goes_on_whatever_the_order_is_by_now(patch: Patch) -> None:
-    patch.setattr(Live, "goes_on_with", lambda self, snapshot: snapshot and snapshot.execution.status == "RUNNING")
+@breaks("replay-reproduces", "saga")
+def an_entry_of_the_order_takes_the_place_of_another(patch: Patch) -> None:
+    columns = ("generation", "applied", "dispatched", "withdrawn", "cut", "ended")
+    sets = ", ".join(f"{column} = excluded.{column}" for column in columns)
+    replacing = f"ON CONFLICT (execution_id, number) DO UPDATE SET {sets}"
+    patch.setattr(rows, "INSERT_ENTRY", rows.INSERT_ENTRY.replace("ON CONFLICT DO NOTHING", replacing))
 
 
 @breaks("no-execution-is-stuck", "cancels")
@@ -365,7 +367,8 @@ def a_resume_takes_records_away_instead_of_reopening_them(patch: Patch) -> None:
 
 @breaks("no-execution-is-stuck", "torn")
 def what_an_older_generation_sent_counts(patch: Patch) -> None:
-    patch.setattr(order.Order, "sent", lambda self, generation: self.dispatched)
+    clear = "        self.dispatched.clear()\n"
+    edited(patch, order.Order, "extend", (f"{clear}    elif entry.generation != self.generation:\n{clear}", ""))
 
 
 @breaks("what-was-cancelled-stays-so", "semaphore")

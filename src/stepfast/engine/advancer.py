@@ -113,7 +113,7 @@ class Advancer:
                 if resend is not None and not opened.cached:
                     replay.lines.drop()  # the sweep repeats what a pass before it has logged
                 outcome = await self._pass(snapshot, replay, opened.order, resend, sent)
-                if outcome in ("done", "ended"):
+                if outcome in ("done", "ended") and replay.decided:
                     replay.lines.flush()
                 if outcome != "reload" and replay.error is None:
                     opened.keep()
@@ -129,8 +129,7 @@ class Advancer:
     ) -> Outcome:
         """Does what comes next. order: the durable order; it has what this pass has appended to its log."""
         execution = snapshot.execution
-        decided = len(replay.applied) == len(order.applied)
-        if replay.finished and decided:
+        if replay.finished and replay.decided:
             ended = await finish(self._store, self._queue, self._clock, execution, replay)
             return "ended" if ended else "done"
         if replay.stale:
@@ -139,16 +138,16 @@ class Advancer:
             replay.error = StepNotDeployed(wrong)
             ended = await finish(self._store, self._queue, self._clock, execution, replay)
             return "ended" if ended else "done"
-        if (taken := await self._take_signal(snapshot, replay)) is not None:
+        if not replay.acts and (taken := await self._take_signal(snapshot, replay)) is not None:
             await self._store.commit(execution.execution_id, Commit(taken, wake=True))
             replay.lines.flush()  # from here on the record says that the code has been here
             return "go on"
         due = self._due(snapshot, replay, order, resend)
         parallel = len(replay.outstanding) > 1
-        entry = _entry(execution, replay, order, due) if parallel or not decided else None
+        entry = _entry(execution, replay, order, due) if parallel or replay.acts else None
         asked = order.revision + (entry is not None) if parallel else None
         messages = [(_message(execution, command, asked), command.due) for command in due]
-        if entry is None:  # no choice was made and none is open, or all is marked: there is nothing to write
+        if entry is None:  # What was chosen has led to nothing, and what was sent is marked: nothing is to be written.
             if messages:
                 await self._queue.send(messages)
                 sent += messages
@@ -163,7 +162,7 @@ class Advancer:
         if replay.finished:  # on the order that is durable by now: another replay would come to the same
             ended = await finish(self._store, self._queue, self._clock, execution, replay)
             return "ended" if ended else "done"
-        return "done"
+        return "go on" if waits_of(replay) else "done"  # a wait that is durable by now may take a signal that is there
 
     def _unplaced(self, replay: Replay) -> str | None:
         """What is wrong with a step that the code waits for and that this deployment cannot run."""
@@ -247,7 +246,7 @@ def _entry(execution: Execution, replay: Replay, order: Order, due: Sequence[Com
         # What a workflow that has finished leaves behind is not withdrawn: its end stops it.
         withdrawn=() if replay.finished else tuple(id for id in replay.withdrawn if id in sent),
     )
-    return entry if entry.applied or entry.dispatched or entry.withdrawn else None
+    return entry if replay.acts or entry.dispatched else None
 
 
 def _last_sign(snapshot: Snapshot, replay: Replay) -> float:

@@ -79,7 +79,8 @@ class StepHandler:
                 )
                 return Later(self._clock.now() + NOT_DEPLOYED)
             replay.advance(snapshot.records, opened.order.applied)
-            replay.lines.drop()  # The advance that sent the message has logged them.
+            if replay.decided:
+                replay.lines.drop()  # The advance that sent the message has logged them.
             return await self._with_replay(snapshot, opened, replay, delivery)
 
     async def _with_replay(
@@ -96,7 +97,7 @@ class StepHandler:
                 replay.error = error or replay.error
                 await finish(self._store, self._queue, self._clock, execution, replay)
                 return Delete()
-            case Claim() as claim if len(replay.outstanding) > 1:
+            case Claim() as claim if len(replay.outstanding) > 1 or not replay.decided:
                 # The step is run alone. Whoever handles a sibling meanwhile goes on with the replay, and need not
                 # begin anew.
                 opened.keep()

@@ -60,7 +60,8 @@ class Replay:
         self.stale = self.finished = self.closed = False
         self.result: str | None = None
         self.error: BaseException | None = None
-        self._position = self._durable = 0
+        self._position = 0
+        self._asked: int | None = None  # commands asked for before the first choice that is not durable
         self._choices = Choices()
         self._uses: Counter[tuple[str, str]] = Counter()
         self._timers: dict[int, str] = {}  # by id(): handles of one time and callback are equal
@@ -89,7 +90,6 @@ class Replay:
                 self._choices.add_outcome(command, record)
         if len(applied) > len(self.applied):
             self.applied = list(applied)
-        self._durable = max(self._durable, len(applied))
         self.stale = False
         if self._main is None:
             self._start()
@@ -190,7 +190,8 @@ class Replay:
         """Extends the order by the earliest outcome; timers come in the order in which they were due."""
         chosen = self._choices.choose(self.outstanding, self.records)
         if chosen is not None:
-            if self._position == self._durable:
+            if self._asked is None:
+                self._asked = len(self.issued)
                 self.withdrawn.clear()  # what the durable order has withdrawn stands in its log
             self.applied.append(chosen)
             self._position += 1
@@ -198,8 +199,21 @@ class Replay:
 
     def made_durable(self) -> None:
         """The order is durable as far as it goes now, with what it has withdrawn."""
-        self._durable = len(self.applied)
+        self._asked = None
         self.withdrawn.clear()
+
+    @property
+    def decided(self) -> bool:
+        """Whether the durable order says all that the code has been through."""
+        return self._asked is None
+
+    @property
+    def acts(self) -> bool:
+        """Whether something follows from choices that are not durable: a command, one withdrawn, or the end.
+
+        The order must be durable before any of that is acted on. Choices that led to nothing may be made anew.
+        """
+        return not self.decided and (self.finished or bool(self.withdrawn) or len(self.issued) != self._asked)
 
     def _apply(self, id: str) -> None:
         command, record = self.outstanding.pop(id), self.records[id]
