@@ -15,6 +15,8 @@ import pytest
 if TYPE_CHECKING:
     from stepfast.testing import Environment, MakeEnvironment
 
+__all__ = ["stepfast_env"]
+
 _environments = pytest.StashKey["list[Environment]"]()
 
 

@@ -61,6 +61,34 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from typing import Any
 
+__all__ = [
+    "Deadlock",
+    "DefinitionError",
+    "ExecutionConflict",
+    "ExecutionNotFound",
+    "FailsExecution",
+    "FailsStep",
+    "ForbiddenInWorkflow",
+    "GiveUp",
+    "InvalidRequest",
+    "Misconfigured",
+    "NeverAwaited",
+    "NonDeterministic",
+    "NotStorable",
+    "Refused",
+    "RetryAfter",
+    "StartupError",
+    "StepCancelled",
+    "StepFailed",
+    "StepInterrupted",
+    "StepNotDeployed",
+    "StepTimeout",
+    "StepfastError",
+    "TooManySignals",
+    "Unavailable",
+    "UnknownWorkflow",
+    "WrongStatus",
+]
 
 PROBLEM_URN = "urn:stepfast:problem:"
 """What the `type` of every problem of the HTTP API begins with; the server writes it and the client reads it."""

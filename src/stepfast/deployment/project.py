@@ -13,6 +13,8 @@ from stepfast.deployment.schedules import ScheduledStart
 from stepfast.errors import StartupError
 from stepfast.model import SIGNAL_LIMITS
 
+__all__ = ["PoolSettings", "Project"]
+
 T = TypeVar("T")
 
 LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)

@@ -25,6 +25,8 @@ from stepfast.infra.target import Architecture, Target
 from stepfast.infra.versions import check_cli
 from stepfast.language.registry import Registry, discover
 
+__all__ = ["stack", "synth"]
+
 CACHE = ".stepfast/bundles"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 

@@ -31,6 +31,8 @@ from stepfast.infra.constructs.schedules import Recurring, ScheduledStart, Timer
 from stepfast.infra.constructs.state import State
 from stepfast.infra.target import Target
 
+__all__ = ["Options", "ScheduledStart", "StepfastStack", "Throttle"]
+
 
 @dataclass(frozen=True, slots=True)
 class Options:

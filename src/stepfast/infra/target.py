@@ -8,6 +8,8 @@ from typing import Literal, get_args
 
 from stepfast.errors import StartupError
 
+__all__ = ["Target"]
+
 Architecture = Literal["arm64", "x86_64"]
 
 # Lambda's Python 3.12 and later run on Amazon Linux 2023, whose glibc is 2.34.
