@@ -33,7 +33,11 @@ PAGES = (
         "stepfast.md",
         "The language of workflows",
         ("stepfast",),
-        {"stepfast.language.steps.Step": ("options",), "stepfast.language.workflows.Workflow": ()},
+        {
+            "stepfast.language.steps.Step": ("options",),
+            "stepfast.language.steps.StepDecorator": (),
+            "stepfast.language.workflows.Workflow": (),
+        },
     ),
     Page(
         "testing.md",

@@ -10,12 +10,15 @@ from pathlib import Path
 import griffe
 
 from tests.reference.docstrings import describes
-from tests.reference.public import CONSTRUCTED, INTERNAL, PAGES, Page
+from tests.reference.public import CONSTRUCTED, HANDLERS, INTERNAL, PAGES, Page
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 
 
 def docstring_of(target: griffe.Object) -> str:
+    """The docstring of an object. That of a Lambda function's handler is the docstring of its module."""
+    if target.name == "handler" and target.module.path in HANDLERS:
+        target = target.module
     return target.docstring.value if target.docstring is not None else ""
 
 
@@ -73,7 +76,10 @@ class Public:
 
 
 def arguments_of(target: griffe.Object) -> list[griffe.Parameter]:
+    """The parameters that a caller passes. pytest passes those of a fixture."""
     if not isinstance(target, griffe.Function | griffe.Class):
+        return []
+    if any("fixture" in str(decorator.value) for decorator in target.decorators):
         return []
     return [parameter for parameter in target.parameters if parameter.name not in ("self", "cls")]
 

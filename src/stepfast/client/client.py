@@ -117,7 +117,9 @@ class Client:
         return Execution(calls, execution_id, created=answer.status == 201)
 
     def execution(self, execution_id: str) -> Execution:
-        """A handle on an execution. Nothing is sent before the handle is used, unless there are `former_urls`.
+        """A handle on the execution `execution_id`.
+
+        Nothing is sent before the handle is used, unless there are `former_urls`.
 
         Raises InvalidRequest for an id that no execution can have.
         """
@@ -137,7 +139,7 @@ class Client:
         return self._stacks.owner(execution_id)
 
     def delete(self, execution_id: str) -> None:
-        """Deletes an execution that has ended, for good: the same as `execution(execution_id).delete()`.
+        """Deletes the execution `execution_id`, which has ended, for good. `Execution.delete` does the same.
 
         Raises WrongStatus when it is RUNNING (cancel it first), and ExecutionNotFound, also when an earlier call has
         deleted it. Retries within one call do not raise ExecutionNotFound.

@@ -18,13 +18,17 @@ Objects = list[dict[str, Any]]
 
 
 class Execution:
-    """A handle on one execution. `created` is True if the call that returned this handle has started the execution.
+    """A handle on one execution, as `Client.run` and `Client.execution` return it.
+
+    `execution_id` is its id. `created` is True if the call that returned this handle has started the execution.
 
     Every method sends a request. All of them raise ExecutionNotFound and the exceptions of Client's methods.
     """
 
     def __init__(self, calls: Calls, execution_id: str, *, created: bool = False) -> None:
-        self._calls, self.execution_id, self.created = calls, execution_id, created
+        self._calls = calls
+        self.execution_id = execution_id
+        self.created = created
         self._path = f"/v1/executions/{execution_id}"
 
     def __repr__(self) -> str:
