@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator
 
 import griffe
@@ -56,22 +57,23 @@ class _Writer:
         elsewhere = [public for public in imported if public not in shown]
         for module in self._page.modules:
             if doc := docstring_of(self._surface.get(module)):
-                yield f"**`{module}`**: {markdown(doc, (), self.link)}"
+                yield f"`{module}`\n\n{markdown(doc, (), self.link)}"
         if elsewhere:
             names = ", ".join(self.link(f"`{public.name}`") for public in elsewhere)
-            yield f"On other pages, and imported from `{self._page.modules[0]}` as well: {names}."
+            text = f"On other pages, and imported from `{self._page.modules[0]}` as well: {names}."
+            yield textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
         for public in shown:
             yield from self._entry(public)
         types = [public for public in self._names if public.module is None]
         if types:
-            yield "# Types that are not imported"
+            yield "## Types that are not imported"
             yield "A program meets objects of these types. Their modules may change."
         for public in types:
-            yield from self._entry(public)
-        yield from self._aliases()
+            yield from self._entry(public, level="###")
+        yield from self._aliases([*shown, *types])
 
-    def _entry(self, public: Public) -> Iterator[str]:
-        yield f"## `{public.name}`"
+    def _entry(self, public: Public, level: str = "##") -> Iterator[str]:
+        yield f"{level} `{public.name}`"
         statement = "" if public.module is None else f"from {public.module} import {public.name}\n\n"
         yield f"```python\n{statement}{self._definition(public)}\n```"
         target = public.target
@@ -83,7 +85,7 @@ class _Writer:
             if attribute.docstring is not None:
                 yield f"`{public.name}.{attribute.name}`: {markdown(docstring_of(attribute), (), self.link)}"
         for member in public.members:
-            yield f"### `{public.name}.{member.name}`"
+            yield f"{level}# `{public.name}.{member.name}`"
             yield f"```python\n{_member(member)}\n```"
             yield markdown(docstring_of(member), [each.name for each in arguments_of(member)], self.link)
 
@@ -101,10 +103,10 @@ class _Writer:
         fields = [_variable(attribute) for attribute in public.attributes]
         return head + (":\n" + "\n".join(f"    {line}" for line in fields) if fields else "")
 
-    def _aliases(self) -> Iterator[str]:
+    def _aliases(self, names: Iterable[Public]) -> Iterator[str]:
         aliases = {
             target.path: f"- `{target.name}`: `{target.value}`"
-            for target in signatures.named_in([*annotations_on(self._names)])
+            for target in signatures.named_in([*annotations_on(names)])
             if isinstance(target, griffe.Attribute) and not target.name.startswith("_")
         }
         if aliases:

@@ -176,8 +176,9 @@ async def _await_command(step: Step[..., R], arguments: dict[str, Any]) -> R:
 
 
 class StepDecorator(Protocol):
-    @overload
     """The decorator that `@step(...)` with options returns: it takes the function and returns the Step."""
+
+    @overload
     def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Step[P, R]: ...
     @overload
     def __call__(self, function: Callable[P, R], /) -> Step[P, R]: ...
