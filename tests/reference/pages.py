@@ -55,9 +55,7 @@ class _Writer:
         imported = [public for public in self._names if public.module is not None]
         shown = [public for public in imported if self._surface.home[public.target.path] is self._page]
         elsewhere = [public for public in imported if public not in shown]
-        for module in self._page.modules:
-            if doc := docstring_of(self._surface.get(module)):
-                yield f"`{module}`\n\n{markdown(doc, (), self.link)}"
+        yield markdown(docstring_of(self._surface.get(self._page.modules[0])), (), self.link)
         if elsewhere:
             names = ", ".join(self.link(f"`{public.name}`") for public in elsewhere)
             text = f"On other pages, and imported from `{self._page.modules[0]}` as well: {names}."
@@ -100,7 +98,7 @@ class _Writer:
             return signatures.constructor(target)
         bases = [str(base) for base in target.bases if not str(base).startswith(("Generic", "Protocol"))]
         head = f"class {target.name}" + (f"({', '.join(bases)})" if bases else "")
-        fields = [_variable(attribute) for attribute in public.attributes]
+        fields = [_variable(attribute, target) for attribute in public.attributes]
         return head + (":\n" + "\n".join(f"    {line}" for line in fields) if fields else "")
 
     def _aliases(self, names: Iterable[Public]) -> Iterator[str]:
@@ -138,5 +136,9 @@ def _member(member: griffe.Function | griffe.Attribute) -> str:
     return f"{member.name}: {member.annotation}  # a property"
 
 
-def _variable(attribute: griffe.Attribute) -> str:
-    return attribute.name if attribute.annotation is None else f"{attribute.name}: {attribute.annotation}"
+def _variable(attribute: griffe.Attribute, owner: griffe.Class) -> str:
+    """An attribute with its type: its own annotation, or that of the argument of the constructor that it keeps."""
+    annotation = attribute.annotation
+    if annotation is None and str(attribute.value) == attribute.name:
+        annotation = next(each.annotation for each in owner.parameters if each.name == attribute.name)
+    return attribute.name if annotation is None else f"{attribute.name}: {annotation}"

@@ -42,15 +42,12 @@ PAGES = (
     Page(
         "testing.md",
         "The test kit",
-        ("stepfast.testing", "pytest_stepfast"),
+        ("stepfast.testing", "pytest_stepfast", "stepfast.language.registry", "stepfast.simulator.gateway"),
         {
             "stepfast.model.Failure": (),
             "stepfast.model.Event": (),
             "stepfast.client.unserved.NoServer": (),
-            "stepfast.language.registry.Registry": (),
             "stepfast.simulator.account.AwsCall": (),
-            "stepfast.simulator.gateway.GatewayRequest": (),
-            "stepfast.simulator.gateway.Response": ("json",),
             "stepfast.simulator.redrive.MoveTask": (),
             "stepfast.simulator.sandbox.Invocation": ("ok",),
         },
@@ -69,10 +66,13 @@ CONSTRUCTED = frozenset(
     {
         "Client",
         "Environment",
+        "GatewayRequest",
         "GiveUp",
         "MotoCloud",
         "Options",
+        "PoolSettings",
         "Project",
+        "Registry",
         "Retry",
         "RetryAfter",
         "Rules",
@@ -89,6 +89,13 @@ INTERNAL = frozenset(
         "stepfast.errors.TooManySignals.for_execution",
         "stepfast.infra.target.Target.platform",
         "stepfast.language.context.StepContext.log_fields",
+        "stepfast.language.registry.Registry.check",
+        "stepfast.language.registry.Registry.find",
+        "stepfast.language.registry.Registry.get",
+        "stepfast.language.registry.Registry.pools",
+        "stepfast.language.registry.Registry.reached",
+        "stepfast.language.registry.Registry.steps",
+        "stepfast.language.registry.Registry.steps_of",
     }
 )
 """Members of public classes that other packages of stepfast use. They are not public."""

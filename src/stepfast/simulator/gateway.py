@@ -14,6 +14,8 @@ from stepfast.simulator.lambdas import ACCOUNT, REGION, SimulatedFunction
 from stepfast.simulator.sandbox import Invocation
 from stepfast.simulator.world import World
 
+__all__ = ["GatewayRequest", "Response"]
+
 API, HOST = "stepfast01", f"stepfast01.execute-api.{REGION}.amazonaws.com"
 
 
