@@ -36,16 +36,24 @@ def without_description(public: Public) -> Iterator[str]:
 def without_error(public: Public) -> Iterator[str]:
     """Classes of exceptions that a function raises by a `raise` of its own, and that its docstring does not name."""
     for path, target in _Parts(public).called:
-        functions = [target]
+        functions = [target] if isinstance(target, griffe.Function) else []
         if isinstance(target, griffe.Class):
-            functions = [target.members[name] for name in ON_CONSTRUCTION if name in target.members]  # type: ignore[misc]
+            functions = _construction(target)
         for error in sorted({error for function in functions for error in raised_in(function.source)}):
             if not re.search(rf"\b{error}\b", docstring_of(target)):
                 yield f"{path}: {error}"
 
 
+def _construction(target: griffe.Class) -> list[griffe.Function]:
+    functions = [target.members[name] for name in ON_CONSTRUCTION if name in target.members]
+    # The `__init__` that griffe makes for a dataclass has no source.
+    made = "dataclass" in target.labels
+    return [each for each in functions if isinstance(each, griffe.Function) and not (made and not each.source)]
+
+
 def raised_in(source: str) -> Iterator[str]:
     """The names of the classes in the `raise` statements of a function."""
+    assert source, "griffe has not kept the source"
     for node in ast.walk(ast.parse(textwrap.dedent(source))):
         if isinstance(node, ast.Raise) and node.exc is not None:
             error = node.exc.func if isinstance(node.exc, ast.Call) else node.exc

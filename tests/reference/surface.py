@@ -40,10 +40,9 @@ class Public:
         """The public methods and properties of a class: its own in source order, then those of its bases."""
         if not isinstance(self.target, griffe.Class):
             return []
+        # The classes of other packages, such as the CDK, are not loaded, so the mro() has none.
         seen: dict[str, griffe.Function | griffe.Attribute] = {}
         for owner in (self.target, *self.target.mro()):
-            if not owner.path.startswith("stepfast."):
-                break  # of Python's or of the CDK's own
             for name, member in sorted(owner.members.items(), key=lambda item: item[1].lineno or 0):
                 shown = isinstance(member, griffe.Function) or (
                     isinstance(member, griffe.Attribute) and {"property", "cached"} & member.labels

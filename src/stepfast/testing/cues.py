@@ -21,7 +21,7 @@ class CueTarget(Protocol):
 
 
 class Cue:
-    """A moment in the future. Its methods say what happens at that moment; each may be called once or several times.
+    """A moment in the future. Each call of a method adds something that happens at that moment.
 
     A method acts on the execution whose moment it is, unless `execution` names another, by its Run or its id. An
     exception of what happens at the moment, such as WrongStatus because the execution has ended by then, comes out of
