@@ -74,16 +74,18 @@ def markdown(docstring: str, names: Collection[str], link: Callable[[str], str])
         elif block.startswith("|"):
             parts.append(block)
         else:
-            parts.append(textwrap.fill(linked(" ".join(block.split()), link), 120, **_WRAP))
+            parts.append(wrapped(linked(" ".join(block.split()), link)))
     return "\n\n".join(parts)
 
 
-_WRAP: dict[str, bool] = {"break_long_words": False, "break_on_hyphens": False}
+def wrapped(text: str, indent: str = "") -> str:
+    """The text in lines of up to 120 characters. indent: what all lines but the first begin with."""
+    return textwrap.fill(text, 120, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _item(entry: Entry, link: Callable[[str], str]) -> str:
     names = ", ".join(f"`{name}`" for name in entry.names)
-    return textwrap.fill(f"- {names}: {linked(entry.text, link)}", 120, subsequent_indent="  ", **_WRAP)
+    return wrapped(f"- {names}: {linked(entry.text, link)}", indent="  ")
 
 
 def linked(text: str, link: Callable[[str], str]) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator
 
 import griffe
 
 from tests.reference import handlers, settings, signatures
-from tests.reference.docstrings import markdown
+from tests.reference.docstrings import markdown, wrapped
 from tests.reference.public import Page
 from tests.reference.surface import SOURCE, Public, Surface, arguments_of, docstring_of
 
@@ -59,7 +58,7 @@ class _Writer:
         if elsewhere:
             names = ", ".join(self.link(f"`{public.name}`") for public in elsewhere)
             text = f"On other pages, and imported from `{self._page.modules[0]}` as well: {names}."
-            yield textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
+            yield wrapped(text)
         for public in shown:
             yield from self._entry(public)
         types = [public for public in self._names if public.module is None]
@@ -116,12 +115,12 @@ def annotations_on(names: Iterable[Public]) -> Iterator[str | griffe.Expr | None
     """Every annotation that the entries of these names show."""
     for public in names:
         if isinstance(public.target, griffe.Function):
-            yield from signatures.annotations(public.target)
+            yield from signatures.annotations_of(public.target)
         yield from (parameter.annotation for parameter in public.parameters)
         yield from (attribute.annotation for attribute in public.attributes)
         for member in public.members:
             if isinstance(member, griffe.Function):
-                yield from signatures.annotations(member)
+                yield from signatures.annotations_of(member)
             else:
                 yield member.annotation
 

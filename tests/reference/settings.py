@@ -10,7 +10,7 @@ from typing import Any
 from stepfast.deployment import project
 from stepfast.deployment.schedules import ScheduledStart
 from tests.reference import signatures
-from tests.reference.docstrings import entries_of, linked, markdown
+from tests.reference.docstrings import entries_of, linked, markdown, wrapped
 from tests.reference.surface import Public, Surface, arguments_of, docstring_of
 
 TABLES: tuple[tuple[str, type, Mapping[str, tuple[Any, str]]], ...] = (
@@ -22,7 +22,7 @@ TABLES: tuple[tuple[str, type, Mapping[str, tuple[Any, str]]], ...] = (
 
 def page(surface: Surface, names: Sequence[Public], link: Callable[[str], str]) -> Iterator[str]:
     """The body of the page."""
-    yield (
+    yield wrapped(
         "A project's pyproject.toml holds these settings, and each has a default unless the table says otherwise. An "
         "unknown setting and a wrong value are errors when the stack is made. [deploy.md](../deploy.md#settings) has "
         "an example."

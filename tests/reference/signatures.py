@@ -78,7 +78,7 @@ def of_package(name: griffe.ExprName) -> griffe.Object | None:
     """The object of stepfast that a name in a signature stands for, if it is one."""
     if not name.canonical_path.startswith("stepfast."):
         return None
-    target = name.resolved
+    target: object = name.resolved
     if isinstance(target, griffe.Alias):
         target = target.final_target
     return target if isinstance(target, griffe.Object) else None
@@ -100,7 +100,7 @@ def named_in(expressions: list[str | griffe.Expr | None]) -> Iterator[griffe.Obj
                 yield from named_in([target.value])
 
 
-def annotations(target: griffe.Function) -> list[str | griffe.Expr | None]:
+def annotations_of(target: griffe.Function) -> list[str | griffe.Expr | None]:
     """The annotations of a function, and those of its overloads."""
     signatures = target.overloads or [target]
     return [

@@ -108,7 +108,7 @@ class Surface:
         """The names in `__all__` of a module; in source order where all are defined in one file."""
         names = [str(name) for name in self.get(module).exports or ()]
         targets = {name: self.get(f"{module}.{name}") for name in names}
-        if len({target.filepath for target in targets.values()}) == 1:  # type: ignore[type-var]
+        if len({target.filepath for target in targets.values()}) == 1:
             names.sort(key=lambda name: targets[name].lineno or 0)
         return names
 
