@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import griffe
 import pytest
 
 from tests.reference import checks
-from tests.reference.pages import FOLDER, pages
+from tests.reference.pages import FOLDER, anchor, pages
 from tests.reference.public import CONSTRUCTED, INTERNAL, PAGES
 from tests.reference.surface import Public, Surface
 
@@ -40,6 +41,17 @@ def test_the_folder_holds_the_pages_and_a_list_of_them() -> None:
         for module in page.modules:
             name = module.removeprefix("stepfast.functions") if module.startswith("stepfast.functions") else module
             assert f"`{name}`" in text or f"`{module}`" in text, module
+
+
+def test_every_link_leads_to_a_heading() -> None:
+    links = 0
+    for page in FOLDER.glob("*.md"):
+        for file, fragment in re.findall(r"\]\(([\w./-]*)(?:#([\w-]+))?\)", page.read_text(encoding="utf-8")):
+            target = (FOLDER / file) if file else page
+            headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            assert not fragment or fragment in map(anchor, headings), f"{page.name}: {file}#{fragment}"
+            links += 1
+    assert links > 100
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
