@@ -224,8 +224,9 @@ class Client:
     def dead_letter_groups(self, workflow: str | None = None) -> Object:
         """FAILED executions counted by workflow, step and error: `groups`, the largest group first.
 
-        workflow: only executions of this workflow. `complete` is False when there are more FAILED executions than the
-        server counts.
+        workflow: only executions of this workflow.
+
+        `complete` is False when there are more FAILED executions than the server counts.
         """
         answers = [calls.get("/v1/dead-letters/groups", shapes.Groups, workflow=workflow) for calls in self._stacks]
         return answers[0] if len(answers) == 1 else merged_groups(answers)

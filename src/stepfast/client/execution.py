@@ -40,7 +40,9 @@ class Execution:
         return status
 
     def describe(self, *, commands: bool = True) -> Object:
-        """The execution as JSON values. commands: False leaves out its `commands`, which may be many.
+        """The execution as JSON values.
+
+        commands: False leaves out `commands`, which may be many.
 
         Raises ExecutionNotFound.
         """
@@ -78,8 +80,10 @@ class Execution:
     def result(self, timeout: float | None = None) -> Any:
         """Waits for the end of the execution and returns its result as JSON values.
 
-        timeout: the longest wait in seconds; None sets no limit. Raises ExecutionFailed, ExecutionCancelled,
-        ExecutionNotFound, and TimeoutError when the execution is still RUNNING by then. Another call waits again.
+        timeout: the longest wait in seconds. None sets no limit.
+
+        Raises ExecutionFailed, ExecutionCancelled, ExecutionNotFound, and TimeoutError when the execution is still
+        RUNNING after the timeout. The execution goes on then, and another call waits again.
         """
         end = math.inf if timeout is None else time.monotonic() + timeout
         pause = 0.02

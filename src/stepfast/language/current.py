@@ -55,8 +55,9 @@ def current_execution() -> ExecutionContext:
 async def sleep(delay: float | timedelta) -> None:
     """Waits for a delay. In workflow code it is a durable timer; anywhere else it is `asyncio.sleep`.
 
-    delay: seconds or a timedelta. It returns at once for a delay below 0. Raises DefinitionError for a value that is
-    not a number or is NaN.
+    delay: seconds or a timedelta. It returns at once for a delay below 0.
+
+    Raises DefinitionError for a value that is not a number or is NaN.
     """
     seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds != seconds:

@@ -123,7 +123,10 @@ class FaultInjection(Driven, Faking):
 
     @property
     def points(self) -> list[str]:
-        """Every moment so far at which the process could have died, in order. `crash(at=...)` takes its position."""
+        """Every moment so far at which the process could have died, in order.
+
+        `crash(at=...)` takes the position of a moment, counted from 0.
+        """
         return [str(one) for one in self._driver.points.passed]
 
     @property

@@ -130,7 +130,8 @@ class MotoCloud(Callers, Trouble, Faking):
 
         what: a Run, a datetime, or a function without arguments.
 
-        Raises Stalled when nothing is due that could bring it, or when it takes more invocations than `limit`.
+        Raises Stalled when nothing is due that could bring it, or when it takes more invocations than `limit`. Raises
+        TypeError for any other `what`.
         """
         world, began = self.player.world, len(self.player.invocations)
         goal = self._goal(what)
@@ -276,7 +277,10 @@ class MotoCloud(Callers, Trouble, Faking):
         resources.client("sqs").send_message(QueueUrl=known.get(queue, queue), MessageBody=body)
 
     def redrive(self, rate: int | None = None) -> MoveTask:
-        """Starts a redrive of the dead letters, as the SQS console does, at `rate` messages a second."""
+        """Starts a redrive of the dead letters, as the SQS console does.
+
+        rate: messages a second, 1 to 500. None takes 500.
+        """
         return self.player.redrive(DEAD_LETTERS, rate)
 
     @property
