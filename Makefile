@@ -12,7 +12,7 @@ EMULATOR := .cache/ministack
 WITH_UV := $(BIN)/python -m uv pip install --quiet --python $(BIN)/python
 WITH_PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help install demo demo-cloud check test pythons soak lint format golden clean
+.PHONY: help install demo demo-cloud check test pythons soak lint format reference golden clean
 
 help:
 	@echo "make demo    the whole story with real parts: a report, an outage, a resume, a crash"
@@ -34,6 +34,7 @@ help:
 	@echo "make typescript   the types of the TypeScript client, from the API's own description; and the client, built"
 	@echo "make wheel   a wheel that holds the web page, in dist"
 	@echo "make screenshots   pictures of the page, in docs/images; needs Debian's chromium"
+	@echo "make reference   docs/reference, written from the docstrings of what is public"
 	@echo "make format  let ruff mend what it can"
 	@echo "make clean   remove the environment and what demo and tests have left"
 
@@ -101,6 +102,9 @@ soak: .venv/ready tools-for-tests
 	STEPFAST_SOAK=1 $(PYTEST) --durations=25
 	$(BIN)/python -m tests.simulation.test_simulation --seconds $(SECONDS) --from $$(date +%s)
 	$(BIN)/python -m tests.soak --seconds $(SECONDS)
+
+reference: .venv/ready
+	$(BIN)/python -m tests.reference
 
 format: .venv/ready
 	$(BIN)/ruff check --fix .

@@ -15,6 +15,8 @@ from stepfast.functions.host import Handler, Host
 from stepfast.functions.sending_engine import SendingEngine
 from stepfast.functions.worker import worker_of
 
+__all__ = ["handler"]
+
 log = logging.getLogger(__name__)
 
 WRONG_QUEUE_SECONDS = 300.0

@@ -21,6 +21,8 @@ from stepfast.functions.host import Handler, Host
 from stepfast.functions.sending_engine import SendingEngine
 from stepfast.functions.worker import worker_of
 
+__all__ = ["handler"]
+
 
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
     """Makes the handler."""

@@ -14,7 +14,16 @@ When = Literal["before", "after", "lost"]
 
 @dataclass(frozen=True, slots=True)
 class AwsCall:
-    """One call of a function to AWS: `size` is of its body in bytes, `number` its place in `calls`."""
+    """One call of a function to AWS.
+
+    number: its position in `MotoCloud.calls`, counted from 0.
+    function: the name of the function.
+    request_id: the id of the invocation.
+    service: the service, such as "dynamodb".
+    operation: the operation, such as "PutItem".
+    size: the size of the body in bytes.
+    at: when the call was made, in simulated time.
+    """
 
     number: int
     function: str

@@ -14,12 +14,20 @@ from stepfast.simulator.lambdas import ACCOUNT, REGION, SimulatedFunction
 from stepfast.simulator.sandbox import Invocation
 from stepfast.simulator.world import World
 
+__all__ = ["GatewayRequest", "Response"]
+
 API, HOST = "stepfast01", f"stepfast01.execute-api.{REGION}.amazonaws.com"
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP answer; `function` tells which invocation gave it, None when the gateway answered by itself."""
+    """An answer of the HTTP API.
+
+    status: the HTTP status.
+    headers: the headers.
+    body: the body as text.
+    function: the invocation that gave the answer; None when the gateway answered by itself.
+    """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -27,12 +35,17 @@ class Response:
     function: Invocation | None = field(default=None, repr=False)
 
     def json(self) -> Any:
+        """The body as JSON values. Raises ValueError for a body that is not JSON."""
         return json.loads(self.body)
 
 
 @dataclass(slots=True)
 class GatewayRequest:
-    """A request under way; `response` is there once it is answered."""
+    """A request to the HTTP API.
+
+    method, path, body, key, headers, query: as in `MotoCloud.request`.
+    response: the answer; None before there is one.
+    """
 
     method: str
     path: str

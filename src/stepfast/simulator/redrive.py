@@ -21,7 +21,14 @@ FASTEST = 500
 
 @dataclass(slots=True)
 class MoveTask:
-    """A redrive under way; `left` are the messages that it has yet to move."""
+    """A redrive of dead letters.
+
+    total: how many messages it moves.
+    moved: how many it has moved so far.
+    status: "RUNNING", or how it ended.
+    reason: why it failed, or None.
+    left: the messages that it has yet to move.
+    """
 
     handle: str
     origin: Queue

@@ -37,7 +37,18 @@ class TimedOut(SandboxEnded):
 
 @dataclass(slots=True)
 class Invocation:
-    """One call of a function; `result` is what came back through JSON. Times in seconds since the epoch."""
+    """One invocation of a function. Times are in seconds since the epoch, in simulated time.
+
+    function: the name of the function.
+    request_id: the id of the invocation.
+    event: what the handler was called with.
+    started_at: when the invocation began.
+    cold: whether it was the first of its sandbox.
+    outcome: how it ended; None while it runs.
+    error: the exception of the handler, or None.
+    result: what the handler returned, as JSON values.
+    ended_at: when the invocation ended; None while it runs.
+    """
 
     function: str
     request_id: str
@@ -54,6 +65,7 @@ class Invocation:
 
     @property
     def ok(self) -> bool:
+        """Whether the invocation has ended without an error."""
         return self.outcome == "ok"
 
 

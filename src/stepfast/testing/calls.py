@@ -17,12 +17,18 @@ from stepfast.simulator.simulated_loop import moment
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One attempt of a step, real or faked.
+    """One attempt of a step, real or faked. Times are simulated times in UTC.
 
-    input: the decoded arguments by parameter name; defaults that the workflow left out are not in it.
-    started_at, ended_at: simulated time, UTC; ended_at is None while it runs and for ever after a crash.
-    output: what the function returned. error: what it raised, or StepTimeout, or StepCancelled.
+    step: the name of the step.
+    step_id: the id of the command.
+    execution_id: the id of the execution.
+    attempt: the number of the attempt, counted from 1.
     generation: how often the execution had been resumed.
+    input: the decoded arguments by the names of the parameters, without defaults that the workflow left out.
+    started_at: when the attempt began.
+    ended_at: when the attempt ended. None while it runs, and for an attempt that a crash has cut off.
+    output: what the function returned; None if it returned nothing yet.
+    error: the exception that the function raised, StepTimeout, StepCancelled, or None.
     """
 
     step: str

@@ -25,22 +25,23 @@ REPLAY_LIMIT = 500
 
 
 class Environment(Outside, FaultInjection):
-    """Runs workflows in simulated time; use it as a context manager in a plain `def` test.
+    """Runs workflows in simulated time, on a database in memory. Use it as a context manager in a plain `def` test.
 
     workflows: the workflows under test, or one Registry.
-    start: the simulated time at first, with a time zone; 2030-01-01 00:00 UTC by default.
-    seed: of the jitter of retries, and of which of several things due at one moment goes first. With 0 they
-        go in the order in which they were asked for; any other number stands for one shuffled order.
-    limit: attempts, timers and signals of one execution in one call, after which it counts as endless.
-    check_replays: replay executions from scratch as they go on, and raise NotRepeatable where their code then
-        asks for something else; False saves that time.
+    start: the simulated time at the beginning, with a time zone; by default 2030-01-01 00:00 UTC.
+    seed: decides the jitter of retries, and the order of things that are due at the same time. With 0 that is the order
+    in which they were asked for; each other number stands for one shuffled order.
+    limit: the most attempts, timers and signals of one execution in one call. An execution with more counts as endless.
+    check_replays: replays executions from scratch while they progress, and raises NotRepeatable where the code then
+    asks for something else. False saves that time.
 
-    Nothing happens but in `run`, `run_until` and `advance`: in them steps really run (a `def` step in a
-    thread), and when nothing is left to do it is at once the time of what is due next. Time stands still
-    while a step runs, unless it awaits asyncio.sleep or is a fake that takes time.
+    Nothing runs outside `run`, `run_until` and `advance`. In these calls steps really run (a `def` step in a thread),
+    and when nothing is left to do, the time jumps to the next thing that is due. Time stands still while a step runs,
+    unless the step awaits asyncio.sleep or is a fake that takes time.
 
-    Leaving the block without an error raises AssertionError for a crash or cue that has never come to pass.
-    Raises TypeError for what is not a workflow, ValueError for a `start` without a time zone.
+    Leaving the block without an error raises AssertionError for a crash or cue that was set and never came. Raises
+    TypeError for an argument that is not a workflow, ValueError for a `start` without a time zone, and RuntimeError
+    when it is entered twice or inside a running event loop.
     """
 
     def __init__(
@@ -91,11 +92,14 @@ class Environment(Outside, FaultInjection):
         finished(self._driver.operations.start(workflow, input, execution_id, labels))
 
     def run_until(self, what: Awaited) -> Awaited:
-        """Runs until an execution has ended, until a simulated time, or until a function returns true.
+        """Runs until an execution has ended, until a simulated time, or until a function returns true, and returns
+        `what`.
 
-        A function is asked after whatever happens; it may ask runs anything. Raises Stalled when nothing is
-        left that could bring it, or when an execution goes on past `limit`; the message says what the executions wait
-        for.
+        what: a Run, a datetime, or a function without arguments, which is called after every event and may ask runs
+        anything.
+
+        Raises Stalled when nothing is due that could bring it, or when an execution exceeds `limit`; the message says
+        what the executions wait for. Raises TypeError for any other `what`.
         """
         until = what.timestamp() if isinstance(what, datetime) else None
         try:
@@ -107,7 +111,7 @@ class Environment(Outside, FaultInjection):
         return what
 
     def advance(self, by: timedelta) -> None:
-        """Lets this much simulated time pass, with all that is due in it."""
+        """Lets the simulated time `by` pass, with everything that is due in it."""
         self.run_until(self.now + by)
 
     def _goal(self, what: object) -> Callable[[], bool]:
@@ -131,7 +135,10 @@ class Environment(Outside, FaultInjection):
 
 
 class MakeEnvironment(Protocol):
-    """The type of the pytest fixture `stepfast_env`: makes environments that are closed after the test."""
+    """The type of the pytest fixture `stepfast_env`, a function that makes environments.
+
+    It takes the arguments of Environment. Each environment is closed after the test.
+    """
 
     def __call__(
         self,

@@ -30,13 +30,15 @@ class Faking:
         takes: timedelta = timedelta(),
         beats: bool = True,
     ) -> None:
-        """Has every attempt of a step return a value, or call a function in its place.
+        """Makes every attempt of `step` return a value, or call a function in its place.
 
-        result: a value of the step's result type, or a `def` or `async def` function, called with the
-            step's arguments; `current_step()` works in it, and what it raises is the step's error.
-        takes: simulated time that passes before; more than the step's timeout times the attempt out.
-        beats: False for a fake without heartbeats, which times out when it takes longer than its heartbeat.
-        Raises NotStorable for a value, TypeError for a function, that does not fit the step.
+        result: a value of the step's result type, or a `def` or `async def` function. The function is called with the
+        arguments of the step; `current_step()` works in it, and what it raises is the error of the step.
+        takes: the simulated time that the attempt takes. If it exceeds the step's timeout, the attempt times out.
+        beats: False for a fake without heartbeats, which times out when it takes longer than the step's heartbeat.
+
+        Raises NotStorable for a value and TypeError for a function that does not fit the step, and ValueError for a
+        negative `takes`.
         """
         if takes < timedelta():
             raise ValueError(f"a fake takes no time or some, not {takes}")
@@ -44,9 +46,12 @@ class Faking:
         self._fakes.put(step, Fake(function, takes.total_seconds(), beats))
 
     def fail(self, step: Step[..., Any], times: int | None = 1, error: BaseException | None = None) -> None:
-        """Has the next attempts of a step fail, `times` of them (None: all); then it does as before.
+        """Makes the next attempts of `step` fail. After them it works as before.
 
-        error: what they raise, ConnectionError by default. Called again it adds to what was asked before.
+        times: how many attempts fail; None lets all fail. A further call adds to the earlier ones.
+        error: the exception that the attempts raise; by default a ConnectionError.
+
+        Raises ValueError for a number of `times` below 1, and TypeError for an `error` that is not an exception.
         """
         if times is not None and times < 1:
             raise ValueError(f"a step fails once or more often, not {times!r} times")
@@ -56,7 +61,7 @@ class Faking:
         self._fakes.put_failure(checked_step(step), made, float("inf") if times is None else times)
 
     def restore(self, step: Step[..., Any]) -> None:
-        """Has a step be itself again: neither faked nor failing."""
+        """Makes `step` run its own function again. It is neither faked nor failing any more."""
         self._fakes.drop(checked_step(step))
 
 
@@ -78,14 +83,19 @@ class FaultInjection(Driven, Faking):
         times: int = 1,
         down: timedelta = timedelta(seconds=1),
     ) -> None:
-        """Has the process die at a moment; the next one goes on from what is stored, `down` later.
+        """Makes the process die at a moment. The next process starts `down` later and continues from what is stored.
 
-        before, after: a step's function, or one of the engine's writes: "claim" (of a step by a worker),
-            "record" (of an outcome), "order" (in which results are applied), "send" (of messages),
-            "finish" (of the execution).
-        at: instead of these, a number in `points`: to try them all, one after the other.
-        step, attempt: of which step the claim or record is, and the first attempt that counts.
-        times: how often, all of which must come to pass; an attempt that was cut off is followed by the next.
+        before, after: a step, or one of the engine's writes: "claim" (a worker claims a step), "record" (of an
+        outcome), "order" (in which results are applied), "send" (of messages), "finish" (of the execution).
+        at: a moment by its number in `points`, in place of `before` and `after`. A loop over the numbers tries them
+        all.
+        step: the step whose claim or record is meant; None for any.
+        attempt: the number of the first attempt that counts.
+        times: how many such moments the process dies at. All of them must come, or the environment fails the test.
+        down: the simulated time until the next process starts.
+
+        Raises TypeError unless exactly one of `before`, `after` and `at` is named, and ValueError for a `down` that is
+        not above zero.
         """
 
         def die(point: Point) -> None:
@@ -113,10 +123,13 @@ class FaultInjection(Driven, Faking):
 
     @property
     def points(self) -> list[str]:
-        """Every moment so far at which the process could have died, in order."""
+        """Every moment so far at which the process could have died, in order.
+
+        `crash(at=...)` takes the position of a moment, counted from 0.
+        """
         return [str(one) for one in self._driver.points.passed]
 
     @property
     def crashes(self) -> list[str]:
-        """The moments at which it did."""
+        """The moments at which the process has died, in order."""
         return [str(one) for one in self._driver.crashes]

@@ -36,7 +36,7 @@ class Kit:
 
     @property
     def runs(self) -> list[Run[Any]]:
-        """The executions started here, oldest first."""
+        """The executions that were started here, oldest first."""
         return [Run(self._view, workflow, id) for id, workflow in self._started.items()]
 
     def start(
@@ -47,11 +47,17 @@ class Kit:
         *,
         labels: Mapping[str, str] | None = None,
     ) -> Run[R]:
-        """Starts an execution, of which nothing runs yet; on MotoCloud what is due while the API answers does run.
+        """Starts an execution and returns its Run. Nothing of it runs yet, except on MotoCloud what is due while the
+        API answers.
 
+        workflow: the workflow to start.
         input: a value of the workflow's input type, or plain JSON values as a client would send them.
-        execution_id: by default the workflow's name and a number, so that runs are repeatable.
-        Raises InvalidRequest, UnknownWorkflow and ExecutionConflict as Client.start does.
+        execution_id: the id of the execution. By default it is the workflow's name and a number, so that runs are
+        repeatable.
+        labels: names and values to find the execution by.
+
+        Raises TypeError for a function that is not a workflow, and InvalidRequest, UnknownWorkflow and
+        ExecutionConflict as Client.run does.
         """
         if not isinstance(workflow, Workflow):
             raise TypeError(f"{workflow!r} is not a workflow: give a function that has @workflow")
@@ -68,7 +74,16 @@ class Kit:
         *,
         labels: Mapping[str, str] | None = None,
     ) -> Run[R]:
-        """Starts an execution and runs until it has ended, well or not; see `start` and `run_until`."""
+        """Starts an execution, runs until it has ended in whatever status, and returns its Run.
+
+        workflow: the workflow to start.
+        input: a value of the workflow's input type, or plain JSON values as a client would send them.
+        execution_id: the id of the execution. By default it is the workflow's name and a number, so that runs are
+        repeatable.
+        labels: names and values to find the execution by.
+
+        Raises what `start` and `run_until` raise.
+        """
         return self.run_until(self.start(workflow, input, execution_id, labels=labels))
 
     def _id(self, execution: Target) -> str:

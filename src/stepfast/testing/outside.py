@@ -22,26 +22,35 @@ class Outside(Driven, Kit):
 
     @property
     def now(self) -> datetime:
-        """The simulated time, UTC."""
+        """The simulated time, in UTC."""
         return moment(self._driver.loop.time())
 
     def signal(self, execution: Target, name: str, payload: Any = None) -> None:
-        """Sends a signal now; the payload is a model or plain JSON values.
+        """Sends a signal now.
 
-        Raises ExecutionNotFound, InvalidRequest when the payload does not fit what the workflow waits for,
-        and WrongStatus when the execution has ended for good.
+        execution: a Run or the id of an execution.
+        name: the name that the workflow waits for.
+        payload: a model or plain JSON values.
+
+        Raises ExecutionNotFound, InvalidRequest when the payload does not fit what the workflow waits for, and
+        WrongStatus when the execution has ended for good.
         """
         finished(self._driver.operations.signal(self._id(execution), name, as_json(payload, "payload")))
 
     def cancel(self, execution: Target) -> None:
-        """Cancels a RUNNING execution now; ExecutionNotFound, WrongStatus."""
+        """Cancels an execution now. `execution` is a Run or an id.
+
+        Raises ExecutionNotFound, and WrongStatus when it is not RUNNING.
+        """
         finished(self._driver.operations.cancel(self._id(execution)))
         self._driver.look(self._id(execution))
 
     def resume(self, execution: Target, steps: Sequence[str] | None = None) -> None:
-        """Resumes a FAILED execution, of which nothing runs yet.
+        """Resumes a FAILED execution. Nothing of it runs yet.
 
-        steps: ids of the commands to run again, in place of the failed steps behind the failure (`run.reopens`).
+        execution: a Run or the id of an execution.
+        steps: the ids of the commands to run again, in place of the failed steps behind the failure (`Run.reopens`).
+
         Raises ExecutionNotFound, WrongStatus, and InvalidRequest for a command that cannot run again.
         """
         finished(self._driver.operations.resume(self._id(execution), steps=steps))
@@ -51,7 +60,7 @@ class Outside(Driven, Kit):
         self._driver.crash(Point("at", "time", execution_id, str(self.now)), down)
 
     def at(self, when: timedelta | datetime) -> Cue:
-        """A cue at a simulated time, or after a time from now."""
+        """A cue at a simulated time. `when` is a datetime, or a timedelta from now."""
         if isinstance(when, timedelta):
             when = self.now + when
         at = when.timestamp()
@@ -68,12 +77,17 @@ class Outside(Driven, Kit):
         times: int = 1,
         delay: timedelta = timedelta(),
     ) -> Cue:
-        """A cue at a moment of an execution: name one of the first four.
+        """A cue at a moment of an execution. Name exactly one of `before`, `after`, `waiting` and `status`.
 
-        before, after: an attempt of this step begins; it has ended, its outcome is not yet recorded.
-        waiting: the workflow waits for the signal of this name. status: an execution ends with this status.
-        attempt: of the step, the first that counts. times: how often the cue is taken, once a moment.
-        delay: simulated time from the moment to what happens then.
+        before: an attempt of this step begins.
+        after: an attempt of this step has ended, and its outcome is not recorded yet.
+        waiting: the workflow waits for the signal of this name.
+        status: an execution ends with this status.
+        attempt: the number of the first attempt of the step that counts.
+        times: how many moments the cue is taken at.
+        delay: the simulated time from the moment to what happens then.
+
+        Raises TypeError unless exactly one of the four is named.
         """
         side, what, name = moment_of(before, after, waiting, status)
         later = delay.total_seconds()

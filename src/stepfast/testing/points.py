@@ -20,7 +20,7 @@ class Died(BaseException):
 
 
 class Stalled(AssertionError):
-    """What a test waits for never comes; the message says what the execution waits for instead."""
+    """What the test waits for never comes. The message says what the execution waits for."""
 
 
 @dataclass(frozen=True, slots=True)

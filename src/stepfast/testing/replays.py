@@ -25,7 +25,7 @@ HINT = (
 
 
 class NotRepeatable(AssertionError):
-    """Workflow code asked for one thing, and in a replay from scratch for another; the message names both."""
+    """Workflow code asks for one thing, and in a replay from scratch for another. The message names both."""
 
 
 class Looks(Protocol):

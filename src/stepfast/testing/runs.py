@@ -20,9 +20,12 @@ R_co = TypeVar("R_co", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Something an execution waits for: a step, a timer or a signal.
+    """Something that an execution waits for.
 
-    due: when the timer ends or the step's next attempt is due (simulated time, UTC), None if nothing is set.
+    kind: "step", "timer" or "signal".
+    name: the name of the step or of the signal.
+    command_id: the id of the command.
+    due: when the timer ends or the next attempt of the step is due, in simulated time (UTC); None where no time is set.
     """
 
     kind: CommandKind
@@ -46,7 +49,10 @@ class View(Protocol):
 
 
 class Run(Generic[R_co]):
-    """One execution; every answer is as of now, also after the environment was closed."""
+    """One execution in a test. Every answer is as of now, also after the environment was closed.
+
+    `execution_id` is its id.
+    """
 
     def __init__(self, view: View, workflow: Workflow[..., R_co], execution_id: str) -> None:
         self._view, self._workflow = view, workflow
@@ -54,12 +60,12 @@ class Run(Generic[R_co]):
 
     @property
     def status(self) -> ExecutionStatus:
-        """RUNNING, SUCCEEDED, FAILED (paused, resumable) or CANCELLED."""
+        """RUNNING, SUCCEEDED, FAILED (it can be resumed) or CANCELLED."""
         return self._view.execution(self.execution_id).status
 
     @property
     def result(self) -> R_co:
-        """What the workflow returned, as its own type; AssertionError, saying why, when there is no result."""
+        """The result of the workflow, of its own type. Raises AssertionError, with the reason, if there is none."""
         execution = self._view.execution(self.execution_id)
         if execution.status != "SUCCEEDED" or execution.result is None:
             raise AssertionError(f"{self} has no result")
@@ -67,42 +73,42 @@ class Run(Generic[R_co]):
 
     @property
     def error(self) -> Failure | None:
-        """type, message, step and traceback of what made it FAILED; None otherwise."""
+        """The failure of a FAILED execution; None otherwise."""
         return self._view.execution(self.execution_id).error
 
     @property
     def reopens(self) -> tuple[str, ...]:
-        """Ids of the commands that a resume would run again; of a failure that no failed step stands behind, none."""
+        """The ids of the commands that a resume runs again. Empty for a failure that no failed step has caused."""
         return self._view.execution(self.execution_id).causes
 
     @property
     def generation(self) -> int:
-        """How often it has been resumed."""
+        """How often the execution was resumed."""
         return self._view.execution(self.execution_id).generation
 
     @property
     def steps(self) -> list[Call]:
-        """Every attempt of every step, in the order in which they began."""
+        """Every attempt of every step, in the order in which the attempts began."""
         return self._view.calls(self.execution_id)
 
     def calls(self, step: Step[..., Any]) -> list[Call]:
-        """The attempts of one step, and of others of its name, in the order in which they began."""
+        """The attempts of `step`, and of others of its name, in the order in which they began."""
         return [one for one in self.steps if one.step == step.name]
 
     @property
     def history(self) -> list[Event]:
-        """Every event, oldest first; of events of one moment, what the workflow asked for first stands first."""
+        """Every event, oldest first. Of events at the same time, what the workflow asked for first comes first."""
         snapshot = self._view.snapshot(self.execution_id)
         return chronological(snapshot, self._view.kept(self.execution_id), list(self._view.replay(snapshot).issued))
 
     @property
     def timeline(self) -> str:
-        """The history for people, a line an event."""
+        """The history as text for people, an event in each line."""
         return timeline(self._view.execution(self.execution_id), self.history)
 
     @property
     def waiting(self) -> list[Waiting]:
-        """What it waits for now, in the order in which it was asked for; empty once it has ended."""
+        """What the execution waits for now, in the order in which the code asked for it; empty when it has ended."""
         snapshot = self._view.snapshot(self.execution_id)
         if snapshot.execution.status != "RUNNING":
             return []

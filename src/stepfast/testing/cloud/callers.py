@@ -22,7 +22,7 @@ from stepfast.testing.values import as_json
 
 
 class Callers(Kit):
-    """The part of a cloud that is outside it. `key` is an API key with every scope."""
+    """The part of a cloud that acts as its callers do, from outside. `key` is an API key with every scope."""
 
     player: Player
     key: str
@@ -39,12 +39,22 @@ class Callers(Kit):
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
     ) -> Response:
-        """One request to the HTTP API, through the authorizer; key: by default one that may do everything."""
+        """Sends a request to the HTTP API, through the authorizer, and returns the answer, whatever its status.
+
+        method: the HTTP method.
+        path: the path, such as "/v1/executions".
+        body: the body as JSON values.
+        key: the API key. None takes the cloud's own key, which has every scope; "" sends no key.
+        headers, query: further headers, and the query parameters.
+        """
         key = self.key if key is None else key
         return self.player.request(method, path, body, key=key or None, headers=headers, query=query)
 
     def request_all(self, *requests: GatewayRequest) -> list[Response]:
-        """Requests sent at one moment, served beside each other; those without a key get the cloud's own."""
+        """Sends several `requests` at the same time, to be served side by side, and returns the answers in their order.
+
+        A request without a key gets the cloud's own.
+        """
         for request in requests:
             request.key = self.key if request.key is None else request.key
         return self.player.request_all(*requests)
@@ -58,29 +68,42 @@ class Callers(Kit):
         self._post(f"/v1/workflows/{workflow}/executions", body)
 
     def execution(self, execution_id: str) -> Run[Any]:
-        """An execution that was started otherwise: by a schedule, by a request."""
+        """The Run of an execution that a schedule or a request has started, by its `execution_id`.
+
+        Raises ExecutionNotFound.
+        """
         found = self._reading.execution(execution_id)
         workflow = self._reading.workflow(found)
         self._started.setdefault(execution_id, workflow)
         return Run(self._reading, workflow, execution_id)
 
     def signal(self, execution: Target, name: str, payload: Any = None, signal_id: str | None = None) -> None:
-        """Sends a signal; the payload is a model or plain JSON values.
+        """Sends a signal.
 
-        Raises ExecutionNotFound, InvalidRequest when the payload does not fit what the workflow waits for,
-        and WrongStatus when the execution has ended for good.
+        execution: a Run or the id of an execution.
+        name: the name that the workflow waits for.
+        payload: a model or plain JSON values.
+        signal_id: an id that makes the call idempotent.
+
+        Raises ExecutionNotFound, InvalidRequest when the payload does not fit what the workflow waits for, and
+        WrongStatus when the execution has ended for good.
         """
         body = {"payload": as_json(payload, "payload")} | ({"signal_id": signal_id} if signal_id else {})
         self._post(f"/v1/executions/{self._id(execution)}/signals/{name}", body)
 
     def cancel(self, execution: Target) -> None:
-        """Cancels a RUNNING execution; ExecutionNotFound, WrongStatus."""
+        """Cancels an execution. `execution` is a Run or an id.
+
+        Raises ExecutionNotFound, and WrongStatus when it is not RUNNING.
+        """
         self._post(f"/v1/executions/{self._id(execution)}/cancel")
 
     def resume(self, execution: Target, steps: Sequence[str] | None = None) -> None:
         """Resumes a FAILED execution.
 
-        steps: ids of the commands to run again, in place of the failed steps behind the failure (`run.reopens`).
+        execution: a Run or the id of an execution.
+        steps: the ids of the commands to run again, in place of the failed steps behind the failure (`Run.reopens`).
+
         Raises ExecutionNotFound, WrongStatus, and InvalidRequest for a command that cannot run again.
         """
         body = None if steps is None else {"steps": list(steps)}

@@ -40,18 +40,21 @@ CLOUD_LIMIT = 5_000
 
 
 class MotoCloud(Callers, Trouble, Faking):
-    """Runs workflows on the real functions, on moto; use it as a context manager in a plain `def` test.
+    """Runs workflows on the real functions, on moto. Use it as a context manager in a plain `def` test.
 
-    workflows: the workflows under test, or one Registry. project: settings as of [tool.stepfast].
-    start, seed: as in Environment. rules: how long things take, and how often messages come twice.
-    limit: invocations in one call, after which it counts as endless.
-    check_replays: as in Environment.
+    workflows: the workflows under test, or one Registry.
+    project: the settings of `[tool.stepfast]`; by default those without any setting.
+    start, seed, check_replays: as in Environment.
+    rules: how long things take, and how often messages are delivered twice.
+    limit: the most invocations in one call. With more the executions count as endless.
 
-    Nothing happens but in `run`, `run_until`, `advance` and requests: then it is at once the time of what is
-    due next, and what AWS would do at that time is done. One cloud is open at a time in a process, and while
-    it is, the clocks of the whole process show its time.
+    `key` is an API key with every scope.
 
-    Leaving the block without an error raises AssertionError for a kill or cue that has never come to pass.
+    Nothing happens outside `run`, `run_until`, `advance` and requests. In these calls the time jumps to what is due
+    next, and what AWS would do at that time is done. One cloud is open at a time in a process, and while it is open,
+    the clocks of the whole process show its time.
+
+    Leaving the block without an error raises AssertionError for a kill or cue that was set and never came.
     """
 
     def __init__(
@@ -100,7 +103,7 @@ class MotoCloud(Callers, Trouble, Faking):
             raise AssertionError(f"this has never come to pass: {'; '.join(pending)}")
 
     def deploy(self, *workflows: Workflow[..., Any] | Registry) -> None:
-        """Replaces the code of all functions; queues and limits stay as they were."""
+        """Replaces the code of all functions by these `workflows`. Queues and limits stay as they were."""
         self._code.registry = registry_of(workflows)
         if self._check is not None:
             self._check.deployed()
@@ -118,13 +121,17 @@ class MotoCloud(Callers, Trouble, Faking):
 
     @property
     def now(self) -> datetime:
-        """The simulated time, UTC."""
+        """The simulated time, in UTC."""
         return self.player.now
 
     def run_until(self, what: Awaited) -> Awaited:
-        """Runs until an execution has ended, until a simulated time, or until a function returns true.
+        """Runs until an execution has ended, until a simulated time, or until a function returns true, and returns
+        `what`.
 
-        Raises Stalled when nothing is left that could bring it, or when it goes on past `limit`.
+        what: a Run, a datetime, or a function without arguments.
+
+        Raises Stalled when nothing is due that could bring it, or when it takes more invocations than `limit`. Raises
+        TypeError for any other `what`.
         """
         world, began = self.player.world, len(self.player.invocations)
         goal = self._goal(what)
@@ -144,7 +151,7 @@ class MotoCloud(Callers, Trouble, Faking):
         return what
 
     def advance(self, by: timedelta) -> None:
-        """Lets this much simulated time pass, with all that is due in it."""
+        """Lets the simulated time `by` pass, with everything that is due in it."""
         self.player.advance(by)
 
     def _goal(self, what: object) -> Callable[[], bool]:
@@ -178,7 +185,7 @@ class MotoCloud(Callers, Trouble, Faking):
     # -- cues ------------------------------------------------------------------------------------------------------
 
     def at(self, when: timedelta | datetime) -> Cue:
-        """A cue at a simulated time, or after a time from now."""
+        """A cue at a simulated time. `when` is a datetime, or a timedelta from now."""
         return Cue(self, lambda act, told: self.player.at(when, lambda: act("")))
 
     def when(
@@ -192,7 +199,10 @@ class MotoCloud(Callers, Trouble, Faking):
         times: int = 1,
         delay: timedelta = timedelta(),
     ) -> Cue:
-        """A cue at a moment of an execution, as of Environment.when; `.crash()` kills the function it happens in."""
+        """A cue at a moment of an execution. Its `.crash()` kills the function that the moment happens in.
+
+        before, after, waiting, status, attempt, times, delay: as in Environment.when.
+        """
         side, what, name = moment_of(before, after, waiting, status)
 
         def put(act: Callable[[str], object], told: str) -> None:
@@ -245,29 +255,35 @@ class MotoCloud(Callers, Trouble, Faking):
 
     @property
     def dead_letters(self) -> list[dict[str, Any]]:
-        """The bodies of the messages of failed executions."""
+        """The bodies of the messages in the dead-letter queue, as JSON values: one for each failed execution."""
         return [json.loads(one) for one in self.messages(DEAD_LETTERS)]
 
     @property
     def undelivered(self) -> list[str]:
-        """The bodies of what no function could handle: poison messages, stream records that were given up."""
+        """The bodies of what no function could handle: poison messages, and stream records that were given up."""
         return self.messages(UNDELIVERED)
 
     def messages(self, queue: str) -> list[str]:
-        """The bodies of what is in a queue: a pool's name, or "timer", "park", or a queue's own name."""
+        """The bodies of the messages in a queue.
+
+        queue: the name of a pool, "timer", "park", or the name of a queue.
+        """
         known = {"timer": TIMER, "park": PARK, **self._deployment.pools}
         return [message.body for message in messages_in(queue_of(known.get(queue, queue)))]
 
     def send(self, queue: str, body: str) -> None:
-        """Puts a message of any text into a queue, named as in `messages`."""
+        """Puts a message with the text `body` into a `queue`, which is named as in `messages`."""
         known = {"timer": TIMER, "park": PARK, **self._deployment.pools}
         resources.client("sqs").send_message(QueueUrl=known.get(queue, queue), MessageBody=body)
 
     def redrive(self, rate: int | None = None) -> MoveTask:
-        """Starts a redrive of the dead letters, as the SQS console does; `rate` messages a second."""
+        """Starts a redrive of the dead letters, as the SQS console does.
+
+        rate: messages a second, 1 to 500. None takes 500.
+        """
         return self.player.redrive(DEAD_LETTERS, rate)
 
     @property
     def invocations(self) -> list[Invocation]:
-        """Every invocation that has ended, in that order."""
+        """Every invocation that has ended, in the order of the ends."""
         return self.player.invocations
