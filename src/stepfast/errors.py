@@ -47,8 +47,8 @@ These classes stand outside the tree on purpose. User code never needs to catch 
 | Unreadable | http.gateway | It carries the answer to a request that cannot become an event. |
 | ClientGone | http.gateway | The client has disconnected, and nobody waits for the answer. |
 | Closed | replay.loop | It ends discarded workflow code, so `except Exception` must not catch it. |
-| SandboxEnded | simulator.sandbox | It ends a simulated sandbox, so `except Exception` must not catch it. |
-| TimedOut | simulator.sandbox | It ends a sandbox at Lambda's timeout. It is a SandboxEnded. |
+| SandboxEnded | simulator.invocation | It ends a simulated sandbox, so `except Exception` must not catch it. |
+| TimedOut | simulator.invocation | It ends a sandbox at Lambda's timeout. It is a SandboxEnded. |
 | Died | testing.points | It ends a simulated process, so `except Exception` must not catch it. |
 | Stalled | testing.points | It fails a user's test, so it is an AssertionError. |
 | NotRepeatable | testing.replays | It fails a user's test, so it is an AssertionError. |

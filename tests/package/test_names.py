@@ -39,6 +39,7 @@ CLEAN = [
     "deployment",
     "client",
     "local",
+    "simulator",
 ]
 """Packages without a variable or a parameter of a banned name."""
 

@@ -49,7 +49,7 @@ PAGES = (
             "stepfast.client.unserved.NoServer": (),
             "stepfast.simulator.account.AwsCall": (),
             "stepfast.simulator.redrive.MoveTask": (),
-            "stepfast.simulator.sandbox.Invocation": ("ok",),
+            "stepfast.simulator.invocation.Invocation": ("ok",),
         },
     ),
     Page(

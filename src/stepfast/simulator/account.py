@@ -77,6 +77,8 @@ class Account:
         return True
 
 
-def names(given: str | Iterable[str] | None) -> frozenset[str] | None:
-    """One name or several as a set; None for all there are."""
-    return None if given is None else frozenset([given] if isinstance(given, str) else given)
+def names(name_or_names: str | Iterable[str] | None) -> frozenset[str] | None:
+    """The set of a name or of several; None stands for all names."""
+    if name_or_names is None:
+        return None
+    return frozenset([name_or_names] if isinstance(name_or_names, str) else name_or_names)

@@ -53,8 +53,8 @@ def _patch_queries(patches: Patches) -> None:
     asked: list[DynamoType | None] = []
 
     def one_partition(self: Table, *arguments: Any, **options: Any) -> Any:
-        given = signature.bind(self, *arguments, **options).arguments
-        asked.append(given["hash_key"] if given.get("index_name") is None else None)
+        bound = signature.bind(self, *arguments, **options).arguments
+        asked.append(bound["hash_key"] if bound.get("index_name") is None else None)
         try:
             return query(self, *arguments, **options)
         finally:
@@ -78,9 +78,9 @@ def _patch_transactions(patches: Patches) -> None:
 
     def transact_write_items(self: DynamoDBBackend, transact_items: list[dict[str, Any]]) -> None:
         for item in transact_items:
-            (one,) = item.values()
-            key = one.get("Key") or one["Item"]
-            touched.add(DynamoType(key[self.get_table(one["TableName"]).hash_key_attr]))
+            (action,) = item.values()
+            key = action.get("Key") or action["Item"]
+            touched.add(DynamoType(key[self.get_table(action["TableName"]).hash_key_attr]))
         try:
             transact(self, transact_items)
         finally:

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode
 
+from stepfast.simulator.invocation import Invocation
 from stepfast.simulator.lambdas import ACCOUNT, REGION, SimulatedFunction
-from stepfast.simulator.sandbox import Invocation
 from stepfast.simulator.world import World
 
 __all__ = ["GatewayRequest", "Response"]
@@ -45,6 +45,7 @@ class GatewayRequest:
 
     method, path, body, key, headers, query: as in `MotoCloud.request`.
     response: the answer; None before there is one.
+    event: the whole event that API Gateway makes of the request, where it is known, as from a web server.
     """
 
     method: str
@@ -54,6 +55,7 @@ class GatewayRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     response: Response | None = None
+    event: dict[str, Any] | None = None
 
 
 class Gateway:
@@ -65,7 +67,7 @@ class Gateway:
         self._world, self._api, self._authorizer, self._open = world, api, authorizer, frozenset(open_paths)
 
     def begin(self, request: GatewayRequest) -> None:
-        event = self._event(request)
+        event = request.event or self._event(request)
         if self._authorizer is None or event["rawPath"] in self._open:
             self._call(request, event)
             return

@@ -16,12 +16,13 @@ from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
 from stepfast.simulator import resources
 from stepfast.simulator.deployment import Code, Deployment
+from stepfast.simulator.invocation import Invocation, SandboxEnded
 from stepfast.simulator.player import START, Player
 from stepfast.simulator.provision import DEAD_LETTERS, PARK, TABLE, TIMER, UNDELIVERED
 from stepfast.simulator.redrive import MoveTask
 from stepfast.simulator.rules import Rules
-from stepfast.simulator.sandbox import Invocation, Sandbox, SandboxEnded
 from stepfast.simulator.sqs_rules import messages_in, queue_of
+from stepfast.simulator.strand_sandbox import StrandSandbox
 from stepfast.simulator.trouble import Trouble
 from stepfast.testing.calls import CallLog
 from stepfast.testing.cloud.callers import Callers
@@ -81,7 +82,7 @@ class MotoCloud(Callers, Trouble, Faking):
     def __enter__(self) -> Self:
         self.player.__enter__()
         try:
-            self._deployment = Deployment(self.player, self.plan, self._code)
+            self._deployment = Deployment(self.player, self.plan, self._code.equip)
             self._reading = CloudView(self.player.world, self._code.registry, self._calls)
             keys = ApiKeys(resources.client("dynamodb"), TABLE)
             _, self.key = keys.create("MotoCloud", SCOPES, self.player.world.clock.now)
@@ -110,7 +111,7 @@ class MotoCloud(Callers, Trouble, Faking):
         for function in self.player.functions.values():
             function.forget()
 
-    def _runner(self, sandbox: Sandbox) -> PlayedRunner:
+    def _runner(self, sandbox: StrandSandbox) -> PlayedRunner:
         return PlayedRunner(sandbox.loop, self._fake_steps, self.points, self._calls)
 
     @property
@@ -133,7 +134,7 @@ class MotoCloud(Callers, Trouble, Faking):
         Raises Stalled when nothing is due that could bring it, or when it takes more invocations than `limit`. Raises
         TypeError for any other `what`.
         """
-        world, began = self.player.world, len(self.player.invocations)
+        began = len(self.player.invocations)
         goal = self._goal(what)
 
         def reached() -> bool:
@@ -144,7 +145,7 @@ class MotoCloud(Callers, Trouble, Faking):
         if isinstance(what, datetime):
             moment: datetime = what
             self.advance(max(timedelta(), moment - self.now))
-        elif not world.drive(reached):
+        elif not self.player.time.drive(reached):
             raise Stalled(f"{self._told(what)}, and nothing is due that could change it")
         if isinstance(what, Run):
             self._look([what.execution_id])  # the invocation that has brought it may not have ended yet
@@ -221,7 +222,7 @@ class MotoCloud(Callers, Trouble, Faking):
         """What Cue.crash does: the function at the moment, or at a time all that run."""
         sandbox = self.points.stopped_at
         if sandbox is not None:
-            sandbox.gone = SandboxEnded("killed on cue")
+            sandbox.end(SandboxEnded("killed on cue"))
             return
         for function in self.player.functions.values():
             function.kill("killed on cue")

@@ -8,7 +8,7 @@ from typing import Any
 from stepfast.engine.step_runner import AttemptWatch, Ended, cut_off
 from stepfast.language.context import StepContext
 from stepfast.language.steps import Step
-from stepfast.simulator.sandbox import Sandbox, current
+from stepfast.simulator.strand_sandbox import StrandSandbox, current
 from stepfast.testing.points import Point, Points
 from stepfast.testing.steps import Fake, FakingRunner, first_end, heeds
 
@@ -16,7 +16,7 @@ from stepfast.testing.steps import Fake, FakingRunner, first_end, heeds
 class PlayedPoints(Points):
     """Triggers act in the main thread, as the outside world does, while the sandbox that came by waits."""
 
-    stopped_at: Sandbox | None = None
+    stopped_at: StrandSandbox | None = None
 
     def reach(self, point: Point) -> None:
         sandbox = current()
@@ -25,7 +25,7 @@ class PlayedPoints(Points):
             return
         sandbox.outside(lambda: self._act(sandbox, point))
 
-    def _act(self, sandbox: Sandbox, point: Point) -> None:
+    def _act(self, sandbox: StrandSandbox, point: Point) -> None:
         before, self.stopped_at = self.stopped_at, sandbox
         try:
             super().reach(point)
