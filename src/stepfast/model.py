@@ -1,7 +1,7 @@
 """Execution, command record, cursor and signal: the frozen values every layer passes on.
 
 Times are seconds since the epoch, UTC, as floats. Inputs, outputs and payloads are JSON texts:
-only codec.py knows their types.
+only values/codec.py knows their types.
 """
 
 from __future__ import annotations

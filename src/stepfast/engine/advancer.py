@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, assert_never
 
 from stepfast.engine.finish import finish
 from stepfast.engine.messages import Message, MessageKind
@@ -245,7 +245,15 @@ def _last_sign(snapshot: Snapshot, replay: Replay) -> float:
 
 def _message(execution: Execution, command: Command, hinted: bool) -> Message:
     """A step that has siblings is run alone, without a replay: its message carries what that takes."""
-    kind: MessageKind = "timer" if command.kind == "timer" else "step"
+    kind: MessageKind
+    match command.kind:
+        case "step":
+            kind, hint = "step", command if hinted else None
+        case "timer":
+            kind, hint = "timer", None
+        case "signal":
+            raise ValueError(f"{command.id!r} waits for a signal, which no message brings")
+        case _:
+            assert_never(command.kind)
     pool = command.step.pool if command.step else "default"
-    hint = command if hinted and command.kind == "step" else None
     return Message(kind, execution.execution_id, command.id, execution.generation, pool, hint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 from stepfast.engine.attempt import SKEW
 from stepfast.errors import FailsExecution, NonDeterministic
@@ -58,8 +58,10 @@ def verify(registry: Registry, snapshot: Snapshot) -> Verdict:
             return Verdict(execution, "mended", None, tuple(_early(replay)))
         case "FAILED":
             problem = _fails_alike(replay, execution)
-        case _:
+        case "RUNNING" | "CANCELLED":
             problem = _now_fails(replay) if isinstance(replay.error, FailsExecution) else None
+        case _:
+            assert_never(execution.status)
     return Verdict(execution, "differs" if problem else "reproduced", problem, tuple(_early(replay)))
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from stepfast.backends.sqlite.file import Durability, SqliteFile
-from stepfast.backends.sqlite.store import SqliteBackend, Stored
+from stepfast.backends.sqlite.store import SqliteBackend
 from stepfast.deployment.schedules import ScheduledStart
 from stepfast.engine.advancer import Advancer
+from stepfast.engine.embedded import EmbeddedBackend, Stored
 from stepfast.engine.event_log import EventLog
 from stepfast.engine.observed import StoreListener, observed
 from stepfast.engine.operations import Operations
@@ -115,7 +116,7 @@ class Runtime:
         self._grace = grace
         self.registry = registry
         self._clock = clock or SystemClock()
-        self._backend = SqliteBackend(SqliteFile(path, durability), self._clock)
+        self._backend: EmbeddedBackend = SqliteBackend(SqliteFile(path, durability), self._clock)
         listeners: list[StoreListener] = [EventLog(), ValueLog()] if log_values else [EventLog()]
         store = observed(self._backend, *listeners)
         self._inbox = Inbox()

@@ -1,4 +1,4 @@
-"""Items of the table to values of the model and back. Pure; large values are moved out by `dynamodb_texts`.
+"""Items of the table to values of the model and back. Pure; large_values.py moves large values out.
 
 Every item has `pk`, `sk`, `v` (the version of this layout) and `wrote` (when it was written). Attributes that
 would hold nothing are left out.
@@ -22,7 +22,7 @@ Its `reopened` and `cut` say how many records the last rewind re-opened and whic
 in the middle of that transaction is noticed. Its `fault` is what the listing tells of a FAILED execution, a JSON
 list of step, class of the error and generation. Its `first` is its first generation, if that is not 0. The note tells
 that values of the execution are in the bucket. A meta that is DELETED is a tombstone, with gen, deleted (when) and
-erased (once all else is gone): see `dynamodb_deleting`. Failures are JSON lists of class, message, step and
+erased (once all else is gone): see deletion.py. Failures are JSON lists of class, message, step and
 traceback, an execution's with the name of its park message; a value that is a map where a text is expected says
 where the text is.
 """
