@@ -45,7 +45,7 @@ class CallLog:
 
     def begin(self, step: Step[..., Any], arguments: inspect.BoundArguments, context: StepContext, at: float) -> int:
         """The number of the call, to end it with."""
-        given = {name: _copied(value) for name, value in arguments.arguments.items()}
+        input = {name: _copied(value) for name, value in arguments.arguments.items()}
         self._calls.append(
             Call(
                 step.name,
@@ -53,7 +53,7 @@ class CallLog:
                 context.execution_id,
                 context.attempt,
                 context.generation,
-                given,
+                input,
                 moment(at),
             )
         )
@@ -63,7 +63,7 @@ class CallLog:
         self._calls[number] = replace(self._calls[number], ended_at=moment(at), output=ended.value, error=ended.error)
 
     def of(self, execution_id: str) -> list[Call]:
-        return [one for one in self._calls if one.execution_id == execution_id]
+        return [call for call in self._calls if call.execution_id == execution_id]
 
 
 def _copied(value: Any) -> Any:

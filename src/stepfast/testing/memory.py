@@ -20,14 +20,15 @@ class MemoryFile:
         self._db = sqlite3.connect(":memory:", isolation_level=None, cached_statements=256)
         self._db.executescript(SCHEMA)
         self._posted: list[Callable[[Transaction], None]] = []
+        self.commits = 0
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         yield self._db
 
     def row(self, sql: str, parameters: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        found: tuple[Any, ...] | None = self._db.execute(sql, parameters).fetchone()
-        return found
+        row: tuple[Any, ...] | None = self._db.execute(sql, parameters).fetchone()
+        return row
 
     async def write(self, run: Callable[[Transaction], T]) -> T:
         """One transaction, with what was posted before it; it never waits."""
@@ -35,13 +36,14 @@ class MemoryFile:
         transaction = Transaction(self._db)
         self._db.execute("BEGIN")
         try:
-            for one in posted:
-                one(transaction)
+            for write in posted:
+                write(transaction)
             result = run(transaction)
         except BaseException:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
+        self.commits += 1
         for act in transaction.after:
             act()
         return result

@@ -17,11 +17,12 @@ from stepfast.engine.step_handler import StepHandler
 from stepfast.engine.timer_handler import TimerHandler
 from stepfast.engine.worker import Worker
 from stepfast.language.registry import Registry
-from stepfast.simulator.simulated_loop import SimulatedClock
+from stepfast.simulator.simulated_loop import SimulatedClock, SimulatedLoop
 from stepfast.testing.agenda import DueAdvance, ProcessAgenda
 from stepfast.testing.memory import MemoryFile
-from stepfast.testing.points import Died, Points, Ports
-from stepfast.testing.steps import FakingRunner
+from stepfast.testing.points import Died, Ports
+from stepfast.testing.state import KitState
+from stepfast.testing.steps import AlertedFakeTime, FakingRunner
 
 LEFT_SECONDS = 30.0
 """Seconds until a message that was left alone comes back, as in the embedded runtime."""
@@ -36,17 +37,19 @@ class Process:
     def __init__(
         self,
         file: MemoryFile,
-        clock: SimulatedClock,
+        loop: SimulatedLoop,
         registry: Registry,
-        runner: FakingRunner,
-        points: Points,
+        state: KitState,
         draw: random.Random,
+        *,
         shuffled: bool,
     ) -> None:
-        self._clock, self._runner = clock, runner
+        clock, fake_time = SimulatedClock(loop), AlertedFakeTime(loop)
+        runner = FakingRunner(loop, state, fake_time)
+        self._clock, self.alert = clock, fake_time.alert
         self.backend = SqliteBackend(cast(Any, file), clock)
         self.agenda = ProcessAgenda(draw if shuffled else None)
-        self._ports = Ports(self.backend, points, runner.look)
+        self._ports = Ports(self.backend, state.points, fake_time.alert)
         ports = cast(Any, self._ports)
         lives = LiveReplays(deltas=ports)
         self._advancer = Advancer(ports, ports, clock, registry, lives)

@@ -51,10 +51,10 @@ def checked_fake(step: Step[..., Any], fake: Any) -> Callable[..., Any]:
     except ValueError:  # a builtin without one
         return _function(fake)
     positional, named = list[str](), dict[str, None]()
-    for name, one in step.arguments.signature.parameters.items():
-        if one.kind is one.KEYWORD_ONLY:
+    for name, parameter in step.arguments.signature.parameters.items():
+        if parameter.kind is parameter.KEYWORD_ONLY:
             named[name] = None
-        elif one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD):
+        elif parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
             positional.append(name)
     try:
         signature.bind(*positional, **named)
