@@ -39,6 +39,7 @@ CLEAN = [
     "deployment",
     "client",
     "local",
+    "testing",
 ]
 """Packages without a variable or a parameter of a banned name."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from stepfast.deployment.plan import FunctionPlan, Plan, QueuePlan
 from stepfast.deployment.settings import ALSO, NEEDS, Settings
-from stepfast.engine.step_runner import Runner
+from stepfast.engine.step_runner import AttemptRunner
 from stepfast.functions import advancer, api, authorizer, entry, resume, step, sweeper, timer
 from stepfast.functions.host import Host, WallClock
 from stepfast.language.registry import Registry
@@ -44,7 +44,7 @@ class Code:
     """What the functions run: replaced by a deployment. runner: makes the runner of steps of a sandbox."""
 
     registry: Registry
-    runner: Callable[[Sandbox], Runner]
+    runner: Callable[[Sandbox], AttemptRunner]
 
 
 class Deployment:

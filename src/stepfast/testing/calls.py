@@ -1,4 +1,4 @@
-"""Which steps ran, how often, with what, when: one Call for each attempt."""
+"""The log of the steps that ran: one Call for each attempt, with its input, times and outcome."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class Call:
 
 
 class CallLog:
-    """Calls of every execution, in the order in which they began."""
+    """The calls of all executions, in the order in which they began."""
 
     def __init__(self) -> None:
         self._calls: list[Call] = []
 
     def begin(self, step: Step[..., Any], arguments: inspect.BoundArguments, context: StepContext, at: float) -> int:
-        """The number of the call, to end it with."""
+        """Logs a call that begins at this time, and returns its number for `end`."""
         input = {name: _copied(value) for name, value in arguments.arguments.items()}
         self._calls.append(
             Call(
@@ -67,7 +67,7 @@ class CallLog:
 
 
 def _copied(value: Any) -> Any:
-    """As it is before the step does something to it."""
+    """A copy of a value, which the step may change. A value that cannot be copied is logged itself."""
     try:
         return copy.deepcopy(value)
     except Exception:  # an iterator, say

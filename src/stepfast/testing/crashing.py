@@ -13,7 +13,7 @@ from stepfast.testing.values import checked_step
 
 
 class Crashing(Staged[EngineStage]):
-    """The part of an environment that kills the process, and says where it could."""
+    """The part of an environment that kills the process. `points` lists where it can."""
 
     def crash(
         self,

@@ -1,4 +1,4 @@
-"""What the outside world does on cue: signals, cancels, resumes, anything else."""
+"""Cues: signals, cancels, resumes, crashes and calls of functions, at a moment that a test has named."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Fake:
 
 
 class Fakes:
-    """Fakes by the name of their step; failures come first, each once."""
+    """The fakes and failures of a test, by the name of their step. Failures are used up before fakes."""
 
     def __init__(self) -> None:
         self._fakes: dict[str, Fake] = {}
@@ -43,7 +43,7 @@ class Fakes:
     def take(self, step: Step[..., Any]) -> Fake | None:
         """What the next attempt of this step runs; None for the step's own function.
 
-        A call under a name of its own, by options(), is faked with its step, unless it has a fake under that name.
+        Where step.options(name=…) has renamed the step, a fake of the new name counts before that of the step.
         """
         failures = self._failures[step.name] or self._failures[step.declared.name]
         if not failures:
@@ -59,7 +59,7 @@ class Fakes:
 
 
 def first_end(step: Step[..., Any], fake: Fake) -> tuple[float, StepTimeout | None]:
-    """Simulated seconds until a fake's time ends, and the timeout that ends it; None where the fake itself does."""
+    """Simulated seconds until the fake's time is over, and the timeout that cuts it off; None if none does."""
     ends: list[tuple[float, StepTimeout | None]] = [
         (step.timeout, StepTimeout(f"no result within {step.timeout:g} s")),
         (fake.takes, None),
@@ -70,12 +70,12 @@ def first_end(step: Step[..., Any], fake: Fake) -> tuple[float, StepTimeout | No
 
 
 def heeds(step: Step[..., Any], fake: Fake, stop: Stop) -> bool:
-    """Whether the step that the fake stands for would end: as in Runner, a `def` step hears only at a heartbeat."""
+    """Whether the replaced step would end here. As in Runner, a `def` step learns of a stop only at a heartbeat."""
     return stop.lost or step.is_async or (fake.beats and step.heartbeat is not None)
 
 
 def standing_in(step: Step[..., Any], fake: Fake) -> Step[..., Any]:
-    """The step with the fake for its function; what the fake returns may be awaitable."""
+    """A copy of the step that runs the fake, and awaits what it returns if that is awaitable."""
 
     async def function(*args: Any, **kwargs: Any) -> Any:
         value = fake.function(*args, **kwargs)

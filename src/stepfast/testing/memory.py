@@ -1,4 +1,4 @@
-"""The SQLite file's interface on a database in memory: the product's schema and SQL, nothing to wait for."""
+"""A SQLite database in memory with the interface of SqliteFile. Its coroutines have nothing to wait for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class MemoryFile:
-    """Survives `lose_posted` as a file survives its process: with what was committed, and nothing else."""
+    """Stands for the file of a process. After `lose_posted`, its crash, only committed writes are left."""
 
     def __init__(self) -> None:
         self._db = sqlite3.connect(":memory:", isolation_level=None, cached_statements=256)
@@ -49,7 +49,7 @@ class MemoryFile:
         return result
 
     def post(self, run: Callable[[Transaction], None]) -> None:
-        """Leaves a write to the next commit, as the real file does: a crash before it loses it."""
+        """Has the next commit include a write, as the real file does. A crash before that commit loses the write."""
         self._posted.append(run)
 
     def lose_posted(self) -> None:
@@ -60,7 +60,7 @@ class MemoryFile:
 
 
 def finished(coroutine: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine that has nothing to wait for, in or outside an event loop."""
+    """Runs a coroutine that has nothing to wait for, and returns its result. It needs no event loop."""
     try:
         coroutine.send(None)
     except StopIteration as done:

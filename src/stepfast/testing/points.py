@@ -1,4 +1,4 @@
-"""The moments of a run: every place where the process can die, and every cue for the outside world."""
+"""The points of a test: moments at which the process can crash, or at which a cue is taken."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Side = Literal["before", "after", "at"]
 
 
 class Died(BaseException):
-    """The simulated process is dead: nothing of it goes on."""
+    """Raised in the process under test to kill it; a BaseException, so that no code of it goes on."""
 
 
 class Stalled(AssertionError):
@@ -64,7 +64,7 @@ class Trigger:
     def meets(self, point: Point) -> bool:
         if (self.side, self.kind) != (point.side, point.kind) or self.name not in (None, point.name):
             return False
-        if point.kind == "waiting":  # one wait is met once, however often it is looked at
+        if point.kind == "waiting":  # each wait counts once, however often it is reached
             return point.execution_id + point.command_id not in self.seen
         return point.attempt >= self.attempt or point.attempt == 0
 
@@ -113,7 +113,7 @@ class Points:
 
 
 class Ports:
-    """The store and queue as the engine sees them: each write passes a point before it and one after."""
+    """The store and queue of the process under test. Each write reaches a point before it and another after it."""
 
     def __init__(self, backend: SqliteBackend, points: Points, changed: Callable[[str, Container[str]], None]) -> None:
         self._backend, self._points, self._changed = backend, points, changed

@@ -1,4 +1,4 @@
-"""Replays every execution from scratch as it goes on: workflow code must ask for the same each time."""
+"""Replays executions from scratch while a test runs: workflow code must ask for the same commands each time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class NotRepeatable(AssertionError):
 
 @dataclass(slots=True)
 class _Known:
-    """What an execution's code has asked for so far in this generation."""
+    """The commands that an execution's code has asked for so far in this generation."""
 
     generation: int
     asked: dict[str, Command] = field(default_factory=dict)
@@ -59,11 +59,11 @@ class ReplayCheck:
         self._lenient = True
 
     def look(self, execution_id: str) -> None:
-        """Raises NotRepeatable. Called after whatever may have changed the execution."""
+        """Checks an execution, after anything that may have changed it; NotRepeatable."""
         try:
             self._look(execution_id)
         except (ExecutionNotFound, Misconfigured):
-            pass  # it was deleted, or is of a schema that this code does not read
+            pass  # it was deleted, or this code cannot read its schema
 
     def _look(self, execution_id: str) -> None:
         self._points[execution_id] += 1

@@ -1,4 +1,4 @@
-"""Questions to ask of an execution: how it ended, what ran, what it waits for."""
+"""An execution as a test sees it: how it ended, which steps ran, what it waits for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs the steps of a test: the real ones, or the fakes that stand in for them, and keeps account of each call."""
+"""Runs the steps of a test, or the fakes that replace them, and logs each attempt."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ class FakeTime(Protocol):
     """How the simulated time of a fake passes."""
 
     async def take(self, step: Step[..., Any], fake: Fake, context: StepContext, watch: AttemptWatch) -> Ended | None:
-        """Passes the fake's time; how its attempt ended if that was before the fake's own turn."""
+        """Passes the fake's time. Returns how the attempt ended if it ended in that time, None if the fake runs now."""
 
 
 class AlertedFakeTime:
-    """Passes a fake's time at once, and looks whether the attempt must stop when `alert` says so."""
+    """Passes a fake's time in one piece. After an `alert` it asks the engine whether the attempt must stop."""
 
     def __init__(self, loop: SimulatedLoop) -> None:
         self._loop = loop
         self._alerts: dict[str, dict[asyncio.Event, str]] = defaultdict(dict)
 
     def alert(self, execution_id: str, asked: Container[str] = ()) -> None:
-        """Has the fakes that take their time see at once that their execution has ended, or taken them back.
+        """Has fakes of an execution ask at once whether they must stop: it has ended, or has taken them back.
 
-        asked: the commands that the execution still asks for. Their fakes need not look.
+        asked: ids of commands that the execution still waits for. Their fakes go on without asking.
         """
         for event, step_id in self._alerts[execution_id].items():
             if step_id not in asked:
@@ -68,8 +68,8 @@ class AlertedFakeTime:
         return None if error is None else Ended(error=error)
 
 
-class FakingRunner(Runner):
-    """The runner port of one process life; real functions go through the product's own Runner."""
+class FakingRunner:
+    """Runs attempts of real steps with the product's Runner, and of faked steps with their fake. Logs both as calls."""
 
     def __init__(self, loop: SimulatedLoop, state: KitState, fake_time: FakeTime) -> None:
         self._loop, self._state, self._fake_time = loop, state, fake_time
@@ -97,7 +97,7 @@ class FakingRunner(Runner):
         try:
             return await Runner(threads).run(call)
         except asyncio.CancelledError:
-            call.pulse.stopped = "the process has died"  # for the heartbeat of a thread that is left behind
+            call.pulse.stopped = "the process has died"  # the next heartbeat of its thread, which goes on, raises this
             raise
         finally:
             self._loop.in_task -= call.step.is_async
@@ -105,7 +105,7 @@ class FakingRunner(Runner):
 
 
 class _HeldThreads(Threads):
-    """Threads of one attempt: the loop waits for its function, so that what is quick comes in a fixed order."""
+    """The thread of one attempt. The event loop waits for quick functions, so that the order is always the same."""
 
     def __init__(self, loop: SimulatedLoop) -> None:
         self._loop, self._slow = loop, False
@@ -128,6 +128,6 @@ class _HeldThreads(Threads):
         return quick
 
     def let_go(self) -> None:
-        """The attempt is over, whether or not its thread is."""
+        """Ends the attempt. A thread that is still busy no longer counts as work that simulated time waits for."""
         self._loop.in_thread -= self._slow
         self._slow = False

@@ -1,4 +1,4 @@
-"""An execution's history in the order in which it happened, and as lines for people. Pure."""
+"""Orders the history of an execution, and prints it as lines for people. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_SHOWN_EVENTS = 40
 
 
 def chronological(snapshot: Snapshot, kept: Sequence[Event], issued: Sequence[str]) -> list[Event]:
-    """The history, with events of one moment ordered by generation and by the code's own order.
+    """The history in the order of time. Events of one moment are ordered by generation, then as the code asked.
 
     Simulated time stands still while quick steps run, so many events share a moment.
     """
