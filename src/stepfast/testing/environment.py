@@ -54,12 +54,12 @@ class Environment(Crashing, Kit[EngineStage]):
         self._check_replays = check_replays
 
     def __enter__(self) -> Self:
-        if self._set_up is not None:
+        if self._own_stage is not None:
             raise RuntimeError("an Environment is entered once: make another one")
         if asyncio._get_running_loop() is not None:
             raise RuntimeError("the environment runs an event loop of its own: use it in a plain `def` test")
         state = KitState(Points(self._limit), check_replays=self._check_replays)
-        self._set_up = EngineStage(self._registry, self._start, self._seed, state)
+        self._own_stage = EngineStage(self._registry, self._start, self._seed, state)
         return self
 
     def __exit__(

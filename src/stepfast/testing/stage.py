@@ -65,10 +65,10 @@ S = TypeVar("S", bound=Stage)
 class Staged(Generic[S]):
     """The base of a kit's parts, which share its stage."""
 
-    _set_up: S | None = None
+    _own_stage: S | None = None
 
     @property
     def _stage(self) -> S:
-        if self._set_up is None:
+        if self._own_stage is None:
             raise RuntimeError(f"enter the environment first: with {type(self).__name__}(…) as env")
-        return self._set_up
+        return self._own_stage

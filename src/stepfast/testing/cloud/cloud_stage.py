@@ -34,15 +34,13 @@ from stepfast.testing.steps import FakingRunner
 class CloudStage:
     """A deployment on moto. `player` must be open from `open` to `close`; limit: invocations in one `drive`."""
 
-    key: str
-    deployment: Deployment
-
     def __init__(
         self, player: Player, plan: Plan, registry: Registry, points: PlayedPoints, *, limit: int, check_replays: bool
     ) -> None:
         self.state = KitState(points, check_replays=check_replays)
         self._player, self._plan, self._points, self._limit = player, plan, points, limit
         self._code = Code(registry, self._runner)
+        self._opened: tuple[Deployment, str] | None = None
         self._ended: set[tuple[str, int]] = set()
         self._checked_records = 0
 
@@ -51,13 +49,30 @@ class CloudStage:
 
     def open(self) -> None:
         """Makes the resources and functions of the plan."""
-        self.deployment = Deployment(self._player, self._plan, self._code)
+        deployment = Deployment(self._player, self._plan, self._code)
         clock = _StillClock(self._player.world)
         blobs = S3Blobs(resources.client("s3"), BUCKET)
         store = DynamoStore(resources.client("dynamodb"), TABLE, _ClosedQueue(), blobs, clock)
         self.state.reading.connect(store, clock, self._code.registry)
-        _, self.key = ApiKeys(resources.client("dynamodb"), TABLE).create("MotoCloud", SCOPES, self.time())
+        _, key = ApiKeys(resources.client("dynamodb"), TABLE).create("MotoCloud", SCOPES, self.time())
+        self._opened = deployment, key
         self._player.after_invocation += [self._replay_written, self._reach_points]
+
+    @property
+    def deployment(self) -> Deployment:
+        """What `open` has made."""
+        return self._deployed[0]
+
+    @property
+    def key(self) -> str:
+        """An API key with every scope."""
+        return self._deployed[1]
+
+    @property
+    def _deployed(self) -> tuple[Deployment, str]:
+        if self._opened is None:
+            raise RuntimeError("enter the environment first: with MotoCloud(…) as cloud")
+        return self._opened
 
     def close(self) -> None:
         """Keeps what runs may still be asked for."""

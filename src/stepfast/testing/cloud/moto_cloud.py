@@ -61,7 +61,7 @@ class MotoCloud(Kit[CloudStage], Trouble):
         self.plan = Plan.of(registry, project)
         self.player = Player(start=start, seed=seed, rules=rules)
         self.points = PlayedPoints(POINTS_WITHOUT_LIMIT)
-        self._set_up = CloudStage(
+        self._own_stage = CloudStage(
             self.player, self.plan, registry, self.points, limit=limit, check_replays=check_replays
         )
 
