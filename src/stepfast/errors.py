@@ -50,6 +50,7 @@ These classes stand outside the tree on purpose. User code never needs to catch 
 | SandboxEnded | simulator.invocation | It ends a simulated sandbox, so `except Exception` must not catch it. |
 | TimedOut | simulator.invocation | It ends a sandbox at Lambda's timeout. It is a SandboxEnded. |
 | Died | testing.points | It ends a simulated process, so `except Exception` must not catch it. |
+| Endless | testing.points | It ends a drive of the test kit, which raises Stalled for it. |
 | Stalled | testing.points | It fails a user's test, so it is an AssertionError. |
 | NotRepeatable | testing.replays | It fails a user's test, so it is an AssertionError. |
 """

@@ -40,6 +40,7 @@ CLEAN = [
     "client",
     "local",
     "simulator",
+    "testing",
 ]
 """Packages without a variable or a parameter of a banned name."""
 

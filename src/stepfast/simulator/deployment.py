@@ -10,7 +10,7 @@ from typing import Any
 
 from stepfast.deployment.plan import FunctionPlan, Plan, QueuePlan
 from stepfast.deployment.settings import ALSO, NEEDS, Settings
-from stepfast.engine.step_runner import Runner
+from stepfast.engine.step_runner import AttemptRunner
 from stepfast.functions import advancer, api, authorizer, entry, resume, step, sweeper, timer
 from stepfast.functions.clients import Clients
 from stepfast.functions.host import Host, WallClock
@@ -60,7 +60,7 @@ class Code:
     """What the functions run in simulated time, until it is replaced. runner: makes the step runner of a sandbox."""
 
     registry: Registry
-    runner: Callable[[StrandSandbox], Runner]
+    runner: Callable[[StrandSandbox], AttemptRunner]
 
     def equip(self, sandbox: Sandbox, plan: FunctionPlan) -> Equipment:
         """Each sandbox has clients of its own, and a clock that they correct, as in Lambda."""

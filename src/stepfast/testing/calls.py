@@ -1,4 +1,4 @@
-"""Which steps ran, how often, with what, when: one Call for each attempt."""
+"""The log of the steps that ran: one Call for each attempt, with its input, times and outcome."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ class Call:
 
 
 class CallLog:
-    """Calls of every execution, in the order in which they began."""
+    """The calls of all executions, in the order in which they began."""
 
     def __init__(self) -> None:
         self._calls: list[Call] = []
 
     def begin(self, step: Step[..., Any], arguments: inspect.BoundArguments, context: StepContext, at: float) -> int:
-        """The number of the call, to end it with."""
-        given = {name: _copied(value) for name, value in arguments.arguments.items()}
+        """Logs a call that begins at this time, and returns its number for `end`."""
+        input = {name: _copied(value) for name, value in arguments.arguments.items()}
         self._calls.append(
             Call(
                 step.name,
@@ -59,7 +59,7 @@ class CallLog:
                 context.execution_id,
                 context.attempt,
                 context.generation,
-                given,
+                input,
                 moment(at),
             )
         )
@@ -69,11 +69,11 @@ class CallLog:
         self._calls[number] = replace(self._calls[number], ended_at=moment(at), output=ended.value, error=ended.error)
 
     def of(self, execution_id: str) -> list[Call]:
-        return [one for one in self._calls if one.execution_id == execution_id]
+        return [call for call in self._calls if call.execution_id == execution_id]
 
 
 def _copied(value: Any) -> Any:
-    """As it is before the step does something to it."""
+    """A copy of a value, which the step may change. A value that cannot be copied is logged itself."""
     try:
         return copy.deepcopy(value)
     except Exception:  # an iterator, say

@@ -1,4 +1,4 @@
-"""Being in a step without a worker: for unit tests of steps that call `current_step()`."""
+"""Provides `current_step()` without a worker, for unit tests of steps that call it."""
 
 from __future__ import annotations
 

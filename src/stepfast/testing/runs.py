@@ -1,18 +1,17 @@
-"""Questions to ask of an execution: how it ended, what ran, what it waits for."""
+"""An execution as a test sees it: how it ended, which steps ran, what it waits for."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
-from stepfast.model import CommandKind, Event, Execution, ExecutionStatus, Failure, Snapshot
-from stepfast.replay.replay import Replay
+from stepfast.model import CommandKind, Event, ExecutionStatus, Failure
 from stepfast.simulator.simulated_loop import moment
 from stepfast.testing.calls import Call
+from stepfast.testing.reading import Reading
 from stepfast.testing.timeline import chronological, timeline
 
 R_co = TypeVar("R_co", covariant=True)
@@ -34,18 +33,8 @@ class Waiting:
     due: datetime | None = None
 
     def __str__(self) -> str:
-        what = self.kind if self.kind == "timer" else f"{self.kind} {self.name!r}"
-        return what if self.due is None else f"{what} until {self.due:%Y-%m-%d %H:%M:%S} UTC"
-
-
-class View(Protocol):
-    """Where a run looks: the environment while it is open, what it has kept afterwards."""
-
-    def execution(self, execution_id: str) -> Execution: ...
-    def snapshot(self, execution_id: str) -> Snapshot: ...
-    def kept(self, execution_id: str) -> Sequence[Event]: ...
-    def calls(self, execution_id: str) -> list[Call]: ...
-    def replay(self, snapshot: Snapshot) -> Replay: ...
+        subject = self.kind if self.kind == "timer" else f"{self.kind} {self.name!r}"
+        return subject if self.due is None else f"{subject} until {self.due:%Y-%m-%d %H:%M:%S} UTC"
 
 
 class Run(Generic[R_co]):
@@ -54,19 +43,19 @@ class Run(Generic[R_co]):
     `execution_id` is its id.
     """
 
-    def __init__(self, view: View, workflow: Workflow[..., R_co], execution_id: str) -> None:
-        self._view, self._workflow = view, workflow
+    def __init__(self, reading: Reading, workflow: Workflow[..., R_co], execution_id: str) -> None:
+        self._reading, self._workflow = reading, workflow
         self.execution_id = execution_id
 
     @property
     def status(self) -> ExecutionStatus:
         """RUNNING, SUCCEEDED, FAILED (it can be resumed) or CANCELLED."""
-        return self._view.execution(self.execution_id).status
+        return self._reading.execution(self.execution_id).status
 
     @property
     def result(self) -> R_co:
         """The result of the workflow, of its own type. Raises AssertionError, with the reason, if there is none."""
-        execution = self._view.execution(self.execution_id)
+        execution = self._reading.execution(self.execution_id)
         if execution.status != "SUCCEEDED" or execution.result is None:
             raise AssertionError(f"{self} has no result")
         return cast(R_co, self._workflow.result.decode(execution.result))
@@ -74,51 +63,54 @@ class Run(Generic[R_co]):
     @property
     def error(self) -> Failure | None:
         """The failure of a FAILED execution; None otherwise."""
-        return self._view.execution(self.execution_id).error
+        return self._reading.execution(self.execution_id).error
 
     @property
     def reopens(self) -> tuple[str, ...]:
         """The ids of the commands that a resume runs again. Empty for a failure that no failed step has caused."""
-        return self._view.execution(self.execution_id).causes
+        return self._reading.execution(self.execution_id).causes
 
     @property
     def generation(self) -> int:
         """How often the execution was resumed."""
-        return self._view.execution(self.execution_id).generation
+        return self._reading.execution(self.execution_id).generation
 
     @property
     def steps(self) -> list[Call]:
         """Every attempt of every step, in the order in which the attempts began."""
-        return self._view.calls(self.execution_id)
+        return self._reading.calls(self.execution_id)
 
     def calls(self, step: Step[..., Any]) -> list[Call]:
         """The attempts of `step`, and of others of its name, in the order in which they began."""
-        return [one for one in self.steps if one.step == step.name]
+        return [call for call in self.steps if call.step == step.name]
 
     @property
     def history(self) -> list[Event]:
         """Every event, oldest first. Of events at the same time, what the workflow asked for first comes first."""
-        snapshot = self._view.snapshot(self.execution_id)
-        return chronological(snapshot, self._view.kept(self.execution_id), list(self._view.replay(snapshot).issued))
+        snapshot = self._reading.snapshot(self.execution_id)
+        return chronological(
+            snapshot, self._reading.past_events(self.execution_id), list(self._reading.replay(snapshot).issued)
+        )
 
     @property
     def timeline(self) -> str:
         """The history as text for people, an event in each line."""
-        return timeline(self._view.execution(self.execution_id), self.history)
+        return timeline(self._reading.execution(self.execution_id), self.history)
 
     @property
     def waiting(self) -> list[Waiting]:
         """What the execution waits for now, in the order in which the code asked for it; empty when it has ended."""
-        snapshot = self._view.snapshot(self.execution_id)
+        snapshot = self._reading.snapshot(self.execution_id)
         if snapshot.execution.status != "RUNNING":
             return []
-        replay, found = self._view.replay(snapshot), []
+        replay, outstanding = self._reading.replay(snapshot), []
         for command in replay.outstanding.values() if not replay.finished else ():
             record = snapshot.records.get(command.id)
             if record is None or not record.recorded:
                 due = command.due if command.kind == "timer" else record.due if record else None
-                found.append(Waiting(command.kind, command.name, command.id, None if due is None else moment(due)))
-        return found
+                moment_due = None if due is None else moment(due)
+                outstanding.append(Waiting(command.kind, command.name, command.id, moment_due))
+        return outstanding
 
     def __str__(self) -> str:
         """Its id and how it stands, for error messages."""
