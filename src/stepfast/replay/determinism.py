@@ -153,13 +153,13 @@ def generator_of(loop: Any) -> random.Random:
     return generators[task]
 
 
-def secret(what: str) -> Replacement:
+def secret(call: str) -> Replacement:
     """Refuses: what replays can repeat, others can work out."""
 
     def refused(loop: Any, real: Any, *args: Any, **kwargs: Any) -> Any:
         raise loop.commands.refuse(
             ForbiddenInWorkflow(
-                f"workflow code called {what}: what is the same in every replay is no secret; make secrets in a step, "
+                f"workflow code called {call}: what is the same in every replay is no secret; make secrets in a step, "
                 "and take ids from stepfast.uuid4() and numbers from stepfast.random()"
             )
         )

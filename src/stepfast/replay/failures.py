@@ -27,20 +27,20 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
     seen: set[int] = set()
     stack = [error]
     while stack:
-        one = stack.pop()
-        if one is None or id(one) in seen:
+        link = stack.pop()
+        if link is None or id(link) in seen:
             continue
-        seen.add(id(one))
-        yield one
-        if isinstance(one, BaseExceptionGroup):
-            stack.extend(reversed(one.exceptions))
-        elif not isinstance(one, StepFailed):
-            stack.append(one.__cause__ or one.__context__)
+        seen.add(id(link))
+        yield link
+        if isinstance(link, BaseExceptionGroup):
+            stack.extend(reversed(link.exceptions))
+        elif not isinstance(link, StepFailed):
+            stack.append(link.__cause__ or link.__context__)
 
 
 def behind(error: BaseException | None) -> list[StepFailed]:
     """The step failures behind an exception."""
-    return [one for one in chain(error) if isinstance(one, StepFailed)]
+    return [link for link in chain(error) if isinstance(link, StepFailed)]
 
 
 def causes_of(replay: Replay) -> tuple[str, ...]:
@@ -67,10 +67,10 @@ def _named(replay: Replay) -> list[str]:
     """The failed steps, and the timers of timeouts, that the chain of exceptions leads to."""
     failed = {*_failed(replay)}
     ids = [failure.step_id for failure in behind(replay.error) if failure.step_id in failed]
-    late = [one for one in chain(replay.error) if isinstance(one, TimeoutError)]
-    timers = [id for one in late for id in _timers_behind(one, replay)]
+    timeouts = [link for link in chain(replay.error) if isinstance(link, TimeoutError)]
+    timers = [id for timeout in timeouts for id in _timers_behind(timeout, replay)]
     last = next(reversed(replay.seen), None)
-    if late and not ids and not timers and last is not None and replay.issued[last].kind == "timer":
+    if timeouts and not ids and not timers and last is not None and replay.issued[last].kind == "timer":
         timers = [last]
     return list(dict.fromkeys([*ids, *timers]))
 
@@ -89,8 +89,8 @@ def failure_of(replay: Replay) -> Failure:
     steps = behind(error)
     if isinstance(error, StepFailed) and error.step_id in replay.records:
         recorded = replay.records[error.step_id].error
-        found = Failure(error.error_type, error.message, error.step, recorded.traceback if recorded else None)
-        return replace(found, error_class=recorded.error_class if recorded else None)
+        failure = Failure(error.error_type, error.message, error.step, recorded.traceback if recorded else None)
+        return replace(failure, error_class=recorded.error_class if recorded else None)
     return replace(describe_error(error), step=steps[0].step if steps else None, bases=())
 
 

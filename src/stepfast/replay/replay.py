@@ -234,8 +234,8 @@ class Replay:
                 self._break(NonDeterministic(f"what {id!r} has recorded no longer fits its type: {error}"))
             return
         failure = record.error or Failure("Unknown", "")
-        told = (failure.type, failure.message, record.attempt, failure.error_class, failure.bases)
-        command.waiter.set_exception(StepFailed(command.name, id, *told))
+        details = (failure.type, failure.message, record.attempt, failure.error_class, failure.bases)
+        command.waiter.set_exception(StepFailed(command.name, id, *details))
 
     def _break(self, error: BaseException) -> None:
         """Fails the execution whatever workflow code makes of it."""

@@ -39,20 +39,20 @@ class Arrived:
 
     def add(self, signals: Iterable[Signal], taken: Iterable[str]) -> None:
         """Signals that were read, any of them again; and the ids of those that a wait has taken."""
-        for one in taken:
-            self._seen.add(one)
+        for id in taken:
+            self._seen.add(id)
             for free in self._free.values():
-                free.pop(one, None)
+                free.pop(id, None)
         changed = set()
-        for one_more in signals:
-            self.known = max(self.known, one_more.number)
-            if one_more.signal_id not in self._seen:
-                self._seen.add(one_more.signal_id)
-                self._free.setdefault(one_more.name, {})[one_more.signal_id] = one_more
-                changed.add(one_more.name)
+        for signal in signals:
+            self.known = max(self.known, signal.number)
+            if signal.signal_id not in self._seen:
+                self._seen.add(signal.signal_id)
+                self._free.setdefault(signal.name, {})[signal.signal_id] = signal
+                changed.add(signal.name)
         for name in changed:
             ordered = sorted(self._free[name].values(), key=order)
-            self._free[name] = {one.signal_id: one for one in ordered}
+            self._free[name] = {signal.signal_id: signal for signal in ordered}
 
     def first_for(self, command: Command) -> Signal | None:
         """The earliest signal that fits what the wait asks for."""
@@ -82,7 +82,7 @@ def misfit(command: Command, payload: str) -> InvalidRequest | None:
 def waits_of(replay: Replay | None) -> list[Command]:
     """The signals that are waited for, in the order asked for."""
     outstanding = replay.outstanding.values() if replay is not None and not replay.finished else ()
-    return [one for one in outstanding if one.kind == "signal" and not _has_ended(one, replay)]
+    return [command for command in outstanding if command.kind == "signal" and not _has_ended(command, replay)]
 
 
 def _has_ended(command: Command, replay: Replay | None) -> bool:
@@ -92,11 +92,11 @@ def _has_ended(command: Command, replay: Replay | None) -> bool:
 
 def refusals(signals: Iterable[Signal], replay: Replay | None, payloads: Iterable[str | None]) -> Iterator[Refusal]:
     """Why nobody has taken these; payloads: one for each of them, None where it is not looked at."""
-    issued = [one for one in replay.issued.values() if one.kind == "signal"] if replay is not None else []
-    waiting = {one.name for one in waits_of(replay)}
+    issued = [command for command in replay.issued.values() if command.kind == "signal"] if replay is not None else []
+    waiting = {wait.name for wait in waits_of(replay)}
     for signal, payload in zip(signals, payloads, strict=True):
-        asked = [one for one in issued if one.name == signal.name]
-        errors = [misfit(one, payload) for one in asked[-3:]] if payload is not None else []
+        asked = [wait for wait in issued if wait.name == signal.name]
+        errors = [misfit(wait, payload) for wait in asked[-3:]] if payload is not None else []
         if errors and errors[-1] is not None:
             yield Refusal(signal, f"it does not fit what {asked[-1].id!r} waits for: {shortened(str(errors[-1]), 300)}")
         elif signal.name in waiting:
