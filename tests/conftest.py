@@ -9,15 +9,14 @@ import pytest
 from hypothesis import is_hypothesis_test, settings
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.lanes import SOAK, examples
+from tests.lanes import SEED, SOAK, examples
 
 CI = os.environ.get("CI") == "true"
 
-# Time is no test's matter here: machines are shared. In CI the examples are the same every time, so that
-# what lands does not depend on luck; elsewhere, and each night, they are new each time.
-derandomize = bool(os.environ.get("CI")) and not SOAK
-settings.register_profile("gate", deadline=None, derandomize=derandomize, print_blob=True)
-settings.register_profile("soak", settings.get_profile("gate"), max_examples=examples(100))
+# Machines are shared, so no example has a deadline. In the gate the examples are the same each time: what lands depends
+# on the change, not on luck. Each night they are new; `make soak` passes the night's seed as --hypothesis-seed.
+settings.register_profile("gate", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("soak", deadline=None, print_blob=True, max_examples=examples(100))
 settings.load_profile("soak" if SOAK else "gate")
 
 
@@ -76,7 +75,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Tells how many crash points were explored: tests that explore some record a property of that name."""
+    """Says how many crash points were explored (tests record a property of that name), and how to repeat a night."""
+    if SOAK:
+        terminalreporter.write_line(
+            f"repeat a test of this night with: PYTHONHASHSEED={SEED} STEPFAST_SOAK={SEED} "
+            f".venv/bin/python -m pytest --hypothesis-seed={SEED} TEST"
+        )
     passed = terminalreporter.stats.get("passed", ())
     points = sum(value for one in passed for name, value in one.user_properties if name == "crash points")
     if points:
