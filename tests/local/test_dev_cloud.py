@@ -243,7 +243,7 @@ def test_without_moto_it_says_what_to_install(dev: CloudDev) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "refusal"),
     [
         (("--db", "other.db"), "--db is for the embedded runtime"),
         (("--workers", "2"), "--workers is for the embedded runtime"),
