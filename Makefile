@@ -75,8 +75,10 @@ lint: .venv/ready
 HASHES := 1
 PYTEST = PYTHONHASHSEED=$(HASHES) $(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
 
-check: lint
-	$(PYTEST) -m "not slow"
+# In less than two minutes: lint, then the tests that are not slow, with a few seeds of the simulation.
+check: .venv/ready
+	@$(MAKE) --no-print-directory lint
+	STEPFAST_SEEDS=5 $(PYTEST) -m "not slow"
 
 # What the tests need is fetched while the linters work. The page's tests need the page and a browser; the tests of the
 # deployed stack share one emulator. Without one of them these tests are skipped, and say so; with CI=true they fail.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import is_hypothesis_test, settings
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.lanes import SEED, SOAK, examples
+from tests.lanes import SEED, SOAK, examples, is_long
 
 CI = os.environ.get("CI") == "true"
 
@@ -27,8 +28,15 @@ NIGHT = 7200
 """Seconds for a test of the nightly lane."""
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """`make check` does not even import what it leaves out: the CDK alone takes seconds."""
+    return True if config.option.markexpr == "not slow" and is_long(collection_path) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if is_long(item.path):
+            item.add_marker("slow")
         test = item.obj if isinstance(item, pytest.Function) else None
         if is_hypothesis_test(test) and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(PATIENCE))
