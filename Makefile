@@ -72,10 +72,14 @@ lint: .venv/ready
 	$(BIN)/python -m tests.prose
 
 # The tests of a file run in one process, the longest groups first: tests/conftest.py makes the groups.
-PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
+# The seeds are fixed, also that of Python's hashes, by which sets of strings are ordered.
+HASHES := 1
+PYTEST = PYTHONHASHSEED=$(HASHES) $(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
 
-check: lint
-	$(PYTEST) -m "not slow"
+# In less than two minutes: lint, then the tests that are not slow, with a few seeds of the simulation.
+check: .venv/ready
+	@$(MAKE) --no-print-directory lint
+	STEPFAST_SEEDS=5 $(PYTEST) -m "not slow"
 
 # What the tests need is fetched while the linters work. The page's tests need the page and a browser; the tests of the
 # deployed stack share one emulator. Without one of them these tests are skipped, and say so; with CI=true they fail.
@@ -97,11 +101,17 @@ pythons: .venv/ready
 	@.ci/pythons
 
 # The nightly lane: every test with the seeds and examples that the gate leaves out, new ones each night, then the
-# simulation and kill -9 under load for SECONDS each.
+# simulation and kill -9 under load for SECONDS each. SEED repeats a night: everything new is drawn from it.
+ifndef SEED
+SEED := $(shell date +%s)
+endif
+
+soak: HASHES := $(SEED)
 soak: .venv/ready tools-for-tests
-	STEPFAST_SOAK=1 $(PYTEST) --durations=25
-	$(BIN)/python -m tests.simulation.test_simulation --seconds $(SECONDS) --from $$(date +%s)
-	$(BIN)/python -m tests.soak --seconds $(SECONDS)
+	@echo "repeat this night with: make soak SEED=$(SEED) SECONDS=$(SECONDS)"
+	STEPFAST_SOAK=$(SEED) $(PYTEST) --hypothesis-seed=$(SEED) --durations=25
+	$(BIN)/python -m tests.simulation.test_simulation --seconds $(SECONDS) --from $(SEED)
+	$(BIN)/python -m tests.soak --seconds $(SECONDS) --seed $(SEED)
 
 reference: .venv/ready
 	$(BIN)/python -m tests.reference

@@ -249,11 +249,11 @@ class StepFailed(FailsStep):
         exception class nor a tuple of such classes.
         """
         if isinstance(kind, tuple):
-            return any(self.is_a(one) for one in kind)
+            return any(self.is_a(member) for member in kind)
         if not (isinstance(kind, type) and issubclass(kind, BaseException)):
             raise TypeError(f"is_a() takes an exception class, or a tuple of them, not {kind!r}")
         named = class_of(kind)
-        return any(named == one or _is_known_as(one, kind) for one in (self.error_class, *self.bases))
+        return any(named == name or _is_known_as(name, kind) for name in (self.error_class, *self.bases))
 
 
 class RetryAfter(FailsStep):
