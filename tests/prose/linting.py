@@ -15,7 +15,6 @@ CONFIG = {
 NOT_YET_CLEAN: tuple[str, ...] = (
     "CHANGELOG.md",
     "CONTRIBUTING.md",
-    "README.md",
     "docs/adr/",
     "docs/architecture.md",
     "docs/costs.md",
@@ -32,7 +31,6 @@ NOT_YET_CLEAN: tuple[str, ...] = (
     "docs/threat-model.md",
     "docs/values.md",
     "docs/versioning.md",
-    "docs/workflows.md",
     "src/stepfast/backends/",
     "src/stepfast/cli/",
     "src/stepfast/client/",
