@@ -24,7 +24,6 @@ NOT_YET_CLEAN: tuple[str, ...] = (
     "docs/performance.md",
     "docs/protocol.md",
     "docs/recipes.md",
-    "docs/running.md",
     "docs/scale.md",
     "docs/testing-aws.md",
     "docs/testing.md",
