@@ -14,7 +14,6 @@ CONFIG = {
 
 NOT_YET_CLEAN: tuple[str, ...] = (
     "CHANGELOG.md",
-    "CONTRIBUTING.md",
     "docs/adr/",
     "docs/architecture.md",
     "docs/costs.md",

@@ -21,7 +21,7 @@ _PLATFORMS: dict[Architecture, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What the functions run on.
+    """The processor and the Python version of the functions.
 
     architecture: "arm64" or "x86_64". arm64 is the default: it costs a fifth less.
     python: the version of Python, such as "3.13".

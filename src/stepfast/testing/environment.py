@@ -32,7 +32,7 @@ class Environment(Crashing, Kit[EngineStage]):
     asks for something else. False saves that time.
 
     Nothing runs outside `run`, `run_until` and `advance`. In these calls steps really run (a `def` step in a thread),
-    and when nothing is left to do, the time jumps to the next thing that is due. Time stands still while a step runs,
+    and when nothing is left to do, the time jumps to the next thing that is due. Time stops while a step runs,
     unless the step awaits asyncio.sleep or is a fake that takes time.
 
     Leaving the block without an error raises AssertionError for a crash or cue that was set and never came. Raises

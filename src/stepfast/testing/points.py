@@ -20,7 +20,7 @@ class Died(BaseException):
 
 
 class Stalled(AssertionError):
-    """What the test waits for never comes. The message says what the execution waits for."""
+    """The event that the test waits for never comes. The message says what the execution waits for."""
 
 
 class Endless(Exception):

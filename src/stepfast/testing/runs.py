@@ -54,7 +54,7 @@ class Run(Generic[R_co]):
 
     @property
     def result(self) -> R_co:
-        """The result of the workflow, of its own type. Raises AssertionError, with the reason, if there is none."""
+        """The result of the workflow, of its own type. Raises AssertionError, with the reason, if the execution has no result."""
         execution = self._reading.execution(self.execution_id)
         if execution.status != "SUCCEEDED" or execution.result is None:
             raise AssertionError(f"{self} has no result")
@@ -99,7 +99,7 @@ class Run(Generic[R_co]):
 
     @property
     def waiting(self) -> list[Waiting]:
-        """What the execution waits for now, in the order in which the code asked for it; empty when it has ended."""
+        """The waits of the execution, in the order in which the code asked for them; empty when it has ended."""
         snapshot = self._reading.snapshot(self.execution_id)
         if snapshot.execution.status != "RUNNING":
             return []
