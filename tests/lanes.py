@@ -27,7 +27,10 @@ LONG = (
     "tests/functions",
     "tests/infra",
     "tests/properties",
+    "tests/prose",
     "tests/protocol",
+    "tests/cli/test_cli_commands.py",
+    "tests/client/test_client.py",
     "tests/contract/test_deleting.py",
     "tests/contract/test_never_awaited.py",
     "tests/contract/test_resume_goes_on.py",
@@ -44,8 +47,12 @@ LONG = (
     "tests/testing_kit/test_recipes.py",
     "tests/testing_kit/test_replays.py",
     "tests/values/test_costs.py",
+    "tests/versioning/test_verify.py",
 )
-"""Folders and files whose tests take ten seconds or more in all: marked slow, so that `make check` stays short."""
+"""Folders and files whose tests take ten seconds or more in all, and those of the prose, which lint reads as well.
+
+They are marked slow, so that `make check` stays short.
+"""
 ROOT = Path(__file__).resolve().parents[1]
 
 
