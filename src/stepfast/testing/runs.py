@@ -54,7 +54,7 @@ class Run(Generic[R_co]):
 
     @property
     def result(self) -> R_co:
-        """The result of the workflow, of its own type. Raises AssertionError if the execution has none, and says why."""
+        """The result of the workflow, of its own type. Raises AssertionError, with the reason, if it has none."""
         execution = self._reading.execution(self.execution_id)
         if execution.status != "SUCCEEDED" or execution.result is None:
             raise AssertionError(f"{self} has no result")
