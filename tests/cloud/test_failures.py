@@ -1,7 +1,6 @@
 """Outages of a step's own world: FAILED, the dead letter, the redrive; and messages that nobody can handle."""
 
 import json
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +12,6 @@ from stepfast.deployment.project import Project
 from stepfast.simulator import resources
 from stepfast.testing import MotoCloud, Rules
 from stepfast.testing.memory import finished
-from stepfast.testing.runs import Run
 from tests.cloud.conftest import MakeCloud
 from tests.cloud.flows import OUTAGE, deliver, delivery, fetch, mixed, squares, undo
 
@@ -103,29 +101,15 @@ def _redrive(count: int) -> None:
     with MotoCloud(delivery, limit=100 * count) as cloud:
         cloud.fail(deliver, times=None, error=GiveUp("no use"))
         runs = [cloud.start(delivery, "tea") for _ in range(count)]
-        cloud.run_until(_each(runs, lambda run: run.status == "FAILED"))
         cloud.run_until(lambda: len(cloud.messages("stepfast-dead-letters")) == count)
         assert {one.status for one in runs} == {"FAILED"}
         cloud.restore(deliver)
         cloud.advance(LATER)  # within seconds of the failure a redrive is taken for the failure's own message
         cloud.redrive(rate=20)
-        cloud.run_until(_each(runs, lambda run: run.generation == 1))
         cloud.run_until(lambda: cloud.messages("stepfast-dead-letters") == [])
         cloud.advance(LATER)
         assert {(one.status, one.generation) for one in runs} == {("SUCCEEDED", 1)}
         assert {len(one.calls(fetch)) for one in runs} == {1}
-
-
-def _each(runs: list[Run[Any]], holds: Callable[[Run[Any]], bool]) -> Callable[[], bool]:
-    """Whether it has been so of each run. It is asked after every event, so it looks at the runs that are left only."""
-    left = [*runs]
-
-    def asked() -> bool:
-        while left and holds(left[-1]):
-            left.pop()
-        return not left
-
-    return asked
 
 
 # -- poison ------------------------------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ def intercepted(real: Any, replacement: Replacement) -> Any:
 
 
 def _clock(loop: Any) -> float:
-    """The time of the last result, as in stepfast.now(). It stands still, so a loop that waits for it is refused."""
+    """The time of the last result, as in stepfast.now(). It does not move, so a loop that waits for it is refused."""
     clock: float = loop.clock
     loop.readings = loop.readings + 1 if loop.read_at == clock else 1
     loop.read_at = clock
@@ -64,7 +64,7 @@ def _clock(loop: Any) -> float:
         raise loop.commands.refuse(
             ForbiddenInWorkflow(
                 "workflow code reads the clock again and again without waiting for anything: in workflow code time "
-                "stands still between two results; to wait, await asyncio.sleep"
+                "does not advance between two results; to wait, await asyncio.sleep"
             )
         )
     return clock

@@ -48,7 +48,7 @@ def causes_of(replay: Replay) -> tuple[str, ...]:
 
     If the chain of exceptions leads to failed steps or to a timeout, these commands are the causes, together with the
     failed steps that the code saw at the same moment: it issued no command in between. Otherwise every failed step
-    that the code had seen is a cause. Code that does not fit its records has no causes, since no step can mend it.
+    that the code had seen is a cause. Code that does not fit its records has no causes, since no step can fix it.
     """
     named = _named(replay)
     if named:

@@ -58,7 +58,7 @@ class LoopOwner(Commands, Protocol):
 
 
 class WorkflowLoop(CommandLoop):
-    """Runs handles in order until none is ready. Time stands still unless the replay moves `clock`."""
+    """Runs handles in order until none is ready. Time does not pass unless the replay moves `clock`."""
 
     def __init__(self, owner: LoopOwner, clock: float) -> None:
         # A weak reference, so that a replay that is dropped is finalized at once. Otherwise the garbage collector

@@ -55,7 +55,7 @@ class Arrived:
             self._free[name] = {signal.signal_id: signal for signal in ordered}
 
     def first_for(self, command: Command) -> Signal | None:
-        """The earliest signal whose payload fits the type of the wait; None where there is none."""
+        """The earliest signal whose payload fits the type of the wait; None if no payload fits."""
         for signal in self._free.get(command.name, {}).values():
             looked = (command.id, signal.signal_id)
             if looked not in self._unfit:
