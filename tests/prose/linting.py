@@ -19,7 +19,6 @@ NOT_YET_CLEAN: tuple[str, ...] = (
     "docs/architecture.md",
     "docs/costs.md",
     "docs/dashboard.md",
-    "docs/deploy.md",
     "docs/performance.md",
     "docs/protocol.md",
     "docs/scale.md",
