@@ -22,8 +22,6 @@ NOT_YET_CLEAN: tuple[str, ...] = (
     "docs/performance.md",
     "docs/protocol.md",
     "docs/scale.md",
-    "docs/testing-aws.md",
-    "docs/testing.md",
     "docs/threat-model.md",
     "docs/values.md",
     "docs/versioning.md",
