@@ -14,7 +14,6 @@ CONFIG = {
 
 NOT_YET_CLEAN: tuple[str, ...] = (
     "CHANGELOG.md",
-    "CONTRIBUTING.md",
     "docs/adr/",
     "docs/architecture.md",
     "docs/costs.md",
@@ -24,7 +23,6 @@ NOT_YET_CLEAN: tuple[str, ...] = (
     "docs/scale.md",
     "docs/threat-model.md",
     "docs/values.md",
-    "docs/versioning.md",
     "src/stepfast/backends/",
     "src/stepfast/cli/",
     "src/stepfast/client/",
