@@ -76,7 +76,7 @@ def without_code(text: str) -> str:
     return re.sub(r"https?://\S+", CODE, text)
 
 
-BLOCK = re.compile(r"\n[ ]*\n|\n(?=[ ]*(?:[-*#>|]|\d+\. ))|\n(?=[ ]*\w+(?:, \w+)*: )")
+BLOCK = re.compile(r"\n[ ]*\n|\n(?=[ ]*(?:[-*#>|│├└]|\d+\. ))|\n(?=[ ]*\w+(?:, \w+)*: )")
 END = re.compile(r"(?<=[.!?])(?:\*\*|[\"')\]])*\s+(?=[*\"'(\[]*[A-Z0-9" + CODE + r"])")
 
 
