@@ -13,7 +13,6 @@ CONFIG = {
 }
 
 NOT_YET_CLEAN: tuple[str, ...] = (
-    "CHANGELOG.md",
     "docs/adr/",
     "src/stepfast/backends/",
     "src/stepfast/cli/",
