@@ -26,7 +26,7 @@ StepfastError
 │   ├── StepTimeout
 │   ├── StepInterrupted
 │   └── StepCancelled
-├── StartupError            someone must mend something first, and the message says what: waiting helps nothing
+├── StartupError            an operator must fix the fault that the message names: waiting does not help
 │   └── Misconfigured       found while running: a permission, a name, a file that cannot be written
 ├── Unavailable             nobody's mistake: it passes, try again later
 │   └── Unreachable         from stepfast.Client: the server's address gave no answer
@@ -143,7 +143,7 @@ class DefinitionError(StepfastError):
 
 
 class FailsExecution(StepfastError):
-    """Workflow code did what it must not; the execution is FAILED and resumable once mended."""
+    """Workflow code did what it must not; the execution is FAILED, and can be resumed after a fix."""
 
 
 class NonDeterministic(FailsExecution):
@@ -243,7 +243,7 @@ class RetryAfter(FailsStep):
 
 
 class GiveUp(FailsStep):
-    """Raise it in a step whose failure no retry can mend; the step fails at once."""
+    """Raise it in a step when a retry cannot help; the step fails at once."""
 
 
 class StepTimeout(FailsStep):
@@ -263,13 +263,13 @@ class Unavailable(StepfastError):
 
 
 class StartupError(StepfastError):
-    """Someone must mend something before this can work, and the message says what; waiting alone helps nothing."""
+    """An operator must fix the fault that the message names; waiting alone does not help."""
 
 
 class Misconfigured(StartupError):
-    """The store or a queue refuses until someone mends a name, a permission, a file or the deployment.
+    """The store or a queue refuses until an operator fixes a name, a permission, a file or the deployment.
 
-    Nothing is lost: what was to be done waits, and is done once that is mended.
+    No work is lost: it waits, and is done after the fix.
     """
 
 

@@ -11,7 +11,7 @@ CODE = "\N{OBJECT REPLACEMENT CHARACTER}"
 
 PHRASES = {
     r"(is|are|was) none of|none of ours": "say whose it is",
-    r"there is none|there (is|are) nothing": "say 'no' and name what is missing",
+    r"(?<!if )there is none|there (is|are) nothing(?! to)": "say 'no' and name what is missing",
     r"(is|are) not to be": "say 'must not'",
     r"nothing that": "say 'no' with the noun",
     r"the (poorer|richer)|more seldom|the more \w+ the (longer|more|later)": "say which value grows with which",

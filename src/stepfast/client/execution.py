@@ -99,7 +99,7 @@ class Execution:
         The failed steps behind the failure run again: `describe()["reopens"]` lists them beforehand. If that list is
         empty, the deployed code continues from the records. Steps that wait for a retry are tried at once.
 
-        steps: the ids of the commands to run again instead. What was decided after them is decided again. An empty
+        steps: the ids of the commands to run again instead. Later decisions are made again. An empty
         list runs no step again.
 
         In the answer, `reopened` lists the commands that run again, and `notice` explains it where none does. `waits`

@@ -29,9 +29,12 @@ _OURS = ("STEPFAST_", "AWS_", "LAMBDA_", "POWERTOOLS_")
 class PoolSettings:
     """`[tool.stepfast.pools.NAME]`.
 
-    memory: MB. timeout: seconds of the function; None derives it from the steps. max_concurrency: how many invocations
-    run at once; None sets no limit. batch_size: messages that one invocation handles at once. provisioned:
-    environments that are kept warm. environment: variables of the function.
+    memory: MB.
+    timeout: seconds of the function; None derives it from the steps.
+    max_concurrency: how many invocations run at once; None sets no limit.
+    batch_size: messages that one invocation handles at once.
+    provisioned: environments that are kept warm.
+    environment: variables of the function.
     """
 
     memory: int = 256
@@ -82,7 +85,7 @@ class Project:
 
     @classmethod
     def read(cls, path: Path | str) -> Project:
-        """The settings in a pyproject.toml, or in the pyproject.toml of a folder; the defaults where there is none.
+        """The settings in a pyproject.toml, or in the pyproject.toml of a folder; the defaults if there is none.
 
         Raises StartupError, which names the setting that is wrong.
         """
