@@ -1,9 +1,9 @@
 """Frames and code objects: who calls whom on a stack, and a function that is given other code.
 
 `calls("workflow")` marks a function of stepfast that calls code of users, so that a frame of it is known by its code
-object. A name would be anybody's: a user's own function may be called `discard` too. The attributes used here are described in
-Python's data model and in `inspect`; only `sys._getframe` and `sys._current_frames` are particular to CPython, which
-has had both since 2.5 (docs.python.org, module sys).
+object. A name would be anybody's: a user's own function may be called `discard` too. Python's data model and
+`inspect` describe the attributes used here. Only `sys._getframe` and `sys._current_frames` are particular to CPython,
+which has had both since 2.5 (docs.python.org, module sys).
 """
 
 from __future__ import annotations

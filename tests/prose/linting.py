@@ -14,9 +14,6 @@ CONFIG = {
 
 NOT_YET_CLEAN: tuple[str, ...] = (
     "docs/adr/",
-    "src/stepfast/backends/",
-    "src/stepfast/engine/",
-    "src/stepfast/replay/",
     "src/stepfast/simulator/",
     "src/stepfast/testing/",
 )

@@ -77,7 +77,8 @@ def without_code(text: str) -> str:
 
 
 BLOCK = re.compile(r"\n[ ]*\n|\n(?=[ ]*(?:[-*#>|│├└]|\d+\. ))|\n(?=[ ]*\w+(?:, \w+)*: )")
-END = re.compile(r"(?<=[.!?])(?:\*\*|[\"')\]])*\s+(?=[*\"'(\[]*[A-Z0-9" + CODE + r"])")
+END = re.compile(r"(?<=[.!?])(?:\*\*|[\"')\]])*\s+(?=[*\"'(\[]*[A-Z0-9" + CODE + r"]|[a-z_]+: )")
+"""Where a sentence ends. A docstring's `name: …`, about an argument, begins a new one."""
 
 
 def sentences(text: str) -> Iterator[tuple[int, str]]:

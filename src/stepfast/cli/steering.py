@@ -84,7 +84,7 @@ def nothing_failed(execution_id: str) -> str:
 
 
 def cancel(context: typer.Context, execution_ids: Ids, as_json: AsJson = False) -> None:
-    """End RUNNING executions; running steps are stopped, and an execution that cannot be cancelled does not stop the others."""
+    """End RUNNING executions and stop their steps; an execution that cannot be cancelled does not stop the others."""
     cancelled, refused = [], False
     with session(context).client() as client:
         for execution_id in dict.fromkeys(execution_ids):

@@ -30,7 +30,7 @@ NEEDED: dict[str, str] = {
     "warnings._warn_unawaited_coroutine": "called by the interpreter for a coroutine that was never awaited",
     **({"asyncio.tasks._unregister_task": "takes a task out of a registry"} if sys.version_info < (3, 14) else {}),
 }
-"""Private names that Python 3.11 to 3.13 have (3.14 too, but for the last), and what each is needed for."""
+"""Private names that Python 3.11 to 3.13 have (3.14 too, except for the last), and what each is needed for."""
 
 
 def check_python() -> None:

@@ -1,6 +1,6 @@
 """What workflow code gets from Python's clocks and random numbers: the same in every replay, or a refusal.
 
-Each function here takes the place of a standard one while workflow code runs; `interception` puts it there.
+Each function here replaces a standard one while workflow code runs; `interception` puts it there.
 Everything that runs elsewhere, and what observes workflow code, gets the real one.
 """
 
@@ -56,7 +56,7 @@ def intercepted(real: Any, replacement: Replacement) -> Any:
 
 
 def _clock(loop: Any) -> float:
-    """The time of the last result, as stepfast.now(); it stands still, so a loop that waits for it is refused."""
+    """The time of the last result, as stepfast.now(); it does not advance, so a loop that waits for it is refused."""
     clock: float = loop.clock
     loop.readings = loop.readings + 1 if loop.read_at == clock else 1
     loop.read_at = clock
@@ -64,7 +64,7 @@ def _clock(loop: Any) -> float:
         raise loop.commands.refuse(
             ForbiddenInWorkflow(
                 "workflow code reads the clock again and again without waiting for anything: in workflow code time "
-                "stands still between two results; to wait, await asyncio.sleep"
+                "does not advance between two results; to wait, await asyncio.sleep"
             )
         )
     return clock

@@ -49,7 +49,7 @@ def causes_of(replay: Replay) -> tuple[str, ...]:
     Where the failure names commands (its chain of exceptions leads to failed steps, or to a timeout), it is these, and
     the failed steps that the code saw together with them: with no command asked for in between. Where it names none,
     it is every failed step that the code had seen; but none for code that does not fit its records, which no step can
-    mend.
+    fix.
     """
     named = _named(replay)
     if named:
@@ -125,7 +125,7 @@ def _class_beyond_name(kind: type[BaseException]) -> str | None:
 def _bases_of(kind: type[BaseException]) -> Iterator[str]:
     """The classes that a program's own exception is derived from, nearest first, up to Exception.
 
-    What Python's own and stepfast's own are derived from is known without a record.
+    The bases of Python's and stepfast's own classes are known without a record.
     """
     left = BASES_LIMIT
     for base in kind.__mro__[1 : BASES + 1] if _class_beyond_name(kind) else ():

@@ -58,7 +58,7 @@ class LoopOwner(Commands, Protocol):
 
 
 class WorkflowLoop(CommandLoop):
-    """Runs handles in order until none is ready; time stands still unless the replay moves `clock`."""
+    """Runs handles in order until none is ready; time does not advance unless the replay moves `clock`."""
 
     def __init__(self, owner: LoopOwner, clock: float) -> None:
         # Not a strong reference: a replay that is dropped must go at once, before the collector finds
@@ -121,7 +121,7 @@ class WorkflowLoop(CommandLoop):
         return False
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Logs nothing: a replay runs the same code many times. What nobody awaited ends the execution."""
+        """Logs nothing: a replay runs the same code many times. A task that nobody awaited ends the execution."""
         self.unawaited.lost(context)
 
     def create_future(self) -> WorkflowFuture:
@@ -314,7 +314,7 @@ def _run_in(context: contextvars.Context, function: Callable[..., None], *args: 
 def _end(code: Any, frame: str, thrown: Any) -> None:
     """Throws Closed until the code has ended; if it refuses to end, keeps a reference so that it never runs again.
 
-    What `agen.asend()` and `agen.aclose()` return has no frame: such an awaitable has ended when it raises.
+    The awaitables of `agen.asend()` and `agen.aclose()` have no frame: such an awaitable has ended when it raises.
     """
     for _ in range(CLOSE_ROUNDS):
         if getattr(code, frame, None) is None and hasattr(code, frame):

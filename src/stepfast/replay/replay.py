@@ -1,7 +1,7 @@
 """Runs workflow code against recorded results; what it then still waits for is `outstanding`.
 
 A replay is live: given more records it goes on from where it stood. It belongs to one generation of
-one execution and to one thread at a time. Whoever makes one closes it.
+one execution and to one thread at a time. Its creator closes it.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class Replay:
         self.loop.stop_after(future)
 
     def _step(self, extend: bool) -> bool:
-        """Runs the code until it waits, then applies one outcome; False when there is none to apply."""
+        """Runs the code until it waits, then applies one outcome; False if there is none to apply."""
         if not self.loop.run_until_blocked():
             self._break(
                 Deadlock(
@@ -238,7 +238,7 @@ class Replay:
         command.waiter.set_exception(StepFailed(command.name, id, *told))
 
     def _break(self, error: BaseException) -> None:
-        """Fails the execution whatever workflow code makes of it."""
+        """Fails the execution whatever workflow code does with it."""
         self._broken = self._broken or error
 
     def _finish(self) -> None:

@@ -27,7 +27,7 @@ class Refusal:
 class Arrived:
     """Signals that a wait may take; kept with a replay, and told of new ones and of those that were taken.
 
-    known: the number of the last signal that it was told of. What has a number was put by this version; those
+    known: the number of the last signal that it has received. A signal with a number was put by this version; those
     without come first, by the time they were received.
     """
 
