@@ -13,7 +13,6 @@ CONFIG = {
 }
 
 NOT_YET_CLEAN: tuple[str, ...] = (
-    "docs/adr/",
     "src/stepfast/simulator/",
     "src/stepfast/testing/",
 )
