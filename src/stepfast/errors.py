@@ -67,7 +67,7 @@ PROBLEM_URN = "urn:stepfast:problem:"
 
 
 class StepfastError(Exception):
-    """Root of everything stepfast raises. All of it survives pickle and copy, whatever its constructor takes."""
+    """Root of all exceptions of stepfast. All of them survive pickle and copy, whatever their constructors take."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         # BaseException's own would call the constructor with the text, which is not what most constructors take.
@@ -86,7 +86,7 @@ class Refused(StepfastError):
 class InvalidRequest(Refused):
     """Input that does not fit its type; `fields` lists (path, message) pairs, `total` says how many there were.
 
-    Of many faults `fields` has the first.
+    If there are many faults, `fields` has the first ones.
     """
 
     def __init__(self, message: str, fields: tuple[tuple[str, str], ...] = (), total: int | None = None) -> None:
@@ -110,7 +110,7 @@ class ExecutionConflict(Refused):
 class ExecutionDeleted(Refused):
     """An execution of this id was deleted; a new one begins with a later generation than `generation`.
 
-    The store tells the engine so, which then starts it there; callers never see it.
+    The store reports it to the engine, which then starts the execution with that generation. Callers never see it.
     """
 
     def __init__(self, execution_id: str, generation: int) -> None:
@@ -133,7 +133,7 @@ class TooManySignals(Refused):
     @classmethod
     def for_execution(cls, execution_id: str, count: int, bytes: int) -> TooManySignals:
         return cls(
-            f"execution {execution_id!r} takes no more signals: it gets at most {count:,} of them and {bytes:,} bytes "
+            f"execution {execution_id!r} accepts no more signals: the limits are {count:,} signals and {bytes:,} bytes "
             "in all; raise max_signals or max_signal_bytes in [tool.stepfast], or send references to large values"
         )
 

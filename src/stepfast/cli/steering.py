@@ -133,7 +133,7 @@ def delete(
 def _confirm(ids: list[str]) -> None:
     """Asks on a terminal; elsewhere nobody could answer. Raises InvalidRequest, or ends the command."""
     if not _on_terminal():
-        raise InvalidRequest("what is deleted cannot be brought back: confirm it with --yes")
+        raise InvalidRequest("a deletion cannot be undone: confirm it with --yes")
     subject = f"execution {ids[0]}" if len(ids) == 1 else f"these {len(ids)} executions"
     typer.confirm(f"Delete {subject} with all values and history, for good?", abort=True, err=True)
 
