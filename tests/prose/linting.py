@@ -12,40 +12,6 @@ CONFIG = {
     "checks": {"hedging": True, "malapropisms": True, "nonwords": True},
 }
 
-NOT_YET_CLEAN: tuple[str, ...] = (
-    "CHANGELOG.md",
-    "docs/adr/",
-    "docs/architecture.md",
-    "docs/costs.md",
-    "docs/dashboard.md",
-    "docs/deploy.md",
-    "docs/performance.md",
-    "docs/protocol.md",
-    "docs/scale.md",
-    "docs/testing-aws.md",
-    "docs/testing.md",
-    "docs/threat-model.md",
-    "docs/values.md",
-    "docs/versioning.md",
-    "src/stepfast/backends/",
-    "src/stepfast/cli/",
-    "src/stepfast/client/",
-    "src/stepfast/deployment/",
-    "src/stepfast/engine/",
-    "src/stepfast/errors.py",
-    "src/stepfast/frames.py",
-    "src/stepfast/functions/",
-    "src/stepfast/http/",
-    "src/stepfast/infra/",
-    "src/stepfast/language/",
-    "src/stepfast/local/",
-    "src/stepfast/replay/",
-    "src/stepfast/simulator/",
-    "src/stepfast/testing/",
-    "src/stepfast/values/",
-)
-"""Beginnings of paths whose texts still break rules of the house. It only shrinks: an entry without findings fails."""
-
 
 def lint(text: Text) -> list[str]:
     """One line for each finding in the text, as `name:line: message`."""
@@ -57,16 +23,6 @@ def lint(text: Text) -> list[str]:
     return [f"{text.name}:{line + text.line - 1}: {message}" for line, message in sorted(problems)]
 
 
-def unclean(name: str) -> str | None:
-    return next((path for path in NOT_YET_CLEAN if name.startswith(path)), None)
-
-
 def findings() -> list[str]:
-    """The findings of all texts, those of NOT_YET_CLEAN left out, and its entries that are clean by now."""
-    problems = [(text.name, problem) for text in texts() for problem in lint(text)]
-    left = {unclean(name) for name, _ in problems}
-    return [problem for name, problem in problems if unclean(name) is None] + [
-        f"tests/prose/linting.py: {path} is clean: take it out of NOT_YET_CLEAN"
-        for path in NOT_YET_CLEAN
-        if path not in left
-    ]
+    """The findings of all texts."""
+    return [problem for text in texts() for problem in lint(text)]

@@ -11,7 +11,7 @@ CODE = "\N{OBJECT REPLACEMENT CHARACTER}"
 
 PHRASES = {
     r"(is|are|was) none of|none of ours": "say whose it is",
-    r"there is none|there (is|are) nothing": "say 'no' and name what is missing",
+    r"(?<!if )there is none|there (is|are) nothing(?! to)": "say 'no' and name what is missing",
     r"(is|are) not to be": "say 'must not'",
     r"nothing that": "say 'no' with the noun",
     r"the (poorer|richer)|more seldom|the more \w+ the (longer|more|later)": "say which value grows with which",
@@ -76,8 +76,9 @@ def without_code(text: str) -> str:
     return re.sub(r"https?://\S+", CODE, text)
 
 
-BLOCK = re.compile(r"\n[ ]*\n|\n(?=[ ]*(?:[-*#>|]|\d+\. ))|\n(?=[ ]*\w+(?:, \w+)*: )")
-END = re.compile(r"(?<=[.!?])(?:\*\*|[\"')\]])*\s+(?=[*\"'(\[]*[A-Z0-9" + CODE + r"])")
+BLOCK = re.compile(r"\n[ ]*\n|\n(?=[ ]*(?:[-*#>|│├└]|\d+\. ))|\n(?=[ ]*\w+(?:, \w+)*: )")
+END = re.compile(r"(?<=[.!?])(?:\*\*|[\"')\]])*\s+(?=[*\"'(\[]*[A-Z0-9" + CODE + r"]|[a-z_]+: )")
+"""Where a sentence ends. A docstring's `name: …`, about an argument, begins a new one."""
 
 
 def sentences(text: str) -> Iterator[tuple[int, str]]:

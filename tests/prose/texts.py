@@ -27,7 +27,8 @@ class Text:
 
 def texts() -> Iterator[Text]:
     for path in [*(ROOT / page for page in PAGES), *sorted((ROOT / "docs").rglob("*.md"))]:
-        yield Text(str(path.relative_to(ROOT)), path.read_text(encoding="utf-8"))
+        indented_code_blank = re.sub(r"(?m)^ {4}.*$", "", path.read_text(encoding="utf-8"))
+        yield Text(str(path.relative_to(ROOT)), indented_code_blank)
     for path in sorted((ROOT / "src").rglob("*.py")):
         yield from code(str(path.relative_to(ROOT)), path.read_text(encoding="utf-8"))
 

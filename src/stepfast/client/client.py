@@ -281,7 +281,7 @@ def _replay(calls: Calls, body: Object | None, rate: float | None) -> Iterator[O
         yield from answer["results"]
         pause = answer.get("after") or (1 / rate if rate else 0.0)
         if answer["next"] == body and not answer.get("after"):
-            raise Refused(f"{calls.url} says that something remains, and never does it")
+            raise Refused(f"{calls.url} says that executions remain, but makes no progress")
         body = answer["next"]
         if body is not None and pause:
             time.sleep(min(pause, MAX_PAUSE_SECONDS))

@@ -20,12 +20,12 @@ Outcome = Literal["reproduced", "mended", "retired", "differs"]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one execution's replay came to.
+    """The result of one execution's replay.
 
-    outcome: `reproduced`; `mended` for a FAILED one whose failure the code no longer has, so that a resume
-    goes on from there; `retired` for one that has ended for good and whose workflow is not deployed;
-    `differs`, and then `problem` says in what. early: sleeps and timeouts of one that has not ended for good which
-    are recorded as over before the code would have them: they count as waited, and are no difference.
+    outcome: `reproduced`. `mended`: the execution is FAILED and the code no longer fails, so a resume goes on from
+    there. `retired`: the execution has ended for good and its workflow is not deployed. `differs`: `problem` says how.
+    early: sleeps and timeouts that the records say are over although the code would still wait. Only executions that
+    have not ended for good have them. They count as waited, and are not a difference.
     """
 
     execution: Execution
@@ -79,7 +79,7 @@ def _replayed(workflow: Workflow[..., Any], snapshot: Snapshot) -> Replay:
 
 
 def _early(replay: Replay) -> Iterator[str]:
-    """A longer sleep, or another one, stands where the recorded one stood: timers are told apart by place alone."""
+    """A longer sleep, or another one, is where the recorded one was: timers are identified by position alone."""
     if replay.execution.status not in ("RUNNING", "FAILED"):
         return
     for command in replay.issued.values():

@@ -139,8 +139,8 @@ def decide(policy: Retry, error: BaseException, *, failures: int, elapsed: float
     `failures` counts this one; `elapsed` is seconds since the step's first attempt began.
     A RetryAfter is always worth retrying and sets the delay, but attempts and max_elapsed still count.
 
-    An ExceptionGroup, as a TaskGroup raises it, is judged by its members, however deep: a GiveUp or an error of
-    give_up_on among them makes the step fail; otherwise each has to be one of retry_on; the longest RetryAfter sets
+    An ExceptionGroup, as a TaskGroup raises it, is judged by its members, however deep. A GiveUp or an error of
+    give_up_on among them makes the step fail. Otherwise each has to be one of retry_on; the longest RetryAfter sets
     the delay. A group of a class that the policy itself names is judged as one error.
     """
     leaves = list(_members(error))

@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BLOCKED_AFTER_SECONDS = 5.0
-"""The time for which a worker's event loop may stand still before another thread does its work."""
+"""The time for which a worker's event loop may be blocked before another thread does its work."""
 SWEEP_PERIOD_SECONDS = 60.0
 """The time between two sweeps."""
 STEP_GRACE_SECONDS = 8.0
@@ -83,7 +83,7 @@ class Runtime:
     Work that an earlier process has left continues at once.
 
     workers: threads that answer; blocked threads are replaced.
-    blocked: seconds for which a thread may stand still before it counts as blocked.
+    blocked: seconds for which a thread may stop responding before it counts as blocked.
     log_values: whether inputs, outputs and errors are logged.
     retention: seconds after which SUCCEEDED and CANCELLED executions are deleted; None keeps them.
     grace: seconds that `close` gives running steps to end.

@@ -1,4 +1,4 @@
-"""Simulated time: every clock of the process stands still, and moves only when the player moves it."""
+"""Simulated time: no clock of the process moves, except when the player moves it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""What moto's DynamoDB does in proportion to the whole table, it does here in proportion to what is asked for.
+"""Makes the work of moto's DynamoDB proportional to the items of a request, not to the whole table.
 
-A query looks at every item there is, a transaction copies the table for each of its items, to take it back, and an
-answer is fitted to the service's model attribute by attribute, though items are in their wire form already.
+By itself, moto looks at every item of the table for a query. For a transaction it copies the table once for each item,
+to be able to undo it. It fits each answer to the service's model, attribute by attribute, though items are in their wire
+form already.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ BACKOFF = 60.0
 class StreamMapping:
     """As of a stream event source mapping; seconds. retry_attempts, max_age: None for as long as there are records.
 
-    failure_queue: name, URL or ARN of where batches that were given up are told of.
+    failure_queue: name, URL or ARN of the queue that receives a notice of each batch that was given up.
     """
 
     batch_size: int = 100
@@ -87,7 +87,7 @@ class Lane:
             self.function.invoke({"Records": batch.records}, lambda invocation: self._ended(batch, invocation))
 
     def _gather(self) -> bool:
-        """Makes a batch of what waits; False while there is nothing, or its window is open."""
+        """Makes a batch of the waiting records; False while no record waits, or while the window is open."""
         now = self.world.clock.micros
         if not self.waiting:
             return False

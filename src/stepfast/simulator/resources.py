@@ -103,7 +103,7 @@ def create_schedule_group(name: str) -> None:
 
 
 def seed_moto(patches: Patches, seed: int | None) -> None:
-    """Has moto draw its message ids and such from this seed; None: another one every time."""
+    """Has moto draw its random ids and tokens from this seed; None: from another seed each time."""
     from moto.moto_api._internal import mock_random
 
     mock_random.seed(seed)

@@ -1,4 +1,4 @@
-"""Simulated time: all clocks of the process stand still, and move on to what is due next, one entry after the other."""
+"""Simulated time: no clock of the process moves, except to the time of the entry that is due next."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def check_moto(queue: object, message: object) -> None:
 
 
 class MailRules:
-    """Makes moto's SQS keep the rules, for whoever calls it, and tells of every message that can be received."""
+    """Makes moto's SQS keep the rules for all its callers, and reports every message that can be received."""
 
     def __init__(self, noticed: Noticed) -> None:
         self._noticed = noticed

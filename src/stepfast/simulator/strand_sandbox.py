@@ -33,7 +33,7 @@ class TurnTaking(Protocol):
 class StrandSandbox:
     """A sandbox in simulated time: its strand runs only while no other does.
 
-    What runs in it passes time by `pause`, and sees the clock moved by `skew` seconds.
+    Code in the sandbox lets time pass by `pause`, and sees the clock moved by `skew` seconds.
     """
 
     def __init__(self, time: TurnTaking, name: str, process: FunctionProcess, skew: float = 0.0) -> None:

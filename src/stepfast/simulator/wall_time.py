@@ -40,8 +40,8 @@ class MachineClock:
 class WallTime:
     """A Time that goes on by itself between `begin` and `end`.
 
-    Whoever looks at the world or changes it holds `turn`: the objects of the simulator, and moto's behind them, are not
-    thread-safe. Functions hold it for their calls to AWS only, and run beside each other otherwise.
+    A thread that looks at the world or changes it must hold `turn`: the objects of the simulator, and moto's behind
+    them, are not thread-safe. Functions hold it for their calls to AWS only, and run beside each other otherwise.
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -67,7 +67,7 @@ class WallTime:
         self._thread.start()
 
     def end(self, close_functions: Callable[[], object]) -> bool:
-        """As of Time. Nothing that is due happens any more, and whoever waits for something is let go."""
+        """As of Time. No entry of the agenda is taken any more, and threads that wait in `drive` return."""
         with self.turn:
             self._ended = True
             self._news.notify_all()

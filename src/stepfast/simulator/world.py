@@ -32,7 +32,7 @@ class World:
         self.on_progress: list[Callable[[], None]] = []
 
     def happened(self) -> None:
-        """Something has happened that may lead to more: a message, a record that somebody is told of."""
+        """Counts an event that may lead to more: a message, or a record that a reader of the stream receives."""
         self.progress += 1
         for act in self.on_progress:
             act()

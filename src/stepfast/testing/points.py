@@ -86,7 +86,7 @@ class Points:
         return any(trigger.kind == kind and trigger.times > 0 for trigger in self.triggers)
 
     def reach(self, point: Point) -> None:
-        """Lets triggers act. What they raise comes out here, Died included; Endless past the limit."""
+        """Lets triggers act, and raises their exceptions, Died included. Raises Endless past the limit."""
         if point.side != "at":
             self.passed.append(point)
             if (crash := self.crash_at.pop(len(self.passed) - 1, None)) is not None:

@@ -130,7 +130,7 @@ class Process:
         self._handled(stored.delivery.message.execution_id)
 
     def _handled(self, execution_id: str) -> None:
-        """Calls on_handled. What it raises fails the test, even if the execution has just ended as it should."""
+        """Calls on_handled. Its exception fails the test, even if the execution has just ended as it should."""
         try:
             self.on_handled(execution_id)
         except Exception as error:
@@ -141,7 +141,7 @@ class Process:
         self._ports.alive, self.failure = False, Died()
 
     async def kill(self) -> None:
-        """Cancels every task. `finally` blocks of steps still run, but nothing that they write is kept."""
+        """Cancels every task. `finally` blocks of steps still run, but their writes are lost."""
         self._ports.alive = False
         rest = asyncio.all_tasks() - {asyncio.current_task()}
         for task in rest:

@@ -115,7 +115,7 @@ def _problems(asked: dict[str, Command], replay: Replay, execution: Execution) -
 
 
 def _is_cut_short(replay: Replay) -> bool:
-    """True if the replay itself broke off. What it has not asked for by then says nothing about the code."""
+    """True if the replay itself broke off. Then commands that it has not asked for say nothing about the code."""
     return isinstance(replay.error, NonDeterministic)
 
 

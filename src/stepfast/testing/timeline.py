@@ -17,7 +17,7 @@ MAX_SHOWN_EVENTS = 40
 def chronological(snapshot: Snapshot, kept: Sequence[Event], issued: Sequence[str]) -> list[Event]:
     """The history in the order of time. Events of one moment are ordered by generation, then as the code asked.
 
-    Simulated time stands still while quick steps run, so many events share a moment.
+    Simulated time stops while quick steps run, so many events share a moment.
     """
     events, generation = history_of(snapshot, kept), 0
     asked = {id: number for number, id in enumerate(issued)}

@@ -1,4 +1,4 @@
-"""The stage of `MotoCloud`: the product's functions on a played AWS. What clients do are requests to the API."""
+"""The stage of `MotoCloud`: the product's functions on a played AWS. Clients act by requests to the API."""
 
 from __future__ import annotations
 
