@@ -1,8 +1,8 @@
 """Makes the work of moto's DynamoDB proportional to the items of a request, not to the whole table.
 
 By itself, moto looks at every item of the table for a query. For a transaction it copies the table once for each item,
-to be able to undo it. It fits each answer to the service's model, attribute by attribute, though items are in their wire
-form already.
+to be able to undo it. It fits each answer to the service's model, attribute by attribute, though items are in their
+wire form already.
 """
 
 from __future__ import annotations
