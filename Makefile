@@ -12,7 +12,7 @@ EMULATOR := .cache/ministack
 WITH_UV := $(BIN)/python -m uv pip install --quiet --python $(BIN)/python
 WITH_PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help install demo demo-cloud check test pythons soak lint format golden clean
+.PHONY: help install demo demo-cloud check test pythons soak lint format reference golden clean
 
 help:
 	@echo "make demo    the whole story with real parts: a report, an outage, a resume, a crash"
@@ -34,6 +34,7 @@ help:
 	@echo "make typescript   the types of the TypeScript client, from the API's own description; and the client, built"
 	@echo "make wheel   a wheel that holds the web page, in dist"
 	@echo "make screenshots   pictures of the page, in docs/images; needs Debian's chromium"
+	@echo "make reference   docs/reference, written from the docstrings of what is public"
 	@echo "make format  let ruff mend what it can"
 	@echo "make clean   remove the environment and what demo and tests have left"
 
@@ -71,10 +72,14 @@ lint: .venv/ready
 	$(BIN)/python -m tests.prose
 
 # The tests of a file run in one process, the longest groups first: tests/conftest.py makes the groups.
-PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
+# The seeds are fixed, also that of Python's hashes, by which sets of strings are ordered.
+HASHES := 1
+PYTEST = PYTHONHASHSEED=$(HASHES) $(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
 
-check: lint
-	$(PYTEST) -m "not slow"
+# In less than two minutes: lint, then the tests that are not slow, with a few seeds of the simulation.
+check: .venv/ready
+	@$(MAKE) --no-print-directory lint
+	STEPFAST_SEEDS=5 $(PYTEST) -m "not slow"
 
 # What the tests need is fetched while the linters work. The page's tests need the page and a browser; the tests of the
 # deployed stack share one emulator. Without one of them these tests are skipped, and say so; with CI=true they fail.
@@ -96,11 +101,20 @@ pythons: .venv/ready
 	@.ci/pythons
 
 # The nightly lane: every test with the seeds and examples that the gate leaves out, new ones each night, then the
-# simulation and kill -9 under load for SECONDS each.
+# simulation and kill -9 under load for SECONDS each. SEED repeats a night: everything new is drawn from it.
+ifndef SEED
+SEED := $(shell date +%s)
+endif
+
+soak: HASHES := $(SEED)
 soak: .venv/ready tools-for-tests
-	STEPFAST_SOAK=1 $(PYTEST) --durations=25
-	$(BIN)/python -m tests.simulation.test_simulation --seconds $(SECONDS) --from $$(date +%s)
-	$(BIN)/python -m tests.soak --seconds $(SECONDS)
+	@echo "repeat this night with: make soak SEED=$(SEED) SECONDS=$(SECONDS)"
+	STEPFAST_SOAK=$(SEED) $(PYTEST) --hypothesis-seed=$(SEED) --durations=25
+	$(BIN)/python -m tests.simulation.test_simulation --seconds $(SECONDS) --from $(SEED)
+	$(BIN)/python -m tests.soak --seconds $(SECONDS) --seed $(SEED)
+
+reference: .venv/ready
+	$(BIN)/python -m tests.reference
 
 format: .venv/ready
 	$(BIN)/ruff check --fix .

@@ -18,9 +18,9 @@ from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
 from stepfast.simulator import resources
+from stepfast.simulator.invocation import Invocation
 from stepfast.simulator.provision import TABLE
 from stepfast.simulator.rules import Rules
-from stepfast.simulator.sandbox import Invocation
 from stepfast.testing import MotoCloud
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

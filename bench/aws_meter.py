@@ -14,7 +14,7 @@ from bench.aws_units import Call, Meter
 from stepfast.backends.dynamodb.typed_json import Item
 from stepfast.simulator import deployment, provision, resources
 from stepfast.simulator.clients import PlayedClients
-from stepfast.simulator.sandbox import Sandbox, current
+from stepfast.simulator.strand_sandbox import StrandSandbox, current
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class CloudMeter(Meter):
         super().__init__(self._stored)
         self.made: list[Made] = []
         self._on = False
-        self._sandboxes: list[Sandbox] = []  # held, so that no other gets the place of one that has ended
-        self._last: Sandbox | None = None
+        self._sandboxes: list[StrandSandbox] = []  # held, so that no other gets the place of one that has ended
+        self._last: StrandSandbox | None = None
         self._here = threading.local()
         self._watched = WeakSet[Any]()
 

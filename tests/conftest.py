@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import is_hypothesis_test, settings
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.lanes import SOAK, examples
+from tests.lanes import SEED, SOAK, examples, is_long
 
 CI = os.environ.get("CI") == "true"
 
-# Time is no test's matter here: machines are shared. In CI the examples are the same every time, so that
-# what lands does not depend on luck; elsewhere, and each night, they are new each time.
-derandomize = bool(os.environ.get("CI")) and not SOAK
-settings.register_profile("gate", deadline=None, derandomize=derandomize, print_blob=True)
-settings.register_profile("soak", settings.get_profile("gate"), max_examples=examples(100))
+# Machines are shared, so no example has a deadline. In the gate the examples are the same each time: what lands depends
+# on the change, not on luck. Each night they are new; `make soak` passes the night's seed as --hypothesis-seed.
+settings.register_profile("gate", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("soak", deadline=None, print_blob=True, max_examples=examples(100))
 settings.load_profile("soak" if SOAK else "gate")
 
 
@@ -27,14 +28,37 @@ NIGHT = 7200
 """Seconds for a test of the nightly lane."""
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """`make check` does not even import what it leaves out: the CDK alone takes seconds."""
+    return True if config.option.markexpr == "not slow" and is_long(collection_path) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if is_long(item.path):
+            item.add_marker("slow")
         test = item.obj if isinstance(item, pytest.Function) else None
         if is_hypothesis_test(test) and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(PATIENCE))
         if SOAK:
             item.add_marker(pytest.mark.timeout(NIGHT), append=False)
     items.sort(key=_turn)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """All modules of all tests are loaded: half a gigabyte, which no collection need go through from now on."""
+    _leave_out_what_is_there()
+
+
+@pytest.fixture(scope="module")
+def small_heap() -> None:
+    """For tests that collect garbage again and again: a collection goes only through what they make themselves."""
+    _leave_out_what_is_there()
+
+
+def _leave_out_what_is_there() -> None:
+    gc.collect()
+    gc.freeze()
 
 
 TOGETHER = ("tests/e2e", "tests/browser", "tests/infra")
@@ -76,7 +100,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Tells how many crash points were explored: tests that explore some record a property of that name."""
+    """Says how many crash points were explored (tests record a property of that name), and how to repeat a night."""
+    if SOAK:
+        terminalreporter.write_line(
+            f"repeat a test of this night with: PYTHONHASHSEED={SEED} STEPFAST_SOAK={SEED} "
+            f".venv/bin/python -m pytest --hypothesis-seed={SEED} TEST"
+        )
     passed = terminalreporter.stats.get("passed", ())
     points = sum(value for one in passed for name, value in one.user_properties if name == "crash points")
     if points:

@@ -1,7 +1,7 @@
-"""The pytest plugin of stepfast, found by pytest through its entry point.
+"""The pytest plugin of stepfast. pytest finds it without any configuration.
 
-A package of its own, and one that imports stepfast only in its fixture: pytest loads plugins in every run
-of every project of an environment, also in those that have no workflow to test.
+It is a package of its own, and imports stepfast only in its fixture: pytest loads plugins in every run of every project
+of an environment, also where no workflow is tested.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ import pytest
 if TYPE_CHECKING:
     from stepfast.testing import Environment, MakeEnvironment
 
+__all__ = ["stepfast_env"]
+
 _environments = pytest.StashKey["list[Environment]"]()
 
 
 @pytest.fixture
 def stepfast_env(request: pytest.FixtureRequest) -> Iterator[MakeEnvironment]:
-    """Makes environments for this test: call it as you would call stepfast.testing.Environment.
+    """A fixture that makes environments for a test: call it as you would call Environment.
 
-    They are closed after the test; when it fails, the timelines of their executions are in its report.
+    The environments are closed after the test. When the test fails, its report has the timelines of their executions.
     """
     from stepfast.testing import Environment
 

@@ -1,4 +1,4 @@
-"""stepfast: long-running workflows as plain async Python that survive crashes, outages and restarts."""
+"""Long-running workflows as plain async Python that survive crashes, outages and restarts."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING

@@ -10,7 +10,7 @@ StepfastError
 │   ├── WrongStatus
 │   ├── TooManySignals
 │   └── NotAllowed          from stepfast.Client: the API key or the host name was refused
-├── DefinitionError         the program's mistake, found before anything runs
+├── DefinitionError         the program's mistake; the message says what to write instead
 ├── FailsExecution          the execution becomes FAILED and can be resumed
 │   ├── NonDeterministic
 │   ├── ForbiddenInWorkflow
@@ -20,15 +20,15 @@ StepfastError
 │   └── NotStorable
 ├── FailsStep               raised in or about a step
 │   ├── StepFailed          what workflow code sees of a failed step
-│   ├── RetryAfter          raised by a step: try again, then
-│   ├── GiveUp              raised by a step: never try again
+│   ├── RetryAfter          raised by a step: try again after this delay
+│   ├── GiveUp              raised by a step: fail at once
 │   │   └── NoServer        from stepfast.Client in a test: no server is behind it
 │   ├── StepTimeout
 │   ├── StepInterrupted
 │   └── StepCancelled
-├── StartupError            someone must mend something first, and the message says what: waiting helps nothing
-│   └── Misconfigured       found while running: a permission, a name, a file that cannot be written
-├── Unavailable             nobody's mistake: it passes, try again later
+├── StartupError            something must be corrected first; waiting does not help
+│   └── Misconfigured       found at run time: a permission, a name, a file that cannot be written
+├── Unavailable             a temporary failure: try again later
 │   └── Unreachable         from stepfast.Client: the server's address gave no answer
 ├── ExecutionFailed         from stepfast.Client: the execution is FAILED and can be resumed
 ├── ExecutionCancelled      from stepfast.Client: the execution was cancelled and has no result
@@ -47,9 +47,10 @@ These classes stand outside the tree on purpose. User code never needs to catch 
 | Unreadable | http.gateway | It carries the answer to a request that cannot become an event. |
 | ClientGone | http.gateway | The client has disconnected, and nobody waits for the answer. |
 | Closed | replay.loop | It ends discarded workflow code, so `except Exception` must not catch it. |
-| SandboxEnded | simulator.sandbox | It ends a simulated sandbox, so `except Exception` must not catch it. |
-| TimedOut | simulator.sandbox | It ends a sandbox at Lambda's timeout. It is a SandboxEnded. |
+| SandboxEnded | simulator.invocation | It ends a simulated sandbox, so `except Exception` must not catch it. |
+| TimedOut | simulator.invocation | It ends a sandbox at Lambda's timeout. It is a SandboxEnded. |
 | Died | testing.points | It ends a simulated process, so `except Exception` must not catch it. |
+| Endless | testing.points | It ends a drive of the test kit, which raises Stalled for it. |
 | Stalled | testing.points | It fails a user's test, so it is an AssertionError. |
 | NotRepeatable | testing.replays | It fails a user's test, so it is an AssertionError. |
 """
@@ -61,13 +62,41 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from typing import Any
 
+__all__ = [
+    "Deadlock",
+    "DefinitionError",
+    "ExecutionConflict",
+    "ExecutionNotFound",
+    "FailsExecution",
+    "FailsStep",
+    "ForbiddenInWorkflow",
+    "GiveUp",
+    "InvalidRequest",
+    "Misconfigured",
+    "NeverAwaited",
+    "NonDeterministic",
+    "NotStorable",
+    "Refused",
+    "RetryAfter",
+    "StartupError",
+    "StepCancelled",
+    "StepFailed",
+    "StepInterrupted",
+    "StepNotDeployed",
+    "StepTimeout",
+    "StepfastError",
+    "TooManySignals",
+    "Unavailable",
+    "UnknownWorkflow",
+    "WrongStatus",
+]
 
 PROBLEM_URN = "urn:stepfast:problem:"
 """What the `type` of every problem of the HTTP API begins with; the server writes it and the client reads it."""
 
 
 class StepfastError(Exception):
-    """Root of everything stepfast raises. All of it survives pickle and copy, whatever its constructor takes."""
+    """The base class of all exceptions of stepfast. Each of them survives pickle and copy."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         # BaseException's own would call the constructor with the text, which is not what most constructors take.
@@ -80,13 +109,14 @@ def _restored(kind: type[BaseException], args: tuple[Any, ...]) -> BaseException
 
 
 class Refused(StepfastError):
-    """A request that was not carried out; nothing was written."""
+    """A request that was not carried out. Nothing was written."""
 
 
 class InvalidRequest(Refused):
-    """Input that does not fit its type; `fields` lists (path, message) pairs, `total` says how many there were.
+    """Input that does not fit its type, or a request that is not valid.
 
-    Of many faults `fields` has the first.
+    `fields` lists the faults as pairs of a path and a message. Of very many faults it has the first; `total` is the
+    number of all.
     """
 
     def __init__(self, message: str, fields: tuple[tuple[str, str], ...] = (), total: int | None = None) -> None:
@@ -104,7 +134,7 @@ class ExecutionNotFound(Refused):
 
 
 class ExecutionConflict(Refused):
-    """The execution id is taken by another workflow or another input."""
+    """The execution id belongs to another workflow or input, or the signal id to another signal."""
 
 
 class ExecutionDeleted(Refused):
@@ -120,7 +150,7 @@ class ExecutionDeleted(Refused):
 
 
 class WrongStatus(Refused):
-    """The execution's status does not allow what was asked."""
+    """The status of the execution does not allow the request. `status` is that status."""
 
     def __init__(self, message: str, status: str) -> None:
         super().__init__(message)
@@ -128,7 +158,7 @@ class WrongStatus(Refused):
 
 
 class TooManySignals(Refused):
-    """The execution has got as many signals, or as many bytes of them, as the settings allow."""
+    """The execution has received as many signals, or as many bytes of payloads, as the settings allow."""
 
     @classmethod
     def for_execution(cls, execution_id: str, count: int, bytes: int) -> TooManySignals:
@@ -139,15 +169,15 @@ class TooManySignals(Refused):
 
 
 class DefinitionError(StepfastError):
-    """A workflow or step that cannot work as it is written."""
+    """A workflow or step that cannot work as it is written. The message says what to write instead."""
 
 
 class FailsExecution(StepfastError):
-    """Workflow code did what it must not; the execution is FAILED and resumable once mended."""
+    """Workflow code has broken a rule. The execution becomes FAILED: correct the code and resume it."""
 
 
 class NonDeterministic(FailsExecution):
-    """The code asks for something else than what this execution has recorded."""
+    """Workflow code asks for another command, or for another input, than the execution has recorded."""
 
 
 class ForbiddenInWorkflow(FailsExecution):
@@ -167,7 +197,7 @@ class StepNotDeployed(FailsExecution):
 
 
 class NotStorable(FailsExecution):
-    """A value that has no faithful JSON form; `path` leads to the offending field."""
+    """A value that cannot be stored as JSON and read back equal. `path` leads to the field in it."""
 
     def __init__(self, message: str, path: str = "") -> None:
         super().__init__(message)
@@ -175,17 +205,21 @@ class NotStorable(FailsExecution):
 
 
 class FailsStep(StepfastError):
-    """Raised in a step, or on behalf of one."""
+    """An exception that a step raises, or that stands for the failure of a step."""
 
 
 class StepFailed(FailsStep):
-    """What workflow code sees of a step that failed for good.
+    """Workflow code sees it when a step has failed for good.
 
-    `step` is the step's name, `step_id` its command id, `error_type` the class name of the step's
-    own exception, `message` its text, `attempts` how many times it was tried. `error_class` is the class with
-    its module, such as "billing.errors.Declined", and tells two classes of one name apart; that of a class
-    which is built into Python is its name alone, and so is what version 0.1 recorded. `bases` are the classes that
-    it is derived from, nearest first; empty for a class that is built into Python or is one of stepfast's own.
+    step: the name of the step.
+    step_id: the id of its command.
+    error_type: the name of the class of the exception that the step raised.
+    error_class: the same with its module, such as "billing.errors.Declined", which tells classes of one name apart. A
+    class that is built into Python has no module here, and version 0.1 recorded no module at all.
+    message: the text of the exception.
+    attempts: how many attempts there were.
+    bases: the base classes of the exception's class, nearest first. Empty for a class that is built into Python or is a
+    class of stepfast.
     """
 
     def __init__(
@@ -208,25 +242,29 @@ class StepFailed(FailsStep):
         self.bases = bases
 
     def is_a(self, kind: type[BaseException] | tuple[type[BaseException], ...]) -> bool:
-        """Whether the step's own exception was of this class, of one derived from it, or of one of several.
+        """Whether the step raised an exception of the class `kind`, of a class derived from it, or of one in a tuple.
 
-        Like isinstance(), by what the record says of the exception, so that a replay answers the same. Classes are
-        told apart by module and name: one that was moved or renamed since is another class.
+        It works as isinstance() does, but on the recorded names of the classes, so every replay gets the same answer. A
+        class that was moved or renamed since then does not match. Raises TypeError for a `kind` that is neither an
+        exception class nor a tuple of such classes.
         """
         if isinstance(kind, tuple):
-            return any(self.is_a(one) for one in kind)
+            return any(self.is_a(member) for member in kind)
         if not (isinstance(kind, type) and issubclass(kind, BaseException)):
             raise TypeError(f"is_a() takes an exception class, or a tuple of them, not {kind!r}")
         named = class_of(kind)
-        return any(named == one or _is_known_as(one, kind) for one in (self.error_class, *self.bases))
+        return any(named == name or _is_known_as(name, kind) for name in (self.error_class, *self.bases))
 
 
 class RetryAfter(FailsStep):
-    """Raise it in a step to be tried again after `seconds`, whatever the policy's own delay.
+    """Raise it in a step to set the delay before the next attempt, in place of the delay of the step's policy.
 
-    Takes seconds, a timedelta, or the text of a Retry-After header: a number of seconds or an HTTP date
-    (RFC 9110, section 10.2.3). A date that has passed means at once. Attempts and the policy's total time
-    limit still count. Raises ValueError for anything else, and for more than ten years.
+    seconds: a number of seconds, a timedelta, or the text of a Retry-After header, which is a number of seconds or an
+    HTTP date (RFC 9110, section 10.2.3). A date in the past means no delay. The attribute is a float of seconds.
+    message: the text of the exception; by default it states the delay.
+
+    The limits `max_attempts` and `max_elapsed` of the policy still hold. Raises ValueError for any other value, and for
+    a delay below 0 or above ten years.
     """
 
     LONGEST = 3650 * 86400.0
@@ -243,33 +281,40 @@ class RetryAfter(FailsStep):
 
 
 class GiveUp(FailsStep):
-    """Raise it in a step whose failure no retry can mend; the step fails at once."""
+    """Raise it in a step that no retry can help. The step fails at once."""
 
 
 class StepTimeout(FailsStep):
-    """An attempt ran longer than the step's timeout, or went longer without a heartbeat than declared."""
+    """An attempt took longer than the timeout of the step, or sent no heartbeat for longer than declared."""
 
 
 class StepInterrupted(FailsStep):
-    """The process running the step died in the middle of it, and it must not, or not again, be rerun."""
+    """The process that ran the step has died, and the step does not run again.
+
+    Either the step has `at_most_once`, or too many attempts were interrupted so.
+    """
 
 
 class StepCancelled(FailsStep):
-    """Raised by heartbeat(): the execution has ended or another worker owns the step; stop working."""
+    """`heartbeat()` raises it when the attempt must stop.
+
+    The execution has failed or ended, workflow code has taken the step back, this process is about to stop, or another
+    worker has claimed the step.
+    """
 
 
 class Unavailable(StepfastError):
-    """The store or a queue did not answer; nothing is lost, the same call may work later."""
+    """The store, a queue or the server does not answer for now. Nothing is lost: try the same call again later."""
 
 
 class StartupError(StepfastError):
-    """Someone must mend something before this can work, and the message says what; waiting alone helps nothing."""
+    """Something must be corrected before this can work. The message says what. Waiting does not help."""
 
 
 class Misconfigured(StartupError):
-    """The store or a queue refuses until someone mends a name, a permission, a file or the deployment.
+    """The store or a queue refuses to work until a name, a permission, a file or the deployment is corrected.
 
-    Nothing is lost: what was to be done waits, and is done once that is mended.
+    Nothing is lost: the work waits, and continues after the correction.
     """
 
 

@@ -1,9 +1,9 @@
 """Frames and code objects: who calls whom on a stack, and a function that is given other code.
 
 `calls("workflow")` marks a function of stepfast that calls code of users, so that a frame of it is known by its code
-object. A name would be anybody's: a user's own function may be called `discard` too. What is used here is described in
-Python's data model and in `inspect`; only `sys._getframe` and `sys._current_frames` are particular to CPython, which
-has had both since 2.5 (docs.python.org, module sys).
+object. A name would be anybody's: a user's own function may be called `discard` too. Python's data model and
+`inspect` describe the attributes used here. Only `sys._getframe` and `sys._current_frames` are particular to CPython,
+which has had both since 2.5 (docs.python.org, module sys).
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def local_of(frame: FrameType | None, function: Callable[..., Any], name: str) -
 def with_code(function: Any, code: CodeType) -> Any:
     """Replaces the code of a Python function in place, and returns a new function with the code that it had.
 
-    Whoever holds the function calls the new code from then on. Python's data model says that `__code__` is writable.
+    All callers of the function call the new code from then on. Python's data model says that `__code__` is writable.
     """
     plain = types.FunctionType(
         function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__

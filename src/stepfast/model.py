@@ -1,7 +1,7 @@
 """Execution, command record, cursor and signal: the frozen values every layer passes on.
 
 Times are seconds since the epoch, UTC, as floats. Inputs, outputs and payloads are JSON texts:
-only codec.py knows their types.
+only values/codec.py knows their types.
 """
 
 from __future__ import annotations
@@ -21,11 +21,15 @@ ENDED_FOR_GOOD: frozenset[str] = frozenset({"SUCCEEDED", "CANCELLED"})
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An error as it is stored: class name, text, the command it came from, and where it was raised.
+    """An error as it is stored.
 
-    `parked` is set only on the failure of an execution: the name that its park message carries in place of a command.
-    `error_class` is the qualified name of the class, with its module, where that differs from `type`. `bases` are the
-    qualified names of its base classes, nearest first.
+    type: the name of the class.
+    message: the text.
+    step: the name of the step that the error came from; None for an error of the workflow's own code.
+    traceback: the place where the error was raised, or None where it is not known.
+    parked: set only on the failure of an execution: the name that its park message carries in place of a command.
+    error_class: the qualified name of the class, with its module, where that differs from `type`.
+    bases: the qualified names of the base classes, nearest first.
     """
 
     type: str
@@ -227,7 +231,13 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of an execution's history: what happened, when, to which command, with what details."""
+    """One line of an execution's history.
+
+    at: when it happened, in seconds since the epoch.
+    type: what happened, such as "attempt-failed".
+    command: the id of the command that it happened to, or None.
+    details: further values, by name.
+    """
 
     at: float
     type: str

@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.site import Site
+from tests.local.conftest import until
 
 
 def _opens(open_page: Callable[..., Page], site: Site, id: str) -> float:
@@ -40,8 +41,7 @@ def test_a_running_execution_opens_where_it_runs_with_what_failed_a_press_away(
     site: Site, open_page: Callable[..., Page]
 ) -> None:
     site.start("billing", 1000, "bills")
-    while not site.http.get("/v1/executions/bills/commands?step=timer").json()["total"]:
-        time.sleep(0.02)
+    until(lambda: site.http.get("/v1/executions/bills/commands?step=timer").json()["total"])
     page = open_page(site, "#/executions/bills")
     timer = page.get_by_role("button", name="OPEN timer")
     expect(timer).to_be_in_viewport()

@@ -100,7 +100,7 @@ def test_a_new_project_installs_as_its_readme_says(project: Path, tmp_path: Path
 def test_init_overwrites_nothing(project: Path) -> None:
     (project / "README.md").write_text("mine")
     refused = run("init", str(project), cwd=project, code=2)
-    assert "is there already" in refused.stderr
+    assert "exists already" in refused.stderr
     assert (project / "README.md").read_text() == "mine"
     blocked = project / "file"
     blocked.write_text("")

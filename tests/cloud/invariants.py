@@ -24,14 +24,16 @@ class Invariants:
 
     def _begins(self, point: Point) -> None:
         self.attempts += 1
-        found = finished(self._cloud._reading.store.peek(point.execution_id, point.command_id))
+        found = finished(self._cloud._stage.state.reading.store.peek(point.execution_id, point.command_id))
         if found is None:
             self.broken.append(f"{point} of an execution that is not there")
             return
         _, record = found
         if record is not None and record.recorded:  # of any generation: what a resume re-opens is OPEN
             self.broken.append(f"{point}: its result is recorded")
-        call = [one for one in self._cloud._calls.of(point.execution_id) if one.step_id == point.command_id][-1]
+        call = [
+            one for one in self._cloud._stage.state.calls.of(point.execution_id) if one.step_id == point.command_id
+        ][-1]
         key = (point.execution_id, point.command_id, call.generation)
         told = repr(sorted(call.input.items()))
         if self._inputs.setdefault(key, told) != told:
@@ -40,8 +42,8 @@ class Invariants:
     def check(self) -> None:
         """Raises AssertionError for what was broken: reads every record of the stream, and every call to AWS."""
         results: dict[tuple[str, int], str] = {}
-        self._cloud._deployment.stream.collect()
-        for record in self._cloud._deployment.stream.records:
+        self._cloud._stage.deployment.stream.collect()
+        for record in self._cloud._stage.deployment.stream.records:
             image = record["dynamodb"].get("NewImage")
             if image is None or not image["sk"]["S"].startswith(items.command_sort("")):
                 continue

@@ -164,7 +164,7 @@ def test_an_execution_whose_messages_are_lost_is_found_by_the_sweep(cloud: MotoC
     start = cloud.now
     assert cloud.run_until(run).status == "SUCCEEDED"
     assert cloud.now - start < timedelta(minutes=25)
-    assert finished(cloud._reading.store.idle(10)) == ([], "")
+    assert finished(cloud._stage.state.reading.store.idle(10)) == ([], "")
 
 
 @pytest.mark.parametrize("service", ["dynamodb", "sqs"])

@@ -44,7 +44,7 @@ def everything_in(cloud: MotoCloud) -> tuple[Items, dict[str, bytes]]:
 
 def restore(cloud: MotoCloud, items: Items, values: dict[str, bytes]) -> None:
     """The items are there from the beginning: the stream, switched on afterwards, has no record of them."""
-    table = cloud._deployment.stream.table
+    table = cloud._stage.deployment.stream.table
     shard, table.stream_shard = table.stream_shard, None
     try:
         for item in items:

@@ -58,7 +58,9 @@ def test_retries_come_when_the_policy_says(cloud: MotoCloud) -> None:
     assert run.status == "SUCCEEDED"
     calls = run.calls(fetch)
     assert [one.attempt for one in calls] == [1, 2, 3, 4, 5, 6]
-    (record,) = [one for one in cloud._reading.snapshot(run.execution_id).records.values() if one.name == "fetch"]
+    (record,) = [
+        one for one in cloud._stage.state.reading.snapshot(run.execution_id).records.values() if one.name == "fetch"
+    ]
     for past, call, following in zip(record.attempts, calls, calls[1:], strict=False):
         assert past.next_at is not None
         assert past.ended_at is not None

@@ -10,6 +10,7 @@ import pytest
 from stepfast import Retry, StepFailed, signal, step, workflow
 from stepfast.testing import Environment, MotoCloud
 
+pytestmark = pytest.mark.usefixtures("small_heap")
 HOMES = pytest.mark.parametrize("home", [Environment, MotoCloud])
 ONCE = Retry(max_attempts=1)
 

@@ -185,7 +185,7 @@ def test_what_still_runs_when_it_is_resumed_counts_and_the_wait_for_it_is_named(
             env.fake(in_a_thread, lambda: begun.append(1) or 3, takes=timedelta(seconds=60))
         run, resumed = failed(env, name)
         if isinstance(env, Environment):
-            (held,) = asyncio.run(env._driver.operations.held_up(run.execution_id))
+            (held,) = asyncio.run(env._stage.operations.held_up(run.execution_id))
             assert (held.command_id, held.attempt) == (name, 1)
             assert held.until > resumed.timestamp() + 600
         env.run_until(run)

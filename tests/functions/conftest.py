@@ -131,7 +131,7 @@ class Aws:
 
     def url(self, queue: str) -> str:
         known = {"timer": self.settings.timer_queue, "park": self.settings.park_queue, **self.settings.queues}
-        return known[queue]
+        return known[queue] if queue in known else str(self.clients.sqs.get_queue_url(QueueName=queue)["QueueUrl"])
 
     def receive(self, queue: str = "default", **more: Any) -> dict[str, Any]:
         """What is visible in a queue, as the event that Lambda would be called with."""

@@ -15,7 +15,7 @@ ENGINE = (
     "stepfast.model",
     "stepfast.engine.operations",
     "stepfast.replay.replay",
-    "stepfast.engine.worker",
+    "stepfast.engine.step_handler",
     "stepfast.language.workflows",
 )
 NEVER = (
@@ -39,19 +39,20 @@ NOT_IN = {
     "api": (
         "stepfast.backends.aws.sqs",
         "stepfast.backends.aws.scheduler",
-        "stepfast.engine.worker",
+        "stepfast.engine.step_handler",
         "stepfast.deployment.plan",
     ),
-    "advancer": ("stepfast.engine.worker", "stepfast.http", "stepfast.deployment.plan"),
-    "sweeper": ("stepfast.engine.worker", "stepfast.http", "stepfast.deployment.plan"),
+    "advancer": ("stepfast.engine.step_handler", "stepfast.http", "stepfast.deployment.plan"),
+    "sweeper": ("stepfast.engine.step_handler", "stepfast.http", "stepfast.deployment.plan"),
     "resume": (
+        "stepfast.engine.step_handler",
         "stepfast.backends.aws.sqs",
         "stepfast.backends.aws.scheduler",
         "stepfast.http",
         "stepfast.deployment.plan",
     ),
     "step": ("stepfast.http", "stepfast.deployment.plan"),
-    "timer": ("stepfast.http", "stepfast.deployment.plan"),
+    "timer": ("stepfast.engine.step_handler", "stepfast.http", "stepfast.deployment.plan"),
 }
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from stepfast import Retry, step, workflow
 from stepfast.language.registry import Registry
+from stepfast.simulator.provision import DEAD_LETTERS
 from tests.functions.conftest import Aws, away
 from tests.functions.sources import failures
 
@@ -50,7 +51,8 @@ def test_a_fresh_park_message_is_refused_so_that_it_becomes_a_dead_letter(aws: A
     assert aws.waiting("park") == []
     assert failures(aws.invoke("resume", event)) == [event["Records"][0]["messageId"]]
     assert aws.execution().status == "FAILED"
-    assert len(aws.waiting("park")) == 1  # visible at once: SQS need not wait to move it
+    assert aws.waiting("park") == []
+    assert len(aws.waiting(DEAD_LETTERS)) == 1  # it was visible at once: SQS need not wait to move it
 
 
 def test_a_redriven_one_resumes_and_is_gone(aws: Aws) -> None:

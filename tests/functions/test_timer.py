@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from stepfast import workflow
+from stepfast.backends.aws.messages import posted_in
 from stepfast.deployment.scheduled_starts import Start, start_in
 from stepfast.errors import InvalidRequest
 from stepfast.functions.entry import Failed
@@ -41,6 +42,20 @@ def test_a_timer_that_is_due_ends(aws: Aws) -> None:
     aws.run_steps("timer")
     aws.advance()
     assert aws.execution().status == "SUCCEEDED"
+
+
+def test_the_message_of_a_step_among_the_timers_stays_and_says_where_it_belongs(
+    aws: Aws, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An operator has moved it there: the timer function has neither the time nor the memory of a pool."""
+    begun(aws, 5.0)
+    body = {"v": 1, "kind": "step", "execution": "one", "command": "work", "generation": 0, "pool": "large"}
+    assert posted_in(json.dumps(body)).message.pool == "large"
+    aws.send("timer", body)
+    event = aws.receive("timer")
+    event["Records"] = [record for record in event["Records"] if json.loads(record["body"]) == body]
+    assert len(failures(aws.invoke("timer", event))) == 1
+    assert "of pool 'large', and this is the queue of timers" in caplog.text
 
 
 def test_an_early_timer_is_put_off_without_looking_at_the_table(aws: Aws) -> None:

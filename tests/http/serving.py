@@ -130,6 +130,13 @@ class Api:
 @contextmanager
 def served(handler: Any, host: str = "127.0.0.1", **more: Any) -> Iterator[str]:
     """The handler behind the real web server; yields its URL."""
+    with serving(handler, host, **more) as server:
+        yield f"http://{host}:{server.port}"
+
+
+@contextmanager
+def serving(handler: Any, host: str = "127.0.0.1", **more: Any) -> Iterator[Server]:
+    """The real web server with the handler, in a thread of its own until the end of the block."""
     listener = listen(host, 0)
     server = Server(handler, listener, **more)
     started = threading.Event()
@@ -138,7 +145,7 @@ def served(handler: Any, host: str = "127.0.0.1", **more: Any) -> Iterator[str]:
     thread.start()
     try:
         assert started.wait(20)
-        yield f"http://{host}:{server.port}"
+        yield server
     finally:
         server.stop()
         thread.join()

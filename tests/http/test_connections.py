@@ -22,7 +22,7 @@ from stepfast.http import listener
 from stepfast.http.bodies import MAX_BODY
 from stepfast.http.connections import Patience
 from stepfast.http.gateway import Pace
-from tests.http.serving import served
+from tests.http.serving import served, serving, until
 
 QUICK = Patience(idle=1.0, headers=0.4, stuck=0.5, linger=0.5)
 HEALTH = b"GET /v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -123,11 +123,12 @@ def test_a_body_that_does_not_come_is_given_up(url: str, handler: Handler) -> No
     assert handler.asked == []
 
 
-def test_who_does_not_take_the_answer_is_given_up(url: str, handler: Handler) -> None:
+def test_who_does_not_take_the_answer_is_given_up(handler: Handler) -> None:
     handler.body = json.dumps("x" * 30_000_000)
-    with connect(url) as stuck:
+    with serving(handler, patience=QUICK) as server, connect(f"http://127.0.0.1:{server.port}") as stuck:
         stuck.sendall(HEALTH.replace(b"/v1/health", b"/large"))
-        time.sleep(QUICK.stuck * 4)  # the one thing that takes time: not to read for longer than is borne
+        until(lambda: handler.asked)
+        until(lambda: not server.server_state.connections)
         taken = 0
         try:
             while part := stuck.recv(1_000_000):

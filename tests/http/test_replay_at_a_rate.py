@@ -64,8 +64,10 @@ def test_it_goes_on_when_nobody_asks(api: Api) -> None:
 
 def test_who_asks_is_told_each_outcome_once(api: Api) -> None:
     body: dict[str, Any] | None = {"execution_ids": [*"0123", "nobody"], "rate": 40}
-    seen, answers = [], 0
+    seen: list[tuple[str, bool]] = []
+    answers, end = 0, time.monotonic() + 20
     while body is not None:
+        assert time.monotonic() < end, seen
         answer = replay(api, **body)
         seen += [(result["execution_id"], result["resumed"]) for result in answer["results"]]
         assert answer["remaining"] == (answer["next"] is not None)

@@ -53,7 +53,7 @@ def test_a_command_line_that_reads_only_older_schemas_is_refused_with_one_that_w
         check_cli({"CDK_CLI_VERSION": version, "CDK_CLI_ASM_VERSION": schema})
 
 
-@pytest.mark.parametrize("told", [{}, {"CDK_CLI_ASM_VERSION": ""}, {"CDK_CLI_ASM_VERSION": Manifest.version()}])
+@pytest.mark.parametrize("calls", [{}, {"CDK_CLI_ASM_VERSION": ""}, {"CDK_CLI_ASM_VERSION": Manifest.version()}])
 def test_any_other_command_line_goes_on(calls: dict[str, str]) -> None:
     check_cli(calls)
     check_cli({**calls, "CDK_CLI_ASM_VERSION": "999.0.0"})

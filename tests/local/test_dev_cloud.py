@@ -40,9 +40,10 @@ async def deliver(n: int) -> int:
     return n
 
 @step(pool="slow")
-def long(seconds: float) -> None:
+def long(name: str) -> None:
     Path("began").touch()
-    time.sleep(seconds)
+    while not Path(name).exists():
+        time.sleep(0.01)
 
 @step
 def size(text: str) -> int:
@@ -59,8 +60,8 @@ async def delivery(n: int) -> int:
     return await deliver(await work(n))
 
 @workflow("lasting")
-async def lasting(seconds: float) -> None:
-    await long(seconds)
+async def lasting(name: str) -> None:
+    await long(name)
 
 @workflow("measure")
 async def measure(text: str) -> int:
@@ -136,7 +137,7 @@ def test_it_says_what_it_is_and_ends_cleanly_also_while_a_step_runs(dev: CloudDe
     printed = "".join(dev.lines(3))
     assert "in memory, and gone when it ends" in printed
     assert dev.http.get("/v1/health").json()["status"] == "ok"
-    dev.run("lasting", 60)
+    dev.run("lasting", "never")
     until(lambda: (dev.folder / "began").exists())
     began = time.monotonic()
     status, errors = dev.end(number)
@@ -160,10 +161,11 @@ def test_large_values_go_through_the_bucket(client: Client) -> None:
 
 
 def test_the_api_answers_while_a_step_runs(running: CloudDev, client: Client) -> None:
-    execution = client.run("lasting", 3.0)
+    execution = client.run("lasting", "asked")
     until(lambda: execution.describe()["commands"][0]["status"] == "RUNNING")
     assert client.run("measure", "abc").result(30) == 3
     assert execution.status() == "RUNNING"
+    (running.folder / "asked").touch()
     assert execution.result(30) is None
 
 
@@ -243,7 +245,7 @@ def test_without_moto_it_says_what_to_install(dev: CloudDev) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "refusal"),
     [
         (("--db", "other.db"), "--db is for the embedded runtime"),
         (("--workers", "2"), "--workers is for the embedded runtime"),

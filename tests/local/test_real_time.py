@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,86 +14,101 @@ import pytest
 
 from stepfast.simulator import resources
 from stepfast.simulator.clock import MICRO
+from stepfast.simulator.invocation import Invocation
+from stepfast.simulator.lambdas import SimulatedFunction
+from stepfast.simulator.patching import Patches
+from stepfast.simulator.player import Player
 from stepfast.simulator.queues import QueueMapping
 from stepfast.simulator.rules import Rules
-from stepfast.simulator.sandbox import Invocation
-from stepfast.simulator.wall_player import RealPlayer
-from stepfast.simulator.wall_world import RealWorld
+from stepfast.simulator.sandbox import Build
+from stepfast.simulator.timing import Time
+from stepfast.simulator.wall_time import WallTime
 
 WAIT_SECONDS = 20.0
 
 
-@pytest.fixture
-def world() -> Iterator[RealWorld]:
-    world_in_real_time = RealWorld(Rules())
-    world_in_real_time.begin()
-    yield world_in_real_time
-    world_in_real_time.end()
+@contextmanager
+def begun() -> Iterator[WallTime]:
+    wall, patches = WallTime(Rules()), Patches()
+    wall.begin(patches)
+    try:
+        yield wall
+    finally:
+        wall.end(lambda: None)
+        patches.undo()
 
 
 @pytest.fixture
-def player() -> Iterator[RealPlayer]:
-    with RealPlayer() as real_player:
-        yield real_player
+def wall() -> Iterator[WallTime]:
+    with begun() as time_that_goes_by:
+        yield time_that_goes_by
 
 
-def later(world: RealWorld, act: Callable[[], object], seconds: float) -> None:
-    with world.turn:
-        world.later(act, seconds)
+@pytest.fixture
+def player() -> Iterator[Player]:
+    with Player(time=WallTime(Rules())) as in_real_time:
+        yield in_real_time
 
 
-def within(world: RealWorld, seconds: float) -> int:
-    return world.clock.micros + round(seconds * MICRO)
+def later(wall: WallTime, act: Callable[[], object], seconds: float) -> None:
+    with wall.turn:
+        wall.world.later(act, seconds)
 
 
-def test_what_is_due_comes_in_order_of_time_and_not_before_it(world: RealWorld) -> None:
+def within(time: Time, seconds: float) -> int:
+    return time.world.clock.micros + round(seconds * MICRO)
+
+
+def add(player: Player, name: str, build: Build, timeout: float = 60.0) -> SimulatedFunction:
+    return player.time.outside(lambda: player.function(name, build, timeout=timeout))
+
+
+def test_what_is_due_comes_in_order_of_time_and_not_before_it(wall: WallTime) -> None:
     came: list[tuple[str, bool]] = []
     for name, seconds in (("third", 0.15), ("first", 0.05), ("second", 0.1)):
-        due = within(world, seconds)
-        later(world, lambda name=name, due=due: came.append((name, world.clock.micros >= due)), seconds)
-    assert world.drive(lambda: len(came) == 3, within(world, WAIT_SECONDS))
+        due = within(wall, seconds)
+        later(wall, lambda name=name, due=due: came.append((name, wall.world.clock.micros >= due)), seconds)
+    assert wall.drive(lambda: len(came) == 3, within(wall, WAIT_SECONDS))
     assert came == [("first", True), ("second", True), ("third", True)]
 
 
-def test_what_is_put_while_it_waits_for_something_later_is_not_late(world: RealWorld) -> None:
+def test_what_is_put_while_it_waits_for_something_later_is_not_late(wall: WallTime) -> None:
     came: list[str] = []
-    later(world, lambda: came.append("later"), 3600)
-    assert not world.drive(lambda: bool(came), within(world, 0.05))
-    later(world, lambda: came.append("sooner"), 0.0)
-    assert world.drive(lambda: came == ["sooner"], within(world, WAIT_SECONDS))
+    later(wall, lambda: came.append("later"), 3600)
+    assert not wall.drive(lambda: bool(came), within(wall, 0.05))
+    later(wall, lambda: came.append("sooner"), 0.0)
+    assert wall.drive(lambda: came == ["sooner"], within(wall, WAIT_SECONDS))
 
 
-def test_what_is_taken_off_never_comes(world: RealWorld) -> None:
+def test_what_is_taken_off_never_comes(wall: WallTime) -> None:
     came: list[str] = []
-    with world.turn:
-        entry = world.later(lambda: came.append("dropped"), 0.05)
-        world.agenda.drop(entry)
-        world.later(lambda: came.append("kept"), 0.1)
-    assert world.drive(lambda: bool(came), within(world, WAIT_SECONDS))
+    with wall.turn:
+        entry = wall.world.later(lambda: came.append("dropped"), 0.05)
+        wall.world.agenda.drop(entry)
+        wall.world.later(lambda: came.append("kept"), 0.1)
+    assert wall.drive(lambda: bool(came), within(wall, WAIT_SECONDS))
     assert came == ["kept"]
 
 
-def test_a_mistake_in_one_entry_does_not_stop_the_others(world: RealWorld, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_mistake_in_one_entry_does_not_stop_the_others(wall: WallTime, caplog: pytest.LogCaptureFixture) -> None:
     came: list[str] = []
     payload = "a secret"
 
     def fail() -> None:
         raise ValueError(payload)
 
-    later(world, fail, 0.0)
-    later(world, lambda: came.append("after"), 0.05)
-    assert world.drive(lambda: bool(came), within(world, WAIT_SECONDS))
+    later(wall, fail, 0.0)
+    later(wall, lambda: came.append("after"), 0.05)
+    assert wall.drive(lambda: bool(came), within(wall, WAIT_SECONDS))
     assert "ValueError" in caplog.text
     assert payload not in caplog.text
 
 
 def test_whoever_waits_is_let_go_when_it_ends() -> None:
-    world = RealWorld(Rules())
-    world.begin()
     answers: list[bool] = []
-    waiting = threading.Thread(target=lambda: answers.append(world.drive(lambda: False)))
-    waiting.start()
-    world.end()
+    with begun() as wall:
+        waiting = threading.Thread(target=lambda: answers.append(wall.drive(lambda: False)))
+        waiting.start()
     waiting.join(WAIT_SECONDS)
     assert answers == [False]
 
@@ -109,27 +125,23 @@ def bodies(queue: str) -> list[str]:
     return [message["Body"] for message in messages.get("Messages", [])]
 
 
-def test_functions_run_beside_each_other(player: RealPlayer) -> None:
+def test_functions_run_beside_each_other(player: Player) -> None:
     meeting = threading.Barrier(2)
-    with player.world.turn:
-        player.function("one", lambda sandbox: lambda event, context: meeting.wait(WAIT_SECONDS))
+    function = add(player, "one", lambda sandbox: lambda event, context: meeting.wait(WAIT_SECONDS))
     ended: list[Invocation] = []
-    with player.world.turn:
-        for _ in range(2):
-            player.functions["one"].invoke({}, ended.append)
-    assert player.world.drive(lambda: len(ended) == 2, within(player.world, WAIT_SECONDS))
+    player.time.outside(lambda: [function.invoke({}, ended.append) for _ in range(2)])
+    assert player.time.drive(lambda: len(ended) == 2, within(player.time, WAIT_SECONDS))
     assert [invocation.outcome for invocation in ended] == ["ok", "ok"]
 
 
-def test_a_sandbox_is_used_again_on_the_same_thread(player: RealPlayer) -> None:
-    with player.world.turn:
-        player.function("one", lambda sandbox: lambda event, context: threading.get_ident())
+def test_a_sandbox_is_used_again_on_the_same_thread(player: Player) -> None:
+    add(player, "one", lambda sandbox: lambda event, context: threading.get_ident())
     first, second = player.invoke("one", {}), player.invoke("one", {})
     assert first.result == second.result
     assert (first.cold, second.cold) == (True, False)
 
 
-def test_a_function_that_runs_too_long_is_cut_off_and_reaches_aws_no_more(player: RealPlayer) -> None:
+def test_a_function_that_runs_too_long_is_cut_off_and_reaches_aws_no_more(player: Player) -> None:
     resources.create_queue("out")
     go_on, over = threading.Event(), threading.Event()
 
@@ -141,8 +153,7 @@ def test_a_function_that_runs_too_long_is_cut_off_and_reaches_aws_no_more(player
         finally:
             over.set()
 
-    with player.world.turn:
-        player.function("slow", lambda sandbox: handler, timeout=1.0)
+    add(player, "slow", lambda sandbox: handler, timeout=1.0)
     invocation = player.invoke("slow", {})
     assert (invocation.outcome, invocation.result) == ("timeout", None)
     go_on.set()
@@ -151,20 +162,19 @@ def test_a_function_that_runs_too_long_is_cut_off_and_reaches_aws_no_more(player
     assert player.functions["slow"].running == 0
 
 
-def test_an_error_of_a_function_is_its_outcome_and_the_sandbox_goes_on(player: RealPlayer) -> None:
+def test_an_error_of_a_function_is_its_outcome_and_the_sandbox_goes_on(player: Player) -> None:
     def handler(event: Any, context: Any) -> str:
         if event["fails"]:
             raise ValueError("no")
         return "yes"
 
-    with player.world.turn:
-        player.function("one", lambda sandbox: handler)
+    add(player, "one", lambda sandbox: handler)
     assert player.invoke("one", {"fails": True}).outcome == "error"
     again = player.invoke("one", {"fails": False})
     assert (again.result, again.cold) == ("yes", False)
 
 
-def test_a_message_reaches_its_function_and_comes_again_when_it_was_refused(player: RealPlayer) -> None:
+def test_a_message_reaches_its_function_and_comes_again_when_it_was_refused(player: Player) -> None:
     resources.create_queue("in", visibility=1)
     counts: list[str] = []
 
@@ -174,17 +184,16 @@ def test_a_message_reaches_its_function_and_comes_again_when_it_was_refused(play
         failed = [{"itemIdentifier": record["messageId"]}] if len(counts) < 2 else []
         return {"batchItemFailures": failed}
 
-    with player.world.turn:
-        function = player.function("one", lambda sandbox: handler, timeout=1)
-        player.map_queue("in", function, QueueMapping(batch_size=1))
+    function = add(player, "one", lambda sandbox: handler, timeout=1)
+    player.time.outside(lambda: player.map_queue("in", function, QueueMapping(batch_size=1)))
     resources.client("sqs").send_message(QueueUrl="in", MessageBody="hello")
-    assert player.world.drive(lambda: len(counts) == 2, within(player.world, WAIT_SECONDS))
-    assert player.world.drive(lambda: function.running == 0, within(player.world, WAIT_SECONDS))
+    assert player.time.drive(lambda: len(counts) == 2, within(player.time, WAIT_SECONDS))
+    assert player.time.drive(lambda: function.running == 0, within(player.time, WAIT_SECONDS))
     assert counts == ["1", "2"]
     assert bodies("in") == []
 
 
-def test_conditional_writes_of_many_threads_are_one_after_the_other(player: RealPlayer) -> None:
+def test_conditional_writes_of_many_threads_are_one_after_the_other(player: Player) -> None:
     resources.create_table("one")
     client = resources.client("dynamodb")
     won: list[str] = []
@@ -214,7 +223,9 @@ def test_conditional_writes_of_many_threads_are_one_after_the_other(player: Real
 OUTLIVES = """
 import threading
 import boto3
-from stepfast.simulator.wall_player import RealPlayer
+from stepfast.simulator.player import Player
+from stepfast.simulator.rules import Rules
+from stepfast.simulator.wall_time import WallTime
 
 began, go_on, over = threading.Event(), threading.Event(), threading.Event()
 
@@ -229,9 +240,8 @@ def handler(event, context):
     threading.Thread(target=step).start()
     over.wait()
 
-with RealPlayer() as player:
-    with player.world.turn:
-        player.function("one", lambda sandbox: handler).invoke({}, print)
+with Player(time=WallTime(Rules())) as player:
+    player.time.outside(lambda: player.function("one", lambda sandbox: handler).invoke({}, print))
     began.wait(10)
 go_on.set()
 over.wait(10)

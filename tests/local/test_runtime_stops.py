@@ -48,7 +48,7 @@ def test_a_step_that_is_taken_back_is_told_at_its_heartbeat_and_cancelled_and_ne
                 await asyncio.gather(beats(), sleeps(), fails())
         except TimeoutError:
             await refund()
-        await asyncio.sleep(3)
+        await asyncio.sleep(1)  # ten times the delay of a retry, in which nothing may run again
 
     home = embedded(race)
     home.run("race")

@@ -27,23 +27,32 @@ from tests.local.conftest import Embedded, until
 
 running: list[str] = []
 most: dict[str, int] = {}
-lock = threading.Lock()
+wanted: dict[str, int] = {}
+changed = threading.Condition()
+
+
+def meets(pool: str) -> None:
+    """Returns once so many steps of the pool as the test wants have run at once; after 20 s all the same."""
+    with changed:
+        changed.wait_for(lambda: most[pool] >= wanted.get(pool, 0), 20)
 
 
 def count(pool: str, change: int) -> None:
-    with lock:
+    with changed:
         if change > 0:
             running.append(pool)
         else:
             running.remove(pool)
         most[pool] = max(most.get(pool, 0), running.count(pool))
+        changed.notify_all()
 
 
 @step(pool="slow", retry=Retry(max_attempts=2, initial=0.01, jitter="none"))
 async def limited(number: int) -> int:
     count("slow", 1)
     try:
-        await asyncio.sleep(0.01)
+        await asyncio.to_thread(meets, "slow")
+        await asyncio.sleep(0.01)  # in which another step of the pool would show
         if number % 5 == 0:
             raise ConnectionError("again")
         return number
@@ -55,7 +64,8 @@ async def limited(number: int) -> int:
 def limited_in_thread(number: int) -> int:
     count("slow", 1)
     try:
-        threading.Event().wait(0.01)
+        meets("slow")
+        threading.Event().wait(0.01)  # in which another step of the pool would show
         return number
     finally:
         count("slow", -1)
@@ -65,7 +75,7 @@ def limited_in_thread(number: int) -> int:
 async def free(number: int) -> int:
     count("default", 1)
     try:
-        await asyncio.sleep(0.05)
+        await asyncio.to_thread(meets, "default")
         return number
     finally:
         count("default", -1)
@@ -82,9 +92,11 @@ async def spread(number: int) -> int:
 def nothing_runs() -> None:
     running.clear()
     most.clear()
+    wanted.clear()
 
 
 def test_no_more_steps_of_a_pool_run_at_once_than_its_settings_say(embedded: Callable[..., Embedded]) -> None:
+    wanted.update(slow=2, default=3)
     made = embedded(spread, limits={"slow": 2})
     for id in ("a", "b", "c"):
         made.start("spread", 1, id)
@@ -96,6 +108,7 @@ def test_no_more_steps_of_a_pool_run_at_once_than_its_settings_say(embedded: Cal
 
 
 def test_without_a_limit_they_all_run(embedded: Callable[..., Embedded]) -> None:
+    wanted.update(slow=3)
     embedded(spread).run("spread", 1)
     assert most["slow"] > 2
 

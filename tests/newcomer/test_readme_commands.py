@@ -44,6 +44,8 @@ def in_background(command: str, folder: Path, environment: dict[str, str]) -> It
                     break
             assert process.poll() is None, (folder / "terminal.log").read_text()
             time.sleep(0.1)
+        else:
+            raise AssertionError(f"{command} has not begun to serve within a minute")
         yield
     finally:
         os.killpg(process.pid, signal.SIGINT)

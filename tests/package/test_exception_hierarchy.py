@@ -12,6 +12,7 @@ import stepfast
 from stepfast import errors
 
 SOURCE = Path(stepfast.__file__).parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @cache
@@ -67,3 +68,14 @@ def test_no_exception_class_hides_inside_a_function_or_class() -> None:
         and bases & {base.id for base in node.bases if isinstance(base, ast.Name)}
     ]
     assert hidden == []
+
+
+def test_the_table_of_what_to_catch_covers_every_public_exception() -> None:
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    table = text.partition("## Which exceptions to catch where")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`([A-Z][A-Za-z]+)`", table[table.index("| where") :]))
+    kinds = {kind.__name__: kind for kind in exception_classes() if issubclass(kind, errors.StepfastError)}
+    outside = {"TimeoutError", "AssertionError", "Stalled", "NotRepeatable", "Retry"}
+    assert named - {*kinds} - outside == set(), "no such exception"
+    internal = {"StepfastError", "FailsStep", "ForeignMessage"}
+    assert {name for name, kind in kinds.items() if not named & {base.__name__ for base in kind.__mro__}} == internal

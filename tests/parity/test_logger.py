@@ -89,8 +89,9 @@ def embedded(path: Path) -> Iterator[Callable[[str, Any], None]]:
                 await operations.start(workflow, input, "one")
                 if workflow == "asking":
                     await operations.signal("one", "answer", 7)
-                while (await operations.read("one")).status == "RUNNING":
-                    await asyncio.sleep(0.005)
+                async with asyncio.timeout(60):
+                    while (await operations.read("one")).status == "RUNNING":
+                        await asyncio.sleep(0.005)
                 return (await operations.read("one")).status
 
             assert runtime.call(to_end()) == "SUCCEEDED"

@@ -17,6 +17,8 @@ from tests.parity import (  # noqa: F401
 from tests.parity.cases import CASES, FURTHER, UNORDERED
 from tests.parity.sides import in_a_workflow, on_asyncio
 
+pytestmark = pytest.mark.usefixtures("small_heap")
+
 
 @pytest.fixture(autouse=True)
 def without_the_collector() -> Iterator[None]:

@@ -16,6 +16,8 @@ from tests.replay.discarding import BODIES, in_finally, tidied
 from tests.replay.driver import started
 from tests.replay.steps import called, echo, note
 
+pytestmark = pytest.mark.usefixtures("small_heap")
+
 
 @pytest.fixture(autouse=True)
 def nothing_runs() -> Iterator[None]:

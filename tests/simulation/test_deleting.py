@@ -16,7 +16,7 @@ from tests.lanes import seeds
 from tests.simulation.invariants import ID, Violation, check
 from tests.simulation.world import Handler, World
 
-SEEDS = seeds(20, 200)
+SEEDS = seeds(30, 200)
 FLOWS = ("saga", "halves", "only_once", "torn", "approvals")
 
 

@@ -89,7 +89,8 @@ def main() -> int:
                 failed += 1
                 traceback.print_exc()
         seed += 1
-    print(f"{(seed - options.first) * (1 if options.workflow else len(WORKFLOWS))} runs, {failed} failed")
+    runs = (seed - options.first) * (1 if options.workflow else len(WORKFLOWS))
+    print(f"{runs} runs of the seeds {options.first} to {seed - 1}, {failed} failed")
     return failed > 0
 
 

@@ -45,7 +45,7 @@ class Toys:
         def build(sandbox: Sandbox) -> Callable[[Any, Any], Any]:
             def handler(event: Any, context: Any) -> Any:
                 self.events.append((self.since(), event))
-                sandbox.runner.run(asyncio.sleep(seconds(event)))
+                sandbox.call(asyncio.sleep(seconds(event)))
 
             return handler
 

@@ -68,7 +68,7 @@ def test_a_function_that_fails_or_hangs_is_an_error_of_the_gateway(player: Playe
     def build(sandbox: Sandbox) -> Any:
         def handler(event: Any, context: Any) -> Any:
             if event["rawPath"] == "/hang":
-                sandbox.runner.run(asyncio.sleep(3600))
+                sandbox.call(asyncio.sleep(3600))
             raise ValueError("no")
 
         return handler
@@ -87,7 +87,7 @@ def test_what_is_no_answer_becomes_one_of_two_hundred(player: Player, toys: Toys
 def test_requests_at_one_moment_are_served_beside_each_other(player: Player) -> None:
     def build(sandbox: Sandbox) -> Any:
         def handler(event: Any, context: Any) -> Any:
-            sandbox.runner.run(asyncio.sleep(1))
+            sandbox.call(asyncio.sleep(1))
             return {"statusCode": 200}
 
         return handler

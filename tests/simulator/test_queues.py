@@ -212,7 +212,7 @@ def test_no_more_batches_at_once_than_the_maximum_concurrency(player: Player, to
             nonlocal running, most
             running += 1
             most = max(most, running)
-            sandbox.runner.run(asyncio.sleep(10))
+            sandbox.call(asyncio.sleep(10))
             running -= 1
 
         return handler

@@ -31,7 +31,7 @@ def test_a_sandbox_is_used_again_and_a_busy_one_is_not(player: Player) -> None:
 
     def build(sandbox: Sandbox) -> Any:
         built.append(sandbox)
-        return lambda event, context: sandbox.runner.run(asyncio.sleep(event))
+        return lambda event, context: sandbox.call(asyncio.sleep(event))
 
     function = player.function("toy", build)
     assert [player.invoke("toy", 0).cold, player.invoke("toy", 0).cold] == [True, False]
@@ -58,7 +58,7 @@ def test_remaining_time_runs_down_with_simulated_time(player: Player) -> None:
     def build(sandbox: Sandbox) -> Any:
         def handler(event: Any, context: Any) -> list[int]:
             left = [context.get_remaining_time_in_millis()]
-            sandbox.runner.run(asyncio.sleep(20))
+            sandbox.call(asyncio.sleep(20))
             return [*left, context.get_remaining_time_in_millis()]
 
         return handler
@@ -155,7 +155,7 @@ def test_a_function_that_hangs_for_ever_runs_into_its_timeout(player: Player) ->
         async def hang() -> None:
             await asyncio.get_running_loop().create_future()
 
-        return lambda event, context: sandbox.runner.run(hang())
+        return lambda event, context: sandbox.call(hang())
 
     player.function("toy", build, timeout=10)
     assert player.invoke("toy", None).outcome == "timeout"

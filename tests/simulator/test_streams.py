@@ -273,7 +273,7 @@ def test_with_parallelization_keys_go_on_beside_each_other_and_each_in_order(
             running.append(1)
             most = max(most, len(running))
             toys.events.append((toys.since(), event))
-            sandbox.runner.run(asyncio.sleep(1))
+            sandbox.call(asyncio.sleep(1))
             running.pop()
 
         return handler

@@ -16,6 +16,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0, help="how long the server is tormented")
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     options = parser.parse_args()
+    again = f"python -m tests.soak --seconds {options.seconds:g} --seed {options.seed}"
+    print(f"repeat it with: {again}", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="stepfast-soak-"))
     soak = Soak(folder, options.seed)
     try:
@@ -27,8 +29,7 @@ def main() -> int:
         print(f"- {violation}", file=sys.stderr)
     if report.violations:
         print(
-            f"{len(report.violations)} broken; its files are in {folder}; "
-            f"torment likewise with: python -m tests.soak --seconds {options.seconds:g} --seed {options.seed}",
+            f"{len(report.violations)} broken; its files are in {folder}; repeat it with: {again}",
             file=sys.stderr,
         )
     return bool(report.violations)

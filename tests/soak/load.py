@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -94,11 +93,11 @@ class Client(threading.Thread):
             return None
         except httpx.TransportError as error:
             self._account.answers[type(error).__name__] += 1
-            time.sleep(0.05)
+            self.stopping.wait(0.05)
             return None
         self._account.answers[str(answer.status_code)] += 1
         if answer.status_code == 503:
-            time.sleep(0.05)
+            self.stopping.wait(0.05)
             return None
         if answer.status_code not in expected:
             self._account.violate(f"{method} {path} got {answer.status_code}: {answer.text[:300]}")

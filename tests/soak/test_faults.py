@@ -161,6 +161,10 @@ def _fill(path: Path) -> None:
                 await asyncio.gather(*(start(number) for number in range(first, first + 500)))
 
         runtime.call(start_all())
-        while runtime._backend.outstanding()[1]:  # advances still to be made
-            time.sleep(0.1)
-            runtime._backend.flush()  # a commit, for what was only left to the next one
+        until(lambda: _has_advanced(runtime), 300.0)
+
+
+def _has_advanced(runtime: Runtime) -> bool:
+    """Whether no advance is left to be made. Commits what was left to the next commit."""
+    runtime._backend.flush()
+    return not runtime._backend.outstanding()[1]

@@ -1,6 +1,7 @@
 """Simulated time: it jumps to what is due next, and stands still while something really runs."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -68,6 +69,9 @@ def test_run_until_a_condition_stops_there() -> None:
         assert [one.kind for one in run.waiting] != []
 
 
+let_go = threading.Event()
+
+
 @step(timeout=60)
 async def doze(seconds: float) -> str:
     await asyncio.sleep(seconds)
@@ -76,7 +80,7 @@ async def doze(seconds: float) -> str:
 
 @step(timeout=0.2, retry=Retry(max_attempts=1))
 def hang() -> None:
-    time.sleep(3)
+    let_go.wait(30)
 
 
 @step
@@ -135,10 +139,13 @@ def test_what_an_async_step_sleeps_is_simulated_and_its_timeout_with_it() -> Non
 
 
 def test_a_step_that_blocks_its_thread_runs_into_its_timeout_in_real_time() -> None:
-    with Environment(hanging) as env:
-        began = time.perf_counter()
-        run = env.run(hanging)
-        assert time.perf_counter() - began < 2.5
+    try:
+        with Environment(hanging) as env:
+            began = time.perf_counter()
+            run = env.run(hanging)
+            assert time.perf_counter() - began < 2.5
+    finally:
+        let_go.set()
     assert run.error is not None
     assert run.error.type == "StepTimeout"
 

@@ -260,7 +260,7 @@ def test_a_timer_in_flight_keeps_its_end(app: Versions) -> None:
 
 
 def test_failed_code_is_mended_and_resumed(app: Versions, ran: list[str], do: Any) -> None:
-    """catch an error that failed the execution, or mend the line that raised it"""
+    """catch an error that failed the execution, or fix the line that raised it"""
 
     @workflow("w")
     async def old() -> str:

@@ -90,10 +90,10 @@ def test_changed_code_is_checked_against_the_file_of_a_running_server(dev: Dev) 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ((), "say which: IDs, or --all"),
-        (("one", "--all"), "say which: IDs, or --all"),
-        (("one", "--status", "FAILED"), "--status goes with --all"),
-        (("--all", "--status", "LOST"), "--status is one of RUNNING, SUCCEEDED, FAILED, CANCELLED, not LOST"),
+        ((), "name the executions: IDs, or --all"),
+        (("one", "--all"), "name the executions: IDs, or --all"),
+        (("one", "--status", "FAILED"), "--status needs --all"),
+        (("--all", "--status", "LOST"), "--status must be one of RUNNING, SUCCEEDED, FAILED, CANCELLED, not LOST"),
         (("--all",), "there is no file dev.db"),
         (("--all", "--workflows", "nowhere"), "no workflows folder at nowhere"),
     ],

@@ -96,9 +96,9 @@ def replay(
     """Resume failed executions: some by id, those that match, or all; exits 2 when one was refused."""
     alike = any(criterion is not None for criterion in (workflow, step, error))
     if sum((bool(execution_ids), alike, all)) != 1:
-        raise InvalidRequest("say which: IDs, or any of --workflow, --step and --error, or --all")
+        raise InvalidRequest("name the executions: IDs, or any of --workflow, --step and --error, or --all")
     if rate is not None and not 0 < rate <= 1000:
-        raise InvalidRequest("--rate is above 0 and at most 1000 per second")
+        raise InvalidRequest("--rate must be above 0 and at most 1000 per second")
 
     def print_result(result: dict[str, Any]) -> None:
         if not result["resumed"]:

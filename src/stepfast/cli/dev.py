@@ -82,5 +82,5 @@ def _played(
         if (error.name or "").partition(".")[0] not in PLAYED_WITH:
             raise
         advice = "pip install 'stepfast[cloud-testing]'"
-        raise StartupError(f"stepfast dev --cloud moto plays AWS with moto: {advice}") from error
+        raise StartupError(f"stepfast dev --cloud moto simulates AWS with moto: {advice}") from error
     serve(workflows, host, port, log_values, log_format, reload)

@@ -46,6 +46,6 @@ def read_labels(texts: list[str]) -> dict[str, str]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise InvalidRequest(f"a label is given as key=value, not {text!r}")
+            raise InvalidRequest(f"a label must be key=value, not {text!r}")
         labels[key] = value
     return labels

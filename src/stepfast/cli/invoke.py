@@ -51,7 +51,7 @@ def invoke(
     try:
         from moto import mock_aws
     except ImportError as error:
-        raise StartupError("stepfast invoke plays AWS with moto: pip install 'stepfast[cloud-testing]'") from error
+        raise StartupError("stepfast invoke simulates AWS with moto: pip install 'stepfast[cloud-testing]'") from error
 
     from stepfast.functions.host import OneLoop
 
@@ -69,7 +69,7 @@ def _event(path: Path) -> Any:
     except ValueError as error:
         raise InvalidRequest(f"{path} is not JSON: {error}") from error
     if not isinstance(event, dict):
-        raise InvalidRequest(f"{path} holds no event: that is a JSON object")
+        raise InvalidRequest(f"{path} holds no event: an event is a JSON object")
     return event
 
 
@@ -141,4 +141,6 @@ def _answer(handler: Callable[[Any, Any], Any], function: str, path: Path, event
     except Exception as error:
         typer.echo(traceback.format_exc(), err=True)
         message = f"{type(error).__name__}: {error}"
-        raise InvalidRequest(f"{function} failed on {path}, which may be no event of its kind ({message})") from error
+        raise InvalidRequest(
+            f"{function} failed on {path}, which may not be an event of its kind ({message})"
+        ) from error

@@ -44,7 +44,7 @@ def _check_free(folder: Path, paths: list[str]) -> None:
             if place.is_symlink():
                 raise Refused(f"{place} is a link: choose a new folder, or move it away")
         if (folder / path).exists():
-            raise Refused(f"{folder / path} is there already: choose a new folder, or move it away")
+            raise Refused(f"{folder / path} exists already: choose a new folder, or move it away")
 
 
 def _write(target: Path, text: str) -> None:

@@ -84,7 +84,7 @@ def nothing_failed(execution_id: str) -> str:
 
 
 def cancel(context: typer.Context, execution_ids: Ids, as_json: AsJson = False) -> None:
-    """End RUNNING executions; steps that run are told to stop, and one that cannot be does not stop the others."""
+    """End RUNNING executions and stop their steps; an execution that cannot be cancelled does not stop the others."""
     cancelled, refused = [], False
     with session(context).client() as client:
         for execution_id in dict.fromkeys(execution_ids):
@@ -133,7 +133,7 @@ def delete(
 def _confirm(ids: list[str]) -> None:
     """Asks on a terminal; elsewhere nobody could answer. Raises InvalidRequest, or ends the command."""
     if not _on_terminal():
-        raise InvalidRequest("what is deleted cannot be brought back: confirm it with --yes")
+        raise InvalidRequest("a deletion cannot be undone: confirm it with --yes")
     subject = f"execution {ids[0]}" if len(ids) == 1 else f"these {len(ids)} executions"
     typer.confirm(f"Delete {subject} with all values and history, for good?", abort=True, err=True)
 

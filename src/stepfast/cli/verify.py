@@ -40,7 +40,7 @@ def verify(
     from stepfast.language.registry import discover
 
     if bool(execution_ids) == all:
-        raise InvalidRequest("say which: IDs, or --all")
+        raise InvalidRequest("name the executions: IDs, or --all")
     wanted = _status(status, all)
     counts = dict.fromkeys(("reproduced", "mended", "retired", "differs"), 0)
     problems: list[Verdict] = []
@@ -85,10 +85,10 @@ def _status(status: str | None, all: bool) -> ExecutionStatus | None:
     if status is None:
         return None
     if not all:
-        raise InvalidRequest("--status goes with --all")
+        raise InvalidRequest("--status needs --all")
     known = next((name for name in STATUSES if name == status.upper()), None)
     if known is None:
-        raise InvalidRequest(f"--status is one of {', '.join(STATUSES)}, not {status}")
+        raise InvalidRequest(f"--status must be one of {', '.join(STATUSES)}, not {status}")
     return known
 
 

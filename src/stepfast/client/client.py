@@ -117,7 +117,9 @@ class Client:
         return Execution(calls, execution_id, created=answer.status == 201)
 
     def execution(self, execution_id: str) -> Execution:
-        """A handle on an execution. Nothing is sent before the handle is used, unless there are `former_urls`.
+        """A handle on the execution `execution_id`.
+
+        Nothing is sent before the handle is used, unless there are `former_urls`.
 
         Raises InvalidRequest for an id that no execution can have.
         """
@@ -137,7 +139,7 @@ class Client:
         return self._stacks.owner(execution_id)
 
     def delete(self, execution_id: str) -> None:
-        """Deletes an execution that has ended, for good: the same as `execution(execution_id).delete()`.
+        """Deletes the execution `execution_id`, which has ended, for good. `Execution.delete` does the same.
 
         Raises WrongStatus when it is RUNNING (cancel it first), and ExecutionNotFound, also when an earlier call has
         deleted it. Retries within one call do not raise ExecutionNotFound.
@@ -222,8 +224,9 @@ class Client:
     def dead_letter_groups(self, workflow: str | None = None) -> Object:
         """FAILED executions counted by workflow, step and error: `groups`, the largest group first.
 
-        workflow: only executions of this workflow. `complete` is False when there are more FAILED executions than the
-        server counts.
+        workflow: only executions of this workflow.
+
+        `complete` is False when there are more FAILED executions than the server counts.
         """
         answers = [calls.get("/v1/dead-letters/groups", shapes.Groups, workflow=workflow) for calls in self._stacks]
         return answers[0] if len(answers) == 1 else merged_groups(answers)
@@ -278,7 +281,7 @@ def _replay(calls: Calls, body: Object | None, rate: float | None) -> Iterator[O
         yield from answer["results"]
         pause = answer.get("after") or (1 / rate if rate else 0.0)
         if answer["next"] == body and not answer.get("after"):
-            raise Refused(f"{calls.url} says that something remains, and never does it")
+            raise Refused(f"{calls.url} says that executions remain, but makes no progress")
         body = answer["next"]
         if body is not None and pause:
             time.sleep(min(pause, MAX_PAUSE_SECONDS))

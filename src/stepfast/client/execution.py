@@ -18,13 +18,17 @@ Objects = list[dict[str, Any]]
 
 
 class Execution:
-    """A handle on one execution. `created` is True if the call that returned this handle has started the execution.
+    """A handle on one execution, as `Client.run` and `Client.execution` return it.
+
+    `execution_id` is its id. `created` is True if the call that returned this handle has started the execution.
 
     Every method sends a request. All of them raise ExecutionNotFound and the exceptions of Client's methods.
     """
 
     def __init__(self, calls: Calls, execution_id: str, *, created: bool = False) -> None:
-        self._calls, self.execution_id, self.created = calls, execution_id, created
+        self._calls = calls
+        self.execution_id = execution_id
+        self.created = created
         self._path = f"/v1/executions/{execution_id}"
 
     def __repr__(self) -> str:
@@ -36,7 +40,9 @@ class Execution:
         return status
 
     def describe(self, *, commands: bool = True) -> Object:
-        """The execution as JSON values. commands: False leaves out its `commands`, which may be many.
+        """The execution as JSON values.
+
+        commands: False leaves out `commands`, which may be many.
 
         Raises ExecutionNotFound.
         """
@@ -74,8 +80,10 @@ class Execution:
     def result(self, timeout: float | None = None) -> Any:
         """Waits for the end of the execution and returns its result as JSON values.
 
-        timeout: the longest wait in seconds; None sets no limit. Raises ExecutionFailed, ExecutionCancelled,
-        ExecutionNotFound, and TimeoutError when the execution is still RUNNING by then. Another call waits again.
+        timeout: the longest wait in seconds. None sets no limit.
+
+        Raises ExecutionFailed, ExecutionCancelled, ExecutionNotFound, and TimeoutError when the execution is still
+        RUNNING after the timeout. The execution goes on then, and another call waits again.
         """
         end = math.inf if timeout is None else time.monotonic() + timeout
         pause = 0.02
@@ -99,8 +107,8 @@ class Execution:
         The failed steps behind the failure run again: `describe()["reopens"]` lists them beforehand. If that list is
         empty, the deployed code continues from the records. Steps that wait for a retry are tried at once.
 
-        steps: the ids of the commands to run again instead. What was decided after them is decided again. An empty
-        list runs no step again.
+        steps: the ids of the commands to run again instead. Later decisions are made again. An empty list
+        runs no step again.
 
         In the answer, `reopened` lists the commands that run again, and `notice` explains it where none does. `waits`
         lists the steps that an attempt from before the resume may still be running: the outcome of that attempt

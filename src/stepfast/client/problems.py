@@ -28,11 +28,15 @@ PROBLEMS: dict[str, type[Refused]] = {
 
 
 class Unreachable(Unavailable):
-    """Nothing has answered at the server's URL. `sent` is True if the call may have arrived nevertheless."""
+    """Nothing has answered at the server's URL within `retry_for`.
+
+    `reason` is what the last try met. `sent` is True if the call may have arrived nevertheless.
+    """
 
     def __init__(self, url: str, reason: str, sent: bool) -> None:
         super().__init__(f"no answer from {url}: {reason}")
-        self.reason, self.sent = reason, sent
+        self.reason = reason
+        self.sent = sent
 
 
 class NotAllowed(Refused):
@@ -42,10 +46,13 @@ class NotAllowed(Refused):
 class ExecutionFailed(StepfastError):
     """The execution is FAILED. It is paused and can be resumed.
 
-    `step` is the name of the step that failed, or None for a failure of the workflow's own code. `error_type` is the
-    name of the error's class, `message` its text, and `traceback` the place where it was raised, if known.
-    `error_class` is the name of the class with its module, such as "billing.errors.Declined"; a class that is built
-    into Python has no module here.
+    execution_id: the id of the execution.
+    step: the name of the step that failed, or None for a failure of the workflow's own code.
+    error_type: the name of the error's class.
+    error_class: the same with its module, such as "billing.errors.Declined". A class that is built into Python has no
+    module here.
+    message: the text of the error.
+    traceback: the place where the error was raised, or None where it is not known.
     """
 
     def __init__(self, execution: dict[str, Any]) -> None:
@@ -61,7 +68,7 @@ class ExecutionFailed(StepfastError):
 
 
 class ExecutionCancelled(StepfastError):
-    """The execution is CANCELLED. It has no result and cannot be resumed."""
+    """The execution `execution_id` is CANCELLED. It has no result and cannot be resumed."""
 
     def __init__(self, execution_id: str) -> None:
         super().__init__(f"execution {execution_id!r} was cancelled")

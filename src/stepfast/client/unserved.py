@@ -13,7 +13,7 @@ nothing_serves: ContextVar[bool] = ContextVar("stepfast_nothing_serves", default
 
 
 class NoServer(GiveUp):
-    """A step of a test calls a stepfast.Client whose server does not run. A retry of the step would not help."""
+    """A step of a test calls a stepfast.Client, and no server runs at its URL. The step fails at once."""
 
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(

@@ -13,6 +13,8 @@ from stepfast.deployment.schedules import ScheduledStart
 from stepfast.errors import StartupError
 from stepfast.model import SIGNAL_LIMITS
 
+__all__ = ["PoolSettings", "Project"]
+
 T = TypeVar("T")
 
 LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
@@ -29,9 +31,12 @@ _OURS = ("STEPFAST_", "AWS_", "LAMBDA_", "POWERTOOLS_")
 class PoolSettings:
     """`[tool.stepfast.pools.NAME]`.
 
-    memory: MB. timeout: seconds of the function; None derives it from the steps. max_concurrency: how many invocations
-    run at once; None sets no limit. batch_size: messages that one invocation handles at once. provisioned:
-    environments that are kept warm. environment: variables of the function.
+    memory: the memory of the pool's function in MB.
+    timeout: the timeout of the function in seconds. None derives it from the steps.
+    max_concurrency: the most invocations that run at once. None sets no limit.
+    batch_size: the most messages that one invocation handles at once.
+    provisioned: how many environments are kept warm.
+    environment: environment variables of the function, by name.
     """
 
     memory: int = 256
@@ -44,17 +49,35 @@ class PoolSettings:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """`[tool.stepfast]`; every field has a default that works.
+    """`[tool.stepfast]`. Every setting has a default that works.
 
-    memory: MB of the functions that run workflow code but no steps.
-    parallelization: batches of one stream shard that are advanced at once.
+    workflows: the folder of the workflows, relative to the project.
+    retention_days: how long executions that are SUCCEEDED or CANCELLED are kept. 0 keeps them for ever; FAILED ones are
+    always kept.
+    log_retention_days: how long logs are kept.
+    listing_shards: over how many partitions the index of all executions is spread. More of them allow more starts per
+    second and make lists slower.
+    auth: "keys" asks callers for an API key; "iam" asks them to sign requests with AWS credentials.
     authorizer_cache: seconds for which the gateway remembers that a key is valid; 0 checks every request. Meanwhile a
     revoked key still works, and only the header `Authorization` is read.
+    memory: the memory in MB of the functions that run workflow code but no steps.
+    parallelization: how many batches of one stream shard are advanced at once.
+    sweep_minutes: the minutes between two sweeps.
+    tracing: whether the functions are traced by X-Ray.
     log_values: whether inputs, outputs and errors of executions and steps are logged. They are kept as long as the
     logs.
-    table_stream, bucket: an existing table, by the ARN of its stream, and an existing bucket, instead of new ones.
-    max_signals, max_signal_bytes: the most signals that an execution takes in all, and the most bytes of their
-    payloads. Both also apply to `stepfast dev`.
+    max_signals: the most signals that an execution takes in all. It also applies to `stepfast dev`.
+    max_signal_bytes: the most bytes of payloads of signals that an execution takes in all. It also applies to `stepfast
+    dev`.
+    snap_start: whether functions start from snapshots, so that the first request after a pause is quicker.
+    alarm_email: the address that alarms are sent to.
+    domain_name: a domain name of your own for the API. It needs `certificate`.
+    certificate: the certificate of `domain_name`, by its ARN, in the region of the stack.
+    vpc: the VPC that the functions run in, by its id. It needs a way to AWS's services.
+    table_stream: an existing table to use in place of a new one, by the ARN of its stream.
+    bucket: an existing bucket to use in place of a new one.
+    pools: the settings of pools, by the name of the pool.
+    schedules: scheduled starts, by the name of the schedule.
     """
 
     workflows: str = "workflows"
@@ -82,7 +105,9 @@ class Project:
 
     @classmethod
     def read(cls, path: Path | str) -> Project:
-        """The settings in a pyproject.toml, or in the pyproject.toml of a folder; the defaults where there is none.
+        """The settings in a pyproject.toml. They are the defaults where there is no such file.
+
+        path: the file, or a folder that holds it.
 
         Raises StartupError, which names the setting that is wrong.
         """
@@ -100,7 +125,7 @@ class Project:
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> Project:
-        """The settings in a parsed `[tool.stepfast]` table. Raises StartupError."""
+        """The settings in a parsed `[tool.stepfast]` `table`. Raises StartupError, which names the wrong setting."""
         values = dict(table)
         pools = _table("tool.stepfast.pools", values.pop("pools", {}))
         schedules = _table("tool.stepfast.schedules", values.pop("schedules", {}))

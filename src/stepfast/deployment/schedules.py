@@ -16,10 +16,18 @@ from stepfast.language.registry import Registry
 
 @dataclass(frozen=True, slots=True)
 class ScheduledStart:
-    """Starts a workflow repeatedly, by EventBridge Scheduler's cron(...) or rate(...), or once, by at(...).
+    """Starts a workflow by the clock.
 
-    The id of each execution is made of the schedule's name and the scheduled time, so that a start which is delivered
-    twice starts one execution.
+    name: the name of the schedule.
+    workflow: the id of the workflow.
+    expression: `cron(...)` or `rate(...)` to start it repeatedly, or `at(...)` to start it once, as EventBridge
+    Scheduler reads them.
+    input: the input of the workflow.
+    timezone: the time zone in which a `cron` or an `at` is read, such as "Europe/Berlin".
+    enabled: False keeps the schedule without starting anything.
+
+    The id of each execution is made of the name and the scheduled time, so that a start which is delivered twice starts
+    one execution.
     """
 
     name: str

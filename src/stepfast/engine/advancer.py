@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, assert_never
 
 from stepfast.engine.finish import finish
 from stepfast.engine.messages import Hint, Message, MessageKind
@@ -260,7 +260,15 @@ def _message(execution: Execution, command: Command, asked: int | None) -> Messa
 
     asked: the number of entries under which the command is asked for, None where it has no siblings.
     """
-    kind: MessageKind = "timer" if command.kind == "timer" else "step"
+    kind: MessageKind
+    match command.kind:
+        case "step":
+            kind, hint = "step", Hint(command, asked) if asked is not None else None
+        case "timer":
+            kind, hint = "timer", None
+        case "signal":
+            raise ValueError(f"{command.id!r} waits for a signal, which no message brings")
+        case _:
+            assert_never(command.kind)
     pool = command.step.pool if command.step else "default"
-    hint = Hint(command, asked) if asked is not None and command.kind == "step" else None
     return Message(kind, execution.execution_id, command.id, execution.generation, pool, hint)

@@ -31,6 +31,6 @@ def json_text(value: Any) -> str:
         text.encode()
         return text
     except UnicodeEncodeError as error:
-        raise InvalidRequest("the text holds half a surrogate pair, which no UTF-8 can carry") from error
+        raise InvalidRequest("the text holds half a surrogate pair, which UTF-8 cannot encode") from error
     except ValueError as error:
         raise InvalidRequest("NaN and Infinity are not JSON; leave the field out or send null") from error

@@ -49,7 +49,7 @@ class Attempts:
         """Stops the attempts that run, since this process is to end; returns how many. From any thread.
 
         An `async` step is cancelled; its attempt is released, to be tried again at once by whoever comes next. A `def`
-        step hears of it at its next heartbeat. A step that runs at most once is left to come to its end: call this,
+        step learns it at its next heartbeat. A step that runs at most once is left to end by itself: call this,
         and then wait for the handling of its message as long as there is time.
         """
         runs = [run for run in list(self._running) if not run.step.at_most_once]

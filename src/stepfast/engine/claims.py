@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import assert_never
 
 from stepfast.errors import StepCancelled, StepInterrupted
 from stepfast.language.steps import Step
@@ -35,10 +36,17 @@ def end_of_chain(records: Mapping[str, Record], generation: int, id: str) -> tup
 
 
 def busy_until(record: Record | None, chained: Chained | None) -> float:
-    if record is not None and record.status == "RETRYING":
-        return record.due or 0.0
-    if record is not None and record.status == "RUNNING":
-        return record.lease or 0.0
+    """When the step may be claimed next: the due time of its retry, or the end of the lease on it; 0.0 for now."""
+    if record is not None:
+        match record.status:
+            case "RETRYING":
+                return record.due or 0.0
+            case "RUNNING":
+                return record.lease or 0.0
+            case "OPEN" | "SUCCEEDED" | "FAILED" | "CANCELLED":
+                pass
+            case _:
+                assert_never(record.status)
     return chained.lease if chained else 0.0
 
 

@@ -6,6 +6,7 @@ A message may come twice, late, or for an execution that has gone on (rules *mes
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 from stepfast.engine.claims import busy_until, end_of_chain
 from stepfast.engine.messages import Message
@@ -56,9 +57,13 @@ def superseded(execution: Execution, message: Message, now: float) -> Dispositio
     """The disposition of a message whose execution is not where it was sent from; None if the execution still is."""
     if execution.generation < message.generation:
         return Later(now + 1.0)  # The execution was read before the resume that sent the message was visible.
-    if execution.status != "RUNNING" or execution.generation > message.generation:
-        return Delete()  # A newer generation sends all its messages again.
-    return None
+    match execution.status:
+        case "RUNNING" if execution.generation == message.generation:
+            return None
+        case "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED":
+            return Delete()  # The execution has ended, or a newer generation sends all its messages again.
+        case _:
+            assert_never(execution.status)
 
 
 def decide(replay: Replay, execution: Execution, delivery: Delivery, now: float) -> Decision:

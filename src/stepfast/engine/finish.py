@@ -35,7 +35,7 @@ async def finish(store: Store, queue: Queue, clock: Clock, execution: Execution,
 
 
 def is_parked_by(execution: Execution, message: Message) -> bool:
-    """Whether the failure was written by who sent this park message.
+    """Whether the failure was written by the sender of this park message.
 
     Of several that come to the same failure one writes it. The message of another, sent long after the failure
     was written, would else pass for an operator's redrive. Earlier versions gave no name.

@@ -1,4 +1,4 @@
-"""What a resumed execution still waits for: attempts that were begun before it was resumed. Pure."""
+"""What a resumed execution still waits for: attempts that started before it was resumed. Pure."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from stepfast.model import Execution, Record
 HOUR = 3600
 """Seconds that are counted together."""
 BUCKET_GROWTH = 2**0.25
-"""By how much a bucket's upper limit exceeds its lower one; a duration is told within
+"""By how much a bucket's upper limit exceeds its lower one; a duration is reported within
 (BUCKET_GROWTH - 1) / (BUCKET_GROWTH + 1).
 """
 SHORTEST = 0.001

@@ -11,8 +11,8 @@ from stepfast.model import Event, Execution, OrderEntry, Record
 class StoreListener:
     """What may be told; each method does nothing unless it is overridden.
 
-    A method is called once what it tells of is written, by whoever has written it, and never for a write that was
-    refused. A crash right after the write leaves it out; a write whose answer was lost may be told of by nobody. It
+    A method is called after its write is stored, by the writer, and never for a write that was
+    refused. A crash right after the write leaves it out; a write whose answer was lost may be reported to nobody. It
     must neither raise nor wait: the write's caller waits for it.
     """
 
@@ -37,7 +37,7 @@ def observed(store: Store, *listeners: StoreListener) -> Store:
 class _Observed:
     def __init__(self, store: Store, listeners: Sequence[StoreListener]) -> None:
         self._store, self._listeners = store, listeners
-        # What nobody is told of is the store's own method.
+        # A method without listeners is the store's own.
         self.read, self.read_many, self.load, self.peek = store.read, store.read_many, store.load, store.peek
         self.signals, self.signal, self.add_signal = store.signals, store.signal, store.add_signal
         self.append, self.entries, self.erase = store.append, store.entries, store.erase

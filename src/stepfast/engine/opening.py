@@ -1,6 +1,6 @@
 """Opens the replay of an execution, and closes it: whoever handles an execution goes through here.
 
-A replay comes from the replay cache where one is kept, and is begun anew where none is (docs/adr/0006-live-replays.md).
+A replay comes from the replay cache where one is kept, and starts again where none is (docs/adr/0006-live-replays.md).
 """
 
 from __future__ import annotations

@@ -91,10 +91,11 @@ class Operations(ReadOperations):
     ) -> Execution:
         """Rewinds a FAILED execution to just before its failure and runs on (rule *rewind*).
 
-        generation: resume only the failure of that generation, as a redriven dead letter does; then an execution
-        that has gone on since is returned as it is. steps: ids of the commands to run again, in place of those
-        that stand behind the failure (`Execution.causes`); what was decided after them is decided anew; empty runs
-        the code at hand on all that is recorded. Raises ExecutionNotFound, UnknownWorkflow, WrongStatus when it is not
+        generation: resume only the failure of that generation, as a redriven dead letter does. An execution that has
+        gone on since is returned as it is.
+        steps: ids of the commands to run again, instead of those behind the failure (`Execution.causes`). Later
+        decisions are made again. An empty list runs the current code on all records.
+        Raises ExecutionNotFound, UnknownWorkflow, WrongStatus when it is not
         FAILED, and InvalidRequest for a command that cannot run again.
         """
         return (await self.rewind(execution_id, generation, steps)).execution
@@ -129,7 +130,7 @@ class Operations(ReadOperations):
     async def replay_dead_letters(self, execution_ids: Sequence[str], rate: float | None = None) -> list[ResumeResult]:
         """Resumes failed executions one after the other, at most `rate` per second.
 
-        What cannot be resumed is reported and does not stop the others.
+        An execution that cannot be resumed is reported and does not stop the others.
         """
         return await self._resuming.replay_dead_letters(execution_ids, rate)
 
@@ -138,10 +139,10 @@ class Operations(ReadOperations):
     ) -> str:
         """Advances up to `limit` executions that nothing is under way for, from this position on (rule *sweep*).
 
-        Returns the position to go on from, "" when all were seen. every: seconds between two visits of one
-        execution, for a store that cannot tell whether messages are under way: then what an execution waits
-        for is sent again only once it is overdue. visit: advances one of the executions; what it raises ends the
-        sweep, and the next one begins here again.
+        Returns the position to go on from, "" when all were seen.
+        every: seconds between two visits of one execution, for a store that cannot know whether messages are under way.
+        Such a sweep sends a message again only once its command is overdue.
+        visit: advances one of the executions. Its exception ends the sweep, and the next sweep starts here again.
         """
         ids, position = await self._store.idle(limit, after)
         for execution_id in ids:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from stepfast.engine.attempt import SKEW
 from stepfast.engine.finish import is_parked_by
 from stepfast.engine.ports import Clock, Delete, Delivery, Disposition, Refuse, Store
@@ -32,5 +34,7 @@ class ParkHandler:
                 # the machine that wrote the failure and of the queue may differ by SKEW.
                 await self._resuming.rewind(message.execution_id, message.generation)
                 return Delete()
-            case _:
+            case "RUNNING" | "FAILED":
                 return Refuse()
+            case _:
+                assert_never(execution.status)

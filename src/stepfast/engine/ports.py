@@ -3,7 +3,7 @@
 Each method states its rule. All writes are conditional and atomic. A method that returns False has written nothing; a
 method that has returned has made its write durable. Every method may raise Unavailable: then it may or may not have
 written, and the caller's own message or wake brings the work back. Every method may raise Misconfigured: then nothing
-was written, and nothing will be until a person mends what the error names. Times are seconds since the epoch, UTC.
+was written, and nothing will be until an operator fixes the fault. Times are seconds since the epoch, UTC.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ class Store(Protocol):
     async def commit(self, execution_id: str, commit: Commit) -> Committed:
         """Writes a record if the stored one has the revision before it (none stored: revision 1).
 
-        Never over a record of a later generation. What is written for an execution that is deleted by then is never
+        Never over a record of a later generation. A write for an execution that is deleted by then is never
         seen: neither by its readers nor by an execution that is started under the same id (rule *deleted*).
         The end is written as `finish` does, once the record is. The store chooses between one transaction and two
         writes: after a crash in between, the command's message comes back and writes the end.
@@ -251,7 +251,7 @@ class Store(Protocol):
     async def idle(self, limit: int, after: str = "") -> tuple[Sequence[str], str]:
         """Ids of RUNNING executions that nothing is under way for, and the position to go on from.
 
-        after: the position that an earlier call gave; "" begins anew, and is given once all were named. Executions
+        after: the position that an earlier call gave; "" is the beginning, and is given once all were named. Executions
         that something is under way for may be named too: an advance is harmless.
         """
 

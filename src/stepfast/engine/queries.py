@@ -14,7 +14,7 @@ from stepfast.errors import ExecutionNotFound
 from stepfast.language.registry import Registry
 from stepfast.model import Event, Execution, Snapshot
 from stepfast.replay.replay import Replay
-from stepfast.replay.signals import LOOKED_AT, MAX_SHOWN_SIGNALS, Refusal, refusals
+from stepfast.replay.signals import MAX_CHECKED_SIGNALS, MAX_SHOWN_SIGNALS, Refusal, refusals
 
 T = TypeVar("T")
 OTHERS = "others"
@@ -56,7 +56,7 @@ class ReadOperations:
         if not left:
             return []
         payloads: list[str | None] = [None] * len(left)
-        for place, signal in enumerate(left[:LOOKED_AT]):
+        for place, signal in enumerate(left[:MAX_CHECKED_SIGNALS]):
             whole = (
                 signal
                 if signal.payload

@@ -23,7 +23,7 @@ from stepfast.replay.signals import waits_of
 class Live:
     """A replay on this order and the records up to this mark (None: of a store without deltas).
 
-    Whoever has it closes the replay, unless the cache keeps it.
+    Its holder closes the replay, unless the cache keeps it.
     """
 
     replay: Replay

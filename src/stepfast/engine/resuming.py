@@ -1,6 +1,6 @@
 """Resumes FAILED executions: for a client, for an operator's redrive, and for many dead letters (rule *rewind*).
 
-What is opened again is decided in rewind.py; here it is read and written.
+rewind.py decides which records are opened again; this module reads and writes them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from stepfast.language.registry import Registry
 
 @dataclass(frozen=True, slots=True)
 class ResumeResult:
-    """What came of one dead letter's replay; `refused` says why an execution was left alone.
+    """What came of one dead letter's replay; `refused` says why an execution was not resumed.
 
     `notice` says that no failed step stood behind the failure, so that none is run again.
     """

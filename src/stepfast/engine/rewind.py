@@ -43,9 +43,9 @@ def rewind(workflow: Workflow[..., Any], snapshot: Snapshot, now: float, steps: 
 
     Re-opened are the commands behind the error, or those that the operator names in `steps` instead; siblings whose
     failure was not applied before it; and every command that was only asked for since (compensation). A timer that
-    timed the workflow out waits its whole time again, and a step that waits for its next try is tried at once. What
-    still runs goes on: its outcome belongs to the command. Everything else stays recorded and never runs again; so
-    does what code that is broken by now no longer gets to, for the next resume then finds it.
+    timed the workflow out waits its whole time again, and a step that waits for its next try is tried at once. An
+    attempt that still runs goes on: its outcome belongs to the command. All other records stay, and their steps never
+    run again. Records that broken code no longer reaches stay too, since the next resume may reach them.
     """
     execution, cursor, records = snapshot.execution, snapshot.cursor, snapshot.records
     behind = dict.fromkeys(id for id in (execution.causes if steps is None else steps) if id in records)
@@ -111,7 +111,7 @@ def _replayed(workflow: Workflow[..., Any], execution: Execution, records: Any, 
 def _tried_at_once(
     records: Mapping[str, Record], reopen: Container[str], before: Replay, now: float
 ) -> Iterator[Record]:
-    """What waits for its next try is due now: the operator has mended it, and does not wait out the old delay.
+    """A step that waits for its next try is due now: the operator has fixed it, and does not wait out the old delay.
 
     It keeps its attempts and its generation: this is no new beginning, and the next advance sends it as the
     resume's.

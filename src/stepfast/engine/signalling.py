@@ -87,7 +87,7 @@ class Signalling:
         snapshot = await self._reading.load(execution_id, signals=False)
         status = snapshot.execution.status
         if status in ("SUCCEEDED", "CANCELLED"):
-            raise WrongStatus(f"execution {execution_id!r} is {status}: it takes no more signals", status)
+            raise WrongStatus(f"execution {execution_id!r} is {status}: it accepts no more signals", status)
         return tuple(waits_of(self._reading.replay(snapshot)))
 
 

@@ -79,7 +79,7 @@ class Starting:
             try:
                 return execution, await self._store.create(execution)
             except ExecutionDeleted as error:
-                # What is late of the deleted execution must not act on this execution: it begins above its generations.
+                # Late messages of the deleted execution must not act on this one: it begins above its generations.
                 first = error.generation + 1
                 execution = replace(execution, generation=first, first_generation=first)
 

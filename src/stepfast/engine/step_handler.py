@@ -98,8 +98,8 @@ class StepHandler:
                 await finish(self._store, self._queue, self._clock, execution, replay)
                 return Delete()
             case Claim() as claim if len(replay.outstanding) > 1 or not replay.decided:
-                # The step is run alone. Whoever handles a sibling meanwhile goes on with the replay, and need not
-                # begin anew.
+                # The step is run alone. The handler of a sibling goes on with the replay, and need not
+                # start again.
                 opened.keep()
                 return await self._claim(delivery.message, execution, None, claim, opened.order.revision)
             case Claim() as claim:

@@ -1,6 +1,6 @@
 """Runs one attempt of a user's step: in a thread or a task of its own, under a timeout, watched.
 
-Whatever the step raises comes back as a value, SystemExit included; what does not return is left behind.
+Every exception of the step comes back as a value, SystemExit included; a thread that does not return is left behind.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ class Runner:
         """Runs one attempt to its end, its timeout, or until its watch says why it must stop.
 
         The watch is awaited about once a second while the step runs. An `async` step is then cancelled. A thread
-        cannot be: a `def` step hears of it at its next heartbeat, and what it comes to counts as its end.
+        cannot be: a `def` step learns it at its next heartbeat, and its outcome counts as its end.
         """
         step, pulse = call.step, call.pulse
         scope = contextvars.copy_context()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import assert_never
 
 from stepfast.engine.attempt import SKEW, OwnedStep
 from stepfast.engine.claims import LEASE_MARGIN
@@ -43,10 +44,17 @@ class StepWatch:
     async def _stop(self) -> Stop | None:
         run = self._run
         execution = await self._store.read(run.execution.execution_id)
-        if execution is None or execution.status == "CANCELLED":
+        if execution is None:
             return CANCELLED
-        if execution.status == "SUCCEEDED":
-            return ENDED
+        match execution.status:
+            case "CANCELLED":
+                return CANCELLED
+            case "SUCCEEDED":
+                return ENDED
+            case "RUNNING" | "FAILED":
+                pass  # If it was resumed since, the claim may still count: looked at below.
+            case _:
+                assert_never(execution.status)
         if execution.generation != run.execution.generation:
             if not await self._owned():
                 return REOPENED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 from stepfast.engine.attempt import SKEW
 from stepfast.errors import FailsExecution, NonDeterministic
@@ -20,12 +20,12 @@ Outcome = Literal["reproduced", "mended", "retired", "differs"]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one execution's replay came to.
+    """The result of one execution's replay.
 
-    outcome: `reproduced`; `mended` for a FAILED one whose failure the code no longer has, so that a resume
-    goes on from there; `retired` for one that has ended for good and whose workflow is not deployed;
-    `differs`, and then `problem` says in what. early: sleeps and timeouts of one that has not ended for good which
-    are recorded as over before the code would have them: they count as waited, and are no difference.
+    outcome: `reproduced`. `mended`: the execution is FAILED and the code no longer fails, so a resume goes on from
+    there. `retired`: the execution has ended for good and its workflow is not deployed. `differs`: `problem` says how.
+    early: sleeps and timeouts that the records say are over although the code would still wait. Only executions that
+    have not ended for good have them. They count as waited, and are not a difference.
     """
 
     execution: Execution
@@ -58,8 +58,10 @@ def verify(registry: Registry, snapshot: Snapshot) -> Verdict:
             return Verdict(execution, "mended", None, tuple(_early(replay)))
         case "FAILED":
             problem = _fails_alike(replay, execution)
-        case _:
+        case "RUNNING" | "CANCELLED":
             problem = _now_fails(replay) if isinstance(replay.error, FailsExecution) else None
+        case _:
+            assert_never(execution.status)
     return Verdict(execution, "differs" if problem else "reproduced", problem, tuple(_early(replay)))
 
 
@@ -77,7 +79,7 @@ def _replayed(workflow: Workflow[..., Any], snapshot: Snapshot) -> Replay:
 
 
 def _early(replay: Replay) -> Iterator[str]:
-    """A longer sleep, or another one, stands where the recorded one stood: timers are told apart by place alone."""
+    """A longer sleep, or another one, is where the recorded one was: timers are identified by position alone."""
     if replay.execution.status not in ("RUNNING", "FAILED"):
         return
     for command in replay.issued.values():

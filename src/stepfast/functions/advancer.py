@@ -23,6 +23,8 @@ from stepfast.functions.entry import EntryPoint
 from stepfast.functions.host import Handler, Host
 from stepfast.functions.sending_engine import SendingEngine
 
+__all__ = ["handler"]
+
 log = logging.getLogger(__name__)
 
 PASS_SECONDS = 15.0

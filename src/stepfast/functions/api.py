@@ -18,6 +18,8 @@ from stepfast.http.auth import GatewayAuth
 from stepfast.http.log_text import printable
 from stepfast.http.page import DashboardPage
 
+__all__ = ["handler"]
+
 log = logging.getLogger(__name__)
 
 MAX_ANSWER_BYTES = 5_900_000

@@ -11,6 +11,8 @@ from stepfast.functions.clients import Clients
 from stepfast.functions.entry import EntryPoint
 from stepfast.functions.host import Handler, Host
 
+__all__ = ["handler"]
+
 REFUSED: dict[str, Any] = {"isAuthorized": False}
 
 

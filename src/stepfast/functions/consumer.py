@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from stepfast.backends.aws.messages import ForeignMessage, Posted, posted_in
 from stepfast.deployment.queue_limits import LONGEST_VISIBILITY, RECEIVES
+from stepfast.engine.messages import Message
 from stepfast.engine.ports import Delete, Delivery, Disposition, Later, Leave, Refuse
 from stepfast.functions import logs
 from stepfast.functions.batches import Answer, ConcurrentBatch, EventType, Kept, SQSRecord
@@ -26,12 +27,26 @@ more often than that.
 """
 LEFT_SECONDS = 30.0
 """Delay in seconds of the new message when a message that another worker has claimed must be sent again."""
+WRONG_QUEUE_SECONDS = 300.0
+"""Seconds until a message in the wrong queue is delivered again."""
 FOREIGN_SECONDS = 5.0
 """Delay in seconds of an unknown message: at this pace it reaches the dead-letter queue within hours."""
 
 Handle = Callable[[Posted, Delivery], Awaitable[Disposition]]
 Other = Callable[[str], Awaitable[bool]]
 """Handles the body of a message that names no command; False if it does not recognize the body."""
+
+
+def in_wrong_queue(message: Message, queue: str, now: float) -> Later:
+    """The disposition of a message that somebody has moved into a queue whose function must not handle it."""
+    log.error(
+        "%s %s is of pool %r, and this is the queue of %s: move the message, or deploy that pool",
+        message.kind,
+        message.command_id,
+        message.pool,
+        queue,
+    )
+    return Later(now + WRONG_QUEUE_SECONDS)
 
 
 class Consumer:

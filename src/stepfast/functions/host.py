@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import random
 
     from stepfast.engine.ports import Clock
-    from stepfast.engine.step_runner import Runner
+    from stepfast.engine.step_runner import AttemptRunner
     from stepfast.language.registry import Registry
 
 T = TypeVar("T")
@@ -101,7 +101,7 @@ class Host:
     registry: Registry | None = None
     clock: Clock = field(default_factory=WallClock)
     call: LoopCaller = field(default_factory=OneLoop)
-    runner: Runner | None = None
+    runner: AttemptRunner | None = None
     draw: random.Random | None = None
     meter: Meter = SILENT
 

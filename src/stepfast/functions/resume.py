@@ -17,6 +17,8 @@ from stepfast.functions.engine import Engine
 from stepfast.functions.entry import EntryPoint
 from stepfast.functions.host import Handler, Host
 
+__all__ = ["handler"]
+
 PAUSE_SECONDS = (0.5, 1.0, 2.0, 4.0)
 """Seconds before each retry while the store cannot be reached."""
 

@@ -2,43 +2,46 @@
 
 from __future__ import annotations
 
-import logging
+import random
 
 from stepfast.backends.aws.messages import Posted
 from stepfast.deployment.settings import Settings
-from stepfast.engine.ports import Delivery, Disposition, Later
+from stepfast.engine.ports import Delivery, Disposition
+from stepfast.engine.step_handler import StepHandler
+from stepfast.engine.step_runner import Runner
 from stepfast.errors import Misconfigured
 from stepfast.functions.clients import Clients
-from stepfast.functions.consumer import Consumer
+from stepfast.functions.consumer import Consumer, in_wrong_queue
 from stepfast.functions.entry import EntryPoint
 from stepfast.functions.host import Handler, Host
 from stepfast.functions.sending_engine import SendingEngine
-from stepfast.functions.worker import worker_of
 
-log = logging.getLogger(__name__)
-
-WRONG_QUEUE_SECONDS = 300.0
-"""Seconds until a message in the wrong queue is delivered again."""
+__all__ = ["handler"]
 
 
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
     """Makes the handler of the pool that the settings name."""
     engine = SendingEngine(settings, clients, host)
-    worker = worker_of(engine)
+    steps = StepHandler(
+        engine.store,
+        engine.queue,
+        engine.clock,
+        engine.registry,
+        engine.host.runner or Runner(),
+        # SystemRandom asks the operating system. A seeded generator would give the same retry delays in every sandbox
+        # that SnapStart restores from one snapshot (https://docs.aws.amazon.com/lambda/latest/dg/snapstart-uniqueness.html).
+        engine.host.draw or random.SystemRandom(),
+        engine.time_left,
+        engine.lives,
+    )
 
     async def handle(posted: Posted, delivery: Delivery) -> Disposition:
         message = delivery.message
-        if message.kind == "step" and message.pool != settings.pool:
-            # The step may need more time or memory than this function has, so it must not run here.
-            log.error(
-                "step %s is of pool %r, and this is the queue of %r: move the message, or deploy that pool",
-                message.command_id,
-                message.pool,
-                settings.pool,
-            )
-            return Later(engine.clock.now() + WRONG_QUEUE_SECONDS)
+        if message.kind != "step" or message.pool != settings.pool:
+            # The step may need more time or memory than this function has.
+            return in_wrong_queue(message, f"pool {settings.pool!r}", engine.clock.now())
         try:
-            return await worker.handle(delivery)
+            return await steps.handle(delivery)
         except Misconfigured:
             # The deployed code puts the step into a pool without a queue. Advancing the execution fails it with that
             # reason.

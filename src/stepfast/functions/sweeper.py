@@ -19,6 +19,8 @@ from stepfast.functions.maintenance import tidy
 from stepfast.functions.sending_engine import SendingEngine
 from stepfast.functions.visits import Visits
 
+__all__ = ["handler"]
+
 log = logging.getLogger(__name__)
 
 POSITION_KEY: Item = {"pk": text("sweeper"), "sk": text("position")}

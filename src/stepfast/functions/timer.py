@@ -13,22 +13,26 @@ from stepfast.backends.aws.messages import Posted
 from stepfast.deployment.scheduled_starts import Start, start_in
 from stepfast.deployment.settings import Settings
 from stepfast.engine.ports import Delivery, Disposition
+from stepfast.engine.timer_handler import TimerHandler
 from stepfast.functions import logs
 from stepfast.functions.clients import Clients
-from stepfast.functions.consumer import Consumer
+from stepfast.functions.consumer import Consumer, in_wrong_queue
 from stepfast.functions.entry import EntryPoint
 from stepfast.functions.host import Handler, Host
 from stepfast.functions.sending_engine import SendingEngine
-from stepfast.functions.worker import worker_of
+
+__all__ = ["handler"]
 
 
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
     """Makes the handler."""
     engine = SendingEngine(settings, clients, host)
-    worker, operations = worker_of(engine), engine.operations
+    timers, operations = TimerHandler(engine.store, engine.clock), engine.operations
 
     async def handle(posted: Posted, delivery: Delivery) -> Disposition:
-        return await worker.handle(delivery)
+        if delivery.message.kind != "timer":
+            return in_wrong_queue(delivery.message, "timers", engine.clock.now())
+        return await timers.handle(delivery)
 
     async def start(request: Start) -> dict[str, Any]:
         with logs.about(request.execution_id):

@@ -41,7 +41,7 @@ class Visits:
                 self._judge(advanced)
 
     def take_stuck(self) -> int:
-        """How many executions were stuck; the count begins anew."""
+        """How many executions were stuck; the count starts again at 0."""
         stuck, self._stuck = self._stuck, 0
         return stuck
 

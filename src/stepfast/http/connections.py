@@ -1,6 +1,6 @@
 """One HTTP connection: uvicorn's protocol, plus the time limits and problem documents that uvicorn lacks.
 
-uvicorn 0.54 times out a connection only between two requests (`timeout_keep_alive`): a client that sends half a
+uvicorn 0.54 times out a connection only between two requests (`timeout_keep_alive`). A client that sends half a
 header, half a body or nothing at all holds it for ever (https://github.com/Kludex/uvicorn/issues/157). `gateway` limits
 the time of a body, since it reads the body; this module limits everything else.
 """
@@ -26,9 +26,10 @@ from stepfast.http.problems import CONTENT_TYPE
 class Patience:
     """Time limits of a connection, in seconds.
 
-    idle: without a request, from the connection's start or its last answer. headers: from the first byte of a request
-    to the end of its headers. stuck: while the client reads nothing of an answer. linger: after the last answer, while
-    the client still sends a body that was refused.
+    idle: without a request, from the connection's start or its last answer.
+    headers: from the first byte of a request to the end of its headers.
+    stuck: while the client reads nothing of an answer.
+    linger: after the last answer, while the client still sends a body that was refused.
     """
 
     idle: float = 60.0

@@ -1,4 +1,4 @@
-"""The HTTP API of this machine: a handler served by uvicorn, in the foreground, until it is told to end."""
+"""The HTTP API of this machine: a handler served by uvicorn, in the foreground, until a signal ends it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def serve(
     listener: the socket to accept on. host: the name for the printed address. ready: called once with the address.
     stopper: called once with a function that stops the server, from any thread.
 
-    Returns, or raises KeyboardInterrupt, when it is told to stop. Afterwards both signals raise KeyboardInterrupt.
+    Returns, or raises KeyboardInterrupt, when a signal stops it. Afterwards both signals raise KeyboardInterrupt.
     """
     server = Server(handler, listener)
     server.on_started = lambda: ready(f"http://{f'[{host}]' if ':' in host else host}:{server.port}")

@@ -155,7 +155,7 @@ def _awaited(id: str, snapshot: Snapshot, replay: Replay | None) -> bool:
 
 
 def _status(record: Record | None, claim: Chained | None, awaited: bool) -> CommandStatus | None:
-    """None for what is not to be shown; `claim` is the chain's, for a step that has no record of its own yet."""
+    """None for a command that is hidden; `claim` is the chain's, for a step that has no record of its own yet."""
     if record is not None and record.recorded:
         return record.status
     if not awaited:

@@ -1,4 +1,4 @@
-"""The stack of a deployment, as CDK constructs: `pip install 'stepfast[deploy]'`."""
+"""The stack of a deployment, as CDK constructs. It needs `pip install 'stepfast[deploy]'`."""
 
 from __future__ import annotations
 

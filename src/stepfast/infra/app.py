@@ -25,6 +25,8 @@ from stepfast.infra.target import Architecture, Target
 from stepfast.infra.versions import check_cli
 from stepfast.language.registry import Registry, discover
 
+__all__ = ["stack", "synth"]
+
 CACHE = ".stepfast/bundles"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 
@@ -37,10 +39,17 @@ def synth(
     include: Sequence[str] = (),
     options: Options | None = None,
 ) -> None:
-    """Writes the cloud assembly of the project in `folder`. A StepfastError is printed in one line and exits with 2.
+    """Writes the cloud assembly of a project: call it in infra/app.py. A StepfastError is printed in one line.
 
-    The CDK's own context may override: `-c stepfast:name=...`, `-c stepfast:architecture=x86_64`,
-    `-c stepfast:python=3.12`, `-c stepfast:keep=false` (table and bucket go with the stack: for tests).
+    folder: the folder of the project, which holds pyproject.toml.
+    name: the name of the stack.
+    extras: the optional dependencies of pyproject.toml that the workflows need.
+    include: further files and folders of the project that the workflows import or read, relative to `folder`.
+    options: what is set in Python and not in pyproject.toml.
+
+    The CDK's own context overrides some: `-c stepfast:name=...`, `-c stepfast:architecture=x86_64`, `-c
+    stepfast:python=3.12`, and `-c stepfast:keep=false` (the table and the bucket are deleted with the stack: for
+    tests). Raises SystemExit with status 2 when the project is not in order.
     """
     try:
         check_cli(os.environ)
@@ -73,7 +82,15 @@ def stack(
     options: Options | None = None,
     cache: Path | None = None,
 ) -> StepfastStack:
-    """Adds the stack of a project to an app. Raises StepfastError if the project is not in order."""
+    """Adds the stack of a project to an app, for an infra/app.py that adds resources or permissions of its own.
+
+    app: the CDK's app.
+    folder, name, extras, include, options: as for `synth`.
+    cache: the folder for bundles that were built before; by default `.stepfast/bundles` in `folder`.
+
+    The CDK's context is not read. Raises StartupError for a `name` that no stack can have, and other classes of
+    StepfastError for a project that is not in order.
+    """
     options = options or Options()
     if not _NAME.fullmatch(name):
         raise StartupError(f"a stack's name is a letter and then up to 127 letters, digits and -, not {name!r}")

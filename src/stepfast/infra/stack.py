@@ -31,10 +31,18 @@ from stepfast.infra.constructs.schedules import Recurring, ScheduledStart, Timer
 from stepfast.infra.constructs.state import State
 from stepfast.infra.target import Target
 
+__all__ = ["Options", "ScheduledStart", "StepfastStack", "Throttle"]
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Settings of infra/app.py in addition to `[tool.stepfast]`. keep: whether table and bucket outlive the stack."""
+    """Settings of infra/app.py, in addition to `[tool.stepfast]`.
+
+    target: the architecture and the Python version of the functions.
+    keep: whether the table and the bucket stay when the stack is deleted.
+    throttle: the limits of the API.
+    starts: scheduled starts, in addition to those of pyproject.toml.
+    """
 
     target: Target = field(default_factory=Target)
     keep: bool = True
@@ -43,7 +51,11 @@ class Options:
 
 
 class StepfastStack(Stack):
-    """One deployment. An account may have any number of them: no resource has a fixed name."""
+    """The stack of one deployment. An account may have any number of them: no resource has a fixed name.
+
+    `functions` maps the names of the functions to their constructs: "api", "authorizer", "advancer", "timer", "resume",
+    "sweeper", and "step-POOL" for each pool. Grant permissions to the `role` of a function.
+    """
 
     def __init__(
         self, scope: Construct, id: str, *, plan: Plan, bundle: Bundle, options: Options | None = None, **kwargs: Any

@@ -8,6 +8,8 @@ from typing import Literal, get_args
 
 from stepfast.errors import StartupError
 
+__all__ = ["Target"]
+
 Architecture = Literal["arm64", "x86_64"]
 
 # Lambda's Python 3.12 and later run on Amazon Linux 2023, whose glibc is 2.34.
@@ -19,7 +21,13 @@ _PLATFORMS: dict[Architecture, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """arm64 is the default: it costs a fifth less than x86_64. Raises StartupError for a target that Lambda lacks."""
+    """The processor and the Python version of the functions.
+
+    architecture: "arm64" or "x86_64". arm64 is the default: it costs a fifth less.
+    python: the version of Python, such as "3.13".
+
+    Raises StartupError for a target that Lambda does not have.
+    """
 
     architecture: Architecture = "arm64"
     python: str = "3.13"

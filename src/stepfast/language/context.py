@@ -18,8 +18,13 @@ log = logging.getLogger("stepfast.step")
 class StepContext:
     """The context of a running step, as `current_step()` returns it.
 
-    `attempt` counts from 1. `generation` grows by one with each resume of the execution. `deadline_at` is when this
-    attempt times out, in seconds since the epoch. The other properties are computed on first access.
+    execution_id: the id of the execution.
+    step_id: the id of the command, such as "charge#2". It is the same in every attempt and in every replay.
+    attempt: the number of this attempt, counted from 1.
+    generation: how often the execution was resumed.
+    deadline_at: when this attempt times out, in seconds since the epoch.
+
+    The other properties are computed on first access.
     """
 
     execution_id: str

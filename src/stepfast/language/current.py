@@ -16,10 +16,12 @@ from stepfast.language.workflow_loop import in_workflow
 class ExecutionContext:
     """The context of the execution whose workflow code runs, as `current_execution()` returns it.
 
-    `workflow` is the name of the workflow that was started, also inside another workflow that it awaits. `labels` are
-    the labels of the start, and cannot be changed. `generation` grows by one with each resume. Code that chooses its
-    next step by the generation may not fit the records, so use it only in values that are passed on. `started_at` is a
-    datetime in UTC.
+    execution_id: the id of the execution.
+    workflow: the name of the workflow that was started, also inside another workflow that it awaits.
+    labels: the labels of the start. They cannot be changed.
+    generation: grows by one with each resume. Code that chooses its next step by the generation may not fit the
+    records, so use it only in values that are passed on.
+    started_at: when the execution was started, as a datetime in UTC.
     """
 
     execution_id: str
@@ -53,8 +55,9 @@ def current_execution() -> ExecutionContext:
 async def sleep(delay: float | timedelta) -> None:
     """Waits for a delay. In workflow code it is a durable timer; anywhere else it is `asyncio.sleep`.
 
-    delay: seconds or a timedelta. It returns at once for a delay below 0. Raises DefinitionError for a value that is
-    not a number or is NaN.
+    delay: seconds or a timedelta. It returns at once for a delay below 0.
+
+    Raises DefinitionError for a value that is not a number or is NaN.
     """
     seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds != seconds:

@@ -24,9 +24,10 @@ MAX_HELD_LINES = 10_000
 """A pass that logs more lines keeps the newest."""
 
 logger = logging.getLogger("stepfast.workflow")
-"""The logger for workflow code and steps.
+"""The logger for workflow code and steps. Workflow code logs each line once, although it runs again at each replay.
 
-A record of workflow code has execution_id and workflow; a record of a step has execution_id, step_id and attempt.
+A record of workflow code has the fields execution_id and workflow; a record of a step has execution_id, step_id and
+attempt.
 """
 
 

@@ -17,12 +17,17 @@ from stepfast.language.reachable import Reached
 from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
 
+__all__ = ["Registry", "discover"]
+
 
 class Registry:
-    """Workflows by name. Raises DefinitionError when two share a name, or when a type has no JSON form.
+    """Workflows by name, with the steps that they call. `discover` makes it of a folder.
 
+    workflows: the workflows.
     steps: known steps, such as all steps of a folder, whether or not a workflow calls them. The steps that workflows
-    call are found by following their code, on first access of `reached` or `steps`.
+    call are found by following their code, on first access of `reached` or of the attribute `steps`.
+
+    Raises DefinitionError when two workflows share a name, or when a type has no JSON form.
     """
 
     def __init__(self, workflows: Iterable[Workflow[..., Any]], steps: Iterable[Step[..., Any]] = ()) -> None:
@@ -79,10 +84,12 @@ class Registry:
 def discover(folder: Path) -> Registry:
     """Imports the modules of a folder and of its subfolders, and returns the registry of their workflows and steps.
 
-    The folder is imported as a package of its parent where its name allows, so that a workflow's own
-    tests, run beside the folder, see the same modules. Every module at its top is imported. A module in a subfolder is
-    imported if it mentions stepfast or a workflow. Names that begin with _ or a dot, and tests, are left out. Modules
-    are imported in the order of their names. Raises StartupError, which names the module that failed and the line.
+    folder: the folder. It is imported as a package of its parent where its name allows, so that tests beside the folder
+    see the same modules.
+
+    Every module at its top is imported. A module in a subfolder is imported if it mentions stepfast or a workflow.
+    Names that begin with _ or a dot, and tests, are left out. Modules are imported in the order of their names. Raises
+    StartupError, which names the module that failed and the line.
     """
     if not folder.is_dir():
         raise StartupError(f"no workflows folder at {folder}: make one, or name another with --workflows")

@@ -18,19 +18,24 @@ Jitter = Literal["full", "equal", "none"]
 
 @dataclass(frozen=True, slots=True, init=False)
 class Retry:
-    """How often and how soon a failing step is tried again.
+    """A policy: which failures of a step are tried again, how often and how soon.
 
-    The n-th failure waits `min(max_delay, initial * backoff ** (n - 1))` seconds, spread by jitter:
-    `full` draws from 0 to that delay, `equal` from its half up, `none` takes it as it is
+    After its n-th failure a step waits `min(max_delay, initial * backoff ** (n - 1))` seconds, changed by the jitter
     (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
 
-    max_attempts: attempts in all, the first included; None for no limit. An attempt that a crash of the worker
-    interrupts does not count.
-    initial, max_delay: seconds or a timedelta; kept as seconds. backoff: factor, at least 1.
-    max_elapsed: seconds or a timedelta from the step's first attempt; no attempt begins beyond it. None: no limit.
-    retry_on: only these exceptions are retried. give_up_on: these never are, and win over retry_on.
+    max_attempts: the most attempts, the first included. None sets no limit. An attempt that a crash of the worker
+    interrupted does not count.
+    initial: the delay after the first failure, in seconds or as a timedelta; the attribute is in seconds.
+    backoff: the factor by which the delay grows with each failure, at least 1.
+    max_delay: the longest delay, in seconds or as a timedelta; the attribute is in seconds.
+    jitter: "full" draws the delay from 0 up to the computed delay, "equal" from half of it upwards, "none" takes it as
+    it is.
+    max_elapsed: no attempt begins later than this after the first attempt began, in seconds or as a timedelta. None
+    sets no limit.
+    retry_on: only exceptions of these classes are retried.
+    give_up_on: exceptions of these classes are never retried, also if `retry_on` has them.
 
-    Raises DefinitionError for wrong values, with a line that names all of them.
+    Raises DefinitionError for wrong values, with one line that names all of them.
     """
 
     max_attempts: int | None
@@ -94,7 +99,11 @@ class Retry:
             raise DefinitionError("Retry: " + "; ".join(violations))
 
     def delay(self, failures: int, draw: random.Random) -> float:
-        """Seconds to wait after the `failures`-th failure, counted from 1. draw: the source of the jitter."""
+        """Seconds to wait after a failure. The delay does not exceed `max_delay`.
+
+        failures: the number of failures so far, counted from 1.
+        draw: the source of the jitter.
+        """
         try:
             full = min(self.max_delay, self.initial * self.backoff ** (failures - 1))
         except OverflowError:
@@ -130,8 +139,8 @@ def decide(policy: Retry, error: BaseException, *, failures: int, elapsed: float
     `failures` counts this one; `elapsed` is seconds since the step's first attempt began.
     A RetryAfter is always worth retrying and sets the delay, but attempts and max_elapsed still count.
 
-    An ExceptionGroup, as a TaskGroup raises it, is judged by its members, however deep: a GiveUp or an error of
-    give_up_on among them makes the step fail; otherwise each has to be one of retry_on; the longest RetryAfter sets
+    An ExceptionGroup, as a TaskGroup raises it, is judged by its members, however deep. A GiveUp or an error of
+    give_up_on among them makes the step fail. Otherwise each has to be one of retry_on; the longest RetryAfter sets
     the delay. A group of a class that the policy itself names is judged as one error.
     """
     leaves = list(_members(error))

@@ -29,10 +29,10 @@ STEP_FUNCTIONS: set[str] = set()
 
 
 class Step(Generic[P, R]):
-    """A function whose calls in workflow code are recorded, retried and never repeated once recorded.
+    """A step, as `@step` makes it. In workflow code its calls are recorded, retried, and not repeated once recorded.
 
-    In workflow code a call returns a coroutine for the recorded result. Anywhere else a call is a call of `function`:
-    an `async def` returns its coroutine, and a `def` runs and returns its result.
+    In workflow code a call returns a coroutine for the recorded result. Anywhere else a call is a call of `function`,
+    the decorated function: an `async def` returns its coroutine, and a `def` runs and returns its result.
     """
 
     __stepfast_definition__ = "step"
@@ -106,9 +106,13 @@ class Step(Generic[P, R]):
         """This step with other options, for one call: `await charge.options(timeout=60)(order)`.
 
         retry, timeout, heartbeat: as for @step. They are not part of the record, so changing them is safe while
-        executions are running. name: the name in records; another name makes another step. The pool stays the same: on
-        AWS its function must have time for the timeout, or the execution fails with StepNotDeployed. The step itself is
-        not changed. Raises DefinitionError for a wrong value, and for an option that a call cannot change.
+        executions are running.
+        name: the name in records. Another name makes another step.
+        other: not allowed. A call cannot change the pool or `at_most_once`, by which a deployment was planned.
+
+        The step itself is not changed. The pool stays the same: on AWS its function must have time for the timeout, or
+        the execution fails with StepNotDeployed. Raises DefinitionError for a wrong value, and for an option that a
+        call cannot change.
         """
         refuse_others(self.name, other)
         changed = copy.copy(self)
@@ -171,7 +175,9 @@ async def _await_command(step: Step[..., R], arguments: dict[str, Any]) -> R:
     return cast(R, await commands_for(f"step {step.name!r}").step(step, arguments))
 
 
-class _StepDecorator(Protocol):
+class StepDecorator(Protocol):
+    """The decorator that `@step(...)` with options returns: it takes the function and returns the Step."""
+
     @overload
     def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Step[P, R]: ...
     @overload
@@ -192,7 +198,7 @@ def step(
     pool: str = DEFAULT_POOL,
     at_most_once: bool = False,
     label: labels.Label | None = None,
-) -> _StepDecorator: ...
+) -> StepDecorator: ...
 def step(
     function: Callable[..., Any] | None = None,
     /,
@@ -205,22 +211,23 @@ def step(
     at_most_once: bool = False,
     label: labels.Label | None = None,
 ) -> Any:
-    """Makes a `def` or `async def` function a step; `def` functions run in threads, several at once.
+    """Makes a `def` or `async def` function a step. `def` functions run in threads, several at once.
 
-    name: the name in records, 1 to 64 of A-Z a-z 0-9 . _ -; the name of the function by default. Renaming a step
-        makes it another step.
-    retry: the policy for exceptions; `Retry()` by default, one attempt for at_most_once.
-    timeout: how long an attempt may take, in seconds or as a timedelta; after it the attempt fails with StepTimeout.
-        The thread of a `def` step cannot be stopped: its late result is dropped.
+    function: the function; `@step` takes it directly, and `@step(...)` with options takes it in a second call.
+    name: the name in records, 1 to 64 of A-Z a-z 0-9 . _ -; the name of the function by default. Renaming a step makes
+    it another step.
+    retry: the policy for exceptions; `Retry()` by default, and a single attempt for `at_most_once`.
+    timeout: how long an attempt may take, in seconds or as a timedelta. After it the attempt fails with StepTimeout.
+    The thread of a `def` step cannot be stopped: its late result is dropped.
     heartbeat: the longest time between two calls of `current_step().heartbeat()`, in seconds or as a timedelta. Set it
-        on long steps, so that a dead worker is noticed after this time rather than after the whole timeout.
+    on long steps, so that a dead worker is noticed after this time and not only after the whole timeout.
     pool: steps of one pool share a queue, and on AWS a Lambda with its memory and its concurrency.
     at_most_once: a crash or a timeout during an attempt fails the step, and no attempt follows. Exceptions are retried
-        only if you pass a policy.
+    only if you pass a policy.
     label: names the item of a call in the dashboard: a template of the arguments, such as "{order.id}", or a function
-        of the arguments, quick and without effects. The default is the first argument.
+    of the arguments, quick and without effects. The default is the first argument.
 
-    Arguments and result are validated and stored as JSON by their annotations; without an annotation only plain JSON
+    Arguments and result are validated and stored as JSON by their annotations. Without an annotation only plain JSON
     values are accepted. Raises DefinitionError for a function that cannot be a step and for a wrong option.
     """
 

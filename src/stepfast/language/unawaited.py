@@ -1,8 +1,9 @@
 """Steps, coroutines and failed tasks that workflow code never awaited: an error of the execution, not a warning.
 
-Three things count: a call of a step that nothing began to await; a coroutine that nothing began to await; a task that
-failed before the coroutine of the workflow ended, and that nothing ever waited for (by `await`, `gather`, `wait` or a
-task group). A task that succeeds in the background, or is cancelled with the workflow, is no error.
+Three things count: a call of a step that nothing began to await, a coroutine that nothing began to await, and a failed
+task that nothing ever waited for (by `await`, `gather`, `wait` or a task group). The task counts only if it failed
+before the coroutine of the workflow ended. A task that succeeds in the background, or is cancelled with the workflow,
+is no error.
 
 The result is the same in every replay. CPython counts references, so an object is finalized as soon as it is dropped.
 Its garbage collector finalizes objects in cycles at any time and in any thread, so those are left out here, and

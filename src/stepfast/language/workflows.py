@@ -18,7 +18,10 @@ R = TypeVar("R")
 
 
 class Workflow(Generic[P, R]):
-    """An async function with a name. Another workflow may await it like a plain function, as a part of itself."""
+    """A workflow, as `@workflow` makes it: an async function with a `name`.
+
+    Another workflow may await a call of it, as a part of itself. `function` is the decorated function.
+    """
 
     __stepfast_definition__ = "workflow"
 

@@ -3,7 +3,7 @@
 One thread is the *leader* and takes all the work. A single thread that gathers the writes of all executions is faster
 than two threads that wait for each other's commits and for CPython's interpreter lock. All `async` steps run on the
 leader's event loop, so that they can share asyncio's clients, pools and locks, which belong to one loop. The other
-threads take work only while the leader stands still or is full. The file holds the same work, so losing the inbox in a
+threads take work only while the leader is blocked or full. The file holds the same work, so losing the inbox in a
 crash loses nothing.
 """
 
@@ -17,8 +17,8 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from stepfast.backends.sqlite.store import Stored
 from stepfast.engine.advancer import Resend
+from stepfast.engine.embedded import Stored
 
 LEADER_STALL_SECONDS = 0.5
 """The time without a turn of the leader's loop after which other threads take work as well.
@@ -174,7 +174,7 @@ class Inbox:
             self._settle(advance)
 
     def give_back(self, advance: Advance) -> None:
-        """Lets another thread do an advance whose own thread stands still."""
+        """Lets another thread do an advance whose own thread is blocked."""
         with self._lock:
             mine = self._advancing.get(advance.execution_id) is advance
             self._settle(advance)
@@ -188,7 +188,7 @@ class Inbox:
                 self._to_advance.append(advance.execution_id)
 
     def _bell(self) -> Bell | None:
-        """The worker to wake for new work: the leader if it waits, another if the leader stands still, or None."""
+        """The worker to wake for new work: the leader if it waits, another if the leader is blocked, or None."""
         leader = self._leader
         if leader is not None and leader.waiting:
             leader.waiting = False
@@ -230,7 +230,7 @@ class Inbox:
                 return min(IDLE_POLL_SECONDS, max(0.0, at - now))
             if bell not in self._waiting:
                 self._waiting.append(bell)
-            # The leader takes due work. If it stands still instead, this worker finds the work at its next look.
+            # The leader takes due work. If it is blocked instead, this worker finds the work at its next look.
             return (
                 min(IDLE_POLL_SECONDS, max(STANDBY_LOOK_SECONDS, at - now))
                 if not self._to_advance

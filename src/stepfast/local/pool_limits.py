@@ -6,7 +6,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Mapping
 
-from stepfast.backends.sqlite.store import Stored
+from stepfast.engine.embedded import Stored
 
 
 class Limits:

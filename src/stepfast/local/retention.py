@@ -8,8 +8,8 @@ import tomllib
 from pathlib import Path
 from threading import Event
 
-from stepfast.backends.sqlite.store import SqliteBackend
 from stepfast.deployment.project import Project
+from stepfast.engine.embedded import EmbeddedBackend
 from stepfast.engine.ports import Clock
 from stepfast.errors import Unavailable
 
@@ -35,7 +35,7 @@ def retention_of(pyproject: Path) -> float | None:
     return days * DAY_SECONDS if named and days else None
 
 
-async def expire(backend: SqliteBackend, clock: Clock, retention: float) -> int:
+async def expire(backend: EmbeddedBackend, clock: Clock, retention: float) -> int:
     """Deletes the executions that ended more than `retention` seconds ago, except FAILED ones. Returns their number."""
     deleted = 0
     while gone := await backend.expire(clock.now() - retention):
@@ -46,7 +46,7 @@ async def expire(backend: SqliteBackend, clock: Clock, retention: float) -> int:
     return deleted
 
 
-async def keep_expiring(backend: SqliteBackend, clock: Clock, retention: float | None, stopping: Event) -> None:
+async def keep_expiring(backend: EmbeddedBackend, clock: Clock, retention: float | None, stopping: Event) -> None:
     """Deletes expired executions, one round after another, until `stopping` is set."""
     if retention is None:
         return

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from stepfast.backends.sqlite.file import Durability, SqliteFile
-from stepfast.backends.sqlite.store import SqliteBackend, Stored
+from stepfast.backends.sqlite.store import SqliteBackend
 from stepfast.deployment.schedules import ScheduledStart
 from stepfast.engine.advancer import Advancer
+from stepfast.engine.embedded import EmbeddedBackend, Stored
 from stepfast.engine.event_log import EventLog
 from stepfast.engine.observed import StoreListener, observed
 from stepfast.engine.operations import Operations
@@ -42,7 +43,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BLOCKED_AFTER_SECONDS = 5.0
-"""The time for which a worker's event loop may stand still before another thread does its work."""
+"""The time for which a worker's event loop may be blocked before another thread does its work."""
 SWEEP_PERIOD_SECONDS = 60.0
 """The time between two sweeps."""
 STEP_GRACE_SECONDS = 8.0
@@ -82,7 +83,7 @@ class Runtime:
     Work that an earlier process has left continues at once.
 
     workers: threads that answer; blocked threads are replaced.
-    blocked: seconds for which a thread may stand still before it counts as blocked.
+    blocked: seconds for which a thread may stop responding before it counts as blocked.
     log_values: whether inputs, outputs and errors are logged.
     retention: seconds after which SUCCEEDED and CANCELLED executions are deleted; None keeps them.
     grace: seconds that `close` gives running steps to end.
@@ -115,7 +116,7 @@ class Runtime:
         self._grace = grace
         self.registry = registry
         self._clock = clock or SystemClock()
-        self._backend = SqliteBackend(SqliteFile(path, durability), self._clock)
+        self._backend: EmbeddedBackend = SqliteBackend(SqliteFile(path, durability), self._clock)
         listeners: list[StoreListener] = [EventLog(), ValueLog()] if log_values else [EventLog()]
         store = observed(self._backend, *listeners)
         self._inbox = Inbox()

@@ -9,8 +9,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
-from stepfast.backends.sqlite.store import SqliteBackend, Stored
 from stepfast.engine.advancer import Resend
+from stepfast.engine.embedded import EmbeddedBackend, Stored
 from stepfast.engine.ports import Clock
 from stepfast.local.inbox import Inbox
 
@@ -29,7 +29,7 @@ MAX_BATCH_LOOKS = 100
 class Sweep:
     """Compares the file with the inbox. holds: returns the numbers of the messages that threads have in hand."""
 
-    def __init__(self, backend: SqliteBackend, inbox: Inbox, holds: Callable[[], set[int]], clock: Clock) -> None:
+    def __init__(self, backend: EmbeddedBackend, inbox: Inbox, holds: Callable[[], set[int]], clock: Clock) -> None:
         self._backend, self._inbox, self._holds, self._clock = backend, inbox, holds, clock
         self._wakes: dict[str, int] = {}
 

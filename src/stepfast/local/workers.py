@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 
-from stepfast.backends.sqlite.store import Stored
+from stepfast.engine.embedded import Stored
 from stepfast.engine.ports import Clock
 from stepfast.frames import local_of
 from stepfast.local.inbox import Advance, Bell, Inbox

@@ -1,1 +1,1 @@
-"""Runs workflow code against its records: the deterministic loop, what it forbids, what it leaves outstanding."""
+"""Runs workflow code against its records on a deterministic event loop, and says which commands are outstanding."""

@@ -1,8 +1,8 @@
-"""Every private name of asyncio that the deterministic loop needs, and what is replaced in asyncio itself.
+"""Every private name of asyncio that the deterministic loop needs, and every replacement in asyncio itself.
 
-asyncio's own code is replaced where it is not deterministic or does not know our loop. Code objects are replaced, not
-names, since authors write `from asyncio import as_completed` before they import stepfast. Outside workflows each
-function does what it always did.
+This module replaces code of asyncio that is not deterministic or does not know our loop. It replaces code objects
+rather than names, since authors write `from asyncio import as_completed` before they import stepfast. Outside
+workflows each function behaves as in plain asyncio.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NEEDED: dict[str, str] = {
     "warnings._warn_unawaited_coroutine": "called by the interpreter for a coroutine that was never awaited",
     **({"asyncio.tasks._unregister_task": "takes a task out of a registry"} if sys.version_info < (3, 14) else {}),
 }
-"""Private names that Python 3.11 to 3.13 have (3.14 too, but for the last), and what each is needed for."""
+"""Private names that Python 3.11 to 3.13 have, and their use. Python 3.14 has all of them but the last."""
 
 
 def check_python() -> None:
@@ -63,10 +63,11 @@ def forget_task(task: asyncio.Task[Any]) -> None:
 
 
 def begun(coroutine: Coroutine[Any, Any, T], scope: contextvars.Context) -> asyncio.Task[T]:
-    """A task that has run until it waits for something, or to its end: what never waits costs no turn of the loop.
+    """A task that has already run until it waits for something, or to its end.
 
-    Python 3.12 brought eager tasks. On 3.11 the handle of the new task, which is the last in the queue of the loop
-    (`BaseEventLoop._ready`), is taken out of it and run here.
+    Code that never waits costs no turn of the loop this way. Python 3.12 brought eager tasks. On 3.11
+    the handle of the new task, which is the last in the queue of the loop (`BaseEventLoop._ready`), is taken out of it
+    and run here.
     """
     loop = asyncio.get_running_loop()
     if sys.version_info >= (3, 12):
@@ -74,7 +75,7 @@ def begun(coroutine: Coroutine[Any, Any, T], scope: contextvars.Context) -> asyn
     task = loop.create_task(coroutine, context=scope)
     ready, outer = getattr(loop, "_ready", None), asyncio.current_task()
     if not ready or outer is None:
-        return task  # not one of asyncio's own loops: it begins at the next turn
+        return task  # the loop is not asyncio's own, so the task begins at its next turn
     first = ready.pop()
     leave_task(loop, outer)
     try:
@@ -85,12 +86,12 @@ def begun(coroutine: Coroutine[Any, Any, T], scope: contextvars.Context) -> asyn
 
 
 def is_idle(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether nothing waits for its turn in the loop; False for a loop that does not tell (`BaseEventLoop._ready`)."""
+    """Whether no handle waits in the queue of a loop (`BaseEventLoop._ready`); False for a loop without a queue."""
     return not getattr(loop, "_ready", True)
 
 
 def explained(error: BaseException) -> BaseException:
-    """asyncio's word for a future of another loop, put in terms of what to do."""
+    """The error itself; for asyncio's error about a future of another loop, an error that says what to do instead."""
     if isinstance(error, RuntimeError) and str(error).endswith(("a different loop", "a different event loop")):
         mended = ForbiddenInWorkflow(
             "workflow code awaited a future, lock or event of another event loop, which no replay can repeat: "
@@ -101,11 +102,11 @@ def explained(error: BaseException) -> BaseException:
     return error
 
 
-# -- as_completed: it makes its tasks from a set of coroutines, in the order of their addresses -----------------------
+# -- as_completed: it makes its tasks from a set of coroutines, in the order of their memory addresses ----------------
 
 
 def in_order(awaitables: Any) -> Any:
-    """In a workflow: the awaitables as tasks made in the order given; elsewhere: as they came."""
+    """In a workflow, tasks of the awaitables, made in the order of the call. Elsewhere the awaitables unchanged."""
     if in_workflow() is None or asyncio.isfuture(awaitables) or asyncio.iscoroutine(awaitables):
         return awaitables
     return [asyncio.ensure_future(awaitable) for awaitable in awaitables]
@@ -124,7 +125,7 @@ plain_as_completed = with_code(asyncio.as_completed, _as_completed.__code__)
 
 
 def tasks_of(loop: Any) -> set[asyncio.Task[Any]] | None:
-    """The tasks of a workflow that are not done; None for a loop that is not ours. `loop` is as for all_tasks()."""
+    """The tasks of a workflow that are not done; None for any other loop. `loop` is as for asyncio.all_tasks()."""
     loop = get_running_loop() if loop is None else loop
     return set(loop.pending_tasks()) if isinstance(loop, CommandLoop) else None
 
@@ -140,11 +141,11 @@ if sys.version_info < (3, 14):
     plain_all_tasks = with_code(asyncio.all_tasks, _all_tasks.__code__)
 
 
-# -- wait_for: until Python 3.11 it makes a task, which later versions do not ----------------------------------------
+# -- wait_for: Python 3.11 makes a task in it, later versions do not --------------------------------------------------
 
 
 async def wait_for(awaitable: Any, timeout: float | None) -> Any:
-    """In a workflow as from Python 3.12 on: no task of its own, so that command ids are the same in all versions."""
+    """In a workflow as in Python 3.12: it makes no task, so command ids are the same in all versions of Python."""
     if in_workflow() is None or timeout is None or timeout <= 0:
         return await plain_wait_for(awaitable, timeout)
     async with asyncio.timeout(timeout):
@@ -161,19 +162,19 @@ if sys.version_info < (3, 12):
     plain_wait_for = with_code(asyncio.wait_for, _wait_for.__code__)
 
 
-# -- timeouts: an error tells which scope raised it, so that a resume finds the timer behind it -----------------------
+# -- timeouts: an error keeps the scope that raised it, so that a resume finds the timer behind it --------------------
 
 _SCOPE = "_stepfast_scope"
 
 
 def scope_of(error: TimeoutError) -> object | None:
-    """The scope that raised an error, an asyncio.Timeout or a cancel scope of anyio; None for an error of others."""
+    """The scope that raised an error, an asyncio.Timeout or a cancel scope of anyio; None for any other error."""
     note = getattr(error, _SCOPE, None)
     return note.scope if isinstance(note, _Note) else None
 
 
 class _Note:
-    """The scope of an error. An error that is pickled leaves it behind: a scope holds its task."""
+    """The scope of an error. It is not pickled with the error, since a scope holds its task."""
 
     def __init__(self, scope: object) -> None:
         self.scope = scope
@@ -183,13 +184,13 @@ class _Note:
 
 
 def _note(error: TimeoutError, scope: object) -> None:
-    """Does nothing outside workflows: errors of others stay as they are."""
+    """Notes the scope on its error. Outside workflows it does nothing."""
     if in_workflow() is not None and not hasattr(error, _SCOPE):
         setattr(error, _SCOPE, _Note(scope))
 
 
 def owner_of(handle: asyncio.TimerHandle) -> object:
-    """The object whose method a timer calls (`Handle._callback`); the timer itself where it calls a function."""
+    """The object whose method a timer calls (`Handle._callback`); the timer itself if it calls a plain function."""
     return getattr(handle._callback, "__self__", handle)  # type: ignore[attr-defined]
 
 
@@ -201,7 +202,7 @@ async def _exit_timeout(scope: Any, *raised: Any) -> Any:
         raise
 
 
-# Replaced in the class, where `async with` looks it up. asyncio.wait_for is made of it since Python 3.12.
+# The replacement is in the class, where `async with` looks it up. Since Python 3.12 asyncio.wait_for uses it too.
 plain_exit_timeout: Any = asyncio.Timeout.__aexit__
 asyncio.Timeout.__aexit__ = _exit_timeout  # type: ignore[assignment, method-assign]
 
@@ -220,7 +221,7 @@ plain_warn_unawaited: Any = warnings._warn_unawaited_coroutine  # type: ignore[a
 warnings._warn_unawaited_coroutine = _warn_unawaited  # type: ignore[attr-defined]
 
 
-# -- what gather() returns is a future that the loop has not made, so that it gets its number here --------------------
+# -- gather() returns a future that the loop has not made, so the future gets its number here -------------------------
 
 
 def _hash_of_gathering(future: Any) -> int:
@@ -250,7 +251,7 @@ _gathering.__hash__ = _hash_of_gathering
 _gathering.__init__, _gathering.add_done_callback = _begin_gathering, _watch_gathering
 
 
-# -- anyio's cancel scopes keep those within them in a set, in the order of their addresses ---------------------------
+# -- a cancel scope of anyio keeps the scopes within it in a set, in the order of their memory addresses --------------
 
 
 class _Ordered(dict[Any, None]):
@@ -270,11 +271,11 @@ _ordered: set[type] = set()
 
 
 def order_cancel_scopes() -> None:
-    """Makes a cancelled scope of anyio cancel those within it in the order in which they were entered, in workflows.
+    """In workflows, a cancelled scope of anyio cancels the scopes within it in the order in which they were entered.
 
-    And has fail_after and fail_at tell which scope their error is of. Does nothing unless anyio is imported. Checked
-    with anyio 4.16, whose `CancelScope._deliver_cancellation` goes through the set `_child_scopes`; a version without
-    it is left as it is.
+    fail_after and fail_at note on their error which scope raised it. Nothing happens unless anyio is imported. Checked
+    with anyio 4.16, whose `CancelScope._deliver_cancellation` goes through the set `_child_scopes`. A version of anyio
+    without that set keeps its own order.
     """
     if "anyio" not in sys.modules:
         return
@@ -290,11 +291,11 @@ def order_cancel_scopes() -> None:
             self._child_scopes = _Ordered()
 
     scope.__init__ = init
-    _tell_scopes_of_errors(scope)
+    _note_scopes_of_errors(scope)
 
 
-def _tell_scopes_of_errors(scope: Any) -> None:
-    """Between the end of a scope and the error of its timeout, anyio runs no other code: the last to end is the one."""
+def _note_scopes_of_errors(scope: Any) -> None:
+    """Notes each scope that ends: anyio runs no other code between the end of a scope and the error of its timeout."""
     plain_exit = scope.__exit__
 
     def leave(self: Any, *raised: Any) -> Any:
@@ -314,11 +315,11 @@ def _tell_scopes_of_errors(scope: Any) -> None:
 
 plain_fail: dict[str, Any] = {}
 _last_left = threading.local()
-"""`scope` is what ended last in this thread: other threads run other workflows, and scopes of their own."""
+"""`scope` is the scope that ended last in this thread. Other threads run other workflows, with their own scopes."""
 
 
-def told_by_scope(name: str, args: Any, kwargs: Any) -> Iterator[Any]:
-    """What `anyio.fail_at` or `fail_after` does, and a note of the scope on the error that it raises."""
+def noting_scope(name: str, args: Any, kwargs: Any) -> Iterator[Any]:
+    """Does what `anyio.fail_at` or `fail_after` does, and notes the scope on the error that it raises."""
     try:
         yield from plain_fail[name](*args, **kwargs)
     except TimeoutError as error:
@@ -326,14 +327,14 @@ def told_by_scope(name: str, args: Any, kwargs: Any) -> Iterator[Any]:
         raise
 
 
-# Their code runs among the names of anyio's module, so what it needs is imported in it.
+# The code of these functions runs with the globals of anyio's module, so each imports what it needs.
 def _fail_at(*args, **kwargs):  # type: ignore[no-untyped-def]
     from stepfast.replay import asyncio_internals as ours
 
-    yield from ours.told_by_scope("fail_at", args, kwargs)
+    yield from ours.noting_scope("fail_at", args, kwargs)
 
 
 def _fail_after(*args, **kwargs):  # type: ignore[no-untyped-def]
     from stepfast.replay import asyncio_internals as ours
 
-    yield from ours.told_by_scope("fail_after", args, kwargs)
+    yield from ours.noting_scope("fail_after", args, kwargs)

@@ -1,4 +1,4 @@
-"""A command as workflow code asks for it, and the future that the code waits for."""
+"""The commands of workflow code, and the future that the code waits for."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from stepfast.values.codec import Codec, digest
 
 @dataclass(slots=True, eq=False)
 class Command:
-    """What workflow code asked for; `due` and `delay` are a timer's, `codec` a signal wait's.
+    """A step, a timer or a signal that workflow code asked for.
 
-    owner: of a timer, the object whose method it calls: the scope of a timeout.
+    due, delay: of a timer, in seconds. codec: of a signal. owner: of a timer, the object whose method it calls, such as
+    the scope of a timeout.
     """
 
     id: str
@@ -35,9 +36,9 @@ class Command:
 
     @property
     def digest(self) -> str:
-        """Of the input, whatever the order of its keys."""
+        """The digest of the input. The order of the keys makes no difference."""
         text = self.input or "null"
-        several = text.count('":') > 1  # one key at most has but one order
+        several = text.count('":') > 1  # with at most one key there is nothing to sort
         return digest(json.dumps(json.loads(text), sort_keys=True) if several else text)
 
 
@@ -54,6 +55,6 @@ class CommandFuture(WorkflowFuture):
 
 
 def shortened(text: str, limit: int = 200) -> str:
-    """The beginning of a value or of an error, for a message; the white space after JSON only says what was unset."""
+    """The beginning of a value or of an error, for a message. White space after JSON marks unset fields and is cut."""
     text = text.rstrip()
     return text if len(text) <= limit else text[:limit] + "…"

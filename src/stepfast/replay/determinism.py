@@ -1,7 +1,7 @@
-"""What workflow code gets from Python's clocks and random numbers: the same in every replay, or a refusal.
+"""Python's clocks and random numbers for workflow code: the same values in every replay, or a refusal.
 
-Each function here takes the place of a standard one while workflow code runs; `interception` puts it there.
-Everything that runs elsewhere, and what observes workflow code, gets the real one.
+Each function here replaces a standard function while workflow code runs; `interception` installs it. Code outside
+workflows, and code that observes workflow code, gets the standard function.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from stepfast.frames import called_by
 from stepfast.language.workflow_loop import CommandLoop
 
 READINGS = 100_000
-"""How often workflow code may read a clock between two results; whoever reads it more often waits for it to move."""
+"""How often workflow code may read a clock between two results. Code that reads it more often waits for it to move."""
 OBSERVERS = frozenset(
     [
         *("logging", "structlog", "loguru", "opentelemetry", "logfire", "sentry_sdk", "ddtrace"),
@@ -28,15 +28,15 @@ OBSERVERS = frozenset(
         *("coverage", "bdb", "pdb", "debugpy", "_pydevd_bundle", "pydevd"),
     ]
 )
-"""Packages that look on or load code; what they take from clocks and random numbers reaches no command."""
+"""Packages that observe or load code. They get the real clocks, since what they read there reaches no command."""
 _EPOCH_OF_UUID1 = 0x01B21DD213814000
-"""15 October 1582 before 1 January 1970, in units of 100 ns (RFC 9562, section 5.1)."""
+"""The time from 15 October 1582 to 1 January 1970, in units of 100 ns (RFC 9562, section 5.1)."""
 
 Replacement = Callable[..., Any]
 
 
 def intercepted(real: Any, replacement: Replacement) -> Any:
-    """A function that is `real` outside workflow code, and in it `replacement(loop, real, *arguments)`."""
+    """A function that calls `real`, but in workflow code `replacement(loop, real, *arguments)`."""
     running_loop = asyncio._get_running_loop
 
     def function(*args: Any, **kwargs: Any) -> Any:
@@ -56,7 +56,7 @@ def intercepted(real: Any, replacement: Replacement) -> Any:
 
 
 def _clock(loop: Any) -> float:
-    """The time of the last result, as stepfast.now(); it stands still, so a loop that waits for it is refused."""
+    """The time of the last result, as in stepfast.now(). It does not move, so a loop that waits for it is refused."""
     clock: float = loop.clock
     loop.readings = loop.readings + 1 if loop.read_at == clock else 1
     loop.read_at = clock
@@ -64,7 +64,7 @@ def _clock(loop: Any) -> float:
         raise loop.commands.refuse(
             ForbiddenInWorkflow(
                 "workflow code reads the clock again and again without waiting for anything: in workflow code time "
-                "stands still between two results; to wait, await asyncio.sleep"
+                "does not advance between two results; to wait, await asyncio.sleep"
             )
         )
     return clock
@@ -117,11 +117,11 @@ CLOCKS: dict[str, Replacement] = {
     "asctime": _local_text,
     "strftime": _formatted,
 }
-"""By the name of the function of `time`."""
+"""The replacement for each function of `time`, by its name."""
 
 
 def now(loop: Any, real: Any, tz: tzinfo | None = None) -> datetime:
-    """datetime.now; `real` is bound to the class asked."""
+    """datetime.now. `real` is bound to the class that it was called on."""
     kind: type[datetime] = getattr(real, "__self__", datetime)
     return kind.fromtimestamp(_clock(loop), tz)
 
@@ -140,12 +140,12 @@ def today(loop: Any, real: Any) -> date:
 
 
 def seed_of(loop: Any) -> int:
-    """A seed for a generator of the workflow's own; the same in every replay."""
+    """A seed for a generator of this workflow, the same in every replay."""
     return int.from_bytes(loop.commands.entropy("seed"), "big")
 
 
 def generator_of(loop: Any) -> random.Random:
-    """What the functions of `random` draw from in workflow code: a generator for each task."""
+    """The generator of the task that runs: the functions of `random` draw from it in workflow code."""
     generators: dict[Any, random.Random] = loop.generators
     task = asyncio.current_task(loop)
     if task not in generators:
@@ -153,13 +153,13 @@ def generator_of(loop: Any) -> random.Random:
     return generators[task]
 
 
-def secret(what: str) -> Replacement:
-    """Refuses: what replays can repeat, others can work out."""
+def secret(call: str) -> Replacement:
+    """Refuses a call that makes secrets: a value that replays can repeat is a value that others can compute."""
 
     def refused(loop: Any, real: Any, *args: Any, **kwargs: Any) -> Any:
         raise loop.commands.refuse(
             ForbiddenInWorkflow(
-                f"workflow code called {what}: what is the same in every replay is no secret; make secrets in a step, "
+                f"workflow code called {call}: what is the same in every replay is no secret; make secrets in a step, "
                 "and take ids from stepfast.uuid4() and numbers from stepfast.random()"
             )
         )
@@ -175,7 +175,7 @@ def uuid4(loop: Any) -> uuid.UUID:
 
 
 def uuid1(loop: Any, node: int | None = None, clock_seq: int | None = None) -> uuid.UUID:
-    """The time of the last result; node and sequence at random, the node marked as no address of a card."""
+    """From the time of the last result. Node and sequence are random; a bit of the node marks it as no MAC address."""
     drawn = int.from_bytes(loop.commands.entropy("uuid1")[:16], "big")
     ticks = round(_clock(loop) * 1_000_000) * 10 + _EPOCH_OF_UUID1
     sequence = (drawn >> 64) & 0x3FFF if clock_seq is None else clock_seq
@@ -188,25 +188,25 @@ def uuid1(loop: Any, node: int | None = None, clock_seq: int | None = None) -> u
 
 
 def uuid6(loop: Any, node: int | None = None, clock_seq: int | None = None) -> uuid.UUID:
-    """As uuid1, with its time in the order in which it sorts (RFC 9562, section 5.6)."""
+    """As uuid1, but with the bits of the time in an order that sorts by time (RFC 9562, section 5.6)."""
     first = uuid1(loop, node, clock_seq)
     high = (first.time >> 12) << 80 | 6 << 76 | (first.time & 0xFFF) << 64
     return uuid.UUID(int=high | first.int & ((1 << 64) - 1))
 
 
 def uuid7(loop: Any) -> uuid.UUID:
-    """Milliseconds of the last result, then random bits (RFC 9562, section 5.7)."""
+    """The time of the last result in milliseconds, then random bits (RFC 9562, section 5.7)."""
     drawn = int.from_bytes(loop.commands.entropy("uuid7")[:16], "big")
     made = (int(_clock(loop) * 1000) & (1 << 48) - 1) << 80 | 7 << 76 | (drawn >> 64 & 0xFFF) << 64
     return uuid.UUID(int=made | 2 << 62 | drawn & ((1 << 62) - 1))
 
 
 UUIDS: dict[str, Replacement] = {"uuid1": uuid1, "uuid4": uuid4, "uuid6": uuid6, "uuid7": uuid7}
-"""By the name of the function of `uuid`; 6 and 7 came with Python 3.14."""
+"""The replacement for each function of `uuid`, by its name. Python 3.14 brought uuid6 and uuid7."""
 
 
 def loop_of_workflow() -> CommandLoop | None:
-    """The loop of the workflow code that asks, or None for whoever gets the real thing."""
+    """The loop of the workflow code that calls, or None for a caller that gets the standard function."""
     loop = asyncio._get_running_loop()
     if not isinstance(loop, CommandLoop) or is_collecting() or called_by(OBSERVERS, 2):
         return None

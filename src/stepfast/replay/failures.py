@@ -1,4 +1,4 @@
-"""What is behind a failure: the commands that a resume re-opens, and the error as it is stored. Pure."""
+"""The commands that caused a failure, which a resume opens again, and the error as it is stored. Pure."""
 
 from __future__ import annotations
 
@@ -16,40 +16,39 @@ MESSAGE_LIMIT = 4_000
 CLASS_LIMIT = 500
 BASES = 20
 BASES_LIMIT = 2_000
-"""Characters of the names of an exception's base classes, of which the nearest are recorded."""
+"""The names of an exception's base classes are recorded up to this many characters, the nearest class first."""
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An exception and what is behind it: its cause or context, and the members of a group.
+    """An exception, and the exceptions behind it: its cause or context, and the members of a group.
 
-    A StepFailed ends the chain: what it followed on is an earlier failure that the code had dealt with.
+    A StepFailed ends the chain: its cause or context is an earlier failure that the code had already handled.
     """
     seen: set[int] = set()
     stack = [error]
     while stack:
-        one = stack.pop()
-        if one is None or id(one) in seen:
+        link = stack.pop()
+        if link is None or id(link) in seen:
             continue
-        seen.add(id(one))
-        yield one
-        if isinstance(one, BaseExceptionGroup):
-            stack.extend(reversed(one.exceptions))
-        elif not isinstance(one, StepFailed):
-            stack.append(one.__cause__ or one.__context__)
+        seen.add(id(link))
+        yield link
+        if isinstance(link, BaseExceptionGroup):
+            stack.extend(reversed(link.exceptions))
+        elif not isinstance(link, StepFailed):
+            stack.append(link.__cause__ or link.__context__)
 
 
 def behind(error: BaseException | None) -> list[StepFailed]:
     """The step failures behind an exception."""
-    return [one for one in chain(error) if isinstance(one, StepFailed)]
+    return [link for link in chain(error) if isinstance(link, StepFailed)]
 
 
 def causes_of(replay: Replay) -> tuple[str, ...]:
-    """Ids of the commands behind a finished replay's failure, which a resume re-opens.
+    """Ids of the commands behind a finished replay's failure, which a resume opens again.
 
-    Where the failure names commands (its chain of exceptions leads to failed steps, or to a timeout), it is these, and
-    the failed steps that the code saw together with them: with no command asked for in between. Where it names none,
-    it is every failed step that the code had seen; but none for code that does not fit its records, which no step can
-    mend.
+    If the chain of exceptions leads to failed steps or to a timeout, these commands are the causes, together with the
+    failed steps that the code saw at the same moment: it issued no command in between. Otherwise every failed step
+    that the code had seen is a cause. Code that does not fit its records has no causes, since no step can fix it.
     """
     named = _named(replay)
     if named:
@@ -59,7 +58,7 @@ def causes_of(replay: Replay) -> tuple[str, ...]:
 
 
 def _failed(replay: Replay) -> list[str]:
-    """The steps whose failure the code had seen."""
+    """The failed steps whose failure the code had seen, in order."""
     return [id for id in replay.seen if replay.records[id].kind == "step" and replay.records[id].status != "SUCCEEDED"]
 
 
@@ -67,10 +66,10 @@ def _named(replay: Replay) -> list[str]:
     """The failed steps, and the timers of timeouts, that the chain of exceptions leads to."""
     failed = {*_failed(replay)}
     ids = [failure.step_id for failure in behind(replay.error) if failure.step_id in failed]
-    late = [one for one in chain(replay.error) if isinstance(one, TimeoutError)]
-    timers = [id for one in late for id in _timers_behind(one, replay)]
+    timeouts = [link for link in chain(replay.error) if isinstance(link, TimeoutError)]
+    timers = [id for timeout in timeouts for id in _timers_behind(timeout, replay)]
     last = next(reversed(replay.seen), None)
-    if late and not ids and not timers and last is not None and replay.issued[last].kind == "timer":
+    if timeouts and not ids and not timers and last is not None and replay.issued[last].kind == "timer":
         timers = [last]
     return list(dict.fromkeys([*ids, *timers]))
 
@@ -83,24 +82,24 @@ def _timers_behind(error: TimeoutError, replay: Replay) -> Iterator[str]:
 
 
 def failure_of(replay: Replay) -> Failure:
-    """The error of a finished replay as it is stored: for a step's failure, what the step itself raised."""
+    """The error of a finished replay as it is stored. For a failed step it is the error that the step raised."""
     error = replay.error
     assert error is not None
     steps = behind(error)
     if isinstance(error, StepFailed) and error.step_id in replay.records:
         recorded = replay.records[error.step_id].error
-        found = Failure(error.error_type, error.message, error.step, recorded.traceback if recorded else None)
-        return replace(found, error_class=recorded.error_class if recorded else None)
+        failure = Failure(error.error_type, error.message, error.step, recorded.traceback if recorded else None)
+        return replace(failure, error_class=recorded.error_class if recorded else None)
     return replace(describe_error(error), step=steps[0].step if steps else None, bases=())
 
 
 def _storable(text: str) -> str:
-    """Half characters, as in names of files that are no UTF-8, spelled out: no store takes them."""
+    """The text with lone surrogates escaped, as in file names that are not UTF-8: no store takes them."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def describe_error(error: BaseException) -> Failure:
-    """Class name, text and traceback of an exception, each cut to a size that a record can carry."""
+    """Class name, text and traceback of an exception, each cut to a length that a record can hold."""
     try:
         message = _storable(str(error))
     except Exception:  # a broken __str__ must not hide the failure
@@ -117,15 +116,15 @@ def describe_error(error: BaseException) -> Failure:
 
 
 def _class_beyond_name(kind: type[BaseException]) -> str | None:
-    """The class with its module; None where that tells no more than its name, as of what is built into Python."""
+    """The class with its module; None for classes of Python and of stepfast, whose name is enough."""
     named = class_of(kind)
     return None if named == kind.__name__ or _is_ours(kind) else _storable(named)[:CLASS_LIMIT]
 
 
 def _bases_of(kind: type[BaseException]) -> Iterator[str]:
-    """The classes that a program's own exception is derived from, nearest first, up to Exception.
+    """The base classes of a program's own exception, nearest first, up to Exception.
 
-    What Python's own and stepfast's own are derived from is known without a record.
+    Exceptions of Python and of stepfast have none here, since their base classes are known without a record.
     """
     left = BASES_LIMIT
     for base in kind.__mro__[1 : BASES + 1] if _class_beyond_name(kind) else ():

@@ -1,4 +1,4 @@
-"""I/O, threads and waiting in workflow code, noticed by the interpreter's audit events and refused."""
+"""Refuses I/O, threads and blocking calls in workflow code, which the interpreter reports by audit events (PEP 578)."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _FORBIDDEN_EVENTS = frozenset(
         "signal.pthread_kill",
     ]
 )
-# Reading program text is no I/O of the workflow's, nor is what the author's log handlers do.
+# The import system reads program text, and log handlers write: neither is I/O of the workflow itself.
 _HARMLESS = frozenset({"importlib", "_frozen_importlib", "_frozen_importlib_external", "linecache", "logging"})
 
 
@@ -99,7 +99,7 @@ def _audited(function: Any, event: str) -> Any:
 
 
 sys.addaudithook(_guard)
-# Two that raise no audit event in older versions of Python.
+# time.sleep raises an audit event since Python 3.13, and the start of a thread since 3.12.
 if sys.version_info < (3, 13):
     _time: Any = sys.modules["time"]
     _time.sleep = _audited(_time.sleep, "time.sleep")

@@ -1,9 +1,9 @@
-"""The async generators of a workflow: closed where asyncio closes them, and in the same order in every replay.
+"""Closes the async generators of a workflow where asyncio closes them, and in the same order in every replay.
 
-asyncio closes a generator that is dropped half way (left by `break`) in a task of its own, and those that are left
-when the workflow has ended. Python tells it by two hooks: the first iteration of a generator, and its finalizer.
-The finalizer runs at the same point of the code in every replay when the last reference goes. When the garbage
-collector finds a generator in a cycle, it runs anywhere: such a generator is kept, and closed at the workflow's end.
+asyncio closes a generator that is dropped half way (left by `break`) in a task of its own, and the generators that are
+left when the workflow ends. Python reports generators by two hooks: their first iteration, and their finalizer. When
+the last reference goes, the finalizer runs at the same point of the code in every replay. When the garbage collector
+finds a generator in a cycle, the finalizer runs anywhere: such a generator is kept, and closed when the workflow ends.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ Generator = types.AsyncGeneratorType[Any, Any]
 class HeldGenerator:
     """A generator that has begun: the command path of its clean-up, and the context that it runs in.
 
-    Only a weak reference, so that it is finalized when the code drops it. `kept` is a strong one, to a generator that
-    the garbage collector has found. `closing` is the awaitable of its clean-up, once that was asked for.
+    weak: a weak reference, so that the generator is finalized when the code drops it.
+    kept: a strong reference to a generator that the garbage collector has found.
+    closing: the awaitable of its clean-up, from the moment that the clean-up is asked for.
     """
 
     path: str
@@ -61,7 +62,7 @@ class Generators:
         self._prune_at = PRUNE
 
     def first_iteration(self, generator: Any) -> None:
-        """The hook for a generator that is iterated for the first time."""
+        """The hook that Python calls when a generator is iterated for the first time."""
         if len(self._held) >= self._prune_at:
             self._held = {id: held for id, held in self._held.items() if held.generator is not None}
             self._prune_at = max(PRUNE, 2 * len(self._held))
@@ -70,7 +71,7 @@ class Generators:
         self._held[id(generator)] = HeldGenerator(path, context, weakref.ref(generator))
 
     def finalize(self, generator: Any) -> None:
-        """The hook for a generator whose last reference is gone."""
+        """The hook that Python calls when the last reference to a generator is gone."""
         held = self._held.get(id(generator))
         if held is None:
             self._abandon(generator)
@@ -81,7 +82,7 @@ class Generators:
             self._close(held)
 
     def take(self) -> list[HeldGenerator]:
-        """Those that are not closed yet, in the order of their first iteration."""
+        """Begins the clean-up of all generators that are left; returns them in the order of their first iteration."""
         taken = [held for held in self._held.values() if held.closing is None and held.generator is not None]
         for held in taken:
             held.kept = held.generator
@@ -89,7 +90,7 @@ class Generators:
         return taken
 
     def drain(self) -> list[HeldGenerator]:
-        """All of them, also those that are just being closed, newest first; from now on none is tracked."""
+        """All generators, also those whose clean-up has begun, newest first. None is tracked from now on."""
         every = [held for held in self._held.values() if held.generator is not None]
         for held in every:
             held.kept = held.generator

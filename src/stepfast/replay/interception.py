@@ -1,12 +1,12 @@
-"""Puts `determinism` in the place of Python's clocks and random numbers, once for the process.
+"""Replaces Python's clocks and random numbers by those of `determinism`, once for the process.
 
-- Functions of `time`, `random` and `os` are replaced by name, also where a module loaded earlier holds them
-  (`from time import time`). Methods of `datetime` are replaced in the class itself, which is written in C and
-  immutable to Python code: its dictionary is reached through the garbage collector, and PyType_Modified tells the
-  interpreter's caches. Nothing else of the class changes, so isinstance, pickle and pydantic see what they always saw.
+- Functions of `time`, `random` and `os` are replaced by name, also in modules that were loaded earlier and hold them
+  (`from time import time`). Methods of `datetime` are replaced in the class. The class is written in C, so Python code
+  cannot assign to it: its dictionary is reached through the garbage collector, and PyType_Modified clears the caches
+  of the interpreter. The class itself stays, so isinstance, pickle and pydantic work as before.
 - time-machine casts what it finds under these names to a C struct, without a check, and crashes on anything but the
-  originals (its _time_machine.c, 3.6). So the originals are in their places while it patches or unpatches them, and
-  what stands in for them is put on top again after. freezegun replaces names as well; its times are let through.
+  originals (its _time_machine.c, 3.6). So the originals are put back while it patches or unpatches them, and are
+  replaced again afterwards. freezegun replaces names as well; its times are let through.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ _METHODS: dict[str, tuple[type[date], Callable[..., Any]]] = {
     "utcnow": (datetime, determinism.utcnow),
     "today": (date, determinism.today),
 }
-"""By name: the class whose method it is, and what workflow code gets."""
+"""By the name of the method: its class, and the replacement for workflow code."""
 _UNPATCHED = sys.stdlib_module_names | {"stepfast", "time_machine", "_time_machine", "freezegun"}
-"""Packages whose modules keep what they hold: what they need it for is not the workflow's."""
+"""Packages whose modules keep the functions that they hold, since they do not use them for the workflow."""
 
 
 # -- names of modules --------------------------------------------------------------------------------
 
 _names: list[tuple[types.ModuleType, str, Any, Any]] = []
-"""Module, name, the original, what stands in for it."""
+"""Module, name, original, replacement."""
 _seen: set[str] = set()
-"""Modules that were looked through for originals that they hold."""
+"""Names of the modules that were searched for originals."""
 
 
 def _replace_names() -> None:
@@ -71,7 +71,7 @@ def _restore_names() -> None:
 # -- methods of datetime -------------------------------------------------------------------------------
 
 _methods: list[tuple[dict[str, Any], str, Any, Any]] = []
-"""Dictionary of the class, name, the original descriptor, what stands in for it."""
+"""Dictionary of the class, name, original descriptor, replacement."""
 
 
 def _prepare_methods() -> None:
@@ -94,16 +94,16 @@ def _set_methods(*, originals: bool) -> None:
     for attributes, name, original, replacement in _methods:
         attributes[name] = original if originals else replacement
     if _methods:
-        ctypes.pythonapi.PyType_Modified(ctypes.py_object(date))  # and all classes made of it
+        ctypes.pythonapi.PyType_Modified(ctypes.py_object(date))  # for all subclasses too, such as datetime
 
 
 # -- random and uuid -----------------------------------------------------------------------------------
 
 
 class _SharedRandom(random.Random):
-    """The generator behind the functions of `random`: in workflow code, the workflow's own.
+    """The generator behind the functions of `random`. In workflow code it delegates to a generator of the workflow.
 
-    All other methods are made of these two, also those that a module holds from before.
+    All other methods draw by random() and getrandbits(), also methods that a module took before the replacement.
     """
 
     def random(self) -> float:
@@ -128,7 +128,7 @@ class _SharedRandom(random.Random):
 
     @property
     def gauss_next(self) -> float | None:
-        """The second of the two numbers that gauss() makes at a time."""
+        """gauss() makes two numbers at a time; this is the second, for its next call."""
         loop = loop_of_workflow()
         return vars(self).get("gauss_next") if loop is None else generator_of(loop).gauss_next  # type: ignore[attr-defined]
 
@@ -157,7 +157,7 @@ def _prepare_random() -> None:
 
 
 def _prepare_uuids() -> None:
-    """Their code is replaced, not their names: authors write `from uuid import uuid4` before anything else."""
+    """Replaces the code of the functions, not their names: authors write `from uuid import uuid4` first."""
     for name in determinism.UUIDS:
         function = getattr(uuid, name, None)
         if function is None:
@@ -175,7 +175,7 @@ def make_uuid(name: str, *args: Any) -> uuid.UUID:
     return made
 
 
-# These run among the names of the module uuid, where `_stepfast_uuid` is `make_uuid`.
+# The code of these functions runs with the globals of the module uuid, where `_stepfast_uuid` is `make_uuid`.
 def _uuid1(node=None, clock_seq=None):  # type: ignore[no-untyped-def]
     return _stepfast_uuid("uuid1", node, clock_seq)  # type: ignore[name-defined]  # noqa: F821
 
@@ -195,11 +195,11 @@ def _uuid7():  # type: ignore[no-untyped-def]
 _UUIDS: dict[str, Any] = {"uuid1": _uuid1, "uuid4": _uuid4, "uuid6": _uuid6, "uuid7": _uuid7}
 
 
-# -- all of it, and time-machine -------------------------------------------------------------------------
+# -- installing it all, and time-machine -------------------------------------------------------------------
 
 
 def install() -> None:
-    """Replaces everything that is not replaced yet; safe to repeat."""
+    """Replaces everything that is not replaced yet. Repeating it changes nothing."""
     if not _names:
         _prepare()
     _replace_names()
@@ -207,14 +207,14 @@ def install() -> None:
 
 
 def _restore() -> None:
-    """Puts back what time-machine touches."""
+    """Puts back the originals of everything that time-machine touches."""
     _restore_names()
     _set_methods(originals=True)
 
 
 def _prepare() -> None:
     for name, replacement in determinism.CLOCKS.items():
-        original = getattr(time, name, None)  # some are missing on some systems
+        original = getattr(time, name, None)  # not every system has every clock
         if original is not None:
             _names.append((time, name, original, intercepted(original, replacement)))
     _prepare_random()
@@ -233,13 +233,13 @@ def _prepare() -> None:
 
 
 def check() -> None:
-    """Puts back what somebody has undone since; called for every replay, and cheap."""
+    """Installs the replacements again if somebody has undone them. It is called for every replay, and cheap."""
     if time.time is _names[0][2]:
         install()
 
 
 def _step_aside_for(machine: Any) -> None:
-    """Wraps time-machine's own patching and unpatching; before its version 3 it patches once, and for good."""
+    """Wraps the functions by which time-machine patches and unpatches. Before version 3 it patches once, for good."""
     for name in ("patch", "patch_if_needed", "unpatch"):
         if hasattr(machine, name):
             setattr(machine, name, _on_originals(getattr(machine, name)))
@@ -257,7 +257,7 @@ def _on_originals(function: Callable[..., Any]) -> Any:
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Is asked for every import until that of time-machine's C part has come by."""
+    """A finder that waits for the import of time-machine's C module, and then removes itself."""
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
         if fullname != "_time_machine":

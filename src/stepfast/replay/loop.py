@@ -1,7 +1,7 @@
 """The deterministic event loop of workflow code: a FIFO of ready handles, no I/O, recorded time.
 
-Everything an asyncio loop offers beyond that is refused with a word on what to do instead; what
-workflow code does past the loop is refused by forbidden.py.
+It refuses everything else that an asyncio loop offers, with an error that says what to do instead. forbidden.py
+refuses what workflow code does without the loop.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ from stepfast.replay.generators import Generator, Generators, HeldGenerator
 from stepfast.replay.tasks import Started, WorkflowFuture, WorkflowTask
 
 FOREVER = 253_402_300_799.0
-"""The end of the year 9999: a timer due later, or never, is due then."""
+"""The end of the year 9999, in seconds since the epoch. A timer that is due later, or never, is due then."""
 SPIN = 1_000_000
-"""Handles that may run between two results; workflow code that needs more is going in circles."""
+"""Handles that may run between two results. Workflow code that needs more runs in circles."""
 CLOSE_ROUNDS = 100
-"""How often code that a discarded replay ends may await anew in its `finally` blocks."""
+"""How often the `finally` blocks of a discarded replay's code may await again before it is given up."""
 
 _undead: list[object] = []
 
 
 class Closed(BaseException):
-    """Ends workflow code whose replay is discarded, and refuses the commands of its `finally` blocks."""
+    """Raised in workflow code whose replay is discarded: it ends the code, and refuses commands of `finally` blocks."""
 
 
 class LoopOwner(Commands, Protocol):
-    """What the loop asks of the replay that it belongs to."""
+    """The replay as its loop sees it."""
 
     def timer(self, handle: asyncio.TimerHandle, when: float) -> None: ...
     def timer_cancelled(self, handle: asyncio.TimerHandle) -> None: ...
@@ -58,11 +58,11 @@ class LoopOwner(Commands, Protocol):
 
 
 class WorkflowLoop(CommandLoop):
-    """Runs handles in order until none is ready; time stands still unless the replay moves `clock`."""
+    """Runs handles in order until none is ready. Time does not pass unless the replay moves `clock`."""
 
     def __init__(self, owner: LoopOwner, clock: float) -> None:
-        # Not a strong reference: a replay that is dropped must go at once, before the collector finds
-        # its coroutines and runs their `finally` blocks where no command is refused.
+        # A weak reference, so that a replay that is dropped is finalized at once. Otherwise the garbage collector
+        # would find its coroutines, and run their `finally` blocks where no command is refused.
         self._owner = weakref.ref(owner)
         order_cancel_scopes()
         self.clock = clock
@@ -77,7 +77,7 @@ class WorkflowLoop(CommandLoop):
         self.unawaited = Unawaited()
         self._generators = Generators(self, self._place, self._close_soon, self._abandon)
         self.tasks: list[Started] = []
-        """Of every task that was made: its coroutine and its context, and the task as long as somebody needs it."""
+        """The coroutine, the context and a weak reference of every task that was made."""
 
     @property
     def commands(self) -> LoopOwner:
@@ -92,7 +92,7 @@ class WorkflowLoop(CommandLoop):
         return self.clock
 
     slow_callback_duration = 0.1
-    """Read by libraries; nothing is measured here."""
+    """Libraries read this attribute. The loop itself measures nothing."""
 
     def get_debug(self) -> bool:
         return False
@@ -104,7 +104,7 @@ class WorkflowLoop(CommandLoop):
         return self._task_factory
 
     def set_task_factory(self, factory: Any) -> None:
-        """None, or from Python 3.12 on asyncio.eager_task_factory; another would make tasks without a path."""
+        """Takes None and, since Python 3.12, asyncio.eager_task_factory. Other factories make tasks without a path."""
         if factory is not None and factory is not getattr(asyncio, "eager_task_factory", None):
             raise self.commands.refuse(
                 ForbiddenInWorkflow(
@@ -121,7 +121,7 @@ class WorkflowLoop(CommandLoop):
         return False
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Logs nothing: a replay runs the same code many times. What nobody awaited ends the execution."""
+        """Logs nothing, since replays repeat the code. A failed task that nobody awaited fails the execution."""
         self.unawaited.lost(context)
 
     def create_future(self) -> WorkflowFuture:
@@ -174,7 +174,7 @@ class WorkflowLoop(CommandLoop):
         return [task for task in tasks if task is not None and not task.done()]
 
     def stop_after(self, future: asyncio.Future[Any]) -> None:
-        """Makes `run_until_blocked` return once this is done, where asyncio's run_until_complete would."""
+        """Makes `run_until_blocked` return when the future is done, at the turn at which asyncio.run would."""
         self._stopped = False
         future.add_done_callback(self._stop)
 
@@ -183,9 +183,9 @@ class WorkflowLoop(CommandLoop):
 
     @calls("workflow")
     def run_until_blocked(self) -> bool:
-        """Runs what can run without another result, or until stopped; False when there is no end to it.
+        """Runs all that can run without another result, or until stopped. False when the code runs in circles.
 
-        Like asyncio's loop it takes turns: what is ready at the beginning of a turn is run, then it may be stopped.
+        Like asyncio's loop it takes turns: it runs the handles that are ready as a turn begins, then it may stop.
         """
         ready, budget = self.ready, SPIN
         if not ready:
@@ -198,18 +198,18 @@ class WorkflowLoop(CommandLoop):
                         try:
                             handle._run()
                         except (SystemExit, KeyboardInterrupt):
-                            pass  # asyncio lets these two through; the task holds them as its exception as well
+                            pass  # asyncio raises these from the loop, but the task keeps them as well
                     budget -= 1
                     if budget == 0:
                         return not ready
         return True
 
     def shut_down(self) -> Iterator[asyncio.Future[Any]]:
-        """What asyncio.run does after its main coroutine, as futures that have to be done one after the other.
+        """What asyncio.run does after its main coroutine, as futures to be done one after the other.
 
-        Tasks that are left are cancelled, and run to their ends; then generators that are left are closed. Other than
-        asyncio, it does not cancel the closing of a generator that was dropped earlier: the step in its `finally` block
-        may wait for a worker still, where plain code would be done.
+        Tasks that are left are cancelled and run to their ends; then generators that are left are closed. Unlike
+        asyncio, it does not cancel the closing of a generator that was dropped earlier. A step in its `finally` block
+        may still wait for a worker, where plain code would be done.
         """
         if tasks := [task for task in self.pending_tasks() if task not in self._closers]:
             for task in tasks:
@@ -242,10 +242,10 @@ class WorkflowLoop(CommandLoop):
 
     @calls("workflow")
     def discard(self) -> None:
-        """Ends coroutines and async generators here and now, not when and where the collector comes by.
+        """Ends coroutines and async generators now, so that the garbage collector does not end them anywhere.
 
-        They are thrown an error rather than closed: before Python 3.13 closing a coroutine does not
-        reach an async generator that it awaits. Each ends in its task's own context, and as its current task.
+        It throws an error into them rather than closing them: before Python 3.13, close() on a coroutine does not
+        reach an async generator that the coroutine awaits. Each ends in the context of its task, as the current task.
         """
         self.discarded = self.unawaited.closed = True
         generators = self._generators.drain()
@@ -264,7 +264,7 @@ class WorkflowLoop(CommandLoop):
 
     def _end_task(self, coroutine: Any, task: WorkflowTask | None) -> None:
         if isinstance(coroutine, StepCall):
-            return  # it has nothing to tidy up
+            return  # a step call has no `finally` blocks
         if task is not None:
             enter_task(self, task)
         try:
@@ -274,12 +274,12 @@ class WorkflowLoop(CommandLoop):
                 leave_task(self, task)
 
     def entered(self) -> _Entered:
-        """Makes this the running loop of the thread; the loop and task around it are put back after."""
+        """Makes this the running loop of the thread, and afterwards puts back the loop and the task around it."""
         return _Entered(self, self._generators)
 
 
 class _Entered:
-    """A context manager written out: it is entered for every result that a replay takes."""
+    """A context manager as a class, for speed: it is entered for every result that a replay takes."""
 
     __slots__ = ("_generators", "_hooks", "_loop", "_outer", "_task")
 
@@ -293,7 +293,7 @@ class _Entered:
         if outer is not None and self._task is not None:
             leave_task(outer, self._task)
         set_running_loop(self._loop)
-        generators: Any = self._generators  # the hooks are only called with Python's own generators
+        generators: Any = self._generators  # Python calls the hooks with its own generators only
         sys.set_asyncgen_hooks(generators.first_iteration, generators.finalize)
 
     def __exit__(self, *error: object) -> None:
@@ -304,7 +304,7 @@ class _Entered:
 
 
 def _run_in(context: contextvars.Context, function: Callable[..., None], *args: Any) -> None:
-    """Runs the function in the context, or as it is where the context is in use: further out, or in another thread."""
+    """Runs the function in the context, or without it if the context is in use further out or in another thread."""
     try:
         context.run(function, *args)
     except RuntimeError:
@@ -312,9 +312,9 @@ def _run_in(context: contextvars.Context, function: Callable[..., None], *args: 
 
 
 def _end(code: Any, frame: str, thrown: Any) -> None:
-    """Throws Closed until the code has ended; if it refuses to end, keeps a reference so that it never runs again.
+    """Throws Closed into the code until it has ended. If it refuses to end, a reference keeps it from running again.
 
-    What `agen.asend()` and `agen.aclose()` return has no frame: such an awaitable has ended when it raises.
+    The awaitables of `agen.asend()` and `agen.aclose()` have no frame: such an awaitable has ended when it raises.
     """
     for _ in range(CLOSE_ROUNDS):
         if getattr(code, frame, None) is None and hasattr(code, frame):

@@ -1,7 +1,7 @@
-"""Runs workflow code against recorded results; what it then still waits for is `outstanding`.
+"""Runs workflow code against its records. The commands that the code then waits for are `outstanding`.
 
-A replay is live: given more records it goes on from where it stood. It belongs to one generation of
-one execution and to one thread at a time. Whoever makes one closes it.
+A replay is live: with more records it goes on from where it stopped. It belongs to one generation of one execution,
+and to one thread at a time. The code that makes a replay has to close it.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from stepfast.replay.tasks import Started, WorkflowTask
 from stepfast.values.codec import Codec
 
 _live: dict[int, list[Started]] = {}
-"""The coroutines of every replay not yet closed: held here, the collector leaves their `finally` blocks to close()."""
+"""The coroutines of every open replay. While they are held here, only close() runs their `finally` blocks."""
 
 
 class Replay:
-    """One run of a workflow's code, as far as its records carry it.
+    """One run of a workflow's code, as far as its records go.
 
-    outstanding: commands that wait for an outcome, in the order issued.
-    issued: every command asked for so far. taken: ids whose outcome was given to the code, in order.
+    outstanding: commands without an outcome, in the order in which they were issued.
+    issued: every command so far. taken: the commands whose outcome the code has seen, in order.
     applied: the order in which outcomes were applied wherever there was a choice.
-    withdrawn: commands that the code waits for no more, without having had their outcome, by choices not yet durable.
-    seen: what was taken until the workflow's own coroutine ended, each with how many commands were issued before.
-    chained: claims that ride in the records of this generation, by the command they claim.
-    stale: the records read are older than the order read with them; read again.
-    finished, and then either result (JSON text) or error.
+    withdrawn: commands for whose outcome the code no longer waits, by choices that are not durable.
+    seen: what was taken before the workflow's own coroutine ended; each id with the number of commands issued before.
+    chained: claims that are part of the records of this generation, by the command that they claim.
+    stale: the records are older than the order that was read with them, so both must be read again.
+    finished: the code has ended, with either result (JSON text) or error.
     """
 
     def __init__(self, workflow: Workflow[..., Any], execution: Execution) -> None:
@@ -51,7 +51,7 @@ class Replay:
         self.chained: dict[str, Chained] = {}
         self.applied: list[str] = []
         self.taken_signals: dict[str, None] = {}
-        self.arrived: Any = None  # what signals.Arrived knows, once somebody asks for it
+        self.arrived: Any = None  # a signals.Arrived, made when it is first needed
         self.outstanding: dict[str, Command] = {}
         self.issued: dict[str, Command] = {}
         self.taken: dict[str, int] = {}
@@ -64,7 +64,7 @@ class Replay:
         self._asked: int | None = None  # commands asked for before the first choice that is not durable
         self._choices = Choices()
         self._uses: Counter[tuple[str, str]] = Counter()
-        self._timers: dict[int, str] = {}  # by id(): handles of one time and callback are equal
+        self._timers: dict[int, str] = {}  # by id(), since handles with the same time and callback are equal
         self._broken: BaseException | None = None
         self._main: WorkflowTask | None = None
         self._awaited: asyncio.Future[Any] | None = None  # the main task, then what is left to shut down
@@ -76,9 +76,9 @@ class Replay:
     # -- going on ------------------------------------------------------------------------------------
 
     def advance(self, records: Mapping[str, Record], applied: Sequence[str] = (), *, extend: bool = False) -> None:
-        """Goes on with these records, following the durable order and, only if told to, extending it.
+        """Goes on with these records in the durable order.
 
-        `records` may be all of them or just those that are new; `applied` is the whole durable order.
+        records: all records, or only new records. applied: the whole durable order. extend: extends the order.
         """
         for record in records.values():
             self.records[record.id] = record
@@ -112,7 +112,7 @@ class Replay:
         self.loop.stop_after(future)
 
     def _step(self, extend: bool) -> bool:
-        """Runs the code until it waits, then applies one outcome; False when there is none to apply."""
+        """Runs the code until it waits, then applies one outcome. False when there is no outcome to apply."""
         if not self.loop.run_until_blocked():
             self._break(
                 Deadlock(
@@ -137,7 +137,7 @@ class Replay:
         return False
 
     def _shut_down(self) -> None:
-        """Goes on with what is to be done after the workflow's own coroutine, or finishes."""
+        """After the workflow's own coroutine has ended: begins the next part of the shut-down, or finishes."""
         if self._shutdown is None:
             self.seen, self._left = dict(self.taken), dict(self.outstanding)
             self.loop.unawaited.end(task() for _, _, task in self.loop.tasks)
@@ -148,7 +148,7 @@ class Replay:
             self._await(next_future)
 
     def _break_stuck(self) -> None:
-        """Fails what waits for nothing; but where the workflow's own coroutine has failed, by that failure."""
+        """Fails code that nothing can wake. A failure of the workflow's own coroutine comes before this failure."""
         if self._shutdown is None:
             self._break(
                 Deadlock(
@@ -165,7 +165,7 @@ class Replay:
             )
 
     def _next(self, extend: bool) -> str | None:
-        if len(self.outstanding) == 1:  # no choice: the order needs no record
+        if len(self.outstanding) == 1:  # there is no choice, so the order need not be recorded
             only = next(iter(self.outstanding))
             return only if has_outcome(only, self.records) else None
         if self._position < len(self.applied):
@@ -187,7 +187,7 @@ class Replay:
         return self._choose() if extend else None
 
     def _choose(self) -> str | None:
-        """Extends the order by the earliest outcome; timers come in the order in which they were due."""
+        """Extends the order by the earliest outcome. Timers come in the order in which they are due."""
         chosen = self._choices.choose(self.outstanding, self.records)
         if chosen is not None:
             if self._asked is None:
@@ -231,11 +231,11 @@ class Replay:
                 self._break(NonDeterministic(f"what {id!r} has recorded no longer fits its type: {error}"))
             return
         failure = record.error or Failure("Unknown", "")
-        told = (failure.type, failure.message, record.attempt, failure.error_class, failure.bases)
-        command.waiter.set_exception(StepFailed(command.name, id, *told))
+        details = (failure.type, failure.message, record.attempt, failure.error_class, failure.bases)
+        command.waiter.set_exception(StepFailed(command.name, id, *details))
 
     def _break(self, error: BaseException) -> None:
-        """Fails the execution whatever workflow code makes of it."""
+        """Fails the execution, also where workflow code catches the error. The first error counts."""
         self._broken = self._broken or error
 
     def _finish(self) -> None:
@@ -243,7 +243,7 @@ class Replay:
         if self._shutdown is None:
             self.seen = dict(self.taken)
         else:
-            self.outstanding = self._left  # what the shut-down has cancelled was still waited for
+            self.outstanding = self._left  # the code still waited for the commands that the shut-down has cancelled
         if self._broken is not None:
             self.error = self._broken
         else:
@@ -259,33 +259,33 @@ class Replay:
         self.close()
 
     def close(self) -> None:
-        """Discards the replay; commands of `finally` blocks that this runs are refused."""
+        """Discards the replay. `finally` blocks run, and their commands are refused. Repeating it changes nothing."""
         if self.closed:
             return
         self.closed = True
         outstanding = dict(self.outstanding)
         self.loop.discard()
         _live.pop(id(self), None)
-        self.outstanding = outstanding  # what `finally` blocks have just taken back is still waited for
+        self.outstanding = outstanding  # without this, `finally` blocks would take commands back
 
     def __del__(self) -> None:
         self.close()
 
     @property
     def shutting_down(self) -> bool:
-        """True once the workflow's own coroutine has ended, and while what it has left is run to its end."""
+        """True while tasks and generators run that the workflow's own coroutine has left when it ended."""
         return self._shutdown is not None and not self.finished
 
     @property
     def position(self) -> int:
-        """How much of `applied` the code has been through."""
+        """How many ids of `applied` the code has followed."""
         return self._position
 
     # -- what the running code asks for ----------------------------------------------------------------
 
     def step(self, step: Step[..., Any], arguments: dict[str, Any]) -> asyncio.Future[Any]:
         id = self._id(step.name)
-        _ = step.result.adapter  # a type without JSON form fails here, before the step has run
+        _ = step.result.adapter  # raises for a type without JSON form, before the step runs
         text = step.arguments.encode(arguments)
         record = self.records.get(id)
         begun = record is not None and record.status != "OPEN" and record.input is not None
@@ -303,8 +303,8 @@ class Replay:
         self._timers[id(handle)] = command_id = self._id(":timer")
         record, delay = self.records.get(command_id), when - self.loop.clock
         if record is not None and record.status == "OPEN" and record.due is not None:
-            when = record.due  # re-opened by a resume: it waits its whole time again
-        # Asked now: a handle that is cancelled, as anyio does when a scope ends, forgets what it would have called.
+            when = record.due  # a resume has opened it again, so it waits its whole time again
+        # owner_of() works only now: a handle that is cancelled, as by anyio when a scope ends, forgets its callback.
         self._add(Command(command_id, "timer", "timer", handle, due=when, delay=delay, owner=owner_of(handle)))
         self._choices.add_timer(when, command_id)
 
@@ -316,7 +316,7 @@ class Replay:
             self.withdrawn.append(id)
 
     def refuse(self, error: ForbiddenInWorkflow) -> ForbiddenInWorkflow:
-        """Fails the execution even where workflow code or a library in it swallows the error."""
+        """Fails the execution, also where workflow code or a library swallows the error. Returns the error to raise."""
         self._break(error)
         return error
 
@@ -352,7 +352,7 @@ class Replay:
         return WorkflowTask(coroutine, self.loop.number(), path, reserved, self.loop, context, name, eager=eager)
 
     def place(self, name: str) -> tuple[str, contextvars.Context]:
-        """The next path for a name in the task that runs, and the task's context."""
+        """The next command path for a name in the task that runs, and the context of the task."""
         task = asyncio.current_task(self.loop)
         return self._id(name), task.context if isinstance(task, WorkflowTask) else contextvars.copy_context()
 
@@ -379,7 +379,7 @@ class Replay:
         return error
 
     def _task(self) -> WorkflowTask | None:
-        """The task whose code runs now; None between tasks."""
+        """The task whose code runs; None between tasks."""
         task = asyncio.current_task(self.loop) if get_running_loop() is self.loop else None
         return task if isinstance(task, WorkflowTask) else None
 
@@ -387,7 +387,7 @@ class Replay:
         return task.path if (task := self._task()) else ""
 
     def _id(self, name: str) -> str:
-        """Structural: the path of the task that asks, the name, and how often that task has used it."""
+        """A structural id: the path of the task, the name, and how often the task has used the name."""
         if self.closed:
             raise Closed
         task = self._task()

@@ -1,4 +1,4 @@
-"""Signals of one execution as its replay knows them: in the order of their arrival, without those taken. Pure."""
+"""The signals of one execution that no wait has taken, in the order of their arrival. Pure."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from stepfast.replay.commands import shortened
 from stepfast.replay.replay import Command, Replay
 
 MAX_SHOWN_SIGNALS = 100
-"""Signals not taken that are shown of an execution, the earliest."""
-LOOKED_AT = 20
-"""Of these, how many are held against what was waited for."""
+"""The API shows this many of the signals that no wait has taken, the earliest."""
+MAX_CHECKED_SIGNALS = 20
+"""Of these, this many are checked against the types that the code waits for, since that reads their payloads."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A signal that nobody has taken, and why; its payload is not read for that."""
+    """A signal that no wait has taken, and the reason."""
 
     signal: Signal
     reason: str
 
 
 class Arrived:
-    """Signals that a wait may take; kept with a replay, and told of new ones and of those that were taken.
+    """The signals that a wait may take. A replay keeps this object and adds new signals to it.
 
-    known: the number of the last signal that it was told of. What has a number was put by this version; those
-    without come first, by the time they were received.
+    known: the number of the last signal that was added. Signals of older versions have no number: they come first, in
+    the order of the times at which they were received.
     """
 
     def __init__(self) -> None:
@@ -38,24 +38,24 @@ class Arrived:
         self._unfit: set[tuple[str, str]] = set()
 
     def add(self, signals: Iterable[Signal], taken: Iterable[str]) -> None:
-        """Signals that were read, any of them again; and the ids of those that a wait has taken."""
-        for one in taken:
-            self._seen.add(one)
+        """Adds signals; a repeated signal changes nothing. taken: the ids of all signals that waits have taken."""
+        for id in taken:
+            self._seen.add(id)
             for free in self._free.values():
-                free.pop(one, None)
+                free.pop(id, None)
         changed = set()
-        for one_more in signals:
-            self.known = max(self.known, one_more.number)
-            if one_more.signal_id not in self._seen:
-                self._seen.add(one_more.signal_id)
-                self._free.setdefault(one_more.name, {})[one_more.signal_id] = one_more
-                changed.add(one_more.name)
+        for signal in signals:
+            self.known = max(self.known, signal.number)
+            if signal.signal_id not in self._seen:
+                self._seen.add(signal.signal_id)
+                self._free.setdefault(signal.name, {})[signal.signal_id] = signal
+                changed.add(signal.name)
         for name in changed:
             ordered = sorted(self._free[name].values(), key=order)
-            self._free[name] = {one.signal_id: one for one in ordered}
+            self._free[name] = {signal.signal_id: signal for signal in ordered}
 
     def first_for(self, command: Command) -> Signal | None:
-        """The earliest signal that fits what the wait asks for."""
+        """The earliest signal whose payload fits the type of the wait; None if no payload fits."""
         for signal in self._free.get(command.name, {}).values():
             looked = (command.id, signal.signal_id)
             if looked not in self._unfit:
@@ -70,7 +70,7 @@ def order(signal: Signal) -> tuple[int, float, str]:
 
 
 def misfit(command: Command, payload: str) -> InvalidRequest | None:
-    """Why a payload does not fit what a wait asks for; None where it does."""
+    """The reason why a payload does not fit the type of a wait; None if it fits."""
     assert command.codec is not None
     try:
         command.codec.decode(payload)
@@ -80,9 +80,9 @@ def misfit(command: Command, payload: str) -> InvalidRequest | None:
 
 
 def waits_of(replay: Replay | None) -> list[Command]:
-    """The signals that are waited for, in the order asked for."""
+    """The waits for signals, in the order in which they were issued."""
     outstanding = replay.outstanding.values() if replay is not None and not replay.finished else ()
-    return [one for one in outstanding if one.kind == "signal" and not _has_ended(one, replay)]
+    return [command for command in outstanding if command.kind == "signal" and not _has_ended(command, replay)]
 
 
 def _has_ended(command: Command, replay: Replay | None) -> bool:
@@ -91,12 +91,12 @@ def _has_ended(command: Command, replay: Replay | None) -> bool:
 
 
 def refusals(signals: Iterable[Signal], replay: Replay | None, payloads: Iterable[str | None]) -> Iterator[Refusal]:
-    """Why nobody has taken these; payloads: one for each of them, None where it is not looked at."""
-    issued = [one for one in replay.issued.values() if one.kind == "signal"] if replay is not None else []
-    waiting = {one.name for one in waits_of(replay)}
+    """Why no wait has taken these signals. payloads: a payload for each signal, None where it was not read."""
+    issued = [command for command in replay.issued.values() if command.kind == "signal"] if replay is not None else []
+    waiting = {wait.name for wait in waits_of(replay)}
     for signal, payload in zip(signals, payloads, strict=True):
-        asked = [one for one in issued if one.name == signal.name]
-        errors = [misfit(one, payload) for one in asked[-3:]] if payload is not None else []
+        asked = [wait for wait in issued if wait.name == signal.name]
+        errors = [misfit(wait, payload) for wait in asked[-3:]] if payload is not None else []
         if errors and errors[-1] is not None:
             yield Refusal(signal, f"it does not fit what {asked[-1].id!r} waits for: {shortened(str(errors[-1]), 300)}")
         elif signal.name in waiting:

@@ -1,4 +1,4 @@
-"""Tasks and futures of workflow code: each hashes by its number, and a task knows its structural path."""
+"""Tasks and futures of workflow code. Their hash is a number of the replay, and a task knows its structural path."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Started = tuple[Coroutine[Any, Any, Any] | None, contextvars.Context, "weakref.r
 
 
 class WorkflowFuture(asyncio.Future[Any]):
-    """A future whose hash is its number, so that sets of futures iterate alike in every replay."""
+    """A future whose hash is its number, so that sets of futures have the same order in every replay."""
 
     def __init__(self, number: int, loop: WorkflowLoop) -> None:
         super().__init__(loop=loop)
@@ -29,10 +29,10 @@ class WorkflowFuture(asyncio.Future[Any]):
 
 
 class WorkflowTask(asyncio.Task[Any]):
-    """A task whose hash is its number and that knows its structural path.
+    """A task whose hash is its number, with the structural path that the ids of its commands begin with.
 
-    `reserved` is the command id of a task made of nothing but one step call. `watched`: something waits for it, or
-    has waited.
+    reserved: for a task that consists of a single step call, the id of that command; else None.
+    watched: something waits for the task, or has waited for it.
     """
 
     watched = False
@@ -54,10 +54,10 @@ class WorkflowTask(asyncio.Task[Any]):
         self.reserved = reserved
         self.context = contextvars.copy_context() if context is None else context
         self._log_destroy_pending = False
-        # Only what has a frame is held: what agen.asend() returns would keep its generator from being dropped.
+        # Only coroutines with a frame are held: the awaitable of agen.asend() would keep its generator alive.
         held = coroutine if hasattr(coroutine, "cr_frame") else None
         loop.tasks.append((held, self.context, weakref.ref(self)))
-        options: Any = {"eager_start": True} if eager else {}  # no such parameter before Python 3.12
+        options: Any = {"eager_start": True} if eager else {}  # Python 3.11 has no such parameter
         super().__init__(coroutine, loop=loop, name=name or path or "workflow", context=self.context, **options)
         forget_task(self)
 

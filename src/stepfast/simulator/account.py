@@ -14,7 +14,16 @@ When = Literal["before", "after", "lost"]
 
 @dataclass(frozen=True, slots=True)
 class AwsCall:
-    """One call of a function to AWS: `size` is of its body in bytes, `number` its place in `calls`."""
+    """One call of a function to AWS.
+
+    number: its position in `MotoCloud.calls`, counted from 0.
+    function: the name of the function.
+    request_id: the id of the invocation.
+    service: the service, such as "dynamodb".
+    operation: the operation, such as "PutItem".
+    size: the size of the body in bytes.
+    at: when the call was made, in simulated time.
+    """
 
     number: int
     function: str
@@ -68,6 +77,8 @@ class Account:
         return True
 
 
-def names(given: str | Iterable[str] | None) -> frozenset[str] | None:
-    """One name or several as a set; None for all there are."""
-    return None if given is None else frozenset([given] if isinstance(given, str) else given)
+def names(name_or_names: str | Iterable[str] | None) -> frozenset[str] | None:
+    """The set of a name or of several; None stands for all names."""
+    if name_or_names is None:
+        return None
+    return frozenset([name_or_names] if isinstance(name_or_names, str) else name_or_names)

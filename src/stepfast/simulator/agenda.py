@@ -22,10 +22,13 @@ class AgendaEntry:
 
 
 class Agenda:
-    """Entries by time; those of one moment in the order in which they were put, or drawn by `draw`."""
+    """Entries by time; those of one moment in the order in which they were put, or drawn by `draw`.
 
-    def __init__(self, draw: random.Random | None) -> None:
-        self._draw = draw
+    on_put: called after each entry is put.
+    """
+
+    def __init__(self, draw: random.Random | None, on_put: Callable[[], object] = lambda: None) -> None:
+        self._draw, self._on_put = draw, on_put
         self._heap: list[AgendaEntry] = []
         self._numbers = itertools.count()
         self.busy = 0
@@ -36,6 +39,7 @@ class Agenda:
         entry = AgendaEntry(at, rank, next(self._numbers), act, idle)
         heapq.heappush(self._heap, entry)
         self.busy += not idle
+        self._on_put()
         return entry
 
     def drop(self, entry: AgendaEntry) -> None:

@@ -1,9 +1,10 @@
-"""Simulated time: every clock of the process stands still, and moves only when the player moves it."""
+"""Simulated time: no clock of the process moves, except when the player moves it."""
 
 from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 import time_machine
 
@@ -13,6 +14,15 @@ MICRO = 1_000_000
 def micros(seconds: float) -> int:
     """Whole microseconds, rounded up: what is due then is never looked at too early."""
     return math.ceil(round(seconds * MICRO, 3))
+
+
+class ReadableClock(Protocol):
+    """A clock that can only be read: `micros` and seconds (`now`) since the epoch."""
+
+    @property
+    def micros(self) -> int: ...
+    @property
+    def now(self) -> float: ...
 
 
 class WorldClock:

@@ -10,12 +10,14 @@ from typing import Any
 
 from stepfast.deployment.plan import FunctionPlan, Plan, QueuePlan
 from stepfast.deployment.settings import ALSO, NEEDS, Settings
-from stepfast.engine.step_runner import Runner
+from stepfast.engine.step_runner import AttemptRunner
 from stepfast.functions import advancer, api, authorizer, entry, resume, step, sweeper, timer
+from stepfast.functions.clients import Clients
 from stepfast.functions.host import Host, WallClock
 from stepfast.language.registry import Registry
 from stepfast.simulator import resources
 from stepfast.simulator.clients import PlayedClients
+from stepfast.simulator.invocation import Handler
 from stepfast.simulator.lambdas import ACCOUNT, REGION, SimulatedFunction
 from stepfast.simulator.lane import StreamMapping
 from stepfast.simulator.player import Player
@@ -29,29 +31,56 @@ from stepfast.simulator.provision import (
     provision,
 )
 from stepfast.simulator.queues import QueueMapping
-from stepfast.simulator.sandbox import Handler, Sandbox
+from stepfast.simulator.sandbox import Sandbox
+from stepfast.simulator.strand_sandbox import StrandSandbox
 
 OPEN = ("/v1/health", "/")
 """What needs no key; of the page's files nothing is played."""
 
 BUILDERS: Mapping[str, Callable[..., Handler]] = {
-    one.__name__.rpartition(".")[2]: one.build for one in (api, authorizer, advancer, step, timer, resume, sweeper)
+    module.__name__.rpartition(".")[2]: module.build
+    for module in (api, authorizer, advancer, step, timer, resume, sweeper)
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """What a function's module is built with in a sandbox."""
+
+    host: Host
+    clients: Clients
+
+
+Equip = Callable[[Sandbox, FunctionPlan], Equipment]
+"""Makes the equipment of a new sandbox, in the sandbox."""
 
 
 @dataclass(slots=True)
 class Code:
-    """What the functions run: replaced by a deployment. runner: makes the runner of steps of a sandbox."""
+    """What the functions run in simulated time, until it is replaced. runner: makes the step runner of a sandbox."""
 
     registry: Registry
-    runner: Callable[[Sandbox], Runner]
+    runner: Callable[[StrandSandbox], AttemptRunner]
+
+    def equip(self, sandbox: Sandbox, plan: FunctionPlan) -> Equipment:
+        """Each sandbox has clients of its own, and a clock that they correct, as in Lambda."""
+        assert isinstance(sandbox, StrandSandbox)
+        clock = WallClock()
+        host = Host(
+            registry=self.registry,
+            clock=clock,
+            call=sandbox.call,
+            runner=self.runner(sandbox) if plan.kind == "step" else None,
+            draw=random.Random(sandbox.world.draw.getrandbits(64)),
+        )
+        return Equipment(host, PlayedClients(clock.hear))
 
 
 class Deployment:
     """Makes everything that a stack has, and connects it as its mappings do."""
 
-    def __init__(self, player: Player, plan: Plan, code: Code) -> None:
-        self._player, self._code = player, code
+    def __init__(self, player: Player, plan: Plan, equip: Equip) -> None:
+        self._player, self._equip = player, equip
         made = provision(plan, resources.OwnClients(), region=REGION, account=ACCOUNT)
         self.stream = player.stream(TABLE)
         self.pools = dict(made.pools)
@@ -72,7 +101,7 @@ class Deployment:
             "STEPFAST_MAX_SIGNALS": str(plan.project.max_signals),
             "STEPFAST_MAX_SIGNAL_BYTES": str(plan.project.max_signal_bytes),
         }
-        functions = {kind: self._function(one) for kind, one in plan.functions.items()}
+        functions = {kind: self._function(function) for kind, function in plan.functions.items()}
         player.gateway(functions["api"], functions["authorizer"], OPEN)
         player.map_stream(self.stream, functions["advancer"], _stream_mapping(plan))
         player.map_queue(TIMER, functions["timer"], _mapping(plan.timer_queue))
@@ -82,27 +111,20 @@ class Deployment:
         player.every(plan.sweep_every, functions["sweeper"], {})
 
     def settings(self, kind: str, pool: str = "") -> Settings:
-        """What a function of this kind is told, and nothing more."""
-        told = {*NEEDS[kind], *ALSO[kind]}
-        everything = {**self._environment, "STEPFAST_POOL": pool}
-        environment = {name: value for name, value in everything.items() if name in told}
+        """The environment variables that a function of this kind reads, and no others."""
+        names = {*NEEDS[kind], *ALSO[kind]}
+        variables = {**self._environment, "STEPFAST_POOL": pool}
+        environment = {name: value for name, value in variables.items() if name in names}
         return Settings.from_environment({**environment, "AWS_REGION": REGION}, NEEDS[kind])
 
     def _function(self, plan: FunctionPlan, pool: str = "") -> SimulatedFunction:
-        settings, player = self.settings(plan.kind, pool), self._player
+        settings = self.settings(plan.kind, pool)
 
         def build(sandbox: Sandbox) -> Handler:
-            clock = WallClock()
-            host = Host(
-                registry=self._code.registry,
-                clock=clock,
-                call=lambda coroutine: sandbox.runner.run(coroutine),
-                runner=self._code.runner(sandbox) if plan.kind == "step" else None,
-                draw=random.Random(player.world.draw.getrandbits(64)),
-            )
-            return entry.guarded(BUILDERS[plan.kind](settings, PlayedClients(clock.hear), host), host)
+            equipment = self._equip(sandbox, plan)
+            return entry.guarded(BUILDERS[plan.kind](settings, equipment.clients, equipment.host), equipment.host)
 
-        return player.function(plan.name, build, timeout=plan.timeout, memory=plan.memory)
+        return self._player.function(plan.name, build, timeout=plan.timeout, memory=plan.memory)
 
 
 def _mapping(plan: QueuePlan) -> QueueMapping:
@@ -114,7 +136,7 @@ def _stream_mapping(plan: Plan) -> StreamMapping:
     return StreamMapping(
         batch_size=stream.batch_size,
         window=stream.window,
-        filters=tuple(json.loads(json.dumps(dict(one))) for one in stream.filters),
+        filters=tuple(json.loads(json.dumps(dict(pattern))) for pattern in stream.filters),
         parallelization=stream.parallelization,
         max_age=stream.max_age,
         bisect=stream.bisect,

@@ -1,7 +1,8 @@
-"""What moto's DynamoDB does in proportion to the whole table, it does here in proportion to what is asked for.
+"""Makes the work of moto's DynamoDB proportional to the items of a request, not to the whole table.
 
-A query looks at every item there is, a transaction copies the table for each of its items, to take it back, and an
-answer is fitted to the service's model attribute by attribute, though items are in their wire form already.
+By itself, moto looks at every item of the table for a query. For a transaction it copies the table once for each item,
+to be able to undo it. It fits each answer to the service's model, attribute by attribute, though items are in their
+wire form already.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ def _patch_queries(patches: Patches) -> None:
     asked: list[DynamoType | None] = []
 
     def one_partition(self: Table, *arguments: Any, **options: Any) -> Any:
-        given = signature.bind(self, *arguments, **options).arguments
-        asked.append(given["hash_key"] if given.get("index_name") is None else None)
+        bound = signature.bind(self, *arguments, **options).arguments
+        asked.append(bound["hash_key"] if bound.get("index_name") is None else None)
         try:
             return query(self, *arguments, **options)
         finally:
@@ -78,9 +79,9 @@ def _patch_transactions(patches: Patches) -> None:
 
     def transact_write_items(self: DynamoDBBackend, transact_items: list[dict[str, Any]]) -> None:
         for item in transact_items:
-            (one,) = item.values()
-            key = one.get("Key") or one["Item"]
-            touched.add(DynamoType(key[self.get_table(one["TableName"]).hash_key_attr]))
+            (action,) = item.values()
+            key = action.get("Key") or action["Item"]
+            touched.add(DynamoType(key[self.get_table(action["TableName"]).hash_key_attr]))
         try:
             transact(self, transact_items)
         finally:

@@ -19,14 +19,14 @@ def check(pattern: Any, path: str = "") -> None:
         elif not isinstance(rule, Sequence) or isinstance(rule, str) or not rule:
             raise ValueError(f"{where} of a filter pattern is an array, such as [{rule!r}]")
         else:
-            for one in rule:
-                if isinstance(one, Mapping) and (len(one) != 1 or not set(one) <= OPERATORS):
-                    raise ValueError(f"{where} of a filter pattern has an operator that is none: {one!r}")
+            for condition in rule:
+                if isinstance(condition, Mapping) and (len(condition) != 1 or not set(condition) <= OPERATORS):
+                    raise ValueError(f"{where} of a filter pattern has an unknown operator: {condition!r}")
 
 
 def passes(patterns: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> bool:
-    """True if any of the patterns fits, or there is none."""
-    return not patterns or any(_fits(one, record) for one in patterns)
+    """True if any pattern fits, or if there are no patterns."""
+    return not patterns or any(_fits(pattern, record) for pattern in patterns)
 
 
 def _fits(pattern: Mapping[str, Any], value: Any) -> bool:
@@ -39,7 +39,7 @@ def _fits(pattern: Mapping[str, Any], value: Any) -> bool:
 
 
 def _any(rules: Sequence[Any], holder: Mapping[str, Any], key: str) -> bool:
-    return any(_meets(one, holder, key) for one in rules)
+    return any(_meets(rule, holder, key) for rule in rules)
 
 
 def _meets(rule: Any, holder: Mapping[str, Any], key: str) -> bool:
@@ -47,10 +47,10 @@ def _meets(rule: Any, holder: Mapping[str, Any], key: str) -> bool:
     if isinstance(rule, Mapping):
         ((operator, wanted),) = rule.items()
         if operator == "exists":  # looks at leaves only: an object does not exist
-            found: bool = present and not isinstance(value, Mapping)
-            return found if wanted else not found
-        return present and any(_compare(operator, wanted, one) for one in _leaves(value))
-    return present and any(_same(rule, one) for one in _leaves(value))
+            exists: bool = present and not isinstance(value, Mapping)
+            return exists if wanted else not exists
+        return present and any(_compare(operator, wanted, leaf) for leaf in _leaves(value))
+    return present and any(_same(rule, leaf) for leaf in _leaves(value))
 
 
 def _leaves(value: Any) -> list[Any]:
@@ -64,7 +64,7 @@ def _same(wanted: Any, value: Any) -> bool:
 
 def _compare(operator: str, wanted: Any, value: Any) -> bool:
     if operator == "anything-but":
-        return not any(_same(one, value) for one in _leaves(wanted))
+        return not any(_same(leaf, value) for leaf in _leaves(wanted))
     if operator == "numeric":
         return _numeric(wanted, value)
     if not isinstance(value, str):

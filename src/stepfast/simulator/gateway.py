@@ -10,16 +10,24 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode
 
+from stepfast.simulator.invocation import Invocation
 from stepfast.simulator.lambdas import ACCOUNT, REGION, SimulatedFunction
-from stepfast.simulator.sandbox import Invocation
 from stepfast.simulator.world import World
+
+__all__ = ["GatewayRequest", "Response"]
 
 API, HOST = "stepfast01", f"stepfast01.execute-api.{REGION}.amazonaws.com"
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP answer; `function` tells which invocation gave it, None when the gateway answered by itself."""
+    """An answer of the HTTP API.
+
+    status: the HTTP status.
+    headers: the headers.
+    body: the body as text.
+    function: the invocation that gave the answer; None when the gateway answered by itself.
+    """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -27,12 +35,18 @@ class Response:
     function: Invocation | None = field(default=None, repr=False)
 
     def json(self) -> Any:
+        """The body as JSON values. Raises ValueError for a body that is not JSON."""
         return json.loads(self.body)
 
 
 @dataclass(slots=True)
 class GatewayRequest:
-    """A request under way; `response` is there once it is answered."""
+    """A request to the HTTP API.
+
+    method, path, body, key, headers, query: as in `MotoCloud.request`.
+    response: the answer; None before there is one.
+    event: the whole event that API Gateway makes of the request, where it is known, as from a web server.
+    """
 
     method: str
     path: str
@@ -41,6 +55,7 @@ class GatewayRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     response: Response | None = None
+    event: dict[str, Any] | None = None
 
 
 class Gateway:
@@ -52,7 +67,7 @@ class Gateway:
         self._world, self._api, self._authorizer, self._open = world, api, authorizer, frozenset(open_paths)
 
     def begin(self, request: GatewayRequest) -> None:
-        event = self._event(request)
+        event = request.event or self._event(request)
         if self._authorizer is None or event["rawPath"] in self._open:
             self._call(request, event)
             return

@@ -7,8 +7,9 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from stepfast.simulator.sandbox import MAX_PAYLOAD, Handler, Invocation, Sandbox
-from stepfast.simulator.world import World
+from stepfast.simulator.invocation import MAX_PAYLOAD, Invocation
+from stepfast.simulator.sandbox import Build, Sandbox
+from stepfast.simulator.timing import Time
 
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 RETRIES = (60.0, 120.0)
@@ -24,9 +25,9 @@ class SimulatedFunction:
 
     def __init__(
         self,
-        world: World,
+        time: Time,
         name: str,
-        build: Callable[[Sandbox], Handler],
+        build: Build,
         *,
         timeout: float = 60.0,
         memory: int = 256,
@@ -36,7 +37,7 @@ class SimulatedFunction:
         self.name, self.timeout, self.memory, self.reserved = name, timeout, memory, reserved
         self.arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
         self.skew = 0.0
-        self._world, self._build = world, build
+        self._time, self._world, self._build = time, time.world, build
         self._noticed = noticed
         self._version = 0
         self._idle: list[Sandbox] = []
@@ -106,4 +107,4 @@ class SimulatedFunction:
         self.forget()
 
     def _new(self) -> Sandbox:
-        return Sandbox(self._world, self.name, self.arn, self.memory, self._build, self.skew)
+        return self._time.sandbox(self.name, self.arn, self.memory, self._build, self.skew)

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from stepfast.simulator.clock import MICRO
+from stepfast.simulator.invocation import MAX_PAYLOAD, Invocation
 from stepfast.simulator.lambdas import SimulatedFunction
 from stepfast.simulator.queues import reported
-from stepfast.simulator.sandbox import MAX_PAYLOAD, Invocation
 from stepfast.simulator.sqs_rules import queue_of, send
 from stepfast.simulator.streams import Record, Stream
 from stepfast.simulator.world import World
@@ -27,7 +27,7 @@ BACKOFF = 60.0
 class StreamMapping:
     """As of a stream event source mapping; seconds. retry_attempts, max_age: None for as long as there are records.
 
-    failure_queue: name, URL or ARN of where batches that were given up are told of.
+    failure_queue: name, URL or ARN of the queue that receives a notice of each batch that was given up.
     """
 
     batch_size: int = 100
@@ -87,7 +87,7 @@ class Lane:
             self.function.invoke({"Records": batch.records}, lambda invocation: self._ended(batch, invocation))
 
     def _gather(self) -> bool:
-        """Makes a batch of what waits; False while there is nothing, or its window is open."""
+        """Makes a batch of the waiting records; False while no record waits, or while the window is open."""
         now = self.world.clock.micros
         if not self.waiting:
             return False
@@ -109,12 +109,12 @@ class Lane:
 
     def _drop_old(self, batch: StreamBatch) -> None:
         now = self.world.clock.now
-        batch.records = [one for one in batch.records if now - _created(one) < TRIMMED]
+        batch.records = [record for record in batch.records if now - _created(record) < TRIMMED]
         if self.mapping.max_age is not None:
-            old = [one for one in batch.records if now - _created(one) > self.mapping.max_age]
+            old = [record for record in batch.records if now - _created(record) > self.mapping.max_age]
             if old:
-                batch.records = [one for one in batch.records if one not in old]
-                self._tell(old, batch, "RecordAgeExceeded")
+                batch.records = [record for record in batch.records if record not in old]
+                self._report(old, batch, "RecordAgeExceeded")
 
     def _ended(self, batch: StreamBatch, invocation: Invocation) -> None:
         self.running = False
@@ -135,12 +135,12 @@ class Lane:
             return batch.records
         if not self.mapping.report_failures:
             return []
-        numbers = {one["dynamodb"]["SequenceNumber"] for one in batch.records}
+        numbers = {record["dynamodb"]["SequenceNumber"] for record in batch.records}
         failed = reported(invocation.result, numbers)
         if not failed:
             return []
-        lowest = min(int(one) for one in failed)
-        return [one for one in batch.records if int(one["dynamodb"]["SequenceNumber"]) >= lowest]
+        lowest = min(map(int, failed))
+        return [record for record in batch.records if int(record["dynamodb"]["SequenceNumber"]) >= lowest]
 
     def _again(self, batch: StreamBatch) -> float:
         """Has a batch tried again, in halves or as a whole, or gives it up; returns how long to wait."""
@@ -151,17 +151,17 @@ class Lane:
             parts = [batch.records[:half], batch.records[half:]]
             self.batches.extendleft(StreamBatch(part, batch.tries - 1, batch.last) for part in reversed(parts))
         elif limit is not None and batch.tries > limit:
-            self._tell(batch.records, batch, "RetryAttemptsExhausted")
+            self._report(batch.records, batch, "RetryAttemptsExhausted")
             return 0.0
         else:
             self.batches.appendleft(batch)
         return float(min(BACKOFF, 2 ** max(0, batch.tries - 1)))
 
-    def _tell(self, records: list[Record], batch: StreamBatch, condition: str) -> None:
-        """Tells the on-failure destination of records that were given up: where they are, not what they hold."""
+    def _report(self, records: list[Record], batch: StreamBatch, condition: str) -> None:
+        """Sends the position of records that were given up to the on-failure destination; not the records."""
         if self.mapping.failure_queue is None:
             return
-        told: dict[str, Any] = {
+        notice: dict[str, Any] = {
             "requestContext": {
                 "requestId": batch.last.request_id if batch.last else "",
                 "functionArn": self.function.arn,
@@ -181,7 +181,7 @@ class Lane:
                 "streamArn": self.stream.arn,
             },
         }
-        send(queue_of(self.mapping.failure_queue), json.dumps(told))
+        send(queue_of(self.mapping.failure_queue), json.dumps(notice))
 
 
 def _created(record: Record) -> float:

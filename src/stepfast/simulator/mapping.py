@@ -15,8 +15,8 @@ class StreamReader:
     """Sorts what passes the filters into lanes: one for each shard, or for each part of it that goes on by itself."""
 
     def __init__(self, world: World, stream: Stream, function: SimulatedFunction, mapping: StreamMapping) -> None:
-        for one in mapping.filters:
-            filters.check(one)
+        for pattern in mapping.filters:
+            filters.check(pattern)
         if not 1 <= mapping.parallelization <= 10:
             raise ValueError(f"a parallelization factor is 1 to 10, not {mapping.parallelization}")
         self._world, self._stream, self._function, self._mapping = world, stream, function, mapping

@@ -1,4 +1,4 @@
-"""Plays AWS around functions: moto keeps the data, the player does what calls them, in simulated time."""
+"""Plays AWS around functions: moto keeps the data, and the player calls the functions as time goes by."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from moto import mock_aws
 from moto.sqs.models import Queue
 
-from stepfast.simulator import dynamodb_costs, resources, waiting
+from stepfast.simulator import dynamodb_costs, resources
 from stepfast.simulator.gateway import Gateway, GatewayRequest, Response
+from stepfast.simulator.invocation import Invocation
 from stepfast.simulator.lambdas import SimulatedFunction
 from stepfast.simulator.lane import StreamMapping
 from stepfast.simulator.mapping import StreamReader
@@ -21,31 +22,43 @@ from stepfast.simulator.patching import Patches
 from stepfast.simulator.queues import QueueMapping, QueuePoller
 from stepfast.simulator.redrive import MoveTask, Redrives
 from stepfast.simulator.rules import Rules
-from stepfast.simulator.sandbox import Handler, Invocation, Sandbox, current
-from stepfast.simulator.schedules import SimulatedSchedules, Ticker
+from stepfast.simulator.sandbox import Build
+from stepfast.simulator.schedules import SimulatedSchedules
 from stepfast.simulator.simulated_loop import moment
+from stepfast.simulator.simulated_time import SimulatedTime
 from stepfast.simulator.sqs_rules import MailRules, queue_of
 from stepfast.simulator.streams import Stream
-from stepfast.simulator.world import World
+from stepfast.simulator.timing import Time
 
-T = TypeVar("T")
 START = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 class Player:
-    """A region of AWS with functions of any kind; a context manager, one at a time in a process."""
+    """A region of AWS with functions of any kind; a context manager, one at a time in a process.
+
+    time: how time goes by; by default it is simulated, from `start` and with `seed` and `rules`.
+    keep_invocations: whether `invocations` lists every invocation that has ended.
+    """
 
     _open: Player | None = None
 
     def __init__(
-        self, *, start: datetime = START, seed: int = 0, rules: Rules | None = None, world: World | None = None
+        self,
+        *,
+        start: datetime = START,
+        seed: int = 0,
+        rules: Rules | None = None,
+        time: Time | None = None,
+        keep_invocations: bool = True,
     ) -> None:
-        self.world = world or World(start, seed, rules or Rules())
+        self.time = time or SimulatedTime(start, seed, rules or Rules())
+        self.world = self.time.world
         self.functions: dict[str, SimulatedFunction] = {}
         self.invocations: list[Invocation] = []
         """Those that have ended, in that order."""
         self.after_invocation: list[Callable[[Invocation], None]] = []
-        self._seed = seed
+        if keep_invocations:
+            self.after_invocation.append(self.invocations.append)
         self._stack = ExitStack()
         self._pollers: dict[str, QueuePoller] = {}
         self._gateway: Gateway | None = None
@@ -60,21 +73,18 @@ class Player:
             held = resources.set_environment()
             stack.callback(resources.restore_environment, held)
             stack.callback(random.setstate, random.getstate())
-            random.seed(self._seed)  # botocore's own jitter
+            random.seed(self.world.seed)  # botocore's own jitter
             mock = mock_aws()
             mock.start()
             stack.callback(mock.stop)
             self.patches = Patches()
             stack.callback(self.patches.undo)
-            resources.seed_moto(self.patches, self._seed)
-            waiting.patch(self.patches)
+            resources.seed_moto(self.patches, self.world.seed)
             dynamodb_costs.patch(self.patches)
             self.mail.patch(self.patches)
             self.redrives.patch(self.patches)
             self.schedules.patch(self.patches)
-            self.world.clock.start()
-            stack.callback(self.world.clock.stop)
-            stack.callback(self._close_functions)
+            self.time.begin(self.patches)
             self._stack = stack.pop_all()
         Player._open = self
         self._stack.callback(setattr, Player, "_open", None)
@@ -83,7 +93,14 @@ class Player:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._stack.close()
+        ended = False
+        try:
+            ended = self.time.end(self._close_functions)
+        finally:
+            if not ended:
+                # A step that still runs must not find the real AWS, with the user's own credentials, in moto's place.
+                self._stack.pop_all()
+            self._stack.close()
 
     def _close_functions(self) -> None:
         for function in self.functions.values():
@@ -94,7 +111,7 @@ class Player:
     def function(
         self,
         name: str,
-        build: Callable[[Sandbox], Handler],
+        build: Build,
         *,
         timeout: float = 60.0,
         memory: int = 256,
@@ -102,7 +119,7 @@ class Player:
     ) -> SimulatedFunction:
         """Adds a function; `build` makes the handler of each of its sandboxes, at their first invocation."""
         made = SimulatedFunction(
-            self.world, name, build, timeout=timeout, memory=memory, reserved=reserved, noticed=self._invocation_ended
+            self.time, name, build, timeout=timeout, memory=memory, reserved=reserved, noticed=self._invocation_ended
         )
         self.functions[name] = made
         return made
@@ -119,14 +136,14 @@ class Player:
 
     def map_queue(self, queue: str, function: SimulatedFunction, mapping: QueueMapping) -> None:
         """queue: name, URL or ARN."""
-        found = queue_of(queue)
-        poller = QueuePoller(self.world, self.mail, found, function, mapping)
-        self._pollers[found.queue_arn] = poller
+        source = queue_of(queue)
+        poller = QueuePoller(self.world, self.mail, source, function, mapping)
+        self._pollers[source.queue_arn] = poller
         self.world.agenda.put(self.world.clock.micros, poller.poll)
 
     def every(self, seconds: float, function: SimulatedFunction, event: Any) -> None:
-        """A rule that invokes a function at every multiple of a period."""
-        Ticker(self.world, seconds, lambda: function.invoke_later(event))
+        """A rule that invokes a function each period."""
+        self.time.every(seconds, lambda: function.invoke_later(event))
 
     def gateway(
         self, api: SimulatedFunction, authorizer: SimulatedFunction | None = None, open_paths: Collection[str] = ()
@@ -135,7 +152,6 @@ class Player:
         self._gateway = Gateway(self.world, api, authorizer, open_paths)
 
     def _invocation_ended(self, invocation: Invocation) -> None:
-        self.invocations.append(invocation)
         for act in self.after_invocation:
             act(invocation)
 
@@ -149,15 +165,15 @@ class Player:
 
     @property
     def now(self) -> datetime:
-        """The simulated time, UTC."""
+        """The time, UTC."""
         return moment(self.world.clock.now)
 
     def advance(self, by: timedelta) -> None:
-        """Lets this much simulated time pass, with all that is due in it."""
-        self.world.drive(lambda: False, self.world.clock.micros + by // timedelta(microseconds=1))
+        """Lets this much time pass, with all that is due in it."""
+        self.time.drive(lambda: False, self.world.clock.micros + by // timedelta(microseconds=1))
 
     def at(self, when: timedelta | datetime, act: Callable[[], object]) -> None:
-        """Has something done at a simulated time, or after a time from now."""
+        """Has something done at a time, or after a time from now."""
         seconds = (when - self.now if isinstance(when, datetime) else when).total_seconds()
         self.world.later(act, max(0.0, seconds))
 
@@ -169,10 +185,10 @@ class Player:
         def act() -> Invocation:
             ended: list[Invocation] = []
             self.functions[name].invoke(event, ended.append)
-            self.world.drive(lambda: bool(ended))
+            self.time.drive(lambda: bool(ended))
             return ended[0]
 
-        return self._outside(act)
+        return self.time.outside(act)
 
     def request_all(self, *requests: GatewayRequest) -> list[Response]:
         """Sends requests at one moment, and waits for all answers."""
@@ -181,12 +197,12 @@ class Player:
         gateway = self._gateway
 
         def act() -> list[Response]:
-            for one in requests:
-                gateway.begin(one)
-            self.world.drive(lambda: all(one.response is not None for one in requests))
-            return [one.response for one in requests if one.response is not None]
+            for request in requests:
+                gateway.begin(request)
+            self.time.drive(lambda: all(request.response is not None for request in requests))
+            return [request.response for request in requests if request.response is not None]
 
-        return self._outside(act)
+        return self.time.outside(act)
 
     def request(
         self,
@@ -204,7 +220,3 @@ class Player:
     def redrive(self, queue: str, rate: int | None = None) -> MoveTask:
         """Starts a redrive of a dead-letter queue, as the SQS console does; `rate` messages a second."""
         return self.redrives.start(queue, rate=rate)
-
-    def _outside(self, act: Callable[[], T]) -> T:
-        sandbox = current()
-        return act() if sandbox is None else sandbox.outside(act)

@@ -10,8 +10,8 @@ from moto.sqs.models import Message, Queue
 
 from stepfast.simulator.agenda import AgendaEntry
 from stepfast.simulator.clock import MICRO
+from stepfast.simulator.invocation import Invocation
 from stepfast.simulator.lambdas import SimulatedFunction
-from stepfast.simulator.sandbox import Invocation
 from stepfast.simulator.sqs_rules import MailRules, holder, is_deleted, record_of
 from stepfast.simulator.world import World
 
@@ -98,13 +98,13 @@ class QueuePoller:
             for message in messages:
                 del self._back[str(message.receipt_handle)]
             return
-        records = [record_of(self._queue, one) for one in messages]
+        records = [record_of(self._queue, message) for message in messages]
         self._running += 1
         self._function.invoke({"Records": records}, lambda invocation: self._ended(invocation, records))
 
     def _ended(self, invocation: Invocation, records: list[dict[str, Any]]) -> None:
         self._running -= 1
-        failed = {one["messageId"] for one in records}
+        failed = {record["messageId"] for record in records}
         if invocation.ok:
             failed = reported(invocation.result, failed) if self._mapping.report_failures else set()
         for record in records:
@@ -125,7 +125,7 @@ def reported(result: Any, ids: set[str]) -> set[str]:
     if failures is None:
         return set() if isinstance(result, Mapping) and "batchItemFailures" in result else ids
     try:
-        named = {one["itemIdentifier"] for one in failures}
+        named = {failure["itemIdentifier"] for failure in failures}
     except (TypeError, KeyError):
         return ids
     return named if named <= ids else ids

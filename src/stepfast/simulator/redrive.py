@@ -21,7 +21,14 @@ FASTEST = 500
 
 @dataclass(slots=True)
 class MoveTask:
-    """A redrive under way; `left` are the messages that it has yet to move."""
+    """A redrive of dead letters.
+
+    total: how many messages it moves.
+    moved: how many it has moved so far.
+    status: "RUNNING", or how it ended.
+    reason: why it failed, or None.
+    left: the messages that it has yet to move.
+    """
 
     handle: str
     origin: Queue
@@ -46,7 +53,7 @@ class Redrives:
         if rate is not None and not 1 <= rate <= FASTEST:
             raise InvalidParameterValue(f"MaxNumberOfMessagesPerSecond is 1 to {FASTEST}, not {rate}")
         origin = queue_of(source)
-        if any(one.origin is origin and one.status == "RUNNING" for one in self.tasks):
+        if any(task.origin is origin and task.status == "RUNNING" for task in self.tasks):
             raise InvalidParameterValue("There is already a task running for this queue.")
         left = self._rules.receivable(origin)
         target = queue_of(destination) if destination else None
@@ -59,9 +66,9 @@ class Redrives:
         """Moves what one second allows."""
         if task.status != "RUNNING":
             return
-        now, task.left = task.left[: task.rate], task.left[task.rate :]
-        there = set(self._rules.receivable(task.origin))
-        for message in (one for one in now if one in there):
+        batch, task.left = task.left[: task.rate], task.left[task.rate :]
+        receivable = set(self._rules.receivable(task.origin))
+        for message in (message for message in batch if message in receivable):
             source = self._rules.source(message)
             target = task.destination or (queue_of(source) if source else None)
             if target is None:
@@ -86,14 +93,14 @@ class Redrives:
 
         def listed(self: SQSResponse) -> ActionResult:
             source = self._get_param("SourceArn")
-            found = [_told(one) for one in reversed(redrives.tasks) if one.origin.queue_arn == source]
-            return ActionResult({"Results": found[: int(self._get_param("MaxResults") or 1)]})
+            tasks = [_as_listed(task) for task in reversed(redrives.tasks) if task.origin.queue_arn == source]
+            return ActionResult({"Results": tasks[: int(self._get_param("MaxResults") or 1)]})
 
         def cancel(self: SQSResponse) -> ActionResult:
-            for one in redrives.tasks:
-                if one.handle == self._get_param("TaskHandle") and one.status == "RUNNING":
-                    one.status = "CANCELLED"
-                    return ActionResult({"ApproximateNumberOfMessagesMoved": one.moved})
+            for task in redrives.tasks:
+                if task.handle == self._get_param("TaskHandle") and task.status == "RUNNING":
+                    task.status = "CANCELLED"
+                    return ActionResult({"ApproximateNumberOfMessagesMoved": task.moved})
             raise InvalidParameterValue("There is no such task running.")
 
         patches.put(SQSResponse, "start_message_move_task", start)
@@ -101,16 +108,16 @@ class Redrives:
         patches.put(SQSResponse, "cancel_message_move_task", cancel)
 
 
-def _told(task: MoveTask) -> dict[str, Any]:
-    told = {
+def _as_listed(task: MoveTask) -> dict[str, Any]:
+    entry = {
         "Status": task.status,
         "SourceArn": task.origin.queue_arn,
         "ApproximateNumberOfMessagesMoved": task.moved,
         "ApproximateNumberOfMessagesToMove": task.total,
     }
     if task.status == "RUNNING":
-        told["TaskHandle"] = task.handle
+        entry["TaskHandle"] = task.handle
     if task.reason:
-        told["FailureReason"] = task.reason
-    result: dict[str, Any] = json.loads(json.dumps(told))
+        entry["FailureReason"] = task.reason
+    result: dict[str, Any] = json.loads(json.dumps(entry))
     return result

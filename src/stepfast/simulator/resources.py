@@ -102,8 +102,8 @@ def create_schedule_group(name: str) -> None:
     client("scheduler").create_schedule_group(Name=name)
 
 
-def seed_moto(patches: Patches, seed: int) -> None:
-    """Has moto number its message ids and such the same way every time."""
+def seed_moto(patches: Patches, seed: int | None) -> None:
+    """Has moto draw its random ids and tokens from this seed; None: from another seed each time."""
     from moto.moto_api._internal import mock_random
 
     mock_random.seed(seed)

@@ -7,14 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Times in seconds, chances from 0 to 1.
+    """How the simulated AWS behaves where the real one is free to. Times are in seconds, chances from 0 to 1.
 
-    call: an AWS call takes this long, half of it on the way there, half on the way back. queue, stream: from
-    a message's or record's coming into being to the invocation. shards: of the stream, by hash of the
-    partition key. duplicates: the chance that a message is delivered once more. reorder: messages are taken
-    in any order. late: schedules fire up to this much after their time (AWS: within the minute), and twice
-    by the chance of `duplicates`. expiry: from an item's TTL to its deletion (AWS: within a few days).
-    pollers: batches of one queue handled at once where no MaximumConcurrency is set.
+    call: how long a call to AWS takes; one half of it is the way there, the other the way back.
+    queue: the time from the sending of a message to the invocation with it.
+    stream: the time from a write to the invocation with its stream record.
+    shards: how many shards the stream has. The hash of the partition key chooses the shard.
+    duplicates: the chance that a message is delivered once more.
+    reorder: whether messages are delivered in any order.
+    late: how much later than their time schedules fire at most (on AWS within the minute). The chance of `duplicates`
+    lets them fire twice.
+    expiry: the time from the TTL of an item to its deletion (on AWS within a few days).
+    pollers: how many batches of a queue are handled at once where no MaximumConcurrency is set.
     """
 
     call: float = 0.005

@@ -110,7 +110,7 @@ class SimulatedSchedules:
         if ":sqs:" in target["Arn"]:
             send(queue_of(target["Arn"]), text)
             return
-        function = next((one for one in self._functions.values() if one.arn == target["Arn"]), None)
+        function = next((function for function in self._functions.values() if function.arn == target["Arn"]), None)
         if function is None:
             raise ValueError(f"a schedule has a target that MotoCloud does not play: {target['Arn']}")
         self._world.happened()

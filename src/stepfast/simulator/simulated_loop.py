@@ -1,6 +1,6 @@
 """An event loop in simulated time: when nothing is left to do, it is at once the time of the next timer.
 
-Real work is waited for: while a step talks to a socket or runs in a thread, simulated time stands still,
+Real work is waited for: while a step talks to a socket or runs in a thread, simulated time stops,
 and timers fire only when as much real time has passed. So quick steps take no time at all, the same in
 every run, and one that hangs still runs into its timeout.
 """

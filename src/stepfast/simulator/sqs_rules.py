@@ -61,7 +61,7 @@ def check_moto(queue: object, message: object) -> None:
 
 
 class MailRules:
-    """Makes moto's SQS keep the rules, for whoever calls it, and tells of every message that can be received."""
+    """Makes moto's SQS keep the rules for all its callers, and reports every message that can be received."""
 
     def __init__(self, noticed: Noticed) -> None:
         self._noticed = noticed
@@ -123,7 +123,7 @@ class MailRules:
         if message.receipt_handle == receipt:
             queue._messages.remove(message)
             queue.pending_messages.discard(message)
-            queue.deleted_messages.update(one for one in message.all_receipt_handles if one)
+            queue.deleted_messages.update(handle for handle in message.all_receipt_handles if handle)
 
     # -- what SQS does by itself --------------------------------------------------------------------------------
 
@@ -131,7 +131,7 @@ class MailRules:
         """What can be received now; what came too often goes to the dead letters, what is too old is dropped."""
         now = unix_time_millis() + ROUNDING
         kept = 1000.0 * int(queue.message_retention_period)  # type: ignore[attr-defined]
-        found = []
+        receivable = []
         for message in list(queue._messages):
             if now - (message.sent_timestamp or 0) >= kept:
                 queue._messages.remove(message)
@@ -140,8 +140,8 @@ class MailRules:
                 if policy and message.approximate_receive_count >= policy["maxReceiveCount"]:
                     self._bury(queue, message)
                 else:
-                    found.append(message)
-        return found
+                    receivable.append(message)
+        return receivable
 
     def _bury(self, queue: Queue, message: Message) -> None:
         """A dead letter keeps its id, and the time at which it was first sent."""
@@ -175,7 +175,7 @@ class MailRules:
 
 def holder(queue: Queue, receipt: str) -> Message | None:
     """The message that was once received with this receipt, if it is still there."""
-    return next((one for one in queue._messages if one.had_receipt_handle(receipt)), None)
+    return next((message for message in queue._messages if message.had_receipt_handle(receipt)), None)
 
 
 def messages_in(queue: Queue) -> list[Message]:

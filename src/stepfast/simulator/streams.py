@@ -25,8 +25,8 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, Mapping):
-        return {name: _as_json(one) for name, one in value.items()}
-    return [_as_json(one) for one in value] if isinstance(value, list) else value
+        return {name: _as_json(member) for name, member in value.items()}
+    return [_as_json(member) for member in value] if isinstance(value, list) else value
 
 
 class Reader(Protocol):

@@ -17,14 +17,17 @@ class Trouble:
 
     @property
     def calls(self) -> Sequence[AwsCall]:
-        """Every call of a function to AWS so far, in order; the numbers are those of kill_at."""
+        """Every call of a function to AWS so far, in order. `kill_at` takes the position of a call."""
         return self.player.world.account.calls
 
     def kill_at(self, number: int, when: When = "before") -> None:
-        """Kills the handler at an AWS call: "before" it is made, or "after" it was, the answer unseen.
+        """Kills a handler at one of its calls to AWS. It may be called several times.
 
-        With "lost" the handler lives on and botocore tries again, what was written notwithstanding. May be
-        called several times. A call that never comes fails the test.
+        number: the position of the call in `calls`, counted from 0.
+        when: "before" the call is made; "after" it was made, before the handler sees the answer; "lost" loses the
+        answer and lets the handler live, so that botocore tries again although the write has been done.
+
+        A call that never comes fails the test. Raises ValueError for a call that has already been made.
         """
         if number < len(self.calls):
             raise ValueError(f"call {number} has been made already")
@@ -32,7 +35,7 @@ class Trouble:
 
     @property
     def killed(self) -> list[str]:
-        """The calls at which handlers were killed."""
+        """The calls at which handlers were killed, in order."""
         return self.player.world.account.killed
 
     def outage(
@@ -45,22 +48,34 @@ class Trouble:
         functions: str | Iterable[str] | None = None,
         chance: float = 1.0,
     ) -> None:
-        """Has a service answer functions with an error from now on: "dynamodb", "sqs", "s3" or "scheduler".
+        """Makes a service answer the functions with an error from now on.
 
-        error: its code. operations, functions: only these, by name. chance: of each call to meet it. botocore
-        tries again, in simulated time, as it does in Lambda.
+        service: "dynamodb", "sqs", "s3" or "scheduler".
+        duration: how long the outage lasts, in simulated time.
+        error: the code of the error.
+        operations: the names of the operations that fail; None for all.
+        functions: the names of the functions whose calls fail; None for all.
+        chance: the chance of each call to fail, from 0 to 1.
+
+        botocore tries again, in simulated time, as it does in Lambda.
         """
         until = self.player.world.clock.micros + micros(duration.total_seconds())
         outages = self.player.world.account.outages
         outages.append(Outage(service, error, until, names(operations), names(functions), chance))
 
     def throttle(self, duration: timedelta, service: str = "dynamodb", *, chance: float = 1.0) -> None:
-        """Has a service refuse calls because there are too many."""
+        """Makes a `service` refuse calls as too many, for the `duration`, each by the `chance` from 0 to 1."""
         code = "ProvisionedThroughputExceededException" if service == "dynamodb" else "ThrottlingException"
         self.outage(service, duration, error=code, chance=chance)
 
     def skew(self, function: str, by: timedelta) -> None:
-        """Has the clocks of a function's new sandboxes be ahead (or behind), by its name: "api", "step-default"."""
+        """Sets the clocks of the new sandboxes of a function ahead.
+
+        function: the name of the function, such as "api" or "step-default".
+        by: how much the clocks are ahead; below zero they are behind.
+
+        Raises ValueError for an unknown function.
+        """
         if function not in self.player.functions:
             known = ", ".join(self.player.functions)
             raise ValueError(f"there is no function {function!r}; there are: {known}")

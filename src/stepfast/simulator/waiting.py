@@ -9,7 +9,7 @@ from typing import Any
 
 from stepfast.simulator.clock import micros
 from stepfast.simulator.patching import Patches
-from stepfast.simulator.sandbox import current
+from stepfast.simulator.strand_sandbox import current
 
 
 def patch(patches: Patches) -> None:

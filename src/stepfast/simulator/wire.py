@@ -15,8 +15,9 @@ from moto.core.models import botocore_stubber
 
 from stepfast.simulator.account import AwsCall
 from stepfast.simulator.clock import micros
-from stepfast.simulator.sandbox import Sandbox, SandboxEnded, current
+from stepfast.simulator.invocation import SandboxEnded
 from stepfast.simulator.simulated_loop import moment
+from stepfast.simulator.strand_sandbox import StrandSandbox, current
 
 STATUS: Mapping[str, int] = MappingProxyType({"InternalServerError": 500, "ServiceUnavailable": 503, "SlowDown": 503})
 """HTTP statuses of error codes; all others have 400."""
@@ -72,14 +73,14 @@ def _on_send(request: Any, event_name: str, **rest: object) -> Any:
     if sandbox is None:
         return botocore_stubber(event_name, request)
     sandbox.check()
-    sandbox.world.clock.skew(0)
+    sandbox.show_true_time()
     try:
         return _answer(sandbox, request, event_name)
     finally:
-        sandbox.world.clock.skew(sandbox.skew)
+        sandbox.show_its_time()
 
 
-def _answer(sandbox: Sandbox, request: Any, event_name: str) -> Any:
+def _answer(sandbox: StrandSandbox, request: Any, event_name: str) -> Any:
     world, call = sandbox.world, _call.get()
     for outage in world.account.outages:
         if outage.meets(call, world.clock.micros, world.draw):
@@ -101,7 +102,7 @@ def _on_answer(**rest: object) -> None:
     _travel(sandbox)
 
 
-def _travel(sandbox: Sandbox) -> None:
+def _travel(sandbox: StrandSandbox) -> None:
     """The way of a request, or of its answer: others may go on meanwhile."""
     world = sandbox.world
     sandbox.pause(world.clock.micros + world.delay(world.rules.call / 2))

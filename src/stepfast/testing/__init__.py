@@ -1,4 +1,7 @@
-"""For tests of workflows: the real engine in simulated time, with fakes, crashes and cues (docs/testing.md)."""
+"""Tests of workflows: the real engine in simulated time, with fakes, crashes and cues.
+
+docs/testing.md shows how to use it.
+"""
 
 from __future__ import annotations
 

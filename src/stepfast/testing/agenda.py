@@ -1,4 +1,4 @@
-"""What is to be done next: executions to advance and messages by due time. A crash empties it."""
+"""What the process under test does next: executions to advance, and messages that are due. A crash empties it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class DueAdvance:
 
 
 class ProcessAgenda:
-    """Takes what is due in the order in which it came; with a `draw`, any of it."""
+    """Gives what is due in the order in which it came; with a `draw`, in an order that this chooses."""
 
     def __init__(self, draw: random.Random | None) -> None:
         self._draw = draw
@@ -35,17 +35,17 @@ class ProcessAgenda:
         self._wakes[execution_id] = max(seq, self._wakes.get(execution_id, 0))
 
     def advanced(self, execution_id: str) -> None:
-        """The advance is over: a wake that came meanwhile gets its own."""
+        """The advance is over. A wake that came meanwhile is followed by another advance."""
         self._advancing.discard(execution_id)
 
     def take(self, now: float) -> DueAdvance | Stored | None:
-        """The next thing to do by now, or None; an execution is advanced by one at a time."""
-        ready = [one for one in self._wakes if one not in self._advancing]
+        """What is to be done next, or None if nothing is due. No execution has two advances at a time."""
+        ready = [execution_id for execution_id in self._wakes if execution_id not in self._advancing]
         if self._draw is None:
             if ready:
                 return self._begin(ready[0])
             return heapq.heappop(self._messages)[2] if self._messages and self._messages[0][0] <= now else None
-        due = sorted(one for one in self._messages if one[0] <= now)
+        due = sorted(entry for entry in self._messages if entry[0] <= now)
         if not ready and not due:
             return None
         number = self._draw.randrange(len(ready) + len(due))
@@ -62,5 +62,5 @@ class ProcessAgenda:
 
     @property
     def due(self) -> float | None:
-        """When the next message is due, None for never: what waits for ever is due at the end of the calendar."""
+        """When the next message is due; None if there is none but those that wait for ever."""
         return self._messages[0][0] if self._messages and self._messages[0][0] < FOREVER else None

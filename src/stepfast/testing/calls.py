@@ -1,4 +1,4 @@
-"""Which steps ran, how often, with what, when: one Call for each attempt."""
+"""The log of the steps that ran: one Call for each attempt, with its input, times and outcome."""
 
 from __future__ import annotations
 
@@ -17,12 +17,18 @@ from stepfast.simulator.simulated_loop import moment
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One attempt of a step, real or faked.
+    """One attempt of a step, real or faked. Times are simulated times in UTC.
 
-    input: the decoded arguments by parameter name; defaults that the workflow left out are not in it.
-    started_at, ended_at: simulated time, UTC; ended_at is None while it runs and for ever after a crash.
-    output: what the function returned. error: what it raised, or StepTimeout, or StepCancelled.
+    step: the name of the step.
+    step_id: the id of the command.
+    execution_id: the id of the execution.
+    attempt: the number of the attempt, counted from 1.
     generation: how often the execution had been resumed.
+    input: the decoded arguments by the names of the parameters, without defaults that the workflow left out.
+    started_at: when the attempt began.
+    ended_at: when the attempt ended. None while it runs, and for an attempt that a crash has cut off.
+    output: what the function returned; None if it returned nothing yet.
+    error: the exception that the function raised, StepTimeout, StepCancelled, or None.
     """
 
     step: str
@@ -38,14 +44,14 @@ class Call:
 
 
 class CallLog:
-    """Calls of every execution, in the order in which they began."""
+    """The calls of all executions, in the order in which they began."""
 
     def __init__(self) -> None:
         self._calls: list[Call] = []
 
     def begin(self, step: Step[..., Any], arguments: inspect.BoundArguments, context: StepContext, at: float) -> int:
-        """The number of the call, to end it with."""
-        given = {name: _copied(value) for name, value in arguments.arguments.items()}
+        """Logs a call that begins at this time, and returns its number for `end`."""
+        input = {name: _copied(value) for name, value in arguments.arguments.items()}
         self._calls.append(
             Call(
                 step.name,
@@ -53,7 +59,7 @@ class CallLog:
                 context.execution_id,
                 context.attempt,
                 context.generation,
-                given,
+                input,
                 moment(at),
             )
         )
@@ -63,11 +69,11 @@ class CallLog:
         self._calls[number] = replace(self._calls[number], ended_at=moment(at), output=ended.value, error=ended.error)
 
     def of(self, execution_id: str) -> list[Call]:
-        return [one for one in self._calls if one.execution_id == execution_id]
+        return [call for call in self._calls if call.execution_id == execution_id]
 
 
 def _copied(value: Any) -> Any:
-    """As it is before the step does something to it."""
+    """A copy of a value, which the step may change. A value that cannot be copied is logged itself."""
     try:
         return copy.deepcopy(value)
     except Exception:  # an iterator, say

@@ -1,4 +1,4 @@
-"""Being in a step without a worker: for unit tests of steps that call `current_step()`."""
+"""Provides `current_step()` without a worker, for unit tests of steps that call it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,18 @@ def step_context(
     deadline: datetime | None = None,
     heartbeat: Callable[[], None] = lambda: None,
 ) -> Iterator[StepContext]:
-    """Within the block `current_step()` gives this context, in this thread or task.
+    """A context manager in whose block `current_step()` returns this context, in the same thread or task.
 
-    step: whose name and timeout to take; without one, "step" and 300 seconds. step_id is its name by default.
-    idempotency_key: by default made of execution_id and step_id. deadline: by default the step's timeout from
-    now (wall clock). heartbeat: called by every `current_step().heartbeat()`; raise StepCancelled in it to
-    see the step stop. Log records go to the logger "stepfast.step", as in a worker.
+    step: the step whose name and timeout the context has; without it they are "step" and 300 seconds.
+    execution_id: the id of the execution.
+    step_id: the id of the command; by default the name of the step.
+    attempt: the number of the attempt, counted from 1.
+    generation: how often the execution was resumed.
+    idempotency_key: the key; by default it is made of `execution_id` and `step_id`.
+    deadline: when the attempt times out; by default after the timeout of the step, from now on the wall clock.
+    heartbeat: every `current_step().heartbeat()` calls it. Raise StepCancelled in it to see how the step stops.
+
+    Log records go to the logger "stepfast.step", as in a worker.
     """
     id = step_id or (step.name if step is not None else "step")
     timeout = step.timeout if step is not None else DEFAULT_TIMEOUT

@@ -1,4 +1,4 @@
-"""What the outside world does on cue: signals, cancels, resumes, anything else."""
+"""Cues: signals, cancels, resumes, crashes and calls of functions, at a moment that a test has named."""
 
 from __future__ import annotations
 
@@ -12,40 +12,48 @@ Target = Run[Any] | str
 
 
 class CueTarget(Protocol):
-    """What a cue can set off, at once."""
+    """The kit, as far as a cue calls it."""
 
     def signal(self, execution: Target, name: str, payload: Any = None) -> None: ...
     def cancel(self, execution: Target) -> None: ...
     def resume(self, execution: Target, steps: Sequence[str] | None = None) -> None: ...
-    def _die(self, execution_id: str, down: timedelta) -> None: ...
 
 
 class Cue:
-    """A moment in the future; its methods say what happens then.
+    """A moment in the future. Each call of a method adds something that happens at that moment.
 
-    `execution` is whose moment it is, unless you name another. An error of what happens then (WrongStatus,
-    say, when the execution has ended by then) comes out of the call that was running the environment.
+    A method acts on the execution whose moment it is, unless `execution` names another, by its Run or its id. An
+    exception of what happens at the moment, such as WrongStatus because the execution has ended by then, comes out of
+    the call that runs the environment.
     """
 
-    def __init__(self, world: CueTarget, put: Callable[[Callable[[str], object], str], None]) -> None:
-        self._world, self._put = world, put
+    def __init__(
+        self,
+        kit: CueTarget,
+        crash: Callable[[str, timedelta], None],
+        put: Callable[[Callable[[str], object], str], None],
+    ) -> None:
+        self._kit, self._crash, self._put = kit, crash, put
 
     def signal(self, name: str, payload: Any = None, *, execution: Target | None = None) -> None:
-        """Sends a signal; the payload as in Environment.signal."""
-        self._put(lambda id: self._world.signal(execution or id, name, payload), f".signal({name!r})")
+        """Sends the signal `name` with this `payload`, a model or plain JSON values, to the `execution`."""
+        self._put(lambda id: self._kit.signal(execution or id, name, payload), f".signal({name!r})")
 
     def cancel(self, *, execution: Target | None = None) -> None:
-        """Cancels the execution."""
-        self._put(lambda id: self._world.cancel(execution or id), ".cancel()")
+        """Cancels the `execution`."""
+        self._put(lambda id: self._kit.cancel(execution or id), ".cancel()")
 
     def resume(self, *, execution: Target | None = None, steps: Sequence[str] | None = None) -> None:
-        """Resumes the execution, which must have FAILED by then; steps: ids of the commands to run again."""
-        self._put(lambda id: self._world.resume(execution or id, steps), ".resume()")
+        """Resumes the `execution`, which must be FAILED by then.
+
+        steps: the ids of the commands to run again, in place of the failed steps behind the failure.
+        """
+        self._put(lambda id: self._kit.resume(execution or id, steps), ".resume()")
 
     def crash(self, *, down: timedelta = timedelta(seconds=1)) -> None:
-        """Has the process die; the next one goes on from what is stored, `down` later."""
-        self._put(lambda id: self._world._die(id, down), ".crash()")
+        """Makes the process die. The next process starts `down` later and continues from what is stored."""
+        self._put(lambda id: self._crash(id, down), ".crash()")
 
     def do(self, function: Callable[[], object]) -> None:
-        """Calls a function: an outage ends, a server comes up, a fake is changed."""
+        """Calls a `function` without arguments: an outage ends, a server starts, a fake changes."""
         self._put(lambda id: function(), ".do(…)")

@@ -1,4 +1,4 @@
-"""The SQLite file's interface on a database in memory: the product's schema and SQL, nothing to wait for."""
+"""A SQLite database in memory with the interface of SqliteFile. Its coroutines have nothing to wait for."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ T = TypeVar("T")
 
 
 class MemoryFile:
-    """Survives `lose_posted` as a file survives its process: with what was committed, and nothing else."""
+    """Stands for the file of a process. After `lose_posted`, its crash, only committed writes are left."""
 
     def __init__(self) -> None:
         self._db = sqlite3.connect(":memory:", isolation_level=None, cached_statements=256)
         self._db.executescript(SCHEMA)
         self._posted: list[Callable[[Transaction], None]] = []
+        self.commits = 0
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         yield self._db
 
     def row(self, sql: str, parameters: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        found: tuple[Any, ...] | None = self._db.execute(sql, parameters).fetchone()
-        return found
+        row: tuple[Any, ...] | None = self._db.execute(sql, parameters).fetchone()
+        return row
 
     async def write(self, run: Callable[[Transaction], T]) -> T:
         """One transaction, with what was posted before it; it never waits."""
@@ -35,19 +36,20 @@ class MemoryFile:
         transaction = Transaction(self._db)
         self._db.execute("BEGIN")
         try:
-            for one in posted:
-                one(transaction)
+            for write in posted:
+                write(transaction)
             result = run(transaction)
         except BaseException:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
+        self.commits += 1
         for act in transaction.after:
             act()
         return result
 
     def post(self, run: Callable[[Transaction], None]) -> None:
-        """Leaves a write to the next commit, as the real file does: a crash before it loses it."""
+        """Has the next commit include a write, as the real file does. A crash before that commit loses the write."""
         self._posted.append(run)
 
     def lose_posted(self) -> None:
@@ -58,7 +60,7 @@ class MemoryFile:
 
 
 def finished(coroutine: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine that has nothing to wait for, in or outside an event loop."""
+    """Runs a coroutine that has nothing to wait for, and returns its result. It needs no event loop."""
     try:
         coroutine.send(None)
     except StopIteration as done:

@@ -1,4 +1,4 @@
-"""A mock in the place of a step is refused where workflow code calls it, with a word on env.fake."""
+"""A mock in the place of a step is refused where workflow code calls it; the error names env.fake."""
 
 from __future__ import annotations
 
@@ -38,11 +38,12 @@ def _stands_for(called: Any) -> str | None:
 
 
 def _names_of(called: Any, names: dict[str, Any]) -> set[str]:
-    """What the code calls it, by itself or as a part of a module it has imported."""
-    found = {name for name, value in list(names.items()) if value is called}
-    for module in [one for one in names.values() if isinstance(one, types.ModuleType) and one is not sys]:
-        found |= {name for name in STEP_FUNCTIONS if vars(module).get(name) is called}
-    return found
+    """The names under which the code can call it: its own globals, and those of modules that it has imported."""
+    aliases = {name for name, value in list(names.items()) if value is called}
+    modules = [value for value in names.values() if isinstance(value, types.ModuleType) and value is not sys]
+    for module in modules:
+        aliases |= {name for name in STEP_FUNCTIONS if vars(module).get(name) is called}
+    return aliases
 
 
 mock.CallableMixin.__call__ = _call  # type: ignore[method-assign, assignment]

@@ -1,4 +1,4 @@
-"""The moments of a run: every place where the process can die, and every cue for the outside world."""
+"""The points of a test: moments at which the process can crash, or at which a cue is taken."""
 
 from __future__ import annotations
 
@@ -16,19 +16,23 @@ Side = Literal["before", "after", "at"]
 
 
 class Died(BaseException):
-    """The simulated process is dead: nothing of it goes on."""
+    """Raised in the process under test to kill it; a BaseException, so that no code of it goes on."""
 
 
 class Stalled(AssertionError):
-    """What a test waits for never comes; the message says what the execution waits for instead."""
+    """The event that the test waits for never comes. The message says what the execution waits for."""
+
+
+class Endless(Exception):
+    """Executions go on past the limit of the test, which is the text of this error. The kit raises Stalled for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One moment; `name` is the step's, for a wait the signal's, for an end the status."""
+    """A moment. kind: "step", a Write, "waiting", "status" or "time". name: of the step or signal, or the status."""
 
     side: Side
-    what: str
+    kind: str
     execution_id: str
     name: str | None = None
     attempt: int = 0
@@ -36,37 +40,37 @@ class Point:
 
     def __str__(self) -> str:
         attempt = f", attempt {self.attempt}" if self.attempt else ""
-        of = "" if self.what in ("step", "time") else "of "
-        return f"{self.side} {self.what}" + (f" {of}{self.name}" if self.name else "") + attempt
+        of = "" if self.kind in ("step", "time") else "of "
+        return f"{self.side} {self.kind}" + (f" {of}{self.name}" if self.name else "") + attempt
 
 
 @dataclass(slots=True, eq=False)
 class Trigger:
-    """Something that is to happen at a moment, `times` times; `attempt` is the first that counts.
+    """Calls `act` at points of this side, kind and name, `times` times; `attempt` is the first that counts.
 
-    every: each of the times must come to pass, not just one.
+    description: how the test has set it. every: it must act all of these times, not just once.
     """
 
     side: Side
-    what: str
+    kind: str
     name: str | None
     attempt: int
     times: int
     act: Callable[[Point], None]
-    told: str
+    description: str
     every: bool = False
     seen: set[str] = field(default_factory=set)
 
     def meets(self, point: Point) -> bool:
-        if (self.side, self.what) != (point.side, point.what) or self.name not in (None, point.name):
+        if (self.side, self.kind) != (point.side, point.kind) or self.name not in (None, point.name):
             return False
-        if point.what == "waiting":  # one wait is met once, however often it is looked at
+        if point.kind == "waiting":  # each wait counts once, however often it is reached
             return point.execution_id + point.command_id not in self.seen
         return point.attempt >= self.attempt or point.attempt == 0
 
 
 class Points:
-    """Every moment passes here; triggers act on it, in the order in which they were set."""
+    """Every point that is reached passes here. Triggers act on it, in the order in which they were set."""
 
     def __init__(self, limit: int) -> None:
         self.passed: list[Point] = []
@@ -77,35 +81,39 @@ class Points:
     def add(self, trigger: Trigger) -> None:
         self.triggers.append(trigger)
 
-    def wanted(self, what: str) -> bool:
-        return any(one.what == what and one.times > 0 for one in self.triggers)
+    def wanted(self, kind: str) -> bool:
+        """Whether a trigger still acts at points of this kind."""
+        return any(trigger.kind == kind and trigger.times > 0 for trigger in self.triggers)
 
     def reach(self, point: Point) -> None:
-        """Lets triggers act; what they raise comes out here, Died included."""
+        """Lets triggers act, and raises their exceptions, Died included. Raises Endless past the limit."""
         if point.side != "at":
             self.passed.append(point)
             if (crash := self.crash_at.pop(len(self.passed) - 1, None)) is not None:
                 crash(point)
-        if (point.side, point.what) == ("before", "record"):
+        if (point.side, point.kind) == ("before", "record"):
             self.recorded[point.execution_id] += 1
             if self.recorded[point.execution_id] > self._limit:
-                raise Stalled(
+                raise Endless(
                     f"{self._limit} attempts, timers and signals of {point.execution_id!r} were recorded in one call; "
                     "if that is as it should be, raise the limit: Environment(…, limit=…)"
                 )
-        for trigger in [one for one in self.triggers if one.times > 0 and one.meets(point)]:
+        for trigger in [trigger for trigger in self.triggers if trigger.times > 0 and trigger.meets(point)]:
             trigger.times -= 1
             trigger.seen.add(point.execution_id + point.command_id)
             trigger.act(point)
 
-    def pending(self) -> list[str]:
-        """What was set and has never come to pass."""
-        unmet = [one.told for one in self.triggers if one.times > 0 and (one.every or not one.seen)]
-        return unmet + [f"crash(at={number})" for number in self.crash_at]
+    def require_passed(self, *others: str) -> None:
+        """AssertionError for what was set and has never come to pass; others: descriptions of more of that kind."""
+        left = [trigger for trigger in self.triggers if trigger.times > 0]
+        pending = [trigger.description for trigger in left if trigger.every or not trigger.seen]
+        pending += [f"crash(at={number})" for number in self.crash_at]
+        if pending or others:
+            raise AssertionError(f"this has never come to pass: {'; '.join([*pending, *others])}")
 
 
 class Ports:
-    """The store and queue as the engine sees them: each write passes a point before it and one after."""
+    """The store and queue of the process under test. Each write reaches a point before it and another after it."""
 
     def __init__(
         self, backend: SqliteBackend, points: Points, changed: Callable[[str, Container[str] | None], None]
@@ -141,9 +149,9 @@ def _point(method: str, arguments: tuple[Any, ...]) -> Point | None:
     match method, arguments:
         case "commit", (execution_id, commit):
             record = commit.record
-            what = "claim" if record.status == "RUNNING" else "record"
+            kind = "claim" if record.status == "RUNNING" else "record"
             name = f"signal {record.name}" if record.kind == "signal" else record.name
-            return Point("before", what, execution_id, name, record.attempt, record.id)
+            return Point("before", kind, execution_id, name, record.attempt, record.id)
         case "append", (execution_id, *_):
             return Point("before", "order", execution_id)
         case "send", (messages,):

@@ -1,4 +1,4 @@
-"""One life of the process under test: the real engine on what the file holds. The next life starts from there."""
+"""The process under test: the real engine on the file in memory. After a crash, a new Process goes on with the file."""
 
 from __future__ import annotations
 
@@ -17,41 +17,44 @@ from stepfast.engine.step_handler import StepHandler
 from stepfast.engine.timer_handler import TimerHandler
 from stepfast.engine.worker import Worker
 from stepfast.language.registry import Registry
-from stepfast.simulator.simulated_loop import SimulatedClock
+from stepfast.simulator.simulated_loop import SimulatedClock, SimulatedLoop
 from stepfast.testing.agenda import DueAdvance, ProcessAgenda
 from stepfast.testing.memory import MemoryFile
-from stepfast.testing.points import Died, Points, Ports
-from stepfast.testing.steps import FakingRunner
+from stepfast.testing.points import Died, Ports
+from stepfast.testing.state import KitState
+from stepfast.testing.steps import AlertedFakeTime, FakingRunner
 
 LEFT_SECONDS = 30.0
-"""Seconds until a message that was left alone comes back, as in the embedded runtime."""
+"""Seconds until a message that was neither deleted nor refused comes back, as in the embedded runtime."""
 
 
 class Process:
-    """Takes what is due and has the engine handle it, each in a task of its own.
+    """Has the engine handle what is due, each message and each advance in a task of its own.
 
-    `operations` are the outside world's: they do not pass the points at which this process can die.
+    `operations` are for the outside world. They pass no points, so no crash hits them.
     """
 
     def __init__(
         self,
         file: MemoryFile,
-        clock: SimulatedClock,
+        loop: SimulatedLoop,
         registry: Registry,
-        runner: FakingRunner,
-        points: Points,
+        state: KitState,
         draw: random.Random,
+        *,
         shuffled: bool,
     ) -> None:
-        self._clock, self._runner = clock, runner
+        clock, fake_time = SimulatedClock(loop), AlertedFakeTime(loop)
+        runner = FakingRunner(loop, state, fake_time)
+        self._clock, self.alert = clock, fake_time.alert
         self.backend = SqliteBackend(cast(Any, file), clock)
         self.agenda = ProcessAgenda(draw if shuffled else None)
-        self._ports = Ports(self.backend, points, runner.look)
+        self._ports = Ports(self.backend, state.points, fake_time.alert)
         ports = cast(Any, self._ports)
         lives = LiveReplays(deltas=ports)
         self._advancer = Advancer(ports, ports, clock, registry, lives)
-        # Without the live replays: where an advance has one in its hands, a signal would wait for it, and here nothing
-        # can go on while somebody waits.
+        # Without the live replays: a signal waits for the advance that uses a live replay. Here it would wait for
+        # ever, since the event loop runs only in `drive`.
         self.operations = Operations(self.backend, clock, registry, self._advancer)
         self._worker = Worker(
             StepHandler(ports, ports, clock, registry, runner, draw, lives=lives),
@@ -88,7 +91,7 @@ class Process:
         return bool(self._tasks)
 
     def begin_next(self) -> bool:
-        """Begins one thing that is due; False if nothing is."""
+        """Begins the task of what is due next; False if nothing is due."""
         work = self.agenda.take(self._clock.now())
         if work is None:
             return False
@@ -127,18 +130,18 @@ class Process:
         self._handled(stored.delivery.message.execution_id)
 
     def _handled(self, execution_id: str) -> None:
-        """What is found now counts before the end that this may have written."""
+        """Calls on_handled. Its exception fails the test, even if the execution has just ended as it should."""
         try:
             self.on_handled(execution_id)
         except Exception as error:
             self.failure = error
 
     def die(self) -> None:
-        """From here on nothing of this process is written."""
+        """The process is dead: it writes nothing any more."""
         self._ports.alive, self.failure = False, Died()
 
     async def kill(self) -> None:
-        """Drops everything that is under way; `finally` blocks of steps still run, their writes do not."""
+        """Cancels every task. `finally` blocks of steps still run, but their writes are lost."""
         self._ports.alive = False
         rest = asyncio.all_tasks() - {asyncio.current_task()}
         for task in rest:

@@ -1,4 +1,4 @@
-"""An execution's history in the order in which it happened, and as lines for people. Pure."""
+"""Orders the history of an execution, and prints it as lines for people. Pure."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from stepfast.engine.history import history_of
 from stepfast.model import Event, Execution, Snapshot
 from stepfast.simulator.simulated_loop import moment
 
-LINES = 40
-"""Events that a timeline shows; of longer histories, the last."""
+MAX_SHOWN_EVENTS = 40
+"""A timeline shows the last of a longer history."""
 
 
 def chronological(snapshot: Snapshot, kept: Sequence[Event], issued: Sequence[str]) -> list[Event]:
-    """The history, with events of one moment ordered by generation and by the code's own order.
+    """The history in the order of time. Events of one moment are ordered by generation, then as the code asked.
 
-    Simulated time stands still while quick steps run, so many events share a moment.
+    Simulated time stops while quick steps run, so many events share a moment.
     """
     events, generation = history_of(snapshot, kept), 0
     asked = {id: number for number, id in enumerate(issued)}
-    taken = {one.signal: one for one in snapshot.records.values() if one.signal is not None}
+    taken = {record.signal: record for record in snapshot.records.values() if record.signal is not None}
     resumed: dict[int, int] = {}  # kept events, by the generation that they ended
     for event in kept:
         resumed[id(event)] = generation
@@ -44,13 +44,13 @@ def chronological(snapshot: Snapshot, kept: Sequence[Event], issued: Sequence[st
 
 
 def timeline(execution: Execution, events: Sequence[Event]) -> str:
-    """A line an event: simulated time since the start, what happened, with what."""
+    """A line for each event: simulated time since the start, what happened, with what."""
     lines = [f"execution {execution.execution_id!r} of {execution.workflow}: {execution.status}"]
     began = execution.created_at
     lines.append(f"  started {moment(began):%Y-%m-%d %H:%M:%S} UTC, times are since then")
-    if len(events) > LINES:
-        lines.append(f"  … {len(events) - LINES} earlier events")
-    lines += [f"  {_since(one.at - began):>16}  {_told(one)}" for one in events[-LINES:]]
+    if len(events) > MAX_SHOWN_EVENTS:
+        lines.append(f"  … {len(events) - MAX_SHOWN_EVENTS} earlier events")
+    lines += [f"  {_since(event.at - began):>16}  {_line(event)}" for event in events[-MAX_SHOWN_EVENTS:]]
     return "\n".join(lines)
 
 
@@ -59,21 +59,21 @@ def _since(seconds: float) -> str:
     return str(whole).removesuffix("000") if whole.microseconds else str(whole)
 
 
-def _told(event: Event) -> str:
+def _line(event: Event) -> str:
     details: dict[str, Any] = dict(event.details)
-    said = f"{event.type} {event.command or ''}".strip()
+    line = f"{event.type} {event.command or ''}".strip()
     if "attempt" in details and event.type.startswith("attempt"):
-        said += f" #{details['attempt']}"
+        line += f" #{details['attempt']}"
     if event.type == "signal-received":
-        said += f" {details['name']} {_short(details['payload'])}"
+        line += f" {details['name']} {_short(details['payload'])}"
     if error := details.get("error"):
-        said += f": {error['type']}: {_short(error['message'])}"
+        line += f": {error['type']}: {_short(error['message'])}"
     for key in ("input", "output", "result"):
         if key in details:
-            said += f" {_short(details[key])}"
+            line += f" {_short(details[key])}"
     if "next_at" in details and details["next_at"] is not None:
-        said += f"; again {moment(details['next_at']):%m-%d %H:%M:%S}"
-    return said
+        line += f"; again {moment(details['next_at']):%m-%d %H:%M:%S}"
+    return line
 
 
 def _short(value: object) -> str:

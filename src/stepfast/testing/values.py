@@ -1,4 +1,4 @@
-"""What a test hands in, checked where it stands: inputs, payloads, fakes."""
+"""Checks what a test passes to a kit: inputs, payloads, fakes, workflows."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from stepfast.values.compare import is_plain_json
 
 
 def as_input(workflow: Workflow[..., Any], value: Any) -> Any:
-    """Plain JSON values of an input; what does not fit is left to the engine to refuse."""
+    """The input as plain JSON values. An input of the wrong type is passed on, since the engine refuses it."""
     if is_plain_json(value):
-        return copy.deepcopy(value)  # as it was sent: the engine alone validates it and fills in what it lacks
+        return copy.deepcopy(value)  # the engine validates it and fills in defaults, as for a client
     try:
         return workflow.input.sendable(value)
     except NotStorable:
@@ -29,7 +29,7 @@ def as_input(workflow: Workflow[..., Any], value: Any) -> Any:
 
 
 def as_json(value: Any, where: str) -> Any:
-    """Plain JSON values of a model, a dataclass or of plain values; InvalidRequest for anything else."""
+    """Plain JSON values of a model, a dataclass or plain values; InvalidRequest for any other value."""
     typed = isinstance(value, BaseModel) or (dataclasses.is_dataclass(value) and not isinstance(value, type))
     try:
         return Codec(type(value) if typed else JsonValue, where).sendable(value)
@@ -38,7 +38,7 @@ def as_json(value: Any, where: str) -> Any:
 
 
 def checked_fake(step: Step[..., Any], fake: Any) -> Callable[..., Any]:
-    """The function that a fake runs; TypeError or NotStorable for one that cannot stand in for the step."""
+    """The function that a fake runs; TypeError or NotStorable for a fake that does not fit the step."""
     if isinstance(fake, BaseException) or (isinstance(fake, type) and issubclass(fake, BaseException)):
         raise TypeError(f"to have step {step.name!r} raise, use env.fail(step, error=…)")
     if isinstance(fake, Step):
@@ -51,10 +51,10 @@ def checked_fake(step: Step[..., Any], fake: Any) -> Callable[..., Any]:
     except ValueError:  # a builtin without one
         return _function(fake)
     positional, named = list[str](), dict[str, None]()
-    for name, one in step.arguments.signature.parameters.items():
-        if one.kind is one.KEYWORD_ONLY:
+    for name, parameter in step.arguments.signature.parameters.items():
+        if parameter.kind is parameter.KEYWORD_ONLY:
             named[name] = None
-        elif one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD):
+        elif parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
             positional.append(name)
     try:
         signature.bind(*positional, **named)
@@ -70,7 +70,7 @@ def _function(fake: Any) -> Callable[..., Any]:
 
 
 def checked_step(step: Any) -> Step[..., Any]:
-    """TypeError for what is not a function with @step."""
+    """The step itself; TypeError for anything but a function with @step."""
     if not isinstance(step, Step):
         raise TypeError(f"{step!r} is not a step: give a function that has @step")
     return step
@@ -79,7 +79,7 @@ def checked_step(step: Any) -> Step[..., Any]:
 def checked_workflows(
     arguments: tuple[Workflow[..., Any] | Registry, ...], kit: str
 ) -> Registry | list[Workflow[..., Any]]:
-    """The one registry or the workflows that a kit is made with; TypeError, which names the kit, for anything else."""
+    """The registry or the workflows that a kit is made with; TypeError, which names the kit, for anything else."""
     if len(arguments) == 1 and isinstance(arguments[0], Registry):
         return arguments[0]
     workflows = [argument for argument in arguments if isinstance(argument, Workflow)]

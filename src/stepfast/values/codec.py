@@ -1,6 +1,6 @@
 """Typed values to JSON text and back, by pydantic, and only when nothing is lost on the way.
 
-What workflow code sees is always the decoded text, in the first run as in every replay.
+Workflow code always sees the decoded text, in the first run as in every replay.
 """
 
 from __future__ import annotations

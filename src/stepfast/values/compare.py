@@ -187,7 +187,7 @@ def _equal_by_eq(left: Any, right: Any) -> bool:
     try:
         # The `==` of str or int ignores the attributes that a subclass adds. Other classes define their own `==`.
         return bool(left == right) and (not isinstance(left, _BUILTIN) or _equal_attributes(left, right))
-    except Exception:  # arrays and the like
+    except Exception:  # such as arrays
         return False
 
 

@@ -106,7 +106,7 @@ def _survives_json(value: Any) -> bool:
 
 
 def not_finite(value: Any) -> str | None:
-    """Path of the first NaN or infinity in parsed JSON; None where there is none."""
+    """Path of the first NaN or infinity in parsed JSON; None if there is none."""
     if isinstance(value, float):
         return "" if value != value or value in (float("inf"), float("-inf")) else None
     if isinstance(value, (dict, list)):
@@ -119,7 +119,7 @@ def not_finite(value: Any) -> str | None:
 def equal_or_false(left: Any, right: Any) -> bool:
     try:
         return bool(left == right)
-    except Exception:  # arrays and the like: compared part by part
+    except Exception:  # such as arrays: compared part by part
         return False
 
 

@@ -18,7 +18,7 @@ def _number(text: str) -> int | float:
 
 
 def same_json(left: str, right: str) -> bool:
-    """True when two JSON texts are equal but for the order of keys and the form of numbers (1, 1.0, 1e0)."""
+    """True when two JSON texts are equal except for the order of keys and the form of numbers (1, 1.0, 1e0)."""
     return left == right or canonical(left) == canonical(right)
 
 

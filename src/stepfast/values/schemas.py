@@ -1,6 +1,6 @@
 """Changed copies of pydantic core schemas, for the validators and serializers of stored values. Pure.
 
-A type's own schema is what `TypeAdapter` makes of it; the functions here copy it and never change it.
+`TypeAdapter` computes a type's own schema; the functions here copy it and never change it.
 https://docs.pydantic.dev/latest/api/pydantic_core_schema/ describes the nodes.
 """
 

@@ -1,4 +1,4 @@
-"""What AWS and botocore raise, as stepfast's errors: those that pass by themselves, and those that someone must mend.
+"""What AWS and botocore raise, as stepfast's errors: those that pass by themselves, and those that need an operator.
 
 Neither tells what was written: messages name the resource, the operation and what to check, never an item.
 """
@@ -118,7 +118,7 @@ def translated(resource: str, check: str) -> Iterator[None]:
         raise Misconfigured(f"{resource}: a request was malformed; this is a bug in stepfast") from None
     except _NO_ANSWER as error:
         raise Unavailable(f"{resource} did not answer ({type(error).__name__}); try again later") from error
-    except BotoCoreError as error:  # a profile, a region, an endpoint: botocore sends nothing before that is mended
+    except BotoCoreError as error:  # a profile, a region, an endpoint: botocore sends nothing until it is fixed
         raise Misconfigured(f"{resource} cannot be asked ({type(error).__name__}): {check}") from error
 
 

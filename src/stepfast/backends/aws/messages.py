@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
-from stepfast.engine.messages import Message
+from stepfast.engine.messages import Message, MessageKind
 from stepfast.errors import StepfastError
 
 MESSAGE_VERSION = 1
@@ -58,7 +58,7 @@ def posted_in(body: str) -> Posted:
         raise ForeignMessage("stepfast did not send this message") from error
     texts = (message.execution_id, message.command_id, message.pool)
     if (
-        message.kind not in ("step", "timer", "park")
+        message.kind not in get_args(MessageKind)
         or not all(isinstance(text, str) for text in texts)
         or type(message.generation) is not int
         or not all(time is None or _is_time(time) for time in (due, sent))

@@ -23,7 +23,7 @@ OLD_PREFIX = "sha256"
 
 
 class Blobs(Protocol):
-    """Bytes by their content; every method may raise Unavailable."""
+    """A port: where a store puts values that are too large for its items. Every method may raise Unavailable."""
 
     def put(self, execution_id: str, data: bytes) -> str:
         """Stores bytes of an execution durably and returns their key."""
@@ -32,7 +32,7 @@ class Blobs(Protocol):
         """The bytes of a key that `put` gave, and no others."""
 
     def delete(self, execution_id: str) -> None:
-        """Deletes all that was put for an execution."""
+        """Deletes all bytes that were put for an execution."""
 
 
 class S3Blobs:

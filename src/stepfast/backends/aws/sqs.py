@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, assert_never
 
 from stepfast.backends.aws.clients import LazyClient
 from stepfast.backends.aws.errors import Misconfigured, translated
@@ -73,12 +73,15 @@ class SqsQueue:
             self._schedules.put(message, due, url, body)
 
     def _url(self, message: Message) -> str:
-        if message.kind == "step":
-            url, missing = self._pools.get(message.pool, ""), f"step pool {message.pool!r} has no queue"
-        elif message.kind == "timer":
-            url, missing = self._timers, "timers have no queue"
-        else:
-            url, missing = self._parks, "parked failures have no queue"
+        match message.kind:
+            case "step":
+                url, missing = self._pools.get(message.pool, ""), f"step pool {message.pool!r} has no queue"
+            case "timer":
+                url, missing = self._timers, "timers have no queue"
+            case "park":
+                url, missing = self._parks, "parked failures have no queue"
+            case _:
+                assert_never(message.kind)
         if not url:
             known = ", ".join(sorted(self._pools)) or "none"
             raise Misconfigured(

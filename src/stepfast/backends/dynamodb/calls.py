@@ -132,7 +132,7 @@ class Table:
         return await self._write("update_item", condition, {"Key": key, **changes})
 
     async def add(self, key: Item, counts: Item, sets: Item) -> None:
-        """Adds to numbers of an item, which is made where there is none. Tried again, it may add twice."""
+        """Adds to numbers of an item, which is made if there is none. Tried again, it may add twice."""
         await self._write("update_item", None, {"Key": key, **_adding(counts, sets)})
 
     async def count(self, key: Item, adds: Item, sets: Item, condition: Condition) -> Item | None:

@@ -178,7 +178,7 @@ def left_over(item: Item, meta: Item) -> bool:
 
 
 def passed(tombstone: Item) -> ExecutionDeleted:
-    """What a start under the id of a deleted execution is told; Unavailable while its deletion is under way."""
+    """The error for a start under the id of a deleted execution; Unavailable while its deletion is under way."""
     execution_id = items.execution_id_of(tombstone)
     if "erased" not in tombstone:
         raise Unavailable(f"execution {execution_id!r} is just being deleted; try again later")

@@ -1,4 +1,4 @@
-"""Items of the table to values of the model and back. Pure; large values are moved out by `dynamodb_texts`.
+"""Items of the table to values of the model and back. Pure; large_values.py moves large values out.
 
 Every item has `pk`, `sk`, `v` (the version of this layout) and `wrote` (when it was written). Attributes that
 would hold nothing are left out.
@@ -17,13 +17,13 @@ ended then signal past, wake; id where the key is too short for it |
 | history | `z#<generation>#<n>` | time type command details |
 | note | `large` | |
 
-A meta's `by` is drawn by who put it, so that of two equal starts at one instant only one takes it for its own.
+A meta's `by` is drawn by its writer, so that of two equal starts at one instant only one takes it for its own.
 Its `born` is when it was put: an item that was written long before is an earlier execution's of the same id.
 Its `reopened` and `cut` say how many records the last rewind re-opened and how long the log was then, so that a read
-in the middle of that transaction is noticed. Its `fault` is what the listing tells of a FAILED execution, a JSON
+in the middle of that transaction is noticed. Its `fault` is the failure that the listing shows, a JSON
 list of step, class of the error and generation. Its `first` is its first generation, if that is not 0. The note tells
 that values of the execution are in the bucket. A meta that is DELETED is a tombstone, with gen, deleted (when) and
-erased (once all else is gone): see `dynamodb_deleting`. Failures are JSON lists of class, message, step and
+erased (once all else is gone): see deletion.py. Failures are JSON lists of class, message, step and
 traceback, an execution's with the name of its park message; a value that is a map where a text is expected says
 where the text is.
 """
@@ -157,7 +157,7 @@ def _fault(execution: Execution) -> str:
 
 
 def fault_of(item: Item, created_at: float) -> Fault:
-    """What an entry of the listing tells of a FAILED execution; an old one may tell little."""
+    """The failure in the listing's entry of a FAILED execution; an old entry may have little of it."""
     step, error, generation, *full = json.loads(text_in(item, "fault") or "[null, null, 0]")
     error_class = full[0] if full else None
     return Fault(execution_id_of(item), item["flow"]["S"], created_at, step, error, generation, error_class)

@@ -25,7 +25,7 @@ CACHED = 16 * 1024 * 1024
 
 
 class Texts:
-    """Moves large values out of items and brings them back; one for each store.
+    """Moves large values from items to the port Blobs, and brings them back. Each store has its own.
 
     note: called with the execution's id before a value of it is moved out, so that whoever deletes the execution
     knows that there are such values.

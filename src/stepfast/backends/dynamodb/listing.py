@@ -39,7 +39,7 @@ def sortable(at: float) -> str:
 
 
 def time_of(entry: str) -> float:
-    """The time that an entry of the index begins with; ValueError or struct.error where there is none."""
+    """The time that an entry of the index begins with; ValueError or struct.error if there is none."""
     return float(struct.unpack(">d", bytes.fromhex(entry.partition("#")[0]))[0])
 
 
@@ -134,7 +134,7 @@ class Listing:
     def idle(self, before: float, limit: int, after: str) -> tuple[list[str], str]:
         """Ids of RUNNING executions created before a time, shard by shard, and the position to go on from.
 
-        A position that is not ours begins anew.
+        A position of another form starts again at the beginning.
         """
         shard, seen = _sweep_position(after, self._shards)
         ids: list[str] = []

@@ -1,6 +1,6 @@
 """The Store port on one DynamoDB table: conditional writes only, nothing is read in order to be written.
 
-Calls are made synchronously, as a Lambda handles one invocation at a time. `dynamodb_items` has the layout.
+Calls are made synchronously, as a Lambda handles one invocation at a time. items.py has the layout.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ IDLE = 120.0
 
 
 class DynamoStore:
-    """Executions in a table that is made as `dynamodb_table.definition` says.
+    """Executions in a table that is made as table.py::definition says.
 
     client: a DynamoDB client. queue: where the messages of `append` go. retention: seconds that SUCCEEDED and CANCELLED
     executions are kept, None for ever; FAILED ones wait to be resumed. listing_shards: how many partitions the listing

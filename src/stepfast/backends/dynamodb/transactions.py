@@ -2,7 +2,7 @@
 
 A transaction takes 100 items. A rewind that needs more re-opens records first, a chunk at a time together with
 the history that they replace, each chunk only while the execution is FAILED in the generation before; the meta
-turns with the last. What a crash leaves in between is still FAILED, and the next resume goes on from there. A
+turns with the last. After a crash in between the execution is still FAILED, and the next resume goes on from there. A
 cancel needs the meta first: once that is CANCELLED, nothing starts any more, and the rest of the records follow.
 """
 

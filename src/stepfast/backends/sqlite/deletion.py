@@ -1,6 +1,6 @@
 """Deleting executions from the file: by hand, and those whose time is over.
 
-The pages that this frees are used again by what is written next; the file does not shrink. What is deleted is
+The pages that this frees are used again by what is written next; the file does not shrink. Deleted data is
 overwritten with zeros (`secure_delete`), so that the file does not go on holding it.
 
 A mark in `deleted` outlives an execution: a worker that still runs one of its steps, and a message of it that

@@ -1,4 +1,4 @@
-"""What SQLite raises, as stepfast's errors: what passes by itself, and what someone must mend."""
+"""What SQLite raises, as stepfast's errors: those that pass by themselves, and those that an operator must fix."""
 
 from __future__ import annotations
 

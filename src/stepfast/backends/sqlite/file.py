@@ -174,7 +174,7 @@ class SqliteFile:
     def _lengthen(self, connection: sqlite3.Connection) -> None:
         """Makes the log as long as it gets, once: a commit that overwrites waits half as long as one that appends.
 
-        What a small cache spills of the transaction stays in the log's file after the rollback, unread.
+        The part of the transaction that a small cache spills stays in the log's file after the rollback, unread.
         """
         try:
             connection.execute("PRAGMA cache_size = 10")

@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 
 from stepfast.backends.sqlite import rows
+from stepfast.engine.embedded import Overdue
 from stepfast.engine.ports import Delivery
-
-
-@dataclass(frozen=True, slots=True)
-class Overdue:
-    """A command of a RUNNING execution, and the moment by which it should have gone on."""
-
-    execution_id: str
-    command_id: str
-    status: str
-    due: float
 
 
 def messages(db: sqlite3.Connection, before: float, after: int, limit: int) -> list[tuple[int, float, Delivery]]:

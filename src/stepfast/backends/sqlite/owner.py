@@ -1,8 +1,8 @@
 """The lock that makes a process the one owner of a file; the kernel gives it back when the process ends, however.
 
 On POSIX systems it is a record lock (fcntl.lockf). A process forked by a step, as ProcessPoolExecutor does, does not
-inherit one: it can neither keep the file locked after its parent has died nor give it back by ending. filelock's
-locks are inherited, and its guard around fork raises RuntimeError where two threads fork at the same time
+inherit one. It cannot keep the file locked after its parent has died, and its end does not release the lock. The
+locks of filelock are inherited, and its guard around fork raises RuntimeError where two threads fork at the same time
 (filelock 3.32, `_audit_fork_safety`): see findings/filelock-forks.sh.
 """
 

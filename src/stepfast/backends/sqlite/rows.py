@@ -244,7 +244,7 @@ def record_write(execution_id: str, record: Record) -> Write:
 
 
 def signal_write(execution_id: str, signal: Signal, number: int, total: int) -> Write:
-    """The statement that puts a signal if its id is free; number, total: see sqlite_signals."""
+    """The statement that puts a signal if its id is free; number, total: see signals.py."""
     placed = _Placed(execution_id)
     values = {name: getattr(signal, name) for name in _SIGNAL} | {"execution_id": execution_id}
     values |= {"payload": placed(signal.payload), "number": number, "total": total}

@@ -16,7 +16,8 @@ from stepfast.backends.sqlite import deletion, listing, metrics, overdue, rows, 
 from stepfast.backends.sqlite import signals as signal_rows
 from stepfast.backends.sqlite.changes import Changes
 from stepfast.backends.sqlite.file import SqliteFile, Transaction
-from stepfast.backends.sqlite.writes import Stored as Stored
+from stepfast.engine.embedded import Overdue
+from stepfast.engine.embedded import Stored as Stored
 from stepfast.engine.messages import Message
 from stepfast.engine.metrics import Tallies
 from stepfast.engine.order import cursor_of
@@ -349,7 +350,7 @@ class SqliteBackend:
         with self._file.reading() as db:
             return [Stored(*row) for row in overdue.messages(db, time, after, limit)]
 
-    def commands_due_before(self, execution_id: str, time: float) -> list[overdue.Overdue]:
+    def commands_due_before(self, execution_id: str, time: float) -> list[Overdue]:
         """Commands of an execution whose next try was due, or whose lease ended, before a time."""
         with self._file.reading() as db:
             return overdue.commands(db, execution_id, time)

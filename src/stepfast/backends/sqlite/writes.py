@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from stepfast.backends.sqlite import rows
 from stepfast.backends.sqlite.file import Transaction
-from stepfast.engine.ports import Delivery
+from stepfast.engine.embedded import Stored
 from stepfast.model import Execution, OrderEntry, Record
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A message in the file: its number there, when it is due, and the delivery it makes."""
-
-    seq: int
-    due: float
-    delivery: Delivery
 
 
 def put_messages(tx: Transaction, messages: Sequence[Stored]) -> None:

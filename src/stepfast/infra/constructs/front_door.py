@@ -40,7 +40,11 @@ _LOGGED = {
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """The gateway's limits: requests per second, and the burst above it. Further requests get 429."""
+    """The limits of the API. Further requests get 429.
+
+    rate: requests per second.
+    burst: requests above the rate at once.
+    """
 
     rate: int = 200
     burst: int = 400

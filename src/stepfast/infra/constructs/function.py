@@ -39,7 +39,10 @@ class Shared:
 
 
 class LambdaFunction(Construct):
-    """target: what event sources invoke, the function or (with SnapStart or provisioned concurrency) its alias."""
+    """A Lambda function of the stack. `role` is its own IAM role.
+
+    `target` is what event sources invoke: the function, or its alias with SnapStart or provisioned concurrency.
+    """
 
     def __init__(
         self,

@@ -10,48 +10,34 @@ from typing import Any, Self
 from moto.sqs.models import Queue
 
 from stepfast.backends.dynamodb.api_keys import SCOPES, ApiKeys
-from stepfast.deployment.plan import FunctionPlan, Plan
+from stepfast.deployment.plan import Plan
 from stepfast.deployment.project import Project
-from stepfast.engine.step_runner import Runner
-from stepfast.functions import entry
 from stepfast.functions.clients import Clients
 from stepfast.functions.host import Host
 from stepfast.language.registry import Registry
 from stepfast.simulator import resources
-from stepfast.simulator.deployment import BUILDERS, Code, Deployment
-from stepfast.simulator.gateway import Response
-from stepfast.simulator.lambdas import REGION, SimulatedFunction
+from stepfast.simulator.deployment import Deployment, Equip, Equipment
+from stepfast.simulator.gateway import GatewayRequest, Response
+from stepfast.simulator.invocation import MAX_PAYLOAD
+from stepfast.simulator.lambdas import REGION
 from stepfast.simulator.player import Player
 from stepfast.simulator.provision import DEAD_LETTERS, TABLE
 from stepfast.simulator.redrive import MoveTask
-from stepfast.simulator.sandbox import MAX_PAYLOAD, Handler, Sandbox
+from stepfast.simulator.rules import Rules
 from stepfast.simulator.sqs_rules import messages_in, queues
-from stepfast.simulator.wall_player import RealPlayer, WebRequest
-from stepfast.simulator.wall_sandbox import RealSandbox
+from stepfast.simulator.wall_time import WallTime
 
 SERVICES = ("dynamodb", "sqs", "s3", "scheduler")
 
 
-class ServedDeployment(Deployment):
-    """The stack. Its functions share their AWS clients, which are slow to make and safe to use from any thread."""
-
-    def __init__(self, player: Player, plan: Plan, code: Code) -> None:
-        self._clients = Clients(REGION)
-        # The clients are made here, in one thread: to make a client with botocore's session is not thread-safe
-        # (https://boto3.amazonaws.com/v1/documentation/api/latest/guide/session.html).
-        for service in SERVICES:
-            getattr(self._clients, service)
-        super().__init__(player, plan, code)
-
-    def _function(self, plan: FunctionPlan, pool: str = "") -> SimulatedFunction:
-        settings, registry = self.settings(plan.kind, pool), self._code.registry
-
-        def build(sandbox: Sandbox) -> Handler:
-            assert isinstance(sandbox, RealSandbox)
-            host = Host(registry=registry, call=sandbox.call)
-            return entry.guarded(BUILDERS[plan.kind](settings, self._clients, host), host)
-
-        return self._player.function(plan.name, build, timeout=plan.timeout, memory=plan.memory)
+def shared_clients(registry: Registry) -> Equip:
+    """Functions in real time share their AWS clients, which are slow to make and safe to use from any thread."""
+    clients = Clients(REGION)
+    # The clients are made here, in one thread: to make a client with botocore's session is not thread-safe
+    # (https://boto3.amazonaws.com/v1/documentation/api/latest/guide/session.html).
+    for service in SERVICES:
+        getattr(clients, service)
+    return lambda sandbox, plan: Equipment(Host(registry=registry, call=sandbox.call), clients)
 
 
 class ServedCloud:
@@ -64,15 +50,16 @@ class ServedCloud:
 
     def __init__(self, registry: Registry, project: Project | None = None) -> None:
         self._plan = Plan.of(registry, project)
-        self._code = Code(registry, lambda sandbox: Runner())
-        self._player = RealPlayer()
-        self._turn = self._player.world.turn
+        self._registry = registry
+        self._time = WallTime(Rules())
+        self._turn = self._time.turn
+        self._player = Player(time=self._time, keep_invocations=False)  # There would be ever more of them.
 
     def __enter__(self) -> Self:
         self._player.__enter__()
         try:
             with self._turn:
-                ServedDeployment(self._player, self._plan, self._code)
+                Deployment(self._player, self._plan, shared_clients(self._registry))
             keys = ApiKeys(resources.client("dynamodb"), TABLE)
             _, self.key = keys.create("stepfast dev", SCOPES, time.time())
         except BaseException:
@@ -90,7 +77,7 @@ class ServedCloud:
         if len(json.dumps(event)) > MAX_PAYLOAD:
             return Response(413, {"content-type": "application/json"}, '{"message":"Request Entity Too Large"}')
         asked = event["requestContext"]["http"]
-        responses = self._player.request_all(WebRequest(asked["method"], asked["path"], event=event))
+        responses = self._player.request_all(GatewayRequest(asked["method"], asked["path"], event=event))
         if responses:
             return responses[0]
         return Response(503, {"content-type": "application/json"}, '{"message":"Service Unavailable"}')

@@ -1,4 +1,4 @@
-"""Steps in a sandbox: real or faked as in an Environment, in the sandbox's time, with cues at every attempt."""
+"""Steps and cues in a sandbox of a function, in the sandbox's time."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Any
 from stepfast.engine.step_runner import AttemptWatch, Ended, cut_off
 from stepfast.language.context import StepContext
 from stepfast.language.steps import Step
-from stepfast.simulator.sandbox import Sandbox, current
+from stepfast.simulator.strand_sandbox import StrandSandbox, current
+from stepfast.testing.fakes import Fake, first_end, heeds
 from stepfast.testing.points import Point, Points
-from stepfast.testing.steps import Fake, FakingRunner, first_end, heeds
 
 
 class PlayedPoints(Points):
-    """Triggers act in the main thread, as the outside world does, while the sandbox that came by waits."""
+    """Triggers act in the main thread, as the outside world does. The sandbox that reached the point waits."""
 
-    stopped_at: Sandbox | None = None
+    stopped_at: StrandSandbox | None = None
 
     def reach(self, point: Point) -> None:
         sandbox = current()
-        if sandbox is None or not any(one.times > 0 and one.meets(point) for one in self.triggers):
+        if sandbox is None or not any(trigger.times > 0 and trigger.meets(point) for trigger in self.triggers):
             super().reach(point)
             return
         sandbox.outside(lambda: self._act(sandbox, point))
 
-    def _act(self, sandbox: Sandbox, point: Point) -> None:
+    def _act(self, sandbox: StrandSandbox, point: Point) -> None:
         before, self.stopped_at = self.stopped_at, sandbox
         try:
             super().reach(point)
@@ -33,12 +33,10 @@ class PlayedPoints(Points):
             self.stopped_at = before
 
 
-class PlayedRunner(FakingRunner):
-    """Fakes that take their time are watched as real steps are, by reading the store every few seconds."""
+class WatchedFakeTime:
+    """Passes a fake's time in pieces, and reads the store after each, as the engine does for a real step."""
 
-    async def _take_time(
-        self, step: Step[..., Any], fake: Fake, context: StepContext, watch: AttemptWatch
-    ) -> Ended | None:
+    async def take(self, step: Step[..., Any], fake: Fake, context: StepContext, watch: AttemptWatch) -> Ended | None:
         left, error = first_end(step, fake)
         period = max(1.0, step.lease / 6)
         while left > 0:

@@ -1,4 +1,4 @@
-"""The workflows that a cloud is given, as a registry with the steps that they may call."""
+"""Makes the registry of a cloud: the workflows of a test, with the steps that they may call."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stepfast.testing.values import checked_workflows
 
 
 def registry_of(arguments: tuple[Workflow[..., Any] | Registry, ...]) -> Registry:
-    """TypeError for what is no workflow."""
+    """The registry itself, or one of these workflows; TypeError for what is neither."""
     workflows = checked_workflows(arguments, "MotoCloud")
     if isinstance(workflows, Registry):
         return workflows
@@ -24,7 +24,7 @@ def registry_of(arguments: tuple[Workflow[..., Any] | Registry, ...]) -> Registr
 
 
 def _modules(name: str) -> Iterator[ModuleType]:
-    """The module in which a workflow is, what is below it, and what it has imported as a module."""
+    """A workflow's module, the modules below it, and the modules that these have imported."""
     for other, module in list(sys.modules.items()):
         if other == name or other.startswith(f"{name}."):
             yield module

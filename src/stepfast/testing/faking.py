@@ -1,0 +1,60 @@
+"""Replaces steps: fakes that stand in for them, and failures."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from stepfast.language.steps import Step
+from stepfast.testing.fakes import Fake
+from stepfast.testing.stage import S, Staged
+from stepfast.testing.values import checked_fake, checked_step
+
+R = TypeVar("R")
+
+
+class Faking(Staged[S]):
+    """The part of a kit that replaces steps."""
+
+    def fake(
+        self,
+        step: Step[..., R],
+        result: R | Callable[..., R] | Callable[..., Awaitable[R]],
+        *,
+        takes: timedelta = timedelta(),
+        beats: bool = True,
+    ) -> None:
+        """Makes every attempt of `step` return a value, or call a function in its place.
+
+        result: a value of the step's result type, or a `def` or `async def` function. The function is called with the
+        arguments of the step; `current_step()` works in it, and what it raises is the error of the step.
+        takes: the simulated time that the attempt takes. If it exceeds the step's timeout, the attempt times out.
+        beats: False for a fake without heartbeats, which times out when it takes longer than the step's heartbeat.
+
+        Raises NotStorable for a value and TypeError for a function that does not fit the step, and ValueError for a
+        negative `takes`.
+        """
+        if takes < timedelta():
+            raise ValueError(f"a fake takes no time or some, not {takes}")
+        function = checked_fake(checked_step(step), result)
+        self._stage.state.fakes.put(step, Fake(function, takes.total_seconds(), beats))
+
+    def fail(self, step: Step[..., Any], times: int | None = 1, error: BaseException | None = None) -> None:
+        """Makes the next attempts of `step` fail. After them it works as before.
+
+        times: how many attempts fail; None lets all fail. A further call adds to the earlier ones.
+        error: the exception that the attempts raise; by default a ConnectionError.
+
+        Raises ValueError for a number of `times` below 1, and TypeError for an `error` that is not an exception.
+        """
+        if times is not None and times < 1:
+            raise ValueError(f"a step fails once or more often, not {times!r} times")
+        if error is not None and not isinstance(error, BaseException):
+            raise TypeError(f"error is an exception, not {error!r}")
+        failure = error or ConnectionError(f"env.fail has step {checked_step(step).name!r} fail")
+        self._stage.state.fakes.put_failure(checked_step(step), failure, float("inf") if times is None else times)
+
+    def restore(self, step: Step[..., Any]) -> None:
+        """Makes `step` run its own function again. It is neither faked nor failing any more."""
+        self._stage.state.fakes.drop(checked_step(step))

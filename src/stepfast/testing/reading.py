@@ -1,0 +1,91 @@
+"""Reads executions for a test's questions, and keeps the answers for the time after the test kit was closed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from stepfast.engine.ports import Clock, Store
+from stepfast.engine.queries import ReadOperations
+from stepfast.language.registry import Registry
+from stepfast.language.workflows import Workflow
+from stepfast.model import Event, Execution, Snapshot
+from stepfast.replay.replay import Replay
+from stepfast.testing.calls import Call, CallLog
+from stepfast.testing.memory import finished
+
+
+class Reading:
+    """Where runs read their execution: the stage's store, and after `close` what was kept of it."""
+
+    def __init__(self, calls: CallLog) -> None:
+        self._calls = calls
+        self._connection: tuple[Store, ReadOperations, Registry] | None = None
+        self._kept: dict[str, tuple[Snapshot, Sequence[Event]]] | None = None
+
+    def connect(self, store: Store, clock: Clock, registry: Registry) -> None:
+        """Reads this store from now on. Its coroutines must have nothing to wait for."""
+        self._connection = store, ReadOperations(store, clock, registry), registry
+
+    @property
+    def store(self) -> Store:
+        """The store that is read."""
+        return self._connected[0]
+
+    @property
+    def _operations(self) -> ReadOperations:
+        return self._connected[1]
+
+    @property
+    def _connected(self) -> tuple[Store, ReadOperations, Registry]:
+        if self._connection is None:
+            raise RuntimeError("enter the environment first: nothing can be read before")
+        return self._connection
+
+    @property
+    def closed(self) -> bool:
+        """True once only kept executions can be read."""
+        return self._kept is not None
+
+    def execution(self, execution_id: str) -> Execution:
+        """The execution without its commands; ExecutionNotFound."""
+        if self._kept is not None:
+            return self._kept[execution_id][0].execution
+        return finished(self._operations.read(execution_id))
+
+    def snapshot(self, execution_id: str) -> Snapshot:
+        """The execution with its commands and signals; ExecutionNotFound."""
+        if self._kept is not None:
+            return self._kept[execution_id][0]
+        return finished(self._operations.load(execution_id))
+
+    def past_events(self, execution_id: str) -> Sequence[Event]:
+        """The events that the store keeps as such: those of generations that a resume has ended."""
+        if self._kept is not None:
+            return self._kept[execution_id][1]
+        return finished(self.store.history(execution_id))
+
+    def calls(self, execution_id: str) -> list[Call]:
+        """Every attempt of every step, in the order in which they began."""
+        return self._calls.of(execution_id)
+
+    def replay(self, snapshot: Snapshot) -> Replay:
+        """A replay from scratch; LookupError as in `workflow`."""
+        self.workflow(snapshot.execution)
+        replay = self._operations.replay(snapshot)
+        assert replay is not None
+        return replay
+
+    def workflow(self, execution: Execution) -> Workflow[..., Any]:
+        """The workflow of an execution; LookupError if the test has not passed it to its kit."""
+        workflow = self._connected[2].get(execution.workflow)
+        if workflow is None:
+            raise LookupError(f"workflow {execution.workflow!r} was not given to this environment")
+        return workflow
+
+    def close(self, execution_ids: Iterable[str]) -> None:
+        """Keeps these executions, and reads no more. Those that have expired are not kept."""
+        snapshots = {id: finished(self.store.load(id)) for id in execution_ids}
+        self._kept = {
+            id: (snapshot, self.past_events(id)) for id, snapshot in snapshots.items() if snapshot is not None
+        }

@@ -1,0 +1,121 @@
+"""What comes from outside while executions run: signals, cancels, resumes, and cues for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from stepfast.language.steps import Step
+from stepfast.simulator.simulated_loop import moment
+from stepfast.testing.cues import Cue, Target
+from stepfast.testing.points import Point, Side, Trigger
+from stepfast.testing.runs import Run
+from stepfast.testing.stage import S, Staged
+from stepfast.testing.values import as_json, checked_step
+
+
+class Steering(Staged[S]):
+    """The part of a kit that acts as clients and operators do."""
+
+    def signal(self, execution: Target, name: str, payload: Any = None, signal_id: str | None = None) -> None:
+        """Sends a signal now.
+
+        execution: a Run or the id of an execution.
+        name: the name that the workflow waits for.
+        payload: a model or plain JSON values.
+        signal_id: the id under which the signal is sent. A signal that is sent again under its id is one signal. None
+        draws an id.
+
+        Raises ExecutionNotFound, InvalidRequest when the payload does not fit what the workflow waits for, and
+        WrongStatus when the execution has ended for good.
+        """
+        self._stage.signal(self._id(execution), name, as_json(payload, "payload"), signal_id)
+
+    def cancel(self, execution: Target) -> None:
+        """Cancels an execution now. `execution` is a Run or an id.
+
+        Raises ExecutionNotFound, and WrongStatus when it is not RUNNING.
+        """
+        self._stage.cancel(self._id(execution))
+
+    def resume(self, execution: Target, steps: Sequence[str] | None = None) -> None:
+        """Resumes a FAILED execution. Nothing of it runs yet.
+
+        execution: a Run or the id of an execution.
+        steps: the ids of the commands to run again, in place of the failed steps behind the failure (`Run.reopens`).
+
+        Raises ExecutionNotFound, WrongStatus, and InvalidRequest for a command that cannot run again.
+        """
+        self._stage.resume(self._id(execution), steps)
+
+    def at(self, when: timedelta | datetime) -> Cue:
+        """A cue at a simulated time. `when` is a datetime, or a timedelta from now."""
+        stage = self._stage
+        at = (when if isinstance(when, datetime) else moment(stage.time()) + when).timestamp()
+
+        def put(act: Callable[[str], object], description: str) -> None:
+            stage.call_at(at, lambda: act(""))
+
+        return Cue(self, stage.crash, put)
+
+    def when(
+        self,
+        *,
+        before: Step[..., Any] | None = None,
+        after: Step[..., Any] | None = None,
+        waiting: str | None = None,
+        status: Literal["SUCCEEDED", "FAILED"] | None = None,
+        attempt: int = 1,
+        times: int = 1,
+        delay: timedelta = timedelta(),
+    ) -> Cue:
+        """A cue at a moment of an execution. Name exactly one of `before`, `after`, `waiting` and `status`.
+
+        before: an attempt of this step begins.
+        after: an attempt of this step has ended, and its outcome is not recorded yet.
+        waiting: the workflow waits for the signal of this name.
+        status: an execution ends with this status.
+        attempt: the number of the first attempt of the step that counts.
+        times: how many moments the cue is taken at.
+        delay: the simulated time from the moment to what happens then.
+
+        Raises TypeError unless exactly one of the four is named.
+        """
+        side, kind, name = moment_of(before, after, waiting, status)
+        stage, seconds = self._stage, delay.total_seconds()
+
+        def put(act: Callable[[str], object], description: str) -> None:
+            def meet(point: Point) -> None:
+                if seconds:
+                    stage.call_at(stage.time() + seconds, lambda: act(point.execution_id))
+                else:
+                    act(point.execution_id)
+
+            key = side if kind == "step" else kind
+            stage.add_trigger(Trigger(side, kind, name, attempt, times, meet, f"when({key}={name!r}){description}"))
+
+        return Cue(self, stage.crash, put)
+
+    def _id(self, execution: Target) -> str:
+        if isinstance(execution, Run):
+            return execution.execution_id
+        started = self._stage.state.started
+        if execution == "" and len(started) != 1:  # a cue at a time is about no execution in particular
+            raise TypeError(f"say which execution the cue is for: execution=…; there are {len(started)}")
+        return execution or next(iter(started))
+
+
+def moment_of(before: Any, after: Any, waiting: str | None, status: str | None) -> tuple[Side, str, str]:
+    """The side, the kind and the name of a cue's moment; TypeError unless exactly one of the four is named."""
+    moments: list[tuple[Side, str, Any]] = [
+        ("before", "step", before),
+        ("after", "step", after),
+        ("at", "waiting", waiting),
+        ("at", "status", status),
+    ]
+    named = [named for named in moments if named[2] is not None]
+    if len(named) != 1:
+        raise TypeError("name one moment: before=…, after=…, waiting=… or status=…")
+    ((side, kind, subject),) = named
+    return side, kind, checked_step(subject).name if kind == "step" else str(subject)

@@ -1,0 +1,1 @@
+"""Writes docs/reference from the docstrings of what is public: `python -m tests.reference`."""
