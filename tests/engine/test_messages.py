@@ -18,23 +18,24 @@ EXECUTION = Execution("e1", "siblings", "{}", NOW, generation=3)
 def test_a_step_with_siblings_has_its_command_attached() -> None:
     with replayed(siblings) as replay:
         command = next(iter(replay.outstanding.values()))
-    message = _message(EXECUTION, command, hinted=True)
+    message = _message(EXECUTION, command, 5)
     assert message == Message("step", "e1", command.id, 3)
-    assert message.hint is command
-    assert _message(EXECUTION, command, hinted=False).hint is None
+    assert message.hint is not None
+    assert (message.hint.command, message.hint.order) == (command, 5)
+    assert _message(EXECUTION, command, None).hint is None
 
 
 def test_a_timer_has_a_message_without_a_hint() -> None:
-    message = _message(EXECUTION, Command(":timer", "timer", "timer", None), hinted=True)
+    message = _message(EXECUTION, Command(":timer", "timer", "timer", None), 5)
     assert message == Message("timer", "e1", ":timer", 3)
     assert message.hint is None
 
 
 def test_a_signal_wait_has_no_message() -> None:
     with pytest.raises(ValueError, match="signal"):
-        _message(EXECUTION, Command("signal:go", "signal", "go", None), hinted=False)
+        _message(EXECUTION, Command("signal:go", "signal", "go", None), None)
 
 
 def test_an_unknown_kind_is_not_sent_as_a_step() -> None:
     with pytest.raises(AssertionError):
-        _message(EXECUTION, Command("child", cast(Any, "child"), "child", None), hinted=False)
+        _message(EXECUTION, Command("child", cast(Any, "child"), "child", None), None)

@@ -69,7 +69,8 @@ def superseded(execution: Execution, message: Message, now: float) -> Dispositio
 def decide(replay: Replay, execution: Execution, delivery: Delivery, now: float) -> Decision:
     """What to do with a step's message, once the execution was replayed on all its records."""
     if replay.finished:
-        return Finish()
+        # On an order that is not durable only the advancer writes an end. The outcomes that led here have woken it.
+        return Finish() if replay.decided else Settle(Delete())
     message = delivery.message
     id, chained = end_of_chain(replay.records, execution.generation, message.command_id)
     record = replay.records.get(id)
