@@ -261,7 +261,7 @@ def a_worker_extends_the_order(patch: Patch) -> None:
 
 @breaks("replay-reproduces", "deadline")
 def an_end_is_written_before_the_order_that_led_to_it(patch: Patch) -> None:
-    edited(patch, advancer.Advancer, "_pass", ("if replay.finished and decided:", "if replay.finished:"))
+    edited(patch, advancer.Advancer, "_pass", ("if replay.finished and replay.decided:", "if replay.finished:"))
 
 
 @breaks("a-signal-is-taken-once", "approvals")
