@@ -9,7 +9,7 @@ import pytest
 
 from stepfast.engine.metrics import Tally
 from stepfast.engine.ports import Commit, End
-from stepfast.model import Execution, Failure, Record
+from stepfast.model import Execution, Failure, OrderEntry, Record
 
 HOUR = 3600
 ONE = Execution("one", "w", "null", 1000.0)
@@ -70,7 +70,7 @@ def test_a_cancel_is_counted(backend: Any, store: Any) -> None:
 
 def test_each_end_of_a_resumed_execution_is_counted(backend: Any, store: Any) -> None:
     assert backend.run(store.finish(End(FAILED, {"FAILED": Tally(1), "step:pay": Tally(2, failures=2)})))
-    assert backend.run(store.rewind(replace(ONE, generation=1), None, [], []))
+    assert backend.run(store.rewind(replace(ONE, generation=1), OrderEntry(0, 1, cut=0), [], []))
     assert backend.run(store.finish(End(replace(DONE, generation=1), TALLIES)))
     assert figures(backend) == {
         2: {**TALLIES, "FAILED": Tally(1), "step:pay": replace(TALLIES["step:pay"], count=5, failures=4)}

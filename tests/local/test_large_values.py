@@ -78,7 +78,8 @@ def resume_and_fail(backend: SqliteBackend, id: str) -> None:
     with backend._file.reading() as db:
         (generation,) = db.execute("SELECT generation FROM executions WHERE execution_id = ?", (id,)).fetchone()
     again = Execution(id, "w", "", 1000.0, generation=generation + 1)
-    assert asyncio.run(backend.rewind(again, OrderEntry(1, 1, cut=0), [], []))
+    cut = OrderEntry(len(asyncio.run(backend.entries(id))), again.generation, cut=0)
+    assert asyncio.run(backend.rewind(again, cut, [], []))
     assert asyncio.run(backend.finish(End(replace(again, status="FAILED", ended_at=1002.0))))
 
 
