@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,13 +44,22 @@ class Command:
 class CommandFuture(WorkflowFuture):
     """The future of a command; cancelling it takes the command back."""
 
-    def __init__(self, number: int, loop: WorkflowLoop, withdraw: Callable[[str], None], id: str) -> None:
+    def __init__(
+        self, number: int, loop: WorkflowLoop, outstanding: dict[str, Command], withdrawn: list[str], id: str
+    ) -> None:
         super().__init__(number, loop)
-        self._withdraw, self._id = withdraw, id
+        # Not the replay itself: workflow code holds its futures, and would hold the replay with them.
+        self._outstanding, self._withdrawn, self._id = outstanding, withdrawn, id
 
     def cancel(self, msg: Any = None) -> bool:
-        self._withdraw(self._id)
+        withdraw(self._outstanding, self._withdrawn, self._id)
         return super().cancel(msg)
+
+
+def withdraw(outstanding: dict[str, Command], withdrawn: list[str], id: str) -> None:
+    """Takes a command back, if it is outstanding."""
+    if outstanding.pop(id, None) is not None:
+        withdrawn.append(id)
 
 
 def shortened(text: str, limit: int = 200) -> str:

@@ -22,7 +22,7 @@ from stepfast.model import Chained, Execution, Failure, Record
 from stepfast.replay.asyncio_internals import explained, get_running_loop, owner_of
 from stepfast.replay.choices import Choices, has_outcome
 from stepfast.replay.commands import Command as Command
-from stepfast.replay.commands import CommandFuture, shortened
+from stepfast.replay.commands import CommandFuture, shortened, withdraw
 from stepfast.replay.loop import Closed, WorkflowLoop
 from stepfast.replay.tasks import Started, WorkflowTask
 from stepfast.values.codec import Codec
@@ -309,11 +309,7 @@ class Replay:
         self._choices.add_timer(when, command_id)
 
     def timer_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        self._withdraw(self._timers.pop(id(handle), ""))
-
-    def _withdraw(self, id: str) -> None:
-        if self.outstanding.pop(id, None) is not None:
-            self.withdrawn.append(id)
+        withdraw(self.outstanding, self.withdrawn, self._timers.pop(id(handle), ""))
 
     def refuse(self, error: ForbiddenInWorkflow) -> ForbiddenInWorkflow:
         """Fails the execution, also where workflow code or a library swallows the error. Returns the error to raise."""
@@ -359,7 +355,7 @@ class Replay:
     def _issue(self, command: Command) -> asyncio.Future[Any]:
         if self.closed:
             raise Closed
-        command.waiter = CommandFuture(self.loop.number(), self.loop, self._withdraw, command.id)
+        command.waiter = CommandFuture(self.loop.number(), self.loop, self.outstanding, self.withdrawn, command.id)
         self._add(command)
         future: asyncio.Future[Any] = command.waiter
         return future
