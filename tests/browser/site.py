@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
+
+from tests.waiting import until
 
 STEPFAST = str(Path(sys.executable).with_name("stepfast"))
 WORKFLOWS = Path(__file__).with_name("workflows")
@@ -84,10 +85,13 @@ class Site:
 
     def ends(self, id: str, status: str, seconds: float = 30) -> Any:
         """Waits until the execution has ended, which must be with this status."""
-        end = time.monotonic() + seconds
-        while (state := self.http.get(f"/v1/executions/{id}?commands=false").json())["status"] == "RUNNING":
-            assert time.monotonic() < end, f"{id} still runs after {seconds} s"
-            time.sleep(0.02)
+        path = f"/v1/executions/{id}?commands=false"
+        state = until(
+            lambda: (answer := self.http.get(path).json())["status"] != "RUNNING" and answer,
+            seconds,
+            pause=0.02,
+            what=f"the end of {id}",
+        )
         assert state["status"] == status, state
         return state
 

@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.site import Site
-from tests.local.conftest import until
+from tests.waiting import until
 
 
 def _opens(open_page: Callable[..., Page], site: Site, id: str) -> float:

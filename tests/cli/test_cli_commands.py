@@ -11,7 +11,8 @@ import pytest
 
 from stepfast.cli.app import app
 from tests.cli.conftest import NASTY, mended
-from tests.http.serving import Api, until
+from tests.http.serving import Api
+from tests.waiting import until
 
 
 def parsed(result: Any) -> Any:

@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.http.serving import until
+from tests.waiting import until
 
 STEPFAST = str(Path(sys.executable).with_name("stepfast"))
 pytestmark = pytest.mark.slow

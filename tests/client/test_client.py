@@ -36,7 +36,8 @@ from stepfast.errors import (
 )
 from stepfast.http import problems
 from stepfast.http.auth import Authenticator
-from tests.http.serving import Api, served, until
+from tests.http.serving import Api, served
+from tests.waiting import until
 
 
 class Order(BaseModel):

@@ -20,7 +20,8 @@ from stepfast.client import shapes
 from stepfast.client.calls import Calls
 from stepfast.client.stacks import Listed, Stacks
 from stepfast.errors import ExecutionConflict, ExecutionNotFound, InvalidRequest
-from tests.http.serving import Api, served, until
+from tests.http.serving import Api, served
+from tests.waiting import until
 
 mended: list[bool] = []
 

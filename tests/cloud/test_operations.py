@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from stepfast import signal, workflow
 from stepfast.deployment.project import Project
 from stepfast.deployment.schedules import ScheduledStart
 from stepfast.simulator import resources
@@ -17,6 +18,11 @@ from tests.cloud.flows import EVERYTHING, Answer, bulk, deliver, delivery, fetch
 from tests.lanes import seeds
 
 MINUTES = timedelta(minutes=1)
+
+
+@workflow("late-comer")
+async def late_comer() -> str:
+    return await signal("now", str)
 
 
 def test_an_execution_of_a_workflow_that_is_no_longer_deployed_waits_and_goes_on_when_it_is_back(
@@ -32,6 +38,17 @@ def test_an_execution_of_a_workflow_that_is_no_longer_deployed_waits_and_goes_on
     cloud.deploy(*EVERYTHING)
     assert cloud.run_until(run).result == "delivered fetched before"
     assert len(run.calls(fetch)) == 1
+
+
+def test_what_is_asked_of_a_run_is_read_by_the_code_that_was_deployed_last(cloud: MotoCloud) -> None:
+    cloud.deploy(vigil)
+    first = cloud.start(vigil, 1.0)
+    cloud.deploy(late_comer)
+    second = cloud.start(late_comer)
+    cloud.advance(MINUTES)
+    assert [str(waiting) for waiting in second.waiting] == ["signal 'now'"]
+    assert second.history
+    assert first.history
 
 
 def test_a_step_message_of_a_workflow_that_is_not_deployed_is_kept(cloud: MotoCloud) -> None:

@@ -16,6 +16,7 @@ import pytest
 from stepfast.backends.dynamodb.api_keys import SCOPES, ApiKeys
 from tests.e2e.emulator import PATIENCE, PYTHON, ROOT, Emulator, running
 from tests.examples.processes import MailSink, PdfService
+from tests.waiting import until
 from workflows.quarterly_financial_report.make_ledger import ledger_csv
 
 HERE = Path(__file__).parent
@@ -85,13 +86,7 @@ class Deployed:
 
 def eventually(look: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
     """What `look` returns once that is something; the emulator's event sources need their time."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.25)
-    raise AssertionError(f"waited {seconds:g} s in vain for {what}")
+    return until(look, seconds, pause=0.25, what=what)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

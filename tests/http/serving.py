@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,15 +17,7 @@ from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
 from stepfast.local.runtime import Runtime
-
-
-def until(ask: Callable[[], Any], seconds: float = 20.0) -> Any:
-    """Asks until the answer is true, and returns it; fails after `seconds`."""
-    end = time.monotonic() + seconds
-    while not (answer := ask()):
-        assert time.monotonic() < end, f"waited {seconds} s in vain"
-        time.sleep(0.002)
-    return answer
+from tests.waiting import until
 
 
 def event(

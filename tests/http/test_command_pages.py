@@ -16,7 +16,8 @@ from stepfast.http import timeline
 from stepfast.http.timeline import TimelineEntry, ordered
 from stepfast.model import Snapshot
 from stepfast.replay.replay import Replay
-from tests.http.serving import Api, until
+from tests.http.serving import Api
+from tests.waiting import until
 
 
 class Order(BaseModel):

@@ -22,7 +22,8 @@ from stepfast.http import listener
 from stepfast.http.bodies import MAX_BODY
 from stepfast.http.connections import Patience
 from stepfast.http.gateway import Pace
-from tests.http.serving import served, serving, until
+from tests.http.serving import served, serving
+from tests.waiting import until
 
 QUICK = Patience(idle=1.0, headers=0.4, stuck=0.5, linger=0.5)
 HEALTH = b"GET /v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n"

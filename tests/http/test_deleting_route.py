@@ -9,7 +9,8 @@ import pytest
 
 from stepfast import Retry, signal, step, workflow
 from stepfast.http.models import DeletedView
-from tests.http.serving import Api, until
+from tests.http.serving import Api
+from tests.waiting import until
 
 ONE = "/v1/executions/one"
 

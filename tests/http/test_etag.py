@@ -9,7 +9,8 @@ import pytest
 
 from stepfast import signal, step, workflow
 from stepfast.http.api import build
-from tests.http.serving import Answer, Api, event, served, until
+from tests.http.serving import Answer, Api, event, served
+from tests.waiting import until
 
 PATH = "/v1/executions/one"
 

@@ -13,7 +13,8 @@ from pydantic import BaseModel
 
 from stepfast import Retry, current_step, signal, step, workflow
 from stepfast.http.models import ExecutionDetail
-from tests.http.serving import Api, until
+from tests.http.serving import Api
+from tests.waiting import until
 
 seen: list[str] = []
 mended = threading.Event()

@@ -15,7 +15,8 @@ from stepfast import Retry, signal, step, workflow
 from stepfast.http import counting
 from stepfast.http.models import ExecutionDetail, History
 from stepfast.http.page_models import ExecutionList
-from tests.http.serving import Api, until
+from tests.http.serving import Api
+from tests.waiting import until
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 

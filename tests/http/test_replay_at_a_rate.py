@@ -13,7 +13,8 @@ from stepfast.errors import Unavailable
 from stepfast.http import jobs as jobs_module
 from stepfast.http.api import build
 from stepfast.http.jobs import Job, Jobs
-from tests.http.serving import Api, event, served, until
+from tests.http.serving import Api, event, served
+from tests.waiting import until
 
 
 @step(retry=Retry(max_attempts=1))

@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 from stepfast import Retry, step, workflow
-from tests.http.serving import until
+from tests.waiting import until
 
 begun, go, mended = threading.Event(), threading.Event(), threading.Event()
 

@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from stepfast import Retry, signal, step, workflow
 from stepfast.http.models import ExecutionView, SignalView
-from tests.http.serving import Api, until
+from tests.http.serving import Api
+from tests.waiting import until
 
 SIGNAL = "/v1/executions/one/signals/approved"
 

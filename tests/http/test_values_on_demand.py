@@ -9,7 +9,8 @@ import pytest
 from stepfast import signal, step, workflow
 from stepfast.http.models import ExecutionDetail
 from stepfast.http.page_models import ExecutionList
-from tests.http.serving import Api, until
+from tests.http.serving import Api
+from tests.waiting import until
 
 TEXT = "é" * 10
 BYTES = 22

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,7 @@ from stepfast.language.registry import Registry
 from stepfast.language.workflows import Workflow
 from stepfast.local.runtime import Runtime
 from stepfast.model import Execution
-
-
-def until(ask: Callable[[], Any], seconds: float = 60.0) -> Any:
-    """Asks until the answer is true, and returns it; fails after `seconds`."""
-    end = time.monotonic() + seconds
-    while not (answer := ask()):
-        assert time.monotonic() < end, f"waited {seconds} s in vain"
-        time.sleep(0.002)
-    return answer
+from tests.waiting import until
 
 
 class Embedded:

@@ -15,8 +15,8 @@ import pytest
 from stepfast import Client
 from stepfast.client import ExecutionFailed, NotAllowed
 from stepfast.engine.attempt import SKEW
-from tests.local.conftest import until
 from tests.local.dev_process import Dev
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 

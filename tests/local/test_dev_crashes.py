@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.local.conftest import until
 from tests.local.dev_process import Dev
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 

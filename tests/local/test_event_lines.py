@@ -15,7 +15,8 @@ from stepfast import Retry, current_step, step, workflow
 from stepfast.functions import logs
 from stepfast.local import dev_logs
 from stepfast.local.dev_logs import JsonLines, TextLines, quiet_libraries
-from tests.local.conftest import Embedded, until
+from tests.local.conftest import Embedded
+from tests.waiting import until
 
 SECRET = "hunter2"
 own = logging.getLogger("own_module")

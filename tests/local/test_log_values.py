@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from stepfast import Retry, step, workflow
-from tests.local.conftest import Embedded, until
+from tests.local.conftest import Embedded
 from tests.local.dev_process import Dev
+from tests.waiting import until
 
 
 @step(retry=Retry(max_attempts=2, initial=0.01, jitter="none"))

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from stepfast import step, workflow
-from tests.local.conftest import until
+from tests.waiting import until
 
 WIDTH = 15
 

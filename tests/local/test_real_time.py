@@ -19,7 +19,6 @@ from stepfast.simulator.lambdas import SimulatedFunction
 from stepfast.simulator.patching import Patches
 from stepfast.simulator.player import Player
 from stepfast.simulator.queues import QueueMapping
-from stepfast.simulator.rules import Rules
 from stepfast.simulator.sandbox import Build
 from stepfast.simulator.timing import Time
 from stepfast.simulator.wall_time import WallTime
@@ -29,7 +28,7 @@ WAIT_SECONDS = 20.0
 
 @contextmanager
 def begun() -> Iterator[WallTime]:
-    wall, patches = WallTime(Rules()), Patches()
+    wall, patches = WallTime(), Patches()
     wall.begin(patches)
     try:
         yield wall
@@ -46,7 +45,7 @@ def wall() -> Iterator[WallTime]:
 
 @pytest.fixture
 def player() -> Iterator[Player]:
-    with Player(time=WallTime(Rules())) as in_real_time:
+    with Player(WallTime()) as in_real_time:
         yield in_real_time
 
 
@@ -224,7 +223,6 @@ OUTLIVES = """
 import threading
 import boto3
 from stepfast.simulator.player import Player
-from stepfast.simulator.rules import Rules
 from stepfast.simulator.wall_time import WallTime
 
 began, go_on, over = threading.Event(), threading.Event(), threading.Event()
@@ -240,7 +238,7 @@ def handler(event, context):
     threading.Thread(target=step).start()
     over.wait()
 
-with Player(time=WallTime(Rules())) as player:
+with Player(WallTime()) as player:
     player.time.outside(lambda: player.function("one", lambda sandbox: handler).invoke({}, print))
     began.wait(10)
 go_on.set()

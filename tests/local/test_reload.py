@@ -11,8 +11,8 @@ from types import ModuleType
 import pytest
 
 from stepfast.local.reloading import Reloader, State, check_in_process, state_of
-from tests.local.conftest import until
 from tests.local.dev_process import Dev
+from tests.waiting import until
 
 CODE = """
 from stepfast import step, workflow

@@ -18,7 +18,8 @@ from stepfast.errors import StartupError
 from stepfast.local.retention import DAY_SECONDS, expire, retention_of
 from stepfast.model import Execution, Failure, Record
 from tests.contract.clock import FixedClock
-from tests.local.conftest import Embedded, until
+from tests.local.conftest import Embedded
+from tests.waiting import until
 
 ENDED = 1_000.0
 

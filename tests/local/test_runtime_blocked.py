@@ -18,7 +18,7 @@ import pytest
 from stepfast import GiveUp, Retry, current_step, step, workflow
 from stepfast.local import workers
 from stepfast.local.workers import OwnTime
-from tests.local.conftest import until
+from tests.waiting import until
 
 THREE_QUICK_ATTEMPTS = Retry(max_attempts=3, initial=0.01, jitter="none")
 

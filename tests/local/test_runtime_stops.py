@@ -8,7 +8,7 @@ from typing import Any
 
 from stepfast import Retry, current_step, step, workflow
 from stepfast.errors import StepCancelled
-from tests.local.conftest import until
+from tests.waiting import until
 
 OFTEN = Retry(max_attempts=50, initial=0.1, backoff=1, jitter="none")
 

@@ -23,7 +23,8 @@ from stepfast.errors import Unavailable
 from stepfast.language.registry import Registry
 from stepfast.local import dev
 from stepfast.local.schedules import EmbeddedSchedules, following
-from tests.local.conftest import Embedded, until
+from tests.local.conftest import Embedded
+from tests.waiting import until
 
 running: list[str] = []
 most: dict[str, int] = {}

@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from stepfast import signal, step, workflow
 from stepfast.errors import TooManySignals, WrongStatus
 from stepfast.model import SignalLimits
-from tests.local.conftest import Embedded, until
+from tests.local.conftest import Embedded
+from tests.waiting import until
 
 
 class Amount(BaseModel):

@@ -10,7 +10,7 @@ import pytest
 
 from stepfast import current_step, step, workflow
 from stepfast.model import Record
-from tests.local.conftest import until
+from tests.waiting import until
 
 begun = threading.Event()
 release = threading.Event()

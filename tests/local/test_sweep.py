@@ -12,7 +12,8 @@ import pytest
 
 from stepfast import Retry, current_step, signal, step, workflow
 from stepfast.local.sweep import Sweep
-from tests.local.conftest import Embedded, until
+from tests.local.conftest import Embedded
+from tests.waiting import until
 
 
 class Ahead:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
+import griffe
+
 from stepfast.deployment import project
 from stepfast.deployment.schedules import ScheduledStart
 from tests.reference import signatures
@@ -41,9 +43,10 @@ def page(surface: Surface, names: Sequence[Public], link: Callable[[str], str]) 
     for public in names:
         for member in public.members:
             assert public.module is not None
+            assert isinstance(member, griffe.Function)
             yield f"### `{public.name}.{member.name}`"
             statement = f"from {public.module} import {public.name}"
-            yield f"```python\n{statement}\n\n{signatures.function(member)}\n```"  # type: ignore[arg-type]
+            yield f"```python\n{statement}\n\n{signatures.function(member)}\n```"
             yield markdown(docstring_of(member), [each.name for each in arguments_of(member)], link)
 
 

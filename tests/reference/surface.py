@@ -44,12 +44,12 @@ class Public:
         seen: dict[str, griffe.Function | griffe.Attribute] = {}
         for owner in (self.target, *self.target.mro()):
             for name, member in sorted(owner.members.items(), key=lambda item: item[1].lineno or 0):
-                shown = isinstance(member, griffe.Function) or (
+                if name.startswith("_") or member.path in INTERNAL or (self.only is not None and name not in self.only):
+                    continue
+                if isinstance(member, griffe.Function) or (
                     isinstance(member, griffe.Attribute) and {"property", "cached"} & member.labels
-                )
-                hidden = name.startswith("_") or member.path in INTERNAL
-                if shown and not hidden and (self.only is None or name in self.only):
-                    seen.setdefault(name, member)  # type: ignore[arg-type]
+                ):
+                    seen.setdefault(name, member)
         return [*seen.values()]
 
     @cached_property

@@ -10,6 +10,7 @@ from stepfast.simulator.clients import PlayedClients
 from stepfast.simulator.lambdas import SimulatedFunction
 from stepfast.simulator.player import Player
 from stepfast.simulator.sandbox import Sandbox
+from stepfast.simulator.simulated_time import SimulatedTime
 
 
 class Toys:
@@ -74,7 +75,7 @@ class Toys:
 
 @pytest.fixture
 def player() -> Iterator[Player]:
-    with Player() as player:
+    with Player(SimulatedTime()) as player:
         yield player
 
 

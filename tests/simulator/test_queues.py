@@ -12,6 +12,7 @@ from stepfast.simulator.player import Player
 from stepfast.simulator.queues import QueueMapping
 from stepfast.simulator.rules import Rules
 from stepfast.simulator.sandbox import Sandbox
+from stepfast.simulator.simulated_time import SimulatedTime
 from tests.simulator.conftest import Toys, send, waiting
 
 MINUTE = timedelta(minutes=1)
@@ -273,7 +274,7 @@ def test_duplicates_have_the_same_id_and_a_receipt_of_their_own(toys: Toys) -> N
 def test_disorder_is_drawn_by_the_seed() -> None:
     orders = []
     for seed in (1, 2, 1):
-        with Player(seed=seed, rules=Rules(reorder=True)) as player:
+        with Player(SimulatedTime(seed=seed, rules=Rules(reorder=True))) as player:
             toys, queue = Toys(player), resources.create_queue("q", visibility=60)
             send(queue, *"abcdefgh")
             player.map_queue(queue, toys.function(lambda event: None), QueueMapping(batch_size=10))

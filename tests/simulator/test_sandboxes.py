@@ -11,6 +11,7 @@ from stepfast.simulator import resources
 from stepfast.simulator.player import Player
 from stepfast.simulator.rules import Rules
 from stepfast.simulator.sandbox import Sandbox
+from stepfast.simulator.simulated_time import SimulatedTime
 from tests.simulator.conftest import Toys
 
 
@@ -118,7 +119,7 @@ def test_aws_calls_of_two_invocations_interleave(player: Player, toys: Toys) -> 
 
 
 def _order(seed: int) -> list[str]:
-    with Player(seed=seed) as player:
+    with Player(SimulatedTime(seed=seed)) as player:
         toys, queue = Toys(player), resources.create_queue("q")
 
         def handler(clients: Any, event: Any, context: Any) -> None:
@@ -138,7 +139,7 @@ def test_a_seed_is_one_interleaving_always_the_same() -> None:
 
 
 def test_an_aws_call_takes_the_time_of_the_rules() -> None:
-    with Player(rules=Rules(call=0.5)) as player:
+    with Player(SimulatedTime(rules=Rules(call=0.5))) as player:
         queue = resources.create_queue("q")
         Toys(player).caller(lambda clients, event, context: clients.sqs.get_queue_attributes(QueueUrl=queue) and None)
         invocation = player.invoke("caller", None)
@@ -146,7 +147,7 @@ def test_an_aws_call_takes_the_time_of_the_rules() -> None:
 
 
 def test_only_one_cloud_is_open_at_a_time(player: Player) -> None:
-    with pytest.raises(RuntimeError, match="one at a time"), Player():
+    with pytest.raises(RuntimeError, match="one at a time"), Player(SimulatedTime()):
         pass
 
 

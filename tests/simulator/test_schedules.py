@@ -8,6 +8,7 @@ import pytest
 from stepfast.simulator import resources
 from stepfast.simulator.player import Player
 from stepfast.simulator.rules import Rules
+from stepfast.simulator.simulated_time import SimulatedTime
 from tests.simulator.conftest import Toys, send, waiting
 
 ROLE = "arn:aws:iam::123456789012:role/scheduler"
@@ -106,7 +107,7 @@ def test_what_scheduler_does_not_take_is_refused(player: Player, queue: str, exp
 
 
 def test_schedules_may_fire_late_and_twice() -> None:
-    with Player(seed=3, rules=Rules(late=60.0, duplicates=1.0)) as player:
+    with Player(SimulatedTime(seed=3, rules=Rules(late=60.0, duplicates=1.0))) as player:
         resources.create_queue("q")
         schedule("once", "at(2030-01-01T01:00:00)")
         player.advance(timedelta(hours=1))
@@ -129,8 +130,8 @@ def test_a_rule_fires_at_multiples_of_its_period_and_rests_while_nothing_happens
 
 def test_the_start_may_be_any_time() -> None:
     start = datetime(2031, 5, 5, 12, 0, 1, tzinfo=UTC)
-    with Player(start=start) as player:
+    with Player(SimulatedTime(start=start)) as player:
         assert player.now == start == datetime.now(UTC)
     assert datetime.now(UTC) != start
     with pytest.raises(ValueError, match="time zone"):
-        Player(start=datetime(2030, 1, 1))  # noqa: DTZ001
+        Player(SimulatedTime(start=datetime(2030, 1, 1)))  # noqa: DTZ001

@@ -13,6 +13,7 @@ from stepfast.simulator.lane import StreamMapping
 from stepfast.simulator.player import Player
 from stepfast.simulator.queues import QueueMapping
 from stepfast.simulator.rules import Rules
+from stepfast.simulator.simulated_time import SimulatedTime
 from stepfast.simulator.streams import Stream
 from tests.simulator.conftest import Toys, send, waiting
 
@@ -41,7 +42,7 @@ def one_shard() -> Rules:
 
 @pytest.fixture
 def player(one_shard: Rules) -> Any:
-    with Player(rules=one_shard) as player:
+    with Player(SimulatedTime(rules=one_shard)) as player:
         yield player
 
 

@@ -15,10 +15,10 @@ import pytest
 
 from stepfast.language.registry import Registry
 from stepfast.local.runtime import Runtime
-from tests.local.conftest import until
 from tests.local.dev_process import Dev
 from tests.soak.soak import WORKFLOWS, Soak
 from tests.soak.workflows import soaking
+from tests.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 

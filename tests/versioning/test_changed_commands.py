@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from stepfast import now, random, signal, step, workflow
 from stepfast.engine.verify import verify
 from stepfast.language.registry import Registry
-from tests.local.conftest import until
 from tests.versioning.versions import Versions, go
+from tests.waiting import until
 
 
 class Order(BaseModel):

@@ -7,8 +7,8 @@ from typing import Any
 
 from stepfast import workflow
 from stepfast.language.workflows import Workflow
-from tests.local.conftest import until
 from tests.versioning.versions import Versions, go
+from tests.waiting import until
 
 
 async def waiting() -> str:

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from stepfast import Retry, step, workflow
-from tests.local.conftest import until
 from tests.versioning.versions import Versions, go
+from tests.waiting import until
 
 
 def test_the_next_attempt_runs_the_new_code(app: Versions, ran: list[str]) -> None:

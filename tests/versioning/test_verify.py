@@ -17,11 +17,11 @@ from stepfast.errors import Misconfigured, StartupError
 from stepfast.language.registry import Registry
 from stepfast.local.runtime import SystemClock
 from stepfast.model import Execution
-from tests.local.conftest import until
 from tests.simulation.invariants import ID
 from tests.simulation.test_simulation import ran
 from tests.simulation.workflows import WORKFLOWS
 from tests.versioning.versions import AnyWorkflow, Versions, go
+from tests.waiting import until
 
 
 @pytest.fixture

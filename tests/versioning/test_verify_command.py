@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.local.conftest import until
 from tests.local.dev_process import STEPFAST, Dev
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 

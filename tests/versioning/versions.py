@@ -9,7 +9,8 @@ from stepfast import signal, step
 from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
 from stepfast.model import Execution
-from tests.local.conftest import Embedded, until
+from tests.local.conftest import Embedded
+from tests.waiting import until
 
 AnyWorkflow = Workflow[..., Any]
 

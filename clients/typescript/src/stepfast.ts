@@ -126,7 +126,7 @@ export class Stepfast {
       yield* answer.results;
       const next = answer.next as Record<string, unknown> | null;
       if (next !== null && !answer.after && JSON.stringify(next) === JSON.stringify(body)) {
-        throw new Refused(`${this.url} reports that executions remain, and resumes none of them`, "no-progress");
+        throw new Refused(`${this.url} says that executions remain, but makes no progress`, "no-progress");
       }
       body = next;
       const pause = answer.after ?? (chosen.rate ? 1 / chosen.rate : 0);

@@ -69,8 +69,8 @@ class Calls:
         self.url = url.rstrip("/")
         self._timeout, self._retry_for, self._largest = timeout, retry_for, largest
         # A proxy from the environment cannot reach the loopback of this machine, so the environment is ignored for a
-        # loopback host. httpx 0.28 loads certificates into every client, which takes about 30 ms. It loads
-        # none for plain http to loopback, where no proxy and no TLS is possible.
+        # loopback host. httpx 0.28 loads certificates into every client, which takes about 30 ms. So
+        # none are loaded for plain http to loopback, where no proxy and no TLS is possible.
         here = _is_loopback(host)
         tls = not (here and url.lower().startswith("http:"))
         self._http = httpx.Client(headers=headers, trust_env=not here, verify=tls, auth=_signature(host, iam))

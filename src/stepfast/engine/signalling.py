@@ -59,9 +59,8 @@ class Signalling:
                 held = await self._held(execution_id, signal_id)
                 if held is None:
                     raise
-            else:
-                if held is signal:
-                    return Sent(held, True, tuple(dict.fromkeys(command.name for command in waits)))
+            if held is signal:
+                return Sent(held, True, tuple(dict.fromkeys(command.name for command in waits)))
         if held.name != name or not same_json(held.payload, text):
             raise ExecutionConflict(f"signal id {signal_id!r} was used before for another signal or payload")
         return Sent(held, False, None)

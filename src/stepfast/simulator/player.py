@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,38 +21,29 @@ from stepfast.simulator.mapping import StreamReader
 from stepfast.simulator.patching import Patches
 from stepfast.simulator.queues import QueueMapping, QueuePoller
 from stepfast.simulator.redrive import MoveTask, Redrives
-from stepfast.simulator.rules import Rules
 from stepfast.simulator.sandbox import Build
 from stepfast.simulator.schedules import SimulatedSchedules
 from stepfast.simulator.simulated_loop import moment
-from stepfast.simulator.simulated_time import SimulatedTime
 from stepfast.simulator.sqs_rules import MailRules, queue_of
 from stepfast.simulator.streams import Stream
 from stepfast.simulator.timing import Time
-
-START = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 class Player:
     """A region of AWS with functions of any kind; a context manager, one at a time in a process.
 
-    time: how time goes by; by default it is simulated, from `start` and with `seed` and `rules`.
-    keep_invocations: whether `invocations` lists every invocation that has ended.
+    time: how time goes by. keep_invocations: whether `invocations` lists every invocation that has ended.
     """
 
     _open: Player | None = None
 
     def __init__(
         self,
+        time: Time,
         *,
-        start: datetime = START,
-        seed: int = 0,
-        rules: Rules | None = None,
-        time: Time | None = None,
         keep_invocations: bool = True,
     ) -> None:
-        self.time = time or SimulatedTime(start, seed, rules or Rules())
-        self.world = self.time.world
+        self.time, self.world = time, time.world
         self.functions: dict[str, SimulatedFunction] = {}
         self.invocations: list[Invocation] = []
         """Those that have ended, in that order."""

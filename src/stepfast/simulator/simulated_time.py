@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from stepfast.simulator import waiting
@@ -18,6 +18,7 @@ from stepfast.simulator.strand_sandbox import StrandSandbox, current
 from stepfast.simulator.world import World
 
 T = TypeVar("T")
+START = datetime(2030, 1, 1, tzinfo=UTC)
 QUIET = 4
 """Idle entries in a row, such as sweeps, that lead to nothing: then nothing more will happen."""
 
@@ -28,9 +29,9 @@ class SimulatedTime:
     start: with a time zone. seed: as of World.
     """
 
-    def __init__(self, start: datetime, seed: int, rules: Rules) -> None:
+    def __init__(self, start: datetime = START, seed: int = 0, rules: Rules | None = None) -> None:
         self.clock = WorldClock(start)
-        self.world = World(self.clock, seed, rules)
+        self.world = World(self.clock, seed, rules or Rules())
         self._horizon: int | None = None
         self._main = threading.current_thread()
 

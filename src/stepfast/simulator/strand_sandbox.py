@@ -41,7 +41,7 @@ class StrandSandbox:
         self._clock, self.skew = time.clock, micros(skew)
         self._process = process
         self._strand = Strand(f"sandbox-{name}", self._live)
-        self._runner: asyncio.Runner | None = None
+        self._runner = asyncio.Runner(loop_factory=lambda: SandboxLoop(self))  # it makes the loop at the first use
         self._next: Invocation | None = None
         self._invocation: Invocation | None = None
 
@@ -90,15 +90,11 @@ class StrandSandbox:
     @property
     def loop(self) -> SandboxLoop:
         """The event loop of the sandbox, in simulated time."""
-        if self._runner is None:
-            self._runner = asyncio.Runner(loop_factory=lambda: SandboxLoop(self))
         loop = self._runner.get_loop()
         assert isinstance(loop, SandboxLoop)
         return loop
 
     def call(self, coroutine: Coroutine[Any, Any, T], /) -> T:
-        _ = self.loop
-        assert self._runner is not None
         return self._runner.run(coroutine)
 
     @property
@@ -173,9 +169,8 @@ class StrandSandbox:
             if self.gone is None:
                 self._strand.hand_back()
         self.end(SandboxEnded("no more invocations"))
-        if self._runner is not None:
-            with suppress(BaseException):  # whatever its tasks do about their end
-                self._runner.close()
+        with suppress(BaseException):  # whatever its tasks do about their end
+            self._runner.close()
 
 
 def current() -> StrandSandbox | None:

@@ -44,10 +44,10 @@ class WallTime:
     them, are not thread-safe. Functions hold it for their calls to AWS only, and run beside each other otherwise.
     """
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules | None = None) -> None:
         self.turn = threading.RLock()
         self._news = threading.Condition(self.turn)
-        self.world = World(MachineClock(), None, rules, self._news.notify_all)
+        self.world = World(MachineClock(), None, rules or Rules(), self._news.notify_all)
         self._sandboxes: list[ThreadSandbox] = []
         self._ended = False
         self._thread = threading.Thread(target=self._go_on, name="moto-cloud", daemon=True)

@@ -20,27 +20,12 @@ class Reading:
 
     def __init__(self, calls: CallLog) -> None:
         self._calls = calls
-        self._connection: tuple[Store, ReadOperations, Registry] | None = None
         self._kept: dict[str, tuple[Snapshot, Sequence[Event]]] | None = None
 
     def connect(self, store: Store, clock: Clock, registry: Registry) -> None:
-        """Reads this store from now on. Its coroutines must have nothing to wait for."""
-        self._connection = store, ReadOperations(store, clock, registry), registry
-
-    @property
-    def store(self) -> Store:
-        """The store that is read."""
-        return self._connected[0]
-
-    @property
-    def _operations(self) -> ReadOperations:
-        return self._connected[1]
-
-    @property
-    def _connected(self) -> tuple[Store, ReadOperations, Registry]:
-        if self._connection is None:
-            raise RuntimeError("enter the environment first: nothing can be read before")
-        return self._connection
+        """Reads this store from now on. Its coroutines must have nothing to wait for. A stage calls this first."""
+        self.store, self._registry = store, registry
+        self._operations = ReadOperations(store, clock, registry)
 
     @property
     def closed(self) -> bool:
@@ -78,7 +63,7 @@ class Reading:
 
     def workflow(self, execution: Execution) -> Workflow[..., Any]:
         """The workflow of an execution; LookupError if the test has not passed it to its kit."""
-        workflow = self._connected[2].get(execution.workflow)
+        workflow = self._registry.get(execution.workflow)
         if workflow is None:
             raise LookupError(f"workflow {execution.workflow!r} was not given to this environment")
         return workflow

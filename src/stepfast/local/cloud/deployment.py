@@ -23,7 +23,6 @@ from stepfast.simulator.lambdas import REGION
 from stepfast.simulator.player import Player
 from stepfast.simulator.provision import DEAD_LETTERS, TABLE
 from stepfast.simulator.redrive import MoveTask
-from stepfast.simulator.rules import Rules
 from stepfast.simulator.sqs_rules import messages_in, queues
 from stepfast.simulator.wall_time import WallTime
 
@@ -51,9 +50,9 @@ class ServedCloud:
     def __init__(self, registry: Registry, project: Project | None = None) -> None:
         self._plan = Plan.of(registry, project)
         self._registry = registry
-        self._time = WallTime(Rules())
+        self._time = WallTime()
         self._turn = self._time.turn
-        self._player = Player(time=self._time, keep_invocations=False)  # There would be ever more of them.
+        self._player = Player(self._time, keep_invocations=False)  # There would be ever more of them.
 
     def __enter__(self) -> Self:
         self._player.__enter__()

@@ -17,6 +17,7 @@ from stepfast.client.replies import Reply
 from stepfast.deployment.plan import Plan
 from stepfast.engine.messages import Message
 from stepfast.language.registry import Registry
+from stepfast.language.workflows import Workflow
 from stepfast.simulator import resources
 from stepfast.simulator.deployment import Code, Deployment
 from stepfast.simulator.gateway import HOST, Response
@@ -33,47 +34,35 @@ from stepfast.testing.steps import FakingRunner
 
 
 class CloudStage:
-    """A deployment on moto. `player` must be open from `open` to `close`; limit: invocations in one `drive`."""
+    """A deployment on moto: the resources and functions of a plan. limit: invocations in one `drive`.
+
+    The player must be open from before the stage is made until it is closed. key: an API key with every scope.
+    """
 
     def __init__(
         self, player: Player, plan: Plan, registry: Registry, points: PlayedPoints, *, limit: int, check_replays: bool
     ) -> None:
         self.state = KitState(points, check_replays=check_replays)
-        self._player, self._plan, self._points, self._limit = player, plan, points, limit
+        self._player, self._points, self._limit = player, points, limit
         self._code = Code(registry, self._runner)
-        self._opened: tuple[Deployment, str] | None = None
         self._ended: set[tuple[str, int]] = set()
         self._checked_records = 0
+        self.deployment = Deployment(player, plan, self._code.equip)
+        self._workflows: dict[str, Workflow[..., Any]] = {}
+        self._read_by(registry)
+        _, self.key = ApiKeys(resources.client("dynamodb"), TABLE).create("MotoCloud", SCOPES, self.time())
+        player.after_invocation += [self._replay_written, self._reach_points]
 
     def _runner(self, sandbox: StrandSandbox) -> FakingRunner:
         return FakingRunner(sandbox.loop, self.state, WatchedFakeTime())
 
-    def open(self) -> None:
-        """Makes the resources and functions of the plan."""
-        deployment = Deployment(self._player, self._plan, self._code.equip)
+    def _read_by(self, registry: Registry) -> None:
+        """Has the kit read executions by the code of this registry, and by earlier code of workflows that it lacks."""
+        self._workflows |= registry.workflows
         clock = _StillClock(self._player.world)
         blobs = S3Blobs(resources.client("s3"), BUCKET)
         store = DynamoStore(resources.client("dynamodb"), TABLE, _ClosedQueue(), blobs, clock)
-        self.state.reading.connect(store, clock, self._code.registry)
-        _, key = ApiKeys(resources.client("dynamodb"), TABLE).create("MotoCloud", SCOPES, self.time())
-        self._opened = deployment, key
-        self._player.after_invocation += [self._replay_written, self._reach_points]
-
-    @property
-    def deployment(self) -> Deployment:
-        """What `open` has made."""
-        return self._deployed[0]
-
-    @property
-    def key(self) -> str:
-        """An API key with every scope."""
-        return self._deployed[1]
-
-    @property
-    def _deployed(self) -> tuple[Deployment, str]:
-        if self._opened is None:
-            raise RuntimeError("enter the environment first: with MotoCloud(…) as cloud")
-        return self._opened
+        self.state.reading.connect(store, clock, Registry(self._workflows.values()))
 
     def close(self) -> None:
         """Keeps what runs may still be asked for."""
@@ -82,6 +71,7 @@ class CloudStage:
     def deploy(self, registry: Registry) -> None:
         """Replaces the code of all functions; their sandboxes end."""
         self._code.registry = registry
+        self._read_by(registry)
         self.state.accept_other_code()
         for function in self._player.functions.values():
             function.forget()

@@ -15,10 +15,11 @@ from stepfast.language.workflows import Workflow
 from stepfast.simulator import resources
 from stepfast.simulator.gateway import GatewayRequest, Response
 from stepfast.simulator.invocation import Invocation
-from stepfast.simulator.player import START, Player
+from stepfast.simulator.player import Player
 from stepfast.simulator.provision import DEAD_LETTERS, PARK, TIMER, UNDELIVERED
 from stepfast.simulator.redrive import MoveTask
 from stepfast.simulator.rules import Rules
+from stepfast.simulator.simulated_time import START, SimulatedTime
 from stepfast.simulator.sqs_rules import messages_in, queue_of
 from stepfast.simulator.trouble import Trouble
 from stepfast.testing.cloud.cloud_stage import CloudStage
@@ -60,18 +61,23 @@ class MotoCloud(Kit[CloudStage], Trouble):
         limit: int = CLOUD_LIMIT,
         check_replays: bool = True,
     ) -> None:
-        registry = registry_of(workflows)
-        self.plan = Plan.of(registry, project)
-        self.player = Player(start=start, seed=seed, rules=rules)
+        self._registry = registry_of(workflows)
+        self.plan = Plan.of(self._registry, project)
+        self.player = Player(SimulatedTime(start, seed, rules))
         self.points = PlayedPoints(POINTS_WITHOUT_LIMIT)
-        self._own_stage = CloudStage(
-            self.player, self.plan, registry, self.points, limit=limit, check_replays=check_replays
-        )
+        self._limit, self._check_replays = limit, check_replays
 
     def __enter__(self) -> Self:
         self.player.__enter__()
         try:
-            self._stage.open()
+            self._own_stage = CloudStage(
+                self.player,
+                self.plan,
+                self._registry,
+                self.points,
+                limit=self._limit,
+                check_replays=self._check_replays,
+            )
         except BaseException:
             self.player.__exit__(None, None, None)
             raise
