@@ -147,7 +147,7 @@ class Advancer:
         entry = _entry(execution, replay, order, due) if parallel or replay.acts else None
         asked = order.revision + (entry is not None) if parallel else None
         messages = [(_message(execution, command, asked), command.due) for command in due]
-        if entry is None:  # What was chosen has led to nothing, and what was sent is marked: nothing is to be written.
+        if entry is None:  # The choices have led to nothing, and all commands that were sent are marked: no write.
             if messages:
                 await self._queue.send(messages)
                 sent += messages
@@ -243,7 +243,7 @@ def _entry(execution: Execution, replay: Replay, order: Order, due: Sequence[Com
         execution.generation,
         applied=tuple(replay.applied[len(order.applied) :]),
         dispatched=tuple(command.id for command in due if command.id not in sent),
-        # What a workflow that has finished leaves behind is not withdrawn: its end stops it.
+        # Commands that a finished workflow leaves behind are not withdrawn: its end stops them.
         withdrawn=() if replay.finished else tuple(id for id in replay.withdrawn if id in sent),
     )
     return entry if replay.acts or entry.dispatched else None

@@ -24,7 +24,7 @@ class Choices:
         heapq.heappush(self._recorded, (min(ended, command.due) if command.due is not None else ended, command.id))
 
     def choose(self, outstanding: Mapping[str, Command], records: Mapping[str, Record]) -> str | None:
-        """The earliest outcome of an outstanding command; None where there is none yet."""
+        """The earliest outcome of an outstanding command; None while no such outcome is recorded."""
         held, chosen = [], None
         while self._recorded and chosen is None:
             outcome = heapq.heappop(self._recorded)

@@ -287,7 +287,7 @@ def entry_of(item: Item) -> OrderEntry:
 
 
 def base_item(execution_id: str, cursor: Item | None, now: float) -> Item:
-    """What takes the place of a cursor of version 1, or of its absence: no function of version 1 changes it."""
+    """Replaces a cursor of version 1, or its absence: no function of version 1 changes it."""
     item = _head(execution_id, CURSOR, now, ITEM_VERSION)
     if cursor is None:
         return item | {"upto": number(0)}

@@ -154,7 +154,7 @@ SELECT execution_id, 0, generation, 0, 0, '', applied, dispatched, '[]' FROM cur
 DROP TABLE cursors;
 CREATE UNIQUE INDEX orders_by_number ON orders (execution_id, number);
 """
-"""The order becomes a log. What it was so far is the first entry, which cuts off whatever was before it: nothing."""
+"""The order becomes a log. The order so far becomes the first entry, which cuts off all before it: nothing."""
 
 STEPS: dict[int, str] = {
     1: """
