@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from stepfast.engine.advancer import _message
-from stepfast.engine.messages import Message
+from stepfast.engine.messages import Hint, Message
 from stepfast.model import Execution
 from stepfast.replay.commands import Command
 from tests.engine.steps import NOW, replayed, siblings
@@ -15,18 +15,17 @@ from tests.engine.steps import NOW, replayed, siblings
 EXECUTION = Execution("e1", "siblings", "{}", NOW, generation=3)
 
 
-def test_a_step_with_siblings_has_its_command_attached() -> None:
+def test_a_step_has_its_hint_attached_which_is_no_part_of_it() -> None:
     with replayed(siblings) as replay:
         command = next(iter(replay.outstanding.values()))
-    message = _message(EXECUTION, command, 5)
+    hint = Hint(command.name, command.input or "", command.issued_at, 5, "seal", command)
+    message = _message(EXECUTION, command, hint)
     assert message == Message("step", "e1", command.id, 3)
-    assert message.hint is not None
-    assert (message.hint.command, message.hint.order) == (command, 5)
-    assert _message(EXECUTION, command, None).hint is None
+    assert message.hint is hint
 
 
 def test_a_timer_has_a_message_without_a_hint() -> None:
-    message = _message(EXECUTION, Command(":timer", "timer", "timer", None), 5)
+    message = _message(EXECUTION, Command(":timer", "timer", "timer", None), None)
     assert message == Message("timer", "e1", ":timer", 3)
     assert message.hint is None
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from stepfast.engine.replay_cache import LiveReplays, Loaded
+from stepfast.engine.messages import Message
+from stepfast.engine.replay_cache import Live, LiveReplays, Loaded
 from stepfast.engine.step_runner import AttemptCall, Ended, cut_off
 from stepfast.errors import StepTimeout
-from stepfast.model import Stop
+from stepfast.model import OrderEntry, Stop
 from stepfast.testing.memory import finished
 from tests.simulation.workflows import FAILS, STEPS
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+Sent = tuple[Message, float | None]
 WRITES = ("commit", "append", "finish", "cancel", "rewind")
 
 
@@ -31,6 +34,11 @@ class Lives(LiveReplays):
     def __init__(self, world: World, deltas: Any) -> None:
         super().__init__(deltas=deltas)
         self._world = world
+
+    def take(self, execution_id: str) -> Live | None:
+        if self._world.wide and self._world.random.random() < self._world.forgetful:
+            self.clear()
+        return super().take(execution_id)
 
     async def load(self, store: Any, execution_id: str) -> Loaded:
         if self._world.random.random() < self._world.forgetful:
@@ -60,6 +68,33 @@ class Ports:
     def __init__(self, world: World) -> None:
         self._world = world
 
+    async def append(self, execution_id: str, entry: OrderEntry, messages: Sequence[Sent] = ()) -> bool:
+        """In a wide world the messages are sent before the entry is written, and bear no more than a body can."""
+        if self._world.wide and messages:
+            for message, due in messages:
+                hint = replace(message.hint, command=None) if message.hint is not None else None
+                await self.send([(replace(message, hint=hint), due)])
+                await self.flush()
+            messages = ()
+        written: bool = await self.__getattr__("append")(execution_id, entry, messages)
+        return written
+
+    async def flush(self) -> None:
+        """What was sent so far is on its way for good."""
+        await self._world.file.write(lambda transaction: None)
+
+    async def holder(self, execution_id: str) -> str:
+        await point("holder")
+        self._world.maybe_unavailable("holder")
+        return self._world.holder
+
+    async def hold(self, execution_id: str, token: str) -> None:
+        await point("hold")
+        self._world.maybe_unavailable("hold")
+        self._world.holder = token
+        await point("hold done")
+        self._world.maybe_unavailable("hold")
+
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._world.backend, name)
 
@@ -71,6 +106,8 @@ class Ports:
             result = await method(*arguments, **options)
             if name in WRITES and result:
                 world.watch.wrote(name, arguments, options, before)
+            if world.wide:
+                world.streamed(name, arguments, result)
             await point(f"{name} done")
             world.maybe_unavailable(name)
             return result

@@ -9,12 +9,13 @@ is killed and started again.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from stepfast.backends.sqlite.store import SqliteBackend, Stored
 from stepfast.engine.advancer import Advancer
+from stepfast.engine.memory import Memory, News
 from stepfast.engine.messages import Message
 from stepfast.engine.operations import Operations
 from stepfast.engine.park_handler import ParkHandler
@@ -24,7 +25,7 @@ from stepfast.engine.timer_handler import TimerHandler
 from stepfast.engine.worker import Worker
 from stepfast.errors import Refused, Unavailable
 from stepfast.language.registry import Registry
-from stepfast.model import Snapshot
+from stepfast.model import Record, Signal, Snapshot
 from stepfast.testing.memory import MemoryFile, finished
 from tests.simulation.invariants import ID, LASTING, SKEW, Watch
 from tests.simulation.machines import Clock, Lives, Ports, Steps, point
@@ -85,6 +86,9 @@ class World:
         self.messages: dict[int, Stored] = {}
         self.dead_letters: list[Message] = []
         self.unsent = {0, 1, 2}
+        self.wide = seed % 2 == 1
+        self.stream: list[Record | Signal | None] = []
+        self.holder = ""
         self.file, self.clock = MemoryFile(), Clock(self, 0.0)
         self._open()
 
@@ -102,8 +106,13 @@ class World:
 
     def _machine(self) -> Engine:
         clock, ports = Clock(self, self.random.uniform(-SKEW, SKEW)), Ports(self)
-        lives = Lives(self, ports)
-        advancer = Advancer(ports, ports, clock, self.registry, lives)
+        lives = Lives(self, None if self.wide else ports)
+        memory = Memory(ports, lives, long=(0, 5)[self.seed // 2 % 2]) if self.wide else None
+        told = Advancer(ports, ports, clock, self.registry, lives, memory=memory, records_for_a_hop=2)
+        # Sweeps and operations run in functions of their own, which are told of no news.
+        advancer = (
+            Advancer(ports, ports, clock, self.registry, Lives(self, None), records_for_a_hop=2) if self.wide else told
+        )
         operations = Operations(ports, clock, self.registry, advancer)
         draw = random.Random(self.random.random())
         steps: Any = Steps(self)
@@ -112,7 +121,7 @@ class World:
             TimerHandler(ports, clock),
             ParkHandler(ports, clock, self.registry),
         )
-        return advancer, worker, operations
+        return told, worker, operations
 
     def _engine(self) -> Engine:
         """One of the machines at random; each keeps its clock's error, and its live replays."""
@@ -131,6 +140,15 @@ class World:
     def _woken(self, execution_id: str, seq: int) -> None:
         self.wakes[execution_id] = max(seq, self.wakes.get(execution_id, 0))
 
+    def streamed(self, name: str, arguments: Sequence[Any], result: Any) -> None:
+        """The new image of an item that was written with a wake; None for an execution's own."""
+        if name == "commit" and result and arguments[1].wake:
+            self.stream.append(arguments[1].record)
+        if name == "add_signal":
+            self.stream.append(result)
+        if name in ("create", "rewind"):
+            self.stream.append(None)
+
     def note(self, what: str) -> None:
         self.trace.append(f"{self.now:9.2f} {what}")
 
@@ -145,8 +163,15 @@ class World:
     # -- handlers ------------------------------------------------------------------------------------------
 
     async def _advance(self, handler: Handler) -> None:
-        await self._engine()[0].advance(ID)
+        stream = list(self.stream)
+        images = [change for change in stream if change is not None]
+        news = News(
+            [change for change in images if isinstance(change, Record)],
+            [change for change in images if isinstance(change, Signal)],
+        )
+        await self._engine()[0].advance(ID, news=news if self.wide and len(images) == len(stream) else None)
         if self.random.random() >= self.duplicate:
+            del self.stream[: len(stream)]
             self.backend.advanced(ID, handler.seq)
             if self.wakes.get(ID) == handler.seq:
                 del self.wakes[ID]
@@ -204,7 +229,7 @@ class World:
 
     # -- the scheduler -----------------------------------------------------------------------------------------
 
-    def run(self, limit: int = 5_000) -> str:
+    def run(self, limit: int = 10_000) -> str:
         """Runs to the end and until nothing is left; the status, or STUCK or ENDLESS when it does not come to that."""
         self._spawn("start", self._start)
         for self.turns in range(limit):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
 from stepfast.engine.finish import finish
+from stepfast.engine.memory import Memory, News
 from stepfast.engine.messages import Hint, Message, MessageKind
-from stepfast.engine.opening import ReplayOpener
+from stepfast.engine.opening import OpenedReplay, ReplayOpener
 from stepfast.engine.order import Order
 from stepfast.engine.placement import Placement
 from stepfast.engine.ports import Clock, Commit, Queue, Store
@@ -23,6 +25,12 @@ from stepfast.replay.signals import Arrived, waits_of
 
 log = logging.getLogger(__name__)
 
+RECORDS_FOR_A_HOP = 100
+"""Records that are read and replayed for the price of one step that is handed to another worker, instead of chained.
+
+On AWS that step takes a write, a message, an invocation of the advancer and a share of one of the worker, about 1.3
+dollars a million. A record takes about 0.08 read units to read, or 0.01 dollars a million, and as much to replay.
+"""
 RESEND_AFTER_SECONDS = 60.0
 """Seconds in which what was sent usually shows, before a sweep that cannot see messages sends it again."""
 
@@ -74,7 +82,8 @@ class Advancer:
     """Extends the order of results and sends what is outstanding; any number of passes is harmless.
 
     lives: live replays of executions, kept between passes; shared with the worker of the same process.
-    placement: where steps can run; None where any step can.
+    placement: where steps can run; None where any step can. memory: of this process, if it is told of news.
+    records_for_a_hop: as of Replay.chains, for a store without deltas.
     """
 
     def __init__(
@@ -85,20 +94,27 @@ class Advancer:
         registry: Registry,
         lives: LiveReplays | None = None,
         placement: Placement | None = None,
+        memory: Memory | None = None,
+        records_for_a_hop: int = RECORDS_FOR_A_HOP,
     ) -> None:
         self._store, self._queue, self._clock, self._placement = store, queue, clock, placement
+        self._memory, self._records_for_a_hop = memory, records_for_a_hop
         self._lives = lives or LiveReplays()
         self._opener = ReplayOpener(store, registry, self._lives)
 
-    async def advance(self, execution_id: str, *, resend: Resend | None = None) -> Advanced:
+    async def advance(self, execution_id: str, *, resend: Resend | None = None, news: News | None = None) -> Advanced:
         """Advances until nothing is left to decide; `resend` sends again what was sent before (rule *sweep*).
+
+        news: all that has woken this advance; None where that is not known, or is more than records and signals.
 
         An execution whose workflow is not deployed is left as it is: it waits for a deployment that
         has the workflow, and the sweep finds it then.
         """
         sent: list[Sent] = []
         while True:
-            async with self._opener.open(execution_id) as opened:
+            recalled = await self._recall(execution_id, news)
+            remembered = recalled if isinstance(recalled, OpenedReplay) else None
+            async with self._opener.open(execution_id, opened=remembered) as opened:
                 snapshot, replay = opened.snapshot, opened.replay
                 if snapshot is None or snapshot.execution.status != "RUNNING":
                     return Advanced(snapshot, tuple(sent))
@@ -112,23 +128,31 @@ class Advancer:
                 replay.advance(snapshot.records, opened.order.applied, extend=True)
                 if resend is not None and not opened.cached:
                     replay.lines.drop()  # the sweep repeats what a pass before it has logged
-                outcome = await self._pass(snapshot, replay, opened.order, resend, sent)
+                outcome = await self._pass(snapshot, opened, replay, resend, sent)
                 if outcome in ("done", "ended") and replay.decided:
                     replay.lines.flush()
                 if outcome != "reload" and replay.error is None:
+                    if self._memory is not None and news is not None and opened.live is not None:
+                        self._memory.remember(execution_id, opened.live, "" if remembered else str(recalled))
                     opened.keep()
+                news = News(opened.taken) if outcome == "go on" and news is not None else None
                 if outcome in ("done", "ended"):
                     return Advanced(snapshot, tuple(sent), finished=outcome == "ended")
+
+    async def _recall(self, execution_id: str, news: News | None) -> OpenedReplay | str:
+        if self._memory is None or news is None:
+            return ""
+        return await self._memory.recall(execution_id, news)
 
     def forget(self) -> None:
         """Closes the replays that are kept; the next advances load what they need."""
         self._lives.clear()
 
     async def _pass(
-        self, snapshot: Snapshot, replay: Replay, order: Order, resend: Resend | None, sent: list[Sent]
+        self, snapshot: Snapshot, opened: OpenedReplay, replay: Replay, resend: Resend | None, sent: list[Sent]
     ) -> Outcome:
-        """Does what comes next. order: the durable order; it has what this pass has appended to its log."""
-        execution = snapshot.execution
+        """Does what comes next. The order of what is opened has what this pass has appended to its log."""
+        execution, order = snapshot.execution, opened.order
         if replay.finished and replay.decided:
             ended = await finish(self._store, self._queue, self._clock, execution, replay)
             return "ended" if ended else "done"
@@ -138,19 +162,24 @@ class Advancer:
             replay.error = StepNotDeployed(wrong)
             ended = await finish(self._store, self._queue, self._clock, execution, replay)
             return "ended" if ended else "done"
+        if snapshot.has_signals:
+            _hear(replay, snapshot.signals)
         if not replay.acts and (taken := await self._take_signal(snapshot, replay)) is not None:
-            await self._store.commit(execution.execution_id, Commit(taken, wake=True))
+            if await self._store.commit(execution.execution_id, Commit(taken, wake=True)):
+                opened.taken = (taken,)
             replay.lines.flush()  # from here on the record says that the code has been here
-            return "go on"
-        due = self._due(snapshot, replay, order, resend)
+            return "go on" if opened.taken else "reload"
+        due = self._due(snapshot, replay, order, resend, opened.sent)
         parallel = len(replay.outstanding) > 1
         entry = _entry(execution, replay, order, due) if parallel or replay.acts else None
-        asked = order.revision + (entry is not None) if parallel else None
-        messages = [(_message(execution, command, asked), command.due) for command in due]
+        messages = [
+            (_message(execution, command, self._hint(replay, order, entry, command)), command.due) for command in due
+        ]
         if entry is None:  # The choices have led to nothing, and all commands that were sent are marked: no write.
             if messages:
                 await self._queue.send(messages)
                 sent += messages
+                opened.sent.update(command.id for command in due)
             return "done"
         # Order and dispatched ids in one entry, under "absent", after the sends: marked means sent.
         won = await self._store.append(execution.execution_id, entry, messages)
@@ -164,6 +193,19 @@ class Advancer:
             return "ended" if ended else "done"
         return "go on" if waits_of(replay) else "done"  # a wait that is durable by now may take a signal that is there
 
+    def _hint(self, replay: Replay, order: Order, entry: OrderEntry | None, command: Command) -> Hint | None:
+        """What the message of a step carries; None for a step whose worker goes on from a replay of its own."""
+        if command.kind != "step":
+            return None
+        known = Hint(command.name, command.input or "null", command.issued_at, command=command)
+        if entry is not None:
+            return replace(known, order=entry.number + 1, seal=entry.seal)
+        if len(replay.outstanding) > 1:
+            return replace(known, order=order.revision)
+        if self._lives.follows or command.id in replay.chained or replay.chains(command, self._records_for_a_hop):
+            return None
+        return known
+
     def _unplaced(self, replay: Replay) -> str | None:
         """What is wrong with a step that the code waits for and that this deployment cannot run."""
         if self._placement is None or replay.finished:
@@ -175,17 +217,11 @@ class Advancer:
         waits = waits_of(replay)
         if not waits:
             return None
-        if replay.arrived is None:
-            replay.arrived = Arrived()
-        arrived: Arrived = replay.arrived
-        if snapshot.has_signals:
-            signals: Sequence[Signal] = snapshot.signals
-        else:
-            signals = await self._store.signals(snapshot.execution.execution_id, arrived.known)
-        taken, replay.taken_signals = replay.taken_signals, {}
-        arrived.add(signals, taken)
+        if not snapshot.has_signals:
+            known = replay.arrived.known if replay.arrived is not None else 0
+            _hear(replay, await self._store.signals(snapshot.execution.execution_id, known))
         for command in waits:
-            signal, record = arrived.first_for(command), replay.records.get(command.id)
+            signal, record = replay.arrived.first_for(command), replay.records.get(command.id)
             if signal is not None:
                 return Record(
                     command.id,
@@ -201,8 +237,10 @@ class Advancer:
                 )
         return None
 
-    def _due(self, snapshot: Snapshot, replay: Replay, order: Order, resend: Resend | None) -> list[Command]:
-        """The commands that are outstanding and not under way."""
+    def _due(
+        self, snapshot: Snapshot, replay: Replay, order: Order, resend: Resend | None, unmarked: Collection[str]
+    ) -> list[Command]:
+        """The commands that are outstanding and not under way. unmarked: those that are known to be sent even so."""
         if replay.finished:
             return []
         generation, now = snapshot.execution.generation, self._clock.now()
@@ -221,7 +259,7 @@ class Advancer:
             else:
                 claimed, until = claim is not None, claim.lease if claim else 0.0
             if resend is None or until > now:
-                return not claimed and command.id not in sent
+                return not claimed and command.id not in sent and command.id not in unmarked
             if marks and not claimed and command.id not in sent:
                 return True
             overdue = now - max(until, command.due or 0.0, sign)
@@ -235,6 +273,15 @@ class Advancer:
         return [command for command in replay.outstanding.values() if wanted(command)]
 
 
+def _hear(replay: Replay, signals: Sequence[Signal]) -> None:
+    """Adds the signals that have come since the replay has heard of any, and leaves out those that waits have taken."""
+    if replay.arrived is None:
+        replay.arrived = Arrived()
+    taken, replay.taken_signals = replay.taken_signals, {}
+    replay.arrived.add(signals, taken)
+    replay.knows_signals = True
+
+
 def _entry(execution: Execution, replay: Replay, order: Order, due: Sequence[Command]) -> OrderEntry | None:
     """What the order's log gets: outcomes newly applied, commands newly sent or withdrawn; None where all is in it."""
     sent = order.sent(execution.generation)
@@ -245,6 +292,7 @@ def _entry(execution: Execution, replay: Replay, order: Order, due: Sequence[Com
         dispatched=tuple(command.id for command in due if command.id not in sent),
         # Commands that a finished workflow leaves behind are not withdrawn: its end stops them.
         withdrawn=() if replay.finished else tuple(id for id in replay.withdrawn if id in sent),
+        seal=secrets.token_hex(4),
     )
     return entry if replay.acts or entry.dispatched else None
 
@@ -255,17 +303,13 @@ def _last_sign(snapshot: Snapshot, replay: Replay) -> float:
     return max(snapshot.execution.created_at, snapshot.execution.resumed_at or 0.0, *records)
 
 
-def _message(execution: Execution, command: Command, asked: int | None) -> Message:
-    """A step that has siblings is run alone, without a replay: its message carries what that takes.
-
-    asked: the number of entries under which the command is asked for, None where it has no siblings.
-    """
+def _message(execution: Execution, command: Command, hint: Hint | None) -> Message:
     kind: MessageKind
     match command.kind:
         case "step":
-            kind, hint = "step", Hint(command, asked) if asked is not None else None
+            kind = "step"
         case "timer":
-            kind, hint = "timer", None
+            kind = "timer"
         case "signal":
             raise ValueError(f"{command.id!r} waits for a signal, which no message brings")
         case _:

@@ -53,6 +53,11 @@ class Claim:
 Decision = Settle | Finish | Forward | Claim
 
 
+def pause_after(age: float) -> float:
+    """Seconds until a message of this age is looked at again whose command nothing asks for: as long as it is old."""
+    return min(max(age, 1.0), LONGEST_WAIT)
+
+
 def superseded(execution: Execution, message: Message, now: float) -> Disposition | None:
     """The disposition of a message whose execution is not where it was sent from; None if the execution still is."""
     if execution.generation < message.generation:
@@ -83,7 +88,7 @@ def decide(replay: Replay, execution: Execution, delivery: Delivery, now: float)
         # Either the message was sent before the order that asks for its command was marked, or the code that is
         # deployed now does not ask for the command, and a later deployment may. The longer this lasts, the longer the
         # message waits.
-        return Settle(Later(now + min(max(now - delivery.sent_at, 1.0), LONGEST_WAIT)))
+        return Settle(Later(now + pause_after(now - delivery.sent_at)))
     if command.step.pool != message.pool:
         return Forward(replace(message, command_id=id, pool=command.step.pool, hint=None))
     busy = busy_until(record, chained)

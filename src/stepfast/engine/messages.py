@@ -1,4 +1,4 @@
-"""What a queue carries: which command of which generation, and for this process alone a hint (a typed one)."""
+"""What a queue carries: which command of which generation, and for a step a hint that saves its worker a replay."""
 
 from __future__ import annotations
 
@@ -12,22 +12,28 @@ MessageKind = Literal["step", "timer", "park"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hint:
-    """A parallel step as the replay that sent its message knows it.
+    """A step as the replay that sent its message knows it (rule *seal*).
 
-    order: the number of entries of the order's log under which the step is asked for. They are written by the time the
-    message is delivered.
+    name, input, issued_at: of the command. order: the number of entries of the order's log under which the step is
+    asked for; None for a step that no choice stands behind, which nothing can take back. seal: of the last of these
+    entries, which may not be written yet, or never; "" where all of them are written by the time the message is
+    delivered. command: the command itself, as long as the message has not left the process.
     """
 
-    command: Command
-    order: int
+    name: str
+    input: str
+    issued_at: float
+    order: int | None = None
+    seal: str = ""
+    command: Command | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Which command of which generation is to be handled; it has no payload (rule *message without payload*).
+    """Which command of which generation is to be handled (rule *message without payload*).
 
-    hint: what saves whoever handles the message a replay.
-    It never leaves the process, is no part of the message's identity, and may be missing at any time.
+    hint: what saves whoever handles the message a replay. It is no part of the message's identity, and may be missing
+    at any time: all that it says can be found out by a replay.
     """
 
     kind: MessageKind

@@ -12,7 +12,7 @@ from stepfast.engine.order import Order
 from stepfast.engine.ports import Store
 from stepfast.engine.replay_cache import Live, LiveReplays
 from stepfast.language.registry import Registry
-from stepfast.model import Snapshot
+from stepfast.model import Record, Snapshot
 from stepfast.replay.replay import Replay
 
 
@@ -21,12 +21,19 @@ class OpenedReplay:
 
     snapshot: None where there is no such execution. With a replay from the cache it may hold only the records that have
     changed. live: None where there is nothing to replay: the execution is not RUNNING, or its workflow is not deployed
-    here. cached: whether the replay comes from the cache; else it has not run yet.
+    here. cached: whether the replay comes from the cache; else it has not run yet. taken: records that its handling has
+    written since.
     """
 
     def __init__(self, lives: LiveReplays, snapshot: Snapshot | None, live: Live | None, cached: bool) -> None:
         self._lives = lives
         self.snapshot, self.live, self.cached = snapshot, live, cached
+        self.taken: tuple[Record, ...] = ()
+
+    @property
+    def sent(self) -> set[str]:
+        """Commands that are known to be sent and are not marked; a replay that is not remembered knows of none."""
+        return self.live.sent if self.live is not None and self.live.token else set()
 
     @property
     def replay(self) -> Replay | None:
@@ -63,22 +70,28 @@ class ReplayOpener:
         self._store, self._registry, self._lives = store, registry, lives
 
     @asynccontextmanager
-    async def open(self, execution_id: str, *, ended: bool = False) -> AsyncIterator[OpenedReplay]:
+    async def open(
+        self, execution_id: str, *, ended: bool = False, opened: OpenedReplay | None = None
+    ) -> AsyncIterator[OpenedReplay]:
         """Reads the execution and opens its replay; closes it at the end of the block, unless it was kept.
 
-        ended: replay an execution that is not RUNNING, too.
+        ended: replay an execution that is not RUNNING, too. opened: what is opened already, so that nothing is read.
         """
+        if opened is None:
+            opened = await self._read(execution_id, ended)
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+    async def _read(self, execution_id: str, ended: bool) -> OpenedReplay:
         snapshot, kept, mark = await self._lives.load(self._store, execution_id)
         live = None
         if kept is not None:
             live = Live(kept.replay, kept.order, mark)
         elif snapshot is not None and (replay := self._begin(snapshot, ended)) is not None:
             live = Live(replay, Order(snapshot.cursor), mark)
-        opened = OpenedReplay(self._lives, snapshot, live, kept is not None)
-        try:
-            yield opened
-        finally:
-            opened.close()
+        return OpenedReplay(self._lives, snapshot, live, kept is not None)
 
     def _begin(self, snapshot: Snapshot | None, ended: bool) -> Replay | None:
         if snapshot is None or (snapshot.execution.status != "RUNNING" and not ended):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from stepfast.engine.order import Order
@@ -23,7 +23,8 @@ from stepfast.replay.signals import waits_of
 class Live:
     """A replay on this order and the records up to this mark (None: of a store without deltas).
 
-    Its holder closes the replay, unless the cache keeps it.
+    Its holder closes the replay, unless the cache keeps it. token: of the memory that it is; "" where it is none
+    (memory.py). sent: commands that were sent without a mark, as far as a memory knows.
     """
 
     replay: Replay
@@ -31,6 +32,8 @@ class Live:
     mark: int | None
     kept: bool = False
     size: int = 0
+    token: str = ""
+    sent: set[str] = field(default_factory=set)
 
     def close(self) -> None:
         if not self.kept:
@@ -85,6 +88,11 @@ class LiveReplays:
         self._out: OrderedDict[str, None] = OrderedDict()
         self._dropped: list[Live] = []
 
+    @property
+    def follows(self) -> bool:
+        """Whether a kept replay takes in what has changed alone, so that to go on with it costs no more with length."""
+        return self._deltas is not None
+
     def put(self, execution_id: str, live: Live) -> None:
         """Keeps a live replay for whoever handles the execution next."""
         live.kept, live.size = True, len(live.replay.records)
@@ -97,14 +105,14 @@ class LiveReplays:
                 self._drop(self._lives.popitem(last=False)[1])
 
     def _drop(self, live: Live | None) -> None:
-        # Closing runs `finally` blocks of workflow code, which must not run under the lock: the next `_take` does it.
+        # Closing runs `finally` blocks of workflow code, which must not run under the lock: the next `take` does it.
         if live is not None:
             self._records -= live.size
             self._dropped.append(live)
 
     async def load(self, store: Store, execution_id: str) -> Loaded:
         """Reads the execution; what has changed will do where a replay is kept and the store has deltas."""
-        live = self._take(execution_id)
+        live = self.take(execution_id)
         if live is not None:
             snapshot, mark = await self._read(store, execution_id, live)
             if live.goes_on_with(snapshot):
@@ -142,7 +150,8 @@ class LiveReplays:
         with self._lock:
             return execution_id in self._out
 
-    def _take(self, execution_id: str) -> Live | None:
+    def take(self, execution_id: str) -> Live | None:
+        """The live replay that is kept, which its taker closes or puts back."""
         with self._lock:
             dropped, self._dropped = self._dropped, []
             live = self._lives.pop(execution_id, None)

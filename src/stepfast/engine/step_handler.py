@@ -11,7 +11,7 @@ from stepfast.engine.attempt import OwnedStep
 from stepfast.engine.attempts import Attempts
 from stepfast.engine.chain import Chain
 from stepfast.engine.claims import busy_until, claim_of
-from stepfast.engine.deliveries import Claim, Finish, Forward, Settle, decide, superseded
+from stepfast.engine.deliveries import Claim, Finish, Forward, Settle, decide, pause_after, superseded
 from stepfast.engine.finish import finish
 from stepfast.engine.messages import Hint, Message
 from stepfast.engine.moves import Room
@@ -24,6 +24,7 @@ from stepfast.engine.withdrawals import Withdrawals
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
 from stepfast.model import Execution, Snapshot
+from stepfast.replay.commands import Command
 from stepfast.replay.replay import Replay
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class StepHandler:
         takes: Callable[[Step[..., object]], bool] = lambda step: True,
     ) -> None:
         self._store, self._queue, self._clock, self._takes = store, queue, clock, takes
-        self._opener = ReplayOpener(store, registry, lives or LiveReplays())
+        self._registry, self._opener = registry, ReplayOpener(store, registry, lives or LiveReplays())
         self.attempts = Attempts(store, clock, runner, Withdrawals(store, self._opener))
         self._chain = Chain(
             store, queue, clock, self.attempts, lambda: Room(time_left(), takes), draw or random.Random()
@@ -63,7 +64,7 @@ class StepHandler:
         """Runs the step and what follows from it alone, if the step is free."""
         message = delivery.message
         if message.hint is not None:
-            disposition = await self._without_replay(message, message.hint)
+            disposition = await self._without_replay(message, message.hint, delivery.sent_at)
             if disposition is not None:
                 return disposition
         async with self._opener.open(message.execution_id) as opened:
@@ -105,12 +106,13 @@ class StepHandler:
             case Claim() as claim:
                 return await self._claim(delivery.message, execution, opened, claim, None)
 
-    async def _without_replay(self, message: Message, hint: Hint) -> Disposition | None:
-        """Runs a step that has siblings on the word of its message: an advance finds out what follows from it.
+    async def _without_replay(self, message: Message, hint: Hint, sent_at: float) -> Disposition | None:
+        """Runs a step on the word of its message: an advance finds out what follows from it (rule *seal*).
 
         None where only a replay can say what becomes of the message. The step may have its outcome: a delivery without
         the hint may have started a chain from it, and then this message leads to the end of that chain. Or an entry
-        that was appended since does not ask for the step any more: workflow code may have taken it back.
+        that was appended since does not ask for the step any more: workflow code may have taken it back. Or the code
+        that is deployed here has no such step in this pool.
         """
         peeked = await self._store.peek(message.execution_id, message.command_id)
         if peeked is None:
@@ -123,10 +125,29 @@ class StepHandler:
         busy = busy_until(record, None)
         if busy > now:
             return Later(busy)
-        entries = await self._store.entries(message.execution_id, hint.order)
-        if not asked_for(entries, hint.command.id, execution.generation, known=True):
+        command = hint.command or self._command(execution, message, hint)
+        if command is None:
             return None
-        return await self._claim(message, execution, None, Claim(hint.command, record), hint.order + len(entries))
+        if hint.order is None:
+            return await self._claim(message, execution, None, Claim(command, record), None)
+        sealed = hint.seal != "" and hint.command is None
+        entries = await self._store.entries(message.execution_id, hint.order - sealed)
+        if sealed:
+            if not entries:  # The entry that asks for the step is not written yet, or never will be.
+                return Later(now + pause_after(now - sent_at))
+            if entries[0].seal != hint.seal:
+                return None  # An order that has lost asked for the step. The order that has won may ask for it as well.
+            entries = entries[1:]
+        if not asked_for(entries, command.id, execution.generation, known=True):
+            return None
+        return await self._claim(message, execution, None, Claim(command, record), hint.order + len(entries))
+
+    def _command(self, execution: Execution, message: Message, hint: Hint) -> Command | None:
+        """The command that a hint names; None where this deployment has no such step, or has it in another pool."""
+        step = self._registry.step(execution.workflow, hint.name)
+        if step is None or step.pool != message.pool:
+            return None
+        return Command(message.command_id, "step", hint.name, None, hint.input, step, issued_at=hint.issued_at)
 
     async def _claim(
         self, message: Message, execution: Execution, opened: OpenedReplay | None, claim: Claim, order: int | None

@@ -8,12 +8,17 @@ undelivered names its execution, and the sweep tries that again.
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import logging
+from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Literal
 
 from stepfast.backends.aws.errors import translated
+from stepfast.backends.dynamodb.typed_json import Item
 from stepfast.deployment.settings import Settings
+from stepfast.engine.memory import Memory
 from stepfast.errors import Unavailable
 from stepfast.functions import logs
 from stepfast.functions.batches import Answer, ConcurrentBatch, EventType
@@ -46,23 +51,35 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
     For a stream, Lambda retries from the first failed record on: it delivers every record after that again, also those
     that succeeded. An advance is idempotent, so that costs time and nothing else.
     """
-    engine = SendingEngine(settings, clients, host)
+    engine = _AdvancingEngine(settings, clients, host)
     batch = ConcurrentBatch(EventType.DynamoDBStreams)
     _ = engine.advancer  # imports the workflows now, while the sandbox initializes with full CPU
 
     def handler(event: dict[str, Any], context: Any) -> Answer:
         engine.time_left.begin(context)
-        return engine.call(batch.run(event["Records"], _Passes(engine).of))
+        return engine.call(batch.run(event["Records"], _Passes(engine, event["Records"]).of))
 
     return handler
+
+
+class _AdvancingEngine(SendingEngine):
+    """Goes on with what it remembers of long executions, since it is told of all that wakes them."""
+
+    @cached_property
+    def memory(self) -> Memory:
+        return Memory(self.table_store, self.lives)
 
 
 class _Passes:
     """The jobs of one batch, each run once: records of the same execution share its outcome."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, records: Sequence[dict[str, Any]]) -> None:
         self._engine = engine
         self._jobs: dict[Job, asyncio.Task[None]] = {}
+        self._images: dict[Job, list[Item]] = {}
+        for record in records:
+            if (job := job_of(record)) is not None:
+                self._images.setdefault(job, []).append(record["dynamodb"].get("NewImage", {}))
 
     async def of(self, record: Any) -> None:
         job = job_of(record.raw_event)
@@ -82,7 +99,9 @@ class _Passes:
                 if task == "purge":
                     await self._engine.table_store.deleting.purge(execution_id)
                 else:
-                    await self._engine.advancer.advance(execution_id)
+                    images = [_typed(image) for image in self._images[task, execution_id]]
+                    news = self._engine.table_store.news(images)
+                    await self._engine.advancer.advance(execution_id, news=news)
             except Exception as error:
                 logs.complain(log, f"execution {execution_id} was not advanced", error)
                 away = isinstance(error, Unavailable)
@@ -97,6 +116,11 @@ class _Passes:
             self._engine.clients.sqs.send_message(
                 QueueUrl=self._engine.settings.undelivered, MessageBody=json.dumps(notice)
             )
+
+
+def _typed(image: Item) -> Item:
+    """An image as boto3 would return the item: in a stream's event bytes are base64."""
+    return {name: {"B": base64.b64decode(value["B"])} if "B" in value else value for name, value in image.items()}
 
 
 def job_of(record: dict[str, Any]) -> Job | None:

@@ -14,6 +14,7 @@ from stepfast.backends.dynamodb.store import DynamoStore
 from stepfast.deployment.settings import Settings
 from stepfast.engine.advancer import Advancer
 from stepfast.engine.event_log import EventLog
+from stepfast.engine.memory import Memory
 from stepfast.engine.messages import Message
 from stepfast.engine.observed import StoreListener, observed
 from stepfast.engine.operations import Operations
@@ -73,7 +74,12 @@ class Engine:
 
     @cached_property
     def advancer(self) -> Advancer:
-        return Advancer(self.store, self.queue, self.clock, self.registry, self.lives, self._placement)
+        return Advancer(self.store, self.queue, self.clock, self.registry, self.lives, self._placement, self.memory)
+
+    @property
+    def memory(self) -> Memory | None:
+        """None for a function that is not told of news."""
+        return None
 
     @property
     def _placement(self) -> Placement | None:

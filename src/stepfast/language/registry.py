@@ -39,6 +39,7 @@ class Registry:
                 raise DefinitionError(
                     f"two workflows are named {workflow.name!r}: in {held.__module__} and {workflow.__module__}"
                 )
+        self._by_name: dict[str, dict[str, Step[..., Any] | None]] = {}
         for workflow in self.workflows.values():
             workflow.check()
         for step in self._named:
@@ -75,6 +76,19 @@ class Registry:
         """The steps that an execution of this workflow may ask for, in the order in which its code names them."""
         reached = self.reached.get(workflow.name)
         return list(reached.steps if reached else reachable.reached_by(workflow).steps)
+
+    def step(self, workflow: str, name: str) -> Step[..., Any] | None:
+        """The step of this name that an execution of this workflow may ask for; None where that is not certain."""
+        held = self.get(workflow)
+        if held is None:
+            return None
+        if workflow not in self._by_name:
+            reached = self.__dict__["reached"].get(workflow) if "reached" in self.__dict__ else None
+            by_name: dict[str, Step[..., Any] | None] = {}
+            for step in (reached or reachable.reached_by(held)).steps:
+                by_name[step.name] = None if step.name in by_name else step
+            self._by_name[workflow] = by_name
+        return self._by_name[workflow].get(name)
 
     @property
     def pools(self) -> list[str]:

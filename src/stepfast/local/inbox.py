@@ -138,7 +138,12 @@ class Inbox:
         A message that waits already keeps the earlier of both times. for_leader: only the leader may take it.
         """
         hint = stored.delivery.message.hint
-        if hint is not None and hint.command.step is not None and hint.command.step.is_async:
+        if (
+            hint is not None
+            and hint.command is not None
+            and hint.command.step is not None
+            and hint.command.step.is_async
+        ):
             for_leader = True
         with self._lock:
             messages = self._for_leader if for_leader else self._anywhere

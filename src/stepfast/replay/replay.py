@@ -52,6 +52,7 @@ class Replay:
         self.applied: list[str] = []
         self.taken_signals: dict[str, None] = {}
         self.arrived: Any = None  # a signals.Arrived, made when it is first needed
+        self.knows_signals = False  # whether `arrived` has all signals that were stored at the last load
         self.outstanding: dict[str, Command] = {}
         self.issued: dict[str, Command] = {}
         self.taken: dict[str, int] = {}
@@ -63,6 +64,7 @@ class Replay:
         self._position = 0
         self._asked: int | None = None  # commands asked for before the first choice that is not durable
         self._choices = Choices()
+        self._run: tuple[str | None, int] = (None, 0)  # pool and number of the last steps that followed from each other
         self._uses: Counter[tuple[str, str]] = Counter()
         self._timers: dict[int, str] = {}  # by id(), since handles with the same time and callback are equal
         self._broken: BaseException | None = None
@@ -202,6 +204,17 @@ class Replay:
         self._asked = None
         self.withdrawn.clear()
 
+    def chains(self, command: Command, records_for_a_hop: int) -> bool:
+        """Whether a worker that has run this step had better replay, and go on with the steps that follow from it.
+
+        It had, if as many steps of its pool have just followed from each other as pay for the replay. What was is all
+        that can be known of what follows, so at worst this costs twice what the better choice would have cost.
+        records_for_a_hop: how many records are replayed for the price of a step that is not chained.
+        """
+        pool, length = self._run
+        same = command.step is not None and command.step.pool == pool
+        return len(self.records) < records_for_a_hop * (1 + length * same)
+
     @property
     def decided(self) -> bool:
         """Whether the durable order says all that the code has been through."""
@@ -218,6 +231,8 @@ class Replay:
     def _apply(self, id: str) -> None:
         command, record = self.outstanding.pop(id), self.records[id]
         self.taken[id] = len(self.issued)
+        pool = command.step.pool if command.step is not None and not self.outstanding else None
+        self._run = (pool, self._run[1] + 1) if pool is not None and pool == self._run[0] else (pool, 1)
         self.loop.clock = max(self.loop.clock, record.ended_at or 0.0)
         if command.kind == "timer":
             self.loop.ready.append(command.waiter)

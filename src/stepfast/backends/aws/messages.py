@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
-from stepfast.engine.messages import Message, MessageKind
+from stepfast.engine.messages import Hint, Message, MessageKind
 from stepfast.errors import StepfastError
 
 MESSAGE_VERSION = 1
+MAX_INPUT = 16_384
+"""Characters of an input that a message carries; a worker finds a longer one out by a replay."""
 
 
 class ForeignMessage(StepfastError):
@@ -35,6 +37,8 @@ def body_of(message: Message, due: float | None, now: float) -> str:
         "generation": message.generation,
         "pool": message.pool,
     }
+    if (hint := message.hint) is not None and len(hint.input) <= MAX_INPUT:
+        fields["ask"] = [hint.name, hint.input, hint.issued_at, hint.order, hint.seal]
     if due is not None:
         fields["due"] = due
     return json.dumps({**fields, "sent": now}, separators=(",", ":"))
@@ -53,7 +57,7 @@ def posted_in(body: str) -> Posted:
         message = Message(
             fields["kind"], fields["execution"], fields["command"], fields["generation"], fields.get("pool", "default")
         )
-        due, sent = fields.get("due"), fields.get("sent", 0.0)
+        due, sent, hint = fields.get("due"), fields.get("sent", 0.0), _hint_in(fields.get("ask"))
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ForeignMessage("stepfast did not send this message") from error
     texts = (message.execution_id, message.command_id, message.pool)
@@ -64,7 +68,15 @@ def posted_in(body: str) -> Posted:
         or not all(time is None or _is_time(time) for time in (due, sent))
     ):
         raise ForeignMessage("stepfast did not send this message")
-    return Posted(message, due, sent or 0.0)
+    return Posted(replace(message, hint=hint), due, sent or 0.0)
+
+
+def _hint_in(ask: object) -> Hint | None:
+    """The hint of a body; None for anything else, since a message needs none."""
+    match ask:
+        case [str(name), str(input), int() | float() as issued_at, int() | None as order, str(seal)]:
+            return Hint(name, input, issued_at, order, seal)
+    return None
 
 
 def _is_time(value: object) -> bool:

@@ -16,6 +16,7 @@ ended then signal past, wake; id where the key is too short for it |
 | counter of signals | `signals` | n bytes |
 | history | `z#<generation>#<n>` | time type command details |
 | note | `large` | |
+| holder of the memory | `memory` | by: its token |
 
 A meta's `by` is drawn by its writer, so that of two equal starts at one instant only one takes it for its own.
 Its `born` is when it was put: an item that was written long before is an earlier execution's of the same id.
@@ -37,6 +38,7 @@ from typing import Any, cast
 
 from stepfast.backends.aws.errors import Misconfigured
 from stepfast.backends.dynamodb.attempts import attempts_of, attempts_text, failure_list, failure_of, json_text
+from stepfast.backends.dynamodb.id_runs import packed, unpacked
 from stepfast.backends.dynamodb.typed_json import Item, float_in, int_in, number, text, text_in
 from stepfast.engine.ports import Fault
 from stepfast.model import Chained, Event, Execution, Failure, OrderEntry, Record, Signal
@@ -47,7 +49,7 @@ so: functions of the version before can still read them while a deployment repla
 """
 FIRST_VERSION = 1
 META, CURSOR, INPUT, COMMAND, ENTRY, SIGNAL, HISTORY = "meta", "cursor", "input#", "c#", "o#", "s#", "z#"
-NOTE = "large"
+NOTE, MEMORY = "large", "memory"
 DELETED = "DELETED"
 """The status of a tombstone."""
 SIGNALS = "signals"
@@ -198,6 +200,10 @@ def note_item(execution_id: str, now: float) -> Item:
     return _head(execution_id, NOTE, now)
 
 
+def memory_item(execution_id: str, token: str, now: float) -> Item:
+    return {**_head(execution_id, MEMORY, now), "by": text(token)}
+
+
 def input_item(execution_id: str, digest: str, input: str, now: float) -> Item:
     return {**_head(execution_id, INPUT + digest, now), "input": text(input)}
 
@@ -260,7 +266,7 @@ def record_of(item: Item) -> Record:
 def entry_item(execution_id: str, entry: OrderEntry, now: float) -> Item:
     item = _head(execution_id, entry_sort(entry.number), now, ITEM_VERSION) | {"gen": number(entry.generation)}
     if entry.applied or entry.dispatched or entry.withdrawn:
-        order = json_text([entry.applied, entry.dispatched, entry.withdrawn])
+        order = json_text([packed(ids) for ids in (entry.applied, entry.dispatched, entry.withdrawn)])
         item["order"] = {"B": zlib.compress(order.encode())}
     if entry.cut is not None:
         item["cut"] = number(entry.cut)
@@ -273,7 +279,7 @@ def entry_item(execution_id: str, entry: OrderEntry, now: float) -> Item:
 
 def entry_of(item: Item) -> OrderEntry:
     checked(item)
-    applied, dispatched, withdrawn = _order_in(item) if "order" in item else ((), (), ())
+    applied, dispatched, withdrawn = map(unpacked, _order_in(item)) if "order" in item else ((), (), ())
     return OrderEntry(
         int(item["sk"]["S"][len(ENTRY) :]),
         int_in(item, "gen"),

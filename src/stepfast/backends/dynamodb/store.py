@@ -25,6 +25,7 @@ from stepfast.backends.dynamodb.signals import Signals
 from stepfast.backends.dynamodb.table import EXPIRES
 from stepfast.backends.dynamodb.transactions import Transactions, follows, stands
 from stepfast.backends.dynamodb.typed_json import Item, int_in, number, same, text
+from stepfast.engine.memory import News
 from stepfast.engine.messages import Message
 from stepfast.engine.metrics import Tallies
 from stepfast.engine.order import cursor_of
@@ -123,10 +124,11 @@ class DynamoStore:
         return snapshot
 
     async def peek(self, execution_id: str, command_id: str) -> tuple[Execution, Record | None] | None:
-        # The record is read first. A write between the two reads raises the record's revision, so a write that is
-        # made from what was read here is refused.
-        command = self._table.get(items.key(execution_id, items.command_sort(command_id)))
-        meta = living(self._table.get(items.key(execution_id, items.META)))
+        # The two may be read at different moments. A write in between raises the record's revision or its generation,
+        # so a write that is made from what was read here is refused.
+        keys = [items.key(execution_id, items.META), items.key(execution_id, items.command_sort(command_id))]
+        held = {item["sk"]["S"]: item for item in self._table.get_many(keys)}
+        meta, command = living(held.get(items.META)), held.get(keys[1]["sk"]["S"])
         if meta is None:
             return None
         if command is not None and left_over(command, meta):
@@ -135,6 +137,25 @@ class DynamoStore:
         if command is None:
             return self._executions([meta])[0], None
         return self._executions([meta])[0], items.record_of(self._texts.fill([command])[0])
+
+    async def holder(self, execution_id: str) -> str:
+        """The token that `hold` has written last (port Holders); "" where it has written none."""
+        item = self._table.get(items.key(execution_id, items.MEMORY))
+        return "" if item is None else str(item["by"]["S"])
+
+    async def hold(self, execution_id: str, token: str) -> None:
+        """Writes a token, in the place of the one before it (port Holders)."""
+        await self._table.put(items.memory_item(execution_id, token, self._clock.now()))
+
+    def news(self, images: Sequence[Item]) -> News | None:
+        """The records and signals that stream records show; None if an image is of anything else."""
+        if not all(image["sk"]["S"].startswith((items.COMMAND, items.SIGNAL)) for image in images):
+            return None
+        filled = self._texts.fill(images)
+        return News(
+            [items.record_of(image) for image in filled if image["sk"]["S"].startswith(items.COMMAND)],
+            [items.signal_of(image) for image in filled if image["sk"]["S"].startswith(items.SIGNAL)],
+        )
 
     async def entries(self, execution_id: str, since: int = 0) -> Sequence[OrderEntry]:
         return self._order.read(execution_id, since)

@@ -1,0 +1,111 @@
+"""What an advancer remembers of long executions, so that a pass costs no more with their length (rule *memory*).
+
+A pass that goes by memory reads one small item and takes in the records that have woken it. The memory is a hint: all
+that a pass acts on are recorded outcomes, and an entry that another advancer has appended refuses its own.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from stepfast.engine.opening import OpenedReplay
+from stepfast.engine.replay_cache import Live, LiveReplays
+from stepfast.model import Cursor, Record, Signal, Snapshot
+from stepfast.replay.replay import Replay
+
+LONG = 20
+"""Records and outstanding commands from which on an execution is remembered; a shorter one is read for less."""
+
+
+KNOWN = 10_000
+"""Executions at most of which a process knows that they are long."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Why an execution is to be advanced: the records and signals that were written with a wake, each at least once."""
+
+    records: Sequence[Record] = ()
+    signals: Sequence[Signal] = ()
+
+    def of(self, replay: Replay) -> dict[str, Record] | None:
+        """The records that this replay does not have yet; None where it does not wait for them: it has missed some."""
+        fresh: dict[str, Record] = {}
+        for record in self.records:
+            known = replay.records.get(record.id)
+            if known is not None and known.revision >= record.revision:
+                continue
+            if record.id not in replay.outstanding or record.generation != replay.execution.generation:
+                return None
+            fresh[record.id] = record
+        return fresh
+
+
+class Holders(Protocol):
+    """An optional port, for a store whose advancers run in many processes: which of them holds the memory."""
+
+    async def holder(self, execution_id: str) -> str:
+        """The token that `hold` has written last; "" where it has written none."""
+
+    async def hold(self, execution_id: str, token: str) -> None:
+        """Writes a token, in the place of the one before it."""
+
+
+class Memory:
+    """The long executions of one process. News come to one process at a time, but not always to the same.
+
+    Whoever is to remember an execution writes a new token first, and reads everything then. Whoever gets news and does
+    not go by memory does just that. So while a token stands, all news since then have come to the memory that bears it.
+    """
+
+    def __init__(self, holders: Holders, lives: LiveReplays, long: int = LONG) -> None:
+        self._holders, self._lives, self._least = holders, lives, long
+        self._long: OrderedDict[str, None] = OrderedDict()
+
+    async def recall(self, execution_id: str, news: News) -> OpenedReplay | str:
+        """The replay that is remembered, with a snapshot of the news alone; or the token of the memory to be made.
+
+        With a token everything is to be read. It is "" where nothing is to be remembered.
+        """
+        live = self._lives.take(execution_id)
+        if live is not None:
+            fresh = news.of(live.replay) if live.token else None
+            if fresh is not None and await self._holders.holder(execution_id) == live.token:
+                return self._opened(live, fresh, news)
+            live.replay.close()
+        if execution_id not in self._long:
+            return ""
+        token = secrets.token_hex(8)
+        await self._holders.hold(execution_id, token)
+        return token
+
+    def _opened(self, live: Live, fresh: dict[str, Record], news: News) -> OpenedReplay:
+        execution, known = live.replay.execution, live.replay.knows_signals
+        snapshot = Snapshot(
+            execution,
+            Cursor(generation=execution.generation, revision=live.order.revision),
+            fresh,
+            tuple(news.signals) if known else (),
+            has_signals=known,
+        )
+        return OpenedReplay(
+            self._lives, snapshot, Live(live.replay, live.order, None, token=live.token, sent=live.sent), True
+        )
+
+    def remember(self, execution_id: str, live: Live, token: str) -> None:
+        """Has later passes go by memory, if the execution is long.
+
+        token: as `recall` has returned it; "" if it has returned a replay.
+        """
+        live.token = live.token or token
+        if len(live.replay.records) + len(live.replay.outstanding) >= self._least and not live.replay.finished:
+            self._long[execution_id] = None
+            self._long.move_to_end(execution_id)
+            if len(self._long) > KNOWN:
+                self._long.popitem(last=False)
+        else:
+            self._long.pop(execution_id, None)
