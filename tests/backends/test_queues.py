@@ -13,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepfast.backends.aws.errors import Misconfigured
-from stepfast.backends.aws.messages import ForeignMessage, Posted, body_of, posted_in
+from stepfast.backends.aws.messages import MAX_INPUT, ForeignMessage, Posted, body_of, posted_in
 from stepfast.backends.aws.scheduler import queue_arn, schedule_name
 from stepfast.backends.aws.sqs import SqsQueue
-from stepfast.engine.messages import Message
+from stepfast.engine.messages import Hint, Message
 from stepfast.errors import Unavailable
 from stepfast.model import Cursor, Execution, OrderEntry
+from stepfast.replay.commands import Command
 from tests.backends.cloud import GROUP, ROLE, Cloud, shared_client
 from tests.backends.wire import Wire
 from tests.properties.test_store_machine import MESSAGES, TIMES
@@ -39,12 +40,43 @@ def test_a_message_comes_back_from_its_body(message: Message, due: float | None,
     assert posted_in(body) == Posted(message, due, now)
 
 
+HINT = Hint("pay", '{"amount":7}', NOW, 3, "seal")
+
+
 def test_a_body_says_what_is_meant_and_nothing_else() -> None:
-    hinted = replace(STEP, hint="what the replay knew, inputs and all")
-    assert json.loads(body_of(hinted, 7.5, NOW)) == {
+    assert json.loads(body_of(STEP, 7.5, NOW)) == {
         "v": 1, "kind": "step", "execution": "one", "command": "pay", "generation": 0, "pool": "pdf", "due": 7.5,
         "sent": NOW,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("hint", [HINT, replace(HINT, order=None, seal=""), replace(HINT, input="x" * MAX_INPUT)])
+def test_a_hint_travels_in_the_body_but_for_the_command_itself(hint: Hint) -> None:
+    command = Command("pay", "step", "pay", None)
+    posted = posted_in(body_of(replace(STEP, hint=replace(hint, command=command)), None, NOW)).message
+    assert posted == STEP
+    assert posted.hint is not None
+    assert [getattr(posted.hint, name) for name in ("name", "input", "issued_at", "order", "seal", "command")] == [
+        "pay", hint.input, NOW, hint.order, hint.seal, None,
+    ]  # fmt: skip
+
+
+def test_a_long_input_does_not_travel() -> None:
+    assert (
+        posted_in(body_of(replace(STEP, hint=replace(HINT, input="x" * (MAX_INPUT + 1))), None, NOW)).message.hint
+        is None
+    )
+
+
+@pytest.mark.parametrize(
+    "ask", [5, "pay", [], ["pay"], ["pay", 5, NOW, 3, ""], ["pay", "{}", "now", 3, ""], {"name": 1}]
+)
+def test_an_ask_that_is_none_leaves_a_message_without_a_hint(ask: object) -> None:
+    posted = posted_in(json.dumps(json.loads(body_of(STEP, None, NOW)) | {"ask": ask})).message
+    assert (posted, posted.hint) == (STEP, None)
+
+
+def test_a_message_without_a_due_time_has_none() -> None:
     assert "due" not in json.loads(body_of(STEP, None, NOW))
 
 

@@ -82,7 +82,7 @@ class Advancer:
     """Extends the order of results and sends what is outstanding; any number of passes is harmless.
 
     lives: live replays of executions, kept between passes; shared with the worker of the same process.
-    placement: where steps can run; None where any step can. memory: of this process, if it is told of news.
+    placement: where steps can run; None where any step can. memory: of this process, if it receives news.
     records_for_a_hop: as of Replay.chains, for a store without deltas.
     """
 
@@ -274,7 +274,7 @@ class Advancer:
 
 
 def _hear(replay: Replay, signals: Sequence[Signal]) -> None:
-    """Adds the signals that have come since the replay has heard of any, and leaves out those that waits have taken."""
+    """Adds the signals that have come since the last call, and leaves out those that waits have taken."""
     if replay.arrived is None:
         replay.arrived = Arrived()
     taken, replay.taken_signals = replay.taken_signals, {}

@@ -58,8 +58,9 @@ class Holders(Protocol):
 class Memory:
     """The long executions of one process. News come to one process at a time, but not always to the same.
 
-    Whoever is to remember an execution writes a new token first, and reads everything then. Whoever gets news and does
-    not go by memory does just that. So while a token stands, all news since then have come to the memory that bears it.
+    A process that is to remember an execution writes a new token first, and reads everything then. A process that gets
+    news and does not go by memory does the same. So while a token stands, all news since then have come to the memory
+    that bears it.
     """
 
     def __init__(self, holders: Holders, lives: LiveReplays, long: int = LONG) -> None:

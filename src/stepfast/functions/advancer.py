@@ -63,7 +63,7 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
 
 
 class _AdvancingEngine(SendingEngine):
-    """Goes on with what it remembers of long executions, since it is told of all that wakes them."""
+    """Goes on with what it remembers of long executions, since it receives all that wakes them."""
 
     @cached_property
     def memory(self) -> Memory:

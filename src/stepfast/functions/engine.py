@@ -78,7 +78,7 @@ class Engine:
 
     @property
     def memory(self) -> Memory | None:
-        """None for a function that is not told of news."""
+        """None for a function that receives no news."""
         return None
 
     @property

@@ -207,8 +207,8 @@ class Replay:
     def chains(self, command: Command, records_for_a_hop: int) -> bool:
         """Whether a worker that has run this step had better replay, and go on with the steps that follow from it.
 
-        It had, if as many steps of its pool have just followed from each other as pay for the replay. What was is all
-        that can be known of what follows, so at worst this costs twice what the better choice would have cost.
+        It had, if as many steps of its pool have just followed from each other as pay for the replay. At worst this
+        costs twice what the better choice would have cost.
         records_for_a_hop: how many records are replayed for the price of a step that is not chained.
         """
         pool, length = self._run

@@ -1,0 +1,39 @@
+"""Command ids in the order's entries: few bytes, and exactly the same ids in the same order."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stepfast.backends.dynamodb.id_runs import packed, unpacked
+
+PARTS = st.sampled_from(["fetch", "branch", "#", "/", "0", "1", "2", "9", "10", "007", ":timer", ""])
+IDS = st.lists(st.lists(PARTS, max_size=6).map("".join), max_size=12)
+
+
+@given(IDS)
+def test_all_ids_come_back_in_their_order(ids: list[str]) -> None:
+    assert list(unpacked(json.loads(json.dumps(packed(ids))))) == ids
+
+
+@pytest.mark.parametrize(
+    ("ids", "items"),
+    [
+        (["fetch", *(f"fetch#{number}" for number in range(2, 10_001))], 2),
+        ([f"branch#{number}/fetch" for number in range(2, 10_001)], 1),
+        ([f"step{number}" for number in range(9)], 1),
+        ([f"a#{number}/b#{number}" for number in range(5)], 5),
+    ],
+)
+def test_ids_that_count_up_are_one_run(ids: list[str], items: int) -> None:
+    assert len(packed(ids)) == items
+    assert list(unpacked(packed(ids))) == ids
+
+
+def test_numbers_with_leading_zeros_are_no_run() -> None:
+    ids = ["part-08", "part-09", "part-10", "part-11"]
+    assert list(unpacked(packed(ids))) == ids
+    assert packed(ids)[:2] == ["part-08", "part-09"]
