@@ -21,7 +21,7 @@ from tests.protocol.model import ATTEMPTS, World, held_by
 from tests.protocol.replay import TERMINAL, Replay, step
 from tests.protocol.runs import ALL, explore
 
-MUTANTS = ("no-seal", "late-order", "cut-not-logged", "mark-then-send")
+MUTANTS = ("no-seal", "late-order", "cut-not-logged", "mark-then-send", "no-token")
 MUTANT = sys.argv[2] if __name__ == "__main__" and len(sys.argv) > 2 else ""
 
 
@@ -51,7 +51,7 @@ class LazyReplay(Replay):
 class Wide(World):
     def __init__(self, *args, remember=0.7, **kwargs):
         super().__init__(*args, **kwargs)
-        self.memory, self.remember, self.reads, self.sealed_runs = None, remember, 0, 0
+        self.memories, self.remember, self.reads, self.sealed_runs = [None, None], remember, 0, 0
 
     @classmethod
     def of(cls, workflow, seed):
@@ -79,26 +79,36 @@ class Wide(World):
             self.append(order, {"cut": first, "applied": [], "dispatched": [], "generation": generation, "seal": None})
 
     # -- the advancer ------------------------------------------------------------
-    def view(self):
-        """What is remembered, with what the stream brings; everything is read where that does not fit."""
+    def view(self, process):
+        """What this process remembers, with what the stream brings; where that does not fit, everything.
+
+        Yields once, and returns the token of the memory with it.
+        """
         key, item = self.stream[0]
-        if self.memory and key.startswith("c/") and self.random.random() < self.remember:
-            meta, log, records, waits = self.memory
-            if key[2:] in waits and item["generation"] == meta["generation"]:
-                records = {**records, key[2:]: item}
-                self.memory = (meta, log, records, waits)
-                return meta, log, records
-        return self.load()
+        memory, self.memories[process] = self.memories[process], None
+        if memory and key.startswith("c/") and self.random.random() < self.remember:
+            token, meta, log, records, waits = memory
+            fits = key[2:] in waits and item["generation"] == meta["generation"]
+            if fits and (self.table.get("memory") == token or MUTANT == "no-token"):
+                yield
+                return token, meta, log, {**records, key[2:]: item}
+        token = self.random.random()
+        self.put("memory", token)
+        yield
+        return token, *self.load()
 
     def sweeper(self):
         return self.advancer(remembers=False)
 
     def advancer(self, remembers=True):
+        token, process = None, self.random.randrange(2)  # news may come to another process each time
         first = remembers
         while True:
-            meta, log, records = self.view() if first and self.stream else self.load()
-            if remembers:
-                first, self.memory = False, None
+            if first and self.stream:
+                token, meta, log, records = yield from self.view(process)
+            else:
+                token, (meta, log, records) = None, self.load()
+            first = False
             yield
             if meta["status"] != "RUNNING":
                 return
@@ -123,16 +133,17 @@ class Wide(World):
                     continue
             yield from self.send_all(due, replay, log, entry, marks)
             if not marks:
-                if remembers and not replay.finished:  # what was chosen and not acted on may be chosen anew
-                    self.memory = (meta, log, records, set(replay.outstanding) | set(fresh))
+                if token and not replay.finished:  # what was chosen and not acted on may be chosen anew
+                    self.memories[process] = token, meta, log, records, set(replay.outstanding) | set(fresh)
                 return
             if MUTANT != "mark-then-send":
                 yield
                 if not self.append(log, entry):
                     continue
             if not replay.finished:
-                if remembers:
-                    self.memory = (meta, appended(log, replay, due, generation), records, set(replay.outstanding))
+                if token:
+                    log = appended(log, replay, due, generation)
+                    self.memories[process] = token, meta, log, records, set(replay.outstanding)
                 return
 
     def marks(self, replay, due, fresh):
