@@ -8,7 +8,8 @@ from typing import Any
 from stepfast import signal, step
 from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
-from stepfast.model import Execution
+from stepfast.model import Execution, Snapshot
+from stepfast.replay.replay import Replay
 from tests.local.conftest import Embedded
 from tests.waiting import until
 
@@ -37,13 +38,19 @@ class Versions(Embedded):
         return any(one.delivery.message.command_id == id for one in backend.outstanding()[0])
 
     def waiting(self) -> list[str]:
-        """Ids of the commands that the deployed code waits for."""
+        """Ids of the commands that the deployed code waits for once it has all outcomes, in any order."""
+        snapshot = self.stored()
+        replay = Replay(self.workflows[0], snapshot.execution)
+        replay.advance(snapshot.records, snapshot.cursor.applied, extend=True)
+        replay.close()
+        return list(replay.outstanding)
 
-        async def ask() -> list[str]:
-            replay = self.operations.replay(await self.operations.load("one"))
-            return list(replay.outstanding) if replay else []
+    def applied(self) -> tuple[str, ...]:
+        """The recorded order."""
+        return self.stored().cursor.applied
 
-        return self.runtime.call(ask())
+    def stored(self) -> Snapshot:
+        return self.runtime.call(self.operations.load("one"))
 
     def go_on(self, new: AnyWorkflow, *statuses: str) -> Execution:
         """Starts the process with the new code, sends the signal, and waits for the end."""
