@@ -29,7 +29,7 @@ class Versions(Embedded):
         """Starts it with the old code and lets it run until it waits."""
         self.reopen(old)
         self.start(old.name, input)
-        until(lambda: waits_for in self.waiting() and (waits_for != ":timer" or self.is_sent(waits_for)))
+        until(lambda: waits_for in self.waiting(extend=False) and (waits_for != ":timer" or self.is_sent(waits_for)))
 
     def is_sent(self, id: str) -> bool:
         """Whether a message for the command is under way: a timer in flight is one that was sent."""
@@ -37,11 +37,14 @@ class Versions(Embedded):
         backend.flush()
         return any(one.delivery.message.command_id == id for one in backend.outstanding()[0])
 
-    def waiting(self) -> list[str]:
-        """Ids of the commands that the deployed code waits for once it has all outcomes, in any order."""
+    def waiting(self, *, extend: bool = True) -> list[str]:
+        """Ids of the commands that the deployed code waits for.
+
+        extend: once it has all outcomes, in any order; else once it has those of the recorded order.
+        """
         snapshot = self.stored()
         replay = Replay(self.workflows[0], snapshot.execution)
-        replay.advance(snapshot.records, snapshot.cursor.applied, extend=True)
+        replay.advance(snapshot.records, snapshot.cursor.applied, extend=extend)
         replay.close()
         return list(replay.outstanding)
 
