@@ -250,7 +250,7 @@ def a_resume_keeps_the_delays_from_before_it(patch: Patch) -> None:
 # -- the order -----------------------------------------------------------------------------------------------
 
 
-@breaks("replay-reproduces", "shape")
+@breaks("nothing-begins-ahead-of-the-order", "verdict")
 def a_worker_extends_the_order(patch: Patch) -> None:
     class Eager(Replay):
         def advance(self, records: Any, applied: Any = (), *, extend: bool = False) -> None:
@@ -269,7 +269,7 @@ def a_signal_that_was_taken_counts_as_free(patch: Patch) -> None:
     edited(patch, advancer.Advancer, "_take_signal", ("arrived.add(signals, taken)", "arrived.add(signals, ())"))
 
 
-@breaks("replay-reproduces", "saga")
+@breaks("the-order-is-a-log", "verdict")
 def an_entry_of_the_order_takes_the_place_of_another(patch: Patch) -> None:
     columns = ("generation", "applied", "dispatched", "withdrawn", "cut", "ended")
     sets = ", ".join(f"{column} = excluded.{column}" for column in columns)
