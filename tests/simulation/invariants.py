@@ -39,6 +39,7 @@ INVARIANTS = {
     "a-recorded-step-never-runs-again": "nor is a claim of it made, in that generation",
     "nothing-begins-ahead-of-the-order": "a step that begins is one that the durable order has asked for",
     "the-order-is-a-log": "an entry of it that was written is never changed, and none is missing",
+    "a-chain-has-no-siblings": "a chain claims a step only while that is the only command outstanding",
     "a-live-lease-is-respected": "nobody else begins a step before the lease of who runs it is over",
     "at-most-once": "a step that may run at most once does, in its generation",
     "a-signal-is-taken-once": "no signal ends two waits",
@@ -224,10 +225,21 @@ class Watch:
             chained = before.records.get(record.then.id)
             if chained is not None and chained.recorded:
                 self.violated("a-recorded-step-never-runs-again", f"{record.id} claims {chained}")
+            self._chained(record)
         if record.recorded:
             known = self._outcomes.setdefault((record.generation, record.id), record)
             if known != record:
                 self.violated("a-recorded-result-never-changes", f"{known} and {record}")
+
+    def _chained(self, record: Record) -> None:
+        snapshot = self._world.snapshot()
+        assert snapshot is not None
+        assert record.then is not None
+        if snapshot.execution.status != "RUNNING" or snapshot.execution.generation != record.then.generation:
+            return
+        outstanding = list(self._replayed(snapshot).outstanding)
+        if outstanding != [record.then.id]:
+            self.violated("a-chain-has-no-siblings", f"{record.id} claims {record.then.id} of {outstanding}")
 
     def _claimed(self, record: Record) -> None:
         """Keeps who holds a claim; one that counts a crash takes over from a worker that has died, or is held up."""

@@ -24,7 +24,6 @@ from stepfast.engine import (
     claims,
     deliveries,
     moves,
-    opening,
     operations,
     order,
     park_handler,
@@ -176,7 +175,12 @@ def a_step_that_was_interrupted_runs_again_in_any_case(patch: Patch) -> None:
     patch.setattr(step_handler, "claim_of", claims.claim_of)
 
 
-@breaks("a-recorded-step-never-runs-again", "fan_out")
+@breaks("a-recorded-step-never-runs-again", "linear")
+def a_claim_that_was_refused_is_run(patch: Patch) -> None:
+    edited(patch, step_handler.StepHandler, "_claim", ("return Later(now + 1.0)", "pass"))
+
+
+@breaks("a-chain-has-no-siblings", "fan_out")
 def a_chain_goes_on_with_siblings_out(patch: Patch) -> None:
     edited(patch, moves, "takes_outcome", ("len(replay.outstanding) != 1 or run.", "run."))
     patch.setattr(chain, "takes_outcome", moves.takes_outcome)
@@ -225,7 +229,7 @@ def what_runs_is_not_told_that_it_was_taken_back(patch: Patch) -> None:
     patch.setattr(withdrawals.Withdrawals, "look", look)
 
 
-@breaks("what-was-taken-back-is-over", "timed")
+@breaks("what-was-taken-back-is-over", "verdict")
 def a_look_forgets_that_it_has_told_before(patch: Patch) -> None:
     edited(
         patch, withdrawals.Withdrawals, "look", ("opened.order.revision if asked else seen", "opened.order.revision")
@@ -251,12 +255,8 @@ def a_resume_keeps_the_delays_from_before_it(patch: Patch) -> None:
 
 
 @breaks("nothing-begins-ahead-of-the-order", "verdict")
-def a_worker_extends_the_order(patch: Patch) -> None:
-    class Eager(Replay):
-        def advance(self, records: Any, applied: Any = (), *, extend: bool = False) -> None:
-            super().advance(records, applied, extend=True)
-
-    patch.setattr(opening, "Replay", Eager)
+def a_worker_goes_by_an_order_that_is_not_durable(patch: Patch) -> None:
+    edited(patch, step_handler.StepHandler, "handle", ("if replay.acts:", "if False:"))
 
 
 @breaks("replay-reproduces", "deadline")
