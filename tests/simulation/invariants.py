@@ -35,6 +35,7 @@ LASTING = ("SUCCEEDED", "CANCELLED")
 
 INVARIANTS = {
     "a-recorded-result-never-changes": "in its generation, a command's outcome is written once",
+    "a-record-stays": "a command that has a record keeps one: a resume opens it again, and takes none away",
     "one-command-one-input": "one command is never run with two different inputs in one generation",
     "a-recorded-step-never-runs-again": "nor is a claim of it made, in that generation",
     "nothing-begins-ahead-of-the-order": "a step that begins is one that the durable order has asked for",
@@ -85,6 +86,7 @@ class Watch:
         self._claims: dict[str, Handler] = {}  # by token
         self._holders: dict[str, Handler] = {}  # by command, the last
         self._entries: list[OrderEntry] = []
+        self._known: set[str] = set()
 
     def violated(self, invariant: str, what: str) -> None:
         """Kept for the scheduler, too: the engine goes on after errors of any kind, as it should."""
@@ -185,8 +187,8 @@ class Watch:
         self._holders.clear()
 
     def deleted(self) -> None:
-        """The next execution of this id has a log of its own."""
-        self._entries = []
+        """The next execution of this id has records and a log of its own."""
+        self._entries, self._known = [], set()
 
     # -- writes --------------------------------------------------------------------------------------------
 
@@ -209,6 +211,7 @@ class Watch:
         elif name == "rewind":
             generation = arguments[0].generation
             self._withdrawn.clear()
+            self._kept()
             self._world.note(f"resumed, generation {generation}")
             if not self.resuming and generation - 1 not in self.redriven:
                 self.violated("a-failure-is-resumed-once", f"generation {generation} began, and nobody asked for it")
@@ -216,6 +219,7 @@ class Watch:
     def _record(self, record: Record, before: Snapshot) -> None:
         self._world.note(f"{record.id} → {record.status} (attempt {record.attempt})")
         held = before.records.get(record.id)
+        self._known.add(record.id)
         if held is not None and held.recorded:
             self.violated("a-recorded-result-never-changes", f"{held} became {record}")
         self._claimed(record)
@@ -230,6 +234,12 @@ class Watch:
             known = self._outcomes.setdefault((record.generation, record.id), record)
             if known != record:
                 self.violated("a-recorded-result-never-changes", f"{known} and {record}")
+
+    def _kept(self) -> None:
+        snapshot = self._world.snapshot()
+        assert snapshot is not None
+        if gone := self._known - snapshot.records.keys():
+            self.violated("a-record-stays", f"a resume has taken away {gone}")
 
     def _chained(self, record: Record) -> None:
         snapshot = self._world.snapshot()

@@ -358,7 +358,7 @@ def a_resume_does_not_cut_the_order(patch: Patch) -> None:
     rewound(patch, change)
 
 
-@breaks("a-recorded-result-never-changes", "saga")
+@breaks("a-record-stays", "saga")
 def a_resume_takes_records_away_instead_of_reopening_them(patch: Patch) -> None:
     sql = "DELETE FROM commands WHERE execution_id = ? AND id = ?"
     new = f"[tx.execute({sql!r}, (id, one.id)) for one in records]"
