@@ -142,7 +142,7 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class OrderEntry:
-    """An entry of the order's log. Entries are only appended: none is ever rewritten (rule *order*).
+    """An entry of the order's log. Entries are only appended: none is ever rewritten (rule *order as a log*).
 
     number: the position in the log, from 0. applied: outcomes whose order was chosen. dispatched: commands that were
     sent. withdrawn: dispatched commands that the code waits for no more. cut: of a resume, how many of the outcomes

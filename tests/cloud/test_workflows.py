@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from stepfast import workflow
+from stepfast import signal, workflow
 from stepfast.errors import ExecutionConflict, ExecutionNotFound, InvalidRequest, UnknownWorkflow, WrongStatus
 from stepfast.language.retry import Retry
 from stepfast.simulator import resources
@@ -218,3 +218,23 @@ def test_an_execution_that_has_expired_leaves_nothing_in_the_table(cloud: MotoCl
     cloud.advance(timedelta(days=92))
     left = {one["pk"]["S"] for one in resources.client("dynamodb").scan(TableName="stepfast")["Items"]}
     assert not any(one.startswith("x#") for one in left)
+
+
+@workflow("peeking")
+async def peeking() -> list[int]:
+    await signal("begin")
+    payloads = []
+    while True:
+        try:
+            payloads.append(await signal("n", int, timeout=0))
+        except TimeoutError:
+            return payloads
+
+
+def test_a_timeout_of_zero_takes_what_is_there(make_cloud: MakeCloud) -> None:
+    cloud = make_cloud(peeking)
+    run = cloud.start(peeking)
+    for number in (1, 2, 3):
+        cloud.signal(run, "n", number)
+    cloud.signal(run, "begin", None)
+    assert cloud.run_until(run).result == [1, 2, 3]

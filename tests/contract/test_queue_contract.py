@@ -20,7 +20,7 @@ def test_messages_arrive_with_their_due_time_once_they_are_sent(backend: Any) ->
     assert {one.delivery.sent_at for one in backend.messages} == {1000.0}
 
 
-def test_a_cursor_is_written_with_the_messages_that_it_marks(backend: Any) -> None:
+def test_an_entry_is_written_with_the_messages_that_it_marks(backend: Any) -> None:
     backend.run(backend.store.create(ONE))
     entry = OrderEntry(0, 0, dispatched=("pay", ":timer"))
     assert backend.run(backend.store.append("one", entry, [(STEP, None), (TIMER, 1060.0)]))

@@ -11,6 +11,8 @@ within a generation no command may run with two different arguments.
     python3 -m tests.protocol.model 1000        # seeds per workflow; prints failures
     python3 -m tests.protocol.model 300 MUTANT  # with one rule broken: must fail (see MUTANTS)
 
+The order is one item here, a cursor that is written whole. tests/protocol/wide_model.py has it as a log.
+
 It is a model, not product code: dicts for the table, generators for handlers
 (each `yield` is a place where the handler may be interleaved or killed).
 """

@@ -1,6 +1,7 @@
 """Executable model of the width protocol, on top of tests/protocol/model.py.
 
-It describes a protocol that is coming: the engine does not implement it yet.
+The engine has the first half of it: the order is a log, and it becomes durable only before something acts on it
+(docs/adr/0022-the-order-is-a-log.md). Messages with a seal and the advancer's memory are still to come.
 
 What it changes: the order of results is a log that is only appended to (`o/0`, `o/1`, ...; a resume appends a
 cut); it becomes durable only before something is done that depends on it; a message of a parallel step carries

@@ -20,7 +20,7 @@ from stepfast.engine.metrics import added, hour_of
 from stepfast.engine.verify import verify
 from stepfast.language.context import StepContext
 from stepfast.language.steps import Step
-from stepfast.model import ENDED, Execution, Record, Snapshot
+from stepfast.model import ENDED, Execution, OrderEntry, Record, Snapshot
 from stepfast.replay.replay import Replay
 from stepfast.testing.memory import finished
 from tests.replay.shapes import on_plain_asyncio
@@ -35,8 +35,12 @@ LASTING = ("SUCCEEDED", "CANCELLED")
 
 INVARIANTS = {
     "a-recorded-result-never-changes": "in its generation, a command's outcome is written once",
+    "a-record-stays": "a command that has a record keeps one: a resume opens it again, and takes none away",
     "one-command-one-input": "one command is never run with two different inputs in one generation",
     "a-recorded-step-never-runs-again": "nor is a claim of it made, in that generation",
+    "nothing-begins-ahead-of-the-order": "a step that begins is one that the durable order has asked for",
+    "the-order-is-a-log": "an entry of it that was written is never changed, and none is missing",
+    "a-chain-has-no-siblings": "a chain claims a step only while that is the only command outstanding",
     "a-live-lease-is-respected": "nobody else begins a step before the lease of who runs it is over",
     "at-most-once": "a step that may run at most once does, in its generation",
     "a-signal-is-taken-once": "no signal ends two waits",
@@ -81,6 +85,8 @@ class Watch:
         self._withdrawn: dict[tuple[int, str], int] = {}
         self._claims: dict[str, Handler] = {}  # by token
         self._holders: dict[str, Handler] = {}  # by command, the last
+        self._entries: list[OrderEntry] = []
+        self._known: set[str] = set()
 
     def violated(self, invariant: str, what: str) -> None:
         """Kept for the scheduler, too: the engine goes on after errors of any kind, as it should."""
@@ -102,6 +108,7 @@ class Watch:
             self.violated("what-was-taken-back-is-over", f"{key} begins, by a message that came later")
         if step.at_most_once and self.runs[key] > 1:
             self.violated("at-most-once", f"{key} ran {self.runs[key]} times")
+        self._asked_for(context)
         outcome = self._outcomes.get(key)
         if outcome is not None and outcome.status != "CANCELLED" and now < lease - 2 * SKEW:
             self.violated("a-recorded-step-never-runs-again", f"{key} has {outcome}")
@@ -109,6 +116,15 @@ class Watch:
         if others and now < lease - 2 * SKEW:  # one that was held up for longer than its own lease begins beside others
             self.violated("a-live-lease-is-respected", f"{key}: attempt {context.attempt} at {now}, beside {others}")
         self._running[key][context.attempt] = lease
+
+    def _asked_for(self, context: StepContext) -> None:
+        snapshot = self._world.snapshot()
+        assert snapshot is not None
+        if snapshot.execution.status != "RUNNING" or snapshot.execution.generation != context.generation:
+            return
+        replay = self._replayed(snapshot)
+        if context.step_id not in replay.issued:
+            self.violated("nothing-begins-ahead-of-the-order", f"{context.step_id} begins; {snapshot.cursor}")
 
     def over(self, context: StepContext) -> None:
         """An attempt has ended, or its process."""
@@ -170,10 +186,16 @@ class Watch:
         self._claims.clear()
         self._holders.clear()
 
+    def deleted(self) -> None:
+        """The next execution of this id has records and a log of its own."""
+        self._entries, self._known = [], set()
+
     # -- writes --------------------------------------------------------------------------------------------
 
     def wrote(self, name: str, arguments: Any, options: Any, before: Snapshot | None) -> None:
         """After a write that was accepted."""
+        if name in ("append", "cancel", "rewind"):
+            self._logged()
         if name == "commit":
             assert before is not None
             commit = arguments[1]
@@ -189,6 +211,7 @@ class Watch:
         elif name == "rewind":
             generation = arguments[0].generation
             self._withdrawn.clear()
+            self._kept()
             self._world.note(f"resumed, generation {generation}")
             if not self.resuming and generation - 1 not in self.redriven:
                 self.violated("a-failure-is-resumed-once", f"generation {generation} began, and nobody asked for it")
@@ -196,6 +219,7 @@ class Watch:
     def _record(self, record: Record, before: Snapshot) -> None:
         self._world.note(f"{record.id} → {record.status} (attempt {record.attempt})")
         held = before.records.get(record.id)
+        self._known.add(record.id)
         if held is not None and held.recorded:
             self.violated("a-recorded-result-never-changes", f"{held} became {record}")
         self._claimed(record)
@@ -205,10 +229,27 @@ class Watch:
             chained = before.records.get(record.then.id)
             if chained is not None and chained.recorded:
                 self.violated("a-recorded-step-never-runs-again", f"{record.id} claims {chained}")
+            self._chained(record)
         if record.recorded:
             known = self._outcomes.setdefault((record.generation, record.id), record)
             if known != record:
                 self.violated("a-recorded-result-never-changes", f"{known} and {record}")
+
+    def _kept(self) -> None:
+        snapshot = self._world.snapshot()
+        assert snapshot is not None
+        if gone := self._known - snapshot.records.keys():
+            self.violated("a-record-stays", f"a resume has taken away {gone}")
+
+    def _chained(self, record: Record) -> None:
+        snapshot = self._world.snapshot()
+        assert snapshot is not None
+        assert record.then is not None
+        if snapshot.execution.status != "RUNNING" or snapshot.execution.generation != record.then.generation:
+            return
+        outstanding = list(self._replayed(snapshot).outstanding)
+        if outstanding != [record.then.id]:
+            self.violated("a-chain-has-no-siblings", f"{record.id} claims {record.then.id} of {outstanding}")
 
     def _claimed(self, record: Record) -> None:
         """Keeps who holds a claim; one that counts a crash takes over from a worker that has died, or is held up."""
@@ -222,6 +263,13 @@ class Watch:
         if crashed and before is not None and before.ended_well:
             self.violated("a-stop-is-no-crash", f"{record} counts one, and its worker had ended well")
         self._claims[record.token or ""] = self._holders[record.id] = acting
+
+    def _logged(self) -> None:
+        entries = list(finished(self._world.backend.entries(ID)))
+        numbers = [entry.number for entry in entries]
+        if entries[: len(self._entries)] != self._entries or numbers != list(range(len(entries))):
+            self.violated("the-order-is-a-log", f"{self._entries} became {entries}")
+        self._entries = entries
 
     def _ordered(self) -> None:
         """The order has become durable: what it has taken back is so from this turn on."""
@@ -325,5 +373,8 @@ def _histories(world: World, snapshot: Snapshot) -> None:
 def _figures(world: World, status: str, execution: Execution) -> None:
     hours = finished(world.backend.figures(world.workflow, 0, hour_of(execution.ended_at or 0.0) + 1))
     counted = {name: one.count for name, one in added(hours.values()).items() if name in ENDED}
-    if counted != {status: 1} | ({"FAILED": execution.generation} if execution.generation else {}):
+    # Each generation before the last has failed, unless it had ended otherwise before the execution was deleted.
+    others = Counter(deleted for deleted in world.deleted if deleted != "FAILED")
+    failed = Counter({"FAILED": execution.generation - others.total()})
+    if counted != +(failed + others + Counter({status: 1})):
         raise Violation("every-end-is-counted-once", f"{counted} after {execution.generation} resumes and {status}")

@@ -103,6 +103,11 @@ class Ports:
             await point(name)
             world.maybe_unavailable(name)
             before = world.snapshot() if name == "commit" else None
+            if name == "append" and world.apart:
+                execution_id, entry, messages = arguments
+                await world.send_apart(messages)
+                await point("sent")
+                arguments = (execution_id, entry)
             result = await method(*arguments, **options)
             if name in WRITES and result:
                 world.watch.wrote(name, arguments, options, before)
@@ -133,6 +138,9 @@ class Steps:
                     world.now += world.random.uniform(0.0, 25.0)
                     await point(f"{context.step_id} runs")
                     stop = await self._look(context, watch)
+                    if stop is not None and thread and not stop.lost:  # it asks once more before it obeys
+                        await point(f"{context.step_id} tidies up")
+                        stop = await self._look(context, watch)
                     if stop is not None and (stop.lost or not thread or world.random.random() < 0.5):
                         await self._tidy(watch)
                         return cut_off(stop)

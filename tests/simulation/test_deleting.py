@@ -38,6 +38,8 @@ class DeletingWorld(World):
             if gone:
                 self.note(f"deleted, generation {execution.generation}")
                 self.epoch += 1
+                self.deleted.append(execution.status)
+                self.watch.deleted()
                 self.zombies += sum(one.name == "message" for one in self.live)
                 self.promised, self.ended, self.unsent = {}, None, {0, 1, 2}
             return gone

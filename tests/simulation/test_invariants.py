@@ -24,7 +24,6 @@ from stepfast.engine import (
     claims,
     deliveries,
     moves,
-    opening,
     operations,
     order,
     park_handler,
@@ -176,7 +175,12 @@ def a_step_that_was_interrupted_runs_again_in_any_case(patch: Patch) -> None:
     patch.setattr(step_handler, "claim_of", claims.claim_of)
 
 
-@breaks("a-recorded-step-never-runs-again", "fan_out")
+@breaks("a-recorded-step-never-runs-again", "linear")
+def a_claim_that_was_refused_is_run(patch: Patch) -> None:
+    edited(patch, step_handler.StepHandler, "_claim", ("return Later(now + 1.0)", "pass"))
+
+
+@breaks("a-chain-has-no-siblings", "fan_out")
 def a_chain_goes_on_with_siblings_out(patch: Patch) -> None:
     edited(patch, moves, "takes_outcome", ("len(replay.outstanding) != 1 or run.", "run."))
     patch.setattr(chain, "takes_outcome", moves.takes_outcome)
@@ -225,7 +229,7 @@ def what_runs_is_not_told_that_it_was_taken_back(patch: Patch) -> None:
     patch.setattr(withdrawals.Withdrawals, "look", look)
 
 
-@breaks("what-was-taken-back-is-over", "timed")
+@breaks("what-was-taken-back-is-over", "verdict")
 def a_look_forgets_that_it_has_told_before(patch: Patch) -> None:
     edited(
         patch, withdrawals.Withdrawals, "look", ("opened.order.revision if asked else seen", "opened.order.revision")
@@ -250,13 +254,9 @@ def a_resume_keeps_the_delays_from_before_it(patch: Patch) -> None:
 # -- the order -----------------------------------------------------------------------------------------------
 
 
-@breaks("replay-reproduces", "shape")
-def a_worker_extends_the_order(patch: Patch) -> None:
-    class Eager(Replay):
-        def advance(self, records: Any, applied: Any = (), *, extend: bool = False) -> None:
-            super().advance(records, applied, extend=True)
-
-    patch.setattr(opening, "Replay", Eager)
+@breaks("nothing-begins-ahead-of-the-order", "verdict")
+def a_worker_goes_by_an_order_that_is_not_durable(patch: Patch) -> None:
+    edited(patch, step_handler.StepHandler, "handle", ("if replay.acts:", "if False:"))
 
 
 @breaks("replay-reproduces", "deadline")
@@ -269,7 +269,7 @@ def a_signal_that_was_taken_counts_as_free(patch: Patch) -> None:
     edited(patch, advancer.Advancer, "_take_signal", ("arrived.add(signals, taken)", "arrived.add(signals, ())"))
 
 
-@breaks("replay-reproduces", "saga")
+@breaks("the-order-is-a-log", "verdict")
 def an_entry_of_the_order_takes_the_place_of_another(patch: Patch) -> None:
     columns = ("generation", "applied", "dispatched", "withdrawn", "cut", "ended")
     sets = ", ".join(f"{column} = excluded.{column}" for column in columns)
@@ -358,7 +358,7 @@ def a_resume_does_not_cut_the_order(patch: Patch) -> None:
     rewound(patch, change)
 
 
-@breaks("a-recorded-result-never-changes", "saga")
+@breaks("a-record-stays", "saga")
 def a_resume_takes_records_away_instead_of_reopening_them(patch: Patch) -> None:
     sql = "DELETE FROM commands WHERE execution_id = ? AND id = ?"
     new = f"[tx.execute({sql!r}, (id, one.id)) for one in records]"

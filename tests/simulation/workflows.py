@@ -235,6 +235,22 @@ async def nested() -> Any:
     return len(outer)
 
 
+@workflow("verdict")
+async def verdict() -> Any:
+    """The first of two results decides whether the third is still wanted: every order leads to other commands."""
+    firsts = []
+    for turn in range(3):
+        yes, no, third = (asyncio.ensure_future(do(name, turn)) for name in ("c", "d", "slow"))
+        done, _ = await asyncio.wait([yes, no], return_when=asyncio.FIRST_COMPLETED)
+        firsts.append("yes" if yes in done else "no")
+        if firsts[-1] == "no":
+            third.cancel()
+        note = asyncio.ensure_future(do("note", [turn, firsts[-1]]))
+        await asyncio.gather(yes, no, third, note, return_exceptions=True)
+        await asyncio.gather(do("p", turn), do("r", turn))
+    return firsts
+
+
 def drawn_shape(draw: random.Random) -> Shape:
     """A workflow of any kind, for `shaped`: nodes of tests/replay/shapes.py with steps, failures and sleeps in them."""
     parts = [["try", _drawn_part(draw, 3), ["step", number]] for number in range(3)]
@@ -257,6 +273,6 @@ WORKFLOWS: dict[str, Workflow[..., Any]] = {
     one.name: one
     for one in (
         linear, fan_out, race, completed, timed, saga, halves,
-        approvals, deadline, semaphore, cancels, late, only_once, nested, torn, shaped,
+        approvals, deadline, semaphore, cancels, late, only_once, nested, torn, verdict, shaped,
     )
 }  # fmt: skip

@@ -70,6 +70,8 @@ class World:
         self.cancelling = seed % 7 == 6
         self.lossy = 0.2 if seed % 7 == 3 else 0.0
         self.forgetful = (0.0, 0.1, 0.5, 1.0)[seed // 7 % 4]
+        self.apart = seed % 2 == 1  # the queue is another service than the store, as on AWS
+        self.again = (0.0, 0.03)[seed // 3 % 2]
         self.now = 1000.0
         self.turns = 0
         self.input = drawn_shape(random.Random(seed)) if workflow == "shape" else None
@@ -78,6 +80,7 @@ class World:
         self.watch = Watch(self)
         self.promised: dict[str, Any] = {}
         self.ended: Snapshot | None = None
+        self.deleted: list[str] = []  # the statuses of executions of this id that were deleted
         self.live: list[Handler] = []
         self.wakes: dict[str, int] = {}
         self.advancing: Handler | None = None
@@ -175,6 +178,14 @@ class World:
             self.backend.advanced(ID, handler.seq)
             if self.wakes.get(ID) == handler.seq:
                 del self.wakes[ID]
+
+    async def _advance_again(self, handler: Handler) -> None:
+        await self._engine()[0].advance(ID)
+
+    async def send_apart(self, messages: Sequence[tuple[Message, float | None]]) -> None:
+        """Sends for good, whether or not anything is written after it. No hint leaves a process."""
+        await self.backend.send([(replace(message, hint=None), due) for message, due in messages])
+        await self.file.write(lambda transaction: None)
 
     async def _drive(self, handler: Handler) -> None:
         seq, stored = handler.seq, self.messages[handler.seq]
@@ -278,6 +289,8 @@ class World:
             choices.append(lambda: self._spawn("cancel", self._cancel))
         if status is not None and draw() < 0.01:
             choices.append(lambda: self._spawn("start again", self._start))
+        if self.again and status == "RUNNING" and draw() < self.again:  # a stream may repeat itself at any time
+            choices.append(lambda: self._spawn("advance again", self._advance_again))
         if status is not None and draw() < 0.003:
             choices.append(lambda: self._spawn("sweep", self._sweep))
         return choices

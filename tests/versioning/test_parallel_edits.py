@@ -58,17 +58,23 @@ def test_a_branch_joins_those_in_flight(app: Versions, ran: list[str], do: Any) 
     """add a branch to those that run in parallel"""
 
     def version(*names: str) -> Any:
+        async def delivery() -> str:
+            await do("pay")
+            return str(await do("ship"))
+
         @workflow("w")
         async def w() -> list[str]:
-            results = await asyncio.gather(*(do(name) for name in names), waiting())
+            results = await asyncio.gather(delivery(), *(do(name) for name in names), waiting())
             return [*results, await do("last")]
 
         return w
 
     app.begin(version("a", "b"), waits_for="waiting/signal:go")
     until(lambda: app.waiting() == ["waiting/signal:go"])
-    assert app.go_on(version("a", "b", "c")).result == '["a","b","c","went","last"]'
-    assert sorted(ran[:3]) == ["a", "b", "c"]
+    assert "delivery/pay" in app.applied()
+    assert app.go_on(version("a", "b", "c")).result == '["ship","a","b","c","went","last"]'
+    assert sorted(ran) == ["a", "b", "c", "last", "pay", "ship"]
+    assert ran.index("c") < ran.index("last")
 
 
 def test_two_branches_join_before_a_recorded_order(app: Versions, ran: list[str], do: Any) -> None:
@@ -91,8 +97,34 @@ def test_two_branches_join_before_a_recorded_order(app: Versions, ran: list[str]
     assert sorted(ran[:2]) == ["a", "b"]
 
 
+BOTH = ["waiting/signal:go", "waiting#2/signal:go"]
+
+
 def test_a_branch_is_removed(app: Versions, ran: list[str], do: Any) -> None:
-    """remove a branch, or a step of one, whose result has been applied"""
+    """remove a branch, or a step of one, whose result a further command has followed from"""
+
+    def version(*names: str) -> Any:
+        async def branch(name: str) -> str:
+            return str(await do("pack", await do(name)))
+
+        @workflow("w")
+        async def w() -> list[str]:
+            return list(await asyncio.gather(*(branch(name) for name in names), waiting(), waiting()))
+
+        return w
+
+    app.begin(version("a", "b"), waits_for=BOTH[0])
+    until(lambda: app.waiting() == BOTH)
+    assert {"branch/a", "branch#2/b"} <= set(app.applied())
+    # 'b' may have been applied before 'a': then it is the first that is missed.
+    app.refused(version("a"), "the recorded order goes on with 'branch#2/b'", "'waiting#2/signal:go'")
+    app.signal("go", None)
+    assert app.mended(version("a", "b")).result == '["pack a","pack b","went","went"]'
+    assert sorted(ran) == ["a", "b", "pack a", "pack b"]
+
+
+def test_a_branch_is_removed_that_nothing_has_followed_from(app: Versions, ran: list[str], do: Any) -> None:
+    """remove a branch whose result no further command has followed from"""
 
     def version(*names: str) -> Any:
         @workflow("w")
@@ -101,39 +133,43 @@ def test_a_branch_is_removed(app: Versions, ran: list[str], do: Any) -> None:
 
         return w
 
-    both = ["waiting/signal:go", "waiting#2/signal:go"]
-    app.begin(version("a", "b"), waits_for=both[0])
-    until(lambda: app.waiting() == both)
-    # 'b' may have been applied before 'a': then it is the first that is missed.
-    app.refused(version("a"), "the recorded order goes on with 'b'", "'waiting#2/signal:go'")
-    app.signal("go", None)
-    assert app.mended(version("a", "b")).result == '["a","b","went","went"]'
+    app.begin(version("a", "b"), waits_for=BOTH[0])
+    until(lambda: app.waiting() == BOTH)
+    app.reopen(version("a"))
+    app.signal("go", None, "another-signal")
+    assert app.go_on(version("a")).result == '["a","went","went"]'
+    assert app.outcomes()["b"] == ("SUCCEEDED", "{}", '"b"')
     assert sorted(ran) == ["a", "b"]
 
 
+def charging(do: Any, *steps: str) -> Workflow[..., Any]:
+    @workflow("w")
+    async def w() -> list[str]:
+        async def branch() -> str:
+            return str([await do(name) for name in steps][-1])
+
+        return list(await asyncio.gather(branch(), do("other"), waiting()))
+
+    return w
+
+
 def test_a_step_comes_first_in_a_branch(app: Versions, ran: list[str], do: Any) -> None:
-    """add a step to a branch before one whose result has been applied"""
-
-    @workflow("w")
-    async def old() -> list[str]:
-        async def branch() -> str:
-            return str(await do("pay"))
-
-        return list(await asyncio.gather(branch(), do("other"), waiting()))
-
-    @workflow("w")
-    async def new() -> list[str]:
-        async def branch() -> str:
-            await do("check")
-            return str(await do("pay"))
-
-        return list(await asyncio.gather(branch(), do("other"), waiting()))
-
+    """add a step to a branch before one whose result a further command has followed from"""
+    old = charging(do, "pay", "ship")
     app.begin(old, waits_for="waiting/signal:go")
     until(lambda: app.waiting() == ["waiting/signal:go"])
-    app.refused(new, "the recorded order goes on with 'branch/pay'", "'branch/check'")
-    assert app.mended(old).result == '["pay","other","went"]'
+    assert "branch/pay" in app.applied()
+    app.refused(charging(do, "check", "pay", "ship"), "the recorded order goes on with 'branch/pay'", "'branch/check'")
+    assert app.mended(old).result == '["ship","other","went"]'
     assert sorted(ran) == sorted(set(ran))
+
+
+def test_a_step_comes_first_in_a_branch_that_nothing_has_followed_from(app: Versions, ran: list[str], do: Any) -> None:
+    """add a step to a branch before one whose result no further command has followed from"""
+    app.begin(charging(do, "pay"), waits_for="waiting/signal:go")
+    until(lambda: app.waiting() == ["waiting/signal:go"])
+    assert app.go_on(charging(do, "check", "pay")).result == '["pay","other","went"]'
+    assert sorted(ran) == ["check", "other", "pay"]
 
 
 def test_a_step_comes_last_in_a_branch(app: Versions, ran: list[str], do: Any) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from stepfast import signal, step
 from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
-from stepfast.model import Execution
+from stepfast.model import Execution, Snapshot
+from stepfast.replay.replay import Replay
 from tests.local.conftest import Embedded
 from tests.waiting import until
 
@@ -28,7 +29,7 @@ class Versions(Embedded):
         """Starts it with the old code and lets it run until it waits."""
         self.reopen(old)
         self.start(old.name, input)
-        until(lambda: waits_for in self.waiting() and (waits_for != ":timer" or self.is_sent(waits_for)))
+        until(lambda: waits_for in self.waiting(extend=False) and (waits_for != ":timer" or self.is_sent(waits_for)))
 
     def is_sent(self, id: str) -> bool:
         """Whether a message for the command is under way: a timer in flight is one that was sent."""
@@ -36,14 +37,23 @@ class Versions(Embedded):
         backend.flush()
         return any(one.delivery.message.command_id == id for one in backend.outstanding()[0])
 
-    def waiting(self) -> list[str]:
-        """Ids of the commands that the deployed code waits for."""
+    def waiting(self, *, extend: bool = True) -> list[str]:
+        """Ids of the commands that the deployed code waits for.
 
-        async def ask() -> list[str]:
-            replay = self.operations.replay(await self.operations.load("one"))
-            return list(replay.outstanding) if replay else []
+        extend: once it has all outcomes, in any order; else once it has those of the recorded order.
+        """
+        snapshot = self.stored()
+        replay = Replay(self.workflows[0], snapshot.execution)
+        replay.advance(snapshot.records, snapshot.cursor.applied, extend=extend)
+        replay.close()
+        return list(replay.outstanding)
 
-        return self.runtime.call(ask())
+    def applied(self) -> tuple[str, ...]:
+        """The recorded order."""
+        return self.stored().cursor.applied
+
+    def stored(self) -> Snapshot:
+        return self.runtime.call(self.operations.load("one"))
 
     def go_on(self, new: AnyWorkflow, *statuses: str) -> Execution:
         """Starts the process with the new code, sends the signal, and waits for the end."""

@@ -164,34 +164,48 @@ class Advancer:
             return "ended" if ended else "done"
         if snapshot.has_signals:
             _hear(replay, snapshot.signals)
-        if not replay.acts and (taken := await self._take_signal(snapshot, replay)) is not None:
+        if not replay.finished and (taken := await self._take_signal(snapshot, replay)) is not None:
+            if replay.acts:
+                # The order comes first, and nothing is sent with it: the timer of a timeout of 0 would be over before
+                # the signal that is there was taken.
+                entry = _entry(execution, replay, order, ())
+                return "go on" if await self._append(replay, order, entry) else "reload"
             if await self._store.commit(execution.execution_id, Commit(taken, wake=True)):
                 opened.taken = (taken,)
             replay.lines.flush()  # from here on the record says that the code has been here
             return "go on" if opened.taken else "reload"
         due = self._due(snapshot, replay, order, resend, opened.sent)
         parallel = len(replay.outstanding) > 1
-        entry = _entry(execution, replay, order, due) if parallel or replay.acts else None
+        entry = _entry(execution, replay, order, due)
+        appends = replay.acts or (parallel and bool(entry.dispatched))
         messages = [
-            (_message(execution, command, self._hint(replay, order, entry, command)), command.due) for command in due
+            (_message(execution, command, self._hint(replay, order, entry if appends else None, command)), command.due)
+            for command in due
         ]
-        if entry is None:  # The choices have led to nothing, and all commands that were sent are marked: no write.
+        if not appends:  # The choices have led to nothing, and all commands that were sent are marked: no write.
             if messages:
                 await self._queue.send(messages)
                 sent += messages
                 opened.sent.update(command.id for command in due)
             return "done"
-        # Order and dispatched ids in one entry, under "absent", after the sends: marked means sent.
-        won = await self._store.append(execution.execution_id, entry, messages)
         sent += messages
-        if not won:
+        if not await self._append(replay, order, entry, messages):
             return "reload"
-        order.extend(entry)
-        replay.made_durable()
         if replay.finished:  # on the order that is durable by now: another replay would come to the same
             ended = await finish(self._store, self._queue, self._clock, execution, replay)
             return "ended" if ended else "done"
-        return "go on" if waits_of(replay) else "done"  # a wait that is durable by now may take a signal that is there
+        return "done"
+
+    async def _append(self, replay: Replay, order: Order, entry: OrderEntry, messages: Sequence[Sent] = ()) -> bool:
+        """Makes the order durable, and with it what is marked. False if another entry has this number.
+
+        The messages are sent before the entry is written: a command that is marked was sent.
+        """
+        if not await self._store.append(replay.execution.execution_id, entry, messages):
+            return False
+        order.extend(entry)
+        replay.made_durable()
+        return True
 
     def _hint(self, replay: Replay, order: Order, entry: OrderEntry | None, command: Command) -> Hint | None:
         """What the message of a step carries; None for a step whose worker goes on from a replay of its own."""
@@ -282,10 +296,10 @@ def _hear(replay: Replay, signals: Sequence[Signal]) -> None:
     replay.knows_signals = True
 
 
-def _entry(execution: Execution, replay: Replay, order: Order, due: Sequence[Command]) -> OrderEntry | None:
-    """What the order's log gets: outcomes newly applied, commands newly sent or withdrawn; None where all is in it."""
+def _entry(execution: Execution, replay: Replay, order: Order, due: Sequence[Command]) -> OrderEntry:
+    """What the order's log gets: outcomes newly applied, commands newly sent or withdrawn."""
     sent = order.sent(execution.generation)
-    entry = OrderEntry(
+    return OrderEntry(
         order.revision,
         execution.generation,
         applied=tuple(replay.applied[len(order.applied) :]),
@@ -294,7 +308,6 @@ def _entry(execution: Execution, replay: Replay, order: Order, due: Sequence[Com
         withdrawn=() if replay.finished else tuple(id for id in replay.withdrawn if id in sent),
         seal=secrets.token_hex(4),
     )
-    return entry if replay.acts or entry.dispatched else None
 
 
 def _last_sign(snapshot: Snapshot, replay: Replay) -> float:

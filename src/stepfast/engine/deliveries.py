@@ -72,10 +72,12 @@ def superseded(execution: Execution, message: Message, now: float) -> Dispositio
 
 
 def decide(replay: Replay, execution: Execution, delivery: Delivery, now: float) -> Decision:
-    """What to do with a step's message, once the execution was replayed on all its records."""
+    """What to do with a step's message, once the execution was replayed on all its records.
+
+    Nothing may follow from choices of the replay that are not durable (Replay.acts).
+    """
     if replay.finished:
-        # On an order that is not durable only the advancer writes an end. The outcomes that led here have woken it.
-        return Finish() if replay.decided else Settle(Delete())
+        return Finish()
     message = delivery.message
     id, chained = end_of_chain(replay.records, execution.generation, message.command_id)
     record = replay.records.get(id)

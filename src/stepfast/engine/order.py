@@ -1,4 +1,4 @@
-"""The order of an execution: what the entries of its log come to (rule *order*)."""
+"""The order of an execution: what the entries of its log come to (rule *order as a log*)."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ class Store(Protocol):
     async def append(
         self, execution_id: str, entry: OrderEntry, messages: Sequence[tuple[Message, float | None]] = ()
     ) -> bool:
-        """Appends an entry to the order's log if none of its number is there (rule *order*).
+        """Appends an entry to the order's log if none of its number is there (rule *order as a log*).
 
         The caller has read all entries before it. Sends the messages first, as Queue.send does: an entry that is
         written marks what was sent (rule *advance*). Messages may be sent even though the entry is refused.

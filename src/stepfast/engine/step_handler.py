@@ -80,6 +80,11 @@ class StepHandler:
                 )
                 return Later(self._clock.now() + NOT_DEPLOYED)
             replay.advance(snapshot.records, opened.order.applied)
+            if replay.acts:
+                # The replay is from the cache, and ahead of the durable order. An advance writes that order, or another
+                # one has won by then. Until then nobody knows whether this command is asked for.
+                opened.keep()
+                return Later(self._clock.now() + 1.0)
             if replay.decided:
                 replay.lines.drop()  # The advance that sent the message has logged them.
             return await self._with_replay(snapshot, opened, replay, delivery)

@@ -12,11 +12,12 @@ from stepfast.replay.replay import Replay
 def taken_back(replay: Replay, id: str) -> bool:
     """True when the code has asked for the command and waits for it no more, without having had its outcome.
 
-    The replay must not have extended the order. Then what withdrew the command is durable: with one command
-    outstanding nothing can withdraw it, and with more the outcome that was applied stands in the log of the order.
+    A replay from the cache may be ahead of the durable order. A command that it has withdrawn on the way may still be
+    asked for: another order may become the durable one.
     """
     waited = id in replay.outstanding or id in replay.taken
-    return id in replay.issued and not waited and not replay.stale
+    ahead = not replay.decided and id in replay.withdrawn
+    return id in replay.issued and not waited and not ahead and not replay.stale
 
 
 class Withdrawals:
