@@ -8,7 +8,7 @@ import pytest
 
 from stepfast.engine.claims import claim_of
 from stepfast.engine.deliveries import LONGEST_WAIT, Claim, Decision, Finish, Forward, Settle, decide, superseded
-from stepfast.engine.messages import Message
+from stepfast.engine.messages import Hint, Message
 from stepfast.engine.ports import Delete, Delivery, Later
 from stepfast.errors import NonDeterministic
 from stepfast.model import Chained, Execution, ExecutionStatus, Record
@@ -90,7 +90,7 @@ def test_a_command_that_the_code_does_not_ask_for_is_looked_at_ever_more_seldom(
 
 def test_a_step_that_has_moved_to_another_pool_is_sent_there() -> None:
     with replayed(one_call) as replay:
-        message = replace(CALL, pool="gpu", hint=replay.outstanding["call"])
+        message = replace(CALL, pool="gpu", hint=Hint("call", "{}", NOW))
         assert decided(replay, message) == Forward(CALL)
         forwarded = decided(replay, message)
         assert isinstance(forwarded, Forward)

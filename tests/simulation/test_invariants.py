@@ -23,6 +23,7 @@ from stepfast.engine import (
     chain,
     claims,
     deliveries,
+    memory,
     moves,
     operations,
     order,
@@ -219,6 +220,44 @@ def a_hint_is_followed_where_a_chain_may_have_begun(patch: Patch) -> None:
 @breaks("what-was-taken-back-is-over", "cancels")
 def a_hint_is_followed_though_the_order_marks_its_command_no_more(patch: Patch) -> None:
     edited(patch, step_handler.StepHandler, "_without_replay", ("if not asked_for(", "if False and not asked_for("))
+
+
+@breaks("nothing-begins-ahead-of-the-order", "completed")
+def a_seal_is_not_checked(patch: Patch) -> None:
+    edited(patch, step_handler.StepHandler, "_without_replay", ("if sealed:", "if False:"))
+
+
+@breaks("one-command-one-input", "completed")
+def the_seal_of_another_entry_will_do(patch: Patch) -> None:
+    edited(
+        patch,
+        step_handler.StepHandler,
+        "_without_replay",
+        ("if entries[0].seal != hint.seal:", "if False:"),
+    )
+
+
+@breaks("no-execution-is-stuck", "fan_out")
+def a_memory_is_trusted_whoever_has_had_the_news(patch: Patch) -> None:
+    edited(
+        patch,
+        memory.Memory,
+        "recall",
+        ("await self._holders.holder(execution_id) == live.token", "True"),
+    )
+
+
+@breaks("no-execution-is-stuck", "fan_out")
+def a_token_is_written_after_everything_is_read(patch: Patch) -> None:
+    edited(patch, memory.Memory, "recall", ("await self._holders.hold(execution_id, token)", "pass"))
+    right = memory.Memory.remember
+
+    def remember(self: Any, execution_id: str, live: Any, token: str) -> None:
+        if token:
+            self._holders._world.holder = token
+        right(self, execution_id, live, token)
+
+    patch.setattr(memory.Memory, "remember", remember)
 
 
 @breaks("what-was-taken-back-is-over", "cancels")
