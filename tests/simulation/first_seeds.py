@@ -18,7 +18,7 @@ FIRST: dict[str, tuple[str, int]] = {
     "a_hint_is_followed_where_a_chain_may_have_begun": ("nested", 30),
     "a_look_forgets_that_it_has_told_before": ("verdict", 7),
     "a_message_does_not_lead_to_the_end_of_its_chain": ("linear", 1),
-    "a_message_of_an_ended_execution_is_kept": ("approvals", 1),
+    "a_message_of_an_ended_execution_is_kept": ("approvals", 8),
     "a_message_that_is_not_ready_is_deleted": ("completed", 1),
     "a_park_message_is_taken_for_a_redrive_of_itself": ("approvals", 1),
     "a_park_message_of_another_writer_is_taken_for_a_redrive": ("halves", 8),
