@@ -11,6 +11,7 @@ import pytest
 from stepfast import Retry, step, workflow
 from stepfast.engine.advancer import Advancer, Resend
 from stepfast.engine.claims import claim_of
+from stepfast.engine.memory import News
 from stepfast.engine.operations import Operations
 from stepfast.engine.park_handler import ParkHandler
 from stepfast.engine.ports import Commit, Delete, Delivery
@@ -161,7 +162,9 @@ def test_an_execution_that_cannot_be_advanced_does_not_keep_the_sweep_from_the_o
     seen: list[str] = []
 
     class Failing(Advancer):
-        async def advance(self, execution_id: str, *, resend: Resend | None = None) -> NoReturn:
+        async def advance(
+            self, execution_id: str, *, resend: Resend | None = None, news: News | None = None
+        ) -> NoReturn:
             seen.append(execution_id)
             raise RuntimeError("a bug")
 

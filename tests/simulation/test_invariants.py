@@ -227,7 +227,7 @@ def a_seal_is_not_checked(patch: Patch) -> None:
     edited(patch, step_handler.StepHandler, "_without_replay", ("if sealed:", "if False:"))
 
 
-@breaks("one-command-one-input", "completed")
+@breaks("nothing-begins-ahead-of-the-order", "completed")
 def the_seal_of_another_entry_will_do(patch: Patch) -> None:
     edited(
         patch,
@@ -237,7 +237,7 @@ def the_seal_of_another_entry_will_do(patch: Patch) -> None:
     )
 
 
-@breaks("no-execution-is-stuck", "fan_out")
+@breaks("no-execution-is-stuck", "shape")
 def a_memory_is_trusted_whoever_has_had_the_news(patch: Patch) -> None:
     edited(
         patch,
