@@ -119,12 +119,12 @@ def test_a_signal_is_counted_and_put_with_one_unit_each(started: Cloud, wire: Wi
     assert [(call.operation, call.write_units) for call in wire.take()] == [("UpdateItem", 1), ("PutItem", 1)]
 
 
-def test_a_timer_that_comes_due_is_two_reads_and_one_put(started: Cloud, wire: Wire) -> None:
+def test_a_timer_that_comes_due_is_one_read_of_two_items_and_one_put(started: Cloud, wire: Wire) -> None:
     assert started.run(started.store.peek(ID, ":timer")) == (ONE, None)
     started.run(started.store.commit(ID, Commit(Record(":timer", "timer", "timer", "SUCCEEDED", 0), wake=True)))
     calls = wire.take()
-    assert names(calls) == ["GetItem", "GetItem", "PutItem"]
-    assert [(call.read_units, call.write_units) for call in calls] == [(1, 0), (1, 0), (0, 1)]
+    assert names(calls) == ["BatchGetItem", "PutItem"]
+    assert [(call.read_units, call.write_units) for call in calls] == [(2, 0), (0, 1)]
 
 
 def test_an_end_is_one_update_that_moves_the_execution_in_the_index(started: Cloud, wire: Wire) -> None:

@@ -247,19 +247,6 @@ def a_memory_is_trusted_whoever_has_had_the_news(patch: Patch) -> None:
     )
 
 
-@breaks("no-execution-is-stuck", "fan_out")
-def a_token_is_written_after_everything_is_read(patch: Patch) -> None:
-    edited(patch, memory.Memory, "recall", ("await self._holders.hold(execution_id, token)", "pass"))
-    right = memory.Memory.remember
-
-    def remember(self: Any, execution_id: str, live: Any, token: str) -> None:
-        if token:
-            self._holders._world.holder = token
-        right(self, execution_id, live, token)
-
-    patch.setattr(memory.Memory, "remember", remember)
-
-
 @breaks("what-was-taken-back-is-over", "cancels")
 def what_runs_is_not_told_that_it_was_taken_back(patch: Patch) -> None:
     async def look(self: Any, execution: Any, command_id: str, seen: int) -> tuple[int, bool]:
@@ -305,7 +292,7 @@ def an_end_is_written_before_the_order_that_led_to_it(patch: Patch) -> None:
 
 @breaks("a-signal-is-taken-once", "approvals")
 def a_signal_that_was_taken_counts_as_free(patch: Patch) -> None:
-    edited(patch, advancer.Advancer, "_take_signal", ("arrived.add(signals, taken)", "arrived.add(signals, ())"))
+    edited(patch, advancer, "_hear", ("replay.arrived.add(signals, taken)", "replay.arrived.add(signals, ())"))
 
 
 @breaks("the-order-is-a-log", "verdict")
