@@ -12,7 +12,7 @@ EMULATOR := .cache/ministack
 WITH_UV := $(BIN)/python -m uv pip install --quiet --python $(BIN)/python
 WITH_PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help install demo demo-cloud check test pythons soak lint format reference golden clean
+.PHONY: help install demo demo-cloud check test timings pythons soak lint format reference golden clean
 
 help:
 	@echo "make demo    the whole story with real parts: a report, an outage, a resume, a crash"
@@ -24,6 +24,7 @@ help:
 	@echo "make bench-connections   how reads fare beside 2,000 idle and 500 busy connections, half a minute"
 	@echo "make bench-aws   what executions cost on AWS, counted: tables with the targets, about three minutes"
 	@echo "make simulate-scale   what 10 to 100,000 starts a second need of an AWS account: the tables of docs/scale.md"
+	@echo "make timings   the tests that compare times, one after the other: for a machine that does nothing else"
 	@echo "make pythons   the tests of what differs between Pythons, on every other one that this machine has"
 	@echo "make soak    nightly: every test with all seeds and new ones, then simulation and kill -9, SECONDS=600 each"
 	@echo "make synth   the stack of this repository as CloudFormation, in build/cdk"
@@ -87,6 +88,10 @@ test: .venv/ready
 	@$(MAKE) --no-print-directory -j2 lint tools-for-tests
 	$(PYTEST) --durations=25
 	$(MAKE) pythons
+
+# Their bounds are ratios within one run, and yet the load of a machine moves them, so no change is refused for one.
+timings: .venv/ready tools-for-tests
+	PYTHONHASHSEED=$(HASHES) $(BIN)/python -m pytest -n 0 -m timing --durations=25
 
 .PHONY: tools-for-tests chromium-for-tests
 

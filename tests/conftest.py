@@ -33,7 +33,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if config.option.markexpr == "not slow" and is_long(collection_path) else None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "timing" not in config.option.markexpr:
+        timings = [item for item in items if item.get_closest_marker("timing")]
+        config.hook.pytest_deselected(items=timings)
+        items[:] = [item for item in items if item not in timings]
     for item in items:
         if is_long(item.path):
             item.add_marker("slow")
