@@ -32,7 +32,8 @@ def mcp(
         typer.Option(help="With --http: the origin of web pages that may call; may be repeated; by default none."),
     ] = None,
     lend_key: Annotated[
-        bool, typer.Option("--lend-key", help="With --http on loopback: callers without a key use --api-key or --iam.")
+        bool,
+        typer.Option("--lend-key", help="With --http on loopback: callers without a key use that of this command."),
     ] = False,
     wait: Annotated[
         float, typer.Option(min=0, max=300, help="Seconds that a start waits for the result, unless the call says.")
@@ -49,7 +50,6 @@ def mcp(
     settings = session(context)
     try:
         # Imported here: other commands work without the MCP SDK, which need not be installed.
-        from stepfast.http.server import is_loopback
         from stepfast.integrations.mcp.access import RETRY_SECONDS, Access
         from stepfast.integrations.mcp.server import Bridge
         from stepfast.integrations.mcp.transports import Place, serve_http, serve_stdio
@@ -63,24 +63,27 @@ def mcp(
     def connect(key: str | None) -> Client:
         return replace(settings, api_key=key).client(RETRY_SECONDS)
 
-    lend = lend_key or not http
-    _check(settings, http=http, lend=lend, loopback=is_loopback(host))
+    lend, place = lend_key or not http, Place(host, port, allow_host or (), allow_origin or ())
+    _check(settings, lend=lend, exposed=http and place.exposed)
     access = Access(connect, settings.url, settings.api_key if lend else None, lend=lend, iam=settings.iam)
     server = Bridge(access, wait, operate).server()
     try:
         if http:
-            place = Place(host, port, allow_host or (), allow_origin or ())
             serve_http(server, place, lambda url: printing.note(f"stepfast mcp: {url}"), lambda: connect(None))
         else:
+            if sys.stdin.isatty():
+                printing.hint("an MCP client starts this command and talks to it here; to serve by itself: --http")
             serve_stdio(server)
     except KeyboardInterrupt:
         pass
 
 
-def _check(settings: Session, *, http: bool, lend: bool, loopback: bool) -> None:
+def _check(settings: Session, *, lend: bool, exposed: bool) -> None:
     """Raises StartupError for options that contradict each other, and InvalidRequest for a wrong URL or key."""
-    if http and lend and not loopback:
-        raise StartupError("--lend-key would give everybody who can reach --host this key: it is for loopback only")
+    if lend and exposed:
+        raise StartupError(
+            "--lend-key would let everybody who reaches this address use the key: it is for loopback only"
+        )
     if settings.iam and not lend:
         raise StartupError(
             "over HTTP callers bring API keys, and --iam signs with credentials of this process: add --lend-key to let "

@@ -70,11 +70,11 @@ class Bridge:
     # -- tools -------------------------------------------------------------------------------------------
 
     async def _list_tools(self, context: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
-        async with self._call(context) as call:
-            try:
+        try:
+            async with self._call(context) as call:
                 workflows = await self._known(call)
-            except StepfastError as error:
-                raise MCPError(INTERNAL_ERROR, self._text(error, context)) from error
+        except StepfastError as error:
+            raise MCPError(INTERNAL_ERROR, self._text(error, context)) from error
         described = {workflow["name"]: workflow for workflow in workflows}
         listed = [
             tools.workflow_tool(name, described[id], self._wait)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,13 @@ _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 def serve_stdio(server: Server[Any]) -> None:
-    """Serves one client over standard input and output, until it closes them. Logs go to standard error."""
+    """Serves one client over standard input and output, until it closes them. Call it in the main thread.
+
+    SIGINT ends the process at once, as SIGTERM does: nothing is lost, since executions are kept by the server.
+    """
+    # The SDK (mcp 2.3) reads standard input in a thread that nothing can interrupt. With Python's own handler Ctrl-C
+    # would cancel the event loop, which then waits for that thread until the client sends a line.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     async def run() -> None:
         async with stdio_server() as (read, write):
@@ -42,7 +49,7 @@ class Place:
     """Where to listen, and for whom.
 
     host, port: the address; port 0 picks a free one.
-    names: further host names that requests may be addressed to.
+    names: further host names that requests may be addressed to, such as that of a proxy in front.
     origins: origins of web pages that may send requests; none by default.
     """
 
@@ -51,9 +58,14 @@ class Place:
     names: Sequence[str] = ()
     origins: Sequence[str] = ()
 
+    @property
+    def exposed(self) -> bool:
+        """Whether others than programs of this machine can reach it, directly or by a proxy."""
+        return not is_loopback(self.host) or bool(self.names)
+
     def security(self) -> TransportSecuritySettings:
         """What the headers Host and Origin may be. A page whose name resolves to this machine shows in Host."""
-        names = [*(_LOOPBACK if is_loopback(self.host) else ()), *self.names]
+        names = [*((*_LOOPBACK, self.host) if is_loopback(self.host) else ()), *self.names]
         hosts = [form for name in names for form in (name, f"{name}:*")]
         return TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=list(self.origins))
 
@@ -63,10 +75,9 @@ def serve_http(server: Server[Any], place: Place, ready: Callable[[str], object]
 
     ready: called with the URL once requests are accepted. anyone: makes a client of the API without a key.
 
-    Raises StartupError if the address cannot be used, and beyond loopback if the API takes requests without a key.
+    Raises StartupError if the address cannot be used, and for an exposed place if the API takes requests without a key.
     """
-    beyond = not is_loopback(place.host)
-    if beyond:
+    if place.exposed:
         if not place.names:
             raise StartupError("beyond loopback, name the host that clients use: --allow-host mcp.example.com")
         _require_keys(anyone)
@@ -78,7 +89,7 @@ def serve_http(server: Server[Any], place: Place, ready: Callable[[str], object]
     )
     listener = listen(place.host, place.port)
     try:
-        _Server(_with_keys(app) if beyond else app, listener, place.host, ready).run([listener])
+        _Server(_with_keys(app) if place.exposed else app, listener, place.host, ready).run([listener])
     finally:
         listener.close()
 
@@ -90,8 +101,8 @@ def _require_keys(anyone: Callable[[], Client]) -> None:
         except NotAllowed:
             return
     raise StartupError(
-        "the stepfast server takes requests without an API key, and beyond loopback everybody could send them: set "
-        "STEPFAST_API_KEYS for it, or listen on loopback"
+        "the stepfast server takes requests without an API key, and everybody who reaches this address could send "
+        "them: set STEPFAST_API_KEYS for it, or listen on loopback without --allow-host"
     )
 
 
