@@ -70,11 +70,15 @@ class Bridge:
     # -- tools -------------------------------------------------------------------------------------------
 
     async def _list_tools(self, context: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
+        workflows: list[Object] = []
         try:
             async with self._call(context) as call:
                 workflows = await self._known(call)
         except StepfastError as error:
-            raise MCPError(INTERNAL_ERROR, self._text(error, context)) from error
+            # A key that may only run lists no workflows. An error would make clients that list the tools to check the
+            # answer of a call, as the SDK's does (mcp 2.3), report a failure after the execution was started.
+            if not (isinstance(error, NotAllowed) and error.scope):
+                raise MCPError(INTERNAL_ERROR, self._text(error, context)) from error
         described = {workflow["name"]: workflow for workflow in workflows}
         listed = [
             tools.workflow_tool(name, described[id], self._wait)
@@ -150,7 +154,9 @@ class Bridge:
         if tool not in self._workflows:
             try:
                 await self._known(call)
-            except NotAllowed:
+            except NotAllowed as error:
+                if error.scope is None:
+                    raise
                 return tool  # A key without the scope `read` may start workflows that it cannot list.
         if tool in self._workflows:
             return self._workflows[tool]
