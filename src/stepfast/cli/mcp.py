@@ -20,7 +20,7 @@ EXTRA = ("mcp", "mcp_types", "starlette", "sse_starlette", "anyio", "httpx2")
 def mcp(
     context: typer.Context,
     http: Annotated[
-        bool, typer.Option("--http", help="Serve streamable HTTP in place of standard input and output.")
+        bool, typer.Option("--http", help="Serve streamable HTTP in endpoint of standard input and output.")
     ] = False,
     host: Annotated[str, typer.Option(help="With --http: the address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="With --http: 0 takes a free one.")] = 8788,
@@ -50,9 +50,9 @@ def mcp(
     settings = session(context)
     try:
         # Imported here: other commands work without the MCP SDK, which need not be installed.
-        from stepfast.integrations.mcp.access import RETRY_SECONDS, Access
+        from stepfast.integrations.mcp.access import MCP_RETRY_SECONDS, Access
         from stepfast.integrations.mcp.server import Bridge
-        from stepfast.integrations.mcp.transports import Place, serve_http, serve_stdio
+        from stepfast.integrations.mcp.transports import HttpEndpoint, serve_http, serve_stdio
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in EXTRA:
             raise
@@ -61,15 +61,15 @@ def mcp(
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
 
     def connect(key: str | None) -> Client:
-        return replace(settings, api_key=key).client(RETRY_SECONDS)
+        return replace(settings, api_key=key).client(MCP_RETRY_SECONDS)
 
-    lend, place = lend_key or not http, Place(host, port, allow_host or (), allow_origin or ())
-    _check(settings, lend=lend, exposed=http and place.exposed)
+    lend, endpoint = lend_key or not http, HttpEndpoint(host, port, allow_host or (), allow_origin or ())
+    _check(settings, lend=lend, exposed=http and endpoint.exposed)
     access = Access(connect, settings.url, settings.api_key if lend else None, lend=lend, iam=settings.iam)
     server = Bridge(access, wait, operate).server()
     try:
         if http:
-            serve_http(server, place, lambda url: printing.note(f"stepfast mcp: {url}"), lambda: connect(None))
+            serve_http(server, endpoint, lambda url: printing.note(f"stepfast mcp: {url}"), lambda: connect(None))
         else:
             if sys.stdin.isatty():
                 printing.hint("an MCP client starts this command and talks to it here; to serve by itself: --http")

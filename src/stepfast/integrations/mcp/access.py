@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from stepfast.client import Client
 
-RETRY_SECONDS = 1.0
+MCP_RETRY_SECONDS = 1.0
 """Seconds for which a call to stepfast is tried again: a reload of `stepfast dev` takes less."""
 
 Connect = Callable[[str | None], Client]

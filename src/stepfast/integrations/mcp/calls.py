@@ -23,12 +23,12 @@ Context = ServerRequestContext[Any, Any]
 
 PROGRESS_SECONDS = 5.0
 """Seconds between two notifications of progress to a client that asked for them."""
-MAX_PAUSE_SECONDS = 1.0
+MAX_LOOK_PAUSE_SECONDS = 1.0
 """The longest pause between two looks at an execution."""
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ToolCall:
     """One call of a tool. `client` belongs to this call. Its methods block, so they run in threads."""
 
     context: Context
@@ -82,7 +82,7 @@ class Call:
                 reported = passed
                 await self.context.session.report_progress(passed, seconds, f"{execution.execution_id} is RUNNING")
             await asyncio.sleep(max(0.0, min(pause, left)))
-            pause = min(MAX_PAUSE_SECONDS, pause * 1.5)
+            pause = min(MAX_LOOK_PAUSE_SECONDS, pause * 1.5)
 
     async def state(self, execution: Execution, seconds: float) -> Object:
         """What a tool shows of an execution after at most `seconds` of waiting."""

@@ -10,9 +10,9 @@ from mcp_types import CallToolResult, Tool, ToolAnnotations
 from pydantic import Field
 
 from stepfast.integrations.mcp import states
-from stepfast.integrations.mcp.calls import Call
+from stepfast.integrations.mcp.calls import ToolCall
 from stepfast.integrations.mcp.states import RESUME_TOOL, SIGNAL_TOOL, Object
-from stepfast.integrations.mcp.tools import ID, Arguments
+from stepfast.integrations.mcp.tools import ID, ToolArguments
 
 LIST_TOOL = "stepfast_list"
 SHOW_TOOL = "stepfast_show"
@@ -22,7 +22,7 @@ _LISTED = ("execution_id", "workflow", "status", "labels", "created_at", "ended_
 _COMMAND = ("id", "kind", "name", "status", "attempt", "input", "output", "error", "first_at", "ended_at", "due")
 
 
-class ListArguments(Arguments):
+class ListArguments(ToolArguments):
     workflow: str | None = Field(None, description="Only executions of this workflow.")
     status: str | None = Field(None, description="RUNNING, SUCCEEDED, FAILED or CANCELLED.")
     prefix: str | None = Field(None, description="Only executions whose ids begin with this.")
@@ -33,7 +33,7 @@ class ListArguments(Arguments):
     cursor: str | None = Field(None, description="`next` of the page before, with the other arguments unchanged.")
 
 
-class ShowArguments(Arguments):
+class ShowArguments(ToolArguments):
     execution_id: str = Field(pattern=ID)
     status: list[str] | None = Field(None, description="Only commands with one of these statuses.")
     step: str | None = Field(None, description="Only commands of this name.")
@@ -41,7 +41,7 @@ class ShowArguments(Arguments):
     cursor: str | None = Field(None, description="`next` of the page before, with the other arguments unchanged.")
 
 
-class ResumeArguments(Arguments):
+class ResumeArguments(ToolArguments):
     execution_id: str = Field(pattern=ID)
     steps: list[str] | None = Field(
         None,
@@ -49,7 +49,7 @@ class ResumeArguments(Arguments):
     )
 
 
-class SignalArguments(Arguments):
+class SignalArguments(ToolArguments):
     execution_id: str = Field(pattern=ID)
     name: str = Field(description="The name that the workflow waits for.")
     payload: Any = Field(None, description="Any JSON value; its schema is in `waiting_for` of the execution.")
@@ -58,14 +58,14 @@ class SignalArguments(Arguments):
     )
 
 
-async def _list(call: Call, asked: ListArguments) -> CallToolResult:
+async def _list(call: ToolCall, asked: ListArguments) -> CallToolResult:
     page = await asyncio.to_thread(call.client.list, **asked.model_dump())
     rows = [{**{key: row[key] for key in _LISTED}, "error": _short(row["error"])} for row in page["executions"]]
     more = ", and there are more: call again with `next` as the cursor" if page["next"] else ""
     return states.answer({"summary": f"{len(rows)} executions{more}", "executions": rows, "next": page["next"]})
 
 
-async def _show(call: Call, asked: ShowArguments) -> CallToolResult:
+async def _show(call: ToolCall, asked: ShowArguments) -> CallToolResult:
     execution = call.client.execution(asked.execution_id)
     state = await call.state(execution, 0)
     page = await asyncio.to_thread(
@@ -78,7 +78,7 @@ async def _show(call: Call, asked: ShowArguments) -> CallToolResult:
     return states.answer({**state, "commands": commands, "counts": page["counts"], "next": page["next"]})
 
 
-async def _resume(call: Call, asked: ResumeArguments) -> CallToolResult:
+async def _resume(call: ToolCall, asked: ResumeArguments) -> CallToolResult:
     execution = call.client.execution(asked.execution_id)
     resumed = await asyncio.to_thread(execution.resume, asked.steps)
     notice = f"; {resumed['notice']}" if resumed.get("notice") else ""
@@ -89,7 +89,7 @@ async def _resume(call: Call, asked: ResumeArguments) -> CallToolResult:
     )
 
 
-async def _signal(call: Call, asked: SignalArguments) -> CallToolResult:
+async def _signal(call: ToolCall, asked: SignalArguments) -> CallToolResult:
     signal_id = asked.signal_id or call.id_for(SIGNAL_TOOL, asked.model_dump())
     execution = call.client.execution(asked.execution_id)
     sent = await asyncio.to_thread(execution.signal, asked.name, asked.payload, signal_id)
@@ -102,9 +102,9 @@ def _short(error: Object | None) -> Object | None:
     return None if error is None else {key: error.get(key) for key in ("type", "message", "step") if key in error}
 
 
-Handler = Callable[[Call, Any], Awaitable[CallToolResult]]
+Handler = Callable[[ToolCall, Any], Awaitable[CallToolResult]]
 
-HANDLERS: Mapping[str, tuple[type[Arguments], Handler]] = {
+HANDLERS: Mapping[str, tuple[type[ToolArguments], Handler]] = {
     LIST_TOOL: (ListArguments, _list),
     SHOW_TOOL: (ShowArguments, _show),
     RESUME_TOOL: (ResumeArguments, _resume),

@@ -28,7 +28,7 @@ from stepfast.client import Client, Execution, NotAllowed
 from stepfast.errors import ExecutionNotFound, InvalidRequest, Refused, StepfastError, Unavailable
 from stepfast.integrations.mcp import failures, operating, states, tasks, tools
 from stepfast.integrations.mcp.access import Access
-from stepfast.integrations.mcp.calls import Call, Context
+from stepfast.integrations.mcp.calls import Context, ToolCall
 from stepfast.integrations.mcp.states import STATUS_TOOL, Object
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class Bridge:
         own = [tools.status_tool(), *(operating.tools() if self._operate else [])]
         return ListToolsResult(tools=[*listed, *own])
 
-    async def _known(self, call: Call) -> list[Object]:
+    async def _known(self, call: ToolCall) -> list[Object]:
         workflows = await asyncio.to_thread(call.client.workflows)
         self._workflows = tools.names_of(workflow["name"] for workflow in workflows)
         return workflows
@@ -109,7 +109,7 @@ class Bridge:
             log.error("the tool call failed with %s", type(error).__name__)
             raise MCPError(INTERNAL_ERROR, f"the tool call failed with {type(error).__name__}") from None
 
-    async def _answer(self, call: Call, name: str, arguments: Object) -> CallToolResult | Object:
+    async def _answer(self, call: ToolCall, name: str, arguments: Object) -> CallToolResult | Object:
         if name == STATUS_TOOL:
             asked = tools.StatusArguments.model_validate(arguments)
             return states.answer(await call.state(call.client.execution(asked.execution_id), asked.wait_seconds))
@@ -120,7 +120,7 @@ class Bridge:
 
     # -- a start -----------------------------------------------------------------------------------------
 
-    async def _start(self, call: Call, tool: str, asked: tools.StartArguments) -> CallToolResult | Object:
+    async def _start(self, call: ToolCall, tool: str, asked: tools.StartArguments) -> CallToolResult | Object:
         workflow = await self._workflow_of(call, tool)
         id = asked.execution_id or call.id_for(tool, {"input": asked.input})
         try:
@@ -135,11 +135,13 @@ class Bridge:
         except (Refused, Unavailable) as error:
             return self._started_unseen(call, execution, workflow, error)
 
-    async def _waited(self, call: Call, execution: Execution, seconds: float | None) -> CallToolResult:
+    async def _waited(self, call: ToolCall, execution: Execution, seconds: float | None) -> CallToolResult:
         state = await call.state(execution, self._wait if seconds is None else seconds)
         return states.answer(state, failed=state["status"] in ("FAILED", "CANCELLED"))
 
-    def _started_unseen(self, call: Call, execution: Execution, workflow: str, error: StepfastError) -> CallToolResult:
+    def _started_unseen(
+        self, call: ToolCall, execution: Execution, workflow: str, error: StepfastError
+    ) -> CallToolResult:
         """The answer where the start has succeeded, and a look at the execution has not."""
         summary = (
             f"execution {execution.execution_id!r} was started and goes on; it cannot be shown: "
@@ -149,7 +151,7 @@ class Bridge:
             {"summary": summary, "execution_id": execution.execution_id, "workflow": workflow, "status": "RUNNING"}
         )
 
-    async def _workflow_of(self, call: Call, tool: str) -> str:
+    async def _workflow_of(self, call: ToolCall, tool: str) -> str:
         """The workflow of a tool. Raises MCPError if there is no such tool."""
         if tool not in self._workflows:
             try:
@@ -189,7 +191,7 @@ class Bridge:
         return {}
 
     @asynccontextmanager
-    async def _task(self, context: Context) -> AsyncIterator[Call]:
+    async def _task(self, context: Context) -> AsyncIterator[ToolCall]:
         """The call of a request about a task, whose errors are errors of the protocol."""
         tasks.require(context)
         try:
@@ -205,11 +207,11 @@ class Bridge:
     # -- clients -----------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def _call(self, context: Context) -> AsyncIterator[Call]:
+    async def _call(self, context: Context) -> AsyncIterator[ToolCall]:
         """A call with a client of its own, so that no key outlives its request."""
         client: Client = await asyncio.to_thread(self._access.client, _request(context))
         try:
-            yield Call(context, client, self._operate, self._nonce)
+            yield ToolCall(context, client, self._operate, self._nonce)
         finally:
             client.close()
 

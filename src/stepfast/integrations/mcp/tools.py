@@ -24,19 +24,19 @@ ID = r"^[A-Za-z0-9._-]{1,128}$"
 _EXECUTION_ID = {"type": "string", "pattern": ID}
 
 
-class Arguments(BaseModel):
+class ToolArguments(BaseModel):
     """The arguments of a tool. An unknown argument is refused, so that a misspelt name is noticed."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class StartArguments(Arguments):
+class StartArguments(ToolArguments):
     input: Any = None
     execution_id: str | None = Field(None, pattern=ID)
     wait_seconds: float | None = Field(None, ge=0, le=MAX_WAIT_SECONDS)
 
 
-class StatusArguments(Arguments):
+class StatusArguments(ToolArguments):
     execution_id: str = Field(pattern=ID)
     wait_seconds: float = Field(0.0, ge=0, le=MAX_WAIT_SECONDS)
 

@@ -24,7 +24,7 @@ from stepfast.integrations.mcp.access import key_in
 PATH = "/mcp"
 MAX_BODY_BYTES = 11 * 1024 * 1024
 """The API takes bodies of 10 MB; the envelope of a tool call is around them."""
-SHUTDOWN_SECONDS = 3
+MCP_SHUTDOWN_SECONDS = 3
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -45,7 +45,7 @@ def serve_stdio(server: Server[Any]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class HttpEndpoint:
     """Where to listen, and for whom.
 
     host, port: the address; port 0 picks a free one.
@@ -70,26 +70,29 @@ class Place:
         return TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=list(self.origins))
 
 
-def serve_http(server: Server[Any], place: Place, ready: Callable[[str], object], anyone: Callable[[], Client]) -> None:
+def serve_http(
+    server: Server[Any], endpoint: HttpEndpoint, ready: Callable[[str], object], anyone: Callable[[], Client]
+) -> None:
     """Serves over streamable HTTP until SIGINT or SIGTERM.
 
     ready: called with the URL once requests are accepted. anyone: makes a client of the API without a key.
 
-    Raises StartupError if the address cannot be used, and for an exposed place if the API takes requests without a key.
+    Raises StartupError if the address cannot be used, and if an exposed endpoint is in front of an API that takes
+    requests without a key.
     """
-    if place.exposed:
-        if not place.names:
+    if endpoint.exposed:
+        if not endpoint.names:
             raise StartupError("beyond loopback, name the host that clients use: --allow-host mcp.example.com")
         _require_keys(anyone)
     app: ASGIApp = server.streamable_http_app(
         streamable_http_path=PATH,
-        transport_security=place.security(),
+        transport_security=endpoint.security(),
         max_request_body_size=MAX_BODY_BYTES,
-        host=place.host,
+        host=endpoint.host,
     )
-    listener = listen(place.host, place.port)
+    listener = listen(endpoint.host, endpoint.port)
     try:
-        _Server(_with_keys(app) if place.exposed else app, listener, place.host, ready).run([listener])
+        _McpServer(_with_keys(app) if endpoint.exposed else app, listener, endpoint.host, ready).run([listener])
     finally:
         listener.close()
 
@@ -122,9 +125,9 @@ def _with_keys(app: ASGIApp) -> ASGIApp:
     return admit
 
 
-class _Server(uvicorn.Server):
+class _McpServer(uvicorn.Server):
     def __init__(self, app: ASGIApp, listener: socket.socket, host: str, ready: Callable[[str], object]) -> None:
-        self._port, self._host, self._ready = listener.getsockname()[1], host, ready
+        self._port, self._host, self._say_ready = listener.getsockname()[1], host, ready
         config = uvicorn.Config(
             app,
             ws="none",
@@ -134,7 +137,7 @@ class _Server(uvicorn.Server):
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            timeout_graceful_shutdown=MCP_SHUTDOWN_SECONDS,
         )
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         super().__init__(config)
@@ -143,4 +146,4 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             host = f"[{self._host}]" if ":" in self._host else self._host
-            self._ready(f"http://{host}:{self._port}{PATH}")
+            self._say_ready(f"http://{host}:{self._port}{PATH}")
