@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 from mcp import Client
 
+from stepfast import Client as StepfastClient
+from stepfast.client import NotAllowed
 from tests.browser import cloud_site
 from tests.integrations.mcp.talking import Talk, environment, text_of
 from tests.waiting import until
@@ -93,3 +96,14 @@ def test_operator_tools_need_the_scope_too(talk: Talk, cloud: tuple[str, str, st
     result = talk(resumes, "--operate", key=reader, url=url)
     assert result.is_error
     assert "this needs the scope 'operate', and the API key has: read" in text_of(result)
+
+
+def test_the_client_names_the_scope_that_the_key_lacks(cloud: tuple[str, str, str]) -> None:
+    url, reader, runner = cloud
+    with StepfastClient(url, runner) as stepfast, pytest.raises(NotAllowed) as refused:
+        stepfast.workflows()
+    assert refused.value.scope == "read"
+    with StepfastClient(url, reader) as stepfast, pytest.raises(NotAllowed) as refused:
+        stepfast.run("doubling", 1)
+    assert refused.value.scope == "run"
+    assert pickle.loads(pickle.dumps(refused.value)).scope == "run"
