@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -55,3 +56,11 @@ def bank_is_closed() -> Any:
 def portal_call() -> Any:
     """Runs an async scenario to its end, with a limit for the case that it hangs."""
     return lambda scenario: asyncio.run(asyncio.wait_for(scenario(), PATIENCE_SECONDS))
+
+
+@pytest.fixture(scope="module")
+def nowhere() -> Iterator[str]:
+    """A URL at which nothing listens; the port is taken, so that no other process can listen there."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ from stepfast.http.auth import Authenticator
 from tests.http.serving import Api, served
 from tests.integrations.mcp.talking import STEPFAST, Connections, Talk, environment, over_http, text_of
 from tests.integrations.mcp.workflows import STEPS, WORKFLOWS
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -123,3 +126,23 @@ def test_without_the_sdk_the_command_says_what_to_install(tmp_path: Path, url: s
     done = subprocess.run([STEPFAST, "mcp"], env=env, text=True, capture_output=True, timeout=120)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "stepfast: stepfast mcp needs the SDK of MCP: pip install 'stepfast[mcp]'\n"
+
+
+def test_ctrl_c_ends_it_while_the_client_keeps_the_pipe_open(url: str) -> None:
+    with subprocess.Popen(
+        [STEPFAST, "mcp"],
+        env=environment(STEPFAST_URL=url),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"}) + "\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline()) == {"jsonrpc": "2.0", "id": 1, "result": {}}
+        process.send_signal(signal.SIGINT)
+        until(lambda: process.poll() is not None, what="the end of the process")
+        assert process.stderr.read() == ""

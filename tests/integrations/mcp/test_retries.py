@@ -9,9 +9,10 @@ from typing import Any
 
 import httpx
 import pytest
-from mcp import Client
+from mcp import Client, MCPError
 
 from stepfast import Client as StepfastClient
+from stepfast.client import Unreachable
 from stepfast.integrations.mcp.access import Access
 from stepfast.integrations.mcp.server import Bridge
 from tests.integrations.mcp.talking import STEPFAST, Connections, environment, text_of
@@ -39,35 +40,45 @@ def check(ask: Callable[[dict[str, Any]], Any]) -> None:
 
 
 def test_over_stdio_within_a_process(url: str) -> None:
-    ids = []
-    for _ in range(2):
-        with subprocess.Popen(
-            [STEPFAST, "mcp", "--url", url],
-            env=environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        ) as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            to, back = process.stdin, process.stdout
+    with subprocess.Popen(
+        [STEPFAST, "mcp", "--url", url],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        to, back = process.stdin, process.stdout
 
-            def send(message: dict[str, Any], to: Any = to) -> None:
-                to.write(json.dumps(message) + "\n")
-                to.flush()
+        def send(message: dict[str, Any]) -> None:
+            to.write(json.dumps(message) + "\n")
+            to.flush()
 
-            def ask(message: dict[str, Any], send: Any = send, back: Any = back) -> str:
-                send(message)
-                return str(json.loads(back.readline())["result"]["structuredContent"]["execution_id"])
+        def ask(message: dict[str, Any]) -> str:
+            send(message)
+            return str(json.loads(back.readline())["result"]["structuredContent"]["execution_id"])
 
-            send({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO})
-            assert json.loads(back.readline())["result"]["serverInfo"]["name"] == "stepfast"
-            send({"jsonrpc": "2.0", "method": "notifications/initialized"})
-            check(ask)
-            ids.append(ask(call(7)))
-            to.close()
-    assert ids[0] != ids[1], "another process numbers its requests anew"
+        send({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO})
+        assert json.loads(back.readline())["result"]["serverInfo"]["name"] == "stepfast"
+        send({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        check(ask)
+        to.close()
+
+
+def test_another_process_numbers_its_requests_anew(url: str, portal_call: Any) -> None:
+    async def scenario() -> list[Any]:
+        ids = []
+        for _ in range(2):
+            access = Access(lambda key: StepfastClient(url, key, retry_for=0), url)
+            async with Client(Bridge(access, 20, operate=False).server()) as client:
+                result = await client.call_tool("greeting", ARGUMENTS)
+                ids.append(result.structured_content["execution_id"])
+        return ids
+
+    first, second = portal_call(scenario)
+    assert first != second
 
 
 def test_over_http_within_a_session(connections: Connections, url: str) -> None:
@@ -95,8 +106,6 @@ def test_a_start_whose_answer_is_lost_names_the_id_to_repeat_it_with(url: str, p
 
     class Broken(StepfastClient):
         def run(self, *arguments: Any, **more: Any) -> Any:
-            from stepfast.client import Unreachable
-
             super().run(*arguments, **more)
             raise Unreachable(self.url, "the connection was closed", sent=True)
 
@@ -116,14 +125,12 @@ def test_a_start_whose_answer_is_lost_names_the_id_to_repeat_it_with(url: str, p
     assert again.structured_content["result"] == "Hello Ada"
 
 
-def test_a_server_that_is_gone_has_no_tools_and_says_why(portal_call: Any) -> None:
-    access = Access(lambda key: StepfastClient("http://127.0.0.1:9", key, retry_for=0), "http://127.0.0.1:9")
+def test_a_server_that_is_gone_has_no_tools_and_says_why(portal_call: Any, nowhere: str) -> None:
+    access = Access(lambda key: StepfastClient(nowhere, key, retry_for=0), nowhere)
 
     async def scenario() -> None:
-        from mcp import MCPError
-
         async with Client(Bridge(access, 20, operate=False).server()) as client:
-            with pytest.raises(MCPError, match="no stepfast answers at http://127.0.0.1:9"):
+            with pytest.raises(MCPError, match=f"no stepfast answers at {nowhere}"):
                 await client.list_tools()
 
     portal_call(scenario)
