@@ -125,6 +125,21 @@ def test_a_start_whose_answer_is_lost_names_the_id_to_repeat_it_with(url: str, p
     assert again.structured_content["result"] == "Hello Ada"
 
 
+def test_a_start_that_was_never_sent_is_not_in_doubt(url: str, nowhere: str, portal_call: Any) -> None:
+    urls = [url, nowhere]
+    access = Access(lambda key: StepfastClient(urls[0], key, retry_for=0), nowhere)
+
+    async def scenario() -> str:
+        async with Client(Bridge(access, 20, operate=False).server()) as client:
+            await client.list_tools()
+            del urls[0]
+            return text_of(await client.call_tool("greeting", ARGUMENTS))
+
+    answer = portal_call(scenario)
+    assert f"no stepfast answers at {nowhere}" in answer
+    assert "may have started" not in answer
+
+
 def test_a_server_that_is_gone_has_no_tools_and_says_why(portal_call: Any, nowhere: str) -> None:
     access = Access(lambda key: StepfastClient(nowhere, key, retry_for=0), nowhere)
 

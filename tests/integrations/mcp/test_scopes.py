@@ -15,7 +15,7 @@ from mcp import Client
 from stepfast import Client as StepfastClient
 from stepfast.client import NotAllowed
 from tests.browser import cloud_site
-from tests.integrations.mcp.talking import Talk, environment, text_of
+from tests.integrations.mcp.talking import Connections, Talk, environment, text_of
 from tests.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -87,13 +87,13 @@ def test_each_caller_may_do_what_the_key_says(talk: Talk, cloud: tuple[str, str,
     until(lambda: talk(comes_back, key=reader, url=url)["result"] == 42)
 
 
-def test_operator_tools_need_the_scope_too(talk: Talk, cloud: tuple[str, str, str]) -> None:
+def test_operator_tools_need_the_scope_too(connections: Connections, cloud: tuple[str, str, str]) -> None:
     url, reader, _ = cloud
 
     async def resumes(client: Client) -> Any:
         return await client.call_tool("stepfast_resume", {"execution_id": "any"})
 
-    result = talk(resumes, "--operate", key=reader, url=url)
+    result = Talk("stdio", "legacy", connections)(resumes, "--operate", key=reader, url=url)
     assert result.is_error
     assert "this needs the scope 'operate', and the API key has: read" in text_of(result)
 

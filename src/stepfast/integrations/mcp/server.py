@@ -24,7 +24,7 @@ from mcp_types import (
 from pydantic import ValidationError
 from starlette.requests import Request
 
-from stepfast.client import Client, Execution, NotAllowed
+from stepfast.client import Client, Execution, NotAllowed, Unreachable
 from stepfast.errors import ExecutionNotFound, InvalidRequest, Refused, StepfastError, Unavailable
 from stepfast.integrations.mcp import failures, operating, states, tasks, tools
 from stepfast.integrations.mcp.access import Access
@@ -126,6 +126,8 @@ class Bridge:
         try:
             execution = await asyncio.to_thread(call.client.run, workflow, asked.input, id)
         except Unavailable as error:
+            if isinstance(error, Unreachable) and not error.sent:
+                raise
             text = self._text(error, call.context)
             return states.refusal(f"{text}; it may have started: repeat the call with execution_id {id!r}")
         try:
