@@ -298,6 +298,7 @@ def test_api_keys_are_sent_and_wrong_ones_refused(tmp_path: Path) -> None:
                 with Client(url, key) as client, pytest.raises(NotAllowed, match="API key") as refused:
                     client.workflows()
                 assert "wrong" not in str(refused.value)
+                assert refused.value.scope is None
     finally:
         api.close()
     for key in ("", "schlüssel", "a\nb"):

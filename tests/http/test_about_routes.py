@@ -58,6 +58,7 @@ def test_workflows_tell_their_schemas_steps_and_policies(serve: Any) -> None:
     first, second = answer["workflows"]
     assert (first["name"], first["description"], first["input_schema"]) == ("a-empty", "", {"type": "null"})
     assert (second["name"], second["description"]) == ("b-report", "Makes a report.")
+    assert (first["documentation"], second["documentation"]) == ("", "Makes a report.\n\nWith everything.")
     assert second["input_schema"]["required"] == ["year"]
     assert second["result_schema"] == {"type": "array", "items": {"type": "integer"}}
     assert second["steps"][0] == {

@@ -1224,6 +1224,11 @@ export interface components {
             name: string;
             /** Description */
             description: string;
+            /**
+             * Documentation
+             * @description the whole docstring, of which `description` is the first line
+             */
+            documentation: string;
             /** Input Schema */
             input_schema: {
                 [key: string]: unknown;

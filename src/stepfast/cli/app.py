@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from stepfast.cli import dead_letters, dev, invoke, keys, new_project, reading, running, steering, verify
+from stepfast.cli import dead_letters, dev, invoke, keys, mcp, new_project, reading, running, steering, verify
 from stepfast.cli.printing import complain, errors_as_json, say
 from stepfast.cli.session import DEFAULT_URL, Session
 from stepfast.client import ExecutionCancelled, ExecutionFailed, Unreachable
@@ -130,5 +130,6 @@ app.command("delete")(steering.delete)
 app.command("signal")(steering.signal)
 app.command("verify")(verify.verify)
 app.command("invoke")(invoke.invoke)
+app.command("mcp")(mcp.mcp)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(keys.app, name="keys")

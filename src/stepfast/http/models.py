@@ -326,6 +326,7 @@ class StepView(Shown):
 class WorkflowView(Shown):
     name: str
     description: str
+    documentation: str = Field(description="the whole docstring, of which `description` is the first line")
     input_schema: dict[str, Any]
     result_schema: dict[str, Any]
     steps: list[StepView]
