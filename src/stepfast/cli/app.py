@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from stepfast.cli import dead_letters, dev, invoke, keys, new_project, reading, running, steering, verify
+from stepfast.cli import dead_letters, dev, export, invoke, keys, new_project, reading, running, steering, verify
 from stepfast.cli.printing import complain, errors_as_json, say
 from stepfast.cli.session import DEFAULT_URL, Session
 from stepfast.client import ExecutionCancelled, ExecutionFailed, Unreachable
@@ -123,6 +123,7 @@ app.command("init")(new_project.init)
 app.command("run")(running.run)
 app.command("list")(reading.list_executions)
 app.command("show")(reading.show)
+app.command("export")(export.export)
 app.command("watch")(running.watch)
 app.command("resume")(steering.resume)
 app.command("cancel")(steering.cancel)
