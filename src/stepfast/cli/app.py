@@ -7,7 +7,19 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from stepfast.cli import dead_letters, dev, export, invoke, keys, new_project, reading, running, steering, verify
+from stepfast.cli import (
+    dead_letters,
+    dev,
+    doctor,
+    export,
+    invoke,
+    keys,
+    new_project,
+    reading,
+    running,
+    steering,
+    verify,
+)
 from stepfast.cli.printing import complain, errors_as_json, say
 from stepfast.cli.session import DEFAULT_URL, Session
 from stepfast.client import ExecutionCancelled, ExecutionFailed, Unreachable
@@ -129,6 +141,7 @@ app.command("resume")(steering.resume)
 app.command("cancel")(steering.cancel)
 app.command("delete")(steering.delete)
 app.command("signal")(steering.signal)
+app.command("doctor")(doctor.doctor)
 app.command("verify")(verify.verify)
 app.command("invoke")(invoke.invoke)
 app.add_typer(dead_letters.app, name="dead-letters")
