@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from stepfast.cli import doctor_disk, doctor_packages, printing
+from stepfast.cli import doctor_packages, printing
 from stepfast.cli.doctor_packages import FAIL, OK, WARN, Finding
 from stepfast.cli.session import DEFAULT_URL, AsJson, Session, session, without_credentials
 from stepfast.client import NotAllowed, Unreachable
@@ -40,6 +40,8 @@ def doctor(
 
 
 def _findings(settings: Session, db: Path) -> Iterator[Finding]:
+    from stepfast.cli import doctor_disk  # imported here, so that other commands do not pay for importing SQLite
+
     yield doctor_packages.python()
     yield from doctor_packages.stepfast()
     yield doctor_packages.extras()
