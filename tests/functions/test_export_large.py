@@ -15,7 +15,6 @@ from stepfast.functions import api as api_function
 from tests.functions.conftest import Aws
 from tests.http.serving import served
 
-
 QUOTES = '"' * 4_000
 """Text that is longer in JSON, and again in the JSON of Lambda's answer."""
 

@@ -153,7 +153,7 @@ def test_without_their_decorators_the_workflows_are_plain_asyncio(load: Load) ->
 
 
 async def plain(program: ModuleType) -> Any:
-    names = {"asyncio": asyncio}
+    names: dict[str, Any] = {"asyncio": asyncio}
     bare = re.sub(
         r"^@.*\n", "", BLOCKS["feeds.py"].replace("from stepfast import Retry, step, workflow", ""), flags=re.M
     )
