@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from stepfast.cli import export_lines, export_pages
+from stepfast.cli.app import app
 from stepfast.client import Client
 from stepfast.errors import Unavailable
-from tests.http.serving import Api
+from tests.http.serving import Api, served
 
 KEY = "not-to-be-written-anywhere"
 
@@ -145,6 +147,10 @@ def test_an_interrupted_export_leaves_the_old_file_and_goes_on_where_it_was(
     failed = cli("export", *more, "-o", str(file), code=3)
     assert "go on with the same command and --continue" in failed.stderr
     assert file.read_text() == "yesterday's"
+    # Two pages of two, and perhaps a header: each page is written before the next is asked for.
+    text = partial.read_text()
+    rows = list(csv.reader(io.StringIO(text))) if "csv" in more else text.splitlines()
+    assert len(rows) == 4 + ("csv" in more)
     with partial.open("a") as torn:  # what a crash in the middle of a page leaves
         torn.write('{"execution_id": "ha')
     assert "other filters" in cli("export", "--status", "FAILED", "-o", str(file), "--continue", code=2).stderr
@@ -154,6 +160,33 @@ def test_an_interrupted_export_leaves_the_old_file_and_goes_on_where_it_was(
     assert "exported 7 executions" in cli("export", *more, "-o", str(file), "--continue").stdout
     assert file.read_bytes() == whole
     assert [path.name for path in tmp_path.glob("x*")] == ["x.out"]
+
+
+@pytest.mark.parametrize("more", [(), ("--all",)])
+def test_several_deployments_are_exported_together(
+    seven: Api, url: str, tmp_path: Path, small_pages: None, more: tuple[str, ...]
+) -> None:
+    second = Api(tmp_path / "second.db", seven.workflows, seven.steps)
+    try:
+        with served(second.handler) as other, Client([url, other]) as both:
+            mine = [f"two-{number}" for number in range(20)]
+            for id in mine:
+                both.run("echo", id, execution_id=id)
+            for id in mine:
+                assert both.execution(id).result(timeout=60) == id
+            result = CliRunner().invoke(
+                app, ["export", *more, "--prefix", "two"], env={"STEPFAST_URL": f"{url},{other}"}
+            )
+            assert result.exit_code == 0, result.stderr
+            written = lines(result.stdout)
+            assert sorted(line["execution_id"] for line in written) == sorted(mine)
+            assert [line["created_at"] for line in written] == sorted(
+                (line["created_at"] for line in written), reverse=True
+            )
+            assert {len(line["history"]) for line in written if more} <= {2}
+            assert 0 < len(second.get("/v1/executions")["executions"]) < 20
+    finally:
+        second.close()
 
 
 def test_what_fails_on_its_first_page_leaves_nothing(cli: Any, seven: Api, tmp_path: Path) -> None:

@@ -73,7 +73,11 @@ class Execution:
         return self._calls.send("GET", path, shapes.CommandPage, query=query).body
 
     def history(self) -> Objects:
-        """The events of the execution, oldest first: `at`, `type`, `command` and details. Raises ExecutionNotFound."""
+        """The events of the execution, oldest first: `at`, `type`, `command` and details.
+
+        All of them come in one answer, and a deployment on AWS refuses an answer of more than 6 MB. `events` asks for
+        pages. Raises ExecutionNotFound.
+        """
         events: Objects = self._calls.get(f"{self._path}/history", shapes.History)["events"]
         return events
 
