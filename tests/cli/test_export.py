@@ -197,6 +197,23 @@ def test_what_fails_on_its_first_page_leaves_nothing(cli: Any, seven: Api, tmp_p
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("x")] == []
 
 
+def test_two_exports_to_one_file_do_not_mix(
+    cli: Any, seven: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, second, listed = tmp_path / "x.jsonl", list[str](), Client.list
+
+    def listing(client: Client, *args: Any, **more: Any) -> Any:
+        if not second:
+            second.append("begun")
+            second.append(cli("export", "-o", str(file), code=2).stderr)
+        return listed(client, *args, **more)
+
+    monkeypatch.setattr(Client, "list", listing)
+    cli("export", "-o", str(file))
+    assert "another export writes" in second[1]
+    assert len(lines(file.read_text())) == 7
+
+
 def test_wrong_uses_are_named(cli: Any, seven: Api, tmp_path: Path) -> None:
     assert "--all has no table" in cli("export", "--all", "--format", "csv", code=2).stderr
     assert "name it by --output" in cli("export", "--continue", code=2).stderr

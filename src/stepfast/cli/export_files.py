@@ -55,6 +55,11 @@ class PartialFile(ExportStream):
         flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         descriptor = os.open(self.path, flags, PRIVATE)
         super().__init__(os.fdopen(descriptor, "wb"))
+        try:
+            self._make_ours(descriptor)
+        except BaseException:
+            self._stream.close()
+            raise
         if kept is not None:
             self.cursor, self.executions, self.bytes = kept["cursor"], kept["executions"], kept["bytes"]
             if os.fstat(descriptor).st_size < self.bytes:
@@ -64,6 +69,18 @@ class PartialFile(ExportStream):
             self.state.unlink(missing_ok=True)
         self._stream.truncate(self.bytes)
         self._stream.seek(self.bytes)
+
+    def _make_ours(self, descriptor: int) -> None:
+        """Makes the file private, and refuses it while another export writes it: two would overwrite each other."""
+        if sys.platform == "win32":  # no modes and no flock; an open file cannot be replaced there
+            return
+        import fcntl
+
+        os.fchmod(descriptor, PRIVATE)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InvalidRequest(f"another export writes {self.path}: wait for it, or name another --output") from None
 
     def keep(self, cursor: str | None) -> None:
         """The pages are on the disk before the state that counts them."""
