@@ -34,6 +34,7 @@ help:
 	@echo "make dashboard   the web page, built into src/stepfast/dashboard; needs Node 20.19 or newer"
 	@echo "make typescript   the types of the TypeScript client, from the API's own description; and the client, built"
 	@echo "make wheel   a wheel that holds the web page, in dist"
+	@echo "make dist    the same wheel, and the sdist: equal files give equal archives, byte for byte"
 	@echo "make screenshots   pictures of the page, in docs/images; needs Debian's chromium"
 	@echo "make reference   docs/reference, written from the docstrings of what is public"
 	@echo "make format  let ruff mend what it can"
@@ -145,7 +146,7 @@ bench-aws: .venv/ready
 simulate-scale: .venv/ready
 	$(BIN)/python -m bench.scale --write
 
-.PHONY: dashboard page-for-tests wheel screenshots typescript
+.PHONY: dashboard page-for-tests wheel dist screenshots typescript
 
 # The machine's Node or, where it has none that is new enough, the one that the development environment brings as a
 # wheel, whose own `npm` is a link that a wheel cannot hold.
@@ -166,8 +167,13 @@ typescript: .venv/ready
 	$(BIN)/python -m tests.typescript.openapi > clients/typescript/openapi.json
 	cd clients/typescript && $(NPM) ci --no-audit --no-fund && $(NPM) run types && $(NPM) run build
 
+# The pinned hatchling of .venv, and not a newer one in an environment of pip: a wheel names the version that built it.
 wheel: .venv/ready dashboard
-	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	$(BIN)/python -m hatchling build -d dist -t wheel
+
+# What is uploaded: the sdist, and the wheel of the same tree.
+dist: .venv/ready dashboard
+	$(BIN)/python -m hatchling build -d dist
 
 screenshots: .venv/ready dashboard
 	$(BIN)/python -m tests.browser.screenshots docs/images

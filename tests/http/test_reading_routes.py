@@ -337,6 +337,18 @@ def test_the_history_tells_everything_in_order(serve: Any) -> None:
     assert TIME.fullmatch(events[4]["next_at"])
     assert events[4]["command"] == "pay"
     assert events[-1]["result"] == "paid 5"
+    assert answer["next"] is None
+    paged, cursor = [], None
+    while cursor is not None or not paged:
+        page = api.get("/v1/executions/one/history", query=f"limit=4{f'&cursor={cursor}' if cursor else ''}")
+        paged += page["events"]
+        assert len(page["events"]) == 4 or page["next"] is None
+        cursor = page["next"]
+    assert paged == events
+    brief = api.get("/v1/executions/one/history", query="largest=5")["events"]
+    assert [event["payload"] for event in brief if "payload" in event] == [None]
+    assert brief[1]["omitted"] == {"payload": 13}
+    assert api.ask("GET", "/v1/executions/one/history", query="limit=4&cursor=x").fields == ["cursor"]
 
 
 @pytest.mark.parametrize("path", ["/v1/executions/nobody", "/v1/executions/nobody/history"])

@@ -52,7 +52,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What happened to an execution, in order */
+        /**
+         * What happened to an execution, in order
+         * @description All events, or with `limit` a page of them, which ends early where its values would be more than about 2 MB: go on while `next` is not null.
+         */
         get: operations["getHistory"];
         put?: never;
         post?: never;
@@ -812,6 +815,11 @@ export interface components {
         History: {
             /** Events */
             events: components["schemas"]["EventView"][];
+            /**
+             * Next
+             * @description the next page's cursor, where `limit` asked for a page
+             */
+            next?: string | null;
         };
         /**
          * Problem
@@ -1534,7 +1542,13 @@ export interface operations {
     };
     getHistory: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description values whose JSON has more bytes are null, and named in `omitted` */
+                largest?: number | null;
+                limit?: number | null;
+                /** @description a page's `next` */
+                cursor?: string | null;
+            };
             header?: never;
             path: {
                 /** @description the execution's id */

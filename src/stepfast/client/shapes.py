@@ -106,6 +106,7 @@ class Event(TypedDict):
 
 class History(TypedDict):
     events: list[Event]
+    next: NotRequired[str | None]
 
 
 class Signal(TypedDict):

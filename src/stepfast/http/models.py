@@ -241,6 +241,7 @@ class EventView(Shown):
 
 class History(Shown):
     events: list[EventView]
+    next: str | None = Field(None, description="the next page's cursor, where `limit` asked for a page")
 
 
 class SignalView(Shown):
