@@ -57,7 +57,7 @@ class ResumedExecution(Execution):
 
 
 class StartOutcome(TypedDict):
-    execution_id: str
+    execution_id: str | None
     created: bool
     problem: dict[str, Any] | None
 

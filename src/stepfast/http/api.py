@@ -66,6 +66,7 @@ def build(
     page: DashboardPage | None = None,
     *,
     background: bool = True,
+    start_threads: int = 1,
 ) -> Api:
     """Makes the handler.
 
@@ -73,11 +74,13 @@ def build(
     keys: authenticates callers. A GatewayAuth trusts API Gateway in front; None admits requests to loopback names only.
     page: the dashboard, served without authentication; None serves the API alone.
     background: whether the process keeps running after a request, so that jobs can continue in it.
+    start_threads: the threads that share a batch of starts, for a store whose calls block.
     """
     edition = secrets.token_hex(8)
     jobs = Jobs() if background else None
     timelines = Timelines()
-    pool = ResolverPool(lambda: _resolver(ApiEngine(operations, registry, call, str, edition, jobs, timelines)))
+    engine = ApiEngine(operations, registry, call, str, edition, jobs, timelines, start_threads)
+    pool = ResolverPool(lambda: _resolver(engine))
     return Api(pool, keys, page)
 
 
