@@ -74,7 +74,7 @@ def name_of(workflow: Any) -> str:
 
 
 def body_of(workflow: Any, inputs: Any, execution_id: str | None, labels: Mapping[str, str] | None) -> Object:
-    """The body of a start, with a new id where there is none. Raises InvalidRequest."""
+    """The body of a start, with a new id if `execution_id` is None. Raises InvalidRequest."""
     execution_id = str(uuid.uuid4()) if execution_id is None else execution_id
     return {
         "input": plain(inputs, "input", None if isinstance(workflow, str) else workflow.input),
