@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from stepfast.language.retry import Retry
     from stepfast.language.steps import step
     from stepfast.language.workflows import workflow
+    from stepfast.local.embedded import Embedded
 
 __all__ = [
     "AsyncClient",
     "AsyncExecution",
     "Client",
+    "Embedded",
     "Execution",
     "ExecutionContext",
     "GiveUp",
@@ -43,6 +45,7 @@ _HOMES = {
     **dict.fromkeys(("StepContext", "current_step"), "language.context"),
     **dict.fromkeys(("ExecutionContext", "current_execution", "sleep"), "language.current"),
     **dict.fromkeys(("GiveUp", "RetryAfter", "StepFailed"), "errors"),
+    "Embedded": "local.embedded",
     "Retry": "language.retry",
     "logger": "language.logger",
     "step": "language.steps",

@@ -70,6 +70,10 @@ class AsyncCalls:
     async def close(self) -> None:
         await self._http.aclose()
 
+    async def pause(self, execution_id: str, seconds: float) -> None:
+        """Waits before an execution that is RUNNING is read again."""
+        await asyncio.sleep(seconds)
+
     async def get(self, path: str, shape: type, /, patience: float | None = None, **asked: Any) -> Object:
         """The body of the answer to a GET, which has this shape. Arguments that are None are left out of the query."""
         chosen = {key: value for key, value in asked.items() if value is not None}

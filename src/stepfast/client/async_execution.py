@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 import uuid
@@ -112,7 +111,7 @@ class AsyncExecution(Generic[R]):
             remaining = end - time.monotonic()
             if remaining <= 0:
                 raise TimeoutError(f"execution {self.execution_id!r} is still RUNNING after {timeout:g} s")
-            await asyncio.sleep(min(pause, remaining))
+            await (await self._home()).pause(self.execution_id, min(pause, remaining))
             pause = min(1.0, pause * 1.5)
 
     async def resume(self, steps: Sequence[str] | None = None) -> Object:

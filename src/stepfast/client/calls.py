@@ -68,6 +68,10 @@ class Calls:
     def close(self) -> None:
         self._http.close()
 
+    def pause(self, execution_id: str, seconds: float) -> None:
+        """Waits before an execution that is RUNNING is read again."""
+        time.sleep(seconds)
+
     def get(self, path: str, shape: type, /, patience: float | None = None, **asked: Any) -> Object:
         """The body of the answer to a GET, which has this shape. Arguments that are None are left out of the query."""
         chosen = {key: value for key, value in asked.items() if value is not None}

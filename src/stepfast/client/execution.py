@@ -114,7 +114,7 @@ class Execution(Generic[R]):
             remaining = end - time.monotonic()
             if remaining <= 0:
                 raise TimeoutError(f"execution {self.execution_id!r} is still RUNNING after {timeout:g} s")
-            time.sleep(min(pause, remaining))
+            self._home().pause(self.execution_id, min(pause, remaining))
             pause = min(1.0, pause * 1.5)
 
     def resume(self, steps: Sequence[str] | None = None) -> Object:
