@@ -86,6 +86,7 @@ class Embedded(AsyncClient):
                 listeners=[ends],
             )
 
+        self.path = file
         self._home = SharedHome(file, make)
         self._lanes: list[Lanes[dict[str, Any]]] = []
         transport = httpx.ASGITransport(self._application(Trusted(), None), raise_app_exceptions=False)

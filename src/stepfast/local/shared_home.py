@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 TAKEOVER_PERIOD_SECONDS = 0.25
 """The time between two tries to own the file. A try that fails opens and closes the lock's file."""
-OPENING_SECONDS = 20.0
+OPENING_SECONDS = 30.0
 """The time for an owner that has just taken the file to serve it."""
 HANDING_ON_SECONDS = 5.0
 """The time that a request waits for an owner to be there; then its caller tries again."""
