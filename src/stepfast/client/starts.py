@@ -20,7 +20,7 @@ I_contra = TypeVar("I_contra", contravariant=True)
 R_co = TypeVar("R_co", covariant=True)
 BATCH_STARTS = 1000
 """The most starts in one request; the API takes no more."""
-BATCH_BYTES = 4_000_000
+START_BATCH_BYTES = 4_000_000
 """A request of several starts has at most so many bytes: Lambda takes 6 MB."""
 
 
@@ -94,7 +94,7 @@ def in_requests(bodies: Sequence[tuple[int, Object]]) -> Iterator[list[tuple[int
     size = 0
     for number, body in bodies:
         length = len(encoded(body))
-        if request and (len(request) == BATCH_STARTS or size + length > BATCH_BYTES):
+        if request and (len(request) == BATCH_STARTS or size + length > START_BATCH_BYTES):
             yield request
             request, size = [], 0
         request.append((number, body))

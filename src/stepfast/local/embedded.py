@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import httpx
 
@@ -15,8 +15,10 @@ from stepfast.backends.sqlite.file import Durability
 from stepfast.client.answers import Answer, Object
 from stepfast.client.async_calls import AsyncCalls
 from stepfast.client.async_client import AsyncClient
+from stepfast.client.async_execution import AsyncExecution
 from stepfast.client.async_stacks import AsyncStacks
-from stepfast.errors import StartupError
+from stepfast.client.starts import Start, WorkflowWithInput, WorkflowWithoutInput
+from stepfast.errors import StartupError, StepfastError
 from stepfast.http.api import Api
 from stepfast.http.auth import Authenticator, Trusted
 from stepfast.http.gateway import Application, application
@@ -31,6 +33,8 @@ from stepfast.local.shared_home import SharedHome
 
 __all__ = ["Embedded"]
 
+I = TypeVar("I")  # noqa: E741
+R = TypeVar("R")
 _URL = "http://localhost"
 
 
@@ -117,8 +121,55 @@ class Embedded(AsyncClient):
         for lanes in self._lanes:
             lanes.close()
 
-    start = AsyncClient.run
-    start_many = AsyncClient.run_many
+    @overload
+    async def start(
+        self,
+        workflow: str,
+        inputs: Any = None,
+        execution_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> AsyncExecution[Any]: ...
+    @overload
+    async def start(
+        self,
+        workflow: WorkflowWithoutInput[R],
+        inputs: None = None,
+        execution_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> AsyncExecution[R]: ...
+    @overload
+    async def start(
+        self,
+        workflow: WorkflowWithInput[I, R],
+        inputs: I,
+        execution_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> AsyncExecution[R]: ...
+    async def start(
+        self,
+        workflow: Any,
+        inputs: Any = None,
+        execution_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> AsyncExecution[Any]:
+        """Starts an execution and returns a handle: the same as `run`.
+
+        workflow: the workflow, or its name.
+        inputs: a value of the type that the workflow takes, or plain JSON values.
+        execution_id: with an id the call is idempotent. None makes a new id.
+        labels: at most 20 names and values, to find executions by.
+
+        The handle is returned once the start is durable. Raises UnknownWorkflow, InvalidRequest, and ExecutionConflict
+        when the id belongs to another workflow or input.
+        """
+        return await self.run(workflow, inputs, execution_id, labels)
+
+    async def start_many(self, starts: Iterable[Start]) -> Sequence[AsyncExecution[Any] | StepfastError]:
+        """Starts many executions, with an outcome for each: the same as `run_many`.
+
+        starts: any number. Up to 1,000 of them share a commit.
+        """
+        return await self.run_many(starts)
 
     def asgi(self, *, api_keys: Sequence[str] | None = None, trusted: bool = False, page: bool = True) -> Application:
         """The HTTP API and the dashboard as an ASGI application, to be mounted under any path.

@@ -18,7 +18,7 @@ Waiter = tuple[asyncio.AbstractEventLoop, asyncio.Event]
 
 
 class Ends(StoreListener):
-    """Hears of the ends that this process writes. Where another process is the owner, a wait lasts its full time."""
+    """Learns the ends that this process writes. Where another process is the owner, a wait lasts its full time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
