@@ -75,8 +75,12 @@ async def test_it_says_when_it_is_not_open(tmp_path: Path) -> None:
     app = engine(tmp_path / "app.db")
     with pytest.raises(StartupError, match="async with"):
         await app.start(approval)
-    await app.open()
-    await app.close()
+    for _ in range(2):
+        await app.open()
+        with pytest.raises(StartupError, match="already"):
+            await app.open()
+        assert (await app.health())["status"] == "ok"
+        await app.close()
     with pytest.raises(StartupError, match="async with"):
         await app.list()
     await app.close()

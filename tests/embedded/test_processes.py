@@ -74,7 +74,7 @@ def test_the_others_work_through_the_owner_and_take_over_when_it_is_killed(
     left, right = (worker for worker in workers if worker is not owner)
     assert left.ask("start", "relay", str(file), "r-1") is True
     assert right.ask("start", "relay", str(file), "r-1") is False
-    until(lambda: file.exists() and file.read_text().endswith("\n"), what="the first step")
+    until(lambda: left.ask("waits", "r-1") == ["signal"], what="the signal to be waited for")
     left.send("result", "r-1")  # it waits while its owner dies
     owner.kill()
     assert right.ask("signal", "r-1", "go", "s-1") == "s-1"

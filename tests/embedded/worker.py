@@ -22,6 +22,9 @@ async def answer(engine: stepfast.Embedded, call: list[Any]) -> Any:
             return await engine.execution(execution_id).result(120)
         case ["signal", execution_id, name, signal_id]:
             return (await engine.execution(execution_id).signal(name, None, signal_id))["signal_id"]
+        case ["waits", execution_id]:
+            commands = (await engine.execution(execution_id).commands(status="OPEN"))["commands"]
+            return [command["kind"] for command in commands]
         case ["is_owner"]:
             return engine.is_owner
     raise AssertionError(call)

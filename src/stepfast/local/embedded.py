@@ -92,10 +92,11 @@ class Embedded(AsyncClient):
 
         self.path = file
         self._home = SharedHome(file, make)
-        self._lanes: list[Lanes[dict[str, Any]]] = []
+        self._lanes: list[_RenewedLanes] = []
         transport = httpx.ASGITransport(self._application(Trusted(), None), raise_app_exceptions=False)
         # AsyncClient's own constructor would connect to a URL.
-        self._stacks = AsyncStacks([_HomeCalls(self._home, ends, transport, retry_for)])
+        self._connect = lambda: AsyncStacks([_HomeCalls(self._home, ends, transport, retry_for)])
+        self._stacks = self._connect()
 
     @property
     def is_owner(self) -> bool:
@@ -106,20 +107,21 @@ class Embedded(AsyncClient):
         """Opens the file, and returns the engine. `async with` does the same.
 
         Returns once this process owns the file or can reach the owner. Raises StartupError when neither is possible,
-        such as while `stepfast dev` uses the file.
+        such as while `stepfast dev` uses the file, and when this engine is open already.
         """
         await asyncio.to_thread(self._home.open)
+        self._stacks = self._connect()
         return self
 
     async def __aenter__(self) -> Embedded:
         return await self.open()
 
     async def close(self) -> None:
-        """Gives running steps the grace period to end, and closes the file. It cannot be opened again."""
+        """Gives running steps the grace period to end, and closes the file. The engine may be opened again."""
         await asyncio.to_thread(self._home.close)
         await super().close()
         for lanes in self._lanes:
-            lanes.close()
+            lanes.renew()
 
     @overload
     async def start(
@@ -189,9 +191,17 @@ class Embedded(AsyncClient):
 
     def _application(self, keys: Authenticator | Trusted | None, page: DashboardPage | None) -> Application:
         api = Api(self._home, keys, page)
-        lanes: Lanes[dict[str, Any]] = Lanes()
+        lanes = _RenewedLanes()
         self._lanes.append(lanes)
         return application(api, lanes, api.admit)
+
+
+class _RenewedLanes(Lanes[dict[str, Any]]):
+    """Lanes whose threads end when the engine is closed; their next work starts others."""
+
+    def renew(self) -> None:
+        self.close()
+        self.__init__()  # type: ignore[misc]
 
 
 class _HomeCalls(AsyncCalls):

@@ -28,11 +28,17 @@ class OwnerClient:
     """Sends events to the owner of the file. Thread-safe."""
 
     def __init__(self) -> None:
-        timeout = httpx.Timeout(OWNER_ANSWER_SECONDS, connect=OWNER_CONNECT_SECONDS)
-        self._http = httpx.Client(trust_env=False, verify=False, timeout=timeout)
+        self._http = self._connections()
 
     def close(self) -> None:
-        self._http.close()
+        """Closes the connections; later requests make new ones."""
+        connections, self._http = self._http, self._connections()
+        connections.close()
+
+    @staticmethod
+    def _connections() -> httpx.Client:
+        timeout = httpx.Timeout(OWNER_ANSWER_SECONDS, connect=OWNER_CONNECT_SECONDS)
+        return httpx.Client(trust_env=False, verify=False, timeout=timeout)
 
     def answers(self, address: OwnerAddress) -> bool:
         """Whether the owner of this address is there."""

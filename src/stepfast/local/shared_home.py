@@ -47,8 +47,9 @@ class SharedHome:
         self._changing = threading.Lock()
         self._owned: _Owned | None = None
         self._closed = threading.Event()
+        self._closed.set()
         self._look = threading.Event()
-        self._watch = threading.Thread(target=self._keep_trying, name="stepfast-takeover", daemon=True)
+        self._watch: threading.Thread | None = None
 
     @property
     def is_owner(self) -> bool:
@@ -58,10 +59,22 @@ class SharedHome:
     @property
     def is_open(self) -> bool:
         """Whether `open` has returned and `close` was not called."""
-        return self._watch.ident is not None and not self._closed.is_set()
+        return self._watch is not None and not self._closed.is_set()
 
     def open(self) -> None:
         """Returns once this process owns the file or can reach the owner. Raises StartupError."""
+        if not self._closed.is_set():
+            raise StartupError(f"this engine has opened {self._path} already: close it first, or make another engine")
+        self._closed.clear()
+        try:
+            self._open()
+        except BaseException:
+            self._closed.set()
+            raise
+        self._watch = threading.Thread(target=self._keep_trying, name="stepfast-takeover", daemon=True)
+        self._watch.start()
+
+    def _open(self) -> None:
         end = time.monotonic() + OPENING_SECONDS
         while not self._take() and not self._reaches_owner():
             if time.monotonic() > end:
@@ -70,18 +83,21 @@ class SharedHome:
                     "one first, or name another file"
                 )
             time.sleep(0.02)
-        self._watch.start()
 
     def close(self) -> None:
-        """Gives the file back, if this process owns it, after the grace period of the running steps."""
+        """Gives the file back, if this process owns it, after the grace period of the running steps.
+
+        It may be opened again, and to close it again has no effect.
+        """
         self._closed.set()
         self._look.set()
         with self._changing:
             owned, self._owned = self._owned, None
         if owned is not None:
             owned.close()
-        if self._watch.ident is not None:
+        if self._watch is not None:
             self._watch.join()
+            self._watch = None
         self._client.close()
 
     def resolve(self, event: Mapping[str, Any], context: Any, granted: frozenset[str]) -> dict[str, Any]:
