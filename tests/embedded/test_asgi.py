@@ -101,21 +101,21 @@ async def test_a_trusted_application_lets_its_callers_in_and_no_page_of_another_
 
 
 async def test_a_process_that_does_not_own_the_file_serves_all_of_the_api(engine: stepfast.Embedded) -> None:
-    async with stepfast.Embedded(engine.path, [order, approval], durability="process") as other:
-        async with client(other.asgi()) as asking:
-            assert not other.is_owner
-            assert (await asking.post(START, json=BODY)).status_code == 201
-            wrong = await asking.post(START, json={"input": {"item": 1}, "execution_id": "ü"})
-            assert wrong.json()["errors"][0]["field"]
-            await engine.execution("o-1").result(30)
-            listed = await asking.get("/flows/v1/executions?label=a:b&prefix=o-&limit=1")
-            assert (listed.status_code, listed.json()["executions"]) == (200, [])
-            shown = await asking.get("/flows/v1/executions/o-1")
-            etag = shown.headers["etag"]
-            again = await asking.get("/flows/v1/executions/o-1", headers={"If-None-Match": etag})
-            assert (again.status_code, again.content) == (304, b"")
-            assert (await asking.get("/flows/v1/executions/a%20b%3Fc")).status_code == 404
-            assert (await asking.get("/flows/openapi.json")).json()["openapi"].startswith("3.1")
+    other = stepfast.Embedded(engine.path, [order, approval], durability="process")
+    async with other, client(other.asgi()) as asking:
+        assert not other.is_owner
+        assert (await asking.post(START, json=BODY)).status_code == 201
+        wrong = await asking.post(START, json={"input": {"item": 1}, "execution_id": "ü"})
+        assert wrong.json()["errors"][0]["field"]
+        await engine.execution("o-1").result(30)
+        listed = await asking.get("/flows/v1/executions?label=a:b&prefix=o-&limit=1")
+        assert (listed.status_code, listed.json()["executions"]) == (200, [])
+        shown = await asking.get("/flows/v1/executions/o-1")
+        etag = shown.headers["etag"]
+        again = await asking.get("/flows/v1/executions/o-1", headers={"If-None-Match": etag})
+        assert (again.status_code, again.content) == (304, b"")
+        assert (await asking.get("/flows/v1/executions/a%20b%3Fc")).status_code == 404
+        assert (await asking.get("/flows/openapi.json")).json()["openapi"].startswith("3.1")
 
 
 async def test_the_start_and_the_end_of_a_server_are_answered_and_web_sockets_refused(

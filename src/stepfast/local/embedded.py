@@ -93,10 +93,10 @@ class Embedded(AsyncClient):
         self.path = file
         self._home = SharedHome(file, make)
         self._lanes: list[_RenewedLanes] = []
-        transport = httpx.ASGITransport(self._application(Trusted(), None), raise_app_exceptions=False)
+        self._ends, self._retry_for = ends, retry_for
+        self._api = httpx.ASGITransport(self._application(Trusted(), None), raise_app_exceptions=False)
         # AsyncClient's own constructor would connect to a URL.
-        self._connect = lambda: AsyncStacks([_HomeCalls(self._home, ends, transport, retry_for)])
-        self._stacks = self._connect()
+        self._stacks = self._connected()
 
     @property
     def is_owner(self) -> bool:
@@ -110,7 +110,7 @@ class Embedded(AsyncClient):
         such as while `stepfast dev` uses the file, and when this engine is open already.
         """
         await asyncio.to_thread(self._home.open)
-        self._stacks = self._connect()
+        self._stacks = self._connected()
         return self
 
     async def __aenter__(self) -> Embedded:
@@ -188,6 +188,9 @@ class Embedded(AsyncClient):
         variable = {"STEPFAST_API_KEYS": ",".join(api_keys)} if api_keys is not None else os.environ
         keys = Trusted() if trusted else Authenticator.from_environment(variable)
         return mounted(self._application(keys, DashboardPage() if page else None))
+
+    def _connected(self) -> AsyncStacks:
+        return AsyncStacks([_HomeCalls(self._home, self._ends, self._api, self._retry_for)])
 
     def _application(self, keys: Authenticator | Trusted | None, page: DashboardPage | None) -> Application:
         api = Api(self._home, keys, page)
