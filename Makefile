@@ -12,7 +12,7 @@ EMULATOR := .cache/ministack
 WITH_UV := $(BIN)/python -m uv pip install --quiet --python $(BIN)/python
 WITH_PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help install demo demo-cloud check test timings pythons soak lint format reference golden clean
+.PHONY: help install demo demo-cloud check test timings pythons soak lint format reference golden clean async-client
 
 help:
 	@echo "make demo    the whole story with real parts: a report, an outage, a resume, a crash"
@@ -37,6 +37,7 @@ help:
 	@echo "make dist    the same wheel, and the sdist: equal files give equal archives, byte for byte"
 	@echo "make screenshots   pictures of the page, in docs/images; needs Debian's chromium"
 	@echo "make reference   docs/reference, written from the docstrings of what is public"
+	@echo "make async-client   stepfast.AsyncClient, written from stepfast.Client"
 	@echo "make format  let ruff mend what it can"
 	@echo "make clean   remove the environment and what demo and tests have left"
 
@@ -121,6 +122,9 @@ soak: .venv/ready tools-for-tests
 
 reference: .venv/ready
 	$(BIN)/python -m tests.reference
+
+async-client: .venv/ready
+	$(BIN)/python -m tests.client.twin
 
 format: .venv/ready
 	$(BIN)/ruff check --fix .

@@ -162,6 +162,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/executions/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start up to 1,000 executions
+         * @description Each start has its own outcome, and none holds up another. Starts with ids are safe to repeat, as in a request for one start.
+         */
+        post: operations["startExecutions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/executions": {
         parameters: {
             query?: never;
@@ -312,6 +332,41 @@ export interface components {
             error: components["schemas"]["ErrorView"] | null;
             /** Next At */
             next_at: string | null;
+        };
+        /** BatchRequest */
+        BatchRequest: {
+            /** Starts */
+            starts: components["schemas"]["BatchStart"][];
+        };
+        /** BatchStart */
+        BatchStart: {
+            /**
+             * Input
+             * @description any JSON value
+             */
+            input?: unknown;
+            /**
+             * Execution Id
+             * @description names the execution and makes the call repeatable; made up when left out
+             */
+            execution_id?: string | null;
+            /**
+             * Labels
+             * @default {}
+             */
+            labels: {
+                [key: string]: string;
+            };
+            /** Workflow */
+            workflow: string;
+        };
+        /** BatchView */
+        BatchView: {
+            /**
+             * Outcomes
+             * @description an outcome for each start, in their order
+             */
+            outcomes: components["schemas"]["StartOutcomeView"][];
         };
         /** BucketView */
         BucketView: {
@@ -1109,6 +1164,21 @@ export interface components {
              * @default []
              */
             waits_for: string[];
+        };
+        /** StartOutcomeView */
+        StartOutcomeView: {
+            /**
+             * Execution Id
+             * @description the id of the execution; null if the start had none and failed
+             */
+            execution_id: string | null;
+            /**
+             * Created
+             * @description true if this call has started the execution
+             */
+            created: boolean;
+            /** @description why nothing was started; its `errors` lists at most 3 fields */
+            problem: components["schemas"]["Problem"] | null;
         };
         /** StartRequest */
         StartRequest: {
@@ -2057,6 +2127,93 @@ export interface operations {
             };
             /** @description this can be no workflow's name */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    startExecutions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BatchRequest"];
+            };
+        };
+        responses: {
+            /** @description the outcomes */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchView"];
+                };
+            };
+            /** @description the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is not declared as JSON */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };

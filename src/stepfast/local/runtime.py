@@ -89,6 +89,7 @@ class Runtime:
     grace: seconds that `close` gives running steps to end.
     limits: the steps of each pool that may run at once; a pool that is not listed has no limit.
     schedules: the scheduled starts.
+    listeners: called for what is written, in addition to the logs.
 
     Raises StartupError when the file cannot be opened or another process owns it.
     """
@@ -108,6 +109,7 @@ class Runtime:
         signal_limits: SignalLimits = SIGNAL_LIMITS,
         limits: Mapping[str, int] | None = None,
         schedules: Iterable[ScheduledStart] = (),
+        listeners: Iterable[StoreListener] = (),
     ) -> None:
         self._limits = Limits(limits or {})
         self.interrupted = False
@@ -117,8 +119,8 @@ class Runtime:
         self.registry = registry
         self._clock = clock or SystemClock()
         self._backend: EmbeddedBackend = SqliteBackend(SqliteFile(path, durability), self._clock)
-        listeners: list[StoreListener] = [EventLog(), ValueLog()] if log_values else [EventLog()]
-        store = observed(self._backend, *listeners)
+        logging_listeners: list[StoreListener] = [EventLog(), ValueLog()] if log_values else [EventLog()]
+        store = observed(self._backend, *logging_listeners, *listeners)
         self._inbox = Inbox()
         self._backend.on_message = self._inbox.put_message
         self._backend.on_wake = self._inbox.put_wake
