@@ -232,8 +232,8 @@ async def storing() -> Any:
 
 def traced(function: Callable[..., Coroutine[Any, Any, str]]) -> Callable[..., Any]:
     @functools.wraps(function)
-    def call(*args: Any) -> Any:
-        return function(*args)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
 
     return call
 

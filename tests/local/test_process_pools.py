@@ -217,9 +217,7 @@ def test_a_step_without_a_heartbeat_is_ended(pooled: Callable[..., Embedded]) ->
     assert json.loads(pooled().run("silence").result) == "no heartbeat for 0.1 s; its process was ended"
 
 
-def test_a_step_that_was_taken_back_learns_it_at_its_heartbeat(
-    pooled: Callable[..., Embedded], tmp_path: Path
-) -> None:
+def test_a_step_that_was_taken_back_learns_it_at_its_heartbeat(pooled: Callable[..., Embedded], tmp_path: Path) -> None:
     made = pooled()
     made.start("bounded", str(tmp_path))
     assert "workflow code has taken this step back" in made.ends().result

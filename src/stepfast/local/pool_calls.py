@@ -14,10 +14,12 @@ from stepfast.local.pool_messages import Done, RunStep
 _numbers = itertools.count(1)
 SHORT_CALL_SECONDS = 1.0
 """Calls that take longer are never handed over ahead of time."""
-AHEAD_SECONDS = 0.03
-"""The work that each process has in line: enough to be busy while the server claims the next step."""
+AHEAD_SECONDS = 0.15
+"""The work that each process has in line at most: enough to be busy while the server claims the next steps."""
 MOST_AHEAD = 16
 """The most calls in line for each process."""
+TICK_SECONDS = 0.05
+"""The longest time for which the end of a call is held back, so that several ends share a commit and an advance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +55,14 @@ class Call:
         """The process has died before the call reached it."""
         self.began_at = None
 
-    def deliver(self, end: Done | Died) -> None:
-        """Hands over the end of the call. From any thread; only the first end counts."""
+    def deliver(self, end: Done | Died, at: float = 0.0) -> None:
+        """Hands over the end of the call. From any thread; only the first end counts. at: by time.monotonic()."""
+        loop = self.ended.get_loop()
         try:
-            self.ended.get_loop().call_soon_threadsafe(_set, self.ended, end)
+            if at > time.monotonic():
+                loop.call_soon_threadsafe(loop.call_at, at, _set, self.ended, end)
+            else:
+                loop.call_soon_threadsafe(_set, self.ended, end)
         except RuntimeError:
             pass  # The loop is closed: nobody waits for the call.
 
@@ -91,3 +97,8 @@ class Pace:
         if self._seconds is None or self._seconds > SHORT_CALL_SECONDS:
             return 0
         return max(1, min(MOST_AHEAD, math.ceil(AHEAD_SECONDS / max(self._seconds, 1e-6))))
+
+    @property
+    def tick(self) -> float:
+        """Seconds for which ends may be held back while calls are in line: less than the work in line."""
+        return 0.0 if self._seconds is None else min(TICK_SECONDS, self._seconds * self.ahead / 3)

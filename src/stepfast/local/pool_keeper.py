@@ -36,8 +36,11 @@ class CallQueue(Protocol):
     def put_back(self, call: Call) -> None:
         """A call that has not reached a process waits again, before all others."""
 
-    def took(self, seconds: float) -> None:
-        """Notes the time of a call."""
+    def took(self, seconds: float) -> float:
+        """Notes the time of a call. Returns when to deliver its end, by time.monotonic(); 0 means at once.
+
+        While calls are in line for every process, all ends of a moment are delivered together.
+        """
 
     def found(self, steps: frozenset[Key]) -> None:
         """The steps that a process has found."""
@@ -160,6 +163,7 @@ class Keeper:
             if isinstance(message, Ready):
                 self._pool.found(message.steps)
                 return True
+        child.kill()  # It imports code: it reads nothing, and has run nothing.
         return False
 
     def _serve(self, child: Child) -> None:
@@ -177,11 +181,11 @@ class Keeper:
             message = self._message(child, call)
             if isinstance(message, Done) and call is not None and message.number == call.request.number:
                 self._useless = 0
-                self._pool.took(time.monotonic() - (call.began_at or 0.0))
+                seconds = time.monotonic() - (call.began_at or 0.0)
                 try:
                     self._begin_next(child)  # first, so that the process has no pause
                 finally:
-                    call.deliver(message)
+                    call.deliver(message, self._pool.took(seconds))
             elif isinstance(message, Beat) and call is not None and message.number == call.request.number:
                 call.pulse.beaten = True
 

@@ -20,6 +20,10 @@ class Places(Protocol):
     def places(self) -> int:
         """How many of the pool's `def` steps should be claimed at once."""
 
+    @property
+    def refill(self) -> int:
+        """How many places should be free before waiting steps get them, so that their claims share a commit."""
+
 
 @dataclass(slots=True)
 class _Line:
@@ -50,11 +54,18 @@ class _Pool:
             return True
         return len(line.held) + promised[id(line)] < self._processes.places
 
+    def _refills(self) -> bool:
+        """Whether enough places of processes are free to give them away."""
+        processes = self._processes
+        return processes is not None and processes.places - len(self._for_processes.held) >= processes.refill
+
     def next_waiting(self) -> list[Stored]:
         """The messages that there is room for, removed from their lines, in the order in which they have waited."""
         promised: Counter[int] = Counter()
-        messages = []
+        messages: list[Stored] = []
         for line in self.lines:
+            if line is self._for_processes and not self._refills():
+                continue  # The steps that hold the other places will end, and then these are given away together.
             while line.waiting and self.has_room(line, promised):
                 messages.append(line.waiting.popleft())
                 promised[id(line)] += 1

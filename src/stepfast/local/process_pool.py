@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import threading
 import time
@@ -45,6 +46,11 @@ class ProcessPool:
     def places(self) -> int:
         """How many calls should be claimed at once: those that run, and for short calls some in line."""
         return self._count * (1 + self._pace.ahead)
+
+    @property
+    def refill(self) -> int:
+        """How many places should be free before calls are claimed for them, all at once: half of those in line."""
+        return max(1, self._count * self._pace.ahead // 2)
 
     @property
     def pids(self) -> list[int]:
@@ -122,8 +128,10 @@ class ProcessPool:
             else:
                 self._waiting.appendleft(call)
 
-    def took(self, seconds: float) -> None:
+    def took(self, seconds: float) -> float:
         self._pace.took(seconds)
+        tick = self._pace.tick if len(self._waiting) >= self._count else 0.0
+        return math.ceil(time.monotonic() / tick) * tick if tick > 0.0 else 0.0
 
     def found(self, steps: frozenset[Key]) -> None:
         missing, known = self._expected - steps, self._expected - self._steps
