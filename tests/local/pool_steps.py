@@ -183,6 +183,19 @@ def after(folder: str) -> str:
     return Path(folder, "stopped").read_text()
 
 
+@step(pool="cpu", timeout=0.05, at_most_once=True)
+def pays(folder: str) -> int:
+    begun(folder)
+    return os.getpid()
+
+
+@workflow("paying")
+async def paying(folder: str) -> int:
+    """The chain of the `async` step claims the second step, whether or not a process is free."""
+    await where_async(1)
+    return await pays(folder)
+
+
 @step(pool="cpu", timeout=0.5, heartbeat=0.1, retry=Retry(max_attempts=1))
 def silent() -> None:
     while True:
@@ -286,6 +299,7 @@ WORKFLOWS = (
     hanging,
     beating,
     bounded,
+    paying,
     silence,
     raising,
     storing,

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import signal
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -236,6 +237,53 @@ def test_a_cancelled_execution_frees_its_process_though_the_step_has_no_heartbea
     pid = int((tmp_path / "pid").read_text())
     until(lambda: not alive(pid))
     assert made.run("places", id="two").status == "SUCCEEDED"
+
+
+# -- a step that waits for a process -----------------------------------------------------------------------
+
+
+def waits_for_a_process(made: Embedded, folder: Path) -> None:
+    """Keeps the only process busy, and starts an execution whose step is claimed and waits for it."""
+    made.start("beating", str(folder), "busy")
+    until((folder / "begun-beats-1").exists)
+    made.start("paying", str(folder))
+    until(lambda: made.runtime._processes["cpu"]._waiting)
+
+
+def test_the_time_in_line_does_not_count_for_the_timeout(pooled: Callable[..., Embedded], tmp_path: Path) -> None:
+    made = pooled()
+    waits_for_a_process(made, tmp_path)
+    end = time.monotonic() + 3 * pool_steps.pays.timeout
+    until(lambda: time.monotonic() > end)
+    assert not (tmp_path / "begun-pays-1").exists()
+    (tmp_path / "release").touch()
+    made.ends()
+    assert made.records()["pays"].attempt == 1
+
+
+def test_a_stop_lets_a_step_in_line_run_later_even_if_it_may_run_once_only(
+    pooled: Callable[..., Embedded], tmp_path: Path
+) -> None:
+    made = pooled()
+    waits_for_a_process(made, tmp_path)
+    made.runtime.close()
+    (tmp_path / "release").touch()
+    made.open()
+    made.ends()
+    record = made.records()["pays"]
+    assert (record.status, record.attempt, record.interrupted) == ("SUCCEEDED", 2, 1)
+    assert [path.name for path in tmp_path.glob("begun-pays-*")] == ["begun-pays-2"]
+
+
+def test_steps_are_claimed_when_a_process_is_free(pooled: Callable[..., Embedded], tmp_path: Path) -> None:
+    made = pooled()
+    made.start("beating", str(tmp_path), "busy")
+    until((tmp_path / "begun-beats-1").exists)
+    made.start("places")
+    until(made.runtime._limits.waits)
+    assert "where" not in made.records()
+    (tmp_path / "release").touch()
+    made.ends()
 
 
 # -- stopping the server -----------------------------------------------------------------------------------
