@@ -1,7 +1,7 @@
 """Runs an attempt of a `def` step in a process of its pool, watched like an attempt in a thread.
 
-What differs: the process can be ended. So an attempt past its timeout does not run on, and the death of the process
-ends its attempt only.
+A process can be ended, which a thread cannot. So an attempt past its timeout does not run on, and the death of the
+process ends its attempt only.
 """
 
 from __future__ import annotations
