@@ -9,7 +9,7 @@ import pytest
 from stepfast.engine.embedded import Stored
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import Delivery
-from stepfast.local.pool_calls import MOST_AHEAD, Pace
+from stepfast.local.pool_calls import MOST_AHEAD, CallPace
 from stepfast.local.pool_limits import Limits
 
 
@@ -65,7 +65,7 @@ def test_a_message_that_a_second_thread_handles_as_well_holds_one_place() -> Non
 
 @pytest.mark.parametrize(("seconds", "ahead"), [(3600.0, 0), (2.0, 0), (0.5, 1), (0.03, 5), (0.0, MOST_AHEAD)])
 def test_only_short_calls_are_claimed_ahead_of_the_processes(seconds: float, ahead: int) -> None:
-    pace = Pace()
+    pace = CallPace()
     assert (pace.ahead, pace.tick) == (0, 0.0)
     pace.took(seconds)
     assert pace.ahead == ahead

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field, replace
 
 from stepfast.engine.step_runner import Pulse
-from stepfast.local.pool_messages import Done, RunStep
+from stepfast.local.pool_messages import CallDone, RunStep
 
 _numbers = itertools.count(1)
 SHORT_CALL_SECONDS = 1.0
@@ -23,14 +23,17 @@ TICK_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Died:
+class ProcessDied:
     """The process that had the call has died. cause: which process, and how it has ended."""
 
     cause: str
 
 
+CallEnd = CallDone | ProcessDied
+
+
 @dataclass(slots=True, eq=False)
-class Call:
+class PoolCall:
     """A call, from the moment when it is submitted. Made on the event loop that waits for `ended`.
 
     began_at: when a process got it, by time.monotonic(); None while it waits for a process.
@@ -43,7 +46,7 @@ class Call:
     began_at: float | None = None
     stopped: str | None = None
     end_at: float = math.inf
-    ended: asyncio.Future[Done | Died] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    ended: asyncio.Future[CallEnd] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     _submitted_at: float = field(default_factory=time.monotonic)
 
     def begin(self) -> RunStep:
@@ -55,7 +58,7 @@ class Call:
         """The process has died before the call reached it."""
         self.began_at = None
 
-    def deliver(self, end: Done | Died, at: float = 0.0) -> None:
+    def deliver(self, end: CallEnd, at: float = 0.0) -> None:
         """Hands over the end of the call. From any thread; only the first end counts. at: by time.monotonic()."""
         loop = self.ended.get_loop()
         try:
@@ -67,7 +70,7 @@ class Call:
             pass  # The loop is closed: nobody waits for the call.
 
 
-def _set(future: asyncio.Future[Done | Died], end: Done | Died) -> None:
+def _set(future: asyncio.Future[CallEnd], end: CallEnd) -> None:
     if not future.done():
         future.set_result(end)
 
@@ -77,7 +80,7 @@ def next_number() -> int:
     return next(_numbers)
 
 
-class Pace:
+class CallPace:
     """How long the calls of a pool take, and so how many should be claimed ahead of the processes.
 
     A process that ends a call of 10 ms must not wait for the writes that claim the next step. A call that is claimed

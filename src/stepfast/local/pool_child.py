@@ -16,7 +16,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import wait
 from typing import Any
 
-from stepfast.local.pool_messages import FromProcess, RunStep, Setup, StopStep
+from stepfast.local.pool_messages import FromProcess, PoolSetup, RunStep, StopStep
 
 PROGRAM = """
 import json, sys
@@ -30,14 +30,14 @@ EXIT_SECONDS = 1.0
 EXIT_LOOK_SECONDS = 0.002
 
 
-class Child:
+class PoolChild:
     """One process. One thread speaks with it; any thread may end it.
 
     The process is the leader of a session of its own. So Ctrl-C in a terminal reaches the server alone, which then
     gives running steps their time, and the processes that a step has started end together with it.
     """
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: PoolSetup) -> None:
         self._connection, theirs = Pipe()
         # An exclusive lock between `kill` and the moment when the id of the process is given back to the system.
         self._reaping = threading.Lock()

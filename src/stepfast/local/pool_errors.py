@@ -11,17 +11,17 @@ from typing import Any
 
 from stepfast.errors import RetryAfter, class_of
 from stepfast.language.retry import Retry
-from stepfast.local.pool_messages import Raised
+from stepfast.local.pool_messages import RaisedError
 
 
-def raised_of(error: BaseException) -> Raised:
+def raised_of(error: BaseException) -> RaisedError:
     """What another process needs to know of an exception."""
     kinds = [kind for kind in type(error).__mro__ if issubclass(kind, BaseException)]
     try:
         message = str(error)
     except Exception:  # a broken __str__
         message = ""
-    return Raised(
+    return RaisedError(
         tuple((kind.__module__, kind.__qualname__) for kind in kinds),
         message.encode("utf-8", "backslashreplace").decode(),
         error.seconds if isinstance(error, RetryAfter) else None,
@@ -29,7 +29,7 @@ def raised_of(error: BaseException) -> Raised:
     )
 
 
-def exception_of(raised: Raised, policy: Retry) -> BaseException:
+def exception_of(raised: RaisedError, policy: Retry) -> BaseException:
     """An exception for which `decide` gives the answer that it would give for the original.
 
     Its class is the nearest base class of the original that this process has. Classes that the policy names are known
@@ -47,7 +47,7 @@ def exception_of(raised: Raised, policy: Retry) -> BaseException:
     return Exception(raised.message)
 
 
-def _without_constructor(kind: type[BaseException], raised: Raised, policy: Retry) -> BaseException:
+def _without_constructor(kind: type[BaseException], raised: RaisedError, policy: Retry) -> BaseException:
     if issubclass(kind, BaseExceptionGroup):
         return BaseExceptionGroup.__new__(kind, raised.message, [exception_of(part, policy) for part in raised.members])
     error = kind.__new__(kind)

@@ -9,9 +9,9 @@ import time
 from multiprocessing import Pipe
 from typing import Protocol
 
-from stepfast.local.pool_calls import Call, Died
-from stepfast.local.pool_child import Child, cause_of
-from stepfast.local.pool_messages import Beat, Done, FromProcess, Key, Logged, Ready, Setup, StopStep
+from stepfast.local.pool_calls import PoolCall, ProcessDied
+from stepfast.local.pool_child import PoolChild, cause_of
+from stepfast.local.pool_messages import CallBeat, CallDone, FromProcess, Key, PoolLog, PoolReady, PoolSetup, StopStep
 
 log = logging.getLogger(__name__)
 
@@ -27,13 +27,13 @@ class CallQueue(Protocol):
 
     name: str
 
-    def next_for(self, keeper: Keeper) -> Call | None:
+    def next_for(self, keeper: ProcessKeeper) -> PoolCall | None:
         """The call that has waited longest; None if none waits, and then the keeper is idle and gets the next call."""
 
-    def leave(self, keeper: Keeper) -> None:
+    def leave(self, keeper: ProcessKeeper) -> None:
         """The keeper has no process at the moment: it is idle no more."""
 
-    def put_back(self, call: Call) -> None:
+    def put_back(self, call: PoolCall) -> None:
         """A call that has not reached a process waits again, before all others."""
 
     def took(self, seconds: float) -> float:
@@ -46,18 +46,18 @@ class CallQueue(Protocol):
         """The steps that a process has found."""
 
 
-class Keeper:
+class ProcessKeeper:
     """Keeps one process."""
 
-    def __init__(self, pool: CallQueue, setup: Setup, number: int) -> None:
+    def __init__(self, pool: CallQueue, setup: PoolSetup, number: int) -> None:
         self._pool, self._setup = pool, setup
         self._bell, self._ringer = Pipe(duplex=False)
         self._rung = False
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self._handed: Call | None = None
-        self._child: Child | None = None
-        self._call: Call | None = None
+        self._handed: PoolCall | None = None
+        self._child: PoolChild | None = None
+        self._call: PoolCall | None = None
         self._told: str | None = None
         self._ended = False
         """Whether the server has ended the process."""
@@ -74,7 +74,7 @@ class Keeper:
         child = self._child
         return None if child is None else child.pid
 
-    def hand(self, call: Call) -> None:
+    def hand(self, call: PoolCall) -> None:
         """Gives an idle keeper a call."""
         self._handed = call
         self.ring()
@@ -86,7 +86,7 @@ class Keeper:
                 self._rung = True
                 self._ringer.send_bytes(b"")
 
-    def end(self, call: Call) -> bool:
+    def end(self, call: PoolCall) -> bool:
         """Ends the process if it runs this call. Returns whether it does."""
         with self._lock:
             if self._call is not call or self._child is None:
@@ -130,7 +130,7 @@ class Keeper:
         """Starts a process and keeps it until it has ended."""
         self._useless += 1
         self._ended = False
-        child = self._child = Child(self._setup)
+        child = self._child = PoolChild(self._setup)
         try:
             if self._is_ready(child):
                 self._serve(child)
@@ -146,7 +146,7 @@ class Keeper:
                 self._pool.put_back(handed)
             self._explain(f"process {child.pid} of pool {self._pool.name!r} {cause_of(code)}", call)
 
-    def _explain(self, death: str, call: Call | None) -> None:
+    def _explain(self, death: str, call: PoolCall | None) -> None:
         """Logs the death of a process, unless it was wanted, and delivers it to the call that it ran."""
         if self._ended:
             self._useless = 0
@@ -154,19 +154,19 @@ class Keeper:
             wait = self._backoff()
             log.error("%s; another is started %s", death, f"in {wait:g} s" if wait else "now")
         if call is not None:
-            call.deliver(Died(f"the {death}"))
+            call.deliver(ProcessDied(f"the {death}"))
 
-    def _is_ready(self, child: Child) -> bool:
+    def _is_ready(self, child: PoolChild) -> bool:
         """Waits until the process has imported the code. Returns False if it is to end before."""
         while not self._closing.is_set():
             message = self._message(child, None)
-            if isinstance(message, Ready):
+            if isinstance(message, PoolReady):
                 self._pool.found(message.steps)
                 return True
         child.kill()  # It imports code: it reads nothing, and has run nothing.
         return False
 
-    def _serve(self, child: Child) -> None:
+    def _serve(self, child: PoolChild) -> None:
         """Hands calls to the process until it is asked to end. Raises EOFError when it has died."""
         while True:
             if self._call is None:
@@ -179,17 +179,17 @@ class Keeper:
                 self._told = call.stopped
                 child.send(StopStep(call.request.number, self._told))
             message = self._message(child, call)
-            if isinstance(message, Done) and call is not None and message.number == call.request.number:
+            if isinstance(message, CallDone) and call is not None and message.number == call.request.number:
                 self._useless = 0
                 seconds = time.monotonic() - (call.began_at or 0.0)
                 try:
                     self._begin_next(child)  # first, so that the process has no pause
                 finally:
                     call.deliver(message, self._pool.took(seconds))
-            elif isinstance(message, Beat) and call is not None and message.number == call.request.number:
+            elif isinstance(message, CallBeat) and call is not None and message.number == call.request.number:
                 call.pulse.beaten = True
 
-    def _begin_next(self, child: Child) -> None:
+    def _begin_next(self, child: PoolChild) -> None:
         """Sends the next call, if one waits, and makes it the current call."""
         with self._lock:
             self._call = None
@@ -210,7 +210,7 @@ class Keeper:
             self._pool.put_back(call)
             raise EOFError
 
-    def _message(self, child: Child, call: Call | None) -> FromProcess | None:
+    def _message(self, child: PoolChild, call: PoolCall | None) -> FromProcess | None:
         """The next message of the process that is no log record. None if there is something else to do.
 
         Raises EOFError when the process has died, and ends it if the time of its call is over.
@@ -226,7 +226,7 @@ class Keeper:
         if child not in ready:
             return None
         message = child.receive()
-        if not isinstance(message, Logged):
+        if not isinstance(message, PoolLog):
             return message
         record = logging.makeLogRecord(dict(message.attributes))
         logger = logging.getLogger(record.name)

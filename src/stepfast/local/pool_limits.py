@@ -26,7 +26,7 @@ class Places(Protocol):
 
 
 @dataclass(slots=True)
-class _Line:
+class _PlaceLine:
     """The steps of a pool of one kind: those for its processes, or the others."""
 
     # A second thread also handles the message of a blocked thread. Both together hold one place.
@@ -39,13 +39,13 @@ class _Pool:
 
     def __init__(self, limit: int | None, processes: Places | None) -> None:
         self._limit, self._processes = limit, processes
-        self._for_processes, self._others = _Line(), _Line()
+        self._for_processes, self._others = _PlaceLine(), _PlaceLine()
         self.lines = (self._for_processes, self._others)
 
-    def line(self, in_process: bool) -> _Line:
+    def line(self, in_process: bool) -> _PlaceLine:
         return self._for_processes if in_process and self._processes is not None else self._others
 
-    def has_room(self, line: _Line, promised: Counter[int]) -> bool:
+    def has_room(self, line: _PlaceLine, promised: Counter[int]) -> bool:
         """Whether one more step of this line may run. promised: places that others will take, by the line's identity"""
         held = sum(len(each.held) for each in self.lines) + promised.total()
         if self._limit is not None and held >= self._limit:

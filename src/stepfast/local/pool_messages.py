@@ -17,7 +17,7 @@ Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
+class PoolSetup:
     """The first message to a process. modules: those that define workflows or steps. steps: those of the pool."""
 
     modules: tuple[str, ...]
@@ -27,7 +27,7 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class RunStep:
-    """An attempt to run. number: of the call. beat_seconds: the time between two `Beat` messages, at least."""
+    """An attempt to run. number: of the call. beat_seconds: the time between two `CallBeat` messages, at least."""
 
     number: int
     key: Key
@@ -50,21 +50,21 @@ class StopStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class PoolReady:
     """The process has imported the code. steps: those that it has found."""
 
     steps: frozenset[Key]
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class CallBeat:
     """The step of this call has called `heartbeat()`."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
-class Raised:
+class RaisedError:
     """An exception, as far as a retry policy reads it.
 
     classes: its class and the bases of it, nearest first, each as module and qualified name. message: its text.
@@ -74,11 +74,11 @@ class Raised:
     classes: tuple[tuple[str, str], ...]
     message: str
     seconds: float | None = None
-    members: tuple[Raised, ...] = ()
+    members: tuple[RaisedError, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class CallDone:
     """The end of a call: the text of its result, or what it raised with the description to store.
 
     unknown: the process does not find the step, and has called nothing.
@@ -87,15 +87,15 @@ class Done:
     number: int
     unknown: bool = False
     output: str | None = None
-    raised: Raised | None = None
+    raised: RaisedError | None = None
     failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Logged:
+class PoolLog:
     """A log record: its attributes, with the message formatted and all values plain."""
 
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
-FromProcess = Ready | Beat | Done | Logged
+FromProcess = PoolReady | CallBeat | CallDone | PoolLog

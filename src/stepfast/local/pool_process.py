@@ -30,7 +30,7 @@ from stepfast.language.context import StepContext, current
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
 from stepfast.local.pool_errors import raised_of
-from stepfast.local.pool_messages import Beat, Done, Key, Logged, Ready, RunStep, Setup, StopStep
+from stepfast.local.pool_messages import CallBeat, CallDone, Key, PoolLog, PoolReady, PoolSetup, RunStep, StopStep
 from stepfast.replay.failures import describe_error
 
 SERVER_LOOK_SECONDS = 5.0
@@ -58,7 +58,7 @@ def find_steps(modules: Iterable[str], keys: frozenset[Key]) -> Steps:
     return {key: steps[key] for key in keys & steps.keys()}
 
 
-class _Call:
+class _ProcessAttempt:
     """The attempt that runs. stopped: what its next heartbeat raises."""
 
     def __init__(self, request: RunStep, send: Callable[[object], None]) -> None:
@@ -72,7 +72,7 @@ class _Call:
         now = time.monotonic()
         if now - self._beaten >= self.request.beat_seconds:
             self._beaten = now
-            self._send(Beat(self.request.number))
+            self._send(CallBeat(self.request.number))
 
 
 class PoolProcess:
@@ -82,18 +82,18 @@ class PoolProcess:
         self._connection, self._server = connection, server
         self._sending = threading.Lock()
         self._requests: queue.SimpleQueue[RunStep | None] = queue.SimpleQueue()
-        self._call: _Call | None = None
+        self._call: _ProcessAttempt | None = None
 
     def serve(self) -> None:
         """Imports the code, and runs steps until the server says that it ends."""
-        setup: Setup = self._connection.recv()
+        setup: PoolSetup = self._connection.recv()
         _send_logs(self._send, setup)
         threading.Thread(target=self._read, name="stepfast-pool-reader", daemon=True).start()
         steps = find_steps(setup.modules, setup.steps)
-        self._send(Ready(frozenset(steps)))
+        self._send(PoolReady(frozenset(steps)))
         while (request := self._requests.get()) is not None:
             step = steps.get(request.key)
-            self._send(Done(request.number, unknown=True) if step is None else self._run(step, request))
+            self._send(CallDone(request.number, unknown=True) if step is None else self._run(step, request))
 
     def _send(self, message: object) -> None:
         with self._sending, suppress(OSError):  # The server has died: the reader ends this process.
@@ -112,8 +112,8 @@ class PoolProcess:
                     call.stopped = message.reason
         _end_at_once()
 
-    def _run(self, step: Step[..., Any], request: RunStep) -> Done:
-        call = self._call = _Call(request, self._send)
+    def _run(self, step: Step[..., Any], request: RunStep) -> CallDone:
+        call = self._call = _ProcessAttempt(request, self._send)
         context = StepContext(
             execution_id=request.execution_id,
             step_id=request.step_id,
@@ -127,9 +127,9 @@ class PoolProcess:
             scope = contextvars.copy_context()
         scope.run(current.set, context)
         try:
-            return Done(request.number, output=scope.run(_result_of, step, request.input))
+            return CallDone(request.number, output=scope.run(_result_of, step, request.input))
         except BaseException as error:  # SystemExit must not end the process
-            return Done(request.number, raised=raised_of(error), failure=describe_error(error))
+            return CallDone(request.number, raised=raised_of(error), failure=describe_error(error))
         finally:
             self._call = None
 
@@ -170,7 +170,7 @@ class _LogSender(logging.Handler):
             attributes |= {"msg": record.getMessage(), "args": (), "exc_info": None}
             if record.exc_info:
                 attributes["exc_text"] = record.exc_text or logging.Formatter().formatException(record.exc_info)
-            self._send(Logged(attributes))
+            self._send(PoolLog(attributes))
         except Exception:
             self.handleError(record)
 
@@ -185,7 +185,7 @@ def _plain(value: Any) -> Any:
         return str(value)
 
 
-def _send_logs(send: Callable[[object], None], setup: Setup) -> None:
+def _send_logs(send: Callable[[object], None], setup: PoolSetup) -> None:
     """Makes this process log what its server logs, through the server."""
     logging.basicConfig(handlers=[_LogSender(send)], force=True)
     for name, level in setup.log_levels.items():

@@ -13,9 +13,9 @@ from typing import Any
 
 from stepfast.engine.step_runner import WATCH, AttemptCall, Ended, cut_off
 from stepfast.errors import StepCancelled, StepInterrupted, StepTimeout
-from stepfast.local.pool_calls import Call, Died, next_number
+from stepfast.local.pool_calls import PoolCall, ProcessDied, next_number
 from stepfast.local.pool_errors import exception_of
-from stepfast.local.pool_messages import Done, RunStep
+from stepfast.local.pool_messages import CallDone, RunStep
 from stepfast.local.pool_process import key_of
 from stepfast.local.process_pool import ProcessPool
 from stepfast.model import Stop
@@ -64,7 +64,7 @@ async def run_in_process(pool: ProcessPool, attempt: AttemptCall) -> Ended | Non
             return await _late(pool, call, f"no heartbeat for {step.heartbeat:g} s")
 
 
-def _call_of(attempt: AttemptCall, period: float) -> Call:
+def _call_of(attempt: AttemptCall, period: float) -> PoolCall:
     context = attempt.context
     request = RunStep(
         number=next_number(),
@@ -78,10 +78,10 @@ def _call_of(attempt: AttemptCall, period: float) -> Call:
         idempotency_key=context.idempotency_key,
         beat_seconds=period / 2,
     )
-    return Call(request, attempt.pulse)
+    return PoolCall(request, attempt.pulse)
 
 
-def _tell(pool: ProcessPool, call: Call, stop: Stop | None) -> None:
+def _tell(pool: ProcessPool, call: PoolCall, stop: Stop | None) -> None:
     """Says what the next heartbeat raises; without a stop, that the attempt may go on after all."""
     reason = None if stop is None else stop.reason
     if call.stopped != reason:
@@ -89,21 +89,21 @@ def _tell(pool: ProcessPool, call: Call, stop: Stop | None) -> None:
         pool.ring()
 
 
-async def _late(pool: ProcessPool, call: Call, reason: str) -> Ended:
+async def _late(pool: ProcessPool, call: PoolCall, reason: str) -> Ended:
     await pool.end(call)
     return Ended(error=StepTimeout(f"{reason}; its process was ended"))
 
 
-def _end_of(attempt: AttemptCall, end: Done | Died, stop: Stop | None) -> Ended | None:
+def _end_of(attempt: AttemptCall, end: CallDone | ProcessDied, stop: Stop | None) -> Ended | None:
     match end:
-        case Died(cause):
+        case ProcessDied(cause):
             final = stop is not None and stop.final
             return Ended(error=StepInterrupted(cause), stop=Stop(cause, final=final, crashed=True))
-        case Done(unknown=True):
+        case CallDone(unknown=True):
             return None
-        case Done(raised=None):
+        case CallDone(raised=None):
             return Ended(output=end.output)
-        case Done():
+        case CallDone():
             assert end.raised is not None
             error = exception_of(end.raised, attempt.step.retry)
             if stop is not None and isinstance(error, StepCancelled):

@@ -18,10 +18,10 @@ from collections.abc import Mapping
 from stepfast.errors import StartupError
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
-from stepfast.local.pool_calls import Call, Pace
+from stepfast.local.pool_calls import CallPace, PoolCall
 from stepfast.local.pool_child import log_levels
-from stepfast.local.pool_keeper import END_SECONDS, Keeper
-from stepfast.local.pool_messages import Key, Setup
+from stepfast.local.pool_keeper import END_SECONDS, ProcessKeeper
+from stepfast.local.pool_messages import Key, PoolSetup
 from stepfast.local.pool_process import key_of
 
 log = logging.getLogger(__name__)
@@ -33,14 +33,14 @@ KILL_SECONDS = 5.0
 class ProcessPool:
     """Runs calls of a pool's `def` steps in `count` processes. Thread-safe."""
 
-    def __init__(self, name: str, count: int, setup: Setup) -> None:
+    def __init__(self, name: str, count: int, setup: PoolSetup) -> None:
         self.name, self._count = name, count
         self._lock = threading.Lock()
-        self._waiting: deque[Call] = deque()
-        self._idle: list[Keeper] = []
-        self._pace = Pace()
+        self._waiting: deque[PoolCall] = deque()
+        self._idle: list[ProcessKeeper] = []
+        self._pace = CallPace()
         self._expected = self._steps = setup.steps
-        self._keepers = [Keeper(self, setup, number) for number in range(count)]
+        self._keepers = [ProcessKeeper(self, setup, number) for number in range(count)]
 
     @property
     def places(self) -> int:
@@ -61,7 +61,7 @@ class ProcessPool:
         """Whether calls of the step run in these processes: all `def` steps but those that they do not find."""
         return not step.is_async and key_of(step) in self._steps
 
-    def submit(self, call: Call) -> None:
+    def submit(self, call: PoolCall) -> None:
         """Runs a call as soon as a process is free."""
         with self._lock:
             if self._idle:
@@ -69,7 +69,7 @@ class ProcessPool:
             else:
                 self._waiting.append(call)
 
-    def remove(self, call: Call) -> bool:
+    def remove(self, call: PoolCall) -> bool:
         """Takes a call back that still waits for a process. Returns False if a process may have it."""
         with self._lock:
             try:
@@ -78,13 +78,13 @@ class ProcessPool:
                 return False
             return True
 
-    async def end(self, call: Call) -> None:
+    async def end(self, call: PoolCall) -> None:
         """Ends the process that runs this call, and waits until it has ended."""
         self.end_later(call, 0.0)
         if any(keeper.end(call) for keeper in self._keepers):
             await asyncio.wait({call.ended}, timeout=KILL_SECONDS)
 
-    def end_later(self, call: Call, seconds: float) -> None:
+    def end_later(self, call: PoolCall, seconds: float) -> None:
         """Ends the process if it still runs this call after so many seconds."""
         call.end_at = time.monotonic() + seconds
         self.ring()
@@ -106,7 +106,7 @@ class ProcessPool:
 
     # -- for the keepers ------------------------------------------------------------------------------------
 
-    def next_for(self, keeper: Keeper) -> Call | None:
+    def next_for(self, keeper: ProcessKeeper) -> PoolCall | None:
         with self._lock:
             if self._waiting:
                 if keeper in self._idle:
@@ -116,12 +116,12 @@ class ProcessPool:
                 self._idle.append(keeper)
             return None
 
-    def leave(self, keeper: Keeper) -> None:
+    def leave(self, keeper: ProcessKeeper) -> None:
         with self._lock:
             if keeper in self._idle:
                 self._idle.remove(keeper)
 
-    def put_back(self, call: Call) -> None:
+    def put_back(self, call: PoolCall) -> None:
         with self._lock:
             if self._idle:
                 self._idle.pop().hand(call)
@@ -146,12 +146,12 @@ class ProcessPool:
         self._steps = self._expected - missing
 
 
-def setups(counts: Mapping[str, int], registry: Registry) -> dict[str, tuple[int, Setup]]:
+def setups(counts: Mapping[str, int], registry: Registry) -> dict[str, tuple[int, PoolSetup]]:
     """The number of processes of each pool, and what they import. Raises StartupError as `setup_of` does."""
     return {name: (count, setup_of(name, registry)) for name, count in counts.items()}
 
 
-def start(setups: Mapping[str, tuple[int, Setup]]) -> dict[str, ProcessPool]:
+def start(setups: Mapping[str, tuple[int, PoolSetup]]) -> dict[str, ProcessPool]:
     """Starts the processes of the pools, by the pool's name."""
     return {name: ProcessPool(name, count, setup) for name, (count, setup) in setups.items()}
 
@@ -165,7 +165,7 @@ def close(pools: Mapping[str, ProcessPool]) -> None:
         pool.join(end)
 
 
-def setup_of(name: str, registry: Registry) -> Setup:
+def setup_of(name: str, registry: Registry) -> PoolSetup:
     """What a pool's processes have to import: the modules that define the registry's workflows and the pool's steps.
 
     Raises StartupError if they cannot.
@@ -182,4 +182,4 @@ def setup_of(name: str, registry: Registry) -> Setup:
     modules = dict.fromkeys(definition.__module__ for definition in (*registry.workflows.values(), *steps))
     modules.pop("__main__", None)
     keys = frozenset(key_of(step) for step in steps)
-    return Setup(tuple(modules), keys, log_levels())
+    return PoolSetup(tuple(modules), keys, log_levels())
