@@ -39,6 +39,7 @@ class PoolCall:
     began_at: when a process got it, by time.monotonic(); None while it waits for a process.
     stopped: what its next heartbeat is to raise.
     end_at: when its process is to be ended, by time.monotonic().
+    end: how it has ended, from the moment when that is known; `ended` may be set later, together with others.
     """
 
     request: RunStep
@@ -46,7 +47,8 @@ class PoolCall:
     began_at: float | None = None
     stopped: str | None = None
     end_at: float = math.inf
-    ended: asyncio.Future[CallEnd] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    end: CallEnd | None = None
+    ended: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     _submitted_at: float = field(default_factory=time.monotonic)
 
     def begin(self) -> RunStep:
@@ -59,20 +61,21 @@ class PoolCall:
         self.began_at = None
 
     def deliver(self, end: CallEnd, at: float = 0.0) -> None:
-        """Hands over the end of the call. From any thread; only the first end counts. at: by time.monotonic()."""
+        """Hands over the end of the call, from the thread of its keeper. at: when, by time.monotonic()."""
+        self.end = end
         loop = self.ended.get_loop()
         try:
             if at > time.monotonic():
-                loop.call_soon_threadsafe(loop.call_at, at, _set, self.ended, end)
+                loop.call_soon_threadsafe(loop.call_at, at, _set, self.ended)
             else:
-                loop.call_soon_threadsafe(_set, self.ended, end)
+                loop.call_soon_threadsafe(_set, self.ended)
         except RuntimeError:
             pass  # The loop is closed: nobody waits for the call.
 
 
-def _set(future: asyncio.Future[CallEnd], end: CallEnd) -> None:
+def _set(future: asyncio.Future[None]) -> None:
     if not future.done():
-        future.set_result(end)
+        future.set_result(None)
 
 
 def next_number() -> int:

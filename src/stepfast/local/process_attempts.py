@@ -41,8 +41,8 @@ async def run_in_process(pool: ProcessPool, attempt: AttemptCall) -> Ended | Non
         if attempt.pulse.interrupted is None:
             waits.add(attempt.pulse.alarm())
         await asyncio.wait(waits, timeout=max(0.0, min(left, period)), return_when=asyncio.FIRST_COMPLETED)
-        if call.ended.done():
-            return _end_of(attempt, call.ended.result(), stop)
+        if call.end is not None:
+            return _end_of(attempt, call.end, stop)
         now, began = time.monotonic(), call.began_at
         alive, attempt.pulse.beaten = attempt.pulse.beaten or began is None, False
         if alive:
@@ -53,15 +53,14 @@ async def run_in_process(pool: ProcessPool, attempt: AttemptCall) -> Ended | Non
             return cut_off(replace(stop, unbegun=True))
         _tell(pool, call, stop)
         if stop is not None and stop.leave:
-            await pool.end(call)
-            return cut_off(stop)
+            return await _ended(pool, attempt, call) or cut_off(stop)
         if stop is not None and stop.lost:
             pool.end_later(call, LOST_SECONDS)
             return cut_off(stop)
         if began is not None and now >= began + step.timeout:
-            return await _late(pool, call, f"no result within {step.timeout:g} s")
+            return await _late(pool, attempt, call, f"no result within {step.timeout:g} s")
         if step.heartbeat is not None and now >= beaten + step.heartbeat:
-            return await _late(pool, call, f"no heartbeat for {step.heartbeat:g} s")
+            return await _late(pool, attempt, call, f"no heartbeat for {step.heartbeat:g} s")
 
 
 def _call_of(attempt: AttemptCall, period: float) -> PoolCall:
@@ -89,9 +88,16 @@ def _tell(pool: ProcessPool, call: PoolCall, stop: Stop | None) -> None:
         pool.ring()
 
 
-async def _late(pool: ProcessPool, call: PoolCall, reason: str) -> Ended:
-    await pool.end(call)
-    return Ended(error=StepTimeout(f"{reason}; its process was ended"))
+async def _ended(pool: ProcessPool, attempt: AttemptCall, call: PoolCall) -> Ended | None:
+    """Ends the process of a call. Returns the end of the attempt, if it has ended by itself just before."""
+    if call.end is None:
+        await pool.end(call)
+    return _end_of(attempt, call.end, None) if isinstance(call.end, CallDone) else None
+
+
+async def _late(pool: ProcessPool, attempt: AttemptCall, call: PoolCall, reason: str) -> Ended:
+    ended = await _ended(pool, attempt, call)
+    return ended or Ended(error=StepTimeout(f"{reason}; its process was ended"))
 
 
 def _end_of(attempt: AttemptCall, end: CallDone | ProcessDied, stop: Stop | None) -> Ended | None:
