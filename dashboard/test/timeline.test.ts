@@ -77,7 +77,7 @@ describe("the bars of a command", () => {
       first_at: at(0),
       attempts: [
         { attempt: 1, started_at: at(0), ended_at: at(2), error, next_at: null },
-        { attempt: 2, started_at: at(3), ended_at: at(4), error: null, next_at: null },
+        { attempt: 2, started_at: at(2), ended_at: at(4), error: null, next_at: null },
       ],
     });
     expect(shape(rowOf(shown, NONE)).map(([kind, outcome]) => [kind, outcome])).toEqual([

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
@@ -177,6 +178,36 @@ def test_an_idle_process_that_is_killed_is_replaced(pooled: Callable[..., Embedd
     os.kill(first, signal.SIGKILL)
     until(lambda: pids(made) not in ([], [first]))
     assert made.run("places", id="two").status == "SUCCEEDED"
+
+
+def test_steps_wait_while_the_processes_cannot_import_the_code(
+    embedded: Callable[..., Embedded], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = tmp_path / "broken"
+    text = f"""
+from pathlib import Path
+from stepfast import step, workflow
+if Path({str(broken)!r}).exists():
+    raise RuntimeError("broken for now")
+@step(pool="cpu", timeout=0.05, at_most_once=True)
+def added(number: int) -> int:
+    return number + 1
+@workflow("adding")
+async def adding(number: int) -> int:
+    return await added(number)
+"""
+    (tmp_path / "pool_import.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("stepfast.local.pool_keeper.BACKOFF_SECONDS", 0.001)
+    code = importlib.import_module("pool_import")
+    broken.touch()
+    made = embedded(code.adding, processes={"cpu": 1})
+    made.start("adding", 1)
+    until(lambda: sum("ended with exit code 1" in line.getMessage() for line in caplog.records) >= 2)
+    assert any("another is started in" in line.getMessage() for line in caplog.records)
+    broken.unlink()
+    assert made.ends().result == "2"
+    assert made.records()["added"].attempt == 1
 
 
 def test_a_step_that_always_kills_its_process_fails_in_the_end(
