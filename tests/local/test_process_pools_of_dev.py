@@ -15,14 +15,14 @@ from tests.local.test_process_pools import alive
 from tests.waiting import until
 
 WORKFLOWS = """
-import os, time
+import os, sys, time
 from pathlib import Path
 from stepfast import step, workflow
 
 TRACES = Path(os.environ["TRACES"])
 
 def note(name):
-    (TRACES / "part").write_text(f"{os.getpid()} {os.getppid()}")
+    (TRACES / "part").write_text(f"{os.getpid()} {sys.prepared}")
     (TRACES / "part").rename(TRACES / name)
 
 @step(pool="cpu", timeout=3600)
@@ -49,6 +49,7 @@ def project(tmp_path: Path) -> Path:
     folder = tmp_path / "workflows"
     folder.mkdir()
     (folder / "waits.py").write_text(WORKFLOWS)
+    (folder / "prepares.py").write_text("import sys\nsys.prepared = 'prepared'\n")
     (tmp_path / "pyproject.toml").write_text(SETTINGS)
     return tmp_path
 
@@ -62,9 +63,10 @@ def dev(project: Path) -> Iterator[Dev]:
 
 
 def begun(project: Path) -> int:
-    """Waits until the step has begun. Returns the id of its process."""
+    """Waits until the step has begun. Returns the id of its process, which has imported what the server has."""
     until((project / "begun").exists)
-    pid, _ = (project / "begun").read_text().split()
+    pid, prepared = (project / "begun").read_text().split()
+    assert prepared == "prepared"
     (project / "begun").unlink()
     return int(pid)
 

@@ -41,6 +41,7 @@ class PoolChild:
         self._connection, theirs = Pipe()
         # An exclusive lock between `kill` and the moment when the id of the process is given back to the system.
         self._reaping = threading.Lock()
+        self._killed = False
         try:
             self._process = subprocess.Popen(
                 [
@@ -90,7 +91,8 @@ class PoolChild:
     def kill(self) -> None:
         """Ends the process, and the processes that its step has started, with SIGKILL. From any thread."""
         with self._reaping:
-            if self._process.returncode is None:
+            if self._process.poll() is None:
+                self._killed = True
                 self._kill_group()
 
     def reap(self, patience: float = EXIT_SECONDS) -> int:
@@ -103,6 +105,18 @@ class PoolChild:
         self._connection.close()
         return code
 
+    def cause_of(self, code: int) -> str:
+        """What the exit code says, as the end of a sentence about the process."""
+        if self._killed:
+            return "was ended by its server"
+        if code >= 0:
+            return f"ended with exit code {code}"
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = f"signal {-code}"
+        return f"was ended by {name}" + (", likely because it was out of memory" if name == "SIGKILL" else "")
+
     def _poll(self) -> int | None:
         with self._reaping:
             code = self._process.poll()
@@ -113,17 +127,6 @@ class PoolChild:
     def _kill_group(self) -> None:
         with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
             os.killpg(self.pid, signal.SIGKILL)
-
-
-def cause_of(code: int) -> str:
-    """What the exit code of a process says, as the end of a sentence about it."""
-    if code >= 0:
-        return f"ended with exit code {code}"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
-    return f"was ended by {name}" + (", likely because it was out of memory" if name == "SIGKILL" else "")
 
 
 def log_levels() -> dict[str, int]:

@@ -6,11 +6,12 @@ import logging
 import math
 import threading
 import time
+from contextlib import suppress
 from multiprocessing import Pipe
 from typing import Protocol
 
 from stepfast.local.pool_calls import PoolCall, ProcessDied
-from stepfast.local.pool_child import PoolChild, cause_of
+from stepfast.local.pool_child import PoolChild
 from stepfast.local.pool_messages import CallBeat, CallDone, FromProcess, Key, PoolLog, PoolReady, PoolSetup, StopStep
 
 log = logging.getLogger(__name__)
@@ -144,7 +145,7 @@ class ProcessKeeper:
                 handed, self._handed = self._handed, None
             if handed is not None:
                 self._pool.put_back(handed)
-            self._explain(f"process {child.pid} of pool {self._pool.name!r} {cause_of(code)}", call)
+            self._explain(f"process {child.pid} of pool {self._pool.name!r} {child.cause_of(code)}", call)
 
     def _explain(self, death: str, call: PoolCall | None) -> None:
         """Logs the death of a process, unless it was wanted, and delivers it to the call that it ran."""
@@ -222,6 +223,7 @@ class ProcessKeeper:
                 self._rung = False
             self._bell.recv_bytes()
         if call is not None and call.end_at <= time.monotonic():
+            call.end_at = math.inf
             self.end(call)
         if child not in ready:
             return None
@@ -231,5 +233,6 @@ class ProcessKeeper:
         record = logging.makeLogRecord(dict(message.attributes))
         logger = logging.getLogger(record.name)
         if logger.isEnabledFor(record.levelno):
-            logger.handle(record)
+            with suppress(Exception):  # A filter of the program has failed: that must not end the process.
+                logger.handle(record)
         return None

@@ -86,7 +86,10 @@ class PoolProcess:
 
     def serve(self) -> None:
         """Imports the code, and runs steps until the server says that it ends."""
-        setup: PoolSetup = self._connection.recv()
+        try:
+            setup: PoolSetup = self._connection.recv()
+        except EOFError:  # The server has died already.
+            return
         _send_logs(self._send, setup)
         threading.Thread(target=self._read, name="stepfast-pool-reader", daemon=True).start()
         steps = find_steps(setup.modules, setup.steps)

@@ -179,7 +179,8 @@ def setup_of(name: str, registry: Registry) -> PoolSetup:
             f"pool {name!r} has processes, and its step {home[0]!r} is defined in the program itself (__main__), which "
             "they cannot import: move the step to a module"
         )
-    modules = dict.fromkeys(definition.__module__ for definition in (*registry.workflows.values(), *steps))
+    defined = (definition.__module__ for definition in (*registry.workflows.values(), *steps))
+    modules = dict.fromkeys((*registry.modules, *defined))
     modules.pop("__main__", None)
     keys = frozenset(key_of(step) for step in steps)
     return PoolSetup(tuple(modules), keys, log_levels())
