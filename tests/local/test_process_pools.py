@@ -18,7 +18,7 @@ import pytest
 from stepfast.engine.claims import idempotency_key
 from stepfast.errors import StartupError
 from stepfast.language.registry import Registry
-from stepfast.local.process_pool import setup_of
+from stepfast.local.process_pool import setup_of, setups
 from tests.local import pool_steps
 from tests.local.conftest import Embedded
 from tests.waiting import until
@@ -356,6 +356,12 @@ def test_a_step_of_the_program_itself_is_refused(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(pool_steps.where, "__module__", "__main__")
     with pytest.raises(StartupError, match="step 'where' is defined in the program itself"):
         setup_of("cpu", registry)
+
+
+def test_a_pool_without_def_steps_gets_no_processes(caplog: pytest.LogCaptureFixture) -> None:
+    registry = Registry([pool_steps.places])
+    assert list(setups({"cpu": 2, "elsewhere": 2}, registry)) == ["cpu"]
+    assert "pool 'elsewhere' gets no processes" in caplog.text
 
 
 def test_a_step_that_a_process_does_not_find_runs_in_a_thread(

@@ -147,8 +147,15 @@ class ProcessPool:
 
 
 def setups(counts: Mapping[str, int], registry: Registry) -> dict[str, tuple[int, PoolSetup]]:
-    """The number of processes of each pool, and what they import. Raises StartupError as `setup_of` does."""
-    return {name: (count, setup_of(name, registry)) for name, count in counts.items()}
+    """The number of processes of each pool, and what they import. Raises StartupError as `setup_of` does.
+
+    Left out, with a warning, are pools without a `def` step.
+    """
+    made = {name: (count, setup_of(name, registry)) for name, count in counts.items()}
+    for name, (_, setup) in made.items():
+        if not setup.steps:
+            log.warning("pool %r gets no processes: no `def` step is in it", name)
+    return {name: (count, setup) for name, (count, setup) in made.items() if setup.steps}
 
 
 def start(setups: Mapping[str, tuple[int, PoolSetup]]) -> dict[str, ProcessPool]:
