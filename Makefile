@@ -21,6 +21,7 @@ help:
 	@echo "make test    lint, types and every test"
 	@echo "make bench   how fast stepfast is on this machine, beside the targets: one table, about three minutes"
 	@echo "make bench-peers   stepfast and other durable engines on the same work: one table, about four minutes"
+	@echo "make bench-pools   what processes of a pool are worth for steps that compute, half a minute"
 	@echo "make bench-connections   how reads fare beside 2,000 idle and 500 busy connections, half a minute"
 	@echo "make bench-aws   what executions cost on AWS, counted: tables with the targets, about three minutes"
 	@echo "make simulate-scale   what 10 to 100,000 starts a second need of an AWS account: the tables of docs/scale.md"
@@ -133,13 +134,16 @@ format: .venv/ready
 clean:
 	rm -rf .venv .cache .stepfast build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: bench bench-peers bench-aws bench-connections simulate-scale
+.PHONY: bench bench-peers bench-pools bench-aws bench-connections simulate-scale
 
 bench: .venv/ready
 	$(BIN)/python -m bench
 
 bench-connections: .venv/ready
 	$(BIN)/python -m bench.connections
+
+bench-pools: .venv/ready
+	$(BIN)/python -m bench.pools
 
 bench-peers: .venv/ready
 	$(BIN)/python -m bench.peers

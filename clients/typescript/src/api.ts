@@ -328,7 +328,7 @@ export interface components {
             started_at: string;
             /** Ended At */
             ended_at: string | null;
-            /** @description null for the last one, and for one that a crash cut off; of type StepCancelled for one that stepfast itself stopped */
+            /** @description null for the last one, and for one that a crash of the server cut off; of type StepInterrupted for one that the death of a pool's process cut off, and StepCancelled for one that stepfast itself stopped */
             error: components["schemas"]["ErrorView"] | null;
             /** Next At */
             next_at: string | null;

@@ -161,8 +161,8 @@ class AttemptView(Shown):
     started_at: Time
     ended_at: Time | None
     error: ErrorView | None = Field(
-        description="null for the last one, and for one that a crash cut off; of type StepCancelled for one that "
-        "stepfast itself stopped"
+        description="null for the last one, and for one that a crash of the server cut off; of type StepInterrupted "
+        "for one that the death of a pool's process cut off, and StepCancelled for one that stepfast itself stopped"
     )
     next_at: Time | None
 

@@ -221,10 +221,11 @@ def step(
     it another step.
     retry: the policy for exceptions; `Retry()` by default, and a single attempt for `at_most_once`.
     timeout: how long an attempt may take, in seconds or as a timedelta. After it the attempt fails with StepTimeout.
-    The thread of a `def` step cannot be stopped: its late result is dropped.
+    The thread of a `def` step cannot be stopped: its late result is dropped. A process of a pool is ended.
     heartbeat: the longest time between two calls of `current_step().heartbeat()`, in seconds or as a timedelta. Set it
     on long steps, so that a dead worker is noticed after this time and not only after the whole timeout.
-    pool: steps of one pool share a queue, and on AWS a Lambda with its memory and its concurrency.
+    pool: steps of one pool share a queue, and on AWS a Lambda with its memory and its concurrency. With `stepfast dev`
+    the `def` steps of a pool may run in processes of their own.
     at_most_once: a crash or a timeout during an attempt fails the step, and no attempt follows. Exceptions are retried
     only if you pass a policy.
     label: names the item of a call in the dashboard: a template of the arguments, such as "{order.id}", or a function
