@@ -104,12 +104,15 @@ def test_the_classifiers_exist_and_name_the_pythons_that_doctor_calls_tested() -
     assert [(3, int(minor)) for minor in (pythons[0], pythons[-1])] == [*doctor_packages.TESTED]
 
 
-def test_the_page_on_installing_names_every_extra_and_its_packages() -> None:
+def test_the_docs_name_every_extra_and_its_packages() -> None:
     rows = dict(re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", INSTALLING, re.MULTILINE))
+    pages = "".join(path.read_text() for path in (ROOT / "docs").glob("*.md"))
     extras = {name: needed for name, needed in PROJECT["optional-dependencies"].items() if name != "dev"}
-    assert [*rows] == sorted(extras)
-    for name, needed in extras.items():
-        for requirement in needed:
+    assert sorted(rows) == [*rows]
+    assert {*rows} <= {*extras}
+    assert not [name for name in extras if name not in rows and f"stepfast[{name}]" not in pages]
+    for name in rows:
+        for requirement in extras[name]:
             package = re.split(r"[\[><=]", requirement)[0]
             assert package == "stepfast" or f"`{package}`" in rows[name], (name, package)
 
