@@ -338,7 +338,8 @@ def test_the_history_tells_everything_in_order(serve: Any) -> None:
     assert events[4]["command"] == "pay"
     assert events[-1]["result"] == "paid 5"
     assert answer["next"] is None
-    paged, cursor = [], None
+    paged: list[Any] = []
+    cursor: str | None = None
     while cursor is not None or not paged:
         page = api.get("/v1/executions/one/history", query=f"limit=4{f'&cursor={cursor}' if cursor else ''}")
         paged += page["events"]

@@ -214,6 +214,7 @@ class AsyncClient:
         limit: int = 50,
         cursor: str | None = None,
         prefix: str | None = None,
+        largest: int | None = None,
     ) -> Object:
         """A page of executions, newest first: `executions`, and `next`, the cursor of the next page or None.
 
@@ -224,6 +225,7 @@ class AsyncClient:
         about 4 MB: read on while `next` is not None.
         cursor: `next` of the page before, with the other arguments unchanged.
         prefix: only executions whose ids begin with this text. The execution whose whole id it is comes first.
+        largest: values above this size, in bytes of JSON, are left out, and `omitted` names them.
 
         Raises InvalidRequest.
         """
@@ -234,6 +236,7 @@ class AsyncClient:
             "since": moment(since),
             "until": moment(until),
             "prefix": prefix,
+            "largest": largest,
         }
         place = Listed("/v1/executions", shapes.Executions, "executions", foremost=prefix)
         return await self._stacks.page(place, query, limit, cursor)

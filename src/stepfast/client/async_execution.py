@@ -82,9 +82,26 @@ class AsyncExecution(Generic[R]):
         return (await (await self._home()).send("GET", path, shapes.CommandPage, query=query)).body
 
     async def history(self) -> Objects:
-        """The events of the execution, oldest first: `at`, `type`, `command` and details. Raises ExecutionNotFound."""
+        """The events of the execution, oldest first: `at`, `type`, `command` and details.
+
+        All of them come in one answer, and a deployment on AWS refuses an answer of more than 6 MB. `events` asks for
+        pages. Raises ExecutionNotFound.
+        """
         events: Objects = (await (await self._home()).get(f"{self._path}/history", shapes.History))["events"]
         return events
+
+    async def events(self, limit: int = 1000, cursor: str | None = None, largest: int | None = None) -> Object:
+        """A page of the history, oldest first: `events`, and `next`, the cursor of the next page or None.
+
+        limit: the most events in a page, 1 to 1000. A page ends early where its values would exceed about 2 MB.
+        cursor: `next` of the page before.
+        largest: values above this size, in bytes of JSON, are left out.
+
+        Raises ExecutionNotFound and InvalidRequest.
+        """
+        return await (await self._home()).get(
+            f"{self._path}/history", shapes.History, limit=limit, cursor=cursor, largest=largest
+        )
 
     async def result(self, timeout: float | None = None) -> R:
         """Waits for the end of the execution and returns its result.

@@ -60,7 +60,7 @@ class ToolCall:
             else None
         )
 
-    async def ended(self, execution: Execution, seconds: float) -> Object:
+    async def ended(self, execution: Execution[Any], seconds: float) -> Object:
         """Waits for the end of an execution, at most `seconds`, and returns its last description.
 
         An outage of the server is waited out. Raises Unavailable if it lasts to the end of the wait, and Refused.
@@ -84,12 +84,12 @@ class ToolCall:
             await asyncio.sleep(max(0.0, min(pause, left)))
             pause = min(MAX_LOOK_PAUSE_SECONDS, pause * 1.5)
 
-    async def state(self, execution: Execution, seconds: float) -> Object:
+    async def state(self, execution: Execution[Any], seconds: float) -> Object:
         """What a tool shows of an execution after at most `seconds` of waiting."""
         described = await self.ended(execution, seconds)
         return await self.shown(execution, described)
 
-    async def shown(self, execution: Execution, described: Object) -> Object:
+    async def shown(self, execution: Execution[Any], described: Object) -> Object:
         running = described["status"] == "RUNNING"
         waits = await asyncio.to_thread(states.waits_of, execution) if running else []
         return states.state_of(described, waits, self.operate)

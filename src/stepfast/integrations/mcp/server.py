@@ -137,12 +137,12 @@ class Bridge:
         except (Refused, Unavailable) as error:
             return self._started_unseen(call, execution, workflow, error)
 
-    async def _waited(self, call: ToolCall, execution: Execution, seconds: float | None) -> CallToolResult:
+    async def _waited(self, call: ToolCall, execution: Execution[Any], seconds: float | None) -> CallToolResult:
         state = await call.state(execution, self._wait if seconds is None else seconds)
         return states.answer(state, failed=state["status"] in ("FAILED", "CANCELLED"))
 
     def _started_unseen(
-        self, call: ToolCall, execution: Execution, workflow: str, error: StepfastError
+        self, call: ToolCall, execution: Execution[Any], workflow: str, error: StepfastError
     ) -> CallToolResult:
         """The answer where the start has succeeded, and a look at the execution has not."""
         summary = (

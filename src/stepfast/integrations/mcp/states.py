@@ -40,12 +40,12 @@ SHAPE: Object = {
 """The JSON Schema of a state, which tools declare as their output."""
 
 
-def read(execution: Execution) -> Object:
+def read(execution: Execution[Any]) -> Object:
     """The execution as the API describes it, without commands. It makes one request."""
     return execution.describe(commands=False)
 
 
-def waits_of(execution: Execution) -> list[Object]:
+def waits_of(execution: Execution[Any]) -> list[Object]:
     """The unfinished commands of a running execution, at most MAX_WAITS. It makes one request."""
     page = execution.commands(UNFINISHED, limit=MAX_WAITS, largest=1)
     return [_wait(command) for command in page["commands"]]
