@@ -69,7 +69,7 @@ def all_equal(values: Any) -> bool:
 def test_a_value_that_no_answer_can_hold_is_named_and_the_others_are_there(
     export: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stepfast.cli.export_pages.LARGEST_VALUE", 1_000)
+    monkeypatch.setattr("stepfast.cli.export_pages.EXPORTED_VALUE_BYTES", 1_000)
     running, last, large, first = export(
         "--all", inputs={"a": 1, "b": "x" * 60_000, "c": 3, "d": "y" * 50_000}, code=2, running="d"
     )

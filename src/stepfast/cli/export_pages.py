@@ -14,7 +14,7 @@ Query = dict[str, Any]
 Fetch = Callable[[int, str | None, int | None], Object]
 
 PAGE_ROWS = 200
-LARGEST_VALUE = 1_000_000
+EXPORTED_VALUE_BYTES = 1_000_000
 """Bytes of JSON above which a value is left out, where even a page of one row is more than the server can answer."""
 ENDED_FOR_GOOD = ("SUCCEEDED", "CANCELLED")
 
@@ -97,5 +97,5 @@ def _fitting(fetch: Fetch, cursor: str | None) -> Object:
             if type(error) is not Refused:  # its subclasses are about something else than the answer
                 raise
             if limit == 1:
-                return fetch(1, cursor, LARGEST_VALUE)
+                return fetch(1, cursor, EXPORTED_VALUE_BYTES)
             limit = max(1, limit // 4)

@@ -71,6 +71,6 @@ def test_its_options_and_tools_are_those_of_the_command() -> None:
     }
     assert set(re.findall(r"^\| `(stepfast_\w+)` \|", PAGE, re.MULTILINE)) == set(operating.HANDLERS)
     assert set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)) - set(operating.HANDLERS) == set(
-        tools.StartArguments.model_fields
+        tools.WorkflowArguments.model_fields
     )
     assert f"0 to {tools.MAX_WAIT_SECONDS:g}" in PAGE

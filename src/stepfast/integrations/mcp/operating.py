@@ -16,7 +16,7 @@ from stepfast.integrations.mcp.tools import ID, ToolArguments
 
 LIST_TOOL = "stepfast_list"
 SHOW_TOOL = "stepfast_show"
-LARGEST_VALUE = 4096
+SHOWN_VALUE_BYTES = 4096
 """Bytes of JSON of the largest value that the tools show; `stepfast show` and the dashboard show larger ones."""
 _LISTED = ("execution_id", "workflow", "status", "labels", "created_at", "ended_at")
 _COMMAND = ("id", "kind", "name", "status", "attempt", "input", "output", "error", "first_at", "ended_at", "due")
@@ -69,7 +69,7 @@ async def _show(call: ToolCall, asked: ShowArguments) -> CallToolResult:
     execution = call.client.execution(asked.execution_id)
     state = await call.state(execution, 0)
     page = await asyncio.to_thread(
-        execution.commands, asked.status, asked.step, asked.limit, asked.cursor, LARGEST_VALUE
+        execution.commands, asked.status, asked.step, asked.limit, asked.cursor, SHOWN_VALUE_BYTES
     )
     commands = [
         {**{key: command[key] for key in _COMMAND if key in command}, "error": _short(command["error"])}
@@ -116,7 +116,7 @@ _ABOUT = {
     SHOW_TOOL: (
         "Show the commands of an execution",
         "Shows an execution of a stepfast workflow with its steps, timers and signals, and their inputs, outputs and "
-        f"errors. Values above {LARGEST_VALUE} bytes are left out.",
+        f"errors. Values above {SHOWN_VALUE_BYTES} bytes are left out.",
         True,
     ),
     RESUME_TOOL: (

@@ -116,11 +116,11 @@ class Bridge:
         if self._operate and name in operating.HANDLERS:
             arguments_type, handler = operating.HANDLERS[name]
             return await handler(call, arguments_type.model_validate(arguments))
-        return await self._start(call, name, tools.StartArguments.model_validate(arguments))
+        return await self._start(call, name, tools.WorkflowArguments.model_validate(arguments))
 
     # -- a start -----------------------------------------------------------------------------------------
 
-    async def _start(self, call: ToolCall, tool: str, asked: tools.StartArguments) -> CallToolResult | Object:
+    async def _start(self, call: ToolCall, tool: str, asked: tools.WorkflowArguments) -> CallToolResult | Object:
         workflow = await self._workflow_of(call, tool)
         id = asked.execution_id or call.id_for(tool, {"input": asked.input})
         try:

@@ -30,7 +30,7 @@ class ToolArguments(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class StartArguments(ToolArguments):
+class WorkflowArguments(ToolArguments):
     input: Any = None
     execution_id: str | None = Field(None, pattern=ID)
     wait_seconds: float | None = Field(None, ge=0, le=MAX_WAIT_SECONDS)
