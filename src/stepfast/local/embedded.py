@@ -28,6 +28,7 @@ from stepfast.http.page import DashboardPage
 from stepfast.language.registry import Registry
 from stepfast.language.workflows import Workflow
 from stepfast.local.ends import Ends
+from stepfast.local.owner_client import OWNER_ANSWER_SECONDS
 from stepfast.local.runtime import STEP_GRACE_SECONDS, Runtime
 from stepfast.local.shared_home import SharedHome
 
@@ -211,7 +212,7 @@ class _HomeCalls(AsyncCalls):
     """Calls of the API in this process, which ends that this process writes wake up."""
 
     def __init__(self, home: SharedHome, ends: Ends, transport: httpx.ASGITransport, retry_for: float) -> None:
-        super().__init__(_URL, None, retry_for, retry_for, transport=transport)
+        super().__init__(_URL, None, OWNER_ANSWER_SECONDS, retry_for, transport=transport)
         self._home, self._ends = home, ends
 
     async def send(

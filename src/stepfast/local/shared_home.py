@@ -138,6 +138,7 @@ class SharedHome:
         return address is not None and self._client.answers(address)
 
     def _keep_trying(self) -> None:
+        complaint = ""
         while not self._closed.is_set() and self._owned is None:
             self._look.wait(TAKEOVER_PERIOD_SECONDS)
             self._look.clear()
@@ -145,7 +146,8 @@ class SharedHome:
                 if self._take() and not self._closed.is_set():
                     log.info("this process owns %s now", self._path)
             except Exception as error:  # such as a full disk: the file has no owner until somebody repairs it
-                log.error("%s has no owner, and cannot be taken: %s", self._path, error)
+                if complaint != (complaint := str(error)):
+                    log.error("%s has no owner, and cannot be taken: %s", self._path, error)
                 self._closed.wait(1.0)
 
 
