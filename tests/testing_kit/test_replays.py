@@ -116,7 +116,7 @@ def test_what_it_costs_grows_as_the_execution_does() -> None:
 
         return calls(run)
 
-    print(cost(300, True),cost(600,True),cost(300,False),cost(600,False))
+    print(cost(300, True), cost(600, True), cost(300, False), cost(600, False))
     assert cost(600, True) < 4 * cost(600, False)
 
 

@@ -131,8 +131,10 @@ async def library() -> None:
     async with stepfast.AsyncClient("http://127.0.0.1:8787") as client:
         reveal_type(await (await client.run(order, Order(id="1", amount=2))).result())  # -> user_workflows.Receipt
         reveal_type(await client.run("order"))  # -> stepfast.client.async_execution.AsyncExecution[Any]
-        for outcome in await client.run_many([stepfast.Start(order, Order(id="1", amount=2))]):
-            reveal_type(outcome)  # -> stepfast.client.async_execution.AsyncExecution[Any] | stepfast.errors.StepfastError
+        for end in await client.run_many([stepfast.Start(order, Order(id="1", amount=2))]):
+            reveal_type(
+                outcome
+            )  # -> stepfast.client.async_execution.AsyncExecution[Any] | stepfast.errors.StepfastError
 
 
 def helper(context: StepContext) -> None:
