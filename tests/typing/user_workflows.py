@@ -132,9 +132,7 @@ async def library() -> None:
         reveal_type(await (await client.run(order, Order(id="1", amount=2))).result())  # -> user_workflows.Receipt
         reveal_type(await client.run("order"))  # -> stepfast.client.async_execution.AsyncExecution[Any]
         for end in await client.run_many([stepfast.Start(order, Order(id="1", amount=2))]):
-            reveal_type(
-                outcome
-            )  # -> stepfast.client.async_execution.AsyncExecution[Any] | stepfast.errors.StepfastError
+            reveal_type(end)  # -> stepfast.client.async_execution.AsyncExecution[Any] | stepfast.errors.StepfastError
 
 
 def helper(context: StepContext) -> None:
