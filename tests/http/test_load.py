@@ -14,7 +14,6 @@ pytestmark = [
 ]
 
 
-@pytest.mark.timing
 def test_reads_stay_quick_beside_2000_idle_and_500_busy_connections() -> None:
     figures = run(Load(reads=200))
     assert figures.still_open == 2000
