@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -13,7 +14,15 @@ from pydantic import BaseModel
 
 from stepfast import AsyncClient, Client, Retry, Start, signal, step, workflow
 from stepfast.client import ExecutionCancelled, ExecutionFailed, NotAllowed, Unreachable
-from stepfast.errors import ExecutionConflict, ExecutionNotFound, InvalidRequest, StepfastError, UnknownWorkflow
+from stepfast.errors import (
+    ExecutionConflict,
+    ExecutionNotFound,
+    InvalidRequest,
+    StepfastError,
+    Unavailable,
+    UnknownWorkflow,
+)
+from stepfast.http import problems
 from stepfast.http.auth import Authenticator
 from tests.http.serving import Api, served
 
@@ -179,6 +188,34 @@ def test_a_batch_gives_a_handle_or_an_error_for_each_start(url: str) -> None:
         assert [getattr(outcome, "created", None) for outcome in again[:2]] == [False, False]
 
     run(url, act)
+
+
+def test_starts_that_could_not_be_written_are_sent_again(tmp_path: Path) -> None:
+    """The first answer says so of a start, which the server has not seen."""
+    api, sent = Api(tmp_path / "app.db", (sell,)), []
+
+    def handler(event: Any, context: Any) -> Any:
+        body = json.loads(event["body"])
+        sent.append([start["execution_id"] for start in body["starts"]])
+        if len(sent) > 1:
+            return api.handler(event, context)
+        held_back = body["starts"].pop(1)
+        response = api.handler({**event, "body": json.dumps(body)}, context)
+        outcomes = json.loads(response["body"])["outcomes"]
+        problem = json.loads(problems.of(Unavailable("the table is busy")).body or "")
+        outcomes.insert(1, {"execution_id": held_back["execution_id"], "created": False, "problem": problem})
+        return {**response, "body": json.dumps({"outcomes": outcomes})}
+
+    starts = [Start(sell, Order(item=item), f"b-{item}") for item in ("a", "b", "c")]
+    with served(handler) as address, Client(address) as client:
+        outcomes = client.run_many(starts)
+        assert [getattr(outcome, "created", None) for outcome in outcomes] == [True, True, True]
+        assert sent == [["b-a", "b-b", "b-c"], ["b-b"]]
+        sent.clear()
+    with served(handler) as address, Client(address, retry_for=0) as client:
+        kinds = [type(outcome).__name__ for outcome in client.run_many(starts)]
+        assert kinds == ["Execution", "Unavailable", "Execution"]
+    api.close()
 
 
 def test_a_batch_of_more_than_one_request_keeps_its_order(url: str) -> None:

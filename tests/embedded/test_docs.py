@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import json
 import re
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import httpx
 import pytest
+import uvicorn
+from typer.testing import CliRunner
 
+from stepfast import Client
+from stepfast.cli.app import app
 from stepfast.http.api import build
+from stepfast.http.server import listen
 from stepfast.language.registry import Registry
 from stepfast.local.runtime import Runtime
 from tests.http.serving import served
+from tests.waiting import until
 
 PAGE = (Path(__file__).parents[2] / "docs" / "library.md").read_text(encoding="utf-8")
 PROGRAMS = {
@@ -70,6 +78,25 @@ def test_the_web_application_takes_orders_and_serves_the_api_below_a_path() -> N
             assert (await shop.get("/stepfast/openapi.json", headers={"x-api-key": "change-me"})).status_code == 200
 
     asyncio.run(main())
+
+
+@pytest.mark.usefixtures("programs")
+def test_behind_a_real_server_clients_and_the_command_line_reach_the_mounted_engine() -> None:
+    listener = listen("127.0.0.1", 0)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server = uvicorn.Server(uvicorn.Config(program("web").app, log_config=None, ws="none"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        until(lambda: server.started)
+        with Client(f"{url}/stepfast", "change-me") as client:
+            assert client.run("order", {"item": "tea"}, "o-1").result(30) == {"item": "tea", "total": 60}
+        ran = CliRunner().invoke(app, ["--url", f"{url}/stepfast", "--api-key", "change-me", "list", "--json"])
+        assert [shown["execution_id"] for shown in json.loads(ran.stdout)["executions"]] == ["o-1"]
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
 
 
 @pytest.mark.usefixtures("programs")

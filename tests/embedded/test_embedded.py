@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import stat
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
 
 import stepfast
 from stepfast.client import ExecutionFailed
 from stepfast.errors import DefinitionError, ExecutionConflict, StartupError, UnknownWorkflow
+from stepfast.local.owner_client import OwnerClient
+from stepfast.local.owner_file import OwnerFile
 from tests.embedded.flows import Order, Receipt, approval, order
 
 pytestmark = pytest.mark.anyio
@@ -99,6 +105,44 @@ async def test_a_second_engine_of_the_process_goes_through_the_first_and_takes_o
     assert second.is_owner
     await second.close()
     assert not Path(f"{path}.owner").exists()
+
+
+async def test_the_port_of_the_owner_asks_for_the_secret(tmp_path: Path) -> None:
+    path = tmp_path / "app.db"
+    async with engine(path), httpx.AsyncClient() as stranger:
+        address = OwnerFile(path).read()
+        assert address is not None
+        assert (await stranger.get(f"{address.url}/v1/executions")).status_code == 401
+        wrong = {"Authorization": "Bearer guessed"}
+        assert (await stranger.post(f"{address.url}/v1/executions/batch", headers=wrong, json={})).status_code == 401
+
+
+async def test_another_program_on_the_port_of_a_dead_owner_is_not_taken_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "app.db"
+    foreign = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    serving = threading.Thread(target=foreign.serve_forever)
+    serving.start()
+    try:
+        OwnerFile(path).write(foreign.server_port, "old-secret")
+        address, client = OwnerFile(path).read(), OwnerClient()
+        assert address is not None
+        assert not client.answers(address)
+        client.close()
+        async with engine(path) as app:
+            assert app.is_owner
+    finally:
+        foreign.shutdown()
+        serving.join()
+        foreign.server_close()
+
+
+async def test_the_logging_of_the_application_stays_as_it_is(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("uvicorn.error")
+    before = logger.level
+    with caplog.at_level(logging.INFO):
+        async with engine(tmp_path / "app.db"):
+            assert logger.level == before
+    assert not [record for record in caplog.records if record.name == "uvicorn.error"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
