@@ -196,8 +196,11 @@ def start(setups: Mapping[str, tuple[int, PoolSetup]]) -> dict[str, ProcessPool]
     return {name: ProcessPool(name, count, setup) for name, (count, setup) in setups.items()}
 
 
-def close(pools: Mapping[str, ProcessPool]) -> None:
-    """Ends the processes of all pools at the same time: idle ones have END_SECONDS, and are killed then."""
+def close(pools: dict[str, ProcessPool]) -> None:
+    """Ends the processes of all pools at the same time: idle ones have END_SECONDS, and are killed then.
+
+    The pools are removed from the dict, so that a second call does nothing.
+    """
     for pool in pools.values():
         pool.ask_to_end()
     end = time.monotonic() + END_SECONDS
@@ -205,6 +208,7 @@ def close(pools: Mapping[str, ProcessPool]) -> None:
         pool.join(end)
     if pools:
         _switching.end()
+    pools.clear()
 
 
 def setup_of(name: str, registry: Registry) -> PoolSetup:
