@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,7 +19,7 @@ import pytest
 from stepfast.engine.claims import idempotency_key
 from stepfast.errors import StartupError
 from stepfast.language.registry import Registry
-from stepfast.local.process_pool import setup_of, setups
+from stepfast.local.process_pool import SWITCH_SECONDS, setup_of, setups
 from tests.local import pool_steps
 from tests.local.conftest import Embedded
 from tests.waiting import until
@@ -330,12 +331,15 @@ def test_steps_are_claimed_when_a_process_is_free(pooled: Callable[..., Embedded
 
 
 def test_a_stop_waits_for_running_steps_and_leaves_no_process(pooled: Callable[..., Embedded], tmp_path: Path) -> None:
+    before = sys.getswitchinterval()
     made = pooled(grace=60.0)
+    assert sys.getswitchinterval() == pytest.approx(SWITCH_SECONDS)
     made.start("beating", str(tmp_path))
     until((tmp_path / "begun-beats-1").exists)
     running = pids(made)
     (tmp_path / "release").touch()
     made.runtime.close()
+    assert sys.getswitchinterval() == before
     assert not any(alive(pid) for pid in running)
     made.open()
     assert (made.ends().result, made.records()["beats"].attempt) == ('"released"', 1)

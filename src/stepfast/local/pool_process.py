@@ -58,23 +58,6 @@ def find_steps(modules: Iterable[str], keys: frozenset[Key]) -> Steps:
     return {key: steps[key] for key in keys & steps.keys()}
 
 
-class _ProcessAttempt:
-    """The attempt that runs. stopped: what its next heartbeat raises."""
-
-    def __init__(self, request: RunStep, send: Callable[[object], None]) -> None:
-        self.request, self._send = request, send
-        self.stopped: str | None = None
-        self._beaten = float("-inf")
-
-    def beat(self) -> None:
-        if self.stopped is not None:
-            raise StepCancelled(self.stopped)
-        now = time.monotonic()
-        if now - self._beaten >= self.request.beat_seconds:
-            self._beaten = now
-            self._send(CallBeat(self.request.number))
-
-
 class PoolProcess:
     """The process's side of the connection to its server."""
 
@@ -82,7 +65,8 @@ class PoolProcess:
         self._connection, self._server = connection, server
         self._sending = threading.Lock()
         self._requests: queue.SimpleQueue[RunStep | None] = queue.SimpleQueue()
-        self._call: _ProcessAttempt | None = None
+        self._stop: StopStep | None = None
+        """The newest one. It may arrive before its call has begun."""
 
     def serve(self) -> None:
         """Imports the code, and runs steps until the server says that it ends."""
@@ -109,21 +93,20 @@ class PoolProcess:
                 if not self._connection.poll():
                     continue
                 message = self._connection.recv()
-                if not isinstance(message, StopStep):
+                if isinstance(message, StopStep):
+                    self._stop = message
+                else:
                     self._requests.put(message)
-                elif (call := self._call) is not None and call.request.number == message.number:
-                    call.stopped = message.reason
         _end_at_once()
 
     def _run(self, step: Step[..., Any], request: RunStep) -> CallDone:
-        call = self._call = _ProcessAttempt(request, self._send)
         context = StepContext(
             execution_id=request.execution_id,
             step_id=request.step_id,
             attempt=request.attempt,
             generation=request.generation,
             deadline_at=request.deadline_at,
-            beat=call.beat,
+            beat=self._heart_of(request),
             make_key=lambda: request.idempotency_key,
         )
         with logs.about(request.execution_id):
@@ -133,8 +116,22 @@ class PoolProcess:
             return CallDone(request.number, output=scope.run(_result_of, step, request.input))
         except BaseException as error:  # SystemExit must not end the process
             return CallDone(request.number, raised=raised_of(error), failure=describe_error(error))
-        finally:
-            self._call = None
+
+    def _heart_of(self, request: RunStep) -> Callable[[], None]:
+        """What `heartbeat()` of this call does: it tells the server, and raises if the attempt must stop."""
+        beaten = float("-inf")
+
+        def beat() -> None:
+            nonlocal beaten
+            stop = self._stop
+            if stop is not None and stop.number == request.number and stop.reason is not None:
+                raise StepCancelled(stop.reason)
+            now = time.monotonic()
+            if now - beaten >= request.beat_seconds:
+                beaten = now
+                self._send(CallBeat(request.number))
+
+        return beat
 
 
 def _result_of(step: Step[..., Any], input: str) -> str:

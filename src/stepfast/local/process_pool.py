@@ -10,6 +10,7 @@ import asyncio
 import logging
 import math
 import os
+import sys
 import threading
 import time
 from collections import deque
@@ -26,6 +27,11 @@ from stepfast.local.pool_process import key_of
 
 log = logging.getLogger(__name__)
 
+SWITCH_SECONDS = 0.001
+"""The time for which a thread may keep the interpreter lock while another wants it; 5 ms in CPython.
+
+A keeper whose process has ended a call wants it for 0.1 ms, and the process waits meanwhile.
+"""
 KILL_SECONDS = 5.0
 """The longest time that the end of a killed process is waited for."""
 
@@ -146,6 +152,31 @@ class ProcessPool:
         self._steps = self._expected - missing
 
 
+class _QuickSwitching:
+    """Has threads hand over the interpreter lock after SWITCH_SECONDS, as long as any pool of this process needs it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._before = 0.0
+
+    def begin(self) -> None:
+        with self._lock:
+            if self._users == 0:
+                self._before = sys.getswitchinterval()
+                sys.setswitchinterval(min(self._before, SWITCH_SECONDS))
+            self._users += 1
+
+    def end(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                sys.setswitchinterval(self._before)
+
+
+_switching = _QuickSwitching()
+
+
 def setups(counts: Mapping[str, int], registry: Registry) -> dict[str, tuple[int, PoolSetup]]:
     """The number of processes of each pool, and what they import. Raises StartupError as `setup_of` does.
 
@@ -160,16 +191,24 @@ def setups(counts: Mapping[str, int], registry: Registry) -> dict[str, tuple[int
 
 def start(setups: Mapping[str, tuple[int, PoolSetup]]) -> dict[str, ProcessPool]:
     """Starts the processes of the pools, by the pool's name."""
+    if setups:
+        _switching.begin()
     return {name: ProcessPool(name, count, setup) for name, (count, setup) in setups.items()}
 
 
-def close(pools: Mapping[str, ProcessPool]) -> None:
-    """Ends the processes of all pools at the same time: idle ones have END_SECONDS, and are killed then."""
+def close(pools: dict[str, ProcessPool]) -> None:
+    """Ends the processes of all pools at the same time: idle ones have END_SECONDS, and are killed then.
+
+    The pools are removed from the dict, so that a second call does nothing.
+    """
     for pool in pools.values():
         pool.ask_to_end()
     end = time.monotonic() + END_SECONDS
     for pool in pools.values():
         pool.join(end)
+    if pools:
+        _switching.end()
+    pools.clear()
 
 
 def setup_of(name: str, registry: Registry) -> PoolSetup:
