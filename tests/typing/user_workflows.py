@@ -131,14 +131,8 @@ async def library() -> None:
     async with stepfast.AsyncClient("http://127.0.0.1:8787") as client:
         reveal_type(await (await client.run(order, Order(id="1", amount=2))).result())  # -> user_workflows.Receipt
         reveal_type(await client.run("order"))  # -> stepfast.client.async_execution.AsyncExecution[Any]
-<<<<<<< HEAD
-        for outcome in await client.run_many([stepfast.Start(order, Order(id="1", amount=2))]):
-            if not isinstance(outcome, stepfast.AsyncExecution):
-                reveal_type(outcome)  # -> stepfast.errors.StepfastError
-=======
         for end in await client.run_many([stepfast.Start(order, Order(id="1", amount=2))]):
             reveal_type(end)  # -> stepfast.client.async_execution.AsyncExecution[Any] | stepfast.errors.StepfastError
->>>>>>> library
 
 
 def helper(context: StepContext) -> None:
