@@ -19,7 +19,7 @@ import pytest
 from stepfast.engine.claims import idempotency_key
 from stepfast.errors import StartupError
 from stepfast.language.registry import Registry
-from stepfast.local.process_pool import SWITCH_SECONDS, setup_of, setups
+from stepfast.local.process_pool import SWITCH_SECONDS, plan_of, plans
 from tests.local import pool_steps
 from tests.local.conftest import Embedded
 from tests.waiting import until
@@ -368,13 +368,18 @@ def test_a_step_of_the_program_itself_is_refused(monkeypatch: pytest.MonkeyPatch
     registry = Registry([pool_steps.places])
     monkeypatch.setattr(pool_steps.where, "__module__", "__main__")
     with pytest.raises(StartupError, match="step 'where' is defined in the program itself"):
-        setup_of("cpu", registry)
+        plan_of("cpu", 1, registry)
 
 
 def test_a_pool_without_def_steps_gets_no_processes(caplog: pytest.LogCaptureFixture) -> None:
     registry = Registry([pool_steps.places])
-    assert list(setups({"cpu": 2, "elsewhere": 2}, registry)) == ["cpu"]
+    assert list(plans({"cpu": 2, "elsewhere": 2}, registry)) == ["cpu"]
     assert "pool 'elsewhere' gets no processes" in caplog.text
+
+
+def test_nothing_is_claimed_ahead_in_a_pool_with_a_step_that_runs_once_only() -> None:
+    assert plan_of("cpu", 2, Registry([pool_steps.places])).claims_ahead
+    assert not plan_of("cpu", 2, Registry([pool_steps.places, pool_steps.charging])).claims_ahead
 
 
 def test_a_step_that_a_process_does_not_find_runs_in_a_thread(

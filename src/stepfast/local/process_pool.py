@@ -15,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from stepfast.errors import StartupError
 from stepfast.language.registry import Registry
@@ -36,11 +37,25 @@ KILL_SECONDS = 5.0
 """The longest time that the end of a killed process is waited for."""
 
 
+@dataclass(frozen=True, slots=True)
+class ProcessPlan:
+    """The processes of a pool: how many, and what they import.
+
+    claims_ahead: whether steps may be claimed before a process is free. Not if a step of the pool runs at most once: if
+    the server dies, a step that is claimed and has not begun cannot be told from a step that has.
+    """
+
+    count: int
+    setup: PoolSetup
+    claims_ahead: bool = True
+
+
 class ProcessPool:
     """Runs calls of a pool's `def` steps in `count` processes. Thread-safe."""
 
-    def __init__(self, name: str, count: int, setup: PoolSetup) -> None:
-        self.name, self._count = name, count
+    def __init__(self, name: str, plan: ProcessPlan) -> None:
+        count, setup = plan.count, plan.setup
+        self.name, self._count, self._claims_ahead = name, count, plan.claims_ahead
         self._lock = threading.Lock()
         self._waiting: deque[PoolCall] = deque()
         self._idle: list[ProcessKeeper] = []
@@ -51,12 +66,16 @@ class ProcessPool:
     @property
     def places(self) -> int:
         """How many calls should be claimed at once: those that run, and for short calls some in line."""
-        return self._count * (1 + self._pace.ahead)
+        return self._count * (1 + self._ahead)
 
     @property
     def refill(self) -> int:
         """How many places should be free before calls are claimed for them, all at once: half of those in line."""
-        return max(1, self._count * self._pace.ahead // 2)
+        return max(1, self._count * self._ahead // 2)
+
+    @property
+    def _ahead(self) -> int:
+        return self._pace.ahead if self._claims_ahead else 0
 
     @property
     def pids(self) -> list[int]:
@@ -136,7 +155,7 @@ class ProcessPool:
 
     def took(self, seconds: float) -> float:
         self._pace.took(seconds)
-        tick = self._pace.tick if len(self._waiting) >= self._count else 0.0
+        tick = self._pace.tick if self._claims_ahead and len(self._waiting) >= self._count else 0.0
         return math.ceil(time.monotonic() / tick) * tick if tick > 0.0 else 0.0
 
     def found(self, steps: frozenset[Key]) -> None:
@@ -177,23 +196,23 @@ class _QuickSwitching:
 _switching = _QuickSwitching()
 
 
-def setups(counts: Mapping[str, int], registry: Registry) -> dict[str, tuple[int, PoolSetup]]:
-    """The number of processes of each pool, and what they import. Raises StartupError as `setup_of` does.
+def plans(counts: Mapping[str, int], registry: Registry) -> dict[str, ProcessPlan]:
+    """The processes of the pools, by the pool's name. Raises StartupError as `plan_of` does.
 
     Left out, with a warning, are pools without a `def` step.
     """
-    made = {name: (count, setup_of(name, registry)) for name, count in counts.items()}
-    for name, (_, setup) in made.items():
-        if not setup.steps:
+    made = {name: plan_of(name, count, registry) for name, count in counts.items()}
+    for name, plan in made.items():
+        if not plan.setup.steps:
             log.warning("pool %r gets no processes: no `def` step is in it", name)
-    return {name: (count, setup) for name, (count, setup) in made.items() if setup.steps}
+    return {name: plan for name, plan in made.items() if plan.setup.steps}
 
 
-def start(setups: Mapping[str, tuple[int, PoolSetup]]) -> dict[str, ProcessPool]:
+def start(plans: Mapping[str, ProcessPlan]) -> dict[str, ProcessPool]:
     """Starts the processes of the pools, by the pool's name."""
-    if setups:
+    if plans:
         _switching.begin()
-    return {name: ProcessPool(name, count, setup) for name, (count, setup) in setups.items()}
+    return {name: ProcessPool(name, plan) for name, plan in plans.items()}
 
 
 def close(pools: dict[str, ProcessPool]) -> None:
@@ -211,9 +230,10 @@ def close(pools: dict[str, ProcessPool]) -> None:
     pools.clear()
 
 
-def setup_of(name: str, registry: Registry) -> PoolSetup:
-    """What a pool's processes have to import: the modules that define the registry's workflows and the pool's steps.
+def plan_of(name: str, count: int, registry: Registry) -> ProcessPlan:
+    """The processes of a pool.
 
+    They import the modules that the registry was made from, and those that define its workflows and the pool's steps.
     Raises StartupError if they cannot.
     """
     if os.name != "posix":
@@ -229,4 +249,5 @@ def setup_of(name: str, registry: Registry) -> PoolSetup:
     modules = dict.fromkeys((*registry.modules, *defined))
     modules.pop("__main__", None)
     keys = frozenset(key_of(step) for step in steps)
-    return PoolSetup(tuple(modules), keys, log_levels())
+    claims_ahead = not any(step.at_most_once for step in steps)
+    return ProcessPlan(count, PoolSetup(tuple(modules), keys, log_levels()), claims_ahead)

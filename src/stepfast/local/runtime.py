@@ -115,7 +115,7 @@ class Runtime:
         schedules: Iterable[ScheduledStart] = (),
         listeners: Iterable[StoreListener] = (),
     ) -> None:
-        setups = process_pool.setups(processes or {}, registry)
+        plans = process_pool.plans(processes or {}, registry)
         self.interrupted = False
         """True if a signal has ended the grace period of `close`."""
         self._retention = retention
@@ -129,8 +129,8 @@ class Runtime:
         self._backend.on_message = self._inbox.put_message
         self._backend.on_wake = self._inbox.put_wake
         self._stopping = threading.Event()
-        self._processes = process_pool.start(setups)
-        async_steps = [step.name for step in registry.steps if step.is_async] if setups else []
+        self._processes = process_pool.start(plans)
+        async_steps = [step.name for step in registry.steps if step.is_async] if plans else []
         self._limits = Limits(limits or {}, self._processes, async_steps)
         self._runner = StepRunner(self._inbox, self._processes)
         lives = LiveReplays(deltas=self._backend)
