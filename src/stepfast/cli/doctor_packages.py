@@ -113,8 +113,8 @@ def _requirements() -> list[Requirement]:
 def fits(there: str, bounds: str) -> bool:
     """Whether a version is within bounds of `>=` and `<`, the only operators in stepfast's pyproject.toml."""
     for bound in filter(None, bounds.split(",")):
-        operator, number = re.match(r"(>=|<)(.*)", bound).groups()  # type: ignore[union-attr]
-        if (_numbers(there) >= _numbers(number)) is not (operator == ">="):
+        least = bound.startswith(">=")
+        if (_numbers(there) >= _numbers(bound.lstrip("<>="))) is not least:
             return False
     return True
 

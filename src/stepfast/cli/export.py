@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from stepfast.cli import completion, export_files, export_lines, export_pages, printing
+from stepfast.cli import export_files, export_lines, export_pages, printing
+from stepfast.cli.filters import OfLabels, OfPrefix, OfStatus, OfWorkflow, Since, Until
 from stepfast.cli.inputs import read_labels
 from stepfast.cli.session import OUTAGE_SECONDS, session
 from stepfast.client import Client
@@ -20,14 +21,12 @@ Format = Literal["jsonl", "csv"]
 
 def export(
     context: typer.Context,
-    workflow: Annotated[
-        str | None, typer.Option(help="Only of this workflow.", autocompletion=completion.workflows)
-    ] = None,
-    status: Annotated[str | None, typer.Option(help="RUNNING, SUCCEEDED, FAILED or CANCELLED.")] = None,
-    prefix: Annotated[str | None, typer.Option(help="Only ids that begin with this.")] = None,
-    label: Annotated[list[str] | None, typer.Option(help="key=value; may be repeated, all must match.")] = None,
-    since: Annotated[str | None, typer.Option(help="Started then or later: ISO 8601 or seconds since 1970.")] = None,
-    until: Annotated[str | None, typer.Option(help="Started before.")] = None,
+    workflow: OfWorkflow = None,
+    status: OfStatus = None,
+    prefix: OfPrefix = None,
+    label: OfLabels = None,
+    since: Since = None,
+    until: Until = None,
     all: Annotated[
         bool, typer.Option("--all", help="All of each: commands with their attempts, signals and history, too.")
     ] = False,

@@ -93,7 +93,7 @@ class Embedded(AsyncClient):
 
         self.path = file
         self._home = SharedHome(file, make)
-        self._lanes: list[_RenewedLanes] = []
+        self._lanes: list[Lanes[dict[str, Any]]] = []
         self._ends, self._retry_for = ends, retry_for
         self._api = httpx.ASGITransport(self._application(Trusted(), None), raise_app_exceptions=False)
         # AsyncClient's own constructor would connect to a URL.
@@ -122,7 +122,7 @@ class Embedded(AsyncClient):
         await asyncio.to_thread(self._home.close)
         await super().close()
         for lanes in self._lanes:
-            lanes.renew()
+            lanes.close()
 
     @overload
     async def start(
@@ -195,17 +195,9 @@ class Embedded(AsyncClient):
 
     def _application(self, keys: Authenticator | Trusted | None, page: DashboardPage | None) -> Application:
         api = Api(self._home, keys, page)
-        lanes = _RenewedLanes()
+        lanes = Lanes[dict[str, Any]]()
         self._lanes.append(lanes)
         return application(api, lanes, api.admit)
-
-
-class _RenewedLanes(Lanes[dict[str, Any]]):
-    """Lanes whose threads end when the engine is closed; their next work starts others."""
-
-    def renew(self) -> None:
-        self.close()
-        self.__init__()  # type: ignore[misc]
 
 
 class _HomeCalls(AsyncCalls):

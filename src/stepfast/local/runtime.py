@@ -148,17 +148,21 @@ class Runtime:
         )
         timers = TimerHandler(store, self._clock)
         self._worker = Worker(steps, timers, ParkHandler(store, self._clock, registry))
-        messages, wakes = self._backend.outstanding()
-        for stored in messages:
-            self._inbox.put_message(stored)
-        for execution_id, seq in wakes:
-            self._inbox.put_wake(execution_id, seq)
+        self._put_outstanding()
         self._schedules = EmbeddedSchedules(schedules, self.operations, self._clock)
         self._callers = CallerLoops()
         self._control = LoopThread("stepfast-control")
         self.pool = WorkerPool(workers, self._inbox, self._clock, self._do_work)
         self._watch = PoolWatch(self.pool, blocked)
         self._control.begin(self._maintain())
+
+    def _put_outstanding(self) -> None:
+        """Gives the inbox the work that an earlier process has left."""
+        messages, wakes = self._backend.outstanding()
+        for stored in messages:
+            self._inbox.put_message(stored)
+        for execution_id, seq in wakes:
+            self._inbox.put_wake(execution_id, seq)
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine of the operations and returns its result. Thread-safe.
