@@ -12,7 +12,7 @@ EMULATOR := .cache/ministack
 WITH_UV := $(BIN)/python -m uv pip install --quiet --python $(BIN)/python
 WITH_PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help install demo demo-cloud check test pythons soak lint format reference golden clean
+.PHONY: help install demo demo-cloud check test timings pythons soak lint format reference golden clean async-client
 
 help:
 	@echo "make demo    the whole story with real parts: a report, an outage, a resume, a crash"
@@ -21,9 +21,11 @@ help:
 	@echo "make test    lint, types and every test"
 	@echo "make bench   how fast stepfast is on this machine, beside the targets: one table, about three minutes"
 	@echo "make bench-peers   stepfast and other durable engines on the same work: one table, about four minutes"
+	@echo "make bench-pools   what processes of a pool are worth for steps that compute, half a minute"
 	@echo "make bench-connections   how reads fare beside 2,000 idle and 500 busy connections, half a minute"
 	@echo "make bench-aws   what executions cost on AWS, counted: tables with the targets, about three minutes"
 	@echo "make simulate-scale   what 10 to 100,000 starts a second need of an AWS account: the tables of docs/scale.md"
+	@echo "make timings   the tests that compare times, one after the other: for a machine that does nothing else"
 	@echo "make pythons   the tests of what differs between Pythons, on every other one that this machine has"
 	@echo "make soak    nightly: every test with all seeds and new ones, then simulation and kill -9, SECONDS=600 each"
 	@echo "make synth   the stack of this repository as CloudFormation, in build/cdk"
@@ -33,8 +35,10 @@ help:
 	@echo "make dashboard   the web page, built into src/stepfast/dashboard; needs Node 20.19 or newer"
 	@echo "make typescript   the types of the TypeScript client, from the API's own description; and the client, built"
 	@echo "make wheel   a wheel that holds the web page, in dist"
+	@echo "make dist    the same wheel, and the sdist: equal files give equal archives, byte for byte"
 	@echo "make screenshots   pictures of the page, in docs/images; needs Debian's chromium"
 	@echo "make reference   docs/reference, written from the docstrings of what is public"
+	@echo "make async-client   stepfast.AsyncClient, written from stepfast.Client"
 	@echo "make format  let ruff mend what it can"
 	@echo "make clean   remove the environment and what demo and tests have left"
 
@@ -88,6 +92,10 @@ test: .venv/ready
 	$(PYTEST) --durations=25
 	$(MAKE) pythons
 
+# Their bounds are ratios within one run, and yet the load of a machine moves them, so no change is refused for one.
+timings: .venv/ready tools-for-tests
+	PYTHONHASHSEED=$(HASHES) $(BIN)/python -m pytest -n 0 -m timing --durations=25
+
 .PHONY: tools-for-tests chromium-for-tests
 
 tools-for-tests: page-for-tests chromium-for-tests $(EMULATOR)/ready
@@ -116,6 +124,9 @@ soak: .venv/ready tools-for-tests
 reference: .venv/ready
 	$(BIN)/python -m tests.reference
 
+async-client: .venv/ready
+	$(BIN)/python -m tests.client.twin
+
 format: .venv/ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -123,13 +134,16 @@ format: .venv/ready
 clean:
 	rm -rf .venv .cache .stepfast build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: bench bench-peers bench-aws bench-connections simulate-scale
+.PHONY: bench bench-peers bench-pools bench-aws bench-connections simulate-scale
 
 bench: .venv/ready
 	$(BIN)/python -m bench
 
 bench-connections: .venv/ready
 	$(BIN)/python -m bench.connections
+
+bench-pools: .venv/ready
+	$(BIN)/python -m bench.pools
 
 bench-peers: .venv/ready
 	$(BIN)/python -m bench.peers
@@ -140,7 +154,7 @@ bench-aws: .venv/ready
 simulate-scale: .venv/ready
 	$(BIN)/python -m bench.scale --write
 
-.PHONY: dashboard page-for-tests wheel screenshots typescript
+.PHONY: dashboard page-for-tests wheel dist screenshots typescript
 
 # The machine's Node or, where it has none that is new enough, the one that the development environment brings as a
 # wheel, whose own `npm` is a link that a wheel cannot hold.
@@ -161,8 +175,13 @@ typescript: .venv/ready
 	$(BIN)/python -m tests.typescript.openapi > clients/typescript/openapi.json
 	cd clients/typescript && $(NPM) ci --no-audit --no-fund && $(NPM) run types && $(NPM) run build
 
+# The pinned hatchling of .venv, and not a newer one in an environment of pip: a wheel names the version that built it.
 wheel: .venv/ready dashboard
-	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	$(BIN)/python -m hatchling build -d dist -t wheel
+
+# What is uploaded: the sdist, and the wheel of the same tree.
+dist: .venv/ready dashboard
+	$(BIN)/python -m hatchling build -d dist
 
 screenshots: .venv/ready dashboard
 	$(BIN)/python -m tests.browser.screenshots docs/images

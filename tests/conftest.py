@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if config.option.markexpr == "not slow" and is_long(collection_path) else None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "timing" not in config.option.markexpr:
+        timings = [item for item in items if item.get_closest_marker("timing")]
+        config.hook.pytest_deselected(items=timings)
+        items[:] = [item for item in items if item not in timings]
     for item in items:
         if is_long(item.path):
             item.add_marker("slow")
@@ -48,6 +53,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """All modules of all tests are loaded: half a gigabyte, which no collection need go through from now on."""
     _leave_out_what_is_there()
+
+
+@pytest.fixture(autouse=True)
+def environment_as_before() -> Iterator[None]:
+    """A command that sets variables of its process, such as `stepfast invoke`, sets none for the tests that follow."""
+    before = dict(os.environ)
+    yield
+    if os.environ != before:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @pytest.fixture(scope="module")

@@ -39,6 +39,7 @@ LONG = (
     "tests/engine/test_rewind_properties.py",
     "tests/http/test_connections.py",
     "tests/local/test_large_values.py",
+    "tests/local/test_process_pools.py",
     "tests/local/test_runtime_blocked.py",
     "tests/local/test_runtime_steps.py",
     "tests/replay/test_random_shapes.py",

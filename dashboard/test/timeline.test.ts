@@ -70,6 +70,22 @@ describe("the bars of a command", () => {
     ]);
   });
 
+  test("an attempt whose process has died is interrupted, and not failed", () => {
+    const error = { type: "StepInterrupted", message: "the process 7 of pool 'cpu' was ended by SIGKILL", step: "a", traceback: null };
+    const shown = command("a", {
+      status: "SUCCEEDED",
+      first_at: at(0),
+      attempts: [
+        { attempt: 1, started_at: at(0), ended_at: at(2), error, next_at: null },
+        { attempt: 2, started_at: at(2), ended_at: at(4), error: null, next_at: null },
+      ],
+    });
+    expect(shape(rowOf(shown, NONE)).map(([kind, outcome]) => [kind, outcome])).toEqual([
+      ["attempt", "interrupted"],
+      ["attempt", "succeeded"],
+    ]);
+  });
+
   test("timers and signal waits are one bar, open while they wait", () => {
     expect(shape(rowOf(command(":timer", { kind: "timer", status: "OPEN", first_at: at(1) }), NONE))).toEqual([["timer", "running", 1, null]]);
     expect(shape(rowOf(command("signal:x", { kind: "signal", first_at: at(1), ended_at: at(2) }), NONE))).toEqual([["signal", "succeeded", 1, 2]]);

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from stepfast.client import Client, Execution
+    from stepfast.client import AsyncClient, AsyncExecution, Client, Execution, Start
     from stepfast.errors import GiveUp, RetryAfter, StepFailed
     from stepfast.language.context import StepContext, current_step
     from stepfast.language.current import ExecutionContext, current_execution, sleep
@@ -13,14 +13,19 @@ if TYPE_CHECKING:
     from stepfast.language.retry import Retry
     from stepfast.language.steps import step
     from stepfast.language.workflows import workflow
+    from stepfast.local.embedded import Embedded
 
 __all__ = [
+    "AsyncClient",
+    "AsyncExecution",
     "Client",
+    "Embedded",
     "Execution",
     "ExecutionContext",
     "GiveUp",
     "Retry",
     "RetryAfter",
+    "Start",
     "StepContext",
     "StepFailed",
     "current_execution",
@@ -36,10 +41,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    **dict.fromkeys(("Client", "Execution"), "client"),
+    **dict.fromkeys(("AsyncClient", "AsyncExecution", "Client", "Execution", "Start"), "client"),
     **dict.fromkeys(("StepContext", "current_step"), "language.context"),
     **dict.fromkeys(("ExecutionContext", "current_execution", "sleep"), "language.current"),
     **dict.fromkeys(("GiveUp", "RetryAfter", "StepFailed"), "errors"),
+    "Embedded": "local.embedded",
     "Retry": "language.retry",
     "logger": "language.logger",
     "step": "language.steps",

@@ -27,6 +27,7 @@ StepfastError
 │   ├── StepInterrupted
 │   └── StepCancelled
 ├── StartupError            something must be corrected first; waiting does not help
+│   ├── DatabaseInUse       never leaves stepfast.Embedded: another process owns the file
 │   └── Misconfigured       found at run time: a permission, a name, a file that cannot be written
 ├── Unavailable             a temporary failure: try again later
 │   └── Unreachable         from stepfast.Client: the server's address gave no answer
@@ -34,7 +35,8 @@ StepfastError
 ├── ExecutionCancelled      from stepfast.Client: the execution was cancelled and has no result
 └── ForeignMessage          never leaves the queue handlers: a message that this version cannot read
 
-The classes of stepfast.Client are in stepfast.client, and ForeignMessage is in stepfast.backends.aws.messages.
+The classes of stepfast.Client are in stepfast.client, DatabaseInUse is in stepfast.backends.sqlite.owner, and
+ForeignMessage is in stepfast.backends.aws.messages.
 
 These classes stand outside the tree on purpose. User code never needs to catch them:
 
@@ -46,6 +48,7 @@ These classes stand outside the tree on purpose. User code never needs to catch 
 | Rejected | http.problems | It carries the answer to a request that does not reach the engine. |
 | Unreadable | http.gateway | It carries the answer to a request that cannot become an event. |
 | ClientGone | http.gateway | The client has disconnected, and nobody waits for the answer. |
+| OwnerAway | local.owner_client | The request waits for another owner of the file. |
 | Closed | replay.loop | It ends discarded workflow code, so `except Exception` must not catch it. |
 | SandboxEnded | simulator.invocation | It ends a simulated sandbox, so `except Exception` must not catch it. |
 | TimedOut | simulator.invocation | It ends a sandbox at Lambda's timeout. It is a SandboxEnded. |

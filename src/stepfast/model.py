@@ -45,8 +45,9 @@ class Failure:
 class Attempt:
     """One past attempt of a step. Times are seconds since the epoch, UTC.
 
-    `error` is None only for an attempt that a crash of its worker interrupted. An attempt that the engine stopped has
-    a StepCancelled, whose text gives the reason. `next_at` is the due time of the next attempt, if any.
+    `error` is None only for an attempt that a crash of its worker interrupted. If only the process of a pool has died,
+    which the worker has seen, `error` is a StepInterrupted, whose text gives the cause. An attempt that the engine
+    stopped has a StepCancelled, whose text gives the reason. `next_at` is the due time of the next attempt, if any.
     """
 
     number: int
@@ -54,6 +55,16 @@ class Attempt:
     ended_at: float | None
     error: Failure | None
     next_at: float | None = None
+
+    @property
+    def crashed(self) -> bool:
+        """Whether a crash of the process that ran it has interrupted the attempt."""
+        return self.error is None or self.error.type == "StepInterrupted"
+
+    @property
+    def uses_no_try(self) -> bool:
+        """Whether a crash or the engine has cut the attempt off, so that it says nothing about the step."""
+        return self.crashed or (self.error is not None and self.error.type == "StepCancelled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,12 +232,16 @@ class Stop:
     lost: another worker holds the record, so the outcome of this attempt is not written.
     final: the execution has ended for good, so the step is never tried again.
     leave: the process is about to end. A thread cannot be cancelled, so the worker does not wait for it.
+    crashed: the process that ran the attempt has died. The attempt counts as one that a crash has interrupted.
+    unbegun: the step's function has not been called yet, so a step that runs at most once may still run.
     """
 
     reason: str
     lost: bool = False
     final: bool = False
     leave: bool = False
+    crashed: bool = False
+    unbegun: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import pytest
 from stepfast.engine.ports import Commit, End
 from stepfast.model import Execution, Failure, OrderEntry, Record
 from tests.backends.cloud import Cloud
-from tests.backends.interleaving import AfterTheFirst, Torn, elsewhere
+from tests.backends.interleaving import Torn, elsewhere
 
 ONE = Execution("one", "w", "1", 1000.0)
 FAILED = replace(ONE, status="FAILED", error=Failure("E", "down"), ended_at=2000.5, causes=("a",))

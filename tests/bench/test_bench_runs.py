@@ -12,6 +12,8 @@ import pytest
 
 from bench.bed import ROOT
 from bench.figures import QUICK, figures
+from bench.pool_steps import Work
+from bench.pools import measure
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -33,3 +35,8 @@ def test_a_quick_run_produces_every_figure_and_both_plots(tmp_path: Path) -> Non
     assert all(figure["title"] in done.stdout for figure in shown)
     assert {path.name for path in tmp_path.glob("*.png")} == {"performance-sequence.png", "performance-gather.png"}
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in tmp_path.glob("*.png"))
+
+
+@pytest.mark.parametrize("processes", [0, 1])
+def test_steps_that_compute_are_measured_in_threads_and_in_processes(processes: int) -> None:
+    assert measure(processes, Work(steps=4, turns=10)) > 0

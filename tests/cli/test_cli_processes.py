@@ -148,11 +148,17 @@ def test_dev_that_cannot_start_says_why_on_one_line(project: Path) -> None:
     with dev(project):
         cases = [
             (used, "choose another --port"),
-            (run("dev", "--workflows", "nowhere", cwd=project, code=2), "no workflows folder at nowhere"),
+            (
+                run("dev", "--workflows", "nowhere", "--port", "0", cwd=project, code=2),
+                "no workflows folder at nowhere",
+            ),
             (run("dev", "--workflows", "broken", "--port", "0", cwd=project, code=2), "flow.py, line 1"),
             (run("dev", "--host", "0.0.0.0", "--port", "0", cwd=project, code=2), "STEPFAST_API_KEYS"),
             (run("dev", "--port", "0", cwd=project, code=2), "in use by another stepfast"),
-            (run("dev", cwd=project, code=2, env={"STEPFAST_API_KEYS": "a,,b"}), "empty or unprintable key"),
+            (
+                run("dev", "--port", "0", cwd=project, code=2, env={"STEPFAST_API_KEYS": "a,,b"}),
+                "empty or unprintable key",
+            ),
         ]
     for done, said in cases:
         *logged, why = done.stderr.splitlines()

@@ -15,6 +15,7 @@ from rich.console import Console
 from stepfast.cli import completion, folding, printing, timeline
 from stepfast.cli.following import _print_changes
 from tests.cli.conftest import mended
+from tests.counting import calls
 from tests.http.serving import Api
 
 BEGAN = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -84,16 +85,14 @@ def test_on_a_narrow_terminal_notes_come_whole_after_the_table() -> None:
     assert "fetch: try 1, 1.00 s: ConnectionError: no way" in text
 
 
-def test_ten_thousand_commands_are_shown_in_a_fraction_of_the_time_of_all_their_rows() -> None:
+def test_ten_thousand_commands_are_shown_at_a_fraction_of_the_cost_of_all_their_rows() -> None:
     many = [command(f"step{n}") if n % 10 == 0 else command(f"branch#{n}/fetch") for n in range(10_000)]
 
-    def seconds(rows: list[folding.Row], left: int) -> float:
-        begun = time.perf_counter()
-        printed(timeline.render(execution(many), rows=rows, left=left))
-        return time.perf_counter() - begun
+    def cost(rows: list[folding.Row], left: int) -> int:
+        return calls(lambda: printed(timeline.render(execution(many), rows=rows, left=left)))
 
-    few = seconds(*folding.cut(folding.folded(many), folding.MAX_ROWS))
-    assert few * 4 < seconds([*many[:3000]], 0)
+    few = cost(*folding.cut(folding.folded(many), folding.MAX_ROWS))
+    assert few * 4 < cost([*many[:3000]], 0)
 
 
 @pytest.mark.parametrize("width", [40, 60, 80])
@@ -193,7 +192,19 @@ def test_the_shells_own_question_is_answered(url: str) -> None:
     assert "fragile-flow" in ran.stdout.split(), (ran.stdout, ran.stderr)
 
 
-@pytest.mark.slow
+def test_a_call_loads_its_libraries_and_nothing_of_the_engine(url: str) -> None:
+    """What a call takes is mostly what it imports: with the engine it takes three times as long."""
+    program = (
+        f"import sys; sys.argv = ['stepfast', 'list', '--url', {url!r}]; from stepfast.cli import main\n"
+        "try:\n    main()\nfinally:\n    print(*sys.modules, file=sys.stderr)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    loaded = set(ran.stderr.split())
+    assert {"httpx", "stepfast.client"} <= loaded, ran.stderr
+    assert not loaded & {"sqlite3", "stepfast.engine", "stepfast.replay", "stepfast.local", "stepfast.http"}
+
+
+@pytest.mark.timing
 def test_a_call_takes_little_more_than_its_libraries(url: str) -> None:
     def best(*arguments: str) -> float:
         taken = []

@@ -144,10 +144,8 @@ def test_a_failure_names_the_step_and_the_error(client: Client) -> None:
 
 def test_waiting_ends_with_the_timeout_and_can_be_repeated(client: Client) -> None:
     execution = client.run("approval")
-    before = time.monotonic()
     with pytest.raises(TimeoutError, match="still RUNNING after 0.1 s"):
         execution.result(timeout=0.1)
-    assert time.monotonic() - before < 5
     execution.signal("approved", 7)
     assert execution.result(timeout=20) == {"amount": 7}
 
@@ -300,6 +298,7 @@ def test_api_keys_are_sent_and_wrong_ones_refused(tmp_path: Path) -> None:
                 with Client(url, key) as client, pytest.raises(NotAllowed, match="API key") as refused:
                     client.workflows()
                 assert "wrong" not in str(refused.value)
+                assert refused.value.scope is None
     finally:
         api.close()
     for key in ("", "schlüssel", "a\nb"):
@@ -451,10 +450,8 @@ def test_trying_again_ends_when_its_time_is_up(api: Api) -> None:
 def test_an_address_where_nothing_listens_is_unreachable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    before = time.monotonic()
     with Client(f"http://127.0.0.1:{port}", retry_for=0.5) as client, pytest.raises(Unreachable) as refused:
         client.run("approval")
-    assert time.monotonic() - before < 5
     assert (refused.value.sent, refused.value.reason) == (False, "Connection refused")
 
 

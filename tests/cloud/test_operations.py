@@ -206,3 +206,13 @@ def test_a_list_counts_all_that_match(cloud: MotoCloud) -> None:
         cloud.start(squares, number)
     page = cloud.request("GET", "/v1/executions", query={"limit": "1", "total": "true", "workflow": "squares"}).json()
     assert [len(page["executions"]), page["total"]] == [1, {"count": 3, "complete": True}]
+
+
+def test_a_batch_of_starts_runs_each(cloud: MotoCloud) -> None:
+    cloud.deploy(late_comer)
+    starts = [{"workflow": "late-comer", "execution_id": f"e-{number}"} for number in range(30)]
+    answer = cloud.request("POST", "/v1/executions/batch", {"starts": starts}).json()
+    assert [outcome["created"] for outcome in answer["outcomes"]] == [True] * 30
+    cloud.advance(MINUTES)
+    described = cloud.request("GET", "/v1/executions/e-29").json()
+    assert [command["kind"] for command in described["commands"]] == ["signal"]

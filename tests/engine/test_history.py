@@ -75,6 +75,15 @@ def test_attempts_are_told_one_by_one_with_what_follows() -> None:
     assert events[-1].details == {"attempt": 2, "error": failure_json(FAILURE)}
 
 
+def test_an_attempt_whose_process_has_died_is_interrupted_and_has_the_cause() -> None:
+    cause = Failure("StepInterrupted", "the process 7 of pool 'cpu' was ended by SIGKILL", "a")
+    record = Record("a", "step", "a", "RUNNING", 0, attempt=1, first_at=10.0, started_at=10.0)
+    record = replace(close_attempt(record, 11.0, cause, None), status="RETRYING", due=11.0)
+    ended = list(record_events(record))[-1]
+    assert (ended.at, ended.type) == (11.0, "attempt-interrupted")
+    assert ended.details["error"] == failure_json(cause)
+
+
 def test_an_attempt_cut_off_by_a_crash_is_told_as_interrupted() -> None:
     record = Record("a", "step", "a", "RUNNING", 0, attempt=1, first_at=10.0, started_at=10.0)
     record = close_attempt(record, None, None, 50.0)

@@ -160,3 +160,27 @@ def test_what_waiting_cannot_mend_is_not_asked_again(aws: Aws) -> None:
     answer = aws.invoke("api", event, table="misspelt")
     assert '"urn:stepfast:problem:misconfigured"' in answer["body"]
     assert "Retry-After" not in answer["headers"]
+
+
+def test_a_batch_of_starts_has_an_outcome_for_each(aws: Aws) -> None:
+    starts = [{"workflow": "echo", "input": number, "execution_id": f"e-{number}"} for number in range(40)]
+    for created in (True, False):
+        status, answer = aws.ask("POST", "/v1/executions/batch", {"starts": starts})
+        assert status == 200
+        assert [outcome["execution_id"] for outcome in answer["outcomes"]] == [
+            start["execution_id"] for start in starts
+        ]
+        assert {outcome["created"] for outcome in answer["outcomes"]} == {created}
+    assert len(aws.ask("GET", "/v1/executions")[1]["executions"]) == 40
+    other = [{**starts[0], "input": "other"}, {"workflow": "nobody"}, {"workflow": "echo", "execution_id": "new"}]
+    outcomes = aws.ask("POST", "/v1/executions/batch", {"starts": other})[1]["outcomes"]
+    assert [outcome["problem"] and outcome["problem"]["status"] for outcome in outcomes] == [409, 404, None]
+
+
+def test_while_the_table_is_away_each_start_of_a_batch_says_so(aws: Aws) -> None:
+    handler = aws.build("api")
+    starts = [{"workflow": "echo", "execution_id": f"e-{number}"} for number in range(3)]
+    with away(aws.clients.dynamodb):
+        event = http("POST", "/v1/executions/batch", {"starts": starts}, authorizer={"lambda": {"scopes": "run"}})
+        outcomes = json.loads(handler(event)["body"])["outcomes"]
+    assert [outcome["problem"]["status"] for outcome in outcomes] == [503] * 3

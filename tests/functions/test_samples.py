@@ -28,6 +28,7 @@ API_SAMPLES: dict[str, tuple[tuple[str, ...], int]] = {
     "api-start.json": ((), 201),
     "api-start-base64.json": ((), 201),
     "api-start-iam.json": ((), 201),
+    "api-batch.json": ((), 200),
     "api-list.json": (STARTED, 200),
     "api-list-prefix.json": (STARTED, 200),
     "api-statuses.json": (STARTED, 200),

@@ -10,7 +10,7 @@ import pytest
 
 from stepfast import workflow
 from stepfast.backends.aws.messages import posted_in
-from stepfast.deployment.scheduled_starts import Start, start_in
+from stepfast.deployment.scheduled_starts import StartMessage, start_in
 from stepfast.errors import InvalidRequest
 from stepfast.functions.entry import Failed
 from tests.functions.conftest import Aws, heard
@@ -100,18 +100,18 @@ AT = "2026-11-22T15:00:00Z"
 @pytest.mark.parametrize(
     ("message", "start"),
     [
-        ({"start": {"workflow": "w"}, "scheduled": AT}, Start("w", None, "w-2026-11-22T150000Z", {})),
+        ({"start": {"workflow": "w"}, "scheduled": AT}, StartMessage("w", None, "w-2026-11-22T150000Z", {})),
         (
             {"start": {"workflow": "w", "input": [1], "execution_id": "mine", "labels": {"by": "clock"}}},
-            Start("w", [1], "mine", {"by": "clock"}),
+            StartMessage("w", [1], "mine", {"by": "clock"}),
         ),
         (
             {"start": {"workflow": "w"}, "scheduled": "2026-11-22T16:00:00+01:00"},
-            Start("w", None, "w-2026-11-22T150000Z", {}),
+            StartMessage("w", None, "w-2026-11-22T150000Z", {}),
         ),
         (
             {"start": {"workflow": "w"}, "schedule": "nightly", "scheduled": AT},
-            Start("w", None, "nightly-2026-11-22T150000Z", {}),
+            StartMessage("w", None, "nightly-2026-11-22T150000Z", {}),
         ),
         ({"Records": []}, None),
         ({"start": "now"}, None),
@@ -119,7 +119,7 @@ AT = "2026-11-22T15:00:00Z"
         (None, None),
     ],
 )
-def test_a_start_is_told_from_other_messages(message: Any, start: Start | None) -> None:
+def test_a_start_is_told_from_other_messages(message: Any, start: StartMessage | None) -> None:
     assert start_in(message) == start
 
 

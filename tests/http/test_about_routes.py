@@ -58,6 +58,7 @@ def test_workflows_tell_their_schemas_steps_and_policies(serve: Any) -> None:
     first, second = answer["workflows"]
     assert (first["name"], first["description"], first["input_schema"]) == ("a-empty", "", {"type": "null"})
     assert (second["name"], second["description"]) == ("b-report", "Makes a report.")
+    assert (first["documentation"], second["documentation"]) == ("", "Makes a report.\n\nWith everything.")
     assert second["input_schema"]["required"] == ["year"]
     assert second["result_schema"] == {"type": "array", "items": {"type": "integer"}}
     assert second["steps"][0] == {
@@ -93,6 +94,7 @@ def test_health_tells_the_version(serve: Any) -> None:
 ROUTES = {
     ("post", "/v1/workflows/{workflow}/executions"): {"200", "201", "404", "409", "422", "503"},
     ("get", "/v1/executions"): {"200", "422", "503"},
+    ("post", "/v1/executions/batch"): {"200", "422", "503"},
     ("post", "/v1/executions/statuses"): {"200", "422", "503"},
     ("get", "/v1/executions/{execution_id}"): {"200", "304", "404", "422", "503"},
     ("get", "/v1/executions/{execution_id}/commands"): {"200", "304", "404", "422", "503"},

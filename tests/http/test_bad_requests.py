@@ -264,6 +264,7 @@ def test_no_request_makes_the_server_fail(api: Api, method: str, path: str, quer
         ("/v1/workflows/numbers/executions", lambda n: {"input": ["a"] * n}),
         ("/v1/workflows/numbers/executions", lambda n: {"input": {"x" * n: "y" * n}}),
         ("/v1/executions/two/signals/go", lambda n: {"payload": ["a"] * n}),
+        ("/v1/executions/batch", lambda n: {"starts": [{"workflow": "numbers", "labels": {"a:b": "c"}}] * n}),
         ("/v1/executions/statuses", lambda n: {"execution_ids": ["a b"] * n}),
         (f"/v1/workflows/{'x' * 50_000}/executions", lambda n: {"input": None}),
     ],

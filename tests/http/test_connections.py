@@ -100,7 +100,6 @@ def test_headers_that_do_not_come_to_an_end_are_given_up(url: str, begun: bytes)
 
 def test_headers_that_come_byte_by_byte_are_given_up_all_the_same(url: str) -> None:
     with connect(url) as slow:
-        begun = time.monotonic()
         for byte in HEALTH * 3:
             try:
                 slow.sendall(bytes([byte]))
@@ -114,7 +113,6 @@ def test_headers_that_come_byte_by_byte_are_given_up_all_the_same(url: str) -> N
                 continue
         else:
             pytest.fail("the server has waited for every byte")
-    assert time.monotonic() - begun < 10
 
 
 def test_a_body_that_does_not_come_is_given_up(url: str, handler: Handler) -> None:
@@ -268,8 +266,9 @@ from stepfast.http import server
 server.room = lambda: 1000  # so that descriptors run out before the places do
 with served(Handler()) as url:
     print(url, flush=True)
+    begun = time.process_time()
     sys.stdin.read()
-    print(time.process_time(), flush=True)
+    print(time.process_time() - begun, flush=True)
 """
 
 

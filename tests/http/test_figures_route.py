@@ -54,10 +54,10 @@ def test_ends_durations_and_attempts_are_counted(serve: Any) -> None:
     assert answer["buckets"][-1]["succeeded"] + answer["buckets"][-2]["succeeded"] == 2
     durations = answer["durations"]
     assert durations["count"] == 2
-    assert 0 < durations["p50"] <= durations["p90"] <= durations["p99"] <= durations["longest"] < 20
+    assert 0 < durations["p50"] <= durations["p90"] <= durations["p99"] <= durations["longest"] < 300
     [pay] = answer["steps"]
     assert (pay["name"], pay["attempts"], pay["failures"], pay["given_up"]) == ("pay", 7, 5, 1)
-    assert 0 <= pay["seconds"] < 20
+    assert 0 <= pay["seconds"] < 300
 
 
 def test_a_resumed_execution_counts_at_both_ends_and_its_attempts_once(serve: Any) -> None:

@@ -14,9 +14,13 @@ pytestmark = [
 ]
 
 
-def test_reads_stay_quick_beside_2000_idle_and_500_busy_connections() -> None:
+def test_reads_are_answered_beside_2000_idle_and_500_busy_connections() -> None:
     figures = run(Load(reads=200))
     assert figures.still_open == 2000
     assert figures.failed == 0
     assert figures.answered > 100
-    assert figures.ratio < 10
+
+
+@pytest.mark.timing
+def test_reads_take_little_longer_beside_2000_idle_and_500_busy_connections() -> None:
+    assert run(Load(reads=200)).ratio < 10

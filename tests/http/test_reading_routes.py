@@ -289,7 +289,8 @@ def test_a_cancelled_execution_shows_what_was_cancelled(serve: Any) -> None:
 # -- history ----------------------------------------------------------------------------------------------
 
 
-def test_the_history_tells_everything_in_order(serve: Any) -> None:
+def resumed(serve: Any) -> Api:
+    """An API with an execution that has taken a signal, has failed, was resumed and has succeeded."""
     broken_for_now = threading.Event()
 
     @step(retry=Retry(max_attempts=2, initial=0.001))
@@ -310,7 +311,11 @@ def test_the_history_tells_everything_in_order(serve: Any) -> None:
     broken_for_now.set()
     assert api.ask("POST", "/v1/executions/one/resume").status == 200
     api.ends()
-    answer = api.get("/v1/executions/one/history")
+    return api
+
+
+def test_the_history_tells_everything_in_order(serve: Any) -> None:
+    answer = resumed(serve).get("/v1/executions/one/history")
     History.model_validate(answer, strict=True)
     events = answer["events"]
     assert [event["type"] for event in events] == [
@@ -337,6 +342,24 @@ def test_the_history_tells_everything_in_order(serve: Any) -> None:
     assert TIME.fullmatch(events[4]["next_at"])
     assert events[4]["command"] == "pay"
     assert events[-1]["result"] == "paid 5"
+    assert answer["next"] is None
+
+
+def test_the_history_comes_in_pages_and_without_large_values(serve: Any) -> None:
+    api = resumed(serve)
+    events = api.get("/v1/executions/one/history")["events"]
+    paged: list[Any] = []
+    cursor: str | None = None
+    while cursor is not None or not paged:
+        page = api.get("/v1/executions/one/history", query=f"limit=4{f'&cursor={cursor}' if cursor else ''}")
+        paged += page["events"]
+        assert len(page["events"]) == 4 or page["next"] is None
+        cursor = page["next"]
+    assert paged == events
+    brief = api.get("/v1/executions/one/history", query="largest=5")["events"]
+    assert [event["payload"] for event in brief if "payload" in event] == [None]
+    assert brief[1]["omitted"] == {"payload": 13}
+    assert api.ask("GET", "/v1/executions/one/history", query="limit=4&cursor=x").fields == ["cursor"]
 
 
 @pytest.mark.parametrize("path", ["/v1/executions/nobody", "/v1/executions/nobody/history"])

@@ -18,6 +18,7 @@ from tests.http.serving import Answer, event
 NEEDED = {
     ("POST", "/v1/workflows/nothing/executions"): "run",
     ("GET", "/v1/executions"): "read",
+    ("POST", "/v1/executions/batch"): "run",
     ("POST", "/v1/executions/statuses"): "read",
     ("GET", "/v1/executions/one"): "read",
     ("GET", "/v1/executions/one/commands"): "read",

@@ -29,6 +29,7 @@ def api(serve: Any) -> Api:
 
 ROUTES = [
     ("GET", "/v1/executions", None),
+    ("POST", "/v1/executions/batch", {"starts": [{"workflow": "echo", "input": 1}]}),
     ("POST", "/v1/executions/statuses", {"execution_ids": ["one"]}),
     ("GET", "/v1/executions/one", None),
     ("GET", "/v1/executions/one/commands", None),

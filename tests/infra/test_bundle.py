@@ -109,7 +109,7 @@ def test_it_holds_what_runs_and_nothing_else(arm: Bundle) -> None:
     names = {path.name for path in arm.folder.iterdir()}
     assert {"workflows", "stepfast", "pydantic", "boto3", "aws_lambda_powertools", "charset_normalizer"} <= names
     assert not names & {"typer", "rich", "uvicorn", "pytest", "moto", "aws_cdk", "aws_xray_sdk", "bin", "tests"}
-    assert not {"cli", "local", "simulator", "testing", "infra"} & {
+    assert not {"cli", "integrations", "local", "simulator", "testing", "infra"} & {
         path.name for path in (arm.folder / "stepfast").iterdir()
     }
     left = [path for path in arm.folder.rglob("*") if path.suffix == ".pyc" or path.name in ("RECORD", "tests")]

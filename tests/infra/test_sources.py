@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from stepfast.deployment.plan import Plan
-from stepfast.deployment.scheduled_starts import Start, start_in
+from stepfast.deployment.scheduled_starts import StartMessage, start_in
 from stepfast.infra.stack import title
 from tests.infra.conftest import Synthesized, Template, only, resources
 from tests.infra.reading import named
@@ -208,7 +208,7 @@ def test_a_scheduled_start_names_its_time(synthesized: Synthesized) -> None:
     )
     # What Scheduler puts in the place of its keyword; the timer function takes the text as it is.
     text = resource["Target"]["Input"].replace("<aws.scheduler.scheduled-time>", "2026-11-22T02:00:00Z")
-    start = Start("print", "report", "nightly-2026-11-22T020000Z", {"schedule": "nightly"})
+    start = StartMessage("print", "report", "nightly-2026-11-22T020000Z", {"schedule": "nightly"})
     assert start_in(json.loads(text)) == start
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import signal
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -139,18 +138,14 @@ def test_it_says_what_it_is_and_ends_cleanly_also_while_a_step_runs(dev: CloudDe
     assert dev.http.get("/v1/health").json()["status"] == "ok"
     dev.run("lasting", "never")
     until(lambda: (dev.folder / "began").exists())
-    began = time.monotonic()
     status, errors = dev.end(number)
     assert (status, "Traceback" in errors) == (0, False), errors
-    assert time.monotonic() - began < 20
 
 
 def test_steps_timers_and_signals_run_through_the_functions(running: CloudDev, client: Client) -> None:
     execution = client.run("everything", 4, "all")
-    began = time.monotonic()
     execution.signal("more", 100)
     assert execution.result(60) == 106
-    assert time.monotonic() - began > 1  # the timer takes its time
     types = [event["type"] for event in execution.history()]
     assert types.count("attempt-started") == 4
     assert "timer-succeeded" in types

@@ -36,6 +36,7 @@ async def large_flow(text: str) -> int:
     return len(text)
 
 
+@pytest.mark.timing
 def test_executions_are_not_slower_beside_eight_inputs_of_ten_megabytes(tmp_path: Path) -> None:
     """With values in the tree of keys they took 20 times as long."""
     made = Embedded(tmp_path / "a.db", small_flow, large_flow, durability="process")
@@ -90,6 +91,7 @@ WITHOUT_VALUES: dict[str, Callable[[SqliteBackend, str], object]] = {
 }
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("act", WITHOUT_VALUES.values(), ids=WITHOUT_VALUES)
 def test_what_needs_no_values_reads_and_writes_none(
     backend: SqliteBackend, act: Callable[[SqliteBackend, str], object]

@@ -167,6 +167,7 @@ def seconds_each(path: Path, count: int) -> float:
         engine.runtime.close()
 
 
+@pytest.mark.timing
 def test_each_signal_costs_the_same_however_many_there_were(tmp_path: Path) -> None:
     def best(count: int, runs: int) -> float:
         made = [tmp_path / f"{count}-{run}" for run in range(runs)]

@@ -17,9 +17,50 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 
 
+def test_the_program_of_the_first_screen_has_its_result_whenever_the_process_dies() -> None:
+    code, _ = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len([line for line in code.splitlines() if line.strip() and not line.startswith(("#", "@"))]) <= 10
+    scope: dict[str, Any] = {"__name__": "readme_order"}
+    exec(compile(code, "order.py", "exec"), scope)
+    with Environment(scope["order"]) as env:
+        assert env.run(scope["order"], "A-1").result == "receipt of A-1, shipped"
+        points = env.points
+    calls = []
+    for number in range(len(points)):
+        with Environment(scope["order"]) as env:
+            env.crash(at=number)
+            run = env.run(scope["order"], "A-1")
+            assert run.result == "receipt of A-1, shipped"
+            calls.append(len(run.calls(scope["charge"])))
+    assert {*calls} == {1, 2}  # twice where the process dies after the step and before its result is recorded
+    assert calls[-1] == 1
+
+
+def test_the_first_screen_is_a_program_then_a_crash_then_the_picture() -> None:
+    screen = README.split("\n## ")[0]
+    places = [
+        screen.index(text) for text in ("pip install", "async def order", "kill -9", "receipt of A-1, shipped", "![")
+    ]
+    assert places == sorted(places)
+    assert screen[: places[-1]].count("\n") < 45
+
+
+def test_the_comparison_is_that_of_the_page_with_the_sources() -> None:
+    def rows(text: str) -> dict[str, list[str]]:
+        table = re.findall(r"^\| ([^|]+) \|(.*)\|$", text, re.MULTILINE)
+        return {name: [re.sub(r" \[\d+\]", "", cell).strip() for cell in cells.split("|")] for name, cells in table}
+
+    page = (ROOT / "docs/comparison.md").read_text()
+    shown, sourced = rows(README.split("## How it compares")[1]), rows(page)
+    assert len(shown) > 10
+    assert {name: sourced.get(name) for name in shown} == shown
+    table, sources = page.split("## Sources")
+    assert {*re.findall(r"\[(\d+)\]", table)} == {*re.findall(r"^(\d+)\. ", sources, re.MULTILINE)}
+
+
 @pytest.fixture
 def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    _, code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     assert len(code.splitlines()) < 40
     (tmp_path / "readme_welcome.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -15,6 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from stepfast.client import Client
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -83,13 +88,72 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     }
 
 
+def test_the_first_screen_goes_on_after_its_crash(tmp_path: Path) -> None:
+    install, crash, *_ = blocks(README)
+    assert install == ["pip install stepfast", "mkdir -p shop/workflows && cd shop"]
+    subprocess.run(install[1], shell=True, cwd=tmp_path, check=True)
+    folder = tmp_path / "shop"
+    program, _ = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    (folder / "workflows/order.py").write_text(program.replace("sleep(10)", "sleep(1)"))
+    dev, run, kill, again, wait, stop = crash
+    assert dev == again == "stepfast dev & sleep 3"
+    assert (kill, stop) == ("sleep 2; kill -9 $!", "kill $!")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    executable = Path(sys.executable).with_name("stepfast")
+    there = {"PATH": f"{executable.parent}{os.pathsep}{os.defpath}", "HOME": str(tmp_path), "STEPFAST_URL": url}
+    log = folder / "terminal.log"
+
+    def serve() -> subprocess.Popen[bytes]:
+        command = [*shlex.split(dev.partition(" &")[0]), "--port", str(port)]
+        with log.open("ab") as output:
+            server = subprocess.Popen(
+                command, cwd=folder, env=there, stdout=output, stderr=output, executable=executable
+            )
+        until(served, what=f"the server: {log.read_text()}")
+        return server
+
+    def served() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    def recorded() -> bool:
+        with Client(url) as client:
+            return bool(client.execution("A-1").commands(status="SUCCEEDED", step="charge")["total"])
+
+    server = serve()
+    try:
+        subprocess.run(run, shell=True, cwd=folder, env=there, check=True, timeout=60)
+        until(recorded)
+        server.kill()
+        server.wait(30)
+        server = serve()
+        result = subprocess.run(wait, shell=True, cwd=folder, env=there, capture_output=True, text=True, timeout=60)
+        assert result.stdout == '"receipt of A-1, shipped"\n', result.stderr
+    finally:
+        server.terminate()
+        server.wait(30)
+    assert log.read_text().count("charging A-1\n") == 1
+
+
+def test_doctor_finds_the_new_installation_in_order(environment: dict[str, str], tmp_path: Path) -> None:
+    done = subprocess.run(
+        "stepfast doctor --json", shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+    )
+    checks = {check["check"]: check for check in json.loads(done.stdout)["checks"]}
+    assert (checks["python"]["outcome"], checks["packages"]["outcome"]) == ("OK", "OK"), done.stdout
+    assert checks["extras"]["text"].startswith("complete: none; not installed: aws, ")
+
+
 @pytest.mark.xdist_group("port-8787")
 def test_the_first_workflow_goes_as_the_readme_tells_it(environment: dict[str, str], tmp_path: Path) -> None:
-    _, first, second = blocks(README)
-    assert first == ["pip install .", "stepfast init hello && cd hello", "stepfast dev"]
+    *_, first, second = blocks(README)
+    assert first == ["pip install stepfast", "stepfast init hello && cd hello", "stepfast dev"]
     subprocess.run(first[1], shell=True, cwd=tmp_path, env=environment, check=True, timeout=60)
     folder = tmp_path / "hello"
-    (workflow,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    _, workflow = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     (folder / "workflows/welcome.py").write_text(workflow)
     printed = {}
     with in_background(first[2], folder, environment):

@@ -17,12 +17,16 @@ from tests.reference.public import HANDLERS, PAGES
 
 PUBLIC = {
     "stepfast": {
+        "AsyncClient",
+        "AsyncExecution",
         "Client",
+        "Embedded",
         "Execution",
         "ExecutionContext",
         "GiveUp",
         "Retry",
         "RetryAfter",
+        "Start",
         "StepContext",
         "StepFailed",
         "current_execution",
@@ -36,7 +40,17 @@ PUBLIC = {
         "uuid4",
         "workflow",
     },
-    "stepfast.client": {"Client", "Execution", "ExecutionCancelled", "ExecutionFailed", "NotAllowed", "Unreachable"},
+    "stepfast.client": {
+        "AsyncClient",
+        "AsyncExecution",
+        "Client",
+        "Execution",
+        "ExecutionCancelled",
+        "ExecutionFailed",
+        "NotAllowed",
+        "Start",
+        "Unreachable",
+    },
     "stepfast.deployment.project": {"PoolSettings", "Project"},
     "stepfast.errors": {
         "Deadlock",

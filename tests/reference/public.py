@@ -28,7 +28,16 @@ class Page:
 
 PAGES = (
     Page("errors.md", "Exceptions", ("stepfast.errors",)),
-    Page("client.md", "The client", ("stepfast.client",)),
+    Page(
+        "client.md",
+        "The client",
+        ("stepfast.client",),
+        {
+            "stepfast.client.starts.WorkflowWithInput": (),
+            "stepfast.client.starts.WorkflowWithoutInput": (),
+            "stepfast.client.starts.WorkflowResult": (),
+        },
+    ),
     Page(
         "stepfast.md",
         "The language of workflows",
@@ -64,7 +73,9 @@ PAGES = (
 
 CONSTRUCTED = frozenset(
     {
+        "AsyncClient",
         "Client",
+        "Embedded",
         "Environment",
         "GatewayRequest",
         "GiveUp",
@@ -77,6 +88,7 @@ CONSTRUCTED = frozenset(
         "RetryAfter",
         "Rules",
         "ScheduledStart",
+        "Start",
         "StepCancelled",
         "Target",
         "Throttle",

@@ -1,6 +1,5 @@
 """Kills at AWS calls, lost answers, outages."""
 
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -61,11 +60,10 @@ def test_a_call_whose_answer_is_lost_is_made_again_by_botocore(player: Player, q
 def test_an_outage_is_retried_by_botocore_in_simulated_time_and_then_raised(player: Player, queue: str) -> None:
     until = player.world.clock.micros + 600 * 10**6
     player.world.account.outages.append(Outage("sqs", "ThrottlingException", until))
-    began, real = player.now, time.monotonic()
+    began = player.now
     invocation = player.invoke("caller", None)
     assert isinstance(invocation.error, ClientError)
     assert player.now - began > timedelta(seconds=1)
-    assert time.monotonic() - real < 5
     assert waiting(queue) == []
     player.advance(timedelta(minutes=10))
     assert player.invoke("caller", None).ok

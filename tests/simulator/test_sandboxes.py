@@ -68,14 +68,13 @@ def test_remaining_time_runs_down_with_simulated_time(player: Player) -> None:
     assert player.invoke("toy", None).result == [30_000, 10_000]
 
 
+@pytest.mark.timeout(25)  # less than the seconds that pass in simulated time
 def test_a_function_is_ended_at_its_timeout_and_its_sandbox_with_it(player: Player, toys: Toys) -> None:
     toys.sleeper(lambda event: float(event), timeout=30)
-    began = time.monotonic()
     invocation = player.invoke("sleeper", 3600)
     assert invocation.outcome == "timeout"
     assert invocation.ended_at == invocation.started_at + 30
     assert player.invoke("sleeper", 1).cold
-    assert time.monotonic() - began < 5
 
 
 def test_clocks_of_the_process_show_the_simulated_time(player: Player, toys: Toys) -> None:

@@ -5,7 +5,6 @@ import itertools
 import math
 from collections.abc import Iterator
 from datetime import timedelta
-from time import perf_counter
 from typing import Any
 from unittest import mock
 
@@ -13,6 +12,7 @@ import pytest
 
 from stepfast import Retry, signal, step, workflow
 from stepfast.testing import Environment, MotoCloud, NotRepeatable, Stalled
+from tests.counting import calls
 
 COUNTER: Iterator[int] = itertools.count()
 KITS: list[Any] = [Environment, MotoCloud]
@@ -109,13 +109,14 @@ def test_it_can_be_switched_off(kit: Any) -> None:
 
 
 def test_what_it_costs_grows_as_the_execution_does() -> None:
-    def taken(count: int, check: bool) -> float:
-        began = perf_counter()
-        with Environment(many_steps, limit=10_000, check_replays=check) as env:
-            assert env.run(many_steps, count).result == count
-        return perf_counter() - began
+    def cost(count: int, check: bool) -> int:
+        def run() -> None:
+            with Environment(many_steps, limit=10_000, check_replays=check) as env:
+                assert env.run(many_steps, count).result == count
 
-    assert min(taken(600, True) for _ in range(2)) < 4 * min(taken(600, False) for _ in range(2))
+        return calls(run)
+
+    assert cost(600, True) < 2 * cost(600, False)
 
 
 @pytest.mark.parametrize("new", [None, mock.AsyncMock(return_value=3), mock.MagicMock(return_value=3)])

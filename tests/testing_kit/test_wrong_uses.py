@@ -1,7 +1,6 @@
 """A test that waits in vain, or asks for what cannot be, fails at once and says what to do."""
 
 import asyncio
-import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -110,14 +109,12 @@ def test_running_from_inside_a_fake_is_refused() -> None:
 
 
 def test_leaving_with_work_in_hand_leaves_nothing_behind() -> None:
-    began = time.perf_counter()
     with Environment(purchase) as env:
         env.fake(pay, lambda amount: None, takes=timedelta(seconds=20))  # type: ignore[arg-type]
         run = env.start(purchase, ORDER)
         env.advance(timedelta(seconds=10))
     assert run.status == "RUNNING"
     assert run.calls(pay)[0].ended_at is None
-    assert time.perf_counter() - began < 1
 
 
 def test_an_error_in_the_block_is_not_hidden_by_a_cue_that_never_came() -> None:

@@ -112,6 +112,27 @@ async def other() -> None:
 def client() -> None:
     execution = Client("http://127.0.0.1:8787", api_key="k").run("order", {"id": "1"}, execution_id="e")
     reveal_type(execution.execution_id)  # -> str
+    reveal_type(execution.result())  # -> Any
+    with Client("http://127.0.0.1:8787") as typed:
+        reveal_type(typed.run(order, Order(id="1", amount=2)).result())  # -> user_workflows.Receipt
+        reveal_type(typed.run(other).result())  # -> None
+        reveal_type(typed.execution("e", order).result())  # -> user_workflows.Receipt
+        typed.run(order, "1")  # error: Cannot infer value
+        typed.run(order)  # error: Argument 1 to "run"
+        typed.run(plain.function, Order(id="1", amount=2))  # error: No overload variant
+
+
+async def library() -> None:
+    async with stepfast.Embedded("app.db", workflows=[order, other]) as engine:
+        handle = await engine.start(order, Order(id="1", amount=2), execution_id="o-1")
+        reveal_type(await handle.result())  # -> user_workflows.Receipt
+        reveal_type(await (await engine.start(other)).result())  # -> None
+        await engine.start(order, 3)  # error: Cannot infer value
+    async with stepfast.AsyncClient("http://127.0.0.1:8787") as client:
+        reveal_type(await (await client.run(order, Order(id="1", amount=2))).result())  # -> user_workflows.Receipt
+        reveal_type(await client.run("order"))  # -> stepfast.client.async_execution.AsyncExecution[Any]
+        for end in await client.run_many([stepfast.Start(order, Order(id="1", amount=2))]):
+            reveal_type(end)  # -> stepfast.client.async_execution.AsyncExecution[Any] | stepfast.errors.StepfastError
 
 
 def helper(context: StepContext) -> None:

@@ -50,6 +50,7 @@ WRONG: list[tuple[Any, Callable[[int], str]]] = [
 ]
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize(("annotation", "text"), WRONG, ids=[str(annotation) for annotation, _ in WRONG])
 def test_wrong_items_cost_in_proportion(annotation: Any, text: Callable[[int], str]) -> None:
     codec = Codec(annotation, "x")
@@ -88,6 +89,7 @@ def test_long_keys_and_messages_are_cut() -> None:
     assert len(str(refused(Codec(Annotated[int, AfterValidator(grumble)], "x"), "1"))) < 1000
 
 
+@pytest.mark.timing
 def test_a_result_with_many_wrong_items_is_refused_in_proportion() -> None:
     codec = Codec(list[int], "x")
 
@@ -109,6 +111,7 @@ PLAIN: list[tuple[str, Any, Any]] = [
 ]
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize(("name", "annotation", "value"), PLAIN, ids=[name for name, *_ in PLAIN])
 def test_plain_values_cost_what_reading_them_costs(name: str, annotation: Any, value: Any) -> None:
     """For plain JSON three times json.loads is the aim; the rest is room for a busy machine.
@@ -126,6 +129,7 @@ def test_plain_values_cost_what_reading_them_costs(name: str, annotation: Any, v
     assert ours < (20.0 if name.startswith("union") else 6.0) * loads
 
 
+@pytest.mark.timing
 def test_a_large_value_that_is_refused_costs_in_proportion() -> None:
     codec = Codec(Any, "x")
 
@@ -138,6 +142,7 @@ def test_a_large_value_that_is_refused_costs_in_proportion() -> None:
     assert cpu(lambda: refuse(1000 * TIMES)) < SLOWER * cpu(lambda: refuse(1000))
 
 
+@pytest.mark.timing
 def test_models_whose_fields_were_not_set_cost_in_proportion() -> None:
     codec = Codec(list[Item], "x")
 

@@ -52,7 +52,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What happened to an execution, in order */
+        /**
+         * What happened to an execution, in order
+         * @description All events, or with `limit` a page of them, which ends early where its values would be more than about 2 MB: go on while `next` is not null.
+         */
         get: operations["getHistory"];
         put?: never;
         post?: never;
@@ -153,6 +156,26 @@ export interface paths {
         get: operations["getFigures"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/executions/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start up to 1,000 executions
+         * @description Each start has its own outcome, and none holds up another. Starts with ids are safe to repeat, as in a request for one start.
+         */
+        post: operations["startExecutions"];
         delete?: never;
         options?: never;
         head?: never;
@@ -305,10 +328,45 @@ export interface components {
             started_at: string;
             /** Ended At */
             ended_at: string | null;
-            /** @description null for the last one, and for one that a crash cut off; of type StepCancelled for one that stepfast itself stopped */
+            /** @description null for the last one, and for one that a crash of the server cut off; of type StepInterrupted for one that the death of a pool's process cut off, and StepCancelled for one that stepfast itself stopped */
             error: components["schemas"]["ErrorView"] | null;
             /** Next At */
             next_at: string | null;
+        };
+        /** BatchRequest */
+        BatchRequest: {
+            /** Starts */
+            starts: components["schemas"]["BatchStart"][];
+        };
+        /** BatchStart */
+        BatchStart: {
+            /**
+             * Input
+             * @description any JSON value
+             */
+            input?: unknown;
+            /**
+             * Execution Id
+             * @description names the execution and makes the call repeatable; made up when left out
+             */
+            execution_id?: string | null;
+            /**
+             * Labels
+             * @default {}
+             */
+            labels: {
+                [key: string]: string;
+            };
+            /** Workflow */
+            workflow: string;
+        };
+        /** BatchView */
+        BatchView: {
+            /**
+             * Outcomes
+             * @description an outcome for each start, in their order
+             */
+            outcomes: components["schemas"]["StartOutcomeView"][];
         };
         /** BucketView */
         BucketView: {
@@ -812,6 +870,11 @@ export interface components {
         History: {
             /** Events */
             events: components["schemas"]["EventView"][];
+            /**
+             * Next
+             * @description the next page's cursor, where `limit` asked for a page
+             */
+            next?: string | null;
         };
         /**
          * Problem
@@ -1102,6 +1165,21 @@ export interface components {
              */
             waits_for: string[];
         };
+        /** StartOutcomeView */
+        StartOutcomeView: {
+            /**
+             * Execution Id
+             * @description the id of the execution; null if the start had none and failed
+             */
+            execution_id: string | null;
+            /**
+             * Created
+             * @description true if this call has started the execution
+             */
+            created: boolean;
+            /** @description why nothing was started; its `errors` lists at most 3 fields */
+            problem: components["schemas"]["Problem"] | null;
+        };
         /** StartRequest */
         StartRequest: {
             /**
@@ -1224,6 +1302,11 @@ export interface components {
             name: string;
             /** Description */
             description: string;
+            /**
+             * Documentation
+             * @description the whole docstring, of which `description` is the first line
+             */
+            documentation: string;
             /** Input Schema */
             input_schema: {
                 [key: string]: unknown;
@@ -1529,7 +1612,13 @@ export interface operations {
     };
     getHistory: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description values whose JSON has more bytes are null, and named in `omitted` */
+                largest?: number | null;
+                limit?: number | null;
+                /** @description a page's `next` */
+                cursor?: string | null;
+            };
             header?: never;
             path: {
                 /** @description the execution's id */
@@ -2038,6 +2127,93 @@ export interface operations {
             };
             /** @description this can be no workflow's name */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    startExecutions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BatchRequest"];
+            };
+        };
+        responses: {
+            /** @description the outcomes */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchView"];
+                };
+            };
+            /** @description the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is not declared as JSON */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -22,4 +22,5 @@ export type Health = Schemas["Health"];
 export type DeadLetterPage = Schemas["DeadLetterList"];
 export type DeadLetterGroups = Schemas["FaultGroups"];
 export type ReplayedExecution = Schemas["ResumedView"];
+export type StartedBatch = Schemas["BatchView"];
 export type ReplayAnswer = Schemas["Replayed"];

@@ -1,7 +1,7 @@
 /** The client: starts executions, finds them, and resumes failed ones. */
 
 import { Calls, type Options, sleep } from "./calls.js";
-import { Refused } from "./errors.js";
+import { errorOf, Refused, type StepfastError } from "./errors.js";
 import { Execution, segment } from "./execution.js";
 import type {
   DeadLetterGroups,
@@ -12,8 +12,12 @@ import type {
   Health,
   ReplayAnswer,
   ReplayedExecution,
+  StartedBatch,
   Workflow,
 } from "./shapes.js";
+
+/** The most starts in one request. */
+const BATCH_STARTS = 1000;
 
 export interface RunOptions {
   /** Makes the call itself repeatable: with the same id and input it gives the execution there is. */
@@ -21,6 +25,12 @@ export interface RunOptions {
   /** At most 20, to find executions by. */
   labels?: Record<string, string>;
   signal?: AbortSignal;
+}
+
+/** One of many starts. */
+export interface Start extends Omit<RunOptions, "signal"> {
+  workflow: string;
+  inputs?: unknown;
 }
 
 export interface ListOptions {
@@ -71,6 +81,36 @@ export class Stepfast {
     const path = `/v1/workflows/${segment(workflow, "a workflow name")}/executions`;
     const answer = await this.#calls.send<ExecutionView>("POST", path, { body, signal: options.signal });
     return new Execution(this.#calls, id, answer.status === 201);
+  }
+
+  /**
+   * Starts many executions, up to 1,000 in a request: for each a handle, or the error that `run` would have raised.
+   *
+   * `retryFor` bounds each request. A start that the server could not write just now has an `Unavailable`.
+   */
+  async runMany(starts: readonly Start[], { signal }: { signal?: AbortSignal } = {}): Promise<(Execution | StepfastError)[]> {
+    const bodies = starts.map(({ workflow, inputs = null, executionId, labels = {} }) => ({
+      workflow: segment(workflow, "a workflow name"),
+      input: inputs,
+      execution_id: segment(executionId ?? crypto.randomUUID(), "an execution id"),
+      labels,
+    }));
+    const outcomes: (Execution | StepfastError)[] = [];
+    while (outcomes.length < bodies.length) {
+      const body = { starts: bodies.slice(outcomes.length, outcomes.length + BATCH_STARTS) };
+      const answer = await this.#calls.send<StartedBatch>("POST", "/v1/executions/batch", { body, signal });
+      if (answer.body?.outcomes.length !== body.starts.length) {
+        throw new Refused(`${this.url} answers ${body.starts.length} starts with other outcomes`, "not-stepfast");
+      }
+      answer.body.outcomes.forEach(({ problem, created }, place) => {
+        outcomes.push(
+          problem === null
+            ? new Execution(this.#calls, body.starts[place]!.execution_id, created)
+            : errorOf(this.url, problem.status, JSON.stringify(problem)),
+        );
+      });
+    }
+    return outcomes;
   }
 
   /** A handle on an execution, which is not looked up before it is used. */

@@ -52,6 +52,18 @@ async function network(treat, use) {
   }
 }
 
+test("many starts in one call have an outcome each", async () => {
+  const starts = [1, 2, 3].map((number) => ({ workflow: "greet", inputs: { name: `n${number}` }, executionId: `many-${number}` }));
+  const outcomes = await mcp.runMany([...starts, { workflow: "nobody" }, { ...starts[0], inputs: { name: "other" } }, { workflow: "greet", inputs: { name: 3 } }]);
+  assert.deepEqual(outcomes.slice(0, 3).map(({ created }) => created), [true, true, true]);
+  assert.equal(await outcomes[2].result({ timeout: 20 }), "Hello n3");
+  assert.ok(outcomes[3] instanceof UnknownWorkflow);
+  assert.ok(outcomes[4] instanceof ExecutionConflict);
+  assert.equal(outcomes[5].fields[0].field, "input.name");
+  assert.deepEqual((await mcp.runMany(starts)).map(({ created }) => created), [false, false, false]);
+  assert.deepEqual(await mcp.runMany([]), []);
+});
+
 test("the first snippet: run gives the id at once, and the result comes", async () => {
   const { executionId } = await mcp.run("greet", { name: "Ann" });
   assert.match(executionId, /^[0-9a-f-]{36}$/);

@@ -7,6 +7,8 @@ export type Outcome = "running" | "succeeded" | "failed" | "interrupted" | "canc
 
 /** The error of an attempt that stepfast itself stopped: a timeout of the workflow, a cancelled task, a failure. */
 const STOPPED = "StepCancelled";
+/** The error of an attempt that the death of its pool's process has cut off. */
+const CRASHED = "StepInterrupted";
 
 export interface ShownAttempt {
   generation: number;
@@ -78,7 +80,7 @@ export function currentTries(command: Command): ShownAttempt[] {
 }
 
 function outcomeOf(command: Command, last: boolean, error: Failure | null, ended: boolean): Outcome {
-  if (error !== null) return error.type === STOPPED ? "cancelled" : "failed";
+  if (error !== null) return error.type === STOPPED ? "cancelled" : error.type === CRASHED ? "interrupted" : "failed";
   if (!last) return "interrupted";
   if (command.status === "SUCCEEDED") return "succeeded";
   if (command.status === "CANCELLED") return "cancelled";

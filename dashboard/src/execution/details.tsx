@@ -109,7 +109,7 @@ function Tried({ attempt }: { attempt: ShownAttempt }) {
         <span class="dim">
           {" "}
           {exactly(attempt.from)}, {took}
-          {attempt.outcome === "interrupted" && (attempt.error ? " (its process was told to end)" : " (its process died)")}
+          {attempt.outcome === "interrupted" && " (its process died)"}
           {attempt.next !== null && attempt.to !== null && attempt.next > attempt.to && `; next one after ${span(attempt.next - attempt.to)}`}
         </span>
       </p>

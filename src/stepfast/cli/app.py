@@ -7,7 +7,20 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from stepfast.cli import dead_letters, dev, invoke, keys, new_project, reading, running, steering, verify
+from stepfast.cli import (
+    dead_letters,
+    dev,
+    doctor,
+    export,
+    invoke,
+    keys,
+    mcp,
+    new_project,
+    reading,
+    running,
+    steering,
+    verify,
+)
 from stepfast.cli.printing import complain, errors_as_json, say
 from stepfast.cli.session import DEFAULT_URL, Session
 from stepfast.client import ExecutionCancelled, ExecutionFailed, Unreachable
@@ -123,12 +136,15 @@ app.command("init")(new_project.init)
 app.command("run")(running.run)
 app.command("list")(reading.list_executions)
 app.command("show")(reading.show)
+app.command("export")(export.export)
 app.command("watch")(running.watch)
 app.command("resume")(steering.resume)
 app.command("cancel")(steering.cancel)
 app.command("delete")(steering.delete)
 app.command("signal")(steering.signal)
+app.command("doctor")(doctor.doctor)
 app.command("verify")(verify.verify)
 app.command("invoke")(invoke.invoke)
+app.command("mcp")(mcp.mcp)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(keys.app, name="keys")

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from stepfast.cli import completion, printing, timeline
+from stepfast.cli.filters import OfWorkflow
 from stepfast.cli.session import OUTAGE_SECONDS, AsJson, session
 from stepfast.errors import InvalidRequest
 
@@ -16,7 +17,6 @@ app = typer.Typer(
     help="Failed executions: list them, resume many at once.", no_args_is_help=True, rich_markup_mode=None
 )
 
-OfWorkflow = Annotated[str | None, typer.Option(help="Only of this workflow.", autocompletion=completion.workflows)]
 OfStep = Annotated[str | None, typer.Option(help="Only of this step; '' for the workflow's own code.")]
 WithError = Annotated[
     str | None, typer.Option(help="Only with this type of error, such as ConnectionError or billing.Declined.")

@@ -21,7 +21,7 @@ class TooLate(Exception):
     """--timeout has passed and the execution still runs."""
 
 
-def to_end(execution: Execution, *, quiet: bool, aside: bool, timeout: float | None) -> Object:
+def to_end(execution: Execution[Any], *, quiet: bool, aside: bool, timeout: float | None) -> Object:
     """Follows an execution and returns its last description. Raises TooLate after `timeout` seconds.
 
     quiet: print nothing. aside: print to standard error, because standard output is for the result.
@@ -49,7 +49,7 @@ def raise_for(execution: Object) -> None:
         raise ExecutionCancelled(execution["execution_id"])
 
 
-def _states(execution: Execution, timeout: float | None) -> Iterator[Object]:
+def _states(execution: Execution[Any], timeout: float | None) -> Iterator[Object]:
     end = None if timeout is None else time.monotonic() + timeout
     before, pause = None, 0.05
     while True:

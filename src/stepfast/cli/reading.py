@@ -7,20 +7,19 @@ from typing import Annotated
 import typer
 
 from stepfast.cli import completion, folding, printing, timeline
+from stepfast.cli.filters import OfLabels, OfPrefix, OfStatus, OfWorkflow, Since, Until
 from stepfast.cli.inputs import read_labels
 from stepfast.cli.session import AsJson, session
 
 
 def list_executions(
     context: typer.Context,
-    workflow: Annotated[
-        str | None, typer.Option(help="Only of this workflow.", autocompletion=completion.workflows)
-    ] = None,
-    status: Annotated[str | None, typer.Option(help="RUNNING, SUCCEEDED, FAILED or CANCELLED.")] = None,
-    prefix: Annotated[str | None, typer.Option(help="Only ids that begin with this.")] = None,
-    label: Annotated[list[str] | None, typer.Option(help="key=value; may be repeated, all must match.")] = None,
-    since: Annotated[str | None, typer.Option(help="Started then or later: ISO 8601 or seconds since 1970.")] = None,
-    until: Annotated[str | None, typer.Option(help="Started before.")] = None,
+    workflow: OfWorkflow = None,
+    status: OfStatus = None,
+    prefix: OfPrefix = None,
+    label: OfLabels = None,
+    since: Since = None,
+    until: Until = None,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
     cursor: Annotated[str | None, typer.Option(help="The next page, as the last one named it.")] = None,
     as_json: AsJson = False,

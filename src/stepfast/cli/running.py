@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -72,7 +72,7 @@ def watch(
         _follow(client.execution(execution_id), as_json=as_json, timeout=timeout, result=False)
 
 
-def _follow(execution: Execution, *, as_json: bool, timeout: float | None, result: bool) -> None:
+def _follow(execution: Execution[Any], *, as_json: bool, timeout: float | None, result: bool) -> None:
     try:
         ended = to_end(execution, quiet=as_json, aside=result, timeout=timeout)
     except TooLate:

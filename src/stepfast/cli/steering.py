@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -66,7 +66,7 @@ def _held(wait: Object) -> str:
     return f"{name}: attempt {attempt} may still run and then counts; else tried again at {until} UTC"
 
 
-def _warn(execution: Execution) -> None:
+def _warn(execution: Execution[Any]) -> None:
     """Says before the resume that it runs no step again; a key that may not read learns it from the answer."""
     try:
         state = execution.describe(commands=False)

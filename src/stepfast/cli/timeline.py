@@ -184,7 +184,8 @@ def _notes(command: Object) -> Iterator[tuple[str, str]]:
             again = moment(past["next_at"])
             ended = moment(past["ended_at"])
             pause = f"; again after {span((again - ended).total_seconds())}" if again and ended else ""
-            error = f"{past['error']['type']}: {past['error']['message']}"
+            cause = "interrupted" if past["error"]["type"] == "StepInterrupted" else past["error"]["type"]
+            error = f"{cause}: {past['error']['message']}"
             yield shown(f"try {past['attempt']}, {took(past, 'started_at')}: {error}{pause}"), "yellow"
         elif past["next_at"] is not None:
             yield f"try {past['attempt']}: cut off by a crash", "yellow"

@@ -3,8 +3,21 @@
 Its calls are repeated when the network or the server fails, and are made so that repeating is safe.
 """
 
+from stepfast.client.async_client import AsyncClient
+from stepfast.client.async_execution import AsyncExecution
 from stepfast.client.client import Client
 from stepfast.client.execution import Execution
 from stepfast.client.problems import ExecutionCancelled, ExecutionFailed, NotAllowed, Unreachable
+from stepfast.client.starts import Start
 
-__all__ = ["Client", "Execution", "ExecutionCancelled", "ExecutionFailed", "NotAllowed", "Unreachable"]
+__all__ = [
+    "AsyncClient",
+    "AsyncExecution",
+    "Client",
+    "Execution",
+    "ExecutionCancelled",
+    "ExecutionFailed",
+    "NotAllowed",
+    "Start",
+    "Unreachable",
+]

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-import time
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, overload
 
 from stepfast.client import shapes
-from stepfast.client.calls import Calls, Object
+from stepfast.client.answers import Object
+from stepfast.client.bulk import replayed, started
+from stepfast.client.calls import Calls
 from stepfast.client.execution import Execution, Objects
 from stepfast.client.replies import MAX_REPLY_BYTES
 from stepfast.client.stacks import Listed, Stacks, keys_for, merged_groups
-from stepfast.client.values import moment, plain, segment
-from stepfast.errors import ExecutionNotFound, Refused
+from stepfast.client.starts import (
+    Start,
+    WorkflowResult,
+    WorkflowWithInput,
+    WorkflowWithoutInput,
+    body_of,
+    in_requests,
+    name_of,
+)
+from stepfast.client.values import moment, segment
+from stepfast.errors import InvalidRequest, StepfastError
 
-MAX_PAUSE_SECONDS = 60.0
-"""The longest wait between two requests of a bulk resume, whatever the server asks for."""
+I = TypeVar("I")  # noqa: E741
+R = TypeVar("R")
 
 
 class Client:
@@ -85,19 +94,44 @@ class Client:
 
     # -- executions --------------------------------------------------------------------------------------
 
+    @overload
     def run(
         self,
         workflow: str,
         inputs: Any = None,
         execution_id: str | None = None,
         labels: Mapping[str, str] | None = None,
-    ) -> Execution:
+    ) -> Execution[Any]: ...
+    @overload
+    def run(
+        self,
+        workflow: WorkflowWithoutInput[R],
+        inputs: None = None,
+        execution_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Execution[R]: ...
+    @overload
+    def run(
+        self,
+        workflow: WorkflowWithInput[I, R],
+        inputs: I,
+        execution_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Execution[R]: ...
+    def run(
+        self,
+        workflow: Any,
+        inputs: Any = None,
+        execution_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Execution[Any]:
         """Starts an execution and returns a handle without waiting for its end.
 
         Retries within one call never start a second execution.
 
-        workflow: the id of the workflow.
-        inputs: a pydantic model, a dataclass, or plain JSON values.
+        workflow: the workflow, or its name. With the workflow itself the input is checked by its type, and `result()`
+        of the handle returns the type that the workflow returns.
+        inputs: a value of the type that the workflow takes, a pydantic model, a dataclass, or plain JSON values.
         execution_id: 1 to 128 of `A-Z a-z 0-9 . _ -`. With an id the call is idempotent: a later call with the same id
         and input returns the execution that exists. None makes a new id.
         labels: at most 20 names and values, to find executions by.
@@ -105,38 +139,60 @@ class Client:
         Raises UnknownWorkflow, InvalidRequest (its `fields` name the wrong values), and ExecutionConflict when the id
         belongs to another workflow or input.
         """
-        execution_id = str(uuid.uuid4()) if execution_id is None else execution_id
-        path = f"/v1/workflows/{segment(workflow, 'a workflow name')}/executions"
-        body = {
-            "input": plain(inputs, "input"),
-            "execution_id": segment(execution_id, "an execution id"),
-            "labels": dict(labels or {}),
-        }
-        calls = self._holder(execution_id)
+        path = f"/v1/workflows/{name_of(workflow)}/executions"
+        body = body_of(workflow, inputs, execution_id, labels)
+        calls = self._stacks.holder(body["execution_id"])
         answer = calls.send("POST", path, shapes.Execution, body)
-        return Execution(calls, execution_id, created=answer.status == 201)
+        return self._handle(body["execution_id"], workflow, calls, answer.status == 201)
 
-    def execution(self, execution_id: str) -> Execution:
-        """A handle on the execution `execution_id`.
+    def run_many(self, starts: Iterable[Start]) -> Sequence[Execution[Any] | StepfastError]:
+        """Starts many executions with few requests, and returns an outcome for each start, in their order.
 
-        Nothing is sent before the handle is used, unless there are `former_urls`.
+        An outcome is a handle, or the exception that `run` would have raised for this start. The starts are
+        independent of each other: an invalid start does not hold up the others. They happen in no order. A start
+        with an id is idempotent as in `run`.
+
+        starts: any number. One request carries up to 1,000 starts and 4 MB.
+
+        Raises InvalidRequest for starts that the API cannot read, Unreachable, and NotAllowed. Starts of earlier
+        requests have happened then: the same call with the same ids is safe.
+        """
+        entries = [*starts]
+        outcomes: dict[int, Execution[Any] | StepfastError] = {}
+        shares: dict[str, tuple[Calls, list[tuple[int, Object]]]] = {}
+        for number, start in enumerate(entries):
+            try:
+                name = name_of(start.workflow)
+                body = body_of(start.workflow, start.inputs, start.execution_id, start.labels)
+            except InvalidRequest as error:
+                outcomes[number] = error
+                continue
+            calls = self._stacks.holder(body["execution_id"])
+            shares.setdefault(calls.url, (calls, []))[1].append((number, {"workflow": name, **body}))
+        for calls, bodies in shares.values():
+            for request in in_requests(bodies):
+                for number, body, outcome, created in started(calls, request):
+                    workflow = entries[number].workflow
+                    outcomes[number] = outcome or self._handle(body["execution_id"], workflow, calls, created)
+        return [outcomes[number] for number in range(len(entries))]
+
+    @overload
+    def execution(self, execution_id: str, workflow: None = None) -> Execution[Any]: ...
+    @overload
+    def execution(self, execution_id: str, workflow: WorkflowResult[R]) -> Execution[R]: ...
+    def execution(self, execution_id: str, workflow: Any = None) -> Execution[Any]:
+        """A handle on the execution `execution_id`. Nothing is sent before the handle is used.
+
+        workflow: the workflow of the execution: `result()` then returns the type that the workflow returns.
 
         Raises InvalidRequest for an id that no execution can have.
         """
-        segment(execution_id, "an execution id")
-        return Execution(self._holder(execution_id), execution_id)
+        return self._handle(segment(execution_id, "an execution id"), workflow)
 
-    def _holder(self, execution_id: str) -> Calls:
-        """The deployment that has the execution of this id, or else the deployment to start it in."""
-        former = self._stacks.former_owner(execution_id)
-        if former is not None:
-            try:
-                Execution(former, execution_id).status()
-            except ExecutionNotFound:
-                pass
-            else:
-                return former
-        return self._stacks.owner(execution_id)
+    def _handle(
+        self, execution_id: str, workflow: Any, calls: Calls | None = None, created: bool = False
+    ) -> Execution[Any]:
+        return Execution(self._stacks, execution_id, calls=calls, created=created, workflow=workflow)
 
     def delete(self, execution_id: str) -> None:
         """Deletes the execution `execution_id`, which has ended, for good. `Execution.delete` does the same.
@@ -156,6 +212,7 @@ class Client:
         limit: int = 50,
         cursor: str | None = None,
         prefix: str | None = None,
+        largest: int | None = None,
     ) -> Object:
         """A page of executions, newest first: `executions`, and `next`, the cursor of the next page or None.
 
@@ -166,6 +223,7 @@ class Client:
         about 4 MB: read on while `next` is not None.
         cursor: `next` of the page before, with the other arguments unchanged.
         prefix: only executions whose ids begin with this text. The execution whose whole id it is comes first.
+        largest: values above this size, in bytes of JSON, are left out, and `omitted` names them.
 
         Raises InvalidRequest.
         """
@@ -176,6 +234,7 @@ class Client:
             "since": moment(since),
             "until": moment(until),
             "prefix": prefix,
+            "largest": largest,
         }
         place = Listed("/v1/executions", shapes.Executions, "executions", foremost=prefix)
         return self._stacks.page(place, query, limit, cursor)
@@ -259,29 +318,13 @@ class Client:
         body: Object = {key: value for key, value in chosen.items() if value is not None}
         if all:
             body["all"] = True
-        shares: Iterable[tuple[Calls, Object]] = ((calls, body) for calls in self._stacks)
+        shares = [(calls, body) for calls in self._stacks]
         if execution_ids is not None:
-            shares = (
-                (calls, {"execution_ids": ids, **body})
-                for calls, ids in self._stacks.shares(execution_ids, self._holder)
-            )
+            shares = [(calls, {"execution_ids": ids, **body}) for calls, ids in self._stacks.shares(execution_ids)]
         results: Objects = []
         for calls, first in shares:
-            for outcome in _replay(calls, first, rate):
+            for outcome in replayed(calls, first, rate):
                 results.append(outcome)
                 if each is not None:
                     each(outcome)
         return {"resumed": sum(outcome["resumed"] for outcome in results), "results": results}
-
-
-def _replay(calls: Calls, body: Object | None, rate: float | None) -> Iterator[Object]:
-    """The outcomes at one deployment. Each request handles a bounded number of executions, and `next` continues."""
-    while body is not None:
-        answer = calls.send("POST", "/v1/dead-letters/replay", shapes.Replayed, body).body
-        yield from answer["results"]
-        pause = answer.get("after") or (1 / rate if rate else 0.0)
-        if answer["next"] == body and not answer.get("after"):
-            raise Refused(f"{calls.url} says that executions remain, but makes no progress")
-        body = answer["next"]
-        if body is not None and pause:
-            time.sleep(min(pause, MAX_PAUSE_SECONDS))

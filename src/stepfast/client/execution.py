@@ -6,18 +6,22 @@ import math
 import time
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from stepfast.client import shapes
-from stepfast.client.calls import GONE, Calls, Object
+from stepfast.client.answers import GONE, Object
+from stepfast.client.calls import Calls
 from stepfast.client.problems import ExecutionCancelled, ExecutionFailed
+from stepfast.client.stacks import Stacks
+from stepfast.client.starts import WorkflowResult, decoded
 from stepfast.client.values import plain, segment
 from stepfast.errors import InvalidRequest
 
+R = TypeVar("R")
 Objects = list[dict[str, Any]]
 
 
-class Execution:
+class Execution(Generic[R]):
     """A handle on one execution, as `Client.run` and `Client.execution` return it.
 
     `execution_id` is its id. `created` is True if the call that returned this handle has started the execution.
@@ -25,14 +29,22 @@ class Execution:
     Every method sends a request. All of them raise ExecutionNotFound and the exceptions of Client's methods.
     """
 
-    def __init__(self, calls: Calls, execution_id: str, *, created: bool = False) -> None:
-        self._calls = calls
+    def __init__(
+        self,
+        stacks: Stacks,
+        execution_id: str,
+        *,
+        calls: Calls | None = None,
+        created: bool = False,
+        workflow: WorkflowResult[R] | str | None = None,
+    ) -> None:
+        self._stacks, self._calls, self._workflow = stacks, calls, workflow
         self.execution_id = execution_id
         self.created = created
         self._path = f"/v1/executions/{execution_id}"
 
     def __repr__(self) -> str:
-        return f"<execution {self.execution_id!r} at {self._calls.url}>"
+        return f"<execution {self.execution_id!r} at {self._stacks.owner(self.execution_id).url}>"
 
     def status(self) -> str:
         """RUNNING, SUCCEEDED, FAILED or CANCELLED. Raises ExecutionNotFound."""
@@ -46,7 +58,7 @@ class Execution:
 
         Raises ExecutionNotFound.
         """
-        return self._calls.get(self._path, shapes.Described) if commands else self._read()
+        return self._home().get(self._path, shapes.Described) if commands else self._read()
 
     def commands(
         self,
@@ -70,15 +82,33 @@ class Execution:
         path = f"{self._path}/commands"
         chosen = {"status": status, "step": step, "limit": limit, "cursor": cursor, "largest": largest}
         query = {key: value for key, value in chosen.items() if value is not None}
-        return self._calls.send("GET", path, shapes.CommandPage, query=query).body
+        return self._home().send("GET", path, shapes.CommandPage, query=query).body
 
     def history(self) -> Objects:
-        """The events of the execution, oldest first: `at`, `type`, `command` and details. Raises ExecutionNotFound."""
-        events: Objects = self._calls.get(f"{self._path}/history", shapes.History)["events"]
+        """The events of the execution, oldest first: `at`, `type`, `command` and details.
+
+        All of them come in one answer, and a deployment on AWS refuses an answer of more than 6 MB. `events` asks for
+        pages. Raises ExecutionNotFound.
+        """
+        events: Objects = self._home().get(f"{self._path}/history", shapes.History)["events"]
         return events
 
-    def result(self, timeout: float | None = None) -> Any:
-        """Waits for the end of the execution and returns its result as JSON values.
+    def events(self, limit: int = 1000, cursor: str | None = None, largest: int | None = None) -> Object:
+        """A page of the history, oldest first: `events`, and `next`, the cursor of the next page or None.
+
+        limit: the most events in a page, 1 to 1000. A page ends early where its values would exceed about 2 MB.
+        cursor: `next` of the page before.
+        largest: values above this size, in bytes of JSON, are left out.
+
+        Raises ExecutionNotFound and InvalidRequest.
+        """
+        return self._home().get(f"{self._path}/history", shapes.History, limit=limit, cursor=cursor, largest=largest)
+
+    def result(self, timeout: float | None = None) -> R:
+        """Waits for the end of the execution and returns its result.
+
+        The result has the type that the workflow returns where the handle was made with the workflow itself. Where it
+        was made with a name or an id only, the result is JSON values.
 
         timeout: the longest wait in seconds. None sets no limit.
 
@@ -90,7 +120,8 @@ class Execution:
         while True:
             execution = self._read(patience=None if timeout is None else max(0.0, end - time.monotonic()))
             if execution["status"] == "SUCCEEDED":
-                return execution["result"]
+                result: R = decoded(self._workflow, execution["result"])
+                return result
             if execution["status"] == "FAILED":
                 raise ExecutionFailed(execution)
             if execution["status"] == "CANCELLED":
@@ -98,7 +129,7 @@ class Execution:
             remaining = end - time.monotonic()
             if remaining <= 0:
                 raise TimeoutError(f"execution {self.execution_id!r} is still RUNNING after {timeout:g} s")
-            time.sleep(min(pause, remaining))
+            self._home().pause(self.execution_id, min(pause, remaining))
             pause = min(1.0, pause * 1.5)
 
     def resume(self, steps: Sequence[str] | None = None) -> Object:
@@ -117,9 +148,9 @@ class Execution:
         Raises ExecutionNotFound, WrongStatus when the execution is not FAILED, and InvalidRequest for a command that
         cannot run again. Retries within one call resume once.
         """
-        body = None if steps is None else {"steps": _command_ids(steps)}
+        body = None if steps is None else {"steps": command_ids(steps)}
         path, settled = f"{self._path}/resume", ("RUNNING", "SUCCEEDED")
-        return self._calls.send("POST", path, shapes.ResumedExecution, body, settled=settled).body or self._read()
+        return self._home().send("POST", path, shapes.ResumedExecution, body, settled=settled).body or self._read()
 
     def cancel(self) -> Object:
         """Cancels a RUNNING execution and returns it as JSON values. CANCELLED is final.
@@ -128,7 +159,7 @@ class Execution:
         once.
         """
         path, settled = f"{self._path}/cancel", ("CANCELLED",)
-        return self._calls.send("POST", path, shapes.Execution, settled=settled).body or self._read()
+        return self._home().send("POST", path, shapes.Execution, settled=settled).body or self._read()
 
     def delete(self) -> None:
         """Deletes an execution that has ended, for good, with its values, steps, signals and history.
@@ -136,7 +167,7 @@ class Execution:
         Raises WrongStatus when it is RUNNING (cancel it first), and ExecutionNotFound, also when an earlier call has
         deleted it. Retries within one call do not raise ExecutionNotFound.
         """
-        self._calls.send("DELETE", self._path, shapes.Deleted, settled=(GONE,))
+        self._home().send("DELETE", self._path, shapes.Deleted, settled=(GONE,))
 
     def signal(self, name: str, payload: Any = None, signal_id: str | None = None) -> Object:
         """Sends a signal and returns it as JSON values. Retries within one call send it once.
@@ -152,13 +183,19 @@ class Execution:
         signal_id = str(uuid.uuid4()) if signal_id is None else segment(signal_id, "a signal id")
         body = {"payload": plain(payload, "payload"), "signal_id": signal_id}
         path = f"{self._path}/signals/{segment(name, 'a signal name')}"
-        return self._calls.send("POST", path, shapes.Signal, body).body
+        return self._home().send("POST", path, shapes.Signal, body).body
+
+    def _home(self) -> Calls:
+        """The deployment that has the execution, looked for once."""
+        if self._calls is None:
+            self._calls = self._stacks.holder(self.execution_id)
+        return self._calls
 
     def _read(self, patience: float | None = None) -> Object:
-        return self._calls.get(self._path, shapes.Execution, patience=patience, commands="false")
+        return self._home().get(self._path, shapes.Execution, patience=patience, commands="false")
 
 
-def _command_ids(steps: Sequence[str]) -> list[str]:
+def command_ids(steps: Sequence[str]) -> list[str]:
     if isinstance(steps, str):
         raise InvalidRequest(f"steps takes a list of command ids: [{steps!r}]", (("steps", "must be a list"),))
     return list(steps)

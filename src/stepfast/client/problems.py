@@ -40,7 +40,14 @@ class Unreachable(Unavailable):
 
 
 class NotAllowed(Refused):
-    """The API key or the signature is missing or wrong, or the server does not answer to this host name."""
+    """The API key or the signature is missing or wrong, or the server does not answer to this host name.
+
+    scope: the scope that a valid key lacks, such as "run". None in all other cases.
+    """
+
+    def __init__(self, message: str, scope: str | None = None) -> None:
+        super().__init__(message)
+        self.scope = scope
 
 
 class ExecutionFailed(StepfastError):
@@ -97,7 +104,8 @@ def error_of(reply: Reply) -> StepfastError:
     if kind in PROBLEMS:
         return PROBLEMS[kind](detail)
     if reply.status in (401, 403):
-        return NotAllowed(detail)
+        scope = problem.get("scope")
+        return NotAllowed(detail, scope if isinstance(scope, str) else None)
     return Unavailable(detail) if reply.status >= 500 else Refused(detail)
 
 

@@ -45,7 +45,7 @@ class Reply:
             raise ValueError("it is nested too deeply") from None
 
 
-def read(response: httpx.Response, timeout: float, largest: int) -> Reply:
+def read_reply(response: httpx.Response, timeout: float, largest: int) -> Reply:
     """Reads a streamed response.
 
     timeout: seconds. largest: bytes after decompression. Raises Refused for an answer that is larger, and
@@ -69,7 +69,8 @@ def _decoded(response: httpx.Response) -> Iterator[bytes]:
     """
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding == "identity":
-        yield from response.iter_raw()
+        for part in response.iter_raw():  # noqa: UP028, the asynchronous twin has no `yield from`
+            yield part
         return
     if encoding not in ("gzip", "deflate"):
         raise Refused(f"{response.request.url} answers in the encoding {encoding!r}, which was not asked for")

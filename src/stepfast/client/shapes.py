@@ -56,6 +56,16 @@ class ResumedExecution(Execution):
     waits: NotRequired[list[Wait]]
 
 
+class StartOutcome(TypedDict):
+    execution_id: str | None
+    created: bool
+    problem: dict[str, Any] | None
+
+
+class StartedBatch(TypedDict):
+    outcomes: list[StartOutcome]
+
+
 class Deleted(TypedDict):
     execution_id: str
 
@@ -106,6 +116,7 @@ class Event(TypedDict):
 
 class History(TypedDict):
     events: list[Event]
+    next: NotRequired[str | None]
 
 
 class Signal(TypedDict):

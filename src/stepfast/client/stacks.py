@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from stepfast.client.calls import Calls, Object
-from stepfast.errors import InvalidRequest
+from stepfast.client import shapes
+from stepfast.client.answers import Object
+from stepfast.client.calls import Calls
+from stepfast.errors import ExecutionNotFound, InvalidRequest
 
 Mark = tuple[str | None, str, str]
 """The position of a list in one deployment: the page's cursor, and `created_at` and id of the last row returned."""
-_ABOVE = "~"
+ABOVE = "~"
 """Sorts above every time."""
 
 
@@ -62,26 +64,35 @@ class Stacks:
 
     def owner(self, execution_id: str) -> Calls:
         """The deployment that an execution of this id is started in."""
-        return self._by_url[_url_with_highest_hash(self._by_url, execution_id)]
+        return self._by_url[url_with_highest_hash(self._by_url, execution_id)]
 
     def former_owner(self, execution_id: str) -> Calls | None:
         """The deployment that this id belonged to before the last change of the URLs; None if it has not moved."""
         if not self._former:
             return None
-        before = self._by_url[_url_with_highest_hash(self._former, execution_id)]
+        before = self._by_url[url_with_highest_hash(self._former, execution_id)]
         return None if before is self.owner(execution_id) else before
 
-    def shares(self, execution_ids: Sequence[str], holder: Callable[[str], Calls]) -> Iterator[tuple[Calls, list[str]]]:
+    def holder(self, execution_id: str) -> Calls:
+        """The deployment that has the execution of this id, or else the deployment to start it in."""
+        former = self.former_owner(execution_id)
+        if former is not None:
+            try:
+                former.get(f"/v1/executions/{execution_id}", shapes.Execution, commands="false")
+            except ExecutionNotFound:
+                pass
+            else:
+                return former
+        return self.owner(execution_id)
+
+    def shares(self, execution_ids: Sequence[str]) -> list[tuple[Calls, list[str]]]:
         """Each deployment that holds some of the ids, with these ids in their order."""
         if len(self.all) == 1 or not execution_ids:  # the server decides what no ids mean
-            yield self.first, [*execution_ids]
-            return
+            return [(self.first, [*execution_ids])]
         shares: dict[str, list[str]] = {}
         for execution_id in execution_ids:
-            shares.setdefault(holder(execution_id).url, []).append(execution_id)
-        for calls in self.all:
-            if calls.url in shares:
-                yield calls, shares[calls.url]
+            shares.setdefault(self.holder(execution_id).url, []).append(execution_id)
+        return [(calls, shares[calls.url]) for calls in self.all if calls.url in shares]
 
     def page(self, listed: Listed, query: Object, limit: int, cursor: str | None) -> Object:
         """A page of a list over all deployments, with `next` as for one deployment.
@@ -89,22 +100,18 @@ class Stacks:
         Rows that are created between two pages neither move a page nor appear twice: each deployment continues below
         the last row returned. Raises InvalidRequest for a cursor of another list.
         """
-
-        def fetch(calls: Calls, cursor: str | None) -> Object:
-            return calls.get(listed.path, listed.shape, **query, limit=limit, cursor=cursor)
-
         if len(self.all) == 1:
-            return fetch(self.first, cursor)
-        marks = _marks(cursor, [calls.url for calls in self.all])
+            return self.first.get(listed.path, listed.shape, **query, limit=limit, cursor=cursor)
+        marks = marks_in(cursor, [calls.url for calls in self.all])
         entries: list[tuple[str, str, str, Object]] = []
         nexts: dict[str, str | None] = {}
         for calls in self.all:
             if (mark := marks.get(calls.url)) is None:
                 continue
-            page = fetch(calls, mark[0])
+            page = calls.get(listed.path, listed.shape, **query, limit=limit, cursor=mark[0])
             nexts[calls.url] = page["next"]
             for row in page[listed.rows]:
-                created = _ABOVE if row["execution_id"] == listed.foremost else _sortable_time(row["created_at"])
+                created = ABOVE if row["execution_id"] == listed.foremost else sortable_time(row["created_at"])
                 place = (created, row["execution_id"])
                 if not mark[2] or place < (mark[1], mark[2]):
                     entries.append((*place, calls.url, row))
@@ -143,7 +150,7 @@ def merged_groups(answers: Sequence[Object]) -> Object:
         if (same := groups.get(kind)) is None:
             groups[kind] = dict(group)
             continue
-        newer = max((same, group), key=lambda candidate: _sortable_time(candidate["newest"]))
+        newer = max((same, group), key=lambda candidate: sortable_time(candidate["newest"]))
         groups[kind] = {**newer, "count": same["count"] + group["count"], "again": same["again"] + group["again"]}
     ordered = sorted(groups.values(), key=lambda group: -group["count"])
     return {"groups": ordered, "complete": all(answer["complete"] for answer in answers)}
@@ -160,7 +167,7 @@ def keys_for(urls: Sequence[str], api_key: str | Sequence[str] | None) -> Sequen
     return api_key
 
 
-def _url_with_highest_hash(urls: Any, execution_id: str) -> str:
+def url_with_highest_hash(urls: Any, execution_id: str) -> str:
     def weight(url: str) -> bytes:
         return hashlib.blake2b(f"{url}\n{execution_id}".encode(), digest_size=8).digest()
 
@@ -168,7 +175,7 @@ def _url_with_highest_hash(urls: Any, execution_id: str) -> str:
     return highest
 
 
-def _marks(cursor: str | None, urls: Sequence[str]) -> dict[str, Mark]:
+def marks_in(cursor: str | None, urls: Sequence[str]) -> dict[str, Mark]:
     if cursor is None:
         return dict.fromkeys(urls, (None, "", ""))
     try:
@@ -180,6 +187,6 @@ def _marks(cursor: str | None, urls: Sequence[str]) -> dict[str, Mark]:
     return marks
 
 
-def _sortable_time(text: str) -> str:
+def sortable_time(text: str) -> str:
     """Text that sorts as the times do, whatever their number of decimals."""
     return f"{datetime.fromisoformat(text).timestamp():020.6f}"

@@ -6,27 +6,50 @@ import dataclasses
 import json
 import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stepfast.errors import InvalidRequest, NotStorable
+
+if TYPE_CHECKING:
+    from stepfast.values.codec import Codec
 
 # A segment `.` or `..` would be resolved and removed from the URL before it is sent (RFC 3986, section 5.2.4).
 SEGMENT = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,128}")
 
 
-def plain(value: Any, where: str) -> Any:
+def plain(value: Any, where: str, codec: Codec | None = None) -> Any:
     """Plain JSON values, as the server's codec would store the value.
 
-    where: the name of the argument, for the message. Raises InvalidRequest for a value that cannot be stored.
+    where: the name of the argument, for the message. codec: the codec of the type that the receiver takes, where it is
+    known. Raises InvalidRequest for a value that cannot be stored.
     """
     # Imported here because pydantic takes long to load: a command that sends no values does not need it.
     from pydantic import BaseModel, JsonValue
 
     from stepfast.values.codec import Codec
 
+    if codec is not None:
+        return _plain_as(codec, value, where)
     typed = isinstance(value, BaseModel) or (dataclasses.is_dataclass(value) and not isinstance(value, type))
+    return _sendable(Codec(type(value) if typed else JsonValue, where), value, where)
+
+
+def _plain_as(codec: Codec, value: Any, where: str) -> Any:
+    """As `plain`, for a value of the receiver's type or for the plain JSON values of such a value."""
     try:
-        return Codec(type(value) if typed else JsonValue, where).sendable(value)
+        return codec.sendable(value)
+    except NotStorable as error:
+        try:
+            sent = plain(value, where)
+            codec.decode(encoded({"value": sent}).decode()[len('{"value": ') : -1])
+        except InvalidRequest:
+            raise InvalidRequest(str(error), ((where + error.path, str(error)),)) from error
+        return sent
+
+
+def _sendable(codec: Codec, value: Any, where: str) -> Any:
+    try:
+        return codec.sendable(value)
     except NotStorable as error:
         raise InvalidRequest(str(error), ((where + error.path, str(error)),)) from error
 

@@ -33,7 +33,9 @@ class PoolSettings:
 
     memory: the memory of the pool's function in MB.
     timeout: the timeout of the function in seconds. None derives it from the steps.
-    max_concurrency: the most invocations that run at once. None sets no limit.
+    max_concurrency: the most invocations that run at once; with `stepfast dev`, the most steps. None sets no limit.
+    processes: with `stepfast dev`, the number of processes that run the pool's `def` steps. None runs these steps in
+    threads of the server. A deployment does not use it, since each invocation has a process of its own.
     batch_size: the most messages that one invocation handles at once.
     provisioned: how many environments are kept warm.
     environment: environment variables of the function, by name.
@@ -42,6 +44,7 @@ class PoolSettings:
     memory: int = 256
     timeout: int | None = None
     max_concurrency: int | None = None
+    processes: int | None = None
     batch_size: int = 1
     provisioned: int = 0
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -194,6 +197,7 @@ _POOL: Mapping[str, tuple[Check, str]] = {
     "memory": _MEMORY,
     "timeout": _whole_number(1, 900),
     "max_concurrency": _whole_number(2, 1000),
+    "processes": _whole_number(1, 256),
     "batch_size": _whole_number(1, 10),
     "provisioned": _whole_number(0, 1000),
     "environment": _TEXTS,

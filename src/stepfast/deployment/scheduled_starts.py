@@ -13,7 +13,7 @@ FIELDS = {"workflow", "input", "execution_id", "labels"}
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class StartMessage:
     """The workflow, input, execution id and labels of a scheduled start."""
 
     workflow: str
@@ -22,7 +22,7 @@ class Start:
     labels: Mapping[str, str]
 
 
-def start_in(value: Any) -> Start | None:
+def start_in(value: Any) -> StartMessage | None:
     """The start that a message asks for; None for a message of another kind.
 
     A start without an execution id gets one made of the name of its schedule (or else of its workflow) and its time,
@@ -45,7 +45,7 @@ def start_in(value: Any) -> Start | None:
     named = value.get("schedule", workflow)
     if not isinstance(named, str):
         raise InvalidRequest("a scheduled start's schedule is a text")
-    return Start(
+    return StartMessage(
         workflow, asked.get("input"), execution_id or f"{named}-{_time_for_id(value.get('scheduled'))}", labels
     )
 

@@ -73,11 +73,11 @@ def outcome(run: OwnedStep, ended: Ended, now: float, draw: random.Random) -> Re
     )
     if error is None:
         try:
-            text, _ = step.result.encode(ended.value)
+            text = ended.output if ended.output is not None else step.result.encode(ended.value)[0]
             return replace(held, status="SUCCEEDED", output=text, ended_at=now)
         except NotStorable as refused:
             error = refused
-    failure = replace(describe_error(error), step=step.name)
+    failure = replace(ended.failure or describe_error(error), step=step.name)
     delay = None
     if not (step.at_most_once and isinstance(error, StepTimeout)):
         failures = held.attempt - held.interrupted

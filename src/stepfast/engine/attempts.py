@@ -41,7 +41,7 @@ class Attempts:
         watch = StepWatch(self._store, self._clock, self._withdrawals, run)
         self._running.add(run)
         try:
-            return await self._runner.run(AttemptCall(step, arguments, context, run.pulse, watch))
+            return await self._runner.run(AttemptCall(step, input, arguments, context, run.pulse, watch))
         finally:
             self._running.discard(run)
 

@@ -64,9 +64,7 @@ def claim_of(
     revision = record.revision + 1 if record else 1
     if (record is not None and record.status == "RUNNING") or (chained and (record is None or record.status == "OPEN")):
         held = close_attempt(replace(held, interrupted=held.interrupted + 1), None, None, now)
-        crashes = sum(
-            attempt.error is None for attempt in held.attempts
-        )  # An attempt that the engine stopped has an error.
+        crashes = sum(attempt.crashed for attempt in held.attempts)
         if step.at_most_once or crashes >= MAX_INTERRUPTED:
             why = "it runs at most once" if step.at_most_once else f"it was interrupted {crashes} times"
             failure = Failure(
@@ -91,17 +89,23 @@ def claim_of(
 def released(record: Record, step: Step[..., object], stop: Stop, now: float) -> Record:
     """The record of an attempt that the engine has stopped: it is due at once, wherever it is asked for again.
 
-    That is neither a failure nor a crash. A step that runs at most once has had its attempt; after the end of the
-    execution no step is tried again.
+    That is neither a failure nor a crash. A step that runs at most once has had its attempt, unless its function was
+    not called yet; after the end of the execution no step is tried again.
+
+    An attempt whose process has died, which this worker has seen, counts as the crash that `claim_of` finds by a lease
+    that is over: the step fails after MAX_INTERRUPTED of them.
     """
-    failure = Failure(StepCancelled.__name__, stop.reason, step.name)
+    kind = StepInterrupted if stop.crashed else StepCancelled
+    failure = Failure(kind.__name__, stop.reason, step.name)
     held = replace(record, revision=record.revision + 1, interrupted=record.interrupted + 1, lease=None, due=None)
     held = close_attempt(held, now, failure, None)
     if stop.final:
         return replace(held, status="CANCELLED", error=failure, ended_at=now)
-    if step.at_most_once:
-        why = f"it was stopped in the middle ({stop.reason}), and it runs at most once"
-        failure = Failure(StepInterrupted.__name__, why, step.name)
+    crashes = sum(attempt.crashed for attempt in held.attempts) if stop.crashed else 0
+    if crashes >= MAX_INTERRUPTED or (step.at_most_once and not stop.unbegun):
+        why = "it runs at most once" if step.at_most_once else f"it was interrupted {crashes} times"
+        message = f"it was stopped in the middle ({stop.reason}), and {why}"
+        failure = Failure(StepInterrupted.__name__, message, step.name)
         return replace(held, status="FAILED", error=failure, ended_at=now)
     return replace(held, status="RETRYING", error=failure, due=now)
 

@@ -70,8 +70,10 @@ def log_attempt(execution_id: str, record: Record) -> None:
     else:
         after = "; no attempt is left"
     stopped = kind in ("StepCancelled", "StepInterrupted")
-    verb = f"was stopped: {error.message}" if stopped and error else f"failed: {kind}"
-    level = logging.INFO if stopped else logging.WARNING
+    crashed = kind == "StepInterrupted" and last is not None and last.error is error
+    verb = "was cut off" if crashed else "was stopped"
+    verb = f"{verb}: {error.message}" if stopped and error else f"failed: {kind}"
+    level = logging.INFO if stopped and not crashed else logging.WARNING
     log.log(level, "step %s of %s: attempt %d %s%s", record.id, execution_id, record.attempt, verb, after, extra=fields)
 
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from stepfast.errors import StepCancelled
 from stepfast.model import Attempt, Event, Failure, Record, Snapshot
 
 
@@ -73,10 +72,10 @@ def record_events(record: Record) -> Iterator[Event]:
 
 
 def _end_of(attempt: Attempt) -> str:
-    """A crash leaves no error; a StepCancelled is the engine's, which has stopped the attempt."""
-    if attempt.error is None:
+    """The event with which a past attempt has ended."""
+    if attempt.crashed:
         return "attempt-interrupted"
-    return "attempt-stopped" if attempt.error.type == StepCancelled.__name__ else "attempt-failed"
+    return "attempt-stopped" if attempt.uses_no_try else "attempt-failed"
 
 
 def failure_json(failure: Failure | None) -> dict[str, object] | None:

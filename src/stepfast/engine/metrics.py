@@ -10,7 +10,6 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from stepfast.errors import StepCancelled
 from stepfast.model import Execution, Record
 
 HOUR = 3600
@@ -81,7 +80,7 @@ def _count(counts: list[float], record: Record, since: float) -> None:
     earlier = (
         [attempt for attempt in record.attempts if (attempt.ended_at or attempt.started_at) < since] if since else []
     )
-    stopped = sum(attempt.error is None or attempt.error.type == StepCancelled.__name__ for attempt in earlier)
+    stopped = sum(attempt.uses_no_try for attempt in earlier)
     succeeded = record.status == "SUCCEEDED"
     open = succeeded or record.status in ("RUNNING", "CANCELLED")  # the last attempt, then, did not fail
     counts[0] += record.attempt - len(earlier)

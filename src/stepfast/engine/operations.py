@@ -15,7 +15,7 @@ from stepfast.engine.replay_cache import LiveReplays
 from stepfast.engine.resuming import ResumeResult, Resuming
 from stepfast.engine.rewind import Rewind
 from stepfast.engine.signalling import Sent, Signalling
-from stepfast.engine.starting import Started, Starting
+from stepfast.engine.starting import StartArguments, Started, Starting
 from stepfast.errors import (
     Misconfigured,
     Unavailable,
@@ -67,6 +67,13 @@ class Operations(ReadOperations):
         that validation makes the same of before any default factory runs.
         """
         return await self._starting.start(workflow, input, execution_id, labels)
+
+    async def start_many(self, starts: Sequence[StartArguments]) -> list[Started | Exception]:
+        """Starts executions at the same time: for each what `start` returns, or the exception that it raises.
+
+        On SQLite they share a commit. A store whose calls block starts them one after the other.
+        """
+        return await self._starting.start_many(starts)
 
     # -- steering ----------------------------------------------------------------------------------------
 

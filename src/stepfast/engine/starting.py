@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +23,16 @@ class Started:
 
     execution: Execution
     created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StartArguments:
+    """The arguments of Operations.start."""
+
+    workflow: str
+    input: Any
+    execution_id: str | None = None
+    labels: Mapping[str, str] | None = None
 
 
 class Starting:
@@ -72,6 +83,16 @@ class Starting:
                 f"execution {held.execution_id!r} exists with another input; use another id to run it again"
             )
         return Started(held, False)
+
+    async def start_many(self, starts: Sequence[StartArguments]) -> list[Started | Exception]:
+        """As Operations.start_many."""
+        calls = (self.start(start.workflow, start.input, start.execution_id, start.labels) for start in starts)
+        outcomes: list[Started | Exception] = []
+        for outcome in await asyncio.gather(*calls, return_exceptions=True):
+            if not isinstance(outcome, Started | Exception):
+                raise outcome  # such as KeyboardInterrupt, which is no outcome of one start
+            outcomes.append(outcome)
+        return outcomes
 
     async def _created(self, execution: Execution) -> tuple[Execution, Execution]:
         """The execution as it was asked for, and the one that holds its id: the same if it was created."""

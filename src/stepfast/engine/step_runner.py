@@ -19,7 +19,7 @@ from stepfast.errors import StepCancelled, StepTimeout
 from stepfast.frames import calls
 from stepfast.language.context import StepContext, current
 from stepfast.language.steps import Step
-from stepfast.model import Stop
+from stepfast.model import Failure, Stop
 from stepfast.replay.asyncio_internals import begun
 
 log = logging.getLogger(__name__)
@@ -31,11 +31,17 @@ WATCH = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How an attempt ended: with a value, or with an error. stop: the engine cut it off, for this reason."""
+    """How an attempt ended: with a value, or with an error. stop: the engine cut it off, for this reason.
+
+    output: the text of the value, where another process has encoded it. failure: what to store of the error, where
+    another process has described it; `error` then only has the class and what the retry policy reads of it.
+    """
 
     value: Any = None
     error: BaseException | None = None
     stop: Stop | None = None
+    output: str | None = None
+    failure: Failure | None = None
 
 
 def cut_off(stop: Stop) -> Ended:
@@ -96,9 +102,13 @@ def _wake(future: asyncio.Future[None]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class AttemptCall:
-    """One attempt as a runner gets it: the step with its arguments, the step's context, and who looks after it."""
+    """One attempt as a runner gets it: the step with its arguments, the step's context, and who looks after it.
+
+    input: the text that the arguments were decoded from.
+    """
 
     step: Step[..., Any]
+    input: str
     arguments: inspect.BoundArguments
     context: StepContext
     pulse: Pulse

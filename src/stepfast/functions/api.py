@@ -28,16 +28,26 @@ MAX_ANSWER_BYTES = 5_900_000
 Lambda's limit is 6 MB for a synchronous answer:
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
+BATCH_THREADS = 12
+"""Threads that share a batch of starts. A client has 16 connections (CONNECTIONS_PER_CLIENT)."""
 _STATUSES = "/v1/executions/statuses"
 """A POST that only reads: it is not logged as a change, and its last part is no execution id."""
-_EXECUTION = re.compile(r"/v1/executions/(?!statuses\Z)([A-Za-z0-9._-]{1,128})(?:/|\Z)")
+_EXECUTION = re.compile(r"/v1/executions/(?!(?:statuses|batch)\Z)([A-Za-z0-9._-]{1,128})(?:/|\Z)")
 
 
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
     """Makes the handler."""
     engine = Engine(settings, clients, host)
     gateway = GatewayAuth(settings.auth)
-    answer = api.build(engine.operations, engine.registry, engine.call, gateway, DashboardPage(), background=False)
+    answer = api.build(
+        engine.operations,
+        engine.registry,
+        engine.call,
+        gateway,
+        DashboardPage(),
+        background=False,
+        start_threads=BATCH_THREADS,
+    )
 
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         match = _EXECUTION.match(event.get("rawPath") or "")

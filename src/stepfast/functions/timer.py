@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from stepfast.backends.aws.messages import Posted
-from stepfast.deployment.scheduled_starts import Start, start_in
+from stepfast.deployment.scheduled_starts import StartMessage, start_in
 from stepfast.deployment.settings import Settings
 from stepfast.engine.ports import Delivery, Disposition
 from stepfast.engine.timer_handler import TimerHandler
@@ -34,7 +34,7 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
             return in_wrong_queue(delivery.message, "timers", engine.clock.now())
         return await timers.handle(delivery)
 
-    async def start(request: Start) -> dict[str, Any]:
+    async def start(request: StartMessage) -> dict[str, Any]:
         with logs.about(request.execution_id):
             started = await operations.start(request.workflow, request.input, request.execution_id, request.labels)
         return {"execution_id": request.execution_id, "created": started.created}

@@ -29,7 +29,7 @@ class Metrics(StoreListener):
         ended = record.ended_at if record.recorded else last.ended_at if last else None
         if record.status not in ("SUCCEEDED", "FAILED", "RETRYING") or ended is None:
             return
-        if last is not None and last.number == record.attempt and last.error and last.error.type == "StepCancelled":
+        if last is not None and last.number == record.attempt and last.uses_no_try:
             return
         self._meter.count(metering.ATTEMPTS, pool=self._pool)
         if record.started_at is not None:

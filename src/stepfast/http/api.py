@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 from aws_lambda_powertools.event_handler import Response
 
@@ -27,12 +27,16 @@ Handler = Callable[[dict[str, Any], object], dict[str, Any]]
 OPEN = "/v1/health"
 
 
+class Resolves(Protocol):
+    """Answers an event of a caller with these scopes, from any thread."""
+
+    def resolve(self, event: Mapping[str, Any], context: Any, granted: frozenset[str]) -> dict[str, Any]: ...
+
+
 class Api:
     """A Lambda handler that answers every event and never raises. `build` makes it."""
 
-    def __init__(
-        self, pool: ResolverPool, keys: Authenticator | GatewayAuth | None, page: DashboardPage | None
-    ) -> None:
+    def __init__(self, pool: Resolves, keys: Authenticator | GatewayAuth | None, page: DashboardPage | None) -> None:
         self._pool, self._keys, self._page = pool, keys, page
 
     def __call__(self, event: dict[str, Any], context: object) -> dict[str, Any]:
@@ -66,6 +70,7 @@ def build(
     page: DashboardPage | None = None,
     *,
     background: bool = True,
+    start_threads: int = 1,
 ) -> Api:
     """Makes the handler.
 
@@ -73,12 +78,25 @@ def build(
     keys: authenticates callers. A GatewayAuth trusts API Gateway in front; None admits requests to loopback names only.
     page: the dashboard, served without authentication; None serves the API alone.
     background: whether the process keeps running after a request, so that jobs can continue in it.
+    start_threads: the threads that share a batch of starts, for a store whose calls block.
     """
+    return Api(resolvers(operations, registry, call, background=background, start_threads=start_threads), keys, page)
+
+
+def resolvers(
+    operations: Operations,
+    registry: Registry,
+    call: EngineCaller,
+    *,
+    background: bool = True,
+    start_threads: int = 1,
+) -> ResolverPool:
+    """What answers behind the authorization of an Api. `build` explains the arguments."""
     edition = secrets.token_hex(8)
     jobs = Jobs() if background else None
     timelines = Timelines()
-    pool = ResolverPool(lambda: _resolver(ApiEngine(operations, registry, call, str, edition, jobs, timelines)))
-    return Api(pool, keys, page)
+    engine = ApiEngine(operations, registry, call, str, edition, jobs, timelines, start_threads)
+    return ResolverPool(lambda: _resolver(engine))
 
 
 def _resolver(engine: ApiEngine) -> Resolver:

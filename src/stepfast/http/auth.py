@@ -61,6 +61,25 @@ class GatewayAuth:
         raise Rejected(401, "unauthorized", "Not let in", "the gateway in front has not said who calls")
 
 
+class Trusted(GatewayAuth):
+    """Trusts the application that the API is mounted in: it has authenticated every caller, who has all scopes.
+
+    The application may know its callers by a cookie, which a browser also sends for pages of other sites. Requests of
+    those pages are therefore refused, except requests that only read.
+    """
+
+    def granted(self, event: Mapping[str, Any]) -> frozenset[str]:
+        headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+        method = ((event.get("requestContext") or {}).get("http") or {}).get("method") or ""
+        site, origin = headers.get("sec-fetch-site", "none").lower(), headers.get("origin")
+        same = origin is None or site == "same-origin" or _is_of(origin, headers.get("host"))
+        if method not in ("GET", "HEAD") and not (same and site in ("none", "same-origin")):
+            raise Rejected(
+                403, "forbidden-origin", "Not from this page", "pages of other sites may not change anything"
+            )
+        return SCOPES
+
+
 class Authenticator:
     """Takes any of a list of API keys, from `Authorization: Bearer` or `x-api-key`; keeps only their digests.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -10,6 +12,7 @@ from aws_lambda_powertools.event_handler import Response
 from pydantic import BaseModel
 
 from stepfast.engine.operations import Operations
+from stepfast.engine.starting import StartArguments, Started
 from stepfast.http import problems
 from stepfast.http.jobs import Jobs
 from stepfast.http.models import Problem
@@ -40,6 +43,20 @@ class ApiEngine:
     edition: str
     jobs: Jobs | None = None
     timelines: Timelines = field(default_factory=Timelines)
+    start_threads: int = 1
+
+    def start_all(self, starts: Sequence[StartArguments]) -> list[Started | Exception]:
+        """Starts executions: the outcome of each, in their order."""
+        if self.start_threads == 1 or len(starts) == 1:
+            return self.call(self.operations.start_many(starts))
+        outcomes: list[Started | Exception] = []
+        size = -(-len(starts) // self.start_threads)
+        shares = [starts[begin : begin + size] for begin in range(0, len(starts), size)]
+        with ThreadPoolExecutor(self.start_threads, "stepfast-starts") as threads:
+            # `call` keeps one event loop, which only one thread may run: each of these threads has a loop of its own.
+            for share in threads.map(lambda share: asyncio.run(self.operations.start_many(share)), shares):
+                outcomes += share
+        return outcomes
 
 
 def reply(status: int, body: BaseModel, headers: Mapping[str, str] | None = None) -> Response[str]:

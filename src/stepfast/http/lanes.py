@@ -41,7 +41,8 @@ class ThreadLane(Generic[T]):
                 _tell(loop, future, result, None)
 
         if not self._free.acquire(blocking=False) and len(self._threads) < self._width:
-            thread = threading.Thread(target=self._serve, name=f"{self._name}-{len(self._threads)}", daemon=True)
+            name, held = f"{self._name}-{len(self._threads)}", (self._jobs, self._free)
+            thread = threading.Thread(target=self._serve, args=held, name=name, daemon=True)
             try:
                 thread.start()
             except RuntimeError:  # the system allows no more threads; the existing ones will take the work
@@ -53,14 +54,17 @@ class ThreadLane(Generic[T]):
         return await future
 
     def close(self) -> None:
-        """Lets each thread end after the queued work; does not wait."""
-        for _ in self._threads:
-            self._jobs.put(None)
+        """Lets each thread end after the queued work; does not wait. Work that comes later starts other threads."""
+        jobs, threads = self._jobs, self._threads
+        self._jobs, self._free, self._threads = queue.SimpleQueue(), threading.Semaphore(0), []
+        for _ in threads:
+            jobs.put(None)
 
-    def _serve(self) -> None:
-        while (job := self._jobs.get()) is not None:
+    @staticmethod
+    def _serve(jobs: queue.SimpleQueue[Callable[[], None] | None], free: threading.Semaphore) -> None:
+        while (job := jobs.get()) is not None:
             job()
-            self._free.release()
+            free.release()
 
 
 class Lanes(Generic[T]):

@@ -161,8 +161,8 @@ class AttemptView(Shown):
     started_at: Time
     ended_at: Time | None
     error: ErrorView | None = Field(
-        description="null for the last one, and for one that a crash cut off; of type StepCancelled for one that "
-        "stepfast itself stopped"
+        description="null for the last one, and for one that a crash of the server cut off; of type StepInterrupted "
+        "for one that the death of a pool's process cut off, and StepCancelled for one that stepfast itself stopped"
     )
     next_at: Time | None
 
@@ -241,6 +241,7 @@ class EventView(Shown):
 
 class History(Shown):
     events: list[EventView]
+    next: str | None = Field(None, description="the next page's cursor, where `limit` asked for a page")
 
 
 class SignalView(Shown):
@@ -326,6 +327,7 @@ class StepView(Shown):
 class WorkflowView(Shown):
     name: str
     description: str
+    documentation: str = Field(description="the whole docstring, of which `description` is the first line")
     input_schema: dict[str, Any]
     result_schema: dict[str, Any]
     steps: list[StepView]

@@ -47,10 +47,19 @@ def serve(
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server with limits on the number and the time of connections. `run` it; `stop` it from any thread."""
+    """uvicorn's server with limits on the number and the time of connections. `run` it; `stop` it from any thread.
+
+    owns_logging: whether uvicorn's logger is silenced for the whole process.
+    """
 
     def __init__(
-        self, handler: Handler, listener: socket.socket, patience: Patience | None = None, pace: Pace | None = None
+        self,
+        handler: Handler,
+        listener: socket.socket,
+        patience: Patience | None = None,
+        pace: Pace | None = None,
+        *,
+        owns_logging: bool = True,
     ) -> None:
         self._listener, self._waiting = listener, IdleConnections()
         self._lanes: Lanes[dict[str, Any]] = Lanes()
@@ -73,7 +82,9 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
         # uvicorn warns of every malformed request. The listener logs less, and stepfast prints its own start-up line.
-        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        # In another application uvicorn's logger is the application's.
+        if owns_logging:
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         super().__init__(config)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -190,6 +191,7 @@ def workflow(workflow: Workflow[..., Any], registry: Registry) -> WorkflowView:
     return WorkflowView(
         name=workflow.name,
         description=_first_line(workflow.__doc__),
+        documentation=inspect.cleandoc(workflow.__doc__ or ""),
         input_schema=schema(workflow.input),
         result_schema=schema(workflow.result),
         steps=[_step(step) for step in registry.steps_of(workflow)],

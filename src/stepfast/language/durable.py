@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random as plain_random
 import uuid
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -10,8 +11,9 @@ from typing import Any, TypeVar, overload
 
 from typing_extensions import TypeForm
 
+from stepfast.language import direct
 from stepfast.language.options import Seconds, name_of, seconds_of
-from stepfast.language.workflow_loop import commands_for
+from stepfast.language.workflow_loop import commands_for, in_workflow
 from stepfast.values.codec import UNTYPED, Codec
 
 T = TypeVar("T")
@@ -62,11 +64,18 @@ def _cached_signal_codec(name: str, type: Any) -> Codec:
     return Codec(type, f"signal {name!r}: payload")
 
 
+def _is_plain() -> bool:
+    """Whether the code belongs to a workflow that is called outside of an engine, where nothing is repeated."""
+    return in_workflow() is None and direct.in_direct_run()
+
+
 def now() -> datetime:
     """The time of the last result that the workflow has seen, as a datetime in UTC; the same in every replay.
 
     Raises ForbiddenInWorkflow outside workflow code.
     """
+    if _is_plain():
+        return datetime.now(UTC)
     return datetime.fromtimestamp(commands_for("now()").now(), UTC)
 
 
@@ -75,6 +84,8 @@ def random() -> float:
 
     Raises ForbiddenInWorkflow outside workflow code.
     """
+    if _is_plain():
+        return plain_random.random()
     return int.from_bytes(commands_for("random()").entropy("random")[:7], "big") / (1 << 56)
 
 
@@ -83,4 +94,6 @@ def uuid4() -> uuid.UUID:
 
     Raises ForbiddenInWorkflow outside workflow code.
     """
+    if _is_plain():
+        return uuid.uuid4()
     return uuid.UUID(bytes=commands_for("uuid4()").entropy("uuid4")[:16], version=4)

@@ -26,11 +26,20 @@ class Registry:
     workflows: the workflows.
     steps: known steps, such as all steps of a folder, whether or not a workflow calls them. The steps that workflows
     call are found by following their code, on first access of `reached` or of the attribute `steps`.
+    modules: the names of the modules that were imported to find them, in that order. Another process that imports them
+    has the same workflows and steps.
 
     Raises DefinitionError when two workflows share a name, or when a type has no JSON form.
     """
 
-    def __init__(self, workflows: Iterable[Workflow[..., Any]], steps: Iterable[Step[..., Any]] = ()) -> None:
+    def __init__(
+        self,
+        workflows: Iterable[Workflow[..., Any]],
+        steps: Iterable[Step[..., Any]] = (),
+        *,
+        modules: Iterable[str] = (),
+    ) -> None:
+        self.modules = tuple(modules)
         self.workflows: dict[str, Workflow[..., Any]] = {}
         self._named = tuple(dict.fromkeys(steps))
         for workflow in workflows:
@@ -117,7 +126,7 @@ def discover(folder: Path) -> Registry:
     loaded = [sys.modules[name] for name in sorted(sys.modules)]
     defined = reachable.defined_in(dict.fromkeys([*modules, *(module for module in loaded if _inside(module, folder))]))
     try:
-        return Registry(defined.workflows, defined.steps)
+        return Registry(defined.workflows, defined.steps, modules=names)
     except DefinitionError as error:
         raise StartupError(str(error)) from error
 

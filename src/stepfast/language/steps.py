@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Generator
 from functools import cached_property
 from typing import Any, Generic, Never, ParamSpec, Protocol, TypeVar, cast, overload
 
-from stepfast.language import callables, labels
+from stepfast.language import callables, direct, labels
 from stepfast.language.arguments import Arguments, hints_of
 from stepfast.language.options import AS_DECLARED, Seconds, refuse_others
 from stepfast.language.options import name_of as _name
@@ -32,7 +32,8 @@ class Step(Generic[P, R]):
     """A step, as `@step` makes it. In workflow code its calls are recorded, retried, and not repeated once recorded.
 
     In workflow code a call returns a coroutine for the recorded result. Anywhere else a call is a call of `function`,
-    the decorated function: an `async def` returns its coroutine, and a `def` runs and returns its result.
+    the decorated function: an `async def` returns its coroutine, and a `def` runs and returns its result. In a workflow
+    that is called outside of an engine, a call returns a coroutine that runs the function once, a `def` in a thread.
     """
 
     __stepfast_definition__ = "step"
@@ -91,6 +92,8 @@ class Step(Generic[P, R]):
     # The return type has no Any, since mypy would then infer Any for gather() of two different steps.
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[object, None, R]:
         if in_workflow() is None:
+            if direct.in_direct_run():
+                return direct.run_step(self.function, self.is_async, args, kwargs)
             return cast("Coroutine[object, None, R]", self.function(*args, **kwargs))
         return StepCall(self, self.arguments.bind(args, kwargs))  # a call with wrong arguments raises TypeError here
 
@@ -218,10 +221,11 @@ def step(
     it another step.
     retry: the policy for exceptions; `Retry()` by default, and a single attempt for `at_most_once`.
     timeout: how long an attempt may take, in seconds or as a timedelta. After it the attempt fails with StepTimeout.
-    The thread of a `def` step cannot be stopped: its late result is dropped.
+    The thread of a `def` step cannot be stopped: its late result is dropped. A process of a pool is ended.
     heartbeat: the longest time between two calls of `current_step().heartbeat()`, in seconds or as a timedelta. Set it
     on long steps, so that a dead worker is noticed after this time and not only after the whole timeout.
-    pool: steps of one pool share a queue, and on AWS a Lambda with its memory and its concurrency.
+    pool: steps of one pool share a queue, and on AWS a Lambda with its memory and its concurrency. With `stepfast dev`
+    the `def` steps of a pool may run in processes of their own.
     at_most_once: a crash or a timeout during an attempt fails the step, and no attempt follows. Exceptions are retried
     only if you pass a policy.
     label: names the item of a call in the dashboard: a template of the arguments, such as "{order.id}", or a function

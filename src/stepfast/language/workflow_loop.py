@@ -8,6 +8,7 @@ from logging import LogRecord
 from typing import TYPE_CHECKING, Any, Protocol
 
 from stepfast.errors import ForbiddenInWorkflow
+from stepfast.language import direct
 from stepfast.values.codec import Codec
 
 if TYPE_CHECKING:
@@ -61,5 +62,10 @@ def commands_for(call: str) -> Commands:
     """The commands of the running replay. Raises ForbiddenInWorkflow, which names the call, outside workflow code."""
     commands = in_workflow()
     if commands is None:
+        if direct.in_direct_run():
+            raise ForbiddenInWorkflow(
+                f"{call} needs an engine, and this workflow is called as a plain function: start it with "
+                "stepfast.Embedded, stepfast.Client or `stepfast run`"
+            )
         raise ForbiddenInWorkflow(f"{call} works only in workflow code: call it from a function with @workflow")
     return commands

@@ -8,9 +8,10 @@ from functools import cached_property
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from stepfast.errors import DefinitionError
-from stepfast.language import callables
+from stepfast.language import callables, direct
 from stepfast.language.arguments import hints_of
 from stepfast.language.options import name_of as _name
+from stepfast.language.workflow_loop import in_workflow
 from stepfast.values.codec import UNTYPED, Codec
 
 P = ParamSpec("P")
@@ -20,7 +21,8 @@ R = TypeVar("R")
 class Workflow(Generic[P, R]):
     """A workflow, as `@workflow` makes it: an async function with a `name`.
 
-    Another workflow may await a call of it, as a part of itself. `function` is the decorated function.
+    Another workflow may await a call of it, as a part of itself. Outside of an engine a call runs the code without
+    durability and logs a warning, the first time in a process. `function` is the decorated function.
     """
 
     __stepfast_definition__ = "workflow"
@@ -70,7 +72,10 @@ class Workflow(Generic[P, R]):
         return function() if self._parameter is None else function(value)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
-        return self.function(*args, **kwargs)
+        coroutine = self.function(*args, **kwargs)
+        if in_workflow() is not None or direct.in_direct_run():
+            return coroutine
+        return direct.run_workflow(self.name, coroutine)
 
     def __repr__(self) -> str:
         return f"<workflow {self.name!r}>"

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 PROJECT = Path("pyproject.toml")
 HONOURED = ("retention_days",)
 """Settings of deployments that also have an effect here, beside pools and schedules."""
+HONOURED_OF_POOLS = ("max_concurrency", "processes")
 
 
 def serve(
@@ -83,6 +84,7 @@ def _serve_code(
     names = ", ".join(sorted(registry.workflows)) or f"no workflows yet in {workflows}"
     project, schedules = settings_of(registry, PROJECT)
     limits = {name: pool.max_concurrency for name, pool in project.pools.items() if pool.max_concurrency}
+    processes = {name: pool.processes for name, pool in project.pools.items() if pool.processes}
     retention = retention_of(PROJECT)
     code = reloading.WatchedCode(workflows, watched=reloads and reloading.SUPPORTED)
     with Runtime(
@@ -94,6 +96,7 @@ def _serve_code(
         retention=retention,
         grace=grace,
         limits=limits,
+        processes=processes,
         schedules=schedules,
         signal_limits=SignalLimits(project.max_signals, project.max_signal_bytes),
     ) as runtime:
@@ -157,7 +160,7 @@ def ignored_in(pyproject: Path) -> list[str]:
     table = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("tool", {}).get("stepfast", {})
     plain = [name for name in table if name not in ("pools", "schedules", *HONOURED)]
     pools = table.get("pools", {})
-    return plain + [f"pools.{pool}.{name}" for pool in pools for name in pools[pool] if name != "max_concurrency"]
+    return plain + [f"pools.{pool}.{name}" for pool in pools for name in pools[pool] if name not in HONOURED_OF_POOLS]
 
 
 def say_ready(url: str, names: str, page: DashboardPage) -> None:

@@ -76,4 +76,6 @@ class JsonLines(logging.Formatter):
                 line.setdefault(name, getattr(record, name))
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
+        elif record.exc_text:  # of a record from the process of a pool
+            line["exception"] = record.exc_text
         return json.dumps(line, default=str)

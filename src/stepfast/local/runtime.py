@@ -29,6 +29,7 @@ from stepfast.engine.worker import Worker
 from stepfast.errors import StepfastError, Unavailable
 from stepfast.functions import logs
 from stepfast.language.registry import Registry
+from stepfast.local import process_pool
 from stepfast.local.inbox import Advance, Inbox
 from stepfast.local.pool_limits import Limits
 from stepfast.local.retention import keep_expiring
@@ -88,9 +89,12 @@ class Runtime:
     retention: seconds after which SUCCEEDED and CANCELLED executions are deleted; None keeps them.
     grace: seconds that `close` gives running steps to end.
     limits: the steps of each pool that may run at once; a pool that is not listed has no limit.
+    processes: the number of processes that run the `def` steps of each pool; those of other pools run in threads.
     schedules: the scheduled starts.
+    listeners: called for what is written, in addition to the logs.
 
-    Raises StartupError when the file cannot be opened or another process owns it.
+    Raises StartupError when the file cannot be opened, when another process owns it, and for a pool whose processes
+    cannot import its steps.
     """
 
     def __init__(
@@ -107,9 +111,11 @@ class Runtime:
         grace: float = 0.0,
         signal_limits: SignalLimits = SIGNAL_LIMITS,
         limits: Mapping[str, int] | None = None,
+        processes: Mapping[str, int] | None = None,
         schedules: Iterable[ScheduledStart] = (),
+        listeners: Iterable[StoreListener] = (),
     ) -> None:
-        self._limits = Limits(limits or {})
+        plans = process_pool.plans(processes or {}, registry)
         self.interrupted = False
         """True if a signal has ended the grace period of `close`."""
         self._retention = retention
@@ -117,13 +123,16 @@ class Runtime:
         self.registry = registry
         self._clock = clock or SystemClock()
         self._backend: EmbeddedBackend = SqliteBackend(SqliteFile(path, durability), self._clock)
-        listeners: list[StoreListener] = [EventLog(), ValueLog()] if log_values else [EventLog()]
-        store = observed(self._backend, *listeners)
+        logging_listeners: list[StoreListener] = [EventLog(), ValueLog()] if log_values else [EventLog()]
+        store = observed(self._backend, *logging_listeners, *listeners)
         self._inbox = Inbox()
         self._backend.on_message = self._inbox.put_message
         self._backend.on_wake = self._inbox.put_wake
         self._stopping = threading.Event()
-        self._runner = StepRunner(self._inbox)
+        self._processes = process_pool.start(plans)
+        async_steps = [step.name for step in registry.steps if step.is_async] if plans else []
+        self._limits = Limits(limits or {}, self._processes, async_steps)
+        self._runner = StepRunner(self._inbox, self._processes)
         lives = LiveReplays(deltas=self._backend)
         self._advancer = Advancer(store, self._backend, self._clock, registry, lives)
         self.operations = Operations(store, self._clock, registry, self._advancer, lives, signal_limits)
@@ -139,17 +148,21 @@ class Runtime:
         )
         timers = TimerHandler(store, self._clock)
         self._worker = Worker(steps, timers, ParkHandler(store, self._clock, registry))
-        messages, wakes = self._backend.outstanding()
-        for stored in messages:
-            self._inbox.put_message(stored)
-        for execution_id, seq in wakes:
-            self._inbox.put_wake(execution_id, seq)
+        self._put_outstanding()
         self._schedules = EmbeddedSchedules(schedules, self.operations, self._clock)
         self._callers = CallerLoops()
         self._control = LoopThread("stepfast-control")
         self.pool = WorkerPool(workers, self._inbox, self._clock, self._do_work)
         self._watch = PoolWatch(self.pool, blocked)
         self._control.begin(self._maintain())
+
+    def _put_outstanding(self) -> None:
+        """Gives the inbox the work that an earlier process has left."""
+        messages, wakes = self._backend.outstanding()
+        for stored in messages:
+            self._inbox.put_message(stored)
+        for execution_id, seq in wakes:
+            self._inbox.put_wake(execution_id, seq)
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine of the operations and returns its result. Thread-safe.
@@ -177,6 +190,7 @@ class Runtime:
             log.warning("a second signal: running steps are cut off now")
         self._runner.cut_off()
         self._runner.wait_until_idle(INTERRUPTED_RECORD_SECONDS)
+        process_pool.close(self._processes)
         self._callers.close()
         self._watch.stop()
         self.pool.stop()
@@ -225,7 +239,7 @@ class Runtime:
         try:
             await self._handle(stored)
         finally:
-            if (waiting := self._limits.leave(stored)) is not None:
+            for waiting in self._limits.leave(stored):
                 self._inbox.put_message(waiting, self._clock.now())
 
     async def _handle(self, stored: Stored) -> None:

@@ -1,15 +1,22 @@
-"""Runs steps for the embedded runtime: `async` steps on the leader only, and all steps until a stop cuts them off."""
+"""Runs steps for the embedded runtime: `async` steps on the leader only, `def` steps in threads or in processes.
+
+A stop cuts all of them off.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from stepfast.engine.step_runner import CANCEL_GRACE_SECONDS, AttemptCall, AttemptWatch, Ended, Pulse, Runner, Threads
 from stepfast.language.steps import Step
 from stepfast.local.inbox import Inbox
+from stepfast.local.process_attempts import run_in_process
+from stepfast.local.process_pool import ProcessPool
 from stepfast.model import Stop
 
 ENDING = Stop("stepfast was told to end while it ran", leave=True)
@@ -20,9 +27,9 @@ IDLE_LOOK_SECONDS = 0.02
 class StepRunner(Runner):
     """Runs attempts and knows which are under way. `cut_off` interrupts them, as attempts that stepfast has stopped."""
 
-    def __init__(self, inbox: Inbox) -> None:
+    def __init__(self, inbox: Inbox, pools: Mapping[str, ProcessPool] = MappingProxyType({})) -> None:
         super().__init__(Threads())
-        self._inbox = inbox
+        self._inbox, self._pools = inbox, pools
         self._cut_off = False
         # set.add and set.discard of objects without a Python __hash__ or __eq__ are atomic in CPython, with and without
         # the interpreter lock, so that attempts need no lock of their own.
@@ -37,9 +44,15 @@ class StepRunner(Runner):
         if self._cut_off:
             call.pulse.interrupt(ENDING)
         try:
-            return await super().run(replace(call, watch=_UntilTheEnd(call.watch, call.pulse)))
+            return await self._run(replace(call, watch=_UntilTheEnd(call.watch, call.pulse)))
         finally:
             self._active.discard(call.pulse)
+
+    async def _run(self, call: AttemptCall) -> Ended:
+        pool = self._pools.get(call.step.pool)
+        if pool is not None and pool.takes(call.step) and (ended := await run_in_process(pool, call)) is not None:
+            return ended
+        return await super().run(call)
 
     def wait_until_idle(self, seconds: float) -> bool:
         """Waits until no attempt is under way. Returns False if one still is after this many seconds."""
@@ -51,7 +64,10 @@ class StepRunner(Runner):
         return True
 
     def cut_off(self) -> None:
-        """Interrupts the attempts under way: the task of an `async` step is cancelled, a thread is left behind."""
+        """Interrupts the attempts under way.
+
+        The task of an `async` step is cancelled, a process of a pool is ended, and a thread is left behind.
+        """
         # Set before the loop: an attempt that begins too late for the loop sees the flag in `run`.
         self._cut_off = True
         for pulse in list(self._active):

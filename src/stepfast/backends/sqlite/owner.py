@@ -24,6 +24,10 @@ A forked process has its parent's table, but not its parent's locks.
 """
 
 
+class DatabaseInUse(StartupError):
+    """Another process owns the file, or another Runtime of this process."""
+
+
 class DatabaseLock:
     """Of the database at a path, by the file `<path>.lock` beside it, which stays there."""
 
@@ -32,7 +36,7 @@ class DatabaseLock:
         self._held: tuple[int, tuple[int, int]] | None = None
 
     def acquire(self) -> None:
-        """Takes the lock at once; StartupError when another Runtime has it, OSError when the file cannot be opened."""
+        """Takes the lock at once; DatabaseInUse when another Runtime has it, OSError when the file cannot be opened."""
         name = f"{self._path}.lock"
         with _lock:
             # Asked before it is opened: POSIX gives back all record locks of a process on a file when it closes any
@@ -56,8 +60,8 @@ class DatabaseLock:
                 del _owned[held[1]]
                 os.close(held[0])
 
-    def _in_use(self) -> StartupError:
-        return StartupError(
+    def _in_use(self) -> DatabaseInUse:
+        return DatabaseInUse(
             f"{self._path} is in use by another stepfast; stop that one first, or name another file with --db"
         )
 

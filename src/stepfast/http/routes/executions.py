@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 
 from stepfast.errors import InvalidRequest
-from stepfast.http import etag, timeline, views
+from stepfast.http import etag, event_pages, timeline, views
 from stepfast.http.auth import needs
 from stepfast.http.engine import ApiEngine, answers, reply
 from stepfast.http.models import ID, CommandView, ExecutionDetail, History
@@ -69,12 +69,21 @@ def add(app: Resolver, engine: ApiEngine) -> None:
         summary="What happened to an execution, in order",
         operation_id="getHistory",
         tags=["executions"],
+        description="All events, or with `limit` a page of them, which ends early where its values would be more than "
+        "about 2 MB: go on while `next` is not null.",
         responses=answers((200, "its events", History), problems_of=NO_SUCH),
     )
     @needs("read")
-    def history(execution_id: Id) -> Response[str]:
-        events = engine.call(engine.operations.history(execution_id))
-        return reply(200, History(events=[views.event(event) for event in events]))
+    def history(
+        execution_id: Id,
+        largest: Largest = None,
+        limit: Annotated[int | None, Query(ge=1, le=event_pages.MAX_EVENTS)] = None,
+        cursor: Annotated[str | None, Query(max_length=20, description="a page's `next`")] = None,
+    ) -> Response[str]:
+        events, following = event_pages.page(
+            engine.call(engine.operations.history(execution_id)), limit, cursor, largest
+        )
+        return reply(200, History(events=[views.event(event) for event in events], next=following))
 
 
 def _snapshot(engine: ApiEngine, execution_id: str, commands: bool) -> Snapshot:

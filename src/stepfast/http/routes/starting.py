@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header
 
+from stepfast.engine.starting import StartArguments, Started
 from stepfast.errors import InvalidRequest
 from stepfast.http import problems, views
 from stepfast.http.auth import needs
+from stepfast.http.batch_models import BatchRequest, BatchStart, BatchView, StartOutcomeView
 from stepfast.http.engine import ApiEngine, answers, reply
-from stepfast.http.models import ID, ExecutionView, StartRequest
+from stepfast.http.models import ID, ExecutionView, Problem, StartRequest
 from stepfast.http.resolver import Resolver
+
+MOST_FIELDS_SHOWN = 3
+"""Wrong fields listed for each start of a batch, so that the answer stays small."""
 
 
 def add(app: Resolver, engine: ApiEngine) -> None:
+    _add_start(app, engine)
+    _add_batch(app, engine)
+
+
+def _add_start(app: Resolver, engine: ApiEngine) -> None:
     @app.post(
         "/v1/workflows/<workflow>/executions",
         summary="Start an execution",
@@ -40,12 +51,49 @@ def add(app: Resolver, engine: ApiEngine) -> None:
         if idempotency_key is not None and execution_id != idempotency_key:
             message = "execution_id and the Idempotency-Key header differ: send one of them, or the same in both"
             raise InvalidRequest(message, (("execution_id", message), ("idempotency-key", message)))
-        if execution_id in (".", ".."):
-            message = "a path of dots is cut out of every URL: the execution could not be asked for"
-            raise InvalidRequest(message, (("execution_id", message),))
+        _check(execution_id)
         try:
             started = engine.call(engine.operations.start(workflow, body.input, execution_id, body.labels))
         except InvalidRequest as error:
             raise problems.below("input", error) from error
         location = {"Location": f"/v1/executions/{started.execution.execution_id}"}
         return reply(201 if started.created else 200, views.execution(started.execution), location)
+
+
+def _add_batch(app: Resolver, engine: ApiEngine) -> None:
+    @app.post(
+        "/v1/executions/batch",
+        summary="Start up to 1,000 executions",
+        description="Each start has its own outcome, and none holds up another. Starts with ids are safe to repeat, "
+        "as in a request for one start.",
+        operation_id="startExecutions",
+        tags=["executions"],
+        responses=answers((200, "the outcomes", BatchView)),
+    )
+    @needs("run")
+    def start_batch(body: Annotated[BatchRequest, Body()]) -> Response[str]:
+        for number, request in enumerate(body.starts):
+            _check(request.execution_id, f"starts[{number}].")
+        outcomes = engine.start_all([_start_of(request) for request in body.starts])
+        shown = [_outcome(request, outcome) for request, outcome in zip(body.starts, outcomes, strict=True)]
+        return reply(200, BatchView(outcomes=shown))
+
+
+def _start_of(request: BatchStart) -> StartArguments:
+    return StartArguments(request.workflow, request.input, request.execution_id, request.labels)
+
+
+def _outcome(request: BatchStart, outcome: Started | Exception) -> StartOutcomeView:
+    if isinstance(outcome, Started):
+        return StartOutcomeView(execution_id=outcome.execution.execution_id, created=outcome.created, problem=None)
+    error = problems.below("input", outcome) if isinstance(outcome, InvalidRequest) else outcome
+    problem = json.loads(str(problems.of(error).body))
+    if "errors" in problem:
+        problem["errors"] = problem["errors"][:MOST_FIELDS_SHOWN]
+    return StartOutcomeView(execution_id=request.execution_id, created=False, problem=Problem(**problem))
+
+
+def _check(execution_id: str | None, above: str = "") -> None:
+    if execution_id in (".", ".."):
+        message = "a path of dots is cut out of every URL: the execution could not be asked for"
+        raise InvalidRequest(message, ((f"{above}execution_id", message),))

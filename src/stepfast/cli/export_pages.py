@@ -1,0 +1,101 @@
+"""Reads executions from a server page by page, so that memory holds one page, however many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from stepfast.client import Client
+from stepfast.errors import ExecutionNotFound, Refused
+
+Object = dict[str, Any]
+Query = dict[str, Any]
+Fetch = Callable[[int, str | None, int | None], Object]
+
+PAGE_ROWS = 200
+EXPORTED_VALUE_BYTES = 1_000_000
+"""Bytes of JSON above which a value is left out, where even a page of one row is more than the server can answer."""
+ENDED_FOR_GOOD = ("SUCCEEDED", "CANCELLED")
+
+
+def executions(client: Client, query: Query, cursor: str | None) -> Iterator[Object]:
+    """Pages of the list, newest first, from the cursor on."""
+
+    def fetch(limit: int, cursor: str | None, largest: int | None) -> Object:
+        return client.list(**query, limit=limit, cursor=cursor, largest=largest)
+
+    return _pages(fetch, cursor)
+
+
+@dataclass(slots=True)
+class Whole:
+    """An execution with all that belongs to it. Each of the iterators reads its pages when it is consumed.
+
+    omitted: set while the rows are read, when a value was left out.
+    """
+
+    execution: Object
+    commands: Iterator[Object]
+    history: Iterator[Object]
+    omitted: bool = False
+
+
+def whole(client: Client, listed: Object, status: str | None) -> Whole | None:
+    """The execution that a list shows, as it is now. None if it was deleted, or no longer has this status.
+
+    The execution is read before its commands and its history. One that has ended is therefore complete: a row that was
+    read earlier could say RUNNING while the commands show the end, or the other way round.
+    """
+    handle = client.execution(listed["execution_id"])
+    if listed["status"] not in ENDED_FOR_GOOD:
+        try:
+            listed = handle.describe(commands=False)
+        except ExecutionNotFound:
+            return None
+        except Refused as error:  # its values are more than an answer holds: the list has shown it without them
+            if type(error) is not Refused:
+                raise
+        if status not in (None, listed["status"]):
+            return None
+    result = Whole(listed, iter(()), iter(()), bool(listed.get("omitted")))
+
+    def commands(limit: int, cursor: str | None, largest: int | None) -> Object:
+        return handle.commands(limit=limit, cursor=cursor, largest=largest)
+
+    def events(limit: int, cursor: str | None, largest: int | None) -> Object:
+        return handle.events(limit, cursor, largest)
+
+    result.commands = _rows(commands, "commands", result)
+    result.history = _rows(events, "events", result)
+    return result
+
+
+def _rows(fetch: Fetch, name: str, result: Whole) -> Iterator[Object]:
+    for page in _pages(fetch, None):
+        for row in page[name]:
+            result.omitted = result.omitted or bool(row.get("omitted"))
+            yield row
+
+
+def _pages(fetch: Fetch, cursor: str | None) -> Iterator[Object]:
+    while True:
+        page = _fitting(fetch, cursor)
+        yield page
+        cursor = page.get("next")
+        if cursor is None:
+            return
+
+
+def _fitting(fetch: Fetch, cursor: str | None) -> Object:
+    """A page, of fewer rows where the server or the client refuses a large answer: a Lambda function answers 6 MB."""
+    limit = PAGE_ROWS
+    while True:
+        try:
+            return fetch(limit, cursor, None)
+        except Refused as error:
+            if type(error) is not Refused:  # its subclasses are about something else than the answer
+                raise
+            if limit == 1:
+                return fetch(1, cursor, EXPORTED_VALUE_BYTES)
+            limit = max(1, limit // 4)

@@ -1,0 +1,198 @@
+"""The asynchronous twin of execution.py: `make async-client` writes it. Change execution.py."""
+
+from __future__ import annotations
+
+import math
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Any, Generic
+
+from stepfast.client import shapes
+from stepfast.client.answers import GONE, Object
+from stepfast.client.async_calls import AsyncCalls
+from stepfast.client.async_stacks import AsyncStacks
+from stepfast.client.execution import Objects, R, command_ids
+from stepfast.client.problems import ExecutionCancelled, ExecutionFailed
+from stepfast.client.starts import WorkflowResult, decoded
+from stepfast.client.values import plain, segment
+
+
+class AsyncExecution(Generic[R]):
+    """A handle on one execution, as `AsyncClient.run` and `AsyncClient.execution` return it.
+
+    `execution_id` is its id. `created` is True if the call that returned this handle has started the execution.
+
+    Every method sends a request. All of them raise ExecutionNotFound and the exceptions of AsyncClient's methods.
+    """
+
+    def __init__(
+        self,
+        stacks: AsyncStacks,
+        execution_id: str,
+        *,
+        calls: AsyncCalls | None = None,
+        created: bool = False,
+        workflow: WorkflowResult[R] | str | None = None,
+    ) -> None:
+        self._stacks, self._calls, self._workflow = stacks, calls, workflow
+        self.execution_id = execution_id
+        self.created = created
+        self._path = f"/v1/executions/{execution_id}"
+
+    def __repr__(self) -> str:
+        return f"<execution {self.execution_id!r} at {self._stacks.owner(self.execution_id).url}>"
+
+    async def status(self) -> str:
+        """RUNNING, SUCCEEDED, FAILED or CANCELLED. Raises ExecutionNotFound."""
+        status: str = (await self._read())["status"]
+        return status
+
+    async def describe(self, *, commands: bool = True) -> Object:
+        """The execution as JSON values.
+
+        commands: False leaves out `commands`, which may be many.
+
+        Raises ExecutionNotFound.
+        """
+        return await (await self._home()).get(self._path, shapes.Described) if commands else await self._read()
+
+    async def commands(
+        self,
+        status: str | Sequence[str] | None = None,
+        step: str | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+        largest: int | None = None,
+    ) -> Object:
+        """A page of commands in the order of the timeline: `commands`, and `next`, the cursor of the next page or None.
+
+        status: one or several of OPEN, RUNNING, RETRYING, SUCCEEDED, FAILED, CANCELLED.
+        step: only commands of this name: of a step, a signal or a timer.
+        limit: the most commands in a page, 1 to 1000.
+        cursor: `next` of the page before, with the other arguments unchanged.
+        largest: values above this size, in bytes of JSON, are left out.
+
+        `total` is the number of commands that match on all pages. `counts` is the number of all commands of the
+        execution by status. Raises ExecutionNotFound and InvalidRequest.
+        """
+        path = f"{self._path}/commands"
+        chosen = {"status": status, "step": step, "limit": limit, "cursor": cursor, "largest": largest}
+        query = {key: value for key, value in chosen.items() if value is not None}
+        return (await (await self._home()).send("GET", path, shapes.CommandPage, query=query)).body
+
+    async def history(self) -> Objects:
+        """The events of the execution, oldest first: `at`, `type`, `command` and details.
+
+        All of them come in one answer, and a deployment on AWS refuses an answer of more than 6 MB. `events` asks for
+        pages. Raises ExecutionNotFound.
+        """
+        events: Objects = (await (await self._home()).get(f"{self._path}/history", shapes.History))["events"]
+        return events
+
+    async def events(self, limit: int = 1000, cursor: str | None = None, largest: int | None = None) -> Object:
+        """A page of the history, oldest first: `events`, and `next`, the cursor of the next page or None.
+
+        limit: the most events in a page, 1 to 1000. A page ends early where its values would exceed about 2 MB.
+        cursor: `next` of the page before.
+        largest: values above this size, in bytes of JSON, are left out.
+
+        Raises ExecutionNotFound and InvalidRequest.
+        """
+        return await (await self._home()).get(
+            f"{self._path}/history", shapes.History, limit=limit, cursor=cursor, largest=largest
+        )
+
+    async def result(self, timeout: float | None = None) -> R:
+        """Waits for the end of the execution and returns its result.
+
+        The result has the type that the workflow returns where the handle was made with the workflow itself. Where it
+        was made with a name or an id only, the result is JSON values.
+
+        timeout: the longest wait in seconds. None sets no limit.
+
+        Raises ExecutionFailed, ExecutionCancelled, ExecutionNotFound, and TimeoutError when the execution is still
+        RUNNING after the timeout. The execution goes on then, and another call waits again.
+        """
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        pause = 0.02
+        while True:
+            execution = await self._read(patience=None if timeout is None else max(0.0, end - time.monotonic()))
+            if execution["status"] == "SUCCEEDED":
+                result: R = decoded(self._workflow, execution["result"])
+                return result
+            if execution["status"] == "FAILED":
+                raise ExecutionFailed(execution)
+            if execution["status"] == "CANCELLED":
+                raise ExecutionCancelled(self.execution_id)
+            remaining = end - time.monotonic()
+            if remaining <= 0:
+                raise TimeoutError(f"execution {self.execution_id!r} is still RUNNING after {timeout:g} s")
+            await (await self._home()).pause(self.execution_id, min(pause, remaining))
+            pause = min(1.0, pause * 1.5)
+
+    async def resume(self, steps: Sequence[str] | None = None) -> Object:
+        """Continues a FAILED execution and returns it as JSON values.
+
+        The failed steps behind the failure run again: `describe()["reopens"]` lists them beforehand. If that list is
+        empty, the deployed code continues from the records. Steps that wait for a retry are tried at once.
+
+        steps: the ids of the commands to run again instead. Later decisions are made again. An empty list
+        runs no step again.
+
+        In the answer, `reopened` lists the commands that run again, and `notice` explains it where none does. `waits`
+        lists the steps that an attempt from before the resume may still be running: the outcome of that attempt
+        counts, and `until` is the latest time at which the step is tried again.
+
+        Raises ExecutionNotFound, WrongStatus when the execution is not FAILED, and InvalidRequest for a command that
+        cannot run again. Retries within one call resume once.
+        """
+        body = None if steps is None else {"steps": command_ids(steps)}
+        path, settled = f"{self._path}/resume", ("RUNNING", "SUCCEEDED")
+        return (
+            await (await self._home()).send("POST", path, shapes.ResumedExecution, body, settled=settled)
+        ).body or await self._read()
+
+    async def cancel(self) -> Object:
+        """Cancels a RUNNING execution and returns it as JSON values. CANCELLED is final.
+
+        Raises ExecutionNotFound, and WrongStatus when the execution is not RUNNING. Retries within one call cancel
+        once.
+        """
+        path, settled = f"{self._path}/cancel", ("CANCELLED",)
+        return (
+            await (await self._home()).send("POST", path, shapes.Execution, settled=settled)
+        ).body or await self._read()
+
+    async def delete(self) -> None:
+        """Deletes an execution that has ended, for good, with its values, steps, signals and history.
+
+        Raises WrongStatus when it is RUNNING (cancel it first), and ExecutionNotFound, also when an earlier call has
+        deleted it. Retries within one call do not raise ExecutionNotFound.
+        """
+        await (await self._home()).send("DELETE", self._path, shapes.Deleted, settled=(GONE,))
+
+    async def signal(self, name: str, payload: Any = None, signal_id: str | None = None) -> Object:
+        """Sends a signal and returns it as JSON values. Retries within one call send it once.
+
+        name: the name that the workflow waits for.
+        payload: a pydantic model, a dataclass, or plain JSON values.
+        signal_id: 1 to 128 of `A-Z a-z 0-9 . _ -`. With an id the call is idempotent: a later call with the same id and
+        payload sends nothing new. None makes a new id.
+
+        Raises ExecutionNotFound, InvalidRequest when the workflow waits for another type, WrongStatus when the
+        execution has ended, TooManySignals, and ExecutionConflict when the id belongs to another signal.
+        """
+        signal_id = str(uuid.uuid4()) if signal_id is None else segment(signal_id, "a signal id")
+        body = {"payload": plain(payload, "payload"), "signal_id": signal_id}
+        path = f"{self._path}/signals/{segment(name, 'a signal name')}"
+        return (await (await self._home()).send("POST", path, shapes.Signal, body)).body
+
+    async def _home(self) -> AsyncCalls:
+        """The deployment that has the execution, looked for once."""
+        if self._calls is None:
+            self._calls = await self._stacks.holder(self.execution_id)
+        return self._calls
+
+    async def _read(self, patience: float | None = None) -> Object:
+        return await (await self._home()).get(self._path, shapes.Execution, patience=patience, commands="false")

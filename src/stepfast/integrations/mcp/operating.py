@@ -1,0 +1,146 @@
+"""The tools of operators: list, show, resume and signal. They exist only with `stepfast mcp --operate`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from mcp_types import CallToolResult, Tool, ToolAnnotations
+from pydantic import Field
+
+from stepfast.integrations.mcp import states
+from stepfast.integrations.mcp.calls import ToolCall
+from stepfast.integrations.mcp.states import RESUME_TOOL, SIGNAL_TOOL, Object
+from stepfast.integrations.mcp.tools import ID, ToolArguments
+
+LIST_TOOL = "stepfast_list"
+SHOW_TOOL = "stepfast_show"
+SHOWN_VALUE_BYTES = 4096
+"""Bytes of JSON of the largest value that the tools show; `stepfast show` and the dashboard show larger ones."""
+_LISTED = ("execution_id", "workflow", "status", "labels", "created_at", "ended_at")
+_COMMAND = ("id", "kind", "name", "status", "attempt", "input", "output", "error", "first_at", "ended_at", "due")
+
+
+class ListArguments(ToolArguments):
+    workflow: str | None = Field(None, description="Only executions of this workflow.")
+    status: str | None = Field(None, description="RUNNING, SUCCEEDED, FAILED or CANCELLED.")
+    prefix: str | None = Field(None, description="Only executions whose ids begin with this.")
+    labels: dict[str, str] = Field({}, description="Only executions that have all of these labels.")
+    since: str | None = Field(None, description="Only executions started then or later: ISO 8601.")
+    until: str | None = Field(None, description="Only executions started before: ISO 8601.")
+    limit: int = Field(20, ge=1, le=100)
+    cursor: str | None = Field(None, description="`next` of the page before, with the other arguments unchanged.")
+
+
+class ShowArguments(ToolArguments):
+    execution_id: str = Field(pattern=ID)
+    status: list[str] | None = Field(None, description="Only commands with one of these statuses.")
+    step: str | None = Field(None, description="Only commands of this name.")
+    limit: int = Field(50, ge=1, le=500)
+    cursor: str | None = Field(None, description="`next` of the page before, with the other arguments unchanged.")
+
+
+class ResumeArguments(ToolArguments):
+    execution_id: str = Field(pattern=ID)
+    steps: list[str] | None = Field(
+        None,
+        description="Ids of commands to run again, from stepfast_show. Left out: the steps behind the failure.",
+    )
+
+
+class SignalArguments(ToolArguments):
+    execution_id: str = Field(pattern=ID)
+    name: str = Field(description="The name that the workflow waits for.")
+    payload: Any = Field(None, description="Any JSON value; its schema is in `waiting_for` of the execution.")
+    signal_id: str | None = Field(
+        None, pattern=ID, description="A call that is repeated with the same signal_id sends the signal once."
+    )
+
+
+async def _list(call: ToolCall, asked: ListArguments) -> CallToolResult:
+    page = await asyncio.to_thread(call.client.list, **asked.model_dump())
+    rows = [{**{key: row[key] for key in _LISTED}, "error": _short(row["error"])} for row in page["executions"]]
+    more = ", and there are more: call again with `next` as the cursor" if page["next"] else ""
+    return states.answer({"summary": f"{len(rows)} executions{more}", "executions": rows, "next": page["next"]})
+
+
+async def _show(call: ToolCall, asked: ShowArguments) -> CallToolResult:
+    execution = call.client.execution(asked.execution_id)
+    state = await call.state(execution, 0)
+    page = await asyncio.to_thread(
+        execution.commands, asked.status, asked.step, asked.limit, asked.cursor, SHOWN_VALUE_BYTES
+    )
+    commands = [
+        {**{key: command[key] for key in _COMMAND if key in command}, "error": _short(command["error"])}
+        for command in page["commands"]
+    ]
+    return states.answer({**state, "commands": commands, "counts": page["counts"], "next": page["next"]})
+
+
+async def _resume(call: ToolCall, asked: ResumeArguments) -> CallToolResult:
+    execution = call.client.execution(asked.execution_id)
+    resumed = await asyncio.to_thread(execution.resume, asked.steps)
+    notice = f"; {resumed['notice']}" if resumed.get("notice") else ""
+    summary = f"execution {asked.execution_id!r} was resumed{notice}"
+    return states.answer(
+        {"summary": summary, "execution_id": asked.execution_id, "status": resumed["status"]}
+        | {key: resumed.get(key) for key in ("reopened", "waits")}
+    )
+
+
+async def _signal(call: ToolCall, asked: SignalArguments) -> CallToolResult:
+    signal_id = asked.signal_id or call.id_for(SIGNAL_TOOL, asked.model_dump())
+    execution = call.client.execution(asked.execution_id)
+    sent = await asyncio.to_thread(execution.signal, asked.name, asked.payload, signal_id)
+    note = f"; {sent['note']}" if sent.get("note") else ""
+    summary = f"signal {asked.name!r} was sent to execution {asked.execution_id!r}{note}"
+    return states.answer({"summary": summary, "execution_id": asked.execution_id, "signal_id": sent["signal_id"]})
+
+
+def _short(error: Object | None) -> Object | None:
+    return None if error is None else {key: error.get(key) for key in ("type", "message", "step") if key in error}
+
+
+Handler = Callable[[ToolCall, Any], Awaitable[CallToolResult]]
+
+HANDLERS: Mapping[str, tuple[type[ToolArguments], Handler]] = {
+    LIST_TOOL: (ListArguments, _list),
+    SHOW_TOOL: (ShowArguments, _show),
+    RESUME_TOOL: (ResumeArguments, _resume),
+    SIGNAL_TOOL: (SignalArguments, _signal),
+}
+
+_ABOUT = {
+    LIST_TOOL: ("List executions", "Lists executions of stepfast workflows, newest first.", True),
+    SHOW_TOOL: (
+        "Show the commands of an execution",
+        "Shows an execution of a stepfast workflow with its steps, timers and signals, and their inputs, outputs and "
+        f"errors. Values above {SHOWN_VALUE_BYTES} bytes are left out.",
+        True,
+    ),
+    RESUME_TOOL: (
+        "Resume a FAILED execution",
+        "Continues a FAILED execution of a stepfast workflow from the steps that failed. Steps that have succeeded do "
+        "not run again. Remove the cause of the failure first.",
+        False,
+    ),
+    SIGNAL_TOOL: (
+        "Send a signal",
+        "Sends a signal to an execution of a stepfast workflow that waits for it, such as an approval.",
+        False,
+    ),
+}
+
+
+def tools() -> list[Tool]:
+    return [
+        Tool(
+            name=name,
+            title=title,
+            description=description,
+            input_schema=HANDLERS[name][0].model_json_schema(),
+            annotations=ToolAnnotations(read_only_hint=reads),
+        )
+        for name, (title, description, reads) in _ABOUT.items()
+    ]

@@ -1,0 +1,225 @@
+"""stepfast.Embedded: the engine inside an application."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar, overload
+
+import httpx
+
+from stepfast.backends.sqlite.file import Durability
+from stepfast.client.answers import Answer, Object
+from stepfast.client.async_calls import AsyncCalls
+from stepfast.client.async_client import AsyncClient
+from stepfast.client.async_execution import AsyncExecution
+from stepfast.client.async_stacks import AsyncStacks
+from stepfast.client.starts import Start, WorkflowWithInput, WorkflowWithoutInput
+from stepfast.errors import StartupError, StepfastError
+from stepfast.http.api import Api
+from stepfast.http.auth import Authenticator, Trusted
+from stepfast.http.gateway import Application, application
+from stepfast.http.lanes import Lanes
+from stepfast.http.mounting import mounted
+from stepfast.http.page import DashboardPage
+from stepfast.language.registry import Registry
+from stepfast.language.workflows import Workflow
+from stepfast.local.ends import Ends
+from stepfast.local.owner_client import OWNER_ANSWER_SECONDS
+from stepfast.local.runtime import STEP_GRACE_SECONDS, Runtime
+from stepfast.local.shared_home import SharedHome
+
+__all__ = ["Embedded"]
+
+I = TypeVar("I")  # noqa: E741
+R = TypeVar("R")
+_URL = "http://localhost"
+
+
+class Embedded(AsyncClient):
+    """The engine inside an application: executions run in this process, and `path` holds all of them.
+
+    Use it with `async with`, or call `open` and `close`. It has the methods of AsyncClient; `start` is the same as
+    `run`. Use it on one event loop.
+
+    Several processes may open the same path, such as the workers of a web server: one of them owns the file and runs
+    the executions, and the others start, signal and wait through it. When the owner ends, another process takes over
+    and goes on from the last recorded step. All of them have to know the same workflows.
+
+    path: the SQLite file, which is made if it is missing.
+    workflows: the workflows that run here.
+    workers: threads of the owner that answer.
+    durability: "full" survives power loss, "process" only the death of the process.
+    retention: seconds or a timedelta after which SUCCEEDED and CANCELLED executions are deleted. None keeps them.
+    grace: seconds that `close` gives running steps to end. The next owner runs the others again.
+    pools: the steps of each pool that may run at once. A pool that is not listed has no limit.
+    log_values: whether inputs, outputs and errors are logged.
+    retry_for: seconds for which a call waits for an owner.
+
+    Raises DefinitionError for two workflows of one name.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        workflows: Iterable[Workflow[..., Any]],
+        *,
+        workers: int = 2,
+        durability: Durability = "full",
+        retention: float | timedelta | None = None,
+        grace: float = STEP_GRACE_SECONDS,
+        pools: Mapping[str, int] | None = None,
+        log_values: bool = False,
+        retry_for: float = 60.0,
+    ) -> None:
+        registry, ends = Registry(workflows), Ends()
+        file = Path(path)
+
+        def make() -> Runtime:
+            return Runtime(
+                registry,
+                file,
+                durability=durability,
+                workers=workers,
+                log_values=log_values,
+                retention=retention.total_seconds() if isinstance(retention, timedelta) else retention,
+                grace=grace,
+                limits=pools,
+                listeners=[ends],
+            )
+
+        self.path = file
+        self._home = SharedHome(file, make)
+        self._lanes: list[Lanes[dict[str, Any]]] = []
+        self._ends, self._retry_for = ends, retry_for
+        self._api = httpx.ASGITransport(self._application(Trusted(), None), raise_app_exceptions=False)
+        # AsyncClient's own constructor would connect to a URL.
+        self._stacks = self._connected()
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether this process owns the file now."""
+        return self._home.is_owner
+
+    async def open(self) -> Embedded:
+        """Opens the file, and returns the engine. `async with` does the same.
+
+        Returns once this process owns the file or can reach the owner. Raises StartupError when neither is possible,
+        such as while `stepfast dev` uses the file, and when this engine is open already.
+        """
+        await asyncio.to_thread(self._home.open)
+        self._stacks = self._connected()
+        return self
+
+    async def __aenter__(self) -> Embedded:
+        return await self.open()
+
+    async def close(self) -> None:
+        """Gives running steps the grace period to end, and closes the file. The engine may be opened again."""
+        await asyncio.to_thread(self._home.close)
+        await super().close()
+        for lanes in self._lanes:
+            lanes.close()
+
+    @overload
+    async def start(
+        self,
+        workflow: str,
+        inputs: Any = None,
+        execution_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> AsyncExecution[Any]: ...
+    @overload
+    async def start(
+        self,
+        workflow: WorkflowWithoutInput[R],
+        inputs: None = None,
+        execution_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> AsyncExecution[R]: ...
+    @overload
+    async def start(
+        self,
+        workflow: WorkflowWithInput[I, R],
+        inputs: I,
+        execution_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> AsyncExecution[R]: ...
+    async def start(
+        self,
+        workflow: Any,
+        inputs: Any = None,
+        execution_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> AsyncExecution[Any]:
+        """Starts an execution and returns a handle: the same as `run`.
+
+        workflow: the workflow, or its name.
+        inputs: a value of the type that the workflow takes, or plain JSON values.
+        execution_id: with an id the call is idempotent. None makes a new id.
+        labels: at most 20 names and values, to find executions by.
+
+        The handle is returned once the start is durable. Raises UnknownWorkflow, InvalidRequest, and ExecutionConflict
+        when the id belongs to another workflow or input.
+        """
+        return await self.run(workflow, inputs, execution_id, labels)
+
+    async def start_many(self, starts: Iterable[Start]) -> Sequence[AsyncExecution[Any] | StepfastError]:
+        """Starts many executions, with an outcome for each: the same as `run_many`.
+
+        starts: any number. Up to 1,000 of them share a commit.
+        """
+        return await self.run_many(starts)
+
+    def asgi(self, *, api_keys: Sequence[str] | None = None, trusted: bool = False, page: bool = True) -> Application:
+        """The HTTP API and the dashboard as an ASGI application, to be mounted under any path.
+
+        api_keys: the keys that callers need. None reads them from STEPFAST_API_KEYS, separated by commas. Without any
+        key only programs and pages of this machine may call.
+        trusted: whether the application around it lets callers in. No key is asked for then.
+        page: whether the dashboard is served at the top of the path.
+
+        Raises StartupError for keys together with `trusted`, and for a key that is empty or not printable.
+        """
+        if trusted and api_keys is not None:
+            raise StartupError("either the application lets callers in (trusted=True), or keys do: choose one of them")
+        variable = {"STEPFAST_API_KEYS": ",".join(api_keys)} if api_keys is not None else os.environ
+        keys = Trusted() if trusted else Authenticator.from_environment(variable)
+        return mounted(self._application(keys, DashboardPage() if page else None))
+
+    def _connected(self) -> AsyncStacks:
+        return AsyncStacks([_HomeCalls(self._home, self._ends, self._api, self._retry_for)])
+
+    def _application(self, keys: Authenticator | Trusted | None, page: DashboardPage | None) -> Application:
+        api = Api(self._home, keys, page)
+        lanes = Lanes[dict[str, Any]]()
+        self._lanes.append(lanes)
+        return application(api, lanes, api.admit)
+
+
+class _HomeCalls(AsyncCalls):
+    """Calls of the API in this process, which ends that this process writes wake up."""
+
+    def __init__(self, home: SharedHome, ends: Ends, transport: httpx.ASGITransport, retry_for: float) -> None:
+        super().__init__(_URL, None, OWNER_ANSWER_SECONDS, retry_for, transport=transport)
+        self._home, self._ends = home, ends
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        shape: type,
+        body: Object | None = None,
+        query: Object | None = None,
+        patience: float | None = None,
+        settled: tuple[str, ...] = (),
+    ) -> Answer:
+        if not self._home.is_open:
+            raise StartupError("the engine is not open: use it inside `async with stepfast.Embedded(…) as engine:`")
+        return await super().send(method, path, shape, body, query, patience, settled)
+
+    async def pause(self, execution_id: str, seconds: float) -> None:
+        await self._ends.wait(execution_id, seconds)

@@ -1,0 +1,82 @@
+"""Requests that a process hands on to the owner of the file."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from stepfast.errors import Unavailable
+from stepfast.local.owner_file import OwnerAddress
+
+HANDED_ON = ("content-type", "idempotency-key", "if-none-match")
+"""The headers of a request that the routes read."""
+OWNER_ANSWER_SECONDS = 60.0
+"""The time for the owner to answer. A replay of dead letters takes 20 s."""
+OWNER_CONNECT_SECONDS = 5.0
+"""The time for the owner to accept a connection."""
+
+
+class OwnerAway(Exception):
+    """The owner was not reached: it has not seen the request."""
+
+
+class OwnerClient:
+    """Sends events to the owner of the file. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._http = self._connections()
+
+    def close(self) -> None:
+        """Closes the connections; later requests make new ones."""
+        connections, self._http = self._http, self._connections()
+        connections.close()
+
+    @staticmethod
+    def _connections() -> httpx.Client:
+        timeout = httpx.Timeout(OWNER_ANSWER_SECONDS, connect=OWNER_CONNECT_SECONDS)
+        return httpx.Client(trust_env=False, verify=False, timeout=timeout)
+
+    def answers(self, address: OwnerAddress) -> bool:
+        """Whether the owner of this address is there."""
+        try:
+            self._send(address, "GET", f"{address.url}/v1/executions?limit=1&largest=0", {}, b"")
+        except (OwnerAway, Unavailable):
+            return False
+        return True
+
+    def send(self, address: OwnerAddress, event: Mapping[str, Any]) -> dict[str, Any]:
+        """The owner's response to an event. Raises OwnerAway, and Unavailable if it may have seen the request."""
+        url = address.url + quote(event["rawPath"], safe="/~")
+        if query := event.get("rawQueryString"):
+            url = f"{url}?{query}"
+        headers = {name: value for name, value in event["headers"].items() if name in HANDED_ON}
+        body = event.get("body") or ""
+        content = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
+        answer = self._send(address, event["requestContext"]["http"]["method"], url, headers, content)
+        kept = {name: value for name, value in answer.headers.items() if name not in ("server", "date", "connection")}
+        return {
+            "statusCode": answer.status_code,
+            "headers": kept,
+            "cookies": [],
+            "body": answer.text,
+            "isBase64Encoded": False,
+        }
+
+    def _send(
+        self, address: OwnerAddress, method: str, url: str, headers: Mapping[str, str], content: bytes
+    ) -> httpx.Response:
+        headers = {**headers, "authorization": f"Bearer {address.key}"}
+        try:
+            answer = self._http.request(method, url, headers=headers, content=content)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise OwnerAway from error
+        except httpx.RequestError as error:
+            raise Unavailable("the process that owns the file has not answered; try again") from error
+        # After the death of an owner another program may get its port.
+        if answer.headers.get("server") != "stepfast" or answer.status_code == 401:
+            raise OwnerAway
+        return answer

@@ -1,0 +1,1 @@
+"""stepfast.Embedded: the engine inside an application."""

@@ -1,0 +1,1 @@
+"""`stepfast mcp`, called by the client of the MCP SDK."""

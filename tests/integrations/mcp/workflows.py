@@ -1,0 +1,52 @@
+"""The workflows that the tests of `stepfast mcp` offer as tools."""
+
+from __future__ import annotations
+
+import threading
+
+from pydantic import BaseModel
+
+from stepfast import Retry, signal, step, workflow
+
+paid = threading.Event()
+"""Set: the step `charge` succeeds."""
+
+
+class Person(BaseModel):
+    name: str
+    friends: list[Person] = []
+
+
+@step
+def greet(person: Person) -> str:
+    return f"Hello {person.name}"
+
+
+@workflow("greeting")
+async def greeting(person: Person) -> str:
+    """Greets a person.
+
+    The friends of the person are greeted in another workflow.
+    """
+    return await greet(person)
+
+
+@step(retry=Retry(max_attempts=1))
+def charge(cents: int) -> str:
+    if not paid.is_set():
+        raise ConnectionError("the bank is closed")
+    return f"charged {cents}"
+
+
+@workflow("billing.charge")
+async def billing(cents: int) -> str:
+    return await charge(cents)
+
+
+@workflow("approval")
+async def approval() -> str:
+    return "approved" if await signal("decision", bool) else "declined"
+
+
+WORKFLOWS = (greeting, billing, approval)
+STEPS = (greet, charge)
