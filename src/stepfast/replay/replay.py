@@ -14,16 +14,18 @@ from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from logging import LogRecord
 from typing import Any
 
-from stepfast.errors import Deadlock, ForbiddenInWorkflow, InvalidRequest, NonDeterministic, StepFailed
+from stepfast.errors import ForbiddenInWorkflow, InvalidRequest, NonDeterministic, StepFailed
 from stepfast.language.logger import LogLines
 from stepfast.language.steps import Step, StepCall
 from stepfast.language.workflows import Workflow
 from stepfast.model import Chained, Execution, Failure, Record
+from stepfast.replay import deadlocks
 from stepfast.replay.asyncio_internals import explained, get_running_loop, owner_of
 from stepfast.replay.choices import Choices, has_outcome
 from stepfast.replay.commands import Command as Command
 from stepfast.replay.commands import CommandFuture, shortened, withdraw
 from stepfast.replay.loop import Closed, WorkflowLoop
+from stepfast.replay.succession import Succession
 from stepfast.replay.tasks import Started, WorkflowTask
 from stepfast.values.codec import Codec
 
@@ -64,7 +66,7 @@ class Replay:
         self._position = 0
         self._asked: int | None = None  # commands asked for before the first choice that is not durable
         self._choices = Choices()
-        self._run: tuple[str | None, int] = (None, 0)  # pool and number of the last steps that followed from each other
+        self._succession = Succession()
         self._uses: Counter[tuple[str, str]] = Counter()
         self._timers: dict[int, str] = {}  # by id(), since handles with the same time and callback are equal
         self._broken: BaseException | None = None
@@ -116,12 +118,7 @@ class Replay:
     def _step(self, extend: bool) -> bool:
         """Runs the code until it waits, then applies one outcome. False when there is no outcome to apply."""
         if not self.loop.run_until_blocked():
-            self._break(
-                Deadlock(
-                    "the workflow runs in circles without waiting for any step, timer or signal; "
-                    "to wait for a time, await asyncio.sleep with more than 0 seconds"
-                )
-            )
+            self._break(deadlocks.in_circles())
         if self._broken is not None:
             self._finish()
         elif self._awaited is not None and self._awaited.done():
@@ -152,19 +149,9 @@ class Replay:
     def _break_stuck(self) -> None:
         """Fails code that nothing can wake. A failure of the workflow's own coroutine comes before this failure."""
         if self._shutdown is None:
-            self._break(
-                Deadlock(
-                    "the workflow waits for something that no step, timer or signal will bring: "
-                    "a future, event, lock or queue that nothing in the workflow will set"
-                )
-            )
+            self._break(deadlocks.stuck())
         elif self._main is not None and (self._main.cancelled() or self._main.exception() is None):
-            self._break(
-                Deadlock(
-                    "the workflow has returned, but a task that was left, and is cancelled by that, waits in its "
-                    "except or finally block for something that no step, timer or signal will bring"
-                )
-            )
+            self._break(deadlocks.stuck_in_shutdown())
 
     def _next(self, extend: bool) -> str | None:
         if len(self.outstanding) == 1:  # there is no choice, so the order need not be recorded
@@ -205,15 +192,8 @@ class Replay:
         self.withdrawn.clear()
 
     def chains(self, command: Command, records_for_a_hop: int) -> bool:
-        """Whether a worker that has run this step had better replay, and go on with the steps that follow from it.
-
-        It had, if as many steps of its pool have just followed from each other as pay for the replay. At worst this
-        costs twice what the better choice would have cost.
-        records_for_a_hop: how many records are replayed for the price of a step that is not chained.
-        """
-        pool, length = self._run
-        same = command.step is not None and command.step.pool == pool
-        return len(self.records) < records_for_a_hop * (1 + length * same)
+        """Whether the worker of this step had better replay, and go on with the steps that follow (Succession)."""
+        return self._succession.chains(command, len(self.records), records_for_a_hop)
 
     @property
     def decided(self) -> bool:
@@ -231,8 +211,7 @@ class Replay:
     def _apply(self, id: str) -> None:
         command, record = self.outstanding.pop(id), self.records[id]
         self.taken[id] = len(self.issued)
-        pool = command.step.pool if command.step is not None and not self.outstanding else None
-        self._run = (pool, self._run[1] + 1) if pool is not None and pool == self._run[0] else (pool, 1)
+        self._succession.add(command, alone=not self.outstanding)
         self.loop.clock = max(self.loop.clock, record.ended_at or 0.0)
         if command.kind == "timer":
             self.loop.ready.append(command.waiter)
