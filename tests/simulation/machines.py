@@ -103,11 +103,6 @@ class Ports:
             await point(name)
             world.maybe_unavailable(name)
             before = world.snapshot() if name == "commit" else None
-            if name == "append" and world.apart:
-                execution_id, entry, messages = arguments
-                await world.send_apart(messages)
-                await point("sent")
-                arguments = (execution_id, entry)
             result = await method(*arguments, **options)
             if name in WRITES and result:
                 world.watch.wrote(name, arguments, options, before)

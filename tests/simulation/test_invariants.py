@@ -5,16 +5,12 @@ The wrong places are those that someone could come to by simplifying: a conditio
 
 from __future__ import annotations
 
-import inspect
-import random
-import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from stepfast.backends.sqlite import changes as sqlite_changes
 from stepfast.backends.sqlite import rows, signals, writes
 from stepfast.backends.sqlite import store as sqlite
 from stepfast.engine import (
@@ -23,22 +19,19 @@ from stepfast.engine import (
     chain,
     claims,
     deliveries,
-    memory,
     moves,
     operations,
-    order,
     park_handler,
     recording,
-    resuming,
     rewind,
     step_handler,
     timer_handler,
     withdrawals,
-    worker,
 )
 from stepfast.engine import finish as finishing
 from stepfast.engine.ports import Committed, Delete, Later, Leave
-from stepfast.replay.replay import Replay
+from tests.simulation import mutants_of_the_order
+from tests.simulation.breaking import WRONG, Patch, breaks, edited, handled, rewound
 from tests.simulation.first_seeds import FIRST
 from tests.simulation.invariants import INVARIANTS, Violation
 from tests.simulation.test_simulation import attempts
@@ -46,49 +39,8 @@ from tests.simulation.workflows import WORKFLOWS
 
 SEEDS = 100
 """Runs of the workflow that shows it soonest in a search, before the others have their turn."""
-Patch = pytest.MonkeyPatch
-Wrong = Callable[[Patch], None]
-Record = Callable[[str, object], None]
-
-WRONG: dict[str, tuple[str, str, Wrong]] = {}
-"""By name: the invariant that is broken, the workflow that shows it soonest, and what goes wrong."""
-
-
-def breaks(invariant: str, workflow: str) -> Callable[[Wrong], Wrong]:
-    def put(wrong: Wrong) -> Wrong:
-        WRONG[wrong.__name__] = invariant, workflow, wrong
-        return wrong
-
-    return put
-
-
-def edited(patch: Patch, owner: Any, name: str, *changes: tuple[str, str]) -> None:
-    """The engine's function with pieces of its text replaced."""
-    function = getattr(owner, name)
-    text = "from __future__ import annotations\n" + textwrap.dedent(inspect.getsource(function))
-    for old, new in changes:
-        assert text.count(old) == 1, f"{name} has changed: break it anew where it says {old!r}"
-        text = text.replace(old, new)
-    namespace: dict[str, Any] = {}
-    exec(compile(text, name, "exec"), function.__globals__, namespace)
-    patch.setattr(owner, name, namespace[name])
-
-
-def handled(patch: Patch, change: Callable[[Any], Any]) -> None:
-    """Workers whose dispositions are others than they should be."""
-    right = worker.Worker.handle
-
-    async def handle(self: Any, delivery: Any) -> Any:
-        return change(await right(self, delivery))
-
-    patch.setattr(worker.Worker, "handle", handle)
-
-
-def rewound(patch: Patch, change: Callable[[rewind.Rewind, Any], rewind.Rewind]) -> None:
-    """Resumes that are planned otherwise than they should be."""
-    patch.setattr(
-        resuming, "rewind", lambda workflow, snapshot, now: change(rewind.rewind(workflow, snapshot, now), snapshot)
-    )
+MUTANTS = (mutants_of_the_order,)
+"""Modules that add mutants to those of this one."""
 
 
 # -- what is stored ------------------------------------------------------------------------------------------
@@ -208,43 +160,7 @@ def a_fenced_worker_goes_on(patch: Patch) -> None:
     patch.setattr(recording.Recorder, "record", record)
 
 
-@breaks("no-execution-is-stuck", "semaphore")
-def a_hint_is_followed_where_a_chain_may_have_begun(patch: Patch) -> None:
-    recorded = "record.recorded:\n        return "
-    edited(patch, step_handler.StepHandler, "_without_replay", (recorded + "None", recorded + "Delete()"))
-
-
 # -- what is taken back, and what is stopped -----------------------------------------------------------------
-
-
-@breaks("what-was-taken-back-is-over", "cancels")
-def a_hint_is_followed_though_the_order_marks_its_command_no_more(patch: Patch) -> None:
-    edited(patch, step_handler.StepHandler, "_without_replay", ("if not asked_for(", "if False and not asked_for("))
-
-
-@breaks("nothing-begins-ahead-of-the-order", "completed")
-def a_seal_is_not_checked(patch: Patch) -> None:
-    edited(patch, step_handler.StepHandler, "_without_replay", ("if sealed:", "if False:"))
-
-
-@breaks("nothing-begins-ahead-of-the-order", "completed")
-def the_seal_of_another_entry_will_do(patch: Patch) -> None:
-    edited(
-        patch,
-        step_handler.StepHandler,
-        "_without_replay",
-        ("if entries[0].seal != hint.seal:", "if False:"),
-    )
-
-
-@breaks("no-execution-is-stuck", "shape")
-def a_memory_is_trusted_whoever_has_had_the_news(patch: Patch) -> None:
-    edited(
-        patch,
-        memory.Memory,
-        "recall",
-        ("await self._holders.holder(execution_id) == live.token", "True"),
-    )
 
 
 @breaks("what-was-taken-back-is-over", "cancels")
@@ -275,59 +191,6 @@ def a_write_without_an_answer_counts_as_anothers(patch: Patch) -> None:
 @breaks("nothing-is-waited-for-in-vain", "late")
 def a_resume_keeps_the_delays_from_before_it(patch: Patch) -> None:
     patch.setattr(rewind, "_tried_at_once", lambda *arguments: ())
-
-
-# -- the order -----------------------------------------------------------------------------------------------
-
-
-@breaks("nothing-begins-ahead-of-the-order", "verdict")
-def a_worker_goes_by_an_order_that_is_not_durable(patch: Patch) -> None:
-    edited(patch, step_handler.StepHandler, "handle", ("if replay.acts:", "if False:"))
-
-
-@breaks("replay-reproduces", "deadline")
-def an_end_is_written_before_the_order_that_led_to_it(patch: Patch) -> None:
-    edited(patch, advancer.Advancer, "_pass", ("if replay.finished and replay.decided:", "if replay.finished:"))
-
-
-@breaks("a-signal-is-taken-once", "approvals")
-def a_signal_that_was_taken_counts_as_free(patch: Patch) -> None:
-    edited(patch, advancer, "_hear", ("replay.arrived.add(signals, taken)", "replay.arrived.add(signals, ())"))
-
-
-@breaks("the-order-is-a-log", "verdict")
-def an_entry_of_the_order_takes_the_place_of_another(patch: Patch) -> None:
-    columns = ("generation", "applied", "dispatched", "withdrawn", "cut", "ended")
-    sets = ", ".join(f"{column} = excluded.{column}" for column in columns)
-    replacing = f"ON CONFLICT (execution_id, number) DO UPDATE SET {sets}"
-    patch.setattr(rows, "INSERT_ENTRY", rows.INSERT_ENTRY.replace("ON CONFLICT DO NOTHING", replacing))
-
-
-@breaks("no-execution-is-stuck", "cancels")
-def what_has_changed_is_not_all_known(patch: Patch) -> None:
-    right = sqlite_changes.Changes.note
-
-    def note(self: Any, execution_id: str, record: Any) -> None:
-        if record.revision % 2:
-            right(self, execution_id, record)
-
-    patch.setattr(sqlite_changes.Changes, "note", note)
-
-
-@breaks("results-are-those-of-plain-asyncio", "shape")
-def a_failed_step_returns_something(patch: Patch) -> None:
-    edited(patch, Replay, "_apply", ("command.waiter.set_exception(", "command.waiter.set_result(0); ("))
-
-
-@breaks("one-command-one-input", "timed")
-def chance_is_drawn_anew_each_time_and_the_input_with_it(patch: Patch) -> None:
-    draw = random.Random(1)  # its own: the module's functions are made to fit in workflow code
-    patch.setattr(Replay, "entropy", lambda self, use: draw.randbytes(32))
-    edited(patch, Replay, "step", ("begun = record", "begun = False and record"))
-    edited(patch, claims, "claim_of", ("input=held.input", "input=command.input"))
-    edited(patch, deliveries, "decide", ("chained.digest != command.digest", "False"))
-    patch.setattr(step_handler, "decide", deliveries.decide)
-    patch.setattr(step_handler, "claim_of", claims.claim_of)
 
 
 # -- failures, resumes, cancels ------------------------------------------------------------------------------
@@ -389,12 +252,6 @@ def a_resume_takes_records_away_instead_of_reopening_them(patch: Patch) -> None:
     sql = "DELETE FROM commands WHERE execution_id = ? AND id = ?"
     new = f"[tx.execute({sql!r}, (id, one.id)) for one in records]"
     edited(patch, sqlite.SqliteBackend, "rewind", ("self._put_records(tx, id, records)", new))
-
-
-@breaks("no-execution-is-stuck", "torn")
-def what_an_older_generation_sent_counts(patch: Patch) -> None:
-    clear = "        self.dispatched.clear()\n"
-    edited(patch, order.Order, "extend", (f"{clear}    elif entry.generation != self.generation:\n{clear}", ""))
 
 
 @breaks("what-was-cancelled-stays-so", "semaphore")

@@ -37,6 +37,13 @@ Engine = tuple[Advancer, Worker, Operations]
 Work = Callable[["Handler"], Coroutine[Any, Any, None]]
 
 
+@dataclass(frozen=True, eq=False)
+class Change:
+    """A stream record: the new image of an item that was written with a wake; None for an execution's own item."""
+
+    image: Record | Signal | None
+
+
 @dataclass(eq=False)
 class Handler:
     """Something under way: a delivery, an advance, a client's call.
@@ -70,7 +77,6 @@ class World:
         self.cancelling = seed % 7 == 6
         self.lossy = 0.2 if seed % 7 == 3 else 0.0
         self.forgetful = (0.0, 0.1, 0.5, 1.0)[seed // 7 % 4]
-        self.apart = seed % 2 == 1  # the queue is another service than the store, as on AWS
         self.again = (0.0, 0.03)[seed // 3 % 2]
         self.now = 1000.0
         self.turns = 0
@@ -89,8 +95,8 @@ class World:
         self.messages: dict[int, Stored] = {}
         self.dead_letters: list[Message] = []
         self.unsent = {0, 1, 2}
-        self.wide = seed % 2 == 1
-        self.stream: list[Record | Signal | None] = []
+        self.wide = seed % 2 == 1  # as on AWS: a queue apart from the store, a stream with images, sealed messages
+        self.stream: list[Change] = []
         self.holder = ""
         self.file, self.clock = MemoryFile(), Clock(self, 0.0)
         self._open()
@@ -144,13 +150,13 @@ class World:
         self.wakes[execution_id] = max(seq, self.wakes.get(execution_id, 0))
 
     def streamed(self, name: str, arguments: Sequence[Any], result: Any) -> None:
-        """The new image of an item that was written with a wake; None for an execution's own."""
+        """After a call of a port: what the table's stream brings of it."""
         if name == "commit" and result and arguments[1].wake:
-            self.stream.append(arguments[1].record)
+            self.stream.append(Change(arguments[1].record))
         if name == "add_signal":
-            self.stream.append(result)
+            self.stream.append(Change(result))
         if name in ("create", "rewind"):
-            self.stream.append(None)
+            self.stream.append(Change(None))
 
     def note(self, what: str) -> None:
         self.trace.append(f"{self.now:9.2f} {what}")
@@ -166,26 +172,23 @@ class World:
     # -- handlers ------------------------------------------------------------------------------------------
 
     async def _advance(self, handler: Handler) -> None:
-        stream = list(self.stream)
-        images = [change for change in stream if change is not None]
+        batch = self.stream[: self.random.randint(1, len(self.stream))] if self.stream else []
+        images = [change.image for change in batch]
         news = News(
-            [change for change in images if isinstance(change, Record)],
-            [change for change in images if isinstance(change, Signal)],
+            [image for image in images if isinstance(image, Record)],
+            [image for image in images if isinstance(image, Signal)],
         )
-        await self._engine()[0].advance(ID, news=news if self.wide and len(images) == len(stream) else None)
+        await self._engine()[0].advance(ID, news=news if batch and None not in images else None)
         if self.random.random() >= self.duplicate:
-            del self.stream[: len(stream)]
+            self.stream = [change for change in self.stream if change not in batch]
+            if self.stream:
+                return
             self.backend.advanced(ID, handler.seq)
             if self.wakes.get(ID) == handler.seq:
                 del self.wakes[ID]
 
     async def _advance_again(self, handler: Handler) -> None:
         await self._engine()[0].advance(ID)
-
-    async def send_apart(self, messages: Sequence[tuple[Message, float | None]]) -> None:
-        """Sends for good, whether or not anything is written after it. No hint leaves a process."""
-        await self.backend.send([(replace(message, hint=None), due) for message, due in messages])
-        await self.file.write(lambda transaction: None)
 
     async def _drive(self, handler: Handler) -> None:
         seq, stored = handler.seq, self.messages[handler.seq]

@@ -120,8 +120,9 @@ class Limits:
 
     def _is_def(self, message: Message) -> bool:
         """Whether the step of a message is a `def`, as far as its hint or its name says."""
-        if message.hint is not None and message.hint.step is not None:
-            return not message.hint.step.is_async
+        command = message.hint.command if message.hint is not None else None
+        if command is not None and command.step is not None:
+            return not command.step.is_async
         # The id of a command is a path of tasks, the name, and a number (`Replay._id`).
         return message.command_id.rpartition("/")[2].partition("#")[0] not in self._async_steps
 

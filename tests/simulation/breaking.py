@@ -1,0 +1,55 @@
+"""How the mutants of test_invariants.py break the engine: by its own text, with a piece replaced."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from stepfast.engine import resuming, rewind, worker
+
+Patch = pytest.MonkeyPatch
+Wrong = Callable[[Patch], None]
+
+WRONG: dict[str, tuple[str, str, Wrong]] = {}
+"""By name: the invariant that is broken, the workflow that shows it soonest, and what goes wrong."""
+
+
+def breaks(invariant: str, workflow: str) -> Callable[[Wrong], Wrong]:
+    def put(wrong: Wrong) -> Wrong:
+        WRONG[wrong.__name__] = invariant, workflow, wrong
+        return wrong
+
+    return put
+
+
+def edited(patch: Patch, owner: Any, name: str, *changes: tuple[str, str]) -> None:
+    """The engine's function with pieces of its text replaced."""
+    function = getattr(owner, name)
+    text = "from __future__ import annotations\n" + textwrap.dedent(inspect.getsource(function))
+    for old, new in changes:
+        assert text.count(old) == 1, f"{name} has changed: break it anew where it says {old!r}"
+        text = text.replace(old, new)
+    namespace: dict[str, Any] = {}
+    exec(compile(text, name, "exec"), function.__globals__, namespace)
+    patch.setattr(owner, name, namespace[name])
+
+
+def handled(patch: Patch, change: Callable[[Any], Any]) -> None:
+    """Workers whose dispositions are others than they should be."""
+    right = worker.Worker.handle
+
+    async def handle(self: Any, delivery: Any) -> Any:
+        return change(await right(self, delivery))
+
+    patch.setattr(worker.Worker, "handle", handle)
+
+
+def rewound(patch: Patch, change: Callable[[rewind.Rewind, Any], rewind.Rewind]) -> None:
+    """Resumes that are planned otherwise than they should be."""
+    patch.setattr(
+        resuming, "rewind", lambda workflow, snapshot, now: change(rewind.rewind(workflow, snapshot, now), snapshot)
+    )
