@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from stepfast.client import AsyncClient, AsyncExecution, Client, Execution, Start
-    from stepfast.errors import GiveUp, RetryAfter, StepFailed
+    from stepfast.errors import ChildFailed, GiveUp, RetryAfter, StepFailed
+    from stepfast.language.children import child
     from stepfast.language.context import StepContext, current_step
     from stepfast.language.current import ExecutionContext, current_execution, sleep
     from stepfast.language.durable import now, random, signal, uuid4
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncClient",
     "AsyncExecution",
+    "ChildFailed",
     "Client",
     "Embedded",
     "Execution",
@@ -28,6 +30,7 @@ __all__ = [
     "Start",
     "StepContext",
     "StepFailed",
+    "child",
     "current_execution",
     "current_step",
     "logger",
@@ -44,9 +47,10 @@ _HOMES = {
     **dict.fromkeys(("AsyncClient", "AsyncExecution", "Client", "Execution", "Start"), "client"),
     **dict.fromkeys(("StepContext", "current_step"), "language.context"),
     **dict.fromkeys(("ExecutionContext", "current_execution", "sleep"), "language.current"),
-    **dict.fromkeys(("GiveUp", "RetryAfter", "StepFailed"), "errors"),
+    **dict.fromkeys(("ChildFailed", "GiveUp", "RetryAfter", "StepFailed"), "errors"),
     "Embedded": "local.embedded",
     "Retry": "language.retry",
+    "child": "language.children",
     "logger": "language.logger",
     "step": "language.steps",
     "workflow": "language.workflows",
