@@ -17,10 +17,13 @@ StepfastError
 │   ├── Deadlock
 │   ├── NeverAwaited
 │   ├── StepNotDeployed
+│   ├── WorkflowNotDeployed
+│   ├── TooManyLevels
 │   ├── NotStorable
-│   └── MapFailed           what workflow code sees where more items of map_items() failed than it tolerates
+│   └── MapFailed           what workflow code sees if more items of map_items() failed than it tolerates
 ├── FailsStep               raised in or about a step
 │   ├── StepFailed          what workflow code sees of a failed step
+│   │   └── ChildFailed     what it sees of a failed child
 │   ├── RetryAfter          raised by a step: try again after this delay
 │   ├── GiveUp              raised by a step: fail at once
 │   │   └── NoServer        from stepfast.Client in a test: no server is behind it
@@ -67,6 +70,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
+    "ChildFailed",
     "Deadlock",
     "DefinitionError",
     "ExecutionConflict",
@@ -90,9 +94,11 @@ __all__ = [
     "StepNotDeployed",
     "StepTimeout",
     "StepfastError",
+    "TooManyLevels",
     "TooManySignals",
     "Unavailable",
     "UnknownWorkflow",
+    "WorkflowNotDeployed",
     "WrongStatus",
 ]
 
@@ -201,6 +207,14 @@ class StepNotDeployed(FailsExecution):
     """The workflow asks for a step that this deployment has no queue or not enough time for."""
 
 
+class WorkflowNotDeployed(FailsExecution):
+    """The workflow asks for a child whose workflow this deployment does not have."""
+
+
+class TooManyLevels(FailsExecution):
+    """The workflow asks for a child below more executions than `max_child_depth` allows."""
+
+
 class NotStorable(FailsExecution):
     """A value that cannot be stored as JSON and read back equal. `path` leads to the field in it."""
 
@@ -271,6 +285,37 @@ class StepFailed(FailsStep):
             raise TypeError(f"is_a() takes an exception class, or a tuple of them, not {kind!r}")
         named = class_of(kind)
         return any(named == name or _is_known_as(name, kind) for name in (self.error_class, *self.bases))
+
+
+class ChildFailed(StepFailed):
+    """Workflow code sees it when a child has failed, was cancelled, or could not be started.
+
+    It is a StepFailed, so that one `except` catches both. `step` is the name of the child's workflow.
+
+    workflow: the name of the child's workflow.
+    execution_id: the id of the child's execution. It is "" for a child that could not be started.
+    failed_step: the name of the step that the child has failed in; None for an error of the workflow's own code.
+    error_type: the name of the class of the exception; "ExecutionCancelled" for a child that was cancelled.
+    error_class, message, bases: as those of StepFailed.
+    """
+
+    def __init__(
+        self,
+        workflow: str,
+        step_id: str,
+        execution_id: str,
+        failed_step: str | None,
+        error_type: str,
+        message: str,
+        error_class: str | None = None,
+        bases: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(workflow, step_id, error_type, message, 1, error_class, bases)
+        where = f" in step {failed_step!r}" if failed_step else ""
+        self.args = (f"child {workflow!r} ({execution_id or 'not started'}) failed{where}: {error_type}: {message}",)
+        self.workflow = workflow
+        self.execution_id = execution_id
+        self.failed_step = failed_step
 
 
 class RetryAfter(FailsStep):

@@ -12,7 +12,8 @@ from typing import Literal
 
 ExecutionStatus = Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 CommandStatus = Literal["OPEN", "RUNNING", "RETRYING", "SUCCEEDED", "FAILED", "CANCELLED"]
-CommandKind = Literal["step", "timer", "signal"]
+CommandKind = Literal["step", "timer", "signal", "child"]
+OnCancel = Literal["cancel", "leave"]
 
 ENDED: frozenset[str] = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 ENDED_FOR_GOOD: frozenset[str] = frozenset({"SUCCEEDED", "CANCELLED"})
@@ -89,6 +90,7 @@ class Record:
     `revision` counts its writes and only grows; every conditional write names the revision it read
     (0 for a record that was absent), so no two writers can both win. `token` tells whose write it was.
     `interrupted` counts the attempts that use up no tries: those cut off by a crash, or stopped by the engine.
+    `children` are the ids of the executions that were started for a command of kind child; the last one is current.
     """
 
     id: str
@@ -111,11 +113,31 @@ class Record:
     then: Chained | None = None
     signal: str | None = None
     attempts: tuple[Attempt, ...] = ()
+    children: tuple[str, ...] = ()
 
     @property
     def recorded(self) -> bool:
         """True once the command has its outcome, which then never changes in this generation."""
         return self.status in ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What makes an execution a child (rule *link*).
+
+    parent: the id of the execution that asked for it. command: the id of the parent's command. generation: of the
+    parent, when it last asked for the child. root: the id of the execution at the top of the tree. depth: the number of
+    executions above the child. on_cancel: what becomes of the child when nobody waits for it any more. left: the parent
+    has ended or taken the command back, and the child goes on by itself.
+    """
+
+    parent: str
+    command: str
+    generation: int
+    root: str
+    depth: int = 1
+    on_cancel: OnCancel = "cancel"
+    left: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +149,7 @@ class Execution:
     generation began; None in the first generation. `first_generation` is the generation at the start. It is above 0
     where an execution of the same id was deleted before, so that messages and workers left over from the deleted
     execution belong to other generations. `sent` is the fingerprint of the start request (Codec.sent); None for an
-    execution that version 0.1 has started.
+    execution that version 0.1 has started. `link` is set if the execution is a child of another.
     """
 
     execution_id: str
@@ -144,6 +166,12 @@ class Execution:
     resumed_at: float | None = None
     first_generation: int = 0
     sent: str | None = None
+    link: Link | None = None
+
+    @property
+    def is_child(self) -> bool:
+        """Whether another execution waits for the end of this one, or has waited until it failed."""
+        return self.link is not None and not self.link.left
 
     @property
     def resumes(self) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
+from stepfast.engine.children import CHILDREN_AT_ONCE, MAX_CHILD_DEPTH, Children
 from stepfast.engine.finish import finish
 from stepfast.engine.memory import Memory, News
 from stepfast.engine.messages import Hint, Message, MessageKind
@@ -17,9 +18,9 @@ from stepfast.engine.order import Order
 from stepfast.engine.placement import Placement
 from stepfast.engine.ports import Clock, Commit, Queue, Store
 from stepfast.engine.replay_cache import LiveReplays
-from stepfast.errors import StepNotDeployed
+from stepfast.errors import FailsExecution, StepNotDeployed, WorkflowNotDeployed
 from stepfast.language.registry import Registry
-from stepfast.model import Execution, OrderEntry, Record, Signal, Snapshot
+from stepfast.model import ENDED_FOR_GOOD, Execution, OrderEntry, Record, Signal, Snapshot
 from stepfast.replay.replay import Command, Replay
 from stepfast.replay.signals import Arrived, waits_of
 
@@ -96,11 +97,13 @@ class Advancer:
         placement: Placement | None = None,
         memory: Memory | None = None,
         records_for_a_hop: int = RECORDS_FOR_A_HOP,
+        max_child_depth: int = MAX_CHILD_DEPTH,
     ) -> None:
         self._store, self._queue, self._clock, self._placement = store, queue, clock, placement
         self._memory, self._records_for_a_hop = memory, records_for_a_hop
         self._lives = lives or LiveReplays()
         self._opener = ReplayOpener(store, registry, self._lives)
+        self._children = Children(store, queue, clock, registry, max_child_depth)
 
     async def advance(self, execution_id: str, *, resend: Resend | None = None, news: News | None = None) -> Advanced:
         """Advances until nothing is left to decide; `resend` sends again what was sent before (rule *sweep*).
@@ -117,6 +120,7 @@ class Advancer:
             async with self._opener.open(execution_id, opened=remembered) as opened:
                 snapshot, replay = opened.snapshot, opened.replay
                 if snapshot is None or snapshot.execution.status != "RUNNING":
+                    await self._after_end(snapshot)
                     return Advanced(snapshot, tuple(sent))
                 if replay is None:
                     log.warning(
@@ -126,6 +130,9 @@ class Advancer:
                     )
                     return Advanced(snapshot, tuple(sent), waits=True)
                 replay.advance(snapshot.records, opened.order.applied, extend=True)
+                begins = not replay.records or resend is not None
+                if begins and await self._children.is_orphan(snapshot.execution):
+                    return Advanced(snapshot, tuple(sent))
                 if resend is not None and not opened.cached:
                     replay.lines.drop()  # the sweep repeats what a pass before it has logged
                 outcome = await self._pass(snapshot, opened, replay, resend, sent)
@@ -154,14 +161,12 @@ class Advancer:
         """Does what comes next. The order of what is opened has what this pass has appended to its log."""
         execution, order = snapshot.execution, opened.order
         if replay.finished and replay.decided:
-            ended = await finish(self._store, self._queue, self._clock, execution, replay)
-            return "ended" if ended else "done"
+            return await self._finish(execution, replay)
         if replay.stale:
             return "reload"
         if (wrong := self._unplaced(replay)) is not None:
-            replay.error = StepNotDeployed(wrong)
-            ended = await finish(self._store, self._queue, self._clock, execution, replay)
-            return "ended" if ended else "done"
+            replay.error = wrong
+            return await self._finish(execution, replay)
         if snapshot.has_signals:
             _hear(replay, snapshot.signals)
         if not replay.finished and (taken := await self._take_signal(snapshot, replay)) is not None:
@@ -175,26 +180,54 @@ class Advancer:
             replay.lines.flush()  # from here on the record says that the code has been here
             return "go on" if opened.taken else "reload"
         due = self._due(snapshot, replay, order, resend, opened.sent)
+        children = [command for command in due if command.kind == "child"]
+        if children and replay.acts:
+            # A child is started only once the order that asks for it is durable: nobody could take it back otherwise.
+            entry = _entry(execution, replay, order, ())
+            return "go on" if await self._append(replay, order, entry) else "reload"
+        if children:
+            now = children if resend is not None else children[:CHILDREN_AT_ONCE]
+            await self._children.dispatch_all(execution, replay, now, again=resend is not None)
+            due = [command for command in due if command.kind != "child" or command in now]
         parallel = len(replay.outstanding) > 1
         entry = _entry(execution, replay, order, due)
         appends = replay.acts or (parallel and bool(entry.dispatched))
         messages = [
             (_message(execution, command, self._hint(replay, order, entry if appends else None, command)), command.due)
             for command in due
+            if command.kind != "child"
         ]
         if not appends:  # The choices have led to nothing, and all commands that were sent are marked: no write.
             if messages:
                 await self._queue.send(messages)
                 sent += messages
                 opened.sent.update(command.id for command in due)
+            await self._children.release(execution, replay)
             return "done"
         sent += messages
         if not await self._append(replay, order, entry, messages):
             return "reload"
         if replay.finished:  # on the order that is durable by now: another replay would come to the same
-            ended = await finish(self._store, self._queue, self._clock, execution, replay)
-            return "ended" if ended else "done"
-        return "done"
+            return await self._finish(execution, replay)
+        await self._children.release(execution, replay)
+        return "go on" if resend is None and len(children) > CHILDREN_AT_ONCE else "done"
+
+    async def _after_end(self, snapshot: Snapshot | None) -> None:
+        """Reports the end of a child, and ends the children of an execution that has ended for good."""
+        if snapshot is None:
+            return
+        if snapshot.execution.link is not None:
+            await self._children.report(snapshot.execution.execution_id)
+        if snapshot.execution.status in ENDED_FOR_GOOD:
+            await self._children.settle(snapshot)
+
+    async def _finish(self, execution: Execution, replay: Replay) -> Outcome:
+        """Writes the end, and reports that of a child at once. Its wake makes up for a crash in between."""
+        if not await finish(self._store, self._queue, self._clock, execution, replay):
+            return "done"
+        if execution.link is not None:
+            await self._children.report(execution.execution_id)
+        return "ended"
 
     async def _append(self, replay: Replay, order: Order, entry: OrderEntry, messages: Sequence[Sent] = ()) -> bool:
         """Makes the order durable, and with it what is marked. False if another entry has this number.
@@ -220,11 +253,16 @@ class Advancer:
             return None
         return known
 
-    def _unplaced(self, replay: Replay) -> str | None:
-        """What is wrong with a step that the code waits for and that this deployment cannot run."""
-        if self._placement is None or replay.finished:
+    def _unplaced(self, replay: Replay) -> FailsExecution | None:
+        """What is wrong with a step or a child that the code waits for and that this deployment cannot run."""
+        if replay.finished:
             return None
-        return self._placement.first_wrong(replay.outstanding, replay.records)
+        if (unknown := self._children.unknown(replay.outstanding.values())) is not None:
+            return WorkflowNotDeployed(unknown)
+        if self._placement is None:
+            return None
+        wrong = self._placement.first_wrong(replay.outstanding, replay.records)
+        return StepNotDeployed(wrong) if wrong is not None else None
 
     async def _take_signal(self, snapshot: Snapshot, replay: Replay) -> Record | None:
         """The record of the first wait that a stored signal ends; it names the signal that it took."""
@@ -323,8 +361,8 @@ def _message(execution: Execution, command: Command, hint: Hint | None) -> Messa
             kind = "step"
         case "timer":
             kind = "timer"
-        case "signal":
-            raise ValueError(f"{command.id!r} waits for a signal, which no message brings")
+        case "signal" | "child":
+            raise ValueError(f"{command.id!r} waits for a {command.kind}, which no message brings")
         case _:
             assert_never(command.kind)
     pool = command.step.pool if command.step else "default"

@@ -29,8 +29,10 @@ class Cancelling:
                 )
             now = self._clock.now()
             ended = replace(execution, status="CANCELLED", ended_at=now)
-            end = End(ended, tallies_of(ended, snapshot.records.values()))
-            if await self._store.cancel(end, self._cancelled(snapshot, now), snapshot.cursor.revision):
+            records = self._cancelled(snapshot, now)
+            wake = execution.link is not None or any(record.kind == "child" for record in records)
+            end = End(ended, tallies_of(ended, snapshot.records.values()), wake)
+            if await self._store.cancel(end, records, snapshot.cursor.revision):
                 return ended
 
     def _cancelled(self, snapshot: Snapshot, now: float) -> list[Record]:

@@ -9,6 +9,7 @@ from stepfast.engine.messages import Message
 from stepfast.engine.metrics import tallies_of
 from stepfast.engine.ports import Clock, End, Queue, Store
 from stepfast.model import Execution
+from stepfast.replay.children import has_open_child
 from stepfast.replay.failures import causes_of, failure_of
 from stepfast.replay.replay import Replay
 
@@ -16,14 +17,14 @@ from stepfast.replay.replay import Replay
 async def finish(store: Store, queue: Queue, clock: Clock, execution: Execution, replay: Replay) -> bool:
     """Writes what the replay came to; False when another has ended or resumed the execution meanwhile.
 
-    A failure is parked before it is written: a crash between the two leaves a message that finds the
+    Of a root, a failure is parked before it is written: a crash between the two leaves a message that finds the
     execution still running, which is harmless, and never a failure without its dead letter.
     """
     if replay.error is None:
-        ended = replace(execution, status="SUCCEEDED", result=replay.result, ended_at=clock.now())
-        return await store.finish(End(ended, tallies_of(ended, replay.records.values())))
-    parked = secrets.token_hex(8)
-    await queue.send([(Message("park", execution.execution_id, parked, execution.generation), None)])
+        return await store.finish(succeeded(execution, replay, clock.now()))
+    parked = None if execution.is_child else secrets.token_hex(8)
+    if parked is not None:
+        await queue.send([(Message("park", execution.execution_id, parked, execution.generation), None)])
     ended = replace(
         execution,
         status="FAILED",
@@ -31,7 +32,14 @@ async def finish(store: Store, queue: Queue, clock: Clock, execution: Execution,
         causes=causes_of(replay),
         ended_at=clock.now(),
     )
-    return await store.finish(End(ended, tallies_of(ended, replay.records.values())))
+    return await store.finish(End(ended, tallies_of(ended, replay.records.values()), execution.link is not None))
+
+
+def succeeded(execution: Execution, replay: Replay, now: float) -> End:
+    """The end of a replay that has a result. It wakes a child, to report it, and a parent whose children may run."""
+    ended = replace(execution, status="SUCCEEDED", result=replay.result, ended_at=now)
+    wake = execution.link is not None or has_open_child(replay.issued, replay.records)
+    return End(ended, tallies_of(ended, replay.records.values()), wake)
 
 
 def is_parked_by(execution: Execution, message: Message) -> bool:

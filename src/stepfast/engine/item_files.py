@@ -200,7 +200,9 @@ def _row_ends(text: _Blocks, offset: int, *, quoted: bool) -> Iterator[tuple[int
         if offset - text.start > BLOCK_BYTES:
             text.forget(offset)
         if len(text.data) - (offset - text.start) > MAX_LINE_BYTES:
-            raise GiveUp(f"a row has more than {MAX_LINE_BYTES // 1024 // 1024} MB at byte {offset}: is this the right format?")
+            raise GiveUp(
+                f"a row has more than {MAX_LINE_BYTES // 1024 // 1024} MB at byte {offset}: is this the right format?"
+            )
         if not text.more():
             for end, newlines in _ends_in(text.data, quoted=quoted, start=offset - text.start):
                 yield text.start + end, newlines
@@ -221,5 +223,3 @@ def _ends_in(data: bytes, *, quoted: bool, start: int = 0, whole: bool = True) -
             row, lines, quotes = at, 0, 0
     if whole and row < len(data):
         yield len(data), lines + (at < len(data))
-
-

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from stepfast.engine.attempt import OwnedStep
 from stepfast.engine.claims import LEASE_MARGIN
-from stepfast.engine.metrics import tallies_of
+from stepfast.engine.finish import succeeded
 from stepfast.engine.ports import End
 from stepfast.language.steps import Step
 from stepfast.model import Chained, Record
@@ -87,8 +87,7 @@ def next_move(run: OwnedStep, record: Record, replay: Replay | None, room: Room,
     if replay.finished:
         if replay.error is not None:
             return EndRun(record, None)
-        ended = replace(run.execution, status="SUCCEEDED", result=replay.result, ended_at=now)
-        return EndRun(record, End(ended, tallies_of(ended, replay.records.values())))
+        return EndRun(record, succeeded(run.execution, replay, now))
     command = _next_command(run, replay, room)
     if command is None or command.step is None:
         return HandOver(record)

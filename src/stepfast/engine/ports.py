@@ -19,6 +19,7 @@ from stepfast.model import (
     Event,
     Execution,
     ExecutionStatus,
+    Link,
     OrderEntry,
     Record,
     Signal,
@@ -79,11 +80,12 @@ class End:
     """How an execution ends, and what its end adds to the figures of its workflow.
 
     execution: as it is once it has ended. counts: lost where a store needs a write of its own for them and the
-    process dies before it; then the end stands uncounted.
+    process dies before it; then the end stands uncounted. wake: an advance follows, whatever dies in between.
     """
 
     execution: Execution
     counts: Tallies = field(default_factory=dict)
+    wake: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,18 @@ class Store(Protocol):
         seen: neither by its readers nor by an execution that is started under the same id (rule *deleted*).
         The end is written as `finish` does, once the record is. The store chooses between one transaction and two
         writes: after a crash in between, the command's message comes back and writes the end.
+        """
+
+    async def report(self, execution_id: str, record: Record, generation: int) -> bool:
+        """Writes a record, with wake, under the condition of `commit` and while the execution runs (rule *report*).
+
+        The execution must be RUNNING in this generation.
+        """
+
+    async def relink(self, execution: Execution, link: Link) -> bool:
+        """Writes the link of a child if the stored one has the same link, status and generation (rule *link*).
+
+        execution: as it was read. Nothing else of the execution is written.
         """
 
     async def append(

@@ -55,7 +55,7 @@ def rewind(workflow: Workflow[..., Any], snapshot: Snapshot, now: float, steps: 
     before = _replayed(workflow, execution, {id: record for id, record in records.items() if id not in reopen}, applied)
     if before.error is None:
         applied = applied[: before.position]
-        siblings = [id for id, record in records.items() if record.status == "FAILED" and id not in before.taken]
+        siblings = [id for id, record in records.items() if _may_run_again(record) and id not in before.taken]
         reopen |= dict.fromkeys([*siblings, *(id for id in records if id not in before.issued)])
     generation = execution.generation + 1
     opened = tuple(
@@ -67,6 +67,7 @@ def rewind(workflow: Workflow[..., Any], snapshot: Snapshot, now: float, steps: 
             generation,
             revision=records[id].revision + 1,
             due=_due_again(records[id], before, now) if id in behind else None,
+            children=records[id].children,
         )
         for id in reopen
     )
@@ -97,6 +98,11 @@ def check_steps(snapshot: Snapshot, steps: Sequence[str]) -> None:
         else:
             continue
         raise InvalidRequest(wrong, ((f"steps[{index}]", wrong),))
+
+
+def _may_run_again(record: Record) -> bool:
+    """Whether an outcome that was not applied is opened again. A child may have been cancelled with its timeout."""
+    return record.status == "FAILED" or (record.status == "CANCELLED" and record.kind == "child")
 
 
 def _replayed(workflow: Workflow[..., Any], execution: Execution, records: Any, applied: Any) -> Replay:

@@ -71,7 +71,7 @@ class Starting:
             labels=dict(labels or {}),
             sent=definition.input.sent(sent) if execution_id else None,
         )
-        execution, held = await self._created(execution)
+        execution, held = await create_above(self._store, execution)
         if held is execution:
             return Started(execution, True)
         if held.workflow != workflow:
@@ -94,15 +94,16 @@ class Starting:
             outcomes.append(outcome)
         return outcomes
 
-    async def _created(self, execution: Execution) -> tuple[Execution, Execution]:
-        """The execution as it was asked for, and the one that holds its id: the same if it was created."""
-        while True:
-            try:
-                return execution, await self._store.create(execution)
-            except ExecutionDeleted as error:
-                # Late messages of the deleted execution must not act on this one: it begins above its generations.
-                first = error.generation + 1
-                execution = replace(execution, generation=first, first_generation=first)
+
+async def create_above(store: Store, execution: Execution) -> tuple[Execution, Execution]:
+    """The execution as it was asked for, and the one that holds its id: the same if it was created."""
+    while True:
+        try:
+            return execution, await store.create(execution)
+        except ExecutionDeleted as error:
+            # Late messages of the deleted execution must not act on this one: it begins above its generations.
+            first = error.generation + 1
+            execution = replace(execution, generation=first, first_generation=first)
 
 
 def new_id(now: float) -> str:

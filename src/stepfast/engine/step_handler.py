@@ -58,9 +58,7 @@ class StepHandler:
     ) -> None:
         self._store, self._queue, self._clock, self._takes = store, queue, clock, takes
         self._registry, self._opener = registry, ReplayOpener(store, registry, lives or LiveReplays())
-        self.attempts = Attempts(
-            store, clock, runner, Withdrawals(store, self._opener), BuiltinSteps(store, files)
-        )
+        self.attempts = Attempts(store, clock, runner, Withdrawals(store, self._opener), BuiltinSteps(store, files))
         self._chain = Chain(
             store, queue, clock, self.attempts, lambda: Room(time_left(), takes), draw or random.Random()
         )

@@ -100,5 +100,3 @@ def _failure(number: int, error: Exception) -> Json:
     child = error.execution_id or None if isinstance(error, ChildFailed) else None
     text = error.message[:MESSAGE_CHARS]
     return {"item": number, "command": error.step_id, "child": child, "type": error.error_type, "message": text}
-
-

@@ -160,7 +160,9 @@ class _Map:
     def _is_hopeless(self, at_once: int) -> bool:
         failed = sum(len(outcome.failures) for outcome in self._outcomes.values())
         ended = len(self._outcomes) >= at_once
-        return ended and not any(o.succeeded for o in self._outcomes.values()) and not self._is_tolerable(failed, failed)
+        return (
+            ended and not any(o.succeeded for o in self._outcomes.values()) and not self._is_tolerable(failed, failed)
+        )
 
     def _is_tolerable(self, failed: int, total: int) -> bool:
         allowed = self._tolerate * total if isinstance(self._tolerate, float) else self._tolerate

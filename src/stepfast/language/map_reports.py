@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -59,11 +60,11 @@ class MapResults(Generic[R]):
         return sum(batch.succeeded for batch in self.batches)
 
     def __aiter__(self) -> AsyncIterator[R]:
-        return self._read(self.__dict__.get("codec"))
+        return self._read(_codecs.get(self))
 
     def typed(self, codec: Codec) -> MapResults[R]:
         """The same results, which are decoded by this codec."""
-        self.__dict__["codec"] = codec
+        _codecs[self] = codec
         return self
 
     async def _read(self, codec: Codec | None) -> AsyncIterator[R]:
@@ -74,6 +75,10 @@ class MapResults(Generic[R]):
                 for _, text in piece["values"]:
                     yield json.loads(text) if codec is None else codec.decode(text)
                 after = piece["next"]
+
+
+_codecs: weakref.WeakKeyDictionary[MapResults[Any], Codec] = weakref.WeakKeyDictionary()
+"""The codecs of results. They are no attributes, since a report may be stored and read back as a value."""
 
 
 @dataclass(frozen=True)

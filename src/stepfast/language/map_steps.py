@@ -19,7 +19,9 @@ class BuiltinStep(Step[..., Any]):
 def _builtin(function: Callable[..., Any]) -> BuiltinStep:
     name = "stepfast." + function.__name__.replace("_", "-")
     retry = Retry(max_attempts=5, initial=1.0, max_delay=30.0)
-    return BuiltinStep(function, name=name, retry=retry, timeout=120.0, heartbeat=None, pool=DEFAULT_POOL, at_most_once=False)
+    return BuiltinStep(
+        function, name=name, retry=retry, timeout=120.0, heartbeat=None, pool=DEFAULT_POOL, at_most_once=False
+    )
 
 
 def _outside(name: str) -> ForbiddenInWorkflow:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import inspect
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine
 from functools import cached_property
 from typing import Any, Generic, Never, ParamSpec, Protocol, TypeVar, cast, overload
 
 from stepfast.language import callables, direct, labels
 from stepfast.language.arguments import Arguments, hints_of
+from stepfast.language.calls import CommandCall
 from stepfast.language.options import AS_DECLARED, Seconds, refuse_others
 from stepfast.language.options import name_of as _name
 from stepfast.language.options import policy_of as _policy
 from stepfast.language.options import seconds_of as _seconds
 from stepfast.language.retry import Retry
-from stepfast.language.workflow_loop import CommandLoop, commands_for, in_workflow
+from stepfast.language.workflow_loop import commands_for, in_workflow
 from stepfast.values.codec import UNTYPED, Codec
 
 P = ParamSpec("P")
@@ -133,45 +133,12 @@ class Step(Generic[P, R]):
         return f"<step {self.name!r}>"
 
 
-class StepCall(Coroutine[object, None, R]):
-    """The coroutine of one step call in a workflow; the command is issued when it is first awaited."""
+class StepCall(CommandCall[R]):
+    """The coroutine of one step call in a workflow."""
 
     def __init__(self, step: Step[..., R], arguments: dict[str, Any]) -> None:
         self.step = step
-        self._inner: Coroutine[Any, Any, R] = _await_command(step, arguments)
-        self._loop = cast(CommandLoop, asyncio._get_running_loop())
-        self._number = self._loop.unawaited.called(step.name)
-        self._started = False
-
-    @property
-    def __name__(self) -> str:
-        return self.step.name
-
-    def _begin(self) -> None:
-        if not self._started:
-            self._started = True
-            self._loop.unawaited.begun(self._number)
-
-    def send(self, value: Any, /) -> Any:
-        self._begin()
-        return self._inner.send(value)
-
-    def throw(self, *error: Any) -> Any:
-        self._begin()
-        return self._inner.throw(*error)
-
-    def close(self) -> None:
-        self._begin()
-        self._inner.close()
-
-    def __await__(self) -> Generator[Any, Any, R]:
-        self._begin()
-        return self._inner.__await__()
-
-    def __del__(self) -> None:
-        if not self._started:
-            self._inner.close()
-            self._loop.unawaited.dropped(self._number, self._loop)
+        super().__init__(step.name, f"step {step.name!r}", _await_command(step, arguments))
 
 
 async def _await_command(step: Step[..., R], arguments: dict[str, Any]) -> R:

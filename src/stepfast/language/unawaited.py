@@ -41,10 +41,10 @@ class Unawaited:
 
     # -- steps and coroutines ----------------------------------------------------------------------------
 
-    def called(self, step: str) -> int:
-        """Notes a call of a step, which must be awaited, and returns its number."""
+    def called(self, call: str) -> int:
+        """Notes a call of a step or a child, which must be awaited, and returns its number. call: as errors name it."""
         self._numbers += 1
-        self._calls[self._numbers] = step
+        self._calls[self._numbers] = call
         return self._numbers
 
     def begun(self, number: int) -> None:
@@ -55,7 +55,7 @@ class Unawaited:
         """Notes that the object of a call was finalized before anything began to await it."""
         if self.closed or is_collecting() or asyncio._get_running_loop() is not loop:
             return
-        self._dropped.append(f"step {self._calls.pop(number, '?')!r} was called and never awaited: it has not run")
+        self._dropped.append(f"{self._calls.pop(number, 'a step')} was called and never awaited: it has not run")
 
     def coroutine(self, coroutine: Any) -> bool:
         """Notes a coroutine that was finalized without being awaited; False where the collector did so."""
@@ -107,7 +107,7 @@ class Unawaited:
 
     def check(self) -> None:
         """Raises NeverAwaited for everything never awaited. Call it once the workflow has returned."""
-        calls = [f"step {name!r} was called and never awaited: it has not run" for name in self._calls.values()]
+        calls = [f"{call} was called and never awaited: it has not run" for call in self._calls.values()]
         if self._dropped or calls:
             raise _never_awaited([*self._dropped, *calls])
         if self._failed:

@@ -14,7 +14,8 @@ from stepfast.values.codec import Codec
 if TYPE_CHECKING:
     from stepfast.language.steps import Step
     from stepfast.language.unawaited import Unawaited
-    from stepfast.model import Execution
+    from stepfast.language.workflows import Workflow
+    from stepfast.model import Execution, OnCancel
 
 
 class Commands(Protocol):
@@ -24,6 +25,9 @@ class Commands(Protocol):
 
     def step(self, step: Step[..., Any], arguments: dict[str, Any]) -> Awaitable[Any]: ...
     def signal(self, name: str, codec: Codec) -> Awaitable[Any]: ...
+    def child(
+        self, workflow: Workflow[..., Any], input: Any, id: str | None, on_cancel: OnCancel
+    ) -> Awaitable[Any]: ...
     def now(self) -> float: ...
     def entropy(self, use: str) -> bytes: ...
     def refuse(self, error: ForbiddenInWorkflow) -> ForbiddenInWorkflow: ...

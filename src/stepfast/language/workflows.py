@@ -67,7 +67,10 @@ class Workflow(Generic[P, R]):
 
     def coroutine(self, input: str) -> Coroutine[Any, Any, R]:
         """The coroutine of the workflow for an input as JSON text, not started. Raises InvalidRequest."""
-        value = self.input.decode(input)
+        return self.coroutine_of(self.input.decode(input))
+
+    def coroutine_of(self, value: Any) -> Coroutine[Any, Any, R]:
+        """The coroutine of the workflow for an argument, not started; a workflow without an argument ignores it."""
         function = cast("Callable[..., Coroutine[Any, Any, R]]", self.function)
         return function() if self._parameter is None else function(value)
 

@@ -7,17 +7,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from stepfast.language.steps import Step
-from stepfast.model import CommandKind
+from stepfast.language.workflows import Workflow
+from stepfast.model import CommandKind, OnCancel
 from stepfast.replay.loop import WorkflowLoop
 from stepfast.replay.tasks import WorkflowFuture
 from stepfast.values.codec import Codec, digest
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Child:
+    """What a command asks for: an execution of this workflow. id: the id that the code has given it, if any."""
+
+    workflow: Workflow[..., Any]
+    id: str | None
+    on_cancel: OnCancel
+
+
 @dataclass(slots=True, eq=False)
 class Command:
-    """A step, a timer or a signal that workflow code asked for.
+    """A step, a timer, a signal or a child that workflow code asked for.
 
-    due, delay: of a timer, in seconds. codec: of a signal. owner: of a timer, the object whose method it calls, such as
+    due, delay: of a timer, in seconds. codec: of the payload of a signal, or the result of a child. owner: of a timer, the object whose method it calls, such as
     the scope of a timeout.
     """
 
@@ -32,6 +42,7 @@ class Command:
     delay: float | None = None
     issued_at: float = 0.0
     owner: object = None
+    child: Child | None = None
 
     @property
     def digest(self) -> str:
@@ -45,21 +56,34 @@ class CommandFuture(WorkflowFuture):
     """The future of a command; cancelling it takes the command back."""
 
     def __init__(
-        self, number: int, loop: WorkflowLoop, outstanding: dict[str, Command], withdrawn: list[str], id: str
+        self, number: int, loop: WorkflowLoop, outstanding: dict[str, Command], withdrawn: Withdrawn, id: str
     ) -> None:
         super().__init__(number, loop)
         # Not the replay itself: workflow code holds its futures, and would hold the replay with them.
         self._outstanding, self._withdrawn, self._id = outstanding, withdrawn, id
 
     def cancel(self, msg: Any = None) -> bool:
-        withdraw(self._outstanding, self._withdrawn, self._id)
+        self._withdrawn.take(self._outstanding, self._id)
         return super().cancel(msg)
 
 
-def withdraw(outstanding: dict[str, Command], withdrawn: list[str], id: str) -> None:
-    """Takes a command back, if it is outstanding."""
-    if outstanding.pop(id, None) is not None:
-        withdrawn.append(id)
+class Withdrawn(list[str]):
+    """Commands for whose outcome the code no longer waits, by choices that are not durable.
+
+    children: those of all commands so withdrawn, durably or not, that are children; somebody has to end them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.children: dict[str, Command] = {}
+
+    def take(self, outstanding: dict[str, Command], id: str) -> None:
+        """Takes a command back, if it is outstanding."""
+        command = outstanding.pop(id, None)
+        if command is not None:
+            self.append(id)
+            if command.kind == "child":
+                self.children[id] = command
 
 
 def shortened(text: str, limit: int = 200) -> str:

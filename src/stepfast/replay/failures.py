@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import replace
 
-from stepfast.errors import NonDeterministic, StepFailed, class_of
+from stepfast.errors import ChildFailed, NonDeterministic, StepFailed, class_of
 from stepfast.model import Failure
 from stepfast.replay.asyncio_internals import scope_of
 from stepfast.replay.replay import Replay
@@ -14,6 +14,7 @@ from stepfast.replay.replay import Replay
 TRACEBACK_LIMIT = 8_000
 MESSAGE_LIMIT = 4_000
 CLASS_LIMIT = 500
+FAILABLE = ("step", "child")
 BASES = 20
 BASES_LIMIT = 2_000
 """The names of an exception's base classes are recorded up to this many characters, the nearest class first."""
@@ -58,8 +59,9 @@ def causes_of(replay: Replay) -> tuple[str, ...]:
 
 
 def _failed(replay: Replay) -> list[str]:
-    """The failed steps whose failure the code had seen, in order."""
-    return [id for id in replay.seen if replay.records[id].kind == "step" and replay.records[id].status != "SUCCEEDED"]
+    """The failed steps and children whose failure the code had seen, in order."""
+    records = {id: replay.records[id] for id in replay.seen}
+    return [id for id, record in records.items() if record.kind in FAILABLE and record.status != "SUCCEEDED"]
 
 
 def _named(replay: Replay) -> list[str]:
@@ -88,7 +90,8 @@ def failure_of(replay: Replay) -> Failure:
     steps = behind(error)
     if isinstance(error, StepFailed) and error.step_id in replay.records:
         recorded = replay.records[error.step_id].error
-        failure = Failure(error.error_type, error.message, error.step, recorded.traceback if recorded else None)
+        step = error.failed_step or error.step if isinstance(error, ChildFailed) else error.step
+        failure = Failure(error.error_type, error.message, step, recorded.traceback if recorded else None)
         return replace(failure, error_class=recorded.error_class if recorded else None)
     return replace(describe_error(error), step=steps[0].step if steps else None, bases=())
 

@@ -17,7 +17,7 @@ from typing import Any, NoReturn, Protocol
 
 from stepfast.errors import ForbiddenInWorkflow
 from stepfast.frames import calls
-from stepfast.language.steps import StepCall
+from stepfast.language.calls import CommandCall
 from stepfast.language.unawaited import Unawaited
 from stepfast.language.workflow_loop import CommandLoop, Commands
 from stepfast.replay import forbidden as forbidden  # its audit hook comes with the loop
@@ -263,8 +263,8 @@ class WorkflowLoop(CommandLoop):
         self.ready.clear()
 
     def _end_task(self, coroutine: Any, task: WorkflowTask | None) -> None:
-        if isinstance(coroutine, StepCall):
-            return  # a step call has no `finally` blocks
+        if isinstance(coroutine, CommandCall):
+            return  # such a call has no `finally` blocks
         if task is not None:
             enter_task(self, task)
         try:

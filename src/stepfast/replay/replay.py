@@ -14,15 +14,17 @@ from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from logging import LogRecord
 from typing import Any
 
-from stepfast.errors import Deadlock, ForbiddenInWorkflow, InvalidRequest, NonDeterministic, StepFailed
+from stepfast.errors import Deadlock, ForbiddenInWorkflow, InvalidRequest, NonDeterministic
+from stepfast.language.calls import CommandCall
 from stepfast.language.logger import LogLines
-from stepfast.language.steps import Step, StepCall
+from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
-from stepfast.model import Chained, Execution, Failure, Record
+from stepfast.model import Chained, Execution, OnCancel, Record
+from stepfast.replay import children
 from stepfast.replay.asyncio_internals import explained, get_running_loop, owner_of
 from stepfast.replay.choices import Choices, has_outcome
 from stepfast.replay.commands import Command as Command
-from stepfast.replay.commands import CommandFuture, shortened, withdraw
+from stepfast.replay.commands import CommandFuture, Withdrawn, shortened
 from stepfast.replay.loop import Closed, WorkflowLoop
 from stepfast.replay.tasks import Started, WorkflowTask
 from stepfast.values.codec import Codec
@@ -56,7 +58,7 @@ class Replay:
         self.outstanding: dict[str, Command] = {}
         self.issued: dict[str, Command] = {}
         self.taken: dict[str, int] = {}
-        self.withdrawn: list[str] = []
+        self.withdrawn = Withdrawn()
         self.seen: dict[str, int] = {}
         self.stale = self.finished = self.closed = False
         self.result: str | None = None
@@ -245,9 +247,7 @@ class Replay:
             except InvalidRequest as error:
                 self._break(NonDeterministic(f"what {id!r} has recorded no longer fits its type: {error}"))
             return
-        failure = record.error or Failure("Unknown", "")
-        details = (failure.type, failure.message, record.attempt, failure.error_class, failure.bases)
-        command.waiter.set_exception(StepFailed(command.name, id, *details))
+        command.waiter.set_exception(children.failure_for(command, record))
 
     def _break(self, error: BaseException) -> None:
         """Fails the execution, also where workflow code catches the error. The first error counts."""
@@ -312,6 +312,14 @@ class Replay:
         _ = codec.adapter
         return self._issue(Command(self._id("signal:" + name), "signal", name, None, codec=codec))
 
+    def child(
+        self, workflow: Workflow[..., Any], input: Any, id: str | None, on_cancel: OnCancel
+    ) -> asyncio.Future[Any]:
+        command = children.command_of(self._id(children.child_name(workflow)), workflow, input, id, on_cancel)
+        if (differs := children.other_input(command, self.records.get(command.id))) is not None:
+            raise self._mismatch(command.id, *differs)
+        return self._issue(command)
+
     def timer(self, handle: asyncio.TimerHandle, when: float) -> None:
         if self.closed:
             raise Closed
@@ -324,7 +332,7 @@ class Replay:
         self._choices.add_timer(when, command_id)
 
     def timer_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        withdraw(self.outstanding, self.withdrawn, self._timers.pop(id(handle), ""))
+        self.withdrawn.take(self.outstanding, self._timers.pop(id(handle), ""))
 
     def refuse(self, error: ForbiddenInWorkflow) -> ForbiddenInWorkflow:
         """Fails the execution, also where workflow code or a library swallows the error. Returns the error to raise."""
@@ -359,7 +367,7 @@ class Replay:
             path, reserved = "", None
         else:
             path = self._id(getattr(coroutine, "__name__", None) or type(coroutine).__name__)
-            reserved = path if isinstance(coroutine, StepCall) else None
+            reserved = path if isinstance(coroutine, CommandCall) else None
         return WorkflowTask(coroutine, self.loop.number(), path, reserved, self.loop, context, name, eager=eager)
 
     def place(self, name: str) -> tuple[str, contextvars.Context]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from stepfast.engine.family import children_of
 from stepfast.engine.ports import Clock, Store
+from stepfast.errors import ExecutionNotFound
 from stepfast.engine.queries import ReadOperations
 from stepfast.language.registry import Registry
 from stepfast.language.workflows import Workflow
@@ -44,6 +46,18 @@ class Reading:
             return self._kept[execution_id][0]
         return finished(self._operations.load(execution_id))
 
+    def children(self, execution_id: str) -> list[tuple[str, Workflow[..., Any]]]:
+        """The ids and workflows of the children of an execution, in the order in which the code asked for them."""
+        snapshot = self.snapshot(execution_id)
+        children = []
+        asked = list(self.replay(snapshot).issued)
+        for id in children_of(snapshot, asked):
+            try:
+                children.append((id, self.workflow(self.execution(id))))
+            except (ExecutionNotFound, KeyError):
+                pass  # its id is noted before it is started
+        return children
+
     def past_events(self, execution_id: str) -> Sequence[Event]:
         """The events that the store keeps as such: those of generations that a resume has ended."""
         if self._kept is not None:
@@ -69,8 +83,14 @@ class Reading:
         return workflow
 
     def close(self, execution_ids: Iterable[str]) -> None:
-        """Keeps these executions, and reads no more. Those that have expired are not kept."""
-        snapshots = {id: finished(self.store.load(id)) for id in execution_ids}
+        """Keeps these executions with their children, and reads no more. Those that have expired are not kept."""
+        snapshots: dict[str, Snapshot | None] = {}
+        ids = list(execution_ids)
+        while ids:
+            id = ids.pop()
+            snapshots[id] = snapshot = finished(self.store.load(id))
+            if snapshot is not None:
+                ids += children_of(snapshot)
         self._kept = {
             id: (snapshot, self.past_events(id)) for id, snapshot in snapshots.items() if snapshot is not None
         }

@@ -112,6 +112,11 @@ class Run(Generic[R_co]):
                 outstanding.append(Waiting(command.kind, command.name, command.id, moment_due))
         return outstanding
 
+    @property
+    def children(self) -> list[Run[Any]]:
+        """The children that this execution has started, in the order in which the code asked for them."""
+        return [Run(self._reading, workflow, id) for id, workflow in self._reading.children(self.execution_id)]
+
     def __str__(self) -> str:
         """Its id and how it stands, for error messages."""
         error, waiting = self.error, self.waiting

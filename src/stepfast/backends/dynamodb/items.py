@@ -6,10 +6,10 @@ would hold nothing are left out.
 | item | sk | attributes |
 |---|---|---|
 | meta | `meta` | stat gen flow input output error causes labels made ended resumed, list_pk list_sk, expires, wake; \
-by, born, reopened, cut and fault (below) |
+by, born, reopened, cut, fault and link (below) |
 | input above 2 KB | `input#<digest>` | input |
 | command | `c#<command id>` | rev gen stat kind name tries cuts token lease due input output error first began \
-ended then signal past, wake; id where the key is too short for it |
+ended then signal past kids, wake; id where the key is too short for it |
 | entry of the order's log | `o#<number>` | gen order (zlib of JSON: applied, dispatched, withdrawn) cut ended seal |
 | order before the log | `cursor` | gen order (zlib of JSON: applied, dispatched), and rev (version 1) or upto (2) |
 | signal | `s#<signal id>` | name payload received n, wake |
@@ -22,7 +22,8 @@ A meta's `by` is drawn by its writer, so that of two equal starts at one instant
 Its `born` is when it was put: an item that was written long before is an earlier execution's of the same id.
 Its `reopened` and `cut` say how many records the last rewind re-opened and how long the log was then, so that a read
 in the middle of that transaction is noticed. Its `fault` is the failure that the listing shows, a JSON
-list of step, class of the error and generation. Its `first` is its first generation, if that is not 0. The note tells
+list of step, class of the error and generation. Its `link` is a JSON list, in the order of model.Link; a child has it.
+A command's `kids` are the ids of the children that were started for it, as a JSON list. A meta's `first` is its first generation, if that is not 0. The note tells
 that values of the execution are in the bucket. A meta that is DELETED is a tombstone, with gen, deleted (when) and
 erased (once all else is gone): see deletion.py. Failures are JSON lists of class, message, step and
 traceback, an execution's with the name of its park message; a value that is a map where a text is expected says
@@ -34,14 +35,15 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
+from dataclasses import asdict
 from typing import Any, cast
 
 from stepfast.backends.aws.errors import Misconfigured
 from stepfast.backends.dynamodb.attempts import attempts_of, attempts_text, failure_list, failure_of, json_text
 from stepfast.backends.dynamodb.id_runs import packed, unpacked
-from stepfast.backends.dynamodb.typed_json import Item, float_in, int_in, number, text, text_in
+from stepfast.backends.dynamodb.typed_json import Item, Value, float_in, int_in, number, text, text_in
 from stepfast.engine.ports import Fault
-from stepfast.model import Chained, Event, Execution, Failure, OrderEntry, Record, Signal
+from stepfast.model import Chained, Event, Execution, Failure, Link, OrderEntry, Record, Signal
 
 ITEM_VERSION = 2
 """Of metas of executions whose order is a log, and of that log. All other items are as they were in version 1, and say
@@ -126,9 +128,21 @@ def meta_item(execution: Execution, input: Item, listing: Item, now: float) -> I
         item["first"] = number(execution.first_generation)
     if execution.sent is not None:
         item["sent"] = text(execution.sent)
+    if execution.link is not None:
+        item["link"] = link_value(execution.link)
     if execution.labels:
         item["labels"] = {"M": {key: text(value) for key, value in execution.labels.items()}}
     return item | standing(execution)
+
+
+def link_value(link: Link | None) -> Value:
+    """The attribute that holds a link; of an execution that is no child, a text that no link has."""
+    return text("" if link is None else json_text(list(asdict(link).values())))
+
+
+def _link(item: Item) -> Link | None:
+    written = text_in(item, "link")
+    return Link(*json.loads(written)) if written else None
 
 
 def standing(execution: Execution) -> Item:
@@ -147,7 +161,21 @@ def standing(execution: Execution) -> Item:
 
 STANDING = frozenset({"output", "error", "causes", "fault", *_META_TIMES.values()})
 """The names that `standing` may leave out."""
-BRIEF = ("pk", "v", "stat", "gen", "first", "flow", "error", "causes", "labels", "made", "sent", *_META_TIMES.values())
+BRIEF = (
+    "pk",
+    "v",
+    "stat",
+    "gen",
+    "first",
+    "flow",
+    "error",
+    "causes",
+    "labels",
+    "made",
+    "sent",
+    "link",
+    *_META_TIMES.values(),
+)
 """What `execution_of` reads of a meta but for its values."""
 
 
@@ -182,6 +210,7 @@ def execution_of(item: Item, input: str) -> Execution:
         labels={name: value["S"] for name, value in labels.items()},
         causes=tuple(json.loads(causes)) if causes else (),
         sent=text_in(item, "sent"),
+        link=_link(item),
         **{field: float_in(item, name) for field, name in _META_TIMES.items()},
     )
 
@@ -231,6 +260,8 @@ def record_item(execution_id: str, record: Record, now: float, *, wake: bool = F
         item["error"] = text(json_text(failure_list(record.error)))
     if record.attempts:
         item["past"] = text(attempts_text(record.attempts, record.error))
+    if record.children:
+        item["kids"] = text(json_text(record.children))
     if (then := record.then) is not None:
         item["then"] = text(json_text([then.id, then.lease, then.generation, then.digest, then.started_at]))
     if wake:
@@ -241,7 +272,7 @@ def record_item(execution_id: str, record: Record, now: float, *, wake: bool = F
 def record_of(item: Item) -> Record:
     checked(item)
     error = _failure(item)
-    past, then = text_in(item, "past"), text_in(item, "then")
+    past, then, children = text_in(item, "past"), text_in(item, "then"), text_in(item, "kids")
     plain: dict[str, Any] = {name: text_in(item, name) for name in _RECORD_TEXTS}
     plain |= {field: float_in(item, name) for field, name in _RECORD_TIMES.items()}
     return Record(
@@ -256,6 +287,7 @@ def record_of(item: Item) -> Record:
         error=error,
         then=Chained(*json.loads(then)) if then else None,
         attempts=attempts_of(past, error) if past else (),
+        children=tuple(json.loads(children)) if children else (),
         **plain,
     )
 

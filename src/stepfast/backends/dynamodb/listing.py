@@ -29,6 +29,8 @@ FILTERED = 200
 ROUNDS = 5
 """How often a page goes back to the index."""
 THREADS = 8
+FAILED_CHILD = "FAILED-CHILD"
+"""What a failed child is listed under, in the place of its status."""
 _LOWEST, _HIGHEST = "0", "8"
 """Below and above every time of the epoch, as `sortable` writes it."""
 
@@ -88,7 +90,9 @@ class Listing:
             high = min(high, _position(query.cursor))
         if low >= high:
             return [], None
-        statuses = [query.status] if query.status else get_args(ExecutionStatus)
+        statuses = [query.status] if query.status else list(get_args(ExecutionStatus))
+        if "FAILED" in statuses:
+            statuses.append(FAILED_CHILD)
         partitions = [_Partition(f"{status}#{shard}") for status in statuses for shard in range(self._shards)]
         asked = _filters(query)
         asked["Limit"] = FILTERED if "FilterExpression" in asked else 2 * query.limit // len(partitions) + 4

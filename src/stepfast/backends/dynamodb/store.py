@@ -9,10 +9,11 @@ import logging
 import math
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from stepfast.backends.aws.s3 import Blobs
-from stepfast.backends.dynamodb import items
+from stepfast.backends.dynamodb import items, listing
 from stepfast.backends.dynamodb.calls import ABSENT, PAUSES, Condition, Table, changes_to
 from stepfast.backends.dynamodb.deletion import Deleting, left_over, living, passed
 from stepfast.backends.dynamodb.failures import FaultPartitions
@@ -24,7 +25,7 @@ from stepfast.backends.dynamodb.order import OrderLog, entries_in, needs_base
 from stepfast.backends.dynamodb.signals import Signals
 from stepfast.backends.dynamodb.table import EXPIRES
 from stepfast.backends.dynamodb.transactions import Transactions, follows, stands
-from stepfast.backends.dynamodb.typed_json import Item, int_in, number, same, text
+from stepfast.backends.dynamodb.typed_json import Item, int_in, number, same, text, text_in
 from stepfast.engine.memory import News
 from stepfast.engine.messages import Message
 from stepfast.engine.metrics import Tallies
@@ -37,6 +38,7 @@ from stepfast.model import (
     SIGNAL_LIMITS,
     Event,
     Execution,
+    Link,
     OrderEntry,
     Record,
     Signal,
@@ -264,7 +266,7 @@ class DynamoStore:
     async def create(self, execution: Execution) -> Execution:
         now = self._clock.now()
         input = await self._inputs.place(execution, now)
-        keys = listing_keys(execution.execution_id, execution.status, execution.created_at, self._shards)
+        keys = self._keys(execution)
         meta = items.meta_item(execution, input, keys, now)
         item = self._texts.fit(execution.execution_id, meta) | {"by": text(secrets.token_hex(8))}
         stored = await self._table.put(item, _free(execution))
@@ -286,6 +288,24 @@ class DynamoStore:
         # the step's message again, and the worker finds the code finished and writes the end.
         return Committed(True, commit.end is not None and await self.finish(commit.end))
 
+    async def report(self, execution_id: str, record: Record, generation: int) -> bool:
+        item = self._texts.fit(execution_id, items.record_item(execution_id, record, self._clock.now(), wake=True))
+        runs = self._table.check_action(items.key(execution_id, items.META), stands("RUNNING", generation))
+        put = self._table.put_action(item, follows(record.revision, record.generation))
+        # A lost answer looks like a refusal, and the caller reads what is stored.
+        return await self._table.transact([runs, put]) is None
+
+    async def relink(self, execution: Execution, link: Link) -> bool:
+        standing = stands(execution.status, execution.generation)
+        before = {":if_link": items.link_value(execution.link)}
+        condition = Condition(f"{standing.expression} AND link = :if_link", {**standing.values, **before})
+        moved = replace(execution, link=link)
+        sets = {"link": items.link_value(link), "list_pk": self._keys(moved)["list_pk"]}
+        expires = self._expires(moved, self._clock.now())
+        changes = changes_to(sets | expires, sorted({"wake", EXPIRES} - expires.keys()))
+        stored = await self._table.update(items.key(execution.execution_id, items.META), changes, condition)
+        return stored is None or text_in(stored, "link") == text_in(sets, "link")
+
     async def append(
         self, execution_id: str, entry: OrderEntry, messages: Sequence[tuple[Message, float | None]] = ()
     ) -> bool:
@@ -296,7 +316,8 @@ class DynamoStore:
     async def finish(self, end: End) -> bool:
         execution = end.execution
         key, condition = items.key(execution.execution_id, items.META), stands("RUNNING", execution.generation)
-        if await self._table.update(key, self._turn(execution, self._clock.now()), condition) is not None:
+        change = self._turn(execution, self._clock.now(), _marks(end))
+        if await self._table.update(key, change, condition) is not None:
             return False
         await self._figures.add(end)
         return True
@@ -304,7 +325,7 @@ class DynamoStore:
     async def cancel(self, end: End, records: Sequence[Record], order: int = 0) -> bool:
         execution, now = end.execution, self._clock.now()
         key, condition = items.key(execution.execution_id, items.META), stands("RUNNING", execution.generation)
-        change = self._table.update_action(key, self._turn(execution, now), condition)
+        change = self._table.update_action(key, self._turn(execution, now, _marks(end)), condition)
         if not await self._transactions.cancel(execution, change, records, order, now):
             return False
         await self._figures.add(end)
@@ -339,12 +360,25 @@ class DynamoStore:
         """The update of a meta that makes it stand as given; wakes only if `marks` say so."""
         standing = self._texts.fit(execution.execution_id, items.standing(execution))
         sets = standing | {"wrote": number(now)} | dict(marks or {})
-        keys = listing_keys(execution.execution_id, execution.status, execution.created_at, self._shards)
-        sets["list_pk"] = keys["list_pk"]
-        if execution.status in ENDED_FOR_GOOD and self._retention is not None:
-            sets[EXPIRES] = number(math.ceil((execution.ended_at or now) + self._retention))
+        sets["list_pk"] = self._keys(execution)["list_pk"]
+        sets |= self._expires(execution, now)
         removes = sorted((items.STANDING | {EXPIRES, "wake"}) - sets.keys())
         return changes_to(sets, removes)
+
+    def _keys(self, execution: Execution) -> Item:
+        """The keys of the index. Failed children are apart: a resume of their root resumes them."""
+        status = listing.FAILED_CHILD if execution.status == "FAILED" and execution.is_child else execution.status
+        return listing_keys(execution.execution_id, status, execution.created_at, self._shards)
+
+    def _expires(self, execution: Execution, now: float) -> Item:
+        """When the execution expires. A child is deleted with its parent."""
+        if execution.status not in ENDED_FOR_GOOD or self._retention is None or execution.is_child:
+            return {}
+        return {EXPIRES: number(math.ceil((execution.ended_at or now) + self._retention))}
+
+
+def _marks(end: End) -> Item:
+    return {"wake": number(1)} if end.wake else {}
 
 
 def _in_turn(metas: Sequence[Item]) -> Iterator[list[Item]]:

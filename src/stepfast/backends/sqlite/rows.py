@@ -11,12 +11,13 @@ from pydantic_core import to_json
 from stepfast.backends.sqlite.schema import LARGE_VALUE_CHARACTERS, digest_of
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import Delivery, Fault
-from stepfast.model import Attempt, Chained, Execution, Failure, OrderEntry, Record, Signal
+from stepfast.model import Attempt, Chained, Execution, Failure, Link, OrderEntry, Record, Signal
 
 _EXECUTION = (
     "execution_id", "workflow", "status", "generation", "first_generation", "input", "result", "error", "causes",
-    "labels", "created_at", "ended_at", "resumed_at", "sent",
+    "labels", "created_at", "ended_at", "resumed_at", "sent", "link",
 )  # fmt: skip
+_EXECUTION_ROW = (*_EXECUTION, "parent")
 _RECORD = tuple("chained" if attribute.name == "then" else attribute.name for attribute in fields(Record))
 _ENTRY = ("number", "generation", "applied", "dispatched", "withdrawn", "cut", "ended", "seal")
 _SIGNAL = ("signal_id", "name", "payload", "received_at", "number")
@@ -72,7 +73,8 @@ SELECT_BYTES = (
 """How many bytes the values of an execution have together."""
 SELECT_FAULT = "SELECT execution_id, workflow, created_at, generation - first_generation, error FROM executions"
 INSERT_EXECUTION = (
-    f"INSERT INTO executions ({', '.join(_EXECUTION)}) SELECT {', '.join(':' + column for column in _EXECUTION)} "
+    f"INSERT INTO executions ({', '.join(_EXECUTION_ROW)}) "
+    f"SELECT {', '.join(':' + column for column in _EXECUTION_ROW)} "
     "WHERE NOT EXISTS (SELECT 1 FROM deleted WHERE execution_id = :execution_id AND generation >= :generation)"
     " ON CONFLICT DO NOTHING"
 )
@@ -80,6 +82,11 @@ UPDATE_EXECUTION = _update(
     "executions",
     ("status", "generation", "result", "error", "causes", "ended_at", "resumed_at"),
     "execution_id = :execution_id AND status = :if_status AND generation = :if_generation",
+)
+UPDATE_LINK = _update(
+    "executions",
+    ("link", "parent"),
+    "execution_id = :execution_id AND status = :status AND generation = :generation AND link = :if_link",
 )
 SELECT_RECORD = f"SELECT {_columns(_RECORD, 'commands')} FROM commands"
 SELECT_BOTH = (
@@ -159,6 +166,7 @@ def execution(row: tuple[Any, ...]) -> Execution:
     held["error"] = _failure(held["error"])
     held["causes"] = tuple(json.loads(held["causes"])) if held["causes"] else ()
     held["labels"] = json.loads(held["labels"]) if held["labels"] else {}
+    held["link"] = Link(*json.loads(held["link"])) if held["link"] else None
     return Execution(**held)
 
 
@@ -186,8 +194,23 @@ def status_write(execution: Execution, status: str, generation: int) -> Write:
     return Write(UPDATE_EXECUTION, values, placed.large)
 
 
+def link_write(execution: Execution, link: Link) -> Write:
+    """The statement that writes the link of a child that stands like this."""
+    values = _execution_values(replace(execution, link=link)) | {"if_link": _link_text(execution.link)}
+    return Write(UPDATE_LINK, {name: values[name] for name in _LINK_VALUES})
+
+
+_LINK_VALUES = ("execution_id", "status", "generation", "link", "parent", "if_link")
+
+
+def _link_text(link: Link | None) -> str | None:
+    return None if link is None else json.dumps(list(asdict(link).values()))
+
+
 def _execution_values(execution: Execution) -> dict[str, Any]:
     values = {name: getattr(execution, name) for name in _EXECUTION}
+    values["link"] = _link_text(execution.link)
+    values["parent"] = execution.link.parent if execution.link is not None and execution.is_child else None
     values["error"] = _failure_text(execution.error)
     values["causes"] = json.dumps(execution.causes) if execution.causes else None
     values["labels"] = json.dumps(dict(execution.labels)) if execution.labels else None
@@ -198,7 +221,7 @@ def record(row: tuple[Any, ...], opened_at: float) -> Record:
     """The record of a row; claims older than `opened_at` were a dead process's, so their lease is over."""
     (
         id, kind, name, status, generation, revision, attempt, interrupted, token, lease, due, input, output, error,
-        first_at, started_at, ended_at, chained, signal, attempts,
+        first_at, started_at, ended_at, chained, signal, attempts, children,
     ) = row  # fmt: skip
     then = Chained(*json.loads(chained)) if chained else None
     if then is not None and then.started_at < opened_at:
@@ -209,6 +232,7 @@ def record(row: tuple[Any, ...], opened_at: float) -> Record:
     return Record(
         id, kind, name, status, generation, revision, attempt, interrupted, token, lease, due, input, output,
         _failure(error), first_at, started_at, ended_at, then, signal, past,
+        tuple(json.loads(children)) if children else (),
     )  # fmt: skip
 
 
@@ -236,6 +260,7 @@ def record_write(execution_id: str, record: Record) -> Write:
         _chained_text(then) if then else None,
         record.signal,
         json.dumps([asdict(attempt) for attempt in record.attempts]) if record.attempts else None,
+        json.dumps(record.children) if record.children else None,
     )  # fmt: skip
     if record.revision == 1:
         return Write(INSERT_RECORD, (*row, execution_id, record.generation), placed.large)

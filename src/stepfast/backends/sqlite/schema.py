@@ -15,7 +15,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 LARGE_VALUE_CHARACTERS = 8192
 """Characters of a value from which on it stands in `large_values`."""
 
@@ -156,6 +156,14 @@ CREATE UNIQUE INDEX orders_by_number ON orders (execution_id, number);
 """
 """The order becomes a log. The order so far becomes the first entry, which cuts off all before it: nothing."""
 
+_LINKED = """
+ALTER TABLE executions ADD COLUMN parent TEXT;
+ALTER TABLE executions ADD COLUMN link TEXT;
+ALTER TABLE commands ADD COLUMN children TEXT;
+CREATE INDEX by_parent ON executions (parent) WHERE parent IS NOT NULL;
+"""
+"""Executions may be children of others. `parent` is of those whose parent still takes them along."""
+
 STEPS: dict[int, str] = {
     1: """
 DROP INDEX changed_since;
@@ -166,6 +174,7 @@ ALTER TABLE executions ADD COLUMN resumed_at REAL;
     3: _to_4(),
     4: _NUMBERED,
     5: _LOGGED,
+    6: _LINKED,
 }
 """What takes a file from the version named to the next one, in one transaction each."""
 

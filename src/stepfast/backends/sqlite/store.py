@@ -40,6 +40,7 @@ from stepfast.model import (
     Cursor,
     Event,
     Execution,
+    Link,
     OrderEntry,
     Record,
     Signal,
@@ -189,6 +190,22 @@ class SqliteBackend:
 
         return await self._file.write(run)
 
+    async def report(self, execution_id: str, record: Record, generation: int) -> bool:
+        write = rows.record_write(execution_id, record)
+        runs = "SELECT 1 FROM executions WHERE execution_id = ? AND status = 'RUNNING' AND generation = ?"
+
+        def run(tx: Transaction) -> bool:
+            if tx.execute(runs, (execution_id, generation)).fetchone() is None or not tx.put(write):
+                return False
+            tx.after.append(lambda: self._changes.note(execution_id, record))
+            self._wake(tx, execution_id)
+            return True
+
+        return await self._file.write(run)
+
+    async def relink(self, execution: Execution, link: Link) -> bool:
+        return await self._file.write(lambda tx: tx.put(rows.link_write(execution, link)))
+
     async def append(
         self, execution_id: str, entry: OrderEntry, messages: Sequence[tuple[Message, float | None]] = ()
     ) -> bool:
@@ -211,6 +228,8 @@ class SqliteBackend:
         if not writes.put_status(tx, execution, "RUNNING", execution.generation):
             return False
         metrics.add(tx, end)
+        if end.wake:
+            self._wake(tx, execution.execution_id)
         return True
 
     async def cancel(self, end: End, records: Sequence[Record], order: int = 0) -> bool:
@@ -223,6 +242,8 @@ class SqliteBackend:
             writes.append(tx, id, OrderEntry(order, execution.generation, ended=True))
             self._put_records(tx, id, records)
             metrics.add(tx, end)
+            if end.wake:
+                self._wake(tx, id)
             return True
 
         return await self._file.write(run)

@@ -1,0 +1,308 @@
+"""Starts, reports, and ends children (rules *link*, *report*). Every method is safe to repeat at any time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from stepfast.engine.cancelling import Cancelling
+from stepfast.engine.child_ids import child_id, later_child_id, link_of, standing
+from stepfast.engine.messages import Message
+from stepfast.engine.ports import Clock, Commit, Queue, Store
+from stepfast.engine.queries import ReadOperations
+from stepfast.engine.resuming import Resuming
+from stepfast.engine.starting import create_above
+from stepfast.errors import WrongStatus
+from stepfast.language.registry import Registry
+from stepfast.model import ENDED, ENDED_FOR_GOOD, Execution, Failure, Record, Snapshot
+from stepfast.replay.commands import Command
+from stepfast.replay.replay import Replay
+
+log = logging.getLogger(__name__)
+
+MAX_CHILD_DEPTH = 32
+"""Executions above a child, at most, unless a setting says otherwise."""
+CHILDREN_AT_ONCE = 100
+"""Children that one pass of the advancer starts, before it marks them as sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A command that asks for a child, and the execution that asks. record: as it is stored."""
+
+    parent: Execution
+    command: Command
+    record: Record | None
+
+    @property
+    def revision(self) -> int:
+        return self.record.revision + 1 if self.record is not None else 1
+
+    @property
+    def children(self) -> tuple[str, ...]:
+        return self.record.children if self.record is not None else ()
+
+    def outcome(self, now: float, error: Failure) -> Record:
+        """The record of a child that cannot be started."""
+        command = self.command
+        return Record(
+            command.id,
+            "child",
+            command.name,
+            "FAILED",
+            self.parent.generation,
+            revision=self.revision,
+            attempt=1,
+            input=command.input,
+            error=error,
+            first_at=command.issued_at,
+            ended_at=now,
+            children=self.children,
+        )
+
+
+class Children:
+    """The children of the executions in one store. max_depth: executions above a child, at most."""
+
+    def __init__(
+        self, store: Store, queue: Queue, clock: Clock, registry: Registry, max_depth: int = MAX_CHILD_DEPTH
+    ) -> None:
+        self._store, self._queue, self._clock, self._registry = store, queue, clock, registry
+        self._max_depth = max_depth
+        self._cancelling = Cancelling(store, clock, ReadOperations(store, clock, registry))
+        self._resuming = Resuming(store, clock, registry)
+
+    # -- starting ----------------------------------------------------------------------------------------
+
+    async def dispatch_all(
+        self, parent: Execution, replay: Replay, commands: Sequence[Command], *, again: bool
+    ) -> None:
+        """Starts the children of these commands at the same time; raises what the first failing one raises."""
+        calls = [self.dispatch(parent, command, replay.records.get(command.id), again) for command in commands]
+        if asyncio._get_running_loop() is None:  # a simulation drives this coroutine itself
+            for call in calls:
+                await call
+            return
+        for error in await asyncio.gather(*calls, return_exceptions=True):
+            if isinstance(error, BaseException):
+                raise error
+
+    async def dispatch(self, parent: Execution, command: Command, record: Record | None, again: bool) -> None:
+        """Starts the child of a command, or moves the link of the one that is there (rule *link*).
+
+        The durable order asks for the command. record: as the caller knows it, which may be out of date. again: the
+        child was most likely started before.
+        """
+        fresh = record is None and not again
+        while True:
+            if not fresh:
+                peeked = await self._store.peek(parent.execution_id, command.id)
+                if peeked is None or (peeked[0].status, peeked[0].generation) != ("RUNNING", parent.generation):
+                    return
+                record = peeked[1]
+                if record is not None and record.recorded:
+                    return
+            if await self._try(_Asked(parent, command, record), fresh):
+                return
+            fresh = False
+
+    async def _try(self, asked: _Asked, fresh: bool) -> bool:
+        """Starts or takes up the child; False if something has changed since it was read."""
+        link = link_of(asked.parent, asked.command)
+        if link.depth > self._max_depth:
+            text = (
+                f"child {asked.command.name!r} would have {link.depth} executions above it: a workflow that starts "
+                "itself needs an end; if this depth is intended, raise max_child_depth in [tool.stepfast]"
+            )
+            return await self._fail(asked, Failure("TooManyLevels", text))
+        first = child_id(asked.parent.execution_id, asked.command)
+        for id in (first,) if fresh else dict.fromkeys((first, *asked.children)):
+            held = None if fresh else await self._store.read(id)
+            stands = "ours" if held is None else standing(held, link, asked.command)
+            if stands == "newer":
+                return True
+            if stands == "foreign":
+                return await self._fail(asked, Failure("ExecutionConflict", _conflict(asked, id)))
+            if stands == "ours":
+                return await self._take_up(asked, id, held) if held is not None else await self._start(asked, id)
+        # What is there has been decided anew. It is ended before it is forgotten.
+        await self._end_all(asked.parent.execution_id, asked.command.id, asked.children)
+        id = later_child_id(first, asked.parent.generation)
+        held = await self._store.read(id)
+        if held is not None and standing(held, link, asked.command) in ("foreign", "other"):
+            return await self._fail(asked, Failure("ExecutionConflict", _conflict(asked, id)))
+        return await self._take_up(asked, id, held) if held is not None else await self._start(asked, id)
+
+    async def _start(self, asked: _Asked, id: str) -> bool:
+        if not await self._note(asked, id):
+            return False
+        child = Execution(
+            id,
+            asked.command.name,
+            asked.command.input or "null",
+            self._clock.now(),
+            link=link_of(asked.parent, asked.command),
+        )
+        child, held = await create_above(self._store, child)
+        return held is child
+
+    async def _note(self, asked: _Asked, id: str) -> bool:
+        """Writes the child's id into the parent's record, from which whoever ends or deletes the parent finds it."""
+        record, command, generation = asked.record, asked.command, asked.parent.generation
+        if record is not None and record.generation == generation and record.children[-1:] == (id,):
+            return True
+        note = Record(
+            command.id,
+            "child",
+            command.name,
+            "OPEN",
+            generation,
+            revision=asked.revision,
+            first_at=command.issued_at,
+            children=(*(before for before in asked.children if before != id), id),
+        )
+        return bool(await self._store.commit(asked.parent.execution_id, Commit(note, wake=False)))
+
+    async def _take_up(self, asked: _Asked, id: str, held: Execution) -> bool:
+        """Moves the link of a child to the generation that asks for it now, and sees how the child stands."""
+        link, before = link_of(asked.parent, asked.command), held.link
+        if before is None or not await self._note(asked, id):
+            return False
+        if before != link and not await self._store.relink(held, link):
+            return False
+        if held.status == "FAILED" and (before.generation < link.generation or before.left):
+            await self._resuming.rewind(id, held.generation)
+        elif held.status in ENDED:
+            await self.report(id)
+        return True
+
+    async def _fail(self, asked: _Asked, error: Failure) -> bool:
+        outcome = asked.outcome(self._clock.now(), error)
+        return await self._store.report(asked.parent.execution_id, outcome, asked.parent.generation)
+
+    # -- reporting ---------------------------------------------------------------------------------------
+
+    async def report(self, id: str) -> None:
+        """Writes the outcome of a child that has ended into the record of its parent (rule *report*).
+
+        Nothing is written unless the parent waits for this very child in the generation of the link.
+        """
+        while True:
+            child = await self._store.read(id)
+            if child is None or child.link is None or child.status not in ENDED:
+                return
+            if child.link.left:
+                return await self._park(child)
+            link = child.link
+            peeked = await self._store.peek(link.parent, link.command)
+            if peeked is None or (peeked[0].status, peeked[0].generation) != ("RUNNING", link.generation):
+                return
+            record = peeked[1]
+            if record is not None and (record.recorded or record.children[-1:] != (id,)):
+                return
+            if await self._store.report(link.parent, _outcome(child, record), link.generation):
+                return
+
+    async def _park(self, child: Execution) -> None:
+        """Sends the dead letter of a child that has failed while its parent left it: it is a root from then on."""
+        if child.status == "FAILED" and child.error is not None and child.error.parked is None:
+            await self._queue.send([(Message("park", child.execution_id, "", child.generation), None)])
+
+    # -- ending ------------------------------------------------------------------------------------------
+
+    async def release(self, parent: Execution, replay: Replay) -> None:
+        """Cancels or leaves the children that the durable order has taken back (rule *taken back*)."""
+        taken_back = replay.withdrawn.children
+        for command in list(taken_back.values()):
+            known = replay.records.get(command.id)
+            peeked = (
+                None
+                if known is not None and known.recorded
+                else await self._store.peek(parent.execution_id, command.id)
+            )
+            record = peeked[1] if peeked is not None else None
+            if record is not None and not record.recorded:
+                await self._end_all(parent.execution_id, command.id, record.children)
+                over = replace(record, status="CANCELLED", revision=record.revision + 1, ended_at=self._clock.now())
+                await self._store.report(parent.execution_id, over, parent.generation)
+            del taken_back[command.id]
+
+    async def settle(self, snapshot: Snapshot) -> None:
+        """Cancels or leaves all children that still run of an execution that has ended for good."""
+        for record in snapshot.records.values():
+            if record.kind == "child" and (record.status == "CANCELLED" or not record.recorded or record.children[1:]):
+                await self._end_all(snapshot.execution.execution_id, record.id, record.children)
+
+    async def is_orphan(self, child: Execution) -> bool:
+        """Ends a child whose parent had ended before it was started; True if nothing is to be done for it any more."""
+        link = child.link
+        if link is None or link.left:
+            return False
+        parents = await self._store.read_many([link.parent])
+        if parents and parents[0].status not in ENDED_FOR_GOOD:
+            return False
+        await self._end(child)
+        return link.on_cancel == "cancel"
+
+    async def _end_all(self, parent: str, command: str, ids: Sequence[str]) -> None:
+        for child in await self._store.read_many(ids) if ids else ():
+            if child.link is not None and (child.link.parent, child.link.command) == (parent, command):
+                await self._end(child)
+
+    async def _end(self, child: Execution) -> None:
+        """Cancels a child that runs, or leaves it, as its link says."""
+        link = child.link
+        if link is None or link.left or child.status in ENDED:
+            return
+        if link.on_cancel == "leave":
+            await self._store.relink(child, replace(link, left=True))
+            return
+        try:
+            await self._cancelling.cancel(child.execution_id)
+        except WrongStatus:
+            pass  # It has just ended.
+
+    def unknown(self, commands: Iterable[Command]) -> str | None:
+        """What is wrong with the first command that asks for a child of a workflow that is not deployed here."""
+        for command in commands:
+            if command.child is not None and self._registry.get(command.name) is None:
+                known = ", ".join(sorted(self._registry.workflows)) or "none"
+                return (
+                    f"workflow {command.name!r} is not in this deployment, so it cannot be a child here; there are: "
+                    f"{known}. Deploy it together with this workflow, and resume this execution; or, if it is of "
+                    "another deployment, start it in a step, with stepfast.Client"
+                )
+        return None
+
+
+def _outcome(child: Execution, record: Record | None) -> Record:
+    """The parent's record of a child that has ended."""
+    assert child.link is not None
+    error = child.error
+    if child.status == "CANCELLED":
+        error = Failure("ExecutionCancelled", f"execution {child.execution_id!r} was cancelled")
+    return Record(
+        child.link.command,
+        "child",
+        child.workflow,
+        child.status if child.status != "RUNNING" else "OPEN",
+        child.link.generation,
+        revision=record.revision + 1 if record is not None else 1,
+        attempt=1,
+        input=child.input,
+        output=child.result,
+        error=replace(error, parked=None) if error is not None else None,
+        first_at=record.first_at if record is not None else child.created_at,
+        started_at=child.created_at,
+        ended_at=child.ended_at,
+        children=record.children if record is not None else (child.execution_id,),
+    )
+
+
+def _conflict(asked: _Asked, id: str) -> str:
+    return (
+        f"execution {id!r} exists and was not started by this call of child(); give the child another id, or delete "
+        "that execution, and resume this one"
+    )

@@ -1,0 +1,27 @@
+"""Which executions are children of which, by what is recorded. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stepfast.model import Execution, Record, Snapshot
+
+
+def is_child_of(child: Execution, parent: str, command: str) -> bool:
+    """Whether an execution was started for this command of this parent."""
+    return child.link is not None and (child.link.parent, child.link.command) == (parent, command)
+
+
+def child_records(snapshot: Snapshot, asked: Sequence[str] = ()) -> list[Record]:
+    """The records of commands that have asked for children, by when the code asked for them.
+
+    asked: the ids of commands in the order of the code, which decides among those of one moment.
+    """
+    places = {id: place for place, id in enumerate(asked)}
+    records = [record for record in snapshot.records.values() if record.kind == "child" and record.children]
+    return sorted(records, key=lambda record: (record.first_at or 0.0, places.get(record.id, len(places)), record.id))
+
+
+def children_of(snapshot: Snapshot, asked: Sequence[str] = ()) -> list[str]:
+    """The ids of the executions that were started as children, or were just about to be started."""
+    return list(dict.fromkeys(id for record in child_records(snapshot, asked) for id in record.children))

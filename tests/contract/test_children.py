@@ -1,0 +1,134 @@
+"""Children of executions in both homes: typed results, failures, ids, gathers, and what is refused."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from stepfast import ChildFailed, Retry, StepFailed, child, step, workflow
+from stepfast.testing import Environment, MotoCloud
+
+HOMES = pytest.mark.parametrize("home", [Environment, MotoCloud])
+ONCE = Retry(max_attempts=1)
+
+
+class Order(BaseModel):
+    number: int
+
+
+class Receipt(BaseModel):
+    number: int
+    total: int
+
+
+class Declined(Exception):
+    pass
+
+
+@step(retry=ONCE)
+async def charge(number: int) -> int:
+    if number == 3:
+        raise Declined("no cover")
+    return number * 100
+
+
+@step
+async def note(text: str) -> str:
+    return text
+
+
+@workflow("pay")
+async def pay(order: Order) -> Receipt:
+    return Receipt(number=order.number, total=await charge(order.number))
+
+
+@workflow("tick")
+async def tick() -> str:
+    return await note("tick")
+
+
+@workflow("one-after-the-other")
+async def one_after_the_other(number: int) -> list[int]:
+    first = await child(pay, Order(number=number))
+    middle = await note("between")
+    second = await child(pay, Order(number=number + 10))
+    return [first.total, len(middle), second.total, len(await child(tick))]
+
+
+@workflow("side-by-side")
+async def side_by_side(count: int) -> list[Any]:
+    receipts = await asyncio.gather(*(child(pay, Order(number=10 + n)) for n in range(count)), note("and a step"))
+    return [receipt.total if isinstance(receipt, Receipt) else receipt for receipt in receipts]
+
+
+@workflow("everywhere")
+async def everywhere(_: int) -> list[int]:
+    async with asyncio.TaskGroup() as group:
+        grouped = group.create_task(child(pay, Order(number=1)))
+    done, _ = await asyncio.wait([asyncio.create_task(child(pay, Order(number=2)))])
+    async with asyncio.timeout(3600):
+        timed = await child(pay, Order(number=4))
+    waited = await asyncio.wait_for(child(pay, Order(number=5)), 3600)
+    return [grouped.result().total, next(iter(done)).result().total, timed.total, waited.total]
+
+
+@workflow("careful")
+async def careful(_: int) -> list[Any]:
+    try:
+        await child(pay, Order(number=3), id="declined")
+    except StepFailed as error:
+        assert isinstance(error, ChildFailed)
+        return [error.execution_id, error.workflow, error.failed_step, error.message, error.is_a(Declined), str(error)]
+    return []
+
+
+@workflow("careless")
+async def careless(_: int) -> int:
+    return (await child(pay, Order(number=3))).total
+
+
+@HOMES
+def test_a_child_is_an_execution_with_a_typed_result(home: Any) -> None:
+    with home(one_after_the_other, pay, tick) as env:
+        run = env.run(one_after_the_other, 7, execution_id="p")
+        assert run.result == [700, 7, 1700, 4]
+        assert [one.execution_id for one in run.children] == ["p.pay", "p.pay-2", "p.tick"]
+        first, second, last = run.children
+        assert (first.status, first.result) == ("SUCCEEDED", Receipt(number=7, total=700))
+        assert (second.result.number, last.result) == (17, "tick")
+
+
+@HOMES
+def test_children_run_side_by_side_in_a_gather(home: Any) -> None:
+    with home(side_by_side, pay) as env:
+        run = env.run(side_by_side, 3, execution_id="p")
+        assert run.result == [1000, 1100, 1200, "and a step"]
+        assert [(one.execution_id, one.status) for one in run.children] == [
+            ("p.pay", "SUCCEEDED"),
+            ("p.pay-2", "SUCCEEDED"),
+            ("p.pay-3", "SUCCEEDED"),
+        ]
+
+
+@HOMES
+def test_a_child_goes_wherever_an_awaitable_goes(home: Any) -> None:
+    with home(everywhere, pay) as env:
+        assert env.run(everywhere, 0).result == [100, 200, 400, 500]
+
+
+@HOMES
+def test_a_failed_child_arrives_as_child_failed_with_its_id_and_its_failure(home: Any) -> None:
+    with home(careful, pay) as env:
+        run = env.run(careful, 0)
+        assert run.result[:5] == ["declined", "pay", "charge", "no cover", True]
+        assert run.result[5] == "child 'pay' (declined) failed in step 'charge': Declined: no cover"
+        assert [(one.execution_id, one.status) for one in run.children] == [("declined", "FAILED")]
+
+
+@HOMES
+def test_a_failure_that_nobody_catches_fails_the_parent_with_the_childs_error(home: Any) -> None:
+    with home(careless, pay) as env:
+        run = env.run(careless, 0)
+        assert run.status == "FAILED"
+        assert (run.error.type, run.error.step) == ("Declined", "charge")
