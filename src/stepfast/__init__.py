@@ -5,12 +5,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from stepfast.client import AsyncClient, AsyncExecution, Client, Execution, Start
-    from stepfast.errors import ChildFailed, GiveUp, RetryAfter, StepFailed
+    from stepfast.errors import ChildFailed, GiveUp, MapFailed, RetryAfter, StepFailed
     from stepfast.language.children import child
     from stepfast.language.context import StepContext, current_step
     from stepfast.language.current import ExecutionContext, current_execution, sleep
     from stepfast.language.durable import now, random, signal, uuid4
     from stepfast.language.logger import logger
+    from stepfast.language.map_items import map_items
+    from stepfast.language.map_reports import MapBatch, MapFailure, MapReport, MapResults
+    from stepfast.language.map_sources import Csv, JsonLines
     from stepfast.language.retry import Retry
     from stepfast.language.steps import step
     from stepfast.language.workflows import workflow
@@ -21,10 +24,17 @@ __all__ = [
     "AsyncExecution",
     "ChildFailed",
     "Client",
+    "Csv",
     "Embedded",
     "Execution",
     "ExecutionContext",
     "GiveUp",
+    "JsonLines",
+    "MapBatch",
+    "MapFailed",
+    "MapFailure",
+    "MapReport",
+    "MapResults",
     "Retry",
     "RetryAfter",
     "Start",
@@ -34,6 +44,7 @@ __all__ = [
     "current_execution",
     "current_step",
     "logger",
+    "map_items",
     "now",
     "random",
     "signal",
@@ -47,11 +58,14 @@ _HOMES = {
     **dict.fromkeys(("AsyncClient", "AsyncExecution", "Client", "Execution", "Start"), "client"),
     **dict.fromkeys(("StepContext", "current_step"), "language.context"),
     **dict.fromkeys(("ExecutionContext", "current_execution", "sleep"), "language.current"),
-    **dict.fromkeys(("ChildFailed", "GiveUp", "RetryAfter", "StepFailed"), "errors"),
+    **dict.fromkeys(("ChildFailed", "GiveUp", "MapFailed", "RetryAfter", "StepFailed"), "errors"),
+    **dict.fromkeys(("Csv", "JsonLines"), "language.map_sources"),
+    **dict.fromkeys(("MapBatch", "MapFailure", "MapReport", "MapResults"), "language.map_reports"),
     "Embedded": "local.embedded",
     "Retry": "language.retry",
     "child": "language.children",
     "logger": "language.logger",
+    "map_items": "language.map_items",
     "step": "language.steps",
     "workflow": "language.workflows",
     **dict.fromkeys(("now", "random", "signal", "uuid4"), "language.durable"),

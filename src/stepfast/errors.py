@@ -19,7 +19,8 @@ StepfastError
 │   ├── StepNotDeployed
 │   ├── WorkflowNotDeployed
 │   ├── TooManyLevels
-│   └── NotStorable
+│   ├── NotStorable
+│   └── MapFailed           what workflow code sees if more items of map_items() failed than it tolerates
 ├── FailsStep               raised in or about a step
 │   ├── StepFailed          what workflow code sees of a failed step
 │   │   └── ChildFailed     what it sees of a failed child
@@ -79,6 +80,7 @@ __all__ = [
     "ForbiddenInWorkflow",
     "GiveUp",
     "InvalidRequest",
+    "MapFailed",
     "Misconfigured",
     "NeverAwaited",
     "NonDeterministic",
@@ -219,6 +221,18 @@ class NotStorable(FailsExecution):
     def __init__(self, message: str, path: str = "") -> None:
         super().__init__(message)
         self.path = path
+
+
+class MapFailed(FailsExecution):
+    """More items of a `map_items()` failed than it tolerates, or its items could not be read.
+
+    A resume of the execution runs what failed and nothing else. `report` is the MapReport of what was run; None where
+    the items could not be read.
+    """
+
+    def __init__(self, message: str, report: Any = None) -> None:
+        super().__init__(message)
+        self.report = report
 
 
 class FailsStep(StepfastError):

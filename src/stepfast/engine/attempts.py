@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stepfast.engine.attempt import OwnedStep
+from stepfast.engine.builtin_steps import BuiltinSteps
 from stepfast.engine.claims import idempotency_key
 from stepfast.engine.ports import Clock, Store
 from stepfast.engine.step_runner import AttemptCall, AttemptRunner, Ended, Pulse
@@ -16,8 +17,11 @@ from stepfast.model import Stop
 class Attempts:
     """The attempts that are under way in this process."""
 
-    def __init__(self, store: Store, clock: Clock, runner: AttemptRunner, withdrawals: Withdrawals) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, runner: AttemptRunner, withdrawals: Withdrawals, builtin: BuiltinSteps
+    ) -> None:
         self._store, self._clock, self._runner, self._withdrawals = store, clock, runner, withdrawals
+        self._builtin = builtin
         self._running: set[OwnedStep] = set()
 
     async def run(self, run: OwnedStep) -> Ended:
@@ -38,6 +42,8 @@ class Attempts:
             arguments = step.arguments.decode(input)
         except InvalidRequest as error:
             return Ended(error=NotStorable(str(error)))
+        if self._builtin.runs(step):
+            return await self._builtin.run(step, arguments.arguments)
         watch = StepWatch(self._store, self._clock, self._withdrawals, run)
         self._running.add(run)
         try:

@@ -9,10 +9,12 @@ from collections.abc import Callable
 
 from stepfast.engine.attempt import OwnedStep
 from stepfast.engine.attempts import Attempts
+from stepfast.engine.builtin_steps import BuiltinSteps
 from stepfast.engine.chain import Chain
 from stepfast.engine.claims import busy_until, claim_of
 from stepfast.engine.deliveries import Claim, Finish, Forward, Settle, decide, pause_after, superseded
 from stepfast.engine.finish import finish
+from stepfast.engine.item_files import ItemFiles
 from stepfast.engine.messages import Hint, Message
 from stepfast.engine.moves import Room
 from stepfast.engine.opening import OpenedReplay, ReplayOpener
@@ -38,7 +40,7 @@ class StepHandler:
 
     time_left: seconds this invocation may still run; a step is only chained while its timeout and margin fit. lives:
     shared with the advancer of the process. takes: whether a step may run on this thread; where not, nothing is claimed
-    and the disposition is Elsewhere.
+    and the disposition is Elsewhere. files: where `map_items` reads files of items.
     """
 
     def __init__(
@@ -52,10 +54,11 @@ class StepHandler:
         time_left: Callable[[], float] = lambda: math.inf,
         lives: LiveReplays | None = None,
         takes: Callable[[Step[..., object]], bool] = lambda step: True,
+        files: ItemFiles | None = None,
     ) -> None:
         self._store, self._queue, self._clock, self._takes = store, queue, clock, takes
         self._registry, self._opener = registry, ReplayOpener(store, registry, lives or LiveReplays())
-        self.attempts = Attempts(store, clock, runner, Withdrawals(store, self._opener))
+        self.attempts = Attempts(store, clock, runner, Withdrawals(store, self._opener), BuiltinSteps(store, files))
         self._chain = Chain(
             store, queue, clock, self.attempts, lambda: Room(time_left(), takes), draw or random.Random()
         )

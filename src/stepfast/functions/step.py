@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 from stepfast.backends.aws.messages import Posted
+from stepfast.backends.item_files import DiskAndBucketFiles
 from stepfast.deployment.settings import Settings
 from stepfast.engine.ports import Delivery, Disposition
 from stepfast.engine.step_handler import StepHandler
@@ -33,6 +34,7 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
         engine.host.draw or random.SystemRandom(),
         engine.time_left,
         engine.lives,
+        files=DiskAndBucketFiles(lambda: clients.s3),
     )
 
     async def handle(posted: Posted, delivery: Delivery) -> Disposition:

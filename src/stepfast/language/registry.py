@@ -12,7 +12,8 @@ from types import ModuleType
 from typing import Any
 
 from stepfast.errors import DefinitionError, StartupError, UnknownWorkflow
-from stepfast.language import reachable
+from stepfast.language import map_batches, reachable
+from stepfast.language.map_steps import BUILTIN_STEPS
 from stepfast.language.reachable import Reached
 from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
@@ -72,19 +73,42 @@ class Registry:
             step.check()
 
     def get(self, name: str) -> Workflow[..., Any] | None:
-        return self.workflows.get(name)
+        """The workflow of this name, which may be one of stepfast itself."""
+        return self.workflows.get(name) or (self._batches if name == map_batches.MAP_WORKFLOW else None)
 
     def find(self, name: str) -> Workflow[..., Any]:
         """The workflow of this name. Raises UnknownWorkflow, whose text lists the known names."""
-        if name not in self.workflows:
+        workflow = self.get(name)
+        if workflow is None:
             known = ", ".join(sorted(self.workflows)) or "none"
             raise UnknownWorkflow(f"no workflow is named {name!r}; there are: {known}")
-        return self.workflows[name]
+        return workflow
 
     def steps_of(self, workflow: Workflow[..., Any]) -> list[Step[..., Any]]:
         """The steps that an execution of this workflow may ask for, in the order in which its code names them."""
+        if workflow.name == map_batches.MAP_WORKFLOW:
+            return self._mapping_steps()
         reached = self.reached.get(workflow.name)
         return list(reached.steps if reached else reachable.reached_by(workflow).steps)
+
+    def _mapping_steps(self) -> list[Step[..., Any]]:
+        """The steps that batches of map_items() may run: those of the workflows that call it."""
+        mapping = (reached.steps for reached in self.reached.values() if BUILTIN_STEPS[0] in reached.steps)
+        return list(dict.fromkeys(step for steps in mapping for step in steps))
+
+    @cached_property
+    def _batches(self) -> Workflow[..., Any]:
+        """The workflow of the batches of map_items(), which runs what the workflows here map."""
+        return map_batches.workflow_with(self._mapped)
+
+    def _mapped(self, workflow: str, kind: str, name: str) -> Step[..., Any] | Workflow[..., Any]:
+        mapped = self.get(name) if kind == "workflow" else self.step(workflow, name)
+        if mapped is None:
+            raise DefinitionError(
+                f"workflow {workflow!r} maps the {kind} {name!r}, which is not found in its code as it is deployed: "
+                "define it at the top level of a module, under a name that no other step of the workflow has"
+            )
+        return mapped
 
     def step(self, workflow: str, name: str) -> Step[..., Any] | None:
         """The step of this name that an execution of this workflow may ask for; None where that is not certain."""
@@ -92,9 +116,10 @@ class Registry:
         if held is None:
             return None
         if workflow not in self._by_name:
-            reached = self.__dict__["reached"].get(workflow) if "reached" in self.__dict__ else None
             by_name: dict[str, Step[..., Any] | None] = {}
-            for step in (reached or reachable.reached_by(held)).steps:
+            reached = self.__dict__["reached"].get(workflow) if "reached" in self.__dict__ else None
+            is_map = workflow == map_batches.MAP_WORKFLOW
+            for step in self._mapping_steps() if is_map else (reached or reachable.reached_by(held)).steps:
                 by_name[step.name] = None if step.name in by_name else step
             self._by_name[workflow] = by_name
         return self._by_name[workflow].get(name)

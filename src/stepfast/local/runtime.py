@@ -11,6 +11,7 @@ from collections.abc import Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from stepfast.backends.item_files import DiskAndBucketFiles
 from stepfast.backends.sqlite.file import Durability, SqliteFile
 from stepfast.backends.sqlite.store import SqliteBackend
 from stepfast.deployment.schedules import ScheduledStart
@@ -145,6 +146,7 @@ class Runtime:
             time_left=lambda: 0.0 if self._stopping.is_set() else math.inf,
             lives=lives,
             takes=self._runner.takes,
+            files=DiskAndBucketFiles(),
         )
         timers = TimerHandler(store, self._clock)
         self._worker = Worker(steps, timers, ParkHandler(store, self._clock, registry))

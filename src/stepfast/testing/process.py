@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 from typing import Any, cast
 
+from stepfast.backends.item_files import DiskAndBucketFiles
 from stepfast.backends.sqlite.store import SqliteBackend, Stored
 from stepfast.engine.advancer import Advancer
 from stepfast.engine.operations import Operations
@@ -57,7 +58,7 @@ class Process:
         # ever, since the event loop runs only in `drive`.
         self.operations = Operations(self.backend, clock, registry, self._advancer)
         self._worker = Worker(
-            StepHandler(ports, ports, clock, registry, runner, draw, lives=lives),
+            StepHandler(ports, ports, clock, registry, runner, draw, lives=lives, files=DiskAndBucketFiles()),
             TimerHandler(ports, clock),
             ParkHandler(ports, clock, registry),
         )

@@ -1,0 +1,94 @@
+"""Carries out the steps of stepfast itself, which read files of items and the records of batches (rule *map*)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from stepfast.engine import item_files
+from stepfast.engine.item_files import ItemFiles
+from stepfast.engine.ports import Store
+from stepfast.engine.step_runner import Ended
+from stepfast.errors import GiveUp
+from stepfast.language import map_steps
+from stepfast.language.steps import Step
+from stepfast.model import Record
+
+RESULT_BYTES = 1024 * 1024
+"""Results of a batch are handed to workflow code in pieces of about this size."""
+
+
+class BuiltinSteps:
+    """Runs attempts of built-in steps. files: None where no files of items can be read."""
+
+    def __init__(self, store: Store, files: ItemFiles | None = None) -> None:
+        self._store, self._files = store, files
+
+    def runs(self, step: Step[..., Any]) -> bool:
+        return isinstance(step, map_steps.BuiltinStep)
+
+    async def run(self, step: Step[..., Any], arguments: Mapping[str, Any]) -> Ended:
+        """Runs one attempt to its end."""
+        try:
+            return Ended(await self._value(step, arguments))
+        except Exception as error:
+            return Ended(error=error)
+
+    async def _value(self, step: Step[..., Any], arguments: Mapping[str, Any]) -> Any:
+        match step.name:
+            case map_steps.map_plan.name:
+                return item_files.plan(self._readable, **arguments)
+            case map_steps.map_read.name:
+                return item_files.read(self._readable, **arguments)
+            case map_steps.map_failures.name:
+                return None  # its arguments are what is recorded
+            case map_steps.map_outcome.name:
+                return await self._outcome(**arguments)
+            case map_steps.map_results.name:
+                return await self._results(**arguments)
+        raise GiveUp(f"this version of stepfast has no step {step.name!r}")
+
+    @property
+    def _readable(self) -> ItemFiles:
+        if self._files is None:
+            raise GiveUp("this engine reads no files of items")
+        return self._files
+
+    async def _records(self, execution_id: str) -> Mapping[str, Record]:
+        snapshot = await self._store.load(execution_id, signals=False)
+        if snapshot is None:
+            raise GiveUp(f"the batch {execution_id} was deleted, and its results with it")
+        return snapshot.records
+
+    async def _outcome(self, execution_id: str) -> Any:
+        for record in (await self._records(execution_id)).values():
+            if record.name == map_steps.map_failures.name and record.status == "SUCCEEDED":
+                return json.loads(record.input or "null")
+        return None
+
+    async def _results(self, execution_id: str, after: int) -> Any:
+        values, size = list[list[Any]](), 0
+        for number, record in items_of(await self._records(execution_id)):
+            if number <= after or record.status != "SUCCEEDED":
+                continue
+            text = record.output or "null"
+            if values and size + len(text) > RESULT_BYTES:
+                return {"values": values, "next": values[-1][0]}
+            values.append([number, text])
+            size += len(text)
+        return {"values": values, "next": None}
+
+
+def items_of(records: Mapping[str, Record]) -> list[tuple[int, Record]]:
+    """The records of a batch's items in order, each with the number of its item, by which its id is made."""
+    numbered = ((number_of(record), record) for record in records.values())
+    return sorted(((number, record) for number, record in numbered if number is not None), key=lambda pair: pair[0])
+
+
+def number_of(record: Record) -> int | None:
+    """The number of the item that a record of a batch belongs to; None for a step of stepfast itself."""
+    if record.kind == "timer" or record.name.startswith("stepfast."):
+        return None
+    number = record.id.partition("/")[0].rpartition("#")[2]
+    return int(number) if number.isdecimal() else None

@@ -1,0 +1,102 @@
+"""The built-in workflow whose executions are the batches of `map_items`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from stepfast.errors import ChildFailed, DefinitionError, InvalidRequest, StepFailed
+from stepfast.language import map_steps
+from stepfast.language.current import current_execution
+from stepfast.language.map_targets import Target
+from stepfast.language.workflows import Workflow
+
+MAP_WORKFLOW = "stepfast.map"
+Json = dict[str, Any]
+Resolve = Callable[[str, str, str], Any]
+"""Finds the step or workflow that a batch runs, by the workflow that has called map_items(), its kind and its name."""
+MESSAGE_CHARS = 500
+
+
+class BatchFailed(Exception):
+    """Items of a batch have failed. Its cause is the group of their errors, so a resume opens these items again."""
+
+
+def workflow_with(resolve: Resolve) -> Workflow[..., Any]:
+    """The built-in workflow, which finds what it runs by `resolve`."""
+
+    async def map_batch(batch: Json) -> Json:
+        return await _run(batch, resolve)
+
+    return Workflow(map_batch, MAP_WORKFLOW)
+
+
+def _nothing(workflow: str, kind: str, name: str) -> Any:
+    raise DefinitionError(f"{MAP_WORKFLOW} runs only where the workflow {workflow!r} is deployed")
+
+
+BATCHES: Workflow[..., Any] = workflow_with(_nothing)
+"""The definition that map_items() starts children of. A registry has its own of the same name."""
+
+
+async def _run(batch: Json, resolve: Resolve) -> Json:
+    target = Target(resolve(batch["workflow"], batch["kind"], batch["name"]))
+    source = batch.get("source")
+    if source is None:
+        rows, bad = enumerate(batch["items"], batch["first"]), []
+    else:
+        part = await map_steps.map_read(source, batch["version"], batch["part"])
+        rows, bad = part["rows"], part["bad"]
+    values, failures = dict[int, Any](), [_fault(line, text) for line, text in bad]
+    for number, text in rows:
+        try:
+            values[number] = target.decode(text, source is not None and source["format"] == "csv")
+        except InvalidRequest as error:
+            failures.append(_fault(number, str(error)))
+    errors = await _in_window(target, values, batch["lanes"])
+    failures += [_failure(number, error) for number, error in errors.items()]
+    succeeded = len(values) - len(errors)
+    if not failures:
+        return {"id": current_execution().execution_id, "succeeded": succeeded}
+    failures.sort(key=lambda failure: failure["item"])
+    await map_steps.map_failures(succeeded, failures)
+    place = f"{'item' if source is None else 'line'} {failures[0]['item']:,}"
+    text = f"{len(failures):,} of {succeeded + len(failures):,} items of this batch failed; first, {place}: "
+    text += failures[0]["message"]
+    raise BatchFailed(text) from (ExceptionGroup("items", list(errors.values())) if errors else None)
+
+
+async def _in_window(target: Target, values: dict[int, Any], lanes: int) -> dict[int, Exception]:
+    """Calls the target in the order of the items, at most `lanes` at once. Returns the errors by the item's number."""
+    window = asyncio.Semaphore(lanes)
+    tasks = dict[int, asyncio.Task[Any]]()
+    try:
+        for number, value in values.items():
+            if lanes < len(values):
+                await window.acquire()
+            tasks[number] = task = asyncio.create_task(target.call(value, number))
+            task.add_done_callback(lambda _: window.release())
+        results = await asyncio.gather(*tasks.values(), return_exceptions=True)
+    finally:
+        for task in tasks.values():
+            task.cancel()
+    errors = dict[int, Exception]()
+    for number, result in zip(tasks, results, strict=True):
+        if isinstance(result, Exception):
+            errors[number] = result
+        elif isinstance(result, BaseException):
+            raise result
+    return errors
+
+
+def _fault(number: int, text: str) -> Json:
+    return {"item": number, "command": None, "child": None, "type": "InvalidItem", "message": text[:MESSAGE_CHARS]}
+
+
+def _failure(number: int, error: Exception) -> Json:
+    if not isinstance(error, StepFailed):
+        return _fault(number, str(error)) | {"type": type(error).__name__}
+    child = error.execution_id or None if isinstance(error, ChildFailed) else None
+    text = error.message[:MESSAGE_CHARS]
+    return {"item": number, "command": error.step_id, "child": child, "type": error.error_type, "message": text}
