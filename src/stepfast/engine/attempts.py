@@ -6,7 +6,7 @@ from stepfast.engine.attempt import OwnedStep
 from stepfast.engine.claims import idempotency_key
 from stepfast.engine.ports import Clock, Store
 from stepfast.engine.step_runner import AttemptCall, AttemptRunner, Ended, Pulse
-from stepfast.engine.step_watch import StepWatch
+from stepfast.engine.step_watch import EVERY_TIME, LookPace, StepWatch
 from stepfast.engine.withdrawals import Withdrawals
 from stepfast.errors import InvalidRequest, NotStorable
 from stepfast.language.context import StepContext
@@ -16,8 +16,16 @@ from stepfast.model import Stop
 class Attempts:
     """The attempts that are under way in this process."""
 
-    def __init__(self, store: Store, clock: Clock, runner: AttemptRunner, withdrawals: Withdrawals) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        runner: AttemptRunner,
+        withdrawals: Withdrawals,
+        pace: LookPace = EVERY_TIME,
+    ) -> None:
         self._store, self._clock, self._runner, self._withdrawals = store, clock, runner, withdrawals
+        self._pace = pace
         self._running: set[OwnedStep] = set()
 
     async def run(self, run: OwnedStep) -> Ended:
@@ -38,7 +46,7 @@ class Attempts:
             arguments = step.arguments.decode(input)
         except InvalidRequest as error:
             return Ended(error=NotStorable(str(error)))
-        watch = StepWatch(self._store, self._clock, self._withdrawals, run)
+        watch = StepWatch(self._store, self._clock, self._withdrawals, run, self._pace)
         self._running.add(run)
         try:
             return await self._runner.run(AttemptCall(step, input, arguments, context, run.pulse, watch))

@@ -20,6 +20,7 @@ from stepfast.engine.order import asked_for
 from stepfast.engine.ports import Clock, Commit, Delete, Delivery, Disposition, Elsewhere, Later, Queue, Store
 from stepfast.engine.replay_cache import LiveReplays
 from stepfast.engine.step_runner import AttemptRunner
+from stepfast.engine.step_watch import EVERY_TIME, LookPace
 from stepfast.engine.withdrawals import Withdrawals
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
@@ -38,7 +39,7 @@ class StepHandler:
 
     time_left: seconds this invocation may still run; a step is only chained while its timeout and margin fit. lives:
     shared with the advancer of the process. takes: whether a step may run on this thread; where not, nothing is claimed
-    and the disposition is Elsewhere.
+    and the disposition is Elsewhere. pace: of the looks at an execution while a step of it runs.
     """
 
     def __init__(
@@ -52,10 +53,11 @@ class StepHandler:
         time_left: Callable[[], float] = lambda: math.inf,
         lives: LiveReplays | None = None,
         takes: Callable[[Step[..., object]], bool] = lambda step: True,
+        pace: LookPace = EVERY_TIME,
     ) -> None:
         self._store, self._queue, self._clock, self._takes = store, queue, clock, takes
         self._registry, self._opener = registry, ReplayOpener(store, registry, lives or LiveReplays())
-        self.attempts = Attempts(store, clock, runner, Withdrawals(store, self._opener))
+        self.attempts = Attempts(store, clock, runner, Withdrawals(store, self._opener), pace)
         self._chain = Chain(
             store, queue, clock, self.attempts, lambda: Room(time_left(), takes), draw or random.Random()
         )
