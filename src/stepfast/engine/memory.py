@@ -93,9 +93,8 @@ class Memory:
             tuple(news.signals) if known else (),
             has_signals=known,
         )
-        return OpenedReplay(
-            self._lives, snapshot, Live(live.replay, live.order, None, token=live.token, sent=live.sent), True
-        )
+        kept = Live(live.replay, live.order, None, token=live.token, sent=live.sent, settled=live.settled)
+        return OpenedReplay(self._lives, snapshot, kept, True)
 
     def remember(self, execution_id: str, live: Live, token: str) -> None:
         """Has later passes go by memory, if the execution is long.

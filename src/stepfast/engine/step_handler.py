@@ -32,6 +32,13 @@ log = logging.getLogger(__name__)
 
 NOT_DEPLOYED = 60.0
 """Seconds until a message of a workflow that is not deployed is looked at again."""
+SEAL_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.4)
+"""Seconds between looks for the entry of a seal, before the message is put off: an advance that lives writes it soon.
+
+To have SQS deliver the message once more costs as much as ten looks.
+"""
+SEAL_SECONDS = 3.0
+"""Age of a message in seconds beyond which no worker waits for its entry: the advance that has sent it has died."""
 
 
 class StepHandler:
@@ -140,6 +147,12 @@ class StepHandler:
         sealed = hint.seal != "" and hint.command is None
         entries = await self._store.entries(message.execution_id, hint.order - sealed)
         if sealed:
+            for pause in SEAL_PAUSES:
+                if entries or now - sent_at > SEAL_SECONDS:
+                    break
+                await self._clock.sleep(pause)
+                entries = await self._store.entries(message.execution_id, hint.order - 1)
+            now = self._clock.now()
             if not entries:  # The entry that asks for the step is not written yet, or never will be.
                 return Later(now + pause_after(now - sent_at))
             if entries[0].seal != hint.seal:

@@ -20,6 +20,10 @@ REOPENED = Stop("the execution was resumed, and asks for this step anew", lost=T
 OVERTAKEN = Stop("another worker has taken the step over; stop this one", lost=True)
 
 
+FIRST_READ_SECONDS = 10.0
+"""Age of an attempt until which glances alone are made."""
+
+
 class Glances(Protocol):
     """An optional port, for a store where each read is paid for."""
 
@@ -33,8 +37,8 @@ class LookPace:
 
     The longer an attempt has run, the rarer are the looks: they are `share` of its age apart, and at most `longest`
     seconds. glances: what most of them are made with, if the step has siblings. Whatever takes such a step back, and
-    most of what ends its execution, appends an entry to the order's log. All of it is read once the attempt is twice as
-    old as at the last time, or if no entry can tell.
+    most of what ends its execution, appends an entry to the order's log. All of it is read if no entry can tell, and
+    else first after FIRST_READ_SECONDS, then whenever the attempt is twice as old as at the last time.
     """
 
     share: float = 0.0
@@ -60,8 +64,8 @@ class StepWatch:
         self, store: Store, clock: Clock, withdrawals: Withdrawals, run: OwnedStep, pace: LookPace = EVERY_TIME
     ) -> None:
         self._store, self._clock, self._withdrawals, self._run = store, clock, withdrawals, run
-        self._began = self._extended = self._due = self._all_due = clock.now()
-        self._pace = pace
+        self._began = self._extended = self._due = clock.now()
+        self._pace, self._all_due = pace, self._began + FIRST_READ_SECONDS
 
     def patience(self) -> float:
         """Until the lease is over, less the time to record and what clocks may differ."""

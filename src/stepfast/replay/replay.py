@@ -312,6 +312,10 @@ class Replay:
         _ = codec.adapter
         return self._issue(Command(self._id("signal:" + name), "signal", name, None, codec=codec))
 
+    def waits(self) -> list[Command]:
+        """The outstanding waits for signals, in the order in which they were issued."""
+        return self._choices.waits(self.outstanding)
+
     def timer(self, handle: asyncio.TimerHandle, when: float) -> None:
         if self.closed:
             raise Closed
@@ -381,6 +385,7 @@ class Replay:
         if record is not None and record.kind != command.kind:
             raise self._mismatch(id, f"as a {record.kind}", f"a {command.kind}")
         self.outstanding[id] = self.issued[id] = command
+        self._choices.add_command(command)
         if record is not None and record.recorded:
             self._choices.add_outcome(command, record)
 
