@@ -91,7 +91,7 @@ class StreamPlan:
 
     batch_size: int = 100
     window: int = 0
-    parallelization: int = 1
+    parallelization: int = 10
     max_age: int = 23 * 3600
     bisect: bool = True
     starting_position: str = "TRIM_HORIZON"

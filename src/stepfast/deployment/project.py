@@ -90,7 +90,7 @@ class Project:
     auth: str = "keys"
     authorizer_cache: int = 0
     memory: int = 512
-    parallelization: int = 1
+    parallelization: int = 10
     sweep_minutes: int = 5
     tracing: bool = False
     log_values: bool = False

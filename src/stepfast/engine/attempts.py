@@ -7,7 +7,7 @@ from stepfast.engine.builtin_steps import BuiltinSteps
 from stepfast.engine.claims import idempotency_key
 from stepfast.engine.ports import Clock, Store
 from stepfast.engine.step_runner import AttemptCall, AttemptRunner, Ended, Pulse
-from stepfast.engine.step_watch import StepWatch
+from stepfast.engine.step_watch import EVERY_TIME, LookPace, StepWatch
 from stepfast.engine.withdrawals import Withdrawals
 from stepfast.errors import InvalidRequest, NotStorable
 from stepfast.language.context import StepContext
@@ -18,10 +18,16 @@ class Attempts:
     """The attempts that are under way in this process."""
 
     def __init__(
-        self, store: Store, clock: Clock, runner: AttemptRunner, withdrawals: Withdrawals, builtin: BuiltinSteps
+        self,
+        store: Store,
+        clock: Clock,
+        runner: AttemptRunner,
+        withdrawals: Withdrawals,
+        builtin: BuiltinSteps,
+        pace: LookPace = EVERY_TIME,
     ) -> None:
         self._store, self._clock, self._runner, self._withdrawals = store, clock, runner, withdrawals
-        self._builtin = builtin
+        self._builtin, self._pace = builtin, pace
         self._running: set[OwnedStep] = set()
 
     async def run(self, run: OwnedStep) -> Ended:
@@ -44,7 +50,7 @@ class Attempts:
             return Ended(error=NotStorable(str(error)))
         if self._builtin.runs(step):
             return await self._builtin.run(step, arguments.arguments)
-        watch = StepWatch(self._store, self._clock, self._withdrawals, run)
+        watch = StepWatch(self._store, self._clock, self._withdrawals, run, self._pace)
         self._running.add(run)
         try:
             return await self._runner.run(AttemptCall(step, input, arguments, context, run.pulse, watch))

@@ -217,15 +217,15 @@ class Children:
         taken_back = replay.withdrawn.children
         for command in list(taken_back.values()):
             known = replay.records.get(command.id)
-            peeked = None if known is not None and known.recorded else await self._store.peek(
-                parent.execution_id, command.id
+            peeked = (
+                None
+                if known is not None and known.recorded
+                else await self._store.peek(parent.execution_id, command.id)
             )
             record = peeked[1] if peeked is not None else None
             if record is not None and not record.recorded:
                 await self._end_all(parent.execution_id, command.id, record.children)
-                over = replace(
-                    record, status="CANCELLED", revision=record.revision + 1, ended_at=self._clock.now()
-                )
+                over = replace(record, status="CANCELLED", revision=record.revision + 1, ended_at=self._clock.now())
                 await self._store.report(parent.execution_id, over, parent.generation)
             del taken_back[command.id]
 

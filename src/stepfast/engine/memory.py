@@ -7,6 +7,7 @@ that a pass acts on are recorded outcomes, and an entry that another advancer ha
 from __future__ import annotations
 
 import secrets
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,6 +59,7 @@ class Holders(Protocol):
 class Memory:
     """The long executions of one process. News come to one process at a time, but not always to the same.
 
+    Thread-safe, as long as news of one execution come to one thread at a time.
     A process that is to remember an execution writes a new token first, and reads everything then. A process that gets
     news and does not go by memory does the same. So while a token stands, all news since then have come to the memory
     that bears it.
@@ -66,6 +68,7 @@ class Memory:
     def __init__(self, holders: Holders, lives: LiveReplays, long: int = LONG) -> None:
         self._holders, self._lives, self._least = holders, lives, long
         self._long: OrderedDict[str, None] = OrderedDict()
+        self._lock = threading.Lock()
 
     async def recall(self, execution_id: str, news: News) -> OpenedReplay | str:
         """The replay that is remembered, with a snapshot of the news alone; or the token of the memory to be made.
@@ -93,9 +96,8 @@ class Memory:
             tuple(news.signals) if known else (),
             has_signals=known,
         )
-        return OpenedReplay(
-            self._lives, snapshot, Live(live.replay, live.order, None, token=live.token, sent=live.sent), True
-        )
+        kept = Live(live.replay, live.order, None, token=live.token, sent=live.sent, settled=live.settled)
+        return OpenedReplay(self._lives, snapshot, kept, True)
 
     def remember(self, execution_id: str, live: Live, token: str) -> None:
         """Has later passes go by memory, if the execution is long.
@@ -103,10 +105,12 @@ class Memory:
         token: as `recall` has returned it; "" if it has returned a replay.
         """
         live.token = live.token or token
-        if len(live.replay.records) + len(live.replay.outstanding) >= self._least and not live.replay.finished:
-            self._long[execution_id] = None
-            self._long.move_to_end(execution_id)
-            if len(self._long) > KNOWN:
-                self._long.popitem(last=False)
-        else:
-            self._long.pop(execution_id, None)
+        replay = live.replay
+        with self._lock:
+            if len(replay.records) + len(replay.outstanding) >= self._least and not replay.finished:
+                self._long[execution_id] = None
+                self._long.move_to_end(execution_id)
+                if len(self._long) > KNOWN:
+                    self._long.popitem(last=False)
+            else:
+                self._long.pop(execution_id, None)

@@ -36,6 +36,20 @@ class OpenedReplay:
         return self.live.sent if self.live is not None and self.live.token else set()
 
     @property
+    def settled(self) -> bool:
+        """Whether an advance has left no command unsent, and the code has asked for none since.
+
+        A command that is alone is not marked when it is sent, so it is never known to be sent.
+        """
+        live = self.live
+        return live is not None and len(live.replay.outstanding) > 1 and live.settled == len(live.replay.issued)
+
+    def settle(self) -> None:
+        """All commands that the code has asked for are sent, and marked if there are several."""
+        if self.live is not None:
+            self.live.settled = len(self.live.replay.issued)
+
+    @property
     def replay(self) -> Replay | None:
         return self.live.replay if self.live is not None else None
 
@@ -88,7 +102,7 @@ class ReplayOpener:
         snapshot, kept, mark = await self._lives.load(self._store, execution_id)
         live = None
         if kept is not None:
-            live = Live(kept.replay, kept.order, mark)
+            live = Live(kept.replay, kept.order, mark, settled=kept.settled)
         elif snapshot is not None and (replay := self._begin(snapshot, ended)) is not None:
             live = Live(replay, Order(snapshot.cursor), mark)
         return OpenedReplay(self._lives, snapshot, live, kept is not None)

@@ -8,6 +8,7 @@ from typing import Any
 
 from stepfast.engine.advancer import Advancer, Resend
 from stepfast.engine.cancelling import Cancelling
+from stepfast.engine.catching_up import PartialReads
 from stepfast.engine.holdovers import HeldStep, held_up
 from stepfast.engine.ports import Clock, Store
 from stepfast.engine.queries import ReadOperations
@@ -42,11 +43,12 @@ class Operations(ReadOperations):
         advancer: Advancer,
         lives: LiveReplays | None = None,
         signal_limits: SignalLimits = SIGNAL_LIMITS,
+        parts: PartialReads | None = None,
     ) -> None:
         super().__init__(store, clock, registry)
         self._advancer = advancer
         self._starting = Starting(store, clock, registry)
-        self._signalling = Signalling(store, clock, self, lives or LiveReplays(), signal_limits)
+        self._signalling = Signalling(store, clock, self, lives or LiveReplays(), signal_limits, parts)
         self._cancelling = Cancelling(store, clock, self)
         self._resuming = Resuming(store, clock, registry)
 

@@ -113,14 +113,22 @@ class ReadOperations:
 
     def replay(self, snapshot: Snapshot) -> Replay | None:
         """The execution's code run against its records, closed; None where it is not deployed."""
+        replay = self.open_replay(snapshot)
+        if replay is not None:
+            replay.close()
+        return replay
+
+    def open_replay(self, snapshot: Snapshot) -> Replay | None:
+        """The execution's code run against its records, which the caller closes; None where it is not deployed."""
         workflow = self._registry.get(snapshot.execution.workflow)
         if workflow is None:
             return None
         replay = Replay(workflow, snapshot.execution)
         try:
             replay.advance(snapshot.records, snapshot.cursor.applied)
-        finally:
+        except BaseException:
             replay.close()
+            raise
         return replay
 
 

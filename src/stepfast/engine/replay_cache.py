@@ -24,7 +24,8 @@ class Live:
     """A replay on this order and the records up to this mark (None: of a store without deltas).
 
     Its holder closes the replay, unless the cache keeps it. token: of the memory that it is; "" where it is none
-    (memory.py). sent: commands that were sent without a mark, as far as a memory knows.
+    (memory.py). sent: commands that were sent without a mark, as far as a memory knows. settled: how many commands the
+    code had asked for when an advance left none of them unsent; -1 where none has.
     """
 
     replay: Replay
@@ -34,6 +35,7 @@ class Live:
     size: int = 0
     token: str = ""
     sent: set[str] = field(default_factory=set)
+    settled: int = -1
 
     def close(self) -> None:
         if not self.kept:

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from stepfast.engine.arguments import check_id, check_signal_name, json_text
+from stepfast.engine.catching_up import CatchingUp, PartialReads
+from stepfast.engine.memory import LONG
+from stepfast.engine.order import Order
 from stepfast.engine.ports import Clock, Store
 from stepfast.engine.queries import ReadOperations
-from stepfast.engine.replay_cache import LiveReplays
+from stepfast.engine.replay_cache import Live, LiveReplays
 from stepfast.errors import ExecutionConflict, InvalidRequest, WrongStatus
 from stepfast.model import Signal, SignalLimits
 from stepfast.replay.replay import Command
@@ -34,12 +37,22 @@ class Sent:
 
 
 class Signalling:
-    """Sends signals to executions. lives: the replay cache, which knows what an execution waits for."""
+    """Sends signals to executions. lives: the replay cache, which knows what an execution waits for.
+
+    parts: the port of a store without deltas that reads a few records for less than all.
+    """
 
     def __init__(
-        self, store: Store, clock: Clock, reading: ReadOperations, lives: LiveReplays, limits: SignalLimits
+        self,
+        store: Store,
+        clock: Clock,
+        reading: ReadOperations,
+        lives: LiveReplays,
+        limits: SignalLimits,
+        parts: PartialReads | None = None,
     ) -> None:
         self._store, self._clock, self._reading, self._lives, self._limits = store, clock, reading, lives, limits
+        self._catching_up = CatchingUp(store, parts) if parts is not None else None
 
     async def signal(self, execution_id: str, name: str, payload: Any, signal_id: str | None = None) -> Sent:
         """As Operations.signal."""
@@ -73,6 +86,9 @@ class Signalling:
 
         A replay that is kept knows them; where none is, or it is behind, the code is run against what is stored.
         """
+        kept_waits = await self._waits_by_parts(execution_id)
+        if kept_waits is not None:
+            return kept_waits
         executions = await self._reading.read_many([execution_id])
         runs = any(execution.status == "RUNNING" for execution in executions)
         for _ in range(REPLAY_TRIES if runs else 0):
@@ -87,7 +103,28 @@ class Signalling:
         status = snapshot.execution.status
         if status in ("SUCCEEDED", "CANCELLED"):
             raise WrongStatus(f"execution {execution_id!r} is {status}: it accepts no more signals", status)
-        return tuple(waits_of(self._reading.replay(snapshot)))
+        if self._catching_up is None or len(snapshot.records) < LONG or status != "RUNNING":
+            return tuple(waits_of(self._reading.replay(snapshot)))
+        replay = self._reading.open_replay(snapshot)
+        waits = tuple(waits_of(replay))
+        if replay is not None and not replay.finished and not replay.stale:
+            self._lives.put(execution_id, Live(replay, Order(snapshot.cursor), None))
+        return waits
+
+    async def _waits_by_parts(self, execution_id: str) -> tuple[Command, ...] | None:
+        """The same from a replay that this process has kept of a long execution; None where it has kept none."""
+        if self._catching_up is None:
+            return None
+        live = self._lives.take(execution_id)
+        if live is None:
+            return None
+        try:
+            if await self._catching_up.catch_up(execution_id, live) is None:
+                return None
+            self._lives.put(execution_id, live)
+            return tuple(waits_of(live.replay))
+        finally:
+            live.close()
 
 
 def _check_payload(waits: Sequence[Command], name: str, text: str) -> None:

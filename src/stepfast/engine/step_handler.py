@@ -22,6 +22,7 @@ from stepfast.engine.order import asked_for
 from stepfast.engine.ports import Clock, Commit, Delete, Delivery, Disposition, Elsewhere, Later, Queue, Store
 from stepfast.engine.replay_cache import LiveReplays
 from stepfast.engine.step_runner import AttemptRunner
+from stepfast.engine.step_watch import EVERY_TIME, LookPace
 from stepfast.engine.withdrawals import Withdrawals
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
@@ -33,6 +34,13 @@ log = logging.getLogger(__name__)
 
 NOT_DEPLOYED = 60.0
 """Seconds until a message of a workflow that is not deployed is looked at again."""
+SEAL_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.4)
+"""Seconds between looks for the entry of a seal, before the message is put off: an advance that lives writes it soon.
+
+To have SQS deliver the message once more costs as much as ten looks.
+"""
+SEAL_SECONDS = 3.0
+"""Age of a message in seconds beyond which no worker waits for its entry: the advance that has sent it has died."""
 
 
 class StepHandler:
@@ -40,7 +48,8 @@ class StepHandler:
 
     time_left: seconds this invocation may still run; a step is only chained while its timeout and margin fit. lives:
     shared with the advancer of the process. takes: whether a step may run on this thread; where not, nothing is claimed
-    and the disposition is Elsewhere. files: where `map_items` reads files of items.
+    and the disposition is Elsewhere. files: where `map_items` reads files of items. pace: of the looks at an execution
+    while a step of it runs.
     """
 
     def __init__(
@@ -55,10 +64,12 @@ class StepHandler:
         lives: LiveReplays | None = None,
         takes: Callable[[Step[..., object]], bool] = lambda step: True,
         files: ItemFiles | None = None,
+        pace: LookPace = EVERY_TIME,
     ) -> None:
         self._store, self._queue, self._clock, self._takes = store, queue, clock, takes
         self._registry, self._opener = registry, ReplayOpener(store, registry, lives or LiveReplays())
-        self.attempts = Attempts(store, clock, runner, Withdrawals(store, self._opener), BuiltinSteps(store, files))
+        withdrawals = Withdrawals(store, self._opener)
+        self.attempts = Attempts(store, clock, runner, withdrawals, BuiltinSteps(store, files), pace)
         self._chain = Chain(
             store, queue, clock, self.attempts, lambda: Room(time_left(), takes), draw or random.Random()
         )
@@ -141,6 +152,12 @@ class StepHandler:
         sealed = hint.seal != "" and hint.command is None
         entries = await self._store.entries(message.execution_id, hint.order - sealed)
         if sealed:
+            for pause in SEAL_PAUSES:
+                if entries or now - sent_at > SEAL_SECONDS:
+                    break
+                await self._clock.sleep(pause)
+                entries = await self._store.entries(message.execution_id, hint.order - 1)
+            now = self._clock.now()
             if not entries:  # The entry that asks for the step is not written yet, or never will be.
                 return Later(now + pause_after(now - sent_at))
             if entries[0].seal != hint.seal:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import assert_never
+from dataclasses import dataclass, replace
+from typing import Protocol, assert_never
 
 from stepfast.engine.attempt import SKEW, OwnedStep
 from stepfast.engine.claims import LEASE_MARGIN
@@ -20,12 +20,52 @@ REOPENED = Stop("the execution was resumed, and asks for this step anew", lost=T
 OVERTAKEN = Stop("another worker has taken the step over; stop this one", lost=True)
 
 
-class StepWatch:
-    """Asked by the runner about once a second: reads the execution, and the order where something could withdraw."""
+FIRST_READ_SECONDS = 10.0
+"""Age of an attempt until which glances alone are made."""
 
-    def __init__(self, store: Store, clock: Clock, withdrawals: Withdrawals, run: OwnedStep) -> None:
+
+class Glances(Protocol):
+    """An optional port, for a store where each read is paid for."""
+
+    async def glance(self, execution_id: str, order: int) -> bool:
+        """Whether the order's log has an entry of this number; False also while the entry is only a moment old."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookPace:
+    """How often a watch looks at an execution, for a store where each read is paid for.
+
+    The longer an attempt has run, the rarer are the looks: they are `share` of its age apart, and at most `longest`
+    seconds. glances: what most of them are made with, if the step has siblings. Whatever takes such a step back, and
+    most of what ends its execution, appends an entry to the order's log. All of it is read if no entry can tell, and
+    else first after FIRST_READ_SECONDS, then whenever the attempt is twice as old as at the last time.
+    """
+
+    share: float = 0.0
+    longest: float = 0.0
+    glances: Glances | None = None
+
+    def pause(self, age: float) -> float:
+        """Seconds until the next look at an attempt of this age, in seconds."""
+        return min(self.longest, age * self.share)
+
+
+EVERY_TIME = LookPace()
+"""For a store whose reads cost nothing: all is read each time that the runner asks."""
+
+
+class StepWatch:
+    """Asked by the runner about once a second: reads the execution, and the order where something could withdraw.
+
+    pace: how often it really looks. A sign of life from the step has it look at once.
+    """
+
+    def __init__(
+        self, store: Store, clock: Clock, withdrawals: Withdrawals, run: OwnedStep, pace: LookPace = EVERY_TIME
+    ) -> None:
         self._store, self._clock, self._withdrawals, self._run = store, clock, withdrawals, run
-        self._extended = clock.now()
+        self._began = self._extended = self._due = clock.now()
+        self._pace, self._all_due = pace, self._began + FIRST_READ_SECONDS
 
     def patience(self) -> float:
         """Until the lease is over, less the time to record and what clocks may differ."""
@@ -34,12 +74,24 @@ class StepWatch:
     async def __call__(self, alive: bool) -> Stop | None:
         now = self._clock.now()
         try:
-            stop = await self._stop()
+            stop = await self._stop() if await self._looks(alive, now) else None
             if stop is None and alive and now - self._extended >= self._run.step.lease / 3:
                 stop = await self._extend(now)
         except (Unavailable, StartupError):
             return None  # the step has done nothing wrong: looked at again in a second, while its lease lasts
         return stop
+
+    async def _looks(self, alive: bool, now: float) -> bool:
+        """Whether it is time to read all, or a glance has shown that something has changed."""
+        if not alive and now < self._due:
+            return False
+        age = now - self._began
+        self._due = now + self._pace.pause(age)
+        order = self._run.order
+        if self._pace.glances is not None and order is not None and order >= 0 and now < self._all_due:
+            return await self._pace.glances.glance(self._run.execution.execution_id, order)
+        self._all_due = now + age
+        return True
 
     async def _stop(self) -> Stop | None:
         run = self._run

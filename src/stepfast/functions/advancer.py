@@ -1,6 +1,7 @@
 """Reads the table's stream: advances executions that a write has woken, and deletes the rest of expired ones.
 
-A batch advances each execution once, however many records it has for it. A record that fails blocks its shard. So a
+A batch advances each execution once, however many records it has for it, and different executions side by side: a pass
+waits for AWS most of its time. A record that fails blocks its shard. So a
 record that fails for another reason than an outage is given up after a minute: a message in the queue of the
 undelivered names its execution, and the sweep tries that again.
 """
@@ -76,6 +77,7 @@ class _Passes:
     def __init__(self, engine: Engine, records: Sequence[dict[str, Any]]) -> None:
         self._engine = engine
         self._jobs: dict[Job, asyncio.Task[None]] = {}
+        self._last: dict[str, asyncio.Task[None]] = {}  # by execution: its jobs run one after the other
         self._images: dict[Job, list[Item]] = {}
         for record in records:
             if (job := job_of(record)) is not None:
@@ -88,8 +90,18 @@ class _Passes:
         if job not in self._jobs:
             change = record.raw_event["dynamodb"]
             born = float(change.get("ApproximateCreationDateTime", self._engine.clock.now()))
-            self._jobs[job] = asyncio.ensure_future(self._do(*job, born))
+            self._jobs[job] = asyncio.ensure_future(self._after(self._last.get(job[1]), job, born))
+            self._last[job[1]] = self._jobs[job]
         await self._jobs[job]
+
+    async def _after(self, before: asyncio.Task[None] | None, job: Job, born: float) -> None:
+        """Does a job once the job before it, of the same execution, has ended in whatever way."""
+        if before is not None:
+            await asyncio.wait([before])
+        if len(self._images) == 1:
+            await self._do(*job, born)  # a thread would be of no use
+        else:
+            await self._engine.host.side_by_side(lambda: self._do(*job, born))
 
     async def _do(self, task: Literal["advance", "purge"], execution_id: str, born: float) -> None:
         with logs.about(execution_id):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +32,7 @@ class Clients:
         self._region = region or os.environ.get("AWS_REGION") or None
         self._made: dict[str, Any] = ready
         self._session: Any = None
+        self._lock = threading.Lock()  # a session makes clients for one thread at a time
 
     @property
     def dynamodb(self) -> Any:
@@ -50,7 +52,9 @@ class Clients:
 
     def _client(self, service: str) -> Any:
         if service not in self._made:
-            self._made[service] = self._make(service)
+            with self._lock:
+                if service not in self._made:
+                    self._made[service] = self._make(service)
         return self._made[service]
 
     def _make(self, service: str) -> Any:

@@ -90,7 +90,7 @@ class Engine:
     @cached_property
     def operations(self) -> Operations:
         limits = SignalLimits(self.settings.max_signals, self.settings.max_signal_bytes)
-        return Operations(self.store, self.clock, self.registry, self.advancer, self.lives, limits)
+        return Operations(self.store, self.clock, self.registry, self.advancer, self.lives, limits, self.table_store)
 
 
 class _NoQueue:

@@ -10,6 +10,7 @@ import importlib.util
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from stepfast.deployment.settings import NEEDS, TABLE, Settings
@@ -19,6 +20,8 @@ from stepfast.functions.host import Handler, Host, WallClock
 from stepfast.functions.metering import EmbeddedMetrics
 
 log = logging.getLogger(__name__)
+JOBS_AT_ONCE = 12
+"""Threads for the executions of one batch of the stream. A client has 16 connections (CONNECTIONS_PER_CLIENT)."""
 Build = Callable[[Settings, Clients, Host], Handler]
 
 
@@ -55,6 +58,10 @@ class EntryPoint:
         settings = Settings.from_environment(os.environ, NEEDS[self._kind])
         clock = WallClock()
         host = Host(clock=clock, meter=EmbeddedMetrics(self._kind))
+        if self._kind == "advancer":
+            from stepfast.functions.side_by_side import LoopThreads
+
+            host = replace(host, side_by_side=LoopThreads(JOBS_AT_ONCE))
         return _traced(self._kind, guarded(self._build(settings, Clients(settings.region, clock.hear), host), host))
 
 

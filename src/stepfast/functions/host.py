@@ -35,6 +35,17 @@ class LoopCaller(Protocol):
     def __call__(self, coroutine: Coroutine[Any, Any, T], /) -> T: ...
 
 
+class SideBySide(Protocol):
+    """Runs jobs, perhaps at the same time. A job is awaited by its caller, and raises there what it raises."""
+
+    async def __call__(self, job: Callable[[], Coroutine[Any, Any, T]], /) -> T: ...
+
+
+async def in_turn(job: Callable[[], Coroutine[Any, Any, T]], /) -> T:
+    """Runs a job on the event loop of its caller: one goes on after the other, as in simulated time."""
+    return await job()
+
+
 class WallClock:
     """The machine's time, corrected by the `Date` of AWS's answers when the two differ by more than a second.
 
@@ -95,7 +106,8 @@ class Host:
     """What one sandbox offers its function, which runs one event at a time.
 
     registry: the workflows; None imports them from the folder in the settings. runner: runs steps; None runs them in
-    threads. draw: the random source of retry delays; None asks the operating system.
+    threads. draw: the random source of retry delays; None asks the operating system. side_by_side: runs what one event
+    asks for of different executions.
     """
 
     registry: Registry | None = None
@@ -104,6 +116,7 @@ class Host:
     runner: AttemptRunner | None = None
     draw: random.Random | None = None
     meter: Meter = SILENT
+    side_by_side: SideBySide = in_turn
 
 
 class TimeLeft:

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -41,23 +42,31 @@ SILENT = Silent()
 
 
 class EmbeddedMetrics:
-    """Powertools' metrics, in the namespace POWERTOOLS_METRICS_NAMESPACE, with the function as dimension `service`."""
+    """Powertools' metrics, in the namespace POWERTOOLS_METRICS_NAMESPACE, with the function as dimension `service`.
+
+    Any thread may count. Powertools' provider (3.37) is not thread-safe: a metric that is added while another thread
+    writes a full set would be lost.
+    """
 
     def __init__(self, service: str) -> None:
         self._service = os.environ.get("POWERTOOLS_SERVICE_NAME") or service
         self._namespace = os.environ.get("POWERTOOLS_METRICS_NAMESPACE") or NAMESPACE
         self._sets: dict[tuple[tuple[str, str], ...], Any] = {}
+        self._lock = threading.Lock()
 
     def count(self, name: str, value: float = 1, **by: str) -> None:
-        self._set(by).add_metric(name=name, unit="Count", value=value)
+        with self._lock:
+            self._set(by).add_metric(name=name, unit="Count", value=value)
 
     def measure(self, name: str, milliseconds: float, **by: str) -> None:
-        self._set(by).add_metric(name=name, unit="Milliseconds", value=round(milliseconds, 1))
+        with self._lock:
+            self._set(by).add_metric(name=name, unit="Milliseconds", value=round(milliseconds, 1))
 
     def flush(self) -> None:
-        for metrics in self._sets.values():
-            if metrics.metric_set:
-                metrics.flush_metrics()
+        with self._lock:
+            for metrics in self._sets.values():
+                if metrics.metric_set:
+                    metrics.flush_metrics()
 
     def _set(self, by: dict[str, str]) -> Any:
         key = tuple(sorted(by.items()))

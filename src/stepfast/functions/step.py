@@ -10,6 +10,7 @@ from stepfast.deployment.settings import Settings
 from stepfast.engine.ports import Delivery, Disposition
 from stepfast.engine.step_handler import StepHandler
 from stepfast.engine.step_runner import Runner
+from stepfast.engine.step_watch import LookPace
 from stepfast.errors import Misconfigured
 from stepfast.functions.clients import Clients
 from stepfast.functions.consumer import Consumer, in_wrong_queue
@@ -18,6 +19,12 @@ from stepfast.functions.host import Handler, Host
 from stepfast.functions.sending_engine import SendingEngine
 
 __all__ = ["handler"]
+
+LOOKS, LONGEST_LOOK_SECONDS = 0.2, 30.0
+"""How late an attempt may learn that it is not wanted any more: a fifth of its age later, and half a minute at most.
+
+A look at an execution takes half a read of the table, or two.
+"""
 
 
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
@@ -35,6 +42,7 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
         engine.time_left,
         engine.lives,
         files=DiskAndBucketFiles(lambda: clients.s3),
+        pace=LookPace(LOOKS, LONGEST_LOOK_SECONDS, engine.table_store),
     )
 
     async def handle(posted: Posted, delivery: Delivery) -> Disposition:

@@ -1,4 +1,7 @@
-"""Which outcome comes next where the durable order does not say: the earliest, timers by when they were due."""
+"""Which outcome comes next where the durable order does not say: the earliest, timers by when they were due.
+
+It also knows which commands wait for signals, so that nobody looks through all that are outstanding.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,21 @@ from stepfast.replay.commands import Command
 
 
 class Choices:
-    """Outstanding commands that have an outcome, and timers by when they are due."""
+    """Outstanding commands that have an outcome, timers by when they are due, and waits for signals."""
 
     def __init__(self) -> None:
         self._recorded: list[tuple[float, str]] = []  # heap of outstanding commands with an outcome
         self._dues: list[tuple[float, str]] = []  # heap of timers
+        self._waits: dict[str, Command] = {}
+
+    def add_command(self, command: Command) -> None:
+        if command.kind == "signal":
+            self._waits[command.id] = command
+
+    def waits(self, outstanding: Mapping[str, Command]) -> list[Command]:
+        """The waits for signals among the outstanding commands, in the order in which they were issued."""
+        self._waits = {id: wait for id, wait in self._waits.items() if id in outstanding}
+        return list(self._waits.values())
 
     def add_timer(self, due: float, command_id: str) -> None:
         heapq.heappush(self._dues, (due, command_id))

@@ -298,6 +298,10 @@ class Replay:
             raise self._mismatch(command.id, *differs)
         return self._issue(command)
 
+    def waits(self) -> list[Command]:
+        """The outstanding waits for signals, in the order in which they were issued."""
+        return self._choices.waits(self.outstanding)
+
     def timer(self, handle: asyncio.TimerHandle, when: float) -> None:
         if self.closed:
             raise Closed
@@ -367,6 +371,7 @@ class Replay:
         if record is not None and record.kind != command.kind:
             raise self._mismatch(id, f"as a {record.kind}", f"a {command.kind}")
         self.outstanding[id] = self.issued[id] = command
+        self._choices.add_command(command)
         if record is not None and record.recorded:
             self._choices.add_outcome(command, record)
 

@@ -81,8 +81,8 @@ def misfit(command: Command, payload: str) -> InvalidRequest | None:
 
 def waits_of(replay: Replay | None) -> list[Command]:
     """The waits for signals, in the order in which they were issued."""
-    outstanding = replay.outstanding.values() if replay is not None and not replay.finished else ()
-    return [command for command in outstanding if command.kind == "signal" and not _has_ended(command, replay)]
+    waits = replay.waits() if replay is not None and not replay.finished else ()
+    return [command for command in waits if not _has_ended(command, replay)]
 
 
 def _has_ended(command: Command, replay: Replay | None) -> bool:

@@ -83,6 +83,11 @@ class Table:
             item: Item | None = self._client.get_item(TableName=self.name, Key=key, ConsistentRead=True).get("Item")
             return item
 
+    def exists(self, key: Item) -> bool:
+        """Whether there is an item, by a read that may be a moment old and costs half of a consistent read."""
+        with self._translated():
+            return "Item" in self._client.get_item(TableName=self.name, Key=key, ProjectionExpression="pk")
+
     def get_many(self, keys: Sequence[Item], names: Sequence[str] = ()) -> list[Item]:
         """Those of the items that exist, each as it stands, in no order; Unavailable if not all can be read.
 

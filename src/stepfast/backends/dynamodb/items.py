@@ -161,7 +161,21 @@ def standing(execution: Execution) -> Item:
 
 STANDING = frozenset({"output", "error", "causes", "fault", *_META_TIMES.values()})
 """The names that `standing` may leave out."""
-BRIEF = ("pk", "v", "stat", "gen", "first", "flow", "error", "causes", "labels", "made", "sent", "link", *_META_TIMES.values())
+BRIEF = (
+    "pk",
+    "v",
+    "stat",
+    "gen",
+    "first",
+    "flow",
+    "error",
+    "causes",
+    "labels",
+    "made",
+    "sent",
+    "link",
+    *_META_TIMES.values(),
+)
 """What `execution_of` reads of a meta but for its values."""
 
 

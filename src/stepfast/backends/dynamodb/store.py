@@ -126,19 +126,27 @@ class DynamoStore:
         return snapshot
 
     async def peek(self, execution_id: str, command_id: str) -> tuple[Execution, Record | None] | None:
-        # The two may be read at different moments. A write in between raises the record's revision or its generation,
+        peeked = await self.peek_many(execution_id, [command_id])
+        return None if peeked is None else (peeked[0], next(iter(peeked[1]), None))
+
+    async def peek_many(
+        self, execution_id: str, command_ids: Sequence[str]
+    ) -> tuple[Execution, Sequence[Record]] | None:
+        """As of port PartialReads."""
+        # The items may be read at different moments. A write in between raises a record's revision or its generation,
         # so a write that is made from what was read here is refused.
-        keys = [items.key(execution_id, items.META), items.key(execution_id, items.command_sort(command_id))]
-        held = {item["sk"]["S"]: item for item in self._table.get_many(keys)}
-        meta, command = living(held.get(items.META)), held.get(keys[1]["sk"]["S"])
+        sorts = [items.META, *dict.fromkeys(map(items.command_sort, command_ids))]
+        held = {
+            item["sk"]["S"]: item for item in self._table.get_many([items.key(execution_id, sort) for sort in sorts])
+        }
+        meta = living(held.pop(items.META, None))
         if meta is None:
             return None
-        if command is not None and left_over(command, meta):
-            self.deleting.remove([command])
-            command = None
-        if command is None:
-            return self._executions([meta])[0], None
-        return self._executions([meta])[0], items.record_of(self._texts.fill([command])[0])
+        passed_over = [item for item in held.values() if left_over(item, meta)]
+        if passed_over:
+            self.deleting.remove(passed_over)
+        commands = [held[sort] for sort in sorts if sort in held and not left_over(held[sort], meta)]
+        return self._executions([meta])[0], [items.record_of(item) for item in self._texts.fill(commands)]
 
     async def holder(self, execution_id: str) -> str:
         """The token that `hold` has written last (port Holders); "" where it has written none."""
@@ -148,6 +156,10 @@ class DynamoStore:
     async def hold(self, execution_id: str, token: str) -> None:
         """Writes a token, in the place of the one before it (port Holders)."""
         await self._table.put(items.memory_item(execution_id, token, self._clock.now()))
+
+    async def glance(self, execution_id: str, order: int) -> bool:
+        """As of port Glances: an eventually consistent read, which costs half."""
+        return self._table.exists(items.key(execution_id, items.entry_sort(order)))
 
     def news(self, images: Sequence[Item]) -> News | None:
         """The records and signals that stream records show; None if an image is of anything else."""

@@ -1,0 +1,72 @@
+"""Takes a kept replay to where its execution is stored, by reading only the items that can have changed.
+
+For a store without deltas. Outcomes that are recorded never change within a generation. So of an execution whose
+generation stands, only the records of outstanding commands can be new, and the end of the order's log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from stepfast.engine.ports import Store
+from stepfast.engine.replay_cache import Live
+from stepfast.model import Execution, Record
+
+MOST_OUTSTANDING = 20
+"""Outstanding commands up to which their records are read one by one; with more, all of the execution is read."""
+ROUNDS = 20
+"""How often newly outstanding commands are looked up, before all of the execution is read instead."""
+
+
+class PartialReads(Protocol):
+    """An optional port, for a store that reads a few records of an execution for less than all of it."""
+
+    async def peek_many(
+        self, execution_id: str, command_ids: Sequence[str]
+    ) -> tuple[Execution, Sequence[Record]] | None:
+        """The execution and those of the records that exist; None where there is no such execution.
+
+        They may be read at different moments.
+        """
+
+
+class CatchingUp:
+    """Reads what a replay lacks. The replay is only looked at afterwards: no write may follow from it."""
+
+    def __init__(self, store: Store, parts: PartialReads) -> None:
+        self._store, self._parts = store, parts
+
+    async def catch_up(self, execution_id: str, live: Live) -> Execution | None:
+        """The execution, once its replay has taken all that is stored.
+
+        None where that is not certain: the execution has ended or was resumed, or too much has changed. Then the caller
+        closes the replay and reads everything.
+        """
+        replay, order = live.replay, live.order
+        looked: set[str] = set()
+        for _ in range(ROUNDS):
+            asked = [id for id in replay.outstanding if id not in looked]
+            if len(replay.outstanding) > MOST_OUTSTANDING:
+                return None
+            peeked = await self._parts.peek_many(execution_id, asked)
+            if peeked is None:
+                return None
+            execution, records = peeked
+            generation = replay.execution.generation
+            if execution.status != "RUNNING" or execution.generation != generation:
+                return None
+            if any(record.generation > generation for record in records):
+                return None  # A resume was written between the two reads.
+            looked.update(asked)
+            if len(replay.outstanding) > 1:
+                for entry in await self._store.entries(execution_id, order.revision):
+                    if entry.generation != generation or entry.cut is not None:
+                        return None
+                    order.extend(entry)
+            replay.advance({record.id: record for record in records}, order.applied)
+            if replay.finished or replay.stale:
+                return None
+            if looked.issuperset(replay.outstanding):
+                return execution
+        return None
