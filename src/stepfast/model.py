@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from stepfast.stored_text import Text
+
 ExecutionStatus = Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 CommandStatus = Literal["OPEN", "RUNNING", "RETRYING", "SUCCEEDED", "FAILED", "CANCELLED"]
 CommandKind = Literal["step", "timer", "signal", "child"]
@@ -91,6 +93,7 @@ class Record:
     (0 for a record that was absent), so no two writers can both win. `token` tells whose write it was.
     `interrupted` counts the attempts that use up no tries: those cut off by a crash, or stopped by the engine.
     `children` are the ids of the executions that were started for a command of kind child; the last one is current.
+    A large `input` or `output` may still be where the store keeps it: `stored_text.py::text_of` reads it.
     """
 
     id: str
@@ -104,8 +107,8 @@ class Record:
     token: str | None = None
     lease: float | None = None
     due: float | None = None
-    input: str | None = None
-    output: str | None = None
+    input: Text | None = None
+    output: Text | None = None
     error: Failure | None = None
     first_at: float | None = None
     started_at: float | None = None

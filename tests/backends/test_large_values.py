@@ -15,6 +15,7 @@ from stepfast.engine.order import cursor_of
 from stepfast.engine.ports import Commit, End, Query
 from stepfast.errors import InvalidRequest, StartupError
 from stepfast.model import Event, Execution, Failure, OrderEntry, Record, Signal
+from stepfast.stored_text import text_of
 from tests.backends.cloud import BUCKET, TABLE, Cloud, shared_client
 from tests.backends.wire import Wire
 
@@ -118,17 +119,47 @@ def test_equal_values_share_one_object(started: Cloud) -> None:
     assert len(objects()) == 1
 
 
-def test_several_blobs_of_a_load_are_each_fetched_once(hooked: Cloud, wire: Wire) -> None:
+def test_blobs_are_fetched_when_they_are_looked_at_and_once(hooked: Cloud, wire: Wire) -> None:
     hooked.run(hooked.store.create(ONE))
-    for number in range(12):
-        record = step(id=str(number), input=value(LARGE + 1), output=value(LARGE + 1, str(number % 10)))
+    written = [
+        step(id=str(number), input=value(LARGE + 1), output=value(LARGE + 1, str(number % 10))) for number in range(12)
+    ]
+    for record in written:
         assert hooked.run(hooked.store.commit("one", Commit(record, wake=False)))
     other = hooked.make_store()
     wire.take()
-    first = hooked.run(other.load("one"))
-    assert sorted(call.operation for call in wire.take()) == ["GetObject"] * 11 + ["Query"]
-    assert hooked.run(other.load("one")) == first
-    assert {call.operation for call in wire.take()} == {"Query"}
+    records = hooked.run(other.load("one")).records
+    assert [call.operation for call in wire.take()] == ["Query"]
+    assert records == {record.id: record for record in written}  # by their digests
+    assert {record.output.size for record in records.values()} == {LARGE + 1}
+    assert wire.take() == []
+    for _ in range(2):
+        assert [text_of(records[record.id].output) for record in written] == [record.output for record in written]
+    assert [call.operation for call in wire.take()] == ["GetObject"] * 10
+    again = hooked.run(other.load("one")).records
+    assert text_of(again["3"].input) == written[3].input
+    assert sorted(call.operation for call in wire.take()) == ["GetObject", "Query"]
+
+
+def test_a_record_is_written_again_without_a_look_at_its_values(hooked: Cloud, wire: Wire) -> None:
+    hooked.run(hooked.store.create(ONE))
+    claimed = step(status="RUNNING", input=value(LARGE + 1), token="first")
+    assert hooked.run(hooked.store.commit("one", Commit(claimed, wake=False)))
+    other = hooked.make_store()
+    held = hooked.run(other.peek("one", "a"))[1]
+    wire.take()
+    assert hooked.run(other.commit("one", Commit(replace(held, revision=2, token="second"), wake=False)))
+    assert [call.operation for call in wire.take()] == ["PutItem"]
+    assert hooked.run(other.load("one")).records["a"] == replace(claimed, revision=2, token="second")
+
+
+def test_values_without_a_size_are_read_too(started: Cloud) -> None:
+    """Version 0.1 wrote none."""
+    item = written(started, step(output=value(LARGE + 1)))
+    del item["output"]["M"]["n"]
+    shared_client("dynamodb").put_item(TableName=TABLE, Item=item)
+    output = started.run(started.make_store().load("one")).records["a"].output
+    assert (output.size, text_of(output)) == (None, value(LARGE + 1))
 
 
 def test_without_values_none_is_fetched_but_the_error_is(hooked: Cloud, wire: Wire) -> None:
@@ -151,13 +182,17 @@ def test_without_values_none_is_fetched_but_the_error_is(hooked: Cloud, wire: Wi
     assert sorted({call.operation for call in wire.take()}) == ["BatchGetItem", "GetObject", "Query"]
 
 
+def _output(cloud: Cloud, store: Any) -> str | None:
+    return text_of(cloud.run(store.load("one")).records["a"].output)
+
+
 def test_a_value_that_somebody_deleted_is_told_with_where_it_was(started: Cloud) -> None:
     assert started.run(started.store.commit("one", Commit(step(output=value(LARGE + 1)), wake=False)))
     (key,) = objects()
     shared_client("s3").delete_object(Bucket=BUCKET, Key=key)
     with pytest.raises(StartupError, match=f"the bucket '{BUCKET}' has lost the value {key}.*lifecycle"):
-        started.run(started.make_store().load("one"))
-    assert started.run(started.store.load("one")) is not None  # this process still has it
+        _output(started, started.make_store())
+    assert _output(started, started.store) == value(LARGE + 1)  # this process still has it
 
 
 def test_a_value_that_somebody_changed_is_not_taken_for_the_one_that_was_put(started: Cloud) -> None:
@@ -165,7 +200,7 @@ def test_a_value_that_somebody_changed_is_not_taken_for_the_one_that_was_put(sta
     (key,) = objects()
     shared_client("s3").put_object(Bucket=BUCKET, Key=key, Body=b'"mine"')
     with pytest.raises(StartupError, match="holds another value than was put"):
-        started.run(started.make_store().load("one"))
+        _output(started, started.make_store())
 
 
 def test_an_input_that_somebody_deleted_is_told(cloud: Cloud) -> None:
@@ -196,4 +231,6 @@ def test_values_in_memory_are_bounded(started: Cloud) -> None:
         assert started.run(started.store.commit("one", Commit(record, wake=False)))
     texts = started.store._texts
     assert texts._cached == sum(map(len, texts._cache.values())) <= 16 * 1024 * 1024
-    assert len(started.run(started.store.load("one")).records) == 30
+    records = started.run(started.store.load("one")).records
+    assert sum(len(text_of(record.output) or "") for record in records.values()) > 29_000_000
+    assert texts._cached == sum(map(len, texts._cache.values())) <= 16 * 1024 * 1024

@@ -12,6 +12,7 @@ from stepfast.engine.withdrawals import Withdrawals
 from stepfast.errors import InvalidRequest, NotStorable
 from stepfast.language.context import StepContext
 from stepfast.model import Stop
+from stepfast.stored_text import text_of
 
 
 class Attempts:
@@ -34,7 +35,7 @@ class Attempts:
         """Runs one attempt of a claimed step to its end; an input that the step does not take is an error of it."""
         step, record, command = run.step, run.record, run.command
         run.pulse = Pulse()
-        input = record.input or "{}"
+        input = text_of(record.input) or "{}"
         context = StepContext(
             execution_id=run.execution.execution_id,
             step_id=command.id,

@@ -14,6 +14,7 @@ from stepfast.errors import GiveUp
 from stepfast.language import map_steps
 from stepfast.language.steps import Step
 from stepfast.model import Record
+from stepfast.stored_text import text_of
 
 RESULT_BYTES = 1024 * 1024
 """Results of a batch are handed to workflow code in pieces of about this size."""
@@ -64,7 +65,7 @@ class BuiltinSteps:
     async def _outcome(self, execution_id: str) -> Any:
         for record in (await self._records(execution_id)).values():
             if record.name == map_steps.map_failures.name and record.status == "SUCCEEDED":
-                return json.loads(record.input or "null")
+                return json.loads(text_of(record.input) or "null")
         return None
 
     async def _results(self, execution_id: str, after: int) -> Any:
@@ -72,7 +73,7 @@ class BuiltinSteps:
         for number, record in items_of(await self._records(execution_id)):
             if number <= after or record.status != "SUCCEEDED":
                 continue
-            text = record.output or "null"
+            text = text_of(record.output) or "null"
             if values and size + len(text) > RESULT_BYTES:
                 return {"values": values, "next": values[-1][0]}
             values.append([number, text])

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from stepfast.model import Attempt, Event, Failure, Record, Snapshot
+from stepfast.stored_text import text_of
 
 
 def history_of(
@@ -65,7 +66,7 @@ def record_events(record: Record) -> Iterator[Event]:
         if record.signal is not None:
             details["signal_id"] = record.signal
         if record.output is not None:
-            details["output"] = json.loads(record.output)
+            details["output"] = json.loads(text_of(record.output))
         if record.error is not None:
             details["error"] = failure_json(record.error)
         yield Event(record.ended_at, f"{record.kind}-{record.status.lower()}", record.id, details)

@@ -12,6 +12,7 @@ from stepfast.errors import ExecutionNotFound, InvalidRequest
 from stepfast.language.map_batches import MAP_WORKFLOW
 from stepfast.language.map_steps import map_failures
 from stepfast.model import CommandStatus, Failure, Record
+from stepfast.stored_text import text_of
 
 MAX_PAGE_CHARS = 2_000_000
 """A page ends early where its results would be more than this, and has one item at least."""
@@ -81,13 +82,13 @@ def _order(id: str) -> tuple[str, int]:
 
 def _items(batch_id: str, records: Mapping[str, Record], failed: bool) -> Iterator[ItemResult]:
     results = [
-        ItemResult(number, record.status, record.output, record.error, batch_id, record.id)
+        ItemResult(number, record.status, text_of(record.output), record.error, batch_id, record.id)
         for number, record in items_of(records)
         if not failed or record.status == "FAILED"
     ]
     for record in records.values():
         if record.name == map_failures.name and record.status == "SUCCEEDED":
-            for failure in json.loads(record.input or "{}").get("failures", ()):
+            for failure in json.loads(text_of(record.input) or "{}").get("failures", ()):
                 if failure["command"] is None:
                     error = Failure(failure["type"], failure["message"])
                     results.append(ItemResult(failure["item"], "FAILED", None, error, batch_id, None))

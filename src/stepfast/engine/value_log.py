@@ -11,6 +11,7 @@ from typing import Any
 
 from stepfast.engine.observed import StoreListener
 from stepfast.model import Execution, Failure, Record
+from stepfast.stored_text import text_of
 
 log = logging.getLogger("stepfast.values")
 
@@ -46,8 +47,16 @@ def tell_attempt(execution_id: str, record: Record) -> None:
     """Writes input and outcome of a step's attempt, if this record ends one; claims and timers are none."""
     if record.kind != "step" or record.status not in ("SUCCEEDED", "FAILED", "RETRYING"):
         return
-    fields = {"step": record.id, "attempt": record.attempt, "status": record.status, "input": _value(record.input)}
-    _tell(execution_id, {**fields, **_outcome(record.output, record.error if record.status != "SUCCEEDED" else None)})
+    fields = {
+        "step": record.id,
+        "attempt": record.attempt,
+        "status": record.status,
+        "input": _value(text_of(record.input)),
+    }
+    _tell(
+        execution_id,
+        {**fields, **_outcome(text_of(record.output), record.error if record.status != "SUCCEEDED" else None)},
+    )
 
 
 class _Line(dict[str, Any]):

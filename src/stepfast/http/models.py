@@ -193,7 +193,9 @@ class CommandView(Shown):
     )
     signal_id: str | None
     attempts: list[AttemptView]
-    omitted: dict[str, int] = Field({}, description="values left out as `largest` asked, with their bytes of JSON")
+    omitted: dict[str, int | None] = Field(
+        {}, description="values left out as `largest` asked, with their bytes of JSON; null where they were not read"
+    )
     idempotency_key: str | None = Field(
         None, description="of a step: what it hands to services, so that they do its work once"
     )

@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from stepfast.errors import InvalidRequest
+from stepfast.http import values
 from stepfast.http.timeline import TimelineEntry
 
 MOST_VALUES = 2_000_000
@@ -48,7 +49,7 @@ def _fitting(entries: Sequence[TimelineEntry], largest: int | None) -> Sequence[
     total = 0
     for index, entry in enumerate(entries):
         output = entry.record.output if entry.record else None
-        sizes = [len(text) for text in (entry.input, output) if text is not None]
+        sizes = [values.size_of(text) or values.UNKNOWN_BYTES for text in (entry.input, output) if text is not None]
         total += sum(size for size in sizes if largest is None or size <= largest)
         if index and total > MOST_VALUES:
             return entries[:index]

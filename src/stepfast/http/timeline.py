@@ -17,6 +17,7 @@ from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
 from stepfast.model import Chained, CommandKind, CommandStatus, Execution, Record, Snapshot
 from stepfast.replay.replay import Command, Replay
+from stepfast.stored_text import StoredText, Text
 
 log = logging.getLogger(__name__)
 
@@ -47,10 +48,11 @@ class TimelineEntry:
         return self.record.name if self.record else self.command.name if self.command else self.id
 
     @property
-    def input(self) -> str | None:
-        if self.record and self.record.input is not None:
+    def input(self) -> Text | None:
+        asked = self.command.input if self.command else None
+        if self.record and self.record.input is not None and self.record.input != asked:
             return self.record.input
-        return self.command.input if self.command else None
+        return asked
 
     @property
     def due(self) -> float | None:
@@ -209,24 +211,25 @@ def _due(entry: TimelineEntry, execution: Execution) -> float | None:
 
 def _idempotency_key(entry: TimelineEntry, execution: Execution) -> str | None:
     """None also for a step whose input nobody can tell: its record was re-opened and its code is gone."""
-    if entry.kind != "step" or entry.input is None:
+    if entry.kind != "step" or entry.input is None or isinstance(entry.input, StoredText):
         return None
     return idempotency_key(execution.execution_id, entry.id, entry.input)
 
 
 def _label(entry: TimelineEntry, step: Step[..., Any] | None) -> str | None:
     """Which item the step is about; a label that fails for these arguments is as none."""
-    if step is None or step.label is None or entry.input is None or len(entry.input) > labels.LONGEST_INPUT:
-        return labels.first_argument(entry.input)
+    input = None if isinstance(entry.input, StoredText) else entry.input
+    if step is None or step.label is None or input is None or len(input) > labels.LONGEST_INPUT:
+        return labels.first_argument(input)
     try:
-        bound = step.arguments.decode(entry.input)
+        bound = step.arguments.decode(input)
         bound.apply_defaults()
         if isinstance(step.label, str):
             return labels.cut(step.label.format(**bound.arguments))
         return labels.cut(str(step.arguments.call(step.label, bound)))
     except Exception as error:
         log.warning("the label of step %r failed: %s", step.name, type(error).__name__)
-        return labels.first_argument(entry.input)
+        return labels.first_argument(input)
 
 
 def _payload_schema(entry: TimelineEntry) -> dict[str, Any] | None:

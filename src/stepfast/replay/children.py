@@ -10,6 +10,7 @@ from stepfast.language.children import NAMED
 from stepfast.language.workflows import Workflow
 from stepfast.model import Failure, OnCancel, Record
 from stepfast.replay.commands import Child, Command, shortened
+from stepfast.stored_text import StoredText, text_of
 
 
 def child_name(workflow: Workflow[..., Any]) -> str:
@@ -29,9 +30,12 @@ def other_input(command: Command, record: Record | None) -> tuple[str, str] | No
     """What is recorded and what is asked for, if the outcome of the command is of another input."""
     if record is None or not record.recorded or record.input is None or command.child is None:
         return None
-    if command.child.workflow.input.same(record.input, command.input or "null"):
+    asked, recorded = command.input or "null", record.input
+    if isinstance(recorded, StoredText) and recorded.is_text(asked):
         return None
-    return f"with the input {shortened(record.input)}", f"it with {shortened(command.input or '')}"
+    if command.child.workflow.input.same(text_of(recorded), asked):
+        return None
+    return f"with the input {shortened(text_of(recorded))}", f"it with {shortened(command.input or '')}"
 
 
 def failure_for(command: Command, record: Record) -> StepFailed:

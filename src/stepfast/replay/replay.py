@@ -26,8 +26,10 @@ from stepfast.replay.choices import Choices, has_outcome
 from stepfast.replay.commands import Command as Command
 from stepfast.replay.commands import CommandFuture, Withdrawn, shortened
 from stepfast.replay.loop import Closed, WorkflowLoop
+from stepfast.replay.reading import OutcomeReader, same_input
 from stepfast.replay.succession import Succession
 from stepfast.replay.tasks import Started, WorkflowTask
+from stepfast.stored_text import text_of
 from stepfast.values.codec import Codec
 
 _live: dict[int, list[Started]] = {}
@@ -68,6 +70,7 @@ class Replay:
         self._asked: int | None = None  # commands asked for before the first choice that is not durable
         self._choices = Choices()
         self._succession = Succession()
+        self._outcomes = OutcomeReader()
         self._uses: Counter[tuple[str, str]] = Counter()
         self._timers: dict[int, str] = {}  # by id(), since handles with the same time and callback are equal
         self._broken: BaseException | None = None
@@ -87,6 +90,7 @@ class Replay:
         """
         for record in records.values():
             self.records[record.id] = record
+            self._outcomes.add(record)
             if record.signal is not None:
                 self.taken_signals[record.signal] = None
             if record.then is not None and record.then.generation == self.execution.generation:
@@ -221,7 +225,7 @@ class Replay:
             codec = command.step.result if command.step else command.codec
             assert codec is not None
             try:
-                command.waiter.set_result(codec.decode(record.output or "null"))
+                command.waiter.set_result(codec.decode(self._outcomes.read(record)))
             except InvalidRequest as error:
                 self._break(NonDeterministic(f"what {id!r} has recorded no longer fits its type: {error}"))
             return
@@ -282,8 +286,9 @@ class Replay:
         text = step.arguments.encode(arguments)
         record = self.records.get(id)
         begun = record is not None and record.status != "OPEN" and record.input is not None
-        if record is not None and begun and not step.arguments.codec.same(record.input or "", text):
-            raise self._mismatch(id, f"with the input {shortened(record.input or '')}", f"it with {shortened(text)}")
+        if record is not None and begun and not same_input(step, record.input, text):
+            recorded = shortened(text_of(record.input) or "")
+            raise self._mismatch(id, f"with the input {recorded}", f"it with {shortened(text)}")
         return self._issue(Command(id, "step", step.name, None, input=text, step=step))
 
     def signal(self, name: str, codec: Codec) -> asyncio.Future[Any]:

@@ -35,6 +35,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, cast
 
@@ -44,6 +45,7 @@ from stepfast.backends.dynamodb.id_runs import packed, unpacked
 from stepfast.backends.dynamodb.typed_json import Item, Value, float_in, int_in, number, text, text_in
 from stepfast.engine.ports import Fault
 from stepfast.model import Chained, Event, Execution, Failure, Link, OrderEntry, Record, Signal
+from stepfast.stored_text import StoredText
 
 ITEM_VERSION = 2
 """Of metas of executions whose order is a log, and of that log. All other items are as they were in version 1, and say
@@ -254,7 +256,8 @@ def record_item(execution_id: str, record: Record, now: float, *, wake: bool = F
     for name in _RECORD_TEXTS:
         value = getattr(record, name)
         if value is not None:
-            item[name] = text(value)
+            # A text that was read from here and not looked at stays where it is.
+            item[name] = cast(Value, value.place) if isinstance(value, StoredText) else text(value)
     item |= _times(record, _RECORD_TIMES)
     if record.error is not None:
         item["error"] = text(json_text(failure_list(record.error)))
@@ -269,11 +272,15 @@ def record_item(execution_id: str, record: Record, now: float, *, wake: bool = F
     return item
 
 
-def record_of(item: Item) -> Record:
+def record_of(item: Item, later: Callable[[Value], StoredText] | None = None) -> Record:
+    """The record of an item. later: what stands for a value that was moved out, where such values are not filled in."""
     checked(item)
     error = _failure(item)
     past, then, children = text_in(item, "past"), text_in(item, "then"), text_in(item, "kids")
-    plain: dict[str, Any] = {name: text_in(item, name) for name in _RECORD_TEXTS}
+    plain: dict[str, Any] = {
+        name: later(item[name]) if later is not None and "M" in item.get(name, ()) else text_in(item, name)
+        for name in _RECORD_TEXTS
+    }
     plain |= {field: float_in(item, name) for field, name in _RECORD_TIMES.items()}
     return Record(
         id=text_in(item, "id") or item["sk"]["S"][len(COMMAND) :],

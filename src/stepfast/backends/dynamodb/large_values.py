@@ -1,25 +1,33 @@
 """Where the large values of items are: in the item while they are small, as blobs beyond that.
 
-A value that was moved out is a map in its attribute's place: {"s3": key} for a text, {"s3b": key} for bytes.
+A value that was moved out is a map in its attribute's place: {"s3": key} for a text, {"s3b": key} for bytes, with its
+bytes as "n" since version 0.2. Inputs and outputs of commands are read when they are looked at (`later`).
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import cast
 
 from stepfast.backends.aws.s3 import Blobs
-from stepfast.backends.dynamodb.typed_json import MAX_ITEM, Item, Value, size_of, size_of_value, text
+from stepfast.backends.dynamodb.typed_json import MAX_ITEM, Item, Value, int_in, number, size_of, size_of_value, text
 from stepfast.errors import InvalidRequest
+from stepfast.stored_text import StoredText
 
 BLOB_BYTES = 200 * 1024
 """Bytes of one value from which on it is a blob."""
 FULL = 350 * 1024
 """Bytes of an item from which on its largest values are blobs, too."""
 MOVABLE = ("input", "output", "error", "causes", "past", "payload", "details", "order")
+LATER = frozenset({"input", "output"})
+"""The values of a command that may stay where they are until somebody looks at them."""
 THREADS = 8
+READ_AHEAD = 1024 * 1024
+"""Bytes of the largest value that is read before somebody looks at it."""
 CACHED = 16 * 1024 * 1024
 """Bytes of blobs and inputs that are kept in memory; they never change."""
 
@@ -63,12 +71,15 @@ class Texts:
         self._note(execution_id)
         where = self._blobs.put(execution_id, data)
         self.remember(where, data)
-        return {"M": {"s3" if kind == "S" else "s3b": text(where)}}
+        return {"M": {"s3" if kind == "S" else "s3b": text(where), "n": number(len(data))}}
 
-    def fill(self, items: Iterable[Item]) -> list[Item]:
-        """The items with their values in place; several blobs are fetched at the same time."""
+    def fill(self, items: Iterable[Item], later: Collection[str] = ()) -> list[Item]:
+        """The items with their values in place, but for those named `later`.
+
+        Several blobs are fetched at the same time.
+        """
         items = list(items)
-        moved = [(item, name, *place) for item in items for name, place in _moved_in(item)]
+        moved = [(item, name, *place) for item in items for name, place in _moved_in(item) if name not in later]
         if not moved:
             return items
         held = self._fetch({where for _, _, _, where in moved})
@@ -76,6 +87,21 @@ class Texts:
         for item, name, kind, where in moved:
             filled[id(item)][name] = text(held[where].decode()) if kind == "s3" else {"B": held[where]}
         return [filled.get(id(item), item) for item in items]
+
+    def later(self, value: Value) -> StoredText:
+        """What stands for a text that was moved out, until somebody looks at it."""
+        place: Item = value["M"]
+        where = place["s3"]["S"]
+        size = int_in(place, "n") if "n" in place else None
+        return StoredText(partial(self._text, where), size, where.rpartition("/")[2], value, self._read_ahead)
+
+    def _text(self, where: str) -> str:
+        return self._fetch({where})[where].decode()
+
+    def _read_ahead(self, texts: Sequence[StoredText]) -> None:
+        """Fetches texts at the same time into the cache, as far as they are small."""
+        small = [text for text in texts if text.size is not None and text.size <= READ_AHEAD]
+        self._fetch({where for text in small for _, where in _places(cast(Value, text.place))})
 
     def _fetch(self, keys: set[str]) -> dict[str, bytes]:
         held = {key: data for key in keys if (data := self.recall(key)) is not None}
@@ -122,7 +148,13 @@ def _moved_in(item: Item) -> Iterator[tuple[str, tuple[str, str]]]:
     """(attribute, (kind, key)) of each value that was moved out."""
     for name in MOVABLE:
         value = item.get(name)
-        if value is not None and "M" in value:
-            for kind, where in value["M"].items():
-                if kind in ("s3", "s3b"):
-                    yield name, (kind, where["S"])
+        if value is not None:
+            for place in _places(value):
+                yield name, place
+
+
+def _places(value: Value) -> Iterator[tuple[str, str]]:
+    """The kind and the key of a value that was moved out; nothing for another value."""
+    for kind, where in value.get("M", {}).items():
+        if kind in ("s3", "s3b"):
+            yield kind, where["S"]

@@ -18,7 +18,7 @@ from stepfast.backends.dynamodb.calls import ABSENT, PAUSES, Condition, Table, c
 from stepfast.backends.dynamodb.deletion import Deleting, left_over, living, passed
 from stepfast.backends.dynamodb.failures import FaultPartitions
 from stepfast.backends.dynamodb.inputs import Inputs
-from stepfast.backends.dynamodb.large_values import Texts, has_moved
+from stepfast.backends.dynamodb.large_values import LATER, Texts, has_moved
 from stepfast.backends.dynamodb.listing import Listing, listing_keys, position_after
 from stepfast.backends.dynamodb.metrics import Figures
 from stepfast.backends.dynamodb.order import OrderLog, entries_in, needs_base
@@ -146,7 +146,7 @@ class DynamoStore:
         if passed_over:
             self.deleting.remove(passed_over)
         commands = [held[sort] for sort in sorts if sort in held and not left_over(held[sort], meta)]
-        return self._executions([meta])[0], [items.record_of(item) for item in self._texts.fill(commands)]
+        return self._executions([meta])[0], self._records(commands)
 
     async def holder(self, execution_id: str) -> str:
         """The token that `hold` has written last (port Holders); "" where it has written none."""
@@ -165,11 +165,15 @@ class DynamoStore:
         """The records and signals that stream records show; None if an image is of anything else."""
         if not all(image["sk"]["S"].startswith((items.COMMAND, items.SIGNAL)) for image in images):
             return None
-        filled = self._texts.fill(images)
+        signals = [image for image in images if image["sk"]["S"].startswith(items.SIGNAL)]
         return News(
-            [items.record_of(image) for image in filled if image["sk"]["S"].startswith(items.COMMAND)],
-            [items.signal_of(image) for image in filled if image["sk"]["S"].startswith(items.SIGNAL)],
+            self._records([image for image in images if image["sk"]["S"].startswith(items.COMMAND)]),
+            [items.signal_of(image) for image in self._texts.fill(signals)],
         )
+
+    def _records(self, commands: Iterable[Item]) -> list[Record]:
+        """The records of items. Of what was moved out, only inputs and outputs stay where they are."""
+        return [items.record_of(item, self._texts.later) for item in self._texts.fill(commands, LATER)]
 
     async def entries(self, execution_id: str, since: int = 0) -> Sequence[OrderEntry]:
         return self._order.read(execution_id, since)
@@ -239,8 +243,9 @@ class DynamoStore:
         return by_sort, pages
 
     def _snapshot(self, by_sort: Mapping[str, Item], has_signals: bool) -> Snapshot:
-        filled = {item["sk"]["S"]: item for item in self._texts.fill(by_sort.values())}
-        commands = (items.record_of(item) for sort, item in filled.items() if sort.startswith(items.COMMAND))
+        commands = self._records(item for sort, item in by_sort.items() if sort.startswith(items.COMMAND))
+        others = (item for sort, item in by_sort.items() if not sort.startswith(items.COMMAND))
+        filled = {item["sk"]["S"]: item for item in self._texts.fill(others)}
         signals = (items.signal_of(item) for sort, item in filled.items() if sort.startswith(items.SIGNAL))
         self._inputs.remember(item for sort, item in filled.items() if sort.startswith(items.INPUT))
         return Snapshot(

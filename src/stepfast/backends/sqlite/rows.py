@@ -12,6 +12,7 @@ from stepfast.backends.sqlite.schema import LARGE_VALUE_CHARACTERS, digest_of
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import Delivery, Fault
 from stepfast.model import Attempt, Chained, Execution, Failure, Link, OrderEntry, Record, Signal
+from stepfast.stored_text import Text, text_of
 
 _EXECUTION = (
     "execution_id", "workflow", "status", "generation", "first_generation", "input", "result", "error", "causes",
@@ -140,8 +141,9 @@ class _Placed:
         self._execution_id = execution_id
         self.large: tuple[tuple[Any, ...], ...] = ()
 
-    def __call__(self, value: str | None) -> str | bytes | None:
+    def __call__(self, stored: Text | None) -> str | bytes | None:
         """What stands in the row: the value, or its digest where it is large."""
+        value = text_of(stored)
         if value is None or len(value) <= LARGE_VALUE_CHARACTERS:
             return value
         digest = digest_of(value)
