@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+import contextvars
+from collections.abc import Awaitable, Iterator, Sequence
+from contextlib import contextmanager
 from logging import LogRecord
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -26,6 +28,7 @@ class Commands(Protocol):
     def signal(self, name: str, codec: Codec) -> Awaitable[Any]: ...
     def now(self) -> float: ...
     def entropy(self, use: str) -> bytes: ...
+    def place(self, name: str) -> tuple[str, contextvars.Context]: ...
     def refuse(self, error: ForbiddenInWorkflow) -> ForbiddenInWorkflow: ...
     def log(self, record: LogRecord) -> None: ...
 
@@ -56,6 +59,27 @@ def in_workflow() -> Commands | None:
     """The commands of the replay running in this thread, or None outside workflow code."""
     loop = asyncio._get_running_loop()
     return loop.commands if isinstance(loop, CommandLoop) else None
+
+
+_path: contextvars.ContextVar[str | None] = contextvars.ContextVar("stepfast_path", default=None)
+
+
+@contextmanager
+def issuing_under(path: str) -> Iterator[None]:
+    """Ids of commands that are issued in the block begin with this path, and not with the path of the task.
+
+    Integrations use it for libraries whose tasks may change with each version. The block must not start tasks.
+    """
+    token = _path.set(path)
+    try:
+        yield
+    finally:
+        _path.reset(token)
+
+
+def path_of_block() -> str | None:
+    """The path of the block of `issuing_under` that runs, or None."""
+    return _path.get()
 
 
 def commands_for(call: str) -> Commands:

@@ -17,6 +17,7 @@ from typing import Any
 from stepfast.errors import Deadlock, ForbiddenInWorkflow, InvalidRequest, NonDeterministic, StepFailed
 from stepfast.language.logger import LogLines
 from stepfast.language.steps import Step, StepCall
+from stepfast.language.workflow_loop import path_of_block
 from stepfast.language.workflows import Workflow
 from stepfast.model import Chained, Execution, Failure, Record
 from stepfast.replay.asyncio_internals import explained, get_running_loop, owner_of
@@ -405,7 +406,7 @@ class Replay:
         if task is not None and task.reserved is not None and not name.startswith((":", "signal:")):
             reserved, task.reserved = task.reserved, None
             return reserved
-        path = task.path if task is not None else ""
+        path = path_of_block() or (task.path if task is not None else "")
         self._uses[path, name] += 1
         used = self._uses[path, name]
         return (f"{path}/" if path else "") + (name if used == 1 else f"{name}#{used}")

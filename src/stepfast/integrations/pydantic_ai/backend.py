@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -15,13 +15,16 @@ from pydantic_ai.durable_exec import (
     OperationConfigRole,
     RegisteredOperationBackend,
     ToolsetCallToolId,
+    ToolsetValidateToolArgumentsId,
     durable_unit_scope,
 )
 
+from stepfast.errors import StepFailed
 from stepfast.integrations.pydantic_ai.naming import operation_name, tool_step_name
 from stepfast.integrations.pydantic_ai.options import StepOptions, merged
+from stepfast.integrations.pydantic_ai.places import within_run
 from stepfast.integrations.pydantic_ai.transports import METADATA, Transports
-from stepfast.integrations.pydantic_ai.wire import AgentCall, label_of
+from stepfast.integrations.pydantic_ai.wire import AgentCall, dumped, label_of
 from stepfast.language.retry import Retry
 from stepfast.language.steps import Step, step
 
@@ -36,6 +39,8 @@ HOPELESS: tuple[type[BaseException], ...] = tuple(
     getattr(exceptions, name) for name in _HOPELESS if hasattr(exceptions, name)
 )
 """Errors of pydantic-ai that another attempt of the same call meets again. Old versions lack some of them."""
+TOLD_TO_THE_MODEL = {"ModelRetry": "model_retry", "ToolFailed": "tool_failed"}
+"""Exceptions by which a tool answers the model, and the kind of their payload."""
 FunctionTools = Callable[[str], Any]
 """Returns the function toolset of an id, or None."""
 
@@ -68,12 +73,9 @@ class Config:
     def for_tool(
         self, role: OperationConfigRole, *, operation_id: DurableOperationId, tool: object | None, tool_name: str
     ) -> StepOptions | Literal[False]:
-        """False for a tool that runs in the workflow's code: a Step, and a tool whose metadata says so."""
+        """False for a tool whose metadata says that it runs in the workflow's code."""
         source = self.source(operation_id, tool, tool_name)
-        if source is not None and isinstance(source.function, Step):
-            return False
-        metadata = (source.metadata if source is not None else getattr(tool, "tool_def", None) and None) or {}
-        if metadata.get(METADATA) is False:
+        if source is not None and (source.metadata or {}).get(METADATA) is False:
             return False
         return self.base(role, operation_id=operation_id)
 
@@ -91,18 +93,24 @@ class Config:
 
 
 class BoundOperation(BoundDurableOperation[Any, Any, Any]):
-    """Calls of one operation. steps: returns the step of a call, by its parameters."""
+    """Calls of one operation. step: makes the call of a step by its parameters, and returns its payload."""
 
-    def __init__(self, operation: DurableOperation[Any, Any, Any], steps: Callable[[Any], Step[..., Any]]) -> None:
+    def __init__(
+        self, agent: str, operation: DurableOperation[Any, Any, Any], run: Callable[[Any], Awaitable[Any]]
+    ) -> None:
+        self._agent = agent
         self._operation = operation
-        self._steps = steps
+        self._run = run
 
     @property
     def operation(self) -> DurableOperation[Any, Any, Any]:
         return self._operation
 
     async def __call__(self, params: Any, *, config: object | None = None) -> Any:
-        payload = await self._steps(params)(self._operation.parameter_transport.dump(params))
+        context = getattr(params, "run_context", None) or getattr(params, "ctx", None)
+        calls_tool = isinstance(self._operation.operation_id, ToolsetCallToolId | ToolsetValidateToolArgumentsId)
+        with within_run(self._agent, context, context.tool_call_id if context is not None and calls_tool else None):
+            payload = await self._run(params)
         return self._operation.result_codec.load(payload)
 
 
@@ -115,8 +123,12 @@ class ToolSteps:
         self._toolset = toolset
         self._steps: dict[str, Step[..., Any]] = {}
 
-    def of_call(self, params: Any) -> Step[..., Any]:
-        return self._of(getattr(params.tool, "original_name", None) or params.name)
+    async def run(self, params: Any) -> Any:
+        name = getattr(params.tool, "original_name", None) or params.name
+        source = self._backend.config.source(self._operation.operation_id, params.tool, name)
+        if source is not None and isinstance(source.function, Step):
+            return await run_step_tool(source, params)
+        return await self._of(name)(self._operation.parameter_transport.dump(params))
 
     def all(self) -> Iterator[Step[..., Any]]:
         """The steps of all tools, also of those that were added after the agent was made."""
@@ -149,9 +161,10 @@ class StepBackend(RegisteredOperationBackend[Any]):
         if isinstance(identity, ToolsetCallToolId) and identity.toolset_kind == "function":
             steps = ToolSteps(self, operation, identity.toolset_id)
             self._tool_steps.append(steps)
-            return BoundOperation(operation, steps.of_call), ()
+            return BoundOperation(self.agent, operation, steps.run), ()
         made = made_step(operation, name, config)
-        return BoundOperation(operation, lambda params: made), (made,)
+        dump = operation.parameter_transport.dump
+        return BoundOperation(self.agent, operation, lambda params: made(dump(params))), (made,)
 
     def steps(self) -> Iterator[Step[..., Any]]:
         """All steps that a run of the agent can ask for."""
@@ -160,6 +173,22 @@ class StepBackend(RegisteredOperationBackend[Any]):
                 yield registered
         for tools in self._tool_steps:
             yield from tools.all()
+
+
+async def run_step_tool(source: Any, params: Any) -> Any:
+    """Runs a Step that is a tool, as the step that it is, and returns the payload of a tool call.
+
+    A ModelRetry and a ToolFailed, of which the step has failed, go to the model, as those of other tools do.
+    """
+    try:
+        result = await source.function_schema.call(params.tool_args, params.ctx)
+    except StepFailed as error:
+        if kind := TOLD_TO_THE_MODEL.get(error.type):
+            return {"kind": kind, "message": error.message}
+        raise
+    plain = dumped(f"the result of {params.name!r}", Any, result)
+    is_ambiguous = isinstance(plain, dict) and plain.get("kind") == "tool-return"
+    return {"kind": "tool_content_result" if is_ambiguous else "tool_return", "result": plain}
 
 
 def made_step(operation: DurableOperation[Any, Any, Any], name: str, options: StepOptions) -> Step[..., Any]:

@@ -27,6 +27,7 @@ from stepfast.integrations.pydantic_ai.backend import StepBackend
 from stepfast.integrations.pydantic_ai.context import Contexts, StepRunContext
 from stepfast.integrations.pydantic_ai.naming import agent_name
 from stepfast.integrations.pydantic_ai.options import StepOptions, merged
+from stepfast.integrations.pydantic_ai.places import new_run_id
 from stepfast.integrations.pydantic_ai.signals import SignalWaiter
 from stepfast.integrations.pydantic_ai.transports import Transports
 from stepfast.language import durable, reachable
@@ -124,7 +125,7 @@ class StepfastDurability(BaseDurabilityCapability[AgentDepsT]):
         return in_workflow() is not None
 
     def get_default_run_id(self) -> str | None:
-        return str(durable.uuid4()) if self.in_durable_context else None
+        return new_run_id(self.name) if self.in_durable_context else None
 
     def get_default_conversation_id(self, run_id: str) -> str | None:
         return conversation_id_from_run_id(run_id) if self.in_durable_context else None
@@ -138,7 +139,7 @@ class StepfastDurability(BaseDurabilityCapability[AgentDepsT]):
             return await handler()
         with contextlib.ExitStack() as scopes:
             scopes.enter_context(disable_threads())
-            scopes.enter_context(external_event_scope(SignalWaiter(self.name)))
+            scopes.enter_context(external_event_scope(SignalWaiter(self.name, ctx)))
             return await super().wrap_run(ctx, handler=handler)
 
 
@@ -146,7 +147,12 @@ def steps_of(agent: AbstractAgent[Any, Any]) -> Iterable[object]:
     """The steps of an agent, for the search of a workflow's steps; none for an agent that is not durable."""
     capabilities: list[AbstractCapability[Any]] = []
     agent.root_capability.apply(capabilities.append)
-    return [step for bound in capabilities if isinstance(bound, StepfastDurability) for step in bound.steps]
+    durabilities = [capability for capability in capabilities if isinstance(capability, StepfastDurability)]
+    if not durabilities:
+        return []
+    # Functions of capabilities, such as those that ask a person, run in workflow code and may call steps.
+    hooks = [value for capability in capabilities for value in vars(capability).values() if callable(value)]
+    return [*(step for durability in durabilities for step in durability.steps), *hooks]
 
 
 reachable.steps_held_by(AbstractAgent, steps_of)
