@@ -68,7 +68,8 @@ _path: contextvars.ContextVar[str | None] = contextvars.ContextVar("stepfast_pat
 def issuing_under(path: str) -> Iterator[None]:
     """Ids of commands that are issued in the block begin with this path, and not with the path of the task.
 
-    Integrations use it for libraries whose tasks may change with each version. The block must not start tasks.
+    Integrations use it for libraries whose tasks may change with each version. A task that is started in the block has
+    an id below this path, and is outside of the block.
     """
     token = _path.set(path)
     try:
@@ -80,6 +81,15 @@ def issuing_under(path: str) -> Iterator[None]:
 def path_of_block() -> str | None:
     """The path of the block of `issuing_under` that runs, or None."""
     return _path.get()
+
+
+def outside_of_block(context: contextvars.Context | None) -> contextvars.Context | None:
+    """The context for a new task: tasks that are started in a block have paths of their own."""
+    if _path.get() is None:
+        return context
+    context = contextvars.copy_context() if context is None else context
+    context.run(_path.set, None)
+    return context
 
 
 def commands_for(call: str) -> Commands:

@@ -17,7 +17,7 @@ from typing import Any
 from stepfast.errors import Deadlock, ForbiddenInWorkflow, InvalidRequest, NonDeterministic, StepFailed
 from stepfast.language.logger import LogLines
 from stepfast.language.steps import Step, StepCall
-from stepfast.language.workflow_loop import path_of_block
+from stepfast.language.workflow_loop import outside_of_block, path_of_block
 from stepfast.language.workflows import Workflow
 from stepfast.model import Chained, Execution, Failure, Record
 from stepfast.replay.asyncio_internals import explained, get_running_loop, owner_of
@@ -361,7 +361,8 @@ class Replay:
         else:
             path = self._id(getattr(coroutine, "__name__", None) or type(coroutine).__name__)
             reserved = path if isinstance(coroutine, StepCall) else None
-        return WorkflowTask(coroutine, self.loop.number(), path, reserved, self.loop, context, name, eager=eager)
+        scope = outside_of_block(context)
+        return WorkflowTask(coroutine, self.loop.number(), path, reserved, self.loop, scope, name, eager=eager)
 
     def place(self, name: str) -> tuple[str, contextvars.Context]:
         """The next command path for a name in the task that runs, and the context of the task."""

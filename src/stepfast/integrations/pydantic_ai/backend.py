@@ -73,10 +73,7 @@ class Config:
     def for_tool(
         self, role: OperationConfigRole, *, operation_id: DurableOperationId, tool: object | None, tool_name: str
     ) -> StepOptions | Literal[False]:
-        """False for a tool whose metadata says that it runs in the workflow's code."""
-        source = self.source(operation_id, tool, tool_name)
-        if source is not None and (source.metadata or {}).get(METADATA) is False:
-            return False
+        """The same for all tools. `of_tool` says what function tools have of their own."""
         return self.base(role, operation_id=operation_id)
 
     def source(self, operation_id: DurableOperationId, tool: object | None, tool_name: str) -> Any:
@@ -84,6 +81,12 @@ class Config:
         toolset = self._tools(getattr(operation_id, "toolset_id", ""))
         name = getattr(tool, "original_name", None) or tool_name
         return None if toolset is None else toolset.tools.get(name)
+
+    def is_inline(self, source: Any) -> bool:
+        """Whether a function tool runs in the workflow's code: a Step, and a tool whose metadata says so."""
+        return source is not None and (
+            isinstance(source.function, Step) or (source.metadata or {}).get(METADATA) is False
+        )
 
     def of_tool(self, source: Any, operation_id: DurableOperationId) -> StepOptions:
         """The options of the step of a function tool."""
@@ -126,14 +129,14 @@ class ToolSteps:
     async def run(self, params: Any) -> Any:
         name = getattr(params.tool, "original_name", None) or params.name
         source = self._backend.config.source(self._operation.operation_id, params.tool, name)
-        if source is not None and isinstance(source.function, Step):
-            return await run_step_tool(source, params)
+        if self._backend.config.is_inline(source):
+            return await run_inline(self._backend.transports.toolsets[self._toolset], params)
         return await self._of(name)(self._operation.parameter_transport.dump(params))
 
-    def all(self) -> Iterator[Step[..., Any]]:
-        """The steps of all tools, also of those that were added after the agent was made."""
+    def all(self) -> Iterator[object]:
+        """The steps of all tools, and functions that call steps. Tools may be added after the agent was made."""
         for name, source in self._backend.transports.toolsets[self._toolset].tools.items():
-            yield source.function if isinstance(source.function, Step) else self._of(name)
+            yield source.function if self._backend.config.is_inline(source) else self._of(name)
 
     def _of(self, tool: str) -> Step[..., Any]:
         if tool not in self._steps:
@@ -166,8 +169,8 @@ class StepBackend(RegisteredOperationBackend[Any]):
         dump = operation.parameter_transport.dump
         return BoundOperation(self.agent, operation, lambda params: made(dump(params))), (made,)
 
-    def steps(self) -> Iterator[Step[..., Any]]:
-        """All steps that a run of the agent can ask for."""
+    def steps(self) -> Iterator[object]:
+        """All steps that a run of the agent can ask for, and functions that call steps in the workflow's code."""
         for registered in self.registrations():
             if isinstance(registered, Step):
                 yield registered
@@ -175,19 +178,19 @@ class StepBackend(RegisteredOperationBackend[Any]):
             yield from tools.all()
 
 
-async def run_step_tool(source: Any, params: Any) -> Any:
-    """Runs a Step that is a tool, as the step that it is, and returns the payload of a tool call.
+async def run_inline(toolset: Any, params: Any) -> Any:
+    """Calls a tool in the workflow's code, where a Step is recorded, and returns the payload of a tool call.
 
-    A ModelRetry and a ToolFailed, of which the step has failed, go to the model, as those of other tools do.
+    A ModelRetry and a ToolFailed, of which a step has failed, go to the model, as those of other tools do.
     """
     try:
-        result = await source.function_schema.call(params.tool_args, params.ctx)
+        result = await toolset.call_tool(params.name, params.tool_args, params.ctx, params.tool)
     except StepFailed as error:
         if kind := TOLD_TO_THE_MODEL.get(error.type):
             return {"kind": kind, "message": error.message}
         raise
     plain = dumped(f"the result of {params.name!r}", Any, result)
-    is_ambiguous = isinstance(plain, dict) and plain.get("kind") == "tool-return"
+    is_ambiguous = isinstance(result, dict) and result.get("kind") == "tool-return"
     return {"kind": "tool_content_result" if is_ambiguous else "tool_return", "result": plain}
 
 

@@ -116,6 +116,10 @@ class StepfastDurability(BaseDurabilityCapability[AgentDepsT]):
     @property
     def steps(self) -> list[Step[..., Any]]:
         """The steps of the agent, once it is made: all that its runs can ask for."""
+        return [step for step in self.callees() if isinstance(step, Step)]
+
+    def callees(self) -> list[object]:
+        """The steps, and the functions of the agent that call steps in workflow code."""
         return [] if self._backend is None else list(self._backend.steps())
 
     # -- in workflow code --------------------------------------------------------------------------------------
@@ -152,7 +156,7 @@ def steps_of(agent: AbstractAgent[Any, Any]) -> Iterable[object]:
         return []
     # Functions of capabilities, such as those that ask a person, run in workflow code and may call steps.
     hooks = [value for capability in capabilities for value in vars(capability).values() if callable(value)]
-    return [*(step for durability in durabilities for step in durability.steps), *hooks]
+    return [*(step for durability in durabilities for step in durability.callees()), *hooks]
 
 
 reachable.steps_held_by(AbstractAgent, steps_of)
