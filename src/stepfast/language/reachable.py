@@ -17,7 +17,7 @@ import importlib
 import inspect
 import sys
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -44,6 +44,17 @@ class Reached:
     steps: dict[Step[..., Any], None] = field(default_factory=dict)
     workflows: dict[Workflow[..., Any], None] = field(default_factory=dict)
     made: list[str] = field(default_factory=list)
+
+
+_holders: dict[type, Callable[[Any], Iterable[object]]] = {}
+
+
+def steps_held_by(kind: type, held: Callable[[Any], Iterable[object]]) -> None:
+    """Says which steps an object of a library's class can call. The code of such a library is not followed.
+
+    kind: the class; objects of its subclasses count too. held: returns the steps and other values of such an object.
+    """
+    _holders[kind] = held
 
 
 def reached_by(workflow: Workflow[..., Any]) -> Reached:
@@ -184,6 +195,9 @@ class _Search:
 
     def _of_object(self, value: object) -> Iterable[object]:
         kind = type(value)
+        for holder, held in _holders.items():
+            if isinstance(value, holder):
+                return held(value)
         wrapped = inspect.getattr_static(value, "__wrapped__", None)
         if not follows(kind.__module__):
             # The attributes of library objects are not searched, except for `__wrapped__`, as on a cached function.

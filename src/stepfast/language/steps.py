@@ -67,6 +67,9 @@ class Step(Generic[P, R]):
         self.__name__ = self.name
         self.__doc__ = bare.__doc__
         self.__module__ = bare.__module__
+        # Libraries that describe functions, such as pydantic-ai for tools, read these two of any callable.
+        self.__qualname__ = getattr(bare, "__qualname__", self.name)
+        self.__annotations__ = getattr(bare, "__annotations__", {})
         self.__wrapped__ = function
         self.declared: Step[P, R] = self
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+import contextvars
+from collections.abc import Awaitable, Iterator, Sequence
+from contextlib import contextmanager
 from logging import LogRecord
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -30,6 +32,7 @@ class Commands(Protocol):
     ) -> Awaitable[Any]: ...
     def now(self) -> float: ...
     def entropy(self, use: str) -> bytes: ...
+    def place(self, name: str) -> tuple[str, contextvars.Context]: ...
     def refuse(self, error: ForbiddenInWorkflow) -> ForbiddenInWorkflow: ...
     def log(self, record: LogRecord) -> None: ...
 
@@ -60,6 +63,37 @@ def in_workflow() -> Commands | None:
     """The commands of the replay running in this thread, or None outside workflow code."""
     loop = asyncio._get_running_loop()
     return loop.commands if isinstance(loop, CommandLoop) else None
+
+
+_path: contextvars.ContextVar[str | None] = contextvars.ContextVar("stepfast_path", default=None)
+
+
+@contextmanager
+def issuing_under(path: str) -> Iterator[None]:
+    """Ids of commands that are issued in the block begin with this path, and not with the path of the task.
+
+    Integrations use it for libraries whose tasks may change with each version. A task that is started in the block has
+    an id below this path, and is outside of the block.
+    """
+    token = _path.set(path)
+    try:
+        yield
+    finally:
+        _path.reset(token)
+
+
+def path_of_block() -> str | None:
+    """The path of the block of `issuing_under` that runs, or None."""
+    return _path.get()
+
+
+def outside_of_block(context: contextvars.Context | None) -> contextvars.Context | None:
+    """The context for a new task: tasks that are started in a block have paths of their own."""
+    if _path.get() is None:
+        return context
+    context = contextvars.copy_context() if context is None else context
+    context.run(_path.set, None)
+    return context
 
 
 def commands_for(call: str) -> Commands:

@@ -18,6 +18,7 @@ from stepfast.errors import ForbiddenInWorkflow, InvalidRequest, NonDeterministi
 from stepfast.language.calls import CommandCall
 from stepfast.language.logger import LogLines
 from stepfast.language.steps import Step
+from stepfast.language.workflow_loop import outside_of_block, path_of_block
 from stepfast.language.workflows import Workflow
 from stepfast.model import Chained, Execution, OnCancel, Record
 from stepfast.replay import children, deadlocks
@@ -355,7 +356,8 @@ class Replay:
         else:
             path = self._id(getattr(coroutine, "__name__", None) or type(coroutine).__name__)
             reserved = path if isinstance(coroutine, CommandCall) else None
-        return WorkflowTask(coroutine, self.loop.number(), path, reserved, self.loop, context, name, eager=eager)
+        scope = outside_of_block(context)
+        return WorkflowTask(coroutine, self.loop.number(), path, reserved, self.loop, scope, name, eager=eager)
 
     def place(self, name: str) -> tuple[str, contextvars.Context]:
         """The next command path for a name in the task that runs, and the context of the task."""
@@ -401,7 +403,7 @@ class Replay:
         if task is not None and task.reserved is not None and not name.startswith((":", "signal:")):
             reserved, task.reserved = task.reserved, None
             return reserved
-        path = task.path if task is not None else ""
+        path = path_of_block() or (task.path if task is not None else "")
         self._uses[path, name] += 1
         used = self._uses[path, name]
         return (f"{path}/" if path else "") + (name if used == 1 else f"{name}#{used}")

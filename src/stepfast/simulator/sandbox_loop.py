@@ -41,7 +41,20 @@ class SandboxLoop(SimulatedLoop):
         return self._clock.now + self._after_death
 
     def jump(self, seconds: float) -> None:
-        self._hanging = 0.0
+        """Lets simulated time pass, unless a thread of an async step may end first: it gets HANGING seconds for that."""
+        if self._jobs and self._sandbox.gone is None and self._hanging <= HANGING:
+            self._hang()
+            return
+        if not self._jobs:
+            self._hanging = 0.0
+        self._pass(seconds)
+
+    def _hang(self) -> None:
+        began = time.monotonic()
+        _real_sleep(0.0005)
+        self._hanging += time.monotonic() - began
+
+    def _pass(self, seconds: float) -> None:
         if self._sandbox.gone is not None:  # tidying up takes none of the world's time
             self._after_death += seconds
         else:
@@ -49,14 +62,12 @@ class SandboxLoop(SimulatedLoop):
 
     def jump_to(self, at: float) -> None:
         if at > self.time():
-            self.jump(at - self.time())
+            self._pass(at - self.time())
 
     def tell_settled(self) -> bool:
         """Nothing is ready: without a timer only a thread can bring anything, and a hanging function times out."""
         if not self._scheduled:  # type: ignore[attr-defined]
-            began = time.monotonic()
-            _real_sleep(0.0005)
-            self._hanging += time.monotonic() - began
+            self._hang()
             if self._hanging > HANGING:
                 if self._sandbox.gone is not None:
                     raise self._sandbox.gone

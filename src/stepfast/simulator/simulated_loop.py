@@ -8,10 +8,14 @@ every run, and one that hangs still runs into its timeout.
 from __future__ import annotations
 
 import asyncio
+import functools
+import importlib
 import math
 import selectors
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,6 +53,7 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         self._simulated = start.timestamp()
         self.in_thread = self.in_task = self._jobs = 0
         self._settling: asyncio.Future[bool] | None = None
+        _count_threads_of_anyio()
         super().__init__(_Selector(self))
         self._set(self._simulated)
 
@@ -93,6 +98,36 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
 
         future.add_done_callback(done)
         return future
+
+    @contextmanager
+    def job(self) -> Iterator[None]:
+        """Counts a thread that a library has started for this loop."""
+        self._jobs += 1
+        try:
+            yield
+        finally:
+            self._jobs -= 1
+
+
+def _count_threads_of_anyio() -> None:
+    """Counts the threads of anyio.to_thread, which does not use run_in_executor. Nothing happens without anyio.
+
+    Every call goes through this method of anyio's backend (anyio 4.16, `anyio.to_thread.run_sync`).
+    """
+    if "anyio" not in sys.modules:
+        return
+    backend: Any = importlib.import_module("anyio._backends._asyncio").AsyncIOBackend
+    plain = getattr(backend, "run_sync_in_worker_thread", None)
+    if plain is None or hasattr(plain, "__wrapped__"):
+        return
+
+    @functools.wraps(plain.__func__)
+    async def counted(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        with loop.job() if isinstance(loop, SimulatedLoop) else nullcontext():
+            return await plain(*args, **kwargs)
+
+    backend.run_sync_in_worker_thread = classmethod(counted)
 
 
 class SimulatedClock:
