@@ -24,7 +24,7 @@ from stepfast.backends.dynamodb.order import OrderLog, entries_in, needs_base
 from stepfast.backends.dynamodb.signals import Signals
 from stepfast.backends.dynamodb.table import EXPIRES
 from stepfast.backends.dynamodb.transactions import Transactions, follows, stands
-from stepfast.backends.dynamodb.typed_json import Item, int_in, number, same, text
+from stepfast.backends.dynamodb.typed_json import Item, int_in, number, same, text, text_in
 from stepfast.engine.memory import News
 from stepfast.engine.messages import Message
 from stepfast.engine.metrics import Tallies
@@ -147,10 +147,10 @@ class DynamoStore:
         """Writes a token, in the place of the one before it (port Holders)."""
         await self._table.put(items.memory_item(execution_id, token, self._clock.now()))
 
-    def news(self, images: Sequence[Item]) -> News | None:
-        """The records and signals that stream records show; None if an image is of anything else."""
+    def news(self, images: Sequence[Item]) -> News:
+        """The records and signals that stream records show, which are read only if they show nothing else."""
         if not all(image["sk"]["S"].startswith((items.COMMAND, items.SIGNAL)) for image in images):
-            return None
+            return News(whole=False)
         filled = self._texts.fill(images)
         return News(
             [items.record_of(image) for image in filled if image["sk"]["S"].startswith(items.COMMAND)],
@@ -235,6 +235,7 @@ class DynamoStore:
             {record.id: record for record in commands},
             tuple(sorted(signals, key=lambda signal: (signal.number, signal.received_at, signal.signal_id))),
             has_signals=has_signals,
+            holder=text_in(by_sort.get(items.MEMORY, {}), "by") or "",
         )
 
     async def signals(self, execution_id: str, after: int = 0, *, payloads: bool = True) -> Sequence[Signal]:
