@@ -152,5 +152,5 @@ def a_process_that_has_forgotten_takes_the_token_that_stands(patch: Patch) -> No
         patch,
         memory.Memory,
         "recall",
-        ("await self._holders.hold(execution_id, token)", "token = await self._holders.holder(execution_id) or token"),
+        ("token = secrets.token_hex(8)", "token = await self._holders.holder(execution_id) or secrets.token_hex(8)"),
     )

@@ -73,6 +73,7 @@ class World:
         # As on AWS: a queue apart from the store, a stream with images, sealed messages. Drawn apart from the rest.
         self.wide = random.Random(f"wide/{seed}").random() < 0.5
         self.forgetful = ((0.0, 0.1, 0.5, 1.0), (0.0, 0.0, 0.1, 0.5))[self.wide][seed // 7 % 4]
+        self.fresh = (0.0, 0.3)[seed // 2 % 2]  # how often Lambda starts another sandbox for a batch
         self.again = (0.0, 0.03)[seed // 3 % 2]
         self.now = 1000.0
         self.turns = 0
@@ -160,8 +161,10 @@ class World:
     # -- handlers ------------------------------------------------------------------------------------------
 
     async def _advance(self, handler: Handler) -> None:
+        fresh = self.wide and self.random.random() < self.fresh
+        machine = self._machine() if fresh else self._engine()
         batch = self.stream.batch(self.random)
-        await self._engine()[0].advance(ID, news=news_in(batch))
+        await machine[0].advance(ID, news=news_in(batch))
         if self.random.random() >= self.duplicate and self.stream.done(batch):
             self.backend.advanced(ID, handler.seq)
             if self.wakes.get(ID) == handler.seq:
