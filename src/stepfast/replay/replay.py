@@ -27,6 +27,7 @@ from stepfast.replay.commands import CommandFuture, shortened, withdraw
 from stepfast.replay.loop import Closed, WorkflowLoop
 from stepfast.replay.succession import Succession
 from stepfast.replay.tasks import Started, WorkflowTask
+from stepfast.replay.weights import weight
 from stepfast.values.codec import Codec
 
 _live: dict[int, list[Started]] = {}
@@ -43,6 +44,7 @@ class Replay:
     seen: what was taken before the workflow's own coroutine ended; each id with the number of commands issued before.
     chained: claims that are part of the records of this generation, by the command that they claim.
     stale: the records are older than the order that was read with them, so both must be read again.
+    weight: about how many bytes of memory it holds.
     finished: the code has ended, with either result (JSON text) or error.
     """
 
@@ -61,6 +63,7 @@ class Replay:
         self.withdrawn: list[str] = []
         self.seen: dict[str, int] = {}
         self.stale = self.finished = self.closed = False
+        self.weight = 0
         self.result: str | None = None
         self.error: BaseException | None = None
         self._position = 0
@@ -85,6 +88,7 @@ class Replay:
         records: all records, or only new records. applied: the whole durable order. extend: extends the order.
         """
         for record in records.values():
+            self.weight += weight(record) - weight(self.records.get(record.id))
             self.records[record.id] = record
             if record.signal is not None:
                 self.taken_signals[record.signal] = None
