@@ -246,7 +246,8 @@ SIGNAL_LIMITS = SignalLimits()
 class Snapshot:
     """The items of one execution, as read at one time.
 
-    has_signals: False where the read has left the signals out.
+    has_signals: False where the read has left the signals out. holder: the token of the memory that stands
+    (engine/memory.py); "" where none does, and of a store without.
     """
 
     execution: Execution
@@ -254,6 +255,7 @@ class Snapshot:
     records: Mapping[str, Record]
     signals: tuple[Signal, ...] = ()
     has_signals: bool = True
+    holder: str = ""
 
 
 @dataclass(frozen=True, slots=True)

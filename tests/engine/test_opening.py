@@ -14,7 +14,7 @@ from stepfast.engine.ports import Delete, Delivery, Later
 from stepfast.engine.replay_cache import LiveReplays
 from stepfast.engine.step_handler import NOT_DEPLOYED, StepHandler
 from stepfast.language.registry import Registry
-from stepfast.model import Execution
+from stepfast.model import Execution, Record
 from stepfast.replay.replay import Replay
 from stepfast.testing.memory import MemoryFile
 from tests.engine.steps import NOW, one_call, two_calls
@@ -86,6 +86,29 @@ def test_a_replay_that_was_kept_is_the_next_ones() -> None:
     assert not first.closed
     home.lives.clear()
     assert first.closed
+
+
+def test_kept_replays_take_no_more_memory_than_there_is_room_for_and_the_last_is_always_kept() -> None:
+    home = Home()
+    asyncio.run(home.store.create(Execution("e2", two_calls.name, "null", NOW)))
+    home.lives = LiveReplays(room=500_000, deltas=home.store)
+    home.opener = ReplayOpener(home.store, home.registry, home.lives)
+
+    async def keep(execution_id: str, characters: int) -> Replay:
+        async with home.opener.open(execution_id) as opened:
+            assert opened.replay is not None
+            large = Record("earlier", "step", "earlier", "SUCCEEDED", 0, output="x" * characters)
+            opened.replay.advance({large.id: large}, opened.order.applied)
+            opened.keep()
+            return opened.replay
+
+    small = [asyncio.run(keep(id, 1_000)) for id in ("e1", "e2")]
+    assert not any(replay.closed for replay in small)
+    again = asyncio.run(keep("e2", 200_000))
+    assert home.lives.take("e1") is None, "e2 alone takes more than there is room for"
+    assert small[0].closed
+    assert not again.closed
+    assert again.weight > 500_000
 
 
 def test_a_message_that_has_lost_its_execution_closes_the_kept_replay() -> None:

@@ -107,7 +107,9 @@ class Ports:
             if name in WRITES and result:
                 world.watch.wrote(name, arguments, options, before)
             if world.wide:
-                world.streamed(name, arguments, result)
+                world.stream.add(name, arguments, result)
+                if name == "load" and result is not None:
+                    result = replace(result, holder=world.holder)
             await point(f"{name} done")
             world.maybe_unavailable(name)
             return result

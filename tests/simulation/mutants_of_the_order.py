@@ -110,7 +110,7 @@ def the_seal_of_another_entry_will_do(patch: Patch) -> None:
     )
 
 
-@breaks("no-execution-is-stuck", "shape")
+@breaks("no-execution-is-stuck", "gathers")
 def a_memory_is_trusted_whoever_has_had_the_news(patch: Patch) -> None:
     edited(
         patch,
@@ -136,16 +136,21 @@ def a_message_with_the_seal_of_an_order_that_has_lost_is_deleted(patch: Patch) -
     )
 
 
-@breaks("no-execution-is-stuck", "shape")
+@breaks("no-execution-is-stuck", "gathers")
 def a_memory_takes_news_that_do_not_fit(patch: Patch) -> None:
-    edited(patch, memory.News, "of", ("return None", "continue"))
+    edited(patch, memory.News, "of", ("generation:\n            return None", "generation:\n            continue"))
 
 
-@breaks("no-execution-is-stuck", "shape")
+@breaks("no-execution-is-stuck", "gathers")
 def a_process_without_a_memory_leaves_that_of_another(patch: Patch) -> None:
+    patch.setattr(memory.Memory, "voids", lambda *arguments: False)
+
+
+@breaks("no-execution-is-stuck", "gathers")
+def a_process_that_has_forgotten_takes_the_token_that_stands(patch: Patch) -> None:
     edited(
         patch,
         memory.Memory,
         "recall",
-        ("await self._holders.hold(execution_id, token)", "token = await self._holders.holder(execution_id) or token"),
+        ("token = secrets.token_hex(8)", "token = await self._holders.holder(execution_id) or secrets.token_hex(8)"),
     )

@@ -251,6 +251,26 @@ async def verdict() -> Any:
     return firsts
 
 
+@workflow("gathers")
+async def gathers() -> Any:
+    """Outcomes that come alone, all of them waited for; then steps whose input is their order."""
+
+    async def pair(index: int) -> Any:
+        return await do("q", await do("p", index))
+
+    async def inner() -> Any:
+        return await asyncio.gather(pair(0), signal("go", int), asyncio.sleep(40))
+
+    await asyncio.gather(*(do("a", index) for index in range(3)), inner(), return_exceptions=True)
+    await do("d", await do("c"))
+    seen: list[int] = []
+    notes = []
+    for first in asyncio.as_completed([do("r", index) for index in range(3)]):
+        seen.append((await first)[1])
+        notes.append(asyncio.ensure_future(do("note", list(seen))))
+    return await do("end", len(await asyncio.gather(*notes)))
+
+
 def drawn_shape(draw: random.Random) -> Shape:
     """A workflow of any kind, for `shaped`: nodes of tests/replay/shapes.py with steps, failures and sleeps in them."""
     parts = [["try", _drawn_part(draw, 3), ["step", number]] for number in range(3)]
@@ -273,6 +293,6 @@ WORKFLOWS: dict[str, Workflow[..., Any]] = {
     one.name: one
     for one in (
         linear, fan_out, race, completed, timed, saga, halves,
-        approvals, deadline, semaphore, cancels, late, only_once, nested, torn, verdict, shaped,
+        approvals, deadline, semaphore, cancels, late, only_once, nested, torn, verdict, gathers, shaped,
     )
 }  # fmt: skip

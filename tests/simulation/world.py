@@ -9,13 +9,13 @@ is killed and started again.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any
 
 from stepfast.backends.sqlite.store import SqliteBackend, Stored
 from stepfast.engine.advancer import Advancer
-from stepfast.engine.memory import Memory, News
+from stepfast.engine.memory import Memory
 from stepfast.engine.messages import Message
 from stepfast.engine.operations import Operations
 from stepfast.engine.park_handler import ParkHandler
@@ -25,23 +25,17 @@ from stepfast.engine.timer_handler import TimerHandler
 from stepfast.engine.worker import Worker
 from stepfast.errors import Refused, Unavailable
 from stepfast.language.registry import Registry
-from stepfast.model import Record, Signal, Snapshot
+from stepfast.model import Snapshot
 from stepfast.testing.memory import MemoryFile, finished
 from tests.simulation.invariants import ID, LASTING, SKEW, Watch
 from tests.simulation.machines import Clock, Lives, Ports, Steps, point
+from tests.simulation.stream import Stream, news_in
 from tests.simulation.workflows import WORKFLOWS, drawn_shape
 
 VISIBILITY = 60.0
 """Seconds after which a message that was taken comes back."""
 Engine = tuple[Advancer, Worker, Operations]
 Work = Callable[["Handler"], Coroutine[Any, Any, None]]
-
-
-@dataclass(frozen=True, eq=False)
-class Change:
-    """A stream record: the new image of an item that was written with a wake; None for an execution's own item."""
-
-    image: Record | Signal | None
 
 
 @dataclass(eq=False)
@@ -76,7 +70,10 @@ class World:
         self.outage = 1000.0 + (0, 60, 400)[seed % 5 % 3]
         self.cancelling = seed % 7 == 6
         self.lossy = 0.2 if seed % 7 == 3 else 0.0
-        self.forgetful = (0.0, 0.1, 0.5, 1.0)[seed // 7 % 4]
+        # As on AWS: a queue apart from the store, a stream with images, sealed messages. Drawn apart from the rest.
+        self.wide = random.Random(f"wide/{seed}").random() < 0.5
+        self.forgetful = ((0.0, 0.1, 0.5, 1.0), (0.0, 0.0, 0.1, 0.5))[self.wide][seed // 7 % 4]
+        self.fresh = (0.0, 0.3)[seed // 2 % 2]  # how often Lambda starts another sandbox for a batch
         self.again = (0.0, 0.03)[seed // 3 % 2]
         self.now = 1000.0
         self.turns = 0
@@ -95,8 +92,7 @@ class World:
         self.messages: dict[int, Stored] = {}
         self.dead_letters: list[Message] = []
         self.unsent = {0, 1, 2}
-        self.wide = seed % 2 == 1  # as on AWS: a queue apart from the store, a stream with images, sealed messages
-        self.stream: list[Change] = []
+        self.stream = Stream()
         self.holder = ""
         self.file, self.clock = MemoryFile(), Clock(self, 0.0)
         self._open()
@@ -111,7 +107,7 @@ class World:
         self.wakes = dict(wakes)
         self.backend.on_wake = self._woken
         self.backend.on_message = self._arrived
-        self.machines = [self._machine() for _ in range(2)]
+        self.machines = [self._machine() for _ in range(2 + self.wide * (self.seed // 4 % 3))]
 
     def _machine(self) -> Engine:
         clock, ports = Clock(self, self.random.uniform(-SKEW, SKEW)), Ports(self)
@@ -123,10 +119,12 @@ class World:
             Advancer(ports, ports, clock, self.registry, Lives(self, None), records_for_a_hop=2) if self.wide else told
         )
         operations = Operations(ports, clock, self.registry, advancer)
+        # So do steps: the embedded home alone has the replays of advances and steps in one cache.
+        cache = Lives(self, None) if self.wide else lives
         draw = random.Random(self.random.random())
         steps: Any = Steps(self)
         worker = Worker(
-            StepHandler(ports, ports, clock, self.registry, steps, draw, lives=lives),
+            StepHandler(ports, ports, clock, self.registry, steps, draw, lives=cache),
             TimerHandler(ports, clock),
             ParkHandler(ports, clock, self.registry),
         )
@@ -149,15 +147,6 @@ class World:
     def _woken(self, execution_id: str, seq: int) -> None:
         self.wakes[execution_id] = max(seq, self.wakes.get(execution_id, 0))
 
-    def streamed(self, name: str, arguments: Sequence[Any], result: Any) -> None:
-        """After a call of a port: what the table's stream brings of it."""
-        if name == "commit" and result and arguments[1].wake:
-            self.stream.append(Change(arguments[1].record))
-        if name == "add_signal":
-            self.stream.append(Change(result))
-        if name in ("create", "rewind"):
-            self.stream.append(Change(None))
-
     def note(self, what: str) -> None:
         self.trace.append(f"{self.now:9.2f} {what}")
 
@@ -172,17 +161,11 @@ class World:
     # -- handlers ------------------------------------------------------------------------------------------
 
     async def _advance(self, handler: Handler) -> None:
-        batch = self.stream[: self.random.randint(1, len(self.stream))] if self.stream else []
-        images = [change.image for change in batch]
-        news = News(
-            [image for image in images if isinstance(image, Record)],
-            [image for image in images if isinstance(image, Signal)],
-        )
-        await self._engine()[0].advance(ID, news=news if batch and None not in images else None)
-        if self.random.random() >= self.duplicate:
-            self.stream = [change for change in self.stream if change not in batch]
-            if self.stream:
-                return
+        fresh = self.wide and self.random.random() < self.fresh
+        machine = self._machine() if fresh else self._engine()
+        batch = self.stream.batch(self.random)
+        await machine[0].advance(ID, news=news_in(batch))
+        if self.random.random() >= self.duplicate and self.stream.done(batch):
             self.backend.advanced(ID, handler.seq)
             if self.wakes.get(ID) == handler.seq:
                 del self.wakes[ID]

@@ -28,6 +28,8 @@ RETENTION, SHARDS, POOL, AUTH, LOG_VALUES = (
 )
 POOL_TIMEOUTS = "STEPFAST_POOL_TIMEOUTS"
 UNDELIVERED = "STEPFAST_UNDELIVERED"
+LAMBDA_MEMORY, DEFAULT_MEMORY = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 512
+"""Lambda sets it: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
 
 _STORE = (TABLE, BUCKET)
 _SENDING = (QUEUES, TIMER_QUEUE, PARK_QUEUE, SCHEDULES, SCHEDULE_ROLE)
@@ -68,7 +70,7 @@ class Settings:
     queues: the URL of each pool's queue. pool_timeouts: the timeout of each pool's function in seconds, where it is
     known. workflows: a folder. retention: seconds for which ended executions are kept; None keeps them for ever.
     pool: the pool of a step function. log_values: whether inputs, outputs and errors are logged. undelivered: the URL
-    of the queue for records that no function can handle.
+    of the queue for records that no function can handle. memory: of the function, in MB.
     """
 
     table: str
@@ -89,6 +91,7 @@ class Settings:
     region: str = ""
     pool_timeouts: Mapping[str, int] = field(default_factory=dict)
     undelivered: str = ""
+    memory: int = DEFAULT_MEMORY
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], needs: Collection[str] = ()) -> Settings:
@@ -133,6 +136,7 @@ class Settings:
             region=text("AWS_REGION") or text("AWS_DEFAULT_REGION"),
             pool_timeouts=_timeouts(text(POOL_TIMEOUTS, "{}")),
             undelivered=text(UNDELIVERED),
+            memory=_number(LAMBDA_MEMORY, text(LAMBDA_MEMORY, str(DEFAULT_MEMORY)), 1),
         )
         if POOL in needs and settings.pool not in settings.queues:
             known = ", ".join(sorted(settings.queues)) or "none"

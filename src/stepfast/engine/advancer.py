@@ -110,7 +110,7 @@ class Advancer:
     async def advance(self, execution_id: str, *, resend: Resend | None = None, news: News | None = None) -> Advanced:
         """Advances until nothing is left to decide; `resend` sends again what was sent before (rule *sweep*).
 
-        news: all that has woken this advance; None where that is not known, or is more than records and signals.
+        news: all that has woken this advance; None where that is not known.
 
         An execution whose workflow is not deployed is left as it is: it waits for a deployment that
         has the workflow, and the sweep finds it then.
@@ -131,6 +131,8 @@ class Advancer:
                         snapshot.execution.workflow,
                     )
                     return Advanced(snapshot, tuple(sent), waits=True)
+                if news is not None and recalled == "" and self._memory and self._memory.voids(execution_id, snapshot):
+                    continue
                 replay.advance(snapshot.records, opened.order.applied, extend=True)
                 begins = not replay.records or resend is not None
                 if begins and await self._children.is_orphan(snapshot.execution):

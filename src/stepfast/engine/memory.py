@@ -28,13 +28,19 @@ KNOWN = 10_000
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """Why an execution is to be advanced: the records and signals that were written with a wake, each at least once."""
+    """Why an execution is to be advanced: the records and signals that were written with a wake, each at least once.
+
+    whole: False where something else was written, too, so that the execution is to be read in any case.
+    """
 
     records: Sequence[Record] = ()
     signals: Sequence[Signal] = ()
+    whole: bool = True
 
     def of(self, replay: Replay) -> dict[str, Record] | None:
         """The records that this replay does not have yet; None where it does not wait for them: it has missed some."""
+        if not self.whole:
+            return None
         fresh: dict[str, Record] = {}
         for record in self.records:
             known = replay.records.get(record.id)
@@ -61,8 +67,8 @@ class Memory:
 
     Thread-safe, as long as news of one execution come to one thread at a time.
     A process that is to remember an execution writes a new token first, and reads everything then. A process that gets
-    news and does not go by memory does the same. So while a token stands, all news since then have come to the memory
-    that bears it.
+    news and does not go by memory does the same, if a memory stands. So while a token stands, all news since then have
+    come to the memory that bears it.
     """
 
     def __init__(self, holders: Holders, lives: LiveReplays, long: int = LONG) -> None:
@@ -87,6 +93,16 @@ class Memory:
         await self._holders.hold(execution_id, token)
         return token
 
+    def voids(self, execution_id: str, snapshot: Snapshot) -> bool:
+        """Whether a pass that has news, and has read this without a token, begins anew: with a token, then.
+
+        A memory of another process stands. It has not got these news, and would wait for them.
+        """
+        if not snapshot.holder:
+            return False
+        self._know(execution_id)
+        return True
+
     def _opened(self, live: Live, fresh: dict[str, Record], news: News) -> OpenedReplay:
         execution, known = live.replay.execution, live.replay.knows_signals
         snapshot = Snapshot(
@@ -106,11 +122,15 @@ class Memory:
         """
         live.token = live.token or token
         replay = live.replay
-        with self._lock:
-            if len(replay.records) + len(replay.outstanding) >= self._least and not replay.finished:
-                self._long[execution_id] = None
-                self._long.move_to_end(execution_id)
-                if len(self._long) > KNOWN:
-                    self._long.popitem(last=False)
-            else:
+        if len(replay.records) + len(replay.outstanding) >= self._least and not replay.finished:
+            self._know(execution_id)
+        else:
+            with self._lock:
                 self._long.pop(execution_id, None)
+
+    def _know(self, execution_id: str) -> None:
+        with self._lock:
+            self._long[execution_id] = None
+            self._long.move_to_end(execution_id)
+            if len(self._long) > KNOWN:
+                self._long.popitem(last=False)

@@ -18,6 +18,9 @@ from stepfast.model import Snapshot
 from stepfast.replay.replay import Command, Replay
 from stepfast.replay.signals import waits_of
 
+ROOM = 150_000_000
+"""Bytes of all replays that are kept, where a process does not say otherwise: 50,000 records with small values."""
+
 
 @dataclass(slots=True, eq=False)
 class Live:
@@ -77,16 +80,17 @@ class Loaded(NamedTuple):
 
 
 class LiveReplays:
-    """Live replays by execution, at most `keep` of them with at most `records` records in all; thread-safe.
+    """Live replays by execution, at most `keep` of them with at most `room` bytes in all; thread-safe.
 
-    deltas: the port of the store that these executions are in; None where it has none.
+    The one that was kept last stays, whatever its size. room: in bytes as of Replay.weight. deltas: the port of the
+    store that these executions are in; None where it has none.
     """
 
-    def __init__(self, keep: int = 200, records: int = 50_000, deltas: Deltas | None = None) -> None:
-        self._keep, self._most, self._deltas = keep, records, deltas
+    def __init__(self, keep: int = 200, room: int = ROOM, deltas: Deltas | None = None) -> None:
+        self._keep, self._room, self._deltas = keep, room, deltas
         self._lock = threading.Lock()
         self._lives: OrderedDict[str, Live] = OrderedDict()
-        self._records = 0
+        self._held = 0
         self._out: OrderedDict[str, None] = OrderedDict()
         self._dropped: list[Live] = []
 
@@ -97,19 +101,19 @@ class LiveReplays:
 
     def put(self, execution_id: str, live: Live) -> None:
         """Keeps a live replay for whoever handles the execution next."""
-        live.kept, live.size = True, len(live.replay.records)
+        live.kept, live.size = True, live.replay.weight
         with self._lock:
             self._out.pop(execution_id, None)
             self._drop(self._lives.pop(execution_id, None))
             self._lives[execution_id] = live
-            self._records += live.size
-            while len(self._lives) > 1 and (len(self._lives) > self._keep or self._records > self._most):
+            self._held += live.size
+            while len(self._lives) > 1 and (len(self._lives) > self._keep or self._held > self._room):
                 self._drop(self._lives.popitem(last=False)[1])
 
     def _drop(self, live: Live | None) -> None:
         # Closing runs `finally` blocks of workflow code, which must not run under the lock: the next `take` does it.
         if live is not None:
-            self._records -= live.size
+            self._held -= live.size
             self._dropped.append(live)
 
     async def load(self, store: Store, execution_id: str) -> Loaded:
@@ -158,7 +162,7 @@ class LiveReplays:
             dropped, self._dropped = self._dropped, []
             live = self._lives.pop(execution_id, None)
             if live is not None:
-                self._records -= live.size
+                self._held -= live.size
                 self._out[execution_id] = None
                 while len(self._out) > self._keep:
                     self._out.popitem(last=False)
@@ -171,7 +175,7 @@ class LiveReplays:
         with self._lock:
             while self._lives:
                 self._drop(self._lives.popitem()[1])
-            self._records, dropped = 0, self._dropped
+            self._held, dropped = 0, self._dropped
             self._dropped = []
             self._out.clear()
         for unwanted in dropped:

@@ -29,6 +29,10 @@ from stepfast.functions.watching import Metrics
 from stepfast.language.registry import Registry, discover
 from stepfast.model import SignalLimits
 
+MEGABYTE = 2**20
+SHARE_OF_REPLAYS = 4
+"""The replays that are kept take at most this part of a function's memory: a quarter."""
+
 
 class Engine:
     """Store, advancer and operations, made from settings and clients.
@@ -39,7 +43,7 @@ class Engine:
     def __init__(self, settings: Settings, clients: Clients, host: Host | None = None) -> None:
         self.settings, self.clients, self.host = settings, clients, host or Host()
         self.clock, self.call, self.meter = self.host.clock, self.host.call, self.host.meter
-        self.lives = LiveReplays()
+        self.lives = LiveReplays(room=settings.memory * MEGABYTE // SHARE_OF_REPLAYS)
         self.time_left = TimeLeft()
 
     @cached_property

@@ -30,6 +30,7 @@ from stepfast.replay.loop import Closed, WorkflowLoop
 from stepfast.replay.reading import OutcomeReader, same_input
 from stepfast.replay.succession import Succession
 from stepfast.replay.tasks import Started, WorkflowTask
+from stepfast.replay.weights import weight
 from stepfast.stored_text import text_of
 from stepfast.values.codec import Codec
 
@@ -47,6 +48,7 @@ class Replay:
     seen: what was taken before the workflow's own coroutine ended; each id with the number of commands issued before.
     chained: claims that are part of the records of this generation, by the command that they claim.
     stale: the records are older than the order that was read with them, so both must be read again.
+    weight: about how many bytes of memory it holds.
     finished: the code has ended, with either result (JSON text) or error.
     """
 
@@ -65,6 +67,7 @@ class Replay:
         self.withdrawn = Withdrawn()
         self.seen: dict[str, int] = {}
         self.stale = self.finished = self.closed = False
+        self.weight = 0
         self.result: str | None = None
         self.error: BaseException | None = None
         self._position = 0
@@ -90,6 +93,7 @@ class Replay:
         records: all records, or only new records. applied: the whole durable order. extend: extends the order.
         """
         for record in records.values():
+            self.weight += weight(record) - weight(self.records.get(record.id))
             self.records[record.id] = record
             self._outcomes.add(record)
             if record.signal is not None:

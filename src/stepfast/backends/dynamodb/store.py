@@ -161,10 +161,10 @@ class DynamoStore:
         """As of port Glances: an eventually consistent read, which costs half."""
         return self._table.exists(items.key(execution_id, items.entry_sort(order)))
 
-    def news(self, images: Sequence[Item]) -> News | None:
-        """The records and signals that stream records show; None if an image is of anything else."""
+    def news(self, images: Sequence[Item]) -> News:
+        """The records and signals that stream records show, which are read only if they show nothing else."""
         if not all(image["sk"]["S"].startswith((items.COMMAND, items.SIGNAL)) for image in images):
-            return None
+            return News(whole=False)
         signals = [image for image in images if image["sk"]["S"].startswith(items.SIGNAL)]
         return News(
             self._records([image for image in images if image["sk"]["S"].startswith(items.COMMAND)]),
@@ -254,6 +254,7 @@ class DynamoStore:
             {record.id: record for record in commands},
             tuple(sorted(signals, key=lambda signal: (signal.number, signal.received_at, signal.signal_id))),
             has_signals=has_signals,
+            holder=text_in(by_sort.get(items.MEMORY, {}), "by") or "",
         )
 
     async def signals(self, execution_id: str, after: int = 0, *, payloads: bool = True) -> Sequence[Signal]:
