@@ -49,12 +49,12 @@ async def middle(number: int) -> int:
 
 @workflow("top")
 async def top(number: int) -> list[int]:
-    return await asyncio.gather(child(middle, number), child(pay, number + 1), charge(number + 2))
+    return list(await asyncio.gather(child(middle, number), child(pay, number + 1), charge(number + 2)))
 
 
 @workflow("both")
 async def both(_: int) -> list[int]:
-    return await asyncio.gather(child(hold, 1), child(hold, 2, on_cancel="leave"), child(pay, 3))
+    return list(await asyncio.gather(child(hold, 1), child(hold, 2, on_cancel="leave"), child(pay, 3)))
 
 
 @workflow("forgiving")

@@ -17,14 +17,12 @@ from stepfast.engine.resuming import Resuming
 from stepfast.engine.starting import create_above
 from stepfast.errors import WrongStatus
 from stepfast.language.registry import Registry
-from stepfast.model import ENDED, ENDED_FOR_GOOD, Execution, Failure, Record, Snapshot
+from stepfast.model import ENDED, ENDED_FOR_GOOD, MAX_CHILD_DEPTH, Execution, Failure, Record, Snapshot
 from stepfast.replay.commands import Command
 from stepfast.replay.replay import Replay
 
 log = logging.getLogger(__name__)
 
-MAX_CHILD_DEPTH = 32
-"""Executions above a child, at most, unless a setting says otherwise."""
 CHILDREN_AT_ONCE = 100
 """Children that one pass of the advancer starts, before it marks them as sent."""
 

@@ -34,8 +34,8 @@ class Query:
 
     since, until: of created_at; `since` is included, `until` is not. cursor: the `next` of an earlier page, opaque to
     callers. prefix: ids that begin with it and are longer. roots: True leaves children out.
-    values: False gives executions without their input ("") and result (None), which are then not read. With values, a page ends before they would be more than `bytes`, but
-    it has an execution at least; its `next` goes on from there.
+    values: False gives executions without their input ("") and result (None), which are then not read. With values, a
+    page ends before they would be more than `bytes`, but it has an execution at least; its `next` goes on from there.
     """
 
     workflow: str | None = None
