@@ -161,7 +161,7 @@ def standing(execution: Execution) -> Item:
 
 STANDING = frozenset({"output", "error", "causes", "fault", *_META_TIMES.values()})
 """The names that `standing` may leave out."""
-BRIEF = ("pk", "v", "stat", "gen", "first", "flow", "error", "causes", "labels", "made", "sent", "link", *_META_TIMES.values())
+BRIEF = ("pk", "v", "stat", "gen", "first", "flow", "error", "causes", "labels", "made", "sent", "link", "prog", *_META_TIMES.values())
 """What `execution_of` reads of a meta but for its values."""
 
 
@@ -197,6 +197,7 @@ def execution_of(item: Item, input: str) -> Execution:
         causes=tuple(json.loads(causes)) if causes else (),
         sent=text_in(item, "sent"),
         link=_link(item),
+        progress=text_in(item, "prog"),
         **{field: float_in(item, name) for field, name in _META_TIMES.items()},
     )
 
