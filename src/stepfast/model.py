@@ -239,6 +239,8 @@ class SignalLimits:
 
 
 SIGNAL_LIMITS = SignalLimits()
+MAX_CHILD_DEPTH = 32
+"""Executions above a child, at most, unless a setting says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

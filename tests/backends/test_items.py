@@ -20,7 +20,7 @@ from stepfast.backends.dynamodb.listing import listing_keys, sortable
 from stepfast.backends.dynamodb.table import EXPIRES, LISTED
 from stepfast.backends.dynamodb.typed_json import number, same, size_of, text
 from stepfast.errors import StartupError
-from stepfast.model import Attempt, Chained, Event, Execution, Failure, OrderEntry, Record, Signal
+from stepfast.model import Attempt, Chained, Event, Execution, Failure, Link, OrderEntry, Record, Signal
 from tests.properties.test_store_machine import ENTRIES, EVENTS, FAILURE, JSON, LABELS, RECORDS, TEXTS, TIMES
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e100, max_value=1e100).filter(
@@ -92,9 +92,12 @@ def test_no_field_of_the_model_is_forgotten() -> None:
     failure = Failure("A", "b", "c", "d")
     record = Record(
         "a", "timer", "b", "FAILED", 1, 2, 3, 4, "t", 5.0, 6.0, "1", "2", failure, 7.0, 8.0, 9.0,
-        Chained("c", 1.0, 2, "d", 3.0), "s", (Attempt(1, 2.0, 3.0, failure, 4.0),),
+        Chained("c", 1.0, 2, "d", 3.0), "s", (Attempt(1, 2.0, 3.0, failure, 4.0),), ("one.a",),
     )  # fmt: skip
-    execution = Execution("one", "w", "1", 1.0, "FAILED", 2, "3", failure, {"a": "b"}, 4.0, ("c",), 5.0, 1, "0a 0b")
+    link = Link("zero", "child:w", 3, "root", 2, "leave", True)
+    execution = Execution(
+        "one", "w", "1", 1.0, "FAILED", 2, "3", failure, {"a": "b"}, 4.0, ("c",), 5.0, 1, "0a 0b", link
+    )  # fmt: skip
     for made in (record, execution):
         untouched = [
             one.name

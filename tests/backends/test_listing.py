@@ -93,7 +93,7 @@ def test_a_page_of_few_asks_little_of_each_shard(hooked: Cloud, wire: Wire) -> N
     wire.take()
     hooked.run(store.page(Query(status="RUNNING", limit=10)))
     calls = wire.take()
-    assert [call.params["Limit"] for call in calls if call.operation == "Query"] == [14, 14]
+    assert [call.params["Limit"] for call in calls if call.operation == "Query"] == [14, 14, 14, 14]
     assert sum(call.read_units for call in calls if call.operation == "Query") <= 2
 
 

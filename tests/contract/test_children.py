@@ -66,10 +66,11 @@ async def side_by_side(count: int) -> list[Any]:
 async def everywhere(_: int) -> list[int]:
     async with asyncio.TaskGroup() as group:
         grouped = group.create_task(child(pay, Order(number=1)))
-    done, _ = await asyncio.wait([asyncio.create_task(child(pay, Order(number=2)))])
+    done, left = await asyncio.wait([asyncio.create_task(child(pay, Order(number=2)))])
     async with asyncio.timeout(3600):
         timed = await child(pay, Order(number=4))
     waited = await asyncio.wait_for(child(pay, Order(number=5)), 3600)
+    assert not left
     return [grouped.result().total, next(iter(done)).result().total, timed.total, waited.total]
 
 
@@ -78,9 +79,15 @@ async def careful(_: int) -> list[Any]:
     try:
         await child(pay, Order(number=3), id="declined")
     except StepFailed as error:
-        assert isinstance(error, ChildFailed)
-        return [error.execution_id, error.workflow, error.failed_step, error.message, error.is_a(Declined), str(error)]
-    return []
+        failed: Any = error if isinstance(error, ChildFailed) else None
+    return [
+        failed.execution_id,
+        failed.workflow,
+        failed.failed_step,
+        failed.message,
+        failed.is_a(Declined),
+        str(failed),
+    ]
 
 
 @workflow("careless")

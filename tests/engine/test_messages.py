@@ -37,4 +37,4 @@ def test_a_signal_wait_has_no_message() -> None:
 
 def test_an_unknown_kind_is_not_sent_as_a_step() -> None:
     with pytest.raises(AssertionError):
-        _message(EXECUTION, Command("child", cast(Any, "child"), "child", None), None)
+        _message(EXECUTION, Command("memo", cast(Any, "memo"), "memo", None), None)

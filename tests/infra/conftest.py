@@ -115,6 +115,7 @@ def _tuned(project: Project) -> Project:
         sweep_minutes=10,
         parallelization=4,
         authorizer_cache=60,
+        max_child_depth=8,
         max_signals=500,
         max_signal_bytes=1_000_000,
         memory=1024,

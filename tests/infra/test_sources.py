@@ -74,6 +74,7 @@ def test_a_function_is_told_where_its_things_are(synthesized: Synthesized, plan:
     sending = {
         **flows,
         "STEPFAST_POOL_TIMEOUTS": json.dumps(plan.pool_timeouts),
+        "STEPFAST_MAX_CHILD_DEPTH": "32",
         "STEPFAST_QUEUES": queues,
         "STEPFAST_TIMER_QUEUE": "<QueuesTimer>",
         "STEPFAST_PARK_QUEUE": "<QueuesPark>",

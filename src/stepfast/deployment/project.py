@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from stepfast.deployment.schedules import ScheduledStart
 from stepfast.errors import StartupError
-from stepfast.model import SIGNAL_LIMITS
+from stepfast.model import MAX_CHILD_DEPTH, SIGNAL_LIMITS
 
 __all__ = ["PoolSettings", "Project"]
 
@@ -72,6 +72,8 @@ class Project:
     max_signals: the most signals that an execution takes in all. It also applies to `stepfast dev`.
     max_signal_bytes: the most bytes of payloads of signals that an execution takes in all. It also applies to `stepfast
     dev`.
+    max_child_depth: the most executions that a child may have above it. It stops a workflow that starts itself
+    without end. It also applies to `stepfast dev`.
     snap_start: whether functions start from snapshots, so that the first request after a pause is quicker.
     alarm_email: the address that alarms are sent to.
     domain_name: a domain name of your own for the API. It needs `certificate`.
@@ -96,6 +98,7 @@ class Project:
     log_values: bool = False
     max_signals: int = SIGNAL_LIMITS.count
     max_signal_bytes: int = SIGNAL_LIMITS.bytes
+    max_child_depth: int = MAX_CHILD_DEPTH
     snap_start: bool = False
     alarm_email: str | None = None
     domain_name: str | None = None
@@ -223,6 +226,7 @@ _PROJECT: Mapping[str, tuple[Check, str]] = {
     "log_values": _FLAG,
     "max_signals": _whole_number(1, 1_000_000),
     "max_signal_bytes": _whole_number(1, 1_000_000_000),
+    "max_child_depth": _whole_number(1, 1000),
     "snap_start": _FLAG,
     "alarm_email": _text_matching(r"[^@\s]+@[^@\s]+", "an e-mail address"),
     "domain_name": _text_matching(_DOMAIN, "the name of a host, such as flows.example.com"),

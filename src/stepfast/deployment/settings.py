@@ -27,9 +27,11 @@ RETENTION, SHARDS, POOL, AUTH, LOG_VALUES = (
     "STEPFAST_LOG_VALUES",
 )
 POOL_TIMEOUTS = "STEPFAST_POOL_TIMEOUTS"
+MAX_CHILD_DEPTH = "STEPFAST_MAX_CHILD_DEPTH"
 UNDELIVERED = "STEPFAST_UNDELIVERED"
 
 _STORE = (TABLE, BUCKET)
+_ADVANCING = (WORKFLOWS, RETENTION, SHARDS, LOG_VALUES, POOL_TIMEOUTS, MAX_CHILD_DEPTH)
 _SENDING = (QUEUES, TIMER_QUEUE, PARK_QUEUE, SCHEDULES, SCHEDULE_ROLE)
 NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -48,16 +50,20 @@ ALSO: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "api": (WORKFLOWS, RETENTION, SHARDS, AUTH, LOG_VALUES, MAX_SIGNALS, MAX_SIGNAL_BYTES),
         "authorizer": (),
         "resume": (WORKFLOWS, RETENTION, SHARDS, LOG_VALUES),
-        **dict.fromkeys(("step", "timer", "sweeper"), (WORKFLOWS, RETENTION, SHARDS, LOG_VALUES, POOL_TIMEOUTS)),
-        "advancer": (WORKFLOWS, RETENTION, SHARDS, LOG_VALUES, POOL_TIMEOUTS, UNDELIVERED),
+        **dict.fromkeys(("step", "timer", "sweeper"), _ADVANCING),
+        "advancer": (*_ADVANCING, UNDELIVERED),
     }
 )
 """The variables that a function of each kind also reads, with a default."""
 
 DEFAULT_RETENTION_DAYS = 90
 DEFAULT_SHARDS = 8
+DEFAULT_MAX_CHILD_DEPTH = 32
 DEFAULT_MAX_SIGNALS, DEFAULT_MAX_SIGNAL_BYTES = 10_000, 32_000_000
-"""Equal to model.SIGNAL_LIMITS. They are repeated here so that the authorizer, which starts cold, imports less."""
+"""Equal to model.MAX_CHILD_DEPTH and model.SIGNAL_LIMITS.
+
+They are repeated here so that the authorizer, which starts cold, imports less.
+"""
 DAY_SECONDS = 86400.0
 
 
@@ -68,7 +74,7 @@ class Settings:
     queues: the URL of each pool's queue. pool_timeouts: the timeout of each pool's function in seconds, where it is
     known. workflows: a folder. retention: seconds for which ended executions are kept; None keeps them for ever.
     pool: the pool of a step function. log_values: whether inputs, outputs and errors are logged. undelivered: the URL
-    of the queue for records that no function can handle.
+    of the queue for records that no function can handle. max_child_depth: the most executions above a child.
     """
 
     table: str
@@ -89,6 +95,7 @@ class Settings:
     region: str = ""
     pool_timeouts: Mapping[str, int] = field(default_factory=dict)
     undelivered: str = ""
+    max_child_depth: int = DEFAULT_MAX_CHILD_DEPTH
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], needs: Collection[str] = ()) -> Settings:
@@ -133,6 +140,7 @@ class Settings:
             region=text("AWS_REGION") or text("AWS_DEFAULT_REGION"),
             pool_timeouts=_timeouts(text(POOL_TIMEOUTS, "{}")),
             undelivered=text(UNDELIVERED),
+            max_child_depth=_number(MAX_CHILD_DEPTH, text(MAX_CHILD_DEPTH, str(DEFAULT_MAX_CHILD_DEPTH)), 1),
         )
         if POOL in needs and settings.pool not in settings.queues:
             known = ", ".join(sorted(settings.queues)) or "none"

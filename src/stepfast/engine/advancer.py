@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
 from stepfast.engine import progress
-from stepfast.engine.children import CHILDREN_AT_ONCE, MAX_CHILD_DEPTH, Children
+from stepfast.engine.children import CHILDREN_AT_ONCE, Children
 from stepfast.engine.finish import finish
 from stepfast.engine.memory import Memory, News
 from stepfast.engine.messages import Hint, Message, MessageKind
@@ -21,7 +21,7 @@ from stepfast.engine.ports import Clock, Commit, Queue, Store
 from stepfast.engine.replay_cache import LiveReplays
 from stepfast.errors import FailsExecution, StepNotDeployed, WorkflowNotDeployed
 from stepfast.language.registry import Registry
-from stepfast.model import ENDED_FOR_GOOD, Execution, OrderEntry, Record, Signal, Snapshot
+from stepfast.model import ENDED_FOR_GOOD, MAX_CHILD_DEPTH, Execution, OrderEntry, Record, Signal, Snapshot
 from stepfast.replay.replay import Command, Replay
 from stepfast.replay.signals import Arrived, waits_of
 

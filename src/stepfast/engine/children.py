@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from stepfast.engine.cancelling import Cancelling
 from stepfast.engine.child_ids import child_id, later_child_id, link_of, standing
+from stepfast.engine.family import is_child_of
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import Clock, Commit, Queue, Store
 from stepfast.engine.queries import ReadOperations
@@ -16,14 +17,12 @@ from stepfast.engine.resuming import Resuming
 from stepfast.engine.starting import create_above
 from stepfast.errors import WrongStatus
 from stepfast.language.registry import Registry
-from stepfast.model import ENDED, ENDED_FOR_GOOD, Execution, Failure, Record, Snapshot
+from stepfast.model import ENDED, ENDED_FOR_GOOD, MAX_CHILD_DEPTH, Execution, Failure, Record, Snapshot
 from stepfast.replay.commands import Command
 from stepfast.replay.replay import Replay
 
 log = logging.getLogger(__name__)
 
-MAX_CHILD_DEPTH = 32
-"""Executions above a child, at most, unless a setting says otherwise."""
 CHILDREN_AT_ONCE = 100
 """Children that one pass of the advancer starts, before it marks them as sent."""
 
@@ -192,18 +191,18 @@ class Children:
         while True:
             child = await self._store.read(id)
             if child is None or child.link is None or child.status not in ENDED:
-                return
+                return None
             if child.link.left:
                 return await self._park(child)
             link = child.link
             peeked = await self._store.peek(link.parent, link.command)
             if peeked is None or (peeked[0].status, peeked[0].generation) != ("RUNNING", link.generation):
-                return
+                return None
             record = peeked[1]
             if record is not None and (record.recorded or record.children[-1:] != (id,)):
-                return
+                return None
             if await self._store.report(link.parent, _outcome(child, record), link.generation):
-                return
+                return None
 
     async def _park(self, child: Execution) -> None:
         """Sends the dead letter of a child that has failed while its parent left it: it is a root from then on."""
@@ -217,15 +216,15 @@ class Children:
         taken_back = replay.withdrawn.children
         for command in list(taken_back.values()):
             known = replay.records.get(command.id)
-            peeked = None if known is not None and known.recorded else await self._store.peek(
-                parent.execution_id, command.id
+            peeked = (
+                None
+                if known is not None and known.recorded
+                else await self._store.peek(parent.execution_id, command.id)
             )
             record = peeked[1] if peeked is not None else None
             if record is not None and not record.recorded:
                 await self._end_all(parent.execution_id, command.id, record.children)
-                over = replace(
-                    record, status="CANCELLED", revision=record.revision + 1, ended_at=self._clock.now()
-                )
+                over = replace(record, status="CANCELLED", revision=record.revision + 1, ended_at=self._clock.now())
                 await self._store.report(parent.execution_id, over, parent.generation)
             del taken_back[command.id]
 
@@ -243,18 +242,20 @@ class Children:
         parents = await self._store.read_many([link.parent])
         if parents and parents[0].status not in ENDED_FOR_GOOD:
             return False
+        if not parents:  # It was deleted, so nothing takes this child along when it expires.
+            await self._store.relink(child, replace(link, left=True))
         await self._end(child)
         return link.on_cancel == "cancel"
 
     async def _end_all(self, parent: str, command: str, ids: Sequence[str]) -> None:
         for child in await self._store.read_many(ids) if ids else ():
-            if child.link is not None and (child.link.parent, child.link.command) == (parent, command):
+            if is_child_of(child, parent, command) and child.is_child:
                 await self._end(child)
 
     async def _end(self, child: Execution) -> None:
         """Cancels a child that runs, or leaves it, as its link says."""
         link = child.link
-        if link is None or link.left or child.status in ENDED:
+        if link is None or child.status in ENDED:
             return
         if link.on_cancel == "leave":
             await self._store.relink(child, replace(link, left=True))
@@ -294,7 +295,7 @@ def _outcome(child: Execution, record: Record | None) -> Record:
         input=child.input,
         output=child.result,
         error=replace(error, parked=None) if error is not None else None,
-        first_at=record.first_at if record is not None else child.created_at,
+        first_at=(record.first_at if record is not None else None) or child.created_at,
         started_at=child.created_at,
         ended_at=child.ended_at,
         children=record.children if record is not None else (child.execution_id,),

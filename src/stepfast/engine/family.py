@@ -13,13 +13,13 @@ def is_child_of(child: Execution, parent: str, command: str) -> bool:
 
 
 def child_records(snapshot: Snapshot, asked: Sequence[str] = ()) -> list[Record]:
-    """The records of commands that have asked for children, by when the code asked for them.
+    """The records of commands that have asked for children. asked: the ids of commands in the order of the code.
 
-    asked: the ids of commands in the order of the code, which decides among those of one moment.
+    Those that it does not name come last, by when the code asked for them.
     """
     places = {id: place for place, id in enumerate(asked)}
     records = [record for record in snapshot.records.values() if record.kind == "child" and record.children]
-    return sorted(records, key=lambda record: (record.first_at or 0.0, places.get(record.id, len(places)), record.id))
+    return sorted(records, key=lambda record: (places.get(record.id, len(places)), record.first_at or 0.0, record.id))
 
 
 def children_of(snapshot: Snapshot, asked: Sequence[str] = ()) -> list[str]:

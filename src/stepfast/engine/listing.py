@@ -34,6 +34,7 @@ def fits(query: Query, execution: Execution) -> bool:
         and query.labels.items() <= execution.labels.items()
         and (query.since is None or execution.created_at >= query.since)
         and (query.until is None or execution.created_at < query.until)
+        and not (query.roots and execution.is_child)
     )
 
 

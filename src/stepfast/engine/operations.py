@@ -104,6 +104,8 @@ class Operations(ReadOperations):
         decisions are made again. An empty list runs the current code on all records.
         Raises ExecutionNotFound, UnknownWorkflow, WrongStatus when it is not
         FAILED, and InvalidRequest for a command that cannot run again.
+
+        If the execution is a child whose parent failed because of it, the executions above it are resumed as well.
         """
         return (await self.rewind(execution_id, generation, steps)).execution
 
@@ -111,12 +113,13 @@ class Operations(ReadOperations):
         self, execution_id: str, generation: int | None = None, steps: Sequence[str] | None = None
     ) -> Rewind:
         """As `resume`; returns the execution with what was re-opened, which is nothing if another was faster."""
-        return await self._resuming.rewind(execution_id, generation, steps)
+        return await self._resuming.resume(execution_id, generation, steps)
 
     async def delete(self, execution_id: str) -> None:
-        """Deletes an execution that has ended, with all that is of it; its figures stay.
+        """Deletes an execution that has ended, with all that is of it and with its children; its figures stay.
 
-        Raises ExecutionNotFound, also for one that was deleted before, and WrongStatus when it is RUNNING.
+        Raises ExecutionNotFound, also for one that was deleted before, and WrongStatus when it is RUNNING, or is a
+        child whose parent is RUNNING.
         """
         while True:
             execution = await self.read(execution_id)
@@ -125,9 +128,21 @@ class Operations(ReadOperations):
                     f"execution {execution_id!r} is {execution.status}: cancel it first, then delete it",
                     execution.status,
                 )
+            await self._require_no_parent_runs(execution)
             if await self._store.erase(execution):
                 log.info("execution %s, which was %s, is deleted", execution_id, execution.status)
                 return
+
+    async def _require_no_parent_runs(self, child: Execution) -> None:
+        if child.link is None or not child.is_child:
+            return
+        for parent in await self._store.read_many([child.link.parent]):
+            if parent.status == "RUNNING":
+                raise WrongStatus(
+                    f"execution {child.execution_id!r} is a child of {parent.execution_id!r}, which is RUNNING: cancel "
+                    "that one first, then delete it, which deletes its children too",
+                    child.status,
+                )
 
     async def held_up(self, execution_id: str) -> list[HeldStep]:
         """The steps of a resumed execution that an attempt from before the resume still has; ExecutionNotFound."""

@@ -33,9 +33,9 @@ class Query:
     """Which executions to list: newest first, by (created_at, execution_id).
 
     since, until: of created_at; `since` is included, `until` is not. cursor: the `next` of an earlier page, opaque to
-    callers. prefix: ids that begin with it and are longer. values: False gives executions without their input ("")
-    and result (None), which are then not read. With values, a page ends before they would be more than `bytes`, but
-    it has an execution at least; its `next` goes on from there.
+    callers. prefix: ids that begin with it and are longer. roots: True leaves children out.
+    values: False gives executions without their input ("") and result (None), which are then not read. With values, a
+    page ends before they would be more than `bytes`, but it has an execution at least; its `next` goes on from there.
     """
 
     workflow: str | None = None
@@ -46,6 +46,7 @@ class Query:
     limit: int = 50
     cursor: str | None = None
     prefix: str = ""
+    roots: bool = False
     values: bool = True
     bytes: int = 4 * 1024 * 1024
 
@@ -245,6 +246,8 @@ class Store(Protocol):
     async def erase(self, execution: Execution) -> bool:
         """Deletes an execution with all its items, if the stored one has this generation and this status, an end.
 
+        Its children go with it, whatever their status, and theirs; but not those that it has left.
+
         Nobody sees any of it once this returns True. Its figures stay. Where that takes several writes, the first
         decides, and the sweep goes on with what a crash has left. An execution that is started later under the same id
         has a first generation above this generation: no message and no worker of the deleted execution acts on it.
@@ -257,7 +260,7 @@ class Store(Protocol):
         """A page of executions. Raises InvalidRequest for a cursor that no page has given."""
 
     async def faults(self, workflow: str | None, limit: int) -> tuple[Sequence[Fault], bool]:
-        """At most `limit` FAILED executions, the most recently started, and False if there are more.
+        """At most `limit` FAILED executions that are no children, the last started, and False if there are more.
 
         A store in parts may take the most recent of each part.
         """

@@ -13,6 +13,7 @@ from stepfast.engine.queries import existing
 from stepfast.engine.rewind import Rewind, check_steps, rewind
 from stepfast.errors import Refused, WrongStatus
 from stepfast.language.registry import Registry
+from stepfast.model import Execution
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,33 @@ class Resuming:
                 return plan
             generation = execution.generation  # if another was faster, its resume is ours
 
+    async def resume(
+        self, execution_id: str, generation: int | None = None, steps: Sequence[str] | None = None
+    ) -> Rewind:
+        """As `rewind`. If the execution is a child whose parent failed because of it, the parent is resumed as well.
+
+        The resume goes on from the highest execution that has failed so: each parent takes its child up again. If the
+        process dies in between, the child runs, and whoever resumes its root later takes it up.
+        """
+        plan = await self.rewind(execution_id, generation, steps)
+        top = await self._failed_above(plan.execution)
+        if top is not None:
+            try:
+                await self.rewind(top.execution_id, top.generation)
+            except WrongStatus:
+                pass  # another has resumed it, or cancelled it
+        return plan
+
+    async def _failed_above(self, execution: Execution) -> Execution | None:
+        """The highest of the executions above, each of which has failed because of the one below it."""
+        top = None
+        while execution.link is not None and execution.is_child:
+            parent = await self._store.read(execution.link.parent)
+            if parent is None or parent.status != "FAILED" or execution.link.command not in parent.causes:
+                break
+            top = execution = parent
+        return top
+
     async def replay_dead_letters(self, execution_ids: Sequence[str], rate: float | None = None) -> list[ResumeResult]:
         """Resumes failed executions in this order, at most `rate` per second; one refused does not stop the others."""
         results = []
@@ -67,7 +95,7 @@ class Resuming:
             if index and rate:
                 await self._clock.sleep(1 / rate)
             try:
-                plan = await self.rewind(execution_id)
+                plan = await self.resume(execution_id)
                 results.append(ResumeResult(execution_id, True, notice=plan.notice))
             except Refused as error:
                 results.append(ResumeResult(execution_id, False, str(error)))

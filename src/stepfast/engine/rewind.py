@@ -93,6 +93,10 @@ def check_steps(snapshot: Snapshot, steps: Sequence[str]) -> None:
             wrong = f"execution {execution_id!r} has no command {id!r}{near}"
         elif record.kind == "signal":
             wrong = f"{id!r} waits for a signal, and would take the same one again: name a step or a timer"
+        elif record.kind == "child" and record.status == "SUCCEEDED":
+            wrong = (
+                f"{id!r} is a child that has SUCCEEDED, and would report the same result again: name another command"
+            )
         elif not record.recorded:
             wrong = f"{id!r} has no outcome yet: a resume goes on with it as it is"
         else:

@@ -74,7 +74,16 @@ class Engine:
 
     @cached_property
     def advancer(self) -> Advancer:
-        return Advancer(self.store, self.queue, self.clock, self.registry, self.lives, self._placement, self.memory)
+        return Advancer(
+            self.store,
+            self.queue,
+            self.clock,
+            self.registry,
+            self.lives,
+            self._placement,
+            self.memory,
+            max_child_depth=self.settings.max_child_depth,
+        )
 
     @property
     def memory(self) -> Memory | None:

@@ -26,7 +26,8 @@ class Visits:
 
     def __init__(self, engine: SendingEngine) -> None:
         self._store, self._clock = engine.store, engine.clock
-        self._advancer = Advancer(engine.store, engine.queue, engine.clock, engine.registry)
+        depth = engine.settings.max_child_depth
+        self._advancer = Advancer(engine.store, engine.queue, engine.clock, engine.registry, max_child_depth=depth)
         self._away, self._stuck = 0, 0
 
     async def visit(self, execution_id: str, resend: Resend) -> None:

@@ -28,6 +28,7 @@ from aws_cdk import aws_iam as iam
 
 from stepfast.backends.aws.s3 import OLD_PREFIX, PREFIX
 from stepfast.backends.dynamodb.items import DELETED
+from stepfast.backends.dynamodb.listing import CHILD
 from stepfast.backends.dynamodb.metrics import PARTITION
 from stepfast.model import ExecutionStatus
 
@@ -143,7 +144,8 @@ def _deleting(resources: Resources) -> list[iam.PolicyStatement]:
 
 def _listing(resources: Resources, *more: str) -> iam.PolicyStatement:
     """Reading the index by status. more: keys in addition to the statuses of executions."""
-    partitions = _only_keys(*(f"{status}#*" for status in (*get_args(ExecutionStatus), *more)))
+    statuses = get_args(ExecutionStatus)
+    partitions = _only_keys(*(f"{key}#*" for key in (*statuses, *(CHILD + status for status in statuses), *more)))
     return _allow("Listing", ["dynamodb:Query"], [resources.index], partitions)
 
 

@@ -169,6 +169,7 @@ class StepfastStack(Stack):
             settings.AUTH: project.auth,
             settings.LOG_VALUES: str(project.log_values).lower(),
             settings.POOL_TIMEOUTS: json.dumps(self.plan.pool_timeouts),
+            settings.MAX_CHILD_DEPTH: str(project.max_child_depth),
             settings.MAX_SIGNALS: str(project.max_signals),
             settings.MAX_SIGNAL_BYTES: str(project.max_signal_bytes),
         }

@@ -16,9 +16,10 @@ from stepfast.values.codec import UNTYPED, Codec
 
 P = ParamSpec("P")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
-class Workflow(Generic[P, R]):
+class Workflow(Generic[P, R_co]):
     """A workflow, as `@workflow` makes it: an async function with a `name`.
 
     Another workflow may await a call of it, as a part of itself. Outside of an engine a call runs the code without
@@ -27,14 +28,14 @@ class Workflow(Generic[P, R]):
 
     __stepfast_definition__ = "workflow"
 
-    def __init__(self, function: Callable[P, Coroutine[Any, Any, R]], name: str) -> None:
+    def __init__(self, function: Callable[P, Coroutine[Any, Any, R_co]], name: str) -> None:
         self.name = _name(name, "workflow")
         function = callables.definable(function, "workflow")
         if not callables.is_awaited(function):
             raise DefinitionError(f"workflow {self.name!r}: @workflow goes on an `async def` function")
         callables.note_definition(function, "workflow", self.name)
         self._hinted = function
-        self.function: Callable[P, Coroutine[Any, Any, R]] = callables.as_coroutine_function(function)
+        self.function: Callable[P, Coroutine[Any, Any, R_co]] = callables.as_coroutine_function(function)
         parameters = list(inspect.signature(function).parameters.values())
         positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         if len(parameters) > 1 or any(parameter.kind not in positional for parameter in parameters):
@@ -65,16 +66,16 @@ class Workflow(Generic[P, R]):
         """Builds the codecs now. Raises DefinitionError for a type that has no JSON form."""
         _ = self.input.adapter, self.result.adapter
 
-    def coroutine(self, input: str) -> Coroutine[Any, Any, R]:
+    def coroutine(self, input: str) -> Coroutine[Any, Any, R_co]:
         """The coroutine of the workflow for an input as JSON text, not started. Raises InvalidRequest."""
         return self.coroutine_of(self.input.decode(input))
 
-    def coroutine_of(self, value: Any) -> Coroutine[Any, Any, R]:
+    def coroutine_of(self, value: Any) -> Coroutine[Any, Any, R_co]:
         """The coroutine of the workflow for an argument, not started; a workflow without an argument ignores it."""
-        function = cast("Callable[..., Coroutine[Any, Any, R]]", self.function)
+        function = cast("Callable[..., Coroutine[Any, Any, R_co]]", self.function)
         return function() if self._parameter is None else function(value)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
         coroutine = self.function(*args, **kwargs)
         if in_workflow() is not None or direct.in_direct_run():
             return coroutine

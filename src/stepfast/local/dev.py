@@ -98,6 +98,7 @@ def _serve_code(
         limits=limits,
         processes=processes,
         schedules=schedules,
+        max_child_depth=project.max_child_depth,
         signal_limits=SignalLimits(project.max_signals, project.max_signal_bytes),
     ) as runtime:
         if retention is not None:

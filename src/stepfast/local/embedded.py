@@ -31,6 +31,7 @@ from stepfast.local.ends import Ends
 from stepfast.local.owner_client import OWNER_ANSWER_SECONDS
 from stepfast.local.runtime import STEP_GRACE_SECONDS, Runtime
 from stepfast.local.shared_home import SharedHome
+from stepfast.model import MAX_CHILD_DEPTH
 
 __all__ = ["Embedded"]
 
@@ -57,6 +58,7 @@ class Embedded(AsyncClient):
     grace: seconds that `close` gives running steps to end. The next owner runs the others again.
     pools: the steps of each pool that may run at once. A pool that is not listed has no limit.
     log_values: whether inputs, outputs and errors are logged.
+    max_child_depth: the most executions that a child may have above it.
     retry_for: seconds for which a call waits for an owner.
 
     Raises DefinitionError for two workflows of one name.
@@ -73,6 +75,7 @@ class Embedded(AsyncClient):
         grace: float = STEP_GRACE_SECONDS,
         pools: Mapping[str, int] | None = None,
         log_values: bool = False,
+        max_child_depth: int = MAX_CHILD_DEPTH,
         retry_for: float = 60.0,
     ) -> None:
         registry, ends = Registry(workflows), Ends()
@@ -85,6 +88,7 @@ class Embedded(AsyncClient):
                 durability=durability,
                 workers=workers,
                 log_values=log_values,
+                max_child_depth=max_child_depth,
                 retention=retention.total_seconds() if isinstance(retention, timedelta) else retention,
                 grace=grace,
                 limits=pools,

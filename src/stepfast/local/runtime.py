@@ -39,7 +39,7 @@ from stepfast.local.step_runner import StepRunner
 from stepfast.local.sweep import Sweep
 from stepfast.local.threads import CallerLoops, LoopThread
 from stepfast.local.workers import PoolWatch, WorkerPool
-from stepfast.model import SIGNAL_LIMITS, SignalLimits
+from stepfast.model import MAX_CHILD_DEPTH, SIGNAL_LIMITS, SignalLimits
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -92,6 +92,7 @@ class Runtime:
     limits: the steps of each pool that may run at once; a pool that is not listed has no limit.
     processes: the number of processes that run the `def` steps of each pool; those of other pools run in threads.
     schedules: the scheduled starts.
+    max_child_depth: the most executions that a child may have above it.
     listeners: called for what is written, in addition to the logs.
 
     Raises StartupError when the file cannot be opened, when another process owns it, and for a pool whose processes
@@ -114,6 +115,7 @@ class Runtime:
         limits: Mapping[str, int] | None = None,
         processes: Mapping[str, int] | None = None,
         schedules: Iterable[ScheduledStart] = (),
+        max_child_depth: int = MAX_CHILD_DEPTH,
         listeners: Iterable[StoreListener] = (),
     ) -> None:
         plans = process_pool.plans(processes or {}, registry)
@@ -135,7 +137,7 @@ class Runtime:
         self._limits = Limits(limits or {}, self._processes, async_steps)
         self._runner = StepRunner(self._inbox, self._processes)
         lives = LiveReplays(deltas=self._backend)
-        self._advancer = Advancer(store, self._backend, self._clock, registry, lives)
+        self._advancer = Advancer(store, self._backend, self._clock, registry, lives, max_child_depth=max_child_depth)
         self.operations = Operations(store, self._clock, registry, self._advancer, lives, signal_limits)
         steps = StepHandler(
             store,

@@ -17,9 +17,7 @@ def child_name(workflow: Workflow[..., Any]) -> str:
     return f"{NAMED}{workflow.name}"
 
 
-def command_of(
-    id: str, workflow: Workflow[..., Any], input: Any, child_id: str | None, on_cancel: OnCancel
-) -> Command:
+def command_of(id: str, workflow: Workflow[..., Any], input: Any, child_id: str | None, on_cancel: OnCancel) -> Command:
     """The command of a call; NotStorable where the input does not fit the workflow."""
     _ = workflow.result.adapter  # raises for a type without JSON form, before the child runs
     text = workflow.input.encode(input)[0]

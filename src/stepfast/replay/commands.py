@@ -27,8 +27,8 @@ class Child:
 class Command:
     """A step, a timer, a signal or a child that workflow code asked for.
 
-    due, delay: of a timer, in seconds. codec: of the payload of a signal, or the result of a child. owner: of a timer, the object whose method it calls, such as
-    the scope of a timeout.
+    due, delay: of a timer, in seconds. codec: of the payload of a signal, or the result of a child.
+    owner: of a timer, the object whose method it calls, such as the scope of a timeout.
     """
 
     id: str

@@ -98,6 +98,7 @@ class Deployment:
             "STEPFAST_AUTH": "keys",
             "STEPFAST_LOG_VALUES": str(plan.project.log_values).lower(),
             "STEPFAST_POOL_TIMEOUTS": json.dumps(plan.pool_timeouts),
+            "STEPFAST_MAX_CHILD_DEPTH": str(plan.project.max_child_depth),
             "STEPFAST_MAX_SIGNALS": str(plan.project.max_signals),
             "STEPFAST_MAX_SIGNAL_BYTES": str(plan.project.max_signal_bytes),
         }

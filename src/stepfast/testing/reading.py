@@ -7,8 +7,8 @@ from typing import Any
 
 from stepfast.engine.family import children_of
 from stepfast.engine.ports import Clock, Store
-from stepfast.errors import ExecutionNotFound
 from stepfast.engine.queries import ReadOperations
+from stepfast.errors import ExecutionNotFound
 from stepfast.language.registry import Registry
 from stepfast.language.workflows import Workflow
 from stepfast.model import Event, Execution, Snapshot

@@ -9,6 +9,7 @@ has left, and once more when whatever was running must have ended, for what that
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -66,8 +67,9 @@ class Deleting:
         if self._table.get(items.key(execution_id, items.META)) is not None:
             return
         left = self._items(execution_id)
+        children = any("kids" in item for item in left)
         timers = any(item.get("kind") == text("timer") and item.get("stat") == text("CANCELLED") for item in left)
-        if not timers and not any(item["sk"]["S"] == items.NOTE for item in left):
+        if not timers and not children and not any(item["sk"]["S"] == items.NOTE for item in left):
             self.remove(left)
             return
         # The tombstone keeps the values of this execution apart from those of an execution that starts meanwhile, and
@@ -108,6 +110,9 @@ class Deleting:
         again: it was done before, so that another execution may be starting.
         """
         left = self._items(execution_id)
+        # Children go before the records that name them, which a crash must not make forgotten either.
+        if not await self._delete_children(execution_id, left, until):
+            return
         # The note is deleted last. It says that there are values in the bucket, which a crash must not make forgotten.
         noted = [item for item in left if item["sk"]["S"] == items.NOTE]
         if noted:
@@ -125,6 +130,19 @@ class Deleting:
         else:
             changes = changes_to({"erased": number(1)}, ("list_pk", "list_sk"))
         await self._table.update(key, changes, condition)
+
+    async def _delete_children(self, execution_id: str, left: Sequence[Item], until: float) -> bool:
+        """Deletes the children that these records name; False if time ran out."""
+        ids = dict.fromkeys(id for item in left if "kids" in item for id in json.loads(item["kids"]["S"]))
+        for id in ids:
+            if self._clock.now() >= until:
+                return False
+            while (meta := self._table.get(items.key(id, items.META))) is not None:
+                if not items.is_child_of(meta, execution_id):
+                    break
+                if await self.delete(id, meta["stat"]["S"], int_in(meta, "gen")):
+                    break
+        return True
 
     def remove(self, left: Sequence[Item], until: float = math.inf) -> bool:
         """Deletes items as they were read, but leaves those that were written anew since; False if time ran out."""
@@ -144,6 +162,7 @@ class Deleting:
     def _items(self, execution_id: str) -> list[Item]:
         """The keys of all items but the meta, and what tells how to delete them."""
         names = {"#pk": "pk", "#sk": "sk", "#wrote": "wrote", "#gen": "gen", "#kind": "kind", "#stat": "stat"}
+        names["#kids"] = "kids"
         pages: Iterable[tuple[list[Item], bool]] = self._table.query(
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues={":pk": text(items.partition(execution_id))},

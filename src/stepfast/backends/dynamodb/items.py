@@ -23,7 +23,8 @@ Its `born` is when it was put: an item that was written long before is an earlie
 Its `reopened` and `cut` say how many records the last rewind re-opened and how long the log was then, so that a read
 in the middle of that transaction is noticed. Its `fault` is the failure that the listing shows, a JSON
 list of step, class of the error and generation. Its `link` is a JSON list, in the order of model.Link; a child has it.
-A command's `kids` are the ids of the children that were started for it, as a JSON list. A meta's `first` is its first generation, if that is not 0. The note tells
+A command's `kids` are the ids of the children that were started for it, as a JSON list. A meta's `first` is its first
+generation, if that is not 0. The note tells
 that values of the execution are in the bucket. A meta that is DELETED is a tombstone, with gen, deleted (when) and
 erased (once all else is gone): see deletion.py. Failures are JSON lists of class, message, step and
 traceback, an execution's with the name of its park message; a value that is a map where a text is expected says
@@ -161,7 +162,22 @@ def standing(execution: Execution) -> Item:
 
 STANDING = frozenset({"output", "error", "causes", "fault", *_META_TIMES.values()})
 """The names that `standing` may leave out."""
-BRIEF = ("pk", "v", "stat", "gen", "first", "flow", "error", "causes", "labels", "made", "sent", "link", "prog", *_META_TIMES.values())
+BRIEF = (
+    "pk",
+    "v",
+    "stat",
+    "gen",
+    "first",
+    "flow",
+    "error",
+    "causes",
+    "labels",
+    "made",
+    "sent",
+    "link",
+    "prog",
+    *_META_TIMES.values(),
+)
 """What `execution_of` reads of a meta but for its values."""
 
 
@@ -200,6 +216,12 @@ def execution_of(item: Item, input: str) -> Execution:
         progress=text_in(item, "prog"),
         **{field: float_in(item, name) for field, name in _META_TIMES.items()},
     )
+
+
+def is_child_of(meta: Item, parent: str) -> bool:
+    """Whether a meta is of a child that this parent takes along when it is deleted."""
+    link = _link(meta)
+    return not is_tombstone(meta) and link is not None and link.parent == parent and not link.left
 
 
 def tombstone_item(execution_id: str, generation: int, now: float) -> Item:

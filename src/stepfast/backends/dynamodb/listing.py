@@ -29,8 +29,8 @@ FILTERED = 200
 ROUNDS = 5
 """How often a page goes back to the index."""
 THREADS = 8
-FAILED_CHILD = "FAILED-CHILD"
-"""What a failed child is listed under, in the place of its status."""
+CHILD = "CHILD-"
+"""What the partition of a child begins with, before its status. A list of roots does not read these partitions."""
 _LOWEST, _HIGHEST = "0", "8"
 """Below and above every time of the epoch, as `sortable` writes it."""
 
@@ -55,7 +55,7 @@ def shard_of(execution_id: str, shards: int) -> int:
 
 
 def listing_keys(execution_id: str, status: str, created_at: float, shards: int) -> Item:
-    """The index keys of a meta."""
+    """The index keys of a meta. status: with CHILD before it for a child."""
     return {
         "list_pk": text(f"{status}#{shard_of(execution_id, shards)}"),
         "list_sk": text(listing_entry(created_at, execution_id)),
@@ -90,12 +90,12 @@ class Listing:
             high = min(high, _position(query.cursor))
         if low >= high:
             return [], None
-        statuses = [query.status] if query.status else list(get_args(ExecutionStatus))
-        if "FAILED" in statuses:
-            statuses.append(FAILED_CHILD)
+        statuses: list[str] = [query.status] if query.status else list(get_args(ExecutionStatus))
+        share = len(statuses) * self._shards
+        statuses += [] if query.roots else [CHILD + status for status in statuses]
         partitions = [_Partition(f"{status}#{shard}") for status in statuses for shard in range(self._shards)]
         asked = _filters(query)
-        asked["Limit"] = FILTERED if "FilterExpression" in asked else 2 * query.limit // len(partitions) + 4
+        asked["Limit"] = FILTERED if "FilterExpression" in asked else 2 * query.limit // share + 4
         for _ in range(ROUNDS):
             self._look(partitions, low, high, asked)
             ready = _ready(partitions)
@@ -140,16 +140,19 @@ class Listing:
 
         A position of another form starts again at the beginning.
         """
-        shard, seen = _sweep_position(after, self._shards)
+        # The shards of children come after those of roots.
+        last_shard = 2 * self._shards
+        shard, seen = _sweep_position(after, last_shard)
         ids: list[str] = []
-        while shard < self._shards and len(ids) < limit:
+        while shard < last_shard and len(ids) < limit:
             # BETWEEN includes both its limits. This is above the entry that was read last, and below any other.
             low = seen + "\x01" if seen else _LOWEST
-            page = self._query(f"RUNNING#{shard}", low, sortable(before), Limit=limit - len(ids))
+            kind = "" if shard < self._shards else CHILD
+            page = self._query(f"{kind}RUNNING#{shard % self._shards}", low, sortable(before), Limit=limit - len(ids))
             ids += [_id(item["list_sk"]["S"]) for item in page["Items"]]
             last = page.get("LastEvaluatedKey")
             shard, seen = (shard, last["list_sk"]["S"]) if last else (shard + 1, "")
-        return ids, f"{shard}:{seen}" if shard < self._shards else ""
+        return ids, f"{shard}:{seen}" if shard < last_shard else ""
 
     def _query(self, key: str, low: str, high: str, **parameters: Any) -> dict[str, Any]:
         values = {":pk": text(key), ":low": text(low), ":high": text(high)}

@@ -13,13 +13,13 @@ from dataclasses import replace
 from typing import Any
 
 from stepfast.backends.aws.s3 import Blobs
-from stepfast.backends.dynamodb import items, listing
+from stepfast.backends.dynamodb import items
 from stepfast.backends.dynamodb.calls import ABSENT, PAUSES, Condition, Table, changes_to
 from stepfast.backends.dynamodb.deletion import Deleting, left_over, living, passed
 from stepfast.backends.dynamodb.failures import FaultPartitions
 from stepfast.backends.dynamodb.inputs import Inputs
 from stepfast.backends.dynamodb.large_values import Texts, has_moved
-from stepfast.backends.dynamodb.listing import Listing, listing_keys, position_after
+from stepfast.backends.dynamodb.listing import CHILD, Listing, listing_keys, position_after
 from stepfast.backends.dynamodb.metrics import Figures
 from stepfast.backends.dynamodb.order import OrderLog, entries_in, needs_base
 from stepfast.backends.dynamodb.signals import Signals
@@ -371,8 +371,7 @@ class DynamoStore:
         return changes_to(sets, removes)
 
     def _keys(self, execution: Execution) -> Item:
-        """The keys of the index. Failed children are apart: a resume of their root resumes them."""
-        status = listing.FAILED_CHILD if execution.status == "FAILED" and execution.is_child else execution.status
+        status = (CHILD if execution.is_child else "") + execution.status
         return listing_keys(execution.execution_id, status, execution.created_at, self._shards)
 
     def _expires(self, execution: Execution, now: float) -> Item:

@@ -20,17 +20,29 @@ DELETION_MARK_SECONDS = 86400.0
 """Seconds that the mark of an execution is kept which no message in memory was of."""
 _FOR_GOOD = 1e12
 _FIND = (
-    "SELECT execution_id, generation FROM executions WHERE status IN ('SUCCEEDED', 'CANCELLED') AND ended_at < ? "
+    "SELECT execution_id, generation FROM executions AS e WHERE status IN ('SUCCEEDED', 'CANCELLED') AND ended_at < ? "
+    "AND (parent IS NULL OR NOT EXISTS (SELECT 1 FROM executions AS p WHERE p.execution_id = e.parent)) "
     "ORDER BY ended_at LIMIT 100"
 )
+_CHILDREN = "SELECT execution_id, generation FROM executions WHERE parent = ?"
 _MARK = (
     "INSERT INTO deleted VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET generation = excluded.generation, at = excluded.at"
 )
 _DROP_MARKS = "DELETE FROM deleted WHERE execution_id IN (SELECT execution_id FROM deleted WHERE at < ? LIMIT 1000)"
 
 
-def delete(tx: Transaction, execution_id: str, generation: int, now: float) -> None:
-    """Deletes an execution whatever it is, with all of its rows, and marks its id."""
+def delete(tx: Transaction, execution_id: str, generation: int, now: float) -> list[str]:
+    """Deletes an execution with its children, whatever they are, and marks their ids, which it returns."""
+    family = [(execution_id, generation)]
+    for id, _ in family:  # it grows on the way: children come after their parent
+        family += tx.execute(_CHILDREN, (id,)).fetchall()
+    for id, last_generation in family:
+        _delete(tx, id, last_generation, now)
+    return [id for id, _ in family]
+
+
+def _delete(tx: Transaction, execution_id: str, generation: int, now: float) -> None:
+    """Deletes all rows of an execution, and marks its id."""
     tx.execute("PRAGMA secure_delete = ON")
     try:
         tx.execute(
@@ -56,8 +68,7 @@ def expire(tx: Transaction, before: float, now: float) -> list[str]:
     until = time.monotonic() + BUSY
     gone: list[str] = []
     for execution_id, generation in tx.execute(_FIND, (before,)).fetchall():
-        delete(tx, execution_id, generation, now)
-        gone.append(execution_id)
+        gone += delete(tx, execution_id, generation, now)
         if time.monotonic() > until:
             break
     tx.execute(_DROP_MARKS, (now - DELETION_MARK_SECONDS,))

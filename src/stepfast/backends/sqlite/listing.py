@@ -48,7 +48,7 @@ def _fitting(db: sqlite3.Connection, sql: str, values: tuple[Any, ...], query: Q
 
 def faults(db: sqlite3.Connection, workflow: str | None, limit: int) -> tuple[Sequence[Fault], bool]:
     where, values = ("", ()) if workflow is None else (" AND workflow = ?", (workflow,))
-    sql = f"{rows.SELECT_FAULT} WHERE status = 'FAILED'{where} {_NEWEST} LIMIT ?"
+    sql = f"{rows.SELECT_FAULT} WHERE status = 'FAILED' AND parent IS NULL{where} {_NEWEST} LIMIT ?"
     failed = db.execute(sql, (*values, limit + 1)).fetchall()
     return [rows.fault(row) for row in failed[:limit]], len(failed) <= limit
 
@@ -67,6 +67,8 @@ def _conditions(query: Query) -> tuple[list[str], list[Any]]:
         if at is not None:
             where.append(f"created_at {comparison} ?")
             values.append(at)
+    if query.roots:
+        where.append("parent IS NULL")
     if query.cursor is not None:
         where.append("(created_at, execution_id) < (?, ?)")
         values += _position(query.cursor)

@@ -291,8 +291,8 @@ class SqliteBackend:
             held = tx.execute("SELECT status, generation FROM executions WHERE execution_id = ?", (id,)).fetchone()
             if execution.status not in ENDED or held != (execution.status, execution.generation):
                 return False
-            deletion.delete(tx, id, execution.generation, now)
-            tx.after.append(partial(self._changes.forget, id))
+            gone = deletion.delete(tx, id, execution.generation, now)
+            tx.after += [partial(self._changes.forget, each) for each in gone]
             return True
 
         return await self._file.write(run)

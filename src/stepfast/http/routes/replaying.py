@@ -32,7 +32,7 @@ class Alike:
 
 
 def failed(engine: ApiEngine, alike: Alike, limit: int, cursor: str | None) -> tuple[list[Execution], str | None]:
-    query = Asked(workflow=alike.workflow, status="FAILED", limit=limit, cursor=cursor, values=False)
+    query = Asked(workflow=alike.workflow, status="FAILED", roots=True, limit=limit, cursor=cursor, values=False)
     page = engine.call(engine.operations.page(query))
     return [execution for execution in page.executions if alike.takes(execution)], page.next
 
