@@ -153,6 +153,7 @@ class Execution:
     where an execution of the same id was deleted before, so that messages and workers left over from the deleted
     execution belong to other generations. `sent` is the fingerprint of the start request (Codec.sent); None for an
     execution that version 0.1 has started. `link` is set if the execution is a child of another.
+    `progress` is JSON text of what workflow code has noted of its maps, for people to look at.
     """
 
     execution_id: str
@@ -170,6 +171,7 @@ class Execution:
     first_generation: int = 0
     sent: str | None = None
     link: Link | None = None
+    progress: str | None = None
 
     @property
     def is_child(self) -> bool:

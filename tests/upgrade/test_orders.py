@@ -98,7 +98,7 @@ class FileHome(Embedded):
         with closing(sqlite3.connect(self.path)) as db:
             db.executescript(
                 "DROP INDEX by_parent; ALTER TABLE executions DROP COLUMN parent; "
-                "ALTER TABLE executions DROP COLUMN link; "
+                "ALTER TABLE executions DROP COLUMN link; ALTER TABLE executions DROP COLUMN progress; "
                 "ALTER TABLE commands DROP COLUMN children; "
                 "DROP TABLE orders; CREATE TABLE cursors (execution_id TEXT PRIMARY KEY, applied TEXT NOT NULL, "
                 "dispatched TEXT NOT NULL, generation INTEGER NOT NULL, revision INTEGER NOT NULL) WITHOUT ROWID;"

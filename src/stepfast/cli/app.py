@@ -17,6 +17,7 @@ from stepfast.cli import (
     mcp,
     new_project,
     reading,
+    results,
     running,
     steering,
     verify,
@@ -136,6 +137,7 @@ app.command("init")(new_project.init)
 app.command("run")(running.run)
 app.command("list")(reading.list_executions)
 app.command("show")(reading.show)
+app.command("results")(results.results)
 app.command("export")(export.export)
 app.command("watch")(running.watch)
 app.command("resume")(steering.resume)

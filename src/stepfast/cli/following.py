@@ -78,6 +78,11 @@ def _print_changes(state: Object, seen: dict[str, tuple[object, ...]], write: Ca
         lines.append(
             (_happened_at(command) or state["created_at"], f"{command['id']}  {command['status']}{tries}{error}")
         )
+    for progress in state.get("progress") or ():
+        text = timeline.progress_text(progress)
+        if seen.get(f"map {progress['id']}") != (text,):
+            seen[f"map {progress['id']}"] = (text,)
+            lines.append((max((at for at, _ in lines), default=state["created_at"]), text))
     for at, text in sorted(lines, key=lambda line: line[0]):
         write(f"{at[11:19]}  {text}")
     if state["status"] != "RUNNING":

@@ -85,6 +85,14 @@ def render(
     return Group(*parts)
 
 
+def progress_text(progress: Object) -> str:
+    """How far a map has come, in a line."""
+    batches = "?" if progress["batches"] is None else f"{progress['batches']:,}"
+    failed = f", {progress['failed']:,} failed" if progress["failed"] else ""
+    ended = f"{progress['batches_ended']:,} of {batches} batches ended"
+    return f"{progress['name']}: {ended}, {progress['succeeded']:,} items succeeded{failed}"
+
+
 def _head(execution: Object) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
@@ -103,6 +111,8 @@ def _head(execution: Object) -> RenderableType:
     if execution["labels"]:
         table.add_row("labels", styled(" ".join(f"{key}={value}" for key, value in execution["labels"].items())))
     table.add_row("input", short_json(execution["input"]))
+    for progress in execution.get("progress") or ():
+        table.add_row("map", styled(progress_text(progress)))
     if execution["status"] == "SUCCEEDED":
         table.add_row("result", short_json(execution["result"]))
     if execution["error"] is not None:

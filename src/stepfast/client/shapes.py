@@ -98,6 +98,20 @@ class CommandPage(TypedDict):
     counts: dict[str, int]
 
 
+class Item(TypedDict):
+    item: int
+    status: str
+    result: Any
+    error: Error | None
+    batch_id: str
+    command_id: str | None
+
+
+class ItemPage(TypedDict):
+    items: list[Item]
+    next: str | None
+
+
 class Described(Execution):
     commands: list[Command]
     deployed: NotRequired[bool]

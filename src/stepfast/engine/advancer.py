@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
+from stepfast.engine import progress
 from stepfast.engine.children import CHILDREN_AT_ONCE, Children
 from stepfast.engine.finish import finish
 from stepfast.engine.memory import Memory, News
@@ -164,6 +165,7 @@ class Advancer:
     ) -> Outcome:
         """Does what comes next. The order of what is opened has what this pass has appended to its log."""
         execution, order = snapshot.execution, opened.order
+        await progress.note(self._store, execution, replay)
         if replay.finished and replay.decided:
             return await self._finish(execution, replay)
         if replay.stale:

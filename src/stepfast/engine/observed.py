@@ -41,7 +41,7 @@ class _Observed:
         self.read, self.read_many, self.load, self.peek = store.read, store.read_many, store.load, store.peek
         self.signals, self.signal, self.add_signal = store.signals, store.signal, store.add_signal
         self.append, self.entries, self.erase = store.append, store.entries, store.erase
-        self.report, self.relink = store.report, store.relink
+        self.report, self.relink, self.note = store.report, store.relink, store.note
         self.history, self.page, self.faults = store.history, store.page, store.faults
         self.figures, self.idle = store.figures, store.idle
 

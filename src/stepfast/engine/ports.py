@@ -196,6 +196,9 @@ class Store(Protocol):
         execution: as it was read. Nothing else of the execution is written.
         """
 
+    async def note(self, execution: Execution, progress: str) -> bool:
+        """Writes the progress of an execution that is RUNNING in this generation (rule *progress*). It wakes nobody."""
+
     async def append(
         self, execution_id: str, entry: OrderEntry, messages: Sequence[tuple[Message, float | None]] = ()
     ) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from stepfast.engine import map_results
 from stepfast.engine.history import history_of
 from stepfast.engine.listing import FaultGroup, fits, groups_of
 from stepfast.engine.metrics import Tallies
@@ -46,6 +47,10 @@ class ReadOperations:
         snapshot = await self.load(execution_id)
         reasons = {refusal.signal.signal_id: refusal.reason for refusal in await self.not_taken(snapshot)}
         return history_of(snapshot, await self._store.history(execution_id), reasons)
+
+    async def items(self, execution_id: str, limit: int, cursor: str | None, failed: bool) -> map_results.ItemResults:
+        """A page of the items of the execution's maps; ExecutionNotFound, and InvalidRequest for an unknown cursor."""
+        return await map_results.page(self._store, execution_id, limit, cursor, failed)
 
     async def not_taken(self, snapshot: Snapshot) -> list[Refusal]:
         """The signals of an execution that has not ended for good which nobody has taken, at most 100, and why."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -103,6 +104,7 @@ def _standing(execution: Execution) -> dict[str, Any]:
         "ended_at": time_or_none(execution.ended_at),
         "generation": execution.generation,
         "resumes": execution.resumes,
+        "progress": json.loads(execution.progress) if execution.progress else [],
         "reopens": list(execution.causes) if execution.status == "FAILED" else None,
     }
 

@@ -81,6 +81,8 @@ class _Map:
         self._place = "item"
         self._batches: int | None = None  # how many there are, once that is known
         self._outcomes: dict[int, _Outcome] = {}
+        self._started = self._succeeded = self._failed = 0
+        self._id = ""
 
     # -- where batches come from -----------------------------------------------------------------------------
 
@@ -105,7 +107,7 @@ class _Map:
     async def of_file(self, items: JsonLines | Csv) -> AsyncGenerator[Json, None]:
         source: Json = items.described()
         self._place = "line"
-        version, position = "", [0, 1]
+        version, position, planned = "", [0, 1], 0
         while position is not None:
             try:
                 plan = await map_steps.map_plan(source, self._batch, version, *position)
@@ -114,8 +116,9 @@ class _Map:
             version, position = plan["version"], plan["next"]
             if "columns" in plan:
                 source = {**source, "columns": plan["columns"]}
-            if self._batches is None and position is None:
-                self._batches = len(plan["parts"])
+            planned += len(plan["parts"])
+            if position is None:
+                self._batches = planned
             for part in plan["parts"]:
                 yield {"source": source, "version": version, "part": part}
 
@@ -142,10 +145,15 @@ class _Map:
             await window.acquire()
             if self._is_hopeless(at_once):
                 return
+            self._started = number + 1
             described = {"workflow": self._workflow, **self._target.described(), "lanes": lanes, **batch}
             call: ChildCall[Json] = ChildCall(BATCHES, described, None, "cancel")
             call.__name__ = f"{NAMED}map-{self._target.name}"
-            follower = asyncio.create_task(self._follow(number, asyncio.create_task(call), window))
+            running = asyncio.create_task(call)
+            if number == 0:
+                self._id = running.get_name()
+                self._note_progress()
+            follower = asyncio.create_task(self._follow(number, running, window))
             followers.append(follower)
             number += 1
 
@@ -158,20 +166,23 @@ class _Map:
         return at_once, min(self._batch, self._concurrency // at_once)
 
     def _is_hopeless(self, at_once: int) -> bool:
-        failed = sum(len(outcome.failures) for outcome in self._outcomes.values())
+        """Whether the first batches have ended, and nothing in them has succeeded."""
         ended = len(self._outcomes) >= at_once
-        return (
-            ended and not any(o.succeeded for o in self._outcomes.values()) and not self._is_tolerable(failed, failed)
-        )
+        return ended and not self._succeeded and not self._is_tolerable(self._failed, self._failed)
 
     def _is_tolerable(self, failed: int, total: int) -> bool:
-        allowed = self._tolerate * total if isinstance(self._tolerate, float) else self._tolerate
+        # The small addend is for fractions that a float only comes near to: 0.29 * 100 is less than 29.
+        allowed = self._tolerate * total + 1e-9 if isinstance(self._tolerate, float) else self._tolerate
         return failed <= allowed
 
     async def _follow(self, number: int, batch: asyncio.Task[Json], window: asyncio.Semaphore) -> None:
         """Waits for the end of a batch, and notes what came of it."""
         try:
-            self._outcomes[number] = await self._outcome(batch)
+            outcome = await self._outcome(batch)
+            self._outcomes[number] = outcome
+            self._succeeded += outcome.succeeded
+            self._failed += len(outcome.failures)
+            self._note_progress()
         finally:
             batch.cancel()
             window.release()
@@ -187,12 +198,24 @@ class _Map:
             return _Outcome(id, held["succeeded"], held["failures"], error)
         return _Outcome(result["id"], result["succeeded"])
 
+    def _note_progress(self) -> None:
+        """Notes how far this map has come, for people to look at. It is written as batches end."""
+        progress = {
+            "id": self._id,
+            "name": self._target.name,
+            "batches": self._batches,
+            "batches_started": self._started,
+            "batches_ended": len(self._outcomes),
+            "succeeded": self._succeeded,
+            "failed": self._failed,
+        }
+        commands_for("map_items()").note_progress(self._id, progress)
+
     # -- what comes of them ----------------------------------------------------------------------------------
 
     def _report(self) -> MapReport[Any]:
         outcomes = [self._outcomes[number] for number in sorted(self._outcomes)]
-        succeeded = sum(outcome.succeeded for outcome in outcomes)
-        failed = sum(len(outcome.failures) for outcome in outcomes)
+        succeeded, failed = self._succeeded, self._failed
         broken = [outcome for outcome in outcomes if outcome.error is not None and not outcome.failures]
         tolerable = not broken and self._is_tolerable(failed, succeeded + failed)
         failures = [

@@ -82,6 +82,8 @@ class Replay:
         self._awaited: asyncio.Future[Any] | None = None  # the main task, then what is left to shut down
         self._shutdown: Iterator[asyncio.Future[Any]] | None = None
         self._left: dict[str, Command] = {}
+        self.progress: dict[str, dict[str, Any]] = {}
+        self.noted: str | None = None  # the progress that was written last
         self.lines = LogLines(execution, self.records, self.chained, self.issued)
         self.loop = WorkflowLoop(self, execution.created_at)  # type: ignore[abstract]
 
@@ -330,6 +332,10 @@ class Replay:
         """Fails the execution, also where workflow code or a library swallows the error. Returns the error to raise."""
         self._break(error)
         return error
+
+    def note_progress(self, key: str, progress: dict[str, Any]) -> None:
+        if not self.closed:
+            self.progress[key] = progress
 
     def now(self) -> float:
         return self.loop.clock

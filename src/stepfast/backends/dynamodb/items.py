@@ -177,6 +177,7 @@ BRIEF = (
     "made",
     "sent",
     "link",
+    "prog",
     *_META_TIMES.values(),
 )
 """What `execution_of` reads of a meta but for its values."""
@@ -214,6 +215,7 @@ def execution_of(item: Item, input: str) -> Execution:
         causes=tuple(json.loads(causes)) if causes else (),
         sent=text_in(item, "sent"),
         link=_link(item),
+        progress=text_in(item, "prog"),
         **{field: float_in(item, name) for field, name in _META_TIMES.items()},
     )
 

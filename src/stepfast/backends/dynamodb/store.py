@@ -324,6 +324,11 @@ class DynamoStore:
         stored = await self._table.update(items.key(execution.execution_id, items.META), changes, condition)
         return stored is None or text_in(stored, "link") == text_in(sets, "link")
 
+    async def note(self, execution: Execution, progress: str) -> bool:
+        key, condition = items.key(execution.execution_id, items.META), stands("RUNNING", execution.generation)
+        changes = changes_to({"prog": text(progress)}, ["wake"])
+        return await self._table.update(key, changes, condition) is None
+
     async def append(
         self, execution_id: str, entry: OrderEntry, messages: Sequence[tuple[Message, float | None]] = ()
     ) -> bool:

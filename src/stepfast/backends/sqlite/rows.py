@@ -16,7 +16,7 @@ from stepfast.stored_text import Text, text_of
 
 _EXECUTION = (
     "execution_id", "workflow", "status", "generation", "first_generation", "input", "result", "error", "causes",
-    "labels", "created_at", "ended_at", "resumed_at", "sent", "link",
+    "labels", "created_at", "ended_at", "resumed_at", "sent", "link", "progress",
 )  # fmt: skip
 _EXECUTION_ROW = (*_EXECUTION, "parent")
 _RECORD = tuple("chained" if attribute.name == "then" else attribute.name for attribute in fields(Record))
@@ -88,6 +88,9 @@ UPDATE_LINK = _update(
     "executions",
     ("link", "parent"),
     "execution_id = :execution_id AND status = :status AND generation = :generation AND link = :if_link",
+)
+UPDATE_PROGRESS = (
+    "UPDATE executions SET progress = ? WHERE execution_id = ? AND status = 'RUNNING' AND generation = ?"
 )
 SELECT_RECORD = f"SELECT {_columns(_RECORD, 'commands')} FROM commands"
 SELECT_BOTH = (

@@ -15,7 +15,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 LARGE_VALUE_CHARACTERS = 8192
 """Characters of a value from which on it stands in `large_values`."""
 
@@ -175,6 +175,7 @@ ALTER TABLE executions ADD COLUMN resumed_at REAL;
     4: _NUMBERED,
     5: _LOGGED,
     6: _LINKED,
+    7: "ALTER TABLE executions ADD COLUMN progress TEXT;\n",
 }
 """What takes a file from the version named to the next one, in one transaction each."""
 

@@ -206,6 +206,10 @@ class SqliteBackend:
     async def relink(self, execution: Execution, link: Link) -> bool:
         return await self._file.write(lambda tx: tx.put(rows.link_write(execution, link)))
 
+    async def note(self, execution: Execution, progress: str) -> bool:
+        values = (progress, execution.execution_id, execution.generation)
+        return await self._file.write(lambda tx: tx.execute(rows.UPDATE_PROGRESS, values).rowcount == 1)
+
     async def append(
         self, execution_id: str, entry: OrderEntry, messages: Sequence[tuple[Message, float | None]] = ()
     ) -> bool:
