@@ -24,6 +24,8 @@ help:
 	@echo "make bench-pools   what processes of a pool are worth for steps that compute, half a minute"
 	@echo "make bench-connections   how reads fare beside 2,000 idle and 500 busy connections, half a minute"
 	@echo "make bench-aws   what executions cost on AWS, counted: tables with the targets, about three minutes"
+	@echo "make bench-width   how the cost of a step on AWS grows with their number: tables and plots, an hour or more"
+	@echo "make bench-burst   1,000 executions started in one second on AWS: the last first step, two minutes"
 	@echo "make simulate-scale   what 10 to 100,000 starts a second need of an AWS account: the tables of docs/scale.md"
 	@echo "make timings   the tests that compare times, one after the other: for a machine that does nothing else"
 	@echo "make pythons   the tests of what differs between Pythons, on every other one that this machine has"
@@ -134,7 +136,7 @@ format: .venv/ready
 clean:
 	rm -rf .venv .cache .stepfast build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: bench bench-peers bench-pools bench-aws bench-connections simulate-scale
+.PHONY: bench bench-peers bench-pools bench-aws bench-width bench-burst bench-connections simulate-scale
 
 bench: .venv/ready
 	$(BIN)/python -m bench
@@ -150,6 +152,12 @@ bench-peers: .venv/ready
 
 bench-aws: .venv/ready
 	$(BIN)/python -m bench.aws
+
+bench-width: .venv/ready
+	$(BIN)/python -m bench.aws_width --work
+
+bench-burst: .venv/ready
+	$(BIN)/python -m bench.aws_burst
 
 simulate-scale: .venv/ready
 	$(BIN)/python -m bench.scale --write

@@ -11,7 +11,7 @@ import json
 import operator
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
@@ -20,11 +20,19 @@ Item = dict[str, Any]
 Answer = dict[str, Any]
 
 
-class Stub:
-    """The items of one table by key, and how often each operation was called."""
+Key = tuple[str, str]
 
-    def __init__(self, items: Iterable[Item] = ()) -> None:
+
+class Stub:
+    """The items of one table by key, and how often each operation was called.
+
+    seals: of entries of orders' logs, by their keys. The messages of played executions carry them, and whoever writes
+    the entries here draws others.
+    """
+
+    def __init__(self, items: Iterable[Item] = (), seals: Mapping[Key, Any] | None = None) -> None:
         self.items = {_key(item): item for item in items}
+        self._seals = seals or {}
         self.called: dict[str, int] = {}
         self._lock = threading.Lock()
 
@@ -38,17 +46,23 @@ class Stub:
         return {"Item": item} if item else {}
 
     def query(self, asked: dict[str, Any]) -> Answer:
-        """A partition's items above or below a sort key; of the index nothing, as while nothing runs."""
-        values, condition = asked["ExpressionAttributeValues"], asked["KeyConditionExpression"]
+        """A partition's items by their sort keys; of the index nothing, as while nothing runs."""
+        values = {name: value.get("S", "") for name, value in asked["ExpressionAttributeValues"].items()}
+        fits = _fits(asked["KeyConditionExpression"].partition(" AND ")[2], values)
         items: list[Item] = []
         if "IndexName" not in asked:
-            fits = {"<": operator.lt, ">=": operator.ge}[condition.split()[-2]]
-            partition, sort = values[":pk"]["S"], values[":sk"]["S"]
-            items = [self.items[key] for key in sorted(self.items) if key[0] == partition and fits(key[1], sort)]
+            held = sorted(key for key in self.items if key[0] == values[":pk"] and fits(key[1]))
+            items = [self.items[key] for key in held]
         return {"Items": items, "Count": len(items), "ScannedCount": len(items)}
 
+    def get_many(self, asked: dict[str, Any]) -> Answer:
+        ((table, wanted),) = asked["RequestItems"].items()
+        held = [self.items[_key(key)] for key in wanted["Keys"] if _key(key) in self.items]
+        return {"Responses": {table: held}, "UnprocessedKeys": {}}
+
     def put(self, asked: dict[str, Any]) -> Answer:
-        self.items[_key(asked["Item"])] = asked["Item"]
+        item, key = asked["Item"], _key(asked["Item"])
+        self.items[key] = item | ({"seal": self._seals[key]} if key in self._seals else {})
         return {}
 
     def update(self, asked: dict[str, Any]) -> Answer:
@@ -75,6 +89,7 @@ class Stub:
 
 _ANSWERS: dict[str, Callable[[Stub, dict[str, Any]], Answer]] = {
     "GetItem": Stub.get,
+    "BatchGetItem": Stub.get_many,
     "Query": Stub.query,
     "PutItem": Stub.put,
     "UpdateItem": Stub.update,
@@ -84,8 +99,20 @@ _ANSWERS: dict[str, Callable[[Stub, dict[str, Any]], Answer]] = {
 }
 
 
-def _key(item: Item) -> tuple[str, str]:
+def _key(item: Item) -> Key:
     return item["pk"]["S"], item["sk"]["S"]
+
+
+def _fits(condition: str, values: Mapping[str, str]) -> Callable[[str], bool]:
+    """What a condition asks of a sort key; KeyError and ValueError for one that this stub does not know."""
+    if condition.startswith("begins_with"):
+        return lambda sort: sort.startswith(values[":sk"])
+    if " BETWEEN " in condition:
+        first, last = (values[name] for name in condition.partition(" BETWEEN ")[2].split(" AND "))
+        return lambda sort: first <= sort <= last
+    _, sign, name = condition.split()
+    compared = {"<": operator.lt, ">=": operator.ge}[sign]
+    return lambda sort: bool(compared(sort, values[name]))
 
 
 class _Handler(BaseHTTPRequestHandler):

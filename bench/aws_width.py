@@ -1,15 +1,17 @@
 """How the cost of a step grows with the width and the length of its execution: `python -m bench.aws_width`.
 
-Counted as in bench.aws, without the functions' own work: what is left grows with calls and bytes alone.
+Counted as in bench.aws. The functions' own work is left out of the price, unless --work asks for it: then the events
+are handed to the real functions in processes of their own, and `ms` is their processor time. `latency` is simulated
+time, in which only calls to AWS and the steps' own pauses take time.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,15 +19,27 @@ from bench.aws_bill import Bill, dollars
 from bench.aws_cases import AT_ONCE, FLOWS, STEPS
 from bench.aws_cloud import Played, Watched, cloud_of, counted
 from bench.aws_flows import flows
+from bench.aws_work import worked
+from bench.bed import ROOT
+from bench.plots import Line, plot
+from bench.stepfast_bench import RESULTS
 from stepfast.language.workflows import Workflow
+from stepfast.simulator.rules import Rules
 
 MILLION = 1e6
 ONE_BY_ONE_SECONDS = 0.28
+PAUSES: Mapping[str, float] = {"timers": 60.0, "signals": 5.0}
+"""Seconds that each turn waits for by itself."""
+REFERENCE, DOCS = RESULTS / "aws-width-reference.json", ROOT / "docs"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one more step costs in an execution of so many. price: dollars a million. passes: of the advancer."""
+    """What one step costs in an execution of so many. price: dollars a million. passes: of the advancer.
+
+    order: write units of the order's log. work: seconds of a processor, 0 where they were not measured. latency:
+    seconds of the whole execution by its steps, pauses left out.
+    """
 
     size: int
     price: float
@@ -34,7 +48,8 @@ class Row:
     order: float
     passes: float
     gets: float
-    wall: float
+    work: float
+    latency: float
 
 
 def _signals(watched: Watched, flow: Workflow[..., Any], number: int) -> Played:
@@ -60,37 +75,51 @@ SHAPES: Sequence[Shape] = (
 )
 
 
-def measured(shape: Shape, sizes: Sequence[int]) -> list[Row]:
-    """The rows of one shape: executions of these sizes, each in a cloud of its own."""
-    _, flow, takes, play = shape
-    rows = []
-    for size in sizes:
-        pauses = takes or tuple(1 + ONE_BY_ONE_SECONDS * number for number in range(size))
-        rules = AT_ONCE if takes else None
-        with cloud_of(FLOWS, STEPS, rules=rules) as watched, flows.taking(*pauses):
-            began = time.perf_counter()
-            played = play(watched, flow, size)
-            rows.append(_row(size, played, watched.memory, time.perf_counter() - began))
-    return rows
+def measured(shape: Shape, size: int, work: bool = False) -> Row:
+    """One execution of this size, in a cloud of its own. work: whether the functions' own work is measured, too."""
+    name, flow, takes, play = shape
+    pauses = takes or tuple(1 + ONE_BY_ONE_SECONDS * number for number in range(size))
+    rules = AT_ONCE if takes else Rules(pollers=size)
+    with cloud_of(FLOWS, STEPS, rules=rules) as watched, flows.taking(*pauses):
+        items = watched.items()
+        played = play(watched, flow, size)
+    bill = counted(played)
+    if work:
+        # A process for each sandbox of a step would take the machine's memory.
+        bill = bill.plus(worked([_in_few(played)], items)[0])
+    return _row(size, played, bill, watched.memory, max(pauses) + PAUSES.get(name, 0.0) * size)
 
 
-def _row(size: int, played: Played, memory: Mapping[str, int], wall: float) -> Row:
-    bill: Bill = counted(played)
+def _in_few(played: Played) -> Played:
+    """The same with four sandboxes for each kind of step function."""
+    made = [replace(each, sandbox=each.sandbox % 4) if each.kind == "step" else each for each in played.made]
+    return Played(made, played.invocations)
+
+
+def _row(size: int, played: Played, bill: Bill, memory: Mapping[str, int], pauses: float) -> Row:
     entries = [
         made.call.write_units
         for made in played.made
         if made.call.operation == "PutItem" and made.call.params["Item"]["sk"]["S"].startswith(("o#", "cursor"))
     ]
+    ends = max(invocation.ended_at or 0.0 for invocation in played.invocations)
+    begins = min(invocation.started_at for invocation in played.invocations)
     return Row(
         size,
-        MILLION * sum(dollars(bill, memory).values()) / size,
+        MILLION * sum(dollars(Bill(_unworked(bill)), memory).values()) / size,
         bill["read_units"] / size,
         bill["write_units"] / size,
         sum(entries) / size,
         len(played.ran("advancer")) / size,
         bill["s3_gets"] / size,
-        wall / size,
+        bill.total("cpu") / size,
+        (ends - begins - pauses) / size,
     )
+
+
+def _unworked(bill: Bill) -> Mapping[str, float]:
+    """What was counted, without what was measured."""
+    return {name: number for name, number in bill.quantities.items() if not name.startswith(("cpu:", "log_bytes"))}
 
 
 def exponent(first: Row, last: Row) -> float:
@@ -99,24 +128,45 @@ def exponent(first: Row, last: Row) -> float:
     return math.log(ratio) / math.log(last.size / first.size)
 
 
+def _line(row: Row, before: Row | None) -> str:
+    k = "" if before is None else f"{exponent(before, row):6.2f}"
+    return (
+        f"{row.size:7} {row.price:8.3f} {row.reads:7.2f} {row.writes:6.2f} {row.order:6.3f} {row.passes:7.3f} "
+        f"{row.gets:6.2f} {1000 * row.work:7.2f} {1000 * row.latency:9.1f} {k}"
+    )
+
+
+def plots(rows: Mapping[str, Sequence[Row]]) -> None:
+    """Draws the pictures of docs/costs.md."""
+    for name, title, up, value in (
+        ("costs-width", "What one step costs, by the number of them", "dollars a million", lambda row: row.price),
+        ("costs-latency", "How long one step takes", "milliseconds", lambda row: 1000 * row.latency),
+    ):
+        lines = [Line(shape, [(row.size, value(row)) for row in of_shape]) for shape, of_shape in rows.items()]
+        plot(DOCS / f"{name}.png", title, "steps, turns or signals of one execution", up, lines)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.aws_width", description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="*", default=[10, 100, 300, 1000])
     parser.add_argument("--only", default="", help="shapes whose names contain this")
+    parser.add_argument("--work", action="store_true", help="measure the functions' own work as well")
+    parser.add_argument("--reference", action="store_true", help="keep the rows as the committed ones, and draw them")
     asked = parser.parse_args()
+    held = json.loads(REFERENCE.read_text()) if REFERENCE.exists() else {}
     for shape in SHAPES:
         if asked.only not in shape[0]:
             continue
         print(f"{shape[0]}\n{'n':>7} {'$/M':>8} {'RU':>7} {'WU':>6} {'order':>6} {'passes':>7}", end="")
-        print(f" {'gets':>6} {'ms':>7} {'n^k':>6}")
-        rows = measured(shape, asked.sizes)
-        for index, row in enumerate(rows):
-            k = f"{exponent(rows[index - 1], row):6.2f}" if index else ""
-            print(
-                f"{row.size:7} {row.price:8.3f} {row.reads:7.2f} {row.writes:6.2f} {row.order:6.3f} {row.passes:7.3f} "
-                f"{row.gets:6.2f} {1000 * row.wall:7.2f} {k}",
-                flush=True,
-            )
+        print(f" {'gets':>6} {'ms':>7} {'latency':>9} {'n^k':>6}")
+        rows: list[Row] = []
+        for size in asked.sizes:
+            rows.append(measured(shape, size, asked.work))
+            print(_line(rows[-1], rows[-2] if len(rows) > 1 else None), flush=True)
+        held[shape[0]] = [asdict(row) for row in rows]
+    if asked.reference:
+        REFERENCE.write_text(json.dumps(held, indent=1) + "\n")
+        plots({name: [Row(**row) for row in of_shape] for name, of_shape in held.items()})
     return 0
 
 

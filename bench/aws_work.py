@@ -18,7 +18,7 @@ from typing import Any, Self
 from bench.aws_bill import Bill
 from bench.aws_cloud import Played
 from bench.aws_meter import kind_of
-from bench.aws_stub import Item, Stub, serving
+from bench.aws_stub import Item, Key, Stub, serving
 from bench.bed import ROOT
 
 FLOWS = Path(__file__).resolve().parent / "aws_flows"
@@ -89,7 +89,7 @@ class Process:
 
 def worked(stretches: Sequence[Played], items: Sequence[Item]) -> list[Bill]:
     """CPU seconds and bytes of logs for each stretch. items: the table's content before the first stretch."""
-    stub, processes = Stub(items), dict[tuple[str, int], Process]()
+    stub, processes = Stub(items, _seals(stretches)), dict[tuple[str, int], Process]()
     bills = []
     with serving(stub) as url:
         try:
@@ -101,6 +101,14 @@ def worked(stretches: Sequence[Played], items: Sequence[Item]) -> list[Bill]:
                 process.__exit__(None, None, None)
     _compare(stretches, stub.called)
     return bills
+
+
+def _seals(stretches: Sequence[Played]) -> Mapping[Key, Any]:
+    """The seals of the entries that were written in the simulated cloud."""
+    puts = (
+        made.call.params["Item"] for played in stretches for made in played.made if made.call.operation == "PutItem"
+    )
+    return {(item["pk"]["S"], item["sk"]["S"]): item["seal"] for item in puts if "seal" in item}
 
 
 def _expire(stub: Stub, played: Played) -> None:

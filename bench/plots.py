@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 WIDTH, HEIGHT, ZOOM = 760, 460, 2
 LEFT, RIGHT, TOP, BOTTOM = 78, 24, 52, 58
 INK, FAINT = "#1f2933", "#dde3ea"
-COLOURS = ("#1565c0", "#d2691e", "#8895a7", "#b8c1cc")
+COLOURS = ("#1565c0", "#d2691e", "#8895a7", "#b8c1cc", "#5b8c5a")
 
 
 @dataclass(frozen=True, slots=True)

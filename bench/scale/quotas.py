@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
+from stepfast.deployment.plan import StreamPlan
+
 Raise = Literal["setting", "request", "never"]
 """Who raises a quota: the project's settings, a request to AWS, or nobody: then more stacks are the way."""
 
@@ -74,7 +76,7 @@ DEFAULTS: Mapping[str, Quota] = MappingProxyType(
         ),
         "advancers": Quota(
             "batches of the stream at once",
-            float(PARTITIONS_OF_A_NEW_TABLE),
+            float(PARTITIONS_OF_A_NEW_TABLE * StreamPlan().parallelization),
             "",
             "setting",
             "shards of the stream times `parallelization`",

@@ -7,8 +7,9 @@ only values/codec.py knows their types.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
+from typing import Any, Literal
 
 from stepfast.stored_text import Text
 
@@ -122,6 +123,15 @@ class Record:
     def recorded(self) -> bool:
         """True once the command has its outcome, which then never changes in this generation."""
         return self.status in ENDED
+
+
+_RECORD_FIELDS = tuple(each.name for each in fields(Record))
+_record_values = attrgetter(*_RECORD_FIELDS)
+
+
+def changed(record: Record, **changes: Any) -> Record:
+    """The record with changes, as dataclasses.replace makes it, in half the time: each step makes several."""
+    return Record(**(dict(zip(_RECORD_FIELDS, _record_values(record), strict=True)) | changes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import logging
 import math
 import secrets
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from stepfast.engine import progress
@@ -268,14 +268,14 @@ class Advancer:
         """What the message of a step carries; None for a step whose worker goes on from a replay of its own."""
         if command.kind != "step":
             return None
-        known = Hint(command.name, command.input or "null", command.issued_at, command=command)
+        name, input, issued_at = command.name, command.input or "null", command.issued_at
         if entry is not None:
-            return replace(known, order=entry.number + 1, seal=entry.seal)
+            return Hint(name, input, issued_at, entry.number + 1, entry.seal, command)
         if len(replay.outstanding) > 1:
-            return replace(known, order=order.revision)
+            return Hint(name, input, issued_at, order.revision, command=command)
         if self._lives.follows or command.id in replay.chained or replay.chains(command, self._records_for_a_hop):
             return None
-        return known
+        return Hint(name, input, issued_at, command=command)
 
     def _unplaced(self, replay: Replay) -> FailsExecution | None:
         """What is wrong with a step or a child that the code waits for and that this deployment cannot run."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from stepfast.engine.claims import released
 from stepfast.engine.messages import Message
@@ -12,7 +13,7 @@ from stepfast.engine.step_runner import Ended, Pulse
 from stepfast.errors import NotStorable, StepTimeout
 from stepfast.language.retry import decide
 from stepfast.language.steps import Step
-from stepfast.model import Execution, Record, close_attempt
+from stepfast.model import Execution, Record, changed, close_attempt
 from stepfast.replay.failures import describe_error
 from stepfast.replay.replay import Command, Replay
 
@@ -68,15 +69,19 @@ def outcome(run: OwnedStep, ended: Ended, now: float, draw: random.Random) -> Re
     step, error = run.step, ended.error
     if ended.stop is not None:
         return released(run.record, step, ended.stop, now)
-    held = replace(
-        run.record, revision=run.record.revision + 1, generation=run.execution.generation, lease=None, due=None
-    )
+    ends: dict[str, Any] = {
+        "revision": run.record.revision + 1,
+        "generation": run.execution.generation,
+        "lease": None,
+        "due": None,
+    }
     if error is None:
         try:
             text = ended.output if ended.output is not None else step.result.encode(ended.value)[0]
-            return replace(held, status="SUCCEEDED", output=text, ended_at=now)
+            return changed(run.record, **ends, status="SUCCEEDED", output=text, ended_at=now)
         except NotStorable as refused:
             error = refused
+    held = changed(run.record, **ends)
     failure = replace(ended.failure or describe_error(error), step=step.name)
     delay = None
     if not (step.at_most_once and isinstance(error, StepTimeout)):

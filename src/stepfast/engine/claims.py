@@ -9,7 +9,7 @@ from typing import assert_never
 
 from stepfast.errors import StepCancelled, StepInterrupted
 from stepfast.language.steps import Step
-from stepfast.model import Chained, Execution, Failure, Record, Stop, close_attempt
+from stepfast.model import Chained, Execution, Failure, Record, Stop, changed, close_attempt
 from stepfast.replay.replay import Command
 from stepfast.values.codec import digest
 
@@ -71,7 +71,7 @@ def claim_of(
                 StepInterrupted.__name__, f"the process running it died in the middle, and {why}", step.name
             )
             return replace(held, status="FAILED", revision=revision, error=failure, ended_at=now, lease=None, due=None)
-    return replace(
+    return changed(
         held,
         status="RUNNING",
         generation=execution.generation,

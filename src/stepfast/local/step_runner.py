@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -44,7 +43,8 @@ class StepRunner(Runner):
         if self._cut_off:
             call.pulse.interrupt(ENDING)
         try:
-            return await self._run(replace(call, watch=_UntilTheEnd(call.watch, call.pulse)))
+            watch = _UntilTheEnd(call.watch, call.pulse)
+            return await self._run(AttemptCall(call.step, call.input, call.arguments, call.context, call.pulse, watch))
         finally:
             self._active.discard(call.pulse)
 

@@ -30,6 +30,9 @@ class MemoryFile:
         row: tuple[Any, ...] | None = self._db.execute(sql, parameters).fetchone()
         return row
 
+    def all_rows(self, sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        return self._db.execute(sql, parameters).fetchall()
+
     async def write(self, run: Callable[[Transaction], T]) -> T:
         """One transaction, with what was posted before it; it never waits."""
         posted, self._posted = self._posted, []

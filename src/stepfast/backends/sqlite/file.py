@@ -202,12 +202,16 @@ class SqliteFile:
             raise failure_of(error, "the database cannot be read", self.path) from error
 
     def row(self, sql: str, parameters: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        """The first row that a query finds: one statement is a consistent view by itself."""
+        """The first row that a query finds."""
+        rows = self.all_rows(sql, parameters)
+        return rows[0] if rows else None
+
+    def all_rows(self, sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """The rows that a query finds: one statement is a consistent view by itself."""
         try:
-            rows = self._reader().execute(sql, parameters).fetchall()
+            return self._reader().execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
             raise failure_of(error, "the database cannot be read", self.path) from error
-        return rows[0] if rows else None
 
     def _reader(self) -> sqlite3.Connection:
         if self._turn.connection is None:

@@ -123,8 +123,7 @@ class SqliteBackend:
         return rows.both(row, self._opened_at) if row else None
 
     async def entries(self, execution_id: str, since: int = 0) -> Sequence[OrderEntry]:
-        with self._file.reading() as db:
-            return _entries(db, execution_id, since)
+        return [rows.entry(row) for row in self._file.all_rows(ENTRIES, (execution_id, since))]
 
     async def history(self, execution_id: str) -> list[Event]:
         with self._file.reading() as db:
@@ -386,9 +385,11 @@ class SqliteBackend:
             return overdue.wakes(db)
 
 
+ENTRIES = f"{rows.SELECT_ENTRY} WHERE execution_id = ? AND number >= ? ORDER BY number"
+
+
 def _entries(db: sqlite3.Connection, execution_id: str, since: int = 0) -> list[OrderEntry]:
-    where = "WHERE execution_id = ? AND number >= ? ORDER BY number"
-    return [rows.entry(row) for row in db.execute(f"{rows.SELECT_ENTRY} {where}", (execution_id, since))]
+    return [rows.entry(row) for row in db.execute(ENTRIES, (execution_id, since))]
 
 
 def _revision(db: sqlite3.Connection, execution_id: str) -> Cursor:
