@@ -27,6 +27,7 @@ class Stub:
         self.items = {_key(item): item for item in items}
         self.called: dict[str, int] = {}
         self._lock = threading.Lock()
+        self._keys: list[tuple[str, str]] = []
 
     def answer(self, operation: str, asked: dict[str, Any]) -> Answer:
         with self._lock:
@@ -37,15 +38,36 @@ class Stub:
         item = self.items.get(_key(asked["Key"]))
         return {"Item": item} if item else {}
 
+    def get_many(self, asked: dict[str, Any]) -> Answer:
+        (table, wanted), *_ = asked["RequestItems"].items()
+        found = [self.items[key] for key in map(_key, wanted["Keys"]) if key in self.items]
+        return {"Responses": {table: found}, "UnprocessedKeys": {}}
+
     def query(self, asked: dict[str, Any]) -> Answer:
-        """A partition's items above or below a sort key; of the index nothing, as while nothing runs."""
+        """A partition's items in a range of sort keys; of the index nothing, as while nothing runs."""
         values, condition = asked["ExpressionAttributeValues"], asked["KeyConditionExpression"]
-        items: list[Item] = []
-        if "IndexName" not in asked:
-            fits = {"<": operator.lt, ">=": operator.ge}[condition.split()[-2]]
-            partition, sort = values[":pk"]["S"], values[":sk"]["S"]
-            items = [self.items[key] for key in sorted(self.items) if key[0] == partition and fits(key[1], sort)]
-        return {"Items": items, "Count": len(items), "ScannedCount": len(items)}
+        if "IndexName" in asked:
+            return {"Items": [], "Count": 0, "ScannedCount": 0}
+        partition = values[":pk"]["S"]
+        sorts = [sort for pk, sort in self._sorted() if pk == partition and _fits(condition, values, sort)]
+        if not asked.get("ScanIndexForward", True):
+            sorts.reverse()
+        if "ExclusiveStartKey" in asked:
+            start = asked["ExclusiveStartKey"]["sk"]["S"]
+            sorts = [sort for sort in sorts if sort > start]
+        limit = asked.get("Limit", len(sorts))
+        items = [self.items[partition, sort] for sort in sorts[:limit]]
+        answer: Answer = {"Count": len(items), "ScannedCount": len(items)}
+        if asked.get("Select") != "COUNT":
+            answer["Items"] = items
+        if len(sorts) > limit:
+            answer["LastEvaluatedKey"] = {name: items[-1][name] for name in ("pk", "sk")}
+        return answer
+
+    def _sorted(self) -> list[tuple[str, str]]:
+        if len(self._keys) != len(self.items):
+            self._keys = sorted(self.items)
+        return self._keys
 
     def put(self, asked: dict[str, Any]) -> Answer:
         self.items[_key(asked["Item"])] = asked["Item"]
@@ -75,6 +97,7 @@ class Stub:
 
 _ANSWERS: dict[str, Callable[[Stub, dict[str, Any]], Answer]] = {
     "GetItem": Stub.get,
+    "BatchGetItem": Stub.get_many,
     "Query": Stub.query,
     "PutItem": Stub.put,
     "UpdateItem": Stub.update,
@@ -82,6 +105,16 @@ _ANSWERS: dict[str, Callable[[Stub, dict[str, Any]], Answer]] = {
     "SendMessageBatch": Stub.send,
     "ChangeMessageVisibility": Stub.nothing,
 }
+
+
+def _fits(condition: str, values: dict[str, Any], sort: str) -> bool:
+    """Whether a sort key is in the range of a key condition."""
+    if "begins_with" in condition:
+        return sort.startswith(values[":sk"]["S"])
+    if "BETWEEN" in condition:
+        return bool(values[":first"]["S"] <= sort <= values[":last"]["S"])
+    compare = {"<": operator.lt, ">=": operator.ge}[condition.split()[-2]]
+    return bool(compare(sort, values[":sk"]["S"]))
 
 
 def _key(item: Item) -> tuple[str, str]:

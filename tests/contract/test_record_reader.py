@@ -95,11 +95,14 @@ def test_the_last_entries_come_newest_first(backend: Any, put: Any) -> None:
         assert backend.run(backend.store.append("one", entry))
     assert backend.run(backend.store.reader.last_entries("one", 2)) == [entries[4], entries[3]]
     assert len(backend.run(backend.store.reader.last_entries("one", 9))) == 5
+    many = (*(f"f#{number}" for number in range(3, 5000)), "other", "g#1", "g#2")
+    assert backend.run(backend.store.append("one", OrderEntry(5, 0, dispatched=many)))
+    assert backend.run(backend.store.reader.last_entries("one", 1))[0].dispatched == many[-100:]
     scattered = tuple(f"{number * 7919 % 100_003:x}-" + "y" * 20 for number in range(40_000))
-    assert backend.run(backend.store.append("one", OrderEntry(5, 0, dispatched=scattered)))
+    assert backend.run(backend.store.append("one", OrderEntry(6, 0, dispatched=scattered)))
     assert list(backend.run(backend.store.reader.last_entries("one", 2))) == []  # it would cost too much
-    assert backend.run(backend.store.append("one", OrderEntry(6, 0, dispatched=("z",))))
-    assert [entry.number for entry in backend.run(backend.store.reader.last_entries("one", 9))] == [6]
+    assert backend.run(backend.store.append("one", OrderEntry(7, 0, dispatched=("z",))))
+    assert [entry.number for entry in backend.run(backend.store.reader.last_entries("one", 9))] == [7]
 
 
 def notable(backend: Any, execution: Execution = ONE) -> list[tuple[str, str, str]]:

@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from stepfast.engine.record_reader import RecordPage, RecordQuery, RecordReader
+from stepfast.engine.record_reader import LAST_IDS, RecordPage, RecordQuery, RecordReader
 from stepfast.model import CommandKind, Execution, OrderEntry, Record
 
 MOST = 20
 """Commands that are shown first."""
-ASKED = 100
+ASKED = LAST_IDS
 """Records that are asked for at once."""
 ENTRIES = 20
 """Entries of the order's log that are read, from its end."""

@@ -10,6 +10,8 @@ from stepfast.model import Execution, OrderEntry, Record
 
 PAGE_BYTES = 2_000_000
 """Bytes of values that a page holds at most, but that it has a record at least."""
+LAST_IDS = 100
+"""Ids of each kind that `last_entries` gives of an entry."""
 READS = 1000
 """Records that are looked at for a page at most."""
 
@@ -62,7 +64,7 @@ class RecordReader(Protocol):
         """Whether there are more records than this. True also where their values are too many to read them at once."""
 
     async def last_entries(self, execution_id: str, limit: int) -> Sequence[OrderEntry]:
-        """The last entries of the order's log, the newest first. Those before an entry of very many ids may be missing.
+        """The last entries of the order's log, the newest first, each with the last of its ids alone.
 
-        That entry is missing, too.
+        An entry of very many ids, and those before it, may be missing.
         """

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from stepfast.backends.dynamodb import items
 from stepfast.backends.dynamodb.calls import Table
 from stepfast.backends.dynamodb.deletion import LEFT_OVER
+from stepfast.backends.dynamodb.id_runs import last_unpacked
 from stepfast.backends.dynamodb.large_values import BLOB_BYTES, LATER, Texts, has_moved
 from stepfast.backends.dynamodb.typed_json import Item, int_in, number, text
-from stepfast.engine.record_reader import PAGE_BYTES, RecordPage, RecordQuery
+from stepfast.engine.record_reader import LAST_IDS, PAGE_BYTES, RecordPage, RecordQuery
 from stepfast.errors import InvalidRequest
 from stepfast.model import Execution, OrderEntry, Record
 
@@ -82,10 +83,7 @@ class DynamoRecordReader:
         for item in self._table.query_once(Limit=limit, **parameters)["Items"]:
             if has_moved(item) or len(item.get("order", {"B": b""})["B"]) > MAX_ORDER:
                 break
-            try:
-                entries.append(items.entry_of(item))
-            except zlib.error:
-                break
+            entries.append(items.entry_of(item, partial(last_unpacked, most=LAST_IDS)))
         return entries
 
     def _records(self, found: Sequence[Item]) -> list[Record]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from stepfast.backends.sqlite import rows
 from stepfast.backends.sqlite.file import SqliteFile
-from stepfast.engine.record_reader import PAGE_BYTES, RecordPage, RecordQuery
+from stepfast.engine.record_reader import LAST_IDS, PAGE_BYTES, RecordPage, RecordQuery
 from stepfast.errors import ExecutionNotFound
 from stepfast.model import Execution, OrderEntry, Record
 from stepfast.stored_text import StoredText
@@ -61,7 +62,16 @@ class SqliteRecordReader:
         with self._file.reading() as db:
             sizes = db.execute(f"SELECT number, {long} FROM orders {where}", (execution_id, limit)).fetchall()
             short = next((place for place, (_, size) in enumerate(sizes) if size > MAX_IDS), len(sizes))
-            return [rows.entry(row) for row in db.execute(f"{rows.SELECT_ENTRY} {where}", (execution_id, short))]
+            entries = [rows.entry(row) for row in db.execute(f"{rows.SELECT_ENTRY} {where}", (execution_id, short))]
+        return [
+            replace(
+                entry,
+                applied=entry.applied[-LAST_IDS:],
+                dispatched=entry.dispatched[-LAST_IDS:],
+                withdrawn=entry.withdrawn[-LAST_IDS:],
+            )
+            for entry in entries
+        ]
 
     def _record(self, execution_id: str, row: tuple[Any, ...]) -> Record:
         *columns, input_bytes, output_bytes = row
