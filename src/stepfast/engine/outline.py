@@ -1,4 +1,4 @@
-"""What to see first of a long execution, found without reading all of it: what failed, and what is under way.
+"""What to see first of a long execution, found without reading all of it: what failed, what runs, what it did last.
 
 The order's log says last what was asked for. An execution that does one thing after the other has no log: the last
 command of each name is found by its number, since a task counts how often it has used a name.
@@ -57,6 +57,8 @@ async def _notable(reader: RecordReader, execution: Execution) -> tuple[Record, 
     if not under_way:
         last = await _last_of_each(reader, execution, await _names(reader, execution))
         under_way = _under_way(dict.fromkeys([*_chained(last, execution), *last]), last, execution)
+        if not under_way:  # It waits for what has no record yet, as for a timer or a signal.
+            return tuple(sorted(last.values(), key=lambda record: -(record.ended_at or 0.0)))
     return tuple(sorted(under_way, key=lambda record: _RANKS[record.status])[:MOST])
 
 

@@ -13,7 +13,8 @@ PARTIAL = (
 )
 NOTABLE = (
     "with `partial`, of the first page: what to look at first, 20 commands at most. Of a FAILED execution those behind "
-    "its failure; of a RUNNING one those under way, as far as they are found without reading all"
+    "its failure. Of a RUNNING one those under way, as far as they are found without reading all; where none is found, "
+    "the last of each name"
 )
 
 
