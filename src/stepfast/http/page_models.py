@@ -14,7 +14,7 @@ PARTIAL = (
 NOTABLE = (
     "with `partial`, of the first page: what to look at first, 20 commands at most. Of a FAILED execution those behind "
     "its failure. Of a RUNNING one those under way, as far as they are found without reading all; where none is found, "
-    "the last of each name"
+    "the last of each name. Their values above 16,000 bytes are left out"
 )
 
 

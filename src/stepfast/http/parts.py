@@ -20,6 +20,8 @@ MANY = 10_000
 """Records up to which it is replayed for a page of its commands, unless the caller wants a quick answer."""
 PAGE = 100
 """Commands of the first page of an execution with more than FEW."""
+LARGEST = 16_000
+"""Bytes of the largest value of a notable command that is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,12 @@ def part_of(
     late = timeline.overdue_in(held, now)
     tag = etag.tag_of(held, engine.edition, "part", query, only, asked, late, following)
 
-    def views(shown: tuple[Record, ...]) -> list[CommandView]:
+    def views(shown: tuple[Record, ...], largest: int | None) -> list[CommandView]:
         entries = timeline.of_records(execution, shown)
-        return timeline.views_of(entries, execution, engine.registry, query.largest, now)
+        return timeline.views_of(entries, execution, engine.registry, largest, now)
 
-    return Part(outline, views(records), views(notable), following, tag)
+    first = views(notable, LARGEST if query.largest is None else min(query.largest, LARGEST))
+    return Part(outline, views(records, query.largest), first, following, tag)
 
 
 def cursor_of(position: str) -> str:
