@@ -10,6 +10,7 @@ import pytest
 
 from stepfast import Retry, signal, step, workflow
 from stepfast.backends.sqlite import rows
+from stepfast.backends.sqlite.file import SqliteFile
 from stepfast.engine.operations import Operations
 from stepfast.http import parts
 from tests.http.serving import Api
@@ -185,13 +186,13 @@ def test_large_values_beyond_what_is_shown_are_not_read(api: Api, monkeypatch: p
     api.start("heavy", 50)
     api.ends("SUCCEEDED")
     read: list[Any] = []
-    file_row = type(api.runtime._backend._file).row
+    file_row = SqliteFile.row
 
     def counted(self: Any, sql: str, *more: Any) -> Any:
         read.extend([1] if "large_values WHERE" in sql else [])
         return file_row(self, sql, *more)
 
-    monkeypatch.setattr(type(api.runtime._backend._file), "row", counted)
+    monkeypatch.setattr(SqliteFile, "row", counted)
     shown = show(api, largest=1000)
     assert [command["output"] for command in shown["commands"]] == [None] * 10
     assert {command["omitted"]["output"] for command in shown["commands"]} == {20_002, 40_002}

@@ -94,13 +94,18 @@ class Command(TypedDict):
 class CommandPage(TypedDict):
     commands: list[Command]
     next: str | None
-    total: int
+    total: int | None
     counts: dict[str, int]
+    partial: NotRequired[bool]
+    notable: NotRequired[list[Command]]
 
 
 class Described(Execution):
     commands: list[Command]
     deployed: NotRequired[bool]
+    next: NotRequired[str | None]
+    partial: NotRequired[bool]
+    notable: NotRequired[list[Command]]
 
 
 class Executions(TypedDict):
