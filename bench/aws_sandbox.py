@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 SECONDS_LEFT = 900.0
@@ -41,6 +42,12 @@ class Counting(io.TextIOBase):
         return len(text)
 
 
+def _peak_kb() -> int:
+    """The most memory that this process has had. `ru_maxrss` would count its parent's as well, since it was forked."""
+    lines = Path("/proc/self/status").read_text().splitlines() if Path("/proc/self/status").exists() else []
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)
+
+
 def main(kind: str) -> None:
     answers = os.fdopen(os.dup(1), "w")
     printed = Counting()
@@ -51,7 +58,7 @@ def main(kind: str) -> None:
         cpu = time.process_time()
         answer = handler(event, Context())
         spent = time.process_time() - cpu
-        reply = {"cpu": spent, "log_bytes": printed.bytes - before, "answer": answer}
+        reply = {"cpu": spent, "log_bytes": printed.bytes - before, "answer": answer, "peak_kb": _peak_kb()}
         answers.write(json.dumps(reply) + "\n")
         answers.flush()
 

@@ -35,6 +35,7 @@ class Stub:
         self._seals = seals or {}
         self.called: dict[str, int] = {}
         self._lock = threading.Lock()
+        self._keys: list[tuple[str, str]] = []
 
     def answer(self, operation: str, asked: dict[str, Any]) -> Answer:
         with self._lock:
@@ -45,20 +46,37 @@ class Stub:
         item = self.items.get(_key(asked["Key"]))
         return {"Item": item} if item else {}
 
-    def query(self, asked: dict[str, Any]) -> Answer:
-        """A partition's items by their sort keys; of the index nothing, as while nothing runs."""
-        values = {name: value.get("S", "") for name, value in asked["ExpressionAttributeValues"].items()}
-        fits = _fits(asked["KeyConditionExpression"].partition(" AND ")[2], values)
-        items: list[Item] = []
-        if "IndexName" not in asked:
-            held = sorted(key for key in self.items if key[0] == values[":pk"] and fits(key[1]))
-            items = [self.items[key] for key in held]
-        return {"Items": items, "Count": len(items), "ScannedCount": len(items)}
-
     def get_many(self, asked: dict[str, Any]) -> Answer:
         ((table, wanted),) = asked["RequestItems"].items()
-        held = [self.items[_key(key)] for key in wanted["Keys"] if _key(key) in self.items]
+        held = [self.items[key] for key in map(_key, wanted["Keys"]) if key in self.items]
         return {"Responses": {table: held}, "UnprocessedKeys": {}}
+
+    def query(self, asked: dict[str, Any]) -> Answer:
+        """A partition's items in a range of sort keys; of the index nothing, as while nothing runs."""
+        values = {name: value.get("S", "") for name, value in asked["ExpressionAttributeValues"].items()}
+        fits = _fits(asked["KeyConditionExpression"].partition(" AND ")[2], values)
+        if "IndexName" in asked:
+            return {"Items": [], "Count": 0, "ScannedCount": 0}
+        partition = values[":pk"]
+        sorts = [sort for pk, sort in self._sorted() if pk == partition and fits(sort)]
+        if not asked.get("ScanIndexForward", True):
+            sorts.reverse()
+        if "ExclusiveStartKey" in asked:
+            start = asked["ExclusiveStartKey"]["sk"]["S"]
+            sorts = [sort for sort in sorts if sort > start]
+        limit = asked.get("Limit", len(sorts))
+        items = [self.items[partition, sort] for sort in sorts[:limit]]
+        answer: Answer = {"Count": len(items), "ScannedCount": len(items)}
+        if asked.get("Select") != "COUNT":
+            answer["Items"] = items
+        if len(sorts) > limit:
+            answer["LastEvaluatedKey"] = {name: items[-1][name] for name in ("pk", "sk")}
+        return answer
+
+    def _sorted(self) -> list[tuple[str, str]]:
+        if len(self._keys) != len(self.items):
+            self._keys = sorted(self.items)
+        return self._keys
 
     def put(self, asked: dict[str, Any]) -> Answer:
         item, key = asked["Item"], _key(asked["Item"])

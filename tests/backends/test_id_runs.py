@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stepfast.backends.dynamodb.id_runs import packed, unpacked
+from stepfast.backends.dynamodb.id_runs import last_unpacked, packed, unpacked
 
 PARTS = st.sampled_from(["fetch", "branch", "#", "/", "0", "1", "2", "9", "10", "007", ":timer", ""])
 IDS = st.lists(st.lists(PARTS, max_size=6).map("".join), max_size=12)
@@ -17,6 +17,11 @@ IDS = st.lists(st.lists(PARTS, max_size=6).map("".join), max_size=12)
 @given(IDS)
 def test_all_ids_come_back_in_their_order(ids: list[str]) -> None:
     assert list(unpacked(json.loads(json.dumps(packed(ids))))) == ids
+
+
+@given(IDS, st.integers(1, 14))
+def test_the_last_ids_are_those_that_come_last(ids: list[str], most: int) -> None:
+    assert list(last_unpacked(packed(ids), most)) == ids[-most:]
 
 
 @pytest.mark.parametrize(

@@ -68,9 +68,9 @@ def test_many_that_are_alike_are_one_row_and_the_others_stay() -> None:
 
 def test_filters_take_what_failed_and_what_is_of_a_step() -> None:
     commands = [command("a"), command("b", "FAILED"), command("c", attempts=[failed_attempt(1)]), command("x#2/b#3")]
-    assert [command["id"] for command in folding.chosen(commands, failed=True)] == ["b", "c"]
-    assert [command["id"] for command in folding.chosen(commands, step="b")] == ["b", "x#2/b#3"]
-    assert [command["id"] for command in folding.chosen(commands, step="x#2/b#3")] == ["x#2/b#3"]
+    assert [command["id"] for command in folding.matching(commands, failed=True)] == ["b", "c"]
+    assert [command["id"] for command in folding.matching(commands, step="b")] == ["b", "x#2/b#3"]
+    assert [command["id"] for command in folding.matching(commands, step="x#2/b#3")] == ["x#2/b#3"]
 
 
 def test_what_is_left_out_is_counted() -> None:

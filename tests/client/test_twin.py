@@ -38,7 +38,15 @@ def test_each_public_member_has_its_twin_with_the_same_signature(plain: type, tw
             assert isinstance(other, property), name
             continue
         assert parameters(member) == parameters(other), name
-        assert inspect.iscoroutinefunction(other) == (name not in WITHOUT_INPUT_OR_OUTPUT), name
+        assert inspect.isasyncgenfunction(other) == inspect.isgeneratorfunction(member), name
+        waits = inspect.iscoroutinefunction(other) or inspect.isasyncgenfunction(other)
+        assert waits == (name not in WITHOUT_INPUT_OR_OUTPUT), name
         assert not inspect.iscoroutinefunction(member), name
         returned = str(inspect.signature(member).return_annotation)
-        assert str(inspect.signature(other).return_annotation) == returned.replace("Execution", "AsyncExecution"), name
+        assert str(inspect.signature(other).return_annotation) == _twin_of(returned), name
+
+
+def _twin_of(annotation: str) -> str:
+    if annotation.startswith("Iterator"):
+        annotation = f"Async{annotation}"
+    return annotation.replace("Execution", "AsyncExecution")

@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from stepfast import Retry, current_step, signal, step, workflow
-from stepfast.http.models import ExecutionDetail
+from stepfast.http.page_models import ExecutionDetail
 from tests.http.serving import Api
 from tests.waiting import until
 

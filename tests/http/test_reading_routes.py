@@ -13,8 +13,8 @@ import pytest
 
 from stepfast import Retry, signal, step, workflow
 from stepfast.http import counting
-from stepfast.http.models import ExecutionDetail, History
-from stepfast.http.page_models import ExecutionList
+from stepfast.http.models import History
+from stepfast.http.page_models import ExecutionDetail, ExecutionList
 from tests.http.serving import Api
 from tests.waiting import until
 
@@ -245,6 +245,7 @@ def test_a_timer_beyond_the_calendar_is_shown_as_its_end(serve: Any) -> None:
 def test_without_its_commands_an_execution_is_the_same_but_for_them(four: Api) -> None:
     whole = four.get("/v1/executions/a")
     assert (whole.pop("commands"), whole.pop("deployed"), whole.pop("signals_not_taken")) == ([], True, [])
+    assert (whole.pop("next"), whole.pop("partial"), whole.pop("notable")) == (None, False, [])
     assert four.get("/v1/executions/a", query="commands=false") == whole
 
 

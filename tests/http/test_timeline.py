@@ -6,11 +6,13 @@ import asyncio
 from typing import Any
 
 from stepfast import signal, step, workflow
-from stepfast.http.timeline import commands_of, overdue_in
+from stepfast.http.models import CommandView
+from stepfast.http.timeline import ordered, overdue_in, views_of
 from stepfast.http.views import time
 from stepfast.language.registry import Registry
 from stepfast.model import Attempt, Chained, Cursor, Execution, Failure, Record, Snapshot
 from stepfast.replay.replay import Replay
+from stepfast.stored_text import StoredText
 
 NOW = 1_800_000_000.0
 
@@ -44,6 +46,12 @@ def shown(records: list[Record], flow: Any = chain, applied: tuple[str, ...] = (
     replay.close()
     views = commands_of(snapshot, replay, Registry([flow], REGISTRY.steps))
     return {view.id: view for view in views}
+
+
+def commands_of(
+    snapshot: Snapshot, replay: Replay | None, registry: Registry, largest: int | None = None, now: float = 0.0
+) -> list[CommandView]:
+    return views_of(ordered(snapshot, replay), snapshot.execution, registry, largest, now)
 
 
 def done(id: str, at: float = NOW + 2, **more: Any) -> Record:
@@ -81,11 +89,23 @@ def test_a_step_whose_input_nobody_can_tell_has_no_key() -> None:
     assert (view.input, view.idempotency_key) == (None, None)
 
 
-def test_one_command_and_no_large_values() -> None:
+def test_no_large_values() -> None:
     snapshot = Snapshot(Execution("e", "gone", "null", NOW), Cursor(), {id: done(id) for id in ("one", "two")})
-    (view,) = commands_of(snapshot, None, REGISTRY, only="two", largest=1)
+    _, view = commands_of(snapshot, None, REGISTRY, largest=1)
     assert (view.id, view.input, view.output, view.omitted) == ("two", None, 1, {"input": 2})
-    assert commands_of(snapshot, None, REGISTRY, only="three") == []
+
+
+def test_a_large_value_that_is_not_shown_is_not_read() -> None:
+    def read() -> str:
+        raise AssertionError("it is not shown")
+
+    stored = StoredText(read, 5000, "00", None)
+    unknown = StoredText(read, None, "01", None)
+    held = done("two", input=stored, output=unknown)
+    snapshot = Snapshot(Execution("e", "gone", "null", NOW), Cursor(), {"two": held})
+    (view,) = commands_of(snapshot, None, REGISTRY, largest=1000)
+    assert (view.input, view.output, view.omitted) == (None, None, {"input": 5000, "output": None})
+    assert (view.label, view.idempotency_key) == (None, None)
 
 
 def test_a_step_claimed_by_its_predecessor_is_running() -> None:

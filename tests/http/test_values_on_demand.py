@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from stepfast import signal, step, workflow
-from stepfast.http.models import ExecutionDetail
-from stepfast.http.page_models import ExecutionList
+from stepfast.http.page_models import ExecutionDetail, ExecutionList
 from tests.http.serving import Api
 from tests.waiting import until
 

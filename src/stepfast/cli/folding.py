@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,8 @@ Object = dict[str, Any]
 
 MAX_ROWS = 200
 """Rows printed without --limit."""
+FIRST = 20
+"""Rows that are shown above all others, where they would be cut off."""
 ALIKE = {"SUCCEEDED": 5, "CANCELLED": 5}
 """Up to this many commands that differ only in their number get a row each, by status; more are folded."""
 ALIKE_OTHERS = 20
@@ -42,13 +44,13 @@ class Fold:
 Row = Object | Fold
 
 
-def chosen(commands: Sequence[Object], *, failed: bool = False, step: str | None = None) -> list[Object]:
+def matching(commands: Iterable[Object], *, failed: bool = False, step: str | None = None) -> Iterator[Object]:
     """The commands that match. failed: only those with a failed attempt. step: only those with this name or id."""
-    return [
+    return (
         command
         for command in commands
         if (not failed or _has_failed(command)) and (step is None or _is_of(command, step))
-    ]
+    )
 
 
 def _has_failed(command: Object) -> bool:
@@ -73,6 +75,17 @@ def folded(commands: Sequence[Object]) -> list[Row]:
         elif group.commands[0] is command:
             rows.append(group)
     return rows
+
+
+def first_of(rows: Sequence[Row], limit: int) -> list[Row]:
+    """The first few of the rows behind the limit that somebody wants to see: what has failed, and what is under way."""
+    failed = [row for row in rows[limit:] if _status(row) in ("FAILED", "RETRYING")]
+    under_way = [row for row in rows[limit:] if _status(row) in ("RUNNING", "OPEN")]
+    return [*failed, *under_way][:FIRST]
+
+
+def _status(row: Row) -> str:
+    return row.status if isinstance(row, Fold) else str(row["status"])
 
 
 def cut(rows: Sequence[Row], limit: int) -> tuple[list[Row], int]:

@@ -31,7 +31,7 @@ def to_end(execution: Execution[Any], *, quiet: bool, aside: bool, timeout: floa
     if console.is_terminal and not quiet:
         with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
             for last in _states(execution, timeout):
-                rows, left = folding.cut(folding.folded(last["commands"])[-LIVE_ROWS:], LIVE_ROWS)
+                rows, left = folding.cut(folding.folded(_followed(last))[-LIVE_ROWS:], LIVE_ROWS)
                 live.update(timeline.render(last, rows=rows, left=left, width=console.width), refresh=True)
         return last
     seen: dict[str, tuple[object, ...]] = {}
@@ -65,10 +65,16 @@ def _states(execution: Execution[Any], timeout: float | None) -> Iterator[Object
         time.sleep(min(pause, left))
 
 
+def _followed(state: Object) -> list[Object]:
+    """The commands to follow: of an execution with very many, those under way."""
+    commands: list[Object] = state["notable"] if state.get("partial") else state["commands"]
+    return commands
+
+
 def _print_changes(state: Object, seen: dict[str, tuple[object, ...]], write: Callable[[str], None]) -> None:
     """Prints each change since the last state with its time in UTC, in order of time."""
     lines = []
-    for command in state["commands"]:
+    for command in _followed(state):
         key = (command["status"], command["attempt"])
         if seen.get(command["id"]) == key:
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Annotated
 
 import typer
@@ -58,19 +59,33 @@ def show(
     step: Annotated[str | None, typer.Option(metavar="NAME", help="Only the commands of this step.")] = None,
     limit: Annotated[
         int | None,
-        typer.Option(min=1, help=f"At most so many rows; {folding.MAX_ROWS} if left out, and all with --json."),
+        typer.Option(
+            min=1, help=f"At most so many rows; {folding.MAX_ROWS} if left out, and all with --json or --all."
+        ),
     ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="All commands, also of an execution with more than 1,000.")
+    ] = False,
     fold: Annotated[bool, typer.Option("--fold/--no-fold", help="Show many commands that are alike as one.")] = True,
     pager: Annotated[bool, typer.Option("--pager/--no-pager", help="On a terminal, page what is too long.")] = True,
     as_json: AsJson = False,
 ) -> None:
     """Show an execution: its commands with their tries, times and errors."""
     with session(context).client() as client:
-        execution = client.execution(execution_id).describe()
-    commands = folding.chosen(execution["commands"], failed=failed, step=step)
+        handle = client.execution(execution_id)
+        execution = handle.describe()
+        if execution.get("partial") and (every or as_json or failed or step is not None):
+            wanted = folding.matching(handle.all_commands(), failed=failed, step=step)
+            commands = [*islice(wanted, limit if every or as_json else limit or folding.MAX_ROWS)]
+        else:
+            commands = [*folding.matching(execution["commands"], failed=failed, step=step)]
     if as_json:
         return printing.print_json({**execution, "commands": commands[:limit]})
     rows: list[folding.Row] = folding.folded(commands) if fold and step is None else [*commands]
-    rows, left = folding.cut(rows, limit or folding.MAX_ROWS)
+    limit = limit or (len(rows) if every else folding.MAX_ROWS)
+    first = execution.get("notable") or folding.first_of(rows, limit)
+    rows, left = folding.cut(rows, limit)
+    more = None if execution.get("next") and not every else left
     width = printing.console().width
-    return printing.show(timeline.render(execution, traceback, rows=rows, left=left, width=width), paged=pager)
+    shown = timeline.render(execution, traceback, rows=rows, left=more, width=width, first=first)
+    return printing.show(shown, paged=pager)

@@ -16,6 +16,8 @@ from stepfast.cli.printing import lines, short_json, shown, styled
 Object = dict[str, Any]
 MARGIN = 60.0
 """Seconds after its due time at which the API calls a command overdue."""
+NAMED = 20
+"""Commands that a resume runs again, as many as are named."""
 WIDE_COLUMNS = 100
 """From this width on, notes stand beside their command; on a narrower terminal they follow the table."""
 
@@ -68,17 +70,24 @@ def render(
     tracebacks: bool = False,
     *,
     rows: Sequence[Row] | None = None,
-    left: int = 0,
+    left: int | None = 0,
     width: int = WIDE_COLUMNS,
+    first: Sequence[Row] = (),
 ) -> RenderableType:
     """The whole execution; commands are timed from its start.
 
-    rows: those to show, all where left out. left: how many commands are not shown. width: columns of the terminal.
+    rows: those to show, all where left out. left: how many commands are not shown; None if there are more and nobody
+    knows how many. width: columns of the terminal. first: rows to show above all others.
     """
     shown_rows = execution["commands"] if rows is None else rows
-    parts: list[RenderableType] = [_head(execution), Text(""), _commands(execution, shown_rows, width)]
+    parts: list[RenderableType] = [_head(execution), Text("")]
+    if first:
+        parts += [styled("look at these first", "bold"), _commands(execution, first, width), Text("")]
+    parts.append(_commands(execution, shown_rows, width))
     parts += _signals(execution)
-    if left:
+    if left is None:
+        parts.append(Text("… and more, by their ids: --all, --step NAME, --failed, or --json for all", style="dim"))
+    elif left:
         parts.append(Text(f"… and {left:,} more: --limit N, --step NAME, --failed, or --json for all", style="dim"))
     if tracebacks:
         parts += _tracebacks(execution)
@@ -104,7 +113,7 @@ def _head(execution: Object) -> RenderableType:
         table.add_row("waits", styled("its workflow is not deployed", "yellow"))
     resumes = execution.get("resumes", execution.get("generation"))  # a server of version 0.1 has only `generation`
     resumed = f", resumed {resumes} time(s)" if resumes else ""
-    if late := sum(bool(command.get("overdue")) for command in execution["commands"]):
+    if late := len(_overdue(execution)):
         table.add_row("overdue", styled(f"{late} command(s): see below", "bold red"))
     started = f"{clock(execution['created_at'])} UTC, {took(execution, 'created_at')}{resumed}"
     table.add_row("started", started)
@@ -122,10 +131,16 @@ def _head(execution: Object) -> RenderableType:
     return table
 
 
+def _overdue(execution: Object) -> set[str]:
+    shown_commands = [*execution["commands"], *execution.get("notable", ())]
+    return {command["id"] for command in shown_commands if command.get("overdue")}
+
+
 def _resume(execution: Object) -> Text:
     """The commands that a resume of a FAILED execution would run again."""
-    if execution["reopens"]:
-        return styled(f"runs again: {', '.join(execution['reopens'])}")
+    if ids := execution["reopens"]:
+        more = f", and {len(ids) - NAMED:,} more" if len(ids) > NAMED else ""
+        return styled(f"runs again: {', '.join(ids[:NAMED])}{more}")
     id = execution["execution_id"]
     said = "no failed step stands behind this: mend the code first, or name the step to run again: "
     return styled(f"{said}stepfast resume {id} --step COMMAND")
@@ -224,8 +239,9 @@ def _signals(execution: Object) -> Iterator[RenderableType]:
 
 
 def _tracebacks(execution: Object) -> Iterator[RenderableType]:
-    errors = [(command["id"], command["error"]) for command in execution["commands"]]
-    for name, error in [*errors, ("the execution", execution["error"])]:
+    commands = [*execution.get("notable", ()), *execution["commands"]]
+    errors = {command["id"]: command["error"] for command in commands}
+    for name, error in [*errors.items(), ("the execution", execution["error"])]:
         if error is not None and error.get("traceback"):
             yield Text("")
             yield styled(f"traceback of {name}", "bold")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Generic
 
 from stepfast.client import shapes
@@ -48,14 +48,23 @@ class AsyncExecution(Generic[R]):
         status: str = (await self._read())["status"]
         return status
 
-    async def describe(self, *, commands: bool = True) -> Object:
-        """The execution as JSON values.
+    async def describe(self, *, commands: bool = True, limit: int | None = None, largest: int | None = None) -> Object:
+        """The execution as JSON values, with its commands or the first page of them.
 
-        commands: False leaves out `commands`, which may be many.
+        commands: False leaves out `commands`.
+        limit: the most commands, 1 to 1000. None asks for all of an execution with at most 1,000 commands, and else
+        for the first 100.
+        largest: values above this size, in bytes of JSON, are left out.
 
-        Raises ExecutionNotFound.
+        `next` is None, or the cursor of the next page for `commands`. Of an execution with more than 1,000 commands the
+        answer comes from a part of them, which `partial` says: `commands` are then in the order of their ids, and
+        `notable` lists what to look at first: the commands behind a failure, or those under way.
+
+        Raises ExecutionNotFound and InvalidRequest.
         """
-        return await (await self._home()).get(self._path, shapes.Described) if commands else await self._read()
+        if not commands:
+            return await self._read()
+        return await (await self._home()).get(self._path, shapes.Described, limit=limit, largest=largest)
 
     async def commands(
         self,
@@ -65,7 +74,12 @@ class AsyncExecution(Generic[R]):
         cursor: str | None = None,
         largest: int | None = None,
     ) -> Object:
-        """A page of commands in the order of the timeline: `commands`, and `next`, the cursor of the next page or None.
+        """A page of commands: `commands`, and `next`, the cursor of the next page or None.
+
+        They are in the order of the timeline: by when each was first asked for or claimed, then as the code issued
+        them. Of an execution with more than 10,000 commands, and after the `next` of an answer that was `partial`, they
+        are in the order of their ids, by the bytes of UTF-8. Then `partial` is True, `total` is None, `counts` is
+        empty, and a page may be empty although more pages follow.
 
         status: one or several of OPEN, RUNNING, RETRYING, SUCCEEDED, FAILED, CANCELLED.
         step: only commands of this name: of a step, a signal or a timer.
@@ -80,6 +94,29 @@ class AsyncExecution(Generic[R]):
         chosen = {"status": status, "step": step, "limit": limit, "cursor": cursor, "largest": largest}
         query = {key: value for key, value in chosen.items() if value is not None}
         return (await (await self._home()).send("GET", path, shapes.CommandPage, query=query)).body
+
+    async def all_commands(
+        self,
+        status: str | Sequence[str] | None = None,
+        step: str | None = None,
+        largest: int | None = None,
+        limit: int = 1000,
+    ) -> AsyncIterator[Object]:
+        """Every command, one page of `commands` after the other, each page asked for when it is needed.
+
+        status, step, largest: as of `commands`.
+        limit: the most commands in a page, 1 to 1000.
+
+        Raises ExecutionNotFound and InvalidRequest.
+        """
+        cursor: str | None = None
+        while True:
+            page = await self.commands(status, step, limit, cursor, largest)
+            for command in page["commands"]:
+                yield command
+            cursor = page["next"]
+            if cursor is None:
+                return
 
     async def history(self) -> Objects:
         """The events of the execution, oldest first: `at`, `type`, `command` and details.

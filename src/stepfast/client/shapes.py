@@ -94,8 +94,10 @@ class Command(TypedDict):
 class CommandPage(TypedDict):
     commands: list[Command]
     next: str | None
-    total: int
+    total: int | None
     counts: dict[str, int]
+    partial: NotRequired[bool]
+    notable: NotRequired[list[Command]]
 
 
 class Item(TypedDict):
@@ -115,6 +117,9 @@ class ItemPage(TypedDict):
 class Described(Execution):
     commands: list[Command]
     deployed: NotRequired[bool]
+    next: NotRequired[str | None]
+    partial: NotRequired[bool]
+    notable: NotRequired[list[Command]]
 
 
 class Executions(TypedDict):

@@ -43,7 +43,7 @@ class _Observed:
         self.append, self.entries, self.erase = store.append, store.entries, store.erase
         self.report, self.relink, self.note = store.report, store.relink, store.note
         self.history, self.page, self.faults = store.history, store.page, store.faults
-        self.figures, self.idle = store.figures, store.idle
+        self.figures, self.idle, self.reader = store.figures, store.idle, store.reader
 
     async def create(self, execution: Execution) -> Execution:
         held = await self._store.create(execution)

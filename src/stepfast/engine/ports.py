@@ -14,6 +14,7 @@ from typing import Protocol
 
 from stepfast.engine.messages import Message
 from stepfast.engine.metrics import Tallies
+from stepfast.engine.record_reader import RecordReader
 from stepfast.model import (
     SIGNAL_LIMITS,
     Event,
@@ -142,7 +143,12 @@ class Deltas(Protocol):
 
 
 class Store(Protocol):
-    """The items of executions. `wake` makes sure that an advance follows, whatever dies in between."""
+    """The items of executions. `wake` makes sure that an advance follows, whatever dies in between.
+
+    reader: reads parts of an execution, for whoever looks at it.
+    """
+
+    reader: RecordReader
 
     async def create(self, execution: Execution) -> Execution:
         """Puts a new execution, with wake, if the id is free (rule *start once*).

@@ -10,7 +10,9 @@ from stepfast.engine import map_results
 from stepfast.engine.history import history_of
 from stepfast.engine.listing import FaultGroup, fits, groups_of
 from stepfast.engine.metrics import Tallies
+from stepfast.engine.outline import Outline, outline_of
 from stepfast.engine.ports import Clock, Page, Query, Store
+from stepfast.engine.record_reader import RecordPage, RecordQuery
 from stepfast.errors import ExecutionNotFound
 from stepfast.language.registry import Registry
 from stepfast.model import Event, Execution, Snapshot
@@ -41,6 +43,20 @@ class ReadOperations:
         snapshot = await self.load(execution_id, signals=False)
         signals = await self._store.signals(execution_id, payloads=False)
         return replace(snapshot, signals=tuple(signals))
+
+    async def outline(self, execution_id: str, query: RecordQuery) -> Outline:
+        """A page of the execution's records, at a cost that does not grow with their number; ExecutionNotFound."""
+        return await outline_of(self._store.reader, await self.read(execution_id), query)
+
+    async def outline_of_one(self, execution_id: str, command_id: str) -> Outline:
+        """The record of one command, if it has one, in the place of a page; ExecutionNotFound."""
+        execution = await self.read(execution_id)
+        found = await self._store.reader.named(execution, [command_id])
+        return Outline(execution, RecordPage(tuple(found.values()), None))
+
+    async def is_longer(self, execution_id: str, records: int) -> bool:
+        """Whether the execution has more records than this, or too many values to read all records at once."""
+        return await self._store.reader.is_longer(execution_id, records)
 
     async def history(self, execution_id: str) -> list[Event]:
         """What happened to the execution, in order; ExecutionNotFound. A signal that nobody took says why."""

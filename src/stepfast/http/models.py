@@ -226,14 +226,6 @@ class SignalNotTakenView(Shown):
     reason: str = Field(description="why nobody has taken it")
 
 
-class ExecutionDetail(ExecutionView):
-    deployed: bool = Field(True, description="false while its workflow is not deployed here: then it waits")
-    signals_not_taken: list[SignalNotTakenView] = Field(
-        [], description="the first 100 signals that nobody has taken, while it has not ended for good"
-    )
-    commands: list[CommandView] = Field([], description="left out when asked with commands=false")
-
-
 class EventView(Shown):
     model_config = ConfigDict(extra="allow", defer_build=True)
 

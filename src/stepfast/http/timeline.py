@@ -15,7 +15,7 @@ from stepfast.http.models import AttemptView, CommandView
 from stepfast.language import labels
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
-from stepfast.model import Chained, CommandKind, CommandStatus, Execution, Record, Snapshot
+from stepfast.model import Chained, CommandKind, CommandStatus, Cursor, Execution, Record, Snapshot
 from stepfast.replay.replay import Command, Replay
 from stepfast.stored_text import StoredText, Text
 
@@ -82,34 +82,25 @@ class TimelineEntry:
         return record.started_at or record.ended_at if record is not None else None
 
 
-def commands_of(
-    snapshot: Snapshot,
-    replay: Replay | None,
-    registry: Registry,
-    *,
-    only: str | None = None,
-    largest: int | None = None,
-    now: float = 0.0,
-) -> list[CommandView]:
+def ordered(snapshot: Snapshot, replay: Replay | None) -> list[TimelineEntry]:
     """Every command by the time it was first asked for or claimed, then as issued.
 
     Left out is what never began and is not waited for: the timer of a timeout that was not needed, a
     record that a resume re-opened and the code has not asked for again.
-    only: the id of the one command wanted. largest: bytes of the largest values that are shown. now: by which
-    commands are overdue.
     """
-    entries = [entry for entry in ordered(snapshot, replay) if only in (None, entry.id)]
-    return views_of(entries, snapshot.execution, registry, largest, now)
-
-
-def ordered(snapshot: Snapshot, replay: Replay | None) -> list[TimelineEntry]:
-    """What `commands_of` shows, in its order."""
     return sorted(_entries(snapshot, replay), key=lambda entry: (entry.at, entry.number))
+
+
+def of_records(execution: Execution, records: Iterable[Record]) -> list[TimelineEntry]:
+    """What these records alone tell of their commands, in their order; without those that never began."""
+    snapshot = Snapshot(execution, Cursor(), {record.id: record for record in records})
+    return list(_entries(snapshot, None))
 
 
 def views_of(
     entries: Iterable[TimelineEntry], execution: Execution, registry: Registry, largest: int | None, now: float
 ) -> list[CommandView]:
+    """largest: bytes of the largest values that are shown. now: by which commands are overdue."""
     workflow = registry.get(execution.workflow)
     steps = {step.name: step for step in registry.steps_of(workflow)} if workflow else {}
     return [_view(entry, execution, steps, largest, now) for entry in entries]
@@ -149,7 +140,7 @@ def _awaited(id: str, snapshot: Snapshot, replay: Replay | None) -> bool:
     Without code to ask, and for what this code has not asked for so far, the records have the word.
     """
     if replay is None:
-        return True
+        return snapshot.execution.status != "SUCCEEDED"
     if id not in replay.issued:
         record = snapshot.records[id]
         return _begun(record)

@@ -19,12 +19,6 @@ class Timelines:
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, tuple[str, Sequence[TimelineEntry]]] = OrderedDict()
 
-    def has(self, execution_id: str, tag: str) -> bool:
-        """Whether `get` would find the timeline in the cache."""
-        with self._lock:
-            kept = self._kept.get(execution_id)
-        return kept is not None and kept[0] == tag
-
     def get(self, execution_id: str, tag: str, make: Callable[[], Sequence[TimelineEntry]]) -> Sequence[TimelineEntry]:
         """The cached timeline if it has this tag; else calls `make` and keeps the result."""
         with self._lock:

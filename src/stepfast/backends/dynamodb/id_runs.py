@@ -42,6 +42,20 @@ def unpacked(items: Iterable[Any]) -> Sequence[str]:
     return ids
 
 
+def last_unpacked(items: Sequence[Any], most: int) -> Sequence[str]:
+    """The last of the ids that were packed, at most so many; the others are not unpacked."""
+    ids: list[str] = []
+    for item in reversed(items):
+        if len(ids) >= most:
+            break
+        if isinstance(item, str):
+            ids.append(item)
+        else:
+            before, first, count, after = item
+            ids += [f"{before}{number}{after}" for number in reversed(range(first, first + count)[len(ids) - most :])]
+    return ids[::-1]
+
+
 def _pair(first: str, second: str) -> list[Any] | None:
     """The run of two ids; None where they are none."""
     for number in _NUMBER.finditer(first):

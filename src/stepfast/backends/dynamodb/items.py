@@ -36,13 +36,13 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
 from stepfast.backends.aws.errors import Misconfigured
 from stepfast.backends.dynamodb.attempts import attempts_of, attempts_text, failure_list, failure_of, json_text
-from stepfast.backends.dynamodb.id_runs import packed, unpacked
+from stepfast.backends.dynamodb.id_runs import Packed, packed, unpacked
 from stepfast.backends.dynamodb.typed_json import Item, Value, float_in, int_in, number, text, text_in
 from stepfast.engine.ports import Fault
 from stepfast.model import Chained, Event, Execution, Failure, Link, OrderEntry, Record, Signal
@@ -325,9 +325,9 @@ def entry_item(execution_id: str, entry: OrderEntry, now: float) -> Item:
     return item
 
 
-def entry_of(item: Item) -> OrderEntry:
+def entry_of(item: Item, unpack: Callable[[Packed], Sequence[str]] = unpacked) -> OrderEntry:
     checked(item)
-    applied, dispatched, withdrawn = map(unpacked, _order_in(item)) if "order" in item else ((), (), ())
+    applied, dispatched, withdrawn = map(unpack, _order_in(item)) if "order" in item else ((), (), ())
     return OrderEntry(
         int(item["sk"]["S"][len(ENTRY) :]),
         int_in(item, "gen"),

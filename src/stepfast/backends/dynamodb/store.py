@@ -22,6 +22,7 @@ from stepfast.backends.dynamodb.large_values import LATER, Texts, has_moved
 from stepfast.backends.dynamodb.listing import CHILD, Listing, listing_keys, position_after
 from stepfast.backends.dynamodb.metrics import Figures
 from stepfast.backends.dynamodb.order import OrderLog, entries_in, needs_base
+from stepfast.backends.dynamodb.record_reader import DynamoRecordReader
 from stepfast.backends.dynamodb.signals import Signals
 from stepfast.backends.dynamodb.table import EXPIRES
 from stepfast.backends.dynamodb.transactions import Transactions, follows, stands
@@ -31,6 +32,7 @@ from stepfast.engine.messages import Message
 from stepfast.engine.metrics import Tallies
 from stepfast.engine.order import cursor_of
 from stepfast.engine.ports import NOT_COMMITTED, Clock, Commit, Committed, End, Fault, Page, Query, Queue
+from stepfast.engine.record_reader import RecordReader
 from stepfast.errors import Unavailable
 from stepfast.model import (
     ENDED,
@@ -84,6 +86,7 @@ class DynamoStore:
         self._faults = FaultPartitions(self._table, listing_shards)
         self._transactions = Transactions(self._table, self._texts)
         self._figures = Figures(self._table, listing_shards)
+        self.reader: RecordReader = DynamoRecordReader(self._table, self._texts)
 
     # -- reading -----------------------------------------------------------------------------------------
 

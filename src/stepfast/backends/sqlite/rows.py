@@ -20,6 +20,8 @@ _EXECUTION = (
 )  # fmt: skip
 _EXECUTION_ROW = (*_EXECUTION, "parent")
 _RECORD = tuple("chained" if attribute.name == "then" else attribute.name for attribute in fields(Record))
+RECORD = _RECORD
+"""The columns of SELECT_RECORD and SELECT_PLACED."""
 _ENTRY = ("number", "generation", "applied", "dispatched", "withdrawn", "cut", "ended", "seal")
 _SIGNAL = ("signal_id", "name", "payload", "received_at", "number")
 _VALUES = frozenset({"input", "result", "output", "payload"})
@@ -93,6 +95,11 @@ UPDATE_PROGRESS = (
     "UPDATE executions SET progress = ? WHERE execution_id = ? AND status = 'RUNNING' AND generation = ?"
 )
 SELECT_RECORD = f"SELECT {_columns(_RECORD, 'commands')} FROM commands"
+SELECT_PLACED = (
+    f"SELECT {', '.join('c.' + column for column in _RECORD)}, {_bytes('input', 'c')}, {_bytes('output', 'c')} "
+    "FROM commands AS c"
+)
+"""A record as it stands in its row, where a large value is its digest; and how long its input and its output are."""
 SELECT_BOTH = (
     f"SELECT {_columns(_EXECUTION, 'e')}, {_columns(_RECORD, 'c')} "
     "FROM executions AS e LEFT JOIN commands AS c ON c.execution_id = e.execution_id AND c.id = ? "

@@ -16,6 +16,7 @@ from stepfast.backends.sqlite import deletion, listing, metrics, overdue, rows, 
 from stepfast.backends.sqlite import signals as signal_rows
 from stepfast.backends.sqlite.changes import Changes
 from stepfast.backends.sqlite.file import SqliteFile, Transaction
+from stepfast.backends.sqlite.record_reader import SqliteRecordReader
 from stepfast.engine.embedded import Overdue
 from stepfast.engine.embedded import Stored as Stored
 from stepfast.engine.messages import Message
@@ -33,6 +34,7 @@ from stepfast.engine.ports import (
     Page,
     Query,
 )
+from stepfast.engine.record_reader import RecordReader
 from stepfast.errors import ExecutionDeleted
 from stepfast.model import (
     ENDED,
@@ -57,6 +59,7 @@ class SqliteBackend:
         self._clock = clock
         self._opened_at = clock.now()
         self._changes = Changes()
+        self.reader: RecordReader = SqliteRecordReader(file, self._opened_at)
         with file.reading() as db:
             used = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'messages'").fetchone()
         self._numbers = itertools.count(1 + (used[0] if used else 0))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 
-from stepfast.http import etag, paging, timeline, views
+from stepfast.engine.record_reader import RecordQuery
+from stepfast.http import etag, paging, parts, timeline, views
 from stepfast.http.auth import needs
 from stepfast.http.engine import ApiEngine, answers, reply
 from stepfast.http.models import ID
@@ -20,8 +20,6 @@ from stepfast.http.routes.executions import NO_SUCH, replay_of
 from stepfast.http.values import Largest
 from stepfast.model import CommandStatus, Snapshot
 
-MAX_COMMANDS = 1000
-"""With more records than this, replaying the code takes noticeably longer than the rest of a request."""
 _SHOWN = answers((200, "a page of its commands", CommandList), problems_of=NO_SUCH)
 _SHOWN[200]["headers"] = etag.HEADERS
 
@@ -31,8 +29,10 @@ def add(app: Resolver, engine: ApiEngine) -> None:
         "/v1/executions/<execution_id>/commands",
         summary="The commands of an execution, by the page",
         description="In the order of the timeline: by when each was first asked for or claimed, then as the code "
-        "issued them. A page ends early where its values would be more than about 2 MB: go on while `next` is not "
-        "null.",
+        "issued them. Of an execution with more than 10,000 commands, and with `quick` of one with more than 1,000, by "
+        "the bytes of their ids instead: then a page costs the same whatever the number, and `partial` is true. A page "
+        "ends early where its values would be more than about 2 MB, and may be empty where few commands match: go on "
+        "while `next` is not null.",
         operation_id="listCommands",
         tags=["executions"],
         responses=_SHOWN | etag.UNCHANGED,
@@ -45,8 +45,8 @@ def add(app: Resolver, engine: ApiEngine) -> None:
         quick: Annotated[
             bool,
             Query(
-                description="true may leave out what only the code can tell, so that the first page of very many "
-                "commands comes sooner; then `recorded_only` is true: ask again without it for all pages"
+                description="true asks for a `partial` answer already where there are more than 1,000 commands, so "
+                "that the first page comes sooner; ask again without it for the order of the timeline"
             ),
         ] = False,
         largest: Largest = None,
@@ -56,57 +56,77 @@ def add(app: Resolver, engine: ApiEngine) -> None:
             str | None, Header(alias="If-None-Match", description="the ETag of an earlier answer to the same request")
         ] = None,
     ) -> Response[str]:
-        snapshot = engine.call(engine.operations.load(execution_id))
         now = engine.operations.now()
+        after = parts.position_in(cursor)
+        if after is None and cursor is None:
+            longest = parts.FEW if quick else parts.MANY
+            after = "" if engine.call(engine.operations.is_longer(execution_id, longest)) else None
+        if after is not None:
+            query = RecordQuery(frozenset(status or ()), step, limit, after, largest)
+            return _part(engine, execution_id, query, now, if_none_match)
+        snapshot = engine.call(engine.operations.load(execution_id))
         overdue = timeline.overdue_in(snapshot, now)
         asked = (sorted(status or ()), step, quick, largest, limit, cursor, overdue)
         tag = etag.tag_of(snapshot, engine.edition, "page", *asked)
         headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
         if etag.is_known(tag, if_none_match):
             return Response(304, None, "", headers)
-        entries = _entries(engine, snapshot, quick)
-        page = paging.page(entries.all, status or (), step, limit, cursor, largest)
+        entries = _entries(engine, snapshot)
+        page = paging.page(entries, status or (), step, limit, cursor, largest)
         return reply(200, _view(engine, snapshot, entries, page, largest, now, len(overdue)), headers)
 
 
-@dataclass(frozen=True, slots=True)
-class _Entries:
-    """All commands in the order of the timeline.
+def _part(
+    engine: ApiEngine, execution_id: str, query: RecordQuery, now: float, if_none_match: str | None
+) -> Response[str]:
+    part = parts.part_of(engine, execution_id, query, now)
+    headers = {"ETag": part.tag, "Cache-Control": "private, no-cache"}
+    if etag.is_known(part.tag, if_none_match):
+        return Response(304, None, "", headers)
+    execution = part.outline.execution
+    page = CommandList(
+        commands=part.commands,
+        next=part.next,
+        total=None,
+        counts={},
+        overdue=part.overdue,
+        steps=list(dict.fromkeys(command.name for command in [*part.commands, *part.notable])),
+        generation=execution.generation,
+        signals_not_taken=[],
+        recorded_only=True,
+        partial=True,
+        notable=part.notable,
+        deployed=engine.registry.get(execution.workflow) is not None,
+    )
+    return reply(200, page, headers)
 
-    Recorded_only: without commands that only a replay of the code reveals.
-    """
 
-    all: Sequence[timeline.TimelineEntry]
-    recorded_only: bool = False
-
-
-def _entries(engine: ApiEngine, snapshot: Snapshot, quick: bool) -> _Entries:
+def _entries(engine: ApiEngine, snapshot: Snapshot) -> Sequence[timeline.TimelineEntry]:
+    """All commands in the order of the timeline."""
     id, stored = snapshot.execution.execution_id, etag.tag_of(snapshot, engine.edition)
-    if quick and len(snapshot.records) > MAX_COMMANDS and not engine.timelines.has(id, stored):
-        return _Entries(timeline.ordered(snapshot, None), recorded_only=True)
-    return _Entries(engine.timelines.get(id, stored, lambda: timeline.ordered(snapshot, replay_of(engine, snapshot))))
+    return engine.timelines.get(id, stored, lambda: timeline.ordered(snapshot, replay_of(engine, snapshot)))
 
 
 def _view(
     engine: ApiEngine,
     snapshot: Snapshot,
-    entries: _Entries,
+    entries: Sequence[timeline.TimelineEntry],
     page: paging.TimelinePage,
     largest: int | None,
     now: float,
     overdue: int,
 ) -> CommandList:
     execution = snapshot.execution
-    left = [] if entries.recorded_only else engine.call(engine.operations.not_taken(snapshot))
+    left = engine.call(engine.operations.not_taken(snapshot))
     return CommandList(
         commands=timeline.views_of(page.entries, execution, engine.registry, largest, now),
         next=page.next,
         total=page.total,
-        counts=dict(Counter(entry.status for entry in entries.all)),
+        counts=dict(Counter(entry.status for entry in entries)),
         overdue=overdue,
-        steps=list(dict.fromkeys(entry.name for entry in entries.all)),
+        steps=list(dict.fromkeys(entry.name for entry in entries)),
         generation=execution.generation,
         signals_not_taken=[views.not_taken(refusal) for refusal in left],
-        recorded_only=entries.recorded_only,
+        recorded_only=False,
         deployed=engine.registry.get(execution.workflow) is not None,
     )

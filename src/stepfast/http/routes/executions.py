@@ -8,11 +8,13 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 
+from stepfast.engine.record_reader import RecordQuery
 from stepfast.errors import InvalidRequest
-from stepfast.http import etag, event_pages, timeline, views
+from stepfast.http import etag, event_pages, paging, parts, timeline, views
 from stepfast.http.auth import needs
 from stepfast.http.engine import ApiEngine, answers, reply
-from stepfast.http.models import ID, CommandView, ExecutionDetail, History
+from stepfast.http.models import ID, History
+from stepfast.http.page_models import ExecutionDetail
 from stepfast.http.problems import Rejected
 from stepfast.http.resolver import Resolver
 from stepfast.http.values import Largest
@@ -34,6 +36,9 @@ def add(app: Resolver, engine: ApiEngine) -> None:
         summary="One execution with its commands",
         operation_id="getExecution",
         tags=["executions"],
+        description="With all its commands, if there are at most 1,000 and no `limit` is given. Else with the first "
+        "page, and `next`, which goes on at the route of its commands. Of an execution with more than 1,000 it costs "
+        "the same whatever the number: then `partial` is true, and `notable` has what to look at first.",
         responses=_SHOWN | etag.UNCHANGED,
     )
     @needs("read")
@@ -42,6 +47,9 @@ def add(app: Resolver, engine: ApiEngine) -> None:
         commands: Annotated[bool, Query(description="false leaves the commands out, which is quick")] = True,
         command: Command = None,
         largest: Largest = None,
+        limit: Annotated[
+            int | None, Query(ge=1, le=1000, description="the first page of so many commands; see `next`")
+        ] = None,
         if_none_match: Annotated[
             str | None, Header(alias="If-None-Match", description="the ETag of an earlier answer to the same request")
         ] = None,
@@ -49,19 +57,23 @@ def add(app: Resolver, engine: ApiEngine) -> None:
         if command is not None and not commands:
             message = "commands=false leaves out the command that is asked for: leave one of them away"
             raise InvalidRequest(message, (("command", message),))
-        snapshot = _snapshot(engine, execution_id, commands)
         now = engine.operations.now()
-        tag = etag.tag_of(snapshot, engine.edition, commands, command, largest, timeline.overdue_in(snapshot, now))
+        if commands and engine.call(engine.operations.is_longer(execution_id, parts.FEW)):
+            return _part(engine, execution_id, command, largest, limit or parts.PAGE, now, if_none_match)
+        snapshot = _snapshot(engine, execution_id, commands)
+        late = timeline.overdue_in(snapshot, now)
+        tag = etag.tag_of(snapshot, engine.edition, commands, command, largest, limit, late)
         headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
         if etag.is_known(tag, if_none_match):
             return Response(304, None, "", headers)
         if not commands:
             return reply(200, views.execution(snapshot.execution, largest), headers)
-        shown = _commands(engine, snapshot, command, largest, now)
+        page = _commands(engine, snapshot, command, limit, largest)
+        shown = timeline.views_of(page.entries, snapshot.execution, engine.registry, largest, now)
         deployed = engine.registry.get(snapshot.execution.workflow) is not None
         left = [views.not_taken(refusal) for refusal in engine.call(engine.operations.not_taken(snapshot))]
         fields = views.fields(snapshot.execution, largest)
-        whole = ExecutionDetail(**fields, deployed=deployed, commands=shown, signals_not_taken=left)
+        whole = ExecutionDetail(**fields, deployed=deployed, commands=shown, signals_not_taken=left, next=page.next)
         return reply(200, whole, headers)
 
     @app.get(
@@ -93,14 +105,48 @@ def _snapshot(engine: ApiEngine, execution_id: str, commands: bool) -> Snapshot:
 
 
 def _commands(
-    engine: ApiEngine, snapshot: Snapshot, only: str | None, largest: int | None, now: float
-) -> list[CommandView]:
-    replay = replay_of(engine, snapshot)
-    views = timeline.commands_of(snapshot, replay, engine.registry, only=only, largest=largest, now=now)
-    if only is not None and not views:
-        detail = f"execution {snapshot.execution.execution_id!r} has no command {only!r}"
-        raise Rejected(404, "command-not-found", "Command not found", detail)
-    return views
+    engine: ApiEngine, snapshot: Snapshot, only: str | None, limit: int | None, largest: int | None
+) -> paging.TimelinePage:
+    entries = timeline.ordered(snapshot, replay_of(engine, snapshot))
+    if only is not None:
+        entries = [entry for entry in entries if entry.id == only]
+        if not entries:
+            raise _no_command(snapshot.execution.execution_id, only)
+    if limit is None:
+        return paging.TimelinePage(entries, len(entries), None)
+    return paging.page(entries, (), None, limit, None, largest)
+
+
+def _part(
+    engine: ApiEngine,
+    execution_id: str,
+    only: str | None,
+    largest: int | None,
+    limit: int,
+    now: float,
+    if_none_match: str | None,
+) -> Response[str]:
+    part = parts.part_of(engine, execution_id, RecordQuery(limit=limit, largest=largest), now, only=only)
+    execution = part.outline.execution
+    if only is not None and not part.commands:
+        raise _no_command(execution_id, only)
+    headers = {"ETag": part.tag, "Cache-Control": "private, no-cache"}
+    if etag.is_known(part.tag, if_none_match):
+        return Response(304, None, "", headers)
+    detail = ExecutionDetail(
+        **views.fields(execution, largest),
+        deployed=engine.registry.get(execution.workflow) is not None,
+        commands=part.commands,
+        next=part.next,
+        partial=True,
+        notable=part.notable,
+    )
+    return reply(200, detail, headers)
+
+
+def _no_command(execution_id: str, only: str) -> Rejected:
+    detail = f"execution {execution_id!r} has no command {only!r}"
+    return Rejected(404, "command-not-found", "Command not found", detail)
 
 
 def replay_of(engine: ApiEngine, snapshot: Snapshot) -> Replay | None:

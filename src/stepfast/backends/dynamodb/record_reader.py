@@ -1,0 +1,135 @@
+"""The port RecordReader on the table: queries with a limit, by ranges of the sort key, and no read of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from stepfast.backends.dynamodb import items
+from stepfast.backends.dynamodb.calls import Table
+from stepfast.backends.dynamodb.deletion import LEFT_OVER
+from stepfast.backends.dynamodb.id_runs import last_unpacked
+from stepfast.backends.dynamodb.large_values import BLOB_BYTES, LATER, Texts, has_moved
+from stepfast.backends.dynamodb.typed_json import Item, int_in, number, text
+from stepfast.engine.record_reader import LAST_IDS, PAGE_BYTES, RecordPage, RecordQuery
+from stepfast.errors import InvalidRequest
+from stepfast.model import Execution, OrderEntry, Record
+
+COUNTED_AT_ONCE = 2500
+"""Records that a megabyte holds, as a query reads at most; those that are small."""
+MAX_ORDER = 16 * 1024
+"""Bytes of the packed ids of an entry up to which it is read."""
+
+
+class DynamoRecordReader:
+    def __init__(self, table: Table, texts: Texts) -> None:
+        self._table, self._texts = table, texts
+
+    async def page(self, execution: Execution, query: RecordQuery) -> RecordPage:
+        parameters = self._range(execution.execution_id, items.COMMAND) | {"ConsistentRead": True}
+        parameters = _filtered(parameters, query)
+        if query.after:
+            if len(query.after.encode()) > items.LONGEST_KEY:
+                raise InvalidRequest("this is no position of a page", (("cursor", "unknown"),))
+            parameters["ExclusiveStartKey"] = items.key(execution.execution_id, items.COMMAND + query.after)
+        found: list[Item] = []
+        looked_at, room = 0, PAGE_BYTES
+        while True:
+            many = query.reads - looked_at if query.statuses or query.name else query.limit - len(found)
+            answer = self._table.query_once(Limit=many, **parameters)
+            looked_at += answer["ScannedCount"]
+            for item in answer["Items"]:
+                if _left_over(item, execution):
+                    continue
+                room -= _values_of(item, query.largest)
+                if len(found) == query.limit or (found and room < 0):
+                    return self._page(found, _place(found[-1]))
+                found.append(item)
+            last = answer.get("LastEvaluatedKey")
+            if last is None:
+                return self._page(found, None)
+            if looked_at >= query.reads or len(found) == query.limit:
+                return self._page(found, _place(last))
+            parameters["ExclusiveStartKey"] = last
+
+    def _page(self, found: Sequence[Item], following: str | None) -> RecordPage:
+        return RecordPage(tuple(self._records(found)), following)
+
+    async def named(self, execution: Execution, ids: Sequence[str]) -> Mapping[str, Record]:
+        sorts = dict.fromkeys(map(items.command_sort, ids))
+        found = self._table.get_many([items.key(execution.execution_id, sort) for sort in sorts])
+        records = self._records([item for item in found if not _left_over(item, execution)])
+        return {record.id: record for record in records}
+
+    async def is_longer(self, execution_id: str, records: int) -> bool:
+        """True also for records that are more bytes than so many small ones have: a query reads a megabyte."""
+        parameters = self._range(execution_id, items.COMMAND) | {"Select": "COUNT"}
+        count, queries = 0, 0
+        while count <= records:
+            answer = self._table.query_once(Limit=records + 1 - count, **parameters)
+            count, queries = count + answer["Count"], queries + 1
+            last = answer.get("LastEvaluatedKey")
+            if last is None:
+                return bool(count > records)
+            if queries > 4 + records // COUNTED_AT_ONCE:
+                return True
+            parameters["ExclusiveStartKey"] = last
+        return True
+
+    async def last_entries(self, execution_id: str, limit: int) -> Sequence[OrderEntry]:
+        parameters = self._range(execution_id, items.ENTRY) | {"ConsistentRead": True, "ScanIndexForward": False}
+        entries: list[OrderEntry] = []
+        for item in self._table.query_once(Limit=limit, **parameters)["Items"]:
+            if has_moved(item) or len(item.get("order", {"B": b""})["B"]) > MAX_ORDER:
+                break
+            entries.append(items.entry_of(item, partial(last_unpacked, most=LAST_IDS)))
+        return entries
+
+    def _records(self, found: Sequence[Item]) -> list[Record]:
+        return [items.record_of(item, self._texts.later) for item in self._texts.fill(found, LATER)]
+
+    def _range(self, execution_id: str, beginning: str) -> dict[str, Any]:
+        values = {":pk": text(items.partition(execution_id)), ":sk": text(beginning)}
+        condition = "pk = :pk AND begins_with(sk, :sk)"
+        return {"KeyConditionExpression": condition, "ExpressionAttributeValues": values}
+
+
+def _filtered(parameters: dict[str, Any], query: RecordQuery) -> dict[str, Any]:
+    values, names, conditions = dict(parameters["ExpressionAttributeValues"]), {}, []
+    if query.statuses:
+        marks = {f":status{place}": text(status) for place, status in enumerate(sorted(query.statuses))}
+        values |= marks
+        names["#stat"] = "stat"
+        conditions.append(f"#stat IN ({', '.join(marks)})")
+    if query.name is not None:
+        values[":name"] = text(query.name)
+        names["#name"] = "name"
+        conditions.append("#name = :name")
+    if not conditions:
+        return parameters
+    more = {"FilterExpression": " AND ".join(conditions), "ExpressionAttributeNames": names}
+    return {**parameters, "ExpressionAttributeValues": values, **more}
+
+
+def _place(key: Item) -> str:
+    return str(key["sk"]["S"])[len(items.COMMAND) :]
+
+
+def _left_over(item: Item, execution: Execution) -> bool:
+    """Whether an earlier execution of the same id has left it: see deletion.py::left_over."""
+    if int_in(item, "gen") < execution.first_generation:
+        return True
+    return float(item.get("wrote", number(execution.created_at))["N"]) < execution.created_at - LEFT_OVER
+
+
+def _values_of(item: Item, largest: int | None) -> int:
+    """Bytes of the values that a page shows of a record."""
+    sizes = [_size(item[name]) for name in LATER if name in item]
+    return sum(size for size in sizes if largest is None or size <= largest)
+
+
+def _size(value: Item) -> int:
+    if "S" in value:
+        return len(value["S"])
+    return int_in(value["M"], "n", BLOB_BYTES)
