@@ -30,7 +30,7 @@ DEFAULT_DENIAL = "The tool call was denied."
 class Approval(BaseModel):
     """The payload of the signal that decides on a tool call.
 
-    approved: whether the tool may run. message: for a denied call, what the model is told. arguments: for an approved
+    approved: whether the tool may run. message: for a denied call, what the model receives. arguments: for an approved
     call, arguments to call the tool with instead of those of the model.
     """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -129,6 +129,16 @@ class StepfastDurability(BaseDurabilityCapability[AgentDepsT]):
     def callees(self) -> list[object]:
         """The steps, and the functions of the agent that call steps in workflow code."""
         return [] if self._backend is None else list(self._backend.steps())
+
+    @contextlib.contextmanager
+    def default_model(self, model: Model) -> Iterator[None]:
+        """In the block, requests for the agent's own model go to this model."""
+        before = dict(self._models_by_id)
+        self._models_by_id["default"] = model
+        try:
+            yield
+        finally:
+            self._models_by_id = before
 
     # -- in workflow code --------------------------------------------------------------------------------------
 
