@@ -61,7 +61,16 @@ def test_its_tests_pass(pytester: pytest.Pytester) -> None:
         file = pytester.path / name
         file.parent.mkdir(exist_ok=True)
         file.write_text(text)
-    quick = ("-p", "no:schemathesis", "-p", "no:hypothesispytest", "-p", "no:cacheprovider", "-p", "no:langsmith_plugin")
+    quick = (
+        "-p",
+        "no:schemathesis",
+        "-p",
+        "no:hypothesispytest",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:langsmith_plugin",
+    )
     result = pytester.runpytest_subprocess("-W", "error", *quick)
     result.assert_outcomes(passed=5)
 
@@ -75,9 +84,7 @@ class Guide(Model):
         )
         if len(input) > 1:
             text = ResponseOutputText(annotations=[], text=str(input[-1]["output"]), type="output_text")
-            call = ResponseOutputMessage(
-                id="m-1", content=[text], role="assistant", status="completed", type="message"
-            )
+            call = ResponseOutputMessage(id="m-1", content=[text], role="assistant", status="completed", type="message")
         return ModelResponse(output=[call], usage=Usage(requests=1), response_id=None)
 
     def stream_response(self, *args: Any, **kwargs: Any) -> Any:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from pydantic_ai import Agent, CallDeferred
-from pydantic_ai.capabilities import RequestInput
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
-from pydantic_ai.tools import DeferredToolRequests, DeferredToolResults, RunContext
+from pydantic_ai.tools import DeferredToolRequests
 
 from stepfast import signal, step, workflow
 from stepfast.integrations.pydantic_ai import Approval, DecideBySignal, PendingCall, StepfastDurability
@@ -52,7 +50,7 @@ def made(*capabilities: Any, **options: Any) -> Agent[None, Any]:
         capabilities=[StepfastDurability(), *capabilities],
         **options,
     )
-    agent.tool_plain(refund, requires_approval=True)
+    agent.tool_plain(requires_approval=True)(refund)
     agent.tool_plain(lookup)
     return agent
 
@@ -72,7 +70,9 @@ def test_a_person_approves_a_call_with_other_arguments(kit: Any) -> None:
         env.when(waiting="clerk.approve.refund", delay=timedelta(hours=3)).signal(
             "clerk.approve.refund", Approval(approved=True, arguments={"cents": 4})
         )
-        env.when(waiting="clerk.result.lookup", delay=timedelta(hours=2)).signal("clerk.result.lookup", {"state": "sent"})
+        env.when(waiting="clerk.result.lookup", delay=timedelta(hours=2)).signal(
+            "clerk.result.lookup", {"state": "sent"}
+        )
         run = env.run(refunds, "my tea is cold")
     assert run.result == "refunded 4; {'state': 'sent'}"
     assert refunded == [4]
@@ -106,7 +106,9 @@ def test_nobody_decides() -> None:
 def test_a_denied_call_never_runs() -> None:
     refunded.clear()
     with Environment(refunds) as env:
-        env.when(waiting="clerk.approve.refund").signal("clerk.approve.refund", {"approved": False, "message": "too late"})
+        env.when(waiting="clerk.approve.refund").signal(
+            "clerk.approve.refund", {"approved": False, "message": "too late"}
+        )
         env.when(waiting="clerk.result.lookup").signal("clerk.result.lookup", None)
         run = env.run(refunds, "my tea is cold")
     assert run.result == "too late; None"
@@ -127,7 +129,9 @@ def test_a_crash_while_it_waits_asks_nobody_twice() -> None:
 
 def test_the_prompt_may_change_while_an_execution_waits() -> None:
     with Environment(refunds) as env:
-        env.when(waiting="clerk.approve.refund", delay=timedelta(hours=1)).do(lambda: instructions.insert(0, "Be kind."))
+        env.when(waiting="clerk.approve.refund", delay=timedelta(hours=1)).do(
+            lambda: instructions.insert(0, "Be kind.")
+        )
         env.at(timedelta(hours=2)).signal("clerk.approve.refund", {"approved": True})
         env.at(timedelta(hours=3)).signal("clerk.result.lookup", "sent")
         env.when(waiting="clerk.approve.refund", delay=timedelta(hours=1, minutes=1)).crash()
@@ -159,46 +163,3 @@ def test_the_workflow_decides_itself() -> None:
         env.when(waiting="approved").signal("approved", True)
         run = env.run(decided_by_hand, "my tea is cold")
     assert sorted(run.result.split("; ")) == ["refunded 5", "sent"]
-
-
-@step
-def post(token: str, tools: Sequence[str]) -> None:
-    tokens.append(token)
-
-
-tokens: list[str] = []
-
-
-async def post_question(context: RunContext[Any], requests: DeferredToolRequests, token: str) -> DeferredToolResults | None:
-    await post(token, [call.tool_name for call in (*requests.approvals, *requests.calls)])
-    return None
-
-
-with_input = made(RequestInput(post_question, timeout=timedelta(days=2)))
-
-
-@workflow("with-input")
-async def with_request_input(question: str) -> str:
-    return str((await with_input.run(question)).output)
-
-
-def test_request_input_of_pydantic_ai_waits_for_a_signal() -> None:
-    tokens.clear()
-    with Environment(with_request_input) as env:
-        run = env.start(with_request_input, "my tea is cold")
-        env.advance(timedelta(hours=1))
-        (token,) = tokens
-        execution_id, _, name = token.partition("/")
-        assert (execution_id, name) == (run.execution_id, "clerk.deferred_tool_calls")
-        pending = [call.input["call"] for call in run.steps if call.step == "clerk.model"]
-        assert len(pending) == 1
-        calls = {call["tool_name"]: call["tool_call_id"] for call in _calls(run)}
-        env.signal(run, name, {"approvals": {calls["refund"]: True}, "calls": {calls["lookup"]: "sent"}})
-        env.run_until(run)
-    assert run.result == "refunded 5; sent"
-    assert post in Registry([with_request_input]).steps
-
-
-def _calls(run: Any) -> list[dict[str, Any]]:
-    (response,) = [call.output for call in run.steps if call.step == "clerk.model"]
-    return list(response["parts"])

@@ -30,7 +30,7 @@ curious = Agent(FunctionModel(one_tool), name="curious", capabilities=[StepfastD
 
 
 @curious.tool
-async def read_prompt(context: RunContext[None], item: str) -> str:
+async def read_prompt(context: RunContext[object], item: str) -> str:
     return str(context.prompt)
 
 
@@ -41,7 +41,7 @@ async def passes_a_client(input: str) -> str:
 
 @workflow("undeclared")
 async def passes_undeclared_deps(input: str) -> str:
-    return (await undeclared.run(input, deps=Customer(name="ann"))).output  # type: ignore[call-overload]
+    return (await undeclared.run(input, deps=Customer(name="ann"))).output
 
 
 @workflow("made-late")

@@ -54,7 +54,12 @@ def test_a_step_is_a_tool_with_its_own_name_and_policy() -> None:
         env.fail(charge, times=3)
         run = env.run(pay, "tea")
     assert run.result == str({"cents": 3})
-    assert [(call.step, call.attempt) for call in run.calls(charge)] == [("charge", 1), ("charge", 2), ("charge", 3), ("charge", 4)]
+    assert [(call.step, call.attempt) for call in run.calls(charge)] == [
+        ("charge", 1),
+        ("charge", 2),
+        ("charge", 3),
+        ("charge", 4),
+    ]
     (definition,) = payer.toolsets[0].tools.values()  # type: ignore[attr-defined]
     assert definition.description == "Charges a card."
 
@@ -88,7 +93,7 @@ async def delegate(item: str) -> str:
 
 
 boss = Agent(FunctionModel(one_tool), name="boss", capabilities=[StepfastDurability()])
-boss.tool_plain(delegate, metadata={"stepfast": False})
+boss.tool_plain(metadata={"stepfast": False})(delegate)
 
 
 @workflow("delegate")
@@ -140,7 +145,7 @@ pooled = Agent(
     name="pooled",
     capabilities=[StepfastDurability(model_step={"pool": "models", "timeout": 600})],
 )
-pooled.tool_plain(slow, metadata={"stepfast": {"pool": "gpu", "timeout": 60}})
+pooled.tool_plain(metadata={"stepfast": {"pool": "gpu", "timeout": 60}})(slow)
 
 
 @workflow("pooled")
@@ -164,7 +169,10 @@ def test_steps_of_an_agent_are_deployed_to_their_pools() -> None:
     ("options", "text"),
     [
         ({"name": "two words"}, "the name of a durable agent is 1 to 32 of"),
-        ({"tool_step": {"timout": 3}}, "tool_step: 'timout' is no option of an agent's step; there are: retry, timeout"),
+        (
+            {"tool_step": {"timout": 3}},
+            "tool_step: 'timout' is no option of an agent's step; there are: retry, timeout",
+        ),
         ({"model_step": 3}, "model_step: takes a dict of options of @step, not 3"),
     ],
 )
@@ -184,8 +192,8 @@ def stock(item: str) -> int:
     return 7
 
 
-def calendar(context: RunContext[None]) -> FunctionToolset[None]:
-    toolset = FunctionToolset[None](id="days")
+def calendar(context: RunContext[object]) -> FunctionToolset[object]:
+    toolset = FunctionToolset[object](id="days")
 
     @toolset.tool_plain
     def today() -> str:

@@ -33,6 +33,7 @@ from stepfast.language import durable, reachable
 from stepfast.language.steps import Step
 from stepfast.language.workflow_loop import in_workflow
 
+
 def waiting_for_signals(agent: str, context: RunContext[Any]) -> contextlib.AbstractContextManager[object]:
     """A block in which pydantic-ai waits for outside events by signals. Before 2.68 it has no such waits."""
     if not hasattr(durable_exec, "external_event_scope"):

@@ -24,7 +24,9 @@ def replace_model(agent: Agent[Any, Any], model: Model) -> Iterator[None]:
     """
     durability = StepfastDurability.from_agent(agent)
     if durability is None:
-        raise DefinitionError(f"agent {agent.name!r} has no StepfastDurability: replace its model with agent.override()")
+        raise DefinitionError(
+            f"agent {agent.name!r} has no StepfastDurability: replace its model with agent.override()"
+        )
     before = agent.model
     agent.model = model
     try:
