@@ -41,7 +41,7 @@ class SandboxLoop(SimulatedLoop):
         return self._clock.now + self._after_death
 
     def jump(self, seconds: float) -> None:
-        """Lets simulated time pass, unless a thread of an async step may end first: it gets HANGING seconds for that."""
+        """Lets simulated time pass, unless a thread of an async step works: it gets HANGING seconds to end."""
         if self._jobs and self._sandbox.gone is None and self._hanging <= HANGING:
             self._hang()
             return

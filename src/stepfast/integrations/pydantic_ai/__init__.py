@@ -9,5 +9,14 @@ from stepfast.integrations.pydantic_ai.approvals import Approval, DecideBySignal
 from stepfast.integrations.pydantic_ai.context import StepRunContext
 from stepfast.integrations.pydantic_ai.durability import StepfastDurability
 from stepfast.integrations.pydantic_ai.options import StepOptions
+from stepfast.integrations.pydantic_ai.replacing import replace_model
 
-__all__ = ["Approval", "DecideBySignal", "PendingCall", "StepOptions", "StepRunContext", "StepfastDurability"]
+__all__ = [
+    "Approval",
+    "DecideBySignal",
+    "PendingCall",
+    "StepOptions",
+    "StepRunContext",
+    "StepfastDurability",
+    "replace_model",
+]

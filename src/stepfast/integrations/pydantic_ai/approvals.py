@@ -30,7 +30,7 @@ DEFAULT_DENIAL = "The tool call was denied."
 class Approval(BaseModel):
     """The payload of the signal that decides on a tool call.
 
-    approved: whether the tool may run. message: for a denied call, what the model is told. arguments: for an approved
+    approved: whether the tool may run. message: for a denied call, what the model receives. arguments: for an approved
     call, arguments to call the tool with instead of those of the model.
     """
 
@@ -92,20 +92,22 @@ class DecideBySignal(AbstractCapability[AgentDepsT]):
         if commands is None:
             return None
         execution_id = commands.execution.execution_id
-        approvals = [self._approval(ctx, self._pending(ctx, execution_id, part, "approve")) for part in requests.approvals]
+        approvals = [
+            self._approval(ctx, self._pending(ctx, execution_id, part, "approve")) for part in requests.approvals
+        ]
         results = [self._result(ctx, self._pending(ctx, execution_id, part, "result")) for part in requests.calls]
         decided = await asyncio.gather(*approvals, *results)
         count = len(approvals)
         return requests.build_results(
-            approvals={part.tool_call_id: answer for part, answer in zip(requests.approvals, decided[:count], strict=True)},
+            approvals={
+                part.tool_call_id: answer for part, answer in zip(requests.approvals, decided[:count], strict=True)
+            },
             calls={part.tool_call_id: answer for part, answer in zip(requests.calls, decided[count:], strict=True)},
         )
 
     def _pending(self, ctx: RunContext[Any], execution_id: str, part: ToolCallPart, use: str) -> PendingCall:
         agent = (ctx.agent.name if ctx.agent is not None else None) or "agent"
-        name = (
-            step_name(agent, use, part.tool_name) if self._signal_name is None else self._signal_name(agent, part)
-        )
+        name = step_name(agent, use, part.tool_name) if self._signal_name is None else self._signal_name(agent, part)
         return PendingCall(
             execution_id=execution_id,
             signal=name,

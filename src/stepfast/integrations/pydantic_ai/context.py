@@ -25,8 +25,8 @@ class StepRunContext(DurableRunContext[DepsT]):
 
     def unavailable_field_message(self, name: str) -> str:
         return (
-            f"ctx.{name} is not available in a step, which may run in another process: carry it in the dependencies, or "
-            f"in a subclass of {type(self).__name__} that adds it in serialize_run_context"
+            f"ctx.{name} is not available in a step, which may run in another process: carry it in the dependencies, "
+            f"or in a subclass of {type(self).__name__} that adds it in serialize_run_context"
         )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from pydantic_ai import durable_exec
 from pydantic_ai._utils import disable_threads
 from pydantic_ai.agent import AbstractAgent, EventStreamHandler
 from pydantic_ai.capabilities.abstract import AbstractCapability, WrapRunHandler
@@ -16,7 +17,6 @@ from pydantic_ai.durable_exec import (
     DurabilityEngineSpec,
     DurableRunContext,
     conversation_id_from_run_id,
-    external_event_scope,
 )
 from pydantic_ai.models import Model
 from pydantic_ai.run import AgentRunResult
@@ -28,11 +28,20 @@ from stepfast.integrations.pydantic_ai.context import Contexts, StepRunContext
 from stepfast.integrations.pydantic_ai.naming import agent_name
 from stepfast.integrations.pydantic_ai.options import StepOptions, merged
 from stepfast.integrations.pydantic_ai.places import new_run_id
-from stepfast.integrations.pydantic_ai.signals import SignalWaiter
 from stepfast.integrations.pydantic_ai.transports import Transports
 from stepfast.language import durable, reachable
 from stepfast.language.steps import Step
 from stepfast.language.workflow_loop import in_workflow
+
+
+def waiting_for_signals(agent: str, context: RunContext[Any]) -> contextlib.AbstractContextManager[object]:
+    """A block in which pydantic-ai waits for outside events by signals. Before 2.68 it has no such waits."""
+    if not hasattr(durable_exec, "external_event_scope"):
+        return contextlib.nullcontext()
+    from stepfast.integrations.pydantic_ai.signals import SignalWaiter
+
+    return durable_exec.external_event_scope(SignalWaiter(agent, context))
+
 
 ALL_KINDS = frozenset({"function", "mcp", "dynamic"})
 SPEC = DurabilityEngineSpec(
@@ -122,6 +131,16 @@ class StepfastDurability(BaseDurabilityCapability[AgentDepsT]):
         """The steps, and the functions of the agent that call steps in workflow code."""
         return [] if self._backend is None else list(self._backend.steps())
 
+    @contextlib.contextmanager
+    def default_model(self, model: Model) -> Iterator[None]:
+        """In the block, requests for the agent's own model go to this model."""
+        before = dict(self._models_by_id)
+        self._models_by_id["default"] = model
+        try:
+            yield
+        finally:
+            self._models_by_id = before
+
     # -- in workflow code --------------------------------------------------------------------------------------
 
     @property
@@ -143,7 +162,7 @@ class StepfastDurability(BaseDurabilityCapability[AgentDepsT]):
             return await handler()
         with contextlib.ExitStack() as scopes:
             scopes.enter_context(disable_threads())
-            scopes.enter_context(external_event_scope(SignalWaiter(self.name, ctx)))
+            scopes.enter_context(waiting_for_signals(self.name, ctx))
             return await super().wrap_run(ctx, handler=handler)
 
 

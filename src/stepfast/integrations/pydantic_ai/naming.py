@@ -49,7 +49,8 @@ def step_name(*parts: str) -> str:
 
 def operation_name(agent: str, operation: DurableOperationId) -> str:
     """The name of the step of an operation. Function tools have a step each, by `tool_step_name`."""
-    match operation:
+    kind: object = operation  # minor releases add operations that the union of this release does not name
+    match kind:
         case ModelRequestId(streaming=streaming):
             return step_name(agent, "model-stream" if streaming else "model")
         case ModelCompactMessagesId():
@@ -68,8 +69,7 @@ def operation_name(agent: str, operation: DurableOperationId) -> str:
             return step_name(agent, *_of(toolset), "call")
         case CapabilityOperationId(capability_id=capability, operation=method):
             return step_name(agent, capability, method)
-        case _:  # the union grows in minor releases
-            return step_name(agent, repr(operation))
+    return step_name(agent, repr(operation))
 
 
 def tool_step_name(agent: str, toolset: str, tool: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 from stepfast.errors import DefinitionError
 from stepfast.language.options import Seconds
@@ -29,4 +29,4 @@ def merged(where: str, *layers: Any) -> StepOptions:
     if unknown := sorted(set(options) - set(StepOptions.__annotations__)):
         known = ", ".join(StepOptions.__annotations__)
         raise DefinitionError(f"{where}: {unknown[0]!r} is no option of an agent's step; there are: {known}")
-    return StepOptions(**options)  # type: ignore[typeddict-item]
+    return cast(StepOptions, options)
