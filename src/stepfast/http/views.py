@@ -21,6 +21,7 @@ from stepfast.http.models import (
     ExecutionView,
     FaultGroupView,
     FaultView,
+    ParentView,
     ResumedExecution,
     RetryView,
     SignalNotTakenView,
@@ -33,7 +34,7 @@ from stepfast.http.models import (
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
-from stepfast.model import Event, Execution, Failure, Signal
+from stepfast.model import Event, Execution, Failure, Link, Signal
 from stepfast.replay.signals import Refusal
 from stepfast.values.codec import Codec
 
@@ -104,7 +105,16 @@ def _standing(execution: Execution) -> dict[str, Any]:
         "generation": execution.generation,
         "resumes": execution.resumes,
         "reopens": list(execution.causes) if execution.status == "FAILED" else None,
+        "parent": _parent(execution.link),
     }
+
+
+def _parent(link: Link | None) -> ParentView | None:
+    if link is None:
+        return None
+    return ParentView(
+        execution_id=link.parent, command=link.command, root=link.root, depth=link.depth, left=link.left
+    )
 
 
 def status(execution: Execution) -> StatusView:
