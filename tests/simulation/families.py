@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from stepfast import StepFailed, child, step, workflow
+from stepfast import StepFailed, child, signal, step, workflow
 from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
 
@@ -37,6 +37,17 @@ async def note(argument: Any) -> Any:
 @workflow("middle")
 async def middle(argument: Any) -> Any:
     return await last(await child(kid, argument))
+
+
+@workflow("waiting")
+async def waiting(_: Any) -> Any:
+    """Nobody sends this signal, so only a cancel ends it."""
+    return await signal("never")
+
+
+@workflow("holding")
+async def holding(argument: Any) -> Any:
+    return await child(waiting, argument)
 
 
 @workflow("in-turn")
@@ -93,7 +104,7 @@ async def generations(_: Any) -> Any:
 @workflow("racing")
 async def racing(_: Any) -> Any:
     """The loser is cancelled, and so is what it has started."""
-    tasks = [asyncio.create_task(child(middle, 1)), asyncio.create_task(child(kid, 2))]
+    tasks = [asyncio.create_task(child(holding, 1)), asyncio.create_task(child(kid, 2))]
     done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in left:
         task.cancel()
@@ -101,7 +112,13 @@ async def racing(_: Any) -> Any:
     return await end([task.result() for task in done][:1])
 
 
+@workflow("endless")
+async def endless(_: Any) -> Any:
+    """Only an operator's cancel ends it."""
+    return await asyncio.gather(child(holding, 1), child(kid, 2), child(waiting, 3))
+
+
 FAMILIES: dict[str, Workflow[..., Any]] = {
-    one.name: one for one in (in_turn, side_by_side, compensating, left_behind, deep, generations, racing)
+    one.name: one for one in (in_turn, side_by_side, compensating, left_behind, deep, generations, racing, endless)
 }
-MEMBERS: list[Workflow[..., Any]] = [kid, note, middle]
+MEMBERS: list[Workflow[..., Any]] = [kid, note, middle, waiting, holding]

@@ -71,7 +71,7 @@ class FamilyWorld:
         self.duplicate = (0.0, 0.1, 0.4)[seed % 4 % 3]
         self.unavailable = (0.0, 0.0, 0.01)[seed // 5 % 3]
         self.outage = 1000.0 + (0, 20, 200)[seed % 5 % 3]
-        self.cancelling = seed % 11 == 10
+        self.cancelling = seed % 11 == 10 or workflow == "endless"
         self.now = 1000.0
         self.registry = Registry([*FAMILIES.values(), *MEMBERS])
         self.trace: list[str] = []
@@ -277,6 +277,8 @@ class FamilyWorld:
         if members[0].status == "FAILED":
             self.now += self.random.uniform(1, 60)
             return lambda: self._operate(self._resume, ROOT)
+        if members[0].status == "RUNNING" and self.cancelling:
+            return lambda: self._operate(self._cancel, ROOT)
         return None
 
     def _spawn(self, name: str, coroutine: Coroutine[Any, Any, Any], about: Any = None) -> None:

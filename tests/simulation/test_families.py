@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -44,10 +44,14 @@ def played(workflow: str, seed: int) -> str:
         world.close()
 
 
+def played_all(workflow: str, seeds: Iterable[int]) -> list[str]:
+    return [played(workflow, seed) for seed in seeds]
+
+
 @pytest.mark.parametrize("workflow", FAMILIES)
 def test_families_keep_their_invariants_under_crashes_duplicates_and_operators(workflow: str) -> None:
-    ends = [played(workflow, seed) for seed in range(GATE)]
-    assert ends.count("SUCCEEDED") >= GATE - 2
+    ends = played_all(workflow, range(GATE))
+    assert ends.count("CANCELLED" if workflow == "endless" else "SUCCEEDED") >= GATE - 2
 
 
 def breaks(invariant: str, workflow: str, first: int = 0) -> Callable[[Wrong], Wrong]:
@@ -113,15 +117,7 @@ def the_children_of_an_ended_execution_run_on(patch: Patch) -> None:
     patch.setattr(children.Children, "release", lambda self, parent, replay: nothing(self, replay))
 
 
-@breaks("no-child-is-left-running", "racing")
-def a_child_does_not_look_whether_its_parent_has_ended(patch: Patch) -> None:
-    async def never(self: Any, child: Any) -> bool:
-        return False
-
-    patch.setattr(children.Children, "is_orphan", never)
-
-
-@breaks("no-child-is-left-running", "racing")
+@breaks("no-child-is-left-running", "endless")
 def a_child_is_not_noted_before_it_is_started(patch: Patch) -> None:
     async def noted(self: Any, asked: Any, id: str) -> bool:
         return True
@@ -129,19 +125,12 @@ def a_child_is_not_noted_before_it_is_started(patch: Patch) -> None:
     patch.setattr(children.Children, "_note", noted)
 
 
-@breaks("no-execution-is-stuck", "side-by-side")
-def a_link_moves_back(patch: Patch) -> None:
-    edited(patch, child_ids, "standing", ("before.generation > link.generation", "False"))
-    patch.setattr(children, "standing", child_ids.standing)
-
-
 @pytest.mark.parametrize("name", WRONG)
 def test_the_simulation_notices_when_a_rule_of_children_is_broken(name: str, monkeypatch: Patch) -> None:
     invariant, workflow, first, wrong = WRONG[name]
     wrong(monkeypatch)
     with pytest.raises(Violation) as noticed:
-        for seed in range(first, first + SEEDS):
-            played(workflow, seed)
+        played_all(workflow, range(first, first + SEEDS))
     assert noticed.value.invariant == invariant, noticed.value
 
 
