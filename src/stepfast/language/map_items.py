@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from stepfast.errors import ChildFailed, DefinitionError, MapFailed, NotStorable, StepFailed
 from stepfast.language import map_steps
 from stepfast.language.children import NAMED, ChildCall
-from stepfast.language.map_batches import BATCHES
+from stepfast.language.map_batches import BATCHES, Batch
 from stepfast.language.map_reports import MAX_FAILURES, MapBatch, MapFailure, MapReport, MapResults
 from stepfast.language.map_sources import Csv, JsonLines
 from stepfast.language.map_targets import Target
@@ -146,7 +146,7 @@ class _Map:
             if self._is_hopeless(at_once):
                 return
             self._started = number + 1
-            described = {"workflow": self._workflow, **self._target.described(), "lanes": lanes, **batch}
+            described = Batch(self._workflow, self._target.kind, self._target.name, lanes=lanes, **batch)
             call: ChildCall[Json] = ChildCall(BATCHES, described, None, "cancel")
             call.__name__ = f"{NAMED}map-{self._target.name}"
             running = asyncio.create_task(call)
