@@ -44,9 +44,9 @@ async def map_items(
     item and 1.0 is all of them.
     batch: how many items one batch has at most, 1 to 10,000. A batch ends earlier where its items reach 4 MB.
 
-    Items are started in their order. Each batch is a child execution with its own records, so an item that has
-    succeeded never runs again. All items run to their end, whatever fails. Where no item at all succeeds in the first
-    batches, no more batches are started. Changing `tolerate` is safe while executions are running.
+    Batches are started in the order of their items. Each batch is a child execution with its own records, so an item
+    that has succeeded never runs again. All items run to their end, whatever fails. Only if no item at all has
+    succeeded in the first batches, no more batches are started.
 
     Raises MapFailed if more items failed than are tolerated, or if the file cannot be read; a resume then runs what
     failed and nothing else. Raises DefinitionError for wrong arguments, NotStorable for an item of a list that does not
