@@ -28,6 +28,7 @@ FLOWS: Sequence[Workflow[..., Any]] = [
     flows.retries,
     flows.timers,
     flows.signals,
+    flows.mapped,
 ]
 STEPS: Sequence[Step[..., Any]] = [flows.noop, flows.elsewhere, flows.flaky]
 WIDTH = 100

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from stepfast import Retry, current_step, signal, step, workflow
+from stepfast import Retry, current_step, map_items, signal, step, workflow
 
 _pauses: tuple[float, ...] = (0.0,)
 
@@ -62,6 +62,12 @@ async def hops(steps: int) -> int:
 @workflow("gather")
 async def gather(steps: int) -> int:
     return sum(await asyncio.gather(*(noop(number) for number in range(steps))))
+
+
+@workflow("mapped")
+async def mapped(items: int) -> int:
+    """The same in batches of map_items()."""
+    return (await map_items(noop, range(items))).succeeded
 
 
 @workflow("retries")

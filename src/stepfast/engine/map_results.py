@@ -75,7 +75,7 @@ def batches_of(records: Mapping[str, Record]) -> list[str]:
 
 
 def _order(id: str) -> tuple[str, int]:
-    """The id of a batch as the name of its map and its number: child:map-charge#12 is the twelfth of child:map-charge."""
+    """The name of the map in the id of a batch, and the batch's number: 12 in child:map-charge#12."""
     name, _, number = id.rpartition("#")
     return (name, int(number)) if number.isdecimal() else (id, 1)
 

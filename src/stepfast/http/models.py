@@ -131,7 +131,7 @@ class ExecutionView(Shown):
         description="of a FAILED one: ids of the commands that a resume runs again; empty when no failed step stands "
         "behind the failure, and a resume runs the code at hand on what is recorded",
     )
-    progress: list[dict[str, Any]] = Field([], description="of each map: name, batches, batches_ended, succeeded, failed")
+    progress: list[dict[str, Any]] = Field([], description="of each map: its batches, and its items")
     omitted: dict[str, int | None] = Field(
         {}, description="values left out as `largest` asked, with their bytes of JSON; null where they were not read"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from stepfast.errors import ChildFailed, DefinitionError, InvalidRequest, StepFailed
@@ -19,6 +20,26 @@ Resolve = Callable[[str, str, str], Any]
 MESSAGE_CHARS = 500
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The input of a batch.
+
+    workflow: the one that has called map_items(). kind, name: of what it maps. items: JSON texts, of a list; first: the
+    position of the first. source, version, part: of a file. lanes: how many items run at once. It is left out when
+    inputs are compared, so that a map can go on with another `concurrency`.
+    """
+
+    workflow: str
+    kind: str
+    name: str
+    items: list[str] | None = None
+    first: int = 0
+    source: dict[str, Any] | None = None
+    version: str = ""
+    part: list[int] | None = None
+    lanes: int = field(default=1, compare=False)
+
+
 class BatchFailed(Exception):
     """Items of a batch have failed. Its cause is the group of their errors, so a resume opens these items again."""
 
@@ -26,7 +47,7 @@ class BatchFailed(Exception):
 def workflow_with(resolve: Resolve) -> Workflow[..., Any]:
     """The built-in workflow, which finds what it runs by `resolve`."""
 
-    async def map_batch(batch: Json) -> Json:
+    async def map_batch(batch: Batch) -> Json:
         return await _run(batch, resolve)
 
     return Workflow(map_batch, MAP_WORKFLOW)
@@ -40,13 +61,13 @@ BATCHES: Workflow[..., Any] = workflow_with(_nothing)
 """The definition that map_items() starts children of. A registry has its own of the same name."""
 
 
-async def _run(batch: Json, resolve: Resolve) -> Json:
-    target = Target(resolve(batch["workflow"], batch["kind"], batch["name"]))
-    source = batch.get("source")
+async def _run(batch: Batch, resolve: Resolve) -> Json:
+    target = Target(resolve(batch.workflow, batch.kind, batch.name))
+    source = batch.source
     if source is None:
-        rows, bad = enumerate(batch["items"], batch["first"]), []
+        rows, bad = enumerate(batch.items or (), batch.first), []
     else:
-        part = await map_steps.map_read(source, batch["version"], batch["part"])
+        part = await map_steps.map_read(source, batch.version, batch.part)
         rows, bad = part["rows"], part["bad"]
     values, failures = dict[int, Any](), [_fault(line, text) for line, text in bad]
     for number, text in rows:
@@ -54,7 +75,7 @@ async def _run(batch: Json, resolve: Resolve) -> Json:
             values[number] = target.decode(text, source is not None and source["format"] == "csv")
         except InvalidRequest as error:
             failures.append(_fault(number, str(error)))
-    errors = await _in_window(target, values, batch["lanes"])
+    errors = await _in_window(target, values, batch.lanes)
     failures += [_failure(number, error) for number, error in errors.items()]
     succeeded = len(values) - len(errors)
     if not failures:

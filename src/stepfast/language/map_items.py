@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from stepfast.errors import ChildFailed, DefinitionError, MapFailed, NotStorable, StepFailed
 from stepfast.language import map_steps
 from stepfast.language.children import NAMED, ChildCall
-from stepfast.language.map_batches import BATCHES
+from stepfast.language.map_batches import BATCHES, Batch
 from stepfast.language.map_reports import MAX_FAILURES, MapBatch, MapFailure, MapReport, MapResults
 from stepfast.language.map_sources import Csv, JsonLines
 from stepfast.language.map_targets import Target
@@ -44,9 +44,9 @@ async def map_items(
     item and 1.0 is all of them.
     batch: how many items one batch has at most, 1 to 10,000. A batch ends earlier where its items reach 4 MB.
 
-    Items are started in their order. Each batch is a child execution with its own records, so an item that has
-    succeeded never runs again. All items run to their end, whatever fails. Where no item at all succeeds in the first
-    batches, no more batches are started. Changing `tolerate` is safe while executions are running.
+    Batches are started in the order of their items. Each batch is a child execution with its own records, so an item
+    that has succeeded never runs again. All items run to their end, whatever fails. Only if no item at all has
+    succeeded in the first batches, no more batches are started.
 
     Raises MapFailed if more items failed than are tolerated, or if the file cannot be read; a resume then runs what
     failed and nothing else. Raises DefinitionError for wrong arguments, NotStorable for an item of a list that does not
@@ -146,7 +146,7 @@ class _Map:
             if self._is_hopeless(at_once):
                 return
             self._started = number + 1
-            described = {"workflow": self._workflow, **self._target.described(), "lanes": lanes, **batch}
+            described = Batch(self._workflow, self._target.kind, self._target.name, lanes=lanes, **batch)
             call: ChildCall[Json] = ChildCall(BATCHES, described, None, "cancel")
             call.__name__ = f"{NAMED}map-{self._target.name}"
             running = asyncio.create_task(call)

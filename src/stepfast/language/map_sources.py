@@ -1,4 +1,4 @@
-"""Files of items for `map_items`: JSON lines and CSV, on disk or in a bucket. Only their names: nothing is read here."""
+"""Files of items for `map_items`: JSON lines and CSV, on disk or in a bucket. Only their names: nothing is read."""
 
 from __future__ import annotations
 

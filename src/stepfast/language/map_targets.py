@@ -38,9 +38,6 @@ class Target:
     def result(self) -> Codec:
         return self.definition.result
 
-    def described(self) -> dict[str, str]:
-        return {"kind": self.kind, "name": self.name}
-
     def decode(self, text: str, empty_is_null: bool = False) -> Any:
         """An item as a value of its type. Raises InvalidRequest.
 
