@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
+from stepfast.backends.dynamodb.typed_json import size_of
+
 Item = dict[str, Any]
 Answer = dict[str, Any]
 
@@ -27,10 +29,13 @@ class Stub:
     """The items of one table by key, and how often each operation was called.
 
     seals: of entries of orders' logs, by their keys. The messages of played executions carry them, and whoever writes
-    the entries here draws others.
+    the entries here draws others. page_bytes: of the JSON of a query's page, about; None for one page.
     """
 
-    def __init__(self, items: Iterable[Item] = (), seals: Mapping[Key, Any] | None = None) -> None:
+    def __init__(
+        self, items: Iterable[Item] = (), seals: Mapping[Key, Any] | None = None, page_bytes: int | None = None
+    ) -> None:
+        self._page_bytes = page_bytes
         self.items = {_key(item): item for item in items}
         self._seals = seals or {}
         self.called: dict[str, int] = {}
@@ -52,8 +57,25 @@ class Stub:
         items: list[Item] = []
         if "IndexName" not in asked:
             held = sorted(key for key in self.items if key[0] == values[":pk"] and fits(key[1]))
+            if "ExclusiveStartKey" in asked:
+                held = [key for key in held if key > _key(asked["ExclusiveStartKey"])]
             items = [self.items[key] for key in held]
-        return {"Items": items, "Count": len(items), "ScannedCount": len(items)}
+        page = self._page(items)
+        answer = {"Items": page, "Count": len(page), "ScannedCount": len(page)}
+        if len(page) < len(items):
+            answer["LastEvaluatedKey"] = {name: page[-1][name] for name in ("pk", "sk")}
+        return answer
+
+    def _page(self, items: list[Item]) -> list[Item]:
+        """As many of the items as a page holds; one at least."""
+        if self._page_bytes is None:
+            return items
+        size = 0
+        for number, item in enumerate(items):
+            size += size_of(item)
+            if size > self._page_bytes and number:
+                return items[:number]
+        return items
 
     def get_many(self, asked: dict[str, Any]) -> Answer:
         ((table, wanted),) = asked["RequestItems"].items()
