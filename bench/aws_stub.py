@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
+from stepfast.backends.dynamodb.typed_json import size_of
+
 Item = dict[str, Any]
 Answer = dict[str, Any]
 
@@ -27,10 +29,13 @@ class Stub:
     """The items of one table by key, and how often each operation was called.
 
     seals: of entries of orders' logs, by their keys. The messages of played executions carry them, and whoever writes
-    the entries here draws others.
+    the entries here draws others. page_bytes: of the JSON of a query's page, about; None for one page.
     """
 
-    def __init__(self, items: Iterable[Item] = (), seals: Mapping[Key, Any] | None = None) -> None:
+    def __init__(
+        self, items: Iterable[Item] = (), seals: Mapping[Key, Any] | None = None, page_bytes: int | None = None
+    ) -> None:
+        self._page_bytes = page_bytes
         self.items = {_key(item): item for item in items}
         self._seals = seals or {}
         self.called: dict[str, int] = {}
@@ -45,6 +50,17 @@ class Stub:
     def get(self, asked: dict[str, Any]) -> Answer:
         item = self.items.get(_key(asked["Key"]))
         return {"Item": item} if item else {}
+
+    def _page(self, items: list[Item]) -> list[Item]:
+        """As many of the items as a page holds; one at least."""
+        if self._page_bytes is None:
+            return items
+        size = 0
+        for number, item in enumerate(items):
+            size += size_of(item)
+            if size > self._page_bytes and number:
+                return items[:number]
+        return items
 
     def get_many(self, asked: dict[str, Any]) -> Answer:
         ((table, wanted),) = asked["RequestItems"].items()
@@ -65,11 +81,11 @@ class Stub:
             start = asked["ExclusiveStartKey"]["sk"]["S"]
             sorts = [sort for sort in sorts if sort > start]
         limit = asked.get("Limit", len(sorts))
-        items = [self.items[partition, sort] for sort in sorts[:limit]]
+        items = self._page([self.items[partition, sort] for sort in sorts[:limit]])
         answer: Answer = {"Count": len(items), "ScannedCount": len(items)}
         if asked.get("Select") != "COUNT":
             answer["Items"] = items
-        if len(sorts) > limit:
+        if len(items) < len(sorts):
             answer["LastEvaluatedKey"] = {name: items[-1][name] for name in ("pk", "sk")}
         return answer
 

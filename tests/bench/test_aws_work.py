@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from bench.aws_cloud import Played, cloud_of
@@ -46,6 +48,40 @@ def test_the_stub_keeps_what_is_put_updated_and_deleted() -> None:
     stub.answer("DeleteItem", {"Key": key})
     assert stub.answer("GetItem", {"Key": key}) == {}
     assert stub.called["PutItem"] == 2
+
+
+def test_the_stub_answers_queries_of_every_kind_the_functions_make_by_the_page() -> None:
+    stub = Stub(seals={("x#1", "o#00000001"): {"S": "played"}}, page_bytes=40)
+    for sort in ("meta", "c#a", "o#00000000", "o#00000001"):
+        stub.answer("PutItem", {"Item": {"pk": {"S": "x#1"}, "sk": {"S": sort}, "seal": {"S": "own"}}})
+
+    def query(condition: str, **more: Any) -> dict[str, Any]:
+        values = {":pk": {"S": "x#1"}, ":sk": {"S": "o#"}, ":first": {"S": "c#"}, ":last": {"S": "o#~"}}
+        asked = {"KeyConditionExpression": f"pk = :pk AND {condition}", "ExpressionAttributeValues": values}
+        return stub.answer("Query", asked | more)
+
+    def sorts(answer: dict[str, Any]) -> list[str]:
+        return [item["sk"]["S"] for item in answer["Items"]]
+
+    assert sorts(query("sk BETWEEN :first AND :last")) == ["c#a"]
+    first = query("begins_with(sk, :sk)")
+    assert sorts(first) == ["o#00000000"]
+    rest = query("begins_with(sk, :sk)", ExclusiveStartKey=first["LastEvaluatedKey"])
+    assert sorts(rest) == ["o#00000001"]
+    assert "LastEvaluatedKey" not in rest
+    assert rest["Items"][0]["seal"] == {"S": "played"}, "the message of the played execution carries this seal"
+    keys = [{"pk": {"S": "x#1"}, "sk": {"S": sort}} for sort in ("meta", "gone")]
+    answer = stub.answer("BatchGetItem", {"RequestItems": {"stepfast": {"Keys": keys}}})
+    assert [item["sk"]["S"] for item in answer["Responses"]["stepfast"]] == ["meta"]
+
+
+def test_the_work_of_a_gather_is_measured_on_the_path_that_it_took() -> None:
+    """Its messages carry seals. With others in the table its workers would replay, and work for longer."""
+    with cloud_of([flows.gather], [flows.noop]) as watched:
+        items = watched.items()
+        played = watched.run(flows.gather, 3)
+    (bill,) = worked([played], items)
+    assert bill["cpu:step"] > 0
 
 
 def test_imports_are_shared_out_by_package_and_the_least_of_their_times_counts() -> None:
