@@ -25,12 +25,13 @@ FLOWS: Sequence[Workflow[..., Any]] = [
     flows.chain,
     flows.hops,
     flows.gather,
+    flows.large_results,
     flows.retries,
     flows.timers,
     flows.signals,
     flows.mapped,
 ]
-STEPS: Sequence[Step[..., Any]] = [flows.noop, flows.elsewhere, flows.flaky]
+STEPS: Sequence[Step[..., Any]] = [flows.noop, flows.elsewhere, flows.flaky, flows.large]
 WIDTH = 100
 PACE = Rules(call=0.013)
 """A call takes as long here as a chained step is billed for: a chain looks at its execution once a second."""

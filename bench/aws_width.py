@@ -69,6 +69,7 @@ Shape = tuple[str, Workflow[..., Any], Sequence[float], Callable[[Watched, Workf
 SHAPES: Sequence[Shape] = (
     ("gather, at once", flows.gather, (0.0,), _plain),
     ("gather, one by one", flows.gather, (), _plain),
+    ("gather, results of 300 KB", flows.large_results, (0.0,), _plain),
     ("two pools in turn", flows.hops, (0.0,), _plain),
     ("timers", flows.timers, (0.0,), _plain),
     ("signals", flows.signals, (0.0,), _signals),

@@ -70,6 +70,17 @@ async def mapped(items: int) -> int:
     return (await map_items(noop, range(items))).succeeded
 
 
+@step
+async def large(number: int) -> str:
+    """300 KB, which is more than an item holds: it goes to the bucket."""
+    return f"{number:06}" + "x" * 300_000
+
+
+@workflow("large-results")
+async def large_results(steps: int) -> int:
+    return sum(map(len, await asyncio.gather(*(large(number) for number in range(steps)))))
+
+
 @workflow("retries")
 async def retries(failures: int) -> int:
     return await flaky(failures)

@@ -8,7 +8,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-const ADDRESS = "v1/executions/e/commands?largest=0&limit=100&status=RUNNING&status=RETRYING&status=OPEN";
+const ADDRESS = "v1/executions/e/commands?largest=0&limit=100&status=RUNNING&status=RETRYING&status=OPEN&quick=true";
 
 test("the step that one is at is asked for without values, now and then, and only what has changed of it", async () => {
   vi.useFakeTimers({ toFake: ["performance"] });

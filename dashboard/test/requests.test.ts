@@ -100,6 +100,27 @@ describe("one execution, again and again", () => {
     expect(sent.length).toBe(3);
   });
 
+  test("very many commands are loaded by the page, on request, and shown by time behind what is to be seen first", async () => {
+    const partial = (ids: string[], next: string | null) => ({ ...pageOf(ids, next), total: null, counts: {}, recorded_only: true });
+    const bad = command("z", { status: "FAILED", first_at: "2026-01-01T00:00:09Z" });
+    const sent = served(({ path, headers }) => {
+      if (headers["If-None-Match"]) return [304, null];
+      if (isHead(path)) return [200, execution("e", 0, { status: "FAILED" }), '"h"'];
+      if (path.includes("cursor=c2")) return [200, partial(["c", "d"], "c3"), '"2"'];
+      if (path.includes("cursor=c3")) return [200, partial(["e"], null), '"3"'];
+      return [200, { ...partial(["a", "b"], "c2"), notable: [bad] }, '"1"'];
+    });
+    const first = await ask(await ask(null));
+    expect([first.partial, first.more, first.left, first.value.total]).toEqual([true, false, true, null]);
+    expect(first.value.notable?.map((shown) => shown.id)).toEqual(["z"]);
+    expect(first.value.commands.map((shown) => shown.id).sort()).toEqual(["a", "b", "z"]);
+    sent.length = 0;
+    expect(await ask(first)).toBe(first);
+    expect(sent.length).toBe(2);
+    const all = await again("e", first, new AbortController().signal, 3);
+    expect([all.left, all.value.commands.length, all.value.commands.at(-1)?.id]).toEqual([false, 6, "z"]);
+  });
+
   test("what is only recorded is shown at first, and then loaded anew with what the code tells", async () => {
     served(({ path }) => {
       if (isHead(path)) return [200, execution("e", 0), '"1"'];

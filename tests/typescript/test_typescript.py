@@ -134,7 +134,7 @@ def test_everything_from_node(built: Path, tmp_path: Path) -> None:
             check=False,
         )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "# pass 14" in done.stdout
+    assert "# pass 15" in done.stdout
     assert "# fail 0" in done.stdout
 
 

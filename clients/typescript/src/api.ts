@@ -31,7 +31,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One execution with its commands */
+        /**
+         * One execution with its commands
+         * @description With all its commands, if there are at most 1,000 and no `limit` is given. Else with the first page, and `next`, which goes on at the route of its commands. Of an execution with more than 1,000 it costs the same whatever the number: then `partial` is true, and `notable` has what to look at first.
+         */
         get: operations["getExecution"];
         put?: never;
         post?: never;
@@ -74,7 +77,7 @@ export interface paths {
         };
         /**
          * The commands of an execution, by the page
-         * @description In the order of the timeline: by when each was first asked for or claimed, then as the code issued them. A page ends early where its values would be more than about 2 MB: go on while `next` is not null.
+         * @description In the order of the timeline: by when each was first asked for or claimed, then as the code issued them. Of an execution with more than 10,000 commands, and with `quick` of one with more than 1,000, by the bytes of their ids instead: then a page costs the same whatever the number, and `partial` is true. A page ends early where its values would be more than about 2 MB, and may be empty where few commands match: go on while `next` is not null.
          */
         get: operations["listCommands"];
         put?: never;
@@ -394,24 +397,24 @@ export interface components {
             next: string | null;
             /**
              * Total
-             * @description how many of its commands match, on all pages
+             * @description how many of its commands match, on all pages; null with `partial`
              */
-            total: number;
+            total: number | null;
             /**
              * Counts
-             * @description how many of all its commands have each status
+             * @description how many of all its commands have each status; empty with `partial`
              */
             counts: {
                 [key: string]: number;
             };
             /**
              * Overdue
-             * @description how many of all its commands are overdue
+             * @description how many of all its commands are overdue; with `partial`, of those shown
              */
             overdue: number;
             /**
              * Steps
-             * @description the names of all its commands, each once, as they first appear
+             * @description the names of all its commands, each once, as they first appear; with `partial`, of those shown
              */
             steps: string[];
             /** Generation */
@@ -423,9 +426,21 @@ export interface components {
             signals_not_taken: components["schemas"]["SignalNotTakenView"][];
             /**
              * Recorded Only
-             * @description true where `quick` left out what only the code can tell
+             * @description the same as `partial`, which is the newer name
              */
             recorded_only: boolean;
+            /**
+             * Partial
+             * @description true where not all records were read: commands come by the bytes of their ids, and what only the code or all records can tell is left out
+             * @default false
+             */
+            partial: boolean;
+            /**
+             * Notable
+             * @description with `partial`, of the first page: what to look at first, 20 commands at most. Of a FAILED execution those behind its failure. Of a RUNNING one those under way, as far as they are found without reading all; where none is found, the last of each name. Their values above 16,000 bytes are left out
+             * @default []
+             */
+            notable: components["schemas"]["CommandView"][];
             /**
              * Deployed
              * @description false while its workflow is not deployed here: then it waits
@@ -495,11 +510,11 @@ export interface components {
             attempts: components["schemas"]["AttemptView"][];
             /**
              * Omitted
-             * @description values left out as `largest` asked, with their bytes of JSON
+             * @description values left out as `largest` asked, with their bytes of JSON; null where they were not read
              * @default {}
              */
             omitted: {
-                [key: string]: number;
+                [key: string]: number | null;
             };
             /**
              * Idempotency Key
@@ -696,10 +711,27 @@ export interface components {
             signals_not_taken: components["schemas"]["SignalNotTakenView"][];
             /**
              * Commands
-             * @description left out when asked with commands=false
+             * @description left out when asked with commands=false. All of them, in the order of the timeline; with `limit`, or where there are more than 1,000, the first page
              * @default []
              */
             commands: components["schemas"]["CommandView"][];
+            /**
+             * Next
+             * @description the cursor of the next page, for the route of the commands
+             */
+            next?: string | null;
+            /**
+             * Partial
+             * @description true where not all records were read: commands come by the bytes of their ids, and what only the code or all records can tell is left out
+             * @default false
+             */
+            partial: boolean;
+            /**
+             * Notable
+             * @description with `partial`, of the first page: what to look at first, 20 commands at most. Of a FAILED execution those behind its failure. Of a RUNNING one those under way, as far as they are found without reading all; where none is found, the last of each name. Their values above 16,000 bytes are left out
+             * @default []
+             */
+            notable: components["schemas"]["CommandView"][];
         };
         /** ExecutionList */
         ExecutionList: {
@@ -1492,6 +1524,8 @@ export interface operations {
                 command?: string | null;
                 /** @description values whose JSON has more bytes are null, and named in `omitted` */
                 largest?: number | null;
+                /** @description the first page of so many commands; see `next` */
+                limit?: number | null;
             };
             header?: {
                 /** @description the ETag of an earlier answer to the same request */
@@ -1728,7 +1762,7 @@ export interface operations {
                 status?: ("OPEN" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "CANCELLED")[] | null;
                 /** @description the command's name */
                 step?: string | null;
-                /** @description true may leave out what only the code can tell, so that the first page of very many commands comes sooner; then `recorded_only` is true: ask again without it for all pages */
+                /** @description true asks for a `partial` answer already where there are more than 1,000 commands, so that the first page comes sooner; ask again without it for the order of the timeline */
                 quick?: boolean;
                 /** @description values whose JSON has more bytes are null, and named in `omitted` */
                 largest?: number | null;

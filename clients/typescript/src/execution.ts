@@ -5,10 +5,12 @@ import { ExecutionCancelled, ExecutionFailed, InvalidRequest, StillRunning } fro
 import type {
   CommandPage,
   CommandStatus,
+  CommandView,
   ExecutionDetail,
   ExecutionStatus,
   ExecutionView,
   HistoryEvent,
+  HistoryPage,
   Json,
   ResumedExecution,
   SentSignal,
@@ -38,37 +40,71 @@ export class Execution {
     return (await this.#read()).status;
   }
 
-  /** The whole execution with its commands. */
-  describe(): Promise<ExecutionDetail> {
-    return this.#calls.get(this.#path);
+  /**
+   * The execution with its commands, or with the first page of them: `next` is then the cursor of the next page, for
+   * `commands`. Of an execution with more than 1,000 commands it is `partial`: they come by their ids, and `notable`
+   * has what to look at first.
+   */
+  describe(query: { limit?: number; largest?: number } = {}): Promise<ExecutionDetail> {
+    return this.#calls.get(this.#path, { query });
   }
 
-  /** A page of its commands, in the order of the timeline. */
+  /**
+   * A page of its commands in the order of the timeline; or by their ids where there are more than 10,000, and behind
+   * the `next` of an answer that was `partial`. A page may then be empty although more follow.
+   */
   commands(
     query: { status?: CommandStatus | CommandStatus[]; step?: string; limit?: number; cursor?: string; largest?: number } = {},
   ): Promise<CommandPage> {
     return this.#calls.get(`${this.#path}/commands`, { query });
   }
 
-  /** What happened, in order. */
-  async history(): Promise<HistoryEvent[]> {
-    return (await this.#calls.get<{ events: HistoryEvent[] }>(`${this.#path}/history`)).events;
+  /** Every command, a page after the other, each asked for when it is needed. */
+  async *allCommands(
+    query: { status?: CommandStatus | CommandStatus[]; step?: string; limit?: number; largest?: number } = {},
+  ): AsyncGenerator<CommandView> {
+    for (let cursor: string | null | undefined; cursor !== null; ) {
+      const page = await this.commands({ limit: 1000, ...query, ...(cursor === undefined ? {} : { cursor }) });
+      yield* page.commands;
+      cursor = page.next;
+    }
+  }
+
+  /** What happened, in order: all of it, in as many pages as that takes. */
+  async history(query: { limit?: number; largest?: number } = {}): Promise<HistoryEvent[]> {
+    const events: HistoryEvent[] = [];
+    for (let cursor: string | null | undefined; cursor !== null; ) {
+      const page = await this.historyPage({ ...query, ...(cursor === undefined ? {} : { cursor }) });
+      events.push(...page.events);
+      cursor = page.next;
+    }
+    return events;
+  }
+
+  /** A page of what happened, the oldest first. `cursor`: the `next` of the page before; `next` is null for the last. */
+  async historyPage(query: { limit?: number; cursor?: string; largest?: number } = {}): Promise<HistoryPage> {
+    const page = await this.#calls.get<HistoryPage>(`${this.#path}/history`, { query: { limit: 1000, ...query } });
+    return { events: page.events, next: page.next ?? null };
   }
 
   /**
    * What happens, from the beginning until the execution has ended: each event of the history once. Asked for again
-   * and again, at most once in `every` seconds; a FAILED execution ends it as well.
+   * and again, at most once in `every` seconds; a FAILED execution ends it as well. Each look reads only the pages
+   * behind what was seen.
    */
   async *events({ every = 1, signal }: { every?: number; signal?: AbortSignal } = {}): AsyncGenerator<HistoryEvent> {
     for (let seen = 0, pause = Math.min(0.05, every); ; pause = Math.min(every, pause * 1.5)) {
       // Read before the history: what happened before the end is then in it.
       const { status } = await this.#read(undefined, signal);
-      const events = await this.history();
-      for (const event of events.slice(seen)) {
-        pause = Math.min(0.05, every);
-        yield event;
+      for (let next: string | null = String(seen); next !== null; ) {
+        const page: HistoryPage = await this.historyPage(next === "0" ? {} : { cursor: next });
+        next = page.next;
+        for (const event of page.events) {
+          seen++;
+          pause = Math.min(0.05, every);
+          yield event;
+        }
       }
-      seen = Math.max(seen, events.length);
       if (status !== "RUNNING") return;
       await sleep(pause, signal);
     }

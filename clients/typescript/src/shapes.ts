@@ -13,6 +13,10 @@ export type CommandPage = Schemas["CommandList"];
 export type CommandView = Schemas["CommandView"];
 export type CommandStatus = CommandView["status"];
 export type HistoryEvent = Schemas["EventView"];
+export interface HistoryPage {
+  events: HistoryEvent[];
+  next: string | null;
+}
 export type ResumedExecution = Schemas["ResumedExecution"];
 export type SentSignal = Schemas["SignalView"];
 export type Failure = Schemas["ErrorView"];

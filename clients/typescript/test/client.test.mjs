@@ -149,6 +149,37 @@ test("events come in order until the end", async () => {
   assert.deepEqual(types, (await execution.history()).map((event) => event.type));
 });
 
+test("commands and history come by the page, and a look at the events reads what is new", async () => {
+  const execution = await mcp.run("greet", { name: "Eve" });
+  await execution.result({ timeout: 20 });
+  const whole = await execution.describe();
+  assert.deepEqual([whole.partial, whole.next, whole.notable], [false, null, []]);
+  const commands = [];
+  for await (const command of execution.allCommands({ limit: 1 })) commands.push(command.id);
+  assert.deepEqual(commands, ["hello"]);
+  assert.deepEqual((await execution.describe({ limit: 1 })).commands.map((command) => command.id), ["hello"]);
+  const first = await execution.historyPage({ limit: 2 });
+  const second = await execution.historyPage({ limit: 1000, cursor: first.next });
+  assert.deepEqual([...first.events, ...second.events], await execution.history({ limit: 1 }));
+  assert.equal(second.next, null);
+  const asked = [];
+  await network(
+    (_, request) => (asked.push(request.url), "pass"),
+    async (watched) => {
+      const waiting = await new D0(undefined, { url: watched }).run("ask");
+      const seen = [];
+      for await (const event of waiting.events({ every: 0.01 })) {
+        seen.push(event.type);
+        if (seen.length === 1) setTimeout(() => waiting.signal("go", 7), 100);
+      }
+      assert.deepEqual([seen[0], seen.at(-1)], ["execution-started", "execution-succeeded"]);
+    },
+  );
+  const histories = asked.filter((path) => path.includes("/history"));
+  assert.equal(histories.filter((path) => !path.includes("cursor=")).length, 1);
+  assert.ok(histories.at(-1).includes("cursor="));
+});
+
 test("waiting ends in time or by its signal, and what waits can be cancelled and deleted", async () => {
   const execution = await mcp.run("ask");
   await assert.rejects(execution.result({ timeout: 0.1 }), StillRunning);

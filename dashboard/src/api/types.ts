@@ -95,8 +95,11 @@ export interface ExecutionDetail extends Execution {
   deployed: boolean;
   commands: Command[];
   /** How many commands there are, also where they are not all loaded; and how many of each status. */
-  total?: number;
+  total?: number | null;
   counts?: Partial<Record<CommandStatus, number>>;
+  /** True where there are so many commands that only a part of them is read; `notable` are then to be seen first. */
+  partial?: boolean;
+  notable?: Command[];
   /** The first 100 signals that nobody has taken; servers before version 0.2 do not tell them. */
   signals_not_taken?: SignalNotTaken[];
 }
@@ -104,16 +107,18 @@ export interface ExecutionDetail extends Execution {
 export interface CommandPage {
   commands: Command[];
   next: string | null;
-  /** How many match on all pages. */
-  total: number;
+  /** How many match on all pages; null with `partial`. */
+  total: number | null;
   /** Of all its commands. */
   counts: Partial<Record<CommandStatus, number>>;
   overdue: number;
   steps: string[];
   generation: number;
   signals_not_taken?: SignalNotTaken[];
-  /** True for a first page without what only the code can tell. */
+  /** True for a page by ids, without what only the code or all commands can tell. */
   recorded_only: boolean;
+  /** With `recorded_only`, what to see first. */
+  notable?: Command[];
   deployed: boolean;
 }
 

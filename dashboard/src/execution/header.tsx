@@ -64,7 +64,7 @@ export function Header({ execution, refresh }: { execution: ExecutionDetail; ref
             <Took from={execution.created_at} to={execution.ended_at} now={now} />
           </dd>
         </div>
-        {execution.status === "RUNNING" && <Fact name="Under way" value={underWay(execution.commands)} />}
+        {execution.status === "RUNNING" && <Fact name="Under way" value={underWay(execution.partial ? (execution.notable ?? []) : execution.commands)} />}
         {execution.resumes > 0 && (
           <div>
             <dt>Resumed</dt>
@@ -114,6 +114,7 @@ function Brief({ execution, name, label }: { execution: ExecutionDetail; name: "
 }
 
 function counted(execution: ExecutionDetail): string {
+  if (execution.partial) return "very many";
   const total = execution.total ?? execution.commands.length;
   const done = execution.counts?.SUCCEEDED ?? 0;
   const all = total.toLocaleString("en");

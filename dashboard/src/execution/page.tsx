@@ -1,6 +1,6 @@
 /** One execution: how it stands, what ran, what led to what, what went wrong, and what one can do about it. */
 
-import { useMemo } from "preact/hooks";
+import { useMemo, useRef } from "preact/hooks";
 
 import { historyOf } from "../api/client";
 import type { Problem } from "../api/problem";
@@ -18,6 +18,7 @@ import { again, type Held } from "./again";
 import { FailureBox } from "./failure";
 import { Header } from "./header";
 import { HistoryTable } from "./history";
+import { Notable } from "./notable";
 import { NotTaken } from "./nottaken";
 import { Tabs, type View } from "./tabs";
 import { earlierTries, type ShownAttempt } from "./attempts";
@@ -27,7 +28,9 @@ const LIVE = 700;
 const STILL = 5000;
 
 export function ExecutionPage({ id }: { id: string }) {
-  const polled = usePoll<Held>(id, (signal, held) => again(id, held, signal), (held) => (held?.more ? 0 : held?.value.status === "RUNNING" ? LIVE : STILL));
+  const wanted = useRef({ id, pages: 1 });
+  if (wanted.current.id !== id) wanted.current = { id, pages: 1 };
+  const polled = usePoll<Held>(id, (signal, held) => again(id, held, signal, wanted.current.pages), (held) => (held?.more ? 0 : held?.value.status === "RUNNING" ? LIVE : STILL));
   const execution = polled.value?.value;
   const view = (place.value.query.get("view") ?? "timeline") as View;
   // Earlier generations are only in the history, which changes for good once an execution is resumed.
@@ -56,6 +59,20 @@ export function ExecutionPage({ id }: { id: string }) {
         </p>
       )}
       <NotTaken signals={execution.signals_not_taken ?? []} />
+      {polled.value?.partial && !polled.value.more && (
+        <Notable
+          execution={execution}
+          pick={(command) => go(at(id, { view: view === "timeline" ? "" : view, command }), true)}
+          load={
+            polled.value.left
+              ? () => {
+                  wanted.current.pages = (polled.value?.parts.length ?? 0) + 1;
+                  polled.refresh();
+                }
+              : null
+          }
+        />
+      )}
       <Tabs view={view} to={(other) => at(id, { view: other === "timeline" ? "" : other, command: picked() })} />
       <Content execution={execution} view={view} earlier={earlier} events={events} error={past.error} loaded={past.value !== null} more={polled.value?.more ?? false} />
     </div>

@@ -43,9 +43,11 @@ async function learnOne(id: string): Promise<void> {
   if (was && was.due > began) return;
   let held = was?.held ?? null;
   try {
-    const answer = await commandsOf(id, { largest: 0, limit: LOOKED_AT, status: STATUSES }, held);
+    const answer = await commandsOf(id, { largest: 0, limit: LOOKED_AT, status: STATUSES, quick: "true" }, held);
     // Of what is held only the tag is needed: the commands of many executions are not to be kept.
-    const text = answer === held ? (was?.text ?? "") : underWay(answer.value.commands, present(), answer.value.total);
+    const { commands, notable, total } = answer.value;
+    const open = notable?.length ? notable : commands;
+    const text = answer === held ? (was?.text ?? "") : underWay(open, present(), total ?? open.length);
     held = answer === held ? held : { tag: answer.tag, value: { ...answer.value, commands: [] } };
     know(id, text, held, began);
   } catch {

@@ -143,3 +143,15 @@ async def billing(count: int) -> None:
     """Many at once, of which some fail; then a long wait."""
     await asyncio.gather(*(bill(number) for number in range(count)), return_exceptions=True)
     await asyncio.sleep(3600)
+
+
+@step(retry=Retry(max_attempts=1))
+def pack() -> None:
+    raise ValueError("this never works")
+
+
+@workflow("wide-and-failing")
+async def wide_and_failing(count: int) -> None:
+    """Very many at once; what follows them fails."""
+    await asyncio.gather(*(one(number) for number in range(count)))
+    await pack()
