@@ -52,6 +52,15 @@ PUBLIC = {
         "Unreachable",
     },
     "stepfast.deployment.project": {"PoolSettings", "Project"},
+    "stepfast.integrations.pydantic_ai": {
+        "Approval",
+        "DecideBySignal",
+        "PendingCall",
+        "StepOptions",
+        "StepRunContext",
+        "StepfastDurability",
+        "replace_model",
+    },
     "stepfast.errors": {
         "Deadlock",
         "DefinitionError",

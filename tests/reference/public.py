@@ -61,6 +61,7 @@ PAGES = (
             "stepfast.simulator.invocation.Invocation": ("ok",),
         },
     ),
+    Page("agents.md", "Durable agents", ("stepfast.integrations.pydantic_ai",)),
     Page(
         "infra.md",
         "The stack",
@@ -73,8 +74,10 @@ PAGES = (
 
 CONSTRUCTED = frozenset(
     {
+        "Approval",
         "AsyncClient",
         "Client",
+        "DecideBySignal",
         "Embedded",
         "Environment",
         "GatewayRequest",
@@ -90,6 +93,7 @@ CONSTRUCTED = frozenset(
         "ScheduledStart",
         "Start",
         "StepCancelled",
+        "StepfastDurability",
         "Target",
         "Throttle",
     }
@@ -100,6 +104,21 @@ INTERNAL = frozenset(
     {
         "stepfast.errors.TooManySignals.for_execution",
         "stepfast.infra.target.Target.platform",
+        "stepfast.integrations.pydantic_ai.approvals.DecideBySignal.handle_deferred_tool_calls",
+        "stepfast.integrations.pydantic_ai.context.StepRunContext.unavailable_field_message",
+        *(
+            f"stepfast.integrations.pydantic_ai.durability.StepfastDurability.{name}"
+            for name in (
+                "callees",
+                "default_model",
+                "get_default_conversation_id",
+                "get_default_run_id",
+                "get_durable_operation_backend",
+                "get_run_clock",
+                "in_durable_context",
+                "wrap_run",
+            )
+        ),
         "stepfast.language.context.StepContext.log_fields",
         "stepfast.language.registry.Registry.check",
         "stepfast.language.registry.Registry.find",

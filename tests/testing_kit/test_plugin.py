@@ -19,7 +19,14 @@ FLOW = """
 
 def run(pytester: pytest.Pytester, tests: str, *arguments: str) -> pytest.RunResult:
     pytester.makepyfile(flow=FLOW, test_it=tests)
-    quick = ("-p", "no:schemathesis", "-p", "no:hypothesispytest")  # other plugins that take seconds to load
+    quick = (
+        "-p",
+        "no:schemathesis",
+        "-p",
+        "no:hypothesispytest",
+        "-p",
+        "no:langsmith_plugin",
+    )  # other plugins that take seconds to load
     return pytester.runpytest_subprocess("-W", "error", "-p", "no:cacheprovider", *quick, *arguments)
 
 

@@ -30,8 +30,9 @@ DEFAULT_DENIAL = "The tool call was denied."
 class Approval(BaseModel):
     """The payload of the signal that decides on a tool call.
 
-    approved: whether the tool may run. message: for a denied call, what the model receives. arguments: for an approved
-    call, arguments to call the tool with instead of those of the model.
+    approved: whether the tool may run.
+    message: for a denied call, what the model receives.
+    arguments: for an approved call, arguments to call the tool with instead of those of the model.
     """
 
     approved: bool
@@ -42,9 +43,13 @@ class Approval(BaseModel):
 class PendingCall(BaseModel):
     """A tool call that waits for a signal.
 
-    execution_id: the execution to send the signal to. signal: the name of the signal. agent, tool, tool_call_id: which
-    agent asks for which call. arguments: the arguments of the model. kind: "approval" waits for an Approval, "result"
-    for the result of a tool that runs elsewhere, as plain JSON.
+    execution_id: the execution to send the signal to.
+    signal: the name of the signal.
+    agent: the name of the agent.
+    tool: the name of the tool.
+    tool_call_id: the id of the call, which the model or pydantic-ai has chosen.
+    arguments: the arguments of the model.
+    kind: "approval" waits for an Approval, "result" for the result of a tool that runs elsewhere, as plain JSON.
     """
 
     execution_id: str
@@ -118,13 +123,13 @@ class DecideBySignal(AbstractCapability[AgentDepsT]):
             kind="approval" if use == "approve" else "result",
         )
 
-    async def _told(self, ctx: RunContext[Any], call: PendingCall) -> None:
+    async def _ask_people(self, ctx: RunContext[Any], call: PendingCall) -> None:
         if self.ask is not None:
             with within_run(call.agent, ctx, call.tool_call_id):
                 await self.ask(call)
 
     async def _approval(self, ctx: RunContext[Any], call: PendingCall) -> ToolApproved | ToolDenied:
-        await self._told(ctx, call)
+        await self._ask_people(ctx, call)
         try:
             with within_run(call.agent, ctx, call.tool_call_id):
                 decision = await signal(call.signal, Approval, timeout=self._timeout)
@@ -133,7 +138,7 @@ class DecideBySignal(AbstractCapability[AgentDepsT]):
         return ToolApproved(override_args=decision.arguments) if decision.approved else ToolDenied(decision.message)
 
     async def _result(self, ctx: RunContext[Any], call: PendingCall) -> Any:
-        await self._told(ctx, call)
+        await self._ask_people(ctx, call)
         try:
             with within_run(call.agent, ctx, call.tool_call_id):
                 return await signal(call.signal, timeout=self._timeout)

@@ -39,7 +39,7 @@ HOPELESS: tuple[type[BaseException], ...] = tuple(
     getattr(exceptions, name) for name in _HOPELESS if hasattr(exceptions, name)
 )
 """Errors of pydantic-ai that another attempt of the same call meets again. Old versions lack some of them."""
-TOLD_TO_THE_MODEL = ((exceptions.ModelRetry, "model_retry"), (exceptions.ToolFailed, "tool_failed"))
+ANSWERS_TO_THE_MODEL = ((exceptions.ModelRetry, "model_retry"), (exceptions.ToolFailed, "tool_failed"))
 """Exceptions by which a tool answers the model, and the kind of their payload."""
 FunctionTools = Callable[[str], Any]
 """Returns the function toolset of an id, or None."""
@@ -186,8 +186,8 @@ async def run_inline(toolset: Any, params: Any) -> Any:
     try:
         result = await toolset.call_tool(params.name, params.tool_args, params.ctx, params.tool)
     except StepFailed as error:
-        for told, kind in TOLD_TO_THE_MODEL:
-            if error.is_a(told):
+        for answer, kind in ANSWERS_TO_THE_MODEL:
+            if error.is_a(answer):
                 return {"kind": kind, "message": error.message}
         raise
     plain = dumped(f"the result of {params.name!r}", Any, result)
