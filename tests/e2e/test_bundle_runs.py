@@ -25,7 +25,7 @@ from stepfast.deployment.settings import (
     Settings,
 )
 from stepfast.functions.clients import Clients
-from stepfast.infra.app import CACHE
+from stepfast.infra.preparing import CACHE
 from stepfast.infra.bundle import Bundle, Source, build
 from stepfast.infra.target import Target
 from stepfast.language.registry import discover

@@ -14,10 +14,10 @@ from cdk_nag import AwsSolutionsChecks
 
 from stepfast.deployment.plan import Plan
 from stepfast.deployment.project import Project
-from stepfast.infra.app import workflows_of
 from stepfast.infra.bundle import Bundle
 from stepfast.infra.constructs.front_door import Throttle
 from stepfast.infra.constructs.schedules import ScheduledStart
+from stepfast.infra.preparing import workflows_of
 from stepfast.infra.stack import Options, StepfastStack
 from stepfast.infra.target import Target
 from stepfast.language.registry import Registry

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,21 +12,17 @@ from typing import cast
 
 from aws_cdk import App, Environment
 
-from stepfast.deployment import schedules
-from stepfast.deployment.own_functions import FOLDER, own_functions
-from stepfast.deployment.plan import Plan
 from stepfast.deployment.project import Project
 from stepfast.errors import StartupError, StepfastError
 from stepfast.http.page import HOW_TO_BUILD, DashboardPage
-from stepfast.infra import bundle
-from stepfast.infra.stack import Options, StepfastStack, check
+from stepfast.infra.options import Options
+from stepfast.infra.preparing import prepare
+from stepfast.infra.stack import StepfastStack
 from stepfast.infra.target import Architecture, Target
 from stepfast.infra.versions import check_cli
-from stepfast.language.registry import Registry, discover
 
 __all__ = ["stack", "synth"]
 
-CACHE = ".stepfast/bundles"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 
 
@@ -94,32 +89,9 @@ def stack(
     options = options or Options()
     if not _NAME.fullmatch(name):
         raise StartupError(f"a stack's name is a letter and then up to 127 letters, digits and -, not {name!r}")
-    project = Project.read(folder / "pyproject.toml")
-    registry = workflows_of(folder, project)
-    own = own_functions(folder)
-    plan = Plan.of(registry, project, own)
-    for start in options.starts:
-        schedules.check(start, registry)
-    for start in (*plan.starts, *options.starts):
-        if passed := schedules.check_to_come(start, time.time()):
-            print(f"stepfast: {passed}", file=sys.stderr)
-    check(plan, options.target)
-    environment = _environment(project)
-    include = [*include, FOLDER] if own else include
-    source = bundle.Source(folder, project.workflows, extras, include, project.tracing)
-    built = bundle.build(source, options.target, cache or folder / CACHE)
-    return StepfastStack(app, name, plan=plan, bundle=built, options=options, env=environment)
-
-
-def workflows_of(folder: Path, project: Project) -> Registry:
-    """The project's workflows. Raises StartupError if there are none: the stack could do nothing."""
-    registry = discover(folder / project.workflows)
-    if not registry.workflows:
-        raise StartupError(
-            f"{folder / project.workflows} holds no workflow, so there is nothing to deploy: "
-            "write one with @workflow, or name another folder as `workflows` in [tool.stepfast]"
-        )
-    return registry
+    prepared = prepare(folder, options, extras=extras, include=include, cache=cache)
+    environment = _environment(prepared.plan.project)
+    return StepfastStack(app, name, plan=prepared.plan, bundle=prepared.bundle, options=options, env=environment)
 
 
 def _environment(project: Project) -> Environment | None:

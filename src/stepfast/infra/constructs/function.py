@@ -35,7 +35,8 @@ class Shared:
     tracing: bool = False
     snap_start: bool = False
     vpc: ec2.IVpc | None = None
-    security_group: ec2.ISecurityGroup | None = None
+    subnets: ec2.SubnetSelection | None = None
+    security_groups: Sequence[ec2.ISecurityGroup] = ()
 
 
 class LambdaFunction(Construct):
@@ -80,7 +81,8 @@ class LambdaFunction(Construct):
             recursive_loop=lambda_.RecursiveLoop.ALLOW if plan.kind in LOOPS_BY_DESIGN else None,
             snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if shared.snap_start else None,
             vpc=shared.vpc,
-            security_groups=[shared.security_group] if shared.security_group else None,
+            vpc_subnets=shared.subnets,
+            security_groups=list(shared.security_groups) or None,
         )
         accept(self.function, "L1", "stepfast is tested on this Python; Target(python=...) names another.")
         self.target: lambda_.IFunction = self._target(shared.snap_start)
