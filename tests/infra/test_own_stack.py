@@ -8,15 +8,9 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
-from aws_cdk import App, Duration, Environment, Stack, Stage
-from aws_cdk import aws_apigatewayv2 as gateway
-from aws_cdk import aws_certificatemanager as certificates
+from aws_cdk import App, Environment, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_route53 as route53
-from aws_cdk import aws_sns as sns
-from aws_cdk import aws_sqs as sqs
-from constructs import Construct
 
 from stepfast.deployment.plan import Plan
 from stepfast.deployment.project import Project
@@ -28,59 +22,10 @@ from stepfast.infra.construct import Settings
 from stepfast.infra.deployment import Deployment
 from stepfast.infra.options import Options, check
 from stepfast.infra.stack import StepfastStack
-from tests.infra.conftest import HOME, Synthesized, Template, only, resources
+from tests.infra.conftest import Synthesized, Template, only, resources
 from tests.infra.reading import listed, named
 
 KEPT = Path(__file__).with_name("logical_ids.txt")
-
-
-class Shop(Stack):
-    """A team's stack: its own network, domain, topic and callers, and two deployments."""
-
-    def __init__(self, scope: Construct, id: str, plan: Plan, bundle: Bundle, **kwargs: Any) -> None:
-        super().__init__(scope, id, **kwargs)
-        self.vpc = ec2.Vpc(self, "Net", max_azs=2)
-        group = ec2.SecurityGroup(self, "Open", vpc=self.vpc)
-        certificate = certificates.Certificate(self, "Cert", domain_name="jobs.example.com")
-        zone = route53.HostedZone(self, "Zone", zone_name="example.com")
-        topic = sns.Topic(self, "Pager")
-        signed = replace(plan, project=replace(plan.project, auth="iam", domain_name="jobs.example.com"))
-        options = Options(
-            vpc=self.vpc,
-            subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC),
-            security_groups=[group],
-            certificate=certificate,
-            hosted_zone=zone,
-            alarm_topic=topic,
-        )
-        self.jobs = Deployment(self, "Jobs", plan=signed, bundle=bundle, options=options)
-        callers = {name: iam.Role(self, name, assumed_by=iam.AccountRootPrincipal()) for name in ("Ann", "Bob", "Cy")}
-        self.jobs.grant_start(callers["Ann"])
-        self.jobs.grant_read(callers["Bob"])
-        self.jobs.grant_operate(callers["Cy"])
-        shared = gateway.DomainName(self, "Shared", domain_name="reports.example.com", certificate=certificate)
-        self.reports = Deployment(self, "Reports", plan=plan, bundle=bundle, options=Options(domain=shared))
-        inbox = sqs.Queue(self, "Inbox", visibility_timeout=Duration.minutes(1))
-        inbox.grant_send_messages(self.jobs.functions["step-pdf"].role)
-        for letters in (self.jobs.queues.dead_letters, self.reports.queues.dead_letters):
-            letters.grant_consume_messages(callers["Cy"])
-
-
-@pytest.fixture(scope="module")
-def shop(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
-    """The stacks by name: the team's, and one of a stage with a deployment whose id is Default."""
-    folder, code = tmp_path_factory.mktemp("own"), tmp_path_factory.mktemp("code")
-    (code / "handler.py").write_text("")
-    bundle = Bundle(code, "0" * 64)
-    app = App(outdir=str(folder))
-    Shop(app, "shop", plan, bundle)
-    moved = Stack(Stage(app, "prod", env=HOME), "moved", stack_name="plain")
-    Deployment(moved, "Default", plan=plan, bundle=bundle)
-    app.synth()
-    return {
-        "shop": json.loads((folder / "shop.template.json").read_text()),
-        "moved": json.loads(next(folder.glob("assembly-prod/*.template.json")).read_text()),
-    }
 
 
 # -- the ids of deployments that exist
@@ -95,17 +40,17 @@ def test_the_stack_keeps_the_logical_ids_of_deployments_that_exist(synthesized: 
 
 
 def test_a_deployment_named_default_has_those_ids_in_any_stack(
-    synthesized: Synthesized, shop: dict[str, Template]
+    synthesized: Synthesized, own: dict[str, Template]
 ) -> None:
-    assert set(shop["moved"]["Resources"]) == set(synthesized.plain["Resources"])
-    assert shop["moved"]["Outputs"].keys() == synthesized.plain["Outputs"].keys()
+    assert set(own["moved"]["Resources"]) == set(synthesized.plain["Resources"])
+    assert own["moved"]["Outputs"].keys() == synthesized.plain["Outputs"].keys()
 
 
 # -- several in one stack
 
 
-def test_two_deployments_in_a_stack_share_nothing(shop: dict[str, Template]) -> None:
-    template = shop["shop"]
+def test_two_deployments_in_a_stack_share_nothing(own: dict[str, Template]) -> None:
+    template = own["shop"]
     for kind, each in (("AWS::DynamoDB::Table", 1), ("AWS::S3::Bucket", 1), ("AWS::ApiGatewayV2::Api", 1)):
         ids = list(resources(template, kind))
         assert len([id for id in ids if id.startswith("Jobs")]) == each
@@ -117,31 +62,31 @@ def test_two_deployments_in_a_stack_share_nothing(shop: dict[str, Template]) -> 
         assert not [other for other in reports if f'"{other}"' in text], key
 
 
-def test_no_resource_of_a_deployment_has_a_name_that_a_second_would_clash_with(shop: dict[str, Template]) -> None:
+def test_no_resource_of_a_deployment_has_a_name_that_a_second_would_clash_with(own: dict[str, Template]) -> None:
     fixed = ("FunctionName", "TableName", "BucketName", "QueueName", "RoleName", "TopicName", "LogGroupName")
     for kind_of_name in (*fixed, "AlarmName", "DashboardName", "GroupName"):
-        for id, resource in shop["shop"]["Resources"].items():
+        for id, resource in own["shop"]["Resources"].items():
             value = resource.get("Properties", {}).get(kind_of_name, {})
             # A name that is a reference is another resource's, whose name CloudFormation makes.
             assert not isinstance(value, str), f"{id} {kind_of_name} {value}"
 
 
-def test_each_deployment_has_metrics_of_its_own(shop: dict[str, Template]) -> None:
-    functions = resources(shop["shop"], "AWS::Lambda::Function")
+def test_each_deployment_has_metrics_of_its_own(own: dict[str, Template]) -> None:
+    functions = resources(own["shop"], "AWS::Lambda::Function")
     spaces = {
         id.startswith("Jobs"): function["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"]
         for id, function in functions.items()
         if id.startswith(("Jobs", "Reports"))
     }
     assert spaces == {True: "stepfast/shop/Jobs", False: "stepfast/shop/Reports"}
-    assert {api["Name"] for api in resources(shop["shop"], "AWS::ApiGatewayV2::Api").values()} == {"Jobs", "Reports"}
+    assert {api["Name"] for api in resources(own["shop"], "AWS::ApiGatewayV2::Api").values()} == {"Jobs", "Reports"}
 
 
 # -- what a team has already
 
 
-def test_functions_are_in_the_teams_subnets_and_groups(shop: dict[str, Template]) -> None:
-    template = shop["shop"]
+def test_functions_are_in_the_teams_subnets_and_groups(own: dict[str, Template]) -> None:
+    template = own["shop"]
     for id, function in resources(template, "AWS::Lambda::Function").items():
         if id.startswith("Reports"):
             assert "VpcConfig" not in function
@@ -155,17 +100,17 @@ def test_functions_are_in_the_teams_subnets_and_groups(shop: dict[str, Template]
 
 
 def test_the_domain_has_the_teams_certificate_and_its_records_are_in_the_teams_zone(
-    shop: dict[str, Template],
+    own: dict[str, Template],
 ) -> None:
-    (configuration,) = only(shop["shop"], "AWS::ApiGatewayV2::DomainName", "Jobs")["DomainNameConfigurations"]
+    (configuration,) = only(own["shop"], "AWS::ApiGatewayV2::DomainName", "Jobs")["DomainNameConfigurations"]
     assert named(configuration["CertificateArn"]).startswith("<Cert")
-    records = resources(shop["shop"], "AWS::Route53::RecordSet").values()
+    records = resources(own["shop"], "AWS::Route53::RecordSet").values()
     assert sorted(record["Type"] for record in records) == ["A", "AAAA"]
     assert {record["Name"] for record in records} == {"jobs.example.com."}
 
 
-def test_a_domain_name_of_the_teams_leads_to_the_api(shop: dict[str, Template]) -> None:
-    mappings = {named(mapping["DomainName"]): named(mapping["ApiId"]) for mapping in mappings_of(shop["shop"])}
+def test_a_domain_name_of_the_teams_leads_to_the_api(own: dict[str, Template]) -> None:
+    mappings = {named(mapping["DomainName"]): named(mapping["ApiId"]) for mapping in mappings_of(own["shop"])}
     assert mappings == {"<JobsFrontDoorDomain>": "<JobsFrontDoorApi>", "<Shared>": "<ReportsFrontDoorApi>"}
 
 
@@ -173,8 +118,8 @@ def mappings_of(template: Template) -> list[Any]:
     return list(resources(template, "AWS::ApiGatewayV2::ApiMapping").values())
 
 
-def test_alarms_notify_the_teams_topic(shop: dict[str, Template]) -> None:
-    for id, alarm in resources(shop["shop"], "AWS::CloudWatch::Alarm").items():
+def test_alarms_notify_the_teams_topic(own: dict[str, Template]) -> None:
+    for id, alarm in resources(own["shop"], "AWS::CloudWatch::Alarm").items():
         topic = "<Pager>" if id.startswith("Jobs") else "<ReportsAlarmsTopic>"
         assert [named(action) for action in alarm["AlarmActions"]] == [topic]
 
@@ -198,16 +143,16 @@ def allowed(template: Template, role: str) -> set[str]:
     return answer
 
 
-def test_a_grant_allows_the_requests_of_its_scope_and_no_others(shop: dict[str, Template]) -> None:
-    assert allowed(shop["shop"], "Ann") == {
+def test_a_grant_allows_the_requests_of_its_scope_and_no_others(own: dict[str, Template]) -> None:
+    assert allowed(own["shop"], "Ann") == {
         "POST /v1/workflows/*/executions",
         "POST /v1/executions/batch",
         "POST /v1/executions/*/signals/*",
     }
-    reading = allowed(shop["shop"], "Bob")
+    reading = allowed(own["shop"], "Bob")
     assert {"GET /v1/executions/*", "GET /v1/dead-letters", "POST /v1/executions/statuses"} <= reading
     assert all(request.startswith("GET ") or request == "POST /v1/executions/statuses" for request in reading)
-    operating = allowed(shop["shop"], "Cy")
+    operating = allowed(own["shop"], "Cy")
     assert {"POST /v1/executions/*/resume", "DELETE /v1/executions/*"} <= operating
     assert not operating & reading
 

@@ -23,6 +23,7 @@ _VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _STREAM = r"arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:\d{12}:table/[A-Za-z0-9_.-]+/stream/[^/\s]+"
 _CERTIFICATE = r"arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+"
 _DOMAIN = r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
+_IMAGE = r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}"
 _BUCKET = r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 _OURS = ("STEPFAST_", "AWS_", "LAMBDA_", "POWERTOOLS_")
 
@@ -72,6 +73,10 @@ class Project:
     max_signals: the most signals that an execution takes in all. It also applies to `stepfast dev`.
     max_signal_bytes: the most bytes of payloads of signals that an execution takes in all. It also applies to `stepfast
     dev`.
+    packaging: what the functions are made of: "zip", of at most 250 MB, or "image", a container image, for which the
+    deployment needs docker or a program like it.
+    image_base: the image to begin with in place of AWS's for Python, with the programs that steps call. It has Lambda's
+    runtime client and the Python of the target. It is for `packaging = "image"`.
     snap_start: whether functions start from snapshots, so that the first request after a pause is quicker.
     alarm_email: the address that alarms are sent to.
     domain_name: a domain name of your own for the API. It needs `certificate`.
@@ -96,6 +101,8 @@ class Project:
     log_values: bool = False
     max_signals: int = SIGNAL_LIMITS.count
     max_signal_bytes: int = SIGNAL_LIMITS.bytes
+    packaging: str = "zip"
+    image_base: str | None = None
     snap_start: bool = False
     alarm_email: str | None = None
     domain_name: str | None = None
@@ -247,6 +254,8 @@ _PROJECT: Mapping[str, tuple[Check, str]] = {
     "log_values": _FLAG,
     "max_signals": _whole_number(1, 1_000_000),
     "max_signal_bytes": _whole_number(1, 1_000_000_000),
+    "packaging": _one_of("zip", "image"),
+    "image_base": _text_matching(_IMAGE, "the name of an image, such as python-with-poppler:1"),
     "snap_start": _FLAG,
     "alarm_email": _text_matching(r"[^@\s]+@[^@\s]+", "an e-mail address"),
     "domain_name": _text_matching(_DOMAIN, "the name of a host, such as flows.example.com"),

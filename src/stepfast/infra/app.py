@@ -15,6 +15,7 @@ from aws_cdk import App, Environment
 from stepfast.deployment.project import Project
 from stepfast.errors import StartupError, StepfastError
 from stepfast.http.page import HOW_TO_BUILD, DashboardPage
+from stepfast.infra.assets import Assets, add_parameter, synthesizer_of
 from stepfast.infra.options import Options
 from stepfast.infra.preparing import prepare
 from stepfast.infra.stack import StepfastStack
@@ -44,13 +45,22 @@ def synth(
 
     The CDK's own context overrides some: `-c stepfast:name=...`, `-c stepfast:architecture=x86_64`, `-c
     stepfast:python=3.12`, and `-c stepfast:keep=false` (the table and the bucket are deleted with the stack: for
-    tests). Raises SystemExit with status 2 when the project is not in order.
+    tests). With `-c stepfast:assets=parameter` the template has a parameter for the bucket of the code, for a deployment
+    by another program than the CDK's. Raises SystemExit with status 2 when the project is not in order.
     """
     try:
         check_cli(os.environ)
         app = App()
         options = _with_context(options or Options(), app)
-        stack(app, Path(folder), name=_context(app, "name") or name, extras=extras, include=include, options=options)
+        stack(
+            app,
+            Path(folder),
+            name=_context(app, "name") or name,
+            extras=extras,
+            include=include,
+            options=options,
+            assets=cast(Assets, _context(app, "assets") or "bootstrap"),
+        )
     except StepfastError as error:
         print(f"stepfast: {error}", file=sys.stderr)
         raise SystemExit(2) from error
@@ -76,12 +86,14 @@ def stack(
     include: Sequence[str] = (),
     options: Options | None = None,
     cache: Path | None = None,
+    assets: Assets = "bootstrap",
 ) -> StepfastStack:
     """Adds the stack of a project to an app, for an infra/app.py that adds resources or permissions of its own.
 
     app: the CDK's app.
     folder, name, extras, include, options: as for `synth`.
     cache: the folder for bundles that were built before; by default `.stepfast/bundles` in `folder`.
+    assets: where the code lies: in the bucket of `cdk bootstrap`, or in a bucket that is a parameter of the template.
 
     The CDK's context is not read. Raises StartupError for a `name` that no stack can have, and other classes of
     StepfastError for a project that is not in order.
@@ -89,9 +101,23 @@ def stack(
     options = options or Options()
     if not _NAME.fullmatch(name):
         raise StartupError(f"a stack's name is a letter and then up to 127 letters, digits and -, not {name!r}")
+    synthesizer = synthesizer_of(assets)
     prepared = prepare(folder, options, extras=extras, include=include, cache=cache)
     environment = _environment(prepared.plan.project)
-    return StepfastStack(app, name, plan=prepared.plan, bundle=prepared.bundle, options=options, env=environment)
+    if synthesizer and prepared.plan.project.packaging == "image":
+        raise StartupError('stepfast:assets=parameter is for zips: set packaging = "zip", or deploy with the CDK')
+    made = StepfastStack(
+        app,
+        name,
+        plan=prepared.plan,
+        bundle=prepared.bundle,
+        options=options,
+        env=environment,
+        synthesizer=synthesizer,
+    )
+    if synthesizer:
+        add_parameter(made)
+    return made
 
 
 def _environment(project: Project) -> Environment | None:

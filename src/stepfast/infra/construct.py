@@ -43,6 +43,8 @@ class Settings(TypedDict, total=False):
     log_values: bool
     max_signals: int
     max_signal_bytes: int
+    packaging: str
+    image_base: str
     snap_start: bool
     alarm_email: str
     domain_name: str

@@ -10,6 +10,7 @@ from aws_cdk import CfnOutput, Stack, Token
 from aws_cdk import aws_apigatewayv2 as gateway
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecr_assets as images
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
@@ -25,6 +26,7 @@ from stepfast.infra import access, grants
 from stepfast.infra.bundle import Bundle
 from stepfast.infra.constructs import cost, sources
 from stepfast.infra.constructs.alarms import Alarms
+from stepfast.infra.constructs.code import Image, Packaging, Zip
 from stepfast.infra.constructs.dashboard import Dashboard, Watched
 from stepfast.infra.constructs.front_door import FrontDoor
 from stepfast.infra.constructs.function import LambdaFunction, Shared
@@ -124,7 +126,7 @@ class Deployment(Construct):
         project, options = self.plan.project, self.options
         vpc = self._network()
         return Shared(
-            code=lambda_.Code.from_asset(str(bundle.folder), asset_hash=bundle.digest),
+            packaging=self._packaging(bundle),
             target=options.target,
             log_days=log_retention(project.log_retention_days),
             namespace=namespace_of(self),
@@ -134,6 +136,13 @@ class Deployment(Construct):
             subnets=options.subnets,
             security_groups=self._security_groups(vpc) if vpc else (),
         )
+
+    def _packaging(self, bundle: Bundle) -> Packaging:
+        target = self.options.target
+        if self.plan.project.packaging == "zip":
+            return Zip(lambda_.Code.from_asset(str(bundle.folder), asset_hash=bundle.digest), target.python)
+        platform = images.Platform.custom(f"linux/{_DOCKER_NAMES[target.architecture]}")
+        return Image(images.DockerImageAsset(self, "Image", directory=str(bundle.folder), platform=platform))
 
     def _network(self) -> ec2.IVpc | None:
         name = self.plan.project.vpc
@@ -306,6 +315,7 @@ class Deployment(Construct):
             )
 
 
+_DOCKER_NAMES = {"arm64": "arm64", "x86_64": "amd64"}
 _WORDS = re.compile(r"[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*")
 
 

@@ -62,6 +62,12 @@ def check(plan: Plan, options: Options) -> None:
             f"[tool.stepfast] snap_start and [tool.stepfast.pools.{warm[0]}] provisioned exclude each other: "
             "Lambda takes one of them for a function"
         )
+    if project.snap_start and project.packaging == "image":
+        raise StartupError(
+            '[tool.stepfast] snap_start and packaging = "image" exclude each other: Lambda takes no snapshot of one'
+        )
+    if project.image_base and project.packaging != "image":
+        raise StartupError('[tool.stepfast] image_base is the base of an image: set packaging = "image" as well')
     in_network = bool(options.vpc or project.vpc)
     for name in ("subnets", "security_groups"):
         if getattr(options, name) and not in_network:

@@ -16,7 +16,7 @@ from stepfast.deployment.own_functions import FOLDER, own_functions
 from stepfast.deployment.plan import Plan
 from stepfast.deployment.project import Project
 from stepfast.errors import StartupError
-from stepfast.infra import bundle
+from stepfast.infra import bundle, image
 from stepfast.infra.bundle import Bundle
 from stepfast.infra.options import Options, check
 from stepfast.language.registry import Registry, discover
@@ -52,7 +52,10 @@ def prepare(
     check(plan, options)
     include = [*include, FOLDER] if own else include
     source = bundle.Source(folder, project.workflows, extras, include, project.tracing)
-    return Prepared(plan, bundle.build(source, options.target, cache or folder / CACHE))
+    cache = cache or folder / CACHE
+    if project.packaging == "image":
+        return Prepared(plan, image.build(source, options.target, cache, project.image_base))
+    return Prepared(plan, bundle.build(source, options.target, cache))
 
 
 def _plan(folder: Path, project: Project, options: Options, own: frozenset[str]) -> Plan:
