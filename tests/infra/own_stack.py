@@ -32,7 +32,7 @@ class Shop(Stack):
         signed = replace(plan, project=replace(plan.project, auth="iam", domain_name="jobs.example.com"))
         options = Options(
             vpc=self.vpc,
-            subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC),
+            subnets=ec2.SubnetSelection(subnets=self.vpc.private_subnets[:1]),
             security_groups=[group],
             certificate=certificate,
             hosted_zone=zone,

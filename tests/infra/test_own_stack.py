@@ -42,8 +42,13 @@ def test_the_stack_keeps_the_logical_ids_of_deployments_that_exist(synthesized: 
 def test_a_deployment_named_default_has_those_ids_in_any_stack(
     synthesized: Synthesized, own: dict[str, Template]
 ) -> None:
-    assert set(own["moved"]["Resources"]) == set(synthesized.plain["Resources"])
+    assert lasting(own["moved"]) == lasting(synthesized.plain)
     assert own["moved"]["Outputs"].keys() == synthesized.plain["Outputs"].keys()
+
+
+def lasting(template: Template) -> set[str]:
+    """All but the permissions of the gateway, which the CDK names after the stack, and which can be replaced."""
+    return {id for id, resource in template["Resources"].items() if resource["Type"] != "AWS::Lambda::Permission"}
 
 
 # -- several in one stack
@@ -91,10 +96,7 @@ def test_functions_are_in_the_teams_subnets_and_groups(own: dict[str, Template])
         if id.startswith("Reports"):
             assert "VpcConfig" not in function
         elif id.startswith("Jobs"):
-            assert {named(subnet) for subnet in function["VpcConfig"]["SubnetIds"]} == {
-                "<NetPublicSubnet1Subnet>",
-                "<NetPublicSubnet2Subnet>",
-            }
+            assert [named(subnet) for subnet in function["VpcConfig"]["SubnetIds"]] == ["<NetPrivateSubnet1Subnet>"]
             assert [named(group) for group in function["VpcConfig"]["SecurityGroupIds"]] == ["Open.GroupId"]
     assert [id for id in resources(template, "AWS::EC2::SecurityGroup") if not id.startswith("Open")] == []
 

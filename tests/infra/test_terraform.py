@@ -95,7 +95,10 @@ def test_the_code_is_where_the_template_looks_for_it(
         assert [function["Code"]["S3Key"]] in keys
 
 
-def test_the_template_is_too_large_for_a_request_and_fits_behind_an_address(terraform_assembly: Path) -> None:
+def test_the_template_is_too_large_for_a_request_and_fits_behind_an_address(
+    own: dict[str, Template], terraform_assembly: Path
+) -> None:
+    assert own["terraform"]
     size = (terraform_assembly / "terraform.template.json").stat().st_size
     assert TEMPLATE_IN_A_REQUEST < size < TEMPLATE_BY_URL
 

@@ -45,7 +45,7 @@ def synth(
 
     The CDK's own context overrides some: `-c stepfast:name=...`, `-c stepfast:architecture=x86_64`, `-c
     stepfast:python=3.12`, and `-c stepfast:keep=false` (the table and the bucket are deleted with the stack: for
-    tests). With `-c stepfast:assets=parameter` the template has a parameter for the bucket of the code, for a deployment
+    tests). With `-c stepfast:assets=parameter` the bucket of the code is a parameter of the template, for a deployment
     by another program than the CDK's. Raises SystemExit with status 2 when the project is not in order.
     """
     try:

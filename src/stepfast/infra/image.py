@@ -37,6 +37,11 @@ def base_of(target: Target) -> str:
     return f"public.ecr.aws/lambda/python:{target.python}"
 
 
+def dockerfile(base: str) -> str:
+    """The text of the Dockerfile of an image that begins with `base`."""
+    return _DOCKERFILE.format(base=base, command=json.dumps(["stepfast.functions.api.handler"]))
+
+
 def build(source: Source, target: Target, cache: Path, base: str | None = None) -> Bundle:
     """The folder of the project's image for a target, from `cache` or built into it.
 
@@ -48,14 +53,12 @@ def build(source: Source, target: Target, cache: Path, base: str | None = None) 
     bundle.check(source)
     pinned = bundle.resolved(source, target, cache, hashes=True)
     packages = bundle.installed(pinned, target, cache)
+    bundle.weigh(packages, MAX_BYTES, "leave out what no step needs")
     with tempfile.TemporaryDirectory(dir=cache) as work:
         folder = Path(work) / "image"
         shutil.copytree(packages, folder / "packages")
         bundle.add_code(source, folder / "code")
         (folder / "requirements.txt").write_text(pinned, encoding="utf-8")
-        command = json.dumps(["stepfast.functions.api.handler"])
-        text = _DOCKERFILE.format(base=base or base_of(target), command=command)
-        (folder / "Dockerfile").write_text(text, encoding="utf-8")
+        (folder / "Dockerfile").write_text(dockerfile(base or base_of(target)), encoding="utf-8")
         bundle.normalise(folder)
-        bundle.weigh(folder / "packages", MAX_BYTES, "leave out what no step needs")
         return bundle.keep(folder, cache / f"image-{target.architecture}")

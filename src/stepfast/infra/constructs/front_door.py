@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_apigatewayv2 as gateway
 from aws_cdk import aws_apigatewayv2_authorizers as authorizers
 from aws_cdk import aws_apigatewayv2_integrations as integrations
@@ -133,10 +133,13 @@ class FrontDoor(Construct):
         named = domain.existing or self._domain_name(domain)
         self.domain_target = named.regional_domain_name
         # `domain_mapping` of HttpStage makes the same mapping, under an id made of the path of the domain's construct
-        # and "undefined" (aws-cdk-lib 2.275). The path without "Default" keeps the id of deployments that exist: API
-        # Gateway refuses a second mapping of a domain, so that a new id could not be deployed.
-        path = "/".join(id for id in str(named.node.path).split("/") if id != "Default")
-        gateway.ApiMapping(stage, f"{path}undefined", api=self.api, domain_name=named, stage=stage)
+        # and "undefined" (aws-cdk-lib 2.275). This one keeps the id of deployments that exist, wherever their stack is in
+        # an app: API Gateway refuses a second mapping of a domain, so that a new id could not be deployed.
+        stack = Stack.of(self)
+        inside = named.node.path.removeprefix(stack.node.path).split("/")
+        path = "/".join([stack.node.id, *(id for id in inside if id not in ("", "Default"))])
+        id = "Mapping" if domain.existing else f"{path}undefined"
+        gateway.ApiMapping(stage, id, api=self.api, domain_name=named, stage=stage)
         stage.node.add_dependency(named)
 
     def _domain_name(self, domain: Domain) -> gateway.IDomainName:
