@@ -37,7 +37,9 @@ class Sandbox:
 
 
 @contextmanager
-def sandbox(bundle: Path, handler: str, environment: Mapping[str, str]) -> Iterator[Sandbox]:
+def sandbox(
+    bundle: Path, handler: str, environment: Mapping[str, str], python: Path = PYTHON, runtime: Path = RUNTIME
+) -> Iterator[Sandbox]:
     """Runs a handler of a bundle under awslambdaric; only the bundle and the runtime can be imported."""
     one = Sandbox()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _answering(one))
@@ -56,7 +58,7 @@ def sandbox(bundle: Path, handler: str, environment: Mapping[str, str]) -> Itera
         **environment,
     }
     # Isolated and without site-packages: what is not in the bundle is not there.
-    command = [str(PYTHON), "-I", "-S", "-B", "-c", START, str(bundle), str(RUNTIME), handler]
+    command = [str(python), "-I", "-S", "-B", "-c", START, str(bundle), str(runtime), handler]
     process = subprocess.Popen(command, env=variables, cwd=bundle, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         _await(one, process)

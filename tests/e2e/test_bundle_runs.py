@@ -25,8 +25,8 @@ from stepfast.deployment.settings import (
     Settings,
 )
 from stepfast.functions.clients import Clients
-from stepfast.infra.app import CACHE
 from stepfast.infra.bundle import Bundle, Source, build
+from stepfast.infra.preparing import CACHE
 from stepfast.infra.target import Target
 from stepfast.language.registry import discover
 from tests.e2e.conftest import Deployed

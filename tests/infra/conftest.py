@@ -8,19 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk import App, Environment, Validations
+from aws_cdk import App, Environment, Stack, Stage, Validations
 from aws_cdk import aws_secretsmanager as secrets
 from cdk_nag import AwsSolutionsChecks
 
 from stepfast.deployment.plan import Plan
 from stepfast.deployment.project import Project
-from stepfast.infra.app import workflows_of
+from stepfast.infra.assets import add_parameter, synthesizer_of
 from stepfast.infra.bundle import Bundle
 from stepfast.infra.constructs.front_door import Throttle
 from stepfast.infra.constructs.schedules import ScheduledStart
+from stepfast.infra.deployment import Deployment
+from stepfast.infra.preparing import workflows_of
 from stepfast.infra.stack import Options, StepfastStack
 from stepfast.infra.target import Target
 from stepfast.language.registry import Registry
+from tests.infra.own_stack import Shop
 
 PROJECT = Path(__file__).with_name("project")
 HOME = Environment(account="111122223333", region="eu-central-1")
@@ -91,6 +94,36 @@ def synthesized(registry: Registry, plan: Plan, tmp_path_factory: pytest.TempPat
     names = ("plain", "second", "full", "networked", "tuned")
     templates = {name: json.loads((folder / f"{name}.template.json").read_text()) for name in names}
     return Synthesized(folder, templates, tuned)
+
+
+@pytest.fixture(scope="session")
+def terraform_assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("own")
+
+
+@pytest.fixture(scope="session")
+def own(plan: Plan, terraform_assembly: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
+    """Stacks in which deployments are constructs: a team's, one around a deployment named Default, one of an image.
+
+    `terraform` takes the bucket of its code as a parameter.
+    """
+    folder, code, image = terraform_assembly, tmp_path_factory.mktemp("code"), tmp_path_factory.mktemp("image")
+    (code / "handler.py").write_text("")
+    (image / "Dockerfile").write_text("FROM scratch")
+    bundle = Bundle(code, "0" * 64)
+    app = App(outdir=str(folder))
+    Shop(app, "shop", plan, bundle)
+    moved = Stack(Stage(app, "prod", env=HOME), "moved", stack_name="plain")
+    Deployment(moved, "Default", plan=plan, bundle=bundle)
+    packed = replace(plan, project=replace(plan.project, packaging="image"))
+    StepfastStack(app, "packed", plan=packed, bundle=Bundle(image, "1" * 64))
+    add_parameter(StepfastStack(app, "terraform", plan=plan, bundle=bundle, synthesizer=synthesizer_of("parameter")))
+    app.synth()
+    names = ("shop", "packed", "terraform")
+    templates = {name: json.loads((folder / f"{name}.template.json").read_text()) for name in names}
+    templates["moved"] = json.loads(next(folder.glob("assembly-prod/*.template.json")).read_text())
+    manifest = json.loads((folder / "packed.assets.json").read_text())
+    return {**templates, "assets": manifest}
 
 
 def _everything_on(project: Project) -> Project:

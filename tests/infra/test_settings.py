@@ -19,7 +19,8 @@ from stepfast.infra import bundle
 from stepfast.infra.app import say_what_is_left_out, stack
 from stepfast.infra.bundle import Source
 from stepfast.infra.constructs.schedules import ScheduledStart
-from stepfast.infra.stack import Options, title
+from stepfast.infra.deployment import title
+from stepfast.infra.options import Options
 from stepfast.infra.target import Target
 from tests.infra.conftest import PROJECT
 

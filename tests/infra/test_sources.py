@@ -9,7 +9,7 @@ import pytest
 
 from stepfast.deployment.plan import Plan
 from stepfast.deployment.scheduled_starts import StartMessage, start_in
-from stepfast.infra.stack import title
+from stepfast.infra.deployment import title
 from tests.infra.conftest import Synthesized, Template, only, resources
 from tests.infra.reading import named
 

@@ -23,6 +23,7 @@ _VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _STREAM = r"arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:\d{12}:table/[A-Za-z0-9_.-]+/stream/[^/\s]+"
 _CERTIFICATE = r"arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+"
 _DOMAIN = r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
+_IMAGE = r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}"
 _BUCKET = r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 _OURS = ("STEPFAST_", "AWS_", "LAMBDA_", "POWERTOOLS_")
 
@@ -74,6 +75,10 @@ class Project:
     dev`.
     max_child_depth: the most executions that a child may have above it. It stops a workflow that starts itself
     without end. It also applies to `stepfast dev`.
+    packaging: what the functions are made of: "zip", of at most 250 MB, or "image", a container image, for which the
+    deployment needs docker or a program like it.
+    image_base: the image to begin with in place of AWS's for Python, with the programs that steps call. It has Lambda's
+    runtime client and the Python of the target. It is for `packaging = "image"`.
     snap_start: whether functions start from snapshots, so that the first request after a pause is quicker.
     alarm_email: the address that alarms are sent to.
     domain_name: a domain name of your own for the API. It needs `certificate`.
@@ -99,6 +104,8 @@ class Project:
     max_signals: int = SIGNAL_LIMITS.count
     max_signal_bytes: int = SIGNAL_LIMITS.bytes
     max_child_depth: int = MAX_CHILD_DEPTH
+    packaging: str = "zip"
+    image_base: str | None = None
     snap_start: bool = False
     alarm_email: str | None = None
     domain_name: str | None = None
@@ -110,41 +117,65 @@ class Project:
     schedules: Mapping[str, ScheduledStart] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, path: Path | str) -> Project:
+    def read(cls, path: Path | str, overrides: Mapping[str, Any] | None = None) -> Project:
         """The settings in a pyproject.toml. They are the defaults where there is no such file.
 
         path: the file, or a folder that holds it.
+        overrides: settings that replace those of the file. Those of a pool or a schedule are replaced one by one, and
+        so are the variables in the `environment` of a pool.
 
         Raises StartupError, which names the setting that is wrong.
         """
-        path = Path(path)
-        if path.is_dir():
-            path = path / "pyproject.toml"
-        if not path.is_file():
-            return cls()
-        try:
-            document = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise StartupError(f"{path} is not TOML: {error}") from error
-        tool = _table("tool", document.get("tool", {}))
-        return cls.of(_table("tool.stepfast", tool.get("stepfast", {})))
+        settings = _tool_table(Path(path))
+        return cls.of(overridden(settings, overrides) if overrides else settings)
 
     @classmethod
-    def of(cls, table: Mapping[str, Any]) -> Project:
-        """The settings in a parsed `[tool.stepfast]` `table`. Raises StartupError, which names the wrong setting."""
+    def of(cls, table: Mapping[str, Any], where: str = "tool.stepfast") -> Project:
+        """The settings in a parsed `[tool.stepfast]` `table`. Raises StartupError, which names the wrong setting.
+
+        where: the name of the table in errors.
+        """
         values = dict(table)
-        pools = _table("tool.stepfast.pools", values.pop("pools", {}))
-        schedules = _table("tool.stepfast.schedules", values.pop("schedules", {}))
-        checked = _checked(cls, "tool.stepfast", values, _PROJECT)
+        pools = _table(f"{where}.pools", values.pop("pools", {}))
+        schedules = _table(f"{where}.schedules", values.pop("schedules", {}))
+        checked = _checked(cls, where, values, _PROJECT)
         return cls(
             **checked,
-            pools={name: _pool_settings(name, settings) for name, settings in pools.items()},
-            schedules={name: _scheduled_start(name, settings) for name, settings in schedules.items()},
+            pools={name: _pool_settings(f"{where}.pools.{name}", settings) for name, settings in pools.items()},
+            schedules={name: _scheduled_start(f"{where}.schedules", name, table) for name, table in schedules.items()},
         )
 
 
-def _pool_settings(name: str, settings: object) -> PoolSettings:
-    where = f"tool.stepfast.pools.{name}"
+def _tool_table(path: Path) -> dict[str, Any]:
+    """`[tool.stepfast]` of a pyproject.toml; empty where there is no such file."""
+    if path.is_dir():
+        path = path / "pyproject.toml"
+    if not path.is_file():
+        return {}
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StartupError(f"{path} is not TOML: {error}") from error
+    return _table("tool.stepfast", _table("tool", document.get("tool", {})).get("stepfast", {}))
+
+
+def overridden(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """A `[tool.stepfast]` table with `overrides` in it, and the tables of pools and schedules merged."""
+    merged = {**settings, **overrides}
+    for tables in {"pools", "schedules"} & overrides.keys():
+        held = _table(f"tool.stepfast.{tables}", settings.get(tables, {}))
+        new = _table(f"tool.stepfast.{tables}", overrides[tables])
+        merged[tables] = {**held, **{name: _with(held.get(name, {}), table) for name, table in new.items()}}
+    return merged
+
+
+def _with(held: Any, new: Any) -> Any:
+    if not (isinstance(held, dict) and isinstance(new, dict)):
+        return new
+    return {**held, **{key: _with(held.get(key), new[key]) if key == "environment" else new[key] for key in new}}
+
+
+def _pool_settings(where: str, settings: object) -> PoolSettings:
     checked = _checked(PoolSettings, where, _table(where, settings), _POOL)
     for variable in checked.get("environment", {}):
         ours = variable.startswith(_OURS) and variable != "POWERTOOLS_LOG_LEVEL"
@@ -156,8 +187,8 @@ def _pool_settings(name: str, settings: object) -> PoolSettings:
     return PoolSettings(**checked)
 
 
-def _scheduled_start(name: str, settings: object) -> ScheduledStart:
-    where = f"tool.stepfast.schedules.{name}"
+def _scheduled_start(schedules: str, name: str, settings: object) -> ScheduledStart:
+    where = f"{schedules}.{name}"
     checked = _checked(ScheduledStart, where, _table(where, settings), _SCHEDULE)
     for needed in ("workflow", "expression"):
         if needed not in checked:
@@ -227,6 +258,8 @@ _PROJECT: Mapping[str, tuple[Check, str]] = {
     "max_signals": _whole_number(1, 1_000_000),
     "max_signal_bytes": _whole_number(1, 1_000_000_000),
     "max_child_depth": _whole_number(1, 1000),
+    "packaging": _one_of("zip", "image"),
+    "image_base": _text_matching(_IMAGE, "the name of an image, such as python-with-poppler:1"),
     "snap_start": _FLAG,
     "alarm_email": _text_matching(r"[^@\s]+@[^@\s]+", "an e-mail address"),
     "domain_name": _text_matching(_DOMAIN, "the name of a host, such as flows.example.com"),

@@ -12,7 +12,7 @@ from aws_lambda_powertools.event_handler import Response
 
 from stepfast.engine.operations import Operations
 from stepfast.http import auth, openapi, problems
-from stepfast.http.auth import SCOPES, Authenticator, GatewayAuth
+from stepfast.http.auth import SCOPES, Authenticator, GatewayAuth, Scope
 from stepfast.http.bodies import MAX_BODY
 from stepfast.http.engine import ApiEngine, EngineCaller
 from stepfast.http.jobs import Jobs
@@ -97,6 +97,13 @@ def resolvers(
     timelines = Timelines()
     engine = ApiEngine(operations, registry, call, str, edition, jobs, timelines, start_threads)
     return ResolverPool(lambda: _resolver(engine))
+
+
+def scopes_by_route() -> dict[tuple[str, str], Scope | None]:
+    """The scope that each route needs, by path, as OpenAPI writes it, and method. No engine is needed to ask."""
+    # Routes take what they need from the engine when a request arrives, and none arrives here.
+    nothing: Any = None
+    return _resolver(ApiEngine(nothing, nothing, nothing, nothing, "")).scopes
 
 
 def _resolver(engine: ApiEngine) -> Resolver:

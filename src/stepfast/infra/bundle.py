@@ -1,4 +1,4 @@
-"""Builds what Lambda runs, without docker: packages for the target, stepfast's runtime, the workflows.
+"""Builds what Lambda runs from a zip, without docker: packages for the target, stepfast's runtime, the workflows.
 
 The same input gives the same files on any machine and at any time: versions are resolved once for all
 architectures (within constraints.txt, where the project has one), and what an installer writes about
@@ -89,22 +89,29 @@ def build(source: Source, target: Target, cache: Path) -> Bundle:
     path does not exist, or the bundle is larger than Lambda's limit.
     """
     check(source)
-    pinned = _resolved(source, target, cache)
-    packages = cache / f"packages-{_short(pinned, target.platform, target.python)}"
-    if not packages.is_dir():
-        _install(pinned, target, packages)
-    cache.mkdir(parents=True, exist_ok=True)
+    packages = installed(resolved(source, target, cache), target, cache)
     with tempfile.TemporaryDirectory(dir=cache) as work:
         folder = Path(work) / "bundle"
         shutil.copytree(packages, folder)
-        _add_stepfast(folder)
-        _add_workflows(source, folder)
-        _normalise(folder)
-        _weigh(folder)
-        digest = digest_of(folder)
-        final = cache / f"bundle-{target.architecture}-{digest[:16]}"
-        if not final.is_dir():
-            _move(folder, final)
+        add_code(source, folder)
+        weigh(folder, MAX_UNPACKED_BYTES, 'leave out what no step needs, or set packaging = "image" in [tool.stepfast]')
+        return keep(folder, cache / f"bundle-{target.architecture}")
+
+
+def add_code(source: Source, folder: Path) -> None:
+    """Adds stepfast, the workflows and what is included to a folder."""
+    folder.mkdir(exist_ok=True)
+    _add_stepfast(folder)
+    _add_workflows(source, folder)
+    normalise(folder)
+
+
+def keep(folder: Path, place: Path) -> Bundle:
+    """Moves a folder to `place`, with a part of its digest behind the name, where it stays."""
+    digest = digest_of(folder)
+    final = place.with_name(f"{place.name}-{digest[:16]}")
+    if not final.is_dir():
+        _move(folder, final)
     return Bundle(final, digest)
 
 
@@ -117,25 +124,37 @@ def digest_of(folder: Path) -> str:
     return total.hexdigest()
 
 
-def _resolved(source: Source, target: Target, cache: Path) -> str:
-    """Every package with its exact version, for all architectures at once."""
+def resolved(source: Source, target: Target, cache: Path, *, hashes: bool = False) -> str:
+    """Every package with its exact version, for all architectures at once.
+
+    hashes: whether each package has the hashes of its files also without a constraints.txt that has them.
+    """
     asked = "\n".join(
         [*requirements.of_stepfast(source.tracing), *requirements.of_project(source.folder, source.extras)]
     )
     constraints = source.folder / lock.NAME
     limits = constraints.read_text(encoding="utf-8") if constraints.is_file() else ""
-    kept = cache / f"resolved-{_short(asked, limits, target.python)}.txt"
+    generated = ["--generate-hashes"] if hashes and not lock.hashes_of(limits) else []
+    kept = cache / f"resolved-{_short(asked, limits, target.python, *generated)}.txt"
     if not kept.is_file():
         command = ["pip", "compile", "-", "--universal", "--python-version", target.python]
         quiet = ["--no-header", "--no-annotate", "--quiet", "--no-emit-package", "stepfast"]
         limited = ["--constraints", str(constraints.resolve())] if limits else []
-        text = lock.uv([*command, *quiet, *limited], source.folder, asked)
+        text = lock.uv([*command, *quiet, *limited, *generated], source.folder, asked)
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=cache, delete=False, encoding="utf-8") as new:
             new.write(text)
         Path(new.name).replace(kept)
     pinned = kept.read_text(encoding="utf-8")
     return lock.with_hashes(pinned, limits) if lock.hashes_of(limits) else pinned
+
+
+def installed(pinned: str, target: Target, cache: Path) -> Path:
+    """The folder of these packages for a target, from `cache` or installed into it."""
+    folder = cache / f"packages-{_short(pinned, target.platform, target.python)}"
+    if not folder.is_dir():
+        _install(pinned, target, folder)
+    return folder
 
 
 def _install(pinned: str, target: Target, folder: Path) -> None:
@@ -194,22 +213,22 @@ def _add_workflows(source: Source, folder: Path) -> None:
             shutil.copyfile(path, copy)
 
 
-def _normalise(folder: Path) -> None:
+def normalise(folder: Path) -> None:
     """Sets the same modes everywhere: Lambda's user must be able to read, whatever this machine's umask is."""
     for path in folder.rglob("*"):
         path.chmod(0o755 if path.is_dir() or path.suffix == ".so" else 0o644)
 
 
-def _weigh(folder: Path) -> None:
-    """Raises StartupError for a bundle that Lambda would refuse only after the upload."""
+def weigh(folder: Path, limit: int, advice: str) -> None:
+    """Raises StartupError for a folder of more than `limit` bytes, which Lambda would refuse only after the upload."""
     sizes = Counter[str]()
     for path in _files(folder):
         sizes[path.relative_to(folder).parts[0]] += path.stat().st_size
-    if sizes.total() > MAX_UNPACKED_BYTES:
+    if sizes.total() > limit:
         largest = ", ".join(f"{name} {size / MB:.0f}" for name, size in sizes.most_common(5))
         raise StartupError(
-            f"the bundle has {sizes.total() / MB:.0f} MB, of which Lambda takes {MAX_UNPACKED_BYTES / MB:.0f}: "
-            f"leave out what no step needs; the largest parts are {largest}"
+            f"the bundle has {sizes.total() / MB:.0f} MB, of which Lambda takes {limit / MB:.0f}: "
+            f"{advice}; the largest parts are {largest}"
         )
 
 

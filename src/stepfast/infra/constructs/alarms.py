@@ -22,11 +22,23 @@ _METRICS_OF_AN_ALARM = 10
 
 
 class Alarms(Construct):
-    """All alarms notify one SNS topic. email: an address to subscribe, which must confirm from its inbox once."""
+    """All alarms notify one SNS topic.
 
-    def __init__(self, scope: Construct, id: str, *, watched: Watched, sweep_every: int, email: str | None) -> None:
+    email: an address to subscribe, which must confirm from its inbox once. topic: an existing topic; None makes one.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        watched: Watched,
+        sweep_every: int,
+        email: str | None,
+        topic: sns.ITopic | None = None,
+    ) -> None:
         super().__init__(scope, id)
-        self.topic = self._topic()
+        self.topic: sns.ITopic = topic or self._topic()
         if email:
             self.topic.add_subscription(subscriptions.EmailSubscription(email))
         self._watch_letters(watched)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_apigatewayv2 as gateway
 from aws_cdk import aws_apigatewayv2_authorizers as authorizers
 from aws_cdk import aws_apigatewayv2_integrations as integrations
 from aws_cdk import aws_certificatemanager as certificates
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
+from aws_cdk import aws_route53 as route53
+from aws_cdk import aws_route53_targets as targets
 from constructs import Construct
 
 from stepfast.infra.constructs.accepted import accept
@@ -52,14 +54,21 @@ class Throttle:
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """A custom domain name, and the ARN of its certificate in the stack's region."""
+    """A custom domain name, and its certificate in the stack's region, as an object or by its ARN.
+
+    zone: the hosted zone that gets the records of the name. existing: a domain name of API Gateway that is there.
+    """
 
     name: str
-    certificate: str
+    certificate: certificates.ICertificate | str | None = None
+    zone: route53.IHostedZone | None = None
+    existing: gateway.IDomainName | None = None
 
 
 class FrontDoor(Construct):
-    """authorizer: the function that knows the API keys; None asks for IAM signatures instead.
+    """name: the name of the API in the console.
+
+    authorizer: the function that knows the API keys; None asks for IAM signatures instead.
 
     cache: seconds that an answer of the authorizer is used again, 0 for none.
     """
@@ -69,6 +78,7 @@ class FrontDoor(Construct):
         scope: Construct,
         id: str,
         *,
+        name: str,
         api: lambda_.IFunction,
         authorizer: lambda_.IFunction | None,
         cache: int = 0,
@@ -80,7 +90,7 @@ class FrontDoor(Construct):
         self.api = gateway.HttpApi(
             self,
             "Api",
-            api_name=f"{scope.node.id}",
+            api_name=name,
             description="stepfast: start, watch, signal, resume executions",
             create_default_stage=False,
             default_integration=integrations.HttpLambdaIntegration("Integration", api),
@@ -102,12 +112,6 @@ class FrontDoor(Construct):
         self.url = f"https://{domain.name}" if domain else self.api.api_endpoint
 
     def _stage(self, throttle: Throttle, domain: Domain | None) -> gateway.HttpStage:
-        mapping = None
-        if domain:
-            certificate = certificates.Certificate.from_certificate_arn(self, "Certificate", domain.certificate)
-            named = gateway.DomainName(self, "Domain", domain_name=domain.name, certificate=certificate)
-            self.domain_target = named.regional_domain_name
-            mapping = gateway.DomainMappingOptions(domain_name=named)
         stage = gateway.HttpStage(
             self,
             "Stage",
@@ -115,14 +119,40 @@ class FrontDoor(Construct):
             stage_name="$default",
             auto_deploy=True,
             throttle=gateway.ThrottleSettings(rate_limit=throttle.rate, burst_limit=throttle.burst),
-            domain_mapping=mapping,
         )
+        if domain:
+            self._lead(domain, stage)
         raw = stage.node.default_child
         assert isinstance(raw, gateway.CfnStage)
         raw.access_log_settings = gateway.CfnStage.AccessLogSettingsProperty(
             destination_arn=self.log_group.log_group_arn, format=json.dumps(_LOGGED, separators=(",", ":"))
         )
         return stage
+
+    def _lead(self, domain: Domain, stage: gateway.HttpStage) -> None:
+        named = domain.existing or self._domain_name(domain)
+        self.domain_target = named.regional_domain_name
+        # `domain_mapping` of HttpStage makes the same mapping, under an id made of the path of the domain's construct
+        # and "undefined" (aws-cdk-lib 2.275). This one keeps the id of deployments that exist, wherever their stack is in
+        # an app: API Gateway refuses a second mapping of a domain, so that a new id could not be deployed.
+        stack = Stack.of(self)
+        inside = named.node.path.removeprefix(stack.node.path).split("/")
+        path = "/".join([stack.node.id, *(id for id in inside if id not in ("", "Default"))])
+        id = "Mapping" if domain.existing else f"{path}undefined"
+        gateway.ApiMapping(stage, id, api=self.api, domain_name=named, stage=stage)
+        stage.node.add_dependency(named)
+
+    def _domain_name(self, domain: Domain) -> gateway.IDomainName:
+        certificate = domain.certificate
+        if isinstance(certificate, str):
+            certificate = certificates.Certificate.from_certificate_arn(self, "Certificate", certificate)
+        named = gateway.DomainName(self, "Domain", domain_name=domain.name, certificate=certificate)
+        if domain.zone:
+            properties = targets.ApiGatewayv2DomainProperties(named.regional_domain_name, named.regional_hosted_zone_id)
+            alias = route53.RecordTarget.from_alias(properties)
+            for id, kind in (("Address", route53.ARecord), ("AddressV6", route53.AaaaRecord)):
+                kind(self, id, zone=domain.zone, record_name=f"{domain.name}.", target=alias)
+        return named
 
 
 def _authorizer(function: lambda_.IFunction | None, cache: int) -> gateway.IHttpRouteAuthorizer:

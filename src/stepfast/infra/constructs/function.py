@@ -16,6 +16,7 @@ from constructs import Construct
 from stepfast.deployment.plan import FunctionPlan
 from stepfast.infra import grants
 from stepfast.infra.constructs.accepted import accept
+from stepfast.infra.constructs.code import Packaging
 from stepfast.infra.target import Target
 
 # These functions send messages to the queue that invokes them: a timer that is not due, a retry that is hours away.
@@ -28,14 +29,15 @@ LOOPS_BY_DESIGN = frozenset({"step", "timer"})
 class Shared:
     """The settings that all functions of a stack share."""
 
-    code: lambda_.Code
+    packaging: Packaging
     target: Target
     log_days: logs.RetentionDays
     namespace: str
     tracing: bool = False
     snap_start: bool = False
     vpc: ec2.IVpc | None = None
-    security_group: ec2.ISecurityGroup | None = None
+    subnets: ec2.SubnetSelection | None = None
+    security_groups: Sequence[ec2.ISecurityGroup] = ()
 
 
 class LambdaFunction(Construct):
@@ -58,13 +60,14 @@ class LambdaFunction(Construct):
         self.plan = plan
         self.log_group = logs.LogGroup(self, "Logs", retention=shared.log_days, removal_policy=RemovalPolicy.DESTROY)
         self.role = self._role(shared, statements)
+        code = shared.packaging.of(plan.handler)
         self.function = lambda_.Function(
             self,
             "Function",
             description=f"stepfast: {plan.name}",
-            code=shared.code,
-            handler=plan.handler,
-            runtime=_runtime(shared.target.python),
+            code=code.code,
+            handler=code.handler,
+            runtime=code.runtime,
             architecture=_ARCHITECTURES[shared.target.architecture],
             memory_size=plan.memory,
             timeout=Duration.seconds(plan.timeout),
@@ -80,7 +83,8 @@ class LambdaFunction(Construct):
             recursive_loop=lambda_.RecursiveLoop.ALLOW if plan.kind in LOOPS_BY_DESIGN else None,
             snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if shared.snap_start else None,
             vpc=shared.vpc,
-            security_groups=[shared.security_group] if shared.security_group else None,
+            vpc_subnets=shared.subnets,
+            security_groups=list(shared.security_groups) or None,
         )
         accept(self.function, "L1", "stepfast is tested on this Python; Target(python=...) names another.")
         self.target: lambda_.IFunction = self._target(shared.snap_start)
@@ -113,11 +117,6 @@ class LambdaFunction(Construct):
 
 
 _ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}
-
-
-def _runtime(python: str) -> lambda_.Runtime:
-    """The runtime by name, so that it may be newer than the installed CDK knows."""
-    return lambda_.Runtime(f"python{python}", lambda_.RuntimeFamily.PYTHON, supports_snap_start=python != "3.11")
 
 
 def _accept_wildcards(role: iam.Role, statements: Sequence[iam.PolicyStatement]) -> None:

@@ -10,8 +10,11 @@ from constructs import Construct
 
 
 def namespace_of(scope: Construct) -> str:
-    """The namespace of a stack's metrics: each stack has its own, which separates several in one account."""
-    return f"stepfast/{Stack.of(scope).stack_name}"
+    """The namespace of a deployment's metrics: each has its own, which separates several in one account."""
+    stack = Stack.of(scope)
+    inside = scope.node.path.removeprefix(stack.node.path).split("/")
+    # Where the construct is the stack's only one, its id is "Default", which the CDK leaves out of names.
+    return "/".join(["stepfast", stack.stack_name, *(id for id in inside if id not in ("", "Default"))])
 
 
 def by(dimension: str, namespace: str, name: str, statistic: str) -> cw.IMetric:
