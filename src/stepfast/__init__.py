@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from stepfast.client import AsyncClient, AsyncExecution, Client, Execution, Start
     from stepfast.errors import GiveUp, RetryAfter, StepFailed
     from stepfast.language.context import StepContext, current_step
+    from stepfast.language.continuing import ContinueAsNew, continue_suggested
     from stepfast.language.current import ExecutionContext, current_execution, sleep
     from stepfast.language.durable import now, random, signal, uuid4
     from stepfast.language.logger import logger
@@ -19,6 +20,7 @@ __all__ = [
     "AsyncClient",
     "AsyncExecution",
     "Client",
+    "ContinueAsNew",
     "Embedded",
     "Execution",
     "ExecutionContext",
@@ -28,6 +30,7 @@ __all__ = [
     "Start",
     "StepContext",
     "StepFailed",
+    "continue_suggested",
     "current_execution",
     "current_step",
     "logger",
@@ -42,6 +45,7 @@ __all__ = [
 
 _HOMES = {
     **dict.fromkeys(("AsyncClient", "AsyncExecution", "Client", "Execution", "Start"), "client"),
+    **dict.fromkeys(("ContinueAsNew", "continue_suggested"), "language.continuing"),
     **dict.fromkeys(("StepContext", "current_step"), "language.context"),
     **dict.fromkeys(("ExecutionContext", "current_execution", "sleep"), "language.current"),
     **dict.fromkeys(("GiveUp", "RetryAfter", "StepFailed"), "errors"),

@@ -54,7 +54,7 @@ class EndRun:
     """The outcome is recorded, and the execution ends with it.
 
     succeeded: the end, written together with the record. None for a failure, which must be parked before it is written
-    (rule *finish and park*).
+    (rule *finish and park*), and for a run that continues as another (rule *runs*).
     """
 
     record: Record
@@ -85,7 +85,7 @@ def next_move(run: OwnedStep, record: Record, replay: Replay | None, room: Room,
     if replay is None:
         return HandOver(record)
     if replay.finished:
-        if replay.error is not None:
+        if replay.error is not None or replay.continues is not None:
             return EndRun(record, None)
         ended = replace(run.execution, status="SUCCEEDED", result=replay.result, ended_at=now)
         return EndRun(record, End(ended, tallies_of(ended, replay.records.values())))

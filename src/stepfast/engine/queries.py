@@ -38,14 +38,14 @@ class ReadOperations:
     async def load_brief(self, execution_id: str) -> Snapshot:
         """The execution with all its items, its signals without their payloads; ExecutionNotFound."""
         snapshot = await self.load(execution_id, signals=False)
-        signals = await self._store.signals(execution_id, payloads=False)
+        signals = await self._store.signals(snapshot.execution.run_id, payloads=False)
         return replace(snapshot, signals=tuple(signals))
 
     async def history(self, execution_id: str) -> list[Event]:
         """What happened to the execution, in order; ExecutionNotFound. A signal that nobody took says why."""
         snapshot = await self.load(execution_id)
         reasons = {refusal.signal.signal_id: refusal.reason for refusal in await self.not_taken(snapshot)}
-        return history_of(snapshot, await self._store.history(execution_id), reasons)
+        return history_of(snapshot, await self._store.history(snapshot.execution.run_id), reasons)
 
     async def not_taken(self, snapshot: Snapshot) -> list[Refusal]:
         """The signals of an execution that has not ended for good which nobody has taken, at most 100, and why."""

@@ -15,7 +15,7 @@ from stepfast.model import Attempt, Chained, Execution, Failure, OrderEntry, Rec
 
 _EXECUTION = (
     "execution_id", "workflow", "status", "generation", "first_generation", "input", "result", "error", "causes",
-    "labels", "created_at", "ended_at", "resumed_at", "sent",
+    "labels", "created_at", "ended_at", "resumed_at", "sent", "run", "began_at",
 )  # fmt: skip
 _RECORD = tuple("chained" if attribute.name == "then" else attribute.name for attribute in fields(Record))
 _ENTRY = ("number", "generation", "applied", "dispatched", "withdrawn", "cut", "ended", "seal")
@@ -80,6 +80,11 @@ UPDATE_EXECUTION = _update(
     "executions",
     ("status", "generation", "result", "error", "causes", "ended_at", "resumed_at"),
     "execution_id = :execution_id AND status = :if_status AND generation = :if_generation",
+)
+UPDATE_RUN = _update(
+    "executions",
+    ("generation", "first_generation", "resumed_at", "run", "began_at", "input"),
+    "execution_id = :execution_id AND status = 'RUNNING' AND generation = :if_generation",
 )
 SELECT_RECORD = f"SELECT {_columns(_RECORD, 'commands')} FROM commands"
 SELECT_BOTH = (
@@ -184,6 +189,14 @@ def status_write(execution: Execution, status: str, generation: int) -> Write:
     del values["input"]  # it never changes
     values["result"] = placed(execution.result)
     return Write(UPDATE_EXECUTION, values, placed.large)
+
+
+def run_write(execution: Execution, generation: int) -> Write:
+    """The statement that begins a new run if the stored execution is RUNNING in this generation."""
+    placed = _Placed(execution.execution_id)
+    names = ("execution_id", "generation", "first_generation", "resumed_at", "run", "began_at")
+    values = {name: getattr(execution, name) for name in names} | {"if_generation": generation}
+    return Write(UPDATE_RUN, values | {"input": placed(execution.input)}, placed.large)
 
 
 def _execution_values(execution: Execution) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 LARGE_VALUE_CHARACTERS = 8192
 """Characters of a value from which on it stands in `large_values`."""
 
@@ -156,6 +156,20 @@ CREATE UNIQUE INDEX orders_by_number ON orders (execution_id, number);
 """
 """The order becomes a log. The order so far becomes the first entry, which cuts off all before it: nothing."""
 
+_RUNS = """
+ALTER TABLE executions ADD COLUMN run INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE executions ADD COLUMN began_at REAL;
+CREATE TABLE runs (
+    execution_id TEXT NOT NULL, run INTEGER NOT NULL, generation INTEGER NOT NULL, first_generation INTEGER NOT NULL,
+    began_at REAL, resumed_at REAL, ended_at REAL NOT NULL, input NOT NULL, PRIMARY KEY (execution_id, run)
+);
+CREATE INDEX runs_by_end ON runs (ended_at);
+CREATE TABLE taken_signals (
+    execution_id TEXT NOT NULL, signal_id TEXT NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (execution_id, signal_id)
+) WITHOUT ROWID;
+"""
+"""Executions can continue as new runs. The rows of an earlier run stand under its own name: see runs.py."""
+
 STEPS: dict[int, str] = {
     1: """
 DROP INDEX changed_since;
@@ -166,6 +180,7 @@ ALTER TABLE executions ADD COLUMN resumed_at REAL;
     3: _to_4(),
     4: _NUMBERED,
     5: _LOGGED,
+    6: _RUNS,
 }
 """What takes a file from the version named to the next one, in one transaction each."""
 

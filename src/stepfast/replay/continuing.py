@@ -1,0 +1,63 @@
+"""When workflow code may raise ContinueAsNew, and with what input. Pure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from stepfast.errors import FailsExecution, ForbiddenInWorkflow
+from stepfast.language import callables
+from stepfast.language.continuing import ContinueAsNew
+from stepfast.language.workflows import Workflow
+from stepfast.replay.commands import Command
+
+
+def input_text(workflow: Workflow[..., Any], path: str, input: Any) -> str:
+    """The input of a new run as it is stored. path: of the task that raises ContinueAsNew, "" for the main task."""
+    if path:
+        raise ForbiddenInWorkflow(
+            f"ContinueAsNew is raised in the task {path!r}, whose siblings it would leave behind: "
+            "let the task return, and raise ContinueAsNew in the workflow's own coroutine once its tasks have ended"
+        )
+    return workflow.input.text(input)
+
+
+def wrong_end(
+    main: asyncio.Task[Any], workflow: Workflow[..., Any], left: Mapping[str, Command]
+) -> FailsExecution | None:
+    """Why the workflow may not continue as a new run though its coroutine has raised ContinueAsNew; None if it may.
+
+    left: the commands that were outstanding when it was raised.
+    """
+    error = None if main.cancelled() else main.exception()
+    if isinstance(error, BaseExceptionGroup) and error.subgroup(ContinueAsNew) is not None:
+        return ForbiddenInWorkflow(
+            "ContinueAsNew is raised inside a TaskGroup, which makes an exception group of it: "
+            "raise ContinueAsNew after the `async with` block"
+        )
+    if not isinstance(error, ContinueAsNew):
+        return None
+    if (inner := _awaited_workflow(error, workflow)) is not None:
+        return ForbiddenInWorkflow(
+            f"ContinueAsNew is raised in {inner!r}, which {workflow.name!r} awaits as a part of itself: "
+            f"let {inner!r} return, and raise ContinueAsNew in {workflow.name!r}"
+        )
+    if steps := [command.id for command in left.values() if command.kind != "timer" and command.kind != "signal"]:
+        names = ", ".join(map(repr, steps[:5])) + (f" and {len(steps) - 5} more" if len(steps) > 5 else "")
+        return ForbiddenInWorkflow(
+            f"ContinueAsNew is raised while {names} are outstanding, and their outcomes would be lost: "
+            "await them before, or cancel their tasks"
+        )
+    return None
+
+
+def _awaited_workflow(error: BaseException, workflow: Workflow[..., Any]) -> str | None:
+    """The name of another workflow in whose code the error was raised."""
+    names, trace = callables.workflows_by_code(), error.__traceback__
+    while trace is not None:
+        name = names.get(trace.tb_frame.f_code)
+        if name is not None and name != workflow.name:
+            return name
+        trace = trace.tb_next
+    return None
