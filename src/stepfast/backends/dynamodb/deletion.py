@@ -10,7 +10,7 @@ has left, and once more when whatever was running must have ended, for what that
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -23,6 +23,7 @@ from stepfast.backends.dynamodb.transactions import stands
 from stepfast.backends.dynamodb.typed_json import Item, float_in, int_in, number, same, text
 from stepfast.engine.ports import Clock
 from stepfast.errors import ExecutionDeleted, Unavailable
+from stepfast.model import run_id_of
 
 THREADS = 8
 DIRECT_DELETION_SECONDS = 10.0
@@ -65,16 +66,34 @@ class Deleting:
         """
         if self._table.get(items.key(execution_id, items.META)) is not None:
             return
-        left = self._items(execution_id)
+        left = next(self._pages(execution_id), [])
         timers = any(item.get("kind") == text("timer") and item.get("stat") == text("CANCELLED") for item in left)
-        if not timers and not any(item["sk"]["S"] == items.NOTE for item in left):
-            self.remove(left)
+        runs = any(item["sk"]["S"] >= items.RUN for item in left)
+        if not timers and not runs and not any(items.sort_of(item) == items.NOTE for item in left):
+            for page in self._pages(execution_id):
+                self.remove(page)
             return
         # The tombstone keeps the values of this execution apart from those of an execution that starts meanwhile, and
         # it keeps the generation: the message of a timer may still come in a year.
-        now, generation = self._clock.now(), max(int_in(item, "gen") for item in left)
+        now, generation = self._clock.now(), self._latest_generation(execution_id)
         if await self._table.put(self._tombstone(execution_id, generation, now), ABSENT) is None:
             await self._finish(execution_id, generation, now, until=now + DIRECT_DELETION_SECONDS)
+
+    async def purge_run(self, execution_id: str, run: int) -> None:
+        """Deletes what is left of an earlier run whose item has expired; safe to repeat.
+
+        Does nothing where there is such a run again: that is of another execution of this id.
+        """
+        meta = living(self._table.get(items.key(execution_id, items.META)))
+        if meta is None or int_in(meta, "run") <= run:
+            return
+        if self._table.get(items.key(execution_id, items.run_sort(run))) is not None:
+            return
+        run_id = run_id_of(execution_id, run)
+        for page in self._pages(execution_id, run_id):
+            if run > 1 and any(items.sort_of(item) == items.NOTE for item in page):
+                self._blobs.delete(run_id)
+            self.remove([item for item in page if items.sort_of(item).startswith(items.OF_A_RUN) or run > 1])
 
     async def sweep(self, until: float, limit: int = 50) -> int:
         """Goes on with deletions that are due for it; returns how many it saw. until: when to stop."""
@@ -107,17 +126,9 @@ class Deleting:
 
         again: it was done before, so that another execution may be starting.
         """
-        left = self._items(execution_id)
-        # The note is deleted last. It says that there are values in the bucket, which a crash must not make forgotten.
-        noted = [item for item in left if item["sk"]["S"] == items.NOTE]
-        if noted:
-            if again and self._clock.now() < (float_in(noted[0], "wrote") or 0.0) + ALONE:
-                # An execution that starts under this id puts its values before its meta: the note may be of that one.
+        for left in self._pages(execution_id):
+            if not self._removed(left, until, again):
                 return
-            self._blobs.delete(execution_id)
-        if not self.remove([item for item in left if item not in noted], until):
-            return
-        self.remove(noted)
         key, condition = items.key(execution_id, items.META), stands(items.DELETED, generation)
         once_more = deleted + SECOND_DELETION_SECONDS
         if self._clock.now() < once_more:
@@ -125,6 +136,20 @@ class Deleting:
         else:
             changes = changes_to({"erased": number(1)}, ("list_pk", "list_sk"))
         await self._table.update(key, changes, condition)
+
+    def _removed(self, left: Sequence[Item], until: float, again: bool) -> bool:
+        """Deletes the items of a page, and the values of runs whose notes are among them; False if that must wait."""
+        # A note is deleted last. It says that there are values in the bucket, which a crash must not make forgotten.
+        noted = [item for item in left if items.sort_of(item) == items.NOTE]
+        for note in noted:
+            if again and self._clock.now() < (float_in(note, "wrote") or 0.0) + ALONE:
+                # An execution that starts under this id puts its values before its meta: the note may be of that one.
+                return False
+            self._blobs.delete(items.run_id_of_item(note))
+        if not self.remove([item for item in left if item not in noted], until):
+            return False
+        self.remove(noted)
+        return True
 
     def remove(self, left: Sequence[Item], until: float = math.inf) -> bool:
         """Deletes items as they were read, but leaves those that were written anew since; False if time ran out."""
@@ -141,17 +166,28 @@ class Deleting:
         with ThreadPoolExecutor(THREADS, "stepfast-purge") as threads:
             return all(list(threads.map(delete, left)))
 
-    def _items(self, execution_id: str) -> list[Item]:
-        """The keys of all items but the meta, and what tells how to delete them."""
+    def _latest_generation(self, execution_id: str) -> int:
+        return max(
+            (int_in(item, "gen") for page in self._pages(execution_id) for item in page if "gen" in item), default=0
+        )
+
+    def _pages(self, execution_id: str, run_id: str | None = None) -> Iterator[list[Item]]:
+        """The keys of all items but the meta, or of those of a run alone, and what tells how to delete them."""
+        first, last = ("", "~") if run_id is None else (items.in_run(run_id, ""), items.in_run(run_id, "~"))
         names = {"#pk": "pk", "#sk": "sk", "#wrote": "wrote", "#gen": "gen", "#kind": "kind", "#stat": "stat"}
         pages: Iterable[tuple[list[Item], bool]] = self._table.query(
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": text(items.partition(execution_id))},
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
+            ExpressionAttributeValues={
+                ":pk": text(items.partition(execution_id)),
+                ":first": text(first or "!"),
+                ":last": text(last),
+            },
             ProjectionExpression=", ".join(names),
             ExpressionAttributeNames=names,
             ConsistentRead=True,
         )
-        return [item for page, _ in pages for item in page if item["sk"]["S"] != items.META]
+        for page, _ in pages:
+            yield [item for item in page if item["sk"]["S"] != items.META]
 
     def _tombstone(self, execution_id: str, generation: int, now: float) -> Item:
         shard = shard_of(execution_id, self._shards)
