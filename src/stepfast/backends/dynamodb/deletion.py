@@ -35,6 +35,8 @@ SECOND_DELETION_SECONDS = 3600.0
 """Seconds after which what was still running has ended: a step in Lambda runs for 15 minutes at most."""
 TOMBSTONE_SECONDS = 400 * 86400
 """Seconds that a tombstone is kept: longer than messages are, but for timers of more than a year."""
+KEYS_AT_ONCE = 20_000
+"""Keys of one execution's items that are held in memory at once, some 10 MB."""
 LEFT_OVER = 3600.0
 """Seconds that an item must be older than its execution to be what an earlier one of the same id has left."""
 
@@ -66,16 +68,20 @@ class Deleting:
         """
         if self._table.get(items.key(execution_id, items.META)) is not None:
             return
-        left = next(self._pages(execution_id), [])
+        left: list[Item] = []
+        generation = 0
+        for page in self._pages(execution_id):
+            generation = max([generation, *(int_in(item, "gen") for item in page)])
+            if len(left) <= KEYS_AT_ONCE:  # An execution that has continued as new may have any number of items.
+                left += page
         timers = any(item.get("kind") == text("timer") and item.get("stat") == text("CANCELLED") for item in left)
-        runs = any(item["sk"]["S"] >= items.RUN for item in left)
-        if not timers and not runs and not any(items.sort_of(item) == items.NOTE for item in left):
-            for page in self._pages(execution_id):
-                self.remove(page)
+        noted = any(items.sort_of(item) == items.NOTE for item in left)
+        if not timers and not noted and len(left) <= KEYS_AT_ONCE:
+            self.remove(left)
             return
         # The tombstone keeps the values of this execution apart from those of an execution that starts meanwhile, and
         # it keeps the generation: the message of a timer may still come in a year.
-        now, generation = self._clock.now(), self._latest_generation(execution_id)
+        now = self._clock.now()
         if await self._table.put(self._tombstone(execution_id, generation, now), ABSENT) is None:
             await self._finish(execution_id, generation, now, until=now + DIRECT_DELETION_SECONDS)
 
@@ -165,11 +171,6 @@ class Deleting:
             return True
         with ThreadPoolExecutor(THREADS, "stepfast-purge") as threads:
             return all(list(threads.map(delete, left)))
-
-    def _latest_generation(self, execution_id: str) -> int:
-        return max(
-            (int_in(item, "gen") for page in self._pages(execution_id) for item in page if "gen" in item), default=0
-        )
 
     def _pages(self, execution_id: str, run_id: str | None = None) -> Iterator[list[Item]]:
         """The keys of all items but the meta, or of those of a run alone, and what tells how to delete them."""

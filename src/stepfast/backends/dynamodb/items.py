@@ -78,7 +78,6 @@ LONGEST_CLASS = 500
 _RECORD_TEXTS = ("token", "input", "output", "signal")
 _RECORD_TIMES = {"lease": "lease", "due": "due", "first_at": "first", "started_at": "began", "ended_at": "ended"}
 _META_TIMES = {"ended_at": "ended", "resumed_at": "resumed"}
-_RUN_TIMES = {"began_at": "began"}
 
 
 # -- keys --------------------------------------------------------------------------------------------------
@@ -243,7 +242,9 @@ def execution_of(item: Item, input: str) -> Execution:
         causes=tuple(json.loads(causes)) if causes else (),
         sent=text_in(item, "sent"),
         run=int_in(item, "run") or 1,
-        **{field: float_in(item, name) for field, name in (_META_TIMES | _RUN_TIMES).items()},
+        began_at=float_in(item, "began"),
+        ended_at=float_in(item, "ended"),
+        resumed_at=float_in(item, "resumed"),
     )
 
 
@@ -381,7 +382,7 @@ def _order_in(item: Item) -> Any:
     return json.loads(zlib.decompress(item["order"]["B"]))
 
 
-def signal_item(execution_id: str, signal: Signal, place: int, run: int, now: float) -> Item:
+def signal_item(execution_id: str, signal: Signal, place: int, now: float, run: int = 1) -> Item:
     item = _head(execution_id, SIGNAL + signal.signal_id, now)
     item |= {"name": text(signal.name), "payload": text(signal.payload), "received": number(signal.received_at)}
     item["n"] = number(place)

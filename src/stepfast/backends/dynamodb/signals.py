@@ -78,7 +78,7 @@ class Signals:
         run, place = int_in(counted, "run") or 1, int_in(counted, "n") + int_in(counted, "past")
         if run > 1 and (taken := self._table.get(items.key(execution_id, items.TAKEN + signal.signal_id))) is not None:
             return items.signal_of(self._texts.fill([taken])[0])
-        item = self._texts.fit(execution_id, items.signal_item(execution_id, signal, place, run, now))
+        item = self._texts.fit(execution_id, items.signal_item(execution_id, signal, place, now, run))
         stored = await self._table.put(item, ABSENT)
         if stored is None or same(stored, item):
             return signal
