@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stepfast.errors import FailsExecution, ForbiddenInWorkflow
+from stepfast.frames import frame_above, within_workflow
 from stepfast.language import callables
 from stepfast.language.continuing import ContinueAsNew
 from stepfast.language.workflows import Workflow
@@ -20,12 +21,15 @@ def input_text(workflow: Workflow[..., Any], path: str, input: Any) -> str:
             f"ContinueAsNew is raised in the task {path!r}, whose siblings it would leave behind: "
             "let the task return, and raise ContinueAsNew in the workflow's own coroutine once its tasks have ended"
         )
+    if (inner := _awaited_workflow(workflow)) is not None:
+        raise ForbiddenInWorkflow(
+            f"ContinueAsNew is raised in {inner!r}, which {workflow.name!r} awaits as a part of itself: "
+            f"let {inner!r} return, and raise ContinueAsNew in {workflow.name!r}"
+        )
     return workflow.input.text(input)
 
 
-def wrong_end(
-    main: asyncio.Task[Any], workflow: Workflow[..., Any], left: Mapping[str, Command]
-) -> FailsExecution | None:
+def wrong_end(main: asyncio.Task[Any], left: Mapping[str, Command]) -> FailsExecution | None:
     """Why the workflow may not continue as a new run though its coroutine has raised ContinueAsNew; None if it may.
 
     left: the commands that were outstanding when it was raised.
@@ -38,11 +42,6 @@ def wrong_end(
         )
     if not isinstance(error, ContinueAsNew):
         return None
-    if (inner := _awaited_workflow(error, workflow)) is not None:
-        return ForbiddenInWorkflow(
-            f"ContinueAsNew is raised in {inner!r}, which {workflow.name!r} awaits as a part of itself: "
-            f"let {inner!r} return, and raise ContinueAsNew in {workflow.name!r}"
-        )
     if steps := [command.id for command in left.values() if command.kind != "timer" and command.kind != "signal"]:
         names = ", ".join(map(repr, steps[:5])) + (f" and {len(steps) - 5} more" if len(steps) > 5 else "")
         return ForbiddenInWorkflow(
@@ -52,12 +51,8 @@ def wrong_end(
     return None
 
 
-def _awaited_workflow(error: BaseException, workflow: Workflow[..., Any]) -> str | None:
-    """The name of another workflow in whose code the error was raised."""
-    names, trace = callables.workflows_by_code(), error.__traceback__
-    while trace is not None:
-        name = names.get(trace.tb_frame.f_code)
-        if name is not None and name != workflow.name:
-            return name
-        trace = trace.tb_next
-    return None
+def _awaited_workflow(workflow: Workflow[..., Any]) -> str | None:
+    """The name of another workflow whose code is running right now, as a part of this one."""
+    names = callables.workflows_by_code()
+    running = (names.get(frame.f_code) for frame in within_workflow(frame_above(1)))
+    return next((name for name in running if name is not None and name != workflow.name), None)

@@ -153,7 +153,7 @@ class Replay:
         """After the workflow's own coroutine has ended: begins the next part of the shut-down, or finishes."""
         if self._shutdown is None:
             self.seen, self._left = dict(self.taken), dict(self.outstanding)
-            if self._main is not None and (wrong := continuing.wrong_end(self._main, self.workflow, self._left)):
+            if self._main is not None and (wrong := continuing.wrong_end(self._main, self._left)):
                 self._break(wrong)
             self.loop.unawaited.end(task() for _, _, task in self.loop.tasks)
             self._shutdown = self.loop.shut_down()

@@ -6,6 +6,7 @@ with new numbers. A signal that was taken is found by its id in `taken_signals`,
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +15,7 @@ from typing import Any
 from stepfast.backends.sqlite import rows
 from stepfast.backends.sqlite.file import Transaction
 from stepfast.engine.ports import NextRun
-from stepfast.model import Execution, Signal
+from stepfast.model import Event, Execution, Signal
 
 MOVED = ("commands", "orders", "history")
 ARCHIVED = (*MOVED, "signals", "large_values")
@@ -85,6 +86,13 @@ def one(db: sqlite3.Connection, current: Execution, run: int) -> Execution | Non
     """The execution as this earlier run has left it."""
     row = db.execute(f"{_SELECT} WHERE runs.execution_id = ? AND run = ?", (current.execution_id, run)).fetchone()
     return None if row is None else _execution(row, current)
+
+
+def history(db: sqlite3.Connection, execution_id: str, run: int) -> list[Event]:
+    """The events of an earlier run that resumes have kept."""
+    sql = "SELECT at, type, command, details FROM history WHERE execution_id = ? ORDER BY seq"
+    events = db.execute(sql, (archive_of(execution_id, run),)).fetchall()
+    return [Event(at, type, command, json.loads(details)) for at, type, command, details in events]
 
 
 def taken(db: sqlite3.Connection, execution_id: str, signal_id: str) -> Signal | None:

@@ -133,12 +133,10 @@ class SqliteBackend:
             return _entries(db, run_of(run_id)[0], since)
 
     async def history(self, run_id: str) -> list[Event]:
-        return self._history(run_of(run_id)[0])
-
-    def _history(self, name: str) -> list[Event]:
         with self._file.reading() as db:
             events = db.execute(
-                "SELECT at, type, command, details FROM history WHERE execution_id = ? ORDER BY seq", (name,)
+                "SELECT at, type, command, details FROM history WHERE execution_id = ? ORDER BY seq",
+                (run_of(run_id)[0],),
             ).fetchall()
         return [Event(at, type, command, json.loads(details)) for at, type, command, details in events]
 
@@ -165,7 +163,8 @@ class SqliteBackend:
         return Snapshot(execution, cursor, {record.id: record for record in records}, tuple(taken))
 
     async def run_history(self, execution_id: str, run: int) -> list[Event]:
-        return self._history(runs.archive_of(execution_id, run))
+        with self._file.reading() as db:
+            return runs.history(db, execution_id, run)
 
     async def continue_as_new(self, turn: NextRun) -> bool:
         id = turn.execution.execution_id
