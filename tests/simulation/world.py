@@ -149,7 +149,7 @@ class World:
             self.stream.append(arguments[1].record)
         if name == "add_signal":
             self.stream.append(result)
-        if name in ("create", "rewind"):
+        if name in ("create", "rewind", "continue_as_new"):
             self.stream.append(None)
 
     def note(self, what: str) -> None:
