@@ -56,6 +56,9 @@ def show(
     traceback: Annotated[bool, typer.Option("--traceback", help="With the tracebacks of its errors.")] = False,
     failed: Annotated[bool, typer.Option("--failed", help="Only what has failed, or had an attempt that did.")] = False,
     step: Annotated[str | None, typer.Option(metavar="NAME", help="Only the commands of this step.")] = None,
+    run: Annotated[
+        int | None, typer.Option(min=1, help="Which run of an execution that continues as new; else the current one.")
+    ] = None,
     limit: Annotated[
         int | None,
         typer.Option(min=1, help=f"At most so many rows; {folding.MAX_ROWS} if left out, and all with --json."),
@@ -66,7 +69,7 @@ def show(
 ) -> None:
     """Show an execution: its commands with their tries, times and errors."""
     with session(context).client() as client:
-        execution = client.execution(execution_id).describe()
+        execution = client.execution(execution_id).describe(run=run)
     commands = folding.chosen(execution["commands"], failed=failed, step=step)
     if as_json:
         return printing.print_json({**execution, "commands": commands[:limit]})

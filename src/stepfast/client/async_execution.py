@@ -48,14 +48,30 @@ class AsyncExecution(Generic[R]):
         status: str = (await self._read())["status"]
         return status
 
-    async def describe(self, *, commands: bool = True) -> Object:
+    async def describe(self, *, commands: bool = True, run: int | None = None) -> Object:
         """The execution as JSON values.
 
         commands: False leaves out `commands`, which may be many.
+        run: the number of an earlier run, of an execution that has continued as new. None is the current run.
 
-        Raises ExecutionNotFound.
+        Raises ExecutionNotFound, also for a run that is no longer kept.
         """
-        return await (await self._home()).get(self._path, shapes.Described) if commands else await self._read()
+        if not commands:
+            return await self._read(run=run)
+        return await (await self._home()).get(self._path, shapes.Described, run=run)
+
+    async def runs(self, limit: int = 100, before: int | None = None) -> Object:
+        """A page of runs, the latest first: `runs`, and `next`, the `before` of the next page or None.
+
+        An execution has one run, unless its workflow raises ContinueAsNew. Each run has its number as `run`,
+        `began_at`, `ended_at`, `generation`, `resumes`, and `continued`, which is False for the last run.
+
+        limit: the most runs in a page, 1 to 1000.
+        before: only runs of a lower number.
+
+        Raises ExecutionNotFound and InvalidRequest.
+        """
+        return await (await self._home()).get(f"{self._path}/runs", shapes.Runs, limit=limit, before=before)
 
     async def commands(
         self,
@@ -81,13 +97,15 @@ class AsyncExecution(Generic[R]):
         query = {key: value for key, value in chosen.items() if value is not None}
         return (await (await self._home()).send("GET", path, shapes.CommandPage, query=query)).body
 
-    async def history(self) -> Objects:
+    async def history(self, run: int | None = None) -> Objects:
         """The events of the execution, oldest first: `at`, `type`, `command` and details.
+
+        run: the number of an earlier run. None is the current run.
 
         All of them come in one answer, and a deployment on AWS refuses an answer of more than 6 MB. `events` asks for
         pages. Raises ExecutionNotFound.
         """
-        events: Objects = (await (await self._home()).get(f"{self._path}/history", shapes.History))["events"]
+        events: Objects = (await (await self._home()).get(f"{self._path}/history", shapes.History, run=run))["events"]
         return events
 
     async def events(self, limit: int = 1000, cursor: str | None = None, largest: int | None = None) -> Object:
@@ -194,5 +212,7 @@ class AsyncExecution(Generic[R]):
             self._calls = await self._stacks.holder(self.execution_id)
         return self._calls
 
-    async def _read(self, patience: float | None = None) -> Object:
-        return await (await self._home()).get(self._path, shapes.Execution, patience=patience, commands="false")
+    async def _read(self, patience: float | None = None, run: int | None = None) -> Object:
+        return await (await self._home()).get(
+            self._path, shapes.Execution, patience=patience, commands="false", run=run
+        )

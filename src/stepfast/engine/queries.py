@@ -41,6 +41,29 @@ class ReadOperations:
         signals = await self._store.signals(snapshot.execution.run_id, payloads=False)
         return replace(snapshot, signals=tuple(signals))
 
+    async def load_run(self, execution_id: str, run: int) -> Snapshot:
+        """One run of the execution, its signals without their payloads if it is the current one; ExecutionNotFound."""
+        if (await self.read(execution_id)).run == run:
+            return await self.load_brief(execution_id)
+        return _kept(await self._store.load_run(execution_id, run), execution_id, run)
+
+    async def runs(self, execution_id: str, limit: int, before: int | None = None) -> list[Execution]:
+        """At most `limit` runs that are kept, the latest first, from the current one on; ExecutionNotFound.
+
+        before: only runs of a lower number.
+        """
+        current = await self.read(execution_id)
+        latest = [current] if before is None or before > current.run else []
+        earlier = await self._store.runs(execution_id, limit - len(latest), before) if limit > len(latest) else []
+        return [*latest, *earlier]
+
+    async def run_history(self, execution_id: str, run: int) -> list[Event]:
+        """What happened in one run, in order; ExecutionNotFound."""
+        if (await self.read(execution_id)).run == run:
+            return await self.history(execution_id)
+        snapshot = _kept(await self._store.load_run(execution_id, run), execution_id, run)
+        return history_of(snapshot, await self._store.run_history(execution_id, run))
+
     async def history(self, execution_id: str) -> list[Event]:
         """What happened to the execution, in order; ExecutionNotFound. A signal that nobody took says why."""
         snapshot = await self.load(execution_id)
@@ -122,6 +145,12 @@ class ReadOperations:
         finally:
             replay.close()
         return replay
+
+
+def _kept(snapshot: Snapshot | None, execution_id: str, run: int) -> Snapshot:
+    if snapshot is None:
+        raise ExecutionNotFound(f"execution {execution_id!r} has no run {run}, or its run {run} is kept no longer")
+    return snapshot
 
 
 def existing(value: T | None, execution_id: str) -> T:

@@ -103,6 +103,9 @@ def _standing(execution: Execution) -> dict[str, Any]:
         "ended_at": time_or_none(execution.ended_at),
         "generation": execution.generation,
         "resumes": execution.resumes,
+        "run": execution.run,
+        "began_at": time_or_none(execution.began_at),
+        "continued": execution.continued,
         "reopens": list(execution.causes) if execution.status == "FAILED" else None,
     }
 
