@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from stepfast.errors import ChildFailed, GiveUp, MapFailed, RetryAfter, StepFailed
     from stepfast.language.children import child
     from stepfast.language.context import StepContext, current_step
+    from stepfast.language.continuing import ContinueAsNew, continue_suggested
     from stepfast.language.current import ExecutionContext, current_execution, sleep
     from stepfast.language.durable import now, random, signal, uuid4
     from stepfast.language.logger import logger
@@ -24,6 +25,7 @@ __all__ = [
     "AsyncExecution",
     "ChildFailed",
     "Client",
+    "ContinueAsNew",
     "Csv",
     "Embedded",
     "Execution",
@@ -41,6 +43,7 @@ __all__ = [
     "StepContext",
     "StepFailed",
     "child",
+    "continue_suggested",
     "current_execution",
     "current_step",
     "logger",
@@ -56,6 +59,7 @@ __all__ = [
 
 _HOMES = {
     **dict.fromkeys(("AsyncClient", "AsyncExecution", "Client", "Execution", "Start"), "client"),
+    **dict.fromkeys(("ContinueAsNew", "continue_suggested"), "language.continuing"),
     **dict.fromkeys(("StepContext", "current_step"), "language.context"),
     **dict.fromkeys(("ExecutionContext", "current_execution", "sleep"), "language.current"),
     **dict.fromkeys(("ChildFailed", "GiveUp", "MapFailed", "RetryAfter", "StepFailed"), "errors"),

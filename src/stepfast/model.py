@@ -141,7 +141,8 @@ class Link:
     parent: the id of the execution that asked for it. command: the id of the parent's command. generation: of the
     parent, when it last asked for the child. root: the id of the execution at the top of the tree. depth: the number of
     executions above the child. on_cancel: what becomes of the child when nobody waits for it any more. left: the parent
-    has ended or taken the command back, and the child goes on by itself.
+    has ended or taken the command back, and the child goes on by itself. run: of the parent, that asked for the child.
+    asked: the digest of the input that the parent asked with; a child that continues as new has another.
     """
 
     parent: str
@@ -151,6 +152,13 @@ class Link:
     depth: int = 1
     on_cancel: OnCancel = "cancel"
     left: bool = False
+    run: int = 1
+    asked: str = ""
+
+    @property
+    def parent_run(self) -> str:
+        """The name in the store of the parent's run, as of Execution.run_id."""
+        return run_id_of(self.parent, self.run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +172,10 @@ class Execution:
     execution belong to other generations. `sent` is the fingerprint of the start request (Codec.sent); None for an
     execution that version 0.1 has started. `link` is set if the execution is a child of another.
     `progress` is JSON text of what workflow code has noted of its maps, for people to look at.
+
+    run: counted from 1; `ContinueAsNew` begins the next one. `input`, `result`, `error`, `causes`, `progress`,
+    `resumed_at` and `first_generation` are of this run. began_at: when this run began; None for the first run, which
+    began at `created_at`. continued: True for an earlier run, which has gone on as another.
     """
 
     execution_id: str
@@ -182,6 +194,9 @@ class Execution:
     sent: str | None = None
     link: Link | None = None
     progress: str | None = None
+    run: int = 1
+    began_at: float | None = None
+    continued: bool = False
 
     @property
     def is_child(self) -> bool:
@@ -190,8 +205,29 @@ class Execution:
 
     @property
     def resumes(self) -> int:
-        """The number of resumes since the start."""
+        """The number of resumes since the start of this run."""
         return self.generation - self.first_generation
+
+    @property
+    def run_began_at(self) -> float:
+        """When this run began, in seconds since the epoch."""
+        return self.created_at if self.began_at is None else self.began_at
+
+    @property
+    def run_id(self) -> str:
+        """The name of this run in the store, under which its records and its order are kept."""
+        return run_id_of(self.execution_id, self.run)
+
+
+def run_id_of(execution_id: str, run: int) -> str:
+    """The name of a run in the store: of the first run the id of its execution. No execution id may have a tilde."""
+    return execution_id if run == 1 else f"{execution_id}~{run}"
+
+
+def run_of(run_id: str) -> tuple[str, int]:
+    """The execution id and the number of a run, from its name in the store."""
+    execution_id, tilde, run = run_id.partition("~")
+    return execution_id, int(run) if tilde else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +269,8 @@ class Signal:
     """A named message sent to an execution from outside.
 
     number: the position of the signal among those of its execution, counted from 1 by the store in the order of
-    arrival. A signal that an earlier version has stored has 0, and comes before all others.
+    arrival. A signal that an earlier version has stored has 0, and comes before all others. run: during which run it
+    was sent, at the latest.
     """
 
     signal_id: str
@@ -241,11 +278,12 @@ class Signal:
     payload: str
     received_at: float
     number: int = field(default=0, compare=False)
+    run: int = field(default=1, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class SignalLimits:
-    """How many signals an execution takes in all, and how many bytes of payload."""
+    """How many signals a run of an execution takes in all, and how many bytes of payload."""
 
     count: int = 10_000
     bytes: int = 32_000_000

@@ -43,7 +43,8 @@ INVARIANTS = {
     "a-chain-has-no-siblings": "a chain claims a step only while that is the only command outstanding",
     "a-live-lease-is-respected": "nobody else begins a step before the lease of who runs it is over",
     "at-most-once": "a step that may run at most once does, in its generation",
-    "a-signal-is-taken-once": "no signal ends two waits",
+    "a-signal-is-taken-once": "no signal ends two waits, in whatever run",
+    "a-run-is-its-own": "nothing that an earlier run has begun is recorded in a later one, and each run ends once",
     "what-was-taken-back-is-over": "it is not begun, and who runs it is told when it looks",
     "a-stop-is-no-crash": "only what a dying worker left behind counts as cut off",
     "nothing-is-waited-for-in-vain": "no lease that nobody holds, no delay from before the resume",
@@ -204,6 +205,8 @@ class Watch:
                 self._ended(commit.end.execution)
         elif name == "append":
             self._ordered()
+        elif name == "continue_as_new":
+            self._continued(arguments[0].execution)
         elif name in ("finish", "cancel"):
             for record in arguments[1] if name == "cancel" else ():
                 self._outcomes.setdefault((record.generation, record.id), record)
@@ -219,6 +222,8 @@ class Watch:
     def _record(self, record: Record, before: Snapshot) -> None:
         self._world.note(f"{record.id} → {record.status} (attempt {record.attempt})")
         held = before.records.get(record.id)
+        if record.generation < before.execution.first_generation:
+            self.violated("a-run-is-its-own", f"{record} is written in run {before.execution.run}")
         self._known.add(record.id)
         if held is not None and held.recorded:
             self.violated("a-recorded-result-never-changes", f"{held} became {record}")
@@ -234,6 +239,18 @@ class Watch:
             known = self._outcomes.setdefault((record.generation, record.id), record)
             if known != record:
                 self.violated("a-recorded-result-never-changes", f"{known} and {record}")
+
+    def _continued(self, execution: Execution) -> None:
+        """The next run begins with nothing; whoever still runs steps of the one before is told when it looks."""
+        self._world.note(f"run {execution.run} begins, generation {execution.generation}")
+        self._entries, self._known = [], set()
+        self._withdrawn.clear()
+        snapshot, earlier = self._world.snapshot(), finished(self._world.backend.runs(ID, 100))
+        assert snapshot is not None
+        if snapshot.records or snapshot.cursor.revision:
+            self.violated("a-run-is-its-own", f"run {execution.run} begins with {snapshot.records}")
+        if [run.run for run in earlier] != list(range(execution.run - 1, 0, -1)):
+            self.violated("a-run-is-its-own", f"run {execution.run} begins after {earlier}")
 
     def _kept(self) -> None:
         snapshot = self._world.snapshot()
@@ -319,6 +336,7 @@ def check(world: World, status: str) -> None:
     taken = Counter(one.signal for one in snapshot.records.values() if one.signal is not None)
     if max(taken.values(), default=1) > 1:
         raise Violation("a-signal-is-taken-once", f"{taken}")
+    _turns(world, status, snapshot)
     world.watch.reproduced()
     failed = any(one.status == "FAILED" and one.name != "fail" for one in snapshot.records.values())  # by bad luck
     if world.input is not None and status == "SUCCEEDED" and not failed:
@@ -338,11 +356,31 @@ def _promises(world: World, status: str, snapshot: Snapshot) -> None:
         broken.append("the execution that a client was told of is gone")
     if promised.get("generation", 0) > execution.generation:
         broken.append("a resume that was accepted is gone")
-    stored = {one.signal_id for one in snapshot.signals}
+    stored = {one.signal_id for one in snapshot.signals} | {
+        one.signal_id for run in range(1, execution.run) for one in _earlier(world, run).signals
+    }
     if lost := {name for name in promised if name.startswith("signal-")} - stored:
         broken.append(f"signals were lost: {lost}")
     if broken:
         raise Violation("promises-are-kept", "; ".join(broken))
+
+
+def _earlier(world: World, run: int) -> Snapshot:
+    snapshot = finished(world.backend.load_run(ID, run))
+    assert snapshot is not None
+    return snapshot
+
+
+def _turns(world: World, status: str, snapshot: Snapshot) -> None:
+    """What waits have returned in all runs together: each signal at most once, and in the order of arrival."""
+    if world.workflow != "turns" or status != "SUCCEEDED":
+        return
+    got = json.loads(snapshot.execution.result or "[]")
+    if len(set(got)) != len(got):
+        raise Violation("a-signal-is-taken-once", f"its runs have got {got}")
+    left = {one.signal_id for one in snapshot.signals} - {one.signal for one in snapshot.records.values()}
+    if len(got) != 3 or left:
+        raise Violation("promises-are-kept", f"its runs have got {got}, and {left} are left")
 
 
 def _after_the_end(world: World, snapshot: Snapshot) -> None:
@@ -375,6 +413,6 @@ def _figures(world: World, status: str, execution: Execution) -> None:
     counted = {name: one.count for name, one in added(hours.values()).items() if name in ENDED}
     # Each generation before the last has failed, unless it had ended otherwise before the execution was deleted.
     others = Counter(deleted for deleted in world.deleted if deleted != "FAILED")
-    failed = Counter({"FAILED": execution.generation - others.total()})
+    failed = Counter({"FAILED": execution.generation - others.total() - (execution.run - 1)})
     if counted != +(failed + others + Counter({status: 1})):
         raise Violation("every-end-is-counted-once", f"{counted} after {execution.generation} resumes and {status}")

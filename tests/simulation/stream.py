@@ -30,7 +30,7 @@ class Stream:
             self._changes.append(Change(arguments[1].record))
         if name == "add_signal":
             self._changes.append(Change(result))
-        if name in ("create", "rewind"):
+        if name in ("create", "rewind", "continue_as_new"):
             self._changes.append(Change(None))
 
     def batch(self, draw: random.Random) -> list[Change]:

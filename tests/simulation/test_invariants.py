@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from stepfast.backends.sqlite import rows, signals, writes
+from stepfast.backends.sqlite import rows, runs, signals, writes
 from stepfast.backends.sqlite import store as sqlite
 from stepfast.engine import (
     advancer,
     cancelling,
     chain,
     claims,
+    continuing,
     deliveries,
     moves,
     operations,
@@ -34,6 +35,7 @@ from tests.simulation import mutants_of_the_order
 from tests.simulation.breaking import WRONG, Patch, breaks, edited, handled, rewound
 from tests.simulation.first_seeds import FIRST
 from tests.simulation.invariants import INVARIANTS, Violation
+from tests.simulation.machines import point
 from tests.simulation.test_simulation import attempts
 from tests.simulation.workflows import WORKFLOWS
 
@@ -265,6 +267,45 @@ def the_sweep_sees_nothing(patch: Patch) -> None:
         return ""
 
     patch.setattr(operations.Operations, "sweep", sweep)
+
+
+# -- runs ----------------------------------------------------------------------------------------------------
+
+
+@breaks("promises-are-kept", "turns")
+def a_signal_that_no_code_has_seen_stays_with_its_run(patch: Patch) -> None:
+    taken = "[signal for id in replay.seen if (signal := replay.records[id].signal) is not None]"
+    edited(patch, continuing, "next_run", (taken, "[one.signal for one in replay.records.values() if one.signal]"))
+
+
+@breaks("a-signal-is-taken-once", "turns")
+def a_signal_that_was_taken_goes_along(patch: Patch) -> None:
+    edited(patch, continuing, "next_run", ("return NextRun(begun, ended, taken,", "return NextRun(begun, ended, (),"))
+
+
+@breaks("a-run-is-its-own", "turns")
+def an_outcome_of_an_earlier_run_is_accepted_by_the_next(patch: Patch) -> None:
+    for name, condition in (("UPDATE_RECORD", "generation <= ?"), ("INSERT_RECORD", "first_generation <= ?")):
+        text = getattr(rows, name).replace(condition, "? >= 0")
+        assert text != getattr(rows, name)
+        patch.setattr(rows, name, text)
+
+
+@breaks("a-recorded-step-never-runs-again", "turns")
+def a_run_is_archived_before_its_end_is_decided(patch: Patch) -> None:
+    right = sqlite.SqliteBackend.continue_as_new
+
+    async def continue_as_new(self: Any, turn: Any) -> bool:
+        def archive(tx: Any) -> None:
+            names = (runs.archive_of(turn.ended.execution_id, turn.ended.run), turn.ended.execution_id)
+            tx.execute("UPDATE commands SET execution_id = ? WHERE execution_id = ?", names)
+            tx.after.append(lambda: self._changes.forget(turn.ended.execution_id))
+
+        await self._file.write(archive)
+        await point("archived")
+        return await right(self, turn)
+
+    patch.setattr(sqlite.SqliteBackend, "continue_as_new", continue_as_new)
 
 
 # -- the tests -----------------------------------------------------------------------------------------------

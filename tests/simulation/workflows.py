@@ -271,6 +271,24 @@ async def gathers() -> Any:
     return await do("end", len(await asyncio.gather(*notes)))
 
 
+@workflow("turns")
+async def turns(carried: dict[str, Any] | None) -> list[int]:
+    """Three runs. In each, a signal may come at any moment: before the wait, beside a step, or as the run ends."""
+    turn, got = (carried["turn"], carried["got"]) if carried is not None else (0, [])
+    wait = asyncio.ensure_future(signal("go", int))
+    await asyncio.gather(do("b", turn), do("q", turn))
+    if turn == 1:
+        await do("down")
+    if wait.done():
+        got.append(wait.result())
+    if turn < 2:
+        raise stepfast.ContinueAsNew({"turn": turn + 1, "got": got})
+    while len(got) < 3:
+        got.append(await (wait if not wait.done() else signal("go", int)))
+    await do("end", got)
+    return got
+
+
 def drawn_shape(draw: random.Random) -> Shape:
     """A workflow of any kind, for `shaped`: nodes of tests/replay/shapes.py with steps, failures and sleeps in them."""
     parts = [["try", _drawn_part(draw, 3), ["step", number]] for number in range(3)]
@@ -293,6 +311,6 @@ WORKFLOWS: dict[str, Workflow[..., Any]] = {
     one.name: one
     for one in (
         linear, fan_out, race, completed, timed, saga, halves,
-        approvals, deadline, semaphore, cancels, late, only_once, nested, torn, verdict, gathers, shaped,
+        approvals, deadline, semaphore, cancels, late, only_once, nested, torn, verdict, gathers, turns, shaped,
     )
 }  # fmt: skip

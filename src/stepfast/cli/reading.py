@@ -58,6 +58,9 @@ def show(
     traceback: Annotated[bool, typer.Option("--traceback", help="With the tracebacks of its errors.")] = False,
     failed: Annotated[bool, typer.Option("--failed", help="Only what has failed, or had an attempt that did.")] = False,
     step: Annotated[str | None, typer.Option(metavar="NAME", help="Only the commands of this step.")] = None,
+    run: Annotated[
+        int | None, typer.Option(min=1, help="Which run of an execution that continues as new; else the current one.")
+    ] = None,
     limit: Annotated[
         int | None,
         typer.Option(
@@ -74,7 +77,7 @@ def show(
     """Show an execution: its commands with their tries, times and errors."""
     with session(context).client() as client:
         handle = client.execution(execution_id)
-        execution = handle.describe()
+        execution = handle.describe(run=run)
         if execution.get("partial") and (every or as_json or failed or step is not None):
             wanted = folding.matching(handle.all_commands(), failed=failed, step=step)
             commands = [*islice(wanted, limit if every or as_json else limit or folding.MAX_ROWS)]

@@ -28,6 +28,7 @@ MARKS = {
     "RUNNING": ("▸", "cyan"),
     "RETRYING": ("↻", "yellow"),
     "OPEN": ("○", "dim"),
+    "CONTINUED": ("→", "green"),
 }
 
 
@@ -108,7 +109,7 @@ def _head(execution: Object) -> RenderableType:
     table.add_column(overflow="fold")
     table.add_row("execution", styled(execution["execution_id"], "bold"))
     table.add_row("workflow", styled(execution["workflow"]))
-    table.add_row("status", status_text(execution["status"]))
+    table.add_row("status", status_text("CONTINUED" if execution.get("continued") else execution["status"]))
     if (parent := execution.get("parent")) is not None:
         left = ", which has left it" if parent["left"] else ""
         table.add_row("child of", styled(f"{parent['execution_id']} ({parent['command']}){left}"))
@@ -120,12 +121,14 @@ def _head(execution: Object) -> RenderableType:
         table.add_row("overdue", styled(f"{late} command(s): see below", "bold red"))
     started = f"{clock(execution['created_at'])} UTC, {took(execution, 'created_at')}{resumed}"
     table.add_row("started", started)
+    if execution.get("run", 1) > 1 or execution.get("continued"):
+        table.add_row("run", _run(execution))
     if execution["labels"]:
         table.add_row("labels", styled(" ".join(f"{key}={value}" for key, value in execution["labels"].items())))
     table.add_row("input", short_json(execution["input"]))
     for progress in execution.get("progress") or ():
         table.add_row("map", styled(progress_text(progress)))
-    if execution["status"] == "SUCCEEDED":
+    if execution["status"] == "SUCCEEDED" and not execution.get("continued"):
         table.add_row("result", short_json(execution["result"]))
     if execution["error"] is not None:
         table.add_row("error", styled(error_text(execution["error"]), "red"))
@@ -137,6 +140,17 @@ def _head(execution: Object) -> RenderableType:
 def _overdue(execution: Object) -> set[str]:
     shown_commands = [*execution["commands"], *execution.get("notable", ())]
     return {command["id"] for command in shown_commands if command.get("overdue")}
+
+
+def _run(execution: Object) -> Text:
+    """Which run this is; `--run` shows another one."""
+    id, number = execution["execution_id"], execution["run"]
+    text = f"{number}, from {clock(execution.get('began_at') or execution['created_at'])} UTC"
+    if execution["continued"]:
+        text += f" to {clock(execution['ended_at'])} UTC: it has continued as run {number + 1}"
+    elif number > 1:
+        text += f"; the one before: stepfast show {id} --run {number - 1}"
+    return styled(text)
 
 
 def _resume(execution: Object) -> Text:
@@ -158,7 +172,7 @@ def error_text(error: Object) -> str:
 def _commands(execution: Object, rows: Sequence[Row], width: int) -> RenderableType:
     if not rows:
         return Text("no commands match" if execution["commands"] else "no commands yet", style="dim")
-    begun = moment(execution["created_at"])
+    begun = moment(execution.get("began_at") or execution["created_at"])
     assert begun is not None
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("command", overflow="fold")

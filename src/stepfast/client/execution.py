@@ -51,23 +51,44 @@ class Execution(Generic[R]):
         status: str = self._read()["status"]
         return status
 
-    def describe(self, *, commands: bool = True, limit: int | None = None, largest: int | None = None) -> Object:
+    def describe(
+        self,
+        *,
+        commands: bool = True,
+        limit: int | None = None,
+        largest: int | None = None,
+        run: int | None = None,
+    ) -> Object:
         """The execution as JSON values, with its commands or the first page of them.
 
         commands: False leaves out `commands`.
         limit: the most commands, 1 to 1000. None asks for all of an execution with at most 1,000 commands, and else
         for the first 100.
         largest: values above this size, in bytes of JSON, are left out.
+        run: the number of an earlier run, of an execution that has continued as new. None is the current run.
 
         `next` is None, or the cursor of the next page for `commands`. Of an execution with more than 1,000 commands the
         answer comes from a part of them, which `partial` says: `commands` are then in the order of their ids, and
         `notable` lists what to look at first: the commands behind a failure, or those under way.
 
-        Raises ExecutionNotFound and InvalidRequest.
+        Raises ExecutionNotFound, also for a run that is no longer kept, and InvalidRequest.
         """
         if not commands:
-            return self._read()
-        return self._home().get(self._path, shapes.Described, limit=limit, largest=largest)
+            return self._read(run=run)
+        return self._home().get(self._path, shapes.Described, limit=limit, largest=largest, run=run)
+
+    def runs(self, limit: int = 100, before: int | None = None) -> Object:
+        """A page of runs, the latest first: `runs`, and `next`, the `before` of the next page or None.
+
+        An execution has one run, unless its workflow raises ContinueAsNew. Each run has its number as `run`,
+        `began_at`, `ended_at`, `generation`, `resumes`, and `continued`, which is False for the last run.
+
+        limit: the most runs in a page, 1 to 1000.
+        before: only runs of a lower number.
+
+        Raises ExecutionNotFound and InvalidRequest.
+        """
+        return self._home().get(f"{self._path}/runs", shapes.Runs, limit=limit, before=before)
 
     def commands(
         self,
@@ -121,13 +142,15 @@ class Execution(Generic[R]):
             if cursor is None:
                 return
 
-    def history(self) -> Objects:
+    def history(self, run: int | None = None) -> Objects:
         """The events of the execution, oldest first: `at`, `type`, `command` and details.
+
+        run: the number of an earlier run. None is the current run.
 
         All of them come in one answer, and a deployment on AWS refuses an answer of more than 6 MB. `events` asks for
         pages. Raises ExecutionNotFound.
         """
-        events: Objects = self._home().get(f"{self._path}/history", shapes.History)["events"]
+        events: Objects = self._home().get(f"{self._path}/history", shapes.History, run=run)["events"]
         return events
 
     def events(self, limit: int = 1000, cursor: str | None = None, largest: int | None = None) -> Object:
@@ -243,8 +266,8 @@ class Execution(Generic[R]):
             self._calls = self._stacks.holder(self.execution_id)
         return self._calls
 
-    def _read(self, patience: float | None = None) -> Object:
-        return self._home().get(self._path, shapes.Execution, patience=patience, commands="false")
+    def _read(self, patience: float | None = None, run: int | None = None) -> Object:
+        return self._home().get(self._path, shapes.Execution, patience=patience, commands="false", run=run)
 
 
 def command_ids(steps: Sequence[str]) -> list[str]:

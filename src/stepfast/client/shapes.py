@@ -122,6 +122,19 @@ class Described(Execution):
     notable: NotRequired[list[Command]]
 
 
+class Run(TypedDict):
+    run: int
+    began_at: Moment
+    ended_at: Moment | None
+    generation: int
+    continued: bool
+
+
+class Runs(TypedDict):
+    runs: list[Run]
+    next: int | None
+
+
 class Executions(TypedDict):
     executions: list[Execution]
     next: str | None

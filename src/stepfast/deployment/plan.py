@@ -37,7 +37,7 @@ TTL_FILTER: Mapping[str, Any] = MappingProxyType(
     {
         "eventName": ["REMOVE"],
         "userIdentity": {"principalId": ["dynamodb.amazonaws.com"]},
-        "dynamodb": {"Keys": {"sk": {"S": ["meta"]}}},
+        "dynamodb": {"Keys": {"sk": {"S": ["meta", {"prefix": "zr#"}]}}},
     }
 )
 

@@ -182,7 +182,7 @@ class Advancer:
                 # the signal that is there was taken.
                 entry = _entry(execution, replay, order, ())
                 return "go on" if await self._append(replay, order, entry) else "reload"
-            if await self._store.commit(execution.execution_id, Commit(taken, wake=True)):
+            if await self._store.commit(execution.run_id, Commit(taken, wake=True)):
                 opened.taken = (taken,)
             replay.lines.flush()  # from here on the record says that the code has been here
             return "go on" if opened.taken else "reload"
@@ -218,6 +218,8 @@ class Advancer:
 
     async def _finish(self, execution: Execution, replay: Replay) -> Outcome:
         """Writes the end, and reports that of a child at once. Its wake makes up for a crash in between."""
+        if replay.continues is not None:
+            await self._children.release(execution, replay)  # nobody looks at this run any more
         if not await finish(self._store, self._queue, self._clock, execution, replay):
             return "done"
         if execution.link is not None:
@@ -258,7 +260,7 @@ class Advancer:
 
         The messages are sent before the entry is written: a command that is marked was sent.
         """
-        if not await self._store.append(replay.execution.execution_id, entry, messages):
+        if not await self._store.append(replay.execution.run_id, entry, messages):
             return False
         order.extend(entry)
         replay.made_durable()
@@ -295,7 +297,7 @@ class Advancer:
             return None
         if not snapshot.has_signals:
             known = replay.arrived.known if replay.arrived is not None else 0
-            _hear(replay, await self._store.signals(snapshot.execution.execution_id, known))
+            _hear(replay, await self._store.signals(snapshot.execution.run_id, known))
         for command in waits:
             signal, record = replay.arrived.first_for(command), replay.records.get(command.id)
             if signal is not None:
@@ -375,7 +377,7 @@ def _entry(execution: Execution, replay: Replay, order: Order, due: Sequence[Com
 def _last_sign(snapshot: Snapshot, replay: Replay) -> float:
     """When the execution was last seen to go on."""
     records = (max(record.ended_at or 0.0, record.started_at or 0.0) for record in replay.records.values())
-    return max(snapshot.execution.created_at, snapshot.execution.resumed_at or 0.0, *records)
+    return max(snapshot.execution.run_began_at, snapshot.execution.resumed_at or 0.0, *records)
 
 
 def _message(execution: Execution, command: Command, hint: Hint | None) -> Message:
@@ -390,4 +392,4 @@ def _message(execution: Execution, command: Command, hint: Hint | None) -> Messa
         case _:
             assert_never(command.kind)
     pool = command.step.pool if command.step else "default"
-    return Message(kind, execution.execution_id, command.id, execution.generation, pool, hint)
+    return Message(kind, execution.execution_id, command.id, execution.generation, pool, hint, execution.run)

@@ -43,7 +43,7 @@ class Attempts:
             generation=record.generation,
             deadline_at=(record.started_at or self._clock.now()) + step.timeout,
             beat=run.pulse.beat,
-            make_key=lambda: idempotency_key(run.execution.execution_id, command.id, input),
+            make_key=lambda: idempotency_key(run.execution.run_id, command.id, input),
         )
         try:
             arguments = step.arguments.decode(input)

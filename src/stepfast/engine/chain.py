@@ -105,6 +105,8 @@ class Chain:
         execution = await self._store.read(run.execution.execution_id)
         if execution is None or execution.status != "RUNNING" or execution.generation == run.message.generation:
             return
+        if execution.run != run.execution.run:
+            return  # The new run has nothing of this step.
         message = replace(
             run.message,
             command_id=run.command.id,

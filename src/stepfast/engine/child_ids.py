@@ -23,17 +23,19 @@ Standing = Literal["ours", "other", "foreign", "newer"]
 something else; a later generation of the parent has asked for it."""
 
 
-def child_id(parent: str, command: Command) -> str:
+def child_id(parent: str, command: Command, run: int = 1) -> str:
     """The id of a command's child in the first generation that asks for it.
 
     It is `<parent>.<workflow>`, with the number of the use if it is above 1. Where that could be the id of another
-    child, as for a call in a task, a digest of the command's id follows.
+    child, as for a call in a task or in a later run, a digest of the command's id and the run follows.
     """
     assert command.child is not None
     if command.child.id is not None:
         return command.child.id
     plain = _PLAIN.fullmatch(command.id)
-    if plain is not None and not _AMBIGUOUS.search(plain[1]):
+    if run > 1:
+        name = f"{command.name}.{_digest(f'{run} {command.id}', 12)}"
+    elif plain is not None and not _AMBIGUOUS.search(plain[1]):
         name = plain[1] + (f"-{plain[2]}" if plain[2] else "")
     else:
         name = f"{command.name}.{_digest(command.id, 12)}"
@@ -64,6 +66,8 @@ def link_of(parent: Execution, command: Command) -> Link:
         root=above.root if above is not None and not above.left else parent.execution_id,
         depth=1 + (above.depth if above is not None else 0),
         on_cancel=command.child.on_cancel,
+        run=parent.run,
+        asked=_digest(command.input or "null", 16),
     )
 
 
@@ -74,13 +78,20 @@ def standing(held: Execution, link: Link, command: Command) -> Standing:
     """
     assert command.child is not None
     before = held.link
-    if before is None or (before.parent, before.command) != (link.parent, link.command):
+    if before is None or (before.parent, before.command, before.run) != (link.parent, link.command, link.run):
         return "foreign"
     if before.generation > link.generation:
         return "newer"
-    workflow = command.child.workflow
-    if held.workflow != workflow.name or not workflow.input.same(held.input, command.input or "null"):
+    if held.workflow != command.child.workflow.name or not _same_input(held, before, link, command):
         return "other"
     if held.status == "CANCELLED" and (before.generation < link.generation or before.left):
         return "other"
     return "ours"
+
+
+def _same_input(held: Execution, before: Link, link: Link, command: Command) -> bool:
+    """Whether a child was started with the input of a command; of a child in a later run only its digest is left."""
+    assert command.child is not None
+    if before.asked == link.asked or held.run > 1:
+        return before.asked == link.asked
+    return command.child.workflow.input.same(held.input, command.input or "null")

@@ -97,7 +97,7 @@ class Children:
         fresh = record is None and not again
         while True:
             if not fresh:
-                peeked = await self._store.peek(parent.execution_id, command.id)
+                peeked = await self._store.peek(parent.run_id, command.id)
                 if peeked is None or (peeked[0].status, peeked[0].generation) != ("RUNNING", parent.generation):
                     return
                 record = peeked[1]
@@ -116,7 +116,7 @@ class Children:
                 "itself needs an end; if this depth is intended, raise max_child_depth in [tool.stepfast]"
             )
             return await self._fail(asked, Failure("TooManyLevels", text))
-        first = child_id(asked.parent.execution_id, asked.command)
+        first = child_id(asked.parent.execution_id, asked.command, asked.parent.run)
         for id in (first,) if fresh else dict.fromkeys((first, *asked.children)):
             held = None if fresh else await self._store.read(id)
             stands = "ours" if held is None else standing(held, link, asked.command)
@@ -162,7 +162,7 @@ class Children:
             first_at=command.issued_at,
             children=(*(before for before in asked.children if before != id), id),
         )
-        return bool(await self._store.commit(asked.parent.execution_id, Commit(note, wake=False)))
+        return bool(await self._store.commit(asked.parent.run_id, Commit(note, wake=False)))
 
     async def _take_up(self, asked: _Asked, id: str, held: Execution) -> bool:
         """Moves the link of a child to the generation that asks for it now, and sees how the child stands."""
@@ -179,7 +179,7 @@ class Children:
 
     async def _fail(self, asked: _Asked, error: Failure) -> bool:
         outcome = asked.outcome(self._clock.now(), error)
-        return await self._store.report(asked.parent.execution_id, outcome, asked.parent.generation)
+        return await self._store.report(asked.parent.run_id, outcome, asked.parent.generation)
 
     # -- reporting ---------------------------------------------------------------------------------------
 
@@ -195,19 +195,19 @@ class Children:
             if child.link.left:
                 return await self._park(child)
             link = child.link
-            peeked = await self._store.peek(link.parent, link.command)
+            peeked = await self._store.peek(link.parent_run, link.command)
             if peeked is None or (peeked[0].status, peeked[0].generation) != ("RUNNING", link.generation):
                 return None
             record = peeked[1]
             if record is not None and (record.recorded or record.children[-1:] != (id,)):
                 return None
-            if await self._store.report(link.parent, _outcome(child, record), link.generation):
+            if await self._store.report(link.parent_run, _outcome(child, record), link.generation):
                 return None
 
     async def _park(self, child: Execution) -> None:
         """Sends the dead letter of a child that has failed while its parent left it: it is a root from then on."""
         if child.status == "FAILED" and child.error is not None and child.error.parked is None:
-            await self._queue.send([(Message("park", child.execution_id, "", child.generation), None)])
+            await self._queue.send([(Message("park", child.execution_id, "", child.generation, run=child.run), None)])
 
     # -- ending ------------------------------------------------------------------------------------------
 
@@ -216,16 +216,12 @@ class Children:
         taken_back = replay.withdrawn.children
         for command in list(taken_back.values()):
             known = replay.records.get(command.id)
-            peeked = (
-                None
-                if known is not None and known.recorded
-                else await self._store.peek(parent.execution_id, command.id)
-            )
+            peeked = None if known is not None and known.recorded else await self._store.peek(parent.run_id, command.id)
             record = peeked[1] if peeked is not None else None
             if record is not None and not record.recorded:
                 await self._end_all(parent.execution_id, command.id, record.children)
                 over = replace(record, status="CANCELLED", revision=record.revision + 1, ended_at=self._clock.now())
-                await self._store.report(parent.execution_id, over, parent.generation)
+                await self._store.report(parent.run_id, over, parent.generation)
             del taken_back[command.id]
 
     async def settle(self, snapshot: Snapshot) -> None:
@@ -292,7 +288,7 @@ def _outcome(child: Execution, record: Record | None) -> Record:
         child.link.generation,
         revision=record.revision + 1 if record is not None else 1,
         attempt=1,
-        input=child.input,
+        input=child.input if child.run == 1 else None,
         output=child.result,
         error=replace(error, parked=None) if error is not None else None,
         first_at=(record.first_at if record is not None else None) or child.created_at,

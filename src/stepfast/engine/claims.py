@@ -9,7 +9,7 @@ from typing import assert_never
 
 from stepfast.errors import StepCancelled, StepInterrupted
 from stepfast.language.steps import Step
-from stepfast.model import Chained, Execution, Failure, Record, Stop, changed, close_attempt
+from stepfast.model import Chained, Execution, Failure, Record, Stop, changed, close_attempt, run_of
 from stepfast.replay.replay import Command
 from stepfast.values.codec import digest
 
@@ -19,9 +19,12 @@ MAX_INTERRUPTED = 10
 """Of the attempts that a record keeps, how many may be cut off by dying workers before the step fails."""
 
 
-def idempotency_key(execution_id: str, id: str, input: str) -> str:
-    """What a step hands to a service, so that it does its work once: the same in every attempt on this input."""
-    return f"{execution_id}-{digest(f'{execution_id}/{id}/{input}')}"
+def idempotency_key(run_id: str, id: str, input: str) -> str:
+    """What a step hands to a service, so that it does its work once: the same in every attempt on this input.
+
+    Another run of the execution has other keys.
+    """
+    return f"{run_of(run_id)[0]}-{digest(f'{run_id}/{id}/{input}')}"
 
 
 def end_of_chain(records: Mapping[str, Record], generation: int, id: str) -> tuple[str, Chained | None]:

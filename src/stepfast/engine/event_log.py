@@ -29,6 +29,9 @@ class EventLog(StoreListener):
     def on_resumed(self, execution: Execution) -> None:
         log_resume(execution)
 
+    def on_continued(self, execution: Execution) -> None:
+        _log(logging.INFO, execution, f"continues as run {execution.run}")
+
 
 def log_start(execution: Execution) -> None:
     """Logs that an execution was started."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 
+from stepfast.engine.continuing import continue_as_new
 from stepfast.engine.messages import Message
 from stepfast.engine.metrics import tallies_of
 from stepfast.engine.ports import Clock, End, Queue, Store
@@ -15,16 +16,20 @@ from stepfast.replay.replay import Replay
 
 
 async def finish(store: Store, queue: Queue, clock: Clock, execution: Execution, replay: Replay) -> bool:
-    """Writes what the replay came to; False when another has ended or resumed the execution meanwhile.
+    """Writes what the replay came to; False when another has ended, resumed or continued the execution meanwhile.
+
+    That is the end of the execution, or the beginning of its next run.
 
     Of a root, a failure is parked before it is written: a crash between the two leaves a message that finds the
     execution still running, which is harmless, and never a failure without its dead letter.
     """
+    if replay.error is None and replay.continues is not None:
+        return await continue_as_new(store, clock, execution, replay)
     if replay.error is None:
         return await store.finish(succeeded(execution, replay, clock.now()))
     parked = None if execution.is_child else secrets.token_hex(8)
     if parked is not None:
-        await queue.send([(Message("park", execution.execution_id, parked, execution.generation), None)])
+        await queue.send([(_park(execution, parked), None)])
     ended = replace(
         execution,
         status="FAILED",
@@ -40,6 +45,10 @@ def succeeded(execution: Execution, replay: Replay, now: float) -> End:
     ended = replace(execution, status="SUCCEEDED", result=replay.result, ended_at=now)
     wake = execution.link is not None or has_open_child(replay.issued, replay.records)
     return End(ended, tallies_of(ended, replay.records.values()), wake)
+
+
+def _park(execution: Execution, parked: str) -> Message:
+    return Message("park", execution.execution_id, parked, execution.generation, run=execution.run)
 
 
 def is_parked_by(execution: Execution, message: Message) -> bool:

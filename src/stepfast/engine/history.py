@@ -22,7 +22,10 @@ def history_of(
     """
     execution = snapshot.execution
     labels: dict[str, object] = {"workflow": execution.workflow, "input": json.loads(execution.input)}
-    events = [Event(execution.created_at, "execution-started", None, labels), *kept]
+    if execution.run > 1:
+        labels["run"] = execution.run
+    begun = "execution-started" if execution.run == 1 else "run-started"
+    events = [Event(execution.run_began_at, begun, None, labels), *kept]
     for signal in snapshot.signals:
         details = {"signal_id": signal.signal_id, "name": signal.name, "payload": json.loads(signal.payload)}
         if signal.signal_id in not_taken:
@@ -31,7 +34,9 @@ def history_of(
     for record in sorted(snapshot.records.values(), key=_begun):
         events.extend(record_events(record))
     events.sort(key=lambda event: event.at)
-    if execution.status != "RUNNING":
+    if execution.continued:
+        events.append(Event(execution.ended_at or 0.0, "run-continued", None, {"run": execution.run + 1}))
+    elif execution.status != "RUNNING":
         ended: dict[str, object] = {"generation": execution.generation}
         if execution.error is not None:
             ended["error"] = failure_json(execution.error)

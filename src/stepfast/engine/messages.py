@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from stepfast.model import run_id_of
 from stepfast.replay.commands import Command
 
 MessageKind = Literal["step", "timer", "park"]
@@ -32,6 +33,7 @@ class Hint:
 class Message:
     """Which command of which generation is to be handled (rule *message without payload*).
 
+    run: of the execution that has sent it; what becomes of the message is decided by the generation alone.
     hint: what saves whoever handles the message a replay. It is no part of the message's identity, and may be missing
     at any time: all that it says can be found out by a replay.
     """
@@ -42,3 +44,9 @@ class Message:
     generation: int
     pool: str = "default"
     hint: Hint | None = field(default=None, compare=False, repr=False)
+    run: int = field(default=1, compare=False)
+
+    @property
+    def run_id(self) -> str:
+        """As of Execution.run_id."""
+        return run_id_of(self.execution_id, self.run)

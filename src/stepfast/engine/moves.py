@@ -54,7 +54,7 @@ class EndRun:
     """The outcome is recorded, and the execution ends with it.
 
     succeeded: the end, written together with the record. None for a failure, which must be parked before it is written
-    (rule *finish and park*).
+    (rule *finish and park*), and for a run that continues as another (rule *runs*).
     """
 
     record: Record
@@ -85,7 +85,9 @@ def next_move(run: OwnedStep, record: Record, replay: Replay | None, room: Room,
     if replay is None:
         return HandOver(record)
     if replay.finished:
-        if replay.error is not None:
+        if replay.continues is not None and replay.withdrawn.children:
+            return HandOver(record)  # the advancer ends those children before the run is over
+        if replay.error is not None or replay.continues is not None:
             return EndRun(record, None)
         return EndRun(record, succeeded(run.execution, replay, now))
     command = _next_command(run, replay, room)

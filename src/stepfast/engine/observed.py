@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stepfast.engine.ports import Commit, Committed, End, Store
+from stepfast.engine.ports import Commit, Committed, End, NextRun, Store
 from stepfast.model import Event, Execution, OrderEntry, Record
 
 
@@ -28,6 +28,9 @@ class StoreListener:
     def on_resumed(self, execution: Execution) -> None:
         """A failed execution was resumed; the execution is of the new generation."""
 
+    def on_continued(self, execution: Execution) -> None:
+        """An execution continues as a new run; the execution is of that run."""
+
 
 def observed(store: Store, *listeners: StoreListener) -> Store:
     """The store, which tells the listeners, in this order, of what is written through what is returned."""
@@ -44,6 +47,7 @@ class _Observed:
         self.report, self.relink, self.note = store.report, store.relink, store.note
         self.history, self.page, self.faults = store.history, store.page, store.faults
         self.figures, self.idle, self.reader = store.figures, store.idle, store.reader
+        self.runs, self.load_run, self.run_history = store.runs, store.load_run, store.run_history
 
     async def create(self, execution: Execution) -> Execution:
         held = await self._store.create(execution)
@@ -63,6 +67,13 @@ class _Observed:
 
     async def finish(self, end: End) -> bool:
         return self._ended(end, await self._store.finish(end))
+
+    async def continue_as_new(self, turn: NextRun) -> bool:
+        written = await self._store.continue_as_new(turn)
+        if written:
+            for listener in self._listeners:
+                listener.on_continued(turn.execution)
+        return written
 
     async def cancel(self, end: End, records: Sequence[Record], order: int = 0) -> bool:
         return self._ended(end, await self._store.cancel(end, records, order))

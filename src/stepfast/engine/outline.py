@@ -52,7 +52,7 @@ async def _notable(reader: RecordReader, execution: Execution) -> tuple[Record, 
         return tuple(found[id] for id in causes if id in found)
     if execution.status != "RUNNING":
         return ()
-    asked = _asked_for(await reader.last_entries(execution.execution_id, ENTRIES), execution.generation)
+    asked = _asked_for(await reader.last_entries(execution.run_id, ENTRIES), execution.generation)
     under_way = _under_way(asked, await reader.named(execution, asked), execution) if asked else []
     if not under_way:
         last = await _last_of_each(reader, execution, await _names(reader, execution))

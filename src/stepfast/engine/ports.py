@@ -132,6 +132,42 @@ class Delta:
     mark: int
 
 
+@dataclass(frozen=True, slots=True)
+class NextRun:
+    """What a run hands over to the next (rule *runs*).
+
+    execution: as it is in the new run: RUNNING in a new generation. ended: as the earlier run has ended, `continued`.
+    taken: the ids of the signals that the earlier run's code has seen; all others go along. counts: what the earlier
+    run adds to the figures.
+    """
+
+    execution: Execution
+    ended: Execution
+    taken: Sequence[str] = ()
+    counts: Tallies = field(default_factory=dict)
+
+
+class Runs(Protocol):
+    """The runs of executions that continue as new. Part of the Store."""
+
+    async def continue_as_new(self, turn: NextRun) -> bool:
+        """Begins the next run, with wake, if the stored execution is RUNNING in the generation of `turn.ended`.
+
+        The one write that decides also archives the earlier run. After it nobody finds the records, the order and the
+        taken signals of the earlier run among those of the execution, and a write of the earlier run changes none of
+        them. A signal that is added at the same time is in the new run, or is among those that go along.
+        """
+
+    async def runs(self, execution_id: str, limit: int, before: int | None = None) -> Sequence[Execution]:
+        """At most `limit` earlier runs that are still kept, the latest first. before: only runs of a lower number."""
+
+    async def load_run(self, execution_id: str, run: int) -> Snapshot | None:
+        """An earlier run with its records and the signals that it took; None where it is not kept."""
+
+    async def run_history(self, execution_id: str, run: int) -> list[Event]:
+        """Events of an earlier run kept by `rewind`, in the order written."""
+
+
 class Deltas(Protocol):
     """An optional port, for a store that every write of an execution passes through, and which remembers them."""
 
@@ -142,10 +178,11 @@ class Deltas(Protocol):
         """
 
 
-class Store(Protocol):
+class Store(Runs, Protocol):
     """The items of executions. `wake` makes sure that an advance follows, whatever dies in between.
 
-    reader: reads parts of an execution, for whoever looks at it.
+    run_id: `Execution.run_id`, which for the first run is the id of the execution. A write of an earlier run is never
+    seen by a later one (rule *runs*). reader: reads parts of an execution, for whoever looks at it.
     """
 
     reader: RecordReader
@@ -169,19 +206,22 @@ class Store(Protocol):
         signals: False leaves the signals out, and says so in the snapshot.
         """
 
-    async def signals(self, execution_id: str, after: int = 0, *, payloads: bool = True) -> Sequence[Signal]:
-        """The signals of an execution, in the order of their numbers.
+    async def signals(self, run_id: str, after: int = 0, *, payloads: bool = True) -> Sequence[Signal]:
+        """The signals that a run may take or has taken, in the order of their numbers.
 
         after: signals up to this number may be left out. payloads: False gives "" in place of each payload.
         """
 
     async def signal(self, execution_id: str, signal_id: str) -> Signal | None:
-        """The signal of this id; None where the execution has none."""
+        """The signal of this id, whatever run has taken it; None where the execution has none."""
 
-    async def peek(self, execution_id: str, command_id: str) -> tuple[Execution, Record | None] | None:
-        """The execution and the record of one command; None where there is no such execution."""
+    async def peek(self, run_id: str, command_id: str) -> tuple[Execution, Record | None] | None:
+        """The execution and the record of one command of this run; None where there is no such execution.
 
-    async def commit(self, execution_id: str, commit: Commit) -> Committed:
+        The record is None if the execution is of another run by now.
+        """
+
+    async def commit(self, run_id: str, commit: Commit) -> Committed:
         """Writes a record if the stored one has the revision before it (none stored: revision 1).
 
         Never over a record of a later generation. A write for an execution that is deleted by then is never
@@ -190,7 +230,7 @@ class Store(Protocol):
         writes: after a crash in between, the command's message comes back and writes the end.
         """
 
-    async def report(self, execution_id: str, record: Record, generation: int) -> bool:
+    async def report(self, run_id: str, record: Record, generation: int) -> bool:
         """Writes a record, with wake, under the condition of `commit` and while the execution runs (rule *report*).
 
         The execution must be RUNNING in this generation.
@@ -206,7 +246,7 @@ class Store(Protocol):
         """Writes the progress of an execution that is RUNNING in this generation (rule *progress*). It wakes nobody."""
 
     async def append(
-        self, execution_id: str, entry: OrderEntry, messages: Sequence[tuple[Message, float | None]] = ()
+        self, run_id: str, entry: OrderEntry, messages: Sequence[tuple[Message, float | None]] = ()
     ) -> bool:
         """Appends an entry to the order's log if none of its number is there (rule *order as a log*).
 
@@ -214,7 +254,7 @@ class Store(Protocol):
         written marks what was sent (rule *advance*). Messages may be sent even though the entry is refused.
         """
 
-    async def entries(self, execution_id: str, since: int = 0) -> Sequence[OrderEntry]:
+    async def entries(self, run_id: str, since: int = 0) -> Sequence[OrderEntry]:
         """The entries of the order's log from this number on, in the order of their numbers."""
 
     async def finish(self, end: End) -> bool:
@@ -259,8 +299,8 @@ class Store(Protocol):
         has a first generation above this generation: no message and no worker of the deleted execution acts on it.
         """
 
-    async def history(self, execution_id: str) -> list[Event]:
-        """Events kept by `rewind`, in the order written."""
+    async def history(self, run_id: str) -> list[Event]:
+        """Events of the current run kept by `rewind`, in the order written."""
 
     async def page(self, query: Query) -> Page:
         """A page of executions. Raises InvalidRequest for a cursor that no page has given."""

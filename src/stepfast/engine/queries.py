@@ -41,7 +41,7 @@ class ReadOperations:
     async def load_brief(self, execution_id: str) -> Snapshot:
         """The execution with all its items, its signals without their payloads; ExecutionNotFound."""
         snapshot = await self.load(execution_id, signals=False)
-        signals = await self._store.signals(execution_id, payloads=False)
+        signals = await self._store.signals(snapshot.execution.run_id, payloads=False)
         return replace(snapshot, signals=tuple(signals))
 
     async def outline(self, execution_id: str, query: RecordQuery) -> Outline:
@@ -56,13 +56,36 @@ class ReadOperations:
 
     async def is_longer(self, execution_id: str, records: int) -> bool:
         """Whether the execution has more records than this, or too many values to read all records at once."""
-        return await self._store.reader.is_longer(execution_id, records)
+        return await self._store.reader.is_longer((await self.read(execution_id)).run_id, records)
+
+    async def load_run(self, execution_id: str, run: int) -> Snapshot:
+        """One run of the execution, its signals without their payloads if it is the current one; ExecutionNotFound."""
+        if (await self.read(execution_id)).run == run:
+            return await self.load_brief(execution_id)
+        return _kept(await self._store.load_run(execution_id, run), execution_id, run)
+
+    async def runs(self, execution_id: str, limit: int, before: int | None = None) -> list[Execution]:
+        """At most `limit` runs that are kept, the latest first, from the current one on; ExecutionNotFound.
+
+        before: only runs of a lower number.
+        """
+        current = await self.read(execution_id)
+        latest = [current] if before is None or before > current.run else []
+        earlier = await self._store.runs(execution_id, limit - len(latest), before) if limit > len(latest) else []
+        return [*latest, *earlier]
+
+    async def run_history(self, execution_id: str, run: int) -> list[Event]:
+        """What happened in one run, in order; ExecutionNotFound."""
+        if (await self.read(execution_id)).run == run:
+            return await self.history(execution_id)
+        snapshot = _kept(await self._store.load_run(execution_id, run), execution_id, run)
+        return history_of(snapshot, await self._store.run_history(execution_id, run))
 
     async def history(self, execution_id: str) -> list[Event]:
         """What happened to the execution, in order; ExecutionNotFound. A signal that nobody took says why."""
         snapshot = await self.load(execution_id)
         reasons = {refusal.signal.signal_id: refusal.reason for refusal in await self.not_taken(snapshot)}
-        return history_of(snapshot, await self._store.history(execution_id), reasons)
+        return history_of(snapshot, await self._store.history(snapshot.execution.run_id), reasons)
 
     async def items(self, execution_id: str, limit: int, cursor: str | None, failed: bool) -> map_results.ItemResults:
         """A page of the items of the execution's maps; ExecutionNotFound, and InvalidRequest for an unknown cursor."""
@@ -151,6 +174,12 @@ class ReadOperations:
             replay.close()
             raise
         return replay
+
+
+def _kept(snapshot: Snapshot | None, execution_id: str, run: int) -> Snapshot:
+    if snapshot is None:
+        raise ExecutionNotFound(f"execution {execution_id!r} has no run {run}, or its run {run} is kept no longer")
+    return snapshot
 
 
 def existing(value: T | None, execution_id: str) -> T:

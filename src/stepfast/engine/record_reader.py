@@ -60,10 +60,10 @@ class RecordReader(Protocol):
     async def named(self, execution: Execution, ids: Sequence[str]) -> Mapping[str, Record]:
         """Those of the records that exist, at most 100 of them being asked for."""
 
-    async def is_longer(self, execution_id: str, records: int) -> bool:
+    async def is_longer(self, run_id: str, records: int) -> bool:
         """Whether there are more records than this. True also where their values are too many to read them at once."""
 
-    async def last_entries(self, execution_id: str, limit: int) -> Sequence[OrderEntry]:
+    async def last_entries(self, run_id: str, limit: int) -> Sequence[OrderEntry]:
         """The last entries of the order's log, the newest first, each with the last of its ids alone.
 
         An entry of very many ids, and those before it, may be missing.

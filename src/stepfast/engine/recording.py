@@ -28,7 +28,7 @@ class Recorder:
         pause = FIRST_PAUSE
         while True:
             try:
-                if committed := await self._store.commit(run.execution.execution_id, commit):
+                if committed := await self._store.commit(run.execution.run_id, commit):
                     return committed
                 rightful = await self._after_refusal(run, commit.record) if run.unanswered else None
             except Unavailable:
@@ -50,7 +50,7 @@ class Recorder:
         another worker's would leave this step, or the step that it chains, under a lease that nobody holds; once that
         is over, it would count as a crash.
         """
-        peeked = await self._store.peek(run.execution.execution_id, record.id)
+        peeked = await self._store.peek(run.execution.run_id, record.id)
         stored = peeked[1] if peeked is not None else None
         if stored is None or stored.token != record.token:
             return None

@@ -133,7 +133,7 @@ class StepHandler:
         that was appended since does not ask for the step any more: workflow code may have taken it back. Or the code
         that is deployed here has no such step in this pool.
         """
-        peeked = await self._store.peek(message.execution_id, message.command_id)
+        peeked = await self._store.peek(message.run_id, message.command_id)
         if peeked is None:
             return Delete()
         (execution, record), now = peeked, self._clock.now()
@@ -150,7 +150,7 @@ class StepHandler:
         if hint.order is None:
             return await self._claim(message, execution, None, Claim(command, record), None)
         sealed = hint.seal != "" and hint.command is None
-        entries = await self._store.entries(message.execution_id, hint.order - sealed)
+        entries = await self._store.entries(message.run_id, hint.order - sealed)
         if sealed:
             for pause in SEAL_PAUSES:
                 if entries or now - sent_at > SEAL_SECONDS:
@@ -189,7 +189,7 @@ class StepHandler:
         now = self._clock.now()
         record = claim_of(execution, claim.command, claim.record, claim.chained, now)
         interrupted = record.recorded  # It was interrupted for the last time: the record says so and nothing runs.
-        if not await self._store.commit(execution.execution_id, Commit(record, wake=interrupted)):
+        if not await self._store.commit(execution.run_id, Commit(record, wake=interrupted)):
             return Later(now + 1.0)
         if interrupted:
             return Delete()

@@ -17,6 +17,7 @@ CANCELLED = Stop("the execution was cancelled; stop this step", lost=True, final
 FAILED = Stop("the execution has failed; this step is tried again once it is resumed")
 WITHDRAWN = Stop("workflow code has taken this step back: a timeout, a cancelled task or a race that it lost")
 REOPENED = Stop("the execution was resumed, and asks for this step anew", lost=True)
+CONTINUED = Stop("the execution continues as a new run, without this step", lost=True)
 OVERTAKEN = Stop("another worker has taken the step over; stop this one", lost=True)
 
 
@@ -107,6 +108,8 @@ class StepWatch:
                 pass  # If it was resumed since, the claim may still count: looked at below.
             case _:
                 assert_never(execution.status)
+        if execution.run != run.execution.run:
+            return CONTINUED
         if execution.generation != run.execution.generation:
             if not await self._owned():
                 return REOPENED
@@ -122,7 +125,7 @@ class StepWatch:
     async def _owned(self) -> bool:
         """Whether the stored record is still this attempt's; that of a chained one is not stored yet."""
         run = self._run
-        peeked = await self._store.peek(run.execution.execution_id, run.command.id)
+        peeked = await self._store.peek(run.execution.run_id, run.command.id)
         stored = peeked[1] if peeked is not None else None
         if stored is None or stored.token != run.record.token or stored.status != "RUNNING":
             return False
@@ -135,7 +138,7 @@ class StepWatch:
         run = self._run
         longer = replace(run.record, lease=now + run.step.lease + LEASE_MARGIN, revision=run.record.revision + 1)
         run.unanswered = True
-        if await self._store.commit(run.execution.execution_id, Commit(longer, wake=False)):
+        if await self._store.commit(run.execution.run_id, Commit(longer, wake=False)):
             run.record, self._extended = longer, now
         elif not await self._owned():
             return OVERTAKEN

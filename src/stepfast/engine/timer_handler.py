@@ -16,7 +16,7 @@ class TimerHandler:
     async def handle(self, delivery: Delivery) -> Disposition:
         """Writes the timer's record with a wake: Delete once it is stored, Later if another has changed it."""
         message = delivery.message
-        peeked = await self._store.peek(message.execution_id, message.command_id)
+        peeked = await self._store.peek(message.run_id, message.command_id)
         if peeked is None:
             return Delete()
         execution, record = peeked
@@ -34,4 +34,4 @@ class TimerHandler:
             revision=record.revision + 1 if record else 1,
             ended_at=now,
         )
-        return Delete() if await self._store.commit(message.execution_id, Commit(due, wake=True)) else Later(now + 1.0)
+        return Delete() if await self._store.commit(execution.run_id, Commit(due, wake=True)) else Later(now + 1.0)

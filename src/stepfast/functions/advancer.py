@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from stepfast.backends.aws.errors import translated
+from stepfast.backends.dynamodb.items import RUN
 from stepfast.backends.dynamodb.typed_json import Item
 from stepfast.deployment.settings import Settings
 from stepfast.engine.memory import Memory
@@ -28,6 +29,7 @@ from stepfast.functions.engine import Engine
 from stepfast.functions.entry import EntryPoint
 from stepfast.functions.host import Handler, Host
 from stepfast.functions.sending_engine import SendingEngine
+from stepfast.model import run_of
 
 __all__ = ["handler"]
 
@@ -43,7 +45,9 @@ EXPIRY = "dynamodb.amazonaws.com"
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-streams.html
 """
 
-Job = tuple[Literal["advance", "purge"], str]
+Task = Literal["advance", "purge", "purge-run"]
+Job = tuple[Task, str]
+"""What is to be done, and the execution's id. Of an earlier run: the id, a tilde and the number of the run."""
 
 
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
@@ -103,13 +107,16 @@ class _Passes:
         else:
             await self._engine.host.side_by_side(lambda: self._do(*job, born))
 
-    async def _do(self, task: Literal["advance", "purge"], execution_id: str, born: float) -> None:
+    async def _do(self, task: Task, name: str, born: float) -> None:
+        execution_id, _ = run_of(name)
         with logs.about(execution_id):
             try:
                 if self._engine.time_left() < PASS_SECONDS:
                     raise Unavailable("no time is left for it in this invocation")
                 if task == "purge":
                     await self._engine.table_store.deleting.purge(execution_id)
+                elif task == "purge-run":
+                    await self._engine.table_store.deleting.purge_run(*run_of(name))
                 else:
                     images = [_typed(image) for image in self._images[task, execution_id]]
                     news = self._engine.table_store.news(images)
@@ -143,6 +150,8 @@ def job_of(record: dict[str, Any]) -> Job | None:
         return None
     if record["eventName"] == "REMOVE":
         expired = (record.get("userIdentity") or {}).get("principalId") == EXPIRY
+        if expired and sort.startswith(RUN):
+            return "purge-run", f"{partition[2:]}~{int(sort.removeprefix(RUN))}"
         return ("purge", partition[2:]) if expired and sort == "meta" else None
     return ("advance", partition[2:]) if "wake" in (change.get("NewImage") or {}) else None
 

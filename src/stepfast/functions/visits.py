@@ -78,7 +78,7 @@ class Visits:
 def _progress(snapshot: Snapshot) -> float:
     """When the execution last went on, or is to go on by itself."""
     execution = snapshot.execution
-    times = [execution.created_at, execution.resumed_at]
+    times = [execution.run_began_at, execution.resumed_at]
     for record in snapshot.records.values():
         times += [record.first_at, record.started_at, record.ended_at, record.due, record.lease]
     times += [signal.received_at for signal in snapshot.signals]

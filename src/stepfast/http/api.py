@@ -19,7 +19,18 @@ from stepfast.http.jobs import Jobs
 from stepfast.http.page import DashboardPage
 from stepfast.http.problems import Rejected
 from stepfast.http.resolver import Resolver, ResolverPool
-from stepfast.http.routes import about, commands, dead_letters, executions, figures, items, listing, starting, steering
+from stepfast.http.routes import (
+    about,
+    commands,
+    dead_letters,
+    executions,
+    figures,
+    items,
+    listing,
+    runs,
+    starting,
+    steering,
+)
 from stepfast.http.timelines import Timelines
 from stepfast.language.registry import Registry
 
@@ -109,7 +120,7 @@ def scopes_by_route() -> dict[tuple[str, str], Scope | None]:
 def _resolver(engine: ApiEngine) -> Resolver:
     app = Resolver()
     engine = replace(engine, describe=cache(lambda: openapi.document(app)))
-    for routes in (starting, listing, executions, commands, items, steering, dead_letters, figures, about):
+    for routes in (starting, listing, executions, runs, commands, items, steering, dead_letters, figures, about):
         routes.add(app, engine)
     return app
 

@@ -125,7 +125,10 @@ class ExecutionView(Shown):
     generation: int = Field(
         description="grows with each resume; begins at 0, or above that of a deleted execution of the same id"
     )
-    resumes: int = Field(description="how often it was resumed")
+    resumes: int = Field(description="how often it was resumed; of an execution that continued, in this run")
+    run: int = Field(1, description="the number of the run that this shows; ContinueAsNew begins the next one")
+    began_at: Time | None = Field(None, description="when this run began, where that was after the start")
+    continued: bool = Field(False, description="true for an earlier run, which ended at `ended_at` with ContinueAsNew")
     reopens: list[str] | None = Field(
         None,
         description="of a FAILED one: ids of the commands that a resume runs again; empty when no failed step stands "

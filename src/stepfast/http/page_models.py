@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from stepfast.http.models import CommandView, ExecutionView, Shown, SignalNotTakenView
+from stepfast.http.models import CommandView, ExecutionView, Shown, SignalNotTakenView, Time
 from stepfast.model import CommandStatus
 
 PARTIAL = (
@@ -50,6 +50,20 @@ class CommandList(Shown):
     partial: bool = Field(False, description=PARTIAL)
     notable: list[CommandView] = Field([], description=NOTABLE)
     deployed: bool = Field(description="false while its workflow is not deployed here: then it waits")
+
+
+class RunView(Shown):
+    run: int = Field(description="its number, counted from 1")
+    began_at: Time
+    ended_at: Time | None = Field(description="when it continued as the next run, or the execution ended")
+    generation: int
+    resumes: int = Field(description="how often it was resumed")
+    continued: bool = Field(description="false for the last run")
+
+
+class RunList(Shown):
+    runs: list[RunView]
+    next: int | None = Field(description="the next page's `before`")
 
 
 class TotalView(Shown):

@@ -205,7 +205,7 @@ def _idempotency_key(entry: TimelineEntry, execution: Execution) -> str | None:
     """None also for a step whose input nobody can tell: its record was re-opened and its code is gone."""
     if entry.kind != "step" or entry.input is None or isinstance(entry.input, StoredText):
         return None
-    return idempotency_key(execution.execution_id, entry.id, entry.input)
+    return idempotency_key(execution.run_id, entry.id, entry.input)
 
 
 def _label(entry: TimelineEntry, step: Step[..., Any] | None) -> str | None:

@@ -106,6 +106,9 @@ def _standing(execution: Execution) -> dict[str, Any]:
         "generation": execution.generation,
         "resumes": execution.resumes,
         "progress": json.loads(execution.progress) if execution.progress else [],
+        "run": execution.run,
+        "began_at": time_or_none(execution.began_at),
+        "continued": execution.continued,
         "reopens": list(execution.causes) if execution.status == "FAILED" else None,
         "parent": _parent(execution.link),
     }
@@ -114,9 +117,7 @@ def _standing(execution: Execution) -> dict[str, Any]:
 def _parent(link: Link | None) -> ParentView | None:
     if link is None:
         return None
-    return ParentView(
-        execution_id=link.parent, command=link.command, root=link.root, depth=link.depth, left=link.left
-    )
+    return ParentView(execution_id=link.parent, command=link.command, root=link.root, depth=link.depth, left=link.left)
 
 
 def status(execution: Execution) -> StatusView:

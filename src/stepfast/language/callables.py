@@ -12,6 +12,7 @@ import types
 import typing
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from types import CodeType
 from typing import Any
 
 from stepfast.errors import DefinitionError
@@ -83,6 +84,16 @@ def note_definition(function: Function, kind: str, name: str) -> None:
             f"{_qualified_name(function)} is the {before[0]} {before[1]!r} already, and cannot be the {kind} {name!r} "
             "as well: write a second function that calls the first"
         )
+
+
+def workflows_by_code() -> dict[CodeType, str]:
+    """The names of all workflows that were defined, by the code of their functions."""
+    codes: dict[CodeType, str] = {}
+    for function, (kind, name) in list(_definitions.items()):
+        code = getattr(inspect.unwrap(function), "__code__", None)
+        if kind == "workflow" and code is not None:
+            codes[code] = name
+    return codes
 
 
 def is_awaited(function: Function) -> bool:

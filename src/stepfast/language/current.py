@@ -22,6 +22,7 @@ class ExecutionContext:
     generation: grows by one with each resume. Code that chooses its next step by the generation may not fit the
     records, so use it only in values that are passed on.
     started_at: when the execution was started, as a datetime in UTC.
+    run: the number of this run, counted from 1. `ContinueAsNew` begins the next one.
     """
 
     execution_id: str
@@ -29,6 +30,7 @@ class ExecutionContext:
     labels: Mapping[str, str]
     generation: int
     started_at: datetime
+    run: int = 1
 
 
 def current_execution() -> ExecutionContext:
@@ -49,6 +51,7 @@ def current_execution() -> ExecutionContext:
         MappingProxyType(dict(execution.labels)),
         execution.generation,
         datetime.fromtimestamp(execution.created_at, UTC),
+        execution.run,
     )
 
 

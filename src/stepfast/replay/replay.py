@@ -14,14 +14,15 @@ from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from logging import LogRecord
 from typing import Any
 
-from stepfast.errors import ForbiddenInWorkflow, InvalidRequest, NonDeterministic
+from stepfast.errors import FailsExecution, ForbiddenInWorkflow, InvalidRequest, NonDeterministic
 from stepfast.language.calls import CommandCall
+from stepfast.language.continuing import ContinueAsNew
 from stepfast.language.logger import LogLines
 from stepfast.language.steps import Step
 from stepfast.language.workflow_loop import outside_of_block, path_of_block
 from stepfast.language.workflows import Workflow
 from stepfast.model import Chained, Execution, OnCancel, Record
-from stepfast.replay import children, deadlocks
+from stepfast.replay import children, continuing, deadlocks
 from stepfast.replay.asyncio_internals import explained, get_running_loop, owner_of
 from stepfast.replay.choices import Choices, has_outcome
 from stepfast.replay.commands import Command as Command
@@ -49,7 +50,7 @@ class Replay:
     chained: claims that are part of the records of this generation, by the command that they claim.
     stale: the records are older than the order that was read with them, so both must be read again.
     weight: about how many bytes of memory it holds.
-    finished: the code has ended, with either result (JSON text) or error.
+    finished: the code has ended, with either result (JSON text) or error, or with the input of a new run (continues).
     """
 
     def __init__(self, workflow: Workflow[..., Any], execution: Execution) -> None:
@@ -70,6 +71,8 @@ class Replay:
         self.weight = 0
         self.result: str | None = None
         self.error: BaseException | None = None
+        self.continues: str | None = None
+        self._bytes = 0  # of the inputs of what was issued, and the outcomes of what was taken
         self._position = 0
         self._asked: int | None = None  # commands asked for before the first choice that is not durable
         self._choices = Choices()
@@ -85,7 +88,7 @@ class Replay:
         self.progress: dict[str, dict[str, Any]] = {}
         self.noted: str | None = None  # the progress that was written last
         self.lines = LogLines(execution, self.records, self.chained, self.issued)
-        self.loop = WorkflowLoop(self, execution.created_at)  # type: ignore[abstract]
+        self.loop = WorkflowLoop(self, execution.run_began_at)  # type: ignore[abstract]
 
     # -- going on ------------------------------------------------------------------------------------
 
@@ -151,6 +154,8 @@ class Replay:
         """After the workflow's own coroutine has ended: begins the next part of the shut-down, or finishes."""
         if self._shutdown is None:
             self.seen, self._left = dict(self.taken), dict(self.outstanding)
+            if self._main is not None and (wrong := continuing.wrong_end(self._main, self._left)):
+                self._break(wrong)
             self.loop.unawaited.end(task() for _, _, task in self.loop.tasks)
             self._shutdown = self.loop.shut_down()
         if (next_future := next(self._shutdown, None)) is None:
@@ -223,6 +228,7 @@ class Replay:
     def _apply(self, id: str) -> None:
         command, record = self.outstanding.pop(id), self.records[id]
         self.taken[id] = len(self.issued)
+        self._bytes += len(text_of(record.output) or "")
         self._succession.add(command, alone=not self.outstanding)
         self.loop.clock = max(self.loop.clock, record.ended_at or 0.0)
         if command.kind == "timer":
@@ -256,6 +262,8 @@ class Replay:
                 value = self._main.result()
                 self.loop.unawaited.check()
                 self.result = self.workflow.result.encode(value)[0]
+            except ContinueAsNew as turn:
+                self.continues = turn.text
             except asyncio.CancelledError as error:
                 self.error = error
             except BaseException as error:
@@ -340,6 +348,20 @@ class Replay:
     def now(self) -> float:
         return self.loop.clock
 
+    def next_input(self, input: Any) -> str:
+        """The input of a new run as it is stored. A refusal fails the execution, as in `refuse`."""
+        if self.closed:
+            raise Closed
+        try:
+            return continuing.input_text(self.workflow, self._path(), input)
+        except FailsExecution as error:
+            self._break(error)
+            raise
+
+    def length(self) -> tuple[int, int]:
+        """How many commands the code has issued by now, and bytes of their inputs and of the outcomes it has seen."""
+        return len(self.issued), self._bytes
+
     def log(self, record: LogRecord) -> None:
         self.lines.add(record, self.closed or self._position < len(self.applied))
 
@@ -348,7 +370,7 @@ class Replay:
             raise Closed
         key = (self._path(), "entropy:" + use)
         self._uses[key] += 1
-        seed = f"{self.execution.execution_id}|{key[0]}|{use}|{self._uses[key]}"
+        seed = f"{self.execution.run_id}|{key[0]}|{use}|{self._uses[key]}"
         return hashlib.sha256(seed.encode()).digest()
 
     def new_task(
@@ -389,6 +411,7 @@ class Replay:
             raise self._mismatch(id, f"as a {record.kind}", f"a {command.kind}")
         self.outstanding[id] = self.issued[id] = command
         self._choices.add_command(command)
+        self._bytes += len(command.input or "")
         if record is not None and record.recorded:
             self._choices.add_outcome(command, record)
 

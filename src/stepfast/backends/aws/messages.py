@@ -39,6 +39,8 @@ def body_of(message: Message, due: float | None, now: float) -> str:
     }
     if (hint := message.hint) is not None and len(hint.input) <= MAX_INPUT:
         fields["ask"] = [hint.name, hint.input, hint.issued_at, hint.order, hint.seal]
+    if message.run > 1:
+        fields["run"] = message.run
     if due is not None:
         fields["due"] = due
     return json.dumps({**fields, "sent": now}, separators=(",", ":"))
@@ -57,6 +59,7 @@ def posted_in(body: str) -> Posted:
         message = Message(
             fields["kind"], fields["execution"], fields["command"], fields["generation"], fields.get("pool", "default")
         )
+        run = fields.get("run", 1)
         due, sent, hint = fields.get("due"), fields.get("sent", 0.0), _hint_in(fields.get("ask"))
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ForeignMessage("stepfast did not send this message") from error
@@ -65,10 +68,12 @@ def posted_in(body: str) -> Posted:
         message.kind not in get_args(MessageKind)
         or not all(isinstance(text, str) for text in texts)
         or type(message.generation) is not int
+        or type(run) is not int
+        or run < 1
         or not all(time is None or _is_time(time) for time in (due, sent))
     ):
         raise ForeignMessage("stepfast did not send this message")
-    return Posted(replace(message, hint=hint), due, sent or 0.0)
+    return Posted(replace(message, hint=hint, run=run), due, sent or 0.0)
 
 
 def _hint_in(ask: object) -> Hint | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -24,6 +24,7 @@ from stepfast.backends.dynamodb.transactions import stands
 from stepfast.backends.dynamodb.typed_json import Item, float_in, int_in, number, same, text
 from stepfast.engine.ports import Clock
 from stepfast.errors import ExecutionDeleted, Unavailable
+from stepfast.model import run_id_of
 
 THREADS = 8
 DIRECT_DELETION_SECONDS = 10.0
@@ -35,6 +36,8 @@ SECOND_DELETION_SECONDS = 3600.0
 """Seconds after which what was still running has ended: a step in Lambda runs for 15 minutes at most."""
 TOMBSTONE_SECONDS = 400 * 86400
 """Seconds that a tombstone is kept: longer than messages are, but for timers of more than a year."""
+KEYS_AT_ONCE = 20_000
+"""Keys of one execution's items that are held in memory at once, some 10 MB."""
 LEFT_OVER = 3600.0
 """Seconds that an item must be older than its execution to be what an earlier one of the same id has left."""
 
@@ -66,17 +69,40 @@ class Deleting:
         """
         if self._table.get(items.key(execution_id, items.META)) is not None:
             return
-        left = self._items(execution_id)
+        left: list[Item] = []
+        generation = 0
+        for page in self._pages(execution_id):
+            generation = max([generation, *(int_in(item, "gen") for item in page)])
+            if len(left) <= KEYS_AT_ONCE:  # An execution that has continued as new may have any number of items.
+                left += page
         children = any("kids" in item for item in left)
         timers = any(item.get("kind") == text("timer") and item.get("stat") == text("CANCELLED") for item in left)
-        if not timers and not children and not any(item["sk"]["S"] == items.NOTE for item in left):
+        noted = any(items.sort_of(item) == items.NOTE for item in left)
+        if not timers and not children and not noted and len(left) <= KEYS_AT_ONCE:
             self.remove(left)
             return
         # The tombstone keeps the values of this execution apart from those of an execution that starts meanwhile, and
         # it keeps the generation: the message of a timer may still come in a year.
-        now, generation = self._clock.now(), max(int_in(item, "gen") for item in left)
+        now = self._clock.now()
         if await self._table.put(self._tombstone(execution_id, generation, now), ABSENT) is None:
             await self._finish(execution_id, generation, now, until=now + DIRECT_DELETION_SECONDS)
+
+    async def purge_run(self, execution_id: str, run: int) -> None:
+        """Deletes what is left of an earlier run whose item has expired; safe to repeat.
+
+        Does nothing where there is such a run again: that is of another execution of this id.
+        """
+        meta = living(self._table.get(items.key(execution_id, items.META)))
+        if meta is None or int_in(meta, "run") <= run:
+            return
+        if self._table.get(items.key(execution_id, items.run_sort(run))) is not None:
+            return
+        run_id = run_id_of(execution_id, run)
+        for page in self._pages(execution_id, run_id):
+            await self._delete_children(execution_id, page, math.inf)
+            if run > 1 and any(items.sort_of(item) == items.NOTE for item in page):
+                self._blobs.delete(run_id)
+            self.remove([item for item in page if items.sort_of(item).startswith(items.OF_A_RUN) or run > 1])
 
     async def sweep(self, until: float, limit: int = 50) -> int:
         """Goes on with deletions that are due for it; returns how many it saw. until: when to stop."""
@@ -109,20 +135,10 @@ class Deleting:
 
         again: it was done before, so that another execution may be starting.
         """
-        left = self._items(execution_id)
-        # Children go before the records that name them, which a crash must not make forgotten either.
-        if not await self._delete_children(execution_id, left, until):
-            return
-        # The note is deleted last. It says that there are values in the bucket, which a crash must not make forgotten.
-        noted = [item for item in left if item["sk"]["S"] == items.NOTE]
-        if noted:
-            if again and self._clock.now() < (float_in(noted[0], "wrote") or 0.0) + ALONE:
-                # An execution that starts under this id puts its values before its meta: the note may be of that one.
+        for left in self._pages(execution_id):
+            # Children go before the records that name them, which a crash must not make forgotten either.
+            if not await self._delete_children(execution_id, left, until) or not self._removed(left, until, again):
                 return
-            self._blobs.delete(execution_id)
-        if not self.remove([item for item in left if item not in noted], until):
-            return
-        self.remove(noted)
         key, condition = items.key(execution_id, items.META), stands(items.DELETED, generation)
         once_more = deleted + SECOND_DELETION_SECONDS
         if self._clock.now() < once_more:
@@ -144,6 +160,20 @@ class Deleting:
                     break
         return True
 
+    def _removed(self, left: Sequence[Item], until: float, again: bool) -> bool:
+        """Deletes the items of a page, and the values of runs whose notes are among them; False if that must wait."""
+        # A note is deleted last. It says that there are values in the bucket, which a crash must not make forgotten.
+        noted = [item for item in left if items.sort_of(item) == items.NOTE]
+        for note in noted:
+            if again and self._clock.now() < (float_in(note, "wrote") or 0.0) + ALONE:
+                # An execution that starts under this id puts its values before its meta: the note may be of that one.
+                return False
+            self._blobs.delete(items.run_id_of_item(note))
+        if not self.remove([item for item in left if item not in noted], until):
+            return False
+        self.remove(noted)
+        return True
+
     def remove(self, left: Sequence[Item], until: float = math.inf) -> bool:
         """Deletes items as they were read, but leaves those that were written anew since; False if time ran out."""
 
@@ -159,18 +189,24 @@ class Deleting:
         with ThreadPoolExecutor(THREADS, "stepfast-purge") as threads:
             return all(list(threads.map(delete, left)))
 
-    def _items(self, execution_id: str) -> list[Item]:
-        """The keys of all items but the meta, and what tells how to delete them."""
+    def _pages(self, execution_id: str, run_id: str | None = None) -> Iterator[list[Item]]:
+        """The keys of all items but the meta, or of those of a run alone, and what tells how to delete them."""
+        first, last = ("", "~") if run_id is None else (items.in_run(run_id, ""), items.in_run(run_id, "~"))
         names = {"#pk": "pk", "#sk": "sk", "#wrote": "wrote", "#gen": "gen", "#kind": "kind", "#stat": "stat"}
         names["#kids"] = "kids"
         pages: Iterable[tuple[list[Item], bool]] = self._table.query(
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": text(items.partition(execution_id))},
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
+            ExpressionAttributeValues={
+                ":pk": text(items.partition(execution_id)),
+                ":first": text(first or "!"),
+                ":last": text(last),
+            },
             ProjectionExpression=", ".join(names),
             ExpressionAttributeNames=names,
             ConsistentRead=True,
         )
-        return [item for page, _ in pages for item in page if item["sk"]["S"] != items.META]
+        for page, _ in pages:
+            yield [item for item in page if item["sk"]["S"] != items.META]
 
     def _tombstone(self, execution_id: str, generation: int, now: float) -> Item:
         shard = shard_of(execution_id, self._shards)

@@ -32,7 +32,7 @@ class Inputs:
         if len(data) <= INLINE or len(data) > BLOB_BYTES:  # what is large becomes a blob with the meta
             return {"input": text(execution.input)}
         digest = hashlib.sha256(data).hexdigest()[:32]
-        item = items.input_item(execution.execution_id, digest, execution.input, now)
+        item = items.input_item(execution.run_id, digest, execution.input, now)
         await self._table.put(item)
         self._texts.remember(_name(item), data)
         return {"input": {"M": {"item": text(digest)}}}
@@ -71,7 +71,7 @@ class Inputs:
 def _key(meta: Item) -> Item | None:
     """The key of the item that holds a meta's input, if it is not in the meta."""
     where = meta["input"].get("M")
-    return None if where is None else items.key(items.execution_id_of(meta), items.INPUT + where["item"]["S"])
+    return None if where is None else items.key(items.run_id_of_meta(meta), items.INPUT + where["item"]["S"])
 
 
 def _name(item: Item) -> str:

@@ -17,6 +17,12 @@ ended then signal past kids, wake; id where the key is too short for it |
 | history | `z#<generation>#<n>` | time type command details |
 | note | `large` | |
 | holder of the memory | `memory` | by: its token |
+| earlier run | `zr#<run>` | what its meta had; expires |
+| signal that an earlier run has taken | `zs#<signal id>` | as a signal, and taken: by which run; expires |
+
+The sort keys of commands, order, history, input and note of a later run begin with `zz<run>#`. A meta's `run` is the
+number of the current run, and `began` when it began. A signal's `run` is that during which it was counted. The counter
+of signals has in `past` what is added to `n`.
 
 A meta's `by` is drawn by its writer, so that of two equal starts at one instant only one takes it for its own.
 Its `born` is when it was put: an item that was written long before is an earlier execution's of the same id.
@@ -37,7 +43,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, cast
 
 from stepfast.backends.aws.errors import Misconfigured
@@ -45,7 +51,7 @@ from stepfast.backends.dynamodb.attempts import attempts_of, attempts_text, fail
 from stepfast.backends.dynamodb.id_runs import Packed, packed, unpacked
 from stepfast.backends.dynamodb.typed_json import Item, Value, float_in, int_in, number, text, text_in
 from stepfast.engine.ports import Fault
-from stepfast.model import Chained, Event, Execution, Failure, Link, OrderEntry, Record, Signal
+from stepfast.model import Chained, Event, Execution, Failure, Link, OrderEntry, Record, Signal, run_id_of, run_of
 from stepfast.stored_text import StoredText
 
 ITEM_VERSION = 2
@@ -53,14 +59,22 @@ ITEM_VERSION = 2
 so: functions of the version before can still read them while a deployment replaces these functions.
 """
 FIRST_VERSION = 1
+RUN_VERSION = 3
+"""Of metas of executions that have continued as new runs. Functions of the versions before would take the records of
+the first run for theirs; they refuse these metas.
+"""
 META, CURSOR, INPUT, COMMAND, ENTRY, SIGNAL, HISTORY = "meta", "cursor", "input#", "c#", "o#", "s#", "z#"
 NOTE, MEMORY = "large", "memory"
+RUN, TAKEN, LATER_RUN = "zr#", "zs#", "zz"
+"""These sort behind all that a load of a first run reads."""
+OF_A_RUN = (COMMAND, ENTRY, HISTORY, INPUT, CURSOR)
+"""What the sort keys of the items of a run begin with."""
 DELETED = "DELETED"
 """The status of a tombstone."""
 SIGNALS = "signals"
 """How many signals an execution has got, and bytes of their payloads; sorts behind the signals themselves."""
 LONGEST_KEY = 1000
-"""Bytes of a sort key that a command id may fill; DynamoDB takes 1024."""
+"""Bytes of a sort key that a command id may fill; DynamoDB takes 1024, and the number of a run takes 15 of them."""
 LONGEST_NAME = 200
 """Characters of a step's or an error's name that the listing holds."""
 LONGEST_CLASS = 500
@@ -77,8 +91,21 @@ def partition(execution_id: str) -> str:
     return f"x#{execution_id}"
 
 
-def key(execution_id: str, sort: str) -> Item:
-    return {"pk": text(partition(execution_id)), "sk": text(sort)}
+def key(run_id: str, sort: str) -> Item:
+    """The key of an item of a run; `meta`, signals and all that is of the execution have the keys of the first run."""
+    return {"pk": text(partition(run_of(run_id)[0])), "sk": text(in_run(run_id, sort))}
+
+
+def in_run(run_id: str, sort: str) -> str:
+    """The sort key in the table of what has this sort key in a first run."""
+    _, run = run_of(run_id)
+    return sort if run == 1 else f"{LATER_RUN}{run:012}#{sort}"
+
+
+def sort_of(item: Item) -> str:
+    """The sort key without the run."""
+    sort = str(item["sk"]["S"])
+    return sort.partition("#")[2] if sort.startswith(LATER_RUN) else sort
 
 
 def key_of(item: Item) -> Item:
@@ -87,6 +114,22 @@ def key_of(item: Item) -> Item:
 
 def execution_id_of(item: Item) -> str:
     return str(item["pk"]["S"])[2:]
+
+
+def run_id_of_item(item: Item) -> str:
+    """The name of the run whose prefix the sort key has; of an item of the whole execution that of the first run."""
+    sort = str(item["sk"]["S"])
+    run = int(sort[len(LATER_RUN) :].partition("#")[0]) if sort.startswith(LATER_RUN) else 1
+    return run_id_of(execution_id_of(item), run)
+
+
+def run_id_of_meta(meta: Item) -> str:
+    """The name of the run that a meta, or the item of an earlier run, is of."""
+    return run_id_of(execution_id_of(meta), int_in(meta, "run") or 1)
+
+
+def run_sort(run: int) -> str:
+    return f"{RUN}{run:012}"
 
 
 def command_sort(command_id: str) -> str:
@@ -111,10 +154,10 @@ def _head(execution_id: str, sort: str, now: float, version: int = FIRST_VERSION
 def checked(item: Item) -> Item:
     """The item, if this version can read it; Misconfigured for one of a newer version."""
     version = int_in(item, "v")
-    if version > ITEM_VERSION:
+    if version > RUN_VERSION:
         raise Misconfigured(
             f"execution {execution_id_of(item)!r} was written by a newer stepfast (schema {version}, "
-            f"this one knows {ITEM_VERSION}): deploy that version, or a newer one"
+            f"this one knows {RUN_VERSION}): deploy that version, or a newer one"
         )
     return item
 
@@ -178,7 +221,9 @@ BRIEF = (
     "sent",
     "link",
     "prog",
+    "run",
     *_META_TIMES.values(),
+    "began",
 )
 """What `execution_of` reads of a meta but for its values."""
 
@@ -216,8 +261,17 @@ def execution_of(item: Item, input: str) -> Execution:
         sent=text_in(item, "sent"),
         link=_link(item),
         progress=text_in(item, "prog"),
-        **{field: float_in(item, name) for field, name in _META_TIMES.items()},
+        run=int_in(item, "run") or 1,
+        began_at=float_in(item, "began"),
+        ended_at=float_in(item, "ended"),
+        resumed_at=float_in(item, "resumed"),
     )
+
+
+def archived_of(item: Item, input: str, current: Execution) -> Execution:
+    """An earlier run of an execution, of its item. Labels and fingerprint are the execution's."""
+    run = execution_of(item, input)
+    return replace(run, continued=True, labels=current.labels, sent=current.sent)
 
 
 def is_child_of(meta: Item, parent: str) -> bool:
@@ -292,7 +346,7 @@ def record_of(item: Item, later: Callable[[Value], StoredText] | None = None) ->
     }
     plain |= {field: float_in(item, name) for field, name in _RECORD_TIMES.items()}
     return Record(
-        id=text_in(item, "id") or item["sk"]["S"][len(COMMAND) :],
+        id=text_in(item, "id") or sort_of(item)[len(COMMAND) :],
         kind=cast(Any, item["kind"]["S"]),
         name=item["name"]["S"],
         status=cast(Any, item["stat"]["S"]),
@@ -329,7 +383,7 @@ def entry_of(item: Item, unpack: Callable[[Packed], Sequence[str]] = unpacked) -
     checked(item)
     applied, dispatched, withdrawn = map(unpack, _order_in(item)) if "order" in item else ((), (), ())
     return OrderEntry(
-        int(item["sk"]["S"][len(ENTRY) :]),
+        int(sort_of(item)[len(ENTRY) :]),
         int_in(item, "gen"),
         tuple(applied),
         tuple(dispatched),
@@ -362,18 +416,21 @@ def _order_in(item: Item) -> Any:
     return json.loads(zlib.decompress(item["order"]["B"]))
 
 
-def signal_item(execution_id: str, signal: Signal, place: int, now: float) -> Item:
+def signal_item(execution_id: str, signal: Signal, place: int, now: float, run: int = 1) -> Item:
     item = _head(execution_id, SIGNAL + signal.signal_id, now)
     item |= {"name": text(signal.name), "payload": text(signal.payload), "received": number(signal.received_at)}
     item["n"] = number(place)
+    if run > 1:
+        item["run"] = number(run)
     return {**item, "wake": number(1)}
 
 
 def signal_of(item: Item) -> Signal:
     checked(item)
-    signal_id = str(item["sk"]["S"])[len(SIGNAL) :]
-    received = float(item["received"]["N"])
-    return Signal(signal_id, item["name"]["S"], text_in(item, "payload") or "", received, int_in(item, "n"))
+    sort, received = str(item["sk"]["S"]), float(item["received"]["N"])
+    signal_id = sort[len(TAKEN if sort.startswith(TAKEN) else SIGNAL) :]
+    place, run = int_in(item, "n"), int_in(item, "run") or 1
+    return Signal(signal_id, item["name"]["S"], text_in(item, "payload") or "", received, place, run)
 
 
 def event_item(execution_id: str, event: Event, sort: str, now: float) -> Item:

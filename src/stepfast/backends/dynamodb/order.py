@@ -22,20 +22,20 @@ class OrderLog:
     def __init__(self, table: Table, texts: Texts) -> None:
         self._table, self._texts = table, texts
 
-    def read(self, execution_id: str, since: int = 0) -> Sequence[OrderEntry]:
+    def read(self, run_id: str, since: int = 0) -> Sequence[OrderEntry]:
         """The entries from this number on, in the order of their numbers."""
         pages = self._table.query(
             KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
             ExpressionAttributeValues={
-                ":pk": text(items.partition(execution_id)),
-                ":first": text(items.entry_sort(since)),
-                ":last": text(items.ENTRY + "~"),
+                ":pk": items.key(run_id, items.ENTRY)["pk"],
+                ":first": text(items.in_run(run_id, items.entry_sort(since))),
+                ":last": text(items.in_run(run_id, items.ENTRY + "~")),
             },
             ConsistentRead=True,
         )
         entries = [items.entry_of(item) for page, _ in pages for item in self._texts.fill(page)]
         if since == 0 and (not entries or entries[0].number > 0):
-            base = self._table.get(items.key(execution_id, items.CURSOR))
+            base = self._table.get(items.key(run_id, items.CURSOR))
             if base is not None:
                 return in_sequence([*based_on(self._texts.fill([base])[0]), *entries])
         return in_sequence(entries, since)

@@ -14,7 +14,7 @@ from stepfast.backends.dynamodb.large_values import BLOB_BYTES, LATER, Texts, ha
 from stepfast.backends.dynamodb.typed_json import Item, int_in, number, text
 from stepfast.engine.record_reader import LAST_IDS, PAGE_BYTES, RecordPage, RecordQuery
 from stepfast.errors import InvalidRequest
-from stepfast.model import Execution, OrderEntry, Record
+from stepfast.model import Execution, OrderEntry, Record, run_of
 
 COUNTED_AT_ONCE = 2500
 """Records that a megabyte holds, as a query reads at most; those that are small."""
@@ -27,12 +27,12 @@ class DynamoRecordReader:
         self._table, self._texts = table, texts
 
     async def page(self, execution: Execution, query: RecordQuery) -> RecordPage:
-        parameters = self._range(execution.execution_id, items.COMMAND) | {"ConsistentRead": True}
+        parameters = self._range(execution.run_id, items.COMMAND) | {"ConsistentRead": True}
         parameters = _filtered(parameters, query)
         if query.after:
             if len(query.after.encode()) > items.LONGEST_KEY:
                 raise InvalidRequest("this is no position of a page", (("cursor", "unknown"),))
-            parameters["ExclusiveStartKey"] = items.key(execution.execution_id, items.COMMAND + query.after)
+            parameters["ExclusiveStartKey"] = items.key(execution.run_id, items.COMMAND + query.after)
         found: list[Item] = []
         looked_at, room = 0, PAGE_BYTES
         while True:
@@ -58,13 +58,13 @@ class DynamoRecordReader:
 
     async def named(self, execution: Execution, ids: Sequence[str]) -> Mapping[str, Record]:
         sorts = dict.fromkeys(map(items.command_sort, ids))
-        found = self._table.get_many([items.key(execution.execution_id, sort) for sort in sorts])
+        found = self._table.get_many([items.key(execution.run_id, sort) for sort in sorts])
         records = self._records([item for item in found if not _left_over(item, execution)])
         return {record.id: record for record in records}
 
-    async def is_longer(self, execution_id: str, records: int) -> bool:
+    async def is_longer(self, run_id: str, records: int) -> bool:
         """True also for records that are more bytes than so many small ones have: a query reads a megabyte."""
-        parameters = self._range(execution_id, items.COMMAND) | {"Select": "COUNT"}
+        parameters = self._range(run_id, items.COMMAND) | {"Select": "COUNT"}
         count, queries = 0, 0
         while count <= records:
             answer = self._table.query_once(Limit=records + 1 - count, **parameters)
@@ -77,8 +77,8 @@ class DynamoRecordReader:
             parameters["ExclusiveStartKey"] = last
         return True
 
-    async def last_entries(self, execution_id: str, limit: int) -> Sequence[OrderEntry]:
-        parameters = self._range(execution_id, items.ENTRY) | {"ConsistentRead": True, "ScanIndexForward": False}
+    async def last_entries(self, run_id: str, limit: int) -> Sequence[OrderEntry]:
+        parameters = self._range(run_id, items.ENTRY) | {"ConsistentRead": True, "ScanIndexForward": False}
         entries: list[OrderEntry] = []
         for item in self._table.query_once(Limit=limit, **parameters)["Items"]:
             if has_moved(item) or len(item.get("order", {"B": b""})["B"]) > MAX_ORDER:
@@ -89,8 +89,8 @@ class DynamoRecordReader:
     def _records(self, found: Sequence[Item]) -> list[Record]:
         return [items.record_of(item, self._texts.later) for item in self._texts.fill(found, LATER)]
 
-    def _range(self, execution_id: str, beginning: str) -> dict[str, Any]:
-        values = {":pk": text(items.partition(execution_id)), ":sk": text(beginning)}
+    def _range(self, run_id: str, beginning: str) -> dict[str, Any]:
+        values = {":pk": text(items.partition(run_of(run_id)[0])), ":sk": text(items.in_run(run_id, beginning))}
         condition = "pk = :pk AND begins_with(sk, :sk)"
         return {"KeyConditionExpression": condition, "ExpressionAttributeValues": values}
 
@@ -113,7 +113,7 @@ def _filtered(parameters: dict[str, Any], query: RecordQuery) -> dict[str, Any]:
 
 
 def _place(key: Item) -> str:
-    return str(key["sk"]["S"])[len(items.COMMAND) :]
+    return items.sort_of(key)[len(items.COMMAND) :]
 
 
 def _left_over(item: Item, execution: Execution) -> bool:

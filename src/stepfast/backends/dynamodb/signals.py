@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from stepfast.backends.dynamodb import items
@@ -11,7 +12,7 @@ from stepfast.backends.dynamodb.typed_json import int_in, number, same, text
 from stepfast.errors import TooManySignals
 from stepfast.model import Signal, SignalLimits
 
-HEADS = ("pk", "sk", "v", "name", "received", "n")
+HEADS = ("pk", "sk", "v", "name", "received", "n", "run")
 """The attributes of a signal without its payload."""
 
 
@@ -21,8 +22,8 @@ class Signals:
     def __init__(self, table: Table, texts: Texts) -> None:
         self._table, self._texts = table, texts
 
-    def read(self, execution_id: str, *, payloads: bool = True) -> list[Signal]:
-        """All of them: their keys are their ids, so that one that is sent twice is found."""
+    def read(self, execution_id: str, run: int = 1, *, payloads: bool = True) -> list[Signal]:
+        """All that no earlier run has taken: their keys are their ids, so that one that is sent twice is found."""
         parameters: dict[str, Any] = {"ConsistentRead": True}
         if not payloads:
             parameters |= projected(HEADS)
@@ -32,11 +33,27 @@ class Signals:
             **parameters,
         )
         signals = [items.signal_of(item) for page, _ in pages for item in self._texts.fill(page)]
-        return sorted(signals, key=lambda signal: (signal.number, signal.received_at, signal.signal_id))
+        signals.sort(key=lambda signal: (signal.number, signal.received_at, signal.signal_id))
+        return self.left(execution_id, signals, run)
+
+    def left(self, execution_id: str, signals: Sequence[Signal], run: int) -> list[Signal]:
+        """Those that no run before this one has taken.
+
+        A signal that was sent during this run was looked up then. An older signal may be left over: deleting it is the
+        last thing that the turn to a new run does, and a sender may have been slow.
+        """
+        older = [signal for signal in signals if signal.run < run]
+        keys = [items.key(execution_id, items.TAKEN + signal.signal_id) for signal in older]
+        taken = {str(item["sk"]["S"])[len(items.TAKEN) :] for item in self._table.get_many(keys, ("sk",))}
+        for signal_id in taken:
+            self._table.delete(items.key(execution_id, items.SIGNAL + signal_id), Condition("attribute_exists(pk)"))
+        return [signal for signal in signals if signal.signal_id not in taken]
 
     def one(self, execution_id: str, signal_id: str) -> Signal | None:
-        item = self._table.get(items.key(execution_id, items.SIGNAL + signal_id))
-        return None if item is None else items.signal_of(self._texts.fill([item])[0])
+        """The signal of this id, also where a run has taken it that has ended."""
+        keys = [items.key(execution_id, prefix + signal_id) for prefix in (items.SIGNAL, items.TAKEN)]
+        found = self._table.get_many(keys)
+        return items.signal_of(self._texts.fill(found)[0]) if found else None
 
     async def add(self, execution_id: str, signal: Signal, limits: SignalLimits, now: float) -> Signal:
         """A crash between counting and putting leaves a number out, and so does a signal that was there before."""
@@ -58,7 +75,10 @@ class Signals:
             if held is not None:
                 return held
             raise TooManySignals.for_execution(execution_id, limits.count, limits.bytes)
-        item = self._texts.fit(execution_id, items.signal_item(execution_id, signal, int_in(counted, "n"), now))
+        run, place = int_in(counted, "run") or 1, int_in(counted, "n") + int_in(counted, "past")
+        if run > 1 and (taken := self._table.get(items.key(execution_id, items.TAKEN + signal.signal_id))) is not None:
+            return items.signal_of(self._texts.fill([taken])[0])
+        item = self._texts.fit(execution_id, items.signal_item(execution_id, signal, place, now, run))
         stored = await self._table.put(item, ABSENT)
         if stored is None or same(stored, item):
             return signal

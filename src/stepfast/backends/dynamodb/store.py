@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import secrets
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -23,6 +24,7 @@ from stepfast.backends.dynamodb.listing import CHILD, Listing, listing_keys, pos
 from stepfast.backends.dynamodb.metrics import Figures
 from stepfast.backends.dynamodb.order import OrderLog, entries_in, needs_base
 from stepfast.backends.dynamodb.record_reader import DynamoRecordReader
+from stepfast.backends.dynamodb.runs import EarlierRuns
 from stepfast.backends.dynamodb.signals import Signals
 from stepfast.backends.dynamodb.table import EXPIRES
 from stepfast.backends.dynamodb.transactions import Transactions, follows, stands
@@ -31,7 +33,7 @@ from stepfast.engine.memory import News
 from stepfast.engine.messages import Message
 from stepfast.engine.metrics import Tallies
 from stepfast.engine.order import cursor_of
-from stepfast.engine.ports import NOT_COMMITTED, Clock, Commit, Committed, End, Fault, Page, Query, Queue
+from stepfast.engine.ports import NOT_COMMITTED, Clock, Commit, Committed, End, Fault, NextRun, Page, Query, Queue
 from stepfast.engine.record_reader import RecordReader
 from stepfast.errors import Unavailable
 from stepfast.model import (
@@ -46,12 +48,16 @@ from stepfast.model import (
     Signal,
     SignalLimits,
     Snapshot,
+    run_id_of,
+    run_of,
 )
 
 log = logging.getLogger(__name__)
 
 VALUES_READ_AT_ONCE = 25
 """Executions whose values are read at once for a page: each has less than 600 KB in the table."""
+CONTINUED_KEPT = 10_000
+"""Executions at most of which a process knows that they have continued as new runs."""
 IDLE = 120.0
 """Seconds that an execution is old before the sweep looks at it."""
 
@@ -82,6 +88,8 @@ class DynamoStore:
         self._inputs = Inputs(self._table, self._texts)
         self._signals = Signals(self._table, self._texts)
         self._order = OrderLog(self._table, self._texts)
+        self._runs = EarlierRuns(self._table, self._texts, self._inputs, retention)
+        self._continued: OrderedDict[str, None] = OrderedDict()
         self._listing = Listing(self._table, listing_shards)
         self._faults = FaultPartitions(self._table, listing_shards)
         self._transactions = Transactions(self._table, self._texts)
@@ -101,7 +109,7 @@ class DynamoStore:
         known: int | None = None
         snapshot = None
         for pause in (*PAUSES, None):
-            by_sort, pages = self._items(execution_id, signals)
+            by_sort, pages = self._all(execution_id, signals)
             if living(by_sort.get(items.META)) is None:
                 return None
             meta, cursor = by_sort[items.META], by_sort.get(items.CURSOR)
@@ -128,23 +136,23 @@ class DynamoStore:
         log.warning("execution %s: its records do not tell of its last resume; taken as they are", execution_id)
         return snapshot
 
-    async def peek(self, execution_id: str, command_id: str) -> tuple[Execution, Record | None] | None:
-        peeked = await self.peek_many(execution_id, [command_id])
+    async def peek(self, run_id: str, command_id: str) -> tuple[Execution, Record | None] | None:
+        peeked = await self.peek_many(run_id, [command_id])
         return None if peeked is None else (peeked[0], next(iter(peeked[1]), None))
 
-    async def peek_many(
-        self, execution_id: str, command_ids: Sequence[str]
-    ) -> tuple[Execution, Sequence[Record]] | None:
+    async def peek_many(self, run_id: str, command_ids: Sequence[str]) -> tuple[Execution, Sequence[Record]] | None:
         """As of port PartialReads."""
         # The items may be read at different moments. A write in between raises a record's revision or its generation,
         # so a write that is made from what was read here is refused.
-        sorts = [items.META, *dict.fromkeys(map(items.command_sort, command_ids))]
-        held = {
-            item["sk"]["S"]: item for item in self._table.get_many([items.key(execution_id, sort) for sort in sorts])
-        }
+        execution_id, run = run_of(run_id)
+        sorts = list(dict.fromkeys(map(items.command_sort, command_ids)))
+        keys = [items.key(execution_id, items.META), *(items.key(run_id, sort) for sort in sorts)]
+        held = {items.sort_of(item): item for item in self._table.get_many(keys)}
         meta = living(held.pop(items.META, None))
         if meta is None:
             return None
+        if (int_in(meta, "run") or 1) != run:
+            return self._executions([meta])[0], []
         passed_over = [item for item in held.values() if left_over(item, meta)]
         if passed_over:
             self.deleting.remove(passed_over)
@@ -160,30 +168,40 @@ class DynamoStore:
         """Writes a token, in the place of the one before it (port Holders)."""
         await self._table.put(items.memory_item(execution_id, token, self._clock.now()))
 
-    async def glance(self, execution_id: str, order: int) -> bool:
+    async def glance(self, run_id: str, order: int) -> bool:
         """As of port Glances: an eventually consistent read, which costs half."""
-        return self._table.exists(items.key(execution_id, items.entry_sort(order)))
+        return self._table.exists(items.key(run_id, items.entry_sort(order)))
 
     def news(self, images: Sequence[Item]) -> News:
         """The records and signals that stream records show, which are read only if they show nothing else."""
-        if not all(image["sk"]["S"].startswith((items.COMMAND, items.SIGNAL)) for image in images):
+        sorts = [items.sort_of(image) for image in images]
+        if not all(sort.startswith((items.COMMAND, items.SIGNAL)) for sort in sorts):
             return News(whole=False)
-        signals = [image for image in images if image["sk"]["S"].startswith(items.SIGNAL)]
-        return News(
-            self._records([image for image in images if image["sk"]["S"].startswith(items.COMMAND)]),
-            [items.signal_of(image) for image in self._texts.fill(signals)],
-        )
+        commands = [image for image, sort in zip(images, sorts, strict=True) if sort.startswith(items.COMMAND)]
+        signals = [image for image, sort in zip(images, sorts, strict=True) if sort.startswith(items.SIGNAL)]
+        return News(self._records(commands), [items.signal_of(image) for image in self._texts.fill(signals)])
 
     def _records(self, commands: Iterable[Item]) -> list[Record]:
         """The records of items. Of what was moved out, only inputs and outputs stay where they are."""
         return [items.record_of(item, self._texts.later) for item in self._texts.fill(commands, LATER)]
 
-    async def entries(self, execution_id: str, since: int = 0) -> Sequence[OrderEntry]:
-        return self._order.read(execution_id, since)
+    async def entries(self, run_id: str, since: int = 0) -> Sequence[OrderEntry]:
+        return self._order.read(run_id, since)
 
-    async def history(self, execution_id: str) -> list[Event]:
-        pages = self._query(execution_id, "begins_with(sk, :sk)", items.HISTORY)
-        return [items.event_of(item) for page, _ in pages for item in self._texts.fill(page)]
+    async def history(self, run_id: str) -> list[Event]:
+        return self._runs.history(run_id)
+
+    async def runs(self, execution_id: str, limit: int, before: int | None = None) -> Sequence[Execution]:
+        current = await self.read(execution_id)
+        return [] if current is None else self._runs.read(current, limit, before)
+
+    async def load_run(self, execution_id: str, run: int) -> Snapshot | None:
+        current = await self.read(execution_id)
+        earlier = None if current is None else self._runs.one(current, run)
+        return None if earlier is None else self._runs.snapshot(earlier)
+
+    async def run_history(self, execution_id: str, run: int) -> list[Event]:
+        return self._runs.history(run_id_of(execution_id, run))
 
     async def page(self, query: Query) -> Page:
         ids, following = self._listing.page(query)
@@ -223,23 +241,47 @@ class DynamoStore:
     async def idle(self, limit: int, after: str = "") -> tuple[Sequence[str], str]:
         return self._listing.idle(self._clock.now() - IDLE, limit, after)
 
-    def _query(self, execution_id: str, condition: str, sort: str) -> Any:
+    def _query(self, run_id: str, last: str, first: str = items.COMMAND) -> Any:
+        """The items of a run whose sort keys stand between these two. No item has one of them."""
         return self._table.query(
-            KeyConditionExpression=f"pk = :pk AND {condition}",
-            ExpressionAttributeValues={":pk": text(items.partition(execution_id)), ":sk": text(sort)},
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
+            ExpressionAttributeValues={
+                ":pk": items.key(run_id, "")["pk"],
+                ":first": text(items.in_run(run_id, first)),
+                ":last": text(items.in_run(run_id, last)),
+            },
             ConsistentRead=True,
         )
 
-    def _items(self, execution_id: str, signals: bool) -> tuple[dict[str, Item], int]:
-        """All items but the history, and signals only if wanted, by sort key; and how many pages they took."""
+    def _all(self, execution_id: str, signals: bool) -> tuple[dict[str, Item], int]:
+        """As `_items`, of the current run; the first run's are not read if the execution is known to have continued."""
+        meta: Item | None = None
+        if execution_id in self._continued:
+            meta = self._table.get(items.key(execution_id, items.META))
+        by_sort, pages = self._items(execution_id, signals) if meta is None else ({items.META: meta}, 1)
+        meta = living(by_sort.get(items.META))
+        if meta is None or (int_in(meta, "run") or 1) == 1:
+            return by_sort, pages
+        self._continued[execution_id] = None
+        if len(self._continued) > CONTINUED_KEPT:
+            self._continued.popitem(last=False)
+        # The meta was read first. The run may have ended since: all that is written then is refused by its generation.
+        of_run, pages = self._items(items.run_id_of_meta(meta), False, meta)
+        return {**of_run, items.META: meta}, pages
+
+    def _items(self, run_id: str, signals: bool, known: Item | None = None) -> tuple[dict[str, Item], int]:
+        """All items but the history, and signals only if wanted, by sort key; and how many pages they took.
+
+        known: the meta, of a run whose items do not stand beside it.
+        """
         by_sort: dict[str, Item] = {}
         pages = 0
-        for page, _ in self._query(execution_id, "sk < :sk", items.HISTORY[0] if signals else items.SIGNAL):
+        for page, _ in self._query(run_id, items.SIGNAL if known or not signals else items.HISTORY[0]):
             pages += 1
-            by_sort |= {item["sk"]["S"]: item for item in page}
-        meta = by_sort.get(items.META)
+            by_sort |= {items.sort_of(item): item for item in page}
+        meta = by_sort.get(items.META) if known is None else known
         if living(meta) is not None and meta is not None and any(left_over(item, meta) for item in by_sort.values()):
-            kept = (page for page, _ in self._query(execution_id, "begins_with(sk, :sk)", items.HISTORY))
+            kept = (page for page, _ in self._query(run_id, items.HISTORY + "~", items.HISTORY))
             everything = [*by_sort.values(), *(item for page in kept for item in page)]
             self.deleting.remove([item for item in everything if left_over(item, meta)])
             by_sort = {sort: item for sort, item in by_sort.items() if not left_over(item, meta)}
@@ -248,11 +290,15 @@ class DynamoStore:
     def _snapshot(self, by_sort: Mapping[str, Item], has_signals: bool) -> Snapshot:
         commands = self._records(item for sort, item in by_sort.items() if sort.startswith(items.COMMAND))
         others = (item for sort, item in by_sort.items() if not sort.startswith(items.COMMAND))
-        filled = {item["sk"]["S"]: item for item in self._texts.fill(others)}
-        signals = (items.signal_of(item) for sort, item in filled.items() if sort.startswith(items.SIGNAL))
+        filled = {items.sort_of(item): item for item in self._texts.fill(others)}
+        execution = self._executions([filled[items.META]])[0]
+        if execution.run > 1 and has_signals:
+            signals = self._signals.read(execution.execution_id, execution.run)
+        else:
+            signals = [items.signal_of(item) for sort, item in filled.items() if sort.startswith(items.SIGNAL)]
         self._inputs.remember(item for sort, item in filled.items() if sort.startswith(items.INPUT))
         return Snapshot(
-            self._executions([filled[items.META]])[0],
+            execution,
             cursor_of(entries_in(filled)),
             {record.id: record for record in commands},
             tuple(sorted(signals, key=lambda signal: (signal.number, signal.received_at, signal.signal_id))),
@@ -260,8 +306,8 @@ class DynamoStore:
             holder=text_in(by_sort.get(items.MEMORY, {}), "by") or "",
         )
 
-    async def signals(self, execution_id: str, after: int = 0, *, payloads: bool = True) -> Sequence[Signal]:
-        return self._signals.read(execution_id, payloads=payloads)
+    async def signals(self, run_id: str, after: int = 0, *, payloads: bool = True) -> Sequence[Signal]:
+        return self._signals.read(*run_of(run_id), payloads=payloads)
 
     async def signal(self, execution_id: str, signal_id: str) -> Signal | None:
         return self._signals.one(execution_id, signal_id)
@@ -300,18 +346,18 @@ class DynamoStore:
             raise Unavailable(f"execution {execution.execution_id!r} was just deleted; try again")
         return held
 
-    async def commit(self, execution_id: str, commit: Commit) -> Committed:
+    async def commit(self, run_id: str, commit: Commit) -> Committed:
         record = commit.record
-        item = items.record_item(execution_id, record, self._clock.now(), wake=commit.wake)
-        if not await self._put(execution_id, item, follows(record.revision, record.generation)):
+        item = items.record_item(run_id, record, self._clock.now(), wake=commit.wake)
+        if not await self._put(run_id, item, follows(record.revision, record.generation)):
             return NOT_COMMITTED
         # Two writes: DynamoDB charges a write in a transaction as two. If the process dies in between, SQS delivers
         # the step's message again, and the worker finds the code finished and writes the end.
         return Committed(True, commit.end is not None and await self.finish(commit.end))
 
-    async def report(self, execution_id: str, record: Record, generation: int) -> bool:
-        item = self._texts.fit(execution_id, items.record_item(execution_id, record, self._clock.now(), wake=True))
-        runs = self._table.check_action(items.key(execution_id, items.META), stands("RUNNING", generation))
+    async def report(self, run_id: str, record: Record, generation: int) -> bool:
+        item = self._texts.fit(run_id, items.record_item(run_id, record, self._clock.now(), wake=True))
+        runs = self._table.check_action(items.key(run_of(run_id)[0], items.META), stands("RUNNING", generation))
         put = self._table.put_action(item, follows(record.revision, record.generation))
         # A lost answer looks like a refusal, and the caller reads what is stored.
         return await self._table.transact([runs, put]) is None
@@ -333,11 +379,11 @@ class DynamoStore:
         return await self._table.update(key, changes, condition) is None
 
     async def append(
-        self, execution_id: str, entry: OrderEntry, messages: Sequence[tuple[Message, float | None]] = ()
+        self, run_id: str, entry: OrderEntry, messages: Sequence[tuple[Message, float | None]] = ()
     ) -> bool:
         if messages:
             await self._queue.send(messages)
-        return await self._put(execution_id, items.entry_item(execution_id, entry, self._clock.now()), ABSENT)
+        return await self._put(run_id, items.entry_item(run_id, entry, self._clock.now()), ABSENT)
 
     async def finish(self, end: End) -> bool:
         execution = end.execution
@@ -374,6 +420,12 @@ class DynamoStore:
         if execution.status not in ENDED:
             return False
         return await self.deleting.delete(execution.execution_id, execution.status, execution.generation)
+
+    async def continue_as_new(self, turn: NextRun) -> bool:
+        if not await self._runs.turn(turn, self._clock.now()):
+            return False
+        await self._figures.add(End(turn.ended, turn.counts))
+        return True
 
     async def _put(self, execution_id: str, item: Item, condition: Condition) -> bool:
         item = self._texts.fit(execution_id, item)

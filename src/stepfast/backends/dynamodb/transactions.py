@@ -64,10 +64,10 @@ class Transactions:
 
         Of those that follow, the ones whose record has gone on meanwhile are left as they are.
         """
-        execution_id, generation = execution.execution_id, execution.generation
-        units = [_Unit((self._put_record(execution_id, record, now),)) for record in records]
+        run_id, generation = execution.run_id, execution.generation
+        units = [_Unit((self._put_record(run_id, record, now),)) for record in records]
         first, *rest = _chunks(units, room=2)
-        last = items.entry_item(execution_id, OrderEntry(order, generation, ended=True), now)
+        last = items.entry_item(run_id, OrderEntry(order, generation, ended=True), now)
         if await self._table.transact([change, self._table.put_action(last, ABSENT), *first]) is not None:
             return False
         for chunk in rest:
@@ -117,7 +117,7 @@ class Transactions:
         now: float,
     ) -> list[list[Action]]:
         """The transactions in order; events are numbered from `position`."""
-        id, generation = execution.execution_id, execution.generation
+        id, generation = execution.run_id, execution.generation
         events: dict[str | None, list[Action]] = {record.id: [] for record in records} | {None: []}
         for place, event in enumerate(history, start=position):
             item = items.event_item(id, event, items.history_sort(generation, place), now)
@@ -127,11 +127,12 @@ class Transactions:
         units = [_Unit((*events[record.id], self._put_record(id, record, now))) for record in records]
         units += [_Unit((event,)) for event in events[None]]
         *before, last = _chunks(list(_parted(units)), room=len(turn))
-        check = self._table.check_action(items.key(id, items.META), stands("FAILED", generation - 1))
+        meta = items.key(execution.execution_id, items.META)
+        check = self._table.check_action(meta, stands("FAILED", generation - 1))
         return [*([check, *chunk] for chunk in before), [*turn, *last]]
 
-    def _put_record(self, execution_id: str, record: Record, now: float) -> Action:
-        item = self._texts.fit(execution_id, items.record_item(execution_id, record, now))
+    def _put_record(self, run_id: str, record: Record, now: float) -> Action:
+        item = self._texts.fit(run_id, items.record_item(run_id, record, now))
         return self._table.put_action(item, follows(record.revision, record.generation))
 
     def _next_position(self, execution: Execution) -> int:
@@ -139,16 +140,19 @@ class Transactions:
         prefix = f"{items.HISTORY}{execution.generation:06}#"
         newest = self._table.query_once(
             KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
-            ExpressionAttributeValues={":pk": text(items.partition(execution.execution_id)), ":sk": text(prefix)},
+            ExpressionAttributeValues={
+                ":pk": text(items.partition(execution.execution_id)),
+                ":sk": text(items.in_run(execution.run_id, prefix)),
+            },
             ConsistentRead=True,
             ScanIndexForward=False,
             Limit=1,
         )["Items"]
-        return int(newest[0]["sk"]["S"][len(prefix) :]) + 1 if newest else 0
+        return int(items.sort_of(newest[0])[len(prefix) :]) + 1 if newest else 0
 
 
 def _adds_history(action: Action) -> bool:
-    return bool("Put" in action and action["Put"]["Item"]["sk"]["S"].startswith(items.HISTORY))
+    return bool("Put" in action and items.sort_of(action["Put"]["Item"]).startswith(items.HISTORY))
 
 
 def _parted(units: Sequence[_Unit]) -> Iterator[_Unit]:

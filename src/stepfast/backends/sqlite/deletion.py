@@ -11,9 +11,14 @@ from __future__ import annotations
 
 import time
 
+from stepfast.backends.sqlite import runs
 from stepfast.backends.sqlite.file import Transaction
+from stepfast.backends.sqlite.rows import LINK_RUN
 
-TABLES = ("commands", "orders", "signals", "large_values", "history", "messages", "wakes", "executions")
+TABLES = (
+    *("commands", "orders", "signals", "large_values", "history", "messages", "wakes", "executions"),
+    *("runs", "taken_signals"),
+)
 BUSY = 0.05
 """Seconds that one transaction deletes for, before it lets others write; a very large execution may take longer."""
 DELETION_MARK_SECONDS = 86400.0
@@ -25,6 +30,7 @@ _FIND = (
     "ORDER BY ended_at LIMIT 100"
 )
 _CHILDREN = "SELECT execution_id, generation FROM executions WHERE parent = ?"
+_CHILDREN_OF_RUN = f"{_CHILDREN} AND json_extract(link, '$[{LINK_RUN}]') = ?"
 _MARK = (
     "INSERT INTO deleted VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET generation = excluded.generation, at = excluded.at"
 )
@@ -53,6 +59,9 @@ def _delete(tx: Transaction, execution_id: str, generation: int, now: float) -> 
         waiting = tx.execute("SELECT 1 FROM messages WHERE execution_id = ? AND dead = 0", (execution_id,)).fetchone()
         for table in TABLES:
             tx.execute(f"DELETE FROM {table} WHERE execution_id = ?", (execution_id,))
+        for table in runs.ARCHIVED:  # "~:" comes right after every "~" with a number
+            span = (f"{execution_id}~", f"{execution_id}~:")
+            tx.execute(f"DELETE FROM {table} WHERE execution_id > ? AND execution_id < ?", span)
         # The message of a timer may wait in memory for years: the deletion stays marked for as long. The next owner of
         # the file loads the messages that are left in it, and no longer finds that one.
         tx.execute(_MARK, (execution_id, generation, _FOR_GOOD if waiting else now))
@@ -61,14 +70,22 @@ def _delete(tx: Transaction, execution_id: str, generation: int, now: float) -> 
 
 
 def expire(tx: Transaction, before: float, now: float) -> list[str]:
-    """Deletes some of the executions that ended for good before a time, the oldest first; returns their ids.
+    """Deletes some of the executions and of the earlier runs that ended for good before a time, the oldest first.
 
-    None are left once it returns none. FAILED executions wait to be resumed, and never expire.
+    Returns the ids of these executions. None are left once it returns none. FAILED executions wait to be resumed, and
+    never expire.
     """
     until = time.monotonic() + BUSY
     gone: list[str] = []
     for execution_id, generation in tx.execute(_FIND, (before,)).fetchall():
         gone += delete(tx, execution_id, generation, now)
+        if time.monotonic() > until:
+            break
+    for execution_id, run in runs.expired(tx, before) if time.monotonic() <= until else ():
+        for id, generation in tx.execute(_CHILDREN_OF_RUN, (execution_id, run)).fetchall():
+            gone += delete(tx, id, generation, now)
+        runs.delete(tx, execution_id, run)
+        gone.append(runs.archive_of(execution_id, run))
         if time.monotonic() > until:
             break
     tx.execute(_DROP_MARKS, (now - DELETION_MARK_SECONDS,))

@@ -13,7 +13,7 @@ from stepfast.backends.sqlite import rows
 from stepfast.backends.sqlite.file import SqliteFile
 from stepfast.engine.record_reader import LAST_IDS, PAGE_BYTES, RecordPage, RecordQuery
 from stepfast.errors import ExecutionNotFound
-from stepfast.model import Execution, OrderEntry, Record
+from stepfast.model import Execution, OrderEntry, Record, run_of
 from stepfast.stored_text import StoredText
 
 MAX_IDS = 1_000_000
@@ -51,18 +51,20 @@ class SqliteRecordReader:
         records = (self._record(execution.execution_id, row) for row in found)
         return {record.id: record for record in records}
 
-    async def is_longer(self, execution_id: str, records: int) -> bool:
+    async def is_longer(self, run_id: str, records: int) -> bool:
         counted = "SELECT count(*) FROM (SELECT 1 FROM commands WHERE execution_id = ? LIMIT ?)"
-        row = self._file.row(counted, (execution_id, records + 1))
+        row = self._file.row(counted, (run_of(run_id)[0], records + 1))
         return row is not None and row[0] > records
 
-    async def last_entries(self, execution_id: str, limit: int) -> Sequence[OrderEntry]:
+    async def last_entries(self, run_id: str, limit: int) -> Sequence[OrderEntry]:
         where = "WHERE execution_id = ? ORDER BY number DESC LIMIT ?"
         long = "length(applied) + length(dispatched) + length(withdrawn)"
         with self._file.reading() as db:
-            sizes = db.execute(f"SELECT number, {long} FROM orders {where}", (execution_id, limit)).fetchall()
+            sizes = db.execute(f"SELECT number, {long} FROM orders {where}", (run_of(run_id)[0], limit)).fetchall()
             short = next((place for place, (_, size) in enumerate(sizes) if size > MAX_IDS), len(sizes))
-            entries = [rows.entry(row) for row in db.execute(f"{rows.SELECT_ENTRY} {where}", (execution_id, short))]
+            entries = [
+                rows.entry(row) for row in db.execute(f"{rows.SELECT_ENTRY} {where}", (run_of(run_id)[0], short))
+            ]
         return [
             replace(
                 entry,

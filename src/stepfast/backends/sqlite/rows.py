@@ -16,7 +16,7 @@ from stepfast.stored_text import Text, text_of
 
 _EXECUTION = (
     "execution_id", "workflow", "status", "generation", "first_generation", "input", "result", "error", "causes",
-    "labels", "created_at", "ended_at", "resumed_at", "sent", "link", "progress",
+    "labels", "created_at", "ended_at", "resumed_at", "sent", "link", "progress", "run", "began_at",
 )  # fmt: skip
 _EXECUTION_ROW = (*_EXECUTION, "parent")
 _RECORD = tuple("chained" if attribute.name == "then" else attribute.name for attribute in fields(Record))
@@ -91,8 +91,11 @@ UPDATE_LINK = _update(
     ("link", "parent"),
     "execution_id = :execution_id AND status = :status AND generation = :generation AND link = :if_link",
 )
-UPDATE_PROGRESS = (
-    "UPDATE executions SET progress = ? WHERE execution_id = ? AND status = 'RUNNING' AND generation = ?"
+UPDATE_PROGRESS = "UPDATE executions SET progress = ? WHERE execution_id = ? AND status = 'RUNNING' AND generation = ?"
+UPDATE_RUN = _update(
+    "executions",
+    ("generation", "first_generation", "resumed_at", "run", "began_at", "input", "progress"),
+    "execution_id = :execution_id AND status = 'RUNNING' AND generation = :if_generation",
 )
 SELECT_RECORD = f"SELECT {_columns(_RECORD, 'commands')} FROM commands"
 SELECT_PLACED = (
@@ -215,8 +218,20 @@ def link_write(execution: Execution, link: Link) -> Write:
 _LINK_VALUES = ("execution_id", "status", "generation", "link", "parent", "if_link")
 
 
+LINK_RUN = [field.name for field in fields(Link)].index("run")
+"""The place of the parent's run in the JSON list of a link."""
+
+
 def _link_text(link: Link | None) -> str | None:
     return None if link is None else json.dumps(list(asdict(link).values()))
+
+
+def run_write(execution: Execution, generation: int) -> Write:
+    """The statement that begins a new run if the stored execution is RUNNING in this generation."""
+    placed = _Placed(execution.execution_id)
+    names = ("execution_id", "generation", "first_generation", "resumed_at", "run", "began_at", "progress")
+    values = {name: getattr(execution, name) for name in names} | {"if_generation": generation}
+    return Write(UPDATE_RUN, values | {"input": placed(execution.input)}, placed.large)
 
 
 def _execution_values(execution: Execution) -> dict[str, Any]:

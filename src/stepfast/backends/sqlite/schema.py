@@ -15,7 +15,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 LARGE_VALUE_CHARACTERS = 8192
 """Characters of a value from which on it stands in `large_values`."""
 
@@ -164,6 +164,20 @@ CREATE INDEX by_parent ON executions (parent) WHERE parent IS NOT NULL;
 """
 """Executions may be children of others. `parent` is of those whose parent still takes them along."""
 
+_RUNS = """
+ALTER TABLE executions ADD COLUMN run INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE executions ADD COLUMN began_at REAL;
+CREATE TABLE runs (
+    execution_id TEXT NOT NULL, run INTEGER NOT NULL, generation INTEGER NOT NULL, first_generation INTEGER NOT NULL,
+    began_at REAL, resumed_at REAL, ended_at REAL NOT NULL, input NOT NULL, PRIMARY KEY (execution_id, run)
+);
+CREATE INDEX runs_by_end ON runs (ended_at);
+CREATE TABLE taken_signals (
+    execution_id TEXT NOT NULL, signal_id TEXT NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (execution_id, signal_id)
+) WITHOUT ROWID;
+"""
+"""Executions can continue as new runs. The rows of an earlier run stand under its own name: see runs.py."""
+
 STEPS: dict[int, str] = {
     1: """
 DROP INDEX changed_since;
@@ -176,6 +190,7 @@ ALTER TABLE executions ADD COLUMN resumed_at REAL;
     5: _LOGGED,
     6: _LINKED,
     7: "ALTER TABLE executions ADD COLUMN progress TEXT;\n",
+    8: _RUNS,
 }
 """What takes a file from the version named to the next one, in one transaction each."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from stepfast.backends.sqlite import rows
+from stepfast.backends.sqlite import rows, runs
 from stepfast.backends.sqlite.file import Transaction
 from stepfast.errors import ExecutionNotFound, TooManySignals
 from stepfast.model import Signal, SignalLimits
@@ -22,7 +22,7 @@ def read(db: sqlite3.Connection, execution_id: str, after: int = 0, *, payloads:
 def one(db: sqlite3.Connection, execution_id: str, signal_id: str) -> Signal | None:
     where = "WHERE execution_id = ? AND signal_id = ?"
     row = db.execute(f"{rows.SELECT_SIGNAL} {where}", (execution_id, signal_id)).fetchone()
-    return None if row is None else Signal(*row)
+    return runs.taken(db, execution_id, signal_id) if row is None else Signal(*row)
 
 
 def add(tx: Transaction, execution_id: str, signal: Signal, limits: SignalLimits) -> Signal:

@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from stepfast.backends.sqlite import deletion, listing, metrics, overdue, rows, writes
+from stepfast.backends.sqlite import deletion, listing, metrics, overdue, rows, runs, writes
 from stepfast.backends.sqlite import signals as signal_rows
 from stepfast.backends.sqlite.changes import Changes
 from stepfast.backends.sqlite.file import SqliteFile, Transaction
@@ -31,6 +31,7 @@ from stepfast.engine.ports import (
     Delta,
     End,
     Fault,
+    NextRun,
     Page,
     Query,
 )
@@ -48,6 +49,7 @@ from stepfast.model import (
     Signal,
     SignalLimits,
     Snapshot,
+    run_of,
 )
 
 
@@ -113,7 +115,8 @@ class SqliteBackend:
             signals,
         )
 
-    async def signals(self, execution_id: str, after: int = 0, *, payloads: bool = True) -> Sequence[Signal]:
+    async def signals(self, run_id: str, after: int = 0, *, payloads: bool = True) -> Sequence[Signal]:
+        execution_id, _ = run_of(run_id)
         with self._file.reading() as db:
             return signal_rows.read(db, execution_id, after, payloads=payloads)
 
@@ -121,20 +124,63 @@ class SqliteBackend:
         with self._file.reading() as db:
             return signal_rows.one(db, execution_id, signal_id)
 
-    async def peek(self, execution_id: str, command_id: str) -> tuple[Execution, Record | None] | None:
+    async def peek(self, run_id: str, command_id: str) -> tuple[Execution, Record | None] | None:
+        execution_id, run = run_of(run_id)
         row = self._file.row(rows.SELECT_BOTH, (command_id, execution_id))
-        return rows.both(row, self._opened_at) if row else None
+        if row is None:
+            return None
+        execution, record = rows.both(row, self._opened_at)
+        return execution, record if execution.run == run else None
 
-    async def entries(self, execution_id: str, since: int = 0) -> Sequence[OrderEntry]:
-        return [rows.entry(row) for row in self._file.all_rows(ENTRIES, (execution_id, since))]
+    async def entries(self, run_id: str, since: int = 0) -> Sequence[OrderEntry]:
+        return [rows.entry(row) for row in self._file.all_rows(ENTRIES, (run_of(run_id)[0], since))]
 
-    async def history(self, execution_id: str) -> list[Event]:
+    async def history(self, run_id: str) -> list[Event]:
         with self._file.reading() as db:
             events = db.execute(
                 "SELECT at, type, command, details FROM history WHERE execution_id = ? ORDER BY seq",
-                (execution_id,),
+                (run_of(run_id)[0],),
             ).fetchall()
         return [Event(at, type, command, json.loads(details)) for at, type, command, details in events]
+
+    # -- Store: earlier runs -----------------------------------------------------------------------------------
+
+    async def runs(self, execution_id: str, limit: int, before: int | None = None) -> Sequence[Execution]:
+        current = await self.read(execution_id)
+        if current is None:
+            return []
+        with self._file.reading() as db:
+            return runs.earlier(db, current, limit, before)
+
+    async def load_run(self, execution_id: str, run: int) -> Snapshot | None:
+        current, name = await self.read(execution_id), runs.archive_of(execution_id, run)
+        if current is None:
+            return None
+        with self._file.reading() as db:
+            execution = runs.one(db, current, run)
+            if execution is None:
+                return None
+            commands = db.execute(f"{rows.SELECT_RECORD} WHERE execution_id = ?", (name,)).fetchall()
+            cursor, taken = cursor_of(_entries(db, name)), signal_rows.read(db, name)
+        records = [rows.record(row, self._opened_at) for row in commands]
+        return Snapshot(execution, cursor, {record.id: record for record in records}, tuple(taken))
+
+    async def run_history(self, execution_id: str, run: int) -> list[Event]:
+        with self._file.reading() as db:
+            return runs.history(db, execution_id, run)
+
+    async def continue_as_new(self, turn: NextRun) -> bool:
+        id = turn.execution.execution_id
+
+        def run(tx: Transaction) -> bool:
+            tx.after.append(lambda: self._changes.forget(id))
+            if not runs.turn(tx, turn):
+                return False
+            metrics.add(tx, End(turn.ended, turn.counts))
+            self._wake(tx, id)
+            return True
+
+        return await self._file.write(run)
 
     async def page(self, query: Query) -> Page:
         with self._file.reading() as db:
@@ -179,7 +225,8 @@ class SqliteBackend:
             raise ExecutionDeleted(id, held)
         return held
 
-    async def commit(self, execution_id: str, commit: Commit) -> Committed:
+    async def commit(self, run_id: str, commit: Commit) -> Committed:
+        execution_id, _ = run_of(run_id)
         write = rows.record_write(execution_id, commit.record)
 
         def run(tx: Transaction) -> Committed:
@@ -192,7 +239,8 @@ class SqliteBackend:
 
         return await self._file.write(run)
 
-    async def report(self, execution_id: str, record: Record, generation: int) -> bool:
+    async def report(self, run_id: str, record: Record, generation: int) -> bool:
+        execution_id, _ = run_of(run_id)
         write = rows.record_write(execution_id, record)
         runs = "SELECT 1 FROM executions WHERE execution_id = ? AND status = 'RUNNING' AND generation = ?"
 
@@ -213,8 +261,9 @@ class SqliteBackend:
         return await self._file.write(lambda tx: tx.execute(rows.UPDATE_PROGRESS, values).rowcount == 1)
 
     async def append(
-        self, execution_id: str, entry: OrderEntry, messages: Sequence[tuple[Message, float | None]] = ()
+        self, run_id: str, entry: OrderEntry, messages: Sequence[tuple[Message, float | None]] = ()
     ) -> bool:
+        execution_id, _ = run_of(run_id)
         now = self._clock.now()
 
         def run(tx: Transaction) -> bool:

@@ -24,6 +24,9 @@ from stepfast.replay.replay import Replay
 log = logging.getLogger(__name__)
 
 Id = Annotated[str, Path(pattern=ID, description="the execution's id")]
+Run = Annotated[
+    int | None, Query(ge=1, description="which run of an execution that continues as new; by default the current one")
+]
 Command = Annotated[str | None, Query(min_length=1, max_length=4096, description="the id of the one command to show")]
 NO_SUCH = {404: "no execution has this id"}
 _SHOWN = answers((200, "the execution", ExecutionDetail), problems_of={404: "no such execution, or no such command"})
@@ -50,6 +53,7 @@ def add(app: Resolver, engine: ApiEngine) -> None:
         limit: Annotated[
             int | None, Query(ge=1, le=1000, description="the first page of so many commands; see `next`")
         ] = None,
+        run: Run = None,
         if_none_match: Annotated[
             str | None, Header(alias="If-None-Match", description="the ETag of an earlier answer to the same request")
         ] = None,
@@ -58,9 +62,9 @@ def add(app: Resolver, engine: ApiEngine) -> None:
             message = "commands=false leaves out the command that is asked for: leave one of them away"
             raise InvalidRequest(message, (("command", message),))
         now = engine.operations.now()
-        if commands and engine.call(engine.operations.is_longer(execution_id, parts.FEW)):
+        if run is None and commands and engine.call(engine.operations.is_longer(execution_id, parts.FEW)):
             return _part(engine, execution_id, command, largest, limit or parts.PAGE, now, if_none_match)
-        snapshot = _snapshot(engine, execution_id, commands)
+        snapshot = _snapshot(engine, execution_id, commands, run)
         late = timeline.overdue_in(snapshot, now)
         tag = etag.tag_of(snapshot, engine.edition, commands, command, largest, limit, late)
         headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
@@ -91,14 +95,17 @@ def add(app: Resolver, engine: ApiEngine) -> None:
         largest: Largest = None,
         limit: Annotated[int | None, Query(ge=1, le=event_pages.MAX_EVENTS)] = None,
         cursor: Annotated[str | None, Query(max_length=20, description="a page's `next`")] = None,
+        run: Run = None,
     ) -> Response[str]:
-        events, following = event_pages.page(
-            engine.call(engine.operations.history(execution_id)), limit, cursor, largest
-        )
+        operations = engine.operations
+        asked = operations.history(execution_id) if run is None else operations.run_history(execution_id, run)
+        events, following = event_pages.page(engine.call(asked), limit, cursor, largest)
         return reply(200, History(events=[views.event(event) for event in events], next=following))
 
 
-def _snapshot(engine: ApiEngine, execution_id: str, commands: bool) -> Snapshot:
+def _snapshot(engine: ApiEngine, execution_id: str, commands: bool, run: int | None) -> Snapshot:
+    if run is not None:
+        return engine.call(engine.operations.load_run(execution_id, run))
     if commands:
         return engine.call(engine.operations.load_brief(execution_id))
     return Snapshot(engine.call(engine.operations.read(execution_id)), Cursor(), {})
@@ -152,9 +159,10 @@ def _no_command(execution_id: str, only: str) -> Rejected:
 def replay_of(engine: ApiEngine, snapshot: Snapshot) -> Replay | None:
     """What the code asks for; without it an execution can still be shown, as far as it is recorded.
 
-    A cancelled one is not replayed: its code would take the cancelled commands for failed ones and go on.
+    A cancelled one is not replayed: its code would take the cancelled commands for failed ones and go on. Nor is an
+    earlier run: it asks for nothing any more.
     """
-    if snapshot.execution.status == "CANCELLED":
+    if snapshot.execution.status == "CANCELLED" or snapshot.execution.continued:
         return None
     try:
         return engine.operations.replay(snapshot)
