@@ -22,9 +22,7 @@ ROUNDS = 20
 class PartialReads(Protocol):
     """An optional port, for a store that reads a few records of an execution for less than all of it."""
 
-    async def peek_many(
-        self, execution_id: str, command_ids: Sequence[str]
-    ) -> tuple[Execution, Sequence[Record]] | None:
+    async def peek_many(self, run_id: str, command_ids: Sequence[str]) -> tuple[Execution, Sequence[Record]] | None:
         """The execution and those of the records that exist; None where there is no such execution.
 
         They may be read at different moments.
@@ -37,19 +35,19 @@ class CatchingUp:
     def __init__(self, store: Store, parts: PartialReads) -> None:
         self._store, self._parts = store, parts
 
-    async def catch_up(self, execution_id: str, live: Live) -> Execution | None:
+    async def catch_up(self, live: Live) -> Execution | None:
         """The execution, once its replay has taken all that is stored.
 
         None where that is not certain: the execution has ended or was resumed, or too much has changed. Then the caller
         closes the replay and reads everything.
         """
-        replay, order = live.replay, live.order
+        replay, order, run_id = live.replay, live.order, live.replay.execution.run_id
         looked: set[str] = set()
         for _ in range(ROUNDS):
             asked = [id for id in replay.outstanding if id not in looked]
             if len(replay.outstanding) > MOST_OUTSTANDING:
                 return None
-            peeked = await self._parts.peek_many(execution_id, asked)
+            peeked = await self._parts.peek_many(run_id, asked)
             if peeked is None:
                 return None
             execution, records = peeked
@@ -60,7 +58,7 @@ class CatchingUp:
                 return None  # A resume was written between the two reads.
             looked.update(asked)
             if len(replay.outstanding) > 1:
-                for entry in await self._store.entries(execution_id, order.revision):
+                for entry in await self._store.entries(run_id, order.revision):
                     if entry.generation != generation or entry.cut is not None:
                         return None
                     order.extend(entry)

@@ -119,7 +119,7 @@ class Signalling:
         if live is None:
             return None
         try:
-            if await self._catching_up.catch_up(execution_id, live) is None:
+            if await self._catching_up.catch_up(live) is None:
                 return None
             self._lives.put(execution_id, live)
             return tuple(waits_of(live.replay))

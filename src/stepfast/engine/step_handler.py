@@ -156,7 +156,7 @@ class StepHandler:
                 if entries or now - sent_at > SEAL_SECONDS:
                     break
                 await self._clock.sleep(pause)
-                entries = await self._store.entries(message.execution_id, hint.order - 1)
+                entries = await self._store.entries(message.run_id, hint.order - 1)
             now = self._clock.now()
             if not entries:  # The entry that asks for the step is not written yet, or never will be.
                 return Later(now + pause_after(now - sent_at))

@@ -90,7 +90,7 @@ class StepWatch:
         self._due = now + self._pace.pause(age)
         order = self._run.order
         if self._pace.glances is not None and order is not None and order >= 0 and now < self._all_due:
-            return await self._pace.glances.glance(self._run.execution.execution_id, order)
+            return await self._pace.glances.glance(self._run.execution.run_id, order)
         self._all_due = now + age
         return True
 
