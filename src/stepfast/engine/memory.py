@@ -91,7 +91,7 @@ class Memory:
         return token
 
     def voids(self, execution_id: str, snapshot: Snapshot) -> bool:
-        """Whether a pass that has news, and has read this without a token, begins anew: with a token, then.
+        """Whether a pass that has news, and has read this without a token, starts again, with a token.
 
         A memory of another process stands. It has not got these news, and would wait for them.
         """

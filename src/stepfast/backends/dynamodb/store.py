@@ -298,7 +298,7 @@ class DynamoStore:
         if await self._put(execution_id, item, ABSENT):
             return True
         if entry.seal:
-            # Another entry stands there, so nobody needs the bytes of this one. What an outage leaves of them is
+            # Another entry stands there, so nobody needs the bytes of this one. Bytes that an outage leaves are
             # deleted with the execution.
             with suppress(Unavailable, Misconfigured):
                 self._texts.discard(item)
