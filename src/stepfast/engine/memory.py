@@ -100,6 +100,12 @@ class Memory:
         self._know(execution_id)
         return True
 
+    def forget(self, execution_id: str) -> None:
+        """Drops the memory of an execution: news of it may have been lost on the way."""
+        live = self._lives.take(execution_id)
+        if live is not None:
+            live.replay.close()
+
     def _opened(self, live: Live, fresh: dict[str, Record], news: News) -> OpenedReplay:
         execution, known = live.replay.execution, live.replay.knows_signals
         snapshot = Snapshot(
