@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from stepfast import Retry, signal, step, workflow
+from stepfast.backends.aws import messages
 from stepfast.deployment.project import Project
 from stepfast.testing import MotoCloud, Rules
 from tests.cloud.conftest import MakeCloud
@@ -104,6 +105,23 @@ def test_a_gather_of_everything_comes_to_its_end_without_the_sweep(make_cloud: M
     assert [run.result for run in runs] == [expected(1), expected(5)]
     ran_once(cloud, *runs)
     assert cloud.undelivered == []
+
+
+def test_messages_of_the_version_before_which_carry_no_input_lead_to_the_same_end(
+    make_cloud: MakeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deployment replaces the functions while such messages are in the queues, and sends others from then on."""
+    cloud = make_cloud(medley, seed=1, rules=RULES, project=PROJECT)
+    with monkeypatch.context() as before:
+        before.setattr(messages, "MAX_INPUT", -1)
+        run = cloud.start(medley, 2, "m")
+        cloud.advance(timedelta(seconds=1))
+    give(cloud, "m")
+    start = cloud.now
+    cloud.run_until(lambda: run.status == "SUCCEEDED")
+    assert cloud.now - start < SOON
+    assert run.result == expected(2)
+    ran_once(cloud, run)
 
 
 @pytest.mark.parametrize("seed", [seed + 1 for seed in seeds(1, 40)])
