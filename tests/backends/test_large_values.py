@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from stepfast.backends.aws.s3 import S3Blobs
 from stepfast.backends.dynamodb.typed_json import size_of, text
 from stepfast.engine.order import cursor_of
 from stepfast.engine.ports import Commit, End, Query
-from stepfast.errors import InvalidRequest, StartupError
+from stepfast.errors import InvalidRequest, StartupError, Unavailable
 from stepfast.model import Event, Execution, Failure, OrderEntry, Record, Signal
 from stepfast.stored_text import text_of
 from tests.backends.cloud import BUCKET, TABLE, Cloud, shared_client
@@ -110,6 +111,34 @@ def test_every_kind_of_item_may_hold_large_values(cloud: Cloud) -> None:
     assert cloud.run(other.read("one")) == ended
     assert cloud.run(other.page(Query())).executions == (ended,)
     assert cloud.run(other.create(replace(execution, workflow="other"))) == ended
+
+
+def test_an_entry_of_the_order_that_was_refused_leaves_nothing_in_the_bucket(started: Cloud) -> None:
+    draw = random.Random(7)
+    ids = tuple(draw.randbytes(16).hex() for _ in range(40_000))
+    first, later = OrderEntry(0, 0, ids[:20_000], seal="aa"), OrderEntry(1, 0, ids[20_000:], seal="bb")
+    assert started.run(started.store.append("one", first))
+    kept = objects()
+    assert len(kept) == 1
+    for applied in (ids[:20_000], ids[20_000:]):  # the same order as the entry that stands there, and another
+        assert not started.run(started.make_store().append("one", OrderEntry(0, 0, applied, seal="cc")))
+        assert objects() == kept
+    assert started.run(started.store.append("one", later))
+    assert len(objects()) == 2
+    assert started.run(started.make_store().load("one")).cursor == cursor_of([first, later])
+
+
+class Undeletable(S3Blobs):
+    def discard(self, key: str) -> None:
+        raise Unavailable("the bucket is away")
+
+
+def test_an_entry_is_refused_also_while_the_bucket_is_away(started: Cloud) -> None:
+    started.blobs = Undeletable(lambda: shared_client("s3"), BUCKET)
+    draw = random.Random(7)
+    large = OrderEntry(0, 0, tuple(draw.randbytes(16).hex() for _ in range(20_000)), seal="aa")
+    assert started.run(started.make_store().append("one", large))
+    assert not started.run(started.make_store().append("one", replace(large, seal="cc")))
 
 
 def test_equal_values_share_one_object(started: Cloud) -> None:

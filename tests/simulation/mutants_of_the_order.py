@@ -8,7 +8,7 @@ from typing import Any
 from stepfast.backends.sqlite import changes as sqlite_changes
 from stepfast.backends.sqlite import rows
 from stepfast.backends.sqlite import store as sqlite
-from stepfast.engine import advancer, claims, deliveries, memory, order, step_handler
+from stepfast.engine import advancer, claims, deliveries, memory, step_handler
 from stepfast.replay.replay import Replay
 from tests.simulation.breaking import Patch, breaks, edited
 
@@ -23,11 +23,6 @@ def a_worker_goes_by_an_order_that_is_not_durable(patch: Patch) -> None:
 @breaks("replay-reproduces", "deadline")
 def an_end_is_written_before_the_order_that_led_to_it(patch: Patch) -> None:
     edited(patch, advancer.Advancer, "_pass", ("if replay.finished and replay.decided:", "if replay.finished:"))
-
-
-@breaks("a-signal-is-taken-once", "approvals")
-def a_signal_that_was_taken_counts_as_free(patch: Patch) -> None:
-    edited(patch, advancer, "_hear", ("replay.arrived.add(signals, taken)", "replay.arrived.add(signals, ())"))
 
 
 @breaks("the-order-is-a-log", "verdict")
@@ -118,12 +113,6 @@ def a_memory_is_trusted_whoever_has_had_the_news(patch: Patch) -> None:
         "recall",
         ("await self._holders.holder(execution_id) == live.token", "True"),
     )
-
-
-@breaks("no-execution-is-stuck", "torn")
-def what_an_older_generation_sent_counts(patch: Patch) -> None:
-    clear = "        self.dispatched.clear()\n"
-    edited(patch, order.Order, "extend", (f"{clear}    elif entry.generation != self.generation:\n{clear}", ""))
 
 
 @breaks("no-execution-is-stuck", "completed")

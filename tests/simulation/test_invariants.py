@@ -22,6 +22,7 @@ from stepfast.engine import (
     deliveries,
     moves,
     operations,
+    order,
     park_handler,
     recording,
     rewind,
@@ -66,6 +67,11 @@ def a_signal_is_accepted_before_it_is_written(patch: Patch) -> None:
         return signal
 
     patch.setattr(sqlite.SqliteBackend, "add_signal", add_signal)
+
+
+@breaks("a-signal-is-taken-once", "approvals")
+def a_signal_that_was_taken_counts_as_free(patch: Patch) -> None:
+    edited(patch, advancer, "_hear", ("replay.arrived.add(signals, taken)", "replay.arrived.add(signals, ())"))
 
 
 @breaks("history-reads-alike-twice", "approvals")
@@ -254,6 +260,12 @@ def a_resume_takes_records_away_instead_of_reopening_them(patch: Patch) -> None:
     sql = "DELETE FROM commands WHERE execution_id = ? AND id = ?"
     new = f"[tx.execute({sql!r}, (id, one.id)) for one in records]"
     edited(patch, sqlite.SqliteBackend, "rewind", ("self._put_records(tx, id, records)", new))
+
+
+@breaks("no-execution-is-stuck", "torn")
+def what_an_older_generation_sent_counts(patch: Patch) -> None:
+    clear = "        self.dispatched.clear()\n"
+    edited(patch, order.Order, "extend", (f"{clear}    elif entry.generation != self.generation:\n{clear}", ""))
 
 
 @breaks("what-was-cancelled-stays-so", "semaphore")

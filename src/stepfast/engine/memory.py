@@ -96,7 +96,7 @@ class Memory:
         return token
 
     def voids(self, execution_id: str, snapshot: Snapshot) -> bool:
-        """Whether a pass that has news, and has read this without a token, begins anew: with a token, then.
+        """Whether a pass that has news, and has read this without a token, starts again, with a token.
 
         A memory of another process stands. It has not got these news, and would wait for them.
         """
@@ -104,6 +104,12 @@ class Memory:
             return False
         self._know(execution_id)
         return True
+
+    def forget(self, execution_id: str) -> None:
+        """Drops the memory of an execution: news of it may have been lost on the way."""
+        live = self._lives.take(execution_id)
+        if live is not None:
+            live.replay.close()
 
     def _opened(self, live: Live, fresh: dict[str, Record], news: News) -> OpenedReplay:
         execution, known = live.replay.execution, live.replay.knows_signals

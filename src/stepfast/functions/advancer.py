@@ -122,6 +122,8 @@ class _Passes:
                     news = self._engine.table_store.news(images)
                     await self._engine.advancer.advance(execution_id, news=news)
             except Exception as error:
+                if self._engine.memory is not None:  # These records may be given up.
+                    self._engine.memory.forget(execution_id)
                 logs.complain(log, f"execution {execution_id} was not advanced", error)
                 away = isinstance(error, Unavailable)
                 if away or self._engine.clock.now() - born < GIVE_UP_SECONDS or not self._engine.settings.undelivered:

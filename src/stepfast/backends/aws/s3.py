@@ -31,6 +31,9 @@ class Blobs(Protocol):
     def get(self, key: str) -> bytes:
         """The bytes of a key that `put` gave, and no others."""
 
+    def discard(self, key: str) -> None:
+        """Deletes the bytes of a key that nothing refers to, or ever will."""
+
     def delete(self, execution_id: str) -> None:
         """Deletes all bytes that were put for an execution."""
 
@@ -68,6 +71,10 @@ class S3Blobs:
         if hashlib.sha256(data).hexdigest() != key.rpartition("/")[2]:
             raise self._lost(f"holds another value than was put under {key}")
         return data
+
+    def discard(self, key: str) -> None:
+        with self._translated():
+            self._client().delete_object(Bucket=self._bucket, Key=key)
 
     def delete(self, execution_id: str) -> None:
         pages = {"Bucket": self._bucket, "Prefix": f"{PREFIX}/{execution_id}/"}

@@ -10,7 +10,8 @@ by, born, reopened, cut, fault and link (below) |
 | input above 2 KB | `input#<digest>` | input |
 | command | `c#<command id>` | rev gen stat kind name tries cuts token lease due input output error first began \
 ended then signal past kids, wake; id where the key is too short for it |
-| entry of the order's log | `o#<number>` | gen order (zlib of JSON: applied, dispatched, withdrawn) cut ended seal |
+| entry of the order's log | `o#<number>` | gen order (zlib of JSON: applied, dispatched, withdrawn, seal) cut ended \
+seal |
 | order before the log | `cursor` | gen order (zlib of JSON: applied, dispatched), and rev (version 1) or upto (2) |
 | signal | `s#<signal id>` | name payload received n, wake |
 | counter of signals | `signals` | n bytes |
@@ -368,7 +369,9 @@ def record_of(item: Item, later: Callable[[Value], StoredText] | None = None) ->
 def entry_item(execution_id: str, entry: OrderEntry, now: float) -> Item:
     item = _head(execution_id, entry_sort(entry.number), now, ITEM_VERSION) | {"gen": number(entry.generation)}
     if entry.applied or entry.dispatched or entry.withdrawn:
-        order = json_text([packed(ids) for ids in (entry.applied, entry.dispatched, entry.withdrawn)])
+        lists = [packed(ids) for ids in (entry.applied, entry.dispatched, entry.withdrawn)]
+        # With the seal no two entries have the same bytes, so an entry that was refused may delete its own.
+        order = json_text([*lists, entry.seal])
         item["order"] = {"B": zlib.compress(order.encode())}
     if entry.cut is not None:
         item["cut"] = number(entry.cut)
@@ -381,7 +384,7 @@ def entry_item(execution_id: str, entry: OrderEntry, now: float) -> Item:
 
 def entry_of(item: Item, unpack: Callable[[Packed], Sequence[str]] = unpacked) -> OrderEntry:
     checked(item)
-    applied, dispatched, withdrawn = map(unpack, _order_in(item)) if "order" in item else ((), (), ())
+    applied, dispatched, withdrawn = map(unpack, _order_in(item)[:3]) if "order" in item else ((), (), ())
     return OrderEntry(
         int(sort_of(item)[len(ENTRY) :]),
         int_in(item, "gen"),

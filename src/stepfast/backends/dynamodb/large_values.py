@@ -73,6 +73,11 @@ class Texts:
         self.remember(where, data)
         return {"M": {"s3" if kind == "S" else "s3b": text(where), "n": number(len(data))}}
 
+    def discard(self, item: Item) -> None:
+        """Deletes the values of an item that was not written, and that no other item can have."""
+        for _, (_, where) in _moved_in(item):
+            self._blobs.discard(where)
+
     def fill(self, items: Iterable[Item], later: Collection[str] = ()) -> list[Item]:
         """The items with their values in place, but for those named `later`.
 

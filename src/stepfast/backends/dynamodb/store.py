@@ -10,9 +10,11 @@ import math
 import secrets
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from stepfast.backends.aws.errors import Misconfigured
 from stepfast.backends.aws.s3 import Blobs
 from stepfast.backends.dynamodb import items
 from stepfast.backends.dynamodb.calls import ABSENT, PAUSES, Condition, Table, changes_to
@@ -383,7 +385,15 @@ class DynamoStore:
     ) -> bool:
         if messages:
             await self._queue.send(messages)
-        return await self._put(run_id, items.entry_item(run_id, entry, self._clock.now()), ABSENT)
+        item = self._texts.fit(run_id, items.entry_item(run_id, entry, self._clock.now()))
+        if await self._put(run_id, item, ABSENT):
+            return True
+        if entry.seal:
+            # Another entry stands there, so nobody needs the bytes of this one. Bytes that an outage leaves are
+            # deleted with the execution.
+            with suppress(Unavailable, Misconfigured):
+                self._texts.discard(item)
+        return False
 
     async def finish(self, end: End) -> bool:
         execution = end.execution
