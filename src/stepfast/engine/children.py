@@ -117,18 +117,24 @@ class Children:
             )
             return await self._fail(asked, Failure("TooManyLevels", text))
         first = child_id(asked.parent.execution_id, asked.command)
-        for id in (first,) if fresh else dict.fromkeys((first, *asked.children)):
-            held = None if fresh else await self._store.read(id)
-            stands = "ours" if held is None else standing(held, link, asked.command)
+        if fresh:
+            return await self._start(asked, first)
+        free = True
+        for id in dict.fromkeys((*reversed(asked.children), first)):
+            held = await self._store.read(id)
+            stands = None if held is None else standing(held, link, asked.command)
+            if held is not None and stands == "ours":
+                return await self._take_up(asked, id, held)
             if stands == "newer":
                 return True
-            if stands == "foreign":
+            if stands == "foreign" and id == first:
                 return await self._fail(asked, Failure("ExecutionConflict", _conflict(asked, id)))
-            if stands == "ours":
-                return await self._take_up(asked, id, held) if held is not None else await self._start(asked, id)
+            free = free and (id != first or held is None)
+        if free and not asked.children:
+            return await self._start(asked, first)
         # What is there has been decided anew. It is ended before it is forgotten.
         await self._end_all(asked.parent.execution_id, asked.command.id, asked.children)
-        id = later_child_id(first, asked.parent.generation)
+        id = first if free else later_child_id(first, asked.parent.generation)
         held = await self._store.read(id)
         if held is not None and standing(held, link, asked.command) in ("foreign", "other"):
             return await self._fail(asked, Failure("ExecutionConflict", _conflict(asked, id)))
