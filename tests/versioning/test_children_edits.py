@@ -54,7 +54,11 @@ def begin(app: Versions, *workflows: AnyWorkflow, until_child: str | None = None
     """Starts `one` with old code, until its child waits, or has ended."""
     app.reopen(*workflows)
     app.start("w")
-    waits = (lambda: "signal:go" in app.waiting(extend=False)) if until_child is None else (lambda: exists(app, until_child))
+    waits = (
+        (lambda: "signal:go" in app.waiting(extend=False))
+        if until_child is None
+        else (lambda: exists(app, until_child))
+    )
     until(waits)
 
 

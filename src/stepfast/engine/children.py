@@ -132,7 +132,7 @@ class Children:
             free = free and (id != first or held is None)
         if free and not asked.children:
             return await self._start(asked, first)
-        # What is there has been decided anew. It is ended before it is forgotten.
+        # The code now asks for something else than before. The earlier children are ended before another is started.
         await self._end_all(asked.parent.execution_id, asked.command.id, asked.children)
         id = first if free else later_child_id(first, asked.parent.generation)
         held = await self._store.read(id)
