@@ -437,8 +437,8 @@ class DynamoStore:
         await self._figures.add(End(turn.ended, turn.counts))
         return True
 
-    async def _put(self, execution_id: str, item: Item, condition: Condition) -> bool:
-        item = self._texts.fit(execution_id, item)
+    async def _put(self, run_id: str, item: Item, condition: Condition) -> bool:
+        item = self._texts.fit(run_id, item)
         stored = await self._table.put(item, condition)
         # A write whose answer was lost is sent again, by botocore before anybody else. Its condition then fails on the
         # very item that it has written, which DynamoDB returns (ReturnValuesOnConditionCheckFailure).
