@@ -41,6 +41,7 @@ def refusal(call: Any) -> str:
 
     with Environment(refused) as env:
         run = env.run(refused)
+        assert run.error is not None
         assert run.error.type in ("DefinitionError", "NotStorable"), run.error
         return str(run.error.message)
 

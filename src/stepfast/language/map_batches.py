@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from stepfast.errors import ChildFailed, DefinitionError, InvalidRequest, StepFailed
+from stepfast.errors import BatchFailed, ChildFailed, DefinitionError, InvalidRequest, StepFailed
 from stepfast.language import map_steps
 from stepfast.language.current import current_execution
-from stepfast.language.map_targets import Target
+from stepfast.language.map_targets import MapTarget
 from stepfast.language.workflows import Workflow
 
 MAP_WORKFLOW = "stepfast.map"
@@ -40,10 +40,6 @@ class Batch:
     lanes: int = field(default=1, compare=False)
 
 
-class BatchFailed(Exception):
-    """Items of a batch have failed. Its cause is the group of their errors, so a resume opens these items again."""
-
-
 def workflow_with(resolve: Resolve) -> Workflow[..., Any]:
     """The built-in workflow, which finds what it runs by `resolve`."""
 
@@ -62,7 +58,7 @@ BATCHES: Workflow[..., Any] = workflow_with(_nothing)
 
 
 async def _run(batch: Batch, resolve: Resolve) -> Json:
-    target = Target(resolve(batch.workflow, batch.kind, batch.name))
+    target = MapTarget(resolve(batch.workflow, batch.kind, batch.name))
     source = batch.source
     if source is None:
         rows, bad = enumerate(batch.items or (), batch.first), []
@@ -88,7 +84,7 @@ async def _run(batch: Batch, resolve: Resolve) -> Json:
     raise BatchFailed(text) from (ExceptionGroup("items", list(errors.values())) if errors else None)
 
 
-async def _in_window(target: Target, values: dict[int, Any], lanes: int) -> dict[int, Exception]:
+async def _in_window(target: MapTarget, values: dict[int, Any], lanes: int) -> dict[int, Exception]:
     """Calls the target in the order of the items, at most `lanes` at once. Returns the errors by the item's number."""
     window = asyncio.Semaphore(lanes)
     tasks = dict[int, asyncio.Task[Any]]()
