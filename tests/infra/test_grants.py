@@ -11,7 +11,8 @@ from tests.infra.conftest import Synthesized, resources
 from tests.infra.reading import listed, named, roles, told
 
 EXECUTIONS, POSITION, KEYS, FIGURES = ("x#*",), ("sweeper", "x#*"), ("k#*",), ("f#*",)
-LISTS = ("CANCELLED#*", "FAILED#*", "RUNNING#*", "SUCCEEDED#*")
+STATUSES = ("CANCELLED", "FAILED", "RUNNING", "SUCCEEDED")
+LISTS = tuple(sorted(f"{child}{status}#*" for child in ("", "CHILD-") for status in STATUSES))
 ITEMS = ("BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
 TIMERS = "arn:<AWS::Partition>:scheduler:<AWS::Region>:<AWS::AccountId>:schedule/<TimersGroup>/*"
 

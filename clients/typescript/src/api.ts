@@ -440,7 +440,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "step" | "timer" | "signal";
+            kind: "step" | "timer" | "signal" | "child";
             /** Name */
             name: string;
             /**
@@ -529,6 +529,12 @@ export interface components {
              * @description of a step: when the code deployed here asked for it; from then on it waited for a worker
              */
             asked_at?: string | null;
+            /**
+             * Children
+             * @description of a child: the ids of the executions that were started for it; the last is the current one
+             * @default []
+             */
+            children: string[];
         };
         /** DeadLetterList */
         DeadLetterList: {
@@ -674,6 +680,8 @@ export interface components {
             omitted: {
                 [key: string]: number | null;
             };
+            /** @description of a child: the execution that has started it */
+            parent?: components["schemas"]["ParentView"] | null;
             /**
              * Deployed
              * @description false while its workflow is not deployed here: then it waits
@@ -761,6 +769,8 @@ export interface components {
             omitted: {
                 [key: string]: number | null;
             };
+            /** @description of a child: the execution that has started it */
+            parent?: components["schemas"]["ParentView"] | null;
         };
         /** FaultGroupView */
         FaultGroupView: {
@@ -875,6 +885,31 @@ export interface components {
              * @description the next page's cursor, where `limit` asked for a page
              */
             next?: string | null;
+        };
+        /** ParentView */
+        ParentView: {
+            /** Execution Id */
+            execution_id: string;
+            /**
+             * Command
+             * @description the parent's command that waits for this execution
+             */
+            command: string;
+            /**
+             * Root
+             * @description the execution at the top of the tree
+             */
+            root: string;
+            /**
+             * Depth
+             * @description how many executions are above this one
+             */
+            depth: number;
+            /**
+             * Left
+             * @description true once the parent waits no more, and this execution goes on by itself
+             */
+            left: boolean;
         };
         /**
          * Problem
@@ -1051,6 +1086,8 @@ export interface components {
             omitted: {
                 [key: string]: number | null;
             };
+            /** @description of a child: the execution that has started it */
+            parent?: components["schemas"]["ParentView"] | null;
             /**
              * Reopened
              * @description ids of the recorded commands that run again if the code asks for them
@@ -2250,6 +2287,8 @@ export interface operations {
                 prefix?: string | null;
                 /** @description key:value or key=value; all given must match; at most 20 */
                 label?: string[] | null;
+                /** @description true leaves out the children of other executions */
+                roots?: boolean;
                 /** @description ISO 8601 (UTC unless it says) or seconds since 1970 */
                 since?: string | null;
                 /** @description ISO 8601 (UTC unless it says) or seconds since 1970 */

@@ -4,7 +4,7 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 export type JsonSchema = { [key: string]: Json };
 export type ExecutionStatus = "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
 export type CommandStatus = "OPEN" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
-export type CommandKind = "step" | "timer" | "signal";
+export type CommandKind = "step" | "timer" | "signal" | "child";
 
 export const EXECUTION_STATUSES: readonly ExecutionStatus[] = ["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"];
 
@@ -35,6 +35,17 @@ export interface Execution {
   /** Of a FAILED one: the commands that a resume runs again; empty when no failed step stands behind the failure. */
   reopens: string[] | null;
   omitted: Omitted;
+  /** Of a child: the execution that has started it. */
+  parent?: Parent | null;
+}
+
+export interface Parent {
+  execution_id: string;
+  command: string;
+  root: string;
+  depth: number;
+  /** True once the parent waits no more. */
+  left: boolean;
 }
 
 export interface Attempt {
@@ -75,6 +86,8 @@ export interface Command {
   overdue_at: string | null;
   omitted: Omitted;
   attempts: Attempt[];
+  /** Of a child: the executions that were started for it, the current one last. */
+  children?: string[];
 }
 
 export interface ExecutionDetail extends Execution {

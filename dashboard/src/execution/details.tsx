@@ -3,6 +3,7 @@
 import { useEffect, useRef } from "preact/hooks";
 
 import type { Command, ExecutionDetail } from "../api/types";
+import { href } from "../lib/router";
 import { exactly, seconds, span } from "../lib/time";
 import { Copy } from "../parts/json";
 import { Status } from "../parts/status";
@@ -45,7 +46,7 @@ export function Details({ command, earlier, execution, close }: Props) {
           </ol>
         </section>
       )}
-      {command.kind === "step" && <CommandValue {...{ execution, command }} name="input" label="Input" />}
+      {(command.kind === "step" || (command.kind === "child" && command.ended_at)) && <CommandValue {...{ execution, command }} name="input" label="Input" />}
       {command.status === "SUCCEEDED" && command.kind !== "timer" && (
         <CommandValue {...{ execution, command }} name="output" label={command.kind === "signal" ? "Payload" : "Output"} />
       )}
@@ -79,6 +80,14 @@ function Facts({ command, idempotency }: { command: Command; idempotency: string
             </div>
           ),
       )}
+      {[...(command.children ?? [])].reverse().map((id, number) => (
+        <div key={id}>
+          <dt>{number === 0 ? "Child" : "Earlier child"}</dt>
+          <dd>
+            <a href={href(["executions", id])}>{id}</a>
+          </dd>
+        </div>
+      ))}
       {idempotency && (
         <div>
           <dt>Idempotency key</dt>

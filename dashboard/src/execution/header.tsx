@@ -28,6 +28,22 @@ export function Header({ execution, refresh }: { execution: ExecutionDetail; ref
             <a href={href(["workflows", execution.workflow])}>{execution.workflow}</a>
           </dd>
         </div>
+        {execution.parent && (
+          <div>
+            <dt>{execution.parent.left ? "Left by" : "Child of"}</dt>
+            <dd>
+              <a href={href(["executions", execution.parent.execution_id])}>{execution.parent.execution_id}</a>
+            </dd>
+          </div>
+        )}
+        {execution.parent && execution.parent.depth > 1 && (
+          <div>
+            <dt>Root</dt>
+            <dd>
+              <a href={href(["executions", execution.parent.root])}>{execution.parent.root}</a>
+            </dd>
+          </div>
+        )}
         <div>
           <dt>Started</dt>
           <dd>

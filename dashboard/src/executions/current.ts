@@ -64,7 +64,7 @@ function know(id: string, text: string, held: Known["held"], began: number): voi
 /** Commands under way that are looked at to say which one is at work. */
 const LOOKED_AT = 100;
 const STATUSES: readonly string[] = ["RUNNING", "RETRYING", "OPEN"];
-const KINDS: readonly string[] = ["step", "signal", "timer"];
+const KINDS: readonly string[] = ["step", "child", "signal", "timer"];
 /** A step at work says more than one that waits, and a signal more than the timer of its timeout. */
 const rank = (command: Command): number => STATUSES.indexOf(command.status) * KINDS.length + KINDS.indexOf(command.kind);
 

@@ -12,7 +12,7 @@ interface Props {
   change: (filters: Filters) => void;
 }
 
-const NONE: Filters = { workflow: "", status: "", labels: [], since: "", until: "", id: "" };
+const NONE: Filters = { workflow: "", status: "", labels: [], since: "", until: "", id: "", children: false };
 
 export function FilterBar({ filters, workflows, change }: Props) {
   const names = filters.workflow && !workflows.includes(filters.workflow) ? [filters.workflow, ...workflows] : workflows;
@@ -42,6 +42,10 @@ export function FilterBar({ filters, workflows, change }: Props) {
       <TimeFilter filters={filters} set={set} />
       <Typed label="Id begins with" value={filters.id} set={(id) => set({ id: id.trim() })} fits={mayBegin} />
       <LabelFilter filters={filters} set={set} />
+      <label class="check">
+        <input type="checkbox" checked={filters.children} onChange={(event) => set({ children: event.currentTarget.checked })} />
+        <span>Children too</span>
+      </label>
       {isFiltered(filters) && (
         <button type="button" class="quiet" onClick={() => change(NONE)}>
           Clear filters

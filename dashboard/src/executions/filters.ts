@@ -12,6 +12,8 @@ export interface Filters {
   until: string;
   /** What the id begins with. */
   id: string;
+  /** Also the children of other executions. */
+  children: boolean;
 }
 
 export const SPANS: readonly [text: string, words: string, seconds: number][] = [
@@ -31,6 +33,7 @@ export function filtersOf(query: URLSearchParams): Filters {
     since: query.get("since") ?? "",
     until: query.get("until") ?? "",
     id: query.get("id") ?? "",
+    children: query.get("children") === "true",
   };
 }
 
@@ -41,10 +44,11 @@ export const parametersOf = (filters: Filters): Record<string, string | string[]
   since: filters.since,
   until: filters.until,
   id: filters.id,
+  children: filters.children ? "true" : "",
 });
 
 export const isFiltered = (filters: Filters): boolean =>
-  Boolean(filters.workflow || filters.status || filters.labels.length || filters.since || filters.until || filters.id);
+  Boolean(filters.workflow || filters.status || filters.labels.length || filters.since || filters.until || filters.id || filters.children);
 
 /** Whether an id may begin so; the API refuses what none can. */
 export const mayBegin = (prefix: string): boolean => /^[A-Za-z0-9._-]{0,128}$/.test(prefix);
@@ -59,5 +63,6 @@ export function asked(filters: Filters, now: number): Query {
     since: back ? String(Math.floor(now - back[2])) : filters.since,
     until: filters.until,
     prefix: filters.id,
+    roots: filters.children ? "" : "true",
   };
 }

@@ -20,6 +20,7 @@ def list_executions(
     label: OfLabels = None,
     since: Since = None,
     until: Until = None,
+    roots: Annotated[bool, typer.Option("--roots", help="Leave out the children of other executions.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
     cursor: Annotated[str | None, typer.Option(help="The next page, as the last one named it.")] = None,
     as_json: AsJson = False,
@@ -27,7 +28,7 @@ def list_executions(
     """List executions, newest first."""
     asked = None if status is None else status.upper()
     with session(context).client() as client:
-        page = client.list(workflow, asked, read_labels(label or []), since, until, limit, cursor, prefix)
+        page = client.list(workflow, asked, read_labels(label or []), since, until, limit, cursor, prefix, roots=roots)
     if as_json:
         return printing.print_json(page)
     rows = [

@@ -100,6 +100,9 @@ def _head(execution: Object) -> RenderableType:
     table.add_row("execution", styled(execution["execution_id"], "bold"))
     table.add_row("workflow", styled(execution["workflow"]))
     table.add_row("status", status_text(execution["status"]))
+    if (parent := execution.get("parent")) is not None:
+        left = ", which has left it" if parent["left"] else ""
+        table.add_row("child of", styled(f"{parent['execution_id']} ({parent['command']}){left}"))
     if execution["status"] == "RUNNING" and execution.get("deployed") is False:
         table.add_row("waits", styled("its workflow is not deployed", "yellow"))
     resumes = execution.get("resumes", execution.get("generation"))  # a server of version 0.1 has only `generation`
@@ -199,6 +202,10 @@ def _notes(command: Object) -> Iterator[tuple[str, str]]:
             yield shown(f"try {past['attempt']}, {took(past, 'started_at')}: {error}{pause}"), "yellow"
         elif past["next_at"] is not None:
             yield f"try {past['attempt']}: cut off by a crash", "yellow"
+    if command.get("children"):
+        *earlier, current = command["children"]
+        more = f"; before it {', '.join(earlier)}" if earlier else ""
+        yield shown(f"execution {current}{more}"), "dim"
     if command.get("overdue"):
         since = moment(command["overdue_at"])
         assert since is not None

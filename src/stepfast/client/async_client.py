@@ -215,6 +215,7 @@ class AsyncClient:
         cursor: str | None = None,
         prefix: str | None = None,
         largest: int | None = None,
+        roots: bool = False,
     ) -> Object:
         """A page of executions, newest first: `executions`, and `next`, the cursor of the next page or None.
 
@@ -226,6 +227,7 @@ class AsyncClient:
         cursor: `next` of the page before, with the other arguments unchanged.
         prefix: only executions whose ids begin with this text. The execution whose whole id it is comes first.
         largest: values above this size, in bytes of JSON, are left out, and `omitted` names them.
+        roots: True leaves out executions that are children of others.
 
         Raises InvalidRequest.
         """
@@ -237,6 +239,7 @@ class AsyncClient:
             "until": moment(until),
             "prefix": prefix,
             "largest": largest,
+            "roots": "true" if roots else None,
         }
         place = Listed("/v1/executions", shapes.Executions, "executions", foremost=prefix)
         return await self._stacks.page(place, query, limit, cursor)

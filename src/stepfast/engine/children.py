@@ -79,11 +79,11 @@ class Children:
         self, parent: Execution, replay: Replay, commands: Sequence[Command], *, again: bool
     ) -> None:
         """Starts the children of these commands at the same time; raises what the first failing one raises."""
-        calls = [self.dispatch(parent, command, replay.records.get(command.id), again) for command in commands]
         if asyncio._get_running_loop() is None:  # a simulation drives this coroutine itself
-            for call in calls:
-                await call
+            for command in commands:
+                await self.dispatch(parent, command, replay.records.get(command.id), again)
             return
+        calls = [self.dispatch(parent, command, replay.records.get(command.id), again) for command in commands]
         for error in await asyncio.gather(*calls, return_exceptions=True):
             if isinstance(error, BaseException):
                 raise error

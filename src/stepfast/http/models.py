@@ -104,6 +104,14 @@ class ErrorView(Shown):
     )
 
 
+class ParentView(Shown):
+    execution_id: str
+    command: str = Field(description="the parent's command that waits for this execution")
+    root: str = Field(description="the execution at the top of the tree")
+    depth: int = Field(description="how many executions are above this one")
+    left: bool = Field(description="true once the parent waits no more, and this execution goes on by itself")
+
+
 class ExecutionView(Shown):
     execution_id: str
     workflow: str
@@ -127,6 +135,7 @@ class ExecutionView(Shown):
     omitted: dict[str, int | None] = Field(
         {}, description="values left out as `largest` asked, with their bytes of JSON; null where they were not read"
     )
+    parent: ParentView | None = Field(None, description="of a child: the execution that has started it")
 
 
 class DeletedView(Shown):
@@ -208,6 +217,9 @@ class CommandView(Shown):
     )
     asked_at: Time | None = Field(
         None, description="of a step: when the code deployed here asked for it; from then on it waited for a worker"
+    )
+    children: list[str] = Field(
+        [], description="of a child: the ids of the executions that were started for it; the last is the current one"
     )
 
 

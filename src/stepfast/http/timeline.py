@@ -160,13 +160,13 @@ def _status(record: Record | None, claim: Chained | None, awaited: bool) -> Comm
         return record.status
     if not awaited:
         return "CANCELLED" if claim or _begun(record) else None
-    if claim:
-        return "RUNNING"
+    if claim or (record is not None and record.status == "OPEN" and record.children):
+        return "RUNNING"  # a child has a record without an outcome from its start on
     return record.status if record is not None else "OPEN"
 
 
 def _begun(record: Record | None) -> bool:
-    return record is not None and record.status != "OPEN"
+    return record is not None and (record.status != "OPEN" or bool(record.children))
 
 
 def _view(
@@ -196,6 +196,7 @@ def _view(
         payload_schema=_payload_schema(entry),
         overdue=overdue_at is not None and overdue_at < now,
         overdue_at=views.time_or_none(overdue_at),
+        children=list(record.children) if record else [],
         asked_at=views.time_or_none(command.issued_at if command and entry.kind == "step" else None),
         **values.shown(largest, input=entry.input, output=record.output if record else None),
     )
@@ -230,7 +231,8 @@ def _label(entry: TimelineEntry, step: Step[..., Any] | None) -> str | None:
 
 
 def _payload_schema(entry: TimelineEntry) -> dict[str, Any] | None:
-    codec = entry.command.codec if entry.command and entry.status == "OPEN" else None
+    waits = entry.kind == "signal" and entry.status == "OPEN"
+    codec = entry.command.codec if entry.command and waits else None
     return None if codec is None else views.schema(codec)
 
 

@@ -22,6 +22,7 @@ from stepfast.http.models import (
     ExecutionView,
     FaultGroupView,
     FaultView,
+    ParentView,
     ResumedExecution,
     RetryView,
     SignalNotTakenView,
@@ -34,7 +35,7 @@ from stepfast.http.models import (
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
-from stepfast.model import Event, Execution, Failure, Signal
+from stepfast.model import Event, Execution, Failure, Link, Signal
 from stepfast.replay.signals import Refusal
 from stepfast.values.codec import Codec
 
@@ -106,7 +107,16 @@ def _standing(execution: Execution) -> dict[str, Any]:
         "resumes": execution.resumes,
         "progress": json.loads(execution.progress) if execution.progress else [],
         "reopens": list(execution.causes) if execution.status == "FAILED" else None,
+        "parent": _parent(execution.link),
     }
+
+
+def _parent(link: Link | None) -> ParentView | None:
+    if link is None:
+        return None
+    return ParentView(
+        execution_id=link.parent, command=link.command, root=link.root, depth=link.depth, left=link.left
+    )
 
 
 def status(execution: Execution) -> StatusView:

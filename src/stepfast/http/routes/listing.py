@@ -47,6 +47,7 @@ def add(app: Resolver, engine: ApiEngine) -> None:
         label: Annotated[
             list[str] | None, Query(description=f"key:value or key=value; all given must match; at most {MAX_LABELS}")
         ] = None,
+        roots: Annotated[bool, Query(description="true leaves out the children of other executions")] = False,
         since: Moment = None,
         until: Moment = None,
         largest: Largest = None,
@@ -65,6 +66,7 @@ def add(app: Resolver, engine: ApiEngine) -> None:
             limit=limit,
             cursor=cursor,
             prefix=prefix or "",
+            roots=roots,
             values=largest != 0,
         )
         page = engine.call(engine.operations.page(query))
