@@ -18,7 +18,7 @@ MAX_FAILURES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class MapFailure:
-    """An item that failed.
+    """An item of `map_items()` that failed.
 
     item: its position in the list, from 0, or the number of its line in the file, from 1.
     error_type, message: the class and the text of the error; "InvalidItem" for an item that was never run, since it is
