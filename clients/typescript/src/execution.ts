@@ -9,6 +9,7 @@ import type {
   ExecutionStatus,
   ExecutionView,
   HistoryEvent,
+  ItemPage,
   Json,
   ResumedExecution,
   SentSignal,
@@ -48,6 +49,11 @@ export class Execution {
     query: { status?: CommandStatus | CommandStatus[]; step?: string; limit?: number; cursor?: string; largest?: number } = {},
   ): Promise<CommandPage> {
     return this.#calls.get(`${this.#path}/commands`, { query });
+  }
+
+  /** A page of the items of its maps, in the order of the items. A page is of one batch, and may be empty. */
+  mapResults(query: { failed?: boolean; limit?: number; cursor?: string } = {}): Promise<ItemPage> {
+    return this.#calls.get(`${this.#path}/items`, { query });
   }
 
   /** What happened, in order. */
