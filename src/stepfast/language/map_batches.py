@@ -86,25 +86,33 @@ async def _run(batch: Batch, resolve: Resolve) -> Json:
 
 async def _in_window(target: MapTarget, values: dict[int, Any], lanes: int) -> dict[int, Exception]:
     """Calls the target in the order of the items, at most `lanes` at once. Returns the errors by the item's number."""
-    window = asyncio.Semaphore(lanes)
-    tasks = dict[int, asyncio.Task[Any]]()
-    try:
-        for number, value in values.items():
-            if lanes < len(values):
-                await window.acquire()
-            tasks[number] = task = asyncio.create_task(target.call(value, number))
-            task.add_done_callback(lambda _: window.release())
-        results = await asyncio.gather(*tasks.values(), return_exceptions=True)
-    finally:
-        for task in tasks.values():
-            task.cancel()
+    results = await (_all_at_once(target, values) if lanes >= len(values) else _in_lanes(target, values, lanes))
     errors = dict[int, Exception]()
-    for number, result in zip(tasks, results, strict=True):
+    for number, result in zip(values, results, strict=True):
         if isinstance(result, Exception):
             errors[number] = result
         elif isinstance(result, BaseException):
             raise result
     return errors
+
+
+async def _all_at_once(target: MapTarget, values: dict[int, Any]) -> list[Any]:
+    return await asyncio.gather(
+        *[target.call(value, number) for number, value in values.items()], return_exceptions=True
+    )
+
+
+async def _in_lanes(target: MapTarget, values: dict[int, Any], lanes: int) -> list[Any]:
+    window, tasks = asyncio.Semaphore(lanes), list[asyncio.Task[Any]]()
+    try:
+        for number, value in values.items():
+            await window.acquire()
+            tasks.append(asyncio.create_task(target.call(value, number)))
+            tasks[-1].add_done_callback(lambda _: window.release())
+        return await asyncio.gather(*tasks, return_exceptions=True)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def _fault(number: int, text: str) -> Json:
