@@ -20,6 +20,7 @@ StepfastError
 │   ├── WorkflowNotDeployed
 │   ├── TooManyLevels
 │   ├── NotStorable
+│   ├── BatchFailed         the error of a batch of map_items(), whose items have failed
 │   └── MapFailed           what workflow code sees if more items of map_items() failed than it tolerates
 ├── FailsStep               raised in or about a step
 │   ├── StepFailed          what workflow code sees of a failed step
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
+    "BatchFailed",
     "ChildFailed",
     "Deadlock",
     "DefinitionError",
@@ -221,6 +223,13 @@ class NotStorable(FailsExecution):
     def __init__(self, message: str, path: str = "") -> None:
         super().__init__(message)
         self.path = path
+
+
+class BatchFailed(FailsExecution):
+    """Items of a batch of `map_items()` have failed. It is the error of the batch's own execution.
+
+    Its cause is the group of the items' errors, so a resume runs these items again and no others.
+    """
 
 
 class MapFailed(FailsExecution):

@@ -9,13 +9,14 @@ from stepfast.backends.item_files import DiskAndBucketFiles
 from stepfast.engine import item_files
 from stepfast.engine.item_files import FileState
 from stepfast.errors import GiveUp
-from stepfast.language.map_sources import Csv, JsonLines
+from stepfast.language.map_sources import Csv, JsonLines, described_file
 
 
 def read_all(source: JsonLines | Csv, batch: int, files: Any = None) -> tuple[list[Any], list[Any], list[int]]:
     """All rows and bad lines of a file, and how many lines each part has given."""
     files = files or DiskAndBucketFiles()
-    described, version, position = source.described(), "", [0, 1]
+    described, version = described_file(source), ""
+    position: list[int] | None = [0, 1]
     rows, bad, sizes = list[Any](), list[Any](), list[int]()
     while position is not None:
         plan = item_files.plan(files, described, batch, version, *position)
@@ -116,7 +117,7 @@ class Endless:
 def test_a_file_that_has_changed_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "items.jsonl"
     file.write_text("1\n2\n")
-    source, files = JsonLines(file).described(), DiskAndBucketFiles()
+    source, files = described_file(JsonLines(file)), DiskAndBucketFiles()
     plan = item_files.plan(files, source, 1, "", 0, 1)
     file.write_text("1\n2\n3\n")
     with pytest.raises(GiveUp, match="has changed since this map began"):

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from stepfast import Csv, JsonLines, Retry, map_items, step, workflow
-from stepfast.errors import DefinitionError, ForbiddenInWorkflow
+from stepfast.errors import DefinitionError, ForbiddenInWorkflow, UnknownWorkflow
+from stepfast.language.registry import Registry
 from stepfast.testing import Environment
 
 
@@ -41,6 +42,7 @@ def refusal(call: Any) -> str:
 
     with Environment(refused) as env:
         run = env.run(refused)
+        assert run.error is not None
         assert run.error.type in ("DefinitionError", "NotStorable"), run.error
         return str(run.error.message)
 
@@ -119,3 +121,32 @@ def test_a_file_is_on_a_disk_or_in_s3(path: str) -> None:
 def test_a_delimiter_is_a_single_character(delimiter: Any) -> None:
     with pytest.raises(DefinitionError, match="delimiter is a single ASCII character"):
         Csv("a.csv", delimiter=delimiter)
+
+
+def test_the_workflow_of_batches_is_no_workflow_of_the_program() -> None:
+    registry = Registry([odd])
+    assert registry.get("stepfast.map") is not None
+    assert list(registry.workflows) == ["odd"]
+    with pytest.raises(UnknownWorkflow, match=r"no workflow is named 'stepfast\.map'; there are: odd"):
+        registry.find("stepfast.map")
+
+
+def test_a_workflow_cannot_take_the_name_of_batches() -> None:
+    async def mine() -> None: ...
+
+    with pytest.raises(DefinitionError, match=r"cannot be named 'stepfast\.map'"):
+        Registry([workflow("stepfast.map")(mine)])
+
+
+@workflow("maps-odd")
+async def maps_odd() -> int:
+    return (await map_items(odd, [1])).succeeded + (await map_items(take, [1])).succeeded
+
+
+def test_the_search_for_steps_finds_those_that_are_mapped() -> None:
+    registry = Registry([maps_odd, odd])
+    names = [step.name for step in registry.steps_of(maps_odd)]
+    builtin = ["map-plan", "map-read", "map-failures", "map-outcome", "map-results"]
+    assert sorted(names) == sorted([*(f"stepfast.{name}" for name in builtin), "take"])
+    assert registry.step("stepfast.map", "take") is take
+    assert [step.name for step in Registry([odd]).steps] == ["take"]

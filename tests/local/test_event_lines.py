@@ -14,7 +14,7 @@ import pytest
 from stepfast import Retry, current_step, step, workflow
 from stepfast.functions import logs
 from stepfast.local import dev_logs
-from stepfast.local.dev_logs import JsonLines, TextLines, quiet_libraries
+from stepfast.local.dev_logs import JsonLogLines, TextLines, quiet_libraries
 from tests.local.conftest import Embedded
 from tests.waiting import until
 
@@ -137,7 +137,7 @@ def test_json_lines_are_one_object_each_with_every_field() -> None:
         raise KeyError("x")
     except KeyError:
         made.exc_info = sys.exc_info()
-    text = JsonLines().format(made)
+    text = JsonLogLines().format(made)
     assert text.isascii()
     assert "\n" not in text
     line = json.loads(text)

@@ -117,18 +117,19 @@ def length(text: str) -> int:
 
 
 @workflow("lengths")
-async def lengths(path: str) -> list[int]:
-    report = await map_items(length, JsonLines(path), batch=3)
+async def lengths(source: str | list[str]) -> list[int]:
+    report = await map_items(length, JsonLines(source) if isinstance(source, str) else source, batch=3)
     return [result async for result in report.results]
 
 
 @pytest.mark.parametrize("kit", KITS)
 def test_an_item_of_399_kb_stands_among_small_ones(kit: Any, tmp_path: Path) -> None:
     sizes = [1, 399 * 1024, 2]
-    file = tmp_path / "items.jsonl"
-    file.write_text("".join(json.dumps("x" * size) + "\n" for size in sizes))
+    items, file = ["x" * size for size in sizes], tmp_path / "items.jsonl"
+    file.write_text("".join(json.dumps(item) + "\n" for item in items))
     with kit(lengths) as env:
         assert env.run(lengths, str(file)).result == sizes
+        assert env.run(lengths, items).result == sizes
 
 
 @workflow("two-maps")

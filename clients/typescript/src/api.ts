@@ -88,6 +88,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/executions/{execution_id}/items": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The items of an execution's maps, by the page
+         * @description What map_items() has run, in the order of the items, with results. A page is of one batch and may be empty: go on while `next` is not null. An item that no worker has begun is not listed.
+         */
+        get: operations["listItems"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/executions/{execution_id}/resume": {
         parameters: {
             query?: never;
@@ -688,6 +708,14 @@ export interface components {
              */
             reopens?: string[] | null;
             /**
+             * Progress
+             * @description of each map: its batches, and its items
+             * @default []
+             */
+            progress: {
+                [key: string]: unknown;
+            }[];
+            /**
              * Omitted
              * @description values left out as `largest` asked, with their bytes of JSON; null where they were not read
              * @default {}
@@ -793,6 +821,14 @@ export interface components {
              * @description of a FAILED one: ids of the commands that a resume runs again; empty when no failed step stands behind the failure, and a resume runs the code at hand on what is recorded
              */
             reopens?: string[] | null;
+            /**
+             * Progress
+             * @description of each map: its batches, and its items
+             * @default []
+             */
+            progress: {
+                [key: string]: unknown;
+            }[];
             /**
              * Omitted
              * @description values left out as `largest` asked, with their bytes of JSON; null where they were not read
@@ -917,6 +953,48 @@ export interface components {
              * @description the next page's cursor, where `limit` asked for a page
              */
             next?: string | null;
+        };
+        /** ItemList */
+        ItemList: {
+            /**
+             * Items
+             * @description of one batch; there may be none
+             */
+            items: components["schemas"]["ItemView"][];
+            /**
+             * Next
+             * @description the cursor of the next page; null for the last one
+             */
+            next: string | null;
+        };
+        /** ItemView */
+        ItemView: {
+            /**
+             * Item
+             * @description its position in the list, from 0, or the number of its line in the file, from 1
+             */
+            item: number;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "OPEN" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
+            /**
+             * Result
+             * @description null until SUCCEEDED
+             */
+            result: unknown;
+            error: components["schemas"]["ErrorView"] | null;
+            /**
+             * Batch Id
+             * @description the execution of its batch
+             */
+            batch_id: string;
+            /**
+             * Command Id
+             * @description its command in the batch; null for an item that was never run
+             */
+            command_id: string | null;
         };
         /** ParentView */
         ParentView: {
@@ -1110,6 +1188,14 @@ export interface components {
              * @description of a FAILED one: ids of the commands that a resume runs again; empty when no failed step stands behind the failure, and a resume runs the code at hand on what is recorded
              */
             reopens?: string[] | null;
+            /**
+             * Progress
+             * @description of each map: its batches, and its items
+             * @default []
+             */
+            progress: {
+                [key: string]: unknown;
+            }[];
             /**
              * Omitted
              * @description values left out as `largest` asked, with their bytes of JSON; null where they were not read
@@ -1799,6 +1885,80 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description no execution has this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listItems: {
+        parameters: {
+            query?: {
+                /** @description true: only items that have failed */
+                failed?: boolean;
+                limit?: number;
+                /** @description a page's `next` */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description the execution's id */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page of items */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ItemList"];
+                };
             };
             /** @description an API key is needed */
             401: {

@@ -11,6 +11,7 @@ import type {
   ExecutionView,
   HistoryEvent,
   HistoryPage,
+  ItemPage,
   Json,
   ResumedExecution,
   SentSignal,
@@ -57,6 +58,11 @@ export class Execution {
     query: { status?: CommandStatus | CommandStatus[]; step?: string; limit?: number; cursor?: string; largest?: number } = {},
   ): Promise<CommandPage> {
     return this.#calls.get(`${this.#path}/commands`, { query });
+  }
+
+  /** A page of the items of its maps, in the order of the items. A page is of one batch, and may be empty. */
+  mapResults(query: { failed?: boolean; limit?: number; cursor?: string } = {}): Promise<ItemPage> {
+    return this.#calls.get(`${this.#path}/items`, { query });
   }
 
   /** Every command, a page after the other, each asked for when it is needed. */

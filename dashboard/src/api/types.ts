@@ -35,8 +35,20 @@ export interface Execution {
   /** Of a FAILED one: the commands that a resume runs again; empty when no failed step stands behind the failure. */
   reopens: string[] | null;
   omitted: Omitted;
+  /** How far its maps have come. Left out by servers that have no maps. */
+  progress?: MapProgress[];
   /** Of a child: the execution that has started it. */
   parent?: Parent | null;
+}
+
+export interface MapProgress {
+  id: string;
+  name: string;
+  /** Null until all of them are planned. */
+  batches: number | null;
+  batches_ended: number;
+  succeeded: number;
+  failed: number;
 }
 
 export interface Parent {

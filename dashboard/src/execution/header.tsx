@@ -1,6 +1,6 @@
 /** What an execution is and how it stands, and the buttons. */
 
-import type { ExecutionDetail, Json } from "../api/types";
+import type { ExecutionDetail, Json, MapProgress } from "../api/types";
 import { underWay } from "../executions/current";
 import { bytes, inShort } from "../lib/json";
 import { useNow } from "../lib/now";
@@ -65,6 +65,9 @@ export function Header({ execution, refresh }: { execution: ExecutionDetail; ref
           </dd>
         </div>
         {execution.status === "RUNNING" && <Fact name="Under way" value={underWay(execution.partial ? (execution.notable ?? []) : execution.commands)} />}
+        {(execution.progress ?? []).map((map) => (
+          <Fact key={map.id} name={`Map of ${map.name}`} value={mapped(map)} />
+        ))}
         {execution.resumes > 0 && (
           <div>
             <dt>Resumed</dt>
@@ -89,6 +92,13 @@ export function Header({ execution, refresh }: { execution: ExecutionDetail; ref
       <Actions execution={execution} refresh={refresh} />
     </header>
   );
+}
+
+/** How far a map has come, in a line. */
+export function mapped(map: MapProgress): string {
+  const batches = `${map.batches_ended.toLocaleString("en")} of ${map.batches?.toLocaleString("en") ?? "?"} batches`;
+  const failed = map.failed ? `, ${map.failed.toLocaleString("en")} failed` : "";
+  return `${batches}, ${map.succeeded.toLocaleString("en")} items succeeded${failed}`;
 }
 
 const Fact = ({ name, value }: { name: string; value: string }) =>

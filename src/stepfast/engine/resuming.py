@@ -55,7 +55,8 @@ class Resuming:
                 )
             check_steps(snapshot, steps or ())
             named = {} if steps is None else {"steps": steps}
-            plan = rewind(self._registry.find(execution.workflow), snapshot, self._clock.now(), **named)
+            workflow = self._registry.get(execution.workflow) or self._registry.find(execution.workflow)
+            plan = rewind(workflow, snapshot, self._clock.now(), **named)
             assert plan.cut is not None
             if await self._store.rewind(plan.execution, plan.cut, plan.records, plan.history):
                 return plan

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from stepfast.errors import ChildFailed, DefinitionError, InvalidRequest, StepFailed
+from stepfast.errors import BatchFailed, ChildFailed, DefinitionError, InvalidRequest, StepFailed
 from stepfast.language import map_steps
 from stepfast.language.current import current_execution
-from stepfast.language.map_targets import Target
+from stepfast.language.map_targets import MapTarget
 from stepfast.language.workflows import Workflow
 
 MAP_WORKFLOW = "stepfast.map"
@@ -40,10 +40,6 @@ class Batch:
     lanes: int = field(default=1, compare=False)
 
 
-class BatchFailed(Exception):
-    """Items of a batch have failed. Its cause is the group of their errors, so a resume opens these items again."""
-
-
 def workflow_with(resolve: Resolve) -> Workflow[..., Any]:
     """The built-in workflow, which finds what it runs by `resolve`."""
 
@@ -62,7 +58,7 @@ BATCHES: Workflow[..., Any] = workflow_with(_nothing)
 
 
 async def _run(batch: Batch, resolve: Resolve) -> Json:
-    target = Target(resolve(batch.workflow, batch.kind, batch.name))
+    target = MapTarget(resolve(batch.workflow, batch.kind, batch.name))
     source = batch.source
     if source is None:
         rows, bad = enumerate(batch.items or (), batch.first), []
@@ -88,27 +84,35 @@ async def _run(batch: Batch, resolve: Resolve) -> Json:
     raise BatchFailed(text) from (ExceptionGroup("items", list(errors.values())) if errors else None)
 
 
-async def _in_window(target: Target, values: dict[int, Any], lanes: int) -> dict[int, Exception]:
+async def _in_window(target: MapTarget, values: dict[int, Any], lanes: int) -> dict[int, Exception]:
     """Calls the target in the order of the items, at most `lanes` at once. Returns the errors by the item's number."""
-    window = asyncio.Semaphore(lanes)
-    tasks = dict[int, asyncio.Task[Any]]()
-    try:
-        for number, value in values.items():
-            if lanes < len(values):
-                await window.acquire()
-            tasks[number] = task = asyncio.create_task(target.call(value, number))
-            task.add_done_callback(lambda _: window.release())
-        results = await asyncio.gather(*tasks.values(), return_exceptions=True)
-    finally:
-        for task in tasks.values():
-            task.cancel()
+    results = await (_all_at_once(target, values) if lanes >= len(values) else _in_lanes(target, values, lanes))
     errors = dict[int, Exception]()
-    for number, result in zip(tasks, results, strict=True):
+    for number, result in zip(values, results, strict=True):
         if isinstance(result, Exception):
             errors[number] = result
         elif isinstance(result, BaseException):
             raise result
     return errors
+
+
+async def _all_at_once(target: MapTarget, values: dict[int, Any]) -> list[Any]:
+    return await asyncio.gather(
+        *[target.call(value, number) for number, value in values.items()], return_exceptions=True
+    )
+
+
+async def _in_lanes(target: MapTarget, values: dict[int, Any], lanes: int) -> list[Any]:
+    window, tasks = asyncio.Semaphore(lanes), list[asyncio.Task[Any]]()
+    try:
+        for number, value in values.items():
+            await window.acquire()
+            tasks.append(asyncio.create_task(target.call(value, number)))
+            tasks[-1].add_done_callback(lambda _: window.release())
+        return await asyncio.gather(*tasks, return_exceptions=True)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def _fault(number: int, text: str) -> Json:

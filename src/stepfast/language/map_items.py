@@ -12,9 +12,9 @@ from stepfast.errors import ChildFailed, DefinitionError, MapFailed, NotStorable
 from stepfast.language import map_steps
 from stepfast.language.children import NAMED, ChildCall
 from stepfast.language.map_batches import BATCHES, Batch
-from stepfast.language.map_reports import MAX_FAILURES, MapBatch, MapFailure, MapReport, MapResults
-from stepfast.language.map_sources import Csv, JsonLines
-from stepfast.language.map_targets import Target
+from stepfast.language.map_reports import MAX_FAILURES, MapBatch, MapFailure, MapReport, MapResults, typed
+from stepfast.language.map_sources import Csv, JsonLines, described_file
+from stepfast.language.map_targets import MapTarget
 from stepfast.language.steps import Step
 from stepfast.language.workflow_loop import commands_for
 from stepfast.language.workflows import Workflow
@@ -53,7 +53,7 @@ async def map_items(
     fit the type, and ForbiddenInWorkflow outside workflow code.
     """
     commands_for("map_items()")
-    mapping = _Map(Target(target), _concurrency(concurrency), _tolerate(tolerate), _batch(batch))
+    mapping = _Map(MapTarget(target), _concurrency(concurrency), _tolerate(tolerate), _batch(batch))
     if isinstance(items, JsonLines | Csv):
         return await mapping.run(mapping.of_file(items))
     return await mapping.run(mapping.of_list(_listed(items)))
@@ -75,7 +75,7 @@ class _Outcome:
 class _Map:
     """One call of map_items()."""
 
-    def __init__(self, target: Target, concurrency: int | None, tolerate: float, batch: int) -> None:
+    def __init__(self, target: MapTarget, concurrency: int | None, tolerate: float, batch: int) -> None:
         self._target, self._concurrency, self._tolerate, self._batch = target, concurrency, tolerate, batch
         self._workflow = commands_for("map_items()").execution.workflow
         self._place = "item"
@@ -105,7 +105,7 @@ class _Map:
             yield described
 
     async def of_file(self, items: JsonLines | Csv) -> AsyncGenerator[Json, None]:
-        source: Json = items.described()
+        source: Json = described_file(items)
         self._place = "line"
         version, position, planned = "", [0, 1], 0
         while position is not None:
@@ -229,7 +229,7 @@ class _Map:
             failed,
             failed if tolerable else 0,
             tuple(failures[:MAX_FAILURES]),
-            MapResults[Any](batches).typed(self._target.result),
+            typed(MapResults[Any](batches), self._target.result),
         )
         if tolerable:
             return report

@@ -18,7 +18,7 @@ MAX_FAILURES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class MapFailure:
-    """An item that failed.
+    """An item of `map_items()` that failed.
 
     item: its position in the list, from 0, or the number of its line in the file, from 1.
     error_type, message: the class and the text of the error; "InvalidItem" for an item that was never run, since it is
@@ -62,11 +62,6 @@ class MapResults(Generic[R]):
     def __aiter__(self) -> AsyncIterator[R]:
         return self._read(_codecs.get(self))
 
-    def typed(self, codec: Codec) -> MapResults[R]:
-        """The same results, which are decoded by this codec."""
-        _codecs[self] = codec
-        return self
-
     async def _read(self, codec: Codec | None) -> AsyncIterator[R]:
         for batch in self.batches:
             after: int | None = -1 if batch.succeeded else None
@@ -79,6 +74,12 @@ class MapResults(Generic[R]):
 
 _codecs: weakref.WeakKeyDictionary[MapResults[Any], Codec] = weakref.WeakKeyDictionary()
 """The codecs of results. They are no attributes, since a report may be stored and read back as a value."""
+
+
+def typed(results: MapResults[R], codec: Codec) -> MapResults[R]:
+    """The same results, which are decoded by this codec."""
+    _codecs[results] = codec
+    return results
 
 
 @dataclass(frozen=True)

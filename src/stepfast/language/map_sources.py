@@ -19,13 +19,10 @@ class JsonLines:
     Raises DefinitionError for a path that is empty or no text.
     """
 
-    path: str
+    path: str | PurePath
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", _path(self.path, "JsonLines"))
-
-    def described(self) -> dict[str, Any]:
-        return {"format": "jsonl", "path": self.path}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +33,13 @@ class Csv:
     The text is UTF-8.
     delimiter: the character between two fields.
 
-    Fields are texts, which the type of the item may turn into numbers, dates and the like. Where a row does not fit the
+    Fields are texts, which the type of the item may turn into numbers, dates and booleans. Where a row does not fit the
     type, its empty fields are taken as null, and it is tried again. A quoted field may hold line breaks.
 
     Raises DefinitionError for a path that is empty or no text, and for a wrong delimiter.
     """
 
-    path: str
+    path: str | PurePath
     delimiter: str = ","
 
     def __post_init__(self) -> None:
@@ -51,8 +48,12 @@ class Csv:
         if wrong or not self.delimiter.isascii():
             raise DefinitionError(f"Csv: delimiter is a single ASCII character, not {self.delimiter!r}")
 
-    def described(self) -> dict[str, Any]:
-        return {"format": "csv", "path": self.path, "delimiter": self.delimiter}
+
+def described_file(file: JsonLines | Csv) -> dict[str, Any]:
+    """The file as JSON values, which steps take as an argument."""
+    if isinstance(file, Csv):
+        return {"format": "csv", "path": str(file.path), "delimiter": file.delimiter}
+    return {"format": "jsonl", "path": str(file.path)}
 
 
 def _path(path: object, kind: str) -> str:

@@ -15,7 +15,7 @@ from stepfast.language.workflows import Workflow
 from stepfast.values.codec import UNTYPED, Codec
 
 
-class Target:
+class MapTarget:
     """A step or a workflow, with the codecs of its item and of its result.
 
     Raises DefinitionError for anything else, for a step that cannot be called with one argument, and for a step with

@@ -44,6 +44,8 @@ class Registry:
         self.workflows: dict[str, Workflow[..., Any]] = {}
         self._named = tuple(dict.fromkeys(steps))
         for workflow in workflows:
+            if workflow.name == map_batches.MAP_WORKFLOW:
+                raise DefinitionError(f"a workflow cannot be named {workflow.name!r}: batches of map_items() are")
             held = self.workflows.setdefault(workflow.name, workflow)
             if held is not workflow:
                 raise DefinitionError(
@@ -78,11 +80,10 @@ class Registry:
 
     def find(self, name: str) -> Workflow[..., Any]:
         """The workflow of this name. Raises UnknownWorkflow, whose text lists the known names."""
-        workflow = self.get(name)
-        if workflow is None:
+        if name not in self.workflows:
             known = ", ".join(sorted(self.workflows)) or "none"
             raise UnknownWorkflow(f"no workflow is named {name!r}; there are: {known}")
-        return workflow
+        return self.workflows[name]
 
     def steps_of(self, workflow: Workflow[..., Any]) -> list[Step[..., Any]]:
         """The steps that an execution of this workflow may ask for, in the order in which its code names them."""
@@ -111,7 +112,10 @@ class Registry:
         return mapped
 
     def step(self, workflow: str, name: str) -> Step[..., Any] | None:
-        """The step of this name that an execution of this workflow may ask for; None where that is not certain."""
+        """The step of this name that an execution of this workflow may ask for; None where that is not certain.
+
+        workflow, name: of the workflow and the step.
+        """
         held = self.get(workflow)
         if held is None:
             return None

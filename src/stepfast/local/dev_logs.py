@@ -23,7 +23,7 @@ _LIBRARIES = tuple(f"{Path(sysconfig.get_path(name))}/" for name in ("stdlib", "
 def configure(style: LogFormat, *, threads: bool = False) -> None:
     """Sends all logs to standard error. threads: text lines name their thread, which names a function's sandbox."""
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines() if style == "json" else TextLines(threads))
+    handler.setFormatter(JsonLogLines() if style == "json" else TextLines(threads))
     handler.addFilter(quiet_libraries)
     handler.addFilter(name_execution)
     logging.basicConfig(level=logging.INFO, handlers=[handler])
@@ -61,7 +61,7 @@ class TextLines(Lines):
         return super().format(record)
 
 
-class JsonLines(logging.Formatter):
+class JsonLogLines(logging.Formatter):
     """One JSON object a line, ASCII only: time, level, logger, message, FIELDS, and the `extra` of the call."""
 
     def format(self, record: logging.LogRecord) -> str:
