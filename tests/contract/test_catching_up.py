@@ -11,7 +11,7 @@ import pytest
 
 from stepfast import signal, step, workflow
 from stepfast.engine.advancer import Advancer
-from stepfast.engine.catching_up import ROUNDS, CatchingUp
+from stepfast.engine.catching_up import CATCH_UP_ROUNDS, CatchingUp
 from stepfast.engine.operations import Operations
 from stepfast.engine.order import Order
 from stepfast.engine.ports import Commit
@@ -108,8 +108,8 @@ def test_results_whose_order_was_chosen_are_applied_in_that_order(kept: Kept) ->
 
 
 def test_too_much_at_once_is_left_to_a_whole_read(backend: Any) -> None:
-    kept = Kept(backend, ROUNDS + 2)
-    kept.signal(ROUNDS + 1)
+    kept = Kept(backend, CATCH_UP_ROUNDS + 2)
+    kept.signal(CATCH_UP_ROUNDS + 1)
     assert kept.catch_up() is None
     kept.live.replay.close()
 

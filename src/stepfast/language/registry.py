@@ -87,7 +87,10 @@ class Registry:
         return list(reached.steps if reached else reachable.reached_by(workflow).steps)
 
     def step(self, workflow: str, name: str) -> Step[..., Any] | None:
-        """The step of this name that an execution of this workflow may ask for; None where that is not certain."""
+        """The step of this name that an execution of a workflow may ask for; None where that is not certain.
+
+        workflow, name: the names of the workflow and of the step.
+        """
         held = self.get(workflow)
         if held is None:
             return None
