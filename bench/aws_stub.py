@@ -101,13 +101,17 @@ class Stub:
 
     def update(self, asked: dict[str, Any]) -> Answer:
         names, values = asked["ExpressionAttributeNames"], asked["ExpressionAttributeValues"]
-        sets, _, removes = asked["UpdateExpression"].partition(" REMOVE ")
+        changes, _, removes = asked["UpdateExpression"].partition(" REMOVE ")
+        adds, _, sets = changes.rpartition("SET ")
         item = self.items.setdefault(_key(asked["Key"]), dict(asked["Key"]))
+        for name, value in re.findall(r"(#\w+) (:\w+)", adds):
+            before = float(item.get(names[name], {"N": "0"})["N"])
+            item[names[name]] = {"N": f"{before + float(values[value]['N']):g}"}
         for name, value in re.findall(r"(#\w+) = (:\w+)", sets):
             item[names[name]] = values[value]
         for name in re.findall(r"#\w+", removes):
             item.pop(names[name], None)
-        return {}
+        return {"Attributes": item} if asked.get("ReturnValues") == "ALL_NEW" else {}
 
     def delete(self, asked: dict[str, Any]) -> Answer:
         self.items.pop(_key(asked["Key"]), None)

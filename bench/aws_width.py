@@ -139,12 +139,11 @@ def _line(row: Row, before: Row | None) -> str:
 
 def plots(rows: Mapping[str, Sequence[Row]]) -> None:
     """Draws the pictures of docs/costs.md."""
-    for name, title, up, value in (
-        ("costs-width", "What one step costs, by the number of them", "dollars a million", lambda row: row.price),
-        ("costs-latency", "How long one step takes", "milliseconds", lambda row: 1000 * row.latency),
-    ):
-        lines = [Line(shape, [(row.size, value(row)) for row in of_shape]) for shape, of_shape in rows.items()]
-        plot(DOCS / f"{name}.png", title, "steps, turns or signals of one execution", up, lines)
+    prices = [Line(shape, [(row.size, row.price) for row in of_shape]) for shape, of_shape in rows.items()]
+    waits = [Line(shape, [(row.size, 1000 * row.latency) for row in of_shape]) for shape, of_shape in rows.items()]
+    across = "steps, turns or signals of one execution"
+    plot(DOCS / "costs-width.png", "What one step costs, by their number", across, "dollars a million", prices)
+    plot(DOCS / "costs-latency.png", "How long one step takes, by their number", across, "milliseconds", waits)
 
 
 def main() -> int:

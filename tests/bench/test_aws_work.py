@@ -56,7 +56,7 @@ def test_the_stub_answers_queries_of_every_kind_the_functions_make_by_the_page()
         stub.answer("PutItem", {"Item": {"pk": {"S": "x#1"}, "sk": {"S": sort}, "seal": {"S": "own"}}})
 
     def query(condition: str, **more: Any) -> dict[str, Any]:
-        values = {":pk": {"S": "x#1"}, ":sk": {"S": "o#"}, ":first": {"S": "c#"}, ":last": {"S": "o#~"}}
+        values = {":pk": {"S": "x#1"}, ":sk": {"S": "o#"}, ":first": {"S": "c#"}, ":last": {"S": "c#~"}}
         asked = {"KeyConditionExpression": f"pk = :pk AND {condition}", "ExpressionAttributeValues": values}
         return stub.answer("Query", asked | more)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from stepfast import Retry, current_step, signal, step, workflow
 from stepfast.engine import advancer as advancing
+from stepfast.language.workflows import Workflow
 from stepfast.simulator.account import AwsCall, When
 from stepfast.simulator.rules import Rules
 from stepfast.testing import MotoCloud
@@ -139,9 +141,9 @@ def test_looks_at_a_long_step_grow_rarer_with_its_age() -> None:
 
 
 @pytest.mark.parametrize("flow", [two_slow, one_slow])
-def test_a_cancelled_step_stops_after_a_fifth_of_its_age(flow: object) -> None:
+def test_a_cancelled_step_stops_after_a_fifth_of_its_age(flow: Workflow[[float], Any]) -> None:
     with MotoCloud(two_slow, one_slow) as cloud:
-        run = cloud.start(two_slow if flow is two_slow else one_slow, 500.0)
+        run = cloud.start(flow, 500.0)
         cloud.advance(timedelta(seconds=50))
         cloud.cancel(run)
         cloud.advance(timedelta(seconds=50 / 5 + 3))

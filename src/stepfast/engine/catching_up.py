@@ -15,7 +15,7 @@ from stepfast.model import Execution, Record
 
 MOST_OUTSTANDING = 20
 """Outstanding commands up to which their records are read one by one; with more, all of the execution is read."""
-ROUNDS = 20
+CATCH_UP_ROUNDS = 20
 """How often newly outstanding commands are looked up, before all of the execution is read instead."""
 
 
@@ -43,7 +43,7 @@ class CatchingUp:
         """
         replay, order, run_id = live.replay, live.order, live.replay.execution.run_id
         looked: set[str] = set()
-        for _ in range(ROUNDS):
+        for _ in range(CATCH_UP_ROUNDS):
             asked = [id for id in replay.outstanding if id not in looked]
             if len(replay.outstanding) > MOST_OUTSTANDING:
                 return None

@@ -37,8 +37,8 @@ class LookPace:
     """How often a watch looks at an execution, for a store where each read is paid for.
 
     The longer an attempt has run, the rarer are the looks: they are `share` of its age apart, and at most `longest`
-    seconds. glances: what most of them are made with, if the step has siblings. Whatever takes such a step back, and
-    most of what ends its execution, appends an entry to the order's log. All of it is read if no entry can tell, and
+    seconds. glances: what most of them are made with, if the step has siblings. An entry is appended to the order's log
+    when such a step is taken back, and mostly when its execution ends. Everything is read if no entry can tell, and
     else first after FIRST_READ_SECONDS, then whenever the attempt is twice as old as at the last time.
     """
 

@@ -112,9 +112,9 @@ class Registry:
         return mapped
 
     def step(self, workflow: str, name: str) -> Step[..., Any] | None:
-        """The step of this name that an execution of this workflow may ask for; None where that is not certain.
+        """The step of this name that an execution of a workflow may ask for; None where that is not certain.
 
-        workflow, name: of the workflow and the step.
+        workflow, name: the names of the workflow and of the step.
         """
         held = self.get(workflow)
         if held is None:
