@@ -40,8 +40,8 @@ class Stub:
 
     def get_many(self, asked: dict[str, Any]) -> Answer:
         (table, wanted), *_ = asked["RequestItems"].items()
-        found = [self.items[key] for key in map(_key, wanted["Keys"]) if key in self.items]
-        return {"Responses": {table: found}, "UnprocessedKeys": {}}
+        items = [self.items[key] for key in map(_key, wanted["Keys"]) if key in self.items]
+        return {"Responses": {table: items}, "UnprocessedKeys": {}}
 
     def query(self, asked: dict[str, Any]) -> Answer:
         """A partition's items in a range of sort keys; of the index nothing, as while nothing runs."""

@@ -35,7 +35,7 @@ async def failing(count: int) -> None:
 @pytest.fixture
 def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(parts, "FEW", 20)
-    monkeypatch.setattr(parts, "PAGE", 10)
+    monkeypatch.setattr(parts, "FIRST_PAGE_COMMANDS", 10)
     monkeypatch.setattr(folding, "ALIKE", {"SUCCEEDED": 1000})
     api = Api(tmp_path / "long.db", (failing,), (fetch, declined))
     with served(api.handler) as url:

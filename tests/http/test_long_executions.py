@@ -52,7 +52,7 @@ async def heavy(count: int) -> None:
 def api(serve: Any, monkeypatch: pytest.MonkeyPatch) -> Api:
     monkeypatch.setattr(parts, "FEW", 20)
     monkeypatch.setattr(parts, "MANY", 40)
-    monkeypatch.setattr(parts, "PAGE", 10)
+    monkeypatch.setattr(parts, "FIRST_PAGE_COMMANDS", 10)
     made: Api = serve(wide, failing, heavy, steps=[fetch, declined, long])
     return made
 

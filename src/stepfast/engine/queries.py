@@ -50,8 +50,8 @@ class ReadOperations:
     async def outline_of_one(self, execution_id: str, command_id: str) -> Outline:
         """The record of one command, if it has one, in the place of a page; ExecutionNotFound."""
         execution = await self.read(execution_id)
-        found = await self._store.reader.named(execution, [command_id])
-        return Outline(execution, RecordPage(tuple(found.values()), None))
+        records = await self._store.reader.named(execution, [command_id])
+        return Outline(execution, RecordPage(tuple(records.values()), None))
 
     async def is_longer(self, execution_id: str, records: int) -> bool:
         """Whether the execution has more records than this, or too many values to read all records at once."""

@@ -18,7 +18,7 @@ FEW = 1000
 """Records up to which an execution is replayed for any look at it."""
 MANY = 10_000
 """Records up to which it is replayed for a page of its commands, unless the caller wants a quick answer."""
-PAGE = 100
+FIRST_PAGE_COMMANDS = 100
 """Commands of the first page of an execution with more than FEW."""
 LARGEST = 16_000
 """Bytes of the largest value of a notable command that is shown."""
