@@ -58,10 +58,13 @@ class ReadOperations:
         return await self._store.reader.is_longer(execution_id, records)
 
     async def history(self, execution_id: str) -> list[Event]:
-        """What happened to the execution, in order; ExecutionNotFound. A signal that nobody took says why."""
+        """What happened to the execution, in order; ExecutionNotFound. A signal that nobody took says why.
+
+        Outputs that are stored apart are StoredTexts.
+        """
         snapshot = await self.load(execution_id)
         reasons = {refusal.signal.signal_id: refusal.reason for refusal in await self.not_taken(snapshot)}
-        return history_of(snapshot, await self._store.history(execution_id), reasons)
+        return history_of(snapshot, await self._store.history(execution_id), reasons, unread=True)
 
     async def not_taken(self, snapshot: Snapshot) -> list[Refusal]:
         """The signals of an execution that has not ended for good which nobody has taken, at most 100, and why."""
