@@ -109,6 +109,9 @@ def _head(execution: Object) -> RenderableType:
         table.add_row("overdue", styled(f"{late} command(s): see below", "bold red"))
     started = f"{clock(execution['created_at'])} UTC, {took(execution, 'created_at')}{resumed}"
     table.add_row("started", started)
+    if counts := execution.get("counts"):
+        by_status = ", ".join(f"{count:,} {status}" for status, count in counts.items())
+        table.add_row("commands", styled(f"{execution['total']:,}: {by_status}"))
     if execution["labels"]:
         table.add_row("labels", styled(" ".join(f"{key}={value}" for key, value in execution["labels"].items())))
     table.add_row("input", short_json(execution["input"]))
