@@ -201,7 +201,9 @@ def test_large_values_beyond_what_is_shown_are_not_read(api: Api, monkeypatch: p
     assert len(read) == 10
 
 
-@pytest.mark.parametrize("cursor", [parts.cursor_of(""), parts.cursor_of("\0"), "eyJhZnRlciI6IDF9", "eyJ4IjogMX0"])
+@pytest.mark.parametrize(
+    "cursor", [parts.cursor_of(""), parts.cursor_of("\0"), parts.cursor_of("\ud800"), "eyJhZnRlciI6IDF9", "eyJ4IjogMX0"]
+)
 def test_a_cursor_that_no_page_gave_is_refused(api: Api, cursor: str) -> None:
     api.start("wide", 1)
     answer = api.ask("GET", "/v1/executions/one/commands", query=urlencode({"cursor": cursor}))
