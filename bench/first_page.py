@@ -112,8 +112,8 @@ class _Counting(Stub):
 
     def answer(self, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
         answer = super().answer(operation, asked)
-        found = sum(map(len, answer.get("Responses", {}).values())) + ("Item" in answer)
-        self.read += answer.get("ScannedCount", found)
+        items_got = sum(map(len, answer.get("Responses", {}).values())) + ("Item" in answer)
+        self.read += answer.get("ScannedCount", items_got)
         return answer
 
 

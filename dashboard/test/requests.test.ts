@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
+import { wholeExecution } from "../src/api/client";
 import { ask, askAgain } from "../src/api/request";
 import type { CommandStatus } from "../src/api/types";
 import { again, type Held } from "../src/execution/again";
@@ -97,6 +98,16 @@ describe("one execution, again and again", () => {
     sent.length = 0;
     const end = await ask(held);
     expect(end.value.commands.map((shown) => shown.status)).toEqual(["SUCCEEDED", "SUCCEEDED"]);
+    expect(sent.length).toBe(3);
+  });
+
+  test("the whole of an execution is read page after page", async () => {
+    const sent = served(({ path }) => {
+      if (path.includes("cursor=c2")) return [200, pageOf(["b"], "c3")];
+      if (path.includes("cursor=c3")) return [200, pageOf(["c"])];
+      return [200, { ...execution("e", 0), commands: [command("a", {})], next: "c2", partial: true }];
+    });
+    expect((await wholeExecution("e")).commands.map((shown) => shown.id)).toEqual(["a", "b", "c"]);
     expect(sent.length).toBe(3);
   });
 

@@ -35,7 +35,8 @@ async def failing(count: int) -> None:
 @pytest.fixture
 def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(parts, "FEW", 20)
-    monkeypatch.setattr(parts, "PAGE", 10)
+    monkeypatch.setattr(parts, "MANY", 20)
+    monkeypatch.setattr(parts, "FIRST_PAGE_COMMANDS", 10)
     monkeypatch.setattr(folding, "ALIKE", {"SUCCEEDED": 1000})
     api = Api(tmp_path / "long.db", (failing,), (fetch, declined))
     with served(api.handler) as url:
@@ -115,6 +116,15 @@ def test_what_failed_is_not_cut_off(url: str, monkeypatch: pytest.MonkeyPatch) -
     assert "look at these first" in text
     assert rows(text)[0] == "declined"
     assert "… and 56 more" in text
+
+
+def test_up_to_many_commands_are_counted(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "MANY", 100)
+    text = shown(url, "--limit", "5")
+    assert "commands   61: 60 SUCCEEDED, 1 FAILED" in text
+    assert rows(text)[0] == "declined"
+    assert "… and 56 more: --limit N" in text
+    assert sorted(rows(shown(url, "--all"))[1:]) == IDS
 
 
 def test_watch_follows_what_comes_first(url: str) -> None:

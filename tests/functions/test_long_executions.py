@@ -139,3 +139,29 @@ def test_values_in_the_bucket_are_fetched_if_they_are_shown(aws: Aws) -> None:
     body, reads = show(aws, "one", "command=big%2307")
     assert [len(command["output"]) for command in body["commands"]] == [300_003]
     assert reads.gets == 1
+
+
+def test_a_page_of_the_history_fetches_the_values_that_it_shows(aws: Aws) -> None:
+    fill(aws, "one", 1)
+    store = aws.store()
+    for number in range(12):
+        text = f'"{number:03}' + "x" * 300_000 + '"'
+        at = aws.clock.now() + number
+        record = Record(f"big#{number:02}", "step", "fetch", "SUCCEEDED", 0, attempt=1, output=text, ended_at=at)
+        assert aws.call(store.commit("one", Commit(record, wake=False)))
+
+    def page(query: str) -> tuple[list[Any], int]:
+        with counted(aws) as reads:
+            status, body = aws.ask("GET", "/v1/executions/one/history", query=query)
+        assert status == 200, body
+        return body["events"], reads.gets
+
+    events, gets = page("limit=1000&largest=1000")
+    assert [event["omitted"] for event in events if event["command"] not in (None, "fetch")] == [
+        {"output": 300_005}
+    ] * 12
+    assert gets == 0
+    events, gets = page("limit=1000")
+    shown = [event for event in events if event["command"] not in (None, "fetch")]
+    assert [len(event["output"]) for event in shown] == [300_003] * len(shown)
+    assert len(shown) == gets == 6  # as many as 2 MB hold

@@ -52,7 +52,7 @@ async def heavy(count: int) -> None:
 def api(serve: Any, monkeypatch: pytest.MonkeyPatch) -> Api:
     monkeypatch.setattr(parts, "FEW", 20)
     monkeypatch.setattr(parts, "MANY", 40)
-    monkeypatch.setattr(parts, "PAGE", 10)
+    monkeypatch.setattr(parts, "FIRST_PAGE_COMMANDS", 10)
     made: Api = serve(wide, failing, heavy, steps=[fetch, declined, long])
     return made
 
@@ -201,7 +201,9 @@ def test_large_values_beyond_what_is_shown_are_not_read(api: Api, monkeypatch: p
     assert len(read) == 10
 
 
-@pytest.mark.parametrize("cursor", [parts.cursor_of(""), parts.cursor_of("\0"), "eyJhZnRlciI6IDF9", "eyJ4IjogMX0"])
+@pytest.mark.parametrize(
+    "cursor", [parts.cursor_of(""), parts.cursor_of("\0"), parts.cursor_of("\ud800"), "eyJhZnRlciI6IDF9", "eyJ4IjogMX0"]
+)
 def test_a_cursor_that_no_page_gave_is_refused(api: Api, cursor: str) -> None:
     api.start("wide", 1)
     answer = api.ask("GET", "/v1/executions/one/commands", query=urlencode({"cursor": cursor}))

@@ -54,8 +54,17 @@ export const commandsOf = <T extends Tagged<CommandPage>>(
   held: T | null,
   signal?: AbortSignal,
 ): Promise<T | Tagged<CommandPage>> => askAgain<CommandPage>(`${of(id)}/commands${queryString(query)}`, held, signal);
-/** Everything, however large. */
-export const wholeExecution = (id: string): Promise<ExecutionDetail> => ask("GET", of(id));
+/** Everything, however large: the commands page after page. */
+export async function wholeExecution(id: string): Promise<ExecutionDetail> {
+  const { next: first, ...whole } = await ask<ExecutionDetail & { next?: string | null }>("GET", of(id));
+  const commands = [...whole.commands];
+  for (let cursor = first; cursor; ) {
+    const page: CommandPage = await ask("GET", `${of(id)}/commands${queryString({ cursor, limit: 1000 })}`);
+    commands.push(...page.commands);
+    cursor = page.next;
+  }
+  return { ...whole, commands };
+}
 /** With one command only, and no value of more than `largest` bytes. */
 export const readCommand = (id: string, command: string, largest: number): Promise<ExecutionDetail> =>
   ask("GET", `${of(id)}${queryString({ command, largest })}`);

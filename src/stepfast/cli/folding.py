@@ -13,6 +13,8 @@ MAX_ROWS = 200
 """Rows printed without --limit."""
 FIRST = 20
 """Rows that are shown above all others, where they would be cut off."""
+UNFINISHED = ("FAILED", "RETRYING", "RUNNING", "OPEN")
+"""The statuses of commands that somebody wants to see first."""
 ALIKE = {"SUCCEEDED": 5, "CANCELLED": 5}
 """Up to this many commands that differ only in their number get a row each, by status; more are folded."""
 ALIKE_OTHERS = 20

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,6 +11,7 @@ from stepfast.cli import completion, folding, printing, timeline
 from stepfast.cli.filters import OfLabels, OfPrefix, OfStatus, OfWorkflow, Since, Until
 from stepfast.cli.inputs import read_labels
 from stepfast.cli.session import AsJson, session
+from stepfast.client import Execution
 
 
 def list_executions(
@@ -75,21 +76,36 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show an execution: its commands with their tries, times and errors."""
+    most = limit or folding.MAX_ROWS
     with session(context).client() as client:
         handle = client.execution(execution_id)
         execution = handle.describe(run=run)
-        if execution.get("partial") and (every or as_json or failed or step is not None):
-            wanted = folding.matching(handle.all_commands(), failed=failed, step=step)
-            commands = [*islice(wanted, limit if every or as_json else limit or folding.MAX_ROWS)]
-        else:
-            commands = [*folding.matching(execution["commands"], failed=failed, step=step)]
+        everywhere = every or as_json or failed or step is not None
+        if execution.get("partial") and not everywhere:
+            execution |= _counted(handle, most)
+        is_page = execution.get("next") is not None
+        commands = handle.all_commands() if is_page and everywhere else execution["commands"]
+        wanted = folding.matching(commands, failed=failed, step=step)
+        shown = [*islice(wanted, limit if as_json else most if is_page and not every else None)]
     if as_json:
-        return printing.print_json({**execution, "commands": commands[:limit]})
-    rows: list[folding.Row] = folding.folded(commands) if fold and step is None else [*commands]
-    limit = limit or (len(rows) if every else folding.MAX_ROWS)
-    first = execution.get("notable") or folding.first_of(rows, limit)
-    rows, left = folding.cut(rows, limit)
-    more = None if execution.get("next") and not every else left
+        return printing.print_json({**execution, "commands": shown})
+    rows: list[folding.Row] = folding.folded(shown) if fold and step is None else [*shown]
+    first = execution.get("notable") or folding.first_of(rows, most)
+    rows, left = folding.cut(rows, len(rows) if every else most)
+    more: int | None = left
+    if is_page and not every:
+        more = left + execution["total"] - len(shown) if "total" in execution else None
     width = printing.console().width
-    shown = timeline.render(execution, traceback, rows=rows, left=more, width=width, first=first)
-    return printing.show(shown, paged=pager)
+    return printing.show(
+        timeline.render(execution, traceback, rows=rows, left=more, width=width, first=first), paged=pager
+    )
+
+
+def _counted(handle: Execution[Any], limit: int) -> dict[str, Any]:
+    """What the description of a long execution lacks, as long as it is not too long for that: its counts and waits."""
+    page = handle.commands(limit=min(limit, 1000))
+    if page.get("partial"):
+        return {}
+    first = handle.commands(folding.UNFINISHED, limit=folding.FIRST)["commands"]
+    names = ("commands", "next", "total", "counts", "signals_not_taken")
+    return {"notable": first} | {name: page[name] for name in names if name in page}

@@ -123,6 +123,9 @@ def _head(execution: Object) -> RenderableType:
     table.add_row("started", started)
     if execution.get("run", 1) > 1 or execution.get("continued"):
         table.add_row("run", _run(execution))
+    if counts := execution.get("counts"):
+        by_status = ", ".join(f"{count:,} {status}" for status, count in counts.items())
+        table.add_row("commands", styled(f"{execution['total']:,}: {by_status}"))
     if execution["labels"]:
         table.add_row("labels", styled(" ".join(f"{key}={value}" for key, value in execution["labels"].items())))
     table.add_row("input", short_json(execution["input"]))

@@ -68,7 +68,7 @@ class Execution(Generic[R]):
         run: the number of an earlier run, of an execution that has continued as new. None is the current run.
 
         `next` is None, or the cursor of the next page for `commands`. Of an execution with more than 1,000 commands the
-        answer comes from a part of them, which `partial` says: `commands` are then in the order of their ids, and
+        answer comes from a part of them, and `partial` is True. `commands` are then in the order of their ids.
         `notable` lists what to look at first: the commands behind a failure, or those under way.
 
         Raises ExecutionNotFound, also for a run that is no longer kept, and InvalidRequest.

@@ -7,15 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from stepfast.model import Attempt, Event, Failure, Record, Snapshot
-from stepfast.stored_text import text_of
+from stepfast.stored_text import StoredText, text_of
 
 
 def history_of(
-    snapshot: Snapshot, kept: Sequence[Event], not_taken: Mapping[str, str] = MappingProxyType({})
+    snapshot: Snapshot,
+    kept: Sequence[Event],
+    not_taken: Mapping[str, str] = MappingProxyType({}),
+    *,
+    unread: bool = False,
 ) -> list[Event]:
     """Every event of an execution, by time; `kept` are those that resumes have put aside.
 
-    not_taken: why nobody has taken a signal, by its id.
+    not_taken: why nobody has taken a signal, by its id. unread: as of record_events.
 
     Events of one moment stand in the order in which they must have happened: a start before its end,
     a command before what follows from it.
@@ -32,7 +36,7 @@ def history_of(
             details["not_taken"] = not_taken[signal.signal_id]
         events.append(Event(signal.received_at, "signal-received", None, details))
     for record in sorted(snapshot.records.values(), key=_begun):
-        events.extend(record_events(record))
+        events.extend(record_events(record, unread=unread))
     events.sort(key=lambda event: event.at)
     if execution.continued:
         events.append(Event(execution.ended_at or 0.0, "run-continued", None, {"run": execution.run + 1}))
@@ -51,8 +55,11 @@ def _begun(record: Record) -> tuple[float, str]:
     return record.first_at or record.ended_at or 0.0, record.id
 
 
-def record_events(record: Record) -> Iterator[Event]:
-    """What happened to a command, as its record tells it: attempts, then its outcome."""
+def record_events(record: Record, *, unread: bool = False) -> Iterator[Event]:
+    """What happened to a command, as its record tells it: attempts, then its outcome.
+
+    unread: leaves an output that is stored apart where it is: the event has the StoredText.
+    """
     if record.kind == "step":
         for attempt in record.attempts:
             yield Event(attempt.started_at, "attempt-started", record.id, {"attempt": attempt.number})
@@ -71,7 +78,8 @@ def record_events(record: Record) -> Iterator[Event]:
         if record.signal is not None:
             details["signal_id"] = record.signal
         if record.output is not None:
-            details["output"] = json.loads(text_of(record.output))
+            left = unread and isinstance(record.output, StoredText)
+            details["output"] = record.output if left else json.loads(text_of(record.output))
         if record.error is not None:
             details["error"] = failure_json(record.error)
         yield Event(record.ended_at, f"{record.kind}-{record.status.lower()}", record.id, details)

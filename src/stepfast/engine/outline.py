@@ -48,8 +48,8 @@ async def outline_of(reader: RecordReader, execution: Execution, query: RecordQu
 async def _notable(reader: RecordReader, execution: Execution) -> tuple[Record, ...]:
     if execution.status == "FAILED":
         causes = execution.causes[:MOST]
-        found = await reader.named(execution, causes)
-        return tuple(found[id] for id in causes if id in found)
+        records = await reader.named(execution, causes)
+        return tuple(records[id] for id in causes if id in records)
     if execution.status != "RUNNING":
         return ()
     asked = _asked_for(await reader.last_entries(execution.run_id, ENTRIES), execution.generation)
@@ -77,12 +77,12 @@ def _asked_for(entries: Iterable[OrderEntry], generation: int) -> list[str]:
     return list(asked)[:ASKED]
 
 
-def _under_way(asked: Iterable[str], found: Mapping[str, Record], execution: Execution) -> list[Record]:
+def _under_way(asked: Iterable[str], records: Mapping[str, Record], execution: Execution) -> list[Record]:
     """Those that have no outcome. A command without a record waits for a worker, or for what it is named after."""
-    claims = {record.then.id: record.then for record in found.values() if record.then is not None}
-    records = []
+    claims = {record.then.id: record.then for record in records.values() if record.then is not None}
+    under_way = []
     for id in asked:
-        record = found.get(id)
+        record = records.get(id)
         if record is None:
             record = _unrecorded(id, execution.generation)
         if record.recorded:
@@ -97,18 +97,18 @@ def _under_way(asked: Iterable[str], found: Mapping[str, Record], execution: Exe
                 first_at=claim.started_at,
                 started_at=claim.started_at,
             )
-        records.append(record)
-    return records
+        under_way.append(record)
+    return under_way
 
 
-def _chained(found: Mapping[str, Record], execution: Execution) -> list[str]:
+def _chained(records: Mapping[str, Record], execution: Execution) -> list[str]:
     """The commands that were claimed with the outcome of another."""
-    chained = (record.then for record in found.values() if record.then is not None)
+    chained = (record.then for record in records.values() if record.then is not None)
     return [then.id for then in chained if then.generation == execution.generation]
 
 
 def _unrecorded(id: str, generation: int) -> Record:
-    """What the id of a command tells of it."""
+    """A record of what the id of a command says."""
     name = _NUMBER.sub("", id.rpartition("/")[2])
     kind: CommandKind = "signal" if name.startswith("signal:") else "timer" if name == ":timer" else "step"
     return Record(id, kind, name.removeprefix("signal:").removeprefix(":"), "OPEN", generation, revision=0)
@@ -131,21 +131,21 @@ async def _last_of_each(reader: RecordReader, execution: Execution, names: Seque
     """The last record of each name. All names are looked for at the same time, in a few rounds."""
     low = dict.fromkeys(names, 1)
     high = dict.fromkeys(names, LARGEST)
-    found: dict[str, Record] = {}
+    records: dict[str, Record] = {}
     while open_names := [name for name in names if high[name] - low[name] > 1]:
         places = {name: _places(low[name], high[name]) for name in open_names}
         ids = {_numbered(name, place): (name, place) for name in open_names for place in places[name]}
         held = await reader.named(execution, list(ids))
-        found |= held
+        records |= held
         for id in held:
             name, place = ids[id]
             low[name] = max(low[name], place)
         for name in open_names:
             high[name] = min(place for place in [*places[name], high[name]] if place > low[name])
     last = {_numbered(name, low[name]) for name in names}
-    missing = [id for id in last if id not in found]
-    found |= await reader.named(execution, missing) if missing else {}
-    return {id: found[id] for id in last if id in found}
+    missing = [id for id in last if id not in records]
+    records |= await reader.named(execution, missing) if missing else {}
+    return {id: records[id] for id in last if id in records}
 
 
 def _places(low: int, high: int) -> list[int]:

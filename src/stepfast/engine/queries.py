@@ -51,8 +51,8 @@ class ReadOperations:
     async def outline_of_one(self, execution_id: str, command_id: str) -> Outline:
         """The record of one command, if it has one, in the place of a page; ExecutionNotFound."""
         execution = await self.read(execution_id)
-        found = await self._store.reader.named(execution, [command_id])
-        return Outline(execution, RecordPage(tuple(found.values()), None))
+        records = await self._store.reader.named(execution, [command_id])
+        return Outline(execution, RecordPage(tuple(records.values()), None))
 
     async def is_longer(self, execution_id: str, records: int) -> bool:
         """Whether the execution has more records than this, or too many values to read all records at once."""
@@ -82,10 +82,13 @@ class ReadOperations:
         return history_of(snapshot, await self._store.run_history(execution_id, run))
 
     async def history(self, execution_id: str) -> list[Event]:
-        """What happened to the execution, in order; ExecutionNotFound. A signal that nobody took says why."""
+        """What happened to the execution, in order; ExecutionNotFound. A signal that nobody took says why.
+
+        Outputs that are stored apart are StoredTexts.
+        """
         snapshot = await self.load(execution_id)
         reasons = {refusal.signal.signal_id: refusal.reason for refusal in await self.not_taken(snapshot)}
-        return history_of(snapshot, await self._store.history(snapshot.execution.run_id), reasons)
+        return history_of(snapshot, await self._store.history(snapshot.execution.run_id), reasons, unread=True)
 
     async def items(self, execution_id: str, limit: int, cursor: str | None, failed: bool) -> map_results.ItemResults:
         """A page of the items of the execution's maps; ExecutionNotFound, and InvalidRequest for an unknown cursor."""

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from stepfast.errors import InvalidRequest
+from stepfast.http import values
 from stepfast.http.paging import MOST_VALUES
 from stepfast.model import Event
+from stepfast.stored_text import StoredText
 
 MAX_EVENTS = 1000
 """Events of a page at most."""
@@ -30,12 +32,14 @@ def page(
     if limit is not None:
         shown = _fitting(shown)
     end = first + len(shown)
-    return shown, str(end) if end < len(events) else None
+    return [_read(event) for event in shown], str(end) if end < len(events) else None
 
 
 def _fitting(events: list[Event]) -> list[Event]:
     total = 0
     for index, event in enumerate(events):
+        stored = (value for value in event.details.values() if isinstance(value, StoredText))
+        total += sum(values.size_of(text) or values.UNKNOWN_BYTES for text in stored)
         total += len(json.dumps(dict(event.details), default=str))
         if index and total > MOST_VALUES:
             return events[:index]
@@ -45,11 +49,23 @@ def _fitting(events: list[Event]) -> list[Event]:
 def _without_large(event: Event, largest: int | None) -> Event:
     if largest is None:
         return event
-    sizes = {name: len(json.dumps(event.details[name]).encode()) for name in VALUES if name in event.details}
-    omitted = {name: size for name, size in sizes.items() if size > largest}
+    sizes = {name: _size_of(event.details[name]) for name in VALUES if name in event.details}
+    omitted = {name: size for name, size in sizes.items() if (values.UNKNOWN_BYTES if size is None else size) > largest}
     if not omitted:
         return event
     return replace(event, details={**event.details, **dict.fromkeys(omitted), "omitted": omitted})
+
+
+def _size_of(value: object) -> int | None:
+    return values.size_of(value if isinstance(value, StoredText) else json.dumps(value))
+
+
+def _read(event: Event) -> Event:
+    """The event with its values: those that are stored apart are read now."""
+    stored = {name: value for name, value in event.details.items() if isinstance(value, StoredText)}
+    if not stored:
+        return event
+    return replace(event, details={**event.details, **{name: json.loads(text.read()) for name, text in stored.items()}})
 
 
 def _place(cursor: str) -> int:

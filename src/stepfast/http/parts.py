@@ -18,7 +18,7 @@ FEW = 1000
 """Records up to which an execution is replayed for any look at it."""
 MANY = 10_000
 """Records up to which it is replayed for a page of its commands, unless the caller wants a quick answer."""
-PAGE = 100
+FIRST_PAGE_COMMANDS = 100
 """Commands of the first page of an execution with more than FEW."""
 LARGEST = 16_000
 """Bytes of the largest value of a notable command that is shown."""
@@ -80,6 +80,15 @@ def position_in(cursor: str | None) -> str | None:
     if not isinstance(held, dict):
         return None
     after = held.get("after")
-    if not isinstance(after, str) or not after or "\0" in after:
+    if not isinstance(after, str) or not after or "\0" in after or not _is_unicode(after):
         raise InvalidRequest("the cursor is not one that a page gave as its `next`", (("cursor", "unknown"),))
     return after
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether UTF-8 can encode it: JSON may hold half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -33,33 +33,33 @@ class DynamoRecordReader:
             if len(query.after.encode()) > items.LONGEST_KEY:
                 raise InvalidRequest("this is no position of a page", (("cursor", "unknown"),))
             parameters["ExclusiveStartKey"] = items.key(execution.run_id, items.COMMAND + query.after)
-        found: list[Item] = []
+        matching: list[Item] = []
         looked_at, room = 0, PAGE_BYTES
         while True:
-            many = query.reads - looked_at if query.statuses or query.name else query.limit - len(found)
+            many = query.reads - looked_at if query.statuses or query.name else query.limit - len(matching)
             answer = self._table.query_once(Limit=many, **parameters)
             looked_at += answer["ScannedCount"]
             for item in answer["Items"]:
                 if _left_over(item, execution):
                     continue
                 room -= _values_of(item, query.largest)
-                if len(found) == query.limit or (found and room < 0):
-                    return self._page(found, _place(found[-1]))
-                found.append(item)
+                if len(matching) == query.limit or (matching and room < 0):
+                    return self._page(matching, _place(matching[-1]))
+                matching.append(item)
             last = answer.get("LastEvaluatedKey")
             if last is None:
-                return self._page(found, None)
-            if looked_at >= query.reads or len(found) == query.limit:
-                return self._page(found, _place(last))
+                return self._page(matching, None)
+            if looked_at >= query.reads or len(matching) == query.limit:
+                return self._page(matching, _place(last))
             parameters["ExclusiveStartKey"] = last
 
-    def _page(self, found: Sequence[Item], following: str | None) -> RecordPage:
-        return RecordPage(tuple(self._records(found)), following)
+    def _page(self, matching: Sequence[Item], following: str | None) -> RecordPage:
+        return RecordPage(tuple(self._records(matching)), following)
 
     async def named(self, execution: Execution, ids: Sequence[str]) -> Mapping[str, Record]:
         sorts = dict.fromkeys(map(items.command_sort, ids))
-        found = self._table.get_many([items.key(execution.run_id, sort) for sort in sorts])
-        records = self._records([item for item in found if not _left_over(item, execution)])
+        matching = self._table.get_many([items.key(execution.run_id, sort) for sort in sorts])
+        records = self._records([item for item in matching if not _left_over(item, execution)])
         return {record.id: record for record in records}
 
     async def is_longer(self, run_id: str, records: int) -> bool:
@@ -86,8 +86,8 @@ class DynamoRecordReader:
             entries.append(items.entry_of(item, partial(last_unpacked, most=LAST_IDS)))
         return entries
 
-    def _records(self, found: Sequence[Item]) -> list[Record]:
-        return [items.record_of(item, self._texts.later) for item in self._texts.fill(found, LATER)]
+    def _records(self, matching: Sequence[Item]) -> list[Record]:
+        return [items.record_of(item, self._texts.later) for item in self._texts.fill(matching, LATER)]
 
     def _range(self, run_id: str, beginning: str) -> dict[str, Any]:
         values = {":pk": text(items.partition(run_of(run_id)[0])), ":sk": text(items.in_run(run_id, beginning))}

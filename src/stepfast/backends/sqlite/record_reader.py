@@ -16,7 +16,7 @@ from stepfast.errors import ExecutionNotFound
 from stepfast.model import Execution, OrderEntry, Record, run_of
 from stepfast.stored_text import StoredText
 
-MAX_IDS = 1_000_000
+LONGEST_ENTRY_CHARACTERS = 1_000_000
 """Characters of the ids of an entry up to which it is read."""
 
 
@@ -47,8 +47,8 @@ class SqliteRecordReader:
     async def named(self, execution: Execution, ids: Sequence[str]) -> Mapping[str, Record]:
         where = "WHERE c.execution_id = ? AND c.id IN (SELECT value FROM json_each(?))"
         with self._file.reading() as db:
-            found = db.execute(f"{rows.SELECT_PLACED} {where}", (execution.execution_id, json.dumps(ids))).fetchall()
-        records = (self._record(execution.execution_id, row) for row in found)
+            held = db.execute(f"{rows.SELECT_PLACED} {where}", (execution.execution_id, json.dumps(ids))).fetchall()
+        records = (self._record(execution.execution_id, row) for row in held)
         return {record.id: record for record in records}
 
     async def is_longer(self, run_id: str, records: int) -> bool:
@@ -61,7 +61,9 @@ class SqliteRecordReader:
         long = "length(applied) + length(dispatched) + length(withdrawn)"
         with self._file.reading() as db:
             sizes = db.execute(f"SELECT number, {long} FROM orders {where}", (run_of(run_id)[0], limit)).fetchall()
-            short = next((place for place, (_, size) in enumerate(sizes) if size > MAX_IDS), len(sizes))
+            short = next(
+                (place for place, (_, size) in enumerate(sizes) if size > LONGEST_ENTRY_CHARACTERS), len(sizes)
+            )
             entries = [
                 rows.entry(row) for row in db.execute(f"{rows.SELECT_ENTRY} {where}", (run_of(run_id)[0], short))
             ]

@@ -63,7 +63,7 @@ def add(app: Resolver, engine: ApiEngine) -> None:
             raise InvalidRequest(message, (("command", message),))
         now = engine.operations.now()
         if run is None and commands and engine.call(engine.operations.is_longer(execution_id, parts.FEW)):
-            return _part(engine, execution_id, command, largest, limit or parts.PAGE, now, if_none_match)
+            return _part(engine, execution_id, command, largest, limit or parts.FIRST_PAGE_COMMANDS, now, if_none_match)
         snapshot = _snapshot(engine, execution_id, commands, run)
         late = timeline.overdue_in(snapshot, now)
         tag = etag.tag_of(snapshot, engine.edition, commands, command, largest, limit, late)

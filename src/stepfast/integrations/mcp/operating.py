@@ -75,7 +75,9 @@ async def _show(call: ToolCall, asked: ShowArguments) -> CallToolResult:
         {**{key: command[key] for key in _COMMAND if key in command}, "error": _short(command["error"])}
         for command in page["commands"]
     ]
-    return states.answer({**state, "commands": commands, "counts": page["counts"], "next": page["next"]})
+    notable = [command["id"] for command in page.get("notable", ())]
+    first = {"partial": True, "look_at_first": notable} if page.get("partial") else {}
+    return states.answer({**state, "commands": commands, "counts": page["counts"], **first, "next": page["next"]})
 
 
 async def _resume(call: ToolCall, asked: ResumeArguments) -> CallToolResult:
