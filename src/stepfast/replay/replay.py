@@ -335,8 +335,16 @@ class Replay:
     def now(self) -> float:
         return self.loop.clock
 
+    @property
+    def repeats(self) -> bool:
+        return self._follows or self.lines.is_behind()
+
+    @property
+    def _follows(self) -> bool:
+        return self.closed or self._position < len(self.applied)
+
     def log(self, record: LogRecord) -> None:
-        self.lines.add(record, self.closed or self._position < len(self.applied))
+        self.lines.add(record, self._follows)
 
     def entropy(self, use: str) -> bytes:
         if self.closed:
