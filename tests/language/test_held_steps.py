@@ -2,7 +2,6 @@
 
 import inspect
 import typing
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -35,7 +34,7 @@ async def machines() -> str:
 
 
 @pytest.fixture
-def declared(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def declared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reachable, "_holders", {})
     reachable.steps_held_by(Machine, lambda held: held.held)
     return

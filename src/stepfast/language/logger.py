@@ -48,13 +48,13 @@ class LogLines:
 
     def add(self, record: logging.LogRecord, repeats: bool) -> None:
         """Holds a record, unless the code repeats progress of an earlier pass."""
-        if repeats or self._is_behind():
+        if repeats or self.is_behind():
             return
         record.msg, record.args = record.getMessage(), ()  # formatted now, since workflow code may change the arguments
         vars(record).update(self._fields)
         self._held.append(record)
 
-    def _is_behind(self) -> bool:
+    def is_behind(self) -> bool:
         """Whether an earlier pass got further: a command is recorded or claimed that this replay has not issued yet."""
         if any(id not in self._issued for id in self._chained):
             return True

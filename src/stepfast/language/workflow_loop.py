@@ -25,6 +25,8 @@ class Commands(Protocol):
 
     execution: Execution
 
+    @property
+    def repeats(self) -> bool: ...
     def step(self, step: Step[..., Any], arguments: dict[str, Any]) -> Awaitable[Any]: ...
     def signal(self, name: str, codec: Codec) -> Awaitable[Any]: ...
     def child(
@@ -97,6 +99,16 @@ def outside_of_block(context: contextvars.Context | None) -> contextvars.Context
     context = contextvars.copy_context() if context is None else context
     context.run(_path.set, None)
     return context
+
+
+def repeats_progress() -> bool:
+    """Whether workflow code repeats what an earlier pass has done, or is being discarded. True outside of workflows.
+
+    Tracing leaves such passes out. Not all of them are known: a fresh replay that gets as far as the newest record counts
+    as new.
+    """
+    loop = asyncio._get_running_loop()
+    return not isinstance(loop, CommandLoop) or loop.discarded or loop.commands.repeats
 
 
 def commands_for(call: str) -> Commands:

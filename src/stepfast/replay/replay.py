@@ -362,8 +362,16 @@ class Replay:
         """How many commands the code has issued by now, and bytes of their inputs and of the outcomes it has seen."""
         return len(self.issued), self._bytes
 
+    @property
+    def repeats(self) -> bool:
+        return self._follows or self.lines.is_behind()
+
+    @property
+    def _follows(self) -> bool:
+        return self.closed or self._position < len(self.applied)
+
     def log(self, record: LogRecord) -> None:
-        self.lines.add(record, self.closed or self._position < len(self.applied))
+        self.lines.add(record, self._follows)
 
     def entropy(self, use: str) -> bytes:
         if self.closed:

@@ -6,7 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic_ai.exceptions import ModelHTTPError
+from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart
+from pydantic_ai.models.function import AgentInfo, FunctionModel
 
+from stepfast import RetryAfter
+from stepfast.integrations.pydantic_ai import replace_model
 from stepfast.testing import Environment, MotoCloud
 from tests.integrations.agents.clerks import (
     EXPECTED,
@@ -15,6 +20,7 @@ from tests.integrations.agents.clerks import (
     charge,
     clerk,
     packing,
+    requests,
 )
 
 KITS: list[Any] = [Environment, MotoCloud]
@@ -83,6 +89,24 @@ def test_a_tool_asks_the_model_to_try_again_without_a_second_attempt_of_the_step
         run = env.run(packing, "nothing")
     assert run.result == "name an item"
     assert [call.attempt for call in run.steps if call.step == "basket.tool.pack"] == [1]
+
+
+def throttled(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    requests["throttled"] += 1
+    if requests["throttled"] == 1:
+        raise ModelHTTPError(429, "busy", headers={"Retry-After": "90"})
+    return ModelResponse(parts=[TextPart("done")])
+
+
+def test_a_provider_says_when_to_try_again() -> None:
+    requests.clear()
+    with replace_model(clerk, FunctionModel(throttled)), Environment(ask) as env:
+        start = env.now
+        run = env.run(ask, "hello")
+    assert run.result == "done"
+    first, second = run.steps
+    assert isinstance(first.error, RetryAfter)
+    assert second.started_at - start >= timedelta(seconds=90)
 
 
 def test_outside_of_a_workflow_the_agent_is_an_ordinary_agent() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -181,7 +182,17 @@ def test_wrong_options_are_refused_when_the_agent_is_made(options: dict[str, Any
         agent_with(slow, **options)
 
 
-shop = MCPServer("shop", instructions="Sell tea.")
+def quiet_server() -> MCPServer:
+    """A server that leaves the root logger as it was: findings/mcp-server-configures-the-root-logger.sh."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    server = MCPServer("shop", instructions="Sell tea.")
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    return server
+
+
+shop = quiet_server()
 asked: list[str] = []
 
 

@@ -22,7 +22,7 @@ from pydantic_ai.tools import (
 from stepfast.integrations.pydantic_ai.naming import step_name
 from stepfast.integrations.pydantic_ai.places import within_run
 from stepfast.language.durable import signal
-from stepfast.language.workflow_loop import in_workflow
+from stepfast.language.workflow_loop import commands_for, in_workflow
 
 DEFAULT_DENIAL = "The tool call was denied."
 
@@ -93,10 +93,9 @@ class DecideBySignal(AbstractCapability[AgentDepsT]):
     async def handle_deferred_tool_calls(
         self, ctx: RunContext[AgentDepsT], *, requests: DeferredToolRequests
     ) -> DeferredToolResults | None:
-        commands = in_workflow()
-        if commands is None:
+        if in_workflow() is None:
             return None
-        execution_id = commands.execution.execution_id
+        execution_id = commands_for("DecideBySignal").execution.execution_id
         approvals = [
             self._approval(ctx, self._pending(ctx, execution_id, part, "approve")) for part in requests.approvals
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import JsonValue
 from pydantic_ai import exceptions
@@ -19,7 +19,7 @@ from pydantic_ai.durable_exec import (
     durable_unit_scope,
 )
 
-from stepfast.errors import StepFailed
+from stepfast.errors import RetryAfter, StepFailed
 from stepfast.integrations.pydantic_ai.naming import operation_name, tool_step_name
 from stepfast.integrations.pydantic_ai.options import StepOptions, merged
 from stepfast.integrations.pydantic_ai.places import within_run
@@ -197,15 +197,22 @@ async def run_inline(toolset: Any, params: Any) -> Any:
 
 def made_step(operation: DurableOperation[Any, Any, Any], name: str, options: StepOptions) -> Step[..., Any]:
     """The step that runs an operation, from parameters as JSON to a result as JSON."""
-
-    async def agent_step(call: AgentCall) -> JsonValue:
-        params = operation.parameter_transport.load(call, runtime=None)
-        with durable_unit_scope():
-            result: JsonValue = operation.result_codec.dump(await operation.handler(params))  # type: ignore[assignment]
-            return result
-
     chosen: dict[str, Any] = dict(options)
     retry = chosen.pop("retry", None) or Retry(max_attempts=1 if chosen.get("at_most_once") else 3)
     retry = replace(retry, give_up_on=(*retry.give_up_on, *HOPELESS))
+
+    async def agent_step(call: AgentCall) -> JsonValue:
+        params = operation.parameter_transport.load(call, runtime=None)
+        try:
+            with durable_unit_scope():
+                result: Any = operation.result_codec.dump(await operation.handler(params))
+        except exceptions.ModelAPIError as error:
+            # The provider said how long to wait, as by a Retry-After header. Older versions do not hand that on.
+            seconds = getattr(error, "retry_after", None)
+            if seconds is None or isinstance(error, retry.give_up_on):
+                raise
+            raise RetryAfter(seconds, f"{type(error).__name__}: {error}") from error
+        return cast(JsonValue, result)
+
     decorated: Step[..., Any] = step(name=name, label=label_of, retry=retry, **chosen)(agent_step)
     return decorated

@@ -31,7 +31,7 @@ from stepfast.integrations.pydantic_ai.places import new_run_id
 from stepfast.integrations.pydantic_ai.transports import Transports
 from stepfast.language import durable, reachable
 from stepfast.language.steps import Step
-from stepfast.language.workflow_loop import in_workflow
+from stepfast.language.workflow_loop import in_workflow, repeats_progress
 
 
 def waiting_for_signals(agent: str, context: RunContext[Any]) -> contextlib.AbstractContextManager[object]:
@@ -157,12 +157,16 @@ class StepfastDurability(BaseDurabilityCapability[AgentDepsT]):
         return durable.now if self.in_durable_context else None
 
     async def wrap_run(self, ctx: RunContext[AgentDepsT], *, handler: WrapRunHandler) -> AgentRunResult[Any]:
-        """In a workflow, functions that are no tools, such as instructions, run without threads, as workflow code."""
+        """In a workflow, functions that are no tools, such as instructions, run without threads, as workflow code.
+
+        Spans of a replay are not ended, so they are not exported.
+        """
         if not self.in_durable_context:
             return await handler()
         with contextlib.ExitStack() as scopes:
             scopes.enter_context(disable_threads())
             scopes.enter_context(waiting_for_signals(self.name, ctx))
+            scopes.enter_context(durable_exec.replay_scope(is_replaying=repeats_progress))
             return await super().wrap_run(ctx, handler=handler)
 
 

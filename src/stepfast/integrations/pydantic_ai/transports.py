@@ -159,8 +159,8 @@ class Transports(ParameterTransports):
             "definition": self._definition(definition),
             **self._contexts.dump(params.ctx),
         }
-        identity = f"{params.name} {text_of(arguments)} {params.ctx.tool_call_id or ''}"
-        return params.name, identity, body
+        text = text_of(arguments)
+        return f"{params.name} {text}", f"{params.name} {text} {params.ctx.tool_call_id or ''}", body
 
     def _definition(self, definition: ToolDefinition | None) -> Any:
         if definition is None:
@@ -174,7 +174,7 @@ class Transports(ParameterTransports):
             assert params.tool is not None
             label, identity, body = self._call(params, params.tool.tool_def)
             body["original_name"] = getattr(params.tool, "original_name", None)
-            return label, identity, body
+            return label.removeprefix(f"{params.name} "), identity, body  # the step has the tool's name
 
         def load(body: Body) -> ToolsetCallToolParams:
             context = self._contexts.load(body)
