@@ -65,7 +65,11 @@ PAGES = (
         "infra.md",
         "The stack",
         ("stepfast.infra", "stepfast.infra.app", "stepfast.infra.stack", "stepfast.infra.target"),
-        {"stepfast.infra.constructs.function.LambdaFunction": ()},
+        {
+            "stepfast.infra.deployment.Deployment": (),
+            "stepfast.infra.constructs.queues.Queues": (),
+            "stepfast.infra.constructs.function.LambdaFunction": (),
+        },
     ),
     Page("functions.md", "The Lambda functions", HANDLERS),
     Page("settings.md", "Settings", ("stepfast.deployment.project",)),
@@ -90,6 +94,7 @@ CONSTRUCTED = frozenset(
         "ScheduledStart",
         "Start",
         "StepCancelled",
+        "Stepfast",
         "Target",
         "Throttle",
     }
