@@ -44,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (made / name / "constraints.txt").write_text(lock.shipped())
     (made / "reports/workflows/printing.py").write_text(REPORTS)
     settings = '[project]\nname = "reports"\ndependencies = []\n[tool.stepfast]\nmemory = 256\n'
-    pool = "[tool.stepfast.pools.nightly]\nmemory = 300\ntimeout = 200\nenvironment = { A = '1', B = '2' }\n"
+    pool = "[tool.stepfast.pools.nightly]\nmemory = 300\ntimeout = 400\nenvironment = { A = '1', B = '2' }\n"
     (made / "reports/pyproject.toml").write_text(settings + pool)
     return made
 
@@ -120,8 +120,8 @@ def test_projects_with_folders_of_one_name_are_told_apart(app: dict[str, Templat
 @pytest.mark.slow
 def test_keywords_replace_the_settings_of_the_file_one_by_one(app: dict[str, Template]) -> None:
     before, after = function(app["own"], "ReportsStepNightly"), function(app["own"], "MoreStepNightly")
-    assert (before["MemorySize"], before["Timeout"]) == (300, 200)
-    assert (after["MemorySize"], after["Timeout"]) == (600, 200)
+    assert (before["MemorySize"], before["Timeout"]) == (300, 400)
+    assert (after["MemorySize"], after["Timeout"]) == (600, 400)
     variables = after["Environment"]["Variables"]  # type: ignore[index]
     assert (variables["A"], variables["B"]) == ("1", "3")
     assert function(app["own"], "ReportsApi")["MemorySize"] == 256

@@ -45,6 +45,8 @@ def prepare(
 
     settings: settings in place of those in pyproject.toml. cache: the folder for bundles; None takes one in `folder`.
     """
+    # uv and the CDK's Node process have current folders of their own, where a relative path leads elsewhere.
+    folder, cache = folder.resolve(), (cache or folder / CACHE).resolve()
     project = Project.read(folder / "pyproject.toml", settings)
     own = own_functions(folder)
     with modules_of(folder, Path(project.workflows).name):
@@ -52,7 +54,6 @@ def prepare(
     check(plan, options)
     include = [*include, FOLDER] if own else include
     source = bundle.Source(folder, project.workflows, extras, include, project.tracing)
-    cache = cache or folder / CACHE
     if project.packaging == "image":
         return Prepared(plan, image.build(source, options.target, cache, project.image_base))
     return Prepared(plan, bundle.build(source, options.target, cache))
