@@ -19,7 +19,7 @@ import boto3
 import pytest
 from moto import mock_aws
 from moto.awslambda_simple.models import lambda_simple_backends
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_api import state_manager
 
 from stepfast import Client
@@ -127,7 +127,7 @@ def test_an_error_of_the_function_is_an_error_of_the_step(
 ) -> None:
     pricing = program("pricing", tmp_path, monkeypatch)
     # moto's simple Lambda has no answer with FunctionError, so the answer is changed where botocore parses it.
-    events = boto3.DEFAULT_SESSION.events  # type: ignore[union-attr]
+    events = boto3.DEFAULT_SESSION.events
     events.register("after-call.lambda.Invoke", lambda parsed, **_: parsed.update(FunctionError="Unhandled"))
     failures = [{"errorType": "Busy", "errorMessage": "later"}, {"errorType": "UnknownOrder", "errorMessage": "?"}]
     _function_answers(*failures)
