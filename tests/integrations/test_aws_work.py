@@ -19,7 +19,8 @@ import boto3
 import pytest
 from moto import mock_aws
 from moto.awslambda_simple.models import lambda_simple_backends
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.moto_api import state_manager
 
 from stepfast import Client
 from stepfast.http.api import build
@@ -54,6 +55,8 @@ class Account:
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     for name, value in (("ACCESS_KEY_ID", "test"), ("SECRET_ACCESS_KEY", "test"), ("DEFAULT_REGION", REGION)):
         monkeypatch.setenv(f"AWS_{name}", value)
+    # By itself moto's task would end by being looked at.
+    state_manager.set_transition("ecs::task", {"progression": "manual", "times": 1_000_000})
     with mock_aws(config={"lambda": {"use_docker": False}}):
         session = boto3.Session()
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
@@ -71,6 +74,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
             containerDefinitions=[{"name": "render", "image": "render:1", "cpu": 1, "memory": 128}],
         )
         yield made
+    state_manager.unset_transition("ecs::task")
 
 
 def _make_function(session: Any) -> None:
@@ -123,7 +127,7 @@ def test_an_error_of_the_function_is_an_error_of_the_step(
 ) -> None:
     pricing = program("pricing", tmp_path, monkeypatch)
     # moto's simple Lambda has no answer with FunctionError, so the answer is changed where botocore parses it.
-    events = boto3.DEFAULT_SESSION.events  # type: ignore[union-attr]
+    events = boto3.DEFAULT_SESSION.events
     events.register("after-call.lambda.Invoke", lambda parsed, **_: parsed.update(FunctionError="Unhandled"))
     failures = [{"errorType": "Busy", "errorMessage": "later"}, {"errorType": "UnknownOrder", "errorMessage": "?"}]
     _function_answers(*failures)
@@ -164,7 +168,7 @@ def test_a_task_is_started_and_its_signal_is_the_result(
 ) -> None:
     rendering = _rendering(account, tmp_path, monkeypatch)
     with home(rendering.rendering) as env:
-        env.at(timedelta(hours=2)).signal("rendered-1", {"location": "s3://videos/a.mp4"})
+        env.at(timedelta(minutes=15)).signal("rendered-1", {"location": "s3://videos/a.mp4"})
         run = env.run(rendering.rendering, "a")
         assert (run.status, run.result) == ("SUCCEEDED", "s3://videos/a.mp4")
     (started,) = account.asked("RunTask")
@@ -178,8 +182,8 @@ def test_a_task_that_stops_without_a_signal_is_started_anew_under_another_token(
 ) -> None:
     rendering = _rendering(account, tmp_path, monkeypatch)
     with home(rendering.rendering) as env:
-        env.at(timedelta(minutes=15)).do(_stop_tasks)
-        env.at(timedelta(hours=1)).signal("rendered-2", {"location": "s3://videos/b.mp4"})
+        env.at(timedelta(minutes=1)).do(_stop_tasks)
+        env.at(timedelta(minutes=15)).signal("rendered-2", {"location": "s3://videos/b.mp4"})
         run = env.run(rendering.rendering, "b")
         assert (run.status, run.result) == ("SUCCEEDED", "s3://videos/b.mp4")
     first, second = account.asked("RunTask")

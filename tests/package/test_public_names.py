@@ -105,7 +105,7 @@ PUBLIC = {
         "WrongStatus",
     },
     **{module: {"handler"} for module in HANDLERS},
-    "stepfast.infra": {"synth"},
+    "stepfast.infra": {"Stepfast", "synth"},
     "stepfast.infra.app": {"stack", "synth"},
     "stepfast.infra.stack": {"Options", "ScheduledStart", "StepfastStack", "Throttle"},
     "stepfast.infra.target": {"Target"},

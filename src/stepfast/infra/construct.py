@@ -57,9 +57,31 @@ class Settings(TypedDict, total=False):
 class Stepfast(Deployment):
     """The deployment of a project, as a construct in a stack of your own.
 
-    A stack and an app may hold any number of them. `table`, `bucket`, `queues`, `functions`, `api` and `url` are what
-    it consists of. `functions` maps "api", "authorizer", "advancer", "timer", "resume", "sweeper", and "step-POOL" for
-    each pool, to their constructs: grant permissions to the `role` of one.
+    scope, id: as for every construct. The id "Default" gives the resources the logical ids that `synth` gives them, so
+    that a deployment can move into a stack of your own with the same id.
+    project: the folder of the project, which holds pyproject.toml, relative to the current folder.
+    extras: the optional dependencies of pyproject.toml that the workflows need.
+    include: further files and folders of the project that the workflows import or read, relative to `project`.
+    target: the architecture and the Python version of the functions.
+    keep: whether the table and the bucket stay when the stack is deleted.
+    throttle: the limits of the API.
+    starts: scheduled starts, in addition to those of pyproject.toml.
+    vpc: the VPC that the functions run in, or its id. It needs a way to AWS's services.
+    subnets: the subnets of `vpc` for the functions. None takes the private ones.
+    security_groups: the security groups of the functions. None makes one that admits no inbound traffic.
+    certificate: the certificate of `domain_name`, or its ARN, in the region of the stack.
+    hosted_zone: the zone that gets the records of `domain_name`. None leaves the records to you.
+    domain: a domain name of API Gateway that leads to this API, in place of `domain_name` and `certificate`.
+    alarm_topic: the topic that the alarms notify. None makes one.
+    cache: the folder for bundles that were built before; by default `.stepfast/bundles` in `project`.
+    settings: settings of `[tool.stepfast]` as keywords, in place of those in pyproject.toml. The settings of a pool or
+    schedule are replaced one by one, and so are the variables in the `environment` of a pool.
+
+    A stack and an app may hold any number of them. `functions` maps "api", "authorizer", "advancer", "timer", "resume",
+    "sweeper", and "step-POOL" for each pool, to their constructs: grant permissions to the `role` of one. `queues` has
+    `pools` by name, `timer`, `park`, `dead_letters` and `undelivered`.
+
+    The CDK's context is not read. Raises StartupError, or another StepfastError, for a project not in order.
     """
 
     def __init__(
@@ -84,29 +106,6 @@ class Stepfast(Deployment):
         cache: Path | None = None,
         **settings: Unpack[Settings],
     ) -> None:
-        """Reads the project and builds the code of its functions.
-
-        scope, id: as for every construct. The id "Default" gives the resources the logical ids that `synth` gives them,
-        so that a deployment can move into a stack of your own with the same name.
-        project: the folder of the project, which holds pyproject.toml, relative to the current folder.
-        extras: the optional dependencies of pyproject.toml that the workflows need.
-        include: further files and folders of the project that the workflows import or read, relative to `project`.
-        target: the architecture and the Python version of the functions.
-        keep: whether the table and the bucket stay when the stack is deleted.
-        throttle: the limits of the API.
-        starts: scheduled starts, in addition to those of pyproject.toml.
-        vpc: the VPC that the functions run in, or its id. It needs a way to AWS's services.
-        subnets: the subnets of `vpc` for the functions. None takes the private ones.
-        security_groups: the security groups of the functions. None makes one that admits no inbound traffic.
-        certificate: the certificate of `domain_name`, or its ARN, in the region of the stack.
-        hosted_zone: the zone that gets the records of `domain_name`. None leaves the records to you.
-        domain: a domain name of API Gateway that leads to this API, in place of `domain_name` and `certificate`.
-        alarm_topic: the topic that the alarms notify. None makes one.
-        cache: the folder for bundles that were built before; by default `.stepfast/bundles` in `project`.
-        settings: the settings of `[tool.stepfast]`, which replace those of pyproject.toml.
-
-        The CDK's context is not read. Raises StartupError, or another StepfastError, for a project not in order.
-        """
         check_cli(os.environ)
         named = {name: value for name, value in (("vpc", vpc), ("certificate", certificate)) if isinstance(value, str)}
         overrides = {**settings, **named}

@@ -41,7 +41,10 @@ __all__ = ["Deployment"]
 
 
 class Deployment(Construct):
-    """The resources of one deployment. A stack may hold any number of them: no resource has a fixed name."""
+    """The resources of one deployment. A stack may hold any number of them: no resource has a fixed name.
+
+    `Stepfast` is such a construct, and has the same attributes and methods.
+    """
 
     def __init__(
         self, scope: Construct, id: str, *, plan: Plan, bundle: Bundle, options: Options | None = None

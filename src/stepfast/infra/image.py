@@ -1,7 +1,7 @@
 """The folder of a container image, with the Dockerfile in it: for workflows whose packages exceed a zip's 250 MB.
 
 The packages are installed here, as those of a zip are, and the Dockerfile only copies. So the build runs no program in
-the image: it needs no network but for the base image, and no emulation for another processor.
+the image: it needs no network except for the base image, and no emulation for another processor.
 """
 
 from __future__ import annotations

@@ -45,14 +45,15 @@ def prepare(
 
     settings: settings in place of those in pyproject.toml. cache: the folder for bundles; None takes one in `folder`.
     """
+    # uv and the CDK's Node process have current folders of their own, where a relative path leads elsewhere.
+    folder, cache = folder.resolve(), (cache or folder / CACHE).resolve()
     project = Project.read(folder / "pyproject.toml", settings)
     own = own_functions(folder)
-    with modules_of(folder):
+    with modules_of(folder, Path(project.workflows).name):
         plan = _plan(folder, project, options, own)
     check(plan, options)
     include = [*include, FOLDER] if own else include
     source = bundle.Source(folder, project.workflows, extras, include, project.tracing)
-    cache = cache or folder / CACHE
     if project.packaging == "image":
         return Prepared(plan, image.build(source, options.target, cache, project.image_base))
     return Prepared(plan, bundle.build(source, options.target, cache))
@@ -81,28 +82,48 @@ def workflows_of(folder: Path, project: Project) -> Registry:
 
 
 @contextmanager
-def modules_of(folder: Path) -> Iterator[None]:
-    """Forgets, at its end, the modules of a project's folder that were imported within.
+def modules_of(folder: Path, package: str) -> Iterator[None]:
+    """Imports of a project's modules: those of another project stay away, and those of this one are forgotten.
 
-    The folder of the workflows has the same name in most projects. Without this, the second project of an app would
-    get the modules of the first.
+    package: the name of the folder of workflows. It is the same in most projects. Without this, the second project of
+    an app would get the modules of the first.
     """
-    before, path = set(sys.modules), list(sys.path)
+    folder, path = folder.resolve(), list(sys.path)
+    hidden = {name: module for name, module in _modules_in(package) if not _is_of(module, folder)}
+    for name in hidden:
+        del sys.modules[name]
+    before = set(sys.modules)
     try:
         yield
     finally:
-        new = [name for name in sys.modules if name not in before]
-        for name in [name for name in new if _is_of(sys.modules[name], folder.resolve())]:
-            del sys.modules[name]
+        for name, module in list(sys.modules.items()):
+            if name not in before and _is_of(module, folder):
+                del sys.modules[name]
+        sys.modules.update(hidden)
         sys.path[:] = path
 
 
+def _modules_in(package: str) -> Iterator[tuple[str, ModuleType]]:
+    """The imported modules of a package, unless it is Python's own or installed: its name is not free."""
+    if package in sys.stdlib_module_names:
+        return
+    for name, module in list(sys.modules.items()):
+        installed = any("site-packages" in place.parts for place in _places(module))
+        if name.partition(".")[0] == package and not installed:
+            yield name, module
+
+
 def _is_of(module: ModuleType, folder: Path) -> bool:
-    # A package without __init__.py has a path and no file.
-    places = [getattr(module, "__file__", None) or "", *getattr(module, "__path__", ())]
-    inside = [Path(place).resolve().relative_to(folder) for place in places if place and _is_in(place, folder)]
+    inside = [
+        place.resolve().relative_to(folder) for place in _places(module) if place.resolve().is_relative_to(folder)
+    ]
     return any("site-packages" not in place.parts for place in inside)
 
 
-def _is_in(place: str, folder: Path) -> bool:
-    return Path(place).resolve().is_relative_to(folder)
+def _places(module: ModuleType) -> list[Path]:
+    """Where a module comes from. A package without __init__.py has paths and no file."""
+    try:
+        places = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
+    except Exception:  # a module may be any object, and its attributes may raise
+        return []
+    return [Path(place) for place in places if isinstance(place, str)]

@@ -133,8 +133,8 @@ class FrontDoor(Construct):
         named = domain.existing or self._domain_name(domain)
         self.domain_target = named.regional_domain_name
         # `domain_mapping` of HttpStage makes the same mapping, under an id made of the path of the domain's construct
-        # and "undefined" (aws-cdk-lib 2.275). This one keeps the id of deployments that exist, wherever their stack is in
-        # an app: API Gateway refuses a second mapping of a domain, so that a new id could not be deployed.
+        # and "undefined" (aws-cdk-lib 2.275). This mapping keeps the id of deployments that exist, wherever their stack
+        # is in an app: API Gateway refuses a second mapping of a domain, so that a new id could not be deployed.
         stack = Stack.of(self)
         inside = named.node.path.removeprefix(stack.node.path).split("/")
         path = "/".join([stack.node.id, *(id for id in inside if id not in ("", "Default"))])
