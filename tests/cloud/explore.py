@@ -12,7 +12,10 @@ import time
 
 from stepfast.simulator.account import When
 from tests.cloud.exploration import Example, calls_of, explore, pairs, points
-from tests.cloud.explored import EXAMPLES
+from tests.cloud.explored import EXAMPLES as OTHERS
+from tests.cloud.run_examples import RUNS
+
+EXAMPLES = OTHERS | RUNS
 
 
 def main() -> int:

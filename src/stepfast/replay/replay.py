@@ -244,7 +244,7 @@ class Replay:
     def _apply(self, id: str) -> None:
         command, record = self.outstanding.pop(id), self.records[id]
         self.taken[id] = len(self.issued)
-        self._bytes += len(record.output or "")
+        self._bytes += len((record.output or "").encode())
         pool = command.step.pool if command.step is not None and not self.outstanding else None
         self._run = (pool, self._run[1] + 1) if pool is not None and pool == self._run[0] else (pool, 1)
         self.loop.clock = max(self.loop.clock, record.ended_at or 0.0)
@@ -411,7 +411,7 @@ class Replay:
         if record is not None and record.kind != command.kind:
             raise self._mismatch(id, f"as a {record.kind}", f"a {command.kind}")
         self.outstanding[id] = self.issued[id] = command
-        self._bytes += len(command.input or "")
+        self._bytes += len((command.input or "").encode())
         if record is not None and record.recorded:
             self._choices.add_outcome(command, record)
 
