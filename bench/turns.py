@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import itertools
 import logging
 import sqlite3
 import sys
@@ -22,7 +23,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 from bench.aws_cloud import cloud_of, counted
@@ -138,7 +138,7 @@ def on_aws(turns: int) -> tuple[Mapping[str, float], Mapping[str, float]]:
     """What a turn takes in the first half of so many turns, and in the second."""
     with cloud_of([turns_of], [look]) as watched:
         bills = [counted(watched.run(turns_of, number)) for number in (1, 1 + turns // 2, 1 + turns)]
-    halves = [after.less(before).per(turns // 2) for before, after in zip(bills, bills[1:], strict=False)]
+    halves = [after.less(before).per(turns // 2) for before, after in itertools.pairwise(bills)]
     return halves[0].quantities, halves[1].quantities
 
 
@@ -149,7 +149,7 @@ def report(windows: list[Window]) -> float:
     for window in shown if shown[-1:] == windows[-1:] else [*shown, *windows[-1:]]:
         instructions = window.instructions * 1000 / WINDOW
         line = f"{window.turns:>9,} {window.seconds:>8.3f} {window.cpu:>12.3f} {instructions:>25,.0f}"
-        print(f"{line} {window.blocks:>17,}}")
+        print(f"{line} {window.blocks:>17,}")
     first, last = (next(w for w in windows if w.turns > WARM), windows[-1])
     print(f"the last thousand to the first after turn {WARM:,}: cpu {last.cpu / first.cpu:.3f}, ", end="")
     print(f"instructions {last.instructions / first.instructions:.3f}, allocated {last.blocks / first.blocks:.3f}")
