@@ -22,11 +22,11 @@ def started(cloud: MotoCloud, workflow: Workflow[..., Any], input: Any, executio
     raise AssertionError("the API does not answer")
 
 
-def signalled(cloud: MotoCloud, name: str, payload: Any) -> None:
+def signalled(cloud: MotoCloud, name: str, payload: Any, signal_id: str = "signal-1") -> None:
     """Sends the only execution a signal."""
     for _ in range(TRIES):
         try:
-            cloud.signal("", name, payload, "signal-1")
+            cloud.signal("", name, payload, signal_id)
             return
         except Unavailable:
             continue

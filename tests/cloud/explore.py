@@ -14,8 +14,9 @@ from stepfast.simulator.account import When
 from tests.cloud.exploration import Example, calls_of, explore, pairs, points
 from tests.cloud.explored import EXAMPLES as ALONE
 from tests.cloud.families import FAMILY
+from tests.cloud.run_examples import RUNS
 
-EXAMPLES = {**ALONE, "family": FAMILY}
+EXAMPLES = {**ALONE, **RUNS, "family": FAMILY}
 
 
 def main() -> int:

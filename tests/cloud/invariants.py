@@ -24,7 +24,9 @@ class Invariants:
 
     def _begins(self, point: Point) -> None:
         self.attempts += 1
-        found = finished(self._cloud._stage.state.reading.store.peek(point.execution_id, point.command_id))
+        store = self._cloud._stage.state.reading.store
+        execution = finished(store.read(point.execution_id))
+        found = None if execution is None else finished(store.peek(execution.run_id, point.command_id))
         if found is None:
             self.broken.append(f"{point} of an execution that is not there")
             return
@@ -45,7 +47,7 @@ class Invariants:
         self._cloud._stage.deployment.stream.collect()
         for record in self._cloud._stage.deployment.stream.records:
             image = record["dynamodb"].get("NewImage")
-            if image is None or not image["sk"]["S"].startswith(items.command_sort("")):
+            if image is None or not items.sort_of(image).startswith(items.command_sort("")):
                 continue
             if image.get("stat", {}).get("S") not in ("SUCCEEDED", "FAILED", "CANCELLED"):
                 continue

@@ -284,10 +284,10 @@ def the_sweep_sees_nothing(patch: Patch) -> None:
 # -- runs ----------------------------------------------------------------------------------------------------
 
 
-@breaks("promises-are-kept", "turns")
-def a_signal_that_no_code_has_seen_stays_with_its_run(patch: Patch) -> None:
-    taken = "[signal for id in replay.seen if (signal := replay.records[id].signal) is not None]"
-    edited(patch, continuing, "next_run", (taken, "[one.signal for one in replay.records.values() if one.signal]"))
+@breaks("no-execution-is-stuck", "turns")
+def a_signal_stays_with_the_run_that_it_was_sent_to(patch: Patch) -> None:
+    sql = "UPDATE signals SET execution_id = ? WHERE execution_id = ?"
+    patch.setattr(runs, "_renumber", lambda tx, id, archive: tx.execute(sql, (archive, id)))
 
 
 @breaks("a-signal-is-taken-once", "turns")

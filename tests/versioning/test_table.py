@@ -10,6 +10,7 @@ from tests.versioning import (
     test_children_edits,
     test_map_edits,
     test_parallel_edits,
+    test_runs,
     test_safe_edits,
 )
 
@@ -19,6 +20,9 @@ TABLE = Path(__file__).parents[2] / "docs" / "versioning.md"
 def test_each_row_is_a_test_and_each_test_a_row() -> None:
     cells = re.findall(r"^\| (.+?) \| .+ \|$", TABLE.read_text(encoding="utf-8"), re.MULTILINE)
     rows = [cell for cell in cells if cell != "edit"]
-    modules = (test_safe_edits, test_parallel_edits, test_changed_commands, test_children_edits, test_map_edits)
+    modules = (
+        *(test_safe_edits, test_parallel_edits, test_changed_commands, test_children_edits, test_map_edits),
+        test_runs,
+    )
     tests = [value for module in modules for name, value in vars(module).items() if name.startswith("test_")]
     assert sorted(rows) == sorted(str(one.__doc__) for one in tests)

@@ -28,7 +28,7 @@ class ContinueAsNew(BaseException):
 
     The execution keeps its id, its labels and its start time. The new run has no records: the commands of the earlier
     run are kept apart, and expire after the retention. Signals that no wait has returned go along, in their order, and
-    each is still taken once. Who waits for the result waits for the result of the last run. Timers, signal waits and
+    each is still taken once. A client that waits for the result gets that of the last run. Timers, signal waits and
     tasks that the code leaves behind end with the run. `finally` blocks run as they do when the workflow returns.
 
     It is a BaseException, so that `except Exception` does not catch it.

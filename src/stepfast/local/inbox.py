@@ -28,6 +28,8 @@ On a busy machine a thread may wait this long for a processor. With a shorter ti
 """
 STANDBY_LOOK_SECONDS = 0.1
 """The wait of a standby thread between two looks while work is due."""
+STALE_ENTRIES_KEPT = 1000
+"""Entries of dropped messages from which on they are removed together, so that none waits for years in memory."""
 IDLE_POLL_SECONDS = 1.0
 """The longest wait of an idle thread between two looks."""
 
@@ -76,6 +78,9 @@ class _Messages:
 
     def drop(self, seq: int) -> None:
         self._at.pop(seq, None)
+        if len(self._heap) > 2 * len(self._at) + STALE_ENTRIES_KEPT:
+            self._heap = [entry for entry in self._heap if self._at.get(entry[1]) == entry[0]]
+            heapq.heapify(self._heap)
 
     def due_at(self, seq: int) -> float | None:
         return self._at.get(seq)

@@ -134,6 +134,7 @@ class Runtime:
         self._inbox = Inbox()
         self._backend.on_message = self._inbox.put_message
         self._backend.on_wake = self._inbox.put_wake
+        self._backend.on_dropped = self._inbox.drop_message
         self._stopping = threading.Event()
         self._processes = process_pool.start(plans)
         async_steps = [step.name for step in registry.steps if step.is_async] if plans else []

@@ -228,7 +228,7 @@ class Replay:
     def _apply(self, id: str) -> None:
         command, record = self.outstanding.pop(id), self.records[id]
         self.taken[id] = len(self.issued)
-        self._bytes += len(text_of(record.output) or "")
+        self._bytes += len((text_of(record.output) or "").encode())
         self._succession.add(command, alone=not self.outstanding)
         self.loop.clock = max(self.loop.clock, record.ended_at or 0.0)
         if command.kind == "timer":
@@ -419,7 +419,7 @@ class Replay:
             raise self._mismatch(id, f"as a {record.kind}", f"a {command.kind}")
         self.outstanding[id] = self.issued[id] = command
         self._choices.add_command(command)
-        self._bytes += len(command.input or "")
+        self._bytes += len((command.input or "").encode())
         if record is not None and record.recorded:
             self._choices.add_outcome(command, record)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from stepfast.backends.sqlite.store import SqliteBackend
+from stepfast.model import run_of
 
 Write = Literal["claim", "record", "order", "send", "finish", "child"]
 """The engine's writes: a step's claim, a command's outcome, the applied order, messages, the end, a child's start."""
@@ -147,13 +148,13 @@ class Ports:
 def _point(method: str, arguments: tuple[Any, ...]) -> Point | None:
     """The point before a write; None for a read."""
     match method, arguments:
-        case "commit", (execution_id, commit):
-            record = commit.record
+        case "commit", (run_id, commit):
+            execution_id, record = run_of(run_id)[0], commit.record
             kind = "claim" if record.status == "RUNNING" else "record"
             name = f"signal {record.name}" if record.kind == "signal" else record.name
             return Point("before", kind, execution_id, name, record.attempt, record.id)
-        case "append", (execution_id, *_):
-            return Point("before", "order", execution_id)
+        case "append", (run_id, *_):
+            return Point("before", "order", run_of(run_id)[0])
         case "send", (messages,):
             return Point("before", "send", messages[0][0].execution_id)
         case "report", (execution_id, record, _):
@@ -162,4 +163,6 @@ def _point(method: str, arguments: tuple[Any, ...]) -> Point | None:
             return Point("before", "child", execution.execution_id, execution.workflow)
         case (("finish" | "cancel"), (end, *_)):
             return Point("before", "finish", end.execution.execution_id)
+        case "continue_as_new", (turn,):
+            return Point("before", "finish", turn.execution.execution_id)
     return None

@@ -282,6 +282,8 @@ class DynamoStore:
             pages += 1
             by_sort |= {items.sort_of(item): item for item in page}
         meta = by_sort.get(items.META) if known is None else known
+        if known is None and meta is not None and int_in(meta, "run") > 1:
+            return by_sort, pages  # These items of the first run are no leftovers: they are those of an earlier run.
         if living(meta) is not None and meta is not None and any(left_over(item, meta) for item in by_sort.values()):
             kept = (page for page, _ in self._query(run_id, items.HISTORY + "~", items.HISTORY))
             everything = [*by_sort.values(), *(item for page in kept for item in page)]

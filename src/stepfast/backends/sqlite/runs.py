@@ -27,13 +27,16 @@ def archive_of(execution_id: str, run: int) -> str:
     return f"{execution_id}~{run}"
 
 
-def turn(tx: Transaction, turn: NextRun) -> bool:
-    """Archives the run and begins the next one; False if the execution does not stand as it did."""
+def turn(tx: Transaction, turn: NextRun) -> list[int] | None:
+    """Archives the run and begins the next one; None if the execution does not stand as it did.
+
+    Returns the numbers of the messages that are deleted, those of the earlier run.
+    """
     old, new = turn.ended, turn.execution
     id, archive = old.execution_id, archive_of(old.execution_id, old.run)
     held = tx.execute("SELECT status, generation, input FROM executions WHERE execution_id = ?", (id,)).fetchone()
     if held is None or held[:2] != ("RUNNING", old.generation):
-        return False
+        return None
     tx.execute(
         "INSERT INTO runs (execution_id, run, generation, first_generation, began_at, resumed_at, ended_at, input) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -48,8 +51,10 @@ def turn(tx: Transaction, turn: NextRun) -> bool:
         )
     tx.execute("UPDATE large_values SET execution_id = ? WHERE execution_id = ?", (archive, id))
     _renumber(tx, id, archive)
-    tx.execute("DELETE FROM messages WHERE execution_id = ? AND generation <= ?", (id, old.generation))
-    return tx.put(rows.run_write(new, old.generation))
+    messages = "DELETE FROM messages WHERE execution_id = ? AND generation <= ? RETURNING seq"
+    deleted = [seq for (seq,) in tx.execute(messages, (id, old.generation))]
+    tx.put(rows.run_write(new, old.generation))
+    return deleted
 
 
 def _renumber(tx: Transaction, execution_id: str, archive: str) -> None:

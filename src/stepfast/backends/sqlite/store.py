@@ -67,6 +67,7 @@ class SqliteBackend:
         self._numbers = itertools.count(1 + (used[0] if used else 0))
         self.on_message: Callable[[Stored], None] = lambda stored: None
         self.on_wake: Callable[[str, int], None] = lambda execution_id, seq: None
+        self.on_dropped: Callable[[int], None] = lambda seq: None
 
     def close(self) -> None:
         self._file.close()
@@ -174,8 +175,10 @@ class SqliteBackend:
 
         def run(tx: Transaction) -> bool:
             tx.after.append(lambda: self._changes.forget(id))
-            if not runs.turn(tx, turn):
+            deleted = runs.turn(tx, turn)
+            if deleted is None:
                 return False
+            tx.after += [partial(self._dropped, seq) for seq in deleted]
             metrics.add(tx, End(turn.ended, turn.counts))
             self._wake(tx, id)
             return True
@@ -389,6 +392,9 @@ class SqliteBackend:
 
     def _stored(self, message: Message, due: float | None, now: float) -> Stored:
         return Stored(next(self._numbers), now if due is None else due, Delivery(message, now))
+
+    def _dropped(self, seq: int) -> None:
+        self.on_dropped(seq)
 
     def _arrived(self, stored: Stored) -> None:
         self.on_message(stored)
