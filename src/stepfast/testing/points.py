@@ -150,7 +150,7 @@ def _point(method: str, arguments: tuple[Any, ...]) -> Point | None:
     match method, arguments:
         case "commit", (run_id, commit):
             execution_id, record = run_of(run_id)[0], commit.record
-            kind = "claim" if record.status == "RUNNING" else "record"
+            kind = "claim" if record.status == "RUNNING" else "child" if record.status == "OPEN" else "record"
             name = f"signal {record.name}" if record.kind == "signal" else record.name
             return Point("before", kind, execution_id, name, record.attempt, record.id)
         case "append", (run_id, *_):
