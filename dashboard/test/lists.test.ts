@@ -153,8 +153,13 @@ describe("the feed", () => {
 
 describe("filters and addresses", () => {
   test("filters survive the way through the address", () => {
-    const filters = { workflow: "a/b", status: "FAILED", labels: ["team:x=y", "n:1"], since: "1h", until: "", id: "o-1" };
+    const filters = { workflow: "a/b", status: "FAILED", labels: ["team:x=y", "n:1"], since: "1h", until: "", id: "o-1", children: true };
     expect(filtersOf(placeOf(href(["executions"], parametersOf(filters))).query)).toEqual(filters);
+  });
+
+  test("children are left out of the list unless they are asked for", () => {
+    expect(asked(filtersOf(new URLSearchParams("")), 0)["roots"]).toBe("true");
+    expect(asked(filtersOf(new URLSearchParams("children=true")), 0)["roots"]).toBe("");
   });
 
   test("an unknown status is none, and spans count back from now", () => {

@@ -32,7 +32,7 @@ def ended(cloud: MotoCloud, run: Run[Any]) -> None:
 class Example:
     """A workflow with its input, what is to happen meanwhile, and what it comes to; all of it in its `world`.
 
-    play: takes a started execution to its end, which is `status`.
+    play: takes a started execution to its end, which is `status`. others: workflows that run as its children.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Example:
     world: Callable[[], AbstractContextManager[object]] = nullcontext
     play: Callable[[MotoCloud, Run[Any]], None] = ended
     status: str = "SUCCEEDED"
+    others: tuple[Workflow[..., Any], ...] = ()
 
 
 def explore(example: Example, kills: dict[int, When], *, seed: int = 0) -> tuple[Any, int]:
@@ -51,7 +52,7 @@ def explore(example: Example, kills: dict[int, When], *, seed: int = 0) -> tuple
     seed: 0 for a world in good order, any other for one in which messages come twice and in any order.
     Raises AssertionError when an invariant is broken, or it ended otherwise than the example is to end.
     """
-    with _folder() as folder, MotoCloud(example.workflow, seed=seed, rules=DISORDER if seed else None) as cloud:
+    with _folder() as folder, _cloud(example, seed) as cloud:
         invariants = Invariants(cloud)
         example.prepare(cloud)
         for number, when in kills.items():
@@ -68,9 +69,13 @@ def explore(example: Example, kills: dict[int, When], *, seed: int = 0) -> tuple
         return outcome, len(cloud.calls)
 
 
+def _cloud(example: Example, seed: int = 0) -> MotoCloud:
+    return MotoCloud(example.workflow, *example.others, seed=seed, rules=DISORDER if seed else None)
+
+
 def calls_of(example: Example) -> tuple[Any, int]:
     """What an example comes to without any trouble, and how many calls it takes until it has ended."""
-    with _folder() as folder, MotoCloud(example.workflow) as cloud:
+    with _folder() as folder, _cloud(example) as cloud:
         Invariants(cloud)
         example.prepare(cloud)
         run = started(cloud, example.workflow, example.input, "explored")

@@ -12,7 +12,10 @@ import time
 
 from stepfast.simulator.account import When
 from tests.cloud.exploration import Example, calls_of, explore, pairs, points
-from tests.cloud.explored import EXAMPLES
+from tests.cloud.explored import EXAMPLES as ALONE
+from tests.cloud.families import FAMILY
+
+EXAMPLES = {**ALONE, "family": FAMILY}
 
 
 def main() -> int:

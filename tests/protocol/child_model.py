@@ -1,6 +1,6 @@
 """Executable model of child executions, on top of tests/protocol/model.py.
 
-It describes a protocol that is coming: the engine does not implement it yet.
+The engine implements it in engine/children.py; docs/adr/0027-children.md says where it goes beyond this model.
 
 Every execution is a World of tests/protocol/model.py; they share the queue and the clock. A child's meta names its
 parent, command and the parent's generation: the *link*. Dispatch creates the child, or moves the link of the one that

@@ -28,7 +28,7 @@ CHILDREN_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class ChildRequest:
     """A command that asks for a child, and the execution that asks. record: as it is stored."""
 
     parent: Execution
@@ -103,11 +103,11 @@ class Children:
                 record = peeked[1]
                 if record is not None and record.recorded:
                     return
-            if await self._try(_Asked(parent, command, record), fresh):
+            if await self._try(ChildRequest(parent, command, record), fresh):
                 return
             fresh = False
 
-    async def _try(self, asked: _Asked, fresh: bool) -> bool:
+    async def _try(self, asked: ChildRequest, fresh: bool) -> bool:
         """Starts or takes up the child; False if something has changed since it was read."""
         link = link_of(asked.parent, asked.command)
         if link.depth > self._max_depth:
@@ -117,24 +117,30 @@ class Children:
             )
             return await self._fail(asked, Failure("TooManyLevels", text))
         first = child_id(asked.parent.execution_id, asked.command)
-        for id in (first,) if fresh else dict.fromkeys((first, *asked.children)):
-            held = None if fresh else await self._store.read(id)
-            stands = "ours" if held is None else standing(held, link, asked.command)
+        if fresh:
+            return await self._start(asked, first)
+        free = True
+        for id in dict.fromkeys((*reversed(asked.children), first)):
+            held = await self._store.read(id)
+            stands = None if held is None else standing(held, link, asked.command)
+            if held is not None and stands == "ours":
+                return await self._take_up(asked, id, held)
             if stands == "newer":
                 return True
-            if stands == "foreign":
+            if stands == "foreign" and id == first:
                 return await self._fail(asked, Failure("ExecutionConflict", _conflict(asked, id)))
-            if stands == "ours":
-                return await self._take_up(asked, id, held) if held is not None else await self._start(asked, id)
-        # What is there has been decided anew. It is ended before it is forgotten.
+            free = free and (id != first or held is None)
+        if free and not asked.children:
+            return await self._start(asked, first)
+        # The code now asks for something else than before. The earlier children are ended before another is started.
         await self._end_all(asked.parent.execution_id, asked.command.id, asked.children)
-        id = later_child_id(first, asked.parent.generation)
+        id = first if free else later_child_id(first, asked.parent.generation)
         held = await self._store.read(id)
         if held is not None and standing(held, link, asked.command) in ("foreign", "other"):
             return await self._fail(asked, Failure("ExecutionConflict", _conflict(asked, id)))
         return await self._take_up(asked, id, held) if held is not None else await self._start(asked, id)
 
-    async def _start(self, asked: _Asked, id: str) -> bool:
+    async def _start(self, asked: ChildRequest, id: str) -> bool:
         if not await self._note(asked, id):
             return False
         child = Execution(
@@ -147,7 +153,7 @@ class Children:
         child, held = await create_above(self._store, child)
         return held is child
 
-    async def _note(self, asked: _Asked, id: str) -> bool:
+    async def _note(self, asked: ChildRequest, id: str) -> bool:
         """Writes the child's id into the parent's record, from which whoever ends or deletes the parent finds it."""
         record, command, generation = asked.record, asked.command, asked.parent.generation
         if record is not None and record.generation == generation and record.children[-1:] == (id,):
@@ -164,7 +170,7 @@ class Children:
         )
         return bool(await self._store.commit(asked.parent.execution_id, Commit(note, wake=False)))
 
-    async def _take_up(self, asked: _Asked, id: str, held: Execution) -> bool:
+    async def _take_up(self, asked: ChildRequest, id: str, held: Execution) -> bool:
         """Moves the link of a child to the generation that asks for it now, and sees how the child stands."""
         link, before = link_of(asked.parent, asked.command), held.link
         if before is None or not await self._note(asked, id):
@@ -177,7 +183,7 @@ class Children:
             await self.report(id)
         return True
 
-    async def _fail(self, asked: _Asked, error: Failure) -> bool:
+    async def _fail(self, asked: ChildRequest, error: Failure) -> bool:
         outcome = asked.outcome(self._clock.now(), error)
         return await self._store.report(asked.parent.execution_id, outcome, asked.parent.generation)
 
@@ -302,7 +308,7 @@ def _outcome(child: Execution, record: Record | None) -> Record:
     )
 
 
-def _conflict(asked: _Asked, id: str) -> str:
+def _conflict(asked: ChildRequest, id: str) -> str:
     return (
         f"execution {id!r} exists and was not started by this call of child(); give the child another id, or delete "
         "that execution, and resume this one"

@@ -114,9 +114,7 @@ def _standing(execution: Execution) -> dict[str, Any]:
 def _parent(link: Link | None) -> ParentView | None:
     if link is None:
         return None
-    return ParentView(
-        execution_id=link.parent, command=link.command, root=link.root, depth=link.depth, left=link.left
-    )
+    return ParentView(execution_id=link.parent, command=link.command, root=link.root, depth=link.depth, left=link.left)
 
 
 def status(execution: Execution) -> StatusView:

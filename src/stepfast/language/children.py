@@ -52,8 +52,9 @@ def child(
     input: the argument of the workflow; None for a workflow without an argument.
     id: the id of the child's execution, 1 to 128 of A-Z a-z 0-9 . _ -; by default it is made of the id of this
     execution and of the place of the call, such as "order-7.ship".
-    on_cancel: what becomes of the child if nobody waits for it any more: this execution was cancelled or has ended, or
-    the code has taken the call back, as a timeout does. "cancel" cancels the child. "leave" lets it go on by itself.
+    on_cancel: what becomes of a child for which nobody waits any more. "cancel" cancels it, and "leave" lets it go on
+    by itself. Nobody waits once this execution was cancelled or has ended, or the code has taken the call back, as a
+    timeout does.
 
     If an execution of the id exists that this very call has started, it is taken up again: after a resume of this
     execution, a failed child is resumed.

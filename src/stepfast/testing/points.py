@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from stepfast.backends.sqlite.store import SqliteBackend
 
-Write = Literal["claim", "record", "order", "send", "finish"]
-"""The engine's writes: a step's claim, a command's outcome, the applied order, messages, the end."""
+Write = Literal["claim", "record", "order", "send", "finish", "child"]
+"""The engine's writes: a step's claim, a command's outcome, the applied order, messages, the end, a child's start."""
 
 Side = Literal["before", "after", "at"]
 
@@ -133,11 +133,11 @@ class Ports:
             self._points.reach(before)
             result = await method(*arguments, **options)
             self._points.reach(replace(before, side="after"))
-            if name == "finish" and result:
+            if name in ("finish", "cancel") and result:
                 self._changed(before.execution_id, None)
             elif name == "append" and result and arguments[1].withdrawn:
                 self._changed(before.execution_id, arguments[1].withdrawn)
-            if name == "finish" and result:
+            if name in ("finish", "cancel") and result:
                 self._points.reach(Point("at", "status", before.execution_id, arguments[0].execution.status))
             return result
 
@@ -156,6 +156,10 @@ def _point(method: str, arguments: tuple[Any, ...]) -> Point | None:
             return Point("before", "order", execution_id)
         case "send", (messages,):
             return Point("before", "send", messages[0][0].execution_id)
-        case "finish", (end,):
+        case "report", (execution_id, record, _):
+            return Point("before", "record", execution_id, record.name, record.attempt, record.id)
+        case (("create" | "relink" | "rewind"), (execution, *_)):  # of a child: an operator's writes do not pass here
+            return Point("before", "child", execution.execution_id, execution.workflow)
+        case (("finish" | "cancel"), (end, *_)):
             return Point("before", "finish", end.execution.execution_id)
     return None
