@@ -64,9 +64,7 @@ def orders(count: int) -> list[Order]:
     return [Order(id=number) for number in range(count)]
 
 
-@pytest.mark.parametrize(
-    ("kit", "concurrency"), [*((Environment, lanes) for lanes in (None, 1, 2, 5)), (MotoCloud, 2)]
-)
+@pytest.mark.parametrize(("kit", "concurrency"), [*((Environment, lanes) for lanes in (None, 1, 2, 5)), (MotoCloud, 2)])
 def test_every_item_runs_once_in_batches_that_are_children(kit: Any, concurrency: int | None) -> None:
     with kit(mapped) as env:
         run = env.run(mapped, Options(items=orders(7), concurrency=concurrency))

@@ -88,9 +88,7 @@ UPDATE_LINK = _update(
     ("link", "parent"),
     "execution_id = :execution_id AND status = :status AND generation = :generation AND link = :if_link",
 )
-UPDATE_PROGRESS = (
-    "UPDATE executions SET progress = ? WHERE execution_id = ? AND status = 'RUNNING' AND generation = ?"
-)
+UPDATE_PROGRESS = "UPDATE executions SET progress = ? WHERE execution_id = ? AND status = 'RUNNING' AND generation = ?"
 SELECT_RECORD = f"SELECT {_columns(_RECORD, 'commands')} FROM commands"
 SELECT_BOTH = (
     f"SELECT {_columns(_EXECUTION, 'e')}, {_columns(_RECORD, 'c')} "
