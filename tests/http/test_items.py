@@ -103,6 +103,8 @@ def test_a_result_of_5_mb_stands_among_small_ones(serve: Callable[..., Api]) -> 
     first = api.get("/v1/executions/one/items", query="limit=1000")
     assert ([item["item"] for item in first["items"]], first["next"]) == ([0, 1], "0.1")
     assert [item["item"] for item in all_items(api)] == [0, 1, 2, 3]
+    left_out = all_items(api, "largest=1000")[2]
+    assert (left_out["result"], left_out["omitted"]) == (None, {"result": 5 * 1024 * 1024 + 2})
 
 
 def test_the_client_and_the_command_line_read_results(mapped: Api, tmp_path: Path) -> None:

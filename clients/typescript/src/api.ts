@@ -991,6 +991,14 @@ export interface components {
              */
             batch_id: string;
             /**
+             * Omitted
+             * @description the result, if `largest` left it out, with its bytes of JSON
+             * @default {}
+             */
+            omitted: {
+                [key: string]: number;
+            };
+            /**
              * Command Id
              * @description its command in the batch; null for an item that was never run
              */
@@ -1938,6 +1946,8 @@ export interface operations {
             query?: {
                 /** @description true: only items that have failed */
                 failed?: boolean;
+                /** @description values whose JSON has more bytes are null, and named in `omitted` */
+                largest?: number | null;
                 limit?: number;
                 /** @description a page's `next` */
                 cursor?: string | null;

@@ -61,7 +61,7 @@ export class Execution {
   }
 
   /** A page of the items of its maps, in the order of the items. A page is of one batch, and may be empty. */
-  mapResults(query: { failed?: boolean; limit?: number; cursor?: string } = {}): Promise<ItemPage> {
+  mapResults(query: { failed?: boolean; limit?: number; cursor?: string; largest?: number } = {}): Promise<ItemPage> {
     return this.#calls.get(`${this.#path}/items`, { query });
   }
 

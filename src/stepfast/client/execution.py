@@ -164,18 +164,21 @@ class Execution(Generic[R]):
         """
         return self._home().get(f"{self._path}/history", shapes.History, limit=limit, cursor=cursor, largest=largest)
 
-    def map_results(self, failed: bool = False, limit: int = 1000, cursor: str | None = None) -> Object:
+    def map_results(
+        self, failed: bool = False, limit: int = 1000, cursor: str | None = None, largest: int | None = None
+    ) -> Object:
         """A page of the items of the execution's maps: `items`, and `next`, the cursor of the next page or None.
 
         failed: True for only the items that have failed.
         limit: the most items in a page, 1 to 1000. A page is of one batch, so it may hold fewer, even none.
         cursor: `next` of the page before, with the other arguments unchanged.
+        largest: results above this size, in bytes of JSON, are left out.
 
         Each item has `item`, `status`, `result`, `error`, `batch_id` and `command_id`. Items come in the order of the
         list or of the file. An item that no worker has begun is not listed. Raises ExecutionNotFound and
         InvalidRequest.
         """
-        chosen = {"failed": "true" if failed else None, "limit": limit, "cursor": cursor}
+        chosen = {"failed": "true" if failed else None, "limit": limit, "cursor": cursor, "largest": largest}
         query = {key: value for key, value in chosen.items() if value is not None}
         return self._home().send("GET", f"{self._path}/items", shapes.ItemPage, query=query).body
 

@@ -97,8 +97,8 @@ def read(files: ItemFiles, source: Json, version: str, part: list[int]) -> Json:
 
 def changed(path: str) -> GiveUp:
     return GiveUp(
-        f"{path} has changed since this map began, so its parts may hold other lines now: bring the file back as it was "
-        "and resume, or start a new execution for the new file"
+        f"{path} has changed since this map began, so its parts may hold other lines now: bring the file back as it "
+        "was and resume, or start a new execution for the new file"
     )
 
 

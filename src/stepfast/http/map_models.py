@@ -14,6 +14,7 @@ class ItemView(Shown):
     result: Json = Field(description="null until SUCCEEDED")
     error: ErrorView | None
     batch_id: str = Field(description="the execution of its batch")
+    omitted: dict[str, int] = Field({}, description="the result, if `largest` left it out, with its bytes of JSON")
     command_id: str | None = Field(description="its command in the batch; null for an item that was never run")
 
 

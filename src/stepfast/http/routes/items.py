@@ -15,6 +15,7 @@ from stepfast.http.map_models import ItemList, ItemView
 from stepfast.http.models import ID
 from stepfast.http.resolver import Resolver
 from stepfast.http.routes.executions import NO_SUCH
+from stepfast.http.values import Largest
 
 
 def add(app: Resolver, engine: ApiEngine) -> None:
@@ -31,18 +32,19 @@ def add(app: Resolver, engine: ApiEngine) -> None:
     def items(
         execution_id: Annotated[str, Path(pattern=ID, description="the execution's id")],
         failed: Annotated[bool, Query(description="true: only items that have failed")] = False,
+        largest: Largest = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
         cursor: Annotated[str | None, Query(max_length=64, description="a page's `next`")] = None,
     ) -> Response[str]:
         page = engine.call(engine.operations.items(execution_id, limit, cursor, failed))
-        return reply(200, ItemList(items=[_view(item) for item in page.items], next=page.next))
+        return reply(200, ItemList(items=[_view(item, largest) for item in page.items], next=page.next))
 
 
-def _view(item: ItemResult) -> ItemView:
+def _view(item: ItemResult, largest: int | None) -> ItemView:
     return ItemView(
+        **values.shown(largest, result=item.output),
         item=item.item,
         status=item.status,
-        result=None if item.output is None else values.value(item.output),
         error=views.error(item.error),
         batch_id=item.batch_id,
         command_id=item.command_id,
