@@ -19,10 +19,9 @@ from bench.aws_bill import Bill, dollars
 from bench.aws_cases import AT_ONCE, FLOWS, STEPS
 from bench.aws_cloud import Played, Watched, cloud_of, counted
 from bench.aws_flows import flows
+from bench.aws_width_page import DOCS, PAGE, REFERENCE, filled
 from bench.aws_work import worked
-from bench.bed import ROOT
 from bench.plots import Line, plot
-from bench.stepfast_bench import RESULTS
 from stepfast.language.workflows import Workflow
 from stepfast.simulator.rules import Rules
 
@@ -30,7 +29,6 @@ MILLION = 1e6
 ONE_BY_ONE_SECONDS = 0.28
 PAUSES: Mapping[str, float] = {"timers": 60.0, "signals": 5.0}
 """Seconds that each turn waits for by itself."""
-REFERENCE, DOCS = RESULTS / "aws-width-reference.json", ROOT / "docs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +149,7 @@ def main() -> int:
     parser.add_argument("--sizes", type=int, nargs="*", default=[10, 100, 300, 1000])
     parser.add_argument("--only", default="", help="shapes whose names contain this")
     parser.add_argument("--work", action="store_true", help="measure the functions' own work as well")
-    parser.add_argument("--reference", action="store_true", help="keep the rows as the committed ones, and draw them")
+    parser.add_argument("--reference", action="store_true", help="put the rows among the committed ones, and draw all")
     asked = parser.parse_args()
     held = json.loads(REFERENCE.read_text()) if REFERENCE.exists() else {}
     for shape in SHAPES:
@@ -163,9 +161,12 @@ def main() -> int:
         for size in asked.sizes:
             rows.append(measured(shape, size, asked.work))
             print(_line(rows[-1], rows[-2] if len(rows) > 1 else None), flush=True)
-        held[shape[0]] = [asdict(row) for row in rows]
+        by_size = {row["size"]: row for row in held.get(shape[0], ())} | {row.size: asdict(row) for row in rows}
+        held[shape[0]] = [by_size[size] for size in sorted(by_size)]
     if asked.reference:
         REFERENCE.write_text(json.dumps(held, indent=1) + "\n")
+        PAGE.write_text(filled(PAGE.read_text(), held))
+    if asked.reference and any(len(of_shape) > 1 for of_shape in held.values()):
         plots({name: [Row(**row) for row in of_shape] for name, of_shape in held.items()})
     return 0
 
