@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from stepfast.engine.history import history_of
+from stepfast.engine.history import begun, end_events, history_of, record_events, signal_events, started_event
 from stepfast.engine.listing import FaultGroup, fits, groups_of
 from stepfast.engine.metrics import Tallies
 from stepfast.engine.outline import Outline, outline_of
@@ -65,6 +65,25 @@ class ReadOperations:
         snapshot = await self.load(execution_id)
         reasons = {refusal.signal.signal_id: refusal.reason for refusal in await self.not_taken(snapshot)}
         return history_of(snapshot, await self._store.history(execution_id), reasons, unread=True)
+
+    async def events_of_records(self, execution_id: str, query: RecordQuery) -> tuple[list[Event], str | None]:
+        """What happened to the commands of a page, by time, and the position of the next page; ExecutionNotFound.
+
+        The first page has the start of the execution, too. Outputs that are stored apart are StoredTexts.
+        """
+        execution = await self.read(execution_id)
+        page = await self._store.reader.page(execution, query)
+        events = [] if query.after else [started_event(execution)]
+        for record in sorted(page.records, key=begun):
+            events.extend(record_events(record, unread=True))
+        return sorted(events, key=lambda event: event.at), page.next
+
+    async def other_events(self, execution_id: str) -> list[Event]:
+        """What happened beside the commands: resumes, signals and the end, by time; ExecutionNotFound."""
+        execution = await self.read(execution_id)
+        kept, signals = await self._store.history(execution_id), await self._store.signals(execution_id)
+        events = sorted([*kept, *signal_events(signals, {})], key=lambda event: event.at)
+        return [*events, *end_events(execution)]
 
     async def not_taken(self, snapshot: Snapshot) -> list[Refusal]:
         """The signals of an execution that has not ended for good which nobody has taken, at most 100, and why."""
