@@ -46,6 +46,19 @@ def test_what_failed_comes_first_and_pages_are_loaded_by_a_button(site: Site, op
     expect(page.get_by_role("button", name="SUCCEEDED one ×500")).to_be_visible()
 
 
+def test_the_history_is_loaded_by_a_button(site: Site, open_page: Callable[..., Page]) -> None:
+    site.start("wide-and-failing", 600, "wide")
+    site.ends("wide", "FAILED", 120)
+    page = open_page(site, "#/executions/wide?view=history")
+    history = page.get_by_role("region", name="History")
+    expect(history).to_contain_text("1,001 events, command by command")
+    history.get_by_role("button", name="Load more events").click()
+    expect(history.get_by_role("button", name="Load more events")).to_have_count(1)
+    history.get_by_role("button", name="Load more events").click()
+    expect(history).to_contain_text("1,204 events")
+    expect(history.get_by_role("button", name="Load more events")).to_have_count(0)
+
+
 def test_what_it_waits_for_comes_first_on_a_narrow_page_too(site: Site, open_page: Callable[..., Page]) -> None:
     site.start("billing", 300, "bills")
     until(lambda: site.http.get("/v1/executions/bills").json()["notable"])

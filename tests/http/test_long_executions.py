@@ -208,3 +208,33 @@ def test_a_cursor_that_no_page_gave_is_refused(api: Api, cursor: str) -> None:
     api.start("wide", 1)
     answer = api.ask("GET", "/v1/executions/one/commands", query=urlencode({"cursor": cursor}))
     assert (answer.status, answer.kind) == (422, "invalid-request")
+
+
+def test_the_history_of_very_many_commands_comes_command_by_command(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits(api, 50)
+    assert api.ask("POST", "/v1/executions/one/signals/go", {"payload": 1}).status == 202
+    api.ends("SUCCEEDED")
+    path = "/v1/executions/one/history"
+    by_time = api.get(path)
+    assert by_time["by_command"] is False
+
+    def refused(self: Operations, *arguments: Any, **more: Any) -> Any:
+        raise AssertionError("a page needs no other records than its own")
+
+    monkeypatch.setattr(Operations, "load", refused)
+    pages = [api.get(path, query="limit=20")]
+    while pages[-1]["next"] is not None:
+        pages.append(api.get(path, query=urlencode({"limit": 20, "cursor": pages[-1]["next"]})))
+    assert {one["by_command"] for one in pages} == {True}
+    assert max(len(one["events"]) for one in pages) <= 21
+    events = [event for one in pages for event in one["events"]]
+    assert [events[0]["type"], events[-1]["type"]] == ["execution-started", "execution-succeeded"]
+    key = str
+    assert sorted(events, key=key) == sorted(by_time["events"], key=key)
+
+
+@pytest.mark.parametrize("cursor", ["eyJvZiI6ICIifQ==", "eyJvZiI6IC0xfQ==", "eyJvZiI6IHRydWV9", "W10=", "x", "-1"])
+def test_a_cursor_that_no_page_of_the_history_gave_is_refused(api: Api, cursor: str) -> None:
+    api.start("wide", 1)
+    answer = api.ask("GET", "/v1/executions/one/history", query=urlencode({"cursor": cursor}))
+    assert (answer.status, answer.kind) == (422, "invalid-request")

@@ -57,7 +57,7 @@ export interface paths {
         };
         /**
          * What happened to an execution, in order
-         * @description All events, or with `limit` a page of them, which ends early where its values would be more than about 2 MB: go on while `next` is not null.
+         * @description All events, or with `limit` a page of them, which ends early where its values would be more than about 2 MB: go on while `next` is not null. The pages of an execution with more than 10,000 commands come command by command, in the order of their ids, at the same cost whatever their number; then come all other events.
          */
         get: operations["getHistory"];
         put?: never;
@@ -953,6 +953,12 @@ export interface components {
              * @description the next page's cursor, where `limit` asked for a page
              */
             next?: string | null;
+            /**
+             * By Command
+             * @description true where events come command by command, as of very many commands
+             * @default false
+             */
+            by_command: boolean;
         };
         /** ItemList */
         ItemList: {

@@ -90,22 +90,31 @@ export class Execution {
   /** A page of what happened, the oldest first. `cursor`: the `next` of the page before; `next` is null for the last. */
   async historyPage(query: { limit?: number; cursor?: string; largest?: number } = {}): Promise<HistoryPage> {
     const page = await this.#calls.get<HistoryPage>(`${this.#path}/history`, { query: { limit: 1000, ...query } });
-    return { events: page.events, next: page.next ?? null };
+    return { events: page.events, next: page.next ?? null, by_command: page.by_command ?? false };
   }
 
   /**
    * What happens, from the beginning until the execution has ended: each event of the history once. Asked for again
    * and again, at most once in `every` seconds; a FAILED execution ends it as well. Each look reads only the pages
-   * behind what was seen.
+   * behind what was seen. Of an execution with more than 10,000 commands the events come command by command, and each
+   * look reads all pages.
    */
   async *events({ every = 1, signal }: { every?: number; signal?: AbortSignal } = {}): AsyncGenerator<HistoryEvent> {
+    let byCommand = false;
+    const known = new Set<string>();
     for (let seen = 0, pause = Math.min(0.05, every); ; pause = Math.min(every, pause * 1.5)) {
       // Read before the history: what happened before the end is then in it.
       const { status } = await this.#read(undefined, signal);
-      for (let next: string | null = String(seen); next !== null; ) {
+      for (let next: string | null = byCommand ? "0" : String(seen); next !== null; ) {
         const page: HistoryPage = await this.historyPage(next === "0" ? {} : { cursor: next });
         next = page.next;
+        byCommand = page.by_command;
         for (const event of page.events) {
+          if (byCommand) {
+            const key = JSON.stringify([event.at, event.type, event.command, event["attempt"], event["signal_id"]]);
+            if (known.has(key)) continue;
+            known.add(key);
+          }
           seen++;
           pause = Math.min(0.05, every);
           yield event;

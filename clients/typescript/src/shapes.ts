@@ -17,6 +17,8 @@ export type HistoryEvent = Schemas["EventView"];
 export interface HistoryPage {
   events: HistoryEvent[];
   next: string | null;
+  /** True where events come command by command, and then all others: of an execution with more than 10,000 commands. */
+  by_command: boolean;
 }
 export type ResumedExecution = Schemas["ResumedExecution"];
 export type SentSignal = Schemas["SignalView"];

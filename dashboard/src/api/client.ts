@@ -68,8 +68,19 @@ export async function wholeExecution(id: string): Promise<ExecutionDetail> {
 /** With one command only, and no value of more than `largest` bytes. */
 export const readCommand = (id: string, command: string, largest: number): Promise<ExecutionDetail> =>
   ask("GET", `${of(id)}${queryString({ command, largest })}`);
-export const historyOf = (id: string, signal?: AbortSignal): Promise<{ events: HistoryEvent[] }> =>
-  ask("GET", `${of(id)}/history`, undefined, signal);
+/** All that happened; or with `pages` so many pages of it, and whether there are more. */
+export async function historyOf(id: string, signal?: AbortSignal, pages?: number): Promise<{ events: HistoryEvent[]; more: boolean }> {
+  const events: HistoryEvent[] = [];
+  let cursor: string | null = null;
+  for (let page = 0; page < (pages ?? 1); page++) {
+    const query = pages === undefined ? {} : { limit: 1000, cursor, largest: 500 };
+    const answer: { events: HistoryEvent[]; next?: string | null } = await ask("GET", `${of(id)}/history${queryString(query)}`, undefined, signal);
+    events.push(...answer.events);
+    cursor = answer.next ?? null;
+    if (cursor === null) break;
+  }
+  return { events, more: cursor !== null };
+}
 export const statusesOf = (ids: readonly string[], signal?: AbortSignal): Promise<Statuses> =>
   ask("POST", "v1/executions/statuses", { execution_ids: ids }, signal);
 /** `steps`: the commands to run again, in place of those behind the failure. */

@@ -10,16 +10,23 @@ interface Props {
   events: readonly HistoryEvent[];
   id: string;
   began: string;
+  /** Loads the next page of a very long history, which comes command by command; null where all is loaded. */
+  more: (() => void) | null;
 }
 
-export function HistoryTable({ events, id, began }: Props) {
+export function HistoryTable({ events, id, began, more }: Props) {
   const height = useNarrow(720) ? 62 : 28;
   const [visible, ref] = useWindow(events.length, height);
   if (!events.length) return <Empty title="Nothing has happened yet" />;
   return (
     <section class="history" aria-label="History">
       <p class="summary">
-        <span class="dim">{events.length.toLocaleString("en")} events</span>
+        <span class="dim">{events.length.toLocaleString("en")} events{more && ", command by command"}</span>
+        {more && (
+          <button type="button" class="quiet" onClick={more}>
+            Load more events
+          </button>
+        )}
         <button type="button" class="quiet" onClick={() => download(`${id}.history.json`, pretty(events))}>
           Download as JSON
         </button>

@@ -28,19 +28,26 @@ const LIVE = 700;
 const STILL = 5000;
 
 export function ExecutionPage({ id }: { id: string }) {
-  const wanted = useRef({ id, pages: 1 });
-  if (wanted.current.id !== id) wanted.current = { id, pages: 1 };
+  const wanted = useRef({ id, pages: 1, events: 1 });
+  if (wanted.current.id !== id) wanted.current = { id, pages: 1, events: 1 };
   const polled = usePoll<Held>(id, (signal, held) => again(id, held, signal, wanted.current.pages), (held) => (held?.more ? 0 : held?.value.status === "RUNNING" ? LIVE : STILL));
   const execution = polled.value?.value;
   const view = (place.value.query.get("view") ?? "timeline") as View;
   // Earlier generations are only in the history, which changes for good once an execution is resumed.
   const past = usePoll(
     execution && (execution.generation > 0 || view === "history") ? `history ${id} ${execution.generation} ${execution.status} ${view}` : "",
-    (signal) => (execution && (execution.generation > 0 || view === "history") ? historyOf(id, signal) : Promise.resolve(NONE)),
+    (signal) =>
+      execution && (execution.generation > 0 || view === "history")
+        ? historyOf(id, signal, execution.partial ? wanted.current.events : undefined)
+        : Promise.resolve(NONE),
     () => (view === "history" && execution?.status === "RUNNING" ? 2 * LIVE : null),
   );
   const events = past.value?.events ?? NONE.events;
   const earlier = useMemo(() => earlierTries(events), [events]);
+  const moreEvents = (): void => {
+    wanted.current.events++;
+    past.refresh();
+  };
   if (!execution) return polled.error ? <Missing id={id} polled={polled} /> : <Loading subject="the execution" />;
   return (
     <div class="page execution-page">
@@ -74,12 +81,12 @@ export function ExecutionPage({ id }: { id: string }) {
         />
       )}
       <Tabs view={view} to={(other) => at(id, { view: other === "timeline" ? "" : other, command: picked() })} />
-      <Content execution={execution} view={view} earlier={earlier} events={events} error={past.error} loaded={past.value !== null} more={polled.value?.more ?? false} />
+      <Content execution={execution} view={view} earlier={earlier} events={events} error={past.error} loaded={past.value !== null} more={polled.value?.more ?? false} moreEvents={past.value?.more ? moreEvents : null} />
     </div>
   );
 }
 
-const NONE: { events: HistoryEvent[] } = { events: [] };
+const NONE: { events: HistoryEvent[]; more: boolean } = { events: [], more: false };
 const picked = (): string => place.value.query.get("command") ?? "";
 const at = (id: string, query: Record<string, string>): string => href(["executions", id], query);
 
@@ -106,16 +113,18 @@ interface ContentProps {
   loaded: boolean;
   /** True while not all commands are loaded. */
   more: boolean;
+  /** Loads the next page of a very long history; null where all is loaded. */
+  moreEvents: (() => void) | null;
 }
 
-function Content({ execution, view, earlier, events, error, loaded, more }: ContentProps) {
+function Content({ execution, view, earlier, events, error, loaded, more, moreEvents }: ContentProps) {
   const chosen = execution.commands.find((command) => command.id === picked());
   const pick = (command: string): void =>
     go(at(execution.execution_id, { view: view === "timeline" ? "" : view, command: command === picked() ? "" : command }), true);
   if (view === "values") return <Values execution={execution} />;
   if (view === "history") {
     if (error) return <ProblemNote problem={error} />;
-    return loaded ? <HistoryTable events={events} id={execution.execution_id} began={execution.created_at} /> : <Loading subject="the history" />;
+    return loaded ? <HistoryTable more={moreEvents} events={events} id={execution.execution_id} began={execution.created_at} /> : <Loading subject="the history" />;
   }
   const close = (): void => {
     if (!chosen) return;

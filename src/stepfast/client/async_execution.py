@@ -157,6 +157,9 @@ class AsyncExecution(Generic[R]):
         cursor: `next` of the page before.
         largest: values above this size, in bytes of JSON, are left out.
 
+        The pages of an execution with more than 10,000 commands come command by command, in the order of their ids, and
+        then all other events. `by_command` is then True.
+
         Raises ExecutionNotFound and InvalidRequest.
         """
         return await (await self._home()).get(

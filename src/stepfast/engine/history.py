@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from stepfast.model import Attempt, Event, Failure, Record, Snapshot
+from stepfast.model import Attempt, Event, Execution, Failure, Record, Signal, Snapshot
 from stepfast.stored_text import StoredText, text_of
 
 
@@ -25,21 +25,36 @@ def history_of(
     a command before what follows from it.
     """
     execution = snapshot.execution
-    labels: dict[str, object] = {"workflow": execution.workflow, "input": json.loads(execution.input)}
+    events = [started_event(execution), *kept, *signal_events(snapshot.signals, not_taken)]
+    for record in sorted(snapshot.records.values(), key=begun):
+        events.extend(record_events(record, unread=unread))
+    events.sort(key=lambda event: event.at)
+    events.extend(end_events(execution))
+    return events
+
+
+def started_event(execution: Execution) -> Event:
+    """The start of an execution, or of the run that it is in."""
+    details: dict[str, object] = {"workflow": execution.workflow, "input": json.loads(execution.input)}
     if execution.run > 1:
-        labels["run"] = execution.run
-    begun = "execution-started" if execution.run == 1 else "run-started"
-    events = [Event(execution.run_began_at, begun, None, labels), *kept]
-    for signal in snapshot.signals:
+        details["run"] = execution.run
+    type = "execution-started" if execution.run == 1 else "run-started"
+    return Event(execution.run_began_at, type, None, details)
+
+
+def signal_events(signals: Iterable[Signal], not_taken: Mapping[str, str]) -> Iterator[Event]:
+    """not_taken: as of history_of."""
+    for signal in signals:
         details = {"signal_id": signal.signal_id, "name": signal.name, "payload": json.loads(signal.payload)}
         if signal.signal_id in not_taken:
             details["not_taken"] = not_taken[signal.signal_id]
-        events.append(Event(signal.received_at, "signal-received", None, details))
-    for record in sorted(snapshot.records.values(), key=_begun):
-        events.extend(record_events(record, unread=unread))
-    events.sort(key=lambda event: event.at)
+        yield Event(signal.received_at, "signal-received", None, details)
+
+
+def end_events(execution: Execution) -> Iterator[Event]:
+    """The end of an execution, if it has ended, or of an earlier run."""
     if execution.continued:
-        events.append(Event(execution.ended_at or 0.0, "run-continued", None, {"run": execution.run + 1}))
+        yield Event(execution.ended_at or 0.0, "run-continued", None, {"run": execution.run + 1})
     elif execution.status != "RUNNING":
         ended: dict[str, object] = {"generation": execution.generation}
         if execution.error is not None:
@@ -47,11 +62,11 @@ def history_of(
         if execution.result is not None:
             ended["result"] = json.loads(execution.result)
         at = max(execution.ended_at or 0.0, execution.created_at)
-        events.append(Event(at, f"execution-{execution.status.lower()}", None, ended))
-    return events
+        yield Event(at, f"execution-{execution.status.lower()}", None, ended)
 
 
-def _begun(record: Record) -> tuple[float, str]:
+def begun(record: Record) -> tuple[float, str]:
+    """By which records are sorted, so that what follows from a command comes behind it."""
     return record.first_at or record.ended_at or 0.0, record.id
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from stepfast.engine import map_results
-from stepfast.engine.history import history_of
+from stepfast.engine.history import begun, end_events, history_of, record_events, signal_events, started_event
 from stepfast.engine.listing import FaultGroup, fits, groups_of
 from stepfast.engine.metrics import Tallies
 from stepfast.engine.outline import Outline, outline_of
@@ -93,6 +93,26 @@ class ReadOperations:
     async def items(self, execution_id: str, limit: int, cursor: str | None, failed: bool) -> map_results.ItemResults:
         """A page of the items of the execution's maps; ExecutionNotFound, and InvalidRequest for an unknown cursor."""
         return await map_results.page(self._store, execution_id, limit, cursor, failed)
+
+    async def events_of_records(self, execution_id: str, query: RecordQuery) -> tuple[list[Event], str | None]:
+        """What happened to the commands of a page, by time, and the position of the next page; ExecutionNotFound.
+
+        The first page has the start of the execution, too. Outputs that are stored apart are StoredTexts.
+        """
+        execution = await self.read(execution_id)
+        page = await self._store.reader.page(execution, query)
+        events = [] if query.after else [started_event(execution)]
+        for record in sorted(page.records, key=begun):
+            events.extend(record_events(record, unread=True))
+        return sorted(events, key=lambda event: event.at), page.next
+
+    async def other_events(self, execution_id: str) -> list[Event]:
+        """What happened beside the commands: resumes, signals and the end, by time; ExecutionNotFound."""
+        execution = await self.read(execution_id)
+        run_id = execution.run_id
+        kept, signals = await self._store.history(run_id), await self._store.signals(run_id)
+        events = sorted([*kept, *signal_events(signals, {})], key=lambda event: event.at)
+        return [*events, *end_events(execution)]
 
     async def not_taken(self, snapshot: Snapshot) -> list[Refusal]:
         """The signals of an execution that has not ended for good which nobody has taken, at most 100, and why."""

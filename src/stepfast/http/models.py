@@ -252,6 +252,7 @@ class EventView(Shown):
 class History(Shown):
     events: list[EventView]
     next: str | None = Field(None, description="the next page's cursor, where `limit` asked for a page")
+    by_command: bool = Field(False, description="true where events come command by command, as of very many commands")
 
 
 class SignalView(Shown):

@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Que
 
 from stepfast.engine.record_reader import RecordQuery
 from stepfast.errors import InvalidRequest
-from stepfast.http import etag, event_pages, paging, parts, timeline, views
+from stepfast.http import etag, event_pages, event_parts, paging, parts, timeline, views
 from stepfast.http.auth import needs
 from stepfast.http.engine import ApiEngine, answers, reply
 from stepfast.http.models import ID, History
@@ -86,7 +86,9 @@ def add(app: Resolver, engine: ApiEngine) -> None:
         operation_id="getHistory",
         tags=["executions"],
         description="All events, or with `limit` a page of them, which ends early where its values would be more than "
-        "about 2 MB: go on while `next` is not null.",
+        "about 2 MB: go on while `next` is not null. The pages of an execution with more than 10,000 commands come "
+        "command by command, in the order of their ids, at the same cost whatever their number; then come all other "
+        "events.",
         responses=answers((200, "its events", History), problems_of=NO_SUCH),
     )
     @needs("read")
@@ -94,13 +96,18 @@ def add(app: Resolver, engine: ApiEngine) -> None:
         execution_id: Id,
         largest: Largest = None,
         limit: Annotated[int | None, Query(ge=1, le=event_pages.MAX_EVENTS)] = None,
-        cursor: Annotated[str | None, Query(max_length=20, description="a page's `next`")] = None,
+        cursor: Annotated[str | None, Query(max_length=8192, description="a page's `next`")] = None,
         run: Run = None,
     ) -> Response[str]:
-        operations = engine.operations
-        asked = operations.history(execution_id) if run is None else operations.run_history(execution_id, run)
-        events, following = event_pages.page(engine.call(asked), limit, cursor, largest)
-        return reply(200, History(events=[views.event(event) for event in events], next=following))
+        by_command = run is None and event_parts.is_by_command(engine, execution_id, limit, cursor)
+        if by_command:
+            events, following = event_parts.page(engine, execution_id, limit, cursor, largest)
+        else:
+            operations = engine.operations
+            asked = operations.history(execution_id) if run is None else operations.run_history(execution_id, run)
+            events, following = event_pages.page(engine.call(asked), limit, cursor, largest)
+        shown = [views.event(event) for event in events]
+        return reply(200, History(events=shown, next=following, by_command=by_command))
 
 
 def _snapshot(engine: ApiEngine, execution_id: str, commands: bool, run: int | None) -> Snapshot:
