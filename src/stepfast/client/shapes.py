@@ -103,7 +103,7 @@ class Described(Execution):
     deployed: NotRequired[bool]
 
 
-class Run(TypedDict):
+class RunSummary(TypedDict):
     run: int
     began_at: Moment
     ended_at: Moment | None
@@ -111,8 +111,8 @@ class Run(TypedDict):
     continued: bool
 
 
-class Runs(TypedDict):
-    runs: list[Run]
+class RunPage(TypedDict):
+    runs: list[RunSummary]
     next: int | None
 
 
