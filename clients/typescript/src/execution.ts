@@ -11,6 +11,7 @@ import type {
   HistoryEvent,
   Json,
   ResumedExecution,
+  RunPage,
   SentSignal,
 } from "./shapes.js";
 
@@ -38,9 +39,14 @@ export class Execution {
     return (await this.#read()).status;
   }
 
-  /** The whole execution with its commands. */
-  describe(): Promise<ExecutionDetail> {
-    return this.#calls.get(this.#path);
+  /** The whole execution with its commands. `run`: an earlier run, of one that has continued as new. */
+  describe({ run }: { run?: number } = {}): Promise<ExecutionDetail> {
+    return this.#calls.get(this.#path, { query: { run } });
+  }
+
+  /** A page of its runs, the latest first; an execution has one, unless its workflow raises ContinueAsNew. */
+  runs(query: { limit?: number; before?: number } = {}): Promise<RunPage> {
+    return this.#calls.get(`${this.#path}/runs`, { query });
   }
 
   /** A page of its commands, in the order of the timeline. */
@@ -50,9 +56,9 @@ export class Execution {
     return this.#calls.get(`${this.#path}/commands`, { query });
   }
 
-  /** What happened, in order. */
-  async history(): Promise<HistoryEvent[]> {
-    return (await this.#calls.get<{ events: HistoryEvent[] }>(`${this.#path}/history`)).events;
+  /** What happened, in order. `run`: in an earlier run; by default in the current one. */
+  async history({ run }: { run?: number } = {}): Promise<HistoryEvent[]> {
+    return (await this.#calls.get<{ events: HistoryEvent[] }>(`${this.#path}/history`, { query: { run } })).events;
   }
 
   /**
@@ -60,15 +66,22 @@ export class Execution {
    * and again, at most once in `every` seconds; a FAILED execution ends it as well.
    */
   async *events({ every = 1, signal }: { every?: number; signal?: AbortSignal } = {}): AsyncGenerator<HistoryEvent> {
+    let run: number | undefined;
     for (let seen = 0, pause = Math.min(0.05, every); ; pause = Math.min(every, pause * 1.5)) {
       // Read before the history: what happened before the end is then in it.
-      const { status } = await this.#read(undefined, signal);
-      const events = await this.history();
+      const { status, run: current } = await this.#read(undefined, signal);
+      run ??= current ?? 1;
+      const events = await this.history({ run });
       for (const event of events.slice(seen)) {
         pause = Math.min(0.05, every);
         yield event;
       }
       seen = Math.max(seen, events.length);
+      if (current !== undefined && run < current) {
+        run += 1;
+        seen = 0;
+        continue;
+      }
       if (status !== "RUNNING") return;
       await sleep(pause, signal);
     }

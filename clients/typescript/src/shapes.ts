@@ -10,6 +10,7 @@ export type ExecutionDetail = Schemas["ExecutionDetail"];
 export type ExecutionStatus = ExecutionView["status"];
 export type ExecutionPage = Schemas["ExecutionList"];
 export type CommandPage = Schemas["CommandList"];
+export type RunPage = Schemas["RunList"];
 export type CommandView = Schemas["CommandView"];
 export type CommandStatus = CommandView["status"];
 export type HistoryEvent = Schemas["EventView"];

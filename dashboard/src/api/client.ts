@@ -59,8 +59,11 @@ export const wholeExecution = (id: string): Promise<ExecutionDetail> => ask("GET
 /** With one command only, and no value of more than `largest` bytes. */
 export const readCommand = (id: string, command: string, largest: number): Promise<ExecutionDetail> =>
   ask("GET", `${of(id)}${queryString({ command, largest })}`);
-export const historyOf = (id: string, signal?: AbortSignal): Promise<{ events: HistoryEvent[] }> =>
-  ask("GET", `${of(id)}/history`, undefined, signal);
+/** An earlier run with its commands, which change no more; values of more than `largest` bytes are left out. */
+export const readRun = (id: string, run: number, largest: number, signal?: AbortSignal): Promise<ExecutionDetail> =>
+  ask("GET", `${of(id)}${queryString({ run, largest })}`, undefined, signal);
+export const historyOf = (id: string, signal?: AbortSignal, run?: number): Promise<{ events: HistoryEvent[] }> =>
+  ask("GET", `${of(id)}/history${queryString(run === undefined ? {} : { run })}`, undefined, signal);
 export const statusesOf = (ids: readonly string[], signal?: AbortSignal): Promise<Statuses> =>
   ask("POST", "v1/executions/statuses", { execution_ids: ids }, signal);
 /** `steps`: the commands to run again, in place of those behind the failure. */

@@ -14,7 +14,7 @@ import { Loading, ProblemNote } from "../parts/note";
 import { rowOf, wholeOf } from "../timeline/layout";
 import { TimelineView } from "../timeline/view";
 import { Details } from "./details";
-import { again, type Held } from "./again";
+import { again, earlierRun, type Held } from "./again";
 import { FailureBox } from "./failure";
 import { Header } from "./header";
 import { HistoryTable } from "./history";
@@ -27,13 +27,18 @@ const LIVE = 700;
 const STILL = 5000;
 
 export function ExecutionPage({ id }: { id: string }) {
-  const polled = usePoll<Held>(id, (signal, held) => again(id, held, signal), (held) => (held?.more ? 0 : held?.value.status === "RUNNING" ? LIVE : STILL));
+  const run = Number(place.value.query.get("run")) || null;
+  const polled = usePoll<Held>(
+    run === null ? id : `${id} run ${run}`,
+    (signal, held) => (run === null ? again(id, held, signal) : earlierRun(id, run, held, signal)),
+    (held) => (held?.more ? 0 : held?.value.status === "RUNNING" ? LIVE : STILL),
+  );
   const execution = polled.value?.value;
   const view = (place.value.query.get("view") ?? "timeline") as View;
   // Earlier generations are only in the history, which changes for good once an execution is resumed.
   const past = usePoll(
-    execution && (execution.generation > 0 || view === "history") ? `history ${id} ${execution.generation} ${execution.status} ${view}` : "",
-    (signal) => (execution && (execution.generation > 0 || view === "history") ? historyOf(id, signal) : Promise.resolve(NONE)),
+    execution && (execution.generation > 0 || view === "history") ? `history ${id} ${run ?? ""} ${execution.generation} ${execution.status} ${view}` : "",
+    (signal) => (execution && (execution.generation > 0 || view === "history") ? historyOf(id, signal, run ?? undefined) : Promise.resolve(NONE)),
     () => (view === "history" && execution?.status === "RUNNING" ? 2 * LIVE : null),
   );
   const events = past.value?.events ?? NONE.events;
@@ -63,8 +68,11 @@ export function ExecutionPage({ id }: { id: string }) {
 }
 
 const NONE: { events: HistoryEvent[] } = { events: [] };
+/** When the run that is shown began. */
+const beginning = (execution: ExecutionDetail): string => execution.began_at ?? execution.created_at;
 const picked = (): string => place.value.query.get("command") ?? "";
-const at = (id: string, query: Record<string, string>): string => href(["executions", id], query);
+const at = (id: string, query: Record<string, string>): string =>
+  href(["executions", id], { ...query, run: place.value.query.get("run") ?? "" });
 
 function Missing({ id, polled }: { id: string; polled: { error: Problem | null; refresh: () => void } }) {
   if (polled.error?.status === 404) {
@@ -98,7 +106,7 @@ function Content({ execution, view, earlier, events, error, loaded, more }: Cont
   if (view === "values") return <Values execution={execution} />;
   if (view === "history") {
     if (error) return <ProblemNote problem={error} />;
-    return loaded ? <HistoryTable events={events} id={execution.execution_id} began={execution.created_at} /> : <Loading subject="the history" />;
+    return loaded ? <HistoryTable events={events} id={execution.execution_id} began={beginning(execution)} /> : <Loading subject="the history" />;
   }
   const close = (): void => {
     if (!chosen) return;
@@ -136,7 +144,7 @@ function LiveTimeline({ execution, earlier, events, picked, pick, more }: LivePr
   const live = execution.status === "RUNNING";
   const ticking = useNow(live ? 250 : null);
   const rows = useMemo(() => execution.commands.map((command) => rowOf(command, earlier)), [execution, earlier]);
-  const recorded = useMemo(() => wholeOf(rows, seconds(execution.created_at), 0), [rows]);
+  const recorded = useMemo(() => wholeOf(rows, seconds(beginning(execution)), 0), [rows]);
   // The server's clock may be ahead of this one: nothing that is recorded lies in the future.
   const now = Math.max(live ? ticking : (secondsOrNull(execution.ended_at) ?? ticking), recorded.to);
   const resumes = useMemo(
