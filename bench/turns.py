@@ -108,7 +108,7 @@ def counting(counts: Counts) -> Iterator[None]:
     connect = sqlite3.connect
 
     def watched(*arguments: object, **options: object) -> sqlite3.Connection:
-        connection: sqlite3.Connection = connect(*arguments, **options)  # type: ignore[arg-type, call-overload]
+        connection: sqlite3.Connection = connect(*arguments, **options)  # type: ignore[call-overload]
 
         def progress() -> int:
             counts.instructions += 1
@@ -117,7 +117,7 @@ def counting(counts: Counts) -> Iterator[None]:
         connection.set_progress_handler(progress, INSTRUCTIONS)
         return connection
 
-    sqlite_file.sqlite3.connect = watched  # type: ignore[assignment, attr-defined]
+    sqlite_file.sqlite3.connect = watched  # type: ignore[attr-defined]
     try:
         yield
     finally:

@@ -64,6 +64,11 @@ def within_workflow(frame: FrameType | None) -> Iterator[FrameType]:
         yield inner
 
 
+def codes_within_workflow() -> Iterator[CodeType]:
+    """The code of the functions that are running as parts of workflow code, innermost first."""
+    return (frame.f_code for frame in within_workflow(sys._getframe(1)))
+
+
 def package_of(frame: FrameType) -> str:
     """The name of the package whose code runs in this frame."""
     return str(frame.f_globals.get("__name__", "")).partition(".")[0]

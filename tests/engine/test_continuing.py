@@ -62,11 +62,11 @@ def test_the_next_run_begins_a_generation_and_the_earlier_one_has_ended() -> Non
 
 @workflow("long")
 async def long(turn: int) -> list[bool]:
-    told = []
-    while not told or not told[-1]:
+    answers: list[bool] = []
+    while not answers or not answers[-1]:
         await work(turn)
-        told.append(continue_suggested())
-    return told
+        answers.append(continue_suggested())
+    return answers
 
 
 @pytest.mark.parametrize(("limit", "value", "expected"), [("COMMANDS", 5, 5), ("BYTES", 55, 5)])

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import stepfast
+from stepfast import ContinueAsNew
 from stepfast.errors import GiveUp, RetryAfter, StepFailed, StepfastError
 
 FAILED = {"execution_id": "e", "error": {"step": "s", "type": "T", "message": "m", "traceback": None}}
@@ -54,6 +55,10 @@ EXCEPTIONS = [one for one in exceptions() if not one.__module__.startswith("step
 
 def made(kind: type[BaseException]) -> BaseException:
     """An instance with a value for every argument of its constructor."""
+    if kind is ContinueAsNew:  # its constructor takes part in a replay
+        error = ContinueAsNew.__new__(ContinueAsNew, "a message")
+        error.input, error.text = {"turn": 2}, '{"turn": 2}'
+        return error
     if "__init__" not in {name for one in kind.__mro__ if one.__module__.startswith("stepfast.") for name in vars(one)}:
         return kind("a message")
     parameters = list(inspect.signature(kind).parameters.values())

@@ -19,7 +19,7 @@ def test_the_next_run_begins_with_the_new_code(app: Versions, ran: list[str]) ->
     @workflow("w")
     async def new(turn: int) -> str:
         if turn > 0:
-            return await settle(turn)
+            return str(await settle(turn))
         await pay(turn)
         await go()
         raise ContinueAsNew(turn + 1)

@@ -68,6 +68,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/executions/{execution_id}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The runs of an execution, the latest first
+         * @description An execution has one run, unless its workflow raises ContinueAsNew. Earlier runs are kept for as long as executions that have ended.
+         */
+        get: operations["listRuns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/executions/{execution_id}/commands": {
         parameters: {
             query?: never;
@@ -699,9 +719,26 @@ export interface components {
             generation: number;
             /**
              * Resumes
-             * @description how often it was resumed
+             * @description how often it was resumed; of an execution that continued, in this run
              */
             resumes: number;
+            /**
+             * Run
+             * @description the number of the run that this shows; ContinueAsNew begins the next one
+             * @default 1
+             */
+            run: number;
+            /**
+             * Began At
+             * @description when this run began, where that was after the start
+             */
+            began_at?: string | null;
+            /**
+             * Continued
+             * @description true for an earlier run, which ended at `ended_at` with ContinueAsNew
+             * @default false
+             */
+            continued: boolean;
             /**
              * Reopens
              * @description of a FAILED one: ids of the commands that a resume runs again; empty when no failed step stands behind the failure, and a resume runs the code at hand on what is recorded
@@ -813,9 +850,26 @@ export interface components {
             generation: number;
             /**
              * Resumes
-             * @description how often it was resumed
+             * @description how often it was resumed; of an execution that continued, in this run
              */
             resumes: number;
+            /**
+             * Run
+             * @description the number of the run that this shows; ContinueAsNew begins the next one
+             * @default 1
+             */
+            run: number;
+            /**
+             * Began At
+             * @description when this run began, where that was after the start
+             */
+            began_at?: string | null;
+            /**
+             * Continued
+             * @description true for an earlier run, which ended at `ended_at` with ContinueAsNew
+             * @default false
+             */
+            continued: boolean;
             /**
              * Reopens
              * @description of a FAILED one: ids of the commands that a resume runs again; empty when no failed step stands behind the failure, and a resume runs the code at hand on what is recorded
@@ -1194,9 +1248,26 @@ export interface components {
             generation: number;
             /**
              * Resumes
-             * @description how often it was resumed
+             * @description how often it was resumed; of an execution that continued, in this run
              */
             resumes: number;
+            /**
+             * Run
+             * @description the number of the run that this shows; ContinueAsNew begins the next one
+             * @default 1
+             */
+            run: number;
+            /**
+             * Began At
+             * @description when this run began, where that was after the start
+             */
+            began_at?: string | null;
+            /**
+             * Continued
+             * @description true for an earlier run, which ended at `ended_at` with ContinueAsNew
+             * @default false
+             */
+            continued: boolean;
             /**
              * Reopens
              * @description of a FAILED one: ids of the commands that a resume runs again; empty when no failed step stands behind the failure, and a resume runs the code at hand on what is recorded
@@ -1275,6 +1346,46 @@ export interface components {
             retry_on: string[];
             /** Give Up On */
             give_up_on: string[];
+        };
+        /** RunList */
+        RunList: {
+            /** Runs */
+            runs: components["schemas"]["RunView"][];
+            /**
+             * Next
+             * @description the next page's `before`
+             */
+            next: number | null;
+        };
+        /** RunView */
+        RunView: {
+            /**
+             * Run
+             * @description its number, counted from 1
+             */
+            run: number;
+            /**
+             * Began At
+             * Format: date-time
+             */
+            began_at: string;
+            /**
+             * Ended At
+             * @description when it continued as the next run, or the execution ended
+             */
+            ended_at: string | null;
+            /** Generation */
+            generation: number;
+            /**
+             * Resumes
+             * @description how often it was resumed
+             */
+            resumes: number;
+            /**
+             * Continued
+             * @description false for the last run
+             */
+            continued: boolean;
         };
         /** SignalNotTakenView */
         SignalNotTakenView: {
@@ -1626,6 +1737,8 @@ export interface operations {
                 largest?: number | null;
                 /** @description the first page of so many commands; see `next` */
                 limit?: number | null;
+                /** @description which run of an execution that continues as new; by default the current one */
+                run?: number | null;
             };
             header?: {
                 /** @description the ETag of an earlier answer to the same request */
@@ -1789,6 +1902,8 @@ export interface operations {
                 limit?: number | null;
                 /** @description a page's `next` */
                 cursor?: string | null;
+                /** @description which run of an execution that continues as new; by default the current one */
+                run?: number | null;
             };
             header?: never;
             path: {
@@ -1806,6 +1921,78 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["History"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description no execution has this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listRuns: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description only runs of a lower number: a page's `next` */
+                before?: number | null;
+            };
+            header?: never;
+            path: {
+                /** @description the execution's id */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page of its runs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunList"];
                 };
             };
             /** @description an API key is needed */

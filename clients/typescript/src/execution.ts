@@ -14,6 +14,7 @@ import type {
   ItemPage,
   Json,
   ResumedExecution,
+  RunPage,
   SentSignal,
 } from "./shapes.js";
 
@@ -44,10 +45,15 @@ export class Execution {
   /**
    * The execution with its commands, or with the first page of them: `next` is then the cursor of the next page, for
    * `commands`. Of an execution with more than 1,000 commands it is `partial`: they come by their ids, and `notable`
-   * has what to look at first.
+   * has what to look at first. `run`: an earlier run, of one that has continued as new.
    */
-  describe(query: { limit?: number; largest?: number } = {}): Promise<ExecutionDetail> {
+  describe(query: { limit?: number; largest?: number; run?: number } = {}): Promise<ExecutionDetail> {
     return this.#calls.get(this.#path, { query });
+  }
+
+  /** A page of its runs, the latest first; an execution has one, unless its workflow raises ContinueAsNew. */
+  runs(query: { limit?: number; before?: number } = {}): Promise<RunPage> {
+    return this.#calls.get(`${this.#path}/runs`, { query });
   }
 
   /**
@@ -76,8 +82,8 @@ export class Execution {
     }
   }
 
-  /** What happened, in order: all of it, in as many pages as that takes. */
-  async history(query: { limit?: number; largest?: number } = {}): Promise<HistoryEvent[]> {
+  /** What happened, in order: all of it, in as many pages as that takes. `run`: in an earlier run. */
+  async history(query: { limit?: number; largest?: number; run?: number } = {}): Promise<HistoryEvent[]> {
     const events: HistoryEvent[] = [];
     for (let cursor: string | null | undefined; cursor !== null; ) {
       const page = await this.historyPage({ ...query, ...(cursor === undefined ? {} : { cursor }) });
@@ -88,7 +94,9 @@ export class Execution {
   }
 
   /** A page of what happened, the oldest first. `cursor`: the `next` of the page before; `next` is null for the last. */
-  async historyPage(query: { limit?: number; cursor?: string; largest?: number } = {}): Promise<HistoryPage> {
+  async historyPage(
+    query: { limit?: number; cursor?: string; largest?: number; run?: number } = {},
+  ): Promise<HistoryPage> {
     const page = await this.#calls.get<HistoryPage>(`${this.#path}/history`, { query: { limit: 1000, ...query } });
     return { events: page.events, next: page.next ?? null, by_command: page.by_command ?? false };
   }
@@ -100,13 +108,16 @@ export class Execution {
    * look reads all pages.
    */
   async *events({ every = 1, signal }: { every?: number; signal?: AbortSignal } = {}): AsyncGenerator<HistoryEvent> {
+    let run: number | undefined;
     let byCommand = false;
     const known = new Set<string>();
     for (let seen = 0, pause = Math.min(0.05, every); ; pause = Math.min(every, pause * 1.5)) {
       // Read before the history: what happened before the end is then in it.
-      const { status } = await this.#read(undefined, signal);
+      const { status, run: current } = await this.#read(undefined, signal);
+      run ??= current ?? 1;
+      const earlier = run < (current ?? 1) ? { run } : {};
       for (let next: string | null = byCommand ? "0" : String(seen); next !== null; ) {
-        const page: HistoryPage = await this.historyPage(next === "0" ? {} : { cursor: next });
+        const page: HistoryPage = await this.historyPage({ ...earlier, ...(next === "0" ? {} : { cursor: next }) });
         next = page.next;
         byCommand = page.by_command;
         for (const event of page.events) {
@@ -119,6 +130,13 @@ export class Execution {
           pause = Math.min(0.05, every);
           yield event;
         }
+      }
+      if (current !== undefined && run < current) {
+        run += 1;
+        seen = 0;
+        byCommand = false;
+        known.clear();
+        continue;
       }
       if (status !== "RUNNING") return;
       await sleep(pause, signal);

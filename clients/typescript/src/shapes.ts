@@ -11,6 +11,7 @@ export type ExecutionStatus = ExecutionView["status"];
 export type ExecutionPage = Schemas["ExecutionList"];
 export type CommandPage = Schemas["CommandList"];
 export type ItemPage = Schemas["ItemList"];
+export type RunPage = Schemas["RunList"];
 export type CommandView = Schemas["CommandView"];
 export type CommandStatus = CommandView["status"];
 export type HistoryEvent = Schemas["EventView"];

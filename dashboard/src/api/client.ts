@@ -68,12 +68,15 @@ export async function wholeExecution(id: string): Promise<ExecutionDetail> {
 /** With one command only, and no value of more than `largest` bytes. */
 export const readCommand = (id: string, command: string, largest: number): Promise<ExecutionDetail> =>
   ask("GET", `${of(id)}${queryString({ command, largest })}`);
+/** An earlier run with its commands, which change no more; values of more than `largest` bytes are left out. */
+export const readRun = (id: string, run: number, largest: number, signal?: AbortSignal): Promise<ExecutionDetail> =>
+  ask("GET", `${of(id)}${queryString({ run, largest })}`, undefined, signal);
 /** All that happened; or with `pages` so many pages of it, and whether there are more. */
-export async function historyOf(id: string, signal?: AbortSignal, pages?: number): Promise<{ events: HistoryEvent[]; more: boolean }> {
+export async function historyOf(id: string, signal?: AbortSignal, pages?: number, run?: number): Promise<{ events: HistoryEvent[]; more: boolean }> {
   const events: HistoryEvent[] = [];
   let cursor: string | null = null;
   for (let page = 0; page < (pages ?? 1); page++) {
-    const query = pages === undefined ? {} : { limit: 1000, cursor, largest: 500 };
+    const query = { ...(run === undefined ? {} : { run }), ...(pages === undefined ? {} : { limit: 1000, cursor, largest: 500 }) };
     const answer: { events: HistoryEvent[]; next?: string | null } = await ask("GET", `${of(id)}/history${queryString(query)}`, undefined, signal);
     events.push(...answer.events);
     cursor = answer.next ?? null;

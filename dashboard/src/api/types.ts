@@ -32,6 +32,12 @@ export interface Execution {
   ended_at: string | null;
   generation: number;
   resumes: number;
+  /** The number of the run that is shown; a workflow that raises ContinueAsNew begins the next one. */
+  run?: number;
+  /** When this run began, if that was after the start. */
+  began_at?: string | null;
+  /** True for an earlier run. */
+  continued?: boolean;
   /** Of a FAILED one: the commands that a resume runs again; empty when no failed step stands behind the failure. */
   reopens: string[] | null;
   omitted: Omitted;

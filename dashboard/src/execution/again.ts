@@ -1,6 +1,6 @@
 /** Asking for one execution again and again: its commands by the page, and of these only what may have changed. */
 
-import { commandsOf, pollHead } from "../api/client";
+import { commandsOf, pollHead, readRun } from "../api/client";
 import { tooLarge } from "../api/pages";
 import type { Tagged } from "../api/request";
 import type { Command, CommandPage, Execution, ExecutionDetail } from "../api/types";
@@ -48,6 +48,13 @@ export async function again(id: string, held: Held | null, signal: AbortSignal, 
   }
   const head = await pollHead(id, 16_000, null, signal);
   return { head, parts: [], value: detailOf(head.value, []), size: SIZES.length, cut: true, more: false, partial: false, left: false };
+}
+
+/** An earlier run, all of it at once: nothing of it changes any more. */
+export async function earlierRun(id: string, run: number, held: Held | null, signal: AbortSignal): Promise<Held> {
+  if (held) return held;
+  const value = await readRun(id, run, 500, signal);
+  return { head: { value, tag: null }, parts: [], value, size: 0, cut: false, more: false, partial: false, left: false };
 }
 
 async function withSize(id: string, held: Held | null, size: number, signal: AbortSignal, wanted: number): Promise<Held> {

@@ -10,6 +10,32 @@ import { Status } from "../parts/status";
 import { Moment, Took } from "../parts/time";
 import { Actions } from "./actions";
 
+/** Which run is shown, of an execution that continues as new, with the way to the one before and to the current one. */
+function Run({ execution }: { execution: ExecutionDetail }) {
+  const run = execution.run ?? 1;
+  const to = (query: Record<string, string>): string => href(["executions", execution.execution_id], query);
+  return (
+    <div>
+      <dt>Run</dt>
+      <dd>
+        {run}
+        {run > 1 && (
+          <>
+            {" "}
+            · <a href={to({ run: String(run - 1) })}>run {run - 1}</a>
+          </>
+        )}
+        {execution.continued && (
+          <>
+            {" "}
+            · <a href={to({})}>current run</a>
+          </>
+        )}
+      </dd>
+    </div>
+  );
+}
+
 export function Header({ execution, refresh }: { execution: ExecutionDetail; refresh: () => void }) {
   const now = useNow(execution.status === "RUNNING" ? 250 : 30_000);
   return (
@@ -68,6 +94,7 @@ export function Header({ execution, refresh }: { execution: ExecutionDetail; ref
         {(execution.progress ?? []).map((map) => (
           <Fact key={map.id} name={`Map of ${map.name}`} value={mapped(map)} />
         ))}
+        {(execution.run ?? 1) > 1 || execution.continued ? <Run execution={execution} /> : null}
         {execution.resumes > 0 && (
           <div>
             <dt>Resumed</dt>

@@ -14,7 +14,7 @@ import { Loading, ProblemNote } from "../parts/note";
 import { rowOf, wholeOf } from "../timeline/layout";
 import { TimelineView } from "../timeline/view";
 import { Details } from "./details";
-import { again, type Held } from "./again";
+import { again, earlierRun, type Held } from "./again";
 import { FailureBox } from "./failure";
 import { Header } from "./header";
 import { HistoryTable } from "./history";
@@ -30,15 +30,20 @@ const STILL = 5000;
 export function ExecutionPage({ id }: { id: string }) {
   const wanted = useRef({ id, pages: 1, events: 1 });
   if (wanted.current.id !== id) wanted.current = { id, pages: 1, events: 1 };
-  const polled = usePoll<Held>(id, (signal, held) => again(id, held, signal, wanted.current.pages), (held) => (held?.more ? 0 : held?.value.status === "RUNNING" ? LIVE : STILL));
+  const run = Number(place.value.query.get("run")) || null;
+  const polled = usePoll<Held>(
+    run === null ? id : `${id} run ${run}`,
+    (signal, held) => (run === null ? again(id, held, signal, wanted.current.pages) : earlierRun(id, run, held, signal)),
+    (held) => (held?.more ? 0 : held?.value.status === "RUNNING" ? LIVE : STILL),
+  );
   const execution = polled.value?.value;
   const view = (place.value.query.get("view") ?? "timeline") as View;
   // Earlier generations are only in the history, which changes for good once an execution is resumed.
   const past = usePoll(
-    execution && (execution.generation > 0 || view === "history") ? `history ${id} ${execution.generation} ${execution.status} ${view}` : "",
+    execution && (execution.generation > 0 || view === "history") ? `history ${id} ${run ?? ""} ${execution.generation} ${execution.status} ${view}` : "",
     (signal) =>
       execution && (execution.generation > 0 || view === "history")
-        ? historyOf(id, signal, execution.partial ? wanted.current.events : undefined)
+        ? historyOf(id, signal, execution.partial ? wanted.current.events : undefined, run ?? undefined)
         : Promise.resolve(NONE),
     () => (view === "history" && execution?.status === "RUNNING" ? 2 * LIVE : null),
   );
@@ -87,8 +92,11 @@ export function ExecutionPage({ id }: { id: string }) {
 }
 
 const NONE: { events: HistoryEvent[]; more: boolean } = { events: [], more: false };
+/** When the run that is shown began. */
+const beginning = (execution: ExecutionDetail): string => execution.began_at ?? execution.created_at;
 const picked = (): string => place.value.query.get("command") ?? "";
-const at = (id: string, query: Record<string, string>): string => href(["executions", id], query);
+const at = (id: string, query: Record<string, string>): string =>
+  href(["executions", id], { ...query, run: place.value.query.get("run") ?? "" });
 
 function Missing({ id, polled }: { id: string; polled: { error: Problem | null; refresh: () => void } }) {
   if (polled.error?.status === 404) {
@@ -124,7 +132,7 @@ function Content({ execution, view, earlier, events, error, loaded, more, moreEv
   if (view === "values") return <Values execution={execution} />;
   if (view === "history") {
     if (error) return <ProblemNote problem={error} />;
-    return loaded ? <HistoryTable more={moreEvents} events={events} id={execution.execution_id} began={execution.created_at} /> : <Loading subject="the history" />;
+    return loaded ? <HistoryTable more={moreEvents} events={events} id={execution.execution_id} began={beginning(execution)} /> : <Loading subject="the history" />;
   }
   const close = (): void => {
     if (!chosen) return;
@@ -162,7 +170,7 @@ function LiveTimeline({ execution, earlier, events, picked, pick, more }: LivePr
   const live = execution.status === "RUNNING";
   const ticking = useNow(live ? 250 : null);
   const rows = useMemo(() => execution.commands.map((command) => rowOf(command, earlier)), [execution, earlier]);
-  const recorded = useMemo(() => wholeOf(rows, seconds(execution.created_at), 0), [rows]);
+  const recorded = useMemo(() => wholeOf(rows, seconds(beginning(execution)), 0), [rows]);
   // The server's clock may be ahead of this one: nothing that is recorded lies in the future.
   const now = Math.max(live ? ticking : (secondsOrNull(execution.ended_at) ?? ticking), recorded.to);
   const resumes = useMemo(

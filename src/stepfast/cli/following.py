@@ -74,11 +74,15 @@ def _followed(state: Object) -> list[Object]:
 def _print_changes(state: Object, seen: dict[str, tuple[object, ...]], write: Callable[[str], None]) -> None:
     """Prints each change since the last state with its time in UTC, in order of time."""
     lines = []
+    run = state.get("run", 1)
+    if run > 1 and seen.get("run") != (run,):
+        seen["run"] = (run,)
+        lines.append((state.get("began_at") or state["created_at"], f"run {run}"))
     for command in _followed(state):
         key = (command["status"], command["attempt"])
-        if seen.get(command["id"]) == key:
+        if seen.get(f"{run} {command['id']}") == key:
             continue
-        seen[command["id"]] = key
+        seen[f"{run} {command['id']}"] = key
         error = f"  {timeline.error_text({**command['error'], 'step': None})}" if command["error"] else ""
         tries = f" (try {command['attempt']})" if command["kind"] == "step" and command["attempt"] > 1 else ""
         lines.append(

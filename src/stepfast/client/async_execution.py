@@ -85,7 +85,7 @@ class AsyncExecution(Generic[R]):
 
         Raises ExecutionNotFound and InvalidRequest.
         """
-        return await (await self._home()).get(f"{self._path}/runs", shapes.Runs, limit=limit, before=before)
+        return await (await self._home()).get(f"{self._path}/runs", shapes.RunPage, limit=limit, before=before)
 
     async def commands(
         self,

@@ -88,7 +88,7 @@ class Execution(Generic[R]):
 
         Raises ExecutionNotFound and InvalidRequest.
         """
-        return self._home().get(f"{self._path}/runs", shapes.Runs, limit=limit, before=before)
+        return self._home().get(f"{self._path}/runs", shapes.RunPage, limit=limit, before=before)
 
     def commands(
         self,

@@ -122,7 +122,7 @@ class Described(Execution):
     notable: NotRequired[list[Command]]
 
 
-class Run(TypedDict):
+class RunSummary(TypedDict):
     run: int
     began_at: Moment
     ended_at: Moment | None
@@ -130,8 +130,8 @@ class Run(TypedDict):
     continued: bool
 
 
-class Runs(TypedDict):
-    runs: list[Run]
+class RunPage(TypedDict):
+    runs: list[RunSummary]
     next: int | None
 
 

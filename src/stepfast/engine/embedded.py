@@ -36,8 +36,8 @@ class EmbeddedBackend(Store, Queue, Deltas, Protocol):
 
     on_message: called for each message once it is written, from any thread. on_wake: called for each wake after its
     write is durable, with the execution's id and the wake's number. on_dropped: called for each message that a new run
-    of its execution has made useless, with the message's number, after its deletion is durable. None of them may raise or wait. The runtime sets both
-    before it calls anything else. Times are seconds since the epoch, UTC.
+    of its execution has made useless, with its number, after its deletion is durable. None of them may raise or
+    wait. The runtime sets all of them before it calls anything else. Times are seconds since the epoch, UTC.
     """
 
     on_message: Callable[[Stored], None]

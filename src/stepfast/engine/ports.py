@@ -147,7 +147,7 @@ class NextRun:
     counts: Tallies = field(default_factory=dict)
 
 
-class Runs(Protocol):
+class RunStore(Protocol):
     """The runs of executions that continue as new. Part of the Store."""
 
     async def continue_as_new(self, turn: NextRun) -> bool:
@@ -178,7 +178,7 @@ class Deltas(Protocol):
         """
 
 
-class Store(Runs, Protocol):
+class Store(RunStore, Protocol):
     """The items of executions. `wake` makes sure that an advance follows, whatever dies in between.
 
     run_id: `Execution.run_id`, which for the first run is the id of the execution. A write of an earlier run is never

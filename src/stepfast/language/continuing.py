@@ -52,6 +52,14 @@ class ContinueAsNew(BaseException):
                 "ContinueAsNew works only in workflow code: raise it in a function with @workflow"
             )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (type(self), self.args), self.__dict__.copy()
+
+
+def _restored(kind: type[ContinueAsNew], args: tuple[Any, ...]) -> ContinueAsNew:
+    """The exception without its constructor, which checks where it is called."""
+    return kind.__new__(kind, *args)
+
 
 def continue_suggested() -> bool:
     """Whether the run has become long, so that the code should raise ContinueAsNew at the next opportunity.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stepfast.errors import FailsExecution, ForbiddenInWorkflow
-from stepfast.frames import frame_above, within_workflow
+from stepfast.frames import codes_within_workflow
 from stepfast.language import callables
 from stepfast.language.continuing import ContinueAsNew
 from stepfast.language.workflows import Workflow
@@ -54,5 +54,5 @@ def wrong_end(main: asyncio.Task[Any], left: Mapping[str, Command]) -> FailsExec
 def _awaited_workflow(workflow: Workflow[..., Any]) -> str | None:
     """The name of another workflow whose code is running right now, as a part of this one."""
     names = callables.workflows_by_code()
-    running = (names.get(frame.f_code) for frame in within_workflow(frame_above(1)))
+    running = map(names.get, codes_within_workflow())
     return next((name for name in running if name is not None and name != workflow.name), None)

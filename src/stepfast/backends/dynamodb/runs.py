@@ -135,8 +135,8 @@ class EarlierRuns:
         item = self._table.get(items.key(current.execution_id, items.run_sort(run)))
         return None if item is None else self._executions([item], current)[0]
 
-    def _executions(self, found: Sequence[Item], current: Execution) -> list[Execution]:
-        filled = self._texts.fill(map(items.checked, found))
+    def _executions(self, archived: Sequence[Item], current: Execution) -> list[Execution]:
+        filled = self._texts.fill(map(items.checked, archived))
         return [items.archived_of(*pair, current) for pair in zip(filled, self._inputs.of(filled), strict=True)]
 
     def snapshot(self, execution: Execution) -> Snapshot:
@@ -155,8 +155,8 @@ class EarlierRuns:
 
     def taken(self, execution_id: str, ids: Sequence[str], run: int | None = None) -> list[Signal]:
         """Those of the signals that earlier runs have taken, or that this one has, in the order of their numbers."""
-        found = self._table.get_many([items.key(execution_id, items.TAKEN + id) for id in dict.fromkeys(ids)])
-        held = [item for item in found if run is None or item["taken"] == number(run)]
+        copies = self._table.get_many([items.key(execution_id, items.TAKEN + id) for id in dict.fromkeys(ids)])
+        held = [item for item in copies if run is None or item["taken"] == number(run)]
         return sorted(map(items.signal_of, self._texts.fill(held)), key=lambda signal: signal.number)
 
     def history(self, run_id: str) -> list[Event]:

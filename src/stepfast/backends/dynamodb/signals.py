@@ -52,8 +52,8 @@ class Signals:
     def one(self, execution_id: str, signal_id: str) -> Signal | None:
         """The signal of this id, also where a run has taken it that has ended."""
         keys = [items.key(execution_id, prefix + signal_id) for prefix in (items.SIGNAL, items.TAKEN)]
-        found = self._table.get_many(keys)
-        return items.signal_of(self._texts.fill(found)[0]) if found else None
+        stored = self._table.get_many(keys)
+        return items.signal_of(self._texts.fill(stored)[0]) if stored else None
 
     async def add(self, execution_id: str, signal: Signal, limits: SignalLimits, now: float) -> Signal:
         """A crash between counting and putting leaves a number out, and so does a signal that was there before."""

@@ -80,11 +80,11 @@ def _renumber(tx: Transaction, execution_id: str, archive: str) -> None:
 
 def earlier(db: sqlite3.Connection, current: Execution, limit: int, before: int | None) -> list[Execution]:
     """Earlier runs of an execution, the latest first."""
-    found = db.execute(
+    earlier_runs = db.execute(
         f"{_SELECT} WHERE runs.execution_id = ? AND run < ? ORDER BY run DESC LIMIT ?",
         (current.execution_id, current.run if before is None else before, limit),
     )
-    return [_execution(row, current) for row in found]
+    return [_execution(row, current) for row in earlier_runs]
 
 
 def one(db: sqlite3.Connection, current: Execution, run: int) -> Execution | None:
