@@ -38,7 +38,7 @@ FIRST: dict[str, tuple[str, int]] = {
     "a_worker_goes_by_an_order_that_is_not_durable": ("verdict", 5),
     "a_worker_that_was_fenced_deletes_the_message": ("torn", 22),
     "a_write_does_not_look_at_the_revision": ("timed", 6),
-    "a_write_without_an_answer_counts_as_anothers": ("linear", 209),
+    "a_write_without_an_answer_counts_as_anothers": ("linear", 13),
     "an_end_is_written_before_the_order_that_led_to_it": ("deadline", 2),
     "an_entry_of_the_order_takes_the_place_of_another": ("fan_out", 3),
     "an_order_is_made_durable_too_late": ("verdict", 1),
