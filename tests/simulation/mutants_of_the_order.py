@@ -126,16 +126,6 @@ def a_message_with_the_seal_of_an_order_that_has_lost_is_deleted(patch: Patch) -
 
 
 @breaks("no-execution-is-stuck", "gathers")
-def a_memory_takes_news_that_do_not_fit(patch: Patch) -> None:
-    edited(patch, memory.News, "of", ("generation:\n            return None", "generation:\n            continue"))
-
-
-@breaks("no-execution-is-stuck", "gathers")
-def a_process_without_a_memory_leaves_that_of_another(patch: Patch) -> None:
-    patch.setattr(memory.Memory, "voids", lambda *arguments: False)
-
-
-@breaks("no-execution-is-stuck", "gathers")
 def a_process_that_has_forgotten_takes_the_token_that_stands(patch: Patch) -> None:
     edited(
         patch,

@@ -369,7 +369,8 @@ def _entry(execution: Execution, replay: Replay, order: Order, due: Sequence[Com
         applied=tuple(replay.applied[len(order.applied) :]),
         dispatched=tuple(command.id for command in due if command.id not in sent),
         # Commands that a finished workflow leaves behind are not withdrawn: its end stops them.
-        withdrawn=() if replay.finished else tuple(id for id in replay.withdrawn if id in sent),
+        # Others are named even if they are not marked: an advance that died may have sent them without a mark.
+        withdrawn=() if replay.finished else tuple(replay.withdrawn),
         seal=secrets.token_hex(4),
     )
 

@@ -29,9 +29,8 @@ from stepfast.functions.watching import Metrics
 from stepfast.language.registry import Registry, discover
 from stepfast.model import SignalLimits
 
-MEGABYTE = 2**20
-SHARE_OF_REPLAYS = 4
-"""The replays that are kept take at most this part of a function's memory: a quarter."""
+REPLAY_BYTES_PER_MEGABYTE = 2**20 // 4
+"""The replays that are kept take at most a quarter of a function's memory."""
 
 
 class Engine:
@@ -43,7 +42,7 @@ class Engine:
     def __init__(self, settings: Settings, clients: Clients, host: Host | None = None) -> None:
         self.settings, self.clients, self.host = settings, clients, host or Host()
         self.clock, self.call, self.meter = self.host.clock, self.host.call, self.host.meter
-        self.lives = LiveReplays(room=settings.memory * MEGABYTE // SHARE_OF_REPLAYS)
+        self.lives = LiveReplays(room=settings.memory * REPLAY_BYTES_PER_MEGABYTE)
         self.time_left = TimeLeft()
 
     @cached_property
