@@ -39,7 +39,7 @@ def stand_in_for(workflow: Workflow[..., Any], faked: Step[..., Any], seconds: f
 
 
 def put(registry: Registry, workflow: Workflow[..., Any]) -> None:
-    """Has a registry of a kit know this workflow in the place of that of its name; LookupError where there is none."""
+    """Has a registry of a kit know this workflow in the place of that of its name; LookupError for another name."""
     if workflow.name not in registry.workflows:
         raise LookupError(f"workflow {workflow.name!r} was not given to this environment")
     registry.workflows[workflow.name] = workflow
