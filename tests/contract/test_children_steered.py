@@ -285,5 +285,5 @@ def test_children_expire_with_their_root_in_a_file() -> None:
         running = env.start(both, 0, execution_id="b")
         env.run_until(lambda: len(running.children) == 3 and running.children[2].status == "SUCCEEDED")
         members = [run, *run.children, *run.children[0].children, running, *running.children]
-        finished(env._stage.operations._store.expire(env.now.timestamp() + 1))
+        finished(env._stage._process.backend.expire(env.now.timestamp() + 1))
         assert [one.execution_id for one in members if exists(one)] == ["b", "b.hold", "b.hold-2", "b.pay"]
