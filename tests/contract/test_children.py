@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from stepfast import ChildFailed, Retry, StepFailed, child, step, workflow
+from stepfast.deployment.project import Project
 from stepfast.errors import DefinitionError, ForbiddenInWorkflow
 from stepfast.testing import Environment, MotoCloud
 
@@ -184,7 +185,8 @@ def test_a_workflow_that_is_not_deployed_cannot_be_a_child(home: Any) -> None:
 
 @HOMES
 def test_recursion_without_end_is_stopped(home: Any) -> None:
-    with home(endless) as env:
+    options: dict[str, Any] = {} if home is Environment else {"project": Project(max_child_depth=4)}
+    with home(endless, **options) as env:
         run = env.run(endless, 0, execution_id="e")
         assert run.status == "FAILED"
         assert run.error.type == "TooManyLevels"
@@ -233,7 +235,7 @@ def test_outside_of_an_engine_a_child_is_a_plain_call() -> None:
 
 @HOMES
 def test_many_children_of_one_gather(home: Any) -> None:
-    count = 250 if home is Environment else 25
+    count = 120 if home is Environment else 12
     with home(side_by_side, pay) as env:
         run = env.run(side_by_side, count, execution_id="p")
         assert run.result[:-1] == [100 * (10 + number) for number in range(count)]

@@ -61,7 +61,7 @@ def command(api: Any, id: str, of: str = "p") -> dict[str, Any]:
 
 
 def ids(api: Any, query: str) -> list[str]:
-    return sorted(one["execution_id"] for one in api.get(f"/v1/executions?{query}")["executions"])
+    return sorted(one["execution_id"] for one in api.get("/v1/executions", query=query)["executions"])
 
 
 def test_a_command_names_its_child_and_a_child_its_parent(api: Any) -> None:
@@ -95,10 +95,10 @@ def test_dead_letters_are_of_roots(api: Any) -> None:
 
 def test_the_command_line_shows_both_directions(api: Any) -> None:
     def rendered(id: str) -> str:
-        console = Console(width=160, record=True)
-        with console.capture():
+        console = Console(width=160)
+        with console.capture() as captured:
             console.print(timeline.render(api.get(f"/v1/executions/{id}")))
-        return console.export_text()
+        return captured.get()
 
     assert "execution p.held" in rendered("p")
     assert "p (child:held)" in rendered("p.held")

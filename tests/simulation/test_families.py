@@ -20,7 +20,7 @@ from tests.simulation.families import FAMILIES
 from tests.simulation.family_world import FamilyWorld, Violation
 from tests.simulation.test_invariants import edited
 
-GATE = 12
+GATE = 8
 """Runs of each workflow in the gate."""
 SEEDS = 60
 """Runs of a workflow at most until a mutant is noticed."""
@@ -51,7 +51,7 @@ def played_all(workflow: str, seeds: Iterable[int]) -> list[str]:
 @pytest.mark.parametrize("workflow", FAMILIES)
 def test_families_keep_their_invariants_under_crashes_duplicates_and_operators(workflow: str) -> None:
     ends = played_all(workflow, range(GATE))
-    assert ends.count("CANCELLED" if workflow == "endless" else "SUCCEEDED") >= GATE - 2
+    assert ends.count("CANCELLED" if workflow == "endless" else "SUCCEEDED") >= GATE - 1
 
 
 def breaks(invariant: str, workflow: str, first: int = 0) -> Callable[[Wrong], Wrong]:

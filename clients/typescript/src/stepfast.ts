@@ -43,6 +43,8 @@ export interface ListOptions {
   until?: Date | string;
   /** What their ids begin with. */
   prefix?: string;
+  /** True leaves out the children of other executions. */
+  roots?: boolean;
   /** 1 to 1000; 50 when left out. */
   limit?: number;
   cursor?: string;
@@ -119,9 +121,10 @@ export class Stepfast {
   }
 
   /** A page of executions, newest first. */
-  list({ labels, since, until, ...rest }: ListOptions = {}): Promise<ExecutionPage> {
+  list({ labels, since, until, roots, ...rest }: ListOptions = {}): Promise<ExecutionPage> {
     const label = Object.entries(labels ?? {}).map(([name, value]) => `${name}=${value}`);
-    return this.#calls.get("/v1/executions", { query: { ...rest, label, since: moment(since), until: moment(until) } });
+    const only = roots ? { roots: "true" } : {};
+    return this.#calls.get("/v1/executions", { query: { ...rest, ...only, label, since: moment(since), until: moment(until) } });
   }
 
   /** All executions, newest first, read by the page as they are asked for. */
