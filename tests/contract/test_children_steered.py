@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from stepfast import ChildFailed, Retry, child, signal, step, workflow
+from stepfast.engine.verify import verify
 from stepfast.errors import ExecutionNotFound, WrongStatus
+from stepfast.language.registry import Registry
 from stepfast.testing import Environment, MotoCloud
 from stepfast.testing.cloud.cloud_stage import require_success
 from stepfast.testing.memory import finished
@@ -262,3 +264,26 @@ def exists(run: Any) -> bool:
         return bool(run.status)
     except ExecutionNotFound:
         return False
+
+
+def test_verify_reproduces_parents_and_children() -> None:
+    with Environment(top, middle, pay, both, hold) as env:
+        env.fail(ship, 1, Declined("no"))
+        failed, running = env.run(top, 1, execution_id="t"), env.start(both, 0, execution_id="b")
+        env.run_until(lambda: len(running.children) == 3)
+        env.advance(timedelta(minutes=1))
+        registry = Registry([top, middle, pay, both, hold])
+        runs = [failed, *failed.children, *failed.children[0].children, running, *running.children]
+        for run in runs:
+            verdict = verify(registry, run._reading.snapshot(run.execution_id))
+            assert (verdict.outcome, verdict.problem) == ("reproduced", None), run.execution_id
+
+
+def test_children_expire_with_their_root_in_a_file() -> None:
+    with Environment(top, middle, pay, both, hold) as env:
+        run = env.run(top, 1, execution_id="t")
+        running = env.start(both, 0, execution_id="b")
+        env.run_until(lambda: len(running.children) == 3 and running.children[2].status == "SUCCEEDED")
+        members = [run, *run.children, *run.children[0].children, running, *running.children]
+        finished(env._stage.operations._store.expire(env.now.timestamp() + 1))
+        assert [one.execution_id for one in members if exists(one)] == ["b", "b.hold", "b.hold-2", "b.pay"]

@@ -96,7 +96,7 @@ def test_a_part_of_the_workflow_becomes_a_child(app: Versions, ran: list[str], p
 
     @workflow("w")
     async def as_a_part() -> int:
-        result = await kid(1)
+        result: int = await kid(1)
         await signal("go")
         return result
 

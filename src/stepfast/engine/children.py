@@ -43,8 +43,8 @@ class ChildRequest:
     def children(self) -> tuple[str, ...]:
         return self.record.children if self.record is not None else ()
 
-    def outcome(self, now: float, error: Failure) -> Record:
-        """The record of a child that cannot be started."""
+    def outcome(self, now: float, error: Failure, foreign: str) -> Record:
+        """The record of a child that cannot be started. foreign: an id that turned out to be somebody else's."""
         command = self.command
         return Record(
             command.id,
@@ -58,7 +58,7 @@ class ChildRequest:
             error=error,
             first_at=command.issued_at,
             ended_at=now,
-            children=self.children,
+            children=tuple(id for id in self.children if id != foreign),
         )
 
 
@@ -128,7 +128,7 @@ class Children:
             if stands == "newer":
                 return True
             if stands == "foreign" and id == first:
-                return await self._fail(asked, Failure("ExecutionConflict", _conflict(asked, id)))
+                return await self._fail(asked, Failure("ExecutionConflict", _conflict(id)), id)
             free = free and (id != first or held is None)
         if free and not asked.children:
             return await self._start(asked, first)
@@ -137,7 +137,7 @@ class Children:
         id = first if free else later_child_id(first, asked.parent.generation)
         held = await self._store.read(id)
         if held is not None and standing(held, link, asked.command) in ("foreign", "other"):
-            return await self._fail(asked, Failure("ExecutionConflict", _conflict(asked, id)))
+            return await self._fail(asked, Failure("ExecutionConflict", _conflict(id)), id)
         return await self._take_up(asked, id, held) if held is not None else await self._start(asked, id)
 
     async def _start(self, asked: ChildRequest, id: str) -> bool:
@@ -183,8 +183,8 @@ class Children:
             await self.report(id)
         return True
 
-    async def _fail(self, asked: ChildRequest, error: Failure) -> bool:
-        outcome = asked.outcome(self._clock.now(), error)
+    async def _fail(self, asked: ChildRequest, error: Failure, foreign: str = "") -> bool:
+        outcome = asked.outcome(self._clock.now(), error, foreign)
         return await self._store.report(asked.parent.execution_id, outcome, asked.parent.generation)
 
     # -- reporting ---------------------------------------------------------------------------------------
@@ -308,7 +308,7 @@ def _outcome(child: Execution, record: Record | None) -> Record:
     )
 
 
-def _conflict(asked: ChildRequest, id: str) -> str:
+def _conflict(id: str) -> str:
     return (
         f"execution {id!r} exists and was not started by this call of child(); give the child another id, or delete "
         "that execution, and resume this one"

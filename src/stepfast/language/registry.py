@@ -69,6 +69,12 @@ class Registry:
         reached_steps = (step for reached in self.reached.values() for step in reached.steps)
         return tuple(dict.fromkeys((*self._named, *reached_steps)))
 
+    def forget(self, name: str) -> None:
+        """Forgets what was found out by following the code of this workflow, which has changed."""
+        for found in ("reached", "steps"):
+            self.__dict__.pop(found, None)
+        self._by_name.pop(name, None)
+
     def check(self) -> None:
         """Raises DefinitionError for a step with a type that has no JSON form."""
         for step in self.steps:

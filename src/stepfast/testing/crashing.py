@@ -28,9 +28,8 @@ class Crashing(Staged[EngineStage]):
     ) -> None:
         """Makes the process die at a moment. The next process starts `down` later and continues from what is stored.
 
-        before, after: a step, or one of the engine's writes: "claim" (a worker claims a step), "record" (of an
-        outcome), "order" (in which results are applied), "send" (of messages), "finish" (of the execution), "child"
-        (of a child's start, or its resume).
+        before, after: a step, or one of the engine's writes: "claim" (of a step by a worker), "record" (of an
+        outcome), "order" (of results), "send" (of messages), "finish" (of the execution), "child" (its start).
         at: a moment by its number in `points`, in place of `before` and `after`. A loop over the numbers tries them
         all.
         step: the step whose claim or record is meant; None for any.

@@ -13,7 +13,9 @@ from typing import Any
 
 from stepfast.engine.operations import Operations
 from stepfast.language.registry import Registry
+from stepfast.language.workflows import Workflow
 from stepfast.simulator.simulated_loop import SimulatedClock, SimulatedLoop, moment
+from stepfast.testing import stand_ins
 from stepfast.testing.memory import MemoryFile, finished
 from stepfast.testing.points import Died, Point, Trigger
 from stepfast.testing.process import Process
@@ -147,6 +149,9 @@ class EngineStage:
 
     def start(self, workflow: str, input: Any, execution_id: str, labels: Mapping[str, str] | None) -> None:
         finished(self.operations.start(workflow, input, execution_id, labels))
+
+    def replace(self, workflow: Workflow[..., Any]) -> None:
+        stand_ins.put(self._registry, workflow)
 
     def signal(self, execution_id: str, name: str, payload: Any, signal_id: str | None) -> None:
         finished(self.operations.signal(execution_id, name, payload, signal_id))

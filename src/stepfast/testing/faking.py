@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from stepfast.language.steps import Step
+from stepfast.language.workflows import Workflow
+from stepfast.testing import stand_ins
 from stepfast.testing.fakes import Fake
 from stepfast.testing.stage import S, Staged
 from stepfast.testing.values import checked_fake, checked_step
@@ -19,7 +21,7 @@ class Faking(Staged[S]):
 
     def fake(
         self,
-        step: Step[..., R],
+        step: Step[..., R] | Workflow[..., R],
         result: R | Callable[..., R] | Callable[..., Awaitable[R]],
         *,
         takes: timedelta = timedelta(),
@@ -27,6 +29,8 @@ class Faking(Staged[S]):
     ) -> None:
         """Makes every attempt of `step` return a value, or call a function in its place.
 
+        step: the step, or a workflow that runs as a child. The child is an execution as before, whose code is one step
+        that the fake stands for. Its function is called with the input of the child.
         result: a value of the step's result type, or a `def` or `async def` function. The function is called with the
         arguments of the step; `current_step()` works in it, and what it raises is the error of the step.
         takes: the simulated time that the attempt takes. If it exceeds the step's timeout, the attempt times out.
@@ -37,6 +41,10 @@ class Faking(Staged[S]):
         """
         if takes < timedelta():
             raise ValueError(f"a fake takes no time or some, not {takes}")
+        if isinstance(step, Workflow):
+            faked = stand_ins.step_of(step)
+            self._stage.replace(stand_ins.stand_in_for(step, faked, takes.total_seconds()))
+            step, takes = faked, timedelta()
         function = checked_fake(checked_step(step), result)
         self._stage.state.fakes.put(step, Fake(function, takes.total_seconds(), beats))
 
@@ -55,6 +63,9 @@ class Faking(Staged[S]):
         failure = error or ConnectionError(f"env.fail has step {checked_step(step).name!r} fail")
         self._stage.state.fakes.put_failure(checked_step(step), failure, float("inf") if times is None else times)
 
-    def restore(self, step: Step[..., Any]) -> None:
-        """Makes `step` run its own function again. It is neither faked nor failing any more."""
+    def restore(self, step: Step[..., Any] | Workflow[..., Any]) -> None:
+        """Makes `step` run its own function again, or a workflow its own code. It is neither faked nor failing."""
+        if isinstance(step, Workflow):
+            self._stage.replace(step)
+            return
         self._stage.state.fakes.drop(checked_step(step))

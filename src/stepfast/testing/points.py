@@ -149,7 +149,7 @@ def _point(method: str, arguments: tuple[Any, ...]) -> Point | None:
     match method, arguments:
         case "commit", (execution_id, commit):
             record = commit.record
-            kind = "claim" if record.status == "RUNNING" else "record"
+            kind = "claim" if record.status == "RUNNING" else "child" if record.status == "OPEN" else "record"
             name = f"signal {record.name}" if record.kind == "signal" else record.name
             return Point("before", kind, execution_id, name, record.attempt, record.id)
         case "append", (execution_id, *_):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from stepfast.errors import ExecutionNotFound, Misconfigured, NonDeterministic, StepNotDeployed
+from stepfast.errors import ExecutionNotFound, Misconfigured, NonDeterministic, StepNotDeployed, WorkflowNotDeployed
 from stepfast.language.workflows import Workflow
 from stepfast.model import Execution, Snapshot
 from stepfast.replay.commands import shortened
@@ -107,8 +107,8 @@ def _problems(asked: dict[str, Command], replay: Replay, execution: Execution) -
         yield str(replay.error)
     elif execution.status == "SUCCEEDED":
         yield from _other_result(replay.workflow, replay, execution.result or "null")
-    elif _type_of(execution) == StepNotDeployed.__name__:
-        return  # the deployment lacks the step: the code is not at fault
+    elif _type_of(execution) in (StepNotDeployed.__name__, WorkflowNotDeployed.__name__):
+        return  # the deployment lacks the step or the workflow: the code is not at fault
     elif execution.status == "FAILED" and (replay.error is None or failure_of(replay).type != _type_of(execution)):
         ends = f"with {failure_of(replay).type}" if replay.error is not None else "otherwise"
         message = execution.error.message if execution.error else ""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
+from stepfast.language.workflows import Workflow
 from stepfast.testing.points import Trigger
 from stepfast.testing.state import KitState
 
@@ -45,6 +46,9 @@ class Stage(Protocol):
 
     def start(self, workflow: str, input: Any, execution_id: str, labels: Mapping[str, str] | None) -> None:
         """Starts an execution; the input is plain JSON values."""
+
+    def replace(self, workflow: Workflow[..., Any]) -> None:
+        """Runs this workflow from now on where that of its name is asked for; LookupError where the kit has none."""
 
     def signal(self, execution_id: str, name: str, payload: Any, signal_id: str | None) -> None:
         """Sends a signal; the payload is plain JSON values."""

@@ -15,6 +15,7 @@ from typing import Any
 from stepfast.backends.aws.s3 import Blobs
 from stepfast.backends.dynamodb import items
 from stepfast.backends.dynamodb.calls import ABSENT, PAUSES, Condition, Table, changes_to
+from stepfast.backends.dynamodb.children import ChildWrites
 from stepfast.backends.dynamodb.deletion import Deleting, left_over, living, passed
 from stepfast.backends.dynamodb.failures import FaultPartitions
 from stepfast.backends.dynamodb.inputs import Inputs
@@ -25,7 +26,7 @@ from stepfast.backends.dynamodb.order import OrderLog, entries_in, needs_base
 from stepfast.backends.dynamodb.signals import Signals
 from stepfast.backends.dynamodb.table import EXPIRES
 from stepfast.backends.dynamodb.transactions import Transactions, follows, stands
-from stepfast.backends.dynamodb.typed_json import Item, int_in, number, same, text, text_in
+from stepfast.backends.dynamodb.typed_json import Item, int_in, number, same, text
 from stepfast.engine.memory import News
 from stepfast.engine.messages import Message
 from stepfast.engine.metrics import Tallies
@@ -84,6 +85,7 @@ class DynamoStore:
         self._faults = FaultPartitions(self._table, listing_shards)
         self._transactions = Transactions(self._table, self._texts)
         self._figures = Figures(self._table, listing_shards)
+        self._children = ChildWrites(self._table, self._texts, clock)
 
     # -- reading -----------------------------------------------------------------------------------------
 
@@ -289,22 +291,12 @@ class DynamoStore:
         return Committed(True, commit.end is not None and await self.finish(commit.end))
 
     async def report(self, execution_id: str, record: Record, generation: int) -> bool:
-        item = self._texts.fit(execution_id, items.record_item(execution_id, record, self._clock.now(), wake=True))
-        runs = self._table.check_action(items.key(execution_id, items.META), stands("RUNNING", generation))
-        put = self._table.put_action(item, follows(record.revision, record.generation))
-        # A lost answer looks like a refusal, and the caller reads what is stored.
-        return await self._table.transact([runs, put]) is None
+        return await self._children.report(execution_id, record, generation)
 
     async def relink(self, execution: Execution, link: Link) -> bool:
-        standing = stands(execution.status, execution.generation)
-        before = {":if_link": items.link_value(execution.link)}
-        condition = Condition(f"{standing.expression} AND link = :if_link", {**standing.values, **before})
         moved = replace(execution, link=link)
-        sets = {"link": items.link_value(link), "list_pk": self._keys(moved)["list_pk"]}
-        expires = self._expires(moved, self._clock.now())
-        changes = changes_to(sets | expires, sorted({"wake", EXPIRES} - expires.keys()))
-        stored = await self._table.update(items.key(execution.execution_id, items.META), changes, condition)
-        return stored is None or text_in(stored, "link") == text_in(sets, "link")
+        sets = {"list_pk": self._keys(moved)["list_pk"], **self._expires(moved, self._clock.now())}
+        return await self._children.relink(execution, link, sets)
 
     async def note(self, execution: Execution, progress: str) -> bool:
         key, condition = items.key(execution.execution_id, items.META), stands("RUNNING", execution.generation)

@@ -27,6 +27,7 @@ from stepfast.simulator.provision import BUCKET, TABLE
 from stepfast.simulator.simulated_loop import moment
 from stepfast.simulator.strand_sandbox import StrandSandbox
 from stepfast.simulator.world import World
+from stepfast.testing import stand_ins
 from stepfast.testing.cloud.sandboxed import PlayedPoints, WatchedFakeTime
 from stepfast.testing.points import Endless, Point, Trigger
 from stepfast.testing.state import KitState
@@ -130,6 +131,10 @@ class CloudStage:
     def start(self, workflow: str, input: Any, execution_id: str, labels: Mapping[str, str] | None) -> None:
         body = {"input": input, "execution_id": execution_id, "labels": dict(labels or {})}
         self._post(f"/v1/workflows/{workflow}/executions", body)
+
+    def replace(self, workflow: Workflow[..., Any]) -> None:
+        stand_ins.put(self._code.registry, workflow)
+        self._read_by(self._code.registry)
 
     def signal(self, execution_id: str, name: str, payload: Any, signal_id: str | None) -> None:
         body = {"payload": payload} | ({"signal_id": signal_id} if signal_id else {})

@@ -1,0 +1,35 @@
+"""The two writes of children: a report into the parent's partition, and the link in the child's meta."""
+
+from __future__ import annotations
+
+from stepfast.backends.dynamodb import items
+from stepfast.backends.dynamodb.calls import Condition, Table, changes_to
+from stepfast.backends.dynamodb.large_values import Texts
+from stepfast.backends.dynamodb.table import EXPIRES
+from stepfast.backends.dynamodb.transactions import follows, stands
+from stepfast.backends.dynamodb.typed_json import Item, text_in
+from stepfast.engine.ports import Clock
+from stepfast.model import Execution, Link, Record
+
+
+class ChildWrites:
+    """As of the port Store. The caller reads what is stored after a refusal, which a lost answer looks like."""
+
+    def __init__(self, table: Table, texts: Texts, clock: Clock) -> None:
+        self._table, self._texts, self._clock = table, texts, clock
+
+    async def report(self, execution_id: str, record: Record, generation: int) -> bool:
+        """Writes a record, with wake, together with a check of the meta: one transaction."""
+        item = self._texts.fit(execution_id, items.record_item(execution_id, record, self._clock.now(), wake=True))
+        runs = self._table.check_action(items.key(execution_id, items.META), stands("RUNNING", generation))
+        put = self._table.put_action(item, follows(record.revision, record.generation))
+        return await self._table.transact([runs, put]) is None
+
+    async def relink(self, execution: Execution, link: Link, sets: Item) -> bool:
+        """Writes the link, and what follows from it: sets has the place in the index, and when the meta expires."""
+        standing, wanted = stands(execution.status, execution.generation), items.link_value(link)
+        before = {":if_link": items.link_value(execution.link)}
+        condition = Condition(f"{standing.expression} AND link = :if_link", {**standing.values, **before})
+        changes = changes_to({"link": wanted, **sets}, sorted({"wake", EXPIRES} - sets.keys()))
+        stored = await self._table.update(items.key(execution.execution_id, items.META), changes, condition)
+        return stored is None or text_in(stored, "link") == wanted["S"]
