@@ -98,6 +98,7 @@ ROUTES = {
     ("post", "/v1/executions/statuses"): {"200", "422", "503"},
     ("get", "/v1/executions/{execution_id}"): {"200", "304", "404", "422", "503"},
     ("get", "/v1/executions/{execution_id}/commands"): {"200", "304", "404", "422", "503"},
+    ("get", "/v1/executions/{execution_id}/items"): {"200", "404", "422", "503"},
     ("get", "/v1/executions/{execution_id}/history"): {"200", "404", "422", "503"},
     ("post", "/v1/executions/{execution_id}/resume"): {"200", "404", "409", "422", "503"},
     ("post", "/v1/executions/{execution_id}/cancel"): {"200", "404", "409", "422", "503"},

@@ -33,6 +33,7 @@ ROUTES = [
     ("POST", "/v1/executions/statuses", {"execution_ids": ["one"]}),
     ("GET", "/v1/executions/one", None),
     ("GET", "/v1/executions/one/commands", None),
+    ("GET", "/v1/executions/one/items", None),
     ("GET", "/v1/executions/one/history", None),
     ("DELETE", "/v1/executions/one", None),
     ("POST", "/v1/executions/one/resume", None),
