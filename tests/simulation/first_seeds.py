@@ -39,7 +39,7 @@ FIRST: dict[str, tuple[str, int]] = {
     "chance_is_drawn_anew_each_time_and_the_input_with_it": ("timed", 0),
     "leases_are_not_looked_at": ("approvals", 7),
     "the_history_is_read_in_any_order": ("approvals", 1),
-    "the_sweep_sees_nothing": ("approvals", 17),
+    "the_sweep_sees_nothing": ("approvals", 31),
     "what_an_older_generation_sent_counts": ("torn", 12),
     "what_has_changed_is_not_all_known": ("cancels", 1),
     "what_is_marked_as_sent_is_sent_after_it": ("semaphore", 0),
