@@ -139,9 +139,9 @@ def plots(rows: Mapping[str, Sequence[Row]]) -> None:
     """Draws the pictures of docs/costs.md."""
     prices = [Line(shape, [(row.size, row.price) for row in of_shape]) for shape, of_shape in rows.items()]
     waits = [Line(shape, [(row.size, 1000 * row.latency) for row in of_shape]) for shape, of_shape in rows.items()]
-    across = "steps, turns or signals of one execution"
-    plot(DOCS / "costs-width.png", "What one step costs, by their number", across, "dollars a million", prices)
-    plot(DOCS / "costs-latency.png", "How long one step takes, by their number", across, "milliseconds", waits)
+    by = "by how many steps, turns or signals one execution has"
+    plot(DOCS / "costs-width.png", f"What one costs, {by}", "", "dollars a million", prices)
+    plot(DOCS / "costs-latency.png", f"How long one takes, {by}", "", "milliseconds", waits)
 
 
 def main() -> int:

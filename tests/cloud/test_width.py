@@ -136,17 +136,17 @@ def test_looks_at_a_long_step_grow_rarer_with_its_age() -> None:
     with MotoCloud(two_slow) as cloud:
         assert cloud.run(two_slow, 200.0).result == ["done", "done"]
         of_two_hundred = reads(cloud, "step").total()
-    assert of_hundred < 2 * 35, "both steps together; one look a second with two reads each would be 400"
-    assert of_two_hundred - of_hundred < 2 * 10
+    assert of_hundred < 2 * 75, "both steps together; one look a second with two reads each would be 400"
+    assert of_two_hundred - of_hundred < 2 * 60
 
 
 @pytest.mark.parametrize("flow", [two_slow, one_slow])
-def test_a_cancelled_step_stops_after_a_fifth_of_its_age(flow: Workflow[[float], Any]) -> None:
+def test_a_cancelled_step_stops_within_three_seconds(flow: Workflow[[float], Any]) -> None:
     with MotoCloud(two_slow, one_slow) as cloud:
         run = cloud.start(flow, 500.0)
         cloud.advance(timedelta(seconds=50))
         cloud.cancel(run)
-        cloud.advance(timedelta(seconds=50 / 5 + 3))
+        cloud.advance(timedelta(seconds=3))
         assert ends == ["cancelled"] * (2 if flow is two_slow else 1)
 
 

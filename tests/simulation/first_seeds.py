@@ -49,7 +49,7 @@ FIRST: dict[str, tuple[str, int]] = {
     "leases_are_not_looked_at": ("approvals", 7),
     "the_history_is_read_in_any_order": ("approvals", 1),
     "the_seal_of_another_entry_will_do": ("completed", 89),
-    "the_sweep_sees_nothing": ("approvals", 17),
+    "the_sweep_sees_nothing": ("approvals", 31),
     "what_an_older_generation_sent_counts": ("torn", 12),
     "what_has_changed_is_not_all_known": ("cancels", 1),
     "what_is_marked_as_sent_is_sent_after_it": ("semaphore", 0),

@@ -20,8 +20,8 @@ from stepfast.functions.sending_engine import SendingEngine
 
 __all__ = ["handler"]
 
-LOOKS, LONGEST_LOOK_SECONDS = 0.2, 30.0
-"""How late an attempt may learn that it is not wanted any more: a fifth of its age later, and half a minute at most.
+LOOKS, LONGEST_LOOK_SECONDS = 0.2, 2.0
+"""How late an attempt may learn that it is not wanted any more: a fifth of its age later, and two seconds at most.
 
 A look at an execution takes half a read of the table, or two.
 """

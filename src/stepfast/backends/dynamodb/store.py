@@ -31,7 +31,7 @@ from stepfast.backends.dynamodb.runs import EarlierRuns
 from stepfast.backends.dynamodb.signals import Signals
 from stepfast.backends.dynamodb.table import EXPIRES
 from stepfast.backends.dynamodb.transactions import Transactions, follows, stands
-from stepfast.backends.dynamodb.typed_json import Item, int_in, number, same, text
+from stepfast.backends.dynamodb.typed_json import Item, int_in, number, same, text, text_in
 from stepfast.engine.memory import News
 from stepfast.engine.messages import Message
 from stepfast.engine.metrics import Tallies
