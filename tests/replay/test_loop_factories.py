@@ -71,5 +71,5 @@ def test_a_library_may_call_the_eager_task_factory_itself() -> None:
         return list(await asyncio.gather(*[factory(loop, child(number)) for number in (1, 2)]))
 
     play = played(body)
-    assert play.replay.result == "[2,4]"
-    assert set(play.replay.issued) == {"child/echo", "child/echo#2", "child#2/echo", "child#2/echo#2"}
+    assert play.execution.result == "[2,4]"
+    assert set(play.records) == {"child/echo", "child/echo#2", "child#2/echo", "child#2/echo#2"}
