@@ -97,8 +97,8 @@ def outside_of_block(context: contextvars.Context | None) -> contextvars.Context
 def repeats_progress() -> bool:
     """Whether workflow code repeats what an earlier pass has done, or is being discarded. True outside of workflows.
 
-    Tracing leaves such passes out. Not all of them are known: a fresh replay that gets as far as the newest record counts
-    as new.
+    Tracing leaves such passes out. Not all of them are known: a fresh replay that gets as far as the newest record
+    counts as new.
     """
     loop = asyncio._get_running_loop()
     return not isinstance(loop, CommandLoop) or loop.discarded or loop.commands.repeats

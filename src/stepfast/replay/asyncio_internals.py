@@ -152,9 +152,10 @@ def eager_task(loop: Any, coroutine: Any, **options: Any) -> Any:
     return plain_eager_task_factory(loop, coroutine, **options)
 
 
-if sys.version_info >= (3, 12):
-    plain_eager_task_factory: Any = asyncio.eager_task_factory
-    asyncio.eager_task_factory = asyncio.tasks.eager_task_factory = eager_task
+plain_eager_task_factory: Any = getattr(asyncio, "eager_task_factory", None)  # it came with Python 3.12
+if plain_eager_task_factory is not None:
+    for module in (asyncio, asyncio.tasks):
+        setattr(module, "eager_task_factory", eager_task)  # noqa: B010 - mypy reads Python 3.11, which has no such name
 
 
 # -- wait_for: Python 3.11 makes a task in it, later versions do not --------------------------------------------------
