@@ -59,3 +59,17 @@ def test_unknown_options_of_a_task_are_refused_as_by_asyncio() -> None:
             coroutine.close()
 
     assert isinstance(started(body).error, TypeError)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
+def test_a_library_may_call_the_eager_task_factory_itself() -> None:
+    async def body() -> list[Any]:
+        async def child(number: int) -> int:
+            return await echo(number) + await echo(number)
+
+        loop, factory = asyncio.get_running_loop(), asyncio.eager_task_factory  # type: ignore[attr-defined]
+        return list(await asyncio.gather(*[factory(loop, child(number)) for number in (1, 2)]))
+
+    play = played(body)
+    assert play.execution.result == "[2,4]"
+    assert set(play.records) == {"child/echo", "child/echo#2", "child#2/echo", "child#2/echo#2"}

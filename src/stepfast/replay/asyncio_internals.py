@@ -141,6 +141,23 @@ if sys.version_info < (3, 14):
     plain_all_tasks = with_code(asyncio.all_tasks, _all_tasks.__code__)
 
 
+# -- eager_task_factory: libraries call it with a loop, such as LangGraph 1.2, and its tasks would have no path -------
+
+
+def eager_task(loop: Any, coroutine: Any, **options: Any) -> Any:
+    """What asyncio.eager_task_factory does, but the tasks of a workflow are made by the workflow's loop."""
+    if isinstance(loop, CommandLoop):
+        options["eager_start"] = True
+        return loop.create_task(coroutine, **options)
+    return plain_eager_task_factory(loop, coroutine, **options)
+
+
+plain_eager_task_factory: Any = getattr(asyncio, "eager_task_factory", None)  # it came with Python 3.12
+if plain_eager_task_factory is not None:
+    for module in (asyncio, asyncio.tasks):
+        setattr(module, "eager_task_factory", eager_task)  # noqa: B010 - mypy reads Python 3.11, which has no such name
+
+
 # -- wait_for: Python 3.11 makes a task in it, later versions do not --------------------------------------------------
 
 

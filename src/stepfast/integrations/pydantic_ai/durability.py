@@ -166,7 +166,8 @@ class StepfastDurability(BaseDurabilityCapability[AgentDepsT]):
         with contextlib.ExitStack() as scopes:
             scopes.enter_context(disable_threads())
             scopes.enter_context(waiting_for_signals(self.name, ctx))
-            scopes.enter_context(durable_exec.replay_scope(is_replaying=repeats_progress))
+            if hasattr(durable_exec, "replay_scope"):  # old versions lack it
+                scopes.enter_context(durable_exec.replay_scope(is_replaying=repeats_progress))
             return await super().wrap_run(ctx, handler=handler)
 
 
