@@ -120,6 +120,40 @@ def mappings_of(template: Template) -> list[Any]:
     return list(resources(template, "AWS::ApiGatewayV2::ApiMapping").values())
 
 
+def test_a_function_with_a_role_of_the_teams_gets_its_permissions_there(
+    own: dict[str, Template], synthesized: Synthesized
+) -> None:
+    template = own["shop"]
+    functions = resources(template, "AWS::Lambda::Function")
+    used = {id: function["Role"] for id, function in functions.items()}
+    (printing,) = [role for id, role in used.items() if id.startswith("JobsStepPdf")]
+    (sweeping,) = [role for id, role in used.items() if id.startswith("JobsSweeper")]
+    assert named(printing) == "Printer"
+    assert sweeping == "arn:aws:iam::111122223333:role/broom"
+    made = [id for id in resources(template, "AWS::IAM::Role") if id.startswith("Jobs")]
+    assert not [id for id in made if id.startswith(("JobsStepPdf", "JobsSweeper", "JobsTimerRole"))]
+    assert any(id.startswith("JobsStepDefaultRole") for id in made)
+    (policy,) = [
+        policy["PolicyDocument"]["Statement"]
+        for id, policy in resources(template, "AWS::IAM::Policy").items()
+        if id.startswith("PrinterDefaultPolicy")
+    ]
+    sids = [statement["Sid"] for statement in policy if "Sid" in statement]
+    assert len(sids) == len(set(sids)), "IAM takes an id once"
+    for name in ("StepPdf", "Timer"):
+        (own_policy,) = only(synthesized.plain, "AWS::IAM::Role", f"{name}Role")["Policies"]
+        assert {f"{name}{each['Sid']}" for each in own_policy["PolicyDocument"]["Statement"]} <= set(sids)
+    (function_id,) = [id for id in functions if id.startswith("JobsStepPdf")]
+    needs = template["Resources"][function_id]["DependsOn"]
+    assert any(id.startswith("PrinterDefaultPolicy") for id in needs), "the mapping of its queue is made after that"
+
+
+def test_a_boundary_applied_to_a_deployment_holds_for_each_of_its_roles(own: dict[str, Template]) -> None:
+    bounded = {id for id, role in resources(own["shop"], "AWS::IAM::Role").items() if "PermissionsBoundary" in role}
+    assert bounded == {id for id in resources(own["shop"], "AWS::IAM::Role") if id.startswith("Reports")}
+    assert len(bounded) > 7
+
+
 def test_alarms_notify_the_teams_topic(own: dict[str, Template]) -> None:
     for id, alarm in resources(own["shop"], "AWS::CloudWatch::Alarm").items():
         topic = "<Pager>" if id.startswith("Jobs") else "<ReportsAlarmsTopic>"
@@ -189,6 +223,7 @@ def test_every_setting_of_pyproject_is_a_keyword_of_the_construct() -> None:
     ("options", "message"),
     [
         (Options(subnets=ec2.SubnetSelection()), "subnets are of a VPC: set vpc as well"),
+        (Options(roles={"step-pfd": Stack()}), "roles: no function is named 'step-pfd'; there are: api, .*step-pdf"),  # type: ignore[dict-item]
     ],
 )
 def test_objects_without_what_they_belong_to_are_refused(plan: Plan, options: Options, message: str) -> None:

@@ -198,6 +198,7 @@ class Deployment(Construct):
                 shared=self._shared,
                 environment=self._environment(plan, pools.get(plan.name, "")),
                 statements=grants.of(plan.kind, resources, pools.get(plan.name, "")),
+                role=self.options.roles.get(plan.name),
             )
             for plan in plans
         }
