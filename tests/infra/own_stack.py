@@ -17,7 +17,7 @@ from constructs import Construct
 
 from stepfast.deployment.plan import Plan
 from stepfast.infra.bundle import Bundle
-from stepfast.infra.deployment import Deployment
+from stepfast.infra.deployment import DeploymentConstruct
 from stepfast.infra.options import Options
 
 
@@ -45,13 +45,13 @@ class Shop(Stack):
             hosted_zone=zone,
             alarm_topic=topic,
         )
-        self.jobs = Deployment(self, "Jobs", plan=signed, bundle=bundle, options=options)
+        self.jobs = DeploymentConstruct(self, "Jobs", plan=signed, bundle=bundle, options=options)
         callers = {name: iam.Role(self, name, assumed_by=iam.AccountRootPrincipal()) for name in ("Ann", "Bob", "Cy")}
         self.jobs.grant_start(callers["Ann"])
         self.jobs.grant_read(callers["Bob"])
         self.jobs.grant_operate(callers["Cy"])
         shared = gateway.DomainName(self, "Shared", domain_name="reports.example.com", certificate=certificate)
-        self.reports = Deployment(self, "Reports", plan=plan, bundle=bundle, options=Options(domain=shared))
+        self.reports = DeploymentConstruct(self, "Reports", plan=plan, bundle=bundle, options=Options(domain=shared))
         boundary = iam.ManagedPolicy.from_aws_managed_policy_name("PowerUserAccess")
         iam.PermissionsBoundary.of(self.reports).apply(boundary)
         inbox = sqs.Queue(self, "Inbox", visibility_timeout=Duration.minutes(1))

@@ -18,8 +18,8 @@ from stepfast.errors import StartupError
 from stepfast.http.auth import SCOPES
 from stepfast.infra import access
 from stepfast.infra.bundle import Bundle
-from stepfast.infra.construct import Settings
-from stepfast.infra.deployment import Deployment
+from stepfast.infra.construct import SettingKeywords
+from stepfast.infra.deployment import DeploymentConstruct
 from stepfast.infra.options import Options, check
 from stepfast.infra.stack import StepfastStack
 from tests.infra.conftest import Synthesized, Template, only, resources
@@ -197,7 +197,7 @@ def test_every_scope_of_the_api_has_a_grant() -> None:
     assert set(access.GRANTS) == SCOPES
     for scope, method in access.GRANTS.items():
         assert access.requests(scope)
-        assert callable(getattr(Deployment, method))
+        assert callable(getattr(DeploymentConstruct, method))
 
 
 def test_a_grant_of_a_deployment_with_keys_says_what_to_do(plan: Plan, tmp_path: Path) -> None:
@@ -211,9 +211,9 @@ def test_a_grant_of_a_deployment_with_keys_says_what_to_do(plan: Plan, tmp_path:
 
 
 def test_every_setting_of_pyproject_is_a_keyword_of_the_construct() -> None:
-    of_the_construct = {*Settings.__annotations__, "vpc", "certificate"}
+    of_the_construct = {*SettingKeywords.__annotations__, "vpc", "certificate"}
     assert of_the_construct == {field.name for field in fields(Project)}
-    hints = get_type_hints(Settings)
+    hints = get_type_hints(SettingKeywords)
     for name, hint in get_type_hints(Project).items():
         if name in hints and name not in ("pools", "schedules"):
             assert hint in (hints[name], hints[name] | None), name
@@ -235,4 +235,4 @@ def test_a_vpc_that_has_to_be_looked_up_needs_a_stack_that_knows_its_account(pla
     networked = replace(plan, project=replace(plan.project, vpc="vpc-0123456789abcdef0"))
     stack = Stack(App(), "own", env=Environment(region="eu-central-1"))
     with pytest.raises(StartupError, match="vpc-0123456789abcdef0 is looked up in an account: give the stack env="):
-        Deployment(stack, "Jobs", plan=networked, bundle=Bundle(tmp_path, "0" * 64))
+        DeploymentConstruct(stack, "Jobs", plan=networked, bundle=Bundle(tmp_path, "0" * 64))

@@ -66,7 +66,7 @@ PAGES = (
         "The stack",
         ("stepfast.infra", "stepfast.infra.app", "stepfast.infra.stack", "stepfast.infra.target"),
         {
-            "stepfast.infra.deployment.Deployment": (),
+            "stepfast.infra.deployment.DeploymentConstruct": (),
             "stepfast.infra.constructs.queues.Queues": (),
             "stepfast.infra.constructs.function.LambdaFunction": (),
         },

@@ -19,16 +19,16 @@ from typing_extensions import Unpack
 from stepfast.deployment.project import Project
 from stepfast.deployment.schedules import ScheduledStart
 from stepfast.infra.constructs.front_door import Throttle
-from stepfast.infra.deployment import Deployment
+from stepfast.infra.deployment import DeploymentConstruct
 from stepfast.infra.options import Options
 from stepfast.infra.preparing import prepare
 from stepfast.infra.target import Target
 from stepfast.infra.versions import check_cli
 
-__all__ = ["Settings", "Stepfast"]
+__all__ = ["SettingKeywords", "Stepfast"]
 
 
-class Settings(TypedDict, total=False):
+class SettingKeywords(TypedDict, total=False):
     """The settings of `[tool.stepfast]` as keywords. The reference of Project explains each."""
 
     workflows: str
@@ -55,7 +55,7 @@ class Settings(TypedDict, total=False):
     schedules: Mapping[str, Mapping[str, Any]]
 
 
-class Stepfast(Deployment):
+class Stepfast(DeploymentConstruct):
     """The deployment of a project, as a construct in a stack of your own.
 
     scope, id: as for every construct. The id "Default" gives the resources the logical ids that `synth` gives them, so
@@ -108,7 +108,7 @@ class Stepfast(Deployment):
         alarm_topic: sns.ITopic | None = None,
         roles: Mapping[str, iam.IRole] | None = None,
         cache: Path | None = None,
-        **settings: Unpack[Settings],
+        **settings: Unpack[SettingKeywords],
     ) -> None:
         check_cli(os.environ)
         named = {name: value for name, value in (("vpc", vpc), ("certificate", certificate)) if isinstance(value, str)}

@@ -37,10 +37,10 @@ from stepfast.infra.constructs.schedules import Recurring, Timers
 from stepfast.infra.constructs.state import State
 from stepfast.infra.options import Options, domain_of
 
-__all__ = ["Deployment"]
+__all__ = ["DeploymentConstruct"]
 
 
-class Deployment(Construct):
+class DeploymentConstruct(Construct):
     """The resources of one deployment. A stack may hold any number of them: no resource has a fixed name.
 
     `Stepfast` is such a construct, and has the same attributes and methods.
