@@ -66,6 +66,7 @@ PAGES = (
         "The stack",
         ("stepfast.infra", "stepfast.infra.app", "stepfast.infra.stack", "stepfast.infra.target"),
         {
+            "stepfast.infra.construct.SettingKeywords": (),
             "stepfast.infra.deployment.DeploymentConstruct": (),
             "stepfast.infra.constructs.queues.Queues": (),
             "stepfast.infra.constructs.function.LambdaFunction": (),

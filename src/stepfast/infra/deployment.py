@@ -109,15 +109,24 @@ class DeploymentConstruct(Construct):
     # -----------------------------------------------------------------------------------
 
     def grant_read(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Allows reading: lists, single executions, results and the history. It needs `auth = "iam"`."""
+        """Allows `grantee` to read: lists, single executions, results and the history.
+
+        Raises StartupError for a deployment without `auth = "iam"`.
+        """
         return self._grant(grantee, "read")
 
     def grant_start(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Allows starting executions and sending signals. It does not include `grant_read`. It needs `auth = "iam"`."""
+        """Allows `grantee` to start executions and to send signals. It does not include `grant_read`.
+
+        Raises StartupError for a deployment without `auth = "iam"`.
+        """
         return self._grant(grantee, "run")
 
     def grant_operate(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Allows cancelling, resuming and deleting executions, and replaying dead letters. It needs `auth = "iam"`."""
+        """Allows `grantee` to cancel, resume and delete executions, and to replay dead letters.
+
+        Raises StartupError for a deployment without `auth = "iam"`.
+        """
         return self._grant(grantee, "operate")
 
     def _grant(self, grantee: iam.IGrantable, scope: Scope) -> iam.Grant:
