@@ -18,7 +18,7 @@ from stepfast.infra.assets import add_parameter, synthesizer_of
 from stepfast.infra.bundle import Bundle
 from stepfast.infra.constructs.front_door import Throttle
 from stepfast.infra.constructs.schedules import ScheduledStart
-from stepfast.infra.deployment import Deployment
+from stepfast.infra.deployment import DeploymentConstruct
 from stepfast.infra.preparing import workflows_of
 from stepfast.infra.stack import Options, StepfastStack
 from stepfast.infra.target import Target
@@ -114,7 +114,7 @@ def own(plan: Plan, terraform_assembly: Path, tmp_path_factory: pytest.TempPathF
     app = App(outdir=str(folder))
     Shop(app, "shop", plan, bundle)
     moved = Stack(Stage(app, "prod", env=HOME), "moved", stack_name="plain")
-    Deployment(moved, "Default", plan=plan, bundle=bundle)
+    DeploymentConstruct(moved, "Default", plan=plan, bundle=bundle)
     packed = replace(plan, project=replace(plan.project, packaging="image"))
     StepfastStack(app, "packed", plan=packed, bundle=Bundle(image, "1" * 64))
     add_parameter(StepfastStack(app, "terraform", plan=plan, bundle=bundle, synthesizer=synthesizer_of("parameter")))

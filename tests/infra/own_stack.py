@@ -17,7 +17,7 @@ from constructs import Construct
 
 from stepfast.deployment.plan import Plan
 from stepfast.infra.bundle import Bundle
-from stepfast.infra.deployment import Deployment
+from stepfast.infra.deployment import DeploymentConstruct
 from stepfast.infra.options import Options
 
 
@@ -30,7 +30,14 @@ class Shop(Stack):
         zone = route53.HostedZone(self, "Zone", zone_name="example.com")
         topic = sns.Topic(self, "Pager")
         signed = replace(plan, project=replace(plan.project, auth="iam", domain_name="jobs.example.com"))
+        lambda_service = iam.ServicePrincipal("lambda.amazonaws.com")
+        printer = iam.Role(self, "Printer", assumed_by=lambda_service)
         options = Options(
+            roles={
+                "step-pdf": printer,
+                "timer": printer,
+                "sweeper": iam.Role.from_role_arn(self, "Broom", "arn:aws:iam::111122223333:role/broom", mutable=False),
+            },
             vpc=self.vpc,
             subnets=ec2.SubnetSelection(subnets=self.vpc.private_subnets[:1]),
             security_groups=[group],
@@ -38,13 +45,15 @@ class Shop(Stack):
             hosted_zone=zone,
             alarm_topic=topic,
         )
-        self.jobs = Deployment(self, "Jobs", plan=signed, bundle=bundle, options=options)
+        self.jobs = DeploymentConstruct(self, "Jobs", plan=signed, bundle=bundle, options=options)
         callers = {name: iam.Role(self, name, assumed_by=iam.AccountRootPrincipal()) for name in ("Ann", "Bob", "Cy")}
         self.jobs.grant_start(callers["Ann"])
         self.jobs.grant_read(callers["Bob"])
         self.jobs.grant_operate(callers["Cy"])
         shared = gateway.DomainName(self, "Shared", domain_name="reports.example.com", certificate=certificate)
-        self.reports = Deployment(self, "Reports", plan=plan, bundle=bundle, options=Options(domain=shared))
+        self.reports = DeploymentConstruct(self, "Reports", plan=plan, bundle=bundle, options=Options(domain=shared))
+        boundary = iam.ManagedPolicy.from_aws_managed_policy_name("PowerUserAccess")
+        iam.PermissionsBoundary.of(self.reports).apply(boundary)
         inbox = sqs.Queue(self, "Inbox", visibility_timeout=Duration.minutes(1))
         inbox.grant_send_messages(self.jobs.functions["step-pdf"].role)
         for letters in (self.jobs.queues.dead_letters, self.reports.queues.dead_letters):

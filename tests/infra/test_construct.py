@@ -60,15 +60,14 @@ def program(name: str, folder: Path) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def app(folder: Path) -> Iterator[dict[str, Template]]:
-    """The templates of one app: the documented stack, one that moved, and a stack with two deployments of `reports`."""
+    """The templates of one app: the documented stack with `reports` beside it, and one that moved."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         app = App(outdir=str(folder / "out"))
         shop = program("app", folder).Shop(app, "own")
         cache = folder / "jobs/.stepfast/bundles"
-        Stepfast(shop, "Reports", project="reports", cache=cache)
         settings = {"nightly": {"memory": 600, "environment": {"B": "3"}}}
-        Stepfast(shop, "More", project=Path("reports"), cache=cache, memory=777, pools=settings, auth="iam")
+        Stepfast(shop, "Reports", project=Path("reports"), cache=cache, memory=777, pools=settings)
         program("moving", folder).moved(app, "jobs")
         app.synth()
         yield {name: json.loads((folder / f"out/{name}.template.json").read_text()) for name in ("own", "shop")}
@@ -103,29 +102,23 @@ def test_the_documented_stack_gives_the_step_its_bucket_and_the_caller_the_api(a
 def test_projects_with_folders_of_one_name_are_told_apart(app: dict[str, Template]) -> None:
     pools = {id for id in resources(app["own"], "AWS::Lambda::Function") if "Step" in id}
     kinds = {re.sub(r"Function[0-9A-F]{8}$", "", id) for id in pools}
-    assert kinds == {
-        *("JobsStepDefault", "JobsStepPdf"),
-        *("ReportsStepDefault", "ReportsStepNightly"),
-        *("MoreStepDefault", "MoreStepNightly"),
-    }
+    assert kinds == {"JobsStepDefault", "JobsStepPdf", "ReportsStepDefault", "ReportsStepNightly"}
     keys = {
         id.partition("Api")[0]: code["Code"]["S3Key"]
         for id, code in resources(app["own"], "AWS::Lambda::Function").items()
         if "ApiFunction" in id
     }
-    assert keys["Reports"] == keys["More"] != keys["Jobs"]
+    assert keys["Reports"] != keys["Jobs"]
     assert not [name for name in sys.modules if "documented" not in name and name.startswith("workflows.reports")]
 
 
 @pytest.mark.slow
 def test_keywords_replace_the_settings_of_the_file_one_by_one(app: dict[str, Template]) -> None:
-    before, after = function(app["own"], "ReportsStepNightly"), function(app["own"], "MoreStepNightly")
-    assert (before["MemorySize"], before["Timeout"]) == (300, 400)
-    assert (after["MemorySize"], after["Timeout"]) == (600, 400)
-    variables = after["Environment"]["Variables"]  # type: ignore[index]
+    step = function(app["own"], "ReportsStepNightly")
+    assert (step["MemorySize"], step["Timeout"]) == (600, 400)
+    variables = step["Environment"]["Variables"]  # type: ignore[index]
     assert (variables["A"], variables["B"]) == ("1", "3")
-    assert function(app["own"], "ReportsApi")["MemorySize"] == 256
-    assert function(app["own"], "MoreApi")["MemorySize"] == 777
+    assert function(app["own"], "ReportsApi")["MemorySize"] == 777
 
 
 @pytest.mark.slow

@@ -18,8 +18,8 @@ from stepfast.errors import StartupError
 from stepfast.http.auth import SCOPES
 from stepfast.infra import access
 from stepfast.infra.bundle import Bundle
-from stepfast.infra.construct import Settings
-from stepfast.infra.deployment import Deployment
+from stepfast.infra.construct import SettingKeywords
+from stepfast.infra.deployment import DeploymentConstruct
 from stepfast.infra.options import Options, check
 from stepfast.infra.stack import StepfastStack
 from tests.infra.conftest import Synthesized, Template, only, resources
@@ -120,6 +120,40 @@ def mappings_of(template: Template) -> list[Any]:
     return list(resources(template, "AWS::ApiGatewayV2::ApiMapping").values())
 
 
+def test_a_function_with_a_role_of_the_teams_gets_its_permissions_there(
+    own: dict[str, Template], synthesized: Synthesized
+) -> None:
+    template = own["shop"]
+    functions = resources(template, "AWS::Lambda::Function")
+    used = {id: function["Role"] for id, function in functions.items()}
+    (printing,) = [role for id, role in used.items() if id.startswith("JobsStepPdf")]
+    (sweeping,) = [role for id, role in used.items() if id.startswith("JobsSweeper")]
+    assert named(printing) == "Printer"
+    assert sweeping == "arn:aws:iam::111122223333:role/broom"
+    made = [id for id in resources(template, "AWS::IAM::Role") if id.startswith("Jobs")]
+    assert not [id for id in made if id.startswith(("JobsStepPdf", "JobsSweeper", "JobsTimerRole"))]
+    assert any(id.startswith("JobsStepDefaultRole") for id in made)
+    (policy,) = [
+        policy["PolicyDocument"]["Statement"]
+        for id, policy in resources(template, "AWS::IAM::Policy").items()
+        if id.startswith("PrinterDefaultPolicy")
+    ]
+    sids = [statement["Sid"] for statement in policy if "Sid" in statement]
+    assert len(sids) == len(set(sids)), "IAM takes an id once"
+    for name in ("StepPdf", "Timer"):
+        (own_policy,) = only(synthesized.plain, "AWS::IAM::Role", f"{name}Role")["Policies"]
+        assert {f"{name}{each['Sid']}" for each in own_policy["PolicyDocument"]["Statement"]} <= set(sids)
+    (function_id,) = [id for id in functions if id.startswith("JobsStepPdf")]
+    needs = template["Resources"][function_id]["DependsOn"]
+    assert any(id.startswith("PrinterDefaultPolicy") for id in needs), "the mapping of its queue is made after that"
+
+
+def test_a_boundary_applied_to_a_deployment_holds_for_each_of_its_roles(own: dict[str, Template]) -> None:
+    bounded = {id for id, role in resources(own["shop"], "AWS::IAM::Role").items() if "PermissionsBoundary" in role}
+    assert bounded == {id for id in resources(own["shop"], "AWS::IAM::Role") if id.startswith("Reports")}
+    assert len(bounded) > 7
+
+
 def test_alarms_notify_the_teams_topic(own: dict[str, Template]) -> None:
     for id, alarm in resources(own["shop"], "AWS::CloudWatch::Alarm").items():
         topic = "<Pager>" if id.startswith("Jobs") else "<ReportsAlarmsTopic>"
@@ -163,7 +197,7 @@ def test_every_scope_of_the_api_has_a_grant() -> None:
     assert set(access.GRANTS) == SCOPES
     for scope, method in access.GRANTS.items():
         assert access.requests(scope)
-        assert callable(getattr(Deployment, method))
+        assert callable(getattr(DeploymentConstruct, method))
 
 
 def test_a_grant_of_a_deployment_with_keys_says_what_to_do(plan: Plan, tmp_path: Path) -> None:
@@ -177,9 +211,9 @@ def test_a_grant_of_a_deployment_with_keys_says_what_to_do(plan: Plan, tmp_path:
 
 
 def test_every_setting_of_pyproject_is_a_keyword_of_the_construct() -> None:
-    of_the_construct = {*Settings.__annotations__, "vpc", "certificate"}
+    of_the_construct = {*SettingKeywords.__annotations__, "vpc", "certificate"}
     assert of_the_construct == {field.name for field in fields(Project)}
-    hints = get_type_hints(Settings)
+    hints = get_type_hints(SettingKeywords)
     for name, hint in get_type_hints(Project).items():
         if name in hints and name not in ("pools", "schedules"):
             assert hint in (hints[name], hints[name] | None), name
@@ -189,6 +223,7 @@ def test_every_setting_of_pyproject_is_a_keyword_of_the_construct() -> None:
     ("options", "message"),
     [
         (Options(subnets=ec2.SubnetSelection()), "subnets are of a VPC: set vpc as well"),
+        (Options(roles={"step-pfd": Stack()}), "roles: no function is named 'step-pfd'; there are: api, .*step-pdf"),  # type: ignore[dict-item]
     ],
 )
 def test_objects_without_what_they_belong_to_are_refused(plan: Plan, options: Options, message: str) -> None:
@@ -200,4 +235,4 @@ def test_a_vpc_that_has_to_be_looked_up_needs_a_stack_that_knows_its_account(pla
     networked = replace(plan, project=replace(plan.project, vpc="vpc-0123456789abcdef0"))
     stack = Stack(App(), "own", env=Environment(region="eu-central-1"))
     with pytest.raises(StartupError, match="vpc-0123456789abcdef0 is looked up in an account: give the stack env="):
-        Deployment(stack, "Jobs", plan=networked, bundle=Bundle(tmp_path, "0" * 64))
+        DeploymentConstruct(stack, "Jobs", plan=networked, bundle=Bundle(tmp_path, "0" * 64))

@@ -11,11 +11,10 @@ import hcl2
 import pytest
 from aws_cdk import App
 
-from stepfast.deployment.plan import Plan
 from stepfast.errors import StartupError
 from stepfast.infra.app import stack
 from stepfast.infra.assets import synthesizer_of
-from tests.infra.conftest import PROJECT, Template, resources
+from tests.infra.conftest import Template, resources
 
 EXAMPLE = Path(__file__).parents[2] / "examples/terraform/main.tf"
 TEMPLATE_IN_A_REQUEST, TEMPLATE_BY_URL = 51_200, 1_000_000
@@ -109,8 +108,11 @@ def test_nothing_of_the_template_needs_the_bootstrap_of_the_cdk(own: dict[str, T
     assert not {"BootstrapVersion", "Rules"} & (own["terraform"].keys() | own["terraform"]["Parameters"].keys())
 
 
-def test_the_code_of_an_image_has_no_parameter(tmp_path: Path, plan: Plan) -> None:
+def test_the_code_of_an_image_has_no_parameter(tmp_path: Path) -> None:
     with pytest.raises(StartupError, match="stepfast:assets is one of bootstrap, parameter, not 'none'"):
         synthesizer_of("none")  # type: ignore[arg-type]
-    with pytest.raises(StartupError, match="stepfast:assets is one of"):
-        stack(App(), PROJECT, cache=tmp_path, assets="s3")  # type: ignore[arg-type]
+    copy = tmp_path / "shop"
+    copy.mkdir()
+    (copy / "pyproject.toml").write_text('[tool.stepfast]\npackaging = "image"\n')
+    with pytest.raises(StartupError, match="stepfast:assets=parameter is for zips"):
+        stack(App(), copy, cache=tmp_path, assets="parameter")

@@ -67,7 +67,8 @@ PAGES = (
         "The stack",
         ("stepfast.infra", "stepfast.infra.app", "stepfast.infra.stack", "stepfast.infra.target"),
         {
-            "stepfast.infra.deployment.Deployment": (),
+            "stepfast.infra.construct.SettingKeywords": (),
+            "stepfast.infra.deployment.DeploymentConstruct": (),
             "stepfast.infra.constructs.queues.Queues": (),
             "stepfast.infra.constructs.function.LambdaFunction": (),
         },

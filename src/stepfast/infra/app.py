@@ -102,10 +102,11 @@ def stack(
     if not _NAME.fullmatch(name):
         raise StartupError(f"a stack's name is a letter and then up to 127 letters, digits and -, not {name!r}")
     synthesizer = synthesizer_of(assets)
-    prepared = prepare(folder, options, extras=extras, include=include, cache=cache)
-    environment = _environment(prepared.plan.project)
-    if synthesizer and prepared.plan.project.packaging == "image":
+    project = Project.read(folder / "pyproject.toml")
+    environment = _environment(project)
+    if synthesizer and project.packaging == "image":
         raise StartupError('stepfast:assets=parameter is for zips: set packaging = "zip", or deploy with the CDK')
+    prepared = prepare(folder, options, extras=extras, include=include, cache=cache)
     made = StepfastStack(
         app,
         name,

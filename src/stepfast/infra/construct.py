@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 from aws_cdk import aws_apigatewayv2 as gateway
 from aws_cdk import aws_certificatemanager as certificates
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_sns as sns
 from constructs import Construct
@@ -18,16 +19,16 @@ from typing_extensions import Unpack
 from stepfast.deployment.project import Project
 from stepfast.deployment.schedules import ScheduledStart
 from stepfast.infra.constructs.front_door import Throttle
-from stepfast.infra.deployment import Deployment
+from stepfast.infra.deployment import DeploymentConstruct
 from stepfast.infra.options import Options
 from stepfast.infra.preparing import prepare
 from stepfast.infra.target import Target
 from stepfast.infra.versions import check_cli
 
-__all__ = ["Settings", "Stepfast"]
+__all__ = ["SettingKeywords", "Stepfast"]
 
 
-class Settings(TypedDict, total=False):
+class SettingKeywords(TypedDict, total=False):
     """The settings of `[tool.stepfast]` as keywords. The reference of Project explains each."""
 
     workflows: str
@@ -54,7 +55,7 @@ class Settings(TypedDict, total=False):
     schedules: Mapping[str, Mapping[str, Any]]
 
 
-class Stepfast(Deployment):
+class Stepfast(DeploymentConstruct):
     """The deployment of a project, as a construct in a stack of your own.
 
     scope, id: as for every construct. The id "Default" gives the resources the logical ids that `synth` gives them, so
@@ -73,6 +74,8 @@ class Stepfast(Deployment):
     hosted_zone: the zone that gets the records of `domain_name`. None leaves the records to you.
     domain: a domain name of API Gateway that leads to this API, in place of `domain_name` and `certificate`.
     alarm_topic: the topic that the alarms notify. None makes one.
+    roles: roles of yours, by the names of the functions that use them. Each gets the permissions that its function
+    needs, unless it was imported with `mutable=False`. The other functions get roles of their own.
     cache: the folder for bundles that were built before; by default `.stepfast/bundles` in `project`.
     settings: settings of `[tool.stepfast]` as keywords, in place of those in pyproject.toml. The settings of a pool or
     schedule are replaced one by one, and so are the variables in the `environment` of a pool.
@@ -103,8 +106,9 @@ class Stepfast(Deployment):
         hosted_zone: route53.IHostedZone | None = None,
         domain: gateway.IDomainName | None = None,
         alarm_topic: sns.ITopic | None = None,
+        roles: Mapping[str, iam.IRole] | None = None,
         cache: Path | None = None,
-        **settings: Unpack[Settings],
+        **settings: Unpack[SettingKeywords],
     ) -> None:
         check_cli(os.environ)
         named = {name: value for name, value in (("vpc", vpc), ("certificate", certificate)) if isinstance(value, str)}
@@ -123,6 +127,7 @@ class Stepfast(Deployment):
             hosted_zone=hosted_zone,
             domain=domain,
             alarm_topic=alarm_topic,
+            roles=roles or {},
         )
         prepared = prepare(Path(project), options, extras=extras, include=include, settings=overrides, cache=cache)
         super().__init__(scope, id, plan=prepared.plan, bundle=prepared.bundle, options=options)

@@ -37,10 +37,10 @@ from stepfast.infra.constructs.schedules import Recurring, Timers
 from stepfast.infra.constructs.state import State
 from stepfast.infra.options import Options, domain_of
 
-__all__ = ["Deployment"]
+__all__ = ["DeploymentConstruct"]
 
 
-class Deployment(Construct):
+class DeploymentConstruct(Construct):
     """The resources of one deployment. A stack may hold any number of them: no resource has a fixed name.
 
     `Stepfast` is such a construct, and has the same attributes and methods.
@@ -109,15 +109,24 @@ class Deployment(Construct):
     # -----------------------------------------------------------------------------------
 
     def grant_read(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Allows reading: lists, single executions, results and the history. It needs `auth = "iam"`."""
+        """Allows `grantee` to read: lists, single executions, results and the history.
+
+        Raises StartupError for a deployment without `auth = "iam"`.
+        """
         return self._grant(grantee, "read")
 
     def grant_start(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Allows starting executions and sending signals. It does not include `grant_read`. It needs `auth = "iam"`."""
+        """Allows `grantee` to start executions and to send signals. It does not include `grant_read`.
+
+        Raises StartupError for a deployment without `auth = "iam"`.
+        """
         return self._grant(grantee, "run")
 
     def grant_operate(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Allows cancelling, resuming and deleting executions, and replaying dead letters. It needs `auth = "iam"`."""
+        """Allows `grantee` to cancel, resume and delete executions, and to replay dead letters.
+
+        Raises StartupError for a deployment without `auth = "iam"`.
+        """
         return self._grant(grantee, "operate")
 
     def _grant(self, grantee: iam.IGrantable, scope: Scope) -> iam.Grant:
@@ -198,6 +207,7 @@ class Deployment(Construct):
                 shared=self._shared,
                 environment=self._environment(plan, pools.get(plan.name, "")),
                 statements=grants.of(plan.kind, resources, pools.get(plan.name, "")),
+                role=self.options.roles.get(plan.name),
             )
             for plan in plans
         }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aws_cdk import aws_apigatewayv2 as gateway
 from aws_cdk import aws_certificatemanager as certificates
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_sns as sns
 
@@ -35,6 +36,8 @@ class Options:
     hosted_zone: the zone that gets the records of `domain_name`. None leaves the records to you.
     domain: a domain name of API Gateway that leads to this API, in place of `domain_name` and `certificate`.
     alarm_topic: the topic that the alarms notify. None makes one.
+    roles: roles of yours, by the names of the functions that use them. Each gets the permissions that its function
+    needs, unless it was imported with `mutable=False`. The other functions get roles of their own.
     """
 
     target: Target = field(default_factory=Target)
@@ -48,6 +51,7 @@ class Options:
     hosted_zone: route53.IHostedZone | None = None
     domain: gateway.IDomainName | None = None
     alarm_topic: sns.ITopic | None = None
+    roles: Mapping[str, iam.IRole] = field(default_factory=dict)
 
 
 def check(plan: Plan, options: Options) -> None:
@@ -72,6 +76,10 @@ def check(plan: Plan, options: Options) -> None:
     for name in ("subnets", "security_groups"):
         if getattr(options, name) and not in_network:
             raise StartupError(f"{name} are of a VPC: set vpc as well")
+    names = [*plan.functions, *(pool.function.name for pool in plan.pools.values())]
+    for name in options.roles:
+        if name not in names:
+            raise StartupError(f"roles: no function is named {name!r}; there are: {', '.join(names)}")
     if options.alarm_topic and project.alarm_email:
         raise StartupError("alarm_topic is a topic of your own: subscribe the address there, and leave out alarm_email")
 

@@ -9,7 +9,7 @@ from constructs import Construct
 
 from stepfast.deployment.plan import Plan
 from stepfast.infra.bundle import Bundle
-from stepfast.infra.deployment import Deployment
+from stepfast.infra.deployment import DeploymentConstruct
 from stepfast.infra.options import Options, ScheduledStart, Throttle
 
 __all__ = ["Options", "ScheduledStart", "StepfastStack", "Throttle"]
@@ -30,5 +30,5 @@ class StepfastStack(Stack):
         # The CDK leaves the id "Default" out of logical ids, so that they are those of the versions of stepfast in
         # which the stack held the resources itself. Another id would replace the table of every deployment.
         # https://docs.aws.amazon.com/cdk/v2/guide/identifiers.html#identifiers-logical-ids
-        self.deployment = Deployment(self, "Default", plan=plan, bundle=bundle, options=options)
+        self.deployment = DeploymentConstruct(self, "Default", plan=plan, bundle=bundle, options=options)
         self.functions = self.deployment.functions

@@ -10,7 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 
 
 @dataclass(frozen=True, slots=True)
-class Code:
+class FunctionCode:
     """The arguments of a function that differ between a zip and an image."""
 
     code: lambda_.Code
@@ -19,7 +19,7 @@ class Code:
 
 
 class Packaging(Protocol):
-    def of(self, handler: str) -> Code:
+    def of(self, handler: str) -> FunctionCode:
         """The code of the function with this handler, a dotted name."""
         ...
 
@@ -29,12 +29,12 @@ class Zip:
     asset: lambda_.Code
     python: str
 
-    def of(self, handler: str) -> Code:
+    def of(self, handler: str) -> FunctionCode:
         # The runtime by name, so that it may be newer than the installed CDK knows.
         runtime = lambda_.Runtime(
             f"python{self.python}", lambda_.RuntimeFamily.PYTHON, supports_snap_start=self.python != "3.11"
         )
-        return Code(self.asset, handler, runtime)
+        return FunctionCode(self.asset, handler, runtime)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ class Image:
 
     asset: images.DockerImageAsset
 
-    def of(self, handler: str) -> Code:
+    def of(self, handler: str) -> FunctionCode:
         # The entry point of AWS's base images takes the handler as its argument:
         # https://docs.aws.amazon.com/lambda/latest/dg/python-image.html
         code = lambda_.Code.from_ecr_image(self.asset.repository, tag_or_digest=self.asset.image_tag, cmd=[handler])
-        return Code(code, lambda_.Handler.FROM_IMAGE, lambda_.Runtime.FROM_IMAGE)
+        return FunctionCode(code, lambda_.Handler.FROM_IMAGE, lambda_.Runtime.FROM_IMAGE)

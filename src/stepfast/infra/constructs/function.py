@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -41,7 +42,7 @@ class Shared:
 
 
 class LambdaFunction(Construct):
-    """A Lambda function of the stack. `role` is its own IAM role.
+    """A Lambda function of the stack. `role` is its IAM role: its own, or one that was passed in.
 
     `target` is what event sources invoke: the function, or its alias with SnapStart or provisioned concurrency.
     """
@@ -55,11 +56,16 @@ class LambdaFunction(Construct):
         shared: Shared,
         environment: Mapping[str, str],
         statements: Sequence[iam.PolicyStatement],
+        role: iam.IRole | None = None,
     ) -> None:
         super().__init__(scope, id)
         self.plan = plan
         self.log_group = logs.LogGroup(self, "Logs", retention=shared.log_days, removal_policy=RemovalPolicy.DESTROY)
-        self.role = self._role(shared, statements)
+        everything = self._statements(shared, statements)
+        own_role = None if role else self._own_role(everything)
+        self.role: iam.IRole = role or own_role
+        if role:
+            _add(role, everything, plan.name)
         code = shared.packaging.of(plan.handler)
         self.function = lambda_.Function(
             self,
@@ -77,7 +83,7 @@ class LambdaFunction(Construct):
                 **plan.environment,
                 **environment,
             },
-            role=self.role.without_policy_updates(),
+            role=own_role.without_policy_updates() if own_role else role,
             log_group=self.log_group,
             tracing=lambda_.Tracing.ACTIVE if shared.tracing else lambda_.Tracing.DISABLED,
             recursive_loop=lambda_.RecursiveLoop.ALLOW if plan.kind in LOOPS_BY_DESIGN else None,
@@ -89,19 +95,22 @@ class LambdaFunction(Construct):
         accept(self.function, "L1", "stepfast is tested on this Python; Target(python=...) names another.")
         self.target: lambda_.IFunction = self._target(shared.snap_start)
 
-    def _role(self, shared: Shared, statements: Sequence[iam.PolicyStatement]) -> iam.Role:
-        everything = [grants.logs(self.log_group.log_group_arn), *statements]
+    def _statements(self, shared: Shared, needed: Sequence[iam.PolicyStatement]) -> list[iam.PolicyStatement]:
+        everything = [grants.logs(self.log_group.log_group_arn), *needed]
         if shared.tracing:
             everything.append(grants.tracing())
         if shared.vpc:
             everything += grants.in_vpc()
+        return everything
+
+    def _own_role(self, statements: Sequence[iam.PolicyStatement]) -> iam.Role:
         role = iam.Role(
             self,
             "Role",
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-            inline_policies={"function": iam.PolicyDocument(statements=everything)},
+            inline_policies={"function": iam.PolicyDocument(statements=list(statements))},
         )
-        _accept_wildcards(role, everything)
+        _accept_wildcards(role, statements)
         return role
 
     def _target(self, snap_start: bool) -> lambda_.IFunction:
@@ -114,6 +123,13 @@ class LambdaFunction(Construct):
             version=self.function.current_version,
             provisioned_concurrent_executions=self.plan.provisioned or None,
         )
+
+
+def _add(role: iam.IRole, statements: Sequence[iam.PolicyStatement], function: str) -> None:
+    # One role may be that of several functions, and IAM takes a statement's id once in a policy.
+    prefix = re.sub(r"[^A-Za-z0-9]", "", function.title())
+    for statement in statements:
+        role.add_to_principal_policy(statement.copy(sid=f"{prefix}{statement.sid}"))
 
 
 _ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}
