@@ -30,6 +30,7 @@ FIRST: dict[str, tuple[str, int]] = {
     "a_run_is_archived_before_its_end_is_decided": ("turns", 17),
     "a_signal_is_accepted_before_it_is_written": ("fan_out", 17),
     "a_signal_that_was_taken_counts_as_free": ("approvals", 0),
+    "a_signal_stays_with_the_run_that_it_was_sent_to": ("turns", 3),
     "a_signal_that_was_taken_goes_along": ("turns", 0),
     "a_step_that_was_interrupted_runs_again_in_any_case": ("only_once", 7),
     "a_worker_goes_by_an_order_that_is_not_durable": ("verdict", 5),
