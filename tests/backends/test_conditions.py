@@ -20,6 +20,7 @@ from stepfast.model import Event, Execution, Failure, OrderEntry, Record, Signal
 from tests.backends.cloud import TABLE, Cloud, shared_client
 from tests.backends.conditions import Refusals, Use, in_source
 from tests.backends.conftest import Clients
+from tests.contract.test_runs_contract import after
 
 FAILURE = Failure("E", "down", "a", None)
 ONE = Execution("one", "w", "1", 1000.0)
@@ -311,6 +312,33 @@ def a_purge_of_an_entry_that_was_written_anew(cloud: Cloud) -> None:
 @refuses("DeleteItem", "c", NEVER_WRITTEN)
 def a_purge_of_what_told_no_time_and_was_written_anew(cloud: Cloud) -> None:
     purged(cloud, {}, {"wrote": number(2.0)})
+
+
+@refuses("DeleteItem", "s", "attribute_exists(pk)")
+def a_signal_of_an_earlier_run_that_is_gone_already(cloud: Cloud) -> None:
+    cloud.run(cloud.store.create(ONE))
+    cloud.run(cloud.store.add_signal("one", Signal("first", "go", "1", 2.0)))
+    key, client = {"pk": text("x#one"), "sk": text("s#first")}, shared_client("dynamodb")
+    cloud.dynamodb.meta.events.register(
+        "after-call.dynamodb.TransactWriteItems", lambda **_: client.delete_item(TableName=TABLE, Key=key)
+    )
+    assert cloud.run(cloud.store.continue_as_new(after(ONE, '"x"', "first")))
+
+
+@refuses("TransactWriteItems.Update", "signals", "attribute_exists(pk)")
+def a_turn_whose_counter_of_signals_is_gone(cloud: Cloud) -> None:
+    cloud.run(cloud.store.create(ONE))
+    cloud.run(cloud.store.add_signal("one", Signal("first", "go", "1", 2.0)))
+    shared_client("dynamodb").delete_item(TableName=TABLE, Key={"pk": text("x#one"), "sk": text("signals")})
+    assert not cloud.run(cloud.store.continue_as_new(after(ONE, '"x"', "first")))
+
+
+@refuses("TransactWriteItems.Put", "zr", ABSENT)
+def a_turn_whose_earlier_run_is_there_already(cloud: Cloud) -> None:
+    cloud.run(cloud.store.create(ONE))
+    item = {"pk": text("x#one"), "sk": text("zr#000000000001")}
+    shared_client("dynamodb").put_item(TableName=TABLE, Item=item)
+    assert not cloud.run(cloud.store.continue_as_new(after(ONE)))
 
 
 # -- keys --------------------------------------------------------------------------------------------------

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from stepfast.engine.ports import Commit, End, NextRun
+from stepfast.engine.messages import Message
+from stepfast.engine.ports import Commit, Delete, Delivery, End, NextRun
+from stepfast.engine.timer_handler import TimerHandler
 from stepfast.errors import TooManySignals
 from stepfast.model import Execution, OrderEntry, Record, Signal, SignalLimits
 from tests.contract.test_store_contract import ONE
@@ -183,3 +185,15 @@ def test_a_new_run_is_resumed_and_cancelled_under_its_own_name(backend: Any, sto
     stopped = replace(opened, status="CANCELLED", revision=3, ended_at=11.0)
     assert backend.run(store.cancel(End(ended), [stopped], 1))
     assert backend.run(store.load("one")).records == {"poll": stopped}
+
+
+def test_a_timer_of_a_later_run_is_recorded_though_its_message_names_no_run(backend: Any, store: Any) -> None:
+    turn = after(ONE)
+    assert backend.run(store.continue_as_new(turn))
+    opened = Record(":timer", "timer", "timer", "OPEN", 1, due=4.0)
+    assert written(backend, turn.execution.run_id, opened)
+    handler = TimerHandler(store, backend.clock)
+    assert backend.run(handler.handle(Delivery(Message("timer", "one", ":timer", 1), 3.0))) == Delete()
+    assert backend.run(store.load("one")).records[":timer"].status == "SUCCEEDED"
+    late = Message("timer", "one", ":timer", 0)
+    assert backend.run(handler.handle(Delivery(late, 3.0))) == Delete()

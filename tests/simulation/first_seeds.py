@@ -35,6 +35,7 @@ FIRST: dict[str, tuple[str, int]] = {
     "a_seal_is_not_checked": ("completed", 2),
     "a_signal_is_accepted_before_it_is_written": ("fan_out", 52),
     "a_signal_that_was_taken_counts_as_free": ("approvals", 0),
+    "a_signal_stays_with_the_run_that_it_was_sent_to": ("turns", 3),
     "a_signal_that_was_taken_goes_along": ("turns", 0),
     "a_step_that_was_interrupted_runs_again_in_any_case": ("only_once", 7),
     "a_worker_goes_by_an_order_that_is_not_durable": ("verdict", 5),

@@ -9,12 +9,12 @@ is killed and started again.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from stepfast.backends.sqlite.store import SqliteBackend, Stored
-from stepfast.engine.advancer import Advancer, Resend
+from stepfast.engine.advancer import Advancer
 from stepfast.engine.memory import Memory
 from stepfast.engine.messages import Message
 from stepfast.engine.operations import Operations

@@ -102,7 +102,8 @@ class FileHome(Embedded):
                 "ALTER TABLE commands DROP COLUMN children; "
                 "DROP TABLE orders; CREATE TABLE cursors (execution_id TEXT PRIMARY KEY, applied TEXT NOT NULL, "
                 "dispatched TEXT NOT NULL, generation INTEGER NOT NULL, revision INTEGER NOT NULL) WITHOUT ROWID;"
-                "PRAGMA user_version = 5;"
+                "DROP TABLE runs; DROP TABLE taken_signals; ALTER TABLE executions DROP COLUMN run; "
+                "ALTER TABLE executions DROP COLUMN began_at; PRAGMA user_version = 5;"
             )
             for id, cursor in cursors.items():
                 lists = json.dumps(cursor.applied), json.dumps(sorted(cursor.dispatched))

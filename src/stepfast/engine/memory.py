@@ -41,8 +41,8 @@ class News:
         """The records that this replay does not have yet; None where it does not wait for them: it has missed some."""
         if not self.whole:
             return None
-        if any(signal.run < replay.execution.run for signal in self.signals):
-            return None  # Only the store can tell whether an earlier run has taken it.
+        if any(signal.run != replay.execution.run for signal in self.signals):
+            return None  # An earlier run may have taken it, or this replay is of an earlier run.
         fresh: dict[str, Record] = {}
         for record in self.records:
             known = replay.records.get(record.id)

@@ -139,7 +139,7 @@ class StepHandler:
         (execution, record), now = peeked, self._clock.now()
         if (disposition := superseded(execution, message, now)) is not None:
             return disposition
-        if record is not None and record.recorded:
+        if execution.run != message.run or (record is not None and record.recorded):
             return None
         busy = busy_until(record, None)
         if busy > now:

@@ -23,6 +23,9 @@ class TimerHandler:
         now = self._clock.now()
         if (disposition := superseded(execution, message, now)) is not None:
             return disposition
+        if execution.run != message.run:  # The file keeps messages without the number of their run.
+            peeked = await self._store.peek(execution.run_id, message.command_id)
+            record = peeked[1] if peeked is not None else None
         if record is not None and record.status != "OPEN":
             return Delete()
         due = Record(
