@@ -17,7 +17,7 @@ FIRST: dict[str, tuple[str, int]] = {
     "a_fenced_worker_goes_on": ("linear", 94),
     "a_hint_is_followed_though_the_order_marks_its_command_no_more": ("cancels", 10),
     "a_hint_is_followed_where_a_chain_may_have_begun": ("nested", 30),
-    "a_look_forgets_that_it_has_told_before": ("verdict", 7),
+    "a_look_forgets_that_it_has_told_before": ("verdict", 95),
     "a_memory_is_trusted_whoever_has_had_the_news": ("gathers", 0),
     "a_message_does_not_lead_to_the_end_of_its_chain": ("linear", 1),
     "a_message_of_an_ended_execution_is_kept": ("approvals", 2),
