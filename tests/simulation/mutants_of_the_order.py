@@ -15,7 +15,7 @@ from tests.simulation.breaking import Patch, breaks, edited
 # -- the order -----------------------------------------------------------------------------------------------
 
 
-@breaks("nothing-begins-ahead-of-the-order", "verdict")
+@breaks("replay-reproduces", "verdict")
 def a_worker_goes_by_an_order_that_is_not_durable(patch: Patch) -> None:
     edited(patch, step_handler.StepHandler, "handle", ("if replay.acts:", "if False:"))
 
@@ -93,16 +93,6 @@ def a_hint_is_followed_though_the_order_marks_its_command_no_more(patch: Patch) 
 @breaks("nothing-begins-ahead-of-the-order", "completed")
 def a_seal_is_not_checked(patch: Patch) -> None:
     edited(patch, step_handler.StepHandler, "_without_replay", ("if sealed:", "if False:"))
-
-
-@breaks("nothing-begins-ahead-of-the-order", "completed")
-def the_seal_of_another_entry_will_do(patch: Patch) -> None:
-    edited(
-        patch,
-        step_handler.StepHandler,
-        "_without_replay",
-        ("if entries[0].seal != hint.seal:", "if False:"),
-    )
 
 
 @breaks("no-execution-is-stuck", "gathers")
