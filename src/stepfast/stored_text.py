@@ -67,3 +67,12 @@ def text_of(value: Text | None) -> str | None: ...
 def text_of(value: Text | None) -> str | None:
     """The text itself, which is read where it is stored apart."""
     return value.read() if isinstance(value, StoredText) else value
+
+
+def bytes_of(value: Text | None) -> int:
+    """The bytes of the text in UTF-8, without a read where its store tells them."""
+    if value is None:
+        return 0
+    if isinstance(value, StoredText) and value.size is not None:
+        return value.size
+    return len(text_of(value).encode())

@@ -94,9 +94,10 @@ def test_no_field_of_the_model_is_forgotten() -> None:
         "a", "timer", "b", "FAILED", 1, 2, 3, 4, "t", 5.0, 6.0, "1", "2", failure, 7.0, 8.0, 9.0,
         Chained("c", 1.0, 2, "d", 3.0), "s", (Attempt(1, 2.0, 3.0, failure, 4.0),), ("one.a",),
     )  # fmt: skip
-    link = Link("zero", "child:w", 3, "root", 2, "leave", True)
+    link = Link("zero", "child:w", 3, "root", 2, "leave", True, 2, "0c")
     execution = Execution(
-        "one", "w", "1", 1.0, "FAILED", 2, "3", failure, {"a": "b"}, 4.0, ("c",), 5.0, 1, "0a 0b", link
+        "one", "w", "1", 1.0, "FAILED", 2, "3", failure, {"a": "b"}, 4.0, ("c",), 5.0, 1, "0a 0b", link, "[1]", 2, 6.0,
+        continued=True,
     )  # fmt: skip
     for made in (record, execution):
         untouched = [
@@ -107,7 +108,8 @@ def test_no_field_of_the_model_is_forgotten() -> None:
         assert untouched == []
     assert items.record_of(items.record_item("one", record, 1.0)) == record
     item = items.meta_item(execution, {"input": text("1")}, listing_keys("one", "FAILED", 1.0, 1), 1.0)
-    assert items.execution_of(item, "1") == execution
+    item |= {"prog": text("[1]"), "run": number(2), "began": number(6.0)}  # a start has none of them
+    assert items.archived_of(item, "1", execution) == execution
 
 
 def test_absent_fields_are_left_out() -> None:
@@ -135,8 +137,8 @@ def test_a_command_id_of_any_length_has_a_key(id: str) -> None:
 def test_what_a_newer_stepfast_wrote_is_refused_and_what_an_older_one_wrote_is_read() -> None:
     record = Record("a", "step", "a", "OPEN", 0)
     item = items.record_item("one", record, 1.0)
-    with pytest.raises(StartupError, match="'one'.*newer stepfast.*schema 3.*deploy"):
-        items.record_of({**item, "v": number(3)})
+    with pytest.raises(StartupError, match="'one'.*newer stepfast.*schema 4.*deploy"):
+        items.record_of({**item, "v": number(4)})
     assert items.record_of({**item, "v": number(0)}) == record
     assert items.record_of({name: value for name, value in item.items() if name not in ("v", "wrote")}) == record
 

@@ -78,7 +78,7 @@ class Kept:
 
     def catch_up(self) -> list[str] | None:
         """The names of the signals that are waited for; None where everything is to be read."""
-        caught = self.backend.run(CatchingUp(self.backend.store, self.parts).catch_up("one", self.live))
+        caught = self.backend.run(CatchingUp(self.backend.store, self.parts).catch_up(self.live))
         return None if caught is None else [wait.id for wait in waits_of(self.live.replay)]
 
 

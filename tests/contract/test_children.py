@@ -213,7 +213,7 @@ def test_an_id_that_exists_is_a_clear_failure(home: Any) -> None:
 )
 def test_wrong_arguments_are_refused(arguments: tuple[Any, ...], options: Any, said: str) -> None:
     with pytest.raises(DefinitionError, match=re.escape(said)):
-        child(*arguments, **options)
+        _ = child(*arguments, **options)
 
 
 def test_an_input_that_does_not_fit_fails_the_parent() -> None:
@@ -226,7 +226,7 @@ def test_an_input_that_does_not_fit_fails_the_parent() -> None:
 
 def test_a_child_belongs_into_workflow_code() -> None:
     with pytest.raises(ForbiddenInWorkflow, match="child\\(\\) works only in workflow code"):
-        child(pay, Order(number=1))
+        _ = child(pay, Order(number=1))
 
 
 def test_outside_of_an_engine_a_child_is_a_plain_call() -> None:

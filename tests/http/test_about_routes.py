@@ -99,6 +99,7 @@ ROUTES = {
     ("get", "/v1/executions/{execution_id}"): {"200", "304", "404", "422", "503"},
     ("get", "/v1/executions/{execution_id}/commands"): {"200", "304", "404", "422", "503"},
     ("get", "/v1/executions/{execution_id}/items"): {"200", "404", "422", "503"},
+    ("get", "/v1/executions/{execution_id}/runs"): {"200", "404", "422", "503"},
     ("get", "/v1/executions/{execution_id}/history"): {"200", "404", "422", "503"},
     ("post", "/v1/executions/{execution_id}/resume"): {"200", "404", "409", "422", "503"},
     ("post", "/v1/executions/{execution_id}/cancel"): {"200", "404", "409", "422", "503"},
@@ -145,7 +146,7 @@ def test_parameters_and_bodies_are_described(serve: Any) -> None:
         assert ("requestBody" in operation) == needs_body
     listing = document["paths"]["/v1/executions"]["get"]["parameters"]
     assert " ".join(sorted(parameter["name"] for parameter in listing)) == (
-        "cursor label largest limit prefix since status total until workflow"
+        "cursor label largest limit prefix roots since status total until workflow"
     )
     show = document["paths"]["/v1/executions/{execution_id}"]["get"]
     assert ("if-none-match", "header") in {(parameter["name"], parameter["in"]) for parameter in show["parameters"]}

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from stepfast import child, signal, step, workflow
 from stepfast.cli import timeline
-from stepfast.http.models import ExecutionDetail
+from stepfast.http.page_models import ExecutionDetail
 from tests.http.serving import Api
 from tests.waiting import until
 

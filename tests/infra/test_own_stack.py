@@ -223,7 +223,7 @@ def test_every_setting_of_pyproject_is_a_keyword_of_the_construct() -> None:
     ("options", "message"),
     [
         (Options(subnets=ec2.SubnetSelection()), "subnets are of a VPC: set vpc as well"),
-        (Options(roles={"step-pfd": Stack()}), "roles: no function is named 'step-pfd'; there are: api, .*step-pdf"),  # type: ignore[dict-item]
+        (Options(roles={"step-pfd": Stack()}), "roles: no function is named 'step-pfd'; there are: api, .*step-pdf"),
     ],
 )
 def test_objects_without_what_they_belong_to_are_refused(plan: Plan, options: Options, message: str) -> None:

@@ -16,9 +16,9 @@ import pytest
 from stepfast.backends.sqlite import store as sqlite
 from stepfast.engine import child_ids, children
 from stepfast.engine.ports import End
+from tests.simulation.breaking import edited
 from tests.simulation.families import FAMILIES
 from tests.simulation.family_world import FamilyWorld, Violation
-from tests.simulation.test_invariants import edited
 
 GATE = 8
 """Runs of each workflow in the gate."""

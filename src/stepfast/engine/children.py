@@ -175,6 +175,8 @@ class Children:
         link, before = link_of(asked.parent, asked.command), held.link
         if before is None or not await self._note(asked, id):
             return False
+        if before.generation == link.generation:  # A child that was started keeps what becomes of it.
+            link = replace(link, on_cancel=before.on_cancel)
         if before != link and not await self._store.relink(held, link):
             return False
         if held.status == "FAILED" and (before.generation < link.generation or before.left):

@@ -70,9 +70,12 @@ class Registry:
         return tuple(dict.fromkeys((*self._named, *reached_steps)))
 
     def forget(self, name: str) -> None:
-        """Forgets what was found out by following the code of this workflow, which has changed."""
-        for found in ("reached", "steps"):
-            self.__dict__.pop(found, None)
+        """Forgets what was found out by following the code of a workflow, which has changed.
+
+        name: the name of the workflow.
+        """
+        for attribute in ("reached", "steps"):
+            self.__dict__.pop(attribute, None)
         self._by_name.pop(name, None)
 
     def check(self) -> None:

@@ -32,7 +32,7 @@ from stepfast.replay.reading import OutcomeReader, same_input
 from stepfast.replay.succession import Succession
 from stepfast.replay.tasks import Started, WorkflowTask
 from stepfast.replay.weights import weight
-from stepfast.stored_text import text_of
+from stepfast.stored_text import bytes_of, text_of
 from stepfast.values.codec import Codec
 
 _live: dict[int, list[Started]] = {}
@@ -228,7 +228,7 @@ class Replay:
     def _apply(self, id: str) -> None:
         command, record = self.outstanding.pop(id), self.records[id]
         self.taken[id] = len(self.issued)
-        self._bytes += len((text_of(record.output) or "").encode())
+        self._bytes += bytes_of(record.output)
         self._succession.add(command, alone=not self.outstanding)
         self.loop.clock = max(self.loop.clock, record.ended_at or 0.0)
         if command.kind == "timer":
