@@ -95,9 +95,7 @@ def test_a_first_page_reads_as_much_of_a_long_execution_as_of_a_longer_one(aws: 
         found.append((reads.calls, reads.items))
     (calls, items), longer = found
     assert longer[0] == calls <= 6
-    assert (
-        longer[1] <= 10 + 100 + 3
-    )  # the page, what was asked for last, the meta twice, and the entry
+    assert longer[1] <= 10 + 100 + 3  # the page, what was asked for last, the meta twice, and the entry
     assert items <= longer[1]
 
 
