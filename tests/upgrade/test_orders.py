@@ -18,6 +18,7 @@ import pytest
 
 import stepfast
 from stepfast import GiveUp, Retry, step, workflow
+from stepfast.backends.aws import messages
 from stepfast.backends.dynamodb import items
 from stepfast.backends.dynamodb.typed_json import number
 from stepfast.engine.order import cursor_of
@@ -114,8 +115,11 @@ class FileHome(Embedded):
 
 
 class TableHome:
-    def __init__(self, cloud: MotoCloud) -> None:
-        self._cloud = cloud
+    """before: undone with the version; until then no message carries more than version 1 had sent."""
+
+    def __init__(self, cloud: MotoCloud, before: pytest.MonkeyPatch) -> None:
+        self._cloud, self._before = cloud, before
+        before.setattr(messages, "MAX_INPUT", -1)
         self._store = cloud._stage.state.reading.store
 
     def start(self, workflow: str, input: Any, id: str) -> object:
@@ -143,6 +147,7 @@ class TableHome:
         return snapshot
 
     def back_to_version_1(self) -> None:
+        self._before.undo()
         client = resources.client("dynamodb")
         for id in IDS:
             entries = finished(self._store.entries(id))
@@ -158,12 +163,12 @@ class TableHome:
 
 
 @pytest.fixture(params=["file", "table"])
-def home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Home]:
+def home(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     mended.clear()
     ran.clear()
     if request.param == "table":
         with MotoCloud(parallel) as cloud:
-            yield TableHome(cloud)
+            yield TableHome(cloud, monkeypatch)
     else:
         made = FileHome(tmp_path / "old.db", parallel)
         yield made

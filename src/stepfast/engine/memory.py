@@ -84,8 +84,10 @@ class Memory:
         With a token everything is to be read. It is "" where nothing is to be remembered.
         """
         live = self._lives.take(execution_id)
-        if live is not None:
-            fresh = news.of(live.replay) if live.token else None
+        if live is not None and not live.token:
+            self._lives.put(execution_id, live)  # not remembered, but whoever reads everything can go on with it
+        elif live is not None:
+            fresh = news.of(live.replay)
             if fresh is not None and await self._holders.holder(execution_id) == live.token:
                 return self._opened(live, fresh, news)
             live.replay.close()
