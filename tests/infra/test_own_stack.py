@@ -35,6 +35,7 @@ KEPT = Path(__file__).with_name("logical_ids.txt")
 def test_the_stack_keeps_the_logical_ids_of_deployments_that_exist(synthesized: Synthesized, name: str) -> None:
     """The file was written when the stack held its resources itself. CloudFormation replaces what changes its id."""
     kept = {tuple(line.split()[1:]) for line in KEPT.read_text().splitlines() if line.split()[0] == name}
+    kept = {(kind, id) for kind, id in kept if kind != "AWS::Lambda::Version"}  # its id has a digest of the settings
     made = {(resource["Type"], id) for id, resource in synthesized.templates[name]["Resources"].items()}
     assert kept - made == set()
 

@@ -161,7 +161,7 @@ def test_the_stream_wakes_the_advancer_within_bounds(synthesized: Synthesized) -
         {
             "eventName": ["REMOVE"],
             "userIdentity": {"principalId": ["dynamodb.amazonaws.com"]},
-            "dynamodb": {"Keys": {"sk": {"S": ["meta"]}}},
+            "dynamodb": {"Keys": {"sk": {"S": ["meta", {"prefix": "zr#"}]}}},
         },
     ]
 

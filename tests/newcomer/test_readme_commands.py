@@ -144,7 +144,7 @@ def test_doctor_finds_the_new_installation_in_order(environment: dict[str, str],
     )
     checks = {check["check"]: check for check in json.loads(done.stdout)["checks"]}
     assert (checks["python"]["outcome"], checks["packages"]["outcome"]) == ("OK", "OK"), done.stdout
-    assert checks["extras"]["text"].startswith("complete: none; not installed: aws, ")
+    assert checks["extras"]["text"].startswith("complete: none; not installed: agents, aws, ")
 
 
 @pytest.mark.xdist_group("port-8787")

@@ -62,12 +62,12 @@ def chance_is_drawn_anew_each_time_and_the_input_with_it(patch: Patch) -> None:
 
 @breaks("nothing-begins-ahead-of-the-order", "verdict")
 def an_order_is_made_durable_too_late(patch: Patch) -> None:
-    late = "replay.finished or (parallel and bool(entry.dispatched) and not entry.applied)"
+    late = "replay.finished or (len(replay.outstanding) > 1 and bool(entry.dispatched) and not entry.applied)"
     edited(
         patch,
         advancer.Advancer,
-        "_pass",
-        ("replay.acts or (parallel and bool(entry.dispatched))", late),
+        "_dispatch",
+        ("replay.acts or (len(replay.outstanding) > 1 and bool(entry.dispatched))", late),
     )
 
 
@@ -81,7 +81,7 @@ def a_cut_is_not_logged(patch: Patch) -> None:
 
 @breaks("no-execution-is-stuck", "semaphore")
 def a_hint_is_followed_where_a_chain_may_have_begun(patch: Patch) -> None:
-    recorded = "record.recorded:\n        return "
+    recorded = "record.recorded):\n        return "
     edited(patch, step_handler.StepHandler, "_without_replay", (recorded + "None", recorded + "Delete()"))
 
 

@@ -44,6 +44,7 @@ class SettingKeywords(TypedDict, total=False):
     log_values: bool
     max_signals: int
     max_signal_bytes: int
+    max_child_depth: int
     packaging: str
     image_base: str
     snap_start: bool

@@ -21,6 +21,9 @@ def patch(patches: Patches) -> None:
     patches.put(bucket, "threading", SimpleNamespace(Lock=threading.Lock, Condition=_SimulatedCondition))
 
 
+MICROSECOND = 1e-6
+
+
 def _sleep(seconds: float) -> None:
     sandbox = current()
     if sandbox is None:
@@ -39,7 +42,9 @@ class _SimulatedCondition(threading.Condition):
             return super().wait(timeout)
         self._held.release()
         try:
-            _sleep(timeout)
+            # botocore's bucket asks for less than a microsecond where a rounding error of a token is missing. Simulated
+            # time would stand still, and it would ask for ever.
+            _sleep(max(timeout, MICROSECOND))
         finally:
             self._held.acquire()
         return False
