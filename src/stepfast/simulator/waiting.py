@@ -43,7 +43,7 @@ class _SimulatedCondition(threading.Condition):
         self._held.release()
         try:
             # botocore's bucket asks for less than a microsecond where a rounding error of a token is missing. Simulated
-            # time would stand still, and it would ask for ever.
+            # time would not move then, and it would ask for ever.
             _sleep(max(timeout, MICROSECOND))
         finally:
             self._held.acquire()
