@@ -310,7 +310,7 @@ def a_run_is_archived_before_its_end_is_decided(patch: Patch) -> None:
     async def continue_as_new(self: Any, turn: Any) -> bool:
         def archive(tx: Any) -> None:
             names = (runs.archive_of(turn.ended.execution_id, turn.ended.run), turn.ended.execution_id)
-            tx.execute("UPDATE commands SET execution_id = ? WHERE execution_id = ?", names)
+            tx.execute("UPDATE OR REPLACE commands SET execution_id = ? WHERE execution_id = ?", names)
             tx.after.append(lambda: self._changes.forget(turn.ended.execution_id))
 
         await self._file.write(archive)
