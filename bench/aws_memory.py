@@ -18,7 +18,7 @@ from bench import aws_prices as prices
 from bench.aws_flows import flows
 from bench.bed import ROOT, peak_mb
 from bench.table import table
-from stepfast.backends.dynamodb import items
+from stepfast.backends.dynamodb import items, order_items
 from stepfast.deployment.settings import Settings
 from stepfast.engine.order import Order
 from stepfast.functions.clients import Clients
@@ -41,7 +41,7 @@ def stored(width: int) -> list[dict[str, Any]]:
     names = ["noop", *(f"noop#{number}" for number in range(2, width + 1))]
     keys = {"list_pk": {"S": "RUNNING#0"}, "list_sk": {"S": "0"}}
     made = [items.meta_item(execution, {"input": {"S": execution.input}}, keys, 1.0)]
-    made.append(items.entry_item("x", OrderEntry(0, 0, dispatched=tuple(names), seal="0"), 1.0))
+    made.append(order_items.entry_item("x", OrderEntry(0, 0, dispatched=tuple(names), seal="0"), 1.0))
     for number, name in enumerate(names):
         record = Record(
             name,

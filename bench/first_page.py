@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.aws_stub import Item, Stub, serving
 from bench.aws_work import Process
-from stepfast.backends.dynamodb import items
+from stepfast.backends.dynamodb import items, order_items
 from stepfast.backends.dynamodb.listing import listing_keys
 from stepfast.backends.dynamodb.typed_json import text
 from stepfast.model import Chained, Execution, Failure, OrderEntry, Record
@@ -55,9 +55,9 @@ def wide(count: int, status: str) -> Iterator[Item]:
             error = failure if status == "FAILED" else None
             record = replace(record, status=status, error=error, **ends[status])  # type: ignore[arg-type]
         yield items.record_item("wide", record, at)
-    yield items.entry_item("wide", OrderEntry(0, 0, dispatched=tuple(ids), seal="s"), BEGAN)
+    yield order_items.entry_item("wide", OrderEntry(0, 0, dispatched=tuple(ids), seal="s"), BEGAN)
     if status == "FAILED":
-        yield items.entry_item("wide", OrderEntry(1, 0, applied=tuple(ids), seal="t"), BEGAN)
+        yield order_items.entry_item("wide", OrderEntry(1, 0, applied=tuple(ids), seal="t"), BEGAN)
         error = Failure("ValueError", "no", "noop")
         execution = replace(execution, status="FAILED", error=error, causes=(ids[-1],), ended_at=BEGAN + count)
     yield _meta(execution)

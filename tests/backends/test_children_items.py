@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stepfast.backends.dynamodb import items
+from stepfast.backends.dynamodb import item_keys
 from stepfast.backends.dynamodb.table import EXPIRES
 from stepfast.engine.ports import Commit, End
 from stepfast.model import Execution, Link, Record
@@ -19,9 +19,9 @@ def test_a_child_has_no_time_to_live_until_it_is_left(cloud: Cloud) -> None:
     cloud.run(cloud.store.create(CHILD))
     ended = replace(CHILD, status="SUCCEEDED", ended_at=2000.0, result="1")
     cloud.run(cloud.store.finish(End(ended)))
-    assert EXPIRES not in cloud.item("p.wait", items.META)
+    assert EXPIRES not in cloud.item("p.wait", item_keys.META)
     assert cloud.run(cloud.store.relink(ended, replace(LINK, left=True)))
-    assert EXPIRES in cloud.item("p.wait", items.META)
+    assert EXPIRES in cloud.item("p.wait", item_keys.META)
 
 
 def test_children_go_when_their_root_has_expired(cloud: Cloud) -> None:
@@ -31,6 +31,8 @@ def test_children_go_when_their_root_has_expired(cloud: Cloud) -> None:
     record = Record("child:wait", "child", "wait", "SUCCEEDED", 0, output="1")
     cloud.run(cloud.store.commit("p", Commit(replace(record, children=("p.wait",)), wake=False)))
     cloud.run(cloud.store.commit("p.wait", Commit(replace(record, children=("p.wait.deep",)), wake=False)))
-    shared_client("dynamodb").delete_item(TableName=TABLE, Key=items.key("p", items.META))  # as Time to Live does
+    shared_client("dynamodb").delete_item(
+        TableName=TABLE, Key=item_keys.key("p", item_keys.META)
+    )  # as Time to Live does
     cloud.run(cloud.store.deleting.purge("p"))
     assert [cloud.run(cloud.store.read(id)) for id in ("p", "p.wait", "p.wait.deep")] == [None, None, None]

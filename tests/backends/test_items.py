@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import dynamodb as moto_dynamodb
 
-from stepfast.backends.dynamodb import items
+from stepfast.backends.dynamodb import items, order_items
 from stepfast.backends.dynamodb.attempts import ATTEMPTS_KEPT, TRACED, attempts_of, attempts_text
 from stepfast.backends.dynamodb.listing import listing_keys, sortable
 from stepfast.backends.dynamodb.table import EXPIRES, LISTED
@@ -81,7 +81,7 @@ def test_an_execution_comes_back(execution: Execution) -> None:
 @given(ENTRIES, EVENTS, st.builds(Signal, TEXTS, TEXTS, JSON, TIMES))
 def test_entries_events_and_signals_come_back(entry: OrderEntry, events: list[Event], signal: Signal) -> None:
     for written in (replace(entry, number=7), replace(entry, cut=2, seal="x"), OrderEntry(3, 1, ended=True)):
-        assert items.entry_of(as_dynamodb_gives_it(items.entry_item("one", written, 1.0))) == written
+        assert order_items.entry_of(as_dynamodb_gives_it(order_items.entry_item("one", written, 1.0))) == written
     assert items.signal_of(as_dynamodb_gives_it(items.signal_item("one", signal, 7, 1.0))) == signal
     for event in events:
         assert items.event_of(as_dynamodb_gives_it(items.event_item("one", event, "z#", 1.0))) == event

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from bench.aws_units import Call
-from stepfast.backends.dynamodb import items
+from stepfast.backends.dynamodb import item_keys
 from stepfast.testing import MotoCloud
 from stepfast.testing.memory import finished
 from stepfast.testing.points import Point, Trigger
@@ -47,7 +47,7 @@ class Invariants:
         self._cloud._stage.deployment.stream.collect()
         for record in self._cloud._stage.deployment.stream.records:
             image = record["dynamodb"].get("NewImage")
-            if image is None or not items.sort_of(image).startswith(items.command_sort("")):
+            if image is None or not item_keys.sort_of(image).startswith(item_keys.command_sort("")):
                 continue
             if image.get("stat", {}).get("S") not in ("SUCCEEDED", "FAILED", "CANCELLED"):
                 continue

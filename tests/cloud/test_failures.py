@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stepfast import GiveUp
-from stepfast.backends.dynamodb import items
+from stepfast.backends.dynamodb import item_keys
 from stepfast.deployment.project import Project
 from stepfast.simulator import resources
 from stepfast.testing import MotoCloud, Rules
@@ -139,7 +139,7 @@ def test_a_poison_stream_record_is_given_up_and_the_others_go_on(cloud: MotoClou
     client = resources.client("dynamodb")
     run = cloud.start(squares, 2, "poisoned")
     bad: dict[str, Any] = {
-        **items.key("poisoned", items.command_sort("gather")),
+        **item_keys.key("poisoned", item_keys.command_sort("gather")),
         "v": {"N": "999"},
         "rev": {"N": "1"},
         "gen": {"N": "0"},
@@ -152,7 +152,7 @@ def test_a_poison_stream_record_is_given_up_and_the_others_go_on(cloud: MotoClou
     notices = [json.loads(one) for one in cloud.undelivered]
     assert notices[0] == {"execution_id": "poisoned", "function": "advancer", "error": "Misconfigured"}
     assert all(notice == notices[0] for notice in notices)
-    client.delete_item(TableName="stepfast", Key=items.key("poisoned", items.command_sort("gather")))
+    client.delete_item(TableName="stepfast", Key=item_keys.key("poisoned", item_keys.command_sort("gather")))
     cloud.run_until(run)  # the sweep finds it
     assert run.status == "SUCCEEDED"
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stepfast.backends.dynamodb.api_keys import ApiKeys
-from stepfast.backends.dynamodb.items import META
+from stepfast.backends.dynamodb.item_keys import META
 from stepfast.simulator import resources
 from stepfast.simulator.provision import BUCKET, TABLE
 from stepfast.testing import MotoCloud

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from stepfast.backends.dynamodb import items
+from stepfast.backends.dynamodb import item_keys
 from stepfast.engine.ports import Commit
 from stepfast.functions.advancer import job_of
 from stepfast.model import Execution, Signal
@@ -56,7 +56,7 @@ def test_on_aws_the_expiry_of_its_item_leads_to_that_of_its_items() -> None:
     removed = {
         "eventName": "REMOVE",
         "userIdentity": {"principalId": "dynamodb.amazonaws.com"},
-        "dynamodb": {"Keys": {"pk": {"S": "x#one"}, "sk": {"S": items.run_sort(2)}}},
+        "dynamodb": {"Keys": {"pk": {"S": "x#one"}, "sk": {"S": item_keys.run_sort(2)}}},
     }
     assert job_of(removed) == ("purge-run", "one~2")
     assert job_of({**removed, "userIdentity": {"principalId": "somebody"}}) is None
@@ -73,7 +73,7 @@ def test_on_aws_an_earlier_run_is_deleted_with_its_values_and_no_other(cloud: Cl
         before = sorts()
         cloud.run(cloud.store.deleting.purge_run("one", run))
         assert sorts() == before, "its item is still there"
-        client.delete_item(TableName=TABLE, Key=items.key("one", items.run_sort(run)))
+        client.delete_item(TableName=TABLE, Key=item_keys.key("one", item_keys.run_sort(run)))
         cloud.run(cloud.store.deleting.purge_run("one", run))
         assert current(cloud).run == 3
     left = [sort for sort in sorts() if sort.startswith(("c#", "o#", "zz000000000002#"))]

@@ -19,7 +19,7 @@ import pytest
 import stepfast
 from stepfast import GiveUp, Retry, step, workflow
 from stepfast.backends.aws import messages
-from stepfast.backends.dynamodb import items
+from stepfast.backends.dynamodb import item_keys
 from stepfast.backends.dynamodb.typed_json import number
 from stepfast.engine.order import cursor_of
 from stepfast.model import Cursor, OrderEntry, Snapshot
@@ -151,13 +151,13 @@ class TableHome:
         client = resources.client("dynamodb")
         for id in IDS:
             entries = finished(self._store.entries(id))
-            cursor, first = version_1(entries), {"v": number(items.FIRST_VERSION)}
+            cursor, first = version_1(entries), {"v": number(item_keys.FIRST_VERSION)}
             for entry in entries:
-                client.delete_item(TableName="stepfast", Key=items.key(id, items.entry_sort(entry.number)))
+                client.delete_item(TableName="stepfast", Key=item_keys.key(id, item_keys.entry_sort(entry.number)))
             order = zlib.compress(json.dumps([cursor.applied, sorted(cursor.dispatched)]).encode())
             item = {"rev": number(cursor.revision), "gen": number(cursor.generation), "order": {"B": order}}
-            meta = client.get_item(TableName="stepfast", Key=items.key(id, items.META))["Item"]
-            head = items.key(id, items.CURSOR) | first | {"wrote": meta["wrote"]}
+            meta = client.get_item(TableName="stepfast", Key=item_keys.key(id, item_keys.META))["Item"]
+            head = item_keys.key(id, item_keys.CURSOR) | first | {"wrote": meta["wrote"]}
             client.put_item(TableName="stepfast", Item=head | item)
             client.put_item(TableName="stepfast", Item=meta | first)
 

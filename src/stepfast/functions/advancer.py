@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from stepfast.backends.aws.errors import translated
-from stepfast.backends.dynamodb.items import RUN
+from stepfast.backends.dynamodb.item_keys import RUN
 from stepfast.backends.dynamodb.typed_json import Item
 from stepfast.deployment.settings import Settings
 from stepfast.engine.memory import Memory

@@ -27,7 +27,7 @@ from typing import get_args
 from aws_cdk import aws_iam as iam
 
 from stepfast.backends.aws.s3 import OLD_PREFIX, PREFIX
-from stepfast.backends.dynamodb.items import DELETED
+from stepfast.backends.dynamodb.item_keys import DELETED
 from stepfast.backends.dynamodb.listing import CHILD
 from stepfast.backends.dynamodb.metrics import PARTITION
 from stepfast.model import ExecutionStatus

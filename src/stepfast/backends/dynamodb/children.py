@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stepfast.backends.dynamodb import items
+from stepfast.backends.dynamodb import item_keys, items
 from stepfast.backends.dynamodb.calls import Condition, Table, changes_to
 from stepfast.backends.dynamodb.large_values import Texts
 from stepfast.backends.dynamodb.table import EXPIRES
@@ -21,7 +21,7 @@ class ChildWrites:
     async def report(self, run_id: str, record: Record, generation: int) -> bool:
         """Writes a record, with wake, together with a check of the meta: one transaction."""
         item = self._texts.fit(run_id, items.record_item(run_id, record, self._clock.now(), wake=True))
-        runs = self._table.check_action(items.key(run_of(run_id)[0], items.META), stands("RUNNING", generation))
+        runs = self._table.check_action(item_keys.key(run_of(run_id)[0], item_keys.META), stands("RUNNING", generation))
         put = self._table.put_action(item, follows(record.revision, record.generation))
         return await self._table.transact([runs, put]) is None
 
@@ -31,5 +31,5 @@ class ChildWrites:
         before = {":if_link": items.link_value(execution.link)}
         condition = Condition(f"{standing.expression} AND link = :if_link", {**standing.values, **before})
         changes = changes_to({"link": wanted, **sets}, sorted({"wake", EXPIRES} - sets.keys()))
-        stored = await self._table.update(items.key(execution.execution_id, items.META), changes, condition)
+        stored = await self._table.update(item_keys.key(execution.execution_id, item_keys.META), changes, condition)
         return stored is None or text_in(stored, "link") == wanted["S"]

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from stepfast.backends.aws.s3 import Blobs
-from stepfast.backends.dynamodb import items
+from stepfast.backends.dynamodb import item_keys, items
 from stepfast.backends.dynamodb.calls import ABSENT, Condition, Table, changes_to
 from stepfast.backends.dynamodb.listing import listing_entry, shard_of, sortable
 from stepfast.backends.dynamodb.table import EXPIRES, LISTING
@@ -67,7 +67,7 @@ class Deleting:
 
         Does nothing while there is an execution of this id: then its readers delete what an earlier one has left.
         """
-        if self._table.get(items.key(execution_id, items.META)) is not None:
+        if self._table.get(item_keys.key(execution_id, item_keys.META)) is not None:
             return
         left: list[Item] = []
         generation = 0
@@ -77,7 +77,7 @@ class Deleting:
                 left += page
         children = any("kids" in item for item in left)
         timers = any(item.get("kind") == text("timer") and item.get("stat") == text("CANCELLED") for item in left)
-        noted = any(items.sort_of(item) == items.NOTE for item in left)
+        noted = any(item_keys.sort_of(item) == item_keys.NOTE for item in left)
         if not timers and not children and not noted and len(left) <= KEYS_AT_ONCE:
             self.remove(left)
             return
@@ -92,17 +92,17 @@ class Deleting:
 
         Does nothing where there is such a run again: that is of another execution of this id.
         """
-        meta = living(self._table.get(items.key(execution_id, items.META)))
+        meta = living(self._table.get(item_keys.key(execution_id, item_keys.META)))
         if meta is None or int_in(meta, "run") <= run:
             return
-        if self._table.get(items.key(execution_id, items.run_sort(run))) is not None:
+        if self._table.get(item_keys.key(execution_id, item_keys.run_sort(run))) is not None:
             return
         run_id = run_id_of(execution_id, run)
         for page in self._pages(execution_id, run_id):
             await self._delete_children(execution_id, page, math.inf)
-            if run > 1 and any(items.sort_of(item) == items.NOTE for item in page):
+            if run > 1 and any(item_keys.sort_of(item) == item_keys.NOTE for item in page):
                 self._blobs.delete(run_id)
-            self.remove([item for item in page if items.sort_of(item).startswith(items.OF_A_RUN) or run > 1])
+            self.remove([item for item in page if item_keys.sort_of(item).startswith(item_keys.OF_A_RUN) or run > 1])
 
     async def sweep(self, until: float, limit: int = 50) -> int:
         """Goes on with deletions that are due for it; returns how many it saw. until: when to stop."""
@@ -111,18 +111,18 @@ class Deleting:
             page = self._table.query_once(
                 IndexName=LISTING,
                 KeyConditionExpression="list_pk = :pk AND list_sk < :now",
-                ExpressionAttributeValues={":pk": text(f"{items.DELETED}#{shard}"), ":now": text(sortable(now))},
+                ExpressionAttributeValues={":pk": text(f"{item_keys.DELETED}#{shard}"), ":now": text(sortable(now))},
                 Limit=limit,
             )
             for entry in page["Items"]:
                 if self._clock.now() >= until:
                     return seen
                 seen += 1
-                await self._go_on(items.execution_id_of(entry), until)
+                await self._go_on(item_keys.execution_id_of(entry), until)
         return seen
 
     async def _go_on(self, execution_id: str, until: float) -> None:
-        meta = self._table.get(items.key(execution_id, items.META))
+        meta = self._table.get(item_keys.key(execution_id, item_keys.META))
         if meta is None or not items.is_tombstone(meta):
             return  # a global secondary index follows its table with a delay: the tombstone is gone by now
         deleted, generation = float_in(meta, "deleted") or 0.0, int_in(meta, "gen")
@@ -139,7 +139,7 @@ class Deleting:
             # Children go before the records that name them, which a crash must not make forgotten either.
             if not await self._delete_children(execution_id, left, until) or not self._removed(left, until, again):
                 return
-        key, condition = items.key(execution_id, items.META), stands(items.DELETED, generation)
+        key, condition = item_keys.key(execution_id, item_keys.META), stands(item_keys.DELETED, generation)
         once_more = deleted + SECOND_DELETION_SECONDS
         if self._clock.now() < once_more:
             changes = changes_to({"erased": number(1), "list_sk": text(listing_entry(once_more, execution_id))}, ())
@@ -153,7 +153,7 @@ class Deleting:
         for id in ids:
             if self._clock.now() >= until:
                 return False
-            while (meta := self._table.get(items.key(id, items.META))) is not None:
+            while (meta := self._table.get(item_keys.key(id, item_keys.META))) is not None:
                 if not items.is_child_of(meta, execution_id):
                     break
                 if await self.delete(id, meta["stat"]["S"], int_in(meta, "gen")):
@@ -163,12 +163,12 @@ class Deleting:
     def _removed(self, left: Sequence[Item], until: float, again: bool) -> bool:
         """Deletes the items of a page, and the values of runs whose notes are among them; False if that must wait."""
         # A note is deleted last. It says that there are values in the bucket, which a crash must not make forgotten.
-        noted = [item for item in left if items.sort_of(item) == items.NOTE]
+        noted = [item for item in left if item_keys.sort_of(item) == item_keys.NOTE]
         for note in noted:
             if again and self._clock.now() < (float_in(note, "wrote") or 0.0) + ALONE:
                 # An execution that starts under this id puts its values before its meta: the note may be of that one.
                 return False
-            self._blobs.delete(items.run_id_of_item(note))
+            self._blobs.delete(item_keys.run_id_of_item(note))
         if not self.remove([item for item in left if item not in noted], until):
             return False
         self.remove(noted)
@@ -181,7 +181,7 @@ class Deleting:
             if self._clock.now() >= until:
                 return False
             written = Condition("wrote = :wrote", {":wrote": item["wrote"]}) if "wrote" in item else None
-            self._table.delete(items.key_of(item), written or Condition("attribute_not_exists(wrote)"))
+            self._table.delete(item_keys.key_of(item), written or Condition("attribute_not_exists(wrote)"))
             return True
 
         if not left:
@@ -191,13 +191,13 @@ class Deleting:
 
     def _pages(self, execution_id: str, run_id: str | None = None) -> Iterator[list[Item]]:
         """The keys of all items but the meta, or of those of a run alone, and what tells how to delete them."""
-        first, last = ("", "~") if run_id is None else (items.in_run(run_id, ""), items.in_run(run_id, "~"))
+        first, last = ("", "~") if run_id is None else (item_keys.in_run(run_id, ""), item_keys.in_run(run_id, "~"))
         names = {"#pk": "pk", "#sk": "sk", "#wrote": "wrote", "#gen": "gen", "#kind": "kind", "#stat": "stat"}
         names["#kids"] = "kids"
         pages: Iterable[tuple[list[Item], bool]] = self._table.query(
             KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
             ExpressionAttributeValues={
-                ":pk": text(items.partition(execution_id)),
+                ":pk": text(item_keys.partition(execution_id)),
                 ":first": text(first or "!"),
                 ":last": text(last),
             },
@@ -206,11 +206,11 @@ class Deleting:
             ConsistentRead=True,
         )
         for page, _ in pages:
-            yield [item for item in page if item["sk"]["S"] != items.META]
+            yield [item for item in page if item["sk"]["S"] != item_keys.META]
 
     def _tombstone(self, execution_id: str, generation: int, now: float) -> Item:
         shard = shard_of(execution_id, self._shards)
-        listed = {"list_pk": f"{items.DELETED}#{shard}", "list_sk": listing_entry(now + ALONE, execution_id)}
+        listed = {"list_pk": f"{item_keys.DELETED}#{shard}", "list_sk": listing_entry(now + ALONE, execution_id)}
         keys: dict[str, Any] = {name: text(value) for name, value in listed.items()}
         return (
             items.tombstone_item(execution_id, generation, now)
@@ -234,7 +234,7 @@ def left_over(item: Item, meta: Item) -> bool:
 
 def passed(tombstone: Item) -> ExecutionDeleted:
     """The error for a start under the id of a deleted execution; Unavailable while its deletion is under way."""
-    execution_id = items.execution_id_of(tombstone)
+    execution_id = item_keys.execution_id_of(tombstone)
     if "erased" not in tombstone:
         raise Unavailable(f"execution {execution_id!r} is just being deleted; try again later")
     return ExecutionDeleted(execution_id, int_in(tombstone, "gen"))

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 
 from stepfast.backends.aws.errors import Misconfigured
-from stepfast.backends.dynamodb import items
+from stepfast.backends.dynamodb import item_keys, items
 from stepfast.backends.dynamodb.calls import Table
 from stepfast.backends.dynamodb.large_values import BLOB_BYTES, Texts
 from stepfast.backends.dynamodb.typed_json import Item, text
@@ -62,7 +62,7 @@ class Inputs:
         data = held[_name(key)]
         if data is None:
             raise Misconfigured(
-                f"the table {self._table.name!r} has lost the input of execution {items.execution_id_of(meta)!r}: "
+                f"the table {self._table.name!r} has lost the input of execution {item_keys.execution_id_of(meta)!r}: "
                 "restore its item, or start the execution again under another id"
             )
         return data.decode()
@@ -71,7 +71,9 @@ class Inputs:
 def _key(meta: Item) -> Item | None:
     """The key of the item that holds a meta's input, if it is not in the meta."""
     where = meta["input"].get("M")
-    return None if where is None else items.key(items.run_id_of_meta(meta), items.INPUT + where["item"]["S"])
+    return (
+        None if where is None else item_keys.key(item_keys.run_id_of_meta(meta), item_keys.INPUT + where["item"]["S"])
+    )
 
 
 def _name(item: Item) -> str:

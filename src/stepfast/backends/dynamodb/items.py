@@ -40,42 +40,33 @@ where the text is.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any, cast
 
-from stepfast.backends.aws.errors import Misconfigured
 from stepfast.backends.dynamodb.attempts import attempts_of, attempts_text, failure_list, failure_of, json_text
-from stepfast.backends.dynamodb.id_runs import Packed, packed, unpacked
+from stepfast.backends.dynamodb.item_keys import (
+    COMMAND,
+    DELETED,
+    INPUT,
+    ITEM_VERSION,
+    MEMORY,
+    META,
+    NOTE,
+    SIGNAL,
+    TAKEN,
+    checked,
+    command_sort,
+    execution_id_of,
+    head,
+    sort_of,
+)
 from stepfast.backends.dynamodb.typed_json import Item, Value, float_in, int_in, number, text, text_in
 from stepfast.engine.ports import Fault
-from stepfast.model import Chained, Event, Execution, Failure, Link, OrderEntry, Record, Signal, run_id_of, run_of
+from stepfast.model import Chained, Event, Execution, Failure, Link, Record, Signal
 from stepfast.stored_text import StoredText
 
-ITEM_VERSION = 2
-"""Of metas of executions whose order is a log, and of that log. All other items are as they were in version 1, and say
-so: functions of the version before can still read them while a deployment replaces these functions.
-"""
-FIRST_VERSION = 1
-RUN_VERSION = 3
-"""Of metas of executions that have continued as new runs. Functions of the versions before would take the records of
-the first run for theirs; they refuse these metas.
-"""
-META, CURSOR, INPUT, COMMAND, ENTRY, SIGNAL, HISTORY = "meta", "cursor", "input#", "c#", "o#", "s#", "z#"
-NOTE, MEMORY = "large", "memory"
-RUN, TAKEN, LATER_RUN = "zr#", "zs#", "zz"
-"""These sort behind all that a load of a first run reads."""
-OF_A_RUN = (COMMAND, ENTRY, HISTORY, INPUT, CURSOR)
-"""What the sort keys of the items of a run begin with."""
-DELETED = "DELETED"
-"""The status of a tombstone."""
-SIGNALS = "signals"
-"""How many signals an execution has got, and bytes of their payloads; sorts behind the signals themselves."""
-LONGEST_KEY = 1000
-"""Bytes of a sort key that a command id may fill; DynamoDB takes 1024, and the number of a run takes 15 of them."""
 LONGEST_NAME = 200
 """Characters of a step's or an error's name that the listing holds."""
 LONGEST_CLASS = 500
@@ -85,90 +76,12 @@ _RECORD_TIMES = {"lease": "lease", "due": "due", "first_at": "first", "started_a
 _META_TIMES = {"ended_at": "ended", "resumed_at": "resumed"}
 
 
-# -- keys --------------------------------------------------------------------------------------------------
-
-
-def partition(execution_id: str) -> str:
-    return f"x#{execution_id}"
-
-
-def key(run_id: str, sort: str) -> Item:
-    """The key of an item of a run; `meta`, signals and all that is of the execution have the keys of the first run."""
-    return {"pk": text(partition(run_of(run_id)[0])), "sk": text(in_run(run_id, sort))}
-
-
-def in_run(run_id: str, sort: str) -> str:
-    """The sort key in the table of what has this sort key in a first run."""
-    _, run = run_of(run_id)
-    return sort if run == 1 else f"{LATER_RUN}{run:012}#{sort}"
-
-
-def sort_of(item: Item) -> str:
-    """The sort key without the run."""
-    sort = str(item["sk"]["S"])
-    return sort.partition("#")[2] if sort.startswith(LATER_RUN) else sort
-
-
-def key_of(item: Item) -> Item:
-    return {"pk": item["pk"], "sk": item["sk"]}
-
-
-def execution_id_of(item: Item) -> str:
-    return str(item["pk"]["S"])[2:]
-
-
-def run_id_of_item(item: Item) -> str:
-    """The name of the run whose prefix the sort key has; of an item of the whole execution that of the first run."""
-    sort = str(item["sk"]["S"])
-    run = int(sort[len(LATER_RUN) :].partition("#")[0]) if sort.startswith(LATER_RUN) else 1
-    return run_id_of(execution_id_of(item), run)
-
-
-def run_id_of_meta(meta: Item) -> str:
-    """The name of the run that a meta, or the item of an earlier run, is of."""
-    return run_id_of(execution_id_of(meta), int_in(meta, "run") or 1)
-
-
-def run_sort(run: int) -> str:
-    return f"{RUN}{run:012}"
-
-
-def command_sort(command_id: str) -> str:
-    """The sort key of a command; ids that are too long for one stand in the item."""
-    if len(command_id.encode()) <= LONGEST_KEY:
-        return COMMAND + command_id
-    return f"{COMMAND}~{hashlib.sha256(command_id.encode()).hexdigest()}"
-
-
-def history_sort(generation: int, position: int) -> str:
-    return f"{HISTORY}{generation:06}#{position:06}"
-
-
-def entry_sort(number: int) -> str:
-    return f"{ENTRY}{number:08}"
-
-
-def _head(execution_id: str, sort: str, now: float, version: int = FIRST_VERSION) -> Item:
-    return {**key(execution_id, sort), "v": number(version), "wrote": number(now)}
-
-
-def checked(item: Item) -> Item:
-    """The item, if this version can read it; Misconfigured for one of a newer version."""
-    version = int_in(item, "v")
-    if version > RUN_VERSION:
-        raise Misconfigured(
-            f"execution {execution_id_of(item)!r} was written by a newer stepfast (schema {version}, "
-            f"this one knows {RUN_VERSION}): deploy that version, or a newer one"
-        )
-    return item
-
-
 # -- meta --------------------------------------------------------------------------------------------------
 
 
 def meta_item(execution: Execution, input: Item, listing: Item, now: float) -> Item:
     """A new execution, with wake. input: its `input` attribute, inline or a reference; listing: the index keys."""
-    item = _head(execution.execution_id, META, now, ITEM_VERSION) | input | listing
+    item = head(execution.execution_id, META, now, ITEM_VERSION) | input | listing
     item |= {"flow": text(execution.workflow), "made": number(execution.created_at), "born": number(now)}
     item["wake"] = number(1)
     if execution.first_generation:
@@ -283,7 +196,7 @@ def is_child_of(meta: Item, parent: str) -> bool:
 
 def tombstone_item(execution_id: str, generation: int, now: float) -> Item:
     """What stands for the meta of a deleted execution."""
-    item = _head(execution_id, META, now) | {"stat": text(DELETED), "gen": number(generation)}
+    item = head(execution_id, META, now) | {"stat": text(DELETED), "gen": number(generation)}
     return {**item, "deleted": number(now)}
 
 
@@ -292,15 +205,15 @@ def is_tombstone(meta: Item) -> bool:
 
 
 def note_item(execution_id: str, now: float) -> Item:
-    return _head(execution_id, NOTE, now)
+    return head(execution_id, NOTE, now)
 
 
 def memory_item(execution_id: str, token: str, now: float) -> Item:
-    return {**_head(execution_id, MEMORY, now), "by": text(token)}
+    return {**head(execution_id, MEMORY, now), "by": text(token)}
 
 
 def input_item(execution_id: str, digest: str, input: str, now: float) -> Item:
-    return {**_head(execution_id, INPUT + digest, now), "input": text(input)}
+    return {**head(execution_id, INPUT + digest, now), "input": text(input)}
 
 
 # -- commands ----------------------------------------------------------------------------------------------
@@ -308,7 +221,7 @@ def input_item(execution_id: str, digest: str, input: str, now: float) -> Item:
 
 def record_item(execution_id: str, record: Record, now: float, *, wake: bool = False) -> Item:
     sort = command_sort(record.id)
-    item = _head(execution_id, sort, now)
+    item = head(execution_id, sort, now)
     if sort != COMMAND + record.id:
         item["id"] = text(record.id)
     item |= {"rev": number(record.revision), "gen": number(record.generation), "stat": text(record.status)}
@@ -363,64 +276,8 @@ def record_of(item: Item, later: Callable[[Value], StoredText] | None = None) ->
     )
 
 
-# -- the order, signals, history -------------------------------------------------------------------------
-
-
-def entry_item(execution_id: str, entry: OrderEntry, now: float) -> Item:
-    item = _head(execution_id, entry_sort(entry.number), now, ITEM_VERSION) | {"gen": number(entry.generation)}
-    if entry.applied or entry.dispatched or entry.withdrawn:
-        lists = [packed(ids) for ids in (entry.applied, entry.dispatched, entry.withdrawn)]
-        # With the seal no two entries have the same bytes, so an entry that was refused may delete its own.
-        order = json_text([*lists, entry.seal])
-        item["order"] = {"B": zlib.compress(order.encode())}
-    if entry.cut is not None:
-        item["cut"] = number(entry.cut)
-    if entry.ended:
-        item["ended"] = {"BOOL": True}
-    if entry.seal:
-        item["seal"] = text(entry.seal)
-    return item
-
-
-def entry_of(item: Item, unpack: Callable[[Packed], Sequence[str]] = unpacked) -> OrderEntry:
-    checked(item)
-    applied, dispatched, withdrawn = map(unpack, _order_in(item)[:3]) if "order" in item else ((), (), ())
-    return OrderEntry(
-        int(sort_of(item)[len(ENTRY) :]),
-        int_in(item, "gen"),
-        tuple(applied),
-        tuple(dispatched),
-        tuple(withdrawn),
-        int_in(item, "cut") if "cut" in item else None,
-        "ended" in item,
-        text_in(item, "seal") or "",
-    )
-
-
-def base_item(execution_id: str, cursor: Item | None, now: float) -> Item:
-    """Replaces a cursor of version 1, or its absence: no function of version 1 changes it."""
-    item = _head(execution_id, CURSOR, now, ITEM_VERSION)
-    if cursor is None:
-        return item | {"upto": number(0)}
-    return item | {"upto": cursor["rev"], "gen": cursor["gen"], "order": cursor["order"]}
-
-
-def base_of(item: Item) -> OrderEntry | None:
-    """The order up to its log, as an entry that cuts off all before it; None where there was none."""
-    checked(item)
-    upto = int_in(item, "upto" if "upto" in item else "rev")
-    if not upto:
-        return None
-    applied, dispatched = _order_in(item)
-    return OrderEntry(upto - 1, int_in(item, "gen"), tuple(applied), tuple(dispatched), cut=0)
-
-
-def _order_in(item: Item) -> Any:
-    return json.loads(zlib.decompress(item["order"]["B"]))
-
-
 def signal_item(execution_id: str, signal: Signal, place: int, now: float, run: int = 1) -> Item:
-    item = _head(execution_id, SIGNAL + signal.signal_id, now)
+    item = head(execution_id, SIGNAL + signal.signal_id, now)
     item |= {"name": text(signal.name), "payload": text(signal.payload), "received": number(signal.received_at)}
     item["n"] = number(place)
     if run > 1:
@@ -437,7 +294,7 @@ def signal_of(item: Item) -> Signal:
 
 
 def event_item(execution_id: str, event: Event, sort: str, now: float) -> Item:
-    item = _head(execution_id, sort, now) | {"time": number(event.at), "type": text(event.type)}
+    item = head(execution_id, sort, now) | {"time": number(event.at), "type": text(event.type)}
     if event.command is not None:
         item["command"] = text(event.command)
     if event.details:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from stepfast.backends.dynamodb.calls import Table
-from stepfast.backends.dynamodb.items import partition
+from stepfast.backends.dynamodb.item_keys import partition
 from stepfast.backends.dynamodb.table import LISTING
 from stepfast.backends.dynamodb.typed_json import Item, text
 from stepfast.engine.ports import Query

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from stepfast.backends.dynamodb import items
+from stepfast.backends.dynamodb import item_keys, order_items
 from stepfast.backends.dynamodb.calls import ABSENT, Condition, Table
 from stepfast.backends.dynamodb.large_values import Texts
 from stepfast.backends.dynamodb.typed_json import Item, int_in, same, text
@@ -17,7 +17,7 @@ from stepfast.model import OrderEntry
 
 
 class OrderLog:
-    """Reads the logs of executions; appends are conditional puts of `items.entry_item`."""
+    """Reads the logs of executions; appends are conditional puts of `order_items.entry_item`."""
 
     def __init__(self, table: Table, texts: Texts) -> None:
         self._table, self._texts = table, texts
@@ -27,22 +27,22 @@ class OrderLog:
         pages = self._table.query(
             KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
             ExpressionAttributeValues={
-                ":pk": items.key(run_id, items.ENTRY)["pk"],
-                ":first": text(items.in_run(run_id, items.entry_sort(since))),
-                ":last": text(items.in_run(run_id, items.ENTRY + "~")),
+                ":pk": item_keys.key(run_id, item_keys.ENTRY)["pk"],
+                ":first": text(item_keys.in_run(run_id, item_keys.entry_sort(since))),
+                ":last": text(item_keys.in_run(run_id, item_keys.ENTRY + "~")),
             },
             ConsistentRead=True,
         )
-        entries = [items.entry_of(item) for page, _ in pages for item in self._texts.fill(page)]
+        entries = [order_items.entry_of(item) for page, _ in pages for item in self._texts.fill(page)]
         if since == 0 and (not entries or entries[0].number > 0):
-            base = self._table.get(items.key(run_id, items.CURSOR))
+            base = self._table.get(item_keys.key(run_id, item_keys.CURSOR))
             if base is not None:
                 return in_sequence([*based_on(self._texts.fill([base])[0]), *entries])
         return in_sequence(entries, since)
 
     async def begin(self, execution_id: str, cursor: Item | None, now: float) -> Item | None:
         """Puts the base in the place of a cursor of version 1, or of none; None where the cursor has changed since."""
-        base = items.base_item(execution_id, cursor, now)
+        base = order_items.base_item(execution_id, cursor, now)
         condition = ABSENT if cursor is None else Condition("rev = :if_rev", {":if_rev": cursor["rev"]})
         held = await self._table.put(base, condition)
         return base if held is None or same(held, base) else None
@@ -50,15 +50,15 @@ class OrderLog:
 
 def entries_in(by_sort: Mapping[str, Item]) -> Sequence[OrderEntry]:
     """The log of an execution, of all its items by their sort keys; their values are filled in."""
-    cursor = by_sort.get(items.CURSOR)
-    logged = sorted(sort for sort in by_sort if sort.startswith(items.ENTRY))
-    entries = [items.entry_of(by_sort[sort]) for sort in logged]
+    cursor = by_sort.get(item_keys.CURSOR)
+    logged = sorted(sort for sort in by_sort if sort.startswith(item_keys.ENTRY))
+    entries = [order_items.entry_of(by_sort[sort]) for sort in logged]
     return in_sequence([*(based_on(cursor) if cursor is not None else ()), *entries])
 
 
 def based_on(cursor: Item) -> list[OrderEntry]:
     """The order up to the log, as one entry; none where it was empty."""
-    base = items.base_of(cursor)
+    base = order_items.base_of(cursor)
     return [] if base is None else [base]
 
 
@@ -79,4 +79,4 @@ def in_sequence(entries: Iterable[OrderEntry], since: int = 0) -> list[OrderEntr
 
 def needs_base(meta: Item, cursor: Item | None) -> bool:
     """Whether version 1 has started the execution, and may still write its cursor."""
-    return int_in(meta, "v") < items.ITEM_VERSION and not (cursor is not None and "upto" in cursor)
+    return int_in(meta, "v") < item_keys.ITEM_VERSION and not (cursor is not None and "upto" in cursor)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from stepfast.backends.dynamodb import items
+from stepfast.backends.dynamodb import item_keys, items, order_items
 from stepfast.backends.dynamodb.calls import Table
 from stepfast.backends.dynamodb.deletion import LEFT_OVER
 from stepfast.backends.dynamodb.id_runs import last_unpacked
@@ -27,12 +27,12 @@ class DynamoRecordReader:
         self._table, self._texts = table, texts
 
     async def page(self, execution: Execution, query: RecordQuery) -> RecordPage:
-        parameters = self._range(execution.run_id, items.COMMAND) | {"ConsistentRead": True}
+        parameters = self._range(execution.run_id, item_keys.COMMAND) | {"ConsistentRead": True}
         parameters = _filtered(parameters, query)
         if query.after:
-            if len(query.after.encode()) > items.LONGEST_KEY:
+            if len(query.after.encode()) > item_keys.LONGEST_KEY:
                 raise InvalidRequest("this is no position of a page", (("cursor", "unknown"),))
-            parameters["ExclusiveStartKey"] = items.key(execution.run_id, items.COMMAND + query.after)
+            parameters["ExclusiveStartKey"] = item_keys.key(execution.run_id, item_keys.COMMAND + query.after)
         matching: list[Item] = []
         looked_at, room = 0, PAGE_BYTES
         while True:
@@ -57,14 +57,14 @@ class DynamoRecordReader:
         return RecordPage(tuple(self._records(matching)), following)
 
     async def named(self, execution: Execution, ids: Sequence[str]) -> Mapping[str, Record]:
-        sorts = dict.fromkeys(map(items.command_sort, ids))
-        matching = self._table.get_many([items.key(execution.run_id, sort) for sort in sorts])
+        sorts = dict.fromkeys(map(item_keys.command_sort, ids))
+        matching = self._table.get_many([item_keys.key(execution.run_id, sort) for sort in sorts])
         records = self._records([item for item in matching if not _left_over(item, execution)])
         return {record.id: record for record in records}
 
     async def is_longer(self, run_id: str, records: int) -> bool:
         """True also for records that are more bytes than so many small ones have: a query reads a megabyte."""
-        parameters = self._range(run_id, items.COMMAND) | {"Select": "COUNT"}
+        parameters = self._range(run_id, item_keys.COMMAND) | {"Select": "COUNT"}
         count, queries = 0, 0
         while count <= records:
             answer = self._table.query_once(Limit=records + 1 - count, **parameters)
@@ -78,19 +78,19 @@ class DynamoRecordReader:
         return True
 
     async def last_entries(self, run_id: str, limit: int) -> Sequence[OrderEntry]:
-        parameters = self._range(run_id, items.ENTRY) | {"ConsistentRead": True, "ScanIndexForward": False}
+        parameters = self._range(run_id, item_keys.ENTRY) | {"ConsistentRead": True, "ScanIndexForward": False}
         entries: list[OrderEntry] = []
         for item in self._table.query_once(Limit=limit, **parameters)["Items"]:
             if has_moved(item) or len(item.get("order", {"B": b""})["B"]) > MAX_ORDER:
                 break
-            entries.append(items.entry_of(item, partial(last_unpacked, most=LAST_IDS)))
+            entries.append(order_items.entry_of(item, partial(last_unpacked, most=LAST_IDS)))
         return entries
 
     def _records(self, matching: Sequence[Item]) -> list[Record]:
         return [items.record_of(item, self._texts.later) for item in self._texts.fill(matching, LATER)]
 
     def _range(self, run_id: str, beginning: str) -> dict[str, Any]:
-        values = {":pk": text(items.partition(run_of(run_id)[0])), ":sk": text(items.in_run(run_id, beginning))}
+        values = {":pk": text(item_keys.partition(run_of(run_id)[0])), ":sk": text(item_keys.in_run(run_id, beginning))}
         condition = "pk = :pk AND begins_with(sk, :sk)"
         return {"KeyConditionExpression": condition, "ExpressionAttributeValues": values}
 
@@ -113,7 +113,7 @@ def _filtered(parameters: dict[str, Any], query: RecordQuery) -> dict[str, Any]:
 
 
 def _place(key: Item) -> str:
-    return items.sort_of(key)[len(items.COMMAND) :]
+    return item_keys.sort_of(key)[len(item_keys.COMMAND) :]
 
 
 def _left_over(item: Item, execution: Execution) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from stepfast.backends.dynamodb import items
+from stepfast.backends.dynamodb import item_keys
 from stepfast.backends.dynamodb.calls import Table
 from stepfast.backends.dynamodb.table import EXPIRES, LISTING
 from stepfast.backends.dynamodb.transactions import stands
@@ -87,7 +87,7 @@ class Keeping:
             IndexName=LISTING, KeyConditionExpression=condition, ExpressionAttributeValues=values, Limit=PAGE
         )
         entries: list[dict[str, Any]] = page["Items"]
-        metas = self._table.get_many([items.key_of(entry) for entry in entries], NAMES)
+        metas = self._table.get_many([item_keys.key_of(entry) for entry in entries], NAMES)
         mortal = [meta for meta in metas if text_in(meta, "stat") == "FAILED" and EXPIRES in meta]
         for meta in mortal:
             await self._free(meta)
@@ -99,7 +99,7 @@ class Keeping:
         return len(mortal)
 
     async def _free(self, meta: Item) -> None:
-        key = items.key(items.execution_id_of(meta), items.META)
+        key = item_keys.key(item_keys.execution_id_of(meta), item_keys.META)
         changes = {
             "UpdateExpression": f"REMOVE #{EXPIRES}",
             "ExpressionAttributeNames": {f"#{EXPIRES}": EXPIRES},

@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from stepfast.backends.dynamodb import items
+from stepfast.backends.dynamodb import item_keys, items
 from stepfast.backends.dynamodb.calls import ABSENT, Condition, Table, changes_to
 from stepfast.backends.dynamodb.inputs import Inputs
 from stepfast.backends.dynamodb.large_values import Texts
@@ -41,7 +41,7 @@ class EarlierRuns:
     async def turn(self, turn: NextRun, now: float) -> bool:
         """Begins the next run; False if the execution does not stand as it did."""
         old, new = turn.ended, turn.execution
-        key = items.key(old.execution_id, items.META)
+        key = item_keys.key(old.execution_id, item_keys.META)
         taken = await self._copy(old, turn.taken, now)
         change = self._table.update_action(key, await self._begin(new, now), stands("RUNNING", old.generation))
         actions = [change, self._table.put_action(await self._archived(old, now), ABSENT)]
@@ -52,7 +52,7 @@ class EarlierRuns:
             return False
         for item in taken:
             signal_id = items.signal_of(item).signal_id
-            self._table.delete(items.key(old.execution_id, items.SIGNAL + signal_id), PRESENT)
+            self._table.delete(item_keys.key(old.execution_id, item_keys.SIGNAL + signal_id), PRESENT)
         return True
 
     async def _begin(self, new: Execution, now: float) -> dict[str, Any]:
@@ -60,7 +60,7 @@ class EarlierRuns:
         placed = self._texts.fit(new.run_id, await self._inputs.place(new, now))
         sets = items.standing(new) | placed | {"wrote": number(now), "wake": number(1)}
         sets |= {
-            "v": number(items.RUN_VERSION),
+            "v": number(item_keys.RUN_VERSION),
             "run": number(new.run),
             "began": number(new.run_began_at),
             "first": number(new.first_generation),
@@ -70,8 +70,8 @@ class EarlierRuns:
     async def _archived(self, old: Execution, now: float) -> Item:
         """The item of the run that ends."""
         placed = self._texts.fit(old.run_id, await self._inputs.place(old, now))
-        item = items.key(old.execution_id, items.run_sort(old.run)) | items.standing(old) | placed
-        item |= {"v": number(items.RUN_VERSION), "wrote": number(now), "flow": text(old.workflow)}
+        item = item_keys.key(old.execution_id, item_keys.run_sort(old.run)) | items.standing(old) | placed
+        item |= {"v": number(item_keys.RUN_VERSION), "wrote": number(now), "flow": text(old.workflow)}
         item |= {"made": number(old.created_at), "run": number(old.run), "first": number(old.first_generation)}
         if old.began_at is not None:
             item["began"] = number(old.began_at)
@@ -82,9 +82,9 @@ class EarlierRuns:
 
     async def _copy(self, old: Execution, taken: Sequence[str], now: float) -> list[Item]:
         """Copies the signals that the run has taken, as they stand in the table. Safe to repeat."""
-        held = self._table.get_many([items.key(old.execution_id, items.SIGNAL + id) for id in taken])
+        held = self._table.get_many([item_keys.key(old.execution_id, item_keys.SIGNAL + id) for id in taken])
         for item in held:
-            sort = items.TAKEN + str(item["sk"]["S"])[len(items.SIGNAL) :]
+            sort = item_keys.TAKEN + str(item["sk"]["S"])[len(item_keys.SIGNAL) :]
             copy = {name: value for name, value in item.items() if name != "wake"} | {"sk": text(sort)}
             await self._table.put(copy | {"taken": number(old.run), "wrote": number(now)} | self._expiry(now))
         return held
@@ -95,7 +95,7 @@ class EarlierRuns:
         return {
             "Update": {
                 "TableName": self._table.name,
-                "Key": items.key(new.execution_id, items.SIGNALS),
+                "Key": item_keys.key(new.execution_id, item_keys.SIGNALS),
                 "UpdateExpression": expression + "#run = :run, #wrote = :wrote",
                 "ConditionExpression": "attribute_exists(pk)",
                 "ExpressionAttributeNames": {f"#{name}": name for name in ("past", "n", "bytes", "run", "wrote")},
@@ -117,9 +117,9 @@ class EarlierRuns:
             self._table.query_once(
                 KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
                 ExpressionAttributeValues={
-                    ":pk": text(items.partition(current.execution_id)),
-                    ":first": text(items.run_sort(1)),
-                    ":last": text(items.run_sort((current.run if before is None else before) - 1)),
+                    ":pk": text(item_keys.partition(current.execution_id)),
+                    ":first": text(item_keys.run_sort(1)),
+                    ":last": text(item_keys.run_sort((current.run if before is None else before) - 1)),
                 },
                 ConsistentRead=True,
                 ScanIndexForward=False,
@@ -132,19 +132,19 @@ class EarlierRuns:
 
     def one(self, current: Execution, run: int) -> Execution | None:
         """The execution as this earlier run has left it."""
-        item = self._table.get(items.key(current.execution_id, items.run_sort(run)))
+        item = self._table.get(item_keys.key(current.execution_id, item_keys.run_sort(run)))
         return None if item is None else self._executions([item], current)[0]
 
     def _executions(self, archived: Sequence[Item], current: Execution) -> list[Execution]:
-        filled = self._texts.fill(map(items.checked, archived))
+        filled = self._texts.fill(map(item_keys.checked, archived))
         return [items.archived_of(*pair, current) for pair in zip(filled, self._inputs.of(filled), strict=True)]
 
     def snapshot(self, execution: Execution) -> Snapshot:
         """An earlier run with its commands, its order and the signals that it took."""
         by_sort: dict[str, Item] = {}
-        for prefix in (items.COMMAND, items.CURSOR, items.ENTRY):
-            by_sort |= {items.sort_of(item): item for item in self._of(execution.run_id, prefix)}
-        records = [items.record_of(item) for sort, item in by_sort.items() if sort.startswith(items.COMMAND)]
+        for prefix in (item_keys.COMMAND, item_keys.CURSOR, item_keys.ENTRY):
+            by_sort |= {item_keys.sort_of(item): item for item in self._of(execution.run_id, prefix)}
+        records = [items.record_of(item) for sort, item in by_sort.items() if sort.startswith(item_keys.COMMAND)]
         ids = [record.signal for record in records if record.signal is not None]
         return Snapshot(
             execution,
@@ -155,17 +155,20 @@ class EarlierRuns:
 
     def taken(self, execution_id: str, ids: Sequence[str], run: int | None = None) -> list[Signal]:
         """Those of the signals that earlier runs have taken, or that this one has, in the order of their numbers."""
-        copies = self._table.get_many([items.key(execution_id, items.TAKEN + id) for id in dict.fromkeys(ids)])
+        copies = self._table.get_many([item_keys.key(execution_id, item_keys.TAKEN + id) for id in dict.fromkeys(ids)])
         held = [item for item in copies if run is None or item["taken"] == number(run)]
         return sorted(map(items.signal_of, self._texts.fill(held)), key=lambda signal: signal.number)
 
     def history(self, run_id: str) -> list[Event]:
-        return [items.event_of(item) for item in self._of(run_id, items.HISTORY)]
+        return [items.event_of(item) for item in self._of(run_id, item_keys.HISTORY)]
 
     def _of(self, run_id: str, prefix: str) -> list[Item]:
         pages = self._table.query(
             KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
-            ExpressionAttributeValues={":pk": items.key(run_id, prefix)["pk"], ":sk": items.key(run_id, prefix)["sk"]},
+            ExpressionAttributeValues={
+                ":pk": item_keys.key(run_id, prefix)["pk"],
+                ":sk": item_keys.key(run_id, prefix)["sk"],
+            },
             ConsistentRead=True,
         )
         return [item for page, _ in pages for item in self._texts.fill(page)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from stepfast.backends.dynamodb import items
+from stepfast.backends.dynamodb import item_keys, items
 from stepfast.backends.dynamodb.calls import ABSENT, Condition, Table, projected
 from stepfast.backends.dynamodb.large_values import Texts
 from stepfast.backends.dynamodb.typed_json import int_in, number, same, text
@@ -29,7 +29,7 @@ class Signals:
             parameters |= projected(HEADS)
         pages = self._table.query(
             KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
-            ExpressionAttributeValues={":pk": text(items.partition(execution_id)), ":sk": text(items.SIGNAL)},
+            ExpressionAttributeValues={":pk": text(item_keys.partition(execution_id)), ":sk": text(item_keys.SIGNAL)},
             **parameters,
         )
         signals = [items.signal_of(item) for page, _ in pages for item in self._texts.fill(page)]
@@ -43,15 +43,17 @@ class Signals:
         last thing that the turn to a new run does, and a sender may have been slow.
         """
         older = [signal for signal in signals if signal.run < run]
-        keys = [items.key(execution_id, items.TAKEN + signal.signal_id) for signal in older]
-        taken = {str(item["sk"]["S"])[len(items.TAKEN) :] for item in self._table.get_many(keys, ("sk",))}
+        keys = [item_keys.key(execution_id, item_keys.TAKEN + signal.signal_id) for signal in older]
+        taken = {str(item["sk"]["S"])[len(item_keys.TAKEN) :] for item in self._table.get_many(keys, ("sk",))}
         for signal_id in taken:
-            self._table.delete(items.key(execution_id, items.SIGNAL + signal_id), Condition("attribute_exists(pk)"))
+            self._table.delete(
+                item_keys.key(execution_id, item_keys.SIGNAL + signal_id), Condition("attribute_exists(pk)")
+            )
         return [signal for signal in signals if signal.signal_id not in taken]
 
     def one(self, execution_id: str, signal_id: str) -> Signal | None:
         """The signal of this id, also where a run has taken it that has ended."""
-        keys = [items.key(execution_id, prefix + signal_id) for prefix in (items.SIGNAL, items.TAKEN)]
+        keys = [item_keys.key(execution_id, prefix + signal_id) for prefix in (item_keys.SIGNAL, item_keys.TAKEN)]
         stored = self._table.get_many(keys)
         return items.signal_of(self._texts.fill(stored)[0]) if stored else None
 
@@ -64,10 +66,10 @@ class Signals:
         )
         counted = None
         if size <= limits.bytes and limits.count > 0:
-            key = items.key(execution_id, items.SIGNALS)
+            key = item_keys.key(execution_id, item_keys.SIGNALS)
             adds, sets = (
                 {"n": number(1), "bytes": number(size)},
-                {"wrote": number(now), "v": number(items.FIRST_VERSION)},
+                {"wrote": number(now), "v": number(item_keys.FIRST_VERSION)},
             )
             counted = await self._table.count(key, adds, sets, free)
         if counted is None:
@@ -76,7 +78,10 @@ class Signals:
                 return held
             raise TooManySignals.for_execution(execution_id, limits.count, limits.bytes)
         run, place = int_in(counted, "run") or 1, int_in(counted, "n") + int_in(counted, "past")
-        if run > 1 and (taken := self._table.get(items.key(execution_id, items.TAKEN + signal.signal_id))) is not None:
+        if (
+            run > 1
+            and (taken := self._table.get(item_keys.key(execution_id, item_keys.TAKEN + signal.signal_id))) is not None
+        ):
             return items.signal_of(self._texts.fill([taken])[0])
         item = self._texts.fit(execution_id, items.signal_item(execution_id, signal, place, now, run))
         stored = await self._table.put(item, ABSENT)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stepfast.backends.dynamodb import items
+from stepfast.backends.dynamodb import item_keys, items, order_items
 from stepfast.backends.dynamodb.calls import ABSENT, TRANSACTION, TRANSACTION_BYTES, Condition, Table
 from stepfast.backends.dynamodb.large_values import Texts
 from stepfast.backends.dynamodb.typed_json import number, size_of, text
@@ -67,7 +67,7 @@ class Transactions:
         run_id, generation = execution.run_id, execution.generation
         units = [_Unit((self._put_record(run_id, record, now),)) for record in records]
         first, *rest = _chunks(units, room=2)
-        last = items.entry_item(run_id, OrderEntry(order, generation, ended=True), now)
+        last = order_items.entry_item(run_id, OrderEntry(order, generation, ended=True), now)
         if await self._table.transact([change, self._table.put_action(last, ABSENT), *first]) is not None:
             return False
         for chunk in rest:
@@ -120,14 +120,14 @@ class Transactions:
         id, generation = execution.run_id, execution.generation
         events: dict[str | None, list[Action]] = {record.id: [] for record in records} | {None: []}
         for place, event in enumerate(history, start=position):
-            item = items.event_item(id, event, items.history_sort(generation, place), now)
+            item = items.event_item(id, event, item_keys.history_sort(generation, place), now)
             action = self._table.put_action(self._texts.fit(id, item), ABSENT)
             events[event.command if event.command in events else None].append(action)
-        turn = [change, self._table.put_action(items.entry_item(id, cut, now), ABSENT)]
+        turn = [change, self._table.put_action(order_items.entry_item(id, cut, now), ABSENT)]
         units = [_Unit((*events[record.id], self._put_record(id, record, now))) for record in records]
         units += [_Unit((event,)) for event in events[None]]
         *before, last = _chunks(list(_parted(units)), room=len(turn))
-        meta = items.key(execution.execution_id, items.META)
+        meta = item_keys.key(execution.execution_id, item_keys.META)
         check = self._table.check_action(meta, stands("FAILED", generation - 1))
         return [*([check, *chunk] for chunk in before), [*turn, *last]]
 
@@ -137,22 +137,22 @@ class Transactions:
 
     def _next_position(self, execution: Execution) -> int:
         """The number after the last event that is kept of this generation."""
-        prefix = f"{items.HISTORY}{execution.generation:06}#"
+        prefix = f"{item_keys.HISTORY}{execution.generation:06}#"
         newest = self._table.query_once(
             KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
             ExpressionAttributeValues={
-                ":pk": text(items.partition(execution.execution_id)),
-                ":sk": text(items.in_run(execution.run_id, prefix)),
+                ":pk": text(item_keys.partition(execution.execution_id)),
+                ":sk": text(item_keys.in_run(execution.run_id, prefix)),
             },
             ConsistentRead=True,
             ScanIndexForward=False,
             Limit=1,
         )["Items"]
-        return int(items.sort_of(newest[0])[len(prefix) :]) + 1 if newest else 0
+        return int(item_keys.sort_of(newest[0])[len(prefix) :]) + 1 if newest else 0
 
 
 def _adds_history(action: Action) -> bool:
-    return bool("Put" in action and items.sort_of(action["Put"]["Item"]).startswith(items.HISTORY))
+    return bool("Put" in action and item_keys.sort_of(action["Put"]["Item"]).startswith(item_keys.HISTORY))
 
 
 def _parted(units: Sequence[_Unit]) -> Iterator[_Unit]:

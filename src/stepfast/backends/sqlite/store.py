@@ -8,39 +8,29 @@ from __future__ import annotations
 
 import itertools
 import json
-import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
-from stepfast.backends.sqlite import deletion, listing, metrics, overdue, rows, runs, writes
+from stepfast.backends.sqlite import deletion, metrics, overdue, rows, runs, writes
 from stepfast.backends.sqlite import signals as signal_rows
-from stepfast.backends.sqlite.changes import Changes
 from stepfast.backends.sqlite.file import SqliteFile, Transaction
-from stepfast.backends.sqlite.record_reader import SqliteRecordReader
+from stepfast.backends.sqlite.reads import SqliteReads
 from stepfast.engine.embedded import Overdue
 from stepfast.engine.embedded import Stored as Stored
 from stepfast.engine.messages import Message
-from stepfast.engine.metrics import Tallies
-from stepfast.engine.order import cursor_of
 from stepfast.engine.ports import (
     NOT_COMMITTED,
     Clock,
     Commit,
     Committed,
     Delivery,
-    Delta,
     End,
-    Fault,
     NextRun,
-    Page,
-    Query,
 )
-from stepfast.engine.record_reader import RecordReader
 from stepfast.errors import ExecutionDeleted
 from stepfast.model import (
     ENDED,
     SIGNAL_LIMITS,
-    Cursor,
     Event,
     Execution,
     Link,
@@ -48,20 +38,15 @@ from stepfast.model import (
     Record,
     Signal,
     SignalLimits,
-    Snapshot,
     run_of,
 )
 
 
-class SqliteBackend:
+class SqliteBackend(SqliteReads):
     """Both ports on one file; `on_message` and `on_wake` are called, from the writer's thread, after commits."""
 
     def __init__(self, file: SqliteFile, clock: Clock) -> None:
-        self._file = file
-        self._clock = clock
-        self._opened_at = clock.now()
-        self._changes = Changes()
-        self.reader: RecordReader = SqliteRecordReader(file, self._opened_at)
+        super().__init__(file, clock)
         with file.reading() as db:
             used = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'messages'").fetchone()
         self._numbers = itertools.count(1 + (used[0] if used else 0))
@@ -75,139 +60,6 @@ class SqliteBackend:
     def flush(self) -> None:
         """Writes deletions that have waited for some other commit to go with."""
         self._file.flush()
-
-    # -- Store: reading ------------------------------------------------------------------------------------
-
-    async def read(self, execution_id: str) -> Execution | None:
-        row = self._file.row(f"{rows.SELECT_EXECUTION} WHERE execution_id = ?", (execution_id,))
-        return rows.execution(row) if row else None
-
-    async def read_many(self, execution_ids: Sequence[str]) -> list[Execution]:
-        sql = f"{rows.SELECT_BRIEF} WHERE execution_id IN (SELECT value FROM json_each(?))"
-        with self._file.reading() as db:
-            return [rows.execution(row) for row in db.execute(sql, (json.dumps(execution_ids),))]
-
-    async def load(self, execution_id: str, *, signals: bool = True) -> Snapshot | None:
-        return self._snapshot(execution_id, None, signals)
-
-    async def changes(self, execution_id: str, mark: int | None = None) -> Delta | None:
-        # The mark is taken before the file is read: a write between the two then counts as a change after the mark.
-        # Taken afterwards it would cover a write that the read has missed, which no later delta would have.
-        now, changed = self._changes.since(execution_id, mark)
-        snapshot = self._snapshot(execution_id, changed, signals=mark is None)
-        return None if snapshot is None else Delta(snapshot, now)
-
-    def _snapshot(self, execution_id: str, changed: Sequence[Record] | None, signals: bool) -> Snapshot | None:
-        """The execution as one read of the file finds it; of its records only `changed`, where these are known."""
-        with self._file.reading() as db:
-            row = db.execute(f"{rows.SELECT_EXECUTION} WHERE execution_id = ?", (execution_id,)).fetchone()
-            if row is None:
-                return None
-            if changed is None:
-                commands = db.execute(f"{rows.SELECT_RECORD} WHERE execution_id = ?", (execution_id,)).fetchall()
-            cursor = cursor_of(_entries(db, execution_id)) if changed is None else _revision(db, execution_id)
-            arrived = signal_rows.read(db, execution_id) if signals else []
-        records = changed if changed is not None else [rows.record(row, self._opened_at) for row in commands]
-        return Snapshot(
-            rows.execution(row),
-            cursor,
-            {record.id: record for record in records},
-            tuple(arrived),
-            signals,
-        )
-
-    async def signals(self, run_id: str, after: int = 0, *, payloads: bool = True) -> Sequence[Signal]:
-        execution_id, _ = run_of(run_id)
-        with self._file.reading() as db:
-            return signal_rows.read(db, execution_id, after, payloads=payloads)
-
-    async def signal(self, execution_id: str, signal_id: str) -> Signal | None:
-        with self._file.reading() as db:
-            return signal_rows.one(db, execution_id, signal_id)
-
-    async def peek(self, run_id: str, command_id: str) -> tuple[Execution, Record | None] | None:
-        execution_id, run = run_of(run_id)
-        row = self._file.row(rows.SELECT_BOTH, (command_id, execution_id))
-        if row is None:
-            return None
-        execution, record = rows.both(row, self._opened_at)
-        return execution, record if execution.run == run else None
-
-    async def entries(self, run_id: str, since: int = 0) -> Sequence[OrderEntry]:
-        return [rows.entry(row) for row in self._file.all_rows(ENTRIES, (run_of(run_id)[0], since))]
-
-    async def history(self, run_id: str) -> list[Event]:
-        with self._file.reading() as db:
-            events = db.execute(
-                "SELECT at, type, command, details FROM history WHERE execution_id = ? ORDER BY seq",
-                (run_of(run_id)[0],),
-            ).fetchall()
-        return [Event(at, type, command, json.loads(details)) for at, type, command, details in events]
-
-    # -- Store: earlier runs -----------------------------------------------------------------------------------
-
-    async def runs(self, execution_id: str, limit: int, before: int | None = None) -> Sequence[Execution]:
-        current = await self.read(execution_id)
-        if current is None:
-            return []
-        with self._file.reading() as db:
-            return runs.earlier(db, current, limit, before)
-
-    async def load_run(self, execution_id: str, run: int) -> Snapshot | None:
-        current, name = await self.read(execution_id), runs.archive_of(execution_id, run)
-        if current is None:
-            return None
-        with self._file.reading() as db:
-            execution = runs.one(db, current, run)
-            if execution is None:
-                return None
-            commands = db.execute(f"{rows.SELECT_RECORD} WHERE execution_id = ?", (name,)).fetchall()
-            cursor, taken = cursor_of(_entries(db, name)), signal_rows.read(db, name)
-        records = [rows.record(row, self._opened_at) for row in commands]
-        return Snapshot(execution, cursor, {record.id: record for record in records}, tuple(taken))
-
-    async def run_history(self, execution_id: str, run: int) -> list[Event]:
-        with self._file.reading() as db:
-            return runs.history(db, execution_id, run)
-
-    async def continue_as_new(self, turn: NextRun) -> bool:
-        id = turn.execution.execution_id
-
-        def run(tx: Transaction) -> bool:
-            tx.after.append(lambda: self._changes.forget(id))
-            deleted = runs.turn(tx, turn)
-            if deleted is None:
-                return False
-            tx.after += [partial(self._dropped, seq) for seq in deleted]
-            metrics.add(tx, End(turn.ended, turn.counts))
-            self._wake(tx, id)
-            return True
-
-        return await self._file.write(run)
-
-    async def page(self, query: Query) -> Page:
-        with self._file.reading() as db:
-            return listing.page(db, query)
-
-    async def faults(self, workflow: str | None, limit: int) -> tuple[Sequence[Fault], bool]:
-        with self._file.reading() as db:
-            return listing.faults(db, workflow, limit)
-
-    async def figures(self, workflow: str, since: int, until: int) -> Mapping[int, Tallies]:
-        with self._file.reading() as db:
-            return metrics.read(db, workflow, since, until)
-
-    async def idle(self, limit: int, after: str = "") -> tuple[Sequence[str], str]:
-        with self._file.reading() as db:
-            waiting = db.execute(
-                "SELECT execution_id FROM executions AS e WHERE status = 'RUNNING' AND execution_id > ? "
-                "AND NOT EXISTS (SELECT 1 FROM messages AS m WHERE m.execution_id = e.execution_id AND dead = 0) "
-                "AND NOT EXISTS (SELECT 1 FROM wakes AS w WHERE w.execution_id = e.execution_id) "
-                "ORDER BY execution_id LIMIT ?",
-                (after, limit),
-            ).fetchall()
-        ids = [id for (id,) in waiting]
-        return ids, ids[-1] if len(ids) == limit else ""
 
     # -- Store: writing ------------------------------------------------------------------------------------
 
@@ -239,6 +91,21 @@ class SqliteBackend:
             if commit.wake:
                 self._wake(tx, execution_id)
             return Committed(True, commit.end is not None and self._end(tx, commit.end))
+
+        return await self._file.write(run)
+
+    async def continue_as_new(self, turn: NextRun) -> bool:
+        id = turn.execution.execution_id
+
+        def run(tx: Transaction) -> bool:
+            tx.after.append(lambda: self._changes.forget(id))
+            deleted = runs.turn(tx, turn)
+            if deleted is None:
+                return False
+            tx.after += [partial(self._dropped, seq) for seq in deleted]
+            metrics.add(tx, End(turn.ended, turn.counts))
+            self._wake(tx, id)
+            return True
 
         return await self._file.write(run)
 
@@ -441,16 +308,3 @@ class SqliteBackend:
         """Executions that are to be advanced, with the number of their last wake."""
         with self._file.reading() as db:
             return overdue.wakes(db)
-
-
-ENTRIES = f"{rows.SELECT_ENTRY} WHERE execution_id = ? AND number >= ? ORDER BY number"
-
-
-def _entries(db: sqlite3.Connection, execution_id: str, since: int = 0) -> list[OrderEntry]:
-    return [rows.entry(row) for row in db.execute(ENTRIES, (execution_id, since))]
-
-
-def _revision(db: sqlite3.Connection, execution_id: str) -> Cursor:
-    """Of the order no more than how far its log goes."""
-    last = db.execute(rows.LAST_ENTRY, (execution_id,)).fetchone()
-    return Cursor(generation=last[1], revision=last[0] + 1) if last else Cursor()
