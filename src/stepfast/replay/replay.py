@@ -8,38 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import hashlib
-from collections import Counter
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
-from logging import LogRecord
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from stepfast.errors import FailsExecution, ForbiddenInWorkflow, InvalidRequest, NonDeterministic
-from stepfast.language.calls import CommandCall
+from stepfast.errors import InvalidRequest, NonDeterministic
 from stepfast.language.continuing import ContinueAsNew
-from stepfast.language.logger import LogLines
-from stepfast.language.steps import Step
-from stepfast.language.workflow_loop import outside_of_block, path_of_block
 from stepfast.language.workflows import Workflow
-from stepfast.model import Chained, Execution, OnCancel, Record
+from stepfast.model import Execution, Record
 from stepfast.replay import children, continuing, deadlocks
-from stepfast.replay.asyncio_internals import explained, get_running_loop, owner_of
-from stepfast.replay.choices import Choices, has_outcome
+from stepfast.replay.asyncio_internals import explained
+from stepfast.replay.choices import has_outcome
 from stepfast.replay.commands import Command as Command
-from stepfast.replay.commands import CommandFuture, Withdrawn, shortened
-from stepfast.replay.loop import Closed, WorkflowLoop
-from stepfast.replay.reading import OutcomeReader, same_input
+from stepfast.replay.issuing import Issuing
+from stepfast.replay.reading import OutcomeReader
 from stepfast.replay.succession import Succession
-from stepfast.replay.tasks import Started, WorkflowTask
+from stepfast.replay.tasks import Started
 from stepfast.replay.weights import weight
-from stepfast.stored_text import bytes_of, text_of
-from stepfast.values.codec import Codec
+from stepfast.stored_text import bytes_of
 
 _live: dict[int, list[Started]] = {}
 """The coroutines of every open replay. While they are held here, only close() runs their `finally` blocks."""
 
 
-class Replay:
+class Replay(Issuing):
     """One run of a workflow's code, as far as its records go.
 
     outstanding: commands without an outcome, in the order in which they were issued.
@@ -54,41 +45,24 @@ class Replay:
     """
 
     def __init__(self, workflow: Workflow[..., Any], execution: Execution) -> None:
-        self.execution = execution
-        self.workflow = workflow
-        self.records: dict[str, Record] = {}
-        self.chained: dict[str, Chained] = {}
-        self.applied: list[str] = []
+        super().__init__(workflow, execution)
         self.taken_signals: dict[str, None] = {}
         self.arrived: Any = None  # a signals.Arrived, made when it is first needed
         self.knows_signals = False  # whether `arrived` has all signals that were stored at the last load
-        self.outstanding: dict[str, Command] = {}
-        self.issued: dict[str, Command] = {}
         self.taken: dict[str, int] = {}
-        self.withdrawn = Withdrawn()
         self.seen: dict[str, int] = {}
-        self.stale = self.finished = self.closed = False
+        self.stale = self.finished = False
         self.weight = 0
         self.result: str | None = None
         self.error: BaseException | None = None
         self.continues: str | None = None
-        self._bytes = 0  # of the inputs of what was issued, and the outcomes of what was taken
-        self._position = 0
         self._asked: int | None = None  # commands asked for before the first choice that is not durable
-        self._choices = Choices()
         self._succession = Succession()
         self._outcomes = OutcomeReader()
-        self._uses: Counter[tuple[str, str]] = Counter()
-        self._timers: dict[int, str] = {}  # by id(), since handles with the same time and callback are equal
-        self._broken: BaseException | None = None
-        self._main: WorkflowTask | None = None
         self._awaited: asyncio.Future[Any] | None = None  # the main task, then what is left to shut down
         self._shutdown: Iterator[asyncio.Future[Any]] | None = None
         self._left: dict[str, Command] = {}
-        self.progress: dict[str, dict[str, Any]] = {}
         self.noted: str | None = None  # the progress that was written last
-        self.lines = LogLines(execution, self.records, self.chained, self.issued)
-        self.loop = WorkflowLoop(self, execution.run_began_at)  # type: ignore[abstract]
 
     # -- going on ------------------------------------------------------------------------------------
 
@@ -244,10 +218,6 @@ class Replay:
             return
         command.waiter.set_exception(children.failure_for(command, record))
 
-    def _break(self, error: BaseException) -> None:
-        """Fails the execution, also where workflow code catches the error. The first error counts."""
-        self._broken = self._broken or error
-
     def _finish(self) -> None:
         self.finished = True
         if self._shutdown is None:
@@ -292,159 +262,3 @@ class Replay:
     def position(self) -> int:
         """How many ids of `applied` the code has followed."""
         return self._position
-
-    # -- what the running code asks for ----------------------------------------------------------------
-
-    def step(self, step: Step[..., Any], arguments: dict[str, Any]) -> asyncio.Future[Any]:
-        id = self._id(step.name)
-        _ = step.result.adapter  # raises for a type without JSON form, before the step runs
-        text = step.arguments.encode(arguments)
-        record = self.records.get(id)
-        begun = record is not None and record.status != "OPEN" and record.input is not None
-        if record is not None and begun and not same_input(step, record.input, text):
-            recorded = shortened(text_of(record.input) or "")
-            raise self._mismatch(id, f"with the input {recorded}", f"it with {shortened(text)}")
-        return self._issue(Command(id, "step", step.name, None, input=text, step=step))
-
-    def signal(self, name: str, codec: Codec) -> asyncio.Future[Any]:
-        _ = codec.adapter
-        return self._issue(Command(self._id("signal:" + name), "signal", name, None, codec=codec))
-
-    def child(
-        self, workflow: Workflow[..., Any], input: Any, id: str | None, on_cancel: OnCancel
-    ) -> asyncio.Future[Any]:
-        command = children.command_of(self._id(children.child_name(workflow)), workflow, input, id, on_cancel)
-        if (differs := children.other_input(command, self.records.get(command.id))) is not None:
-            raise self._mismatch(command.id, *differs)
-        return self._issue(command)
-
-    def waits(self) -> list[Command]:
-        """The outstanding waits for signals, in the order in which they were issued."""
-        return self._choices.waits(self.outstanding)
-
-    def timer(self, handle: asyncio.TimerHandle, when: float) -> None:
-        if self.closed:
-            raise Closed
-        self._timers[id(handle)] = command_id = self._id(":timer")
-        record, delay = self.records.get(command_id), when - self.loop.clock
-        if record is not None and record.status == "OPEN" and record.due is not None:
-            when = record.due  # a resume has opened it again, so it waits its whole time again
-        # owner_of() works only now: a handle that is cancelled, as by anyio when a scope ends, forgets its callback.
-        self._add(Command(command_id, "timer", "timer", handle, due=when, delay=delay, owner=owner_of(handle)))
-        self._choices.add_timer(when, command_id)
-
-    def timer_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        self.withdrawn.take(self.outstanding, self._timers.pop(id(handle), ""))
-
-    def refuse(self, error: ForbiddenInWorkflow) -> ForbiddenInWorkflow:
-        """Fails the execution, also where workflow code or a library swallows the error. Returns the error to raise."""
-        self._break(error)
-        return error
-
-    def note_progress(self, key: str, progress: dict[str, Any]) -> None:
-        if not self.closed:
-            self.progress[key] = progress
-
-    def now(self) -> float:
-        return self.loop.clock
-
-    def next_input(self, input: Any) -> str:
-        """The input of a new run as it is stored. A refusal fails the execution, as in `refuse`."""
-        if self.closed:
-            raise Closed
-        try:
-            return continuing.input_text(self.workflow, self._path(), input)
-        except FailsExecution as error:
-            self._break(error)
-            raise
-
-    def length(self) -> tuple[int, int]:
-        """How many commands the code has issued by now, and bytes of their inputs and of the outcomes it has seen."""
-        return len(self.issued), self._bytes
-
-    @property
-    def repeats(self) -> bool:
-        return self._follows or self.lines.is_behind()
-
-    @property
-    def _follows(self) -> bool:
-        return self.closed or self._position < len(self.applied)
-
-    def log(self, record: LogRecord) -> None:
-        self.lines.add(record, self._follows)
-
-    def entropy(self, use: str) -> bytes:
-        if self.closed:
-            raise Closed
-        key = (self._path(), "entropy:" + use)
-        self._uses[key] += 1
-        seed = f"{self.execution.run_id}|{key[0]}|{use}|{self._uses[key]}"
-        return hashlib.sha256(seed.encode()).digest()
-
-    def new_task(
-        self,
-        coroutine: Coroutine[Any, Any, Any],
-        context: contextvars.Context | None,
-        name: str | None = None,
-        eager: bool = False,
-    ) -> WorkflowTask:
-        if self.closed:
-            coroutine.close()
-            raise Closed
-        if self._main is None:
-            path, reserved = "", None
-        else:
-            path = self._id(getattr(coroutine, "__name__", None) or type(coroutine).__name__)
-            reserved = path if isinstance(coroutine, CommandCall) else None
-        scope = outside_of_block(context)
-        return WorkflowTask(coroutine, self.loop.number(), path, reserved, self.loop, scope, name, eager=eager)
-
-    def place(self, name: str) -> tuple[str, contextvars.Context]:
-        """The next command path for a name in the task that runs, and the context of the task."""
-        task = asyncio.current_task(self.loop)
-        return self._id(name), task.context if isinstance(task, WorkflowTask) else contextvars.copy_context()
-
-    def _issue(self, command: Command) -> asyncio.Future[Any]:
-        if self.closed:
-            raise Closed
-        command.waiter = CommandFuture(self.loop.number(), self.loop, self.outstanding, self.withdrawn, command.id)
-        self._add(command)
-        future: asyncio.Future[Any] = command.waiter
-        return future
-
-    def _add(self, command: Command) -> None:
-        id, record = command.id, self.records.get(command.id)
-        command.issued_at = self.loop.clock
-        if record is not None and record.kind != command.kind:
-            raise self._mismatch(id, f"as a {record.kind}", f"a {command.kind}")
-        self.outstanding[id] = self.issued[id] = command
-        self._choices.add_command(command)
-        self._bytes += len((command.input or "").encode())
-        if record is not None and record.recorded:
-            self._choices.add_outcome(command, record)
-
-    def _mismatch(self, id: str, recorded: str, asked: str) -> NonDeterministic:
-        error = NonDeterministic(f"{id!r} was recorded {recorded}; the code now asks for {asked}")
-        self._break(error)
-        return error
-
-    def _task(self) -> WorkflowTask | None:
-        """The task whose code runs; None between tasks."""
-        task = asyncio.current_task(self.loop) if get_running_loop() is self.loop else None
-        return task if isinstance(task, WorkflowTask) else None
-
-    def _path(self) -> str:
-        return task.path if (task := self._task()) else ""
-
-    def _id(self, name: str) -> str:
-        """A structural id: the path of the task, the name, and how often the task has used the name."""
-        if self.closed:
-            raise Closed
-        task = self._task()
-        if task is not None and task.reserved is not None and not name.startswith((":", "signal:")):
-            reserved, task.reserved = task.reserved, None
-            return reserved
-        path = path_of_block() or (task.path if task is not None else "")
-        self._uses[path, name] += 1
-        used = self._uses[path, name]
-        return (f"{path}/" if path else "") + (name if used == 1 else f"{name}#{used}")
