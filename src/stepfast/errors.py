@@ -227,17 +227,13 @@ class NotStorable(FailsExecution):
 
 
 class BatchFailed(FailsExecution):
-    """Items of a batch of `map_items()` have failed. It is the error of the batch's own execution.
-
-    Its cause is the group of the items' errors, so a resume runs these items again and no others.
-    """
+    """Items of a batch of `map_items()` have failed, which are in its cause: a resume runs these and no others."""
 
 
 class MapFailed(FailsExecution):
     """More items of a `map_items()` failed than it tolerates, or its items could not be read.
 
-    A resume of the execution runs what failed and nothing else. `report` is the MapReport of what was run; None where
-    the items could not be read.
+    A resume runs what failed and nothing else. `report` is the MapReport; None where the items could not be read.
     """
 
     def __init__(self, message: str, report: Any = None) -> None:

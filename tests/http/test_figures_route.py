@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stepfast import Retry, step, workflow
-from stepfast.http.models import FiguresView
+from stepfast.http.figure_models import FiguresView
 from stepfast.http.views import time as shown
 
 PATH = "/v1/workflows/order/figures"

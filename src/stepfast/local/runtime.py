@@ -132,9 +132,7 @@ class Runtime:
         logging_listeners: list[StoreListener] = [EventLog(), ValueLog()] if log_values else [EventLog()]
         store = observed(self._backend, *logging_listeners, *listeners)
         self._inbox = Inbox()
-        self._backend.on_message = self._inbox.put_message
-        self._backend.on_wake = self._inbox.put_wake
-        self._backend.on_dropped = self._inbox.drop_message
+        self._connect()
         self._stopping = threading.Event()
         self._processes = process_pool.start(plans)
         async_steps = [step.name for step in registry.steps if step.is_async] if plans else []
@@ -163,6 +161,12 @@ class Runtime:
         self.pool = WorkerPool(workers, self._inbox, self._clock, self._do_work)
         self._watch = PoolWatch(self.pool, blocked)
         self._control.begin(self._maintain())
+
+    def _connect(self) -> None:
+        """Has the inbox get what the backend commits."""
+        self._backend.on_message = self._inbox.put_message
+        self._backend.on_wake = self._inbox.put_wake
+        self._backend.on_dropped = self._inbox.drop_message
 
     def _put_outstanding(self) -> None:
         """Gives the inbox the work that an earlier process has left."""

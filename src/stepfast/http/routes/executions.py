@@ -80,6 +80,10 @@ def add(app: Resolver, engine: ApiEngine) -> None:
         whole = ExecutionDetail(**fields, deployed=deployed, commands=shown, signals_not_taken=left, next=page.next)
         return reply(200, whole, headers)
 
+    _add_history(app, engine)
+
+
+def _add_history(app: Resolver, engine: ApiEngine) -> None:
     @app.get(
         "/v1/executions/<execution_id>/history",
         summary="What happened to an execution, in order",

@@ -13,7 +13,8 @@ from stepfast.errors import InvalidRequest
 from stepfast.http import views
 from stepfast.http.auth import needs
 from stepfast.http.engine import ApiEngine, answers, reply
-from stepfast.http.models import NAME, BucketView, DurationsView, FiguresView, StepFiguresView
+from stepfast.http.figure_models import BucketView, DurationsView, FiguresView, StepFiguresView
+from stepfast.http.models import NAME
 from stepfast.http.moments import Moment, moment
 from stepfast.http.resolver import Resolver
 from stepfast.model import ENDED
