@@ -13,6 +13,7 @@ from stepfast.deployment.project import PoolSettings, Project
 from stepfast.testing import MotoCloud
 from tests.cloud.conftest import MakeCloud
 from tests.cloud.flows import crunch, deliver, delivery, fetch, linger, squares, vigil
+from tests.nested import QUICK
 
 DOCS = Path(__file__).parents[2] / "docs"
 pytest_plugins = ["pytester"]
@@ -24,17 +25,7 @@ def test_the_example_of_the_documentation_works_as_it_is_printed(pytester: pytes
     blocks |= dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", text, re.S))
     for name in ("shop.py", "test_cloud.py"):
         (pytester.path / name).write_text(blocks[name])
-    quick = (
-        "-p",
-        "no:schemathesis",
-        "-p",
-        "no:hypothesispytest",
-        "-p",
-        "no:langsmith_plugin",
-        "-p",
-        "no:cacheprovider",
-    )
-    pytester.runpytest_subprocess("-W", "error", *quick, "test_cloud.py").assert_outcomes(passed=2)
+    pytester.runpytest_subprocess("-W", "error", *QUICK, "test_cloud.py").assert_outcomes(passed=2)
     told = set(re.findall(r"cloud\.(\w+)", text)) | set(re.findall(r"`(\w+)`", text))
     assert {name for name in dir(MotoCloud) if not name.startswith("_")} - told == {"request_all"}
 

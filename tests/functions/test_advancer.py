@@ -6,21 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from stepfast import step, workflow
 from tests.functions.conftest import Aws, Context, away, heard
 from tests.functions.sources import change, expired, failures, stream, woken
+from tests.functions.works import work, works
 
 SECRET = "hunter2-not-for-logs"
-
-
-@step
-def work(number: int) -> int:
-    return number
-
-
-@workflow("works")
-async def works(number: int) -> int:
-    return await work(number)
 
 
 @pytest.fixture

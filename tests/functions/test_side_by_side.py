@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from stepfast import step, workflow
 from stepfast.deployment.settings import Settings
 from stepfast.functions import advancer, logs
 from stepfast.functions.clients import Clients
@@ -23,20 +22,11 @@ from stepfast.functions.metering import EmbeddedMetrics
 from stepfast.functions.side_by_side import LoopThreads
 from tests.functions.conftest import Aws, Context
 from tests.functions.sources import expired, failures, stream, woken
+from tests.functions.works import work, works
 
 IDS = ("a", "b", "c", "d")
 MEETING_SECONDS = 60.0
 """Far more than threads need to meet; they fail after that where they run one after the other."""
-
-
-@step
-def work(number: int) -> int:
-    return number
-
-
-@workflow("works")
-async def works(number: int) -> int:
-    return await work(number)
 
 
 @pytest.fixture

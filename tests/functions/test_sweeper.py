@@ -17,16 +17,7 @@ from stepfast.functions.visits import AWAY, STUCK_SECONDS
 from stepfast.language.registry import Registry
 from stepfast.model import Snapshot
 from tests.functions.conftest import Aws, Context, away
-
-
-@step
-def work(number: int) -> int:
-    return number
-
-
-@workflow("works")
-async def works(number: int) -> int:
-    return await work(number)
+from tests.functions.works import work, works
 
 
 @workflow("waits")

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.nested import QUICK
+
 pytest_plugins = ["pytester"]
 
 DOCS = Path(__file__).parents[2] / "docs" / "testing.md"
@@ -15,17 +17,7 @@ def test_the_example_works_as_it_is_printed(pytester: pytest.Pytester) -> None:
     assert [name for name, _ in blocks] == ["shop.py", "test_shop.py"]
     for name, text in blocks:
         (pytester.path / name).write_text(text)
-    quick = (
-        "-p",
-        "no:schemathesis",
-        "-p",
-        "no:hypothesispytest",
-        "-p",
-        "no:langsmith_plugin",
-        "-p",
-        "no:cacheprovider",
-    )
-    result = pytester.runpytest_subprocess("-W", "error", *quick)
+    result = pytester.runpytest_subprocess("-W", "error", *QUICK)
     result.assert_outcomes(passed=blocks[1][1].count("def test_"))
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from stepfast.testing import Environment, MotoCloud
+from tests.nested import QUICK
 
 pytest_plugins = ["pytester"]
 
@@ -97,17 +98,7 @@ def test_the_numbers_of_the_state_machine_are_those_of_the_program(load: Load) -
 def test_its_test_passes_as_it_is_printed(pytester: pytest.Pytester) -> None:
     for name in ("fulfilment.py", "test_fulfilment.py"):
         (pytester.path / name).write_text(BLOCKS[name])
-    quick = (
-        "-p",
-        "no:schemathesis",
-        "-p",
-        "no:hypothesispytest",
-        "-p",
-        "no:langsmith_plugin",
-        "-p",
-        "no:cacheprovider",
-    )
-    result = pytester.runpytest_inprocess("-W", "error", *quick)
+    result = pytester.runpytest_inprocess("-W", "error", *QUICK)
     result.assert_outcomes(passed=BLOCKS["test_fulfilment.py"].count("def test_") + 1)  # a test has two parameters
 
 

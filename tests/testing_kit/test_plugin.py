@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.nested import QUICK
+
 pytest_plugins = ["pytester"]
 
 FLOW = """
@@ -19,15 +21,7 @@ FLOW = """
 
 def run(pytester: pytest.Pytester, tests: str, *arguments: str) -> pytest.RunResult:
     pytester.makepyfile(flow=FLOW, test_it=tests)
-    quick = (
-        "-p",
-        "no:schemathesis",
-        "-p",
-        "no:hypothesispytest",
-        "-p",
-        "no:langsmith_plugin",
-    )  # other plugins that take seconds to load
-    return pytester.runpytest_subprocess("-W", "error", "-p", "no:cacheprovider", *quick, *arguments)
+    return pytester.runpytest_subprocess("-W", "error", *QUICK, *arguments)
 
 
 PASSES = """

@@ -18,6 +18,7 @@ from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessa
 
 from stepfast.language.registry import Registry, discover
 from stepfast.testing import Environment, MotoCloud
+from tests.nested import QUICK
 
 pytest_plugins = ["pytester"]
 
@@ -61,17 +62,7 @@ def test_its_tests_pass(pytester: pytest.Pytester) -> None:
         file = pytester.path / name
         file.parent.mkdir(exist_ok=True)
         file.write_text(text)
-    quick = (
-        "-p",
-        "no:schemathesis",
-        "-p",
-        "no:hypothesispytest",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:langsmith_plugin",
-    )
-    result = pytester.runpytest_subprocess("-W", "error", *quick)
+    result = pytester.runpytest_subprocess("-W", "error", *QUICK)
     result.assert_outcomes(passed=5)
 
 
