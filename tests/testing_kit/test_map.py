@@ -135,6 +135,20 @@ def test_tolerated_failures_are_reported_with_their_ids(kit: Any, tolerate: floa
 
 
 @pytest.mark.parametrize("kit", KITS)
+def test_of_very_many_failures_all_are_counted_and_no_more_are_held_than_listed(
+    kit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stepfast.language.map_items.MAX_FAILURES", 4)
+    BROKEN.update(range(3, 15))
+    with kit(mapped) as env:
+        run = env.run(mapped, Options(items=orders(18), tolerate=12, batch=3, concurrency=1))
+        assert (run.result.succeeded, run.result.failed, run.result.tolerated) == (6, 12, 12)
+        assert [failure.item for failure in run.result.failures] == [3, 4, 5, 6]
+        recorded = [event.details["output"] for event in run.history if event.type == "step-succeeded"]
+    assert [(held["failed"], len(held["failures"])) for held in recorded] == [(3, 3), (3, 1), (3, 0), (3, 0)]
+
+
+@pytest.mark.parametrize("kit", KITS)
 def test_a_bad_line_is_named_with_what_is_wrong(kit: Any, tmp_path: Path) -> None:
     file = tmp_path / "orders.jsonl"
     lines = [json.dumps({"id": number}) for number in range(1, 8)]

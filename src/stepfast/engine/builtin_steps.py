@@ -62,11 +62,14 @@ class BuiltinSteps:
             raise GiveUp(f"the batch {execution_id} was deleted, and its results with it")
         return snapshot.records
 
-    async def _outcome(self, execution_id: str) -> Any:
-        for record in (await self._records(execution_id)).values():
-            if record.name == map_steps.map_failures.name and record.status == "SUCCEEDED":
-                return json.loads(text_of(record.input) or "null")
-        return None
+    async def _outcome(self, execution_id: str, most: int) -> Any:
+        batch, id = await self._store.read(execution_id), map_steps.map_failures.name
+        record = (await self._store.reader.named(batch, [id])).get(id) if batch is not None else None
+        if record is None or record.status != "SUCCEEDED":
+            return None
+        recorded = json.loads(text_of(record.input) or "null")
+        failures = recorded["failures"]
+        return {"succeeded": recorded["succeeded"], "failed": len(failures), "failures": failures[:most]}
 
     async def _results(self, execution_id: str, after: int) -> Any:
         values, size = list[list[Any]](), 0

@@ -64,10 +64,11 @@ map_items.steps = map_steps.BUILTIN_STEPS  # type: ignore[attr-defined]  # Disco
 
 @dataclass(slots=True)
 class _Outcome:
-    """What came of one batch. error: it failed in another way than by its items."""
+    """What came of one batch. failures: those that the report may list. error: what the batch has failed with."""
 
     batch_id: str
     succeeded: int = 0
+    failed: int = 0
     failures: list[Json] = field(default_factory=list)
     error: Exception | None = None
 
@@ -81,7 +82,7 @@ class _Map:
         self._place = "item"
         self._batches: int | None = None  # how many there are, once that is known
         self._outcomes: dict[int, _Outcome] = {}
-        self._started = self._succeeded = self._failed = 0
+        self._started = self._succeeded = self._failed = self._listed = 0
         self._id = ""
 
     # -- where batches come from -----------------------------------------------------------------------------
@@ -181,7 +182,8 @@ class _Map:
             outcome = await self._outcome(batch)
             self._outcomes[number] = outcome
             self._succeeded += outcome.succeeded
-            self._failed += len(outcome.failures)
+            self._failed += outcome.failed
+            self._listed += len(outcome.failures)
             self._note_progress()
         finally:
             batch.cancel()
@@ -192,10 +194,9 @@ class _Map:
             result = await batch
         except ChildFailed as error:
             id = error.execution_id
-            held = await map_steps.map_outcome(id) if id else None
-            if held is None:
-                return _Outcome(id, error=error)
-            return _Outcome(id, held["succeeded"], held["failures"], error)
+            most = max(0, MAX_FAILURES - self._listed)  # so that a map of which all fails holds no more than another
+            held = await map_steps.map_outcome(id, most) if id else None
+            return _Outcome(id, error=error) if held is None else _Outcome(id, **held, error=error)
         return _Outcome(result["id"], result["succeeded"])
 
     def _note_progress(self) -> None:
@@ -216,7 +217,7 @@ class _Map:
     def _report(self) -> MapReport[Any]:
         outcomes = [self._outcomes[number] for number in sorted(self._outcomes)]
         succeeded, failed = self._succeeded, self._failed
-        broken = [outcome for outcome in outcomes if outcome.error is not None and not outcome.failures]
+        broken = [outcome for outcome in outcomes if outcome.error is not None and not outcome.failed]
         tolerable = not broken and self._is_tolerable(failed, succeeded + failed)
         failures = [
             MapFailure(f["item"], f["type"], f["message"], outcome.batch_id, f["command"], f["child"])
@@ -239,10 +240,10 @@ class _Map:
 
     def _text(self, failures: list[MapFailure], total: int, broken: list[_Outcome]) -> str:
         said = list[str]()
-        if failures:
+        if self._failed:
             shown = "; ".join(f"{self._place} {f.item:,}: {f.error_type}: {f.message}" for f in failures[:3])
             share = f"{self._tolerate:.2%}" if isinstance(self._tolerate, float) else f"{self._tolerate:,}"
-            said.append(f"{len(failures):,} of {total:,} items failed, and {share} may fail: {shown}")
+            said.append(f"{self._failed:,} of {total:,} items failed, and {share} may fail: {shown}")
         if broken:
             said.append(f"{len(broken):,} batches could not be run: {broken[0].error}")
         return f"map_items({self._target.name}): {'; '.join(said)}"

@@ -88,7 +88,8 @@ class MapReport(Generic[R]):
 
     succeeded: how many items succeeded. failed: how many failed. tolerated: how many of these were tolerated, which is
     all of them, or none where there were too many.
-    failures: what failed, in the order of the items, the first 1,000. results: the results of what succeeded.
+    failures: what failed, in the order of the items; of more than 1,000, those of the batches that ended first.
+    results: the results of what succeeded.
     """
 
     succeeded: int

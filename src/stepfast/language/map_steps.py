@@ -51,8 +51,11 @@ async def map_failures(succeeded: int, failures: list[Json]) -> None:
 
 
 @_builtin
-async def map_outcome(execution_id: str) -> Json | None:
-    """What a failed batch has recorded by map_failures; null for a batch that failed in another way."""
+async def map_outcome(execution_id: str, most: int) -> Json | None:
+    """What a failed batch has recorded by map_failures; null for a batch that failed in another way.
+
+    Returns `succeeded` and `failed`, the numbers of its items, and `failures`, the first of them, `most` at most.
+    """
     raise _outside("map_outcome")
 
 

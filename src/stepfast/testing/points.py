@@ -120,6 +120,7 @@ class Ports:
         self, backend: SqliteBackend, points: Points, changed: Callable[[str, Container[str] | None], None]
     ) -> None:
         self._backend, self._points, self._changed = backend, points, changed
+        self.reader = backend.reader  # it only reads
         self.alive = True
 
     def __getattr__(self, name: str) -> Any:
