@@ -173,6 +173,8 @@ class Execution:
     execution that version 0.1 has started. `link` is set if the execution is a child of another.
     `progress` is JSON text of what workflow code has noted of its maps, for people to look at.
 
+    traceparent: the W3C header of the call that has started it, where there was one.
+
     run: counted from 1; `ContinueAsNew` begins the next one. `input`, `result`, `error`, `causes`, `progress`,
     `resumed_at` and `first_generation` are of this run. began_at: when this run began; None for the first run, which
     began at `created_at`. continued: True for an earlier run, which has gone on as another.
@@ -197,6 +199,7 @@ class Execution:
     run: int = 1
     began_at: float | None = None
     continued: bool = False
+    traceparent: str | None = None
 
     @property
     def is_child(self) -> bool:

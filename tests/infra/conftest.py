@@ -28,6 +28,7 @@ from tests.infra.own_stack import Shop
 PROJECT = Path(__file__).with_name("project")
 HOME = Environment(account="111122223333", region="eu-central-1")
 RESTORED = "arn:aws:dynamodb:eu-central-1:111122223333:table/restored"
+LAYER = "arn:aws:lambda:eu-central-1:111122223333:layer:telemetry:3"
 STREAM = f"{RESTORED}/stream/2026-11-22T00:00:00.000"
 Template = dict[str, Any]
 
@@ -131,6 +132,8 @@ def _everything_on(project: Project) -> Project:
         project,
         auth="iam",
         tracing=True,
+        opentelemetry=True,
+        opentelemetry_layer=LAYER,
         snap_start=True,
         log_values=True,
         domain_name="flows.example.com",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stepfast.deployment.project import PoolSettings, Project
-from tests.infra.conftest import STREAM, Synthesized, Template, only, resources
+from tests.infra.conftest import LAYER, STREAM, Synthesized, Template, only, resources
 from tests.infra.reading import named
 
 Look = Callable[[Template], Any]
@@ -55,6 +55,8 @@ PROJECT: dict[str, tuple[str, Look, Any]] = {
     "parallelization": ("tuned", source(STREAM, "ParallelizationFactor"), 4),
     "sweep_minutes": ("tuned", of("AWS::Scheduler::Schedule", "ScheduleExpression"), "rate(10 minutes)"),
     "tracing": ("full", of("AWS::Lambda::Function", "TracingConfig", "Api"), {"Mode": "Active"}),
+    "opentelemetry": ("full", variable("StepPdf", "STEPFAST_OPENTELEMETRY"), "true"),
+    "opentelemetry_layer": ("full", of("AWS::Lambda::Function", "Layers", "StepPdf"), [LAYER]),
     "max_signals": ("tuned", variable("Api", "STEPFAST_MAX_SIGNALS"), "500"),
     "max_signal_bytes": ("tuned", variable("Api", "STEPFAST_MAX_SIGNAL_BYTES"), "1000000"),
     "max_child_depth": ("tuned", variable("Advancer", "STEPFAST_MAX_CHILD_DEPTH"), "8"),

@@ -25,6 +25,7 @@ from stepfast.client.answers import (
 from stepfast.client.async_replies import read_reply
 from stepfast.client.problems import Unreachable, error_of
 from stepfast.client.replies import ENCODINGS, MAX_REPLY_BYTES, Reply
+from stepfast.client.tracing import trace_headers
 from stepfast.client.unserved import CONNECT_PATIENCE_SECONDS, NoServer, nothing_serves
 from stepfast.client.values import encoded
 from stepfast.errors import InvalidRequest, StepfastError
@@ -128,6 +129,7 @@ class AsyncCalls:
         self, method: str, path: str, content: bytes | None, query: Object | None, timeout: float, connect: float
     ) -> Reply:
         limits = httpx.Timeout(timeout, connect=connect)
-        asking = self._http.stream(method, self.url + path, content=content, params=query, timeout=limits)
+        url, traced = self.url + path, trace_headers()
+        asking = self._http.stream(method, url, content=content, params=query, timeout=limits, headers=traced)
         async with asking as response:
             return await read_reply(response, timeout, self._largest)

@@ -23,6 +23,11 @@ from stepfast.language.steps import Step
 
 LAMBDA_MAX_SECONDS = 900
 """The longest timeout of a Lambda function: https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html."""
+LAYER_WRAPPER = "/opt/otel-instrument"
+"""The program of the layer that sets up OpenTelemetry and then starts the function, as in AWS's layer for Python.
+
+https://aws-otel.github.io/docs/getting-started/lambda/lambda-python
+"""
 GATEWAY_TIMEOUT_SECONDS = 30
 """The time that an HTTP API of API Gateway waits for its function. It cannot be raised."""
 CHAIN_BUDGET_SECONDS = 60
@@ -219,7 +224,10 @@ def _function_plans(project: Project, own: Collection[str]) -> tuple[FunctionPla
 
 def _environment(project: Project) -> dict[str, str]:
     # Powertools looks for the X-Ray SDK unless this variable is set, which makes every cold start slower.
-    return {} if project.tracing else {"POWERTOOLS_TRACE_DISABLED": "true"}
+    environment = {} if project.tracing else {"POWERTOOLS_TRACE_DISABLED": "true"}
+    if project.opentelemetry_layer is not None:
+        environment["AWS_LAMBDA_EXEC_WRAPPER"] = LAYER_WRAPPER
+    return environment
 
 
 def _visibility_timeout(functions: tuple[FunctionPlan, ...], kind: str) -> int:

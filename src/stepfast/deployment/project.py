@@ -21,6 +21,7 @@ LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096,
 """The numbers of days for which CloudWatch can keep logs."""
 _VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _STREAM = r"arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:\d{12}:table/[A-Za-z0-9_.-]+/stream/[^/\s]+"
+_LAYER = r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:layer:[A-Za-z0-9_-]+:\d+"
 _CERTIFICATE = r"arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+"
 _DOMAIN = r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
 _IMAGE = r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}"
@@ -68,6 +69,9 @@ class Project:
     parallelization: how many batches of one stream shard are advanced at once.
     sweep_minutes: the minutes between two sweeps.
     tracing: whether the functions are traced by X-Ray.
+    opentelemetry: whether executions are traces of OpenTelemetry, and steps spans. It also applies to `stepfast dev`.
+    opentelemetry_layer: the layer with OpenTelemetry's SDK that the functions get, by its ARN, such as ADOT's for
+    Python. It needs `opentelemetry`.
     log_values: whether inputs, outputs and errors of executions and steps are logged. They are kept as long as the
     logs.
     max_signals: the most signals that an execution takes in all. It also applies to `stepfast dev`.
@@ -100,6 +104,8 @@ class Project:
     parallelization: int = 10
     sweep_minutes: int = 5
     tracing: bool = False
+    opentelemetry: bool = False
+    opentelemetry_layer: str | None = None
     log_values: bool = False
     max_signals: int = SIGNAL_LIMITS.count
     max_signal_bytes: int = SIGNAL_LIMITS.bytes
@@ -254,6 +260,8 @@ _PROJECT: Mapping[str, tuple[Check, str]] = {
     "parallelization": _whole_number(1, 10),
     "sweep_minutes": _whole_number(2, 60),
     "tracing": _FLAG,
+    "opentelemetry": _FLAG,
+    "opentelemetry_layer": _text_matching(_LAYER, "the ARN of a version of a layer, arn:aws:lambda:…:layer:NAME:1"),
     "log_values": _FLAG,
     "max_signals": _whole_number(1, 1_000_000),
     "max_signal_bytes": _whole_number(1, 1_000_000_000),

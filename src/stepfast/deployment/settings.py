@@ -28,12 +28,13 @@ RETENTION, SHARDS, POOL, AUTH, LOG_VALUES = (
 )
 POOL_TIMEOUTS = "STEPFAST_POOL_TIMEOUTS"
 MAX_CHILD_DEPTH = "STEPFAST_MAX_CHILD_DEPTH"
+OPENTELEMETRY = "STEPFAST_OPENTELEMETRY"
 UNDELIVERED = "STEPFAST_UNDELIVERED"
 LAMBDA_MEMORY, DEFAULT_MEMORY = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 512
 """Lambda sets it: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
 
 _STORE = (TABLE, BUCKET)
-_ADVANCING = (WORKFLOWS, RETENTION, SHARDS, LOG_VALUES, POOL_TIMEOUTS, MAX_CHILD_DEPTH)
+_ADVANCING = (WORKFLOWS, RETENTION, SHARDS, LOG_VALUES, POOL_TIMEOUTS, MAX_CHILD_DEPTH, OPENTELEMETRY)
 _SENDING = (QUEUES, TIMER_QUEUE, PARK_QUEUE, SCHEDULES, SCHEDULE_ROLE)
 NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -49,9 +50,9 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """The variables that a function of each kind requires to start."""
 ALSO: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "api": (WORKFLOWS, RETENTION, SHARDS, AUTH, LOG_VALUES, MAX_SIGNALS, MAX_SIGNAL_BYTES),
+        "api": (WORKFLOWS, RETENTION, SHARDS, AUTH, LOG_VALUES, MAX_SIGNALS, MAX_SIGNAL_BYTES, OPENTELEMETRY),
         "authorizer": (),
-        "resume": (WORKFLOWS, RETENTION, SHARDS, LOG_VALUES),
+        "resume": (WORKFLOWS, RETENTION, SHARDS, LOG_VALUES, OPENTELEMETRY),
         **dict.fromkeys(("step", "timer", "sweeper"), _ADVANCING),
         "advancer": (*_ADVANCING, UNDELIVERED),
     }
@@ -77,7 +78,7 @@ class Settings:
     known. workflows: a folder. retention: seconds for which ended executions are kept; None keeps them for ever.
     pool: the pool of a step function. log_values: whether inputs, outputs and errors are logged. undelivered: the URL
     of the queue for records that no function can handle. memory: of the function, in MB. max_child_depth: the most
-    executions above a child.
+    executions above a child. opentelemetry: whether executions are traces of OpenTelemetry.
     """
 
     table: str
@@ -100,6 +101,7 @@ class Settings:
     undelivered: str = ""
     memory: int = DEFAULT_MEMORY
     max_child_depth: int = DEFAULT_MAX_CHILD_DEPTH
+    opentelemetry: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], needs: Collection[str] = ()) -> Settings:
@@ -121,9 +123,13 @@ class Settings:
         auth = text(AUTH, "keys")
         if auth not in ("keys", "iam"):
             raise StartupError(f"{AUTH} is `keys` or `iam`, not {auth!r}")
-        log_values = text(LOG_VALUES, "false")
-        if log_values not in ("true", "false"):
-            raise StartupError(f"{LOG_VALUES} is `true` or `false`, not {log_values!r}")
+
+        def flag(name: str) -> bool:
+            value = text(name, "false")
+            if value not in ("true", "false"):
+                raise StartupError(f"{name} is `true` or `false`, not {value!r}")
+            return value == "true"
+
         settings = cls(
             table=text(TABLE),
             bucket=text(BUCKET),
@@ -138,7 +144,8 @@ class Settings:
             listing_shards=_number(SHARDS, text(SHARDS, str(DEFAULT_SHARDS)), 1),
             pool=text(POOL),
             auth=cast(Auth, auth),
-            log_values=log_values == "true",
+            log_values=flag(LOG_VALUES),
+            opentelemetry=flag(OPENTELEMETRY),
             max_signals=_number(MAX_SIGNALS, text(MAX_SIGNALS, str(DEFAULT_MAX_SIGNALS)), 1),
             max_signal_bytes=_number(MAX_SIGNAL_BYTES, text(MAX_SIGNAL_BYTES, str(DEFAULT_MAX_SIGNAL_BYTES)), 1),
             region=text("AWS_REGION") or text("AWS_DEFAULT_REGION"),
@@ -169,6 +176,7 @@ class Settings:
             POOL: self.pool,
             AUTH: self.auth,
             LOG_VALUES: "true" if self.log_values else "false",
+            OPENTELEMETRY: "true" if self.opentelemetry else "false",
             "AWS_REGION": self.region,
         }
 

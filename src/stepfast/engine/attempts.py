@@ -44,6 +44,8 @@ class Attempts:
             deadline_at=(record.started_at or self._clock.now()) + step.timeout,
             beat=run.pulse.beat,
             make_key=lambda: idempotency_key(run.execution.run_id, command.id, input),
+            run=run.execution.run,
+            began_at=record.first_at or record.started_at or 0.0,
         )
         try:
             arguments = step.arguments.decode(input)

@@ -31,6 +31,9 @@ class StoreListener:
     def on_continued(self, execution: Execution) -> None:
         """An execution continues as a new run; the execution is of that run."""
 
+    def on_run_ended(self, execution: Execution) -> None:
+        """An execution continues as a new run; the execution is of the run that has ended. Before `on_continued`."""
+
 
 def observed(store: Store, *listeners: StoreListener) -> Store:
     """The store, which tells the listeners, in this order, of what is written through what is returned."""
@@ -72,6 +75,7 @@ class _Observed:
         written = await self._store.continue_as_new(turn)
         if written:
             for listener in self._listeners:
+                listener.on_run_ended(turn.ended)
                 listener.on_continued(turn.execution)
         return written
 

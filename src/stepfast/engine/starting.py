@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from stepfast.engine import caller
 from stepfast.engine.arguments import check_id, json_text
 from stepfast.engine.ports import Clock, Store
 from stepfast.errors import ExecutionConflict, ExecutionDeleted, InvalidRequest, NotStorable
@@ -70,6 +71,7 @@ class Starting:
             created_at=self._clock.now(),
             labels=dict(labels or {}),
             sent=definition.input.sent(sent) if execution_id else None,
+            traceparent=caller.traceparent(),
         )
         execution, held = await create_above(self._store, execution)
         if held is execution:

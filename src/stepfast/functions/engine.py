@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stepfast.backends.aws.s3 import S3Blobs
 from stepfast.backends.dynamodb.store import DynamoStore
 from stepfast.deployment.settings import Settings
+from stepfast.deployment.telemetry import telemetry_if
 from stepfast.engine.advancer import Advancer
 from stepfast.engine.event_log import EventLog
 from stepfast.engine.memory import Memory
@@ -28,6 +30,9 @@ from stepfast.functions.host import Host, TimeLeft
 from stepfast.functions.watching import Metrics
 from stepfast.language.registry import Registry, discover
 from stepfast.model import SignalLimits
+
+if TYPE_CHECKING:
+    from stepfast.telemetry import Telemetry
 
 REPLAY_BYTES_PER_MEGABYTE = 2**20 // 4
 """The replays that are kept take at most a quarter of a function's memory."""
@@ -50,6 +55,11 @@ class Engine:
         return self.host.registry or discover(Path(self.settings.workflows))
 
     @cached_property
+    def telemetry(self) -> Telemetry | None:
+        """Makes spans and metrics of OpenTelemetry, where the settings ask for it."""
+        return telemetry_if(self.settings.opentelemetry)
+
+    @cached_property
     def queue(self) -> Queue:
         return _NoQueue()
 
@@ -57,6 +67,8 @@ class Engine:
     def store(self) -> Store:
         """The table, heard by the event log, the metrics and, where the settings say so, the log of values."""
         listeners: list[StoreListener] = [Metrics(self.meter, self.settings.pool), EventLog()]
+        if self.telemetry is not None:
+            listeners.append(self.telemetry)
         if self.settings.log_values:
             listeners.append(ValueLog())
         return observed(self.table_store, *listeners)

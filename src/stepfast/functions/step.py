@@ -30,12 +30,13 @@ A look at an execution takes half a read of the table, or two.
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
     """Makes the handler of the pool that the settings name."""
     engine = SendingEngine(settings, clients, host)
+    runner = engine.host.runner or Runner()
     steps = StepHandler(
         engine.store,
         engine.queue,
         engine.clock,
         engine.registry,
-        engine.host.runner or Runner(),
+        runner if engine.telemetry is None else engine.telemetry.runner(runner),
         # SystemRandom asks the operating system. A seeded generator would give the same retry delays in every sandbox
         # that SnapStart restores from one snapshot (https://docs.aws.amazon.com/lambda/latest/dg/snapstart-uniqueness.html).
         engine.host.draw or random.SystemRandom(),

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from aws_lambda_powertools.event_handler import Response
 
+from stepfast.engine.caller import called_from
 from stepfast.engine.operations import Operations
 from stepfast.http import auth, openapi, problems
 from stepfast.http.auth import SCOPES, Authenticator, GatewayAuth, Scope
@@ -58,7 +59,8 @@ class Api:
                 return self._page.answer(event)
             granted = _granted(event, self._keys)
             _check_body(event)
-            return self._pool.resolve(event, context, granted)
+            with called_from(_headers(event).get("traceparent")):
+                return self._pool.resolve(event, context, granted)
         except Exception as error:
             return as_dict(problems.of(error))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -54,9 +55,14 @@ class ApiEngine:
         shares = [starts[begin : begin + size] for begin in range(0, len(starts), size)]
         with ThreadPoolExecutor(self.start_threads, "stepfast-starts") as threads:
             # `call` keeps one event loop, which only one thread may run: each of these threads has a loop of its own.
-            for share in threads.map(lambda share: asyncio.run(self.operations.start_many(share)), shares):
+            # Each thread also has a context of its own, with what this request is called from.
+            contexts = [contextvars.copy_context() for _ in shares]
+            for share in threads.map(lambda context, share: context.run(self._start_share, share), contexts, shares):
                 outcomes += share
         return outcomes
+
+    def _start_share(self, starts: Sequence[StartArguments]) -> list[Started | Exception]:
+        return asyncio.run(self.operations.start_many(starts))
 
 
 def reply(status: int, body: BaseModel, headers: Mapping[str, str] | None = None) -> Response[str]:

@@ -45,7 +45,7 @@ class Source:
 
     workflows: its folder, by its path from there. extras: of pyproject.toml's optional dependencies, those
     that the workflows need. include: further folders or files of the project that the workflows import or read.
-    tracing: whether the functions trace, for which they need X-Ray's package.
+    tracing: whether the functions trace, for which they need X-Ray's package. opentelemetry: whether they need its API.
     """
 
     folder: Path
@@ -53,6 +53,7 @@ class Source:
     extras: Sequence[str] = ()
     include: Sequence[str] = ()
     tracing: bool = False
+    opentelemetry: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,10 @@ def resolved(source: Source, target: Target, cache: Path, *, hashes: bool = Fals
     hashes: whether each package has the hashes of its files also without a constraints.txt that has them.
     """
     asked = "\n".join(
-        [*requirements.of_stepfast(source.tracing), *requirements.of_project(source.folder, source.extras)]
+        [
+            *requirements.of_stepfast(source.tracing, source.opentelemetry),
+            *requirements.of_project(source.folder, source.extras),
+        ]
     )
     constraints = source.folder / lock.NAME
     limits = constraints.read_text(encoding="utf-8") if constraints.is_file() else ""

@@ -41,6 +41,8 @@ class SettingKeywords(TypedDict, total=False):
     parallelization: int
     sweep_minutes: int
     tracing: bool
+    opentelemetry: bool
+    opentelemetry_layer: str
     log_values: bool
     max_signals: int
     max_signal_bytes: int

@@ -70,6 +70,12 @@ def check(plan: Plan, options: Options) -> None:
         raise StartupError(
             '[tool.stepfast] snap_start and packaging = "image" exclude each other: Lambda takes no snapshot of one'
         )
+    if project.opentelemetry_layer and not project.opentelemetry:
+        raise StartupError(
+            "[tool.stepfast] opentelemetry_layer is where spans go: set opentelemetry = true as well, which makes them"
+        )
+    if project.opentelemetry_layer and project.packaging == "image":
+        raise StartupError("[tool.stepfast] opentelemetry_layer: an image takes no layers; put the SDK into image_base")
     if project.image_base and project.packaging != "image":
         raise StartupError('[tool.stepfast] image_base is the base of an image: set packaging = "image" as well')
     in_network = bool(options.vpc or project.vpc)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
+
+from stepfast.model import run_id_of
 
 log = logging.getLogger("stepfast.step")
 
@@ -23,6 +25,9 @@ class StepContext:
     attempt: the number of this attempt, counted from 1.
     generation: how often the execution was resumed.
     deadline_at: when this attempt times out, in seconds since the epoch.
+    run: which run of an execution that continues as new, counted from 1.
+    began_at: when the first attempt began, in seconds since the epoch; 0.0 where that is not known.
+    carrier: headers by which spans of OpenTelemetry that the step makes become children of the step's span.
 
     The other properties are computed on first access.
     """
@@ -34,6 +39,14 @@ class StepContext:
     deadline_at: float
     beat: Callable[[], None] = field(repr=False)
     make_key: Callable[[], str] = field(repr=False)
+    run: int = 1
+    began_at: float = 0.0
+    carrier: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def run_id(self) -> str:
+        """The name of the run in the store."""
+        return run_id_of(self.execution_id, self.run)
 
     @cached_property
     def idempotency_key(self) -> str:

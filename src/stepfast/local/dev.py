@@ -15,6 +15,7 @@ from stepfast.deployment import schedules as scheduled
 from stepfast.deployment.plan import Plan
 from stepfast.deployment.project import Project
 from stepfast.deployment.schedules import ScheduledStart
+from stepfast.deployment.telemetry import telemetry_if
 from stepfast.errors import DefinitionError, StartupError
 from stepfast.http import server
 from stepfast.http.api import build
@@ -29,7 +30,7 @@ from stepfast.model import SignalLimits
 
 log = logging.getLogger(__name__)
 PROJECT = Path("pyproject.toml")
-HONOURED = ("retention_days",)
+HONOURED = ("retention_days", "max_child_depth", "max_signals", "max_signal_bytes", "opentelemetry")
 """Settings of deployments that also have an effect here, beside pools and schedules."""
 HONOURED_OF_POOLS = ("max_concurrency", "processes")
 
@@ -99,6 +100,7 @@ def _serve_code(
         processes=processes,
         schedules=schedules,
         max_child_depth=project.max_child_depth,
+        telemetry=telemetry_if(project.opentelemetry),
         signal_limits=SignalLimits(project.max_signals, project.max_signal_bytes),
     ) as runtime:
         if retention is not None:

@@ -18,6 +18,7 @@ from stepfast.client.async_client import AsyncClient
 from stepfast.client.async_execution import AsyncExecution
 from stepfast.client.async_stacks import AsyncStacks
 from stepfast.client.starts import Start, WorkflowWithInput, WorkflowWithoutInput
+from stepfast.deployment.telemetry import telemetry_if
 from stepfast.errors import StartupError, StepfastError
 from stepfast.http.api import Api
 from stepfast.http.auth import Authenticator, Trusted
@@ -60,6 +61,7 @@ class Embedded(AsyncClient):
     log_values: whether inputs, outputs and errors are logged.
     max_child_depth: the most executions that a child may have above it.
     retry_for: seconds for which a call waits for an owner.
+    opentelemetry: whether executions are traces of OpenTelemetry, and steps spans; see docs/opentelemetry.md.
 
     Raises DefinitionError for two workflows of one name.
     """
@@ -77,7 +79,9 @@ class Embedded(AsyncClient):
         log_values: bool = False,
         max_child_depth: int = MAX_CHILD_DEPTH,
         retry_for: float = 60.0,
+        opentelemetry: bool = False,
     ) -> None:
+        telemetry = telemetry_if(opentelemetry)
         registry, ends = Registry(workflows), Ends()
         file = Path(path)
 
@@ -93,6 +97,7 @@ class Embedded(AsyncClient):
                 grace=grace,
                 limits=pools,
                 listeners=[ends],
+                telemetry=telemetry,
             )
 
         self.path = file

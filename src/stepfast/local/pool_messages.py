@@ -39,6 +39,9 @@ class RunStep:
     deadline_at: float
     idempotency_key: str
     beat_seconds: float
+    run: int = 1
+    began_at: float = 0.0
+    carrier: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

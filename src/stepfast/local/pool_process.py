@@ -18,8 +18,8 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -108,8 +108,11 @@ class PoolProcess:
             deadline_at=request.deadline_at,
             beat=self._heart_of(request),
             make_key=lambda: request.idempotency_key,
+            run=request.run,
+            began_at=request.began_at,
+            carrier=request.carrier,
         )
-        with logs.about(request.execution_id):
+        with logs.about(request.execution_id), _inside(request.carrier):
             scope = contextvars.copy_context()
         scope.run(current.set, context)
         try:
@@ -132,6 +135,15 @@ class PoolProcess:
                 self._send(CallBeat(request.number))
 
         return beat
+
+
+def _inside(carrier: Mapping[str, str]) -> AbstractContextManager[None]:
+    """Spans that the step makes belong to its own, if its server makes spans."""
+    if not carrier:
+        return nullcontext()
+    from stepfast.telemetry.attached import attached
+
+    return attached(carrier)
 
 
 def _result_of(step: Step[..., Any], input: str) -> str:

@@ -76,6 +76,9 @@ def _call_of(attempt: AttemptCall, period: float) -> PoolCall:
         deadline_at=context.deadline_at,
         idempotency_key=context.idempotency_key,
         beat_seconds=period / 2,
+        run=context.run,
+        began_at=context.began_at,
+        carrier=context.carrier,
     )
     return PoolCall(request, attempt.pulse)
 

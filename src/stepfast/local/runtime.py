@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Coroutine, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from stepfast.backends.item_files import DiskAndBucketFiles
 from stepfast.backends.sqlite.file import Durability, SqliteFile
@@ -40,6 +40,9 @@ from stepfast.local.sweep import Sweep
 from stepfast.local.threads import CallerLoops, LoopThread
 from stepfast.local.workers import PoolWatch, WorkerPool
 from stepfast.model import MAX_CHILD_DEPTH, SIGNAL_LIMITS, SignalLimits
+
+if TYPE_CHECKING:
+    from stepfast.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -97,6 +100,7 @@ class Runtime:
     schedules: the scheduled starts.
     max_child_depth: the most executions that a child may have above it.
     listeners: called for what is written, in addition to the logs.
+    telemetry: makes spans and metrics of OpenTelemetry.
 
     Raises StartupError when the file cannot be opened, when another process owns it, and for a pool whose processes
     cannot import its steps.
@@ -120,6 +124,7 @@ class Runtime:
         schedules: Iterable[ScheduledStart] = (),
         max_child_depth: int = MAX_CHILD_DEPTH,
         listeners: Iterable[StoreListener] = (),
+        telemetry: Telemetry | None = None,
     ) -> None:
         plans = process_pool.plans(processes or {}, registry)
         self.interrupted = False
@@ -130,6 +135,8 @@ class Runtime:
         self._clock = clock or SystemClock()
         self._backend: EmbeddedBackend = SqliteBackend(SqliteFile(path, durability), self._clock)
         logging_listeners: list[StoreListener] = [EventLog(), ValueLog()] if log_values else [EventLog()]
+        if telemetry is not None:
+            logging_listeners.append(telemetry)
         store = observed(self._backend, *logging_listeners, *listeners)
         self._inbox = Inbox()
         self._connect()
@@ -146,7 +153,7 @@ class Runtime:
             self._backend,
             self._clock,
             registry,
-            self._runner,
+            self._runner if telemetry is None else telemetry.runner(self._runner),
             time_left=lambda: 0.0 if self._stopping.is_set() else math.inf,
             lives=lives,
             takes=self._runner.takes,

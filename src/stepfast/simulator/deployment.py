@@ -97,6 +97,7 @@ class Deployment:
             "STEPFAST_LISTING_SHARDS": str(plan.project.listing_shards),
             "STEPFAST_AUTH": "keys",
             "STEPFAST_LOG_VALUES": str(plan.project.log_values).lower(),
+            "STEPFAST_OPENTELEMETRY": str(plan.project.opentelemetry).lower(),
             "STEPFAST_POOL_TIMEOUTS": json.dumps(plan.pool_timeouts),
             "STEPFAST_MAX_CHILD_DEPTH": str(plan.project.max_child_depth),
             "STEPFAST_MAX_SIGNALS": str(plan.project.max_signals),

@@ -88,6 +88,8 @@ def meta_item(execution: Execution, input: Item, listing: Item, now: float) -> I
         item["first"] = number(execution.first_generation)
     if execution.sent is not None:
         item["sent"] = text(execution.sent)
+    if execution.traceparent is not None:
+        item["tp"] = text(execution.traceparent)
     if execution.link is not None:
         item["link"] = link_value(execution.link)
     if execution.labels:
@@ -136,6 +138,7 @@ BRIEF = (
     "link",
     "prog",
     "run",
+    "tp",
     *_META_TIMES.values(),
     "began",
 )
@@ -175,6 +178,7 @@ def execution_of(item: Item, input: str) -> Execution:
         sent=text_in(item, "sent"),
         link=_link(item),
         progress=text_in(item, "prog"),
+        traceparent=text_in(item, "tp"),
         run=int_in(item, "run") or 1,
         began_at=float_in(item, "began"),
         ended_at=float_in(item, "ended"),

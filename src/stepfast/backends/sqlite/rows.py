@@ -16,7 +16,7 @@ from stepfast.stored_text import Text, text_of
 
 _EXECUTION = (
     "execution_id", "workflow", "status", "generation", "first_generation", "input", "result", "error", "causes",
-    "labels", "created_at", "ended_at", "resumed_at", "sent", "link", "progress", "run", "began_at",
+    "labels", "created_at", "ended_at", "resumed_at", "sent", "link", "progress", "run", "began_at", "traceparent",
 )  # fmt: skip
 _EXECUTION_ROW = (*_EXECUTION, "parent")
 _RECORD = tuple("chained" if attribute.name == "then" else attribute.name for attribute in fields(Record))

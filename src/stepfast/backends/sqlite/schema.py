@@ -15,7 +15,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 LARGE_VALUE_CHARACTERS = 8192
 """Characters of a value from which on it stands in `large_values`."""
 
@@ -191,6 +191,7 @@ ALTER TABLE executions ADD COLUMN resumed_at REAL;
     6: _LINKED,
     7: "ALTER TABLE executions ADD COLUMN progress TEXT;\n",
     8: _RUNS,
+    9: "ALTER TABLE executions ADD COLUMN traceparent TEXT;\n",
 }
 """What takes a file from the version named to the next one, in one transaction each."""
 

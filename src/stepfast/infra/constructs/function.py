@@ -35,6 +35,7 @@ class Shared:
     log_days: logs.RetentionDays
     namespace: str
     tracing: bool = False
+    layer: str | None = None
     snap_start: bool = False
     vpc: ec2.IVpc | None = None
     subnets: ec2.SubnetSelection | None = None
@@ -88,6 +89,7 @@ class LambdaFunction(Construct):
             tracing=lambda_.Tracing.ACTIVE if shared.tracing else lambda_.Tracing.DISABLED,
             recursive_loop=lambda_.RecursiveLoop.ALLOW if plan.kind in LOOPS_BY_DESIGN else None,
             snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if shared.snap_start else None,
+            layers=[lambda_.LayerVersion.from_layer_version_arn(self, "Layer", shared.layer)] if shared.layer else None,
             vpc=shared.vpc,
             vpc_subnets=shared.subnets,
             security_groups=list(shared.security_groups) or None,

@@ -1,0 +1,54 @@
+"""Workflows whose steps make spans of their own, as an instrumented HTTP client does."""
+
+from __future__ import annotations
+
+from opentelemetry import trace
+
+from stepfast import ContinueAsNew, Retry, child, current_step, step, workflow
+
+
+class Refused(Exception):
+    """A service says no, and quotes a secret."""
+
+
+def call_service(name: str) -> None:
+    with trace.get_tracer_provider().get_tracer("http-client").start_as_current_span(name):
+        pass
+
+
+@step(retry=Retry(max_attempts=3, initial=0.01))
+def fetch(number: int) -> int:
+    call_service("GET /prices")
+    if current_step().attempt == 1:
+        raise Refused("secret 1234")
+    return number
+
+
+@step(retry=Retry(max_attempts=1))
+async def fail() -> None:
+    raise Refused("secret 5678")
+
+
+@workflow
+async def priced(number: int) -> int:
+    return await fetch(number) + await fetch(number)
+
+
+@workflow
+async def failing(number: int) -> int:
+    await fetch(number)
+    await fail()
+    return number
+
+
+@workflow
+async def family(number: int) -> int:
+    return await child(priced, number)
+
+
+@workflow
+async def turning(number: int) -> int:
+    await fetch(number)
+    if number < 2:
+        raise ContinueAsNew(number + 1)
+    return number
