@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Coroutine
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -93,7 +94,8 @@ class OneLoop:
             import asyncio
 
             self._runner = asyncio.Runner()
-        return self._runner.run(coroutine)
+        # By itself, a runner keeps the context of its first run.
+        return self._runner.run(coroutine, context=copy_context())
 
     def close(self) -> None:
         """Ends the loop and its tasks. Lambda never calls it: it ends the process."""

@@ -11,8 +11,6 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-from stepfast.model import run_id_of
-
 log = logging.getLogger("stepfast.step")
 
 
@@ -42,11 +40,6 @@ class StepContext:
     run: int = 1
     began_at: float = 0.0
     carrier: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-    @property
-    def run_id(self) -> str:
-        """The name of the run in the store."""
-        return run_id_of(self.execution_id, self.run)
 
     @cached_property
     def idempotency_key(self) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from contextvars import copy_context
 from typing import Any, Protocol, TypeVar
 
 from stepfast.simulator.clock import MICRO, WorldClock, micros
@@ -95,7 +96,7 @@ class StrandSandbox:
         return loop
 
     def call(self, coroutine: Coroutine[Any, Any, T], /) -> T:
-        return self._runner.run(coroutine)
+        return self._runner.run(coroutine, context=copy_context())  # as functions.host
 
     @property
     def request_id(self) -> str:

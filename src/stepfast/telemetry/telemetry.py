@@ -27,7 +27,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from stepfast.engine.observed import StoreListener
 from stepfast.engine.step_runner import AttemptCall, AttemptRunner, Ended
-from stepfast.model import Execution, Failure, Record, run_of
+from stepfast.model import Execution, Failure, Record, run_id_of, run_of
 from stepfast.telemetry.attached import attached
 from stepfast.telemetry.ids import execution_span_id, name_ids_of, named, step_span_id, trace_id_of
 from stepfast.telemetry.measures import Measures
@@ -140,10 +140,10 @@ class Telemetry(StoreListener):
 
     def step_carrier(self, call: AttemptCall) -> Mapping[str, str]:
         """The step's span as W3C headers."""
-        context = call.context
-        span_id = step_span_id(context.run_id, context.step_id, context.began_at)
-        carrier: dict[str, str] = {}
-        parent = SpanContext(trace_id_of(context.run_id), span_id, False, self._flags(context.run_id))
+        context, carrier = call.context, dict[str, str]()
+        run_id = run_id_of(context.execution_id, context.run)
+        span_id = step_span_id(run_id, context.step_id, context.began_at)
+        parent = SpanContext(trace_id_of(run_id), span_id, False, self._flags(run_id))
         _PROPAGATOR.inject(carrier, set_span_in_context(NonRecordingSpan(parent), Context()))
         return carrier
 
@@ -167,9 +167,7 @@ class Telemetry(StoreListener):
 
     def _context_of(self, run_id: str, generation: int) -> SpanContext:
         """The span of an execution, which some process writes when it ends."""
-        return SpanContext(
-            trace_id_of(run_id), execution_span_id(run_id, generation), True, self._flags(run_id)
-        )
+        return SpanContext(trace_id_of(run_id), execution_span_id(run_id, generation), True, self._flags(run_id))
 
     def _flags(self, run_id: str) -> TraceFlags:
         """Whether the trace is sampled, by the provider's sampler, which decides by the trace's id alone."""
