@@ -52,3 +52,15 @@ async def turning(number: int) -> int:
     if number < 2:
         raise ContinueAsNew(number + 1)
     return number
+
+
+@step(pool="apart")
+def where_am_i() -> str:
+    """The ids of the span that spans made here would hang below."""
+    here = trace.get_current_span().get_span_context()
+    return f"{here.trace_id:032x}-{here.span_id:016x}"
+
+
+@workflow
+async def pooled(number: int) -> str:
+    return await where_am_i()

@@ -7,15 +7,16 @@ attribute `error.type` are theirs (https://opentelemetry.io/docs/specs/semconv/g
 from __future__ import annotations
 
 from opentelemetry import metrics
+from opentelemetry.metrics import MeterProvider
 
 from stepfast.model import Execution, Record
 
 
 class Measures:
-    """The instruments of this process, on the meter provider that is set globally."""
+    """The instruments of this process. meters: their provider, by default the one that is set globally."""
 
-    def __init__(self) -> None:
-        meter = metrics.get_meter("stepfast")
+    def __init__(self, meters: MeterProvider | None = None) -> None:
+        meter = metrics.get_meter("stepfast", meter_provider=meters)
         self._started = meter.create_counter("stepfast.execution.starts", "{execution}", "Executions started")
         self._ended = meter.create_counter("stepfast.execution.ends", "{execution}", "Executions ended, by status")
         self._took = meter.create_histogram("stepfast.execution.duration", "s", "From the start to the end")

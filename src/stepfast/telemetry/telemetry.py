@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from opentelemetry import trace
 from opentelemetry.context import Context
+from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import (
     Link,
     NonRecordingSpan,
@@ -40,13 +41,13 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 class Telemetry(StoreListener):
     """Hears what is written to a store, and makes spans and metrics of it.
 
-    provider: the provider that spans go to. None: the one that is set globally when the first span is written.
+    provider, meters: the providers that spans and metrics go to. None: those that are set globally, which may be later.
     """
 
-    def __init__(self, provider: TracerProvider | None = None) -> None:
-        self._given = provider
+    def __init__(self, provider: TracerProvider | None = None, meters: MeterProvider | None = None) -> None:
+        self._chosen = provider
         self._tracers: dict[int, Tracer] = {}
-        self._measures = Measures()
+        self._measures = Measures(meters)
 
     # -- what was written ------------------------------------------------------------------------------------
 
@@ -151,7 +152,7 @@ class Telemetry(StoreListener):
 
     @property
     def _provider(self) -> TracerProvider:
-        return self._given or trace.get_tracer_provider()
+        return self._chosen or trace.get_tracer_provider()
 
     @property
     def _tracer(self) -> Tracer:
