@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -20,13 +21,13 @@ class Exported:
         self.provider.add_span_processor(SimpleSpanProcessor(self.memory))
 
     @property
-    def spans(self) -> list[ReadableSpan]:
+    def spans(self) -> list[Any]:
         return list(self.memory.get_finished_spans())
 
-    def named(self, name: str) -> list[ReadableSpan]:
+    def named(self, name: str) -> list[Any]:
         return [span for span in self.spans if span.name == name]
 
-    def only(self, name: str) -> ReadableSpan:
+    def only(self, name: str) -> Any:
         spans = self.named(name)
         assert len(spans) == 1, [span.name for span in self.spans]
         return spans[0]

@@ -28,7 +28,8 @@ from tests.telemetry.homes import HOMES, WORKFLOWS, EmbeddedHome
 
 
 def test_a_trace_is_sampled_as_a_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    exported, provider = InMemorySpanExporter(), TracerProvider(sampler=ParentBased(TraceIdRatioBased(0.5)))
+    sampler: Any = ParentBased(TraceIdRatioBased(0.5))
+    exported, provider = InMemorySpanExporter(), TracerProvider(sampler=sampler)
     provider.add_span_processor(SimpleSpanProcessor(exported))
     monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
     ids = [f"order-{number}" for number in range(20)]
@@ -38,7 +39,7 @@ def test_a_trace_is_sampled_as_a_whole(monkeypatch: pytest.MonkeyPatch, tmp_path
             home.start("priced", id)
         assert {home.end(id) for id in ids} == {"SUCCEEDED"}
     spans = exported.get_finished_spans()
-    sampled = [id for id in ids if provider.sampler.should_sample(None, trace_id_of(id), "").decision.is_sampled()]
+    sampled = [id for id in ids if sampler.should_sample(None, trace_id_of(id), "").decision.is_sampled()]
     assert 0 < len(sampled) < len(ids)
     # An execution, two steps, and two attempts of each with a call.
     assert {id: sum(span.context.trace_id == trace_id_of(id) for span in spans) for id in sampled} == dict.fromkeys(
