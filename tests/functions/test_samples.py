@@ -43,6 +43,7 @@ API_SAMPLES: dict[str, tuple[tuple[str, ...], int]] = {
     "api-cancel.json": (STARTED, 200),
     "api-delete.json": ((*STARTED, "api-cancel.json"), 200),
     "api-resume.json": (STARTED, 409),
+    "api-repair.json": (SHIPPED, 409),
     "api-dead-letters.json": (STARTED, 200),
     "api-dead-letters-by-step.json": (STARTED, 200),
     "api-dead-letter-groups.json": (STARTED, 200),

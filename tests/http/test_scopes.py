@@ -27,6 +27,7 @@ NEEDED = {
     ("GET", "/v1/executions/one/history"): "read",
     ("POST", "/v1/executions/one/signals/go"): "run",
     ("POST", "/v1/executions/one/resume"): "operate",
+    ("POST", "/v1/executions/one/commands/pay/repair"): "operate",
     ("POST", "/v1/executions/one/cancel"): "operate",
     ("DELETE", "/v1/executions/one"): "operate",
     ("GET", "/v1/dead-letters"): "read",

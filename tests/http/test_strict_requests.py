@@ -38,6 +38,7 @@ ROUTES = [
     ("GET", "/v1/executions/one/history", None),
     ("DELETE", "/v1/executions/one", None),
     ("POST", "/v1/executions/one/resume", None),
+    ("POST", "/v1/executions/one/commands/pay/repair", {"skip": True}),
     ("POST", "/v1/executions/one/cancel", None),
     ("POST", "/v1/executions/one/signals/it", {"payload": 1}),
     ("POST", "/v1/workflows/echo/executions", {"input": 1}),

@@ -148,6 +148,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/executions/{execution_id}/commands/{command}/repair": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a step its result by hand, skip it, or change its next input
+         * @description A FAILED execution is resumed by it. In a RUNNING one, an attempt that still runs is refused. The history says who has done it, and why.
+         */
+        post: operations["repairCommand"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/executions/{execution_id}/cancel": {
         parameters: {
             query?: never;
@@ -1126,6 +1146,35 @@ export interface components {
              * @description what the key would need; with scope-missing
              */
             scope?: string | null;
+        };
+        /**
+         * RepairRequest
+         * @description Exactly one of `result`, `skip` and `input`.
+         */
+        RepairRequest: {
+            /**
+             * Result
+             * @description the result of the step, of its type
+             */
+            result?: unknown;
+            /**
+             * Skip
+             * @description true: the result is null, which its type must allow
+             * @default false
+             */
+            skip: boolean;
+            /**
+             * Input
+             * @description all arguments of the next attempt, by their names; later attempts have them, too
+             */
+            input?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Why
+             * @description for the history
+             */
+            why?: string | null;
         };
         /**
          * ReplayRequest
@@ -2233,6 +2282,116 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ResumedExecution"];
+                };
+            };
+            /** @description the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description no execution has this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description its status does not allow it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is not declared as JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    repairCommand: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the execution's id */
+                execution_id: string;
+                /** @description the id of the step */
+                command: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RepairRequest"];
+            };
+        };
+        responses: {
+            /** @description it runs on */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionView"];
                 };
             };
             /** @description the body is not JSON */

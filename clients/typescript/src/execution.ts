@@ -13,6 +13,7 @@ import type {
   HistoryPage,
   ItemPage,
   Json,
+  Repair,
   ResumedExecution,
   RunPage,
   SentSignal,
@@ -163,6 +164,16 @@ export class Execution {
     const more = steps === undefined ? { settled } : { body: { steps }, settled };
     const answer = await this.#calls.send<ResumedExecution>("POST", `${this.#path}/resume`, more);
     return answer.body ?? ((await this.#read()) as ResumedExecution);
+  }
+
+  /**
+   * Repairs a step of a FAILED or RUNNING execution by hand, which then runs on. `change` has exactly one of `result`,
+   * `skip: true` and `input`, all arguments of the next attempt; and `why`, for the history.
+   */
+  async repair(command: string, change: Repair): Promise<ExecutionView> {
+    const path = `${this.#path}/commands/${encodeURIComponent(command)}/repair`;
+    const answer = await this.#calls.send<ExecutionView>("POST", path, { body: change });
+    return answer.body ?? this.#read();
   }
 
   /** Ends a RUNNING execution. */

@@ -17,6 +17,7 @@ from stepfast.cli import (
     mcp,
     new_project,
     reading,
+    repairing,
     results,
     running,
     steering,
@@ -141,6 +142,7 @@ app.command("results")(results.results)
 app.command("export")(export.export)
 app.command("watch")(running.watch)
 app.command("resume")(steering.resume)
+app.command("repair")(repairing.repair)
 app.command("cancel")(steering.cancel)
 app.command("delete")(steering.delete)
 app.command("signal")(steering.signal)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
+from urllib.parse import quote
 
 from stepfast.client import shapes
 from stepfast.client.answers import GONE, Object
@@ -19,6 +20,8 @@ from stepfast.errors import InvalidRequest
 
 R = TypeVar("R")
 Objects = list[dict[str, Any]]
+LEFT_OUT: Any = object()
+"""The default of an argument whose value may be None."""
 
 
 class Execution(Generic[R]):
@@ -232,6 +235,39 @@ class Execution(Generic[R]):
         body = None if steps is None else {"steps": command_ids(steps)}
         path, settled = f"{self._path}/resume", ("RUNNING", "SUCCEEDED")
         return self._home().send("POST", path, shapes.ResumedExecution, body, settled=settled).body or self._read()
+
+    def repair(
+        self,
+        command: str,
+        *,
+        result: Any = LEFT_OUT,
+        skip: bool = False,
+        input: Mapping[str, Any] | None = None,
+        why: str | None = None,
+    ) -> Object:
+        """Repairs a step of a FAILED or RUNNING execution by hand, which then runs on; returns it as JSON values.
+
+        Give exactly one of these:
+
+        result: the result of the step, a model or plain JSON values. It is checked against the step's type.
+        skip: True sets null as the result, which the step's type must allow.
+        input: all arguments of the next attempt by their names. Later attempts have them, too.
+
+        command: the id of the step, as `describe` has it. why: for the history, which also has the caller's name.
+
+        An attempt that still runs is refused. Raises ExecutionNotFound, WrongStatus when the execution has ended for
+        good, and InvalidRequest for a command that is no step, has not begun or has its outcome, and for a value that
+        does not fit.
+        """
+        chosen: Object = {} if why is None else {"why": why}
+        if result is not LEFT_OUT:
+            chosen["result"] = plain(result, "result")
+        if skip:
+            chosen["skip"] = True
+        if input is not None:
+            chosen["input"] = {name: plain(value, f"input: {name}") for name, value in input.items()}
+        path = f"{self._path}/commands/{quote(command, safe='')}/repair"
+        return self._home().send("POST", path, shapes.Execution, chosen).body
 
     def cancel(self) -> Object:
         """Cancels a RUNNING execution and returns it as JSON values. CANCELLED is final.

@@ -114,7 +114,9 @@ def released(record: Record, step: Step[..., object], stop: Stop, now: float) ->
 
 
 def _fresh(execution: Execution, command: Command, record: Record | None, now: float) -> Record:
+    """The record before the first attempt. An operator may have given it another input than the code does."""
     revision = record.revision if record else 0
+    repaired = record if record is not None and record.repair is not None else None
     return Record(
         command.id,
         "step",
@@ -123,7 +125,8 @@ def _fresh(execution: Execution, command: Command, record: Record | None, now: f
         execution.generation,
         revision=revision,
         first_at=now,
-        input=command.input,
+        input=repaired.input if repaired else command.input,
+        repair=repaired.repair if repaired else None,
     )
 
 

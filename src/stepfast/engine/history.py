@@ -75,6 +75,9 @@ def record_events(record: Record, *, unread: bool = False) -> Iterator[Event]:
 
     unread: leaves an output that is stored apart where it is: the event has the StoredText.
     """
+    if record.repair is not None:
+        repair = json.loads(record.repair)
+        yield Event(repair.pop("at"), "step-repaired", record.id, repair)
     if record.kind == "step":
         for attempt in record.attempts:
             yield Event(attempt.started_at, "attempt-started", record.id, {"attempt": attempt.number})

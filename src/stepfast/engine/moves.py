@@ -105,6 +105,9 @@ def _next_command(run: OwnedStep, replay: Replay, room: Room) -> Command | None:
     command = next(iter(replay.outstanding.values()))
     if command.step is None or command.step.pool != run.step.pool or not room.takes(command.step):
         return None
+    stored = replay.records.get(command.id)
+    if stored is not None and stored.repair is not None:
+        return None  # Its input is the operator's, which a claim in a chain does not have.
     if room.seconds < command.step.timeout + LEASE_MARGIN:
         return None
     return command

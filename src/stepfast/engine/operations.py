@@ -12,6 +12,7 @@ from stepfast.engine.catching_up import PartialReads
 from stepfast.engine.holdovers import HeldStep, held_up
 from stepfast.engine.ports import Clock, Store
 from stepfast.engine.queries import ReadOperations
+from stepfast.engine.repairing import Repair, Repairing
 from stepfast.engine.replay_cache import LiveReplays
 from stepfast.engine.resuming import ResumeResult, Resuming
 from stepfast.engine.rewind import Rewind
@@ -51,6 +52,7 @@ class Operations(ReadOperations):
         self._signalling = Signalling(store, clock, self, lives or LiveReplays(), signal_limits, parts)
         self._cancelling = Cancelling(store, clock, self)
         self._resuming = Resuming(store, clock, registry)
+        self._repairing = Repairing(store, clock, registry, self._resuming)
 
     # -- starting ----------------------------------------------------------------------------------------
 
@@ -116,6 +118,16 @@ class Operations(ReadOperations):
     ) -> Rewind:
         """As `resume`; returns the execution with what was re-opened, which is nothing if another was faster."""
         return await self._resuming.resume(execution_id, generation, steps)
+
+    async def repair(self, execution_id: str, command_id: str, repair: Repair) -> Execution:
+        """Gives a step its result by hand, skips it, or changes the input of its next attempt (rule *repair*).
+
+        A FAILED execution is resumed by it; in a RUNNING one, an attempt that still runs is refused. Safe to repeat:
+        an equal call changes nothing. Raises ExecutionNotFound, WrongStatus when the execution is neither
+        RUNNING nor FAILED, and InvalidRequest for a command that is no step, has its outcome, or has not begun, and for
+        a value that does not fit the step's type.
+        """
+        return await self._repairing.repair(execution_id, command_id, repair)
 
     async def delete(self, execution_id: str) -> None:
         """Deletes an execution that has ended, with all that is of it and with its children; its figures stay.

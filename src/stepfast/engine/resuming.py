@@ -5,12 +5,13 @@ rewind.py decides which records are opened again; this module reads and writes t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from stepfast.engine.ports import Clock, Store
 from stepfast.engine.queries import existing
-from stepfast.engine.rewind import Rewind, check_steps, rewind
+from stepfast.engine.rewind import Rewind, check_steps, repaired, rewind
 from stepfast.errors import Refused, WrongStatus
 from stepfast.language.registry import Registry
 from stepfast.model import Execution
@@ -29,6 +30,10 @@ class ResumeResult:
     notice: str | None = None
 
 
+RecordChange = tuple[str, Mapping[str, Any]]
+"""The id of a command, and the fields of its record that an operator sets."""
+
+
 class Resuming:
     """Sets FAILED executions back to just before their failure."""
 
@@ -36,12 +41,16 @@ class Resuming:
         self._store, self._clock, self._registry = store, clock, registry
 
     async def rewind(
-        self, execution_id: str, generation: int | None = None, steps: Sequence[str] | None = None
+        self,
+        execution_id: str,
+        generation: int | None = None,
+        steps: Sequence[str] | None = None,
+        repair: RecordChange | None = None,
     ) -> Rewind:
         """Rewinds a FAILED execution; returns it with what was re-opened, which is nothing if another was faster.
 
         Arguments and errors are those of Operations.resume. Safe to repeat: of several calls that meet the same
-        failure, one resumes it.
+        failure, one resumes it. repair: the id of a command and what an operator sets in its record.
         """
         while True:
             snapshot = existing(await self._store.load(execution_id), execution_id)
@@ -57,20 +66,26 @@ class Resuming:
             named = {} if steps is None else {"steps": steps}
             workflow = self._registry.get(execution.workflow) or self._registry.find(execution.workflow)
             plan = rewind(workflow, snapshot, self._clock.now(), **named)
+            if repair is not None:
+                plan = repaired(plan, snapshot, *repair)
             assert plan.cut is not None
             if await self._store.rewind(plan.execution, plan.cut, plan.records, plan.history):
                 return plan
             generation = execution.generation  # if another was faster, its resume is ours
 
     async def resume(
-        self, execution_id: str, generation: int | None = None, steps: Sequence[str] | None = None
+        self,
+        execution_id: str,
+        generation: int | None = None,
+        steps: Sequence[str] | None = None,
+        repair: RecordChange | None = None,
     ) -> Rewind:
         """As `rewind`. If the execution is a child whose parent failed because of it, the parent is resumed as well.
 
         The resume goes on from the highest execution that has failed so: each parent takes its child up again. If the
         process dies in between, the child runs, and whoever resumes its root later takes it up.
         """
-        plan = await self.rewind(execution_id, generation, steps)
+        plan = await self.rewind(execution_id, generation, steps, repair)
         top = await self._failed_above(plan.execution)
         if top is not None:
             try:

@@ -38,6 +38,19 @@ class Rewind:
         return [record.id for record in self.records if record.status == "OPEN"]
 
 
+def repaired(plan: Rewind, snapshot: Snapshot, command_id: str, change: Mapping[str, Any]) -> Rewind:
+    """The plan, with one of the commands that it opens changed by an operator instead (rule *repair*)."""
+
+    def repair(record: Record) -> Record:
+        if record.id != command_id:
+            return record
+        if "output" not in change:
+            return replace(record, input=change["input"], repair=change["repair"])
+        return changed_by(change, snapshot.records[command_id], record.revision, record.generation)
+
+    return replace(plan, records=tuple(map(repair, plan.records)))
+
+
 def rewind(workflow: Workflow[..., Any], snapshot: Snapshot, now: float, steps: Sequence[str] | None = None) -> Rewind:
     """Plans the resume of a FAILED execution to just before its failure was applied.
 
@@ -80,6 +93,14 @@ def rewind(workflow: Workflow[..., Any], snapshot: Snapshot, now: float, steps: 
         opened + waiting,
         tuple(_history(snapshot, [records[record.id] for record in opened], now)),
     )
+
+
+def changed_by(change: Mapping[str, Any], record: Record, revision: int, generation: int) -> Record:
+    """The record with a repair; with a result it is SUCCEEDED, and an attempt that still runs is refused."""
+    repaired = replace(record, revision=revision, generation=generation, **change)
+    if repaired.status == "SUCCEEDED":
+        return replace(repaired, error=None, lease=None, due=None, token=None)
+    return repaired
 
 
 def check_steps(snapshot: Snapshot, steps: Sequence[str]) -> None:

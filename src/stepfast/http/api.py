@@ -59,7 +59,7 @@ class Api:
                 return self._page.answer(event)
             granted = _granted(event, self._keys)
             _check_body(event)
-            with called_from(_headers(event).get("traceparent")):
+            with called_from(_headers(event).get("traceparent"), auth.caller_of(event, self._keys)):
                 return self._pool.resolve(event, context, granted)
         except Exception as error:
             return as_dict(problems.of(error))

@@ -105,13 +105,29 @@ class Authenticator:
 
         Header names are in lower case.
         """
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        key = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "").strip()
+        key = _key_in(headers)
         digest = _digest(key)
         # A list, not a generator: all keys are compared, each in constant time, so the time taken reveals nothing.
         if not sum([hmac.compare_digest(digest, known) for known in self._digests]):
             detail = "send an API key as `Authorization: Bearer KEY`" if not key else "the API key is not one of ours"
             raise Rejected(401, "unauthorized", "API key needed", detail, {"WWW-Authenticate": "Bearer"})
+
+
+def caller_of(event: Mapping[str, Any], keys: Authenticator | GatewayAuth | None) -> str | None:
+    """The name of an admitted caller: the key's name, a part of its digest, or the ARN of an AWS principal."""
+    if keys is None:
+        return None
+    if isinstance(keys, GatewayAuth):
+        authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
+        name = (authorizer.get("lambda") or {}).get("key") or (authorizer.get("iam") or {}).get("userArn")
+        return str(name) if name else None
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    return f"key {_digest(_key_in(headers)).hex()[:8]}"
+
+
+def _key_in(headers: Mapping[str, str]) -> str:
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "").strip()
 
 
 def _digest(key: str) -> bytes:

@@ -77,6 +77,17 @@ class ResumeRequest(Asked):
     )
 
 
+class RepairRequest(Asked):
+    """Exactly one of `result`, `skip` and `input`."""
+
+    result: Any = Field(None, description="the result of the step, of its type")
+    skip: bool = Field(False, description="true: the result is null, which its type must allow")
+    input: dict[str, Any] | None = Field(
+        None, description="all arguments of the next attempt, by their names; later attempts have them, too"
+    )
+    why: str | None = Field(None, min_length=1, max_length=1000, description="for the history")
+
+
 class StatusesRequest(Asked):
     execution_ids: list[ExecutionId] = Field(min_length=1, max_length=1000)
 

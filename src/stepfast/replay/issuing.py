@@ -61,7 +61,7 @@ class Issuing:
         text = step.arguments.encode(arguments)
         record = self.records.get(id)
         begun = record is not None and record.status != "OPEN" and record.input is not None
-        if record is not None and begun and not same_input(step, record.input, text):
+        if record is not None and begun and record.repair is None and not same_input(step, record.input, text):
             recorded = shortened(text_of(record.input) or "")
             raise self._mismatch(id, f"with the input {recorded}", f"it with {shortened(text)}")
         return self._issue(Command(id, "step", step.name, None, input=text, step=step))

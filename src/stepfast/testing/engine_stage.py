@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from stepfast.engine.operations import Operations
+from stepfast.engine.repairing import repair_of
 from stepfast.language.registry import Registry
 from stepfast.language.workflows import Workflow
 from stepfast.simulator.simulated_loop import SimulatedClock, SimulatedLoop, moment
@@ -162,6 +163,9 @@ class EngineStage:
 
     def resume(self, execution_id: str, steps: Sequence[str] | None) -> None:
         finished(self.operations.resume(execution_id, steps=steps))
+
+    def repair(self, execution_id: str, command: str, change: Mapping[str, Any]) -> None:
+        finished(self.operations.repair(execution_id, command, repair_of(change)))
 
     # -- crashes -----------------------------------------------------------------------------------------
 

@@ -59,6 +59,9 @@ class Stage(Protocol):
     def resume(self, execution_id: str, steps: Sequence[str] | None) -> None:
         """Resumes an execution; steps: ids of the commands to run again."""
 
+    def repair(self, execution_id: str, command: str, change: Mapping[str, Any]) -> None:
+        """Repairs a step; change: the body of the API's request."""
+
     def crash(self, execution_id: str, down: timedelta) -> None:
         """Kills the process, or on AWS the function, in which a cue's moment has come."""
 

@@ -49,6 +49,18 @@ class Steering(Staged[S]):
         """
         self._stage.resume(self._id(execution), steps)
 
+    def repair(self, execution: Target, command: str, **change: Any) -> None:
+        """Repairs a step by hand, as the operator of a deployment does. Nothing of the execution runs yet.
+
+        execution: a Run or the id of an execution.
+        command: the id of the step.
+        change: exactly one of `result=value`, `skip=True` and `input={…}`, all arguments of the next attempt; and
+        `why="…"`, for the history.
+
+        Raises ExecutionNotFound, WrongStatus, and InvalidRequest for a value that does not fit.
+        """
+        self._stage.repair(self._id(execution), command, change)
+
     def at(self, when: timedelta | datetime) -> Cue:
         """A cue at a simulated time. `when` is a datetime, or a timedelta from now."""
         stage = self._stage

@@ -244,6 +244,8 @@ def record_item(execution_id: str, record: Record, now: float, *, wake: bool = F
         item["error"] = text(json_text(failure_list(record.error)))
     if record.attempts:
         item["past"] = text(attempts_text(record.attempts, record.error))
+    if record.repair is not None:
+        item["repair"] = text(record.repair)
     if record.children:
         item["kids"] = text(json_text(record.children))
     if (then := record.then) is not None:
@@ -276,6 +278,7 @@ def record_of(item: Item, later: Callable[[Value], StoredText] | None = None) ->
         then=Chained(*json.loads(then)) if then else None,
         attempts=attempts_of(past, error) if past else (),
         children=tuple(json.loads(children)) if children else (),
+        repair=text_in(item, "repair"),
         **plain,
     )
 

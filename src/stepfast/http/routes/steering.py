@@ -1,4 +1,4 @@
-"""Resuming, cancelling, deleting and signalling executions."""
+"""Resuming, repairing, cancelling, deleting and signalling executions."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path
 
+from stepfast.engine.repairing import repair_of
 from stepfast.errors import InvalidRequest, Unavailable
 from stepfast.http import problems, views
 from stepfast.http.auth import needs
@@ -15,6 +16,7 @@ from stepfast.http.models import (
     NAME,
     DeletedView,
     ExecutionView,
+    RepairRequest,
     ResumedExecution,
     ResumeRequest,
     SignalRequest,
@@ -28,6 +30,7 @@ REFUSED = {**NO_SUCH, 409: "its status does not allow it"}
 
 def add(app: Resolver, engine: ApiEngine) -> None:
     _add_resume(app, engine)
+    _add_repair(app, engine)
     _add_ends(app, engine)
     _add_signal(app, engine)
 
@@ -52,6 +55,28 @@ def _add_resume(app: Resolver, engine: ApiEngine) -> None:
         except Unavailable:  # the resume itself has succeeded
             waits = []
         return reply(200, views.resumed(plan, waits, named=steps is not None))
+
+
+def _add_repair(app: Resolver, engine: ApiEngine) -> None:
+    @app.post(
+        "/v1/executions/<execution_id>/commands/<command>/repair",
+        summary="Give a step its result by hand, skip it, or change its next input",
+        operation_id="repairCommand",
+        tags=["executions"],
+        description="A FAILED execution is resumed by it. In a RUNNING one, an attempt that still runs is refused. The "
+        "history says who has done it, and why.",
+        responses=answers((200, "it runs on", ExecutionView), problems_of=REFUSED),
+    )
+    @needs("operate")
+    def repair(
+        execution_id: Id,
+        command: Annotated[str, Path(min_length=1, max_length=4096, description="the id of the step")],
+        body: Annotated[RepairRequest, Body()],
+    ) -> Response[str]:
+        repaired = engine.call(
+            engine.operations.repair(execution_id, command, repair_of(body.model_dump(exclude_unset=True)))
+        )
+        return reply(200, views.execution(repaired))
 
 
 def _add_ends(app: Resolver, engine: ApiEngine) -> None:

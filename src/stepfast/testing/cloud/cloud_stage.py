@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -145,6 +146,9 @@ class CloudStage:
 
     def resume(self, execution_id: str, steps: Sequence[str] | None) -> None:
         self._post(f"/v1/executions/{execution_id}/resume", None if steps is None else {"steps": list(steps)})
+
+    def repair(self, execution_id: str, command: str, change: Mapping[str, Any]) -> None:
+        self._post(f"/v1/executions/{execution_id}/commands/{quote(command, safe='')}/repair", dict(change))
 
     def _post(self, path: str, body: Any = None) -> None:
         require_success(self._player.request("POST", path, body, key=self.key), path)
