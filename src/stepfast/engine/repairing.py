@@ -125,7 +125,7 @@ def _is_done(record: Record, change: Mapping[str, Any]) -> bool:
     if record.repair is None or json.loads(record.repair)["subject"] != json.loads(change["repair"])["subject"]:
         return False
     name = "output" if "output" in change else "input"
-    return text_of(getattr(record, name)) == change[name]
+    return bool(text_of(getattr(record, name)) == change[name])
 
 
 def _result_of(step: Step[..., object], repair: Repair) -> str:
