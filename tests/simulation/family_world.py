@@ -36,6 +36,7 @@ INVARIANTS = {
     "a-recorded-result-never-changes": "in its generation, a command's outcome is written once",
     "one-command-one-input": "one command is never run with two different inputs in one generation",
     "an-older-generation-reports-nothing": "an outcome of a child is of the parent's generation",
+    "a-resume-leaves-the-old-failure-behind": "no failure of a child from before its parent's resume is reported after it",
     "the-outcome-is-of-what-was-asked": "code and records do not contradict each other",
     "no-execution-is-stuck": "the root comes to its end without a sweep, but for failures that are resumed",
     "no-child-is-left-running": "after the root's end, each child has ended or was left",
@@ -167,6 +168,15 @@ class FamilyWorld:
             parent = finished(self.backend.read(execution_id))
             if parent is None or parent.generation != record.generation:
                 self.violated("an-older-generation-reports-nothing", f"{key}, to {parent}")
+            self._fresh(parent, record)
+
+    def _fresh(self, parent: Execution, record: Record) -> None:
+        """What a report says has happened since the parent was resumed, if it is a failure."""
+        child = finished(self.backend.read(record.children[-1])) if record.children else None
+        if child is None or child.status != "FAILED" or record.status != "FAILED":
+            return
+        if (child.ended_at or 0.0) < (parent.resumed_at or 0.0):
+            self.violated("a-resume-leaves-the-old-failure-behind", f"{child}, to {parent}")
 
     # -- handlers ----------------------------------------------------------------------------------------------
 

@@ -87,6 +87,19 @@ def the_link_of_a_child_is_not_moved(patch: Patch) -> None:
     patch.setattr(sqlite.SqliteBackend, "relink", kept)
 
 
+@breaks("a-resume-leaves-the-old-failure-behind", "in-turn")
+def the_link_of_a_failed_child_is_moved_before_it_is_resumed(patch: Patch) -> None:
+    edited(
+        patch,
+        children.Children,
+        "_take_up",
+        (
+            "return (await self._resuming.rewind(id, held.generation, link=link)).cut is not None",
+            "await self._store.relink(held, link); await self._resuming.rewind(id, held.generation); return True",
+        ),
+    )
+
+
 @breaks("the-outcome-is-of-what-was-asked", "compensating")
 def a_child_is_taken_up_whatever_its_input_was(patch: Patch) -> None:
     edited(

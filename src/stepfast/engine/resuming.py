@@ -13,7 +13,7 @@ from stepfast.engine.queries import existing
 from stepfast.engine.rewind import Rewind, check_steps, rewind
 from stepfast.errors import Refused, WrongStatus
 from stepfast.language.registry import Registry
-from stepfast.model import Execution
+from stepfast.model import Execution, Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +36,23 @@ class Resuming:
         self._store, self._clock, self._registry = store, clock, registry
 
     async def rewind(
-        self, execution_id: str, generation: int | None = None, steps: Sequence[str] | None = None
+        self,
+        execution_id: str,
+        generation: int | None = None,
+        steps: Sequence[str] | None = None,
+        link: Link | None = None,
     ) -> Rewind:
         """Rewinds a FAILED execution; returns it with what was re-opened, which is nothing if another was faster.
 
         Arguments and errors are those of Operations.resume. Safe to repeat: of several calls that meet the same
-        failure, one resumes it.
+        failure, one resumes it. link: that its parent gives a child in the same write (rule *link*).
         """
         while True:
             snapshot = existing(await self._store.load(execution_id), execution_id)
             execution = snapshot.execution
             if generation is not None and (execution.generation != generation or execution.status != "FAILED"):
+                return Rewind(execution, None, (), ())
+            if link is not None and execution.link is not None and execution.link.generation > link.generation:
                 return Rewind(execution, None, (), ())
             if execution.status != "FAILED":
                 raise WrongStatus(
@@ -58,7 +64,7 @@ class Resuming:
             workflow = self._registry.get(execution.workflow) or self._registry.find(execution.workflow)
             plan = rewind(workflow, snapshot, self._clock.now(), **named)
             assert plan.cut is not None
-            if await self._store.rewind(plan.execution, plan.cut, plan.records, plan.history):
+            if await self._store.rewind(plan.execution, plan.cut, plan.records, plan.history, link):
                 return plan
             generation = execution.generation  # if another was faster, its resume is ours
 
