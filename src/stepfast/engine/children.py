@@ -232,7 +232,13 @@ class Children:
             record = peeked[1] if peeked is not None else None
             if record is not None and not record.recorded:
                 await self._end_all(parent.execution_id, command.id, record.children)
-                over = replace(record, status="CANCELLED", revision=record.revision + 1, ended_at=self._clock.now())
+                over = replace(
+                    record,
+                    status="CANCELLED",
+                    generation=parent.generation,
+                    revision=record.revision + 1,
+                    ended_at=self._clock.now(),
+                )
                 await self._store.report(parent.run_id, over, parent.generation)
             del taken_back[command.id]
 
