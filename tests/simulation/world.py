@@ -198,7 +198,7 @@ class World(SimulatedHome):
 
     # -- the scheduler -----------------------------------------------------------------------------------------
 
-    def run(self, limit: int = 10_000) -> str:
+    def run(self, limit: int = 20_000) -> str:
         """Runs to the end and until nothing is left; the status, or STUCK or ENDLESS when it does not come to that."""
         self._spawn("start", self._start)
         for self.turns in range(limit):
