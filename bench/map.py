@@ -1,7 +1,8 @@
-"""What an item of map_items() costs: `python -m bench.map [embedded|aws]`.
+"""What an item of map_items() costs: `python -m bench.map [embedded|aws|peers]`.
 
 embedded: a file of no-op items through the embedded runtime, and gathers of the same step in the same run, by wall
-time, with the memory of the process. aws: dollars a million items, counted as in bench.aws_width.
+time, with the memory of the process. aws: dollars a million items, counted as in bench.aws_width. peers: the same
+items on other durable engines, as in bench.peers.
 """
 
 from __future__ import annotations
@@ -50,11 +51,11 @@ def embedded(items: int) -> None:
             out.writelines(f"{number}\n" for number in range(items))
         runtime = Runtime(Registry([plain, mapped]), folder / "bench.db")
         try:
-            _ended(runtime, "plain", PLAIN, "warm")
+            ended(runtime, "plain", PLAIN, "warm")
             rounds = max(2, items // 20_000)
-            before = sum(_ended(runtime, "plain", PLAIN, f"before-{number}") for number in range(rounds))
-            took = _ended(runtime, "mapped", str(file), "mapped")
-            after = sum(_ended(runtime, "plain", PLAIN, f"after-{number}") for number in range(rounds))
+            before = sum(ended(runtime, "plain", PLAIN, f"before-{number}") for number in range(rounds))
+            took = ended(runtime, "mapped", str(file), "mapped")
+            after = sum(ended(runtime, "plain", PLAIN, f"after-{number}") for number in range(rounds))
         finally:
             runtime.close()
     finally:
@@ -66,7 +67,7 @@ def embedded(items: int) -> None:
     print(f"{items_a_second / steps_a_second:.2f} of the steps; resident at most {memory:.0f} MB")
 
 
-def _ended(runtime: Runtime, name: str, input: Any, id: str) -> float:
+def ended(runtime: Runtime, name: str, input: Any, id: str) -> float:
     """Runs an execution, and returns the seconds that it took."""
     began = time.perf_counter()
     runtime.call(runtime.operations.start(name, input, id))
@@ -101,14 +102,20 @@ def aws(sizes: list[int]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.map", description=__doc__)
-    parser.add_argument("home", nargs="?", choices=["embedded", "aws"], default="embedded")
-    parser.add_argument("--items", type=int, default=100_000)
+    parser.add_argument("home", nargs="?", choices=["embedded", "aws", "peers"], default="embedded")
+    parser.add_argument("--items", type=int, help="100,000, and 10,000 beside peers")
+    parser.add_argument("--rounds", type=int, default=2, help="beside peers")
+    parser.add_argument("--reference", action="store_true", help="keep the result beside peers as the committed one")
     parser.add_argument("--sizes", type=int, nargs="*", default=[1000, 2000, 4000])
     asked = parser.parse_args()
+    if asked.home == "peers":
+        from bench.peers import maps
+
+        return maps.main(asked.items or 10_000, asked.rounds, asked.reference)
     if asked.home == "aws":
         aws(asked.sizes)
     else:
-        embedded(asked.items)
+        embedded(asked.items or 100_000)
     return 0
 
 

@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 
 from bench import measure
 from bench.bed import ROOT, folder
@@ -77,17 +78,23 @@ def _put_through(peer: Peer) -> measure.Measured:
     """Runs one round of one engine. Raises NotHere if it cannot be installed or does not finish."""
     python, arguments = peer.python(), peer.arguments()
     with folder() as place:
-        output = _output([str(python), "-m", f"bench.peers.{peer.program}", str(place), *arguments])
-    measured: measure.Measured = json.loads(output.splitlines()[-1])
+        said = output([str(python), "-m", f"bench.peers.{peer.program}", str(place), *arguments])
+    measured: measure.Measured = json.loads(said.splitlines()[-1])
     took = timed("pass", peer.imported, IMPORTS, python)[1]
     return measured | {"import_ms": took}
 
 
-def _output(command: list[str]) -> str:
-    """The output of a program. A program that takes too long is ended, with the processes it has started."""
+def output(
+    command: list[str], timeout: float = PEER_TIMEOUT_SECONDS, environment: Mapping[str, str] | None = None
+) -> str:
+    """The output of a program. A program that takes too long is ended, with the processes it has started.
+
+    timeout: in seconds. environment: variables beside those of this process. Raises NotHere.
+    """
     process = subprocess.Popen(
         command,
         cwd=ROOT,
+        env={**os.environ, **(environment or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -95,12 +102,12 @@ def _output(command: list[str]) -> str:
         start_new_session=True,
     )
     try:
-        out, said = process.communicate(timeout=PEER_TIMEOUT_SECONDS)
+        out, said = process.communicate(timeout=timeout)
     except BaseException as error:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         if isinstance(error, subprocess.TimeoutExpired):
-            raise NotHere(f"not through within {PEER_TIMEOUT_SECONDS:g} s") from None
+            raise NotHere(f"not through within {timeout:g} s") from None
         raise
     if process.returncode:
         raise NotHere(f"it failed: {(said.strip().splitlines() or ['no reason given'])[-1]}")

@@ -49,6 +49,7 @@ async def main() -> None:
                 gather=lambda steps: run(1, steps, True),
                 many=lambda executions, steps: run(executions, steps, False),
                 processes=[os.getpid()],
+                maps={"branches of a parallel": lambda items: run(1, items, True)},
             )
         )
 

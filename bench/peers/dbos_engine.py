@@ -7,7 +7,7 @@ import importlib
 import os
 from typing import Any
 
-from bench.peers.work import Engine, folder, put_through
+from bench.peers.work import Engine, batches, folder, put_through
 
 dbos: Any = importlib.import_module("dbos")
 DBOS: Any = dbos.DBOS
@@ -35,6 +35,22 @@ sequence: Any = DBOS.workflow(name="sequence")(_sequence)
 gather: Any = DBOS.workflow(name="gather")(_gather)
 
 
+async def _batch(start: int, stop: int) -> int:
+    return sum(await asyncio.gather(*(noop(number) for number in range(start, stop))))
+
+
+batch: Any = DBOS.workflow(name="batch")(_batch)
+
+
+async def _in_batches(items: int) -> int:
+    """A child workflow for each batch; they run at the same time."""
+    handles = [await DBOS.start_workflow_async(batch, start, stop) for start, stop in batches(items)]
+    return sum([await handle.get_result() for handle in handles])
+
+
+in_batches: Any = DBOS.workflow(name="in_batches")(_in_batches)
+
+
 async def many(executions: int, steps: int) -> None:
     async def run_execution() -> None:
         await sequence(steps)
@@ -53,7 +69,8 @@ async def main() -> None:
     )
     DBOS.launch()
     try:
-        await put_through(Engine(sequence, gather, many, [os.getpid()]))
+        maps = {"steps of a gather": gather, "child workflows of 500": in_batches}
+        await put_through(Engine(sequence, gather, many, [os.getpid()], maps))
     finally:
         DBOS.destroy()
 

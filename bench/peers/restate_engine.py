@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.peers.work import Engine, folder, put_through
+from bench.peers.work import Engine, batches, folder, put_through
 
 REQUEST_TIMEOUT_SECONDS = 120.0
 
@@ -37,10 +37,19 @@ def endpoint(port: int) -> None:
         running = [context.run_typed("noop", noop, number=number) for number in range(steps)]
         return sum([await running_step for running_step in await restate.gather(*running)])
 
+    async def batch(context: Any, bounds: list[int]) -> int:
+        running = [context.run_typed("noop", noop, number=number) for number in range(*bounds)]
+        return sum([await running_step for running_step in await restate.gather(*running)])
+
+    async def in_batches(context: Any, items: int) -> int:
+        called = [context.service_call(served["batch"], arg=list(bounds)) for bounds in batches(items)]
+        return sum([await answer for answer in await restate.gather(*called)])
+
     service = restate.Service("bench")
-    for handler in (sequence, gather):
+    served: dict[str, Any] = {}
+    for handler in (sequence, gather, batch, in_batches):
         handler.__annotations__["context"] = restate.Context
-        service.handler()(handler)
+        served[handler.__name__] = service.handler()(handler)
     config = configuration.Config()
     config.bind = [f"127.0.0.1:{port}"]
     asyncio.run(hypercorn.serve(restate.app(services=[service]), config))
@@ -78,6 +87,10 @@ async def main() -> None:
                     gather=lambda steps: run("gather", steps),
                     many=many,
                     processes=[server.pid, service.pid],
+                    maps={
+                        "runs of a gather": lambda items: run("gather", items),
+                        "calls of 500": lambda items: run("in_batches", items),
+                    },
                 )
             )
 

@@ -7,31 +7,41 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 STEPS = 10
 TIMES = 7
 """The number of executions of ten steps, and of gathers of a hundred, behind each median."""
 EXECUTIONS = 200
+WORK = "BENCH_PEERS_WORK"
+"""The variable that says what to measure: `map`, or everything else."""
+ITEMS = "BENCH_PEERS_ITEMS"
+BATCH = 500
+"""Items of a batch, as of map_items()."""
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
     """How an engine runs no-op steps: each returns when the engine says that the execution has succeeded.
 
-    processes: what its work costs, beside this program's own process if that runs the steps.
+    processes: what its work costs, beside this program's own process if that runs the steps. maps: the ways in which
+    the engine can run a no-op step for each of very many items in one execution, by name.
     """
 
     sequence: Callable[[int], Awaitable[object]]
     gather: Callable[[int], Awaitable[object]]
     many: Callable[[int, int], Awaitable[object]]
     processes: Sequence[int]
+    maps: Mapping[str, Callable[[int], Awaitable[object]]] = field(default_factory=dict)
 
 
 async def put_through(engine: Engine) -> None:
     """Measures and prints one line of JSON."""
+    if os.environ.get(WORK) == "map":
+        await _map_through(engine)
+        return
     await engine.sequence(STEPS)
     ten = statistics.median([await _timed(engine.sequence(STEPS)) for _ in range(TIMES)])
     cpu = _cpu(engine.processes)
@@ -52,6 +62,24 @@ async def put_through(engine: Engine) -> None:
         "resident_mb": _resident(engine.processes),
     }
     print(json.dumps(measured), flush=True)
+
+
+async def _map_through(engine: Engine) -> None:
+    """Each way of the engine: items a second, of a number of items that the environment names."""
+    items = int(os.environ[ITEMS])
+    measured: dict[str, float | str] = {}
+    for name, run in engine.maps.items():
+        try:
+            await run(BATCH)
+            measured[name] = items / await _timed(run(items))
+        except Exception as error:  # an engine's limit is a result too
+            measured[name] = f"{type(error).__name__}: {error}"[:200]
+    print(json.dumps({"ways": measured, "resident_mb": _resident(engine.processes)}), flush=True)
+
+
+def batches(items: int) -> list[tuple[int, int]]:
+    """Where each batch begins and ends."""
+    return [(start, min(start + BATCH, items)) for start in range(0, items, BATCH)]
 
 
 async def _timed(running: Awaitable[object]) -> float:

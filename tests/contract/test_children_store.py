@@ -91,6 +91,17 @@ def test_a_link_and_an_end_leave_each_other_alone(backend: Any, store: Any) -> N
     assert not backend.run(store.relink(replace(CHILD, link=moved), replace(LINK, generation=2)))  # it does not run
 
 
+def test_a_resume_moves_the_link_of_a_child_in_the_same_write(backend: Any, store: Any) -> None:
+    backend.run(store.finish(ended(CHILD, "FAILED", error=Failure("E", "m"))))
+    failed, moved = backend.run(store.read("p.wait")), replace(LINK, generation=1)
+    resumed = replace(failed, status="RUNNING", generation=1, error=None, ended_at=None, resumed_at=3000.0)
+    other = replace(resumed, link=replace(LINK, generation=7))
+    assert not backend.run(store.rewind(other, OrderEntry(0, 1, cut=0), [], [], moved))  # not the link that is stored
+    assert backend.run(store.read("p.wait")) == failed
+    assert backend.run(store.rewind(resumed, OrderEntry(0, 1, cut=0), [], [], moved))
+    assert backend.run(store.read("p.wait")) == replace(resumed, link=moved)
+
+
 def test_a_list_of_roots_and_the_dead_letters_leave_children_out(backend: Any, store: Any) -> None:
     backend.run(store.finish(ended(CHILD, "FAILED", error=Failure("E", "m"))))
 
@@ -140,6 +151,33 @@ def test_a_dispatch_of_an_older_generation_moves_no_link_back(backend: Any, stor
     backend.run(store.relink(CHILD, newer))
     backend.run(family(backend).dispatch(PARENT, asked(), None, again=False))
     assert backend.run(store.read("p.wait")).link == newer
+
+
+def test_no_write_comes_between_the_link_of_a_failed_child_and_its_resume(
+    backend: Any, store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that died there would leave a failure from before the resume for the next dispatch to report."""
+    noted = replace(OUTCOME, status="OPEN", output=None)
+    backend.run(store.commit("p", Commit(noted, wake=False)))
+    for execution in (CHILD, PARENT):
+        backend.run(store.finish(ended(execution, "FAILED", error=Failure("E", "m"))))
+    resumed = replace(PARENT, status="RUNNING", generation=1, resumed_at=3000.0)
+    assert backend.run(store.rewind(resumed, OrderEntry(0, 1, cut=0), [replace(noted, generation=1, revision=2)], []))
+    seen: list[tuple[str, int]] = []
+    relink = type(store).relink
+
+    async def watched(self: Any, execution: Execution, link: Link) -> bool:
+        written: bool = await relink(self, execution, link)
+        seen.append((execution.status, link.generation))
+        return written
+
+    monkeypatch.setattr(type(store), "relink", watched)
+    backend.run(family(backend).dispatch(resumed, asked(), None, again=True))
+    child = backend.run(store.read("p.wait"))
+    assert child.link is not None
+    assert (child.status, child.generation, child.link.generation) == ("RUNNING", 1, 1)
+    assert ("FAILED", 1) not in seen
+    assert not backend.run(store.load("p")).records["child:wait"].recorded
 
 
 def test_a_dispatch_with_another_input_in_a_later_generation_starts_another_child(backend: Any, store: Any) -> None:

@@ -7,7 +7,8 @@ parent, command and the parent's generation: the *link*. Dispatch creates the ch
 is there; a child's end is reported by whoever sees it, under a condition on the parent's meta too. Crashes before every
 operation, duplicates, outages that fail children, operators who resume the root or a child at any moment. What must
 hold: the root ends SUCCEEDED with one result, no child is left running, nothing is run with two arguments in one
-generation, no result is recorded for another input than the parent asks for.
+generation, no result is recorded for another input than the parent asks for, no failure from before a resume is
+reported after it.
 
     python3 -m tests.protocol.child_model 500            # seeds per workflow
     python3 -m tests.protocol.child_model 200 MUTANT     # with one rule broken: must fail (see MUTANTS)
@@ -22,7 +23,8 @@ from tests.protocol.model import World, running
 from tests.protocol.replay import TERMINAL, Replay, StepFailed, child, step
 from tests.protocol.runs import ALL, ended, explore, go_on
 
-MUTANTS = ("report-any-generation", "keep-old-link", "same-id-other-input", "end-without-wake")
+LINK_FIRST = "link-before-resume"
+MUTANTS = ("report-any-generation", "keep-old-link", LINK_FIRST, "same-id-other-input", "end-without-wake")
 MUTANT = sys.argv[2] if __name__ == "__main__" and len(sys.argv) > 2 else ""
 
 
@@ -99,7 +101,7 @@ class Member(World):
                 and (MUTANT == "report-any-generation" or now["generation"] == generation)
             )
 
-        parent.put(
+        reported = parent.put(
             "c/" + id,
             {
                 "status": meta["status"],
@@ -110,6 +112,8 @@ class Member(World):
             still,
             wake=True,
         )
+        if reported and meta["status"] == "FAILED" and meta["failed_at"] < parent.table["meta"].get("resumed_at", 0.0):
+            self.family.stale.append((self.name, generation))
 
     def after_end(self, meta):
         return self.report() if meta["link"] else ()
@@ -131,6 +135,9 @@ class Member(World):
                 name += f"~{generation}"  # decided anew: another child; the old one is nobody's
                 continue
             before = meta["link"][2]
+            if meta["status"] == "FAILED" and before < generation and MUTANT not in ("keep-old-link", LINK_FIRST):
+                yield from there.resume(link=link)  # in one write: what has failed before is never reported
+                continue
             if MUTANT != "keep-old-link" and not there.update(meta.__eq__, link=link):
                 continue
             yield
@@ -155,7 +162,7 @@ class Family:
     def __init__(self, workflow, kids, seed, crash, duplicate, fails, outage):
         self.random, self.now, self.queue, self.ids = random.Random(seed), 0.0, {}, 0
         self.crash, self.duplicate, self.fails, self.outage, self.kids = crash, duplicate, fails, outage, kids
-        self.members = {}
+        self.members, self.stale = {}, []
         self.root = self.members["root"] = Member(self, "root", workflow, 0)
 
     def send(self, body, delay):
@@ -229,8 +236,8 @@ class Family:
         status, members = ended(self.run), self.members.values()
         twice = [(member.name, key) for member in members for key, seen in member.arguments.items() if len(seen) > 1]
         left = [member.name for member in self.that_are("RUNNING") if not member.orphan]
-        wrong = status != "SUCCEEDED" or len(self.root.results) != 1 or twice or left
-        return (status, self.root.results, twice[:2], left) if wrong else ()
+        wrong = status != "SUCCEEDED" or len(self.root.results) != 1 or twice or left or self.stale
+        return (status, self.root.results, twice[:2], left, self.stale) if wrong else ()
 
     def figures(self):
         return {"members": len(self.members), "resumes": sum(member.resumes for member in self.members.values())}

@@ -98,8 +98,8 @@ class World(Services):
         # What was decided after the failure is opened again, what was chosen after it is cut.
         return reopen | {id for id in records if id not in before.issued}, min(first, before.position)
 
-    def resume(self):
-        """Rewind to just before the failure was applied: one transaction, meta decides."""
+    def resume(self, **changes):
+        """Rewind to just before the failure was applied: one transaction, meta decides. changes: of meta, besides."""
         meta, order, records = self.load()
         yield
         if meta["status"] != "FAILED":
@@ -115,7 +115,7 @@ class World(Services):
             self.put("c/" + id, {"status": "OPEN", "attempt": 0, "generation": generation})
         self.cut(order, first, generation)
         self.resumes += 1
-        self.update(wake=True, status="RUNNING", generation=generation)
+        self.update(wake=True, status="RUNNING", generation=generation, resumed_at=self.now, **changes)
 
     def went_on(self, order):
         return False

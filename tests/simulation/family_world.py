@@ -1,55 +1,31 @@
 """A seeded world of several executions: a root, its children and theirs, with the real engine on the real SQL.
 
 Every call of a port is a place where a handler may be overtaken or killed, before the call and after it. Wakes and
-messages come at least once, machines are two, and operators resume and cancel whatever they like.
+messages come at least once, machines are two, signals come as runs end, and operators resume, cancel and delete
+whatever they like.
 """
 
 from __future__ import annotations
 
-import random
-from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from stepfast.backends.sqlite.store import SqliteBackend, Stored
+from stepfast.backends.sqlite.store import Stored
 from stepfast.engine.advancer import Advancer
 from stepfast.engine.operations import Operations
-from stepfast.engine.park_handler import ParkHandler
 from stepfast.engine.ports import Delete, Later, Refuse
 from stepfast.engine.replay_cache import LiveReplays
-from stepfast.engine.step_handler import StepHandler
 from stepfast.engine.step_runner import AttemptCall, Ended
-from stepfast.engine.timer_handler import TimerHandler
 from stepfast.engine.worker import Worker
 from stepfast.errors import GiveUp, Refused, Unavailable
 from stepfast.language.registry import Registry
-from stepfast.model import Execution, Record
-from stepfast.testing.memory import MemoryFile, finished
-from tests.simulation.families import FAMILIES, MEMBERS
+from stepfast.model import Execution
+from stepfast.testing.memory import finished
+from tests.simulation.families import FAMILIES, MEMBERS, SIGNALS
+from tests.simulation.family_watch import ROOT, FamilyWatch
+from tests.simulation.home import SimulatedHome
 from tests.simulation.machines import point
-
-ROOT = "root"
-VISIBILITY = 60.0
-"""Seconds after which a message that was taken comes back."""
-INVARIANTS = {
-    "a-recorded-result-never-changes": "in its generation, a command's outcome is written once",
-    "one-command-one-input": "one command is never run with two different inputs in one generation",
-    "an-older-generation-reports-nothing": "an outcome of a child is of the parent's generation",
-    "the-outcome-is-of-what-was-asked": "code and records do not contradict each other",
-    "no-execution-is-stuck": "the root comes to its end without a sweep, but for failures that are resumed",
-    "no-child-is-left-running": "after the root's end, each child has ended or was left",
-    "only-roots-have-dead-letters": "a child that fails is parked only where its parent has left it",
-}
-
-
-class Violation(AssertionError):
-    """An invariant that did not hold."""
-
-    def __init__(self, invariant: str, what: str) -> None:
-        assert invariant in INVARIANTS, invariant
-        super().__init__(f"{invariant}: {what}")
-        self.invariant = invariant
 
 
 @dataclass(eq=False)
@@ -61,64 +37,33 @@ class Handler:
     about: Any = None
 
 
-class FamilyWorld:
+class FamilyWorld(SimulatedHome):
     """A root and its family, from the start to the end of the root, under everything that may happen to them."""
 
     def __init__(self, workflow: str, seed: int) -> None:
-        self.random = random.Random(f"{workflow}/{seed}")
-        self.workflow, self.seed = workflow, seed
-        self.crash = (0.0, 0.02, 0.1)[seed % 3]
-        self.duplicate = (0.0, 0.1, 0.4)[seed % 4 % 3]
-        self.unavailable = (0.0, 0.0, 0.01)[seed // 5 % 3]
+        super().__init__(workflow, seed, Registry([*FAMILIES.values(), *MEMBERS]), duplicates=(0.0, 0.1, 0.4))
         self.outage = 1000.0 + (0, 20, 200)[seed % 5 % 3]
         self.cancelling = seed % 11 == 10 or workflow == "endless"
-        self.now = 1000.0
-        self.registry = Registry([*FAMILIES.values(), *MEMBERS])
-        self.trace: list[str] = []
-        self.violation: Violation | None = None
+        self.deleting = 2 * (seed % 7 == 5)  # how often an operator deletes the root, at most
+        self.deleted = 0
+        self.watch = FamilyWatch(self)
         self.resumes = 0
+        self.sent: dict[str, set[int]] = {}  # by execution: the signals that it has promised to keep
         self.live: list[Handler] = []
-        self.wakes: dict[str, int] = {}
         self.advancing: set[str] = set()
-        self.queue: dict[int, float] = {}
-        self.messages: dict[int, Stored] = {}
-        self.parked: list[tuple[str, int]] = []
-        self._inputs: dict[tuple[str, int, str], set[str]] = defaultdict(set)
-        self._outcomes: dict[tuple[str, int, str], Record] = {}
-        self.file, self.clock = MemoryFile(), Clock(self)
+        self.clock = Clock(self)
         self._open()
 
     def _open(self) -> None:
-        self.backend = SqliteBackend(self.file, self.clock)  # type: ignore[arg-type]
-        messages, wakes = self.backend.outstanding()
-        self.messages = {stored.seq: stored for stored in messages}
-        self.queue = {stored.seq: stored.due for stored in messages}
-        self.wakes = dict(wakes)
-        self.backend.on_wake = self._woken
-        self.backend.on_message = self._arrived
+        self.open()
         self.machines = [self._machine() for _ in range(2)]
 
     def _machine(self) -> tuple[Advancer, Worker, Operations]:
         ports: Any = Ports(self)
         lives = LiveReplays(deltas=ports)
         advancer = Advancer(ports, ports, self.clock, self.registry, lives)
-        steps: Any = self
-        worker = Worker(
-            StepHandler(
-                ports, ports, self.clock, self.registry, steps, random.Random(self.random.random()), lives=lives
-            ),
-            TimerHandler(ports, self.clock),
-            ParkHandler(ports, self.clock, self.registry),
-        )
+        worker = self.worker(ports, self.clock, self, lives)
         return advancer, worker, Operations(ports, self.clock, self.registry, advancer)
-
-    def note(self, what: str) -> None:
-        self.trace.append(f"{self.now:9.2f} {what}")
-
-    def violated(self, invariant: str, what: str) -> None:
-        """Kept for the scheduler, too: the engine goes on after errors of any kind, as it should."""
-        self.violation = self.violation or Violation(invariant, what)
-        raise self.violation
 
     def members(self) -> list[Execution]:
         """All executions, children after their parents."""
@@ -128,45 +73,59 @@ class FamilyWorld:
 
     # -- what the engine stands on ---------------------------------------------------------------------------
 
-    def _woken(self, execution_id: str, seq: int) -> None:
-        self.wakes[execution_id] = max(seq, self.wakes.get(execution_id, 0))
-
-    def _arrived(self, stored: Stored) -> None:
-        self.queue[stored.seq], self.messages[stored.seq] = stored.due, stored
+    def arrived(self, stored: Stored) -> None:
+        super().arrived(stored)
         message = stored.delivery.message
         if message.kind == "park":
-            execution = finished(self.backend.read(message.execution_id))
-            if execution is not None and execution.is_child:
-                self.violated("only-roots-have-dead-letters", message.execution_id)
+            self.watch.parked(finished(self.backend.read(message.execution_id)))
 
     async def run(self, call: AttemptCall) -> Ended:
         """Runs an attempt of a step."""
         context, arguments = call.context, call.arguments.arguments
-        key = (context.execution_id, context.generation, context.step_id)
         self.note(f"{context.execution_id}: {context.step_id} runs")
-        self._inputs[key].add(repr(dict(arguments)))
-        if len(self._inputs[key]) > 1:
-            self.violated("one-command-one-input", f"{key} ran with {self._inputs[key]}")
+        self.watch.begun((context.execution_id, context.generation, context.step_id), arguments)
         await point("runs")
         if call.step.name == "down" and self.now < self.outage:
             return Ended(error=GiveUp("there is an outage"))
         return Ended([call.step.name, arguments["argument"]])
 
+    def about_to(self, name: str, arguments: tuple[Any, ...]) -> None:
+        """A port is called: signals are sent in the very moment in which a run ends."""
+        if name == "continue_as_new" and self.random.random() < 0.5:
+            self._send(arguments[0].execution.execution_id)
+
     def wrote(self, name: str, arguments: tuple[Any, ...]) -> None:
-        """Sees every outcome that is written."""
-        if name not in ("commit", "report"):
-            return
-        execution_id, record = arguments[0], arguments[1].record if name == "commit" else arguments[1]
-        if not record.recorded:
-            return
-        key = (execution_id, record.generation, record.id)
-        before = self._outcomes.setdefault(key, record)
-        if (before.status, before.output) != (record.status, record.output):
-            self.violated("a-recorded-result-never-changes", f"{key}: {before} and {record}")
-        if name == "report":
-            parent = finished(self.backend.read(execution_id))
-            if parent is None or parent.generation != record.generation:
-                self.violated("an-older-generation-reports-nothing", f"{key}, to {parent}")
+        """A port has written something."""
+        if name == "erase":
+            self.note("deleted")
+            self.deleted += 1
+            kept = {member.execution_id for member in self.members()}
+            self.sent = {id: numbers for id, numbers in self.sent.items() if id in kept}
+        self.watch.wrote(name, arguments)
+
+    # -- signals -----------------------------------------------------------------------------------------------
+
+    def signals_of(self, workflow: str) -> int:
+        """How many signals an execution of this workflow takes in all of its runs."""
+        return SIGNALS.get(workflow, 0)
+
+    def _unsent(self, member: Execution) -> list[int]:
+        sent = self.sent.get(member.execution_id, set())
+        return [number for number in range(self.signals_of(member.workflow)) if number not in sent]
+
+    def _send(self, execution_id: str) -> None:
+        """Sends one of the signals that the execution has not promised to keep; under way, it may be sent twice."""
+        member = finished(self.backend.read(execution_id))
+        if member is not None and (unsent := self._unsent(member)):
+            number = self.random.choice(unsent)
+            self.note(f"signal {number} to {execution_id}")
+            self._spawn("signal", self._signal(execution_id, number))
+
+    async def _signal(self, execution_id: str, number: int) -> None:
+        deleted = self.deleted
+        await self._engine()[2].signal(execution_id, "go", number, f"signal-{number}")
+        if deleted == self.deleted:
+            self.sent.setdefault(execution_id, set()).add(number)
 
     # -- handlers ----------------------------------------------------------------------------------------------
 
@@ -179,9 +138,7 @@ class FamilyWorld:
     async def _advance(self, execution_id: str, seq: int) -> None:
         await self._engine()[0].advance(execution_id)
         if self.random.random() >= self.duplicate:
-            self.backend.advanced(execution_id, seq)
-            if self.wakes.get(execution_id) == seq:
-                del self.wakes[execution_id]
+            self.advanced(execution_id, seq)
 
     async def _drive(self, seq: int) -> None:
         stored = self.messages[seq]
@@ -202,6 +159,9 @@ class FamilyWorld:
     async def _cancel(self, execution_id: str) -> None:
         await self._engine()[2].cancel(execution_id)
 
+    async def _delete(self, execution_id: str) -> None:
+        await self._engine()[2].delete(execution_id)
+
     # -- the scheduler ------------------------------------------------------------------------------------------
 
     def play(self, limit: int = 12_000) -> str:
@@ -210,24 +170,12 @@ class FamilyWorld:
         for _ in range(limit):
             action = self._choose()
             if action is None:
-                return self._over()
+                return self.watch.over(self.members())
             action()
-            if self.violation is not None:
-                raise self.violation
+            if self.watch.violation is not None:
+                raise self.watch.violation
             self.now += 0.01
         return "ENDLESS"
-
-    def _over(self) -> str:
-        members = self.members()
-        root = members[0]
-        if root.status not in ("SUCCEEDED", "CANCELLED"):
-            raise Violation(
-                "no-execution-is-stuck", f"{root.status}: {[(one.execution_id, one.status) for one in members]}"
-            )
-        left = [member.execution_id for member in members if member.status == "RUNNING"]
-        if left:
-            raise Violation("no-child-is-left-running", ", ".join(left))
-        return root.status
 
     def _choose(self) -> Callable[[], object] | None:
         draw = self.random.random
@@ -243,41 +191,52 @@ class FamilyWorld:
         return self.random.choice(choices) if choices else self._idle()
 
     def _from_outside(self) -> list[Callable[[], object]]:
-        """What operators do when they like."""
+        """What clients and operators do when they like."""
         members = self.members()
         failed = [member.execution_id for member in members if member.status == "FAILED"]
         running = [member.execution_id for member in members if member.status == "RUNNING"]
-        self._check(members)
+        self.watch.contradicted(members)
         choices: list[Callable[[], object]] = []
         if failed:
-            choices.append(lambda: [self._operate(self._resume, self.random.choice(failed)) for _ in range(2)])
+            choices.append(lambda: self._resume_two(failed))
         if running:
             choices.append(lambda: self._spawn("advance again", self._engine()[0].advance(self.random.choice(running))))
             if self.cancelling and self.random.random() < 0.3:
                 choices.append(lambda: self._operate(self._cancel, self.random.choice(running)))
+            if any(self._unsent(member) for member in members if member.status == "RUNNING"):
+                choices += [lambda: self._send(self.random.choice(running))] * 2
+        if ROOT in failed and self.deleted < self.deleting:
+            choices.append(lambda: self._operate(self._delete, ROOT))
         return choices
 
-    def _check(self, members: list[Execution]) -> None:
-        for member in members:
-            if member.error is not None and member.error.type == "NonDeterministic":
-                self.violated("the-outcome-is-of-what-was-asked", f"{member.execution_id}: {member.error.message}")
+    def _resume_two(self, failed: list[str]) -> None:
+        """Two operators at once: often a root and one of its children."""
+        first = ROOT if ROOT in failed and self.random.random() < 0.5 else self.random.choice(failed)
+        for execution_id in (first, self.random.choice(failed)):
+            self._operate(self._resume, execution_id)
 
     def _operate(self, what: Callable[[str], Coroutine[Any, Any, None]], execution_id: str) -> None:
         self.note(f"{what.__name__} {execution_id}")
         self._spawn("operator", what(execution_id))
 
     def _idle(self) -> Callable[[], object] | None:
-        """Nothing can go on now: time passes until a message is due, or an operator resumes the root."""
+        """Nothing can go on now: time passes until a message is due, or somebody outside acts."""
         if self.queue:
             return lambda: setattr(self, "now", max(self.now, min(self.queue.values())))
         members = self.members()
-        if not members:
+        statuses = {member.execution_id: member.status for member in members}
+        if ROOT not in statuses:
             return lambda: self._spawn("start", self._start())
-        self._check(members)
-        if members[0].status == "FAILED":
+        self.watch.contradicted(members)
+        waiting = [member for member in members if member.status == "RUNNING" and self._unsent(member)]
+        if waiting:
+            return lambda: self._send(self.random.choice(waiting).execution_id)
+        if statuses[ROOT] == "FAILED":
             self.now += self.random.uniform(1, 60)
+            if self.deleted < self.deleting and self.random.random() < 0.5:
+                return lambda: self._operate(self._delete, ROOT)
             return lambda: self._operate(self._resume, ROOT)
-        if members[0].status == "RUNNING" and self.cancelling:
+        if statuses[ROOT] == "RUNNING" and self.cancelling:
             return lambda: self._operate(self._cancel, ROOT)
         return None
 
@@ -289,8 +248,7 @@ class FamilyWorld:
         self._spawn("advance", self._advance(execution_id, self.wakes[execution_id]), execution_id)
 
     def _deliver(self, seq: int) -> None:
-        if self.random.random() >= self.duplicate:
-            self.queue[seq] = self.now + VISIBILITY
+        self.taken(seq)
         self._spawn("message", self._drive(seq), seq)
 
     def _go(self) -> None:
@@ -321,12 +279,6 @@ class FamilyWorld:
         self.file.lose_posted()
         self._open()
 
-    def close(self) -> None:
-        """Ends what a violation has left standing, and closes the file."""
-        for handler in self.live:
-            handler.coroutine.close()
-        self.file.close()
-
 
 class Clock:
     """The one clock of the world."""
@@ -353,6 +305,7 @@ class Ports:
 
         async def call(*arguments: Any, **options: Any) -> Any:
             world = self._world
+            world.about_to(name, arguments)
             await point(name)
             if world.random.random() < world.unavailable:
                 raise Unavailable(f"{name} did not answer")

@@ -13,27 +13,23 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from stepfast.backends.sqlite.store import SqliteBackend, Stored
+from stepfast.backends.sqlite.store import Stored
 from stepfast.engine.advancer import Advancer
 from stepfast.engine.memory import Memory
 from stepfast.engine.messages import Message
 from stepfast.engine.operations import Operations
-from stepfast.engine.park_handler import ParkHandler
 from stepfast.engine.ports import Delete, Later, Refuse
-from stepfast.engine.step_handler import StepHandler
-from stepfast.engine.timer_handler import TimerHandler
 from stepfast.engine.worker import Worker
 from stepfast.errors import Refused, Unavailable
 from stepfast.language.registry import Registry
 from stepfast.model import Snapshot
-from stepfast.testing.memory import MemoryFile, finished
+from stepfast.testing.memory import finished
+from tests.simulation.home import SimulatedHome
 from tests.simulation.invariants import ID, LASTING, SKEW, Watch
 from tests.simulation.machines import Clock, Lives, Ports, Steps, point
 from tests.simulation.stream import Stream, news_in
 from tests.simulation.workflows import WORKFLOWS, drawn_shape
 
-VISIBILITY = 60.0
-"""Seconds after which a message that was taken comes back."""
 Engine = tuple[Advancer, Worker, Operations]
 Work = Callable[["Handler"], Coroutine[Any, Any, None]]
 
@@ -55,16 +51,12 @@ class Handler:
     ended_well: bool = False
 
 
-class World:
+class World(SimulatedHome):
     """One execution, from its start to its end, under everything that may happen to it."""
 
     def __init__(self, workflow: str, seed: int) -> None:
-        self.random = random.Random(f"{workflow}/{seed}")
-        self.workflow, self.seed = workflow, seed
-        self.crash = (0.0, 0.02, 0.1)[seed % 3]
-        self.duplicate = (0.0, 0.1, 0.3, 0.5)[seed % 4]
+        super().__init__(workflow, seed, Registry(WORKFLOWS.values()), duplicates=(0.0, 0.1, 0.3, 0.5))
         self.slow = (0.0, 0.1, 0.3, 0.7)[seed // 3 % 4]
-        self.unavailable = (0.0, 0.0, 0.01)[seed // 5 % 3]
         self.blocked = (0.0, 0.02, 0.0, 0.05)[seed // 2 % 4]
         self.held_up = (0.0, 0.01, 0.0, 0.1, 0.03)[seed // 2 % 5]
         self.outage = 1000.0 + (0, 60, 400)[seed % 5 % 3]
@@ -75,40 +67,28 @@ class World:
         self.forgetful = ((0.0, 0.1, 0.5, 1.0), (0.0, 0.0, 0.1, 0.5))[self.wide][seed // 7 % 4]
         self.fresh = (0.0, 0.3)[seed // 2 % 2]  # how often Lambda starts another sandbox for a batch
         self.again = (0.0, 0.03)[seed // 3 % 2]
-        self.now = 1000.0
         self.turns = 0
         self.input = drawn_shape(random.Random(seed)) if workflow == "shape" else None
-        self.registry = Registry(WORKFLOWS.values())
-        self.trace: list[str] = []
         self.watch = Watch(self)
         self.promised: dict[str, Any] = {}
         self.ended: Snapshot | None = None
         self.deleted: list[str] = []  # the statuses of executions of this id that were deleted
         self.live: list[Handler] = []
-        self.wakes: dict[str, int] = {}
         self.advancing: Handler | None = None
         self.acting: Handler | None = None
-        self.queue: dict[int, float] = {}
-        self.messages: dict[int, Stored] = {}
         self.dead_letters: list[Message] = []
         self.unsent = {0, 1, 2}
         self.stream = Stream()
         self.holder = ""
-        self.file, self.clock = MemoryFile(), Clock(self, 0.0)
+        self.clock = Clock(self, 0.0)
         self._open()
 
     def _open(self) -> None:
-        self.backend = SqliteBackend(self.file, self.clock)  # type: ignore[arg-type]
+        self.open()
         # A process has one clock, by which it tells its own claims from a dead process's; these machines have several.
         self.backend._opened_at -= SKEW
-        messages, wakes = self.backend.outstanding()
-        self.messages |= {one.seq: one for one in messages}
-        self.queue = {one.seq: one.due for one in messages}
-        self.wakes = dict(wakes)
         if self.lossy:
             self.backend.idle = self._all_running  # type: ignore[method-assign]
-        self.backend.on_wake = self._woken
-        self.backend.on_message = self._arrived
         self.machines = [self._machine() for _ in range(2 + self.wide * (self.seed // 4 % 3))]
 
     def _machine(self) -> Engine:
@@ -123,34 +103,21 @@ class World:
         operations = Operations(ports, clock, self.registry, advancer)
         # So do steps: the embedded home alone has the replays of advances and steps in one cache.
         cache = Lives(self, None) if self.wide else lives
-        draw = random.Random(self.random.random())
-        steps: Any = Steps(self)
-        worker = Worker(
-            StepHandler(ports, ports, clock, self.registry, steps, draw, lives=cache),
-            TimerHandler(ports, clock),
-            ParkHandler(ports, clock, self.registry),
-        )
-        return told, worker, operations
+        return told, self.worker(ports, clock, Steps(self), cache), operations
 
     def _engine(self) -> Engine:
         """One of the machines at random; each keeps its clock's error, and its live replays."""
         return self.random.choice(self.machines)
 
-    def _arrived(self, stored: Stored) -> None:
+    def arrived(self, stored: Stored) -> None:
         message = stored.delivery.message
         if message.kind != "park" and self.random.random() < self.lossy:
             self.note(f"the message for {message.command_id} is lost")
             self.backend.delete(stored.seq)
             return
-        self.queue[stored.seq], self.messages[stored.seq] = stored.due, stored
+        super().arrived(stored)
         if message.kind == "park":
             self.watch.parked.add(message.generation)
-
-    def _woken(self, execution_id: str, seq: int) -> None:
-        self.wakes[execution_id] = max(seq, self.wakes.get(execution_id, 0))
-
-    def note(self, what: str) -> None:
-        self.trace.append(f"{self.now:9.2f} {what}")
 
     def snapshot(self) -> Snapshot | None:
         """Everything that is stored, as of now."""
@@ -168,9 +135,7 @@ class World:
         batch = self.stream.batch(self.random)
         await machine[0].advance(ID, news=news_in(batch))
         if self.random.random() >= self.duplicate and self.stream.done(batch):
-            self.backend.advanced(ID, handler.seq)
-            if self.wakes.get(ID) == handler.seq:
-                del self.wakes[ID]
+            self.advanced(ID, handler.seq)
 
     async def _advance_again(self, handler: Handler) -> None:
         await self._engine()[0].advance(ID)
@@ -233,7 +198,7 @@ class World:
 
     # -- the scheduler -----------------------------------------------------------------------------------------
 
-    def run(self, limit: int = 10_000) -> str:
+    def run(self, limit: int = 20_000) -> str:
         """Runs to the end and until nothing is left; the status, or STUCK or ENDLESS when it does not come to that."""
         self._spawn("start", self._start)
         for self.turns in range(limit):
@@ -324,8 +289,7 @@ class World:
         self.advancing = self._spawn("advance", self._advance, self.wakes[ID])
 
     def _deliver(self, seq: int) -> None:
-        if self.random.random() >= self.duplicate:
-            self.queue[seq] = self.now + VISIBILITY
+        self.taken(seq)
         self._spawn("message", self._drive, seq)
 
     # -- what befalls handlers -----------------------------------------------------------------------------
@@ -376,12 +340,6 @@ class World:
         self.watch.restarted()
         self.file.lose_posted()
         self._open()
-
-    def close(self) -> None:
-        """Ends what a violation has left standing, and closes the file."""
-        for handler in self.live:
-            handler.coroutine.close()
-        self.file.close()
 
     def _resend(self, handler: Handler) -> None:
         """A client that was told nothing sends its signal again, under the same id."""

@@ -171,17 +171,21 @@ class Children:
         return bool(await self._store.commit(asked.parent.run_id, Commit(note, wake=False)))
 
     async def _take_up(self, asked: ChildRequest, id: str, held: Execution) -> bool:
-        """Moves the link of a child to the generation that asks for it now, and sees how the child stands."""
+        """Moves the link of a child to the generation that asks for it now, and sees how the child stands.
+
+        A child that FAILED under an older link is resumed in the write that moves its link. If a crash came between the
+        two, the next dispatch would report the old failure instead.
+        """
         link, before = link_of(asked.parent, asked.command), held.link
         if before is None or not await self._note(asked, id):
             return False
         if before.generation == link.generation:  # A child that was started keeps what becomes of it.
             link = replace(link, on_cancel=before.on_cancel)
+        if held.status == "FAILED" and (before.generation < link.generation or before.left):
+            return (await self._resuming.rewind(id, held.generation, link=link)).cut is not None
         if before != link and not await self._store.relink(held, link):
             return False
-        if held.status == "FAILED" and (before.generation < link.generation or before.left):
-            await self._resuming.rewind(id, held.generation)
-        elif held.status in ENDED:
+        if held.status in ENDED:
             await self.report(id)
         return True
 
@@ -228,7 +232,13 @@ class Children:
             record = peeked[1] if peeked is not None else None
             if record is not None and not record.recorded:
                 await self._end_all(parent.execution_id, command.id, record.children)
-                over = replace(record, status="CANCELLED", revision=record.revision + 1, ended_at=self._clock.now())
+                over = replace(
+                    record,
+                    status="CANCELLED",
+                    generation=parent.generation,
+                    revision=record.revision + 1,
+                    ended_at=self._clock.now(),
+                )
                 await self._store.report(parent.run_id, over, parent.generation)
             del taken_back[command.id]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stepfast.engine.ports import Commit, Committed, End, NextRun, Store
-from stepfast.model import Event, Execution, OrderEntry, Record
+from stepfast.model import Event, Execution, Link, OrderEntry, Record
 
 
 class StoreListener:
@@ -83,9 +83,14 @@ class _Observed:
         return self._ended(end, await self._store.cancel(end, records, order))
 
     async def rewind(
-        self, execution: Execution, cut: OrderEntry, records: Sequence[Record], history: Sequence[Event]
+        self,
+        execution: Execution,
+        cut: OrderEntry,
+        records: Sequence[Record],
+        history: Sequence[Event],
+        link: Link | None = None,
     ) -> bool:
-        written = await self._store.rewind(execution, cut, records, history)
+        written = await self._store.rewind(execution, cut, records, history, link)
         if written:
             for listener in self._listeners:
                 listener.on_resumed(execution)

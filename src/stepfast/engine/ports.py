@@ -273,9 +273,17 @@ class Store(RunStore, Protocol):
         """
 
     async def rewind(
-        self, execution: Execution, cut: OrderEntry, records: Sequence[Record], history: Sequence[Event]
+        self,
+        execution: Execution,
+        cut: OrderEntry,
+        records: Sequence[Record],
+        history: Sequence[Event],
+        link: Link | None = None,
     ) -> bool:
         """Resumes, with wake, if the stored execution is FAILED in the generation before (rule *rewind*).
+
+        link: of a child that its parent takes up again, written in the place of the link of `execution` if that is the
+        stored one (rule *link*). None leaves the stored link as it is.
 
         The cut, an entry of the order's log, and the records are written under their own conditions, all of it or
         nothing; the events are added to the history.

@@ -14,7 +14,7 @@ from stepfast.engine.queries import existing
 from stepfast.engine.rewind import Rewind, check_steps, repaired, rewind
 from stepfast.errors import Refused, WrongStatus
 from stepfast.language.registry import Registry
-from stepfast.model import Execution
+from stepfast.model import Execution, Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +46,20 @@ class Resuming:
         generation: int | None = None,
         steps: Sequence[str] | None = None,
         repair: RecordChange | None = None,
+        link: Link | None = None,
     ) -> Rewind:
         """Rewinds a FAILED execution; returns it with what was re-opened, which is nothing if another was faster.
 
         Arguments and errors are those of Operations.resume. Safe to repeat: of several calls that meet the same
-        failure, one resumes it. repair: the id of a command and what an operator sets in its record.
+        failure, one resumes it. repair: the id of a command and what an operator sets in its record. link: that its
+        parent gives a child in the same write (rule *link*).
         """
         while True:
             snapshot = existing(await self._store.load(execution_id), execution_id)
             execution = snapshot.execution
             if generation is not None and (execution.generation != generation or execution.status != "FAILED"):
+                return Rewind(execution, None, (), ())
+            if link is not None and execution.link is not None and execution.link.generation > link.generation:
                 return Rewind(execution, None, (), ())
             if execution.status != "FAILED":
                 raise WrongStatus(
@@ -69,7 +73,7 @@ class Resuming:
             if repair is not None:
                 plan = repaired(plan, snapshot, *repair)
             assert plan.cut is not None
-            if await self._store.rewind(plan.execution, plan.cut, plan.records, plan.history):
+            if await self._store.rewind(plan.execution, plan.cut, plan.records, plan.history, link):
                 return plan
             generation = execution.generation  # if another was faster, its resume is ours
 

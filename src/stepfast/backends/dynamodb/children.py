@@ -12,6 +12,12 @@ from stepfast.engine.ports import Clock
 from stepfast.model import Execution, Link, Record, run_of
 
 
+def linked(condition: Condition, execution: Execution) -> Condition:
+    """The condition, and that the stored link is that of the execution as it was read."""
+    before = {":if_link": items.link_value(execution.link)}
+    return Condition(f"{condition.expression} AND link = :if_link", {**condition.values, **before})
+
+
 class ChildWrites:
     """As of the port Store. The caller reads what is stored after a refusal, which a lost answer looks like."""
 
@@ -27,9 +33,8 @@ class ChildWrites:
 
     async def relink(self, execution: Execution, link: Link, sets: Item) -> bool:
         """Writes the link, and what follows from it: sets has the place in the index, and when the meta expires."""
-        standing, wanted = stands(execution.status, execution.generation), items.link_value(link)
-        before = {":if_link": items.link_value(execution.link)}
-        condition = Condition(f"{standing.expression} AND link = :if_link", {**standing.values, **before})
+        wanted = items.link_value(link)
+        condition = linked(stands(execution.status, execution.generation), execution)
         changes = changes_to({"link": wanted, **sets}, sorted({"wake", EXPIRES} - sets.keys()))
         stored = await self._table.update(item_keys.key(execution.execution_id, item_keys.META), changes, condition)
         return stored is None or text_in(stored, "link") == wanted["S"]

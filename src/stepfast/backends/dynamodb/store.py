@@ -15,6 +15,7 @@ from typing import Any
 from stepfast.backends.aws.errors import Misconfigured
 from stepfast.backends.dynamodb import item_keys, items, order_items
 from stepfast.backends.dynamodb.calls import ABSENT, Condition, changes_to
+from stepfast.backends.dynamodb.children import linked
 from stepfast.backends.dynamodb.deletion import passed
 from stepfast.backends.dynamodb.listing import CHILD, listing_keys
 from stepfast.backends.dynamodb.reads import DynamoReads
@@ -118,15 +119,21 @@ class DynamoStore(DynamoReads):
         return True
 
     async def rewind(
-        self, execution: Execution, cut: OrderEntry, records: Sequence[Record], history: Sequence[Event]
+        self,
+        execution: Execution,
+        cut: OrderEntry,
+        records: Sequence[Record],
+        history: Sequence[Event],
+        link: Link | None = None,
     ) -> bool:
         now = self._clock.now()
         reopened = sum(record.generation >= execution.generation for record in records)
         marks = {"reopened": number(reopened), "cut": number(cut.number + 1), "wake": number(1)}
-        key, condition = (
-            item_keys.key(execution.execution_id, item_keys.META),
-            stands("FAILED", execution.generation - 1),
-        )
+        key = item_keys.key(execution.execution_id, item_keys.META)
+        condition = stands("FAILED", execution.generation - 1)
+        if link is not None:
+            condition = linked(condition, execution)
+            marks["link"], execution = items.link_value(link), replace(execution, link=link)
         change = self._table.update_action(key, self._turn(execution, now, marks), condition)
         return await self._transactions.rewind(execution, change, cut, records, history, now)
 

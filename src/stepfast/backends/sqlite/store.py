@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from stepfast.backends.sqlite import deletion, metrics, overdue, rows, runs, writes
@@ -174,14 +175,22 @@ class SqliteBackend(SqliteReads):
         return await self._file.write(run)
 
     async def rewind(
-        self, execution: Execution, cut: OrderEntry, records: Sequence[Record], history: Sequence[Event]
+        self,
+        execution: Execution,
+        cut: OrderEntry,
+        records: Sequence[Record],
+        history: Sequence[Event],
+        link: Link | None = None,
     ) -> bool:
         id = execution.execution_id
+        before = replace(execution, status="FAILED", generation=execution.generation - 1)
 
         def run(tx: Transaction) -> bool:
             if not writes.fresh(tx, id, records) or not writes.is_free(tx, id, cut.number):
                 return False
-            if not writes.put_status(tx, execution, "FAILED", execution.generation - 1):
+            if link is not None and not tx.put(rows.link_write(before, link)):
+                return False
+            if not writes.put_status(tx, execution, before.status, before.generation):
                 return False
             writes.append(tx, id, cut)
             self._put_records(tx, id, records)
