@@ -21,6 +21,7 @@ from stepfast.language.context import StepContext, current
 from stepfast.language.steps import Step
 from stepfast.model import Failure, Stop
 from stepfast.replay.asyncio_internals import begun
+from stepfast.unguarded import unguarded
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ CANCEL_GRACE_SECONDS = 1.0
 WATCH = 1.0
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Ended:
     """How an attempt ended: with a value, or with an error. stop: the engine cut it off, for this reason.
@@ -100,6 +102,7 @@ def _wake(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class AttemptCall:
     """One attempt as a runner gets it: the step with its arguments, the step's context, and who looks after it.

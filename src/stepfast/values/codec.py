@@ -24,7 +24,7 @@ from pydantic_core import (
 
 from stepfast.errors import DefinitionError, InvalidRequest, NotStorable, StepfastError
 from stepfast.values import schemas, unset
-from stepfast.values.compare import exact, is_plain_json
+from stepfast.values.compare import exact, is_plain_json, is_same_flat
 from stepfast.values.diff import (
     LONGEST_MESSAGE_CHARS,
     equal_or_false,
@@ -171,7 +171,9 @@ class Codec:
 
     def _text(self, value: Any) -> str:
         valid, text = self._validate_and_serialize(value)
-        if self._is_json and is_plain_json(valid) and (value is valid or exact(value, valid)):
+        if self._is_json and (
+            is_same_flat(value, valid) or (is_plain_json(valid) and (value is valid or exact(value, valid)))
+        ):
             return text  # plain JSON values come back unchanged
         return self._check_round_trip(value, valid, text)[0]
 

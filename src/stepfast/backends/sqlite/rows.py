@@ -13,6 +13,7 @@ from stepfast.engine.messages import Message
 from stepfast.engine.ports import Delivery, Fault
 from stepfast.model import Attempt, Chained, Execution, Failure, Link, OrderEntry, Record, Signal
 from stepfast.stored_text import Text, text_of
+from stepfast.unguarded import unguarded
 
 _EXECUTION = (
     "execution_id", "workflow", "status", "generation", "first_generation", "input", "result", "error", "causes",
@@ -135,6 +136,7 @@ SELECT_MESSAGE = f"SELECT seq, {', '.join(_MESSAGE)} FROM messages"
 INSERT_MESSAGE = f"INSERT INTO messages (seq, {', '.join(_MESSAGE)}) VALUES (?{', ?' * len(_MESSAGE)})"
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Write:
     """A statement that writes one row, and the large values that the row names.
