@@ -127,8 +127,13 @@ def _fresh(execution: Execution, command: Command, record: Record | None, now: f
     )
 
 
-def chained_record(execution: Execution, command: Command, chained: Chained, record: Record | None) -> Record:
-    """The record as the chain's claim stands for it: first attempt running, nothing of it stored yet."""
+def chained_record(
+    execution: Execution, command: Command, chained: Chained, record: Record | None, token: str | None = None
+) -> Record:
+    """The record as the chain's claim stands for it: first attempt running, nothing of it stored yet.
+
+    token: of the claim that the chain began with. Whoever claims the step from a dead chain makes a token of its own.
+    """
     return Record(
         command.id,
         "step",
@@ -137,7 +142,7 @@ def chained_record(execution: Execution, command: Command, chained: Chained, rec
         execution.generation,
         revision=record.revision if record else 0,
         attempt=1,
-        token=secrets.token_hex(8),
+        token=token,
         lease=chained.lease,
         input=command.input,
         first_at=chained.started_at,

@@ -52,36 +52,6 @@ def is_plain_json(value: Any) -> bool:
     return False
 
 
-def is_same_flat(left: Any, right: Any) -> bool:
-    """True for two equal atoms of JSON, and for two equal small dicts of them. False says nothing.
-
-    It answers for most arguments and results of steps, in a quarter of the time of `is_plain_json` and `exact`.
-    """
-    if type(left) is not dict or type(right) is not dict:
-        return _is_same_atom(left, right)
-    if not len(left) == len(right) <= _FEW_KEYS:
-        return False
-    for (left_key, left_value), (right_key, right_value) in zip(left.items(), right.items(), strict=True):
-        if type(left_key) is not str or type(right_key) is not str or left_key != right_key:
-            return False
-        if not _is_same_atom(left_value, right_value):
-            return False
-    return True
-
-
-def _is_same_atom(left: Any, right: Any) -> bool:
-    kind = type(left)
-    if kind is not type(right):
-        return False
-    if kind is int:
-        return bool(left == right) and -_SHORT_INTEGER < left < _SHORT_INTEGER
-    return (kind is str or kind is bool or left is None) and bool(left == right)
-
-
-_FEW_KEYS = 8
-_SHORT_INTEGER = 2**63
-
-
 def _integers_are_readable(level: list[Any], kinds: set[type]) -> bool:
     """False for integers too long for JSON parsers; CPython (3.11 to 3.13) parses 4300 digits by default."""
     integers = level if len(kinds) == 1 else [item for item in level if type(item) is int]

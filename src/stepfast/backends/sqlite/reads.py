@@ -23,7 +23,6 @@ from stepfast.engine.ports import (
 )
 from stepfast.engine.record_reader import RecordReader
 from stepfast.model import (
-    Cursor,
     Event,
     Execution,
     OrderEntry,
@@ -64,15 +63,25 @@ class SqliteReads:
 
     def _snapshot(self, execution_id: str, changed: Sequence[Record] | None, signals: bool) -> Snapshot | None:
         """The execution as one read of the file finds it; of its records only `changed`, where these are known."""
+        row = self._file.row(rows.SELECT_HEAD, (execution_id,))
+        if row is None:
+            return None
+        execution, cursor, has_records, has_signals = rows.head(row)
+        if changed is not None and not (signals and has_signals):
+            return Snapshot(execution, cursor, {record.id: record for record in changed}, (), signals)
+        if not (has_records or cursor.revision or (signals and has_signals)):
+            return Snapshot(execution, cursor, {}, (), signals)
+        return self._whole_snapshot(execution_id, signals)
+
+    def _whole_snapshot(self, execution_id: str, signals: bool) -> Snapshot | None:
         with self._file.reading() as db:
             row = db.execute(f"{rows.SELECT_EXECUTION} WHERE execution_id = ?", (execution_id,)).fetchone()
             if row is None:
                 return None
-            if changed is None:
-                commands = db.execute(f"{rows.SELECT_RECORD} WHERE execution_id = ?", (execution_id,)).fetchall()
-            cursor = cursor_of(_entries(db, execution_id)) if changed is None else _revision(db, execution_id)
+            commands = db.execute(f"{rows.SELECT_RECORD} WHERE execution_id = ?", (execution_id,)).fetchall()
+            cursor = cursor_of(_entries(db, execution_id))
             arrived = signal_rows.read(db, execution_id) if signals else []
-        records = changed if changed is not None else [rows.record(row, self._opened_at) for row in commands]
+        records = [rows.record(row, self._opened_at) for row in commands]
         return Snapshot(
             rows.execution(row),
             cursor,
@@ -165,9 +174,3 @@ ENTRIES = f"{rows.SELECT_ENTRY} WHERE execution_id = ? AND number >= ? ORDER BY 
 
 def _entries(db: sqlite3.Connection, execution_id: str, since: int = 0) -> list[OrderEntry]:
     return [rows.entry(row) for row in db.execute(ENTRIES, (execution_id, since))]
-
-
-def _revision(db: sqlite3.Connection, execution_id: str) -> Cursor:
-    """Of the order no more than how far its log goes."""
-    last = db.execute(rows.LAST_ENTRY, (execution_id,)).fetchone()
-    return Cursor(generation=last[1], revision=last[0] + 1) if last else Cursor()
