@@ -20,7 +20,8 @@ def unguarded(cls: type[T]) -> type[T]:
     `__post_init__`.
     """
     plain: Any = make_dataclass(
-        cls.__name__, [(each.name, each.type, _copy_of(each)) for each in fields(cls)]  # type: ignore[arg-type]
+        cls.__name__,
+        [(each.name, each.type, _copy_of(each)) for each in fields(cls)],  # type: ignore[arg-type]
     )
     made: Any = cls
     made.__init__ = plain.__init__

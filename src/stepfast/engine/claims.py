@@ -59,6 +59,8 @@ def claim_of(
     """The record that claims a step, or fails it when it was interrupted and must not run again."""
     step = command.step
     assert step is not None
+    if record is None and chained is None:
+        return _first_claim(execution, command, step, now)
     held = record
     if held is None or held.status == "OPEN":
         held = (
@@ -111,6 +113,23 @@ def released(record: Record, step: Step[..., object], stop: Stop, now: float) ->
         failure = Failure(StepInterrupted.__name__, message, step.name)
         return replace(held, status="FAILED", error=failure, ended_at=now)
     return replace(held, status="RETRYING", error=failure, due=now)
+
+
+def _first_claim(execution: Execution, command: Command, step: Step[..., object], now: float) -> Record:
+    """The claim of a step that nothing is stored of: as claim_of makes it, without copies on the way."""
+    return Record(
+        command.id,
+        "step",
+        command.name,
+        "RUNNING",
+        execution.generation,
+        attempt=1,
+        token=secrets.token_hex(8),
+        lease=now + step.lease + LEASE_MARGIN,
+        input=command.input,
+        first_at=now,
+        started_at=now,
+    )
 
 
 def _fresh(execution: Execution, command: Command, record: Record | None, now: float) -> Record:

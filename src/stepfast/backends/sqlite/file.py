@@ -107,6 +107,8 @@ class SqliteFile:
     def __init__(self, path: Path, durability: Durability = "full") -> None:
         self.path = path
         self._synchronous = {"full": "FULL", "process": "OFF"}[durability]
+        self.commits = 0
+        """Grows with each commit. While it stands, reads find what they have found before."""
         self._lock = DatabaseLock(path)
         self._turn = _Turn()
         self._writing = threading.Lock()
@@ -334,6 +336,7 @@ class SqliteFile:
             for write in batch:
                 write.result = write.run(transaction)
             self._writer.execute("COMMIT")
+            self.commits += 1
         except BaseException as error:
             self._rollback()
             if len(batch) > 1 and not _everyone(error):

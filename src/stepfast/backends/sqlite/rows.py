@@ -111,20 +111,16 @@ SELECT_PLACED = (
     "FROM commands AS c"
 )
 """A record as it stands in its row, where a large value is its digest; and how long its input and its output are."""
-SELECT_BOTH = (
-    f"SELECT {_columns(_EXECUTION, 'e')}, {_columns(_RECORD, 'c')} "
-    "FROM executions AS e LEFT JOIN commands AS c ON c.execution_id = e.execution_id AND c.id = ? "
-    "WHERE e.execution_id = ?"
-)
-"""An execution and one of its records, of the id given first."""
 _RECORD_ROW = ("execution_id", *_RECORD)
 INSERT_RECORD = (
     f"INSERT INTO commands ({', '.join(_RECORD_ROW)}) SELECT {', '.join('?' * len(_RECORD_ROW))}"
     " WHERE EXISTS (SELECT 1 FROM executions WHERE execution_id = ? AND first_generation <= ?)"
     " ON CONFLICT DO NOTHING"
 )
+_KEYS = 2
+"""Columns of _RECORD_ROW that are the key: SQLite would write the key's index anew for an update that sets them."""
 UPDATE_RECORD = (
-    f"UPDATE commands SET ({', '.join(_RECORD_ROW)}) = ({', '.join('?' * len(_RECORD_ROW))})"
+    f"UPDATE commands SET ({', '.join(_RECORD_ROW[_KEYS:])}) = ({', '.join('?' * (len(_RECORD_ROW) - _KEYS))})"
     " WHERE execution_id = ? AND id = ? AND revision = ? AND generation <= ?"
 )
 INSERT_LARGE = "INSERT INTO large_values VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
@@ -284,12 +280,6 @@ def record(row: tuple[Any, ...], opened_at: float) -> Record:
     )  # fmt: skip
 
 
-def both(row: tuple[Any, ...], opened_at: float) -> tuple[Execution, Record | None]:
-    """What SELECT_BOTH has found; no record where the execution has none of that id."""
-    held, command = row[: len(_EXECUTION)], row[len(_EXECUTION) :]
-    return execution(held), None if command[0] is None else record(command, opened_at)
-
-
 def _attempt(held: dict[str, Any]) -> Attempt:
     return Attempt(**{**held, "error": held["error"] and _failure_of(held["error"])})
 
@@ -313,7 +303,7 @@ def record_write(execution_id: str, record: Record) -> Write:
     if record.revision == 1:
         return Write(INSERT_RECORD, (*row, execution_id, record.generation), placed.large)
     where = (execution_id, record.id, record.revision - 1, record.generation)
-    return Write(UPDATE_RECORD, (*row, *where), placed.large)
+    return Write(UPDATE_RECORD, (*row[_KEYS:], *where), placed.large)
 
 
 def signal_write(execution_id: str, signal: Signal, number: int, total: int) -> Write:
