@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import Any, Literal
 
 from stepfast.stored_text import Text
+from stepfast.unguarded import unguarded
 
 ExecutionStatus = Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 CommandStatus = Literal["OPEN", "RUNNING", "RETRYING", "SUCCEEDED", "FAILED", "CANCELLED"]
@@ -71,6 +72,7 @@ class Attempt:
         return self.crashed or (self.error is not None and self.error.type == "StepCancelled")
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Chained:
     """The claim of the next step that rides in a result's own write (rule *chain*).
@@ -86,6 +88,7 @@ class Chained:
     started_at: float
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Record:
     """The durable row of a command.
@@ -127,13 +130,15 @@ class Record:
         return self.status in ENDED
 
 
-_RECORD_FIELDS = tuple(each.name for each in fields(Record))
-_record_values = attrgetter(*_RECORD_FIELDS)
+_record_values = attrgetter(*(each.name for each in fields(Record)))
 
 
 def changed(record: Record, **changes: Any) -> Record:
-    """The record with changes, as dataclasses.replace makes it, in half the time: each step makes several."""
-    return Record(**(dict(zip(_RECORD_FIELDS, _record_values(record), strict=True)) | changes))
+    """The record with changes, as dataclasses.replace makes it, in a third of the time: each step makes several."""
+    made = Record(*_record_values(record))
+    for name, value in changes.items():
+        setattr(made, name, value)  # nobody else has it yet, and an unknown name raises AttributeError: it has slots
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +168,7 @@ class Link:
         return run_id_of(self.parent, self.run)
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Execution:
     """The meta item of an execution: its workflow, input, status, and result or error.
@@ -235,6 +241,7 @@ def run_of(run_id: str) -> tuple[str, int]:
     return execution_id, int(run) if tilde else 1
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class OrderEntry:
     """An entry of the order's log. Entries are only appended: none is ever rewritten (rule *order as a log*).

@@ -239,15 +239,16 @@ class Advancer:
     async def _dispatch(self, opened: OpenedReplay, replay: Replay, due: Sequence[Command], sent: list[Sent]) -> bool:
         """Sends commands, and makes the order durable with them if that is needed; False if another has done it."""
         execution, order = replay.execution, opened.order
-        entry = _entry(execution, replay, order, due)
-        appends = replay.acts or (len(replay.outstanding) > 1 and bool(entry.dispatched))
+        several = len(replay.outstanding) > 1
+        entry = _entry(execution, replay, order, due) if several or replay.acts else None
+        appends = entry is not None and (replay.acts or bool(entry.dispatched))
         messages = [
             (_message(execution, command, self._hint(replay, order, entry if appends else None, command)), command.due)
             for command in due
             if command.kind != "child"
         ]
         sent += messages
-        if appends:
+        if appends and entry is not None:
             return await self._append(replay, order, entry, messages)
         # The choices have led to nothing, and all commands that were sent are marked: no write.
         if messages:

@@ -77,7 +77,7 @@ def outcome(run: OwnedStep, ended: Ended, now: float, draw: random.Random) -> Re
     }
     if error is None:
         try:
-            text = ended.output if ended.output is not None else step.result.encode(ended.value)[0]
+            text = ended.output if ended.output is not None else step.result.text(ended.value)
             return changed(run.record, **ends, status="SUCCEEDED", output=text, ended_at=now)
         except NotStorable as refused:
             error = refused

@@ -72,7 +72,7 @@ class Chain:
                 case GoOn(_, command, claim):
                     assert run.replay is not None
                     stored = run.replay.records.get(command.id)
-                    run.go_on(command, chained_record(run.execution, command, claim, stored))
+                    run.go_on(command, chained_record(run.execution, command, claim, stored, run.record.token))
 
     async def _unless_over(self, run: OwnedStep, move: Move, now: float) -> Move:
         """The move, but no further step is claimed once the execution was cancelled, resumed or has ended.

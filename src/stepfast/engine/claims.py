@@ -59,6 +59,8 @@ def claim_of(
     """The record that claims a step, or fails it when it was interrupted and must not run again."""
     step = command.step
     assert step is not None
+    if record is None and chained is None:
+        return _first_claim(execution, command, step, now)
     held = record
     if held is None or held.status == "OPEN":
         held = (
@@ -113,6 +115,23 @@ def released(record: Record, step: Step[..., object], stop: Stop, now: float) ->
     return replace(held, status="RETRYING", error=failure, due=now)
 
 
+def _first_claim(execution: Execution, command: Command, step: Step[..., object], now: float) -> Record:
+    """The claim of a step that nothing is stored of: as claim_of makes it, without copies on the way."""
+    return Record(
+        command.id,
+        "step",
+        command.name,
+        "RUNNING",
+        execution.generation,
+        attempt=1,
+        token=secrets.token_hex(8),
+        lease=now + step.lease + LEASE_MARGIN,
+        input=command.input,
+        first_at=now,
+        started_at=now,
+    )
+
+
 def _fresh(execution: Execution, command: Command, record: Record | None, now: float) -> Record:
     """The record before the first attempt. An operator may have given it another input than the code does."""
     revision = record.revision if record else 0
@@ -130,8 +149,13 @@ def _fresh(execution: Execution, command: Command, record: Record | None, now: f
     )
 
 
-def chained_record(execution: Execution, command: Command, chained: Chained, record: Record | None) -> Record:
-    """The record as the chain's claim stands for it: first attempt running, nothing of it stored yet."""
+def chained_record(
+    execution: Execution, command: Command, chained: Chained, record: Record | None, token: str | None = None
+) -> Record:
+    """The record as the chain's claim stands for it: first attempt running, nothing of it stored yet.
+
+    token: of the claim that the chain began with. Whoever claims the step from a dead chain makes a token of its own.
+    """
     return Record(
         command.id,
         "step",
@@ -140,7 +164,7 @@ def chained_record(execution: Execution, command: Command, chained: Chained, rec
         execution.generation,
         revision=record.revision if record else 0,
         attempt=1,
-        token=secrets.token_hex(8),
+        token=token,
         lease=chained.lease,
         input=command.input,
         first_at=chained.started_at,

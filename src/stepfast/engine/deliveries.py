@@ -15,6 +15,7 @@ from stepfast.engine.withdrawals import taken_back
 from stepfast.errors import NonDeterministic
 from stepfast.model import Chained, Execution, Record
 from stepfast.replay.replay import Command, Replay
+from stepfast.unguarded import unguarded
 
 LONGEST_WAIT = 300.0
 """Seconds at most until a message is looked at again whose command the code does not ask for."""
@@ -41,6 +42,7 @@ class Forward:
     message: Message
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Claim:
     """The step is free. record: what is stored of it. chained: the claim of a chain whose worker has died."""

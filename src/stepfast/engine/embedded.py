@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from stepfast.engine.ports import Delivery, Deltas, Queue, Store
+from stepfast.unguarded import unguarded
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A message as the backend keeps it: its number there, when it is due, and the delivery it makes."""

@@ -7,10 +7,12 @@ from typing import Literal
 
 from stepfast.model import run_id_of
 from stepfast.replay.commands import Command
+from stepfast.unguarded import unguarded
 
 MessageKind = Literal["step", "timer", "park"]
 
 
+@unguarded
 @dataclass(frozen=True, slots=True, eq=False)
 class Hint:
     """A step as the replay that sent its message knows it (rule *seal*).
@@ -29,6 +31,7 @@ class Hint:
     command: Command | None = None
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Message:
     """Which command of which generation is to be handled (rule *message without payload*).

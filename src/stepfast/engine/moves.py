@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from stepfast.engine.attempt import OwnedStep
 from stepfast.engine.claims import LEASE_MARGIN
 from stepfast.engine.finish import succeeded
 from stepfast.engine.ports import End
 from stepfast.language.steps import Step
-from stepfast.model import Chained, Record
+from stepfast.model import Chained, Record, changed
 from stepfast.replay.replay import Command, Replay
+from stepfast.unguarded import unguarded
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Room:
     """What this worker can still take on.
@@ -33,6 +35,7 @@ class PutBack:
     due: float
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class HandOver:
     """The outcome is recorded with a wake: an advance finds out what follows from it."""
@@ -40,6 +43,7 @@ class HandOver:
     record: Record
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class GoOn:
     """The outcome is recorded together with the claim of the next step (`record.then`), which runs right here."""
@@ -49,6 +53,7 @@ class GoOn:
     claim: Chained
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class EndRun:
     """The outcome is recorded, and the execution ends with it.
@@ -95,7 +100,7 @@ def next_move(run: OwnedStep, record: Record, replay: Replay | None, room: Room,
         return HandOver(record)
     lease = now + command.step.lease + LEASE_MARGIN
     claim = Chained(command.id, lease, run.execution.generation, command.digest, now)
-    return GoOn(replace(record, then=claim), command, claim)
+    return GoOn(changed(record, then=claim), command, claim)
 
 
 def _next_command(run: OwnedStep, replay: Replay, room: Room) -> Command | None:

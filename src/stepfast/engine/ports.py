@@ -27,6 +27,7 @@ from stepfast.model import (
     SignalLimits,
     Snapshot,
 )
+from stepfast.unguarded import unguarded
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class Fault:
     error_class: str | None = None
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class End:
     """How an execution ends, and what its end adds to the figures of its workflow.
@@ -90,6 +92,7 @@ class End:
     wake: bool = False
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Commit:
     """What was decided of a command, and what follows from it at once.
@@ -102,6 +105,7 @@ class Commit:
     wake: bool = field(kw_only=True)
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Committed:
     """What of a commit is written; true if the record is.
@@ -349,6 +353,7 @@ class Clock(Protocol):
         """Waits, letting others run."""
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A message as it was received; a redriven one is a new message, sent when it was redriven."""

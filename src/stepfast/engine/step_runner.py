@@ -13,6 +13,7 @@ import queue
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from stepfast.errors import StepCancelled, StepTimeout
@@ -21,14 +22,17 @@ from stepfast.language.context import StepContext, current
 from stepfast.language.steps import Step
 from stepfast.model import Failure, Stop
 from stepfast.replay.asyncio_internals import begun
+from stepfast.unguarded import unguarded
 
 log = logging.getLogger(__name__)
 
 CANCEL_GRACE_SECONDS = 1.0
 """Seconds that a cancelled attempt gets at least to end, however little is left of its lease."""
 WATCH = 1.0
+_NOT_AWAITABLE = frozenset({type(None), bool, int, float, str, bytes, list, dict, tuple})
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Ended:
     """How an attempt ended: with a value, or with an error. stop: the engine cut it off, for this reason.
@@ -100,6 +104,7 @@ def _wake(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class AttemptCall:
     """One attempt as a runner gets it: the step with its arguments, the step's context, and who looks after it.
@@ -194,7 +199,7 @@ class Runner:
         running = self._start(step, call.arguments, scope)
         if running.done():
             quick: Ended = running.result()
-            if not inspect.isawaitable(quick.value):
+            if not _is_awaitable(quick.value):
                 return quick
             running = self._awaited(quick.value, scope)
         loop = asyncio.get_running_loop()
@@ -207,7 +212,7 @@ class Runner:
             await asyncio.wait(waits, timeout=max(0.0, min(left, period)), return_when=asyncio.FIRST_COMPLETED)
             if running.done():
                 ended: Ended = running.result()
-                if not inspect.isawaitable(ended.value):
+                if not _is_awaitable(ended.value):
                     return _own_end(ended, stop)
                 running = self._awaited(ended.value, scope)
                 continue
@@ -227,26 +232,9 @@ class Runner:
     def _start(
         self, step: Step[..., Any], arguments: inspect.BoundArguments, scope: contextvars.Context
     ) -> asyncio.Future[Any]:
-        call, function = step.arguments.call, step.function
         if step.is_async:
-
-            @calls("step")
-            async def attempt() -> Ended:
-                try:
-                    return Ended(await call(function, arguments))
-                except BaseException as error:  # SystemExit must not end the loop
-                    return Ended(error=error)
-
-            return begun(attempt(), scope)
-
-        @calls("step")
-        def attempt_in_thread() -> Ended:
-            try:
-                return Ended(scope.run(call, function, arguments))
-            except BaseException as error:
-                return Ended(error=error)
-
-        return self._threads.run(attempt_in_thread)
+            return begun(_attempt(step, arguments), scope)
+        return self._threads.run(partial(_attempt_in_thread, step, arguments, scope))
 
     def _awaited(self, value: Awaitable[Any], scope: contextvars.Context) -> asyncio.Future[Any]:
         """Goes on with what a `def` returned: under many decorators an `async def` becomes a `def` that returns one."""
@@ -292,6 +280,27 @@ class Runner:
                 call.context.attempt,
                 patience,
             )
+
+
+@calls("step")
+async def _attempt(step: Step[..., Any], arguments: inspect.BoundArguments) -> Ended:
+    try:
+        return Ended(await step.arguments.call(step.function, arguments))
+    except BaseException as error:  # SystemExit must not end the loop
+        return Ended(error=error)
+
+
+@calls("step")
+def _attempt_in_thread(step: Step[..., Any], arguments: inspect.BoundArguments, scope: contextvars.Context) -> Ended:
+    try:
+        return Ended(scope.run(step.arguments.call, step.function, arguments))
+    except BaseException as error:
+        return Ended(error=error)
+
+
+def _is_awaitable(value: Any) -> bool:
+    """As inspect.isawaitable, which asks two abstract base classes, and takes ten times as long for a plain value."""
+    return type(value) not in _NOT_AWAITABLE and inspect.isawaitable(value)
 
 
 def _own_end(ended: Ended, stop: Stop | None) -> Ended:

@@ -72,8 +72,8 @@ def begun(coroutine: Coroutine[Any, Any, T], scope: contextvars.Context) -> asyn
     loop = asyncio.get_running_loop()
     if sys.version_info >= (3, 12):
         return asyncio.Task(coroutine, loop=loop, context=scope, eager_start=True)
-    task = loop.create_task(coroutine, context=scope)
-    ready, outer = getattr(loop, "_ready", None), asyncio.current_task()
+    task = asyncio.Task(coroutine, loop=loop, context=scope)
+    ready, outer = getattr(loop, "_ready", None), asyncio.current_task(loop)
     if not ready or outer is None:
         return task  # the loop is not asyncio's own, so the task begins at its next turn
     first = ready.pop()

@@ -231,7 +231,7 @@ class Replay(Issuing):
             try:
                 value = self._main.result()
                 self.loop.unawaited.check()
-                self.result = self.workflow.result.encode(value)[0]
+                self.result = self.workflow.result.text(value)
             except ContinueAsNew as turn:
                 self.continues = turn.text
             except asyncio.CancelledError as error:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from stepfast.backends.sqlite import writes
 from stepfast.backends.sqlite.file import Transaction
 from stepfast.backends.sqlite.schema import SCHEMA
 
@@ -47,13 +48,15 @@ class MemoryFile:
             raise
         self._db.execute("COMMIT")
         self.commits += 1
-        for act in transaction.after:
-            act()
+        transaction.committed()
         return result
 
     def post(self, run: Callable[[Transaction], None]) -> None:
         """Has the next commit include a write, as the real file does. A crash before that commit loses the write."""
         self._posted.append(run)
+
+    def post_row(self, sql: str, values: tuple[Any, ...]) -> None:
+        self._posted.append(lambda tx: writes.run(tx, sql, values))
 
     def lose_posted(self) -> None:
         self._posted.clear()

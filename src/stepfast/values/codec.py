@@ -35,6 +35,7 @@ from stepfast.values.diff import (
     shorten,
     unserializable,
 )
+from stepfast.values.flat import flat_text
 from stepfast.values.sameness import canonical, fingerprint, without
 
 T = TypeVar("T")
@@ -170,20 +171,23 @@ class Codec:
             raise NotStorable(f"{self.where} cannot be stored as JSON: {_describe_error(error)}") from error
 
     def _text(self, value: Any) -> str:
-        valid, text = self._validate_and_serialize(value)
+        valid = self._validate(value)
+        if self._is_json and (brief := flat_text(value, valid)) is not None:
+            return brief
+        text = self._serialize(valid)
         if self._is_json and is_plain_json(valid) and (value is valid or exact(value, valid)):
             return text  # plain JSON values come back unchanged
         return self._check_round_trip(value, valid, text)[0]
 
     def _encode(self, value: Any) -> tuple[str, Any]:
-        return self._check_round_trip(value, *self._validate_and_serialize(value))
+        valid = self._validate(value)
+        return self._check_round_trip(value, valid, self._serialize(valid))
 
-    def _validate_and_serialize(self, value: Any) -> tuple[Any, str]:
+    def _validate(self, value: Any) -> Any:
         try:
-            valid = self._storing_validator.validate_python(value)
+            return self._storing_validator.validate_python(value)
         except ValidationError as error:
             raise self._not_storable_error(error, value) from error
-        return valid, self._serialize(valid)
 
     def _serialize(self, valid: Any) -> str:
         try:

@@ -16,6 +16,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
@@ -40,10 +41,15 @@ TURN = 0.005
 
 @dataclass(slots=True)
 class Transaction:
-    """What a write gets: the connection, and a list of things to do once its commit is on disk."""
+    """What a write gets: the connection, and what to do once its commit is on disk.
+
+    after: done first. wakes: by execution, the wake that its first write in this transaction has put; told last, so
+    that whoever is woken sees all that was committed with the wake.
+    """
 
     connection: sqlite3.Connection
     after: list[Callable[[], None]] = field(default_factory=list)
+    wakes: dict[str, Callable[[], None]] = field(default_factory=dict)
 
     def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
         return self.connection.execute(sql, parameters)
@@ -54,6 +60,13 @@ class Transaction:
         if written and write.large:
             self.connection.executemany(INSERT_LARGE, write.large)
         return written
+
+    def committed(self) -> None:
+        """Does what waits for the commit."""
+        for act in self.after:
+            act()
+        for wake in self.wakes.values():
+            wake()
 
 
 @dataclass(slots=True, eq=False)
@@ -94,12 +107,14 @@ class SqliteFile:
     def __init__(self, path: Path, durability: Durability = "full") -> None:
         self.path = path
         self._synchronous = {"full": "FULL", "process": "OFF"}[durability]
+        self.commits = 0
+        """Grows with each commit. While it stands, reads find what they have found before."""
         self._lock = DatabaseLock(path)
         self._turn = _Turn()
         self._writing = threading.Lock()
         self._connections: list[sqlite3.Connection] = []
         self._pending: deque[list[_PendingWrite[Any]]] = deque()
-        self._posted: deque[_PendingWrite[Any]] = deque()
+        self._posted: deque[_PendingWrite[Any] | tuple[str, tuple[Any, ...]]] = deque()
         self._open()
 
     def _open(self) -> None:
@@ -251,6 +266,25 @@ class SqliteFile:
         """Leaves a write to the next commit, ahead of whatever is written after it; nobody waits for it."""
         self._posted.append(_PendingWrite(run, posted=True))
 
+    def post_row(self, sql: str, values: tuple[Any, ...]) -> None:
+        """As `post`, for one statement. Those of one kind that follow each other are run together."""
+        self._posted.append((sql, values))
+
+    def _take_posted(self) -> list[_PendingWrite[Any]]:
+        taken: list[_PendingWrite[Any]] = []
+        kind, rows = "", []
+        while self._posted:
+            posted = self._posted.popleft()
+            if isinstance(posted, _PendingWrite):
+                kind = ""
+                taken.append(posted)
+                continue
+            if posted[0] != kind:
+                kind, rows = posted[0], []
+                taken.append(_PendingWrite(partial(_run_all, kind, rows), posted=True))
+            rows.append(posted[1])
+        return taken
+
     def flush(self) -> None:
         """Commits what was posted and has not found a commit to go with."""
         with self._writing:
@@ -270,9 +304,7 @@ class SqliteFile:
         turn.until = time.monotonic() + TURN
 
     def _commit_pending(self) -> None:
-        batch: list[_PendingWrite[Any]] = []
-        while self._posted:
-            batch.append(self._posted.popleft())
+        batch = self._take_posted()
         while self._pending:
             batch.extend(self._pending.popleft())
         if batch:
@@ -304,6 +336,7 @@ class SqliteFile:
             for write in batch:
                 write.result = write.run(transaction)
             self._writer.execute("COMMIT")
+            self.commits += 1
         except BaseException as error:
             self._rollback()
             if len(batch) > 1 and not _everyone(error):
@@ -320,8 +353,7 @@ class SqliteFile:
                 write.error = failure
             self._posted.extendleft(write for write in reversed(batch) if write.posted and _everyone(error))
         else:
-            for act in transaction.after:
-                act()
+            transaction.committed()
 
     def _rollback(self) -> None:
         try:
@@ -339,6 +371,10 @@ class SqliteFile:
         for connection in self._connections:
             connection.close()
         self._lock.release()
+
+
+def _run_all(sql: str, rows: list[tuple[Any, ...]], tx: Transaction) -> None:
+    tx.connection.executemany(sql, rows)
 
 
 def _everyone(error: BaseException) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from stepfast.backends.sqlite import listing, metrics, rows, runs
 from stepfast.backends.sqlite import signals as signal_rows
@@ -23,7 +24,6 @@ from stepfast.engine.ports import (
 )
 from stepfast.engine.record_reader import RecordReader
 from stepfast.model import (
-    Cursor,
     Event,
     Execution,
     OrderEntry,
@@ -33,6 +33,8 @@ from stepfast.model import (
     run_of,
 )
 
+T = TypeVar("T")
+
 
 class SqliteReads:
     """The reading half of SqliteBackend."""
@@ -41,11 +43,11 @@ class SqliteReads:
         self._file, self._clock = file, clock
         self._opened_at = clock.now()
         self._changes = Changes()
+        self._kept: tuple[int, dict[tuple[str, str, int], Any]] = (0, {})
         self.reader: RecordReader = SqliteRecordReader(file, self._opened_at)
 
     async def read(self, execution_id: str) -> Execution | None:
-        row = self._file.row(f"{rows.SELECT_EXECUTION} WHERE execution_id = ?", (execution_id,))
-        return rows.execution(row) if row else None
+        return self._execution(execution_id, 0)
 
     async def read_many(self, execution_ids: Sequence[str]) -> list[Execution]:
         sql = f"{rows.SELECT_BRIEF} WHERE execution_id IN (SELECT value FROM json_each(?))"
@@ -64,15 +66,25 @@ class SqliteReads:
 
     def _snapshot(self, execution_id: str, changed: Sequence[Record] | None, signals: bool) -> Snapshot | None:
         """The execution as one read of the file finds it; of its records only `changed`, where these are known."""
+        row = self._file.row(rows.SELECT_HEAD, (execution_id,))
+        if row is None:
+            return None
+        execution, cursor, has_records, has_signals = rows.head(row)
+        if changed is not None and not (signals and has_signals):
+            return Snapshot(execution, cursor, {record.id: record for record in changed}, (), signals)
+        if not (has_records or cursor.revision or (signals and has_signals)):
+            return Snapshot(execution, cursor, {}, (), signals)
+        return self._whole_snapshot(execution_id, signals)
+
+    def _whole_snapshot(self, execution_id: str, signals: bool) -> Snapshot | None:
         with self._file.reading() as db:
             row = db.execute(f"{rows.SELECT_EXECUTION} WHERE execution_id = ?", (execution_id,)).fetchone()
             if row is None:
                 return None
-            if changed is None:
-                commands = db.execute(f"{rows.SELECT_RECORD} WHERE execution_id = ?", (execution_id,)).fetchall()
-            cursor = cursor_of(_entries(db, execution_id)) if changed is None else _revision(db, execution_id)
+            commands = db.execute(f"{rows.SELECT_RECORD} WHERE execution_id = ?", (execution_id,)).fetchall()
+            cursor = cursor_of(_entries(db, execution_id))
             arrived = signal_rows.read(db, execution_id) if signals else []
-        records = changed if changed is not None else [rows.record(row, self._opened_at) for row in commands]
+        records = [rows.record(row, self._opened_at) for row in commands]
         return Snapshot(
             rows.execution(row),
             cursor,
@@ -92,14 +104,36 @@ class SqliteReads:
 
     async def peek(self, run_id: str, command_id: str) -> tuple[Execution, Record | None] | None:
         execution_id, run = run_of(run_id)
-        row = self._file.row(rows.SELECT_BOTH, (command_id, execution_id))
-        if row is None:
+        execution = self._unchanged("execution", execution_id, 0, self._execution)
+        if execution is None:
             return None
-        execution, record = rows.both(row, self._opened_at)
-        return execution, record if execution.run == run else None
+        row = self._file.row(ONE_RECORD, (execution_id, command_id)) if execution.run == run else None
+        return execution, None if row is None else rows.record(row, self._opened_at)
 
     async def entries(self, run_id: str, since: int = 0) -> Sequence[OrderEntry]:
-        return [rows.entry(row) for row in self._file.all_rows(ENTRIES, (run_of(run_id)[0], since))]
+        return list(self._unchanged("order", run_of(run_id)[0], since, self._entries))
+
+    def _execution(self, execution_id: str, _: int) -> Execution | None:
+        row = self._file.row(f"{rows.SELECT_EXECUTION} WHERE execution_id = ?", (execution_id,))
+        return rows.execution(row) if row else None
+
+    def _entries(self, execution_id: str, since: int) -> Sequence[OrderEntry]:
+        return tuple(rows.entry(row) for row in self._file.all_rows(ENTRIES, (execution_id, since)))
+
+    def _unchanged(self, kind: str, execution_id: str, number: int, read: Callable[[str, int], T]) -> T:
+        """What this read has found since the last commit to the file, or finds now.
+
+        The steps of a wide gather are handled together, and look at the same execution and the same order. The count
+        of commits is taken before the file is read: so what is kept under it is not older.
+        """
+        commits, kept = self._kept
+        if commits != self._file.commits:
+            commits, kept = self._kept = self._file.commits, {}
+        key = (kind, execution_id, number)
+        if key not in kept:
+            kept[key] = read(execution_id, number)
+        found: T = kept[key]
+        return found
 
     async def history(self, run_id: str) -> list[Event]:
         with self._file.reading() as db:
@@ -160,14 +194,9 @@ class SqliteReads:
         return ids, ids[-1] if len(ids) == limit else ""
 
 
+ONE_RECORD = f"{rows.SELECT_RECORD} WHERE execution_id = ? AND id = ?"
 ENTRIES = f"{rows.SELECT_ENTRY} WHERE execution_id = ? AND number >= ? ORDER BY number"
 
 
 def _entries(db: sqlite3.Connection, execution_id: str, since: int = 0) -> list[OrderEntry]:
     return [rows.entry(row) for row in db.execute(ENTRIES, (execution_id, since))]
-
-
-def _revision(db: sqlite3.Connection, execution_id: str) -> Cursor:
-    """Of the order no more than how far its log goes."""
-    last = db.execute(rows.LAST_ENTRY, (execution_id,)).fetchone()
-    return Cursor(generation=last[1], revision=last[0] + 1) if last else Cursor()

@@ -11,8 +11,9 @@ from pydantic_core import to_json
 from stepfast.backends.sqlite.schema import LARGE_VALUE_CHARACTERS, digest_of
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import Delivery, Fault
-from stepfast.model import Attempt, Chained, Execution, Failure, Link, OrderEntry, Record, Signal
+from stepfast.model import Attempt, Chained, Cursor, Execution, Failure, Link, OrderEntry, Record, Signal
 from stepfast.stored_text import Text, text_of
+from stepfast.unguarded import unguarded
 
 _EXECUTION = (
     "execution_id", "workflow", "status", "generation", "first_generation", "input", "result", "error", "causes",
@@ -64,6 +65,14 @@ def _bytes(column: str, table: str) -> str:
 
 
 SELECT_EXECUTION = f"SELECT {_columns(_EXECUTION, 'executions')} FROM executions"
+SELECT_HEAD = (
+    f"SELECT {_columns(_EXECUTION, 'e')}, o.number, o.generation, "
+    "EXISTS (SELECT 1 FROM commands WHERE execution_id = e.execution_id), "
+    "EXISTS (SELECT 1 FROM signals WHERE execution_id = e.execution_id) "
+    "FROM executions AS e LEFT JOIN orders AS o ON o.execution_id = e.execution_id "
+    "AND o.number = (SELECT max(number) FROM orders WHERE execution_id = e.execution_id) WHERE e.execution_id = ?"
+)
+"""An execution, number and generation of the last entry of its order, and whether it has records, and signals."""
 SELECT_BRIEF = (
     "SELECT "
     + ", ".join({"input": "''", "result": "NULL"}.get(column, column) for column in _EXECUTION)
@@ -81,10 +90,9 @@ INSERT_EXECUTION = (
     "WHERE NOT EXISTS (SELECT 1 FROM deleted WHERE execution_id = :execution_id AND generation >= :generation)"
     " ON CONFLICT DO NOTHING"
 )
-UPDATE_EXECUTION = _update(
-    "executions",
-    ("status", "generation", "result", "error", "causes", "ended_at", "resumed_at"),
-    "execution_id = :execution_id AND status = :if_status AND generation = :if_generation",
+UPDATE_EXECUTION = (
+    "UPDATE executions SET status = ?, generation = ?, result = ?, error = ?, causes = ?, ended_at = ?, resumed_at = ? "
+    "WHERE execution_id = ? AND status = ? AND generation = ?"
 )
 UPDATE_LINK = _update(
     "executions",
@@ -103,20 +111,16 @@ SELECT_PLACED = (
     "FROM commands AS c"
 )
 """A record as it stands in its row, where a large value is its digest; and how long its input and its output are."""
-SELECT_BOTH = (
-    f"SELECT {_columns(_EXECUTION, 'e')}, {_columns(_RECORD, 'c')} "
-    "FROM executions AS e LEFT JOIN commands AS c ON c.execution_id = e.execution_id AND c.id = ? "
-    "WHERE e.execution_id = ?"
-)
-"""An execution and one of its records, of the id given first."""
 _RECORD_ROW = ("execution_id", *_RECORD)
 INSERT_RECORD = (
     f"INSERT INTO commands ({', '.join(_RECORD_ROW)}) SELECT {', '.join('?' * len(_RECORD_ROW))}"
     " WHERE EXISTS (SELECT 1 FROM executions WHERE execution_id = ? AND first_generation <= ?)"
     " ON CONFLICT DO NOTHING"
 )
+_KEYS = 2
+"""Columns of _RECORD_ROW that are the key: SQLite would write the key's index anew for an update that sets them."""
 UPDATE_RECORD = (
-    f"UPDATE commands SET ({', '.join(_RECORD_ROW)}) = ({', '.join('?' * len(_RECORD_ROW))})"
+    f"UPDATE commands SET ({', '.join(_RECORD_ROW[_KEYS:])}) = ({', '.join('?' * (len(_RECORD_ROW) - _KEYS))})"
     " WHERE execution_id = ? AND id = ? AND revision = ? AND generation <= ?"
 )
 INSERT_LARGE = "INSERT INTO large_values VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
@@ -135,6 +139,7 @@ SELECT_MESSAGE = f"SELECT seq, {', '.join(_MESSAGE)} FROM messages"
 INSERT_MESSAGE = f"INSERT INTO messages (seq, {', '.join(_MESSAGE)}) VALUES (?{', ?' * len(_MESSAGE)})"
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Write:
     """A statement that writes one row, and the large values that the row names.
@@ -177,12 +182,22 @@ def _failure_text(failure: Failure | None) -> str | None:
 
 
 def execution(row: tuple[Any, ...]) -> Execution:
-    held = dict(zip(_EXECUTION, row, strict=True))
-    held["error"] = _failure(held["error"])
-    held["causes"] = tuple(json.loads(held["causes"])) if held["causes"] else ()
-    held["labels"] = json.loads(held["labels"]) if held["labels"] else {}
-    held["link"] = Link(*json.loads(held["link"])) if held["link"] else None
-    return Execution(**held)
+    (
+        execution_id, workflow, status, generation, first_generation, input, result, error, causes, labels, created_at,
+        ended_at, resumed_at, sent, link, progress, run, began_at,
+    ) = row  # fmt: skip
+    return Execution(
+        execution_id, workflow, input, created_at, status, generation, result, _failure(error),
+        json.loads(labels) if labels else {}, ended_at, tuple(json.loads(causes)) if causes else (), resumed_at,
+        first_generation, sent, Link(*json.loads(link)) if link else None, progress, run, began_at,
+    )  # fmt: skip
+
+
+def head(row: tuple[Any, ...]) -> tuple[Execution, Cursor, bool, bool]:
+    """What SELECT_HEAD has found; of the order no more than how far its log goes."""
+    number, generation, has_records, has_signals = row[len(_EXECUTION) :]
+    cursor = Cursor() if number is None else Cursor(generation=generation, revision=number + 1)
+    return execution(row[: len(_EXECUTION)]), cursor, bool(has_records), bool(has_signals)
 
 
 def fault(row: tuple[Any, ...]) -> Fault:
@@ -203,9 +218,11 @@ def execution_write(execution: Execution) -> Write:
 def status_write(execution: Execution, status: str, generation: int) -> Write:
     """The statement that writes how an execution stands if the stored one stands like this."""
     placed = _Placed(execution.execution_id)
-    values = _execution_values(execution) | {"if_status": status, "if_generation": generation}
-    del values["input"]  # it never changes
-    values["result"] = placed(execution.result)
+    values = (
+        execution.status, execution.generation, placed(execution.result), _failure_text(execution.error),
+        json.dumps(execution.causes) if execution.causes else None, execution.ended_at, execution.resumed_at,
+        execution.execution_id, status, generation,
+    )  # fmt: skip
     return Write(UPDATE_EXECUTION, values, placed.large)
 
 
@@ -263,12 +280,6 @@ def record(row: tuple[Any, ...], opened_at: float) -> Record:
     )  # fmt: skip
 
 
-def both(row: tuple[Any, ...], opened_at: float) -> tuple[Execution, Record | None]:
-    """What SELECT_BOTH has found; no record where the execution has none of that id."""
-    held, command = row[: len(_EXECUTION)], row[len(_EXECUTION) :]
-    return execution(held), None if command[0] is None else record(command, opened_at)
-
-
 def _attempt(held: dict[str, Any]) -> Attempt:
     return Attempt(**{**held, "error": held["error"] and _failure_of(held["error"])})
 
@@ -293,7 +304,7 @@ def record_write(execution_id: str, record: Record) -> Write:
     if record.revision == 1:
         return Write(INSERT_RECORD, (*row, execution_id, record.generation), placed.large)
     where = (execution_id, record.id, record.revision - 1, record.generation)
-    return Write(UPDATE_RECORD, (*row, *where), placed.large)
+    return Write(UPDATE_RECORD, (*row[_KEYS:], *where), placed.large)
 
 
 def signal_write(execution_id: str, signal: Signal, number: int, total: int) -> Write:

@@ -221,8 +221,7 @@ class SqliteBackend(SqliteReads):
             held = tx.execute("SELECT status, generation FROM executions WHERE execution_id = ?", (id,)).fetchone()
             if execution.status not in ENDED or held != (execution.status, execution.generation):
                 return False
-            gone = deletion.delete(tx, id, execution.generation, now)
-            tx.after += [partial(self._changes.forget, each) for each in gone]
+            self._gone(tx, deletion.delete(tx, id, execution.generation, now))
             return True
 
         return await self._file.write(run)
@@ -236,10 +235,15 @@ class SqliteBackend(SqliteReads):
 
         def run(tx: Transaction) -> int:
             gone = deletion.expire(tx, before, now)
-            tx.after += [partial(self._changes.forget, id) for id in gone]
+            self._gone(tx, gone)
             return len(gone)
 
         return await self._file.write(run)
+
+    def _gone(self, tx: Transaction, execution_ids: Sequence[str]) -> None:
+        tx.after += [partial(self._changes.forget, id) for id in execution_ids]
+        for id in execution_ids:
+            tx.wakes.pop(id, None)  # Its row is deleted, and an execution that takes the id now needs another.
 
     def _put_records(self, tx: Transaction, execution_id: str, records: Sequence[Record]) -> None:
         for record in records:
@@ -247,9 +251,12 @@ class SqliteBackend(SqliteReads):
             tx.after.append(partial(self._changes.note, execution_id, record))
 
     def _wake(self, tx: Transaction, execution_id: str) -> None:
+        """Puts a wake. One is enough for all that a transaction writes: nobody is told of it before the commit."""
+        if execution_id in tx.wakes:
+            return
         seq = tx.execute("INSERT INTO wakes (execution_id) VALUES (?)", (execution_id,)).lastrowid
         assert seq is not None
-        tx.after.append(lambda: self.on_wake(execution_id, seq))
+        tx.wakes[execution_id] = lambda: self.on_wake(execution_id, seq)
 
     # -- Queue -----------------------------------------------------------------------------------------------
 
@@ -257,8 +264,8 @@ class SqliteBackend(SqliteReads):
         """Delivers at once, and leaves the rows to the next commit: ahead of all that follows from them."""
         now = self._clock.now()
         stored = [self._stored(message, due, now) for message, due in messages]
-        self._file.post(lambda tx: writes.put_messages(tx, stored))
         for arrival in stored:
+            self._file.post_row(rows.INSERT_MESSAGE, rows.message_values(arrival.seq, arrival.delivery, arrival.due))
             self.on_message(arrival)
 
     def _send(self, tx: Transaction, messages: Sequence[tuple[Message, float | None]], now: float) -> None:
@@ -277,17 +284,15 @@ class SqliteBackend(SqliteReads):
 
     def delete(self, seq: int) -> None:
         """Drops a message whose work is done; if the write is lost, it is found done once more."""
-        self._file.post(lambda tx: writes.run(tx, "DELETE FROM messages WHERE seq = ?", (seq,)))
+        self._file.post_row("DELETE FROM messages WHERE seq = ?", (seq,))
 
     def refuse(self, seq: int) -> None:
         """Makes a message a dead letter, kept until its execution is resumed."""
-        self._file.post(lambda tx: writes.run(tx, "UPDATE messages SET dead = 1 WHERE seq = ?", (seq,)))
+        self._file.post_row("UPDATE messages SET dead = 1 WHERE seq = ?", (seq,))
 
     def advanced(self, execution_id: str, seq: int) -> None:
         """Drops the wakes up to this one; if the write is lost, one advance more is made."""
-        self._file.post(
-            lambda tx: writes.run(tx, "DELETE FROM wakes WHERE execution_id = ? AND seq <= ?", (execution_id, seq))
-        )
+        self._file.post_row("DELETE FROM wakes WHERE execution_id = ? AND seq <= ?", (execution_id, seq))
 
     def outstanding(self) -> tuple[list[Stored], list[tuple[str, int]]]:
         """What an earlier owner of the file left to do: messages, and executions to advance.

@@ -12,8 +12,8 @@ from stepfast.model import Execution, OrderEntry, Record
 
 
 def put_messages(tx: Transaction, messages: Sequence[Stored]) -> None:
-    for stored in messages:
-        tx.execute(rows.INSERT_MESSAGE, rows.message_values(stored.seq, stored.delivery, stored.due))
+    values = [rows.message_values(stored.seq, stored.delivery, stored.due) for stored in messages]
+    tx.connection.executemany(rows.INSERT_MESSAGE, values)
 
 
 def run(tx: Transaction, sql: str, values: tuple[Any, ...]) -> None:

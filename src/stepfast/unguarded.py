@@ -1,0 +1,39 @@
+"""Frozen dataclasses that cost no more than plain dataclasses: those of which every step makes several.
+
+The `__init__` of a frozen dataclass assigns each field by `object.__setattr__`, and takes seven times as long as that
+of a plain dataclass (CPython 3.11 to 3.13). For a record of 21 fields that is 2 µs, and a step makes three records.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields, make_dataclass
+from dataclasses import field as field_of
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def unguarded(cls: type[T]) -> type[T]:
+    """Put over `@dataclass(frozen=True, slots=True)`: the type checker alone refuses to assign to fields.
+
+    At runtime an assignment succeeds. The class stays hashable and equal by its fields. It must not have a
+    `__post_init__`.
+    """
+    plain: Any = make_dataclass(
+        cls.__name__,
+        [(each.name, each.type, _copy_of(each)) for each in fields(cls)],  # type: ignore[arg-type]
+    )
+    made: Any = cls
+    made.__init__ = plain.__init__
+    made.__init__.__qualname__ = f"{cls.__qualname__}.__init__"
+    del made.__setattr__, made.__delattr__
+    return cls
+
+
+def _copy_of(each: Any) -> Any:
+    options = {"kw_only": each.kw_only}
+    if each.default is not MISSING:
+        options["default"] = each.default
+    if each.default_factory is not MISSING:
+        options["default_factory"] = each.default_factory
+    return field_of(**options)

@@ -1,0 +1,44 @@
+"""Atoms of JSON, and small dicts of them: most arguments and results of steps are no more.
+
+Their text is made here, since a call of pydantic's serializer takes longer than all else of storing such a value: it
+gives the interpreter lock away and takes it again.
+"""
+
+from __future__ import annotations
+
+from json.encoder import encode_basestring
+from typing import Any
+
+_FEW_KEYS = 8
+_SHORT_INTEGER = 2**63
+
+
+def flat_text(value: Any, valid: Any) -> str | None:
+    """The JSON text of `valid`, as pydantic writes it, if it is flat and the same as `value`. None says nothing.
+
+    valid: what validation has made of the value. The same: equal, of the same types, and with the same order of keys.
+    """
+    if type(valid) is not dict:
+        return _atom(value, valid)
+    if type(value) is not dict or not len(value) == len(valid) <= _FEW_KEYS:
+        return None
+    parts = []
+    for (key, item), (valid_key, valid_item) in zip(value.items(), valid.items(), strict=True):
+        name, text = _atom(key, valid_key), _atom(item, valid_item)
+        if type(key) is not str or name is None or text is None:
+            return None
+        parts.append(f"{name}:{text}")
+    return "{" + ",".join(parts) + "}"
+
+
+def _atom(value: Any, valid: Any) -> str | None:
+    kind = type(valid)
+    if type(value) is not kind or value != valid:
+        return None
+    if kind is str:
+        return encode_basestring(valid) if valid.isascii() else None
+    if kind is int:
+        return repr(valid) if -_SHORT_INTEGER < valid < _SHORT_INTEGER else None
+    if kind is bool:
+        return "true" if valid else "false"
+    return "null" if valid is None else None
