@@ -184,12 +184,13 @@ def _failure_text(failure: Failure | None) -> str | None:
 def execution(row: tuple[Any, ...]) -> Execution:
     (
         execution_id, workflow, status, generation, first_generation, input, result, error, causes, labels, created_at,
-        ended_at, resumed_at, sent, link, progress, run, began_at,
+        ended_at, resumed_at, sent, link, progress, run, began_at, traceparent,
     ) = row  # fmt: skip
     return Execution(
         execution_id, workflow, input, created_at, status, generation, result, _failure(error),
         json.loads(labels) if labels else {}, ended_at, tuple(json.loads(causes)) if causes else (), resumed_at,
         first_generation, sent, Link(*json.loads(link)) if link else None, progress, run, began_at,
+        traceparent=traceparent,
     )  # fmt: skip
 
 
