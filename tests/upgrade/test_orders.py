@@ -105,7 +105,8 @@ class FileHome(Embedded):
                 "dispatched TEXT NOT NULL, generation INTEGER NOT NULL, revision INTEGER NOT NULL) WITHOUT ROWID;"
                 "DROP TABLE runs; DROP TABLE taken_signals; ALTER TABLE executions DROP COLUMN run; "
                 "ALTER TABLE executions DROP COLUMN began_at; "
-                "ALTER TABLE executions DROP COLUMN traceparent; PRAGMA user_version = 5;"
+                "ALTER TABLE executions DROP COLUMN traceparent; ALTER TABLE commands DROP COLUMN repair; "
+                "PRAGMA user_version = 5;"
             )
             for id, cursor in cursors.items():
                 lists = json.dumps(cursor.applied), json.dumps(sorted(cursor.dispatched))
