@@ -20,7 +20,7 @@ from stepfast.backends.sqlite.store import SqliteBackend
 from stepfast.engine.metrics import Tally
 from stepfast.engine.ports import Commit, End
 from stepfast.errors import StartupError, TooManySignals, Unavailable
-from stepfast.model import Execution, Record, Signal, SignalLimits
+from stepfast.model import Execution, OrderEntry, Record, Signal, SignalLimits
 from tests.contract.clock import FixedClock
 
 
@@ -230,4 +230,60 @@ def test_the_last_wake_of_a_commit_comes_when_all_that_was_written_with_it_is_kn
 
     asyncio.run(write())
     backend.close()
-    assert known[-1] == {"a", "b", "c"}
+    assert known == [{"a", "b", "c"}]  # one wake for all of them
+
+
+def test_an_execution_that_is_deleted_and_started_again_in_one_commit_has_a_wake(tmp_path: Path) -> None:
+    """The wake that the deleted execution had in this commit is deleted with it."""
+    backend = SqliteBackend(SqliteFile(tmp_path / "a.db"), FixedClock())
+    execution = Execution("one", "w", "null", 1000.0)
+    ended = replace(execution, status="CANCELLED", ended_at=1001.0)
+
+    async def write() -> None:
+        await backend.create(execution)
+        await asyncio.gather(
+            backend.cancel(End(ended, wake=True), []),
+            backend.erase(ended),
+            backend.create(replace(execution, generation=1, first_generation=1)),
+        )
+
+    asyncio.run(write())
+    assert "one" in backend.wakes()
+    backend.close()
+
+
+def test_a_peek_sees_what_was_committed_after_the_one_before(tmp_path: Path) -> None:
+    backend = SqliteBackend(SqliteFile(tmp_path / "a.db"), FixedClock())
+
+    async def look() -> tuple[str, int]:
+        peeked = await backend.peek("one", "a")
+        assert peeked is not None
+        return peeked[0].status, len(await backend.entries("one"))
+
+    async def write() -> None:
+        execution = Execution("one", "w", "null", 1000.0)
+        await backend.create(execution)
+        assert await look() == ("RUNNING", 0)
+        assert await look() == ("RUNNING", 0)
+        await backend.append("one", OrderEntry(0, 0))
+        assert await look() == ("RUNNING", 1)
+        await backend.cancel(End(replace(execution, status="CANCELLED", ended_at=1001.0)), [], 1)
+        assert await look() == ("CANCELLED", 2)
+
+    asyncio.run(write())
+    backend.close()
+
+
+def test_posted_rows_are_written_in_their_order(tmp_path: Path) -> None:
+    file = SqliteFile(tmp_path / "a.db")
+    put = "INSERT INTO labels VALUES ('key', ?, 'one')"
+    for value in ("a", "b", "c"):
+        file.post_row(put, (value,))
+    file.post_row("DELETE FROM labels WHERE value = ?", ("b",))
+    file.post(lambda tx: tx.connection.execute("UPDATE labels SET execution_id = 'two'"))
+    file.post_row(put, ("d",))
+    file.flush()
+    with file.reading() as db:
+        rows = db.execute("SELECT value, execution_id FROM labels ORDER BY value").fetchall()
+    file.close()
+    assert rows == [("a", "two"), ("c", "two"), ("d", "one")]

@@ -154,7 +154,8 @@ def chained_record(
 ) -> Record:
     """The record as the chain's claim stands for it: first attempt running, nothing of it stored yet.
 
-    token: of the claim that the chain began with. Whoever claims the step from a dead chain makes a token of its own.
+    token: of the claim that the chain began with. A worker that claims the step from a dead chain makes
+    a token of its own.
     """
     return Record(
         command.id,

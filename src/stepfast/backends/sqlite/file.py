@@ -43,7 +43,7 @@ TURN = 0.005
 class Transaction:
     """What a write gets: the connection, and what to do once its commit is on disk.
 
-    after: done first. wakes: by execution, the wake that its first write in this transaction has put; told last, so
+    after: done first. wakes: by execution, the wake that its first write in this transaction has put; reported last, so
     that whoever is woken sees all that was committed with the wake.
     """
 
@@ -272,7 +272,8 @@ class SqliteFile:
 
     def _take_posted(self) -> list[_PendingWrite[Any]]:
         taken: list[_PendingWrite[Any]] = []
-        kind, rows = "", []
+        kind = ""
+        rows: list[tuple[Any, ...]] = []
         while self._posted:
             posted = self._posted.popleft()
             if isinstance(posted, _PendingWrite):

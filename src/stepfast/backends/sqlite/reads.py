@@ -132,8 +132,8 @@ class SqliteReads:
         key = (kind, execution_id, number)
         if key not in kept:
             kept[key] = read(execution_id, number)
-        found: T = kept[key]
-        return found
+        value: T = kept[key]
+        return value
 
     async def history(self, run_id: str) -> list[Event]:
         with self._file.reading() as db:

@@ -251,7 +251,7 @@ class SqliteBackend(SqliteReads):
             tx.after.append(partial(self._changes.note, execution_id, record))
 
     def _wake(self, tx: Transaction, execution_id: str) -> None:
-        """Puts a wake. One is enough for all that a transaction writes: nobody is told of it before the commit."""
+        """Puts a wake. One is enough for all that a transaction writes, since no advance follows before the commit."""
         if execution_id in tx.wakes:
             return
         seq = tx.execute("INSERT INTO wakes (execution_id) VALUES (?)", (execution_id,)).lastrowid
