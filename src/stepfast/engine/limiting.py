@@ -86,6 +86,11 @@ class Waits:
 
 
 @dataclass(frozen=True, slots=True)
+class PassedOn(Delete):
+    """Another message was sent in its place, with its permits."""
+
+
+@dataclass(frozen=True, slots=True)
 class Want:
     """One limit as a step wants it."""
 
@@ -167,7 +172,9 @@ class Limiter:
 
     async def _at_its_moment(self, request: Request, permits: list[Permit]) -> Taken | Waits:
         """Has the step begin at the latest of its moments, and its message wait until then with its permits."""
-        now, begin = self._clock.now(), max(permit.since for permit in permits)
+        now = self._clock.now()
+        # The clock of whoever gave a slot may be ahead of this one: only a moment of a rate is waited for.
+        begin = max((permit.since for permit in permits if permit.reserved), default=now)
         if begin <= now + self._nap:
             if begin > now:
                 await self._clock.sleep(begin - now)
@@ -176,7 +183,7 @@ class Limiter:
         await self.give_back(request.step, late)
         kept = tuple(permit for permit in permits if permit not in late)
         await self._queue.send([(replace(request.message, permits=kept), begin - self._nap)])
-        return Waits(Delete())
+        return Waits(PassedOn())
 
     async def take_now(self, message: Message, execution: Execution, command: Command) -> Taken | None:
         """As `take` for the next step of a chain, but None, and nothing taken, where the step would have to wait.

@@ -17,7 +17,7 @@ from stepfast.engine.deliveries import Claim, Finish, Forward, Settle, decide, p
 from stepfast.engine.finish import finish
 from stepfast.engine.item_files import ItemFiles
 from stepfast.engine.limit_items import step_name
-from stepfast.engine.limiting import NOTHING_TAKEN, Limiter, Taken, Waits
+from stepfast.engine.limiting import NOTHING_TAKEN, Limiter, PassedOn, Taken, Waits
 from stepfast.engine.messages import Hint, Message
 from stepfast.engine.moves import Room
 from stepfast.engine.opening import OpenedReplay, ReplayOpener
@@ -83,7 +83,7 @@ class StepHandler:
     async def handle(self, delivery: Delivery) -> Disposition:
         """Runs the step and what follows from it alone, if the step is free."""
         disposition, message = await self._handle(delivery), delivery.message
-        if message.permits and isinstance(disposition, Delete):
+        if message.permits and isinstance(disposition, Delete) and not isinstance(disposition, PassedOn):
             # Unless the step has used them, and given them back: then nobody has them, and this changes nothing.
             await self._limiter.give_back(step_name(message), message.permits)
         return disposition
