@@ -20,7 +20,9 @@ def test_limits_hold_and_nobody_waits_for_ever(first: int) -> None:
 
 
 def a_slot_is_given_back_before_the_attempt(patch: Patch) -> None:
-    early = "await self._limiter.give_back(self._name(run), run.permits)\n        ended = await self._attempts.run(run)\n"
+    early = (
+        "await self._limiter.give_back(self._name(run), run.permits)\n        ended = await self._attempts.run(run)\n"
+    )
     edited(patch, chain.Chain, "run", ("ended = await self._attempts.run(run)\n", early))
 
 
@@ -98,5 +100,3 @@ def broken(seed: int) -> bool:
     except AssertionError:
         return True
     return False
-
-

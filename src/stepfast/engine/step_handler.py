@@ -27,9 +27,9 @@ from stepfast.engine.replay_cache import LiveReplays
 from stepfast.engine.step_runner import AttemptRunner
 from stepfast.engine.step_watch import EVERY_TIME, LookPace
 from stepfast.engine.withdrawals import Withdrawals
+from stepfast.errors import LimitKeyFailed
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
-from stepfast.errors import LimitKeyFailed
 from stepfast.model import Execution, Record, Snapshot
 from stepfast.replay.commands import Command
 from stepfast.replay.replay import Replay
