@@ -119,8 +119,8 @@ class Numbers:
 class Limit(Generic[F_contra]):
     """A limit on steps, shared by all executions of a deployment: `@step(limits=[stripe])`.
 
-    Each attempt of a step takes from all of its limits before it begins, a retry and a resume included. A step that waits for a limit uses up neither
-    attempts nor its timeout.
+    Each attempt of a step takes from all of its limits before it begins, a retry and a resume included. A step that
+    waits for a limit uses up neither attempts nor its timeout.
 
     name: the name, 1 to 64 of A-Z a-z 0-9 . _ -. Limits of one name are one limit, and must have the same numbers.
     rate: how many attempts may begin in `per` seconds.
