@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from stepfast.language.continuing import ContinueAsNew, continue_suggested
     from stepfast.language.current import ExecutionContext, current_execution, sleep
     from stepfast.language.durable import now, random, signal, uuid4
+    from stepfast.language.limits import Gate, Limit, Rate, label
     from stepfast.language.logger import logger
     from stepfast.language.map_items import map_items
     from stepfast.language.map_reports import MapBatch, MapFailure, MapReport, MapResults
@@ -30,13 +31,16 @@ __all__ = [
     "Embedded",
     "Execution",
     "ExecutionContext",
+    "Gate",
     "GiveUp",
     "JsonLines",
+    "Limit",
     "MapBatch",
     "MapFailed",
     "MapFailure",
     "MapReport",
     "MapResults",
+    "Rate",
     "Retry",
     "RetryAfter",
     "Start",
@@ -46,6 +50,7 @@ __all__ = [
     "continue_suggested",
     "current_execution",
     "current_step",
+    "label",
     "logger",
     "map_items",
     "now",
@@ -63,6 +68,7 @@ _HOMES = {
     **dict.fromkeys(("StepContext", "current_step"), "language.context"),
     **dict.fromkeys(("ExecutionContext", "current_execution", "sleep"), "language.current"),
     **dict.fromkeys(("ChildFailed", "GiveUp", "MapFailed", "RetryAfter", "StepFailed"), "errors"),
+    **dict.fromkeys(("Gate", "Limit", "Rate", "label"), "language.limits"),
     **dict.fromkeys(("Csv", "JsonLines"), "language.map_sources"),
     **dict.fromkeys(("MapBatch", "MapFailure", "MapReport", "MapResults"), "language.map_reports"),
     "Embedded": "local.embedded",

@@ -363,6 +363,13 @@ class StepInterrupted(FailsStep):
     """
 
 
+class LimitKeyFailed(FailsStep):
+    """The key or the priority of a limit raised an exception, or returned what is none: the step cannot begin.
+
+    Fix the function, deploy it, and resume the execution.
+    """
+
+
 class StepCancelled(FailsStep):
     """`heartbeat()` raises it when the attempt must stop.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from stepfast.engine.claims import released
+from stepfast.engine.limit_items import Permit
 from stepfast.engine.messages import Message
 from stepfast.engine.opening import OpenedReplay
 from stepfast.engine.step_runner import Ended, Pulse
@@ -28,7 +29,8 @@ class OwnedStep:
     opened: the execution's replay, which goes on with the step's outcome. None for a step with siblings: it is run
     alone. looked: when the execution was last read. order: the number of entries of the order's log under which the
     command was last known to be asked for. None while the command is the only one outstanding: then nothing can take it
-    back. unanswered: the store did not answer a write of the record, which may have been made.
+    back. unanswered: the store did not answer a write of the record, which may have been made. permits: what the
+    attempt has of its limits.
     """
 
     message: Message
@@ -39,6 +41,7 @@ class OwnedStep:
     looked: float
     order: int | None = None
     unanswered: bool = False
+    permits: tuple[Permit, ...] = ()
     pulse: Pulse = field(default_factory=Pulse)
 
     @property
@@ -50,9 +53,10 @@ class OwnedStep:
         assert self.command.step is not None
         return self.command.step
 
-    def go_on(self, command: Command, record: Record) -> None:
+    def go_on(self, command: Command, record: Record, permits: tuple[Permit, ...] = ()) -> None:
         """The next step of the chain: its claim is stored by now, and nothing of its record is."""
         self.command, self.record, self.order, self.unanswered = command, record, None, False
+        self.permits = permits
 
     def resumed(self, execution: Execution) -> None:
         """The execution was resumed and still waits for this very claim: its outcome counts in the new generation."""

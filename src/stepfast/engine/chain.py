@@ -13,6 +13,8 @@ from stepfast.engine.attempt import OwnedStep, outcome
 from stepfast.engine.attempts import Attempts
 from stepfast.engine.claims import chained_record
 from stepfast.engine.finish import finish
+from stepfast.engine.limit_items import Permit, step_name
+from stepfast.engine.limiting import Limiter
 from stepfast.engine.moves import EndRun, GoOn, HandOver, Move, PutBack, Room, next_move, takes_outcome
 from stepfast.engine.ports import Clock, Commit, Committed, Delete, Later, Leave, Queue, Store
 from stepfast.engine.recording import Recorder
@@ -35,17 +37,20 @@ class Chain:
         attempts: Attempts,
         room: Callable[[], Room],
         draw: random.Random,
+        limiter: Limiter,
     ) -> None:
         self._store, self._queue, self._clock = store, queue, clock
         self._attempts, self._room, self._draw = attempts, room, draw
-        self._recorder = Recorder(store, clock)
+        self._recorder, self._limiter = Recorder(store, clock), limiter
 
     async def run(self, run: OwnedStep) -> Delete | Later | Leave:
         """Runs the chain that begins with a step which this worker has claimed."""
         while True:
             ended = await self._attempts.run(run)
             now = self._clock.now()
+            name, permits = self._name(run), run.permits
             if ended.stop is not None and ended.stop.lost:
+                await self._limiter.give_back(name, permits)
                 return Later(now + 1.0)  # The record that is stored by then says what to do with the message.
             record = outcome(run, ended, now, self._draw)
             replay = takes_outcome(run) if record.recorded else None
@@ -54,8 +59,12 @@ class Chain:
             # A moment later than the end of the attempt, so that the history shows the next step after it.
             now = self._clock.now()
             move = await self._unless_over(run, next_move(run, record, replay, self._room(), now), now)
+            move, taken = await self._with_permits(run, move)
             committed = await self._write(run, move)
+            if permits:
+                await self._limiter.release(permits, run.step, name, ended)
             if not committed:
+                await self._limiter.give_back(self._name(run, move), taken)
                 return Leave()  # Fenced: another worker owns the step, or the execution has ended.
             match move:
                 case PutBack(_, due):
@@ -72,7 +81,21 @@ class Chain:
                 case GoOn(_, command, claim):
                     assert run.replay is not None
                     stored = run.replay.records.get(command.id)
-                    run.go_on(command, chained_record(run.execution, command, claim, stored, run.record.token))
+                    claimed = chained_record(run.execution, command, claim, stored, run.record.token)
+                    run.go_on(command, claimed, taken)
+
+    async def _with_permits(self, run: OwnedStep, move: Move) -> tuple[Move, tuple[Permit, ...]]:
+        """The move, and what the next step has of its limits; a step that would have to wait is handed over."""
+        if not isinstance(move, GoOn):
+            return move, ()
+        taken = await self._limiter.take_now(run.message, run.execution, move.next)
+        if taken is None:
+            return HandOver(replace(move.record, then=None)), ()
+        return move, taken.permits
+
+    def _name(self, run: OwnedStep, move: Move | None = None) -> str:
+        command = move.next if isinstance(move, GoOn) else run.command
+        return step_name(replace(run.message, command_id=command.id))
 
     async def _unless_over(self, run: OwnedStep, move: Move, now: float) -> Move:
         """The move, but no further step is claimed once the execution was cancelled, resumed or has ended.

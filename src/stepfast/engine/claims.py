@@ -91,6 +91,33 @@ def claim_of(
     )
 
 
+def unfit(
+    execution: Execution,
+    command: Command,
+    record: Record | None,
+    chained: Chained | None,
+    error: Exception,
+    now: float,
+) -> Record:
+    """The record of a step that fails before an attempt of it begins, so that a resume tries it again."""
+    held = record
+    if held is None or held.status == "OPEN":
+        held = (
+            chained_record(execution, command, chained, record) if chained else _fresh(execution, command, record, now)
+        )
+    failure = Failure(type(error).__name__, str(error), command.name)
+    return changed(
+        held,
+        status="FAILED",
+        generation=execution.generation,
+        revision=record.revision + 1 if record else 1,
+        error=failure,
+        ended_at=now,
+        lease=None,
+        due=None,
+    )
+
+
 def released(record: Record, step: Step[..., object], stop: Stop, now: float) -> Record:
     """The record of an attempt that the engine has stopped: it is due at once, wherever it is asked for again.
 

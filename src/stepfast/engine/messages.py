@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from stepfast.model import run_id_of
 from stepfast.replay.commands import Command
 from stepfast.unguarded import unguarded
+
+if TYPE_CHECKING:
+    from stepfast.engine.limit_items import Permit
 
 MessageKind = Literal["step", "timer", "park"]
 
@@ -39,6 +42,7 @@ class Message:
     run: of the execution that has sent it; what becomes of the message is decided by the generation alone.
     hint: what saves whoever handles the message a replay. It is no part of the message's identity, and may be missing
     at any time: all that it says can be found out by a replay.
+    permits: what the step has of its limits already; they may be missing as well.
     """
 
     kind: MessageKind
@@ -48,6 +52,7 @@ class Message:
     pool: str = "default"
     hint: Hint | None = field(default=None, compare=False, repr=False)
     run: int = field(default=1, compare=False)
+    permits: tuple[Permit, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def run_id(self) -> str:

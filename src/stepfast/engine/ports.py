@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from stepfast.engine.limit_store import LimitStore
 from stepfast.engine.messages import Message
 from stepfast.engine.metrics import Tallies
 from stepfast.engine.record_reader import RecordReader
@@ -186,10 +187,12 @@ class Store(RunStore, Protocol):
     """The items of executions. `wake` makes sure that an advance follows, whatever dies in between.
 
     run_id: `Execution.run_id`, which for the first run is the id of the execution. A write of an earlier run is never
-    seen by a later one (rule *runs*). reader: reads parts of an execution, for whoever looks at it.
+    seen by a later one (rule *runs*). reader: reads parts of an execution, for whoever looks at it. limits: what is
+    stored of limits.
     """
 
     reader: RecordReader
+    limits: LimitStore
 
     async def create(self, execution: Execution) -> Execution:
         """Puts a new execution, with wake, if the id is free (rule *start once*).

@@ -6,15 +6,18 @@ import logging
 import math
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 from stepfast.engine.attempt import OwnedStep
 from stepfast.engine.attempts import Attempts
 from stepfast.engine.builtin_steps import BuiltinSteps
 from stepfast.engine.chain import Chain
-from stepfast.engine.claims import busy_until, claim_of
+from stepfast.engine.claims import busy_until, claim_of, unfit
 from stepfast.engine.deliveries import Claim, Finish, Forward, Settle, decide, pause_after, superseded
 from stepfast.engine.finish import finish
 from stepfast.engine.item_files import ItemFiles
+from stepfast.engine.limit_items import step_name
+from stepfast.engine.limiting import NOTHING_TAKEN, Limiter, PassedOn, Taken, Waits
 from stepfast.engine.messages import Hint, Message
 from stepfast.engine.moves import Room
 from stepfast.engine.opening import OpenedReplay, ReplayOpener
@@ -24,9 +27,10 @@ from stepfast.engine.replay_cache import LiveReplays
 from stepfast.engine.step_runner import AttemptRunner
 from stepfast.engine.step_watch import EVERY_TIME, LookPace
 from stepfast.engine.withdrawals import Withdrawals
+from stepfast.errors import LimitKeyFailed
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
-from stepfast.model import Execution, Snapshot
+from stepfast.model import Execution, Record, Snapshot
 from stepfast.replay.commands import Command
 from stepfast.replay.replay import Replay
 
@@ -49,7 +53,7 @@ class StepHandler:
     time_left: seconds this invocation may still run; a step is only chained while its timeout and margin fit. lives:
     shared with the advancer of the process. takes: whether a step may run on this thread; where not, nothing is claimed
     and the disposition is Elsewhere. files: where `map_items` reads files of items. pace: of the looks at an execution
-    while a step of it runs.
+    while a step of it runs. limiter: keeps the limits of steps; by default with the numbers of the code.
     """
 
     def __init__(
@@ -65,20 +69,29 @@ class StepHandler:
         takes: Callable[[Step[..., object]], bool] = lambda step: True,
         files: ItemFiles | None = None,
         pace: LookPace = EVERY_TIME,
+        limiter: Limiter | None = None,
     ) -> None:
         self._store, self._queue, self._clock, self._takes = store, queue, clock, takes
         self._registry, self._opener = registry, ReplayOpener(store, registry, lives or LiveReplays())
         withdrawals = Withdrawals(store, self._opener)
         self.attempts = Attempts(store, clock, runner, withdrawals, BuiltinSteps(store, files), pace)
+        self._limiter = limiter or Limiter(store, queue, clock)
         self._chain = Chain(
-            store, queue, clock, self.attempts, lambda: Room(time_left(), takes), draw or random.Random()
+            store, queue, clock, self.attempts, lambda: Room(time_left(), takes), draw or random.Random(), self._limiter
         )
 
     async def handle(self, delivery: Delivery) -> Disposition:
         """Runs the step and what follows from it alone, if the step is free."""
+        disposition, message = await self._handle(delivery), delivery.message
+        if message.permits and isinstance(disposition, Delete) and not isinstance(disposition, PassedOn):
+            # Unless the step has used them, and given them back: then nobody has them, and this changes nothing.
+            await self._limiter.give_back(step_name(message), message.permits)
+        return disposition
+
+    async def _handle(self, delivery: Delivery) -> Disposition:
         message = delivery.message
         if message.hint is not None:
-            disposition = await self._without_replay(message, message.hint, delivery.sent_at)
+            disposition = await self._without_replay(message, message.hint, delivery)
             if disposition is not None:
                 return disposition
         async with self._opener.open(message.execution_id) as opened:
@@ -121,11 +134,11 @@ class StepHandler:
                 # The step is run alone. The handler of a sibling goes on with the replay, and need not
                 # start again.
                 opened.keep()
-                return await self._claim(delivery.message, execution, None, claim, opened.order.revision)
+                return await self._claim(delivery, execution, None, claim, opened.order.revision)
             case Claim() as claim:
-                return await self._claim(delivery.message, execution, opened, claim, None)
+                return await self._claim(delivery, execution, opened, claim, None)
 
-    async def _without_replay(self, message: Message, hint: Hint, sent_at: float) -> Disposition | None:
+    async def _without_replay(self, message: Message, hint: Hint, delivery: Delivery) -> Disposition | None:
         """Runs a step on the word of its message: an advance finds out what follows from it (rule *seal*).
 
         None where only a replay can say what becomes of the message. The step may have its outcome: a delivery without
@@ -136,7 +149,7 @@ class StepHandler:
         peeked = await self._store.peek(message.run_id, message.command_id)
         if peeked is None:
             return Delete()
-        (execution, record), now = peeked, self._clock.now()
+        (execution, record), now, sent_at = peeked, self._clock.now(), delivery.sent_at
         if (disposition := superseded(execution, message, now)) is not None:
             return disposition
         if execution.run != message.run or (record is not None and record.recorded):
@@ -148,7 +161,7 @@ class StepHandler:
         if command is None:
             return None
         if hint.order is None:
-            return await self._claim(message, execution, None, Claim(command, record), None)
+            return await self._claim(delivery, execution, None, Claim(command, record), None)
         sealed = hint.seal != "" and hint.command is None
         entries = await self._store.entries(message.run_id, hint.order - sealed)
         if sealed:
@@ -165,7 +178,7 @@ class StepHandler:
             entries = entries[1:]
         if not asked_for(entries, command.id, execution.generation, known=True):
             return None
-        return await self._claim(message, execution, None, Claim(command, record), hint.order + len(entries))
+        return await self._claim(delivery, execution, None, Claim(command, record), hint.order + len(entries))
 
     def _command(self, execution: Execution, message: Message, hint: Hint) -> Command | None:
         """The command that a hint names; None where this deployment has no such step, or has it in another pool."""
@@ -175,7 +188,7 @@ class StepHandler:
         return Command(message.command_id, "step", hint.name, None, hint.input, step, issued_at=hint.issued_at)
 
     async def _claim(
-        self, message: Message, execution: Execution, opened: OpenedReplay | None, claim: Claim, order: int | None
+        self, delivery: Delivery, execution: Execution, opened: OpenedReplay | None, claim: Claim, order: int | None
     ) -> Disposition:
         """Claims the step and runs it. order: see OwnedStep.
 
@@ -186,11 +199,42 @@ class StepHandler:
             if opened is not None:
                 opened.keep()
             return Elsewhere()
+        taken = await self._take(delivery, execution, claim)
+        if isinstance(taken, Record):
+            written = await self._store.commit(execution.run_id, Commit(taken, wake=True))
+            return Delete() if written else Later(self._clock.now() + 1.0)
+        if isinstance(taken, Waits):
+            if opened is not None:
+                opened.keep()
+            return taken.disposition
         now = self._clock.now()
         record = claim_of(execution, claim.command, claim.record, claim.chained, now)
         interrupted = record.recorded  # It was interrupted for the last time: the record says so and nothing runs.
+        name = step_name(replace(delivery.message, command_id=claim.command.id))
         if not await self._store.commit(execution.run_id, Commit(record, wake=interrupted)):
+            await self._after_refusal(execution, claim.command, name, taken)
             return Later(now + 1.0)
         if interrupted:
+            await self._limiter.give_back(name, taken.permits)
             return Delete()
-        return await self._chain.run(OwnedStep(message, execution, opened, claim.command, record, now, order))
+        owned = OwnedStep(delivery.message, execution, opened, claim.command, record, now, order)
+        owned.permits = taken.permits
+        return await self._chain.run(owned)
+
+    async def _take(self, delivery: Delivery, execution: Execution, claim: Claim) -> Taken | Waits | Record:
+        """What the step has of its limits; the record to write instead where a function of a limit is at fault."""
+        step, message = claim.command.step, delivery.message
+        if step is None or not step.limits:
+            return NOTHING_TAKEN
+        try:
+            return await self._limiter.take(message, delivery.sent_at, execution, claim.command, claim.record)
+        except LimitKeyFailed as error:
+            return unfit(execution, claim.command, claim.record, claim.chained, error, self._clock.now())
+
+    async def _after_refusal(self, execution: Execution, command: Command, name: str, taken: Taken) -> None:
+        """Gives back what a step had that was claimed by somebody else, unless that other runs by the same permits."""
+        if not taken.permits:
+            return
+        peeked = await self._store.peek(execution.run_id, command.id)
+        if peeked is None or peeked[1] is None or peeked[1].status != "RUNNING":
+            await self._limiter.give_back(name, taken.permits)

@@ -7,6 +7,7 @@ import random
 from stepfast.backends.aws.messages import Posted
 from stepfast.backends.item_files import DiskAndBucketFiles
 from stepfast.deployment.settings import Settings
+from stepfast.engine.limiting import Limiter
 from stepfast.engine.ports import Delivery, Disposition
 from stepfast.engine.step_handler import StepHandler
 from stepfast.engine.step_runner import Runner
@@ -25,6 +26,8 @@ LOOKS, LONGEST_LOOK_SECONDS = 0.2, 2.0
 
 A look at an execution takes half a read of the table, or two.
 """
+NAP_SECONDS = 1.0
+"""Seconds that an invocation waits for the reserved moment of its step: SQS delays messages by whole seconds."""
 
 
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
@@ -44,6 +47,7 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
         engine.lives,
         files=DiskAndBucketFiles(lambda: clients.s3),
         pace=LookPace(LOOKS, LONGEST_LOOK_SECONDS, engine.table_store),
+        limiter=Limiter(engine.store, engine.queue, engine.clock, nap=NAP_SECONDS),
     )
 
     async def handle(posted: Posted, delivery: Delivery) -> Disposition:

@@ -45,6 +45,6 @@ def refuse_others(step: str, other: Mapping[str, object]) -> None:
     """Raises DefinitionError for an option that a call cannot change, and for an unknown option."""
     for option in other:
         why = "that is no option of a step"
-        if option in ("pool", "at_most_once", "function"):
+        if option in ("pool", "at_most_once", "function", "limits"):
             why = f"a call cannot change {option}, by which a deployment was planned: make a second step with @step"
         raise DefinitionError(f"step {step!r}: options() takes retry, timeout, heartbeat and name, not {option}; {why}")

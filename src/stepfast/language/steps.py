@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import cached_property
 from typing import Any, Generic, Never, ParamSpec, Protocol, TypeVar, cast, overload
 
 from stepfast.language import callables, direct, labels
 from stepfast.language.arguments import Arguments, hints_of
 from stepfast.language.calls import CommandCall
+from stepfast.language.limits import Limit, limits_of
 from stepfast.language.options import AS_DECLARED, Seconds, refuse_others
 from stepfast.language.options import name_of as _name
 from stepfast.language.options import policy_of as _policy
@@ -21,6 +22,8 @@ from stepfast.values.codec import UNTYPED, Codec
 
 P = ParamSpec("P")
 R = TypeVar("R")
+F = TypeVar("F")
+F_contra = TypeVar("F_contra", contravariant=True)
 
 DEFAULT_TIMEOUT = 300.0
 DEFAULT_POOL = "default"
@@ -49,6 +52,7 @@ class Step(Generic[P, R]):
         pool: str,
         at_most_once: bool,
         label: labels.Label | None = None,
+        limits: Sequence[Limit[Any]] = (),
     ) -> None:
         function = callables.definable(function, "step")
         self.function = function
@@ -62,6 +66,7 @@ class Step(Generic[P, R]):
         self.is_async = inspect.iscoroutinefunction(function)
         self.arguments = Arguments(function, f"step {self.name!r}: argument")
         self.label = labels.check(label, self.arguments.signature, f"step {self.name!r}")
+        self.limits = limits_of(limits, self.name)
         callables.note_definition(function, "step", self.name)
         bare = callables.without_partials(function)
         self.__name__ = self.name
@@ -148,6 +153,22 @@ async def _await_command(step: Step[..., R], arguments: dict[str, Any]) -> R:
     return cast(R, await commands_for(f"step {step.name!r}").step(step, arguments))
 
 
+class LimitedStepDecorator(Generic[F_contra]):
+    """The decorator that `@step(limits=...)` returns: for functions with the arguments that the limits are taken by."""
+
+    def __init__(self, make: Callable[[Callable[..., Any]], Step[..., Any]]) -> None:
+        self._make = make
+
+    @overload
+    def __call__(
+        self: LimitedStepDecorator[Callable[P, Any]], function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> Step[P, R]: ...
+    @overload
+    def __call__(self: LimitedStepDecorator[Callable[P, Any]], function: Callable[P, R], /) -> Step[P, R]: ...
+    def __call__(self, function: Callable[..., Any], /) -> Any:
+        return self._make(function)
+
+
 class StepDecorator(Protocol):
     """The decorator that `@step(...)` with options returns: it takes the function and returns the Step."""
 
@@ -172,6 +193,18 @@ def step(
     at_most_once: bool = False,
     label: labels.Label | None = None,
 ) -> StepDecorator: ...
+@overload
+def step(
+    *,
+    name: str | None = None,
+    retry: Retry | None = None,
+    timeout: Seconds = DEFAULT_TIMEOUT,
+    heartbeat: Seconds | None = None,
+    pool: str = DEFAULT_POOL,
+    at_most_once: bool = False,
+    label: labels.Label | None = None,
+    limits: Sequence[Limit[F]],
+) -> LimitedStepDecorator[F]: ...
 def step(
     function: Callable[..., Any] | None = None,
     /,
@@ -183,6 +216,7 @@ def step(
     pool: str = DEFAULT_POOL,
     at_most_once: bool = False,
     label: labels.Label | None = None,
+    limits: Sequence[Limit[Any]] = (),
 ) -> Any:
     """Makes a `def` or `async def` function a step. `def` functions run in threads, several at once.
 
@@ -200,6 +234,7 @@ def step(
     only if you pass a policy.
     label: names the item of a call in the dashboard: a template of the arguments, such as "{order.id}", or a function
     of the arguments, quick and without effects. The default is the first argument.
+    limits: the limits that each attempt takes from before it begins, which all executions share.
 
     Arguments and result are validated and stored as JSON by their annotations. Without an annotation only plain JSON
     values are accepted. Raises DefinitionError for a function that cannot be a step and for a wrong option.
@@ -215,6 +250,9 @@ def step(
             pool=pool,
             at_most_once=at_most_once,
             label=label,
+            limits=limits,
         )
 
-    return decorate if function is None else decorate(function)
+    if function is not None:
+        return decorate(function)
+    return LimitedStepDecorator(decorate) if limits else decorate

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
+from stepfast.engine.limit_items import LimitId, Permit
 from stepfast.engine.messages import Hint, Message, MessageKind
 from stepfast.errors import StepfastError
 
@@ -41,6 +42,8 @@ def body_of(message: Message, due: float | None, now: float) -> str:
         fields["ask"] = [hint.name, hint.input, hint.issued_at, hint.order, hint.seal]
     if message.run > 1:
         fields["run"] = message.run
+    if message.permits:
+        fields["permits"] = [_permit_list(permit) for permit in message.permits]
     if due is not None:
         fields["due"] = due
     return json.dumps({**fields, "sent": now}, separators=(",", ":"))
@@ -61,6 +64,7 @@ def posted_in(body: str) -> Posted:
         )
         run = fields.get("run", 1)
         due, sent, hint = fields.get("due"), fields.get("sent", 0.0), _hint_in(fields.get("ask"))
+        permits = tuple(_permit_in(permit) for permit in fields.get("permits", ()))
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ForeignMessage("stepfast did not send this message") from error
     texts = (message.execution_id, message.command_id, message.pool)
@@ -73,7 +77,30 @@ def posted_in(body: str) -> Posted:
         or not all(time is None or _is_time(time) for time in (due, sent))
     ):
         raise ForeignMessage("stepfast did not send this message")
-    return Posted(replace(message, hint=hint, run=run), due, sent or 0.0)
+    return Posted(replace(message, hint=hint, run=run, permits=permits), due, sent or 0.0)
+
+
+def _permit_list(permit: Permit) -> list[Any]:
+    id = permit.id
+    held = [permit.revision, permit.since, permit.token, permit.lease, permit.reserved]
+    return [id.name, id.key, id.shard, *held]
+
+
+def _permit_in(fields: Any) -> Permit:
+    """A permit of a body; ForeignMessage for anything else."""
+    match fields:
+        case [
+            str(name),
+            str(key),
+            int(shard),
+            int(revision),
+            int() | float() as since,
+            str(token),
+            int() | float() as lease,
+            bool(reserved),
+        ]:
+            return Permit(LimitId(name, key, shard), revision, since, token, lease, reserved)
+    raise ForeignMessage("stepfast did not send this message")
 
 
 def _hint_in(ask: object) -> Hint | None:

@@ -15,6 +15,7 @@ from stepfast.backends.dynamodb.deletion import Deleting, left_over, living
 from stepfast.backends.dynamodb.failures import FaultPartitions
 from stepfast.backends.dynamodb.inputs import Inputs
 from stepfast.backends.dynamodb.large_values import LATER, Texts, has_moved
+from stepfast.backends.dynamodb.limits import DynamoLimits
 from stepfast.backends.dynamodb.listing import Listing, position_after
 from stepfast.backends.dynamodb.metrics import Figures
 from stepfast.backends.dynamodb.order import OrderLog, entries_in, needs_base
@@ -23,6 +24,7 @@ from stepfast.backends.dynamodb.runs import EarlierRuns
 from stepfast.backends.dynamodb.signals import Signals
 from stepfast.backends.dynamodb.transactions import Transactions
 from stepfast.backends.dynamodb.typed_json import Item, int_in, text, text_in
+from stepfast.engine.limit_store import LimitStore
 from stepfast.engine.memory import News
 from stepfast.engine.metrics import Tallies
 from stepfast.engine.order import cursor_of
@@ -79,6 +81,7 @@ class DynamoReads:
         self._transactions = Transactions(self._table, self._texts)
         self._figures = Figures(self._table, listing_shards)
         self.reader: RecordReader = DynamoRecordReader(self._table, self._texts)
+        self.limits: LimitStore = DynamoLimits(self._table, clock)
         self._children = ChildWrites(self._table, self._texts, clock)
 
     async def read(self, execution_id: str) -> Execution | None:

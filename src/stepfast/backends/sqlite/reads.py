@@ -11,8 +11,10 @@ from stepfast.backends.sqlite import listing, metrics, rows, runs
 from stepfast.backends.sqlite import signals as signal_rows
 from stepfast.backends.sqlite.changes import Changes
 from stepfast.backends.sqlite.file import SqliteFile
+from stepfast.backends.sqlite.limits import SqliteLimits
 from stepfast.backends.sqlite.record_reader import SqliteRecordReader
 from stepfast.engine.embedded import Stored as Stored
+from stepfast.engine.limit_store import LimitStore
 from stepfast.engine.metrics import Tallies
 from stepfast.engine.order import cursor_of
 from stepfast.engine.ports import (
@@ -45,6 +47,7 @@ class SqliteReads:
         self._changes = Changes()
         self._kept: tuple[int, dict[tuple[str, str, int], Any]] = (0, {})
         self.reader: RecordReader = SqliteRecordReader(file, self._opened_at)
+        self.limits: LimitStore = SqliteLimits(file, clock)
 
     async def read(self, execution_id: str) -> Execution | None:
         return self._execution(execution_id, 0)

@@ -178,6 +178,16 @@ CREATE TABLE taken_signals (
 """
 """Executions can continue as new runs. The rows of an earlier run stand under its own name: see runs.py."""
 
+_LIMITS = """
+CREATE TABLE limit_items (
+    name TEXT NOT NULL, key TEXT NOT NULL, shard INTEGER NOT NULL, moment REAL NOT NULL, turn TEXT NOT NULL,
+    gate TEXT NOT NULL, changed_at REAL NOT NULL, idle_at REAL, PRIMARY KEY (name, key, shard)
+) WITHOUT ROWID;
+CREATE INDEX limits_by_idle ON limit_items (idle_at) WHERE idle_at IS NOT NULL;
+CREATE TABLE limit_numbers (name TEXT PRIMARY KEY NOT NULL, numbers TEXT NOT NULL, set_by TEXT NOT NULL) WITHOUT ROWID;
+"""
+"""Limits: the moments of rates and the gates, by key, and numbers that were set at run time."""
+
 STEPS: dict[int, str] = {
     1: """
 DROP INDEX changed_since;
@@ -191,7 +201,8 @@ ALTER TABLE executions ADD COLUMN resumed_at REAL;
     6: _LINKED,
     7: "ALTER TABLE executions ADD COLUMN progress TEXT;\n",
     8: _RUNS,
-    9: "ALTER TABLE executions ADD COLUMN traceparent TEXT; ALTER TABLE commands ADD COLUMN repair TEXT;\n",
+    9: _LIMITS
+    + "ALTER TABLE executions ADD COLUMN traceparent TEXT; ALTER TABLE commands ADD COLUMN repair TEXT;\n",
 }
 """What takes a file from the version named to the next one, in one transaction each."""
 

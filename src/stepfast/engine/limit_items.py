@@ -1,0 +1,170 @@
+"""What is stored of a limit for each of its keys, and how a take and a release change it (rules *slot*, *rate*). Pure.
+
+One item holds the slots, the reservations and the gate of a key, so that a take of all three is one conditional write.
+Those who wait for a slot stand in a line beside it, an entry each.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from stepfast.engine.messages import Message
+from stepfast.language.limits import Numbers, Rate
+
+CLAIM_SECONDS = 30.0
+"""Seconds from a grant, or from a reserved moment, within which the step must be claimed; then others may take it."""
+LATE_SECONDS = 5.0
+"""Seconds that a step may begin after its reserved moment. Later, it must reserve another."""
+SPACING = 1.01
+"""What the time between two reserved moments is stretched by: steps begin some milliseconds after their moments, and
+never should there be more of them in a period than the rate says."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitId:
+    """Names an item: of a limit, a key, and the shard of that key. A shared limit has one item, of the key ""."""
+
+    name: str
+    key: str = ""
+    shard: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A slot that is taken. token: of whoever has it. since: when it can be claimed from. lease: when it is over."""
+
+    token: str
+    since: float
+    lease: float
+
+
+@dataclass(frozen=True, slots=True)
+class LimitItem:
+    """The state of one key of a limit.
+
+    version: changes with each write; "" before the first. moment: the next moment that rate and burst leave free, by
+    GCRA. holders: by the name of the step. turn: the key that was served last. gate: the state of the gate, of which
+    the gate alone knows what it says. changed_at: when it was written.
+    """
+
+    id: LimitId
+    version: str = ""
+    moment: float = 0.0
+    holders: Mapping[str, Holder] = field(default_factory=dict)
+    turn: str = ""
+    gate: str = ""
+    changed_at: float = 0.0
+
+    def idle_at(self, now: float) -> float:
+        """From when on the item says no more than an absent item does; infinity while its gate has a state."""
+        if self.gate:
+            return float("inf")
+        return max([now, self.moment, *(holder.lease for holder in self.holders.values())])
+
+
+@dataclass(frozen=True, slots=True)
+class Waiter:
+    """An entry of a line: a step that waits for a slot.
+
+    turn: the key, by which the keys of a shared limit are served in turn. priority: the highest is served first.
+    since: when it began to wait. step: the name of the step in the holders. message: what brings it back. revision:
+    of its record as it waits. lease: seconds that an attempt may hold the slot.
+    """
+
+    turn: str
+    priority: int
+    since: float
+    step: str
+    message: Message
+    revision: int
+    lease: float
+
+    @property
+    def place(self) -> tuple[str, int, float, str]:
+        """What the entries of a line are ordered by."""
+        return self.turn, -self.priority, self.since, self.step
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """What a step has taken from one limit, for the one attempt that begins at this revision of its record.
+
+    token: of the slot, "" for none. since: the moment from which the attempt may begin. lease: when the slot is over.
+    reserved: whether `since` was reserved by a rate.
+    """
+
+    id: LimitId
+    revision: int
+    since: float
+    token: str = ""
+    lease: float = 0.0
+    reserved: bool = False
+
+    def stands(self, revision: int, now: float) -> bool:
+        """Whether the attempt may still begin by this permit."""
+        if revision != self.revision:
+            return False
+        return now <= self.since + (LATE_SECONDS if self.reserved else CLAIM_SECONDS)
+
+
+def step_name(message: Message) -> str:
+    """The name of a step among the holders: the same for all deliveries and attempts of it."""
+    return f"{message.run_id}/{message.command_id}"
+
+
+def current(item: LimitItem, now: float) -> LimitItem:
+    """The item without slots whose lease is over."""
+    holders = {step: holder for step, holder in item.holders.items() if holder.lease > now}
+    return replace(item, holders=holders) if len(holders) < len(item.holders) else item
+
+
+def free_slots(item: LimitItem, numbers: Numbers) -> int:
+    return 1_000_000 if numbers.concurrency is None else numbers.concurrency - len(item.holders)
+
+
+def reserved(item: LimitItem, numbers: Numbers, now: float) -> tuple[LimitItem, float]:
+    """The item with the next moment of the rate reserved, and that moment."""
+    rate = numbers.rate
+    if rate is None:
+        return item, now
+    interval = rate.interval * SPACING
+    due = max(item.moment, now)
+    return replace(item, moment=due + interval), max(now, due - (rate.burst - 1) * interval)
+
+
+def granted(
+    item: LimitItem, step: str, numbers: Numbers, token: str, lease: float, revision: int, now: float
+) -> tuple[LimitItem, Permit]:
+    """The item with a slot, a reserved moment, or both, taken for a step; the slot is kept from that moment on.
+
+    lease: seconds that the attempt may hold a slot.
+    """
+    item, since = reserved(item, numbers, now)
+    has_rate = numbers.rate is not None
+    if numbers.concurrency is None:
+        return item, Permit(item.id, revision, since, reserved=has_rate)
+    end = since + CLAIM_SECONDS + lease
+    holders = {**item.holders, step: Holder(token, since, end)}
+    return replace(item, holders=holders), Permit(item.id, revision, since, token, end, has_rate)
+
+
+def without(item: LimitItem, step: str, token: str) -> LimitItem:
+    """The item without the slot of this token; the item itself if the slot is not held any more."""
+    held = item.holders.get(step)
+    if held is None or held.token != token:
+        return item
+    return replace(item, holders={name: holder for name, holder in item.holders.items() if name != step})
+
+
+def numbers_text(numbers: Numbers) -> str:
+    """Numbers as they are stored, on both homes."""
+    rate = numbers.rate
+    return json.dumps([[rate.count, rate.per, rate.burst] if rate is not None else None, numbers.concurrency])
+
+
+def numbers_in(text: str) -> Numbers:
+    """Stored numbers."""
+    rate, concurrency = json.loads(text)
+    return Numbers(None if rate is None else Rate(*rate), concurrency)

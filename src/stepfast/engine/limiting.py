@@ -1,0 +1,365 @@
+"""Takes what a step needs of its limits before it is claimed, and gives it back after its outcome is written.
+
+Order of writes: slot, claim, result, release (rule *slot*). A crash between two of them leaves a slot taken until its
+lease is over, and never lets one attempt too many run.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from stepfast.engine import limit_items
+from stepfast.engine.claims import LEASE_MARGIN
+from stepfast.engine.limit_items import (
+    CLAIM_SECONDS,
+    LimitId,
+    LimitItem,
+    Permit,
+    Waiter,
+    current,
+    free_slots,
+    granted,
+    step_name,
+    without,
+)
+from stepfast.engine.limit_store import LimitStore
+from stepfast.engine.limit_wants import Want, wants_of
+from stepfast.engine.messages import Message
+from stepfast.engine.ports import Clock, Delete, Disposition, Later, Queue, Store
+from stepfast.engine.step_runner import Ended
+from stepfast.errors import LimitKeyFailed
+from stepfast.language.limits import Limit, Numbers
+from stepfast.language.steps import Step
+from stepfast.model import Execution, Record
+from stepfast.replay.commands import Command
+
+log = logging.getLogger(__name__)
+
+HOLD_SECONDS = 10.0
+"""The longest time for which a step keeps slots while it waits for a moment of another limit."""
+SLEEP_SECONDS = 240.0
+"""Seconds until the message of a step that waits in line comes back by itself: a hand-over may have been lost."""
+NUMBERS_KEPT_SECONDS = 3.0
+"""Seconds for which a process goes by the numbers that it has read."""
+SLOT_MARGIN = 2.0
+"""Seconds that a slot outlives the claim: clocks of two machines may differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What a gate says to a step. until: None lets it through, else it asks again at this time. state: to be stored."""
+
+    state: str
+    until: float | None = None
+
+
+class Gating(Protocol):
+    """The gates of limits, as the limiter asks them. The state is a text in the limit's item that is theirs alone."""
+
+    def admit(self, limit: Limit[Any], state: str, step: str, now: float) -> Admission:
+        """Whether an attempt may begin. It is asked again where the write of the item meets another."""
+
+    def ended(self, limit: Limit[Any], state: str, step: str, ended: Ended, now: float) -> str:
+        """The state after an attempt that was let through has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The step may begin. permits: what it has of its limits."""
+
+    permits: tuple[Permit, ...] = ()
+
+
+NOTHING_TAKEN = Taken()
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """The step waits. disposition: of its message."""
+
+    disposition: Disposition
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOn(Delete):
+    """Another message was sent in its place, with its permits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A step that wants to begin. since: when its message was sent. lease: seconds that its attempt may take."""
+
+    message: Message
+    step: str
+    revision: int
+    since: float
+    lease: float
+
+
+class Limiter:
+    """Keeps the limits of steps.
+
+    nap: seconds that a step may wait for its moment in the hands of its worker. settings: numbers that replace those of
+    the code, by the name of the limit. gates: None where there are none.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        queue: Queue,
+        clock: Clock,
+        *,
+        nap: float = 0.0,
+        settings: Mapping[str, Numbers] | None = None,
+        gates: Gating | None = None,
+    ) -> None:
+        self._store, self._queue, self._clock, self._nap = store, queue, clock, nap
+        self._settings, self._gates = settings or {}, gates
+        self._numbers: dict[str, tuple[float, Numbers | None]] = {}
+        self._known: dict[str, Limit[Any]] = {}
+
+    @property
+    def _limits(self) -> LimitStore:
+        return self._store.limits
+
+    # -- taking ------------------------------------------------------------------------------------------------
+
+    async def take(
+        self, message: Message, sent_at: float, execution: Execution, command: Command, record: Record | None
+    ) -> Taken | Waits:
+        """Takes from all limits of a step, or has its message wait. Raises LimitKeyFailed for a faulty function.
+
+        A permit that the message has is used, if its record is as it was when the permit was taken: so a permit is
+        used once. The limits are taken in one order by all. A step that must wait for one of them
+        gives all others back before.
+        """
+        step = command.step
+        assert step is not None
+        wants = wants_of(step, execution, command, record)
+        self._known |= {want.limit.name: want.limit for want in wants}
+        revision, now = record.revision if record else 0, self._clock.now()
+        named = replace(message, command_id=command.id)
+        request = Request(named, step_name(named), revision, sent_at, step.timeout + LEASE_MARGIN + SLOT_MARGIN)
+        standing = {permit.id: permit for permit in message.permits if permit.stands(revision, now)}
+        asked = {want.id for want in wants}
+        await self.give_back(request.step, [p for p in message.permits if p.id not in standing or p.id not in asked])
+        # A moment that was reserved is kept while the step waits for something else; slots are not.
+        permits: dict[LimitId, Permit] = {id: permit for id, permit in standing.items() if id in asked}
+        for want in wants:
+            if want.id in permits:
+                continue
+            moments = tuple(permit for permit in permits.values() if not permit.token)
+            answer = await self._take_one(want, replace(request, message=replace(named, permits=moments)))
+            if isinstance(answer, float):
+                await self.give_back(request.step, permits.values())
+                return Waits(Later(answer))
+            permits[want.id] = answer
+        return await self._at_its_moment(request, list(permits.values()))
+
+    async def _at_its_moment(self, request: Request, permits: list[Permit]) -> Taken | Waits:
+        """Has the step begin at the latest of its moments, and its message wait until then with its permits."""
+        now = self._clock.now()
+        # The clock of whoever gave a slot may be ahead of this one: only a moment of a rate is waited for.
+        begin = max((permit.since for permit in permits if permit.reserved), default=now)
+        if begin <= now + self._nap:
+            if begin > now:
+                await self._clock.sleep(begin - now)
+            return Taken(tuple(permits))
+        late = [permit for permit in permits if permit.token and begin - permit.since > HOLD_SECONDS]
+        await self.give_back(request.step, late)
+        kept = tuple(permit for permit in permits if permit not in late)
+        await self._queue.send([(replace(request.message, permits=kept), begin - self._nap)])
+        return Waits(PassedOn())
+
+    async def take_now(self, message: Message, execution: Execution, command: Command) -> Taken | None:
+        """As `take` for the next step of a chain, but None, and nothing taken, where the step would have to wait.
+
+        None as well where a function of the step is faulty: then the step's own message finds it out.
+        """
+        step, now = command.step, self._clock.now()
+        assert step is not None
+        if not step.limits:
+            return NOTHING_TAKEN
+        try:
+            wants = wants_of(step, execution, command, None)
+        except LimitKeyFailed:
+            return None
+        self._known |= {want.limit.name: want.limit for want in wants}
+        name = step_name(replace(message, command_id=command.id))
+        lease = step.timeout + LEASE_MARGIN + SLOT_MARGIN
+        permits = list[Permit]()
+        for want in wants:
+            item = current(await self._limits.read(want.id), now)
+            permit = None
+            if name not in item.holders and await self._first(item, want.limit) is None:
+                permit = await self._take_free(want, item, name, lease, 0, now, at_once=True)
+            if permit is None:
+                await self.give_back(name, permits)
+                return None
+            permits.append(permit)
+        return Taken(tuple(permits))
+
+    async def _take_one(self, want: Want, request: Request) -> Permit | float:
+        """A permit of one limit; a time to ask again if there is none now."""
+        while True:
+            now = self._clock.now()
+            item = current(await self._limits.read(want.id), now)
+            mine = item.holders.get(request.step)
+            if mine is not None:
+                if now < mine.since + CLAIM_SECONDS:
+                    return (
+                        mine.since + CLAIM_SECONDS
+                    )  # Another delivery of this step has it, or its message is on its way.
+                item = without(item, request.step, mine.token)  # The worker that had it has died.
+            numbers = await self.numbers(want)
+            if numbers.concurrency is not None:
+                first = await self._first(item, want.limit) if mine is None else None
+                if free_slots(item, numbers) <= 0 or (first is not None and first.step != request.step):
+                    waiter = Waiter(
+                        want.turn,
+                        want.priority,
+                        request.since,
+                        request.step,
+                        request.message,
+                        request.revision,
+                        request.lease,
+                    )
+                    await self._limits.join(want.id, waiter)
+                    await self._hand_over(want.id, want.limit)
+                    return now + SLEEP_SECONDS
+            else:
+                first = None
+            answer = await self._write_take(want, item, request.step, request.lease, request.revision, now)
+            if answer is None:
+                continue
+            if first is not None:
+                await self._limits.leave(want.id, first)
+            return answer
+
+    async def _take_free(
+        self, want: Want, item: LimitItem, step: str, lease: float, revision: int, now: float, *, at_once: bool
+    ) -> Permit | None:
+        numbers = await self.numbers(want)
+        if free_slots(item, numbers) <= 0:
+            return None
+        if at_once and limit_items.reserved(item, numbers, now)[1] > now:
+            return None
+        answer = await self._write_take(want, item, step, lease, revision, now)
+        return answer if isinstance(answer, Permit) else None
+
+    async def _write_take(
+        self, want: Want, item: LimitItem, step: str, lease: float, revision: int, now: float
+    ) -> Permit | float | None:
+        """The permit once it is written; None if another write came before; a time if the gate is closed."""
+        admitted = item
+        if self._gates is not None and want.limit.gate is not None:
+            admission = self._gates.admit(want.limit, item.gate, step, now)
+            if admission.until is not None:
+                if admission.state == item.gate:
+                    return admission.until
+                changed = replace(item, gate=admission.state, changed_at=now)
+                return admission.until if await self._limits.write(changed, item.version) is not None else None
+            admitted = replace(item, gate=admission.state)
+        token = secrets.token_hex(4)
+        taken, permit = granted(admitted, step, await self.numbers(want), token, lease, revision, now)
+        if taken == item:
+            return permit
+        return permit if await self._limits.write(replace(taken, changed_at=now), item.version) is not None else None
+
+    # -- giving back -------------------------------------------------------------------------------------------
+
+    async def release(self, permits: Iterable[Permit], step: Step[..., Any], name: str, ended: Ended) -> None:
+        """Gives back what an attempt had, once its outcome is written, and tells the gates how it has ended."""
+        limits = {limit.name: limit for limit in step.limits}
+        for permit in permits:
+            limit = limits[permit.id.name]
+            if permit.token or (self._gates is not None and limit.gate is not None):
+                await self._give_back(permit, limit, name, ended)
+
+    async def give_back(self, step: str, permits: Iterable[Permit]) -> None:
+        """Gives slots back that are not used. step: as `step_name` names it."""
+        for permit in permits:
+            if permit.token:
+                await self._give_back(permit, None, step, None)
+
+    async def _give_back(self, permit: Permit, limit: Limit[Any] | None, step: str, ended: Ended | None) -> None:
+        while True:
+            now = self._clock.now()
+            item = current(await self._limits.read(permit.id), now)
+            changed = without(item, step, permit.token) if permit.token else item
+            if ended is not None and limit is not None and limit.gate is not None and self._gates is not None:
+                changed = replace(changed, gate=self._gates.ended(limit, item.gate, step, ended, now))
+            if changed == item:
+                break
+            heir = await self._heir(changed, limit, now) if permit.token else None
+            if await self._pass_on(changed, item.version, heir, limit, now):
+                break
+        if permit.token:
+            await self._hand_over(permit.id, limit)
+
+    async def _hand_over(self, id: LimitId, limit: Limit[Any] | None) -> None:
+        """Gives free slots to those who wait: a step that joined a moment ago may have missed the last release."""
+        while True:
+            now = self._clock.now()
+            item = current(await self._limits.read(id), now)
+            heir = await self._heir(item, limit, now)
+            if heir is None:
+                return
+            await self._pass_on(item, item.version, heir, limit, now)
+
+    async def _heir(self, item: LimitItem, limit: Limit[Any] | None, now: float) -> Waiter | None:
+        """Who gets a slot next; None where no slot is free or nobody waits."""
+        if free_slots(item, await self._numbers_of(item.id, limit)) <= 0:
+            return None
+        while (waiter := await self._first(item, limit)) is not None:
+            if waiter.step not in item.holders:
+                return waiter
+            await self._limits.leave(item.id, waiter)  # It has its slot, and whoever gave the slot has died.
+        return None
+
+    async def _pass_on(
+        self, item: LimitItem, version: str, heir: Waiter | None, limit: Limit[Any] | None, now: float
+    ) -> bool:
+        """Writes an item, with the slot of the heir, and sends the heir's message."""
+        if heir is None:
+            return await self._limits.write(replace(item, changed_at=now), version) is not None
+        numbers, token = await self._numbers_of(item.id, limit), secrets.token_hex(4)
+        item, permit = granted(item, heir.step, numbers, token, heir.lease, heir.revision, now)
+        if await self._limits.write(replace(item, turn=heir.turn, changed_at=now), version) is None:
+            return False
+        due = None if permit.since <= now + self._nap else permit.since - self._nap
+        await self._queue.send([(replace(heir.message, permits=(*heir.message.permits, permit)), due)])
+        await self._limits.leave(item.id, heir)
+        return True
+
+    async def _first(self, item: LimitItem, limit: Limit[Any] | None) -> Waiter | None:
+        """Whose turn it is of those who wait: the keys of a shared limit are served in turn."""
+        first = await self._limits.first(item.id, item.turn) if item.turn else None
+        return first if first is not None else await self._limits.first(item.id)
+
+    # -- what a limit says ---------------------------------------------------------------------------------------
+
+    async def numbers(self, want: Want) -> Numbers:
+        """The numbers of one item of a limit, as they are now."""
+        return await self._numbers_of(want.id, want.limit)
+
+    async def _numbers_of(self, id: LimitId, limit: Limit[Any] | None) -> Numbers:
+        limit = limit or self._known.get(id.name)
+        held = await self._set_numbers(id.name)
+        if held is None:
+            held = self._settings.get(id.name)
+        if held is None:
+            # Of a limit that no step here has, this process gives nothing away.
+            held = limit.numbers if limit is not None else Numbers(None, 0)
+        return held.shard(id.shard, limit.shards) if limit is not None else held
+
+    async def _set_numbers(self, name: str) -> Numbers | None:
+        now, held = self._clock.now(), self._numbers.get(name)
+        if held is None or not held[0] <= now < held[0] + NUMBERS_KEPT_SECONDS:
+            stored = await self._limits.numbers(name)
+            held = self._numbers[name] = now, stored[0] if stored else None
+        return held[1]

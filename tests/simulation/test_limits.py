@@ -1,0 +1,98 @@
+"""Steps under limits in a seeded world: never too many, nobody waits for ever; a broken rule is noticed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from stepfast.engine import chain, limit_items, limiting, step_handler
+from stepfast.engine.limit_items import LimitItem
+from stepfast.engine.limiting import Limiter
+from stepfast.language.limits import Numbers
+from tests.simulation.breaking import Patch, edited
+from tests.simulation.limit_world import played
+
+
+@pytest.mark.parametrize("first", range(0, 40, 8))
+def test_limits_hold_and_nobody_waits_for_ever(first: int) -> None:
+    for seed in range(first, first + 8):
+        played(seed)
+
+
+def a_slot_is_given_back_before_the_attempt(patch: Patch) -> None:
+    early = (
+        "await self._limiter.give_back(self._name(run), run.permits)\n        ended = await self._attempts.run(run)\n"
+    )
+    edited(patch, chain.Chain, "run", ("ended = await self._attempts.run(run)\n", early))
+
+
+def a_slot_that_is_handed_over_is_not_counted(patch: Patch) -> None:
+    edited(
+        patch,
+        Limiter,
+        "_pass_on",
+        ("write(replace(item, turn=heir.turn", "write(replace(before, turn=heir.turn"),
+        ("    item, permit = granted", "    before = item\n    item, permit = granted"),
+    )
+
+
+def the_message_of_a_step_in_line_is_dropped(patch: Patch) -> None:
+    edited(patch, Limiter, "take", ("return Waits(Later(answer))", "return Waits(Delete())"))
+
+
+def slots_are_kept_beyond_their_lease(patch: Patch) -> None:
+    patch.setattr(limiting, "current", lambda item, now: item)
+
+
+def what_has_ended_keeps_the_slot_that_it_is_given(patch: Patch) -> None:
+    edited(patch, step_handler.StepHandler, "handle", ("if message.permits and", "if False and"))
+
+
+def a_permit_is_used_for_two_attempts(patch: Patch) -> None:
+    edited(patch, limit_items.Permit, "stands", ("if revision != self.revision:", "if False:"))
+
+
+def whoever_loses_the_claim_gives_the_slot_back(patch: Patch) -> None:
+    running = 'peeked is None or peeked[1] is None or peeked[1].status != "RUNNING"'
+    edited(patch, step_handler.StepHandler, "_after_refusal", (running, "True"))
+
+
+def a_moment_is_not_reserved(patch: Patch) -> None:
+    def reserved(item: LimitItem, numbers: Numbers, now: float) -> tuple[LimitItem, float]:
+        return item, max(now, item.moment)
+
+    patch.setattr(limit_items, "reserved", reserved)
+
+
+MUTANTS = {
+    a_slot_is_given_back_before_the_attempt: 7,
+    a_slot_that_is_handed_over_is_not_counted: 3,
+    the_message_of_a_step_in_line_is_dropped: 4,
+    slots_are_kept_beyond_their_lease: 2,
+    what_has_ended_keeps_the_slot_that_it_is_given: 167,
+    a_permit_is_used_for_two_attempts: 7,
+    whoever_loses_the_claim_gives_the_slot_back: 27,
+    a_moment_is_not_reserved: 1,
+}
+"""Each wrong engine, and the seed that shows it soonest."""
+
+
+@pytest.mark.parametrize("wrong", MUTANTS, ids=lambda wrong: wrong.__name__)
+def test_each_rule_that_is_broken_is_noticed(wrong: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert callable(wrong)
+    wrong(monkeypatch)
+    assert any(broken(seed) for seed in seeds(MUTANTS[wrong]))
+
+
+def seeds(first: int) -> Iterator[int]:
+    yield first
+    yield from (seed for seed in range(60) if seed != first)
+
+
+def broken(seed: int) -> bool:
+    try:
+        played(seed, turns=15_000)
+    except AssertionError:
+        return True
+    return False
