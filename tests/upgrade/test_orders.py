@@ -103,7 +103,7 @@ class FileHome(Embedded):
                 "ALTER TABLE commands DROP COLUMN children; "
                 "DROP TABLE orders; CREATE TABLE cursors (execution_id TEXT PRIMARY KEY, applied TEXT NOT NULL, "
                 "dispatched TEXT NOT NULL, generation INTEGER NOT NULL, revision INTEGER NOT NULL) WITHOUT ROWID;"
-                "DROP TABLE runs; DROP TABLE taken_signals; ALTER TABLE executions DROP COLUMN run; "
+                "DROP TABLE runs; DROP TABLE taken_signals; DROP TABLE limit_items; DROP TABLE limit_numbers; ALTER TABLE executions DROP COLUMN run; "
                 "ALTER TABLE executions DROP COLUMN began_at; "
                 "ALTER TABLE executions DROP COLUMN traceparent; ALTER TABLE commands DROP COLUMN repair; "
                 "PRAGMA user_version = 5;"

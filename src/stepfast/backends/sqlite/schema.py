@@ -201,8 +201,7 @@ ALTER TABLE executions ADD COLUMN resumed_at REAL;
     6: _LINKED,
     7: "ALTER TABLE executions ADD COLUMN progress TEXT;\n",
     8: _RUNS,
-    9: _LIMITS
-    + "ALTER TABLE executions ADD COLUMN traceparent TEXT; ALTER TABLE commands ADD COLUMN repair TEXT;\n",
+    9: _LIMITS + "ALTER TABLE executions ADD COLUMN traceparent TEXT; ALTER TABLE commands ADD COLUMN repair TEXT;\n",
 }
 """What takes a file from the version named to the next one, in one transaction each."""
 
