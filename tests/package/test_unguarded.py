@@ -35,7 +35,7 @@ def test_it_is_equal_and_hashable_by_its_fields() -> None:
 
 def test_a_wrong_argument_is_refused() -> None:
     with pytest.raises(TypeError):
-        Point(1, 2, {}, 4)  # type: ignore[misc]
+        Point(1, 2, {}, 4)  # type: ignore[call-arg]
 
 
 def test_a_changed_record_leaves_the_record_alone_and_knows_its_fields() -> None:
