@@ -150,7 +150,7 @@ class Limiter:
         """
         step = command.step
         assert step is not None
-        wants = self._wants(step, execution, command, record)
+        wants = self.wants(step, execution, command, record)
         revision, now = record.revision if record else 0, self._clock.now()
         named = replace(message, command_id=command.id)
         request = Request(named, step_name(named), revision, sent_at, step.timeout + LEASE_MARGIN + SLOT_MARGIN)
@@ -195,7 +195,7 @@ class Limiter:
         if not step.limits:
             return NOTHING_TAKEN
         try:
-            wants = self._wants(step, execution, command, None)
+            wants = self.wants(step, execution, command, None)
         except LimitKeyFailed:
             return None
         name = step_name(replace(message, command_id=command.id))
@@ -371,7 +371,7 @@ class Limiter:
             held = self._numbers[name] = now, stored[0] if stored else None
         return held[1]
 
-    def _wants(
+    def wants(
         self, step: Step[..., Any], execution: Execution, command: Command, record: Record | None
     ) -> Sequence[Want]:
         """What a step wants of its limits, in the order in which all take them. Raises LimitKeyFailed."""
