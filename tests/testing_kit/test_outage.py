@@ -26,19 +26,12 @@ async def report(number: int) -> str:
 @pytest.mark.parametrize(("kit", "count"), [(Environment, 200), (MotoCloud, 40)])
 def test_half_an_hour_without_the_service(kit: Any, count: int) -> None:
     with kit(report) as env:
-        calls = list[Any]()
-        down_until = env.now + timedelta(minutes=30)
-
-        def served(number: int) -> str:
-            calls.append(env.now)
-            if env.now < down_until:
-                raise ConnectionError("the PDF service is down")
-            return f"report {number}"
-
-        env.fake(render, served)
+        began = env.now
+        env.outage(render, timedelta(minutes=30))
         runs = [env.start(report, number) for number in range(count)]
         env.run_until(lambda: all(run.status != "RUNNING" for run in runs))
         assert Counter(run.status for run in runs) == {"SUCCEEDED": count}
-        windows = Counter(int((at - calls[0]).total_seconds() // 30) for at in calls)
+        calls = [call.started_at for run in runs for call in run.calls]
+        windows = Counter(int((at - began).total_seconds() // 30) for at in calls)
         print(sorted(windows.items()), env.now)
         assert 0
