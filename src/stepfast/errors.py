@@ -366,7 +366,7 @@ class StepInterrupted(FailsStep):
 class LimitKeyFailed(FailsStep):
     """The key or the priority of a limit raised an exception, or returned what is none: the step cannot begin.
 
-    Mend the function, deploy it, and resume the execution.
+    Fix the function, deploy it, and resume the execution.
     """
 
 

@@ -27,11 +27,15 @@ def test_an_item_is_written_by_whoever_has_read_its_last_version(backend: Any) -
     holders = {"x1/charge": Holder("t1", 1000.0, 1090.0)}
     item = replace(empty, moment=1000.25, holders=holders, turn="b", changed_at=1000.0)
     first = backend.run(limits.write(item, ""))
-    assert first.version != "" and backend.run(limits.write(item, "")) is None
+    assert first.version != ""
+    assert backend.run(limits.write(item, "")) is None
     stored = backend.run(limits.read(ID))
-    assert stored == first and stored.holders == holders and stored.moment == 1000.25
+    assert stored == first
+    assert stored.holders == holders
+    assert stored.moment == 1000.25
     second = backend.run(limits.write(replace(stored, holders={}), stored.version))
-    assert second is not None and backend.run(limits.write(stored, stored.version)) is None
+    assert second is not None
+    assert backend.run(limits.write(stored, stored.version)) is None
     assert backend.run(limits.read(ID)).holders == {}
 
 
@@ -48,7 +52,9 @@ def test_a_line_has_an_order_and_an_entry_of_a_step_stands_in_it_once(backend: A
         backend.run(limits.join(ID, entry))
     assert [entry.message.execution_id for entry in backend.run(limits.line(ID, 9))] == ["urgent", "early", "late"]
     first = backend.run(limits.first(ID))
-    assert first == urgent and first.message.permits == urgent.message.permits and first.message.generation == 2
+    assert first == urgent
+    assert first.message.permits == urgent.message.permits
+    assert first.message.generation == 2
     backend.run(limits.leave(ID, urgent))
     backend.run(limits.leave(ID, urgent))
     assert backend.run(limits.first(ID)) == early
@@ -60,7 +66,8 @@ def test_the_keys_of_a_shared_line_come_one_after_the_other(backend: Any) -> Non
     limits, id = backend.store.limits, LimitId("stripe")
     for number, turn in enumerate(("a", "a", "b", "a#", "c")):
         backend.run(limits.join(id, waiter(f"x{number}", turn=turn)))
-    seen, turn = [], None
+    seen = list[str]()
+    turn: str | None = None
     for _ in range(4):
         entry = backend.run(limits.first(id, turn))
         seen.append(entry.turn)
@@ -82,7 +89,8 @@ def test_the_items_of_a_limit_come_in_pages(backend: Any) -> None:
         assert len(page) <= 3
         if not after:
             break
-    assert sorted(keys) == [f"k{number}" for number in range(7)] and pages >= 3
+    assert sorted(keys) == [f"k{number}" for number in range(7)]
+    assert pages >= 3
 
 
 def test_numbers_are_set_and_taken_back(backend: Any) -> None:

@@ -30,8 +30,8 @@ class OwnedStep:
     opened: the execution's replay, which goes on with the step's outcome. None for a step with siblings: it is run
     alone. looked: when the execution was last read. order: the number of entries of the order's log under which the
     command was last known to be asked for. None while the command is the only one outstanding: then nothing can take it
-    back. unanswered: the store did not answer a write of the record, which may have been made. permits: what the attempt
-    has of its limits. passes: of the gates it has passed.
+    back. unanswered: the store did not answer a write of the record, which may have been made. permits: what the
+    attempt has of its limits. passes: of the gates it has passed.
     """
 
     message: Message

@@ -10,7 +10,7 @@ import logging
 import math
 import random
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,8 @@ from stepfast.engine.attempt import OwnedStep
 from stepfast.engine.claims import LEASE_MARGIN
 from stepfast.engine.gates import FailedBehind, GatePass, GateState, state_in, state_text
 from stepfast.engine.limit_items import LimitId, LimitItem, Permit, Waiter, step_name
-from stepfast.engine.limiting import SLEEP_SECONDS, Waits, Want
+from stepfast.engine.limit_wants import Want, wants_of
+from stepfast.engine.limiting import SLEEP_SECONDS, Waits
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import Clock, Later, Queue, Store
 from stepfast.engine.step_runner import Ended
@@ -39,14 +40,11 @@ LONGEST_HORIZON = 120.0
 HELD_SECONDS = 1.0
 """Seconds until a step whose failure a gate has held comes to the gate again, to stand in its line."""
 
-Wants = Callable[[Step[..., Any], Execution, Command, Record | None], Sequence[Want]]
-
-
 class GateKeeper:
-    """Asks and tells the gates of the limits of steps. wants: what a step takes of its limits; may raise LimitKeyFailed."""
+    """Asks and tells the gates of the limits of steps."""
 
-    def __init__(self, store: Store, queue: Queue, clock: Clock, wants: Wants) -> None:
-        self._store, self._queue, self._clock, self._wants = store, queue, clock, wants
+    def __init__(self, store: Store, queue: Queue, clock: Clock) -> None:
+        self._store, self._queue, self._clock = store, queue, clock
 
     # -- before the attempt ----------------------------------------------------------------------------------------
 
@@ -58,7 +56,7 @@ class GateKeeper:
         if step is None or not has_gate(step):
             return ()
         passes = list[GatePass]()
-        for want in self._wants(step, execution, command, record):
+        for want in wants_of(step, execution, command, record):
             if want.limit.gate is None:
                 continue
             entered = await self._enter(_pass(want), want, message, sent_at, command, step, record)
@@ -74,7 +72,7 @@ class GateKeeper:
             return ()
         passes = list[GatePass]()
         try:
-            wants = self._wants(step, execution, command, None)
+            wants = wants_of(step, execution, command, None)
         except LimitKeyFailed:
             return None  # The step's own message finds it out.
         for want in wants:

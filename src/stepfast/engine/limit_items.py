@@ -134,9 +134,9 @@ def reserved(item: LimitItem, numbers: Numbers, now: float) -> tuple[LimitItem, 
     return replace(item, moment=due + interval), max(now, due - (rate.burst - 1) * interval)
 
 
-def granted(item: LimitItem, step: str, numbers: Numbers, token: str, lease: float, revision: int, now: float) -> tuple[
-    LimitItem, Permit
-]:
+def granted(
+    item: LimitItem, step: str, numbers: Numbers, token: str, lease: float, revision: int, now: float
+) -> tuple[LimitItem, Permit]:
     """The item with a slot, a reserved moment, or both, taken for a step; the slot is kept from that moment on.
 
     lease: seconds that the attempt may hold a slot.

@@ -16,7 +16,7 @@ class LimitStore(Protocol):
     """
 
     async def read(self, id: LimitId) -> LimitItem:
-        """The item as it stands; an empty item where there is none."""
+        """The item as it stands; an empty item where no item is stored."""
 
     async def write(self, item: LimitItem, version: str) -> LimitItem | None:
         """Writes the item, under a new version, if the stored item has this version ("": none is stored).

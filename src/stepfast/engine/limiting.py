@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -28,15 +27,15 @@ from stepfast.engine.limit_items import (
     without,
 )
 from stepfast.engine.limit_store import LimitStore
+from stepfast.engine.limit_wants import Want, wants_of
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import Clock, Delete, Disposition, Later, Queue, Store
 from stepfast.engine.step_runner import Ended
-from stepfast.errors import InvalidRequest, LimitKeyFailed
-from stepfast.language.limits import LONGEST_LIMIT_KEY, LabelKey, Limit, Numbers, is_priority
+from stepfast.errors import LimitKeyFailed
+from stepfast.language.limits import Limit, Numbers
 from stepfast.language.steps import Step
 from stepfast.model import Execution, Record
 from stepfast.replay.commands import Command
-from stepfast.stored_text import text_of
 
 log = logging.getLogger(__name__)
 
@@ -91,16 +90,6 @@ class PassedOn(Delete):
 
 
 @dataclass(frozen=True, slots=True)
-class Want:
-    """One limit as a step wants it."""
-
-    limit: Limit[Any]
-    id: LimitId
-    turn: str
-    priority: int
-
-
-@dataclass(frozen=True, slots=True)
 class Request:
     """A step that wants to begin. since: when its message was sent. lease: seconds that its attempt may take."""
 
@@ -150,7 +139,8 @@ class Limiter:
         """
         step = command.step
         assert step is not None
-        wants = self.wants(step, execution, command, record)
+        wants = wants_of(step, execution, command, record)
+        self._known |= {want.limit.name: want.limit for want in wants}
         revision, now = record.revision if record else 0, self._clock.now()
         named = replace(message, command_id=command.id)
         request = Request(named, step_name(named), revision, sent_at, step.timeout + LEASE_MARGIN + SLOT_MARGIN)
@@ -195,9 +185,10 @@ class Limiter:
         if not step.limits:
             return NOTHING_TAKEN
         try:
-            wants = self.wants(step, execution, command, None)
+            wants = wants_of(step, execution, command, None)
         except LimitKeyFailed:
             return None
+        self._known |= {want.limit.name: want.limit for want in wants}
         name = step_name(replace(message, command_id=command.id))
         lease = step.timeout + LEASE_MARGIN + SLOT_MARGIN
         permits = list[Permit]()
@@ -220,8 +211,10 @@ class Limiter:
             mine = item.holders.get(request.step)
             if mine is not None:
                 if now < mine.since + CLAIM_SECONDS:
-                    return mine.since + CLAIM_SECONDS  # Another delivery of this step has it, or its message is on its way.
-                item = without(item, request.step, mine.token)  # Whoever had it has died.
+                    return (
+                        mine.since + CLAIM_SECONDS
+                    )  # Another delivery of this step has it, or its message is on its way.
+                item = without(item, request.step, mine.token)  # The worker that had it has died.
             numbers = await self.numbers(want)
             if numbers.concurrency is not None:
                 first = await self._first(item, want.limit) if mine is None else None
@@ -280,7 +273,7 @@ class Limiter:
     # -- giving back -------------------------------------------------------------------------------------------
 
     async def release(self, permits: Iterable[Permit], step: Step[..., Any], name: str, ended: Ended) -> None:
-        """Gives back what an attempt had, once its outcome is written, and tells the gates how the attempt has ended."""
+        """Gives back what an attempt had, once its outcome is written, and tells the gates how it has ended."""
         limits = {limit.name: limit for limit in step.limits}
         for permit in permits:
             limit = limits[permit.id.name]
@@ -309,7 +302,7 @@ class Limiter:
             await self._hand_over(permit.id, limit)
 
     async def _hand_over(self, id: LimitId, limit: Limit[Any] | None) -> None:
-        """Gives the slots that are free to those who wait: whoever joined a moment ago may have missed the last release."""
+        """Gives free slots to those who wait: a step that joined a moment ago may have missed the last release."""
         while True:
             now = self._clock.now()
             item = current(await self._limits.read(id), now)
@@ -370,50 +363,3 @@ class Limiter:
             stored = await self._limits.numbers(name)
             held = self._numbers[name] = now, stored[0] if stored else None
         return held[1]
-
-    def wants(
-        self, step: Step[..., Any], execution: Execution, command: Command, record: Record | None
-    ) -> Sequence[Want]:
-        """What a step wants of its limits, in the order in which all take them. Raises LimitKeyFailed."""
-        arguments = None
-        wants = list[Want]()
-        for limit in step.limits:
-            self._known[limit.name] = limit
-            if arguments is None and (callable(limit.key) or callable(limit.priority)):
-                text = record.input if record is not None and record.input is not None else command.input
-                try:
-                    arguments = step.arguments.decode(text_of(text) or "{}")
-                except InvalidRequest:
-                    return ()  # The attempt fails by it.
-            if isinstance(limit.key, LabelKey):
-                key: object = execution.labels.get(limit.key.name, "")
-            else:
-                key = "" if limit.key is None else _called(limit, "key", limit.key, arguments)
-            if not isinstance(key, str) or len(key) > LONGEST_LIMIT_KEY:
-                shown = type(key).__name__ if not isinstance(key, str) else f"a text of {len(key)} characters"
-                raise LimitKeyFailed(
-                    f"the key of limit {limit.name!r} is {shown}, and must be a text of at most {LONGEST_LIMIT_KEY} "
-                    "characters: mend the function and resume the execution"
-                )
-            priority = limit.priority
-            if callable(priority):
-                priority = _called(limit, "priority", priority, arguments)
-            if not is_priority(priority):
-                raise LimitKeyFailed(
-                    f"the priority of limit {limit.name!r} is {priority!r}, and must be a whole number from 0 to 999: "
-                    "mend the function and resume the execution"
-                )
-            shard = zlib.crc32(f"{execution.run_id}/{command.id}".encode()) % limit.shards
-            id = LimitId(limit.name, "" if limit.shared else key, shard)
-            wants.append(Want(limit, id, key if limit.shared else "", priority))
-        return wants
-
-
-def _called(limit: Limit[Any], kind: str, function: Any, arguments: Any) -> Any:
-    try:
-        return function(*arguments.args, **arguments.kwargs)
-    except Exception as error:
-        raise LimitKeyFailed(
-            f"the {kind} of limit {limit.name!r} raised {type(error).__name__}: {error}: "
-            "mend the function and resume the execution"
-        ) from error

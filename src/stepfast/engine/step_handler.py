@@ -29,9 +29,9 @@ from stepfast.engine.replay_cache import LiveReplays
 from stepfast.engine.step_runner import AttemptRunner
 from stepfast.engine.step_watch import EVERY_TIME, LookPace
 from stepfast.engine.withdrawals import Withdrawals
+from stepfast.errors import LimitKeyFailed
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
-from stepfast.errors import LimitKeyFailed
 from stepfast.model import Execution, Record, Snapshot
 from stepfast.replay.commands import Command
 from stepfast.replay.replay import Replay
@@ -78,7 +78,7 @@ class StepHandler:
         withdrawals = Withdrawals(store, self._opener)
         self.attempts = Attempts(store, clock, runner, withdrawals, BuiltinSteps(store, files), pace)
         self._limiter = limiter or Limiter(store, queue, clock)
-        self._gates = GateKeeper(store, queue, clock, self._limiter.wants)
+        self._gates = GateKeeper(store, queue, clock)
         self._chain = Chain(
             store,
             queue,

@@ -68,9 +68,7 @@ class Gate:
     probe: float = 30.0
     ramp: float = 2.0
 
-    def __init__(
-        self, failures: int = 5, window: Seconds = 60.0, probe: Seconds = 30.0, ramp: float = 2.0
-    ) -> None:
+    def __init__(self, failures: int = 5, window: Seconds = 60.0, probe: Seconds = 30.0, ramp: float = 2.0) -> None:
         object.__setattr__(self, "failures", _whole(failures, "failures"))
         object.__setattr__(self, "window", seconds_of(window, "window"))
         object.__setattr__(self, "probe", seconds_of(probe, "probe"))
@@ -121,8 +119,8 @@ class Numbers:
 class Limit(Generic[F_contra]):
     """A limit on steps, shared by all executions of a deployment: `@step(limits=[stripe])`.
 
-    Each attempt of a step takes from all of its limits before it begins, a retry and a resume included. What waits for
-    a limit uses up neither attempts nor the timeout.
+    Each attempt of a step takes from all of its limits before it begins, a retry and a resume included. A step that
+    waits for a limit uses up neither attempts nor its timeout.
 
     name: the name, 1 to 64 of A-Z a-z 0-9 . _ -. Limits of one name are one limit, and must have the same numbers.
     rate: how many attempts may begin in `per` seconds.
@@ -209,7 +207,7 @@ class Limit(Generic[F_contra]):
         except DefinitionError as error:
             raise DefinitionError(f"{where}: {error}") from None
         if rate is None and (per != 1.0 or burst != 1):
-            raise DefinitionError(f"{where}: per and burst are for a rate, and there is none")
+            raise DefinitionError(f"{where}: per and burst are for a limit that has a rate")
         if rate is None and concurrency is None and gate is None:
             raise DefinitionError(f"{where} limits nothing: give it a rate, a concurrency or a gate")
         if not (key is None or callable(key) or isinstance(key, LabelKey)):
@@ -265,13 +263,11 @@ def numbers_with(
     if rate is not None or per is not None or burst is not None:
         count = rate if rate is not None else held.count if held is not None else None
         if count is None:
-            raise DefinitionError("per and burst are for a rate, and there is none")
+            raise DefinitionError("per and burst are for a limit that has a rate")
         default = held or Rate(count)
         numbers = replace(
             numbers,
-            rate=Rate(
-                count, default.per if per is None else per, default.burst if burst is None else burst
-            ),
+            rate=Rate(count, default.per if per is None else per, default.burst if burst is None else burst),
         )
     if concurrency is not None:
         numbers = replace(numbers, concurrency=_whole(concurrency, "concurrency"))

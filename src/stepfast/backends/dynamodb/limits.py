@@ -9,7 +9,7 @@ prio since step, expires |
 
 The keys of a limit are spread over partitions, so that one partition's throughput does not bound them all. A key or a
 step that does not fit into a sort key stands there as a digest. `held` is JSON: by step its token, since when, and for
-how many seconds. What is idle expires: memory and cost go by the keys in use. None of these items has `wake`, so the
+how many seconds. Idle items expire: memory and cost go by the keys in use. None of these items has `wake`, so the
 stream leaves them out.
 """
 

@@ -1,8 +1,8 @@
 """Limits on the SQLite file: in memory, since the file has one owner, and in the file what must outlive the process.
 
 The slots and the lines end with the process, as the attempts and the deliveries do that they are of: a new owner of the
-file has all messages delivered anew. The moments of rates and the gates are written with whatever commit comes next. That
-is the claim of the step at the latest, so that no claim is in the file without the moment that was reserved for it.
+file has all messages delivered anew. The moments of rates and the gates are written with whatever commit comes next.
+That is the claim of the step at the latest, so that the file has no claim without the moment that was reserved for it.
 """
 
 from __future__ import annotations
