@@ -89,9 +89,7 @@ class Chain:
                     stored = run.replay.records.get(command.id)
                     run.go_on(command, chained_record(run.execution, command, claim, stored), taken, next_passes)
 
-    async def _with_permits(
-        self, run: OwnedStep, move: Move
-    ) -> tuple[Move, tuple[Permit, ...], tuple[GatePass, ...]]:
+    async def _with_permits(self, run: OwnedStep, move: Move) -> tuple[Move, tuple[Permit, ...], tuple[GatePass, ...]]:
         """The move, and what the next step has of its limits; a step that would have to wait is handed over."""
         if not isinstance(move, GoOn):
             return move, (), ()

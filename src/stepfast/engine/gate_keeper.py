@@ -40,6 +40,7 @@ LONGEST_HORIZON = 120.0
 HELD_SECONDS = 1.0
 """Seconds until a step whose failure a gate has held comes to the gate again, to stand in its line."""
 
+
 class GateKeeper:
     """Asks and tells the gates of the limits of steps."""
 
@@ -108,9 +109,7 @@ class GateKeeper:
             passed = any(_opens(permit, state, want, revision, now) for permit in message.permits)
             ramps = state.status == "RAMPING" and not passed
             empty = ramps and await self._store.limits.first(held.id) is None
-            met = gates.arrive(
-                state, held.gate, name, waiter.lease, now, handed_out=passed, line_empty=empty
-            )
+            met = gates.arrive(state, held.gate, name, waiter.lease, now, handed_out=passed, line_empty=empty)
             if met.state != state and not await self._write(held, item, met.state):
                 continue
             if met.at == gates.LINE:

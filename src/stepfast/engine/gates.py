@@ -195,7 +195,9 @@ def failed(
     if retry_after is not None:
         return _closed(state, f"RetryAfter({retry_after:g})", now, now + retry_after), True
     recent = {
-        held: kept for held, times in state.failures.items() if (kept := tuple(t for t in times if t > now - gate.window))
+        held: kept
+        for held, times in state.failures.items()
+        if (kept := tuple(t for t in times if t > now - gate.window))
     }
     recent[cause] = (*recent.pop(cause, ()), now)[-gate.failures :]
     if len(recent[cause]) >= gate.failures:
@@ -206,7 +208,9 @@ def failed(
     return replace(state, failures=newest, failed=known), False
 
 
-def _closed(state: GateState, cause: str, now: float, next_probe: float | None, by: str = "", why: str = "") -> GateState:
+def _closed(
+    state: GateState, cause: str, now: float, next_probe: float | None, by: str = "", why: str = ""
+) -> GateState:
     return GateState("CLOSED", now, cause, by, why, {}, state.failed, next_probe)
 
 
