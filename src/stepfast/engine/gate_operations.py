@@ -22,9 +22,9 @@ LONGEST_WHY = 500
 class GateReport:
     """A gate of one key of a limit. Times are seconds since the epoch, UTC.
 
-    status: OPEN, CLOSED, or RAMPING while it opens. since: when that began; None for OPEN. cause: why it closed. by, why:
-    who closed or opened it by hand. next_probe: when the next probe may begin; None unless it is CLOSED, and where
-    somebody has to open it. rate: attempts a second that a ramp lets through now. waiting: steps in its line, at most
+    status: OPEN, CLOSED, or RAMPING while it opens. since: when that began; None for OPEN. cause: why it closed.
+    by, why: who closed or opened it by hand. next_probe: when the next probe may
+    begin; None unless it is CLOSED, and where somebody has to open it. rate: attempts a second that a ramp lets through now. waiting: steps in its line, at most
     MOST_SHOWN_WAITING. failed: FAILED executions that it will resume.
     """
 
@@ -44,8 +44,8 @@ class GateReport:
 class GateOperations:
     """Operations on the gates of the limits of this deployment.
 
-    queue: brings the first of the line at once when a gate is opened. Without it the steps that wait come by themselves,
-    within four minutes.
+    queue: brings the first of the line at once when a gate is opened. Without it the steps that wait come by
+    themselves, within four minutes.
     """
 
     def __init__(self, store: Store, clock: Clock, registry: Registry, queue: Queue | None = None) -> None:
@@ -59,9 +59,9 @@ class GateOperations:
     async def gates(self, name: str | None = None, limit: int = 100, after: str = "") -> tuple[list[GateReport], str]:
         """The gates that are closed, opening, or have met failures, in the order of their keys.
 
-        name: of a limit; by default the first page of each limit. limit: at most so many of a limit. after: the position
-        that an earlier call returned. A gate of which nothing is known is OPEN and not listed. Raises InvalidRequest for
-        a limit without a gate.
+        name: of a limit; by default the first page of each limit. limit: at most so many of a limit. after: the
+        position that an earlier call returned. A gate of which nothing is known is OPEN and not listed.
+        Raises InvalidRequest for a limit without a gate.
         """
         names = sorted(self.declared()) if name is None else [name]
         reports, position = list[GateReport](), ""
@@ -84,8 +84,8 @@ class GateOperations:
         """Closes a gate: no attempt begins until a time, and from then on one probe after the other.
 
         until: in seconds since the epoch; None until somebody opens it. Attempts that run end as they would; those that
-        fail wait. Safe to repeat: the last call counts. Raises InvalidRequest for a limit without a gate, and for a time
-        that has passed.
+        fail wait. Safe to repeat: the last call counts. Raises InvalidRequest for a limit without a gate,
+        and for a time that has passed.
         """
         if until is not None and not self._clock.now() < until < float("inf"):
             raise InvalidRequest("until is a time to come")

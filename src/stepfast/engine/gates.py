@@ -1,8 +1,8 @@
 """The state of a gate, and what arrivals, failures and operators change in it (rules *gate*, *probe*, *ramp*). Pure.
 
-OPEN lets all through. CLOSED lets one probe through in `probe` seconds. RAMPING lets through what the rate allows, which
-grows by `ramp` in each period of `probe` seconds, and hands out those who wait in the gate's line. A state is stored as
-a text in an item of its own, beside that of the limit's key. The empty text is an open gate that has met no failure.
+OPEN lets all through. CLOSED lets one probe through in `probe` seconds. RAMPING lets through what the rate allows. The
+rate grows by `ramp` in each period of `probe` seconds, and hands out those who wait in the gate's line. A state is stored
+as a text in an item of its own, beside that of the limit's key. The empty text is an open gate that has met no failure.
 """
 
 from __future__ import annotations
@@ -44,8 +44,9 @@ class FailedBehind:
 class GateState:
     """A gate. Times are seconds since the epoch.
 
-    since: when it closed or began to open; it names this closing, or this ramp, in permits. cause: why it has closed. by,
-    why: who closed or opened it by hand. failures: times of the newest failures by cause. failed: executions to resume.
+    since: when it closed or began to open; it names this closing, or this ramp, in permits. cause: why it has closed.
+    by, why: who closed or opened it by hand. failures: times of the newest failures by cause. failed: executions to
+    resume.
     next_probe: before this no probe begins; None until somebody opens the gate. probe: the step that is the probe, from
     probe_at on, until probe_lease is over. moment: of a ramp, the next moment that is free.
     """

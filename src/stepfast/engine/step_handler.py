@@ -235,7 +235,7 @@ class StepHandler:
     async def _take(
         self, delivery: Delivery, execution: Execution, claim: Claim
     ) -> tuple[Taken | Waits, tuple[GatePass, ...]] | Record:
-        """What the step has of its gates and limits; the record to write instead where a function of a limit is at fault."""
+        """What the step has of its gates and limits; the record to write where a function of a limit is at fault."""
         step, message = claim.command.step, delivery.message
         if step is None or not step.limits:
             return NOTHING_TAKEN, ()
