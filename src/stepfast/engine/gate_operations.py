@@ -24,8 +24,8 @@ class GateReport:
 
     status: OPEN, CLOSED, or RAMPING while it opens. since: when that began; None for OPEN. cause: why it closed.
     by, why: who closed or opened it by hand. next_probe: when the next probe may
-    begin; None unless it is CLOSED, and where somebody has to open it. rate: attempts a second that a ramp lets through now. waiting: steps in its line, at most
-    MOST_SHOWN_WAITING. failed: FAILED executions that it will resume.
+    begin; None unless it is CLOSED, and where somebody has to open it. rate: attempts a second that a ramp lets
+    through now. waiting: steps in its line, at most MOST_SHOWN_WAITING. failed: FAILED executions that it will resume.
     """
 
     name: str

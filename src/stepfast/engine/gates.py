@@ -1,8 +1,9 @@
 """The state of a gate, and what arrivals, failures and operators change in it (rules *gate*, *probe*, *ramp*). Pure.
 
 OPEN lets all through. CLOSED lets one probe through in `probe` seconds. RAMPING lets through what the rate allows. The
-rate grows by `ramp` in each period of `probe` seconds, and hands out those who wait in the gate's line. A state is stored
-as a text in an item of its own, beside that of the limit's key. The empty text is an open gate that has met no failure.
+rate grows by `ramp` in each period of `probe` seconds, and hands out those who wait in the gate's line. A state is
+stored as a text in an item of its own, beside that of the limit's key. The empty text is an open gate that has met no
+failure.
 """
 
 from __future__ import annotations
