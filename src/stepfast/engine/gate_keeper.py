@@ -1,7 +1,8 @@
 """Keeps the gates of limits: asks them before a step takes from its limits, and tells them how its attempt has ended.
 
-Who waits stands in the line of the gate's item, and sleeps. A ramp hands out the line by sending the messages of those
-whose moments lie before its horizon; each step that passes looks whether more are to be handed out (rule *ramp*).
+A step that waits stands in the line of the gate's item, and sleeps. A ramp hands out the line by sending the messages of
+the steps whose moments lie before its horizon; each step that passes looks whether more are to be handed out (rule
+*ramp*).
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ class GateKeeper:
     ) -> GatePass | Waits:
         named = replace(message, command_id=command.id, permits=())
         name, revision = step_name(named), record.revision if record else 0
-        # Who was a probe, or was held, goes behind those that waited: one faulty step does not keep the gate closed.
+        # A step that was the probe, or was held, goes behind the others: one faulty step does not keep the gate closed.
         since = max(sent_at, (record.due or 0.0) if record is not None and record.status == "RETRYING" else 0.0)
         waiter = Waiter("", want.priority, since, name, named, revision, step.timeout + LEASE_MARGIN)
         while True:
@@ -211,7 +212,7 @@ class GateKeeper:
                     await self._store.limits.leave(held.id, waiter)
 
     async def _appoint(self, held: GatePass) -> None:
-        """Makes the first of the line the next probe, where there is none."""
+        """Makes the first of the line the next probe, where no step is the probe."""
         while True:
             now = self._clock.now()
             item = await self._store.limits.read(held.id)
