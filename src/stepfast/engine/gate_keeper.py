@@ -1,7 +1,7 @@
 """Keeps the gates of limits: asks them before a step takes from its limits, and tells them how its attempt has ended.
 
-A step that waits stands in the line of the gate's item, and sleeps. A ramp hands out the line by sending the messages of
-the steps whose moments lie before its horizon; each step that passes looks whether more are to be handed out (rule
+A step that waits stands in the line of the gate's item, and sleeps. A ramp hands out the line by sending the messages
+of the steps whose moments lie before its horizon; each step that passes looks whether more are to be handed out (rule
 *ramp*).
 """
 
