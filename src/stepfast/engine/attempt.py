@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from stepfast.engine.claims import released
+from stepfast.engine.gates import GatePass
 from stepfast.engine.limit_items import Permit
 from stepfast.engine.messages import Message
 from stepfast.engine.opening import OpenedReplay
@@ -30,7 +31,7 @@ class OwnedStep:
     alone. looked: when the execution was last read. order: the number of entries of the order's log under which the
     command was last known to be asked for. None while the command is the only one outstanding: then nothing can take it
     back. unanswered: the store did not answer a write of the record, which may have been made. permits: what the
-    attempt has of its limits.
+    attempt has of its limits. passes: of the gates it has passed.
     """
 
     message: Message
@@ -42,6 +43,7 @@ class OwnedStep:
     order: int | None = None
     unanswered: bool = False
     permits: tuple[Permit, ...] = ()
+    passes: tuple[GatePass, ...] = ()
     pulse: Pulse = field(default_factory=Pulse)
 
     @property
@@ -53,10 +55,16 @@ class OwnedStep:
         assert self.command.step is not None
         return self.command.step
 
-    def go_on(self, command: Command, record: Record, permits: tuple[Permit, ...] = ()) -> None:
+    def go_on(
+        self,
+        command: Command,
+        record: Record,
+        permits: tuple[Permit, ...] = (),
+        passes: tuple[GatePass, ...] = (),
+    ) -> None:
         """The next step of the chain: its claim is stored by now, and nothing of its record is."""
         self.command, self.record, self.order, self.unanswered = command, record, None, False
-        self.permits = permits
+        self.permits, self.passes = permits, passes
 
     def resumed(self, execution: Execution) -> None:
         """The execution was resumed and still waits for this very claim: its outcome counts in the new generation."""

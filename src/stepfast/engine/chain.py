@@ -13,6 +13,8 @@ from stepfast.engine.attempt import OwnedStep, outcome
 from stepfast.engine.attempts import Attempts
 from stepfast.engine.claims import chained_record
 from stepfast.engine.finish import finish
+from stepfast.engine.gate_keeper import GateKeeper
+from stepfast.engine.gates import GatePass
 from stepfast.engine.limit_items import Permit, step_name
 from stepfast.engine.limiting import Limiter
 from stepfast.engine.moves import EndRun, GoOn, HandOver, Move, PutBack, Room, next_move, takes_outcome
@@ -38,31 +40,35 @@ class Chain:
         room: Callable[[], Room],
         draw: random.Random,
         limiter: Limiter,
+        gates: GateKeeper,
     ) -> None:
         self._store, self._queue, self._clock = store, queue, clock
         self._attempts, self._room, self._draw = attempts, room, draw
-        self._recorder, self._limiter = Recorder(store, clock), limiter
+        self._recorder, self._limiter, self._gates = Recorder(store, clock), limiter, gates
 
     async def run(self, run: OwnedStep) -> Delete | Later | Leave:
         """Runs the chain that begins with a step which this worker has claimed."""
         while True:
             ended = await self._attempts.run(run)
             now = self._clock.now()
-            name, permits = self._name(run), run.permits
+            name, permits, passes = self._name(run), run.permits, run.passes
             if ended.stop is not None and ended.stop.lost:
                 await self._limiter.give_back(name, permits)
                 return Later(now + 1.0)  # The record that is stored by then says what to do with the message.
             record = outcome(run, ended, now, self._draw)
+            record = await self._gates.after_attempt(run, ended, record, run.passes)
             replay = takes_outcome(run) if record.recorded else None
             if replay is not None:
                 replay.advance({record.id: record})
             # A moment later than the end of the attempt, so that the history shows the next step after it.
             now = self._clock.now()
             move = await self._unless_over(run, next_move(run, record, replay, self._room(), now), now)
-            move, taken = await self._with_permits(run, move)
+            move, taken, next_passes = await self._with_permits(run, move)
             committed = await self._write(run, move)
             if permits:
                 await self._limiter.release(permits, run.step, name, ended)
+            if committed and passes and record.status == "SUCCEEDED":
+                await self._gates.succeeded(name, passes)
             if not committed:
                 await self._limiter.give_back(self._name(run, move), taken)
                 return Leave()  # Fenced: another worker owns the step, or the execution has ended.
@@ -82,16 +88,17 @@ class Chain:
                     assert run.replay is not None
                     stored = run.replay.records.get(command.id)
                     claimed = chained_record(run.execution, command, claim, stored, run.record.token)
-                    run.go_on(command, claimed, taken)
+                    run.go_on(command, claimed, taken, next_passes)
 
-    async def _with_permits(self, run: OwnedStep, move: Move) -> tuple[Move, tuple[Permit, ...]]:
+    async def _with_permits(self, run: OwnedStep, move: Move) -> tuple[Move, tuple[Permit, ...], tuple[GatePass, ...]]:
         """The move, and what the next step has of its limits; a step that would have to wait is handed over."""
         if not isinstance(move, GoOn):
-            return move, ()
-        taken = await self._limiter.take_now(run.message, run.execution, move.next)
-        if taken is None:
-            return HandOver(replace(move.record, then=None)), ()
-        return move, taken.permits
+            return move, (), ()
+        passes = await self._gates.enter_open(run.execution, move.next)
+        taken = await self._limiter.take_now(run.message, run.execution, move.next) if passes is not None else None
+        if taken is None or passes is None:
+            return HandOver(replace(move.record, then=None)), (), ()
+        return move, taken.permits, passes
 
     def _name(self, run: OwnedStep, move: Move | None = None) -> str:
         command = move.next if isinstance(move, GoOn) else run.command

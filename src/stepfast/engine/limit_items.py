@@ -58,9 +58,9 @@ class LimitItem:
     changed_at: float = 0.0
 
     def idle_at(self, now: float) -> float:
-        """From when on the item says no more than an absent item does; infinity while its gate has a state."""
+        """From when on the item says no more than an absent item does; infinity for a gate that has no such moment."""
         if self.gate:
-            return float("inf")
+            return self.moment or float("inf")
         return max([now, self.moment, *(holder.lease for holder in self.holders.values())])
 
 

@@ -15,6 +15,8 @@ from stepfast.engine.chain import Chain
 from stepfast.engine.claims import busy_until, claim_of, unfit
 from stepfast.engine.deliveries import Claim, Finish, Forward, Settle, decide, pause_after, superseded
 from stepfast.engine.finish import finish
+from stepfast.engine.gate_keeper import GateKeeper
+from stepfast.engine.gates import GatePass
 from stepfast.engine.item_files import ItemFiles
 from stepfast.engine.limit_items import step_name
 from stepfast.engine.limiting import NOTHING_TAKEN, Limiter, PassedOn, Taken, Waits
@@ -76,8 +78,16 @@ class StepHandler:
         withdrawals = Withdrawals(store, self._opener)
         self.attempts = Attempts(store, clock, runner, withdrawals, BuiltinSteps(store, files), pace)
         self._limiter = limiter or Limiter(store, queue, clock)
+        self._gates = GateKeeper(store, queue, clock)
         self._chain = Chain(
-            store, queue, clock, self.attempts, lambda: Room(time_left(), takes), draw or random.Random(), self._limiter
+            store,
+            queue,
+            clock,
+            self.attempts,
+            lambda: Room(time_left(), takes),
+            draw or random.Random(),
+            self._limiter,
+            self._gates,
         )
 
     async def handle(self, delivery: Delivery) -> Disposition:
@@ -199,7 +209,8 @@ class StepHandler:
             if opened is not None:
                 opened.keep()
             return Elsewhere()
-        taken = await self._take(delivery, execution, claim)
+        held = await self._take(delivery, execution, claim)
+        taken, passes = held if isinstance(held, tuple) else (held, ())
         if isinstance(taken, Record):
             written = await self._store.commit(execution.run_id, Commit(taken, wake=True))
             return Delete() if written else Later(self._clock.now() + 1.0)
@@ -218,16 +229,23 @@ class StepHandler:
             await self._limiter.give_back(name, taken.permits)
             return Delete()
         owned = OwnedStep(delivery.message, execution, opened, claim.command, record, now, order)
-        owned.permits = taken.permits
+        owned.permits, owned.passes = taken.permits, passes
         return await self._chain.run(owned)
 
-    async def _take(self, delivery: Delivery, execution: Execution, claim: Claim) -> Taken | Waits | Record:
-        """What the step has of its limits; the record to write instead where a function of a limit is at fault."""
+    async def _take(
+        self, delivery: Delivery, execution: Execution, claim: Claim
+    ) -> tuple[Taken | Waits, tuple[GatePass, ...]] | Record:
+        """What the step has of its gates and limits; the record to write where a function of a limit is at fault."""
         step, message = claim.command.step, delivery.message
         if step is None or not step.limits:
-            return NOTHING_TAKEN
+            return NOTHING_TAKEN, ()
         try:
-            return await self._limiter.take(message, delivery.sent_at, execution, claim.command, claim.record)
+            passes = await self._gates.enter(message, delivery.sent_at, execution, claim.command, claim.record)
+            if isinstance(passes, Waits):
+                await self._limiter.give_back(step_name(replace(message, command_id=claim.command.id)), message.permits)
+                return passes, ()
+            taken = await self._limiter.take(message, delivery.sent_at, execution, claim.command, claim.record)
+            return taken, passes
         except LimitKeyFailed as error:
             return unfit(execution, claim.command, claim.record, claim.chained, error, self._clock.now())
 

@@ -29,6 +29,7 @@ class Fakes:
     def __init__(self) -> None:
         self._fakes: dict[str, Fake] = {}
         self._failures: dict[str, list[tuple[BaseException, float]]] = defaultdict(list)
+        self._outages: dict[str, list[Fake]] = defaultdict(list)
 
     def put(self, step: Step[..., Any], fake: Fake) -> None:
         self._fakes[step.name] = fake
@@ -36,7 +37,19 @@ class Fakes:
     def put_failure(self, step: Step[..., Any], error: BaseException, times: float) -> None:
         self._failures[step.name].append((error, times))
 
+    def begin_outage(self, step: Step[..., Any], error: BaseException) -> Fake:
+        """Has all attempts of a step fail until `end_outage` gets what this returns."""
+        outage = Fake(_raising(error))
+        self._outages[step.name].append(outage)
+        return outage
+
+    def end_outage(self, step: Step[..., Any], outage: Fake) -> None:
+        """Ends an outage; nothing, if it has ended."""
+        if outage in self._outages[step.name]:
+            self._outages[step.name].remove(outage)
+
     def drop(self, step: Step[..., Any]) -> None:
+        self._outages.pop(step.name, None)
         self._fakes.pop(step.name, None)
         self._failures.pop(step.name, None)
 
@@ -45,17 +58,22 @@ class Fakes:
 
         Where step.options(name=…) has renamed the step, a fake of the new name counts before that of the step.
         """
+        if outages := self._outages[step.name] or self._outages[step.declared.name]:
+            return outages[-1]
         failures = self._failures[step.name] or self._failures[step.declared.name]
         if not failures:
             return self._fakes.get(step.name) or self._fakes.get(step.declared.name)
         error, times = failures.pop(0)
         if times > 1:
             failures.insert(0, (error, times - 1))
+        return Fake(_raising(error))
 
-        def fail(*args: object, **kwargs: object) -> None:
-            raise error.with_traceback(None)
 
-        return Fake(fail)
+def _raising(error: BaseException) -> Callable[..., None]:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise error.with_traceback(None)
+
+    return fail
 
 
 def first_end(step: Step[..., Any], fake: Fake) -> tuple[float, StepTimeout | None]:

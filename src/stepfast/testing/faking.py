@@ -63,8 +63,30 @@ class Faking(Staged[S]):
         failure = error or ConnectionError(f"env.fail has step {checked_step(step).name!r} fail")
         self._stage.state.fakes.put_failure(checked_step(step), failure, float("inf") if times is None else times)
 
+    def outage(self, step: Step[..., Any], lasts: timedelta | None = None, error: BaseException | None = None) -> None:
+        """Makes every attempt of `step` fail from now on, for a simulated time, as if its service were down.
+
+        lasts: how long the outage lasts; None: until `env.restore(step)`. Afterwards the step works as before: what
+        `env.fake` has put stays.
+        error: the exception that the attempts raise; by default a ConnectionError. A RetryAfter closes the gates of the
+        step until then.
+
+        Attempts that a limit or a gate keeps waiting meanwhile are not begun, and do not fail. Raises ValueError for a
+        time that is not above 0, and TypeError for an `error` that is not an exception.
+        """
+        if lasts is not None and lasts <= timedelta():
+            raise ValueError(f"an outage lasts some time, not {lasts}")
+        if error is not None and not isinstance(error, BaseException):
+            raise TypeError(f"error is an exception, not {error!r}")
+        failure = error or ConnectionError(f"env.outage has step {checked_step(step).name!r} fail")
+        fakes, step = self._stage.state.fakes, checked_step(step)
+        outage = fakes.begin_outage(step, failure)
+        if lasts is not None:
+            self._stage.call_at(self._stage.time() + lasts.total_seconds(), lambda: fakes.end_outage(step, outage))
+
     def restore(self, step: Step[..., Any] | Workflow[..., Any]) -> None:
-        """Makes `step` run its own function again, or a workflow its own code. It is neither faked nor failing."""
+        """Makes `step` run its own function again, or a workflow its own code. It is neither faked nor failing, and its
+        service is not down."""
         if isinstance(step, Workflow):
             self._stage.replace(step)
             return

@@ -70,7 +70,7 @@ class SqliteLimits:
             return item
 
     def _post(self, item: LimitItem) -> None:
-        id, idle_at = item.id, max(item.moment, item.changed_at) if not item.gate else None
+        id, idle_at = item.id, max(item.moment, item.changed_at) if item.moment or not item.gate else None
         values = (id.name, id.key, id.shard, item.moment, item.turn, item.gate, item.changed_at, idle_at)
         self._file.post(lambda tx: writes.run(tx, _UPSERT, values))
 
