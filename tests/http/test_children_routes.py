@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -81,6 +82,27 @@ def test_a_list_of_roots_leaves_children_out(api: Any) -> None:
     assert ids(api, "roots=true") == ["p"]
     assert ids(api, "roots=true&status=SUCCEEDED") == []
     assert ids(api, "status=SUCCEEDED") == ["p.doubled"]
+
+
+def test_a_list_of_the_children_of_a_parent(api: Any) -> None:
+    assert ids(api, "parent=p") == ["p.doubled", "p.held"]
+    assert ids(api, "parent=p&status=RUNNING") == ["p.held"]
+    assert ids(api, "parent=p.held") == []
+    page = api.get("/v1/executions", query="parent=p&limit=1&total=true")
+    assert ([one["execution_id"] for one in page["executions"]], page["total"]["count"]) == (["p.doubled"], 2)
+    assert api.get("/v1/executions", query="parent=nobody", expect=404)["status"] == 404
+    assert "roots" in api.get("/v1/executions", query="parent=p&roots=true", expect=400)["detail"]
+
+
+def test_the_client_and_the_command_line_list_children(api: Any) -> None:
+    with Client(api.url) as client:
+        page = client.list(parent="p", limit=1)
+        rest = client.list(parent="p", limit=1, cursor=page["next"])
+        assert [one["execution_id"] for one in (*page["executions"], *rest["executions"])] == ["p.doubled", "p.held"]
+        with pytest.raises(ExecutionNotFound):
+            client.list(parent="nobody")
+    listed = CliRunner().invoke(app, ["list", "--parent", "p", "--json"], env={"STEPFAST_URL": api.url})
+    assert [one["execution_id"] for one in json.loads(listed.output)["executions"]] == ["p.doubled", "p.held"]
 
 
 def test_dead_letters_are_of_roots(api: Any) -> None:

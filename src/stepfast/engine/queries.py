@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from stepfast.engine import map_results
+from stepfast.engine.child_list import children_page
 from stepfast.engine.history import begun, end_events, history_of, record_events, signal_events, started_event
 from stepfast.engine.listing import FaultGroup, fits, groups_of
 from stepfast.engine.metrics import Tallies
@@ -144,8 +145,11 @@ class ReadOperations:
     async def page(self, query: Query) -> Page:
         """Executions, newest first; InvalidRequest for a cursor that is not ours.
 
-        The one whose id is all of the prefix comes before the others, whenever it was started.
+        The one whose id is all of the prefix comes before the others, whenever it was started. Children of a parent
+        come as of child_list.py; ExecutionNotFound if there is no such parent.
         """
+        if query.parent is not None:
+            return await children_page(self._store, query)
         if not query.prefix or query.cursor not in (None, OTHERS):
             return await self._store.page(query)
         whole = None if query.cursor == OTHERS else await self._whole(query)
