@@ -235,7 +235,7 @@ class AsyncClient:
 
         Raises InvalidRequest, and ExecutionNotFound where no execution has the id of the parent.
         """
-        query = {
+        query: Object = {
             "workflow": workflow,
             "status": status,
             "label": [f"{key}={value}" for key, value in (labels or {}).items()],

@@ -233,7 +233,7 @@ class Client:
 
         Raises InvalidRequest, and ExecutionNotFound where no execution has the id of the parent.
         """
-        query = {
+        query: Object = {
             "workflow": workflow,
             "status": status,
             "label": [f"{key}={value}" for key, value in (labels or {}).items()],
