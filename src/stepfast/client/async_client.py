@@ -247,8 +247,8 @@ class AsyncClient:
             "parent": parent,
         }
         if parent is not None:  # children are in the deployment of their parent
-            holder = await self._stacks.holder(parent)
-            return holder.get("/v1/executions", shapes.Executions, **query, limit=limit, cursor=cursor)
+            calls = await self._stacks.holder(parent)
+            return await calls.get("/v1/executions", shapes.Executions, **query, limit=limit, cursor=cursor)
         place = Listed("/v1/executions", shapes.Executions, "executions", foremost=prefix)
         return await self._stacks.page(place, query, limit, cursor)
 

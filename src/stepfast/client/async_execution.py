@@ -168,7 +168,7 @@ class AsyncExecution(Generic[R]):
 
         Raises ExecutionNotFound and InvalidRequest.
         """
-        asked = {"limit": limit, "cursor": cursor, "largest": largest, "run": run}
+        asked: Object = {"limit": limit, "cursor": cursor, "largest": largest, "run": run}
         return await (await self._home()).get(f"{self._path}/history", shapes.History, **asked)
 
     async def map_results(

@@ -245,8 +245,8 @@ class Client:
             "parent": parent,
         }
         if parent is not None:  # children are in the deployment of their parent
-            holder = self._stacks.holder(parent)
-            return holder.get("/v1/executions", shapes.Executions, **query, limit=limit, cursor=cursor)
+            calls = self._stacks.holder(parent)
+            return calls.get("/v1/executions", shapes.Executions, **query, limit=limit, cursor=cursor)
         place = Listed("/v1/executions", shapes.Executions, "executions", foremost=prefix)
         return self._stacks.page(place, query, limit, cursor)
 

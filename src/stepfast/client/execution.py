@@ -171,7 +171,7 @@ class Execution(Generic[R]):
 
         Raises ExecutionNotFound and InvalidRequest.
         """
-        asked = {"limit": limit, "cursor": cursor, "largest": largest, "run": run}
+        asked: Object = {"limit": limit, "cursor": cursor, "largest": largest, "run": run}
         return self._home().get(f"{self._path}/history", shapes.History, **asked)
 
     def map_results(

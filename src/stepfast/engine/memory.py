@@ -31,7 +31,7 @@ class News:
     """Why an execution is to be advanced: the records and signals that were written with a wake, each at least once.
 
     whole: False where something else was written, too, so that the execution is to be read in any case. reports: True
-    where that was the end of an execution without children that may run: at most there is a parent to be told.
+    where that was the end of an execution without children that may run: at most its parent gets a report.
     """
 
     records: Sequence[Record] = ()

@@ -84,8 +84,8 @@ class End:
     """How an execution ends, and what its end adds to the figures of its workflow.
 
     execution: as it is once it has ended. counts: lost where a store needs a write of its own for them and the
-    process dies before it; then the end stands uncounted. wake: an advance follows, whatever dies in between. childless:
-    no child of it may run any more, so that this advance has nothing to do but to report the end to a parent.
+    process dies before it; then the end stands uncounted. wake: an advance follows, whatever dies in between.
+    childless: no child of it may run any more, so that this advance only has to report the end to a parent.
     """
 
     execution: Execution
