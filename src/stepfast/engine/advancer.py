@@ -70,10 +70,10 @@ class Resend:
 class Advanced:
     """What an advance has come to.
 
-    snapshot: the execution as it was read last; None for no such execution, or where its end was only reported. With a live
-    replay it may have only the records that have changed. sent: the messages that were sent, each with when it is due.
-    finished: True where this advance has written the end. waits: True where the execution is RUNNING and its workflow
-    is not deployed here.
+    snapshot: the execution as it was read last; None where it does not exist, or where its end was only reported. With
+    a live replay it may have only the records that have changed. sent: the messages that were sent, each with when it
+    is due. finished: True where this advance has written the end. waits: True where the execution is RUNNING and its
+    workflow is not deployed here.
     """
 
     snapshot: Snapshot | None
