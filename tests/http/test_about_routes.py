@@ -93,7 +93,7 @@ def test_health_tells_the_version(serve: Any) -> None:
 
 ROUTES = {
     ("post", "/v1/workflows/{workflow}/executions"): {"200", "201", "404", "409", "422", "503"},
-    ("get", "/v1/executions"): {"200", "422", "503"},
+    ("get", "/v1/executions"): {"200", "404", "422", "503"},
     ("post", "/v1/executions/batch"): {"200", "422", "503"},
     ("post", "/v1/executions/statuses"): {"200", "422", "503"},
     ("get", "/v1/executions/{execution_id}"): {"200", "304", "404", "422", "503"},

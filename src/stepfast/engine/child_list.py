@@ -17,7 +17,7 @@ from stepfast.engine.record_reader import RecordPage, RecordQuery
 from stepfast.errors import ExecutionNotFound, InvalidRequest
 from stepfast.model import Execution
 
-ROUNDS = 5
+RECORD_PAGES_READ = 5
 """How often a page goes back to the records, where few of them match."""
 
 
@@ -41,7 +41,7 @@ async def children_page(store: Store, query: Query) -> Page:
         raise ExecutionNotFound(f"no execution has the id {query.parent!r}, so no children of it are known")
     shown: list[Execution] = []
     room = query.bytes
-    for _ in range(ROUNDS):
+    for _ in range(RECORD_PAGES_READ):
         if position is None or len(shown) >= query.limit:
             break
         run = await _run(store, current, position.run)
