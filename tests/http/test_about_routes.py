@@ -93,7 +93,7 @@ def test_health_tells_the_version(serve: Any) -> None:
 
 ROUTES = {
     ("post", "/v1/workflows/{workflow}/executions"): {"200", "201", "404", "409", "422", "503"},
-    ("get", "/v1/executions"): {"200", "422", "503"},
+    ("get", "/v1/executions"): {"200", "404", "422", "503"},
     ("post", "/v1/executions/batch"): {"200", "422", "503"},
     ("post", "/v1/executions/statuses"): {"200", "422", "503"},
     ("get", "/v1/executions/{execution_id}"): {"200", "304", "404", "422", "503"},
@@ -147,7 +147,7 @@ def test_parameters_and_bodies_are_described(serve: Any) -> None:
         assert ("requestBody" in operation) == needs_body
     listing = document["paths"]["/v1/executions"]["get"]["parameters"]
     assert " ".join(sorted(parameter["name"] for parameter in listing)) == (
-        "cursor label largest limit prefix roots since status total until workflow"
+        "cursor label largest limit parent prefix roots since status total until workflow"
     )
     show = document["paths"]["/v1/executions/{execution_id}"]["get"]
     assert ("if-none-match", "header") in {(parameter["name"], parameter["in"]) for parameter in show["parameters"]}

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from stepfast import child, signal, step, workflow
 from stepfast.cli import timeline
+from stepfast.cli.app import app
+from stepfast.client import Client
+from stepfast.errors import ExecutionNotFound
 from stepfast.http.page_models import ExecutionDetail
-from tests.http.serving import Api
+from tests.http.serving import Api, served
 from tests.waiting import until
 
 
@@ -81,6 +86,28 @@ def test_a_list_of_roots_leaves_children_out(api: Any) -> None:
     assert ids(api, "roots=true") == ["p"]
     assert ids(api, "roots=true&status=SUCCEEDED") == []
     assert ids(api, "status=SUCCEEDED") == ["p.doubled"]
+
+
+def test_a_list_of_the_children_of_a_parent(api: Any) -> None:
+    assert ids(api, "parent=p") == ["p.doubled", "p.held"]
+    assert ids(api, "parent=p&status=RUNNING") == ["p.held"]
+    assert ids(api, "parent=p.held") == []
+    page = api.get("/v1/executions", query="parent=p&limit=1&total=true")
+    assert ([one["execution_id"] for one in page["executions"]], page["total"]["count"]) == (["p.doubled"], 2)
+    assert api.ask("GET", "/v1/executions", query="parent=nobody").kind == "execution-not-found"
+    both = api.ask("GET", "/v1/executions", query="parent=p&roots=true")
+    assert (both.status, both.fields) == (422, ["roots"])
+
+
+def test_the_client_and_the_command_line_list_children(api: Any) -> None:
+    with served(api.handler) as url, Client(url) as client:
+        page = client.list(parent="p", limit=1)
+        rest = client.list(parent="p", limit=1, cursor=page["next"])
+        assert [one["execution_id"] for one in (*page["executions"], *rest["executions"])] == ["p.doubled", "p.held"]
+        with pytest.raises(ExecutionNotFound):
+            client.list(parent="nobody")
+        listed = CliRunner().invoke(app, ["--url", url, "list", "--parent", "p", "--json"])
+        assert [one["execution_id"] for one in json.loads(listed.stdout)["executions"]] == ["p.doubled", "p.held"]
 
 
 def test_dead_letters_are_of_roots(api: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -62,7 +63,40 @@ def test_runs_are_listed_by_the_page(api: Api) -> None:
     assert rest["next"] is None
 
 
-@pytest.mark.parametrize("path", ["/v1/executions/one", "/v1/executions/one/history"])
+def test_the_commands_are_those_of_a_run(api: Api) -> None:
+    path = "/v1/executions/one/commands"
+    first = api.get(path, query="run=1")
+    assert [(command["id"], command["output"]) for command in first["commands"]] == [("count", 0)]
+    assert (first["total"], first["counts"]) == (1, {"SUCCEEDED": 1})
+    current = api.get(path)
+    assert [command["id"] for command in current["commands"]] == ["count", "signal:go"]
+    assert api.get(path, query="run=3")["commands"] == current["commands"]
+    page = api.get(path, query="run=3&limit=1")
+    rest = api.get(path, query=f"run=3&limit=1&cursor={page['next']}")
+    assert [command["id"] for command in (*page["commands"], *rest["commands"])] == ["count", "signal:go"]
+    tags = {api.ask("GET", path, query=query).headers["ETag"] for query in ("run=1", "run=2", "run=3")}
+    assert len(tags) == 3
+
+
+def test_an_export_has_the_commands_and_the_history_of_a_run(api: Api) -> None:
+    def exported(*options: str) -> Any:
+        return CliRunner().invoke(app, ["--url", url, "export", *options])
+
+    with served(api.handler) as url, Client(url) as client:
+        assert [command["output"] for command in client.execution("one").commands(run=2)["commands"]] == [1]
+        assert [command["output"] for command in client.execution("one").all_commands(run=1)] == [0]
+        line = json.loads(exported("--all", "--run", "1").stdout)
+        assert (line["run"], line["input"]) == (1, 0)
+        assert [command["output"] for command in line["commands"]] == [0]
+        assert line["history"][-1]["type"] == "run-continued"
+        assert json.loads(exported("--all").stdout)["run"] == 3
+        assert exported("--all", "--run", "9").stdout == ""
+        refused = exported("--run", "1")
+        assert refused.exit_code != 0
+        assert "--all" in refused.output
+
+
+@pytest.mark.parametrize("path", ["/v1/executions/one", "/v1/executions/one/history", "/v1/executions/one/commands"])
 def test_a_run_that_is_not_kept_is_not_found(api: Api, path: str) -> None:
     answer = api.ask("GET", path, query="run=9")
     assert (answer.status, answer.kind) == (404, "execution-not-found")

@@ -254,7 +254,7 @@ export interface paths {
         };
         /**
          * List executions, newest first
-         * @description Asked for a prefix, the execution whose id is all of it comes first, whenever it was started. A page ends early where its inputs and results would be more than about 4 MB: go on while `next` is not null.
+         * @description Asked for a prefix, the execution whose id is all of it comes first, whenever it was started. A page ends early where its inputs and results would be more than about 4 MB: go on while `next` is not null. With `parent` a page may be short, or have a few more than the limit.
          */
         get: operations["listExecutions"];
         put?: never;
@@ -2105,6 +2105,8 @@ export interface operations {
                 limit?: number;
                 /** @description a page's `next` */
                 cursor?: string | null;
+                /** @description which run of an execution that continues as new; by default the current one */
+                run?: number | null;
             };
             header?: {
                 /** @description the ETag of an earlier answer to the same request */
@@ -2845,6 +2847,8 @@ export interface operations {
                 label?: string[] | null;
                 /** @description true leaves out the children of other executions */
                 roots?: boolean;
+                /** @description only the children of this execution, also those that it has left or replaced: of its latest run first, and of each run by the ids of the commands that have started them */
+                parent?: string | null;
                 /** @description ISO 8601 (UTC unless it says) or seconds since 1970 */
                 since?: string | null;
                 /** @description ISO 8601 (UTC unless it says) or seconds since 1970 */
@@ -2883,6 +2887,15 @@ export interface operations {
             };
             /** @description the API key lacks the scope; without keys: not from this machine */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description no execution has the id of the parent */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

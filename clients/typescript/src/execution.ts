@@ -59,10 +59,10 @@ export class Execution {
 
   /**
    * A page of its commands in the order of the timeline; or by their ids where there are more than 10,000, and behind
-   * the `next` of an answer that was `partial`. A page may then be empty although more follow.
+   * the `next` of an answer that was `partial`. A page may then be empty although more follow. `run`: an earlier run.
    */
   commands(
-    query: { status?: CommandStatus | CommandStatus[]; step?: string; limit?: number; cursor?: string; largest?: number } = {},
+    query: { status?: CommandStatus | CommandStatus[]; step?: string; limit?: number; cursor?: string; largest?: number; run?: number } = {},
   ): Promise<CommandPage> {
     return this.#calls.get(`${this.#path}/commands`, { query });
   }
@@ -74,7 +74,7 @@ export class Execution {
 
   /** Every command, a page after the other, each asked for when it is needed. */
   async *allCommands(
-    query: { status?: CommandStatus | CommandStatus[]; step?: string; limit?: number; largest?: number } = {},
+    query: { status?: CommandStatus | CommandStatus[]; step?: string; limit?: number; largest?: number; run?: number } = {},
   ): AsyncGenerator<CommandView> {
     for (let cursor: string | null | undefined; cursor !== null; ) {
       const page = await this.commands({ limit: 1000, ...query, ...(cursor === undefined ? {} : { cursor }) });

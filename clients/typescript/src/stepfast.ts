@@ -45,6 +45,8 @@ export interface ListOptions {
   prefix?: string;
   /** True leaves out the children of other executions. */
   roots?: boolean;
+  /** Only the children of this execution, also those that it has left. */
+  parent?: string;
   /** 1 to 1000; 50 when left out. */
   limit?: number;
   cursor?: string;

@@ -30,6 +30,10 @@ def export(
     all: Annotated[
         bool, typer.Option("--all", help="All of each: commands with their attempts, signals and history, too.")
     ] = False,
+    run: Annotated[
+        int | None,
+        typer.Option(min=1, help="With --all: this run of executions that continue as new; else the current one."),
+    ] = None,
     format: Annotated[
         Format | None, typer.Option(help="JSON lines or CSV; by default what the name of --output ends with.")
     ] = None,
@@ -44,6 +48,8 @@ def export(
     style: Format = format or ("csv" if output.suffix.lower() == ".csv" else "jsonl")
     if all and style == "csv":
         raise InvalidRequest("--all has no table: export JSON lines (--format jsonl), or leave --all out")
+    if run is not None and not all:
+        raise InvalidRequest("--run is about commands and history: add --all, or leave --run out")
     if go_on and not export_files.is_replaced(output):
         raise InvalidRequest("--continue needs the file of the interrupted export: name it by --output")
     query = {
@@ -55,13 +61,13 @@ def export(
         "prefix": prefix,
     }
     settings = session(context)
-    subject = json.dumps([settings.url, query, all, style], sort_keys=True)
+    subject = json.dumps([settings.url, query, all, style, *([] if run is None else [run])], sort_keys=True)
     with settings.client() as once:
         once.health()  # without retries: a server that is not there is reported at once
     with settings.client(OUTAGE_SECONDS) as client:
         target = export_files.opened(output, hashlib.sha256(subject.encode()).hexdigest(), go_on)
         with target as file:
-            left_out = _write(client, file, query, style, all)
+            left_out = _write(client, file, query, style, all, run)
     count = f"{file.executions} execution{'' if file.executions == 1 else 's'}"
     if export_files.is_replaced(output):
         printing.say(f"exported {count} to {output}")
@@ -73,7 +79,14 @@ def export(
         raise typer.Exit(2)
 
 
-def _write(client: Client, file: export_files.ExportStream, query: export_pages.Query, style: Format, all: bool) -> int:
+def _write(
+    client: Client,
+    file: export_files.ExportStream,
+    query: export_pages.Query,
+    style: Format,
+    all: bool,
+    run: int | None,
+) -> int:
     """Writes page by page. Returns how many executions lack a value."""
     if style == "csv" and not file.bytes:
         file.write(export_lines.csv_header())
@@ -82,7 +95,7 @@ def _write(client: Client, file: export_files.ExportStream, query: export_pages.
         for execution in page["executions"]:
             omitted = bool(execution.get("omitted"))
             if all:
-                whole = export_pages.whole(client, execution, query["status"])
+                whole = export_pages.whole(client, execution, query["status"], run)
                 if whole is None:
                     continue
                 if not _copy(whole, file):

@@ -41,30 +41,32 @@ class Whole:
     omitted: bool = False
 
 
-def whole(client: Client, listed: Object, status: str | None) -> Whole | None:
+def whole(client: Client, listed: Object, status: str | None, run: int | None = None) -> Whole | None:
     """The execution that a list shows, as it is now. None if it was deleted, or no longer has this status.
+
+    run: this run of it in place of the current one; None also if it has no such run, or keeps it no longer.
 
     The execution is read before its commands and its history. One that has ended is therefore complete: a row that was
     read earlier could say RUNNING while the commands show the end, or the other way round.
     """
     handle = client.execution(listed["execution_id"])
-    if listed["status"] not in ENDED_FOR_GOOD:
+    if run is not None or listed["status"] not in ENDED_FOR_GOOD:
         try:
-            listed = handle.describe(commands=False)
+            listed = handle.describe(commands=False, run=run)
         except ExecutionNotFound:
             return None
         except Refused as error:  # its values are more than an answer holds: the list has shown it without them
             if type(error) is not Refused:
                 raise
-        if status not in (None, listed["status"]):
+        if run is None and status not in (None, listed["status"]):
             return None
     result = Whole(listed, iter(()), iter(()), bool(listed.get("omitted")))
 
     def commands(limit: int, cursor: str | None, largest: int | None) -> Object:
-        return handle.commands(limit=limit, cursor=cursor, largest=largest)
+        return handle.commands(limit=limit, cursor=cursor, largest=largest, run=run)
 
     def events(limit: int, cursor: str | None, largest: int | None) -> Object:
-        return handle.events(limit, cursor, largest)
+        return handle.events(limit, cursor, largest, run)
 
     result.commands = _rows(commands, "commands", result)
     result.history = _rows(events, "events", result)

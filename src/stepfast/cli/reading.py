@@ -23,6 +23,10 @@ def list_executions(
     since: Since = None,
     until: Until = None,
     roots: Annotated[bool, typer.Option("--roots", help="Leave out the children of other executions.")] = False,
+    parent: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Only the children of this execution.", autocompletion=completion.ids),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
     cursor: Annotated[str | None, typer.Option(help="The next page, as the last one named it.")] = None,
     as_json: AsJson = False,
@@ -30,7 +34,8 @@ def list_executions(
     """List executions, newest first."""
     asked = None if status is None else status.upper()
     with session(context).client() as client:
-        page = client.list(workflow, asked, read_labels(label or []), since, until, limit, cursor, prefix, roots=roots)
+        labels = read_labels(label or [])
+        page = client.list(workflow, asked, labels, since, until, limit, cursor, prefix, roots=roots, parent=parent)
     if as_json:
         return printing.print_json(page)
     rows = [

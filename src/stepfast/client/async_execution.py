@@ -95,6 +95,7 @@ class AsyncExecution(Generic[R]):
         limit: int = 100,
         cursor: str | None = None,
         largest: int | None = None,
+        run: int | None = None,
     ) -> Object:
         """A page of commands: `commands`, and `next`, the cursor of the next page or None.
 
@@ -108,12 +109,13 @@ class AsyncExecution(Generic[R]):
         limit: the most commands in a page, 1 to 1000.
         cursor: `next` of the page before, with the other arguments unchanged.
         largest: values above this size, in bytes of JSON, are left out.
+        run: the number of an earlier run. None is the current run. A run is always in the order of the timeline.
 
         `total` is the number of commands that match on all pages. `counts` is the number of all commands of the
         execution by status. Raises ExecutionNotFound and InvalidRequest.
         """
         path = f"{self._path}/commands"
-        chosen = {"status": status, "step": step, "limit": limit, "cursor": cursor, "largest": largest}
+        chosen = {"status": status, "step": step, "limit": limit, "cursor": cursor, "largest": largest, "run": run}
         query = {key: value for key, value in chosen.items() if value is not None}
         return (await (await self._home()).send("GET", path, shapes.CommandPage, query=query)).body
 
@@ -123,17 +125,18 @@ class AsyncExecution(Generic[R]):
         step: str | None = None,
         largest: int | None = None,
         limit: int = 1000,
+        run: int | None = None,
     ) -> AsyncIterator[Object]:
         """Every command, one page of `commands` after the other, each page asked for when it is needed.
 
-        status, step, largest: as of `commands`.
+        status, step, largest, run: as of `commands`.
         limit: the most commands in a page, 1 to 1000.
 
         Raises ExecutionNotFound and InvalidRequest.
         """
         cursor: str | None = None
         while True:
-            page = await self.commands(status, step, limit, cursor, largest)
+            page = await self.commands(status, step, limit, cursor, largest, run)
             for command in page["commands"]:
                 yield command
             cursor = page["next"]
@@ -151,21 +154,23 @@ class AsyncExecution(Generic[R]):
         events: Objects = (await (await self._home()).get(f"{self._path}/history", shapes.History, run=run))["events"]
         return events
 
-    async def events(self, limit: int = 1000, cursor: str | None = None, largest: int | None = None) -> Object:
+    async def events(
+        self, limit: int = 1000, cursor: str | None = None, largest: int | None = None, run: int | None = None
+    ) -> Object:
         """A page of the history, oldest first: `events`, and `next`, the cursor of the next page or None.
 
         limit: the most events in a page, 1 to 1000. A page ends early where its values would exceed about 2 MB.
         cursor: `next` of the page before.
         largest: values above this size, in bytes of JSON, are left out.
+        run: the number of an earlier run. None is the current run.
 
         The pages of an execution with more than 10,000 commands come command by command, in the order of their ids, and
         then all other events. `by_command` is then True.
 
         Raises ExecutionNotFound and InvalidRequest.
         """
-        return await (await self._home()).get(
-            f"{self._path}/history", shapes.History, limit=limit, cursor=cursor, largest=largest
-        )
+        asked: Object = {"limit": limit, "cursor": cursor, "largest": largest, "run": run}
+        return await (await self._home()).get(f"{self._path}/history", shapes.History, **asked)
 
     async def map_results(
         self, failed: bool = False, limit: int = 1000, cursor: str | None = None, largest: int | None = None

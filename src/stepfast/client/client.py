@@ -214,6 +214,7 @@ class Client:
         prefix: str | None = None,
         largest: int | None = None,
         roots: bool = False,
+        parent: str | None = None,
     ) -> Object:
         """A page of executions, newest first: `executions`, and `next`, the cursor of the next page or None.
 
@@ -226,10 +227,13 @@ class Client:
         prefix: only executions whose ids begin with this text. The execution whose whole id it is comes first.
         largest: values above this size, in bytes of JSON, are left out, and `omitted` names them.
         roots: True leaves out executions that are children of others.
+        parent: only the children of this execution, also those that it has left or replaced: those of its latest run
+        first, and those of each run by the ids of the commands that have started them. A page may be short, or hold a
+        few more than `limit`.
 
-        Raises InvalidRequest.
+        Raises InvalidRequest, and ExecutionNotFound where no execution has the id of the parent.
         """
-        query = {
+        query: Object = {
             "workflow": workflow,
             "status": status,
             "label": [f"{key}={value}" for key, value in (labels or {}).items()],
@@ -238,7 +242,11 @@ class Client:
             "prefix": prefix,
             "largest": largest,
             "roots": "true" if roots else None,
+            "parent": parent,
         }
+        if parent is not None:  # children are in the deployment of their parent
+            calls = self._stacks.holder(parent)
+            return calls.get("/v1/executions", shapes.Executions, **query, limit=limit, cursor=cursor)
         place = Listed("/v1/executions", shapes.Executions, "executions", foremost=prefix)
         return self._stacks.page(place, query, limit, cursor)
 

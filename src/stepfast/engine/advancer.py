@@ -70,10 +70,10 @@ class Resend:
 class Advanced:
     """What an advance has come to.
 
-    snapshot: the execution as it was read last, None where there is no such execution. With a live replay it may have
-    only the records that have changed. sent: the messages that were sent, each with when it is due. finished: True
-    where this advance has written the end. waits: True where the execution is RUNNING and its workflow is not deployed
-    here.
+    snapshot: the execution as it was read last; None where it does not exist, or where its end was only reported. With
+    a live replay it may have only the records that have changed. sent: the messages that were sent, each with when it
+    is due. finished: True where this advance has written the end. waits: True where the execution is RUNNING and its
+    workflow is not deployed here.
     """
 
     snapshot: Snapshot | None
@@ -116,6 +116,10 @@ class Advancer:
         An execution whose workflow is not deployed is left as it is: it waits for a deployment that
         has the workflow, and the sweep finds it then.
         """
+        if news is not None and news.reports and await self._children.report_alone(execution_id):
+            if self._memory is not None:
+                self._memory.forget(execution_id)
+            return Advanced(None)
         sent: list[Sent] = []
         while True:
             recalled = await self._recall(execution_id, news)

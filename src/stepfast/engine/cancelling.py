@@ -30,8 +30,13 @@ class Cancelling:
             now = self._clock.now()
             ended = replace(execution, status="CANCELLED", ended_at=now)
             records = self._cancelled(snapshot, now)
-            wake = execution.link is not None or any(record.kind == "child" for record in records)
-            end = End(ended, tallies_of(ended, snapshot.records.values()), wake)
+            childless = not any(record.kind == "child" for record in (*records, *snapshot.records.values()))
+            end = End(
+                ended,
+                tallies_of(ended, snapshot.records.values()),
+                wake=execution.link is not None or not childless,
+                childless=childless,
+            )
             if await self._store.cancel(end, records, snapshot.cursor.revision):
                 return ended
 

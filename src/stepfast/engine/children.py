@@ -216,6 +216,15 @@ class Children:
             if await self._store.report(link.parent_run, _outcome(child, record), link.generation):
                 return None
 
+    async def report_alone(self, id: str) -> bool:
+        """Reports the end of a child whose records nobody has to look at; False if it runs, by now again."""
+        execution = await self._store.read(id)
+        if execution is not None and execution.status not in ENDED:
+            return False
+        if execution is not None and execution.link is not None:
+            await self.report(id)
+        return True
+
     async def _park(self, child: Execution) -> None:
         """Sends the dead letter of a child that has failed while its parent left it: it is a root from then on."""
         if child.status == "FAILED" and child.error is not None and child.error.parked is None:

@@ -43,8 +43,9 @@ async def finish(store: Store, queue: Queue, clock: Clock, execution: Execution,
 def succeeded(execution: Execution, replay: Replay, now: float) -> End:
     """The end of a replay that has a result. It wakes a child, to report it, and a parent whose children may run."""
     ended = replace(execution, status="SUCCEEDED", result=replay.result, ended_at=now)
-    wake = execution.link is not None or has_open_child(replay.issued, replay.records)
-    return End(ended, tallies_of(ended, replay.records.values()), wake)
+    childless = not has_open_child(replay.issued, replay.records)
+    wake = execution.link is not None or not childless
+    return End(ended, tallies_of(ended, replay.records.values()), wake, childless)
 
 
 def _park(execution: Execution, parked: str) -> Message:

@@ -30,12 +30,14 @@ KNOWN = 10_000
 class News:
     """Why an execution is to be advanced: the records and signals that were written with a wake, each at least once.
 
-    whole: False where something else was written, too, so that the execution is to be read in any case.
+    whole: False where something else was written, too, so that the execution is to be read in any case. reports: True
+    where that was the end of an execution without children that may run: at most its parent gets a report.
     """
 
     records: Sequence[Record] = ()
     signals: Sequence[Signal] = ()
     whole: bool = True
+    reports: bool = False
 
     def of(self, replay: Replay) -> dict[str, Record] | None:
         """The records that this replay does not have yet; None where it does not wait for them: it has missed some."""

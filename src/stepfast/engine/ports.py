@@ -37,6 +37,7 @@ class Query:
 
     since, until: of created_at; `since` is included, `until` is not. cursor: the `next` of an earlier page, opaque to
     callers. prefix: ids that begin with it and are longer. roots: True leaves children out.
+    parent: only the children of this execution, in the order of engine/child_list.py; stores do not look at it.
     values: False gives executions without their input ("") and result (None), which are then not read. With values, a
     page ends before they would be more than `bytes`, but it has an execution at least; its `next` goes on from there.
     """
@@ -51,6 +52,7 @@ class Query:
     prefix: str = ""
     roots: bool = False
     values: bool = True
+    parent: str | None = None
     bytes: int = 4 * 1024 * 1024
 
 
@@ -86,11 +88,13 @@ class End:
 
     execution: as it is once it has ended. counts: lost where a store needs a write of its own for them and the
     process dies before it; then the end stands uncounted. wake: an advance follows, whatever dies in between.
+    childless: no child of it may run any more, so that this advance only has to report the end to a parent.
     """
 
     execution: Execution
     counts: Tallies = field(default_factory=dict)
     wake: bool = False
+    childless: bool = False
 
 
 @unguarded

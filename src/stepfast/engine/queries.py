@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from stepfast.engine import map_results
+from stepfast.engine.child_list import children_page
 from stepfast.engine.history import begun, end_events, history_of, record_events, signal_events, started_event
 from stepfast.engine.listing import FaultGroup, fits, groups_of
 from stepfast.engine.metrics import Tallies
@@ -44,19 +45,23 @@ class ReadOperations:
         signals = await self._store.signals(snapshot.execution.run_id, payloads=False)
         return replace(snapshot, signals=tuple(signals))
 
-    async def outline(self, execution_id: str, query: RecordQuery) -> Outline:
-        """A page of the execution's records, at a cost that does not grow with their number; ExecutionNotFound."""
-        return await outline_of(self._store.reader, await self.read(execution_id), query)
+    async def outline(self, execution: Execution, query: RecordQuery) -> Outline:
+        """A page of the execution's records, at a cost that does not grow with their number."""
+        return await outline_of(self._store.reader, execution, query)
 
-    async def outline_of_one(self, execution_id: str, command_id: str) -> Outline:
-        """The record of one command, if it has one, in the place of a page; ExecutionNotFound."""
-        execution = await self.read(execution_id)
+    async def outline_of_one(self, execution: Execution, command_id: str) -> Outline:
+        """The record of one command, if it has one, in the place of a page."""
         records = await self._store.reader.named(execution, [command_id])
         return Outline(execution, RecordPage(tuple(records.values()), None))
 
     async def is_longer(self, execution_id: str, records: int) -> bool:
         """Whether the execution has more records than this, or too many values to read all records at once."""
-        return await self._store.reader.is_longer((await self.read(execution_id)).run_id, records)
+        return await self.if_longer(execution_id, records) is not None
+
+    async def if_longer(self, execution_id: str, records: int) -> Execution | None:
+        """The execution without its commands if it is longer, as of `is_longer`; ExecutionNotFound."""
+        execution = await self.read(execution_id)
+        return execution if await self._store.reader.is_longer(execution.run_id, records) else None
 
     async def load_run(self, execution_id: str, run: int) -> Snapshot:
         """One run of the execution, its signals without their payloads if it is the current one; ExecutionNotFound."""
@@ -144,8 +149,11 @@ class ReadOperations:
     async def page(self, query: Query) -> Page:
         """Executions, newest first; InvalidRequest for a cursor that is not ours.
 
-        The one whose id is all of the prefix comes before the others, whenever it was started.
+        The one whose id is all of the prefix comes before the others, whenever it was started. Children of a parent
+        come as of child_list.py; ExecutionNotFound if there is no such parent.
         """
+        if query.parent is not None:
+            return await children_page(self._store, query)
         if not query.prefix or query.cursor not in (None, OTHERS):
             return await self._store.page(query)
         whole = None if query.cursor == OTHERS else await self._whole(query)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from stepfast.model import Execution, OrderEntry, Record
+from stepfast.model import CommandKind, Execution, OrderEntry, Record
 
 PAGE_BYTES = 2_000_000
 """Bytes of values that a page holds at most, but that it has a record at least."""
@@ -18,7 +18,7 @@ READS = 1000
 
 @dataclass(frozen=True, slots=True)
 class RecordQuery:
-    """Which records to read: those of these statuses and of this name, by their ids, behind a position.
+    """Which records to read: those of these statuses, of this name and kind, by their ids, behind a position.
 
     statuses: any if it is empty. after: the `next` of the page before; "" is the beginning. largest: bytes of the
     largest value that counts towards the bytes of the page; None where all do. reads: records that are looked at at
@@ -31,9 +31,14 @@ class RecordQuery:
     after: str = ""
     largest: int | None = None
     reads: int = READS
+    kind: CommandKind | None = None
 
-    def takes(self, status: str, name: str) -> bool:
-        return (not self.statuses or status in self.statuses) and self.name in (None, name)
+    def takes(self, record: Record) -> bool:
+        return (
+            (not self.statuses or record.status in self.statuses)
+            and self.name in (None, record.name)
+            and self.kind in (None, record.kind)
+        )
 
 
 @dataclass(frozen=True, slots=True)

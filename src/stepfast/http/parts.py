@@ -12,7 +12,7 @@ from stepfast.errors import InvalidRequest
 from stepfast.http import etag, timeline
 from stepfast.http.engine import ApiEngine
 from stepfast.http.models import CommandView
-from stepfast.model import Cursor, Record, Snapshot
+from stepfast.model import Cursor, Execution, Record, Snapshot
 
 FEW = 1000
 """Records up to which an execution is replayed for any look at it."""
@@ -42,15 +42,15 @@ class Part:
 
 
 def part_of(
-    engine: ApiEngine, execution_id: str, query: RecordQuery, now: float, *asked: object, only: str | None = None
+    engine: ApiEngine, execution: Execution, query: RecordQuery, now: float, *asked: object, only: str | None = None
 ) -> Part:
     """A part of an execution. only: the id of the one command wanted. asked: what else changes the answer."""
     operations = engine.operations
     if only is None:
-        outline = engine.call(operations.outline(execution_id, query))
+        outline = engine.call(operations.outline(execution, query))
     else:
-        outline = engine.call(operations.outline_of_one(execution_id, only))
-    execution, records, notable = outline.execution, outline.page.records, outline.notable
+        outline = engine.call(operations.outline_of_one(execution, only))
+    records, notable = outline.page.records, outline.notable
     following = None if outline.page.next is None else cursor_of(outline.page.next)
     held = Snapshot(execution, Cursor(), {record.id: record for record in (*notable, *records)})
     late = timeline.overdue_in(held, now)

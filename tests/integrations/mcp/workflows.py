@@ -6,7 +6,7 @@ import threading
 
 from pydantic import BaseModel
 
-from stepfast import Retry, signal, step, workflow
+from stepfast import Retry, child, signal, step, workflow
 
 paid = threading.Event()
 """Set: the step `charge` succeeds."""
@@ -48,5 +48,12 @@ async def approval() -> str:
     return "approved" if await signal("decision", bool) else "declined"
 
 
+@workflow("both")
+async def both() -> str:
+    return await child(greeting, Person(name="Ada")) + await child(approval)
+
+
 WORKFLOWS = (greeting, billing, approval)
+"""Those that each test of the tools has."""
+FAMILY = (greeting, approval, both)
 STEPS = (greet, charge)

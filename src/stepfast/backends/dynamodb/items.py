@@ -67,6 +67,8 @@ from stepfast.engine.ports import Fault
 from stepfast.model import Chained, Event, Execution, Failure, Link, Record, Signal
 from stepfast.stored_text import StoredText
 
+WAKE, WAKE_TO_REPORT = 1, 2
+"""The attribute `wake`. The second is of the end of an execution without children that may run."""
 LONGEST_NAME = 200
 """Characters of a step's or an error's name that the listing holds."""
 LONGEST_CLASS = 500
@@ -190,6 +192,11 @@ def archived_of(item: Item, input: str, current: Execution) -> Execution:
     """An earlier run of an execution, of its item. Labels and fingerprint are the execution's."""
     run = execution_of(item, input)
     return replace(run, continued=True, labels=current.labels, sent=current.sent)
+
+
+def ends_childless(meta: Item) -> bool:
+    """Whether a meta is of an execution that has ended, and whose end there is only to report."""
+    return text_in(meta, "stat") == "FAILED" or int_in(meta, "wake") == WAKE_TO_REPORT
 
 
 def is_child_of(meta: Item, parent: str) -> bool:

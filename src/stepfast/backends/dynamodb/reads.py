@@ -162,7 +162,8 @@ class DynamoReads:
         """The records and signals that stream records show, which are read only if they show nothing else."""
         sorts = [item_keys.sort_of(image) for image in images]
         if not all(sort.startswith((item_keys.COMMAND, item_keys.SIGNAL)) for sort in sorts):
-            return News(whole=False)
+            metas = [image for image, sort in zip(images, sorts, strict=True) if sort == item_keys.META]
+            return News(whole=False, reports=bool(metas) and all(map(items.ends_childless, metas)))
         commands = [image for image, sort in zip(images, sorts, strict=True) if sort.startswith(item_keys.COMMAND)]
         signals = [image for image, sort in zip(images, sorts, strict=True) if sort.startswith(item_keys.SIGNAL)]
         return News(self._records(commands), [items.signal_of(image) for image in self._texts.fill(signals)])

@@ -36,7 +36,7 @@ class DynamoRecordReader:
         matching: list[Item] = []
         looked_at, room = 0, PAGE_BYTES
         while True:
-            many = query.reads - looked_at if query.statuses or query.name else query.limit - len(matching)
+            many = query.reads - looked_at if _is_filtered(query) else query.limit - len(matching)
             answer = self._table.query_once(Limit=many, **parameters)
             looked_at += answer["ScannedCount"]
             for item in answer["Items"]:
@@ -95,6 +95,10 @@ class DynamoRecordReader:
         return {"KeyConditionExpression": condition, "ExpressionAttributeValues": values}
 
 
+def _is_filtered(query: RecordQuery) -> bool:
+    return bool(query.statuses or query.name or query.kind)
+
+
 def _filtered(parameters: dict[str, Any], query: RecordQuery) -> dict[str, Any]:
     values, names, conditions = dict(parameters["ExpressionAttributeValues"]), {}, []
     if query.statuses:
@@ -106,6 +110,10 @@ def _filtered(parameters: dict[str, Any], query: RecordQuery) -> dict[str, Any]:
         values[":name"] = text(query.name)
         names["#name"] = "name"
         conditions.append("#name = :name")
+    if query.kind is not None:
+        values[":kind"] = text(query.kind)
+        names["#kind"] = "kind"
+        conditions.append("#kind = :kind")
     if not conditions:
         return parameters
     more = {"FilterExpression": " AND ".join(conditions), "ExpressionAttributeNames": names}

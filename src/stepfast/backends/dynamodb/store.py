@@ -179,7 +179,7 @@ class DynamoStore(DynamoReads):
 
 
 def _marks(end: End) -> Item:
-    return {"wake": number(1)} if end.wake else {}
+    return {"wake": number(items.WAKE_TO_REPORT if end.childless else items.WAKE)} if end.wake else {}
 
 
 def _free(execution: Execution) -> Condition:

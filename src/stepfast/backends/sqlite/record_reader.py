@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from stepfast.backends.sqlite import rows
+from stepfast.backends.sqlite import rows, runs
 from stepfast.backends.sqlite.file import SqliteFile
 from stepfast.engine.record_reader import LAST_IDS, PAGE_BYTES, RecordPage, RecordQuery
 from stepfast.errors import ExecutionNotFound
@@ -31,12 +31,12 @@ class SqliteRecordReader:
         looked_at, room, last = 0, PAGE_BYTES, query.after
         where = "WHERE c.execution_id = ? AND c.id > ? ORDER BY c.id"
         with self._file.reading() as db:
-            for row in db.execute(f"{rows.SELECT_PLACED} {where}", (execution.execution_id, query.after)):
+            for row in db.execute(f"{rows.SELECT_PLACED} {where}", (runs.name_of(execution), query.after)):
                 if looked_at == query.reads or len(records) == query.limit:
                     return RecordPage(tuple(records), last)
                 looked_at += 1
-                record = self._record(execution.execution_id, row)
-                if query.takes(record.status, record.name):
+                record = self._record(runs.name_of(execution), row)
+                if query.takes(record):
                     room -= values_of(record, query.largest)
                     if records and room < 0:
                         return RecordPage(tuple(records), last)
@@ -47,8 +47,8 @@ class SqliteRecordReader:
     async def named(self, execution: Execution, ids: Sequence[str]) -> Mapping[str, Record]:
         where = "WHERE c.execution_id = ? AND c.id IN (SELECT value FROM json_each(?))"
         with self._file.reading() as db:
-            held = db.execute(f"{rows.SELECT_PLACED} {where}", (execution.execution_id, json.dumps(ids))).fetchall()
-        records = (self._record(execution.execution_id, row) for row in held)
+            held = db.execute(f"{rows.SELECT_PLACED} {where}", (runs.name_of(execution), json.dumps(ids))).fetchall()
+        records = (self._record(runs.name_of(execution), row) for row in held)
         return {record.id: record for record in records}
 
     async def is_longer(self, run_id: str, records: int) -> bool:

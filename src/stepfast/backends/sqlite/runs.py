@@ -27,6 +27,11 @@ def archive_of(execution_id: str, run: int) -> str:
     return f"{execution_id}~{run}"
 
 
+def name_of(execution: Execution) -> str:
+    """What the rows of a run stand under: an earlier run, or the current one."""
+    return archive_of(execution.execution_id, execution.run) if execution.continued else execution.execution_id
+
+
 def turn(tx: Transaction, turn: NextRun) -> list[int] | None:
     """Archives the run and begins the next one; None if the execution does not stand as it did.
 

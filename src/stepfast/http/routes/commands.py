@@ -16,9 +16,9 @@ from stepfast.http.engine import ApiEngine, answers, reply
 from stepfast.http.models import ID
 from stepfast.http.page_models import CommandList
 from stepfast.http.resolver import Resolver
-from stepfast.http.routes.executions import NO_SUCH, replay_of
+from stepfast.http.routes.executions import NO_SUCH, Run, replay_of
 from stepfast.http.values import Largest
-from stepfast.model import CommandStatus, Snapshot
+from stepfast.model import CommandStatus, Execution, Snapshot
 
 _SHOWN = answers((200, "a page of its commands", CommandList), problems_of=NO_SUCH)
 _SHOWN[200]["headers"] = etag.HEADERS
@@ -52,21 +52,20 @@ def add(app: Resolver, engine: ApiEngine) -> None:
         largest: Largest = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         cursor: Annotated[str | None, Query(max_length=1024, description="a page's `next`")] = None,
+        run: Run = None,
         if_none_match: Annotated[
             str | None, Header(alias="If-None-Match", description="the ETag of an earlier answer to the same request")
         ] = None,
     ) -> Response[str]:
         now = engine.operations.now()
-        after = parts.position_in(cursor)
-        if after is None and cursor is None:
-            longest = parts.FEW if quick else parts.MANY
-            after = "" if engine.call(engine.operations.is_longer(execution_id, longest)) else None
-        if after is not None:
+        long, after = _long(engine, execution_id, cursor, run, parts.FEW if quick else parts.MANY)
+        if long is not None:
             query = RecordQuery(frozenset(status or ()), step, limit, after, largest)
-            return _part(engine, execution_id, query, now, if_none_match)
-        snapshot = engine.call(engine.operations.load(execution_id))
+            return _part(engine, long, query, now, if_none_match)
+        operations = engine.operations
+        snapshot = engine.call(operations.load(execution_id) if run is None else operations.load_run(execution_id, run))
         overdue = timeline.overdue_in(snapshot, now)
-        asked = (sorted(status or ()), step, quick, largest, limit, cursor, overdue)
+        asked = (sorted(status or ()), step, quick, largest, limit, cursor, run, overdue)
         tag = etag.tag_of(snapshot, engine.edition, "page", *asked)
         headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
         if etag.is_known(tag, if_none_match):
@@ -76,14 +75,28 @@ def add(app: Resolver, engine: ApiEngine) -> None:
         return reply(200, _view(engine, snapshot, entries, page, largest, now, len(overdue)), headers)
 
 
+def _long(
+    engine: ApiEngine, execution_id: str, cursor: str | None, run: int | None, longest: int
+) -> tuple[Execution | None, str]:
+    """The execution if its commands are shown by their ids, and the position that the page begins behind.
+
+    An earlier run is not: no command is added to it, and its page costs what `show` of it costs.
+    """
+    after = None if run is not None else parts.position_in(cursor)
+    if after is not None:
+        return engine.call(engine.operations.read(execution_id)), after
+    if run is not None or cursor is not None:
+        return None, ""
+    return engine.call(engine.operations.if_longer(execution_id, longest)), ""
+
+
 def _part(
-    engine: ApiEngine, execution_id: str, query: RecordQuery, now: float, if_none_match: str | None
+    engine: ApiEngine, execution: Execution, query: RecordQuery, now: float, if_none_match: str | None
 ) -> Response[str]:
-    part = parts.part_of(engine, execution_id, query, now)
+    part = parts.part_of(engine, execution, query, now)
     headers = {"ETag": part.tag, "Cache-Control": "private, no-cache"}
     if etag.is_known(part.tag, if_none_match):
         return Response(304, None, "", headers)
-    execution = part.outline.execution
     page = CommandList(
         commands=part.commands,
         next=part.next,

@@ -18,7 +18,7 @@ from stepfast.http.page_models import ExecutionDetail
 from stepfast.http.problems import Rejected
 from stepfast.http.resolver import Resolver
 from stepfast.http.values import Largest
-from stepfast.model import Cursor, Snapshot
+from stepfast.model import Cursor, Execution, Snapshot
 from stepfast.replay.replay import Replay
 
 log = logging.getLogger(__name__)
@@ -62,8 +62,10 @@ def add(app: Resolver, engine: ApiEngine) -> None:
             message = "commands=false leaves out the command that is asked for: leave one of them away"
             raise InvalidRequest(message, (("command", message),))
         now = engine.operations.now()
-        if run is None and commands and engine.call(engine.operations.is_longer(execution_id, parts.FEW)):
-            return _part(engine, execution_id, command, largest, limit or parts.FIRST_PAGE_COMMANDS, now, if_none_match)
+        if run is None and commands:
+            longer = engine.call(engine.operations.if_longer(execution_id, parts.FEW))
+            if longer is not None:
+                return _part(engine, longer, command, largest, limit or parts.FIRST_PAGE_COMMANDS, now, if_none_match)
         snapshot = _snapshot(engine, execution_id, commands, run)
         late = timeline.overdue_in(snapshot, now)
         tag = etag.tag_of(snapshot, engine.edition, commands, command, largest, limit, late)
@@ -137,17 +139,16 @@ def _commands(
 
 def _part(
     engine: ApiEngine,
-    execution_id: str,
+    execution: Execution,
     only: str | None,
     largest: int | None,
     limit: int,
     now: float,
     if_none_match: str | None,
 ) -> Response[str]:
-    part = parts.part_of(engine, execution_id, RecordQuery(limit=limit, largest=largest), now, only=only)
-    execution = part.outline.execution
+    part = parts.part_of(engine, execution, RecordQuery(limit=limit, largest=largest), now, only=only)
     if only is not None and not part.commands:
-        raise _no_command(execution_id, only)
+        raise _no_command(execution.execution_id, only)
     headers = {"ETag": part.tag, "Cache-Control": "private, no-cache"}
     if etag.is_known(part.tag, if_none_match):
         return Response(304, None, "", headers)

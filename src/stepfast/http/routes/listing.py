@@ -34,10 +34,13 @@ def add(app: Resolver, engine: ApiEngine) -> None:
         "/v1/executions",
         summary="List executions, newest first",
         description="Asked for a prefix, the execution whose id is all of it comes first, whenever it was started. A "
-        "page ends early where its inputs and results would be more than about 4 MB: go on while `next` is not null.",
+        "page ends early where its inputs and results would be more than about 4 MB: go on while `next` is not null. "
+        "With `parent` a page may be short, or have a few more than the limit.",
         operation_id="listExecutions",
         tags=["executions"],
-        responses=answers((200, "a page of executions", ExecutionList)),
+        responses=answers(
+            (200, "a page of executions", ExecutionList), problems_of={404: "no execution has the id of the parent"}
+        ),
     )
     @needs("read")
     def list_executions(
@@ -48,6 +51,14 @@ def add(app: Resolver, engine: ApiEngine) -> None:
             list[str] | None, Query(description=f"key:value or key=value; all given must match; at most {MAX_LABELS}")
         ] = None,
         roots: Annotated[bool, Query(description="true leaves out the children of other executions")] = False,
+        parent: Annotated[
+            str | None,
+            Query(
+                pattern=ID,
+                description="only the children of this execution, also those that it has left or replaced: of its "
+                "latest run first, and of each run by the ids of the commands that have started them",
+            ),
+        ] = None,
         since: Moment = None,
         until: Moment = None,
         largest: Largest = None,
@@ -57,6 +68,9 @@ def add(app: Resolver, engine: ApiEngine) -> None:
         limit: Annotated[int, Query(ge=1, le=1000)] = 50,
         cursor: Annotated[str | None, Query(max_length=1024, description="a page's `next`")] = None,
     ) -> Response[str]:
+        if parent is not None and roots:
+            message = "roots=true leaves out all children, and parent asks for them: leave one of them away"
+            raise InvalidRequest(message, (("roots", message),))
         query = Asked(
             workflow=workflow,
             status=status,
@@ -67,6 +81,7 @@ def add(app: Resolver, engine: ApiEngine) -> None:
             cursor=cursor,
             prefix=prefix or "",
             roots=roots,
+            parent=parent,
             values=largest != 0,
         )
         page = engine.call(engine.operations.page(query))

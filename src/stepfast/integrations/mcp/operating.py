@@ -29,6 +29,8 @@ class ListArguments(ToolArguments):
     labels: dict[str, str] = Field({}, description="Only executions that have all of these labels.")
     since: str | None = Field(None, description="Only executions started then or later: ISO 8601.")
     until: str | None = Field(None, description="Only executions started before: ISO 8601.")
+    children: bool = Field(False, description="True lists the children of other executions too.")
+    parent: str | None = Field(None, pattern=ID, description="Only the children of this execution.")
     limit: int = Field(20, ge=1, le=100)
     cursor: str | None = Field(None, description="`next` of the page before, with the other arguments unchanged.")
 
@@ -59,8 +61,13 @@ class SignalArguments(ToolArguments):
 
 
 async def _list(call: ToolCall, asked: ListArguments) -> CallToolResult:
-    page = await asyncio.to_thread(call.client.list, **asked.model_dump())
-    rows = [{**{key: row[key] for key in _LISTED}, "error": _short(row["error"])} for row in page["executions"]]
+    filters = asked.model_dump(exclude={"children"})
+    roots = asked.parent is None and not asked.children
+    page = await asyncio.to_thread(call.client.list, **filters, roots=roots)
+    rows = [
+        {**{key: row[key] for key in _LISTED}, "error": _short(row["error"]), **states.parent_of(row)}
+        for row in page["executions"]
+    ]
     more = ", and there are more: call again with `next` as the cursor" if page["next"] else ""
     return states.answer({"summary": f"{len(rows)} executions{more}", "executions": rows, "next": page["next"]})
 
@@ -73,6 +80,7 @@ async def _show(call: ToolCall, asked: ShowArguments) -> CallToolResult:
     )
     commands = [
         {**{key: command[key] for key in _COMMAND if key in command}, "error": _short(command["error"])}
+        | ({"children": command["children"]} if command.get("children") else {})
         for command in page["commands"]
     ]
     notable = [command["id"] for command in page.get("notable", ())]
@@ -114,11 +122,17 @@ HANDLERS: Mapping[str, tuple[type[ToolArguments], Handler]] = {
 }
 
 _ABOUT = {
-    LIST_TOOL: ("List executions", "Lists executions of stepfast workflows, newest first.", True),
+    LIST_TOOL: (
+        "List executions",
+        "Lists executions of stepfast workflows, newest first. Executions that others have started as their children "
+        "are left out, unless `children` is true or `parent` names the execution whose children to list.",
+        True,
+    ),
     SHOW_TOOL: (
         "Show the commands of an execution",
         "Shows an execution of a stepfast workflow with its steps, timers and signals, and their inputs, outputs and "
-        f"errors. Values above {SHOWN_VALUE_BYTES} bytes are left out.",
+        f"errors. Values above {SHOWN_VALUE_BYTES} bytes are left out. A command of kind child names its executions in "
+        "`children`, and a child has a `parent`.",
         True,
     ),
     RESUME_TOOL: (

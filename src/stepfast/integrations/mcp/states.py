@@ -34,6 +34,7 @@ SHAPE: Object = {
         },
         "created_at": {"type": ["string", "null"]},
         "ended_at": {"type": ["string", "null"]},
+        "parent": {"type": "object", "description": "of a child: the execution that has started it"},
     },
     "required": ["summary", "execution_id", "status"],
 }
@@ -81,7 +82,13 @@ def state_of(described: Object, waits: list[Object], operate: bool) -> Object:
         "waiting_for": waits,
         "created_at": described["created_at"],
         "ended_at": described["ended_at"],
+        **parent_of(described),
     }
+
+
+def parent_of(described: Object) -> Object:
+    """`parent` of a child: the execution that has started it, its command, and the root of the tree."""
+    return {} if described.get("parent") is None else {"parent": described["parent"]}
 
 
 def _summary(described: Object, waits: list[Object], operate: bool) -> str:
