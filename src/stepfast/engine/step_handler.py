@@ -22,7 +22,7 @@ from stepfast.engine.order import asked_for
 from stepfast.engine.ports import Clock, Commit, Delete, Delivery, Disposition, Elsewhere, Later, Queue, Store
 from stepfast.engine.replay_cache import LiveReplays
 from stepfast.engine.step_runner import AttemptRunner
-from stepfast.engine.step_watch import EVERY_TIME, LookPace
+from stepfast.engine.looks import EVERY_TIME, LookPace
 from stepfast.engine.withdrawals import Withdrawals
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step

@@ -10,7 +10,7 @@ from stepfast.deployment.settings import Settings
 from stepfast.engine.ports import Delivery, Disposition
 from stepfast.engine.step_handler import StepHandler
 from stepfast.engine.step_runner import Runner
-from stepfast.engine.step_watch import LookPace
+from stepfast.engine.looks import LookPace, SharedGlances
 from stepfast.errors import Misconfigured
 from stepfast.functions.clients import Clients
 from stepfast.functions.consumer import Consumer, in_wrong_queue
@@ -20,11 +20,8 @@ from stepfast.functions.sending_engine import SendingEngine
 
 __all__ = ["handler"]
 
-LOOKS, LONGEST_LOOK_SECONDS = 0.2, 2.0
-"""How late an attempt may learn that it is not wanted any more: a fifth of its age later, and two seconds at most.
-
-A look at an execution takes half a read of the table, or two.
-"""
+LOOK_SECONDS = 3.0
+"""How late an attempt may learn that it is not wanted any more. A look takes half a read unit of the table."""
 
 
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
@@ -42,7 +39,7 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
         engine.time_left,
         engine.lives,
         files=DiskAndBucketFiles(lambda: clients.s3),
-        pace=LookPace(LOOKS, LONGEST_LOOK_SECONDS, engine.table_store),
+        pace=LookPace(LOOK_SECONDS, SharedGlances(engine.table_store, engine.clock)),
     )
 
     async def handle(posted: Posted, delivery: Delivery) -> Disposition:
