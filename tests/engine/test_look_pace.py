@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -29,7 +30,7 @@ def test_without_a_pace_every_second_is_looked_at() -> None:
 @pytest.mark.parametrize("tick", [1.0, 1.02, 1.1])
 def test_looks_are_about_so_many_seconds_apart_however_old_the_attempt(tick: float) -> None:
     ages = [0.0, *looks(LookPace(3.0), 300, tick)]
-    pauses = [later - earlier for earlier, later in zip(ages, ages[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(ages)]
     assert max(pauses) <= 3 * tick + 1e-6
     assert min(pauses) >= 2.5
 

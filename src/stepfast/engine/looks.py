@@ -37,7 +37,7 @@ class LookPace:
 
     @property
     def pause(self) -> float:
-        """Seconds from a look until the next is due. The runner asks once a second, so the look comes a little later."""
+        """Seconds from a look until the next is due. The runner asks once a second: a look comes a little later."""
         return max(0.0, self.apart - WATCH / 2)
 
 

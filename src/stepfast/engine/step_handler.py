@@ -15,6 +15,7 @@ from stepfast.engine.claims import busy_until, claim_of
 from stepfast.engine.deliveries import Claim, Finish, Forward, Settle, decide, pause_after, superseded
 from stepfast.engine.finish import finish
 from stepfast.engine.item_files import ItemFiles
+from stepfast.engine.looks import EVERY_TIME, LookPace
 from stepfast.engine.messages import Hint, Message
 from stepfast.engine.moves import Room
 from stepfast.engine.opening import OpenedReplay, ReplayOpener
@@ -22,7 +23,6 @@ from stepfast.engine.order import asked_for
 from stepfast.engine.ports import Clock, Commit, Delete, Delivery, Disposition, Elsewhere, Later, Queue, Store
 from stepfast.engine.replay_cache import LiveReplays
 from stepfast.engine.step_runner import AttemptRunner
-from stepfast.engine.looks import EVERY_TIME, LookPace
 from stepfast.engine.withdrawals import Withdrawals
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step

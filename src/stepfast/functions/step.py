@@ -7,10 +7,10 @@ import random
 from stepfast.backends.aws.messages import Posted
 from stepfast.backends.item_files import DiskAndBucketFiles
 from stepfast.deployment.settings import Settings
+from stepfast.engine.looks import LookPace, SharedGlances
 from stepfast.engine.ports import Delivery, Disposition
 from stepfast.engine.step_handler import StepHandler
 from stepfast.engine.step_runner import Runner
-from stepfast.engine.looks import LookPace, SharedGlances
 from stepfast.errors import Misconfigured
 from stepfast.functions.clients import Clients
 from stepfast.functions.consumer import Consumer, in_wrong_queue
