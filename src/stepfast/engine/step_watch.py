@@ -57,7 +57,7 @@ class StepWatch:
         """Whether all is to be read now: each time, or where glances are to be had, once one shows a change.
 
         An entry is appended to the order's log when a step with siblings is taken back, and mostly when its execution
-        ends. What no entry shows, the status does: it is looked at first after FIRST_STATUS_SECONDS, then whenever the
+        ends. The status shows what no entry shows. It is looked at first after FIRST_STATUS_SECONDS, then whenever the
         attempt is twice as old as at the last time, and always if the step has no siblings.
         """
         if not alive and now < self._due:
