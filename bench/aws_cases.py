@@ -30,9 +30,14 @@ FLOWS: Sequence[Workflow[..., Any]] = [
     flows.timers,
     flows.signals,
     flows.mapped,
+    flows.family,
+    flows.only,
+    flows.turns,
 ]
 STEPS: Sequence[Step[..., Any]] = [flows.noop, flows.elsewhere, flows.flaky, flows.large]
 WIDTH = 100
+MAPPED = 500
+"""Items of a map: one full batch."""
 PACE = Rules(call=0.013)
 """A call takes as long here as a chained step is billed for: a chain looks at its execution once a second."""
 AT_ONCE = Rules(pollers=5)
@@ -60,6 +65,8 @@ def cases(steps: int, rounds: int, tell: Callable[[str], None]) -> Cases:
     for name, takes in plan:
         tell(name)
         _gather(results, name, takes, rounds)
+    tell("children, runs, a map")
+    _compositions(results, rounds)
     tell("steps that take their time, idle, expiry")
     _slow(results)
     _idle(results, rounds)
@@ -151,6 +158,19 @@ def _gather(results: Cases, name: str, takes: Sequence[float], rounds: int) -> N
         stretches = [watched.run(flows.gather, 5), watched.run(flows.gather, WIDTH)]
         results.facts[f"{name}: advancer passes"] = len(stretches[-1].ran("advancer"))
     results.bills[name] = _billed(stretches, items, rounds)[-1].per(WIDTH)
+
+
+def _compositions(results: Cases, rounds: int) -> None:
+    """A child and a turn by the difference of two executions; a map, which is a child for each batch, by its items."""
+    with cloud_of(FLOWS, STEPS, rules=AT_ONCE) as watched:
+        items = watched.items()
+        families = [watched.run(flows.family, number) for number in (2, 4, 8)]
+        turns = [watched.run(flows.turns, number) for number in (2, 4, 8)]
+        maps = [watched.run(flows.mapped, number) for number in (5, MAPPED)]
+    bills = _billed([*families, *turns, *maps], items, rounds)
+    results.bills["child of one step"] = bills[2].less(bills[1]).per(4)
+    results.bills["turn of one step"] = bills[5].less(bills[4]).per(4)
+    results.bills["item of a map"] = bills[-1].per(MAPPED)
 
 
 def _slow(results: Cases) -> None:

@@ -44,6 +44,9 @@ CASES = (
     Case("step in another pool, or after a chain's end", "step after a hop", 1, 1),
     Case("parallel step in a gather of 100", "gather", 1, 1),
     Case("  the same, results coming one by one", "gather, one by one", 1, 1),
+    Case("item of a map of 500", "item of a map", 1, 1),
+    Case("child of one step", "child of one step", 2, 2),
+    Case("turn of one step, by ContinueAsNew", "turn of one step", 2, 2),
     Case("retry: failed attempt, and claim of the next", "retry", 1, 1),
     Case("timer of a minute", "timer", 1, 1),
     Case("signal", "signal", 1, 1),
@@ -76,6 +79,7 @@ def figures(results: Cases, cold: Mapping[str, Cold]) -> Iterator[Line]:
     yield Line("parallel step in a gather of 100", per_million(results, "gather")["total"], "$ a million", 5.0)
     slow = per_million(results, "gather, one by one")["total"]
     yield Line("  the same, results coming one by one", slow, "$ a million")
+    yield Line("item of a map of 500", per_million(results, "item of a map")["total"], "$ a million", 4.5)
     yield Line("retry: writes that record a failed attempt", facts["retry: writes"], "", 1)
     yield Line("retry: visibility changes", facts["retry: visibility changes"], "", 1)
     yield Line("retry: writes, with the claim of the next attempt", results.bills["retry"]["writes"], "")

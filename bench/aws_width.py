@@ -144,6 +144,17 @@ def plots(rows: Mapping[str, Sequence[Row]]) -> None:
     plot(DOCS / "costs-latency.png", f"How long one takes, {by}", "", "milliseconds", waits)
 
 
+def kept(shape: str, row: Row) -> dict[str, list[dict[str, Any]]]:
+    """Puts a row among the committed ones, and returns them all. The file is read anew: other runs may write to it."""
+    held: dict[str, list[dict[str, Any]]] = json.loads(REFERENCE.read_text()) if REFERENCE.exists() else {}
+    by_size = {each["size"]: each for each in held.get(shape, ())}
+    measured_before = by_size.get(row.size, {}).get("work", 0.0)
+    by_size[row.size] = asdict(row) | ({} if row.work else {"work": measured_before})
+    held[shape] = [by_size[size] for size in sorted(by_size)]
+    REFERENCE.write_text(json.dumps(held, indent=1) + "\n")
+    return held
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.aws_width", description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="*", default=[10, 100, 300, 1000])
@@ -151,7 +162,7 @@ def main() -> int:
     parser.add_argument("--work", action="store_true", help="measure the functions' own work as well")
     parser.add_argument("--reference", action="store_true", help="put the rows among the committed ones, and draw all")
     asked = parser.parse_args()
-    held = json.loads(REFERENCE.read_text()) if REFERENCE.exists() else {}
+    held: Mapping[str, Sequence[Mapping[str, Any]]] = {}
     for shape in SHAPES:
         if asked.only not in shape[0]:
             continue
@@ -161,11 +172,9 @@ def main() -> int:
         for size in asked.sizes:
             rows.append(measured(shape, size, asked.work))
             print(_line(rows[-1], rows[-2] if len(rows) > 1 else None), flush=True)
-        by_size = {row["size"]: row for row in held.get(shape[0], ())} | {row.size: asdict(row) for row in rows}
-        held[shape[0]] = [by_size[size] for size in sorted(by_size)]
-    if asked.reference:
-        REFERENCE.write_text(json.dumps(held, indent=1) + "\n")
-        PAGE.write_text(filled(PAGE.read_text(), held))
+            if asked.reference:
+                held = kept(shape[0], rows[-1])
+                PAGE.write_text(filled(PAGE.read_text(), held))
     if asked.reference and any(len(of_shape) > 1 for of_shape in held.values()):
         plots({name: [Row(**row) for row in of_shape] for name, of_shape in held.items()})
     return 0

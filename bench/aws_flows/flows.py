@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from stepfast import Retry, current_step, map_items, signal, step, workflow
+from stepfast import ContinueAsNew, Retry, child, current_step, map_items, signal, step, workflow
 
 _pauses: tuple[float, ...] = (0.0,)
 
@@ -98,3 +98,26 @@ async def signals(number: int) -> int:
     for _ in range(number):
         await signal("go", int)
     return number
+
+
+@workflow("family")
+async def family(children: int) -> int:
+    """Children of one step each, one after the other."""
+    total = 0
+    for number in range(children):
+        total += await child(only, number)
+    return total
+
+
+@workflow("only")
+async def only(number: int) -> int:
+    return await noop(number)
+
+
+@workflow("turns")
+async def turns(left: int) -> int:
+    """Runs of one step each, of which all but the last continue as a new run."""
+    await noop(left)
+    if left:
+        raise ContinueAsNew(left - 1)
+    return left

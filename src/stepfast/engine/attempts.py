@@ -5,9 +5,10 @@ from __future__ import annotations
 from stepfast.engine.attempt import OwnedStep
 from stepfast.engine.builtin_steps import BuiltinSteps
 from stepfast.engine.claims import idempotency_key
+from stepfast.engine.looks import EVERY_TIME, LookPace
 from stepfast.engine.ports import Clock, Store
 from stepfast.engine.step_runner import AttemptCall, AttemptRunner, Ended, Pulse
-from stepfast.engine.step_watch import EVERY_TIME, LookPace, StepWatch
+from stepfast.engine.step_watch import StepWatch
 from stepfast.engine.withdrawals import Withdrawals
 from stepfast.errors import InvalidRequest, NotStorable
 from stepfast.language.context import StepContext

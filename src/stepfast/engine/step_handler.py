@@ -20,6 +20,7 @@ from stepfast.engine.gates import GatePass
 from stepfast.engine.item_files import ItemFiles
 from stepfast.engine.limit_items import step_name
 from stepfast.engine.limiting import NOTHING_TAKEN, Limiter, PassedOn, Taken, Waits
+from stepfast.engine.looks import EVERY_TIME, LookPace
 from stepfast.engine.messages import Hint, Message
 from stepfast.engine.moves import Room
 from stepfast.engine.opening import OpenedReplay, ReplayOpener
@@ -27,7 +28,6 @@ from stepfast.engine.order import asked_for
 from stepfast.engine.ports import Clock, Commit, Delete, Delivery, Disposition, Elsewhere, Later, Queue, Store
 from stepfast.engine.replay_cache import LiveReplays
 from stepfast.engine.step_runner import AttemptRunner
-from stepfast.engine.step_watch import EVERY_TIME, LookPace
 from stepfast.engine.withdrawals import Withdrawals
 from stepfast.errors import LimitKeyFailed
 from stepfast.language.registry import Registry

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Protocol, assert_never
+from dataclasses import replace
+from typing import assert_never
 
 from stepfast.engine.attempt import SKEW, OwnedStep
 from stepfast.engine.claims import LEASE_MARGIN
+from stepfast.engine.looks import EVERY_TIME, LookPace
 from stepfast.engine.ports import Clock, Commit, Store
 from stepfast.engine.withdrawals import Withdrawals
 from stepfast.errors import StartupError, Unavailable
@@ -21,38 +22,8 @@ CONTINUED = Stop("the execution continues as a new run, without this step", lost
 OVERTAKEN = Stop("another worker has taken the step over; stop this one", lost=True)
 
 
-FIRST_READ_SECONDS = 10.0
-"""Age of an attempt until which glances alone are made."""
-
-
-class Glances(Protocol):
-    """An optional port, for a store where each read is paid for."""
-
-    async def glance(self, execution_id: str, order: int) -> bool:
-        """Whether the order's log has an entry of this number; False also while the entry is only a moment old."""
-
-
-@dataclass(frozen=True, slots=True)
-class LookPace:
-    """How often a watch looks at an execution, for a store where each read is paid for.
-
-    The longer an attempt has run, the rarer are the looks: they are `share` of its age apart, and at most `longest`
-    seconds. glances: what most of them are made with, if the step has siblings. An entry is appended to the order's log
-    when such a step is taken back, and mostly when its execution ends. Everything is read if no entry can tell, and
-    else first after FIRST_READ_SECONDS, then whenever the attempt is twice as old as at the last time.
-    """
-
-    share: float = 0.0
-    longest: float = 0.0
-    glances: Glances | None = None
-
-    def pause(self, age: float) -> float:
-        """Seconds until the next look at an attempt of this age, in seconds."""
-        return min(self.longest, age * self.share)
-
-
-EVERY_TIME = LookPace()
-"""For a store whose reads cost nothing: all is read each time that the runner asks."""
+FIRST_STATUS_SECONDS = 10.0
+"""Age of an attempt with siblings until which its looks go to the order's log alone."""
 
 
 class StepWatch:
@@ -65,8 +36,8 @@ class StepWatch:
         self, store: Store, clock: Clock, withdrawals: Withdrawals, run: OwnedStep, pace: LookPace = EVERY_TIME
     ) -> None:
         self._store, self._clock, self._withdrawals, self._run = store, clock, withdrawals, run
-        self._began = self._extended = self._due = clock.now()
-        self._pace, self._all_due = pace, self._began + FIRST_READ_SECONDS
+        self._began = self._extended = clock.now()
+        self._pace, self._due, self._status_due = pace, self._began + pace.pause, self._began + FIRST_STATUS_SECONDS
 
     def patience(self) -> float:
         """Until the lease is over, less the time to record and what clocks may differ."""
@@ -83,16 +54,22 @@ class StepWatch:
         return stop
 
     async def _looks(self, alive: bool, now: float) -> bool:
-        """Whether it is time to read all, or a glance has shown that something has changed."""
+        """Whether all is to be read now: each time, or where glances are to be had, once one shows a change.
+
+        An entry is appended to the order's log when a step with siblings is taken back, and mostly when its execution
+        ends. The status shows what no entry shows. It is looked at first after FIRST_STATUS_SECONDS, then whenever the
+        attempt is twice as old as at the last time, and always if the step has no siblings.
+        """
         if not alive and now < self._due:
             return False
-        age = now - self._began
-        self._due = now + self._pace.pause(age)
-        order = self._run.order
-        if self._pace.glances is not None and order is not None and order >= 0 and now < self._all_due:
-            return await self._pace.glances.glance(self._run.execution.run_id, order)
-        self._all_due = now + age
-        return True
+        self._due = now + self._pace.pause
+        glances, order = self._pace.glances, self._run.order
+        if glances is None or order == -1:
+            return True
+        if order is not None and now < self._status_due:
+            return await glances.glance(self._run.execution.run_id, order)
+        self._status_due = now + (now - self._began)
+        return await glances.differs(self._run.execution)
 
     async def _stop(self) -> Stop | None:
         run = self._run

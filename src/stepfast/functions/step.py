@@ -8,10 +8,10 @@ from stepfast.backends.aws.messages import Posted
 from stepfast.backends.item_files import DiskAndBucketFiles
 from stepfast.deployment.settings import Settings
 from stepfast.engine.limiting import Limiter
+from stepfast.engine.looks import LookPace, SharedGlances
 from stepfast.engine.ports import Delivery, Disposition
 from stepfast.engine.step_handler import StepHandler
 from stepfast.engine.step_runner import Runner
-from stepfast.engine.step_watch import LookPace
 from stepfast.errors import Misconfigured
 from stepfast.functions.clients import Clients
 from stepfast.functions.consumer import Consumer, in_wrong_queue
@@ -21,13 +21,10 @@ from stepfast.functions.sending_engine import SendingEngine
 
 __all__ = ["handler"]
 
-LOOKS, LONGEST_LOOK_SECONDS = 0.2, 2.0
-"""How late an attempt may learn that it is not wanted any more: a fifth of its age later, and two seconds at most.
-
-A look at an execution takes half a read of the table, or two.
-"""
 NAP_SECONDS = 1.0
 """Seconds that an invocation waits for the reserved moment of its step: SQS delays messages by whole seconds."""
+LOOK_SECONDS = 3.0
+"""How late an attempt may learn that it is not wanted any more. A look takes half a read unit of the table."""
 
 
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
@@ -46,8 +43,8 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
         engine.time_left,
         engine.lives,
         files=DiskAndBucketFiles(lambda: clients.s3),
-        pace=LookPace(LOOKS, LONGEST_LOOK_SECONDS, engine.table_store),
         limiter=Limiter(engine.store, engine.queue, engine.clock, nap=NAP_SECONDS),
+        pace=LookPace(LOOK_SECONDS, SharedGlances(engine.table_store, engine.clock)),
     )
 
     async def handle(posted: Posted, delivery: Delivery) -> Disposition:

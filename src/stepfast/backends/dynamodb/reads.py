@@ -158,6 +158,14 @@ class DynamoReads:
         """As of port Glances: an eventually consistent read, which costs half."""
         return self._table.exists(item_keys.key(run_id, item_keys.entry_sort(order)))
 
+    async def differs(self, execution: Execution) -> bool:
+        """As of port Glances; at the price of `glance`, as long as the execution's item has less than 4 KB."""
+        meta = living(self._table.get(item_keys.key(execution.execution_id, item_keys.META), consistent=False))
+        if meta is None:
+            return True
+        held = (meta["stat"]["S"], int_in(meta, "run") or 1, int_in(meta, "gen"))
+        return held != (execution.status, execution.run, execution.generation)
+
     def news(self, images: Sequence[Item]) -> News:
         """The records and signals that stream records show, which are read only if they show nothing else."""
         sorts = [item_keys.sort_of(image) for image in images]
