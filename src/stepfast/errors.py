@@ -28,6 +28,7 @@ StepfastError
 │   ├── RetryAfter          raised by a step: try again after this delay
 │   ├── GiveUp              raised by a step: fail at once
 │   │   └── NoServer        from stepfast.Client in a test: no server is behind it
+│   ├── LimitKeyFailed      the key or the priority of a limit raised an exception
 │   ├── StepTimeout
 │   ├── StepInterrupted
 │   └── StepCancelled

@@ -51,6 +51,10 @@ PUBLIC = {
         "step",
         "uuid4",
         "workflow",
+        "Gate",
+        "Limit",
+        "Rate",
+        "label",
     },
     "stepfast.client": {
         "AsyncClient",

@@ -45,6 +45,7 @@ PAGES = (
         {
             "stepfast.language.steps.Step": ("options",),
             "stepfast.language.steps.StepDecorator": (),
+            "stepfast.language.limits.LabelKey": (),
             "stepfast.language.workflows.Workflow": (),
         },
     ),

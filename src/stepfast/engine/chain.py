@@ -66,7 +66,7 @@ class Chain:
             move, taken, next_passes = await self._with_permits(run, move)
             committed = await self._write(run, move)
             if permits:
-                await self._limiter.release(permits, run.step, name, ended)
+                await self._limiter.release(permits, run.step, name)
             if committed and passes and record.status == "SUCCEEDED":
                 await self._gates.succeeded(name, passes)
             if not committed:

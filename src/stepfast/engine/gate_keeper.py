@@ -21,7 +21,7 @@ from stepfast.engine.claims import LEASE_MARGIN
 from stepfast.engine.gates import FailedBehind, GatePass, GateState, state_in, state_text
 from stepfast.engine.limit_items import LimitId, LimitItem, Permit, Waiter, step_name
 from stepfast.engine.limit_wants import Want, wants_of
-from stepfast.engine.limiting import SLEEP_SECONDS, Waits
+from stepfast.engine.limiting import SLEEP_SECONDS, StepWaits
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import Clock, Later, Queue, Store
 from stepfast.engine.step_runner import Ended
@@ -52,7 +52,7 @@ class GateKeeper:
 
     async def enter(
         self, message: Message, sent_at: float, execution: Execution, command: Command, record: Record | None
-    ) -> tuple[GatePass, ...] | Waits:
+    ) -> tuple[GatePass, ...] | StepWaits:
         """The passes of a step through all its gates, or what becomes of its message. Raises LimitKeyFailed."""
         step = command.step
         if step is None or not has_gate(step):
@@ -62,7 +62,7 @@ class GateKeeper:
             if want.limit.gate is None:
                 continue
             entered = await self._enter(_pass(want), want, message, sent_at, command, step, record)
-            if isinstance(entered, Waits):
+            if isinstance(entered, StepWaits):
                 return entered
             passes.append(entered)
         return tuple(passes)
@@ -95,7 +95,7 @@ class GateKeeper:
         command: Command,
         step: Step[..., Any],
         record: Record | None,
-    ) -> GatePass | Waits:
+    ) -> GatePass | StepWaits:
         named = replace(message, command_id=command.id, permits=())
         name, revision = step_name(named), record.revision if record else 0
         # A step that was the probe, or was held, goes behind the others: one faulty step does not keep the gate closed.
@@ -116,10 +116,10 @@ class GateKeeper:
             if met.at == gates.LINE:
                 await self._store.limits.join(held.id, waiter)
                 await self.drive(held)
-                return Waits(Later(now + _sleep(name)))
+                return StepWaits(Later(now + _sleep(name)))
             await self._store.limits.leave(held.id, waiter)
             if met.at is not None:
-                return Waits(Later(met.at))
+                return StepWaits(Later(met.at))
             if met.probes:
                 log.info("gate %s: %s is the probe", _named(held.id), name)
             elif state.status == "RAMPING":

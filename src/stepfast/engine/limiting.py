@@ -10,7 +10,7 @@ import logging
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from stepfast.engine import limit_items
 from stepfast.engine.claims import LEASE_MARGIN
@@ -30,7 +30,6 @@ from stepfast.engine.limit_store import LimitStore
 from stepfast.engine.limit_wants import Want, wants_of
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import Clock, Delete, Disposition, Later, Queue, Store
-from stepfast.engine.step_runner import Ended
 from stepfast.errors import LimitKeyFailed
 from stepfast.language.limits import Limit, Numbers
 from stepfast.language.steps import Step
@@ -39,7 +38,7 @@ from stepfast.replay.commands import Command
 
 log = logging.getLogger(__name__)
 
-HOLD_SECONDS = 10.0
+SLOT_HOLD_SECONDS = 10.0
 """The longest time for which a step keeps slots while it waits for a moment of another limit."""
 SLEEP_SECONDS = 240.0
 """Seconds until the message of a step that waits in line comes back by itself: a hand-over may have been lost."""
@@ -47,24 +46,6 @@ NUMBERS_KEPT_SECONDS = 3.0
 """Seconds for which a process goes by the numbers that it has read."""
 SLOT_MARGIN = 2.0
 """Seconds that a slot outlives the claim: clocks of two machines may differ."""
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """What a gate says to a step. until: None lets it through, else it asks again at this time. state: to be stored."""
-
-    state: str
-    until: float | None = None
-
-
-class Gating(Protocol):
-    """The gates of limits, as the limiter asks them. The state is a text in the limit's item that is theirs alone."""
-
-    def admit(self, limit: Limit[Any], state: str, step: str, now: float) -> Admission:
-        """Whether an attempt may begin. It is asked again where the write of the item meets another."""
-
-    def ended(self, limit: Limit[Any], state: str, step: str, ended: Ended, now: float) -> str:
-        """The state after an attempt that was let through has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +59,7 @@ NOTHING_TAKEN = Taken()
 
 
 @dataclass(frozen=True, slots=True)
-class Waits:
+class StepWaits:
     """The step waits. disposition: of its message."""
 
     disposition: Disposition
@@ -90,7 +71,7 @@ class PassedOn(Delete):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class TakeRequest:
     """A step that wants to begin. since: when its message was sent. lease: seconds that its attempt may take."""
 
     message: Message
@@ -104,7 +85,7 @@ class Limiter:
     """Keeps the limits of steps.
 
     nap: seconds that a step may wait for its moment in the hands of its worker. settings: numbers that replace those of
-    the code, by the name of the limit. gates: None where there are none.
+    the code, by the name of the limit.
     """
 
     def __init__(
@@ -115,10 +96,9 @@ class Limiter:
         *,
         nap: float = 0.0,
         settings: Mapping[str, Numbers] | None = None,
-        gates: Gating | None = None,
     ) -> None:
         self._store, self._queue, self._clock, self._nap = store, queue, clock, nap
-        self._settings, self._gates = settings or {}, gates
+        self._settings = settings or {}
         self._numbers: dict[str, tuple[float, Numbers | None]] = {}
         self._known: dict[str, Limit[Any]] = {}
 
@@ -130,7 +110,7 @@ class Limiter:
 
     async def take(
         self, message: Message, sent_at: float, execution: Execution, command: Command, record: Record | None
-    ) -> Taken | Waits:
+    ) -> Taken | StepWaits:
         """Takes from all limits of a step, or has its message wait. Raises LimitKeyFailed for a faulty function.
 
         A permit that the message has is used, if its record is as it was when the permit was taken: so a permit is
@@ -143,7 +123,7 @@ class Limiter:
         self._known |= {want.limit.name: want.limit for want in wants}
         revision, now = record.revision if record else 0, self._clock.now()
         named = replace(message, command_id=command.id)
-        request = Request(named, step_name(named), revision, sent_at, step.timeout + LEASE_MARGIN + SLOT_MARGIN)
+        request = TakeRequest(named, step_name(named), revision, sent_at, step.timeout + LEASE_MARGIN + SLOT_MARGIN)
         standing = {permit.id: permit for permit in message.permits if permit.stands(revision, now)}
         asked = {want.id for want in wants}
         await self.give_back(request.step, [p for p in message.permits if p.id not in standing or p.id not in asked])
@@ -156,11 +136,11 @@ class Limiter:
             answer = await self._take_one(want, replace(request, message=replace(named, permits=moments)))
             if isinstance(answer, float):
                 await self.give_back(request.step, permits.values())
-                return Waits(Later(answer))
+                return StepWaits(Later(answer))
             permits[want.id] = answer
         return await self._at_its_moment(request, list(permits.values()))
 
-    async def _at_its_moment(self, request: Request, permits: list[Permit]) -> Taken | Waits:
+    async def _at_its_moment(self, request: TakeRequest, permits: list[Permit]) -> Taken | StepWaits:
         """Has the step begin at the latest of its moments, and its message wait until then with its permits."""
         now = self._clock.now()
         # The clock of whoever gave a slot may be ahead of this one: only a moment of a rate is waited for.
@@ -169,11 +149,11 @@ class Limiter:
             if begin > now:
                 await self._clock.sleep(begin - now)
             return Taken(tuple(permits))
-        late = [permit for permit in permits if permit.token and begin - permit.since > HOLD_SECONDS]
+        late = [permit for permit in permits if permit.token and begin - permit.since > SLOT_HOLD_SECONDS]
         await self.give_back(request.step, late)
         kept = tuple(permit for permit in permits if permit not in late)
         await self._queue.send([(replace(request.message, permits=kept), begin - self._nap)])
-        return Waits(PassedOn())
+        return StepWaits(PassedOn())
 
     async def take_now(self, message: Message, execution: Execution, command: Command) -> Taken | None:
         """As `take` for the next step of a chain, but None, and nothing taken, where the step would have to wait.
@@ -203,7 +183,7 @@ class Limiter:
             permits.append(permit)
         return Taken(tuple(permits))
 
-    async def _take_one(self, want: Want, request: Request) -> Permit | float:
+    async def _take_one(self, want: Want, request: TakeRequest) -> Permit | float:
         """A permit of one limit; a time to ask again if there is none now."""
         while True:
             now = self._clock.now()
@@ -248,58 +228,44 @@ class Limiter:
             return None
         if at_once and limit_items.reserved(item, numbers, now)[1] > now:
             return None
-        answer = await self._write_take(want, item, step, lease, revision, now)
-        return answer if isinstance(answer, Permit) else None
+        return await self._write_take(want, item, step, lease, revision, now)
 
     async def _write_take(
         self, want: Want, item: LimitItem, step: str, lease: float, revision: int, now: float
-    ) -> Permit | float | None:
-        """The permit once it is written; None if another write came before; a time if the gate is closed."""
-        admitted = item
-        if self._gates is not None and want.limit.gate is not None:
-            admission = self._gates.admit(want.limit, item.gate, step, now)
-            if admission.until is not None:
-                if admission.state == item.gate:
-                    return admission.until
-                changed = replace(item, gate=admission.state, changed_at=now)
-                return admission.until if await self._limits.write(changed, item.version) is not None else None
-            admitted = replace(item, gate=admission.state)
+    ) -> Permit | None:
+        """The permit once it is written; None if another write came before."""
         token = secrets.token_hex(4)
-        taken, permit = granted(admitted, step, await self.numbers(want), token, lease, revision, now)
+        taken, permit = granted(item, step, await self.numbers(want), token, lease, revision, now)
         if taken == item:
             return permit
         return permit if await self._limits.write(replace(taken, changed_at=now), item.version) is not None else None
 
     # -- giving back -------------------------------------------------------------------------------------------
 
-    async def release(self, permits: Iterable[Permit], step: Step[..., Any], name: str, ended: Ended) -> None:
-        """Gives back what an attempt had, once its outcome is written, and tells the gates how it has ended."""
+    async def release(self, permits: Iterable[Permit], step: Step[..., Any], name: str) -> None:
+        """Gives back what an attempt had, once its outcome is written."""
         limits = {limit.name: limit for limit in step.limits}
         for permit in permits:
-            limit = limits[permit.id.name]
-            if permit.token or (self._gates is not None and limit.gate is not None):
-                await self._give_back(permit, limit, name, ended)
+            if permit.token:
+                await self._give_back(permit, limits[permit.id.name], name)
 
     async def give_back(self, step: str, permits: Iterable[Permit]) -> None:
         """Gives slots back that are not used. step: as `step_name` names it."""
         for permit in permits:
             if permit.token:
-                await self._give_back(permit, None, step, None)
+                await self._give_back(permit, None, step)
 
-    async def _give_back(self, permit: Permit, limit: Limit[Any] | None, step: str, ended: Ended | None) -> None:
+    async def _give_back(self, permit: Permit, limit: Limit[Any] | None, step: str) -> None:
         while True:
             now = self._clock.now()
             item = current(await self._limits.read(permit.id), now)
-            changed = without(item, step, permit.token) if permit.token else item
-            if ended is not None and limit is not None and limit.gate is not None and self._gates is not None:
-                changed = replace(changed, gate=self._gates.ended(limit, item.gate, step, ended, now))
+            changed = without(item, step, permit.token)
             if changed == item:
                 break
-            heir = await self._heir(changed, limit, now) if permit.token else None
+            heir = await self._heir(changed, limit, now)
             if await self._pass_on(changed, item.version, heir, limit, now):
                 break
-        if permit.token:
-            await self._hand_over(permit.id, limit)
+        await self._hand_over(permit.id, limit)
 
     async def _hand_over(self, id: LimitId, limit: Limit[Any] | None) -> None:
         """Gives free slots to those who wait: a step that joined a moment ago may have missed the last release."""

@@ -19,7 +19,7 @@ from stepfast.engine.gate_keeper import GateKeeper
 from stepfast.engine.gates import GatePass
 from stepfast.engine.item_files import ItemFiles
 from stepfast.engine.limit_items import step_name
-from stepfast.engine.limiting import NOTHING_TAKEN, Limiter, PassedOn, Taken, Waits
+from stepfast.engine.limiting import NOTHING_TAKEN, Limiter, PassedOn, StepWaits, Taken
 from stepfast.engine.looks import EVERY_TIME, LookPace
 from stepfast.engine.messages import Hint, Message
 from stepfast.engine.moves import Room
@@ -214,7 +214,7 @@ class StepHandler:
         if isinstance(taken, Record):
             written = await self._store.commit(execution.run_id, Commit(taken, wake=True))
             return Delete() if written else Later(self._clock.now() + 1.0)
-        if isinstance(taken, Waits):
+        if isinstance(taken, StepWaits):
             if opened is not None:
                 opened.keep()
             return taken.disposition
@@ -234,14 +234,14 @@ class StepHandler:
 
     async def _take(
         self, delivery: Delivery, execution: Execution, claim: Claim
-    ) -> tuple[Taken | Waits, tuple[GatePass, ...]] | Record:
+    ) -> tuple[Taken | StepWaits, tuple[GatePass, ...]] | Record:
         """What the step has of its gates and limits; the record to write where a function of a limit is at fault."""
         step, message = claim.command.step, delivery.message
         if step is None or not step.limits:
             return NOTHING_TAKEN, ()
         try:
             passes = await self._gates.enter(message, delivery.sent_at, execution, claim.command, claim.record)
-            if isinstance(passes, Waits):
+            if isinstance(passes, StepWaits):
                 await self._limiter.give_back(step_name(replace(message, command_id=claim.command.id)), message.permits)
                 return passes, ()
             taken = await self._limiter.take(message, delivery.sent_at, execution, claim.command, claim.record)

@@ -88,6 +88,8 @@ def label(name: str) -> LabelKey:
     """The label of an execution as the key of a limit: `Limit("crm", concurrency=2, key=label("customer"))`.
 
     name: the name of the label. Executions without this label share the key "".
+
+    Raises DefinitionError for an empty name.
     """
     if not isinstance(name, str) or not name:
         raise DefinitionError(f"label takes the name of a label, not {name!r}")
@@ -228,7 +230,7 @@ class Limit(Generic[F_contra]):
 
     @property
     def declared(self) -> tuple[object, ...]:
-        """What limits of one name must agree in."""
+        """The options that limits of one name must agree in."""
         return self.numbers, self.shards, self.shared, self.gate
 
     def __repr__(self) -> str:

@@ -36,7 +36,7 @@ from stepfast.language.limits import Numbers
 
 PARTITIONS = 16
 """Over which the keys of a limit are spread. It never changes."""
-KEPT_SECONDS = 86400.0
+IDLE_KEY_SECONDS = 86400.0
 """Seconds that an item is kept once it is idle."""
 LINE_KEPT_SECONDS = 15 * 86400.0
 """Seconds that an entry of a line is kept: longer than SQS keeps the message that stands behind it."""
@@ -100,22 +100,22 @@ class DynamoLimits:
 
     async def items(self, name: str, limit: int, after: str = "") -> tuple[Sequence[LimitItem], str]:
         number_text, _, sort = after.partition("|")
-        found = list[LimitItem]()
+        listed = list[LimitItem]()
         for partition in range(int(number_text or 0), PARTITIONS):
             values = {":pk": text(f"l#{name}#{partition}"), ":start": text(f"i#{sort}"), ":end": text("i#" + _END)}
             parameters: dict[str, Any] = {
                 "KeyConditionExpression": "pk = :pk AND sk BETWEEN :start AND :end",
                 "ExpressionAttributeValues": values,
-                "Limit": limit - len(found),
+                "Limit": limit - len(listed),
             }
             page = self._table.query_once(**parameters)
-            found += [_item_of(item, name) for item in page["Items"]]
+            listed += [_item_of(item, name) for item in page["Items"]]
             sort = ""
             if "LastEvaluatedKey" in page:
-                return found, f"{partition}|{page['LastEvaluatedKey']['sk']['S'][2:]}!"
-            if len(found) >= limit:
-                return found, f"{partition + 1}|" if partition + 1 < PARTITIONS else ""
-        return found, ""
+                return listed, f"{partition}|{page['LastEvaluatedKey']['sk']['S'][2:]}!"
+            if len(listed) >= limit:
+                return listed, f"{partition + 1}|" if partition + 1 < PARTITIONS else ""
+        return listed, ""
 
     async def numbers(self, name: str) -> tuple[Numbers, str] | None:
         item = self._table.get(_numbers_key(name))
@@ -180,7 +180,7 @@ def _stored(item: LimitItem, now: float) -> Item:
         stored["gate"] = text(item.gate)
     idle_at = item.idle_at(now)
     if idle_at < float("inf"):
-        stored[EXPIRES] = number(math.ceil(idle_at + KEPT_SECONDS))
+        stored[EXPIRES] = number(math.ceil(idle_at + IDLE_KEY_SECONDS))
     return stored
 
 
