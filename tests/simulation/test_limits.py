@@ -38,7 +38,7 @@ def a_slot_that_is_handed_over_is_not_counted(patch: Patch) -> None:
 
 
 def the_message_of_a_step_in_line_is_dropped(patch: Patch) -> None:
-    edited(patch, Limiter, "take", ("return Waits(Later(answer))", "return Waits(Delete())"))
+    edited(patch, Limiter, "take", ("return StepWaits(Later(answer))", "return StepWaits(Delete())"))
 
 
 def slots_are_kept_beyond_their_lease(patch: Patch) -> None:

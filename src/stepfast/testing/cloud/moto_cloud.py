@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
 from stepfast.deployment.plan import Plan
 from stepfast.deployment.project import Project
 from stepfast.language.registry import Registry
+from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
 from stepfast.simulator import resources
 from stepfast.simulator.gateway import GatewayRequest, Response
@@ -96,6 +97,43 @@ class MotoCloud(Kit[CloudStage], Trouble):
     def deploy(self, *workflows: Workflow[..., Any] | Registry) -> None:
         """Replaces the code of all functions by these `workflows`. Queues and limits stay as they were."""
         self._stage.deploy(registry_of(workflows))
+
+    def outage(
+        self,
+        step: Step[..., Any] | str,
+        lasts: timedelta | None = None,
+        error: BaseException | str | None = None,
+        *,
+        operations: str | Iterable[str] | None = None,
+        functions: str | Iterable[str] | None = None,
+        chance: float = 1.0,
+    ) -> None:
+        """Makes a step fail, as `Environment.outage` does, or makes a service of AWS answer the functions with an error.
+
+        step: the step, or one of "dynamodb", "sqs", "s3" and "scheduler".
+        lasts: how long the outage lasts, in simulated time. That of a service has to end.
+        error: the exception that attempts of the step raise, or the code of the service's error.
+        operations: the names of the operations of the service that fail; None for all.
+        functions: the names of the functions whose calls fail; None for all.
+        chance: the chance of each call of the service to fail, from 0 to 1.
+
+        botocore tries again, in simulated time, as it does in Lambda. Raises TypeError for an argument of the other kind
+        of outage, and ValueError for a time that is not above 0.
+        """
+        if not isinstance(step, str):
+            if isinstance(error, str) or operations is not None or functions is not None or chance != 1.0:
+                raise TypeError("the outage of a step takes lasts=timedelta(…) and error=exception")
+            return super().outage(step, lasts, error)
+        if lasts is None or isinstance(error, BaseException):
+            raise TypeError("the outage of a service takes a time and the code of an error")
+        return self.outage_of_service(
+            step,
+            lasts,
+            error=error or "InternalServerError",
+            operations=operations,
+            functions=functions,
+            chance=chance,
+        )
 
     # -- the API -------------------------------------------------------------------------------------------------
 
