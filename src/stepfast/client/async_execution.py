@@ -257,7 +257,8 @@ class AsyncExecution(Generic[R]):
         skip: True sets null as the result, which the step's type must allow.
         input: all arguments of the next attempt by their names. Later attempts have them, too.
 
-        command: the id of the step, as `describe` has it. why: for the history, which also has the caller's name.
+        command: the id of the step, as `describe` has it.
+        why: for the history, which also has the caller's name.
 
         An attempt that still runs is refused. Raises ExecutionNotFound, WrongStatus when the execution has ended for
         good, and InvalidRequest for a command that is no step, has not begun or has its outcome, and for a value that

@@ -108,7 +108,7 @@ class MotoCloud(Kit[CloudStage], Trouble):
         functions: str | Iterable[str] | None = None,
         chance: float = 1.0,
     ) -> None:
-        """Makes a step fail, as `Environment.outage` does, or makes a service of AWS answer the functions with an error.
+        """Makes a step fail, as `Environment.outage` does, or a service of AWS answer the functions with an error.
 
         step: the step, or one of "dynamodb", "sqs", "s3" and "scheduler".
         lasts: how long the outage lasts, in simulated time. That of a service has to end.
@@ -117,8 +117,8 @@ class MotoCloud(Kit[CloudStage], Trouble):
         functions: the names of the functions whose calls fail; None for all.
         chance: the chance of each call of the service to fail, from 0 to 1.
 
-        botocore tries again, in simulated time, as it does in Lambda. Raises TypeError for an argument of the other kind
-        of outage, and ValueError for a time that is not above 0.
+        botocore tries again, in simulated time, as it does in Lambda. Raises TypeError for an argument of the other
+        kind of outage, and ValueError for a time that is not above 0.
         """
         if not isinstance(step, str):
             if isinstance(error, str) or operations is not None or functions is not None or chance != 1.0:
