@@ -64,8 +64,8 @@ def test_a_line_has_an_order_and_an_entry_of_a_step_stands_in_it_once(backend: A
 
 def test_the_keys_of_a_shared_line_come_one_after_the_other(backend: Any) -> None:
     limits, id = backend.store.limits, LimitId("stripe")
-    for number, turn in enumerate(("a", "a", "b", "a#", "c")):
-        backend.run(limits.join(id, waiter(f"x{number}", turn=turn)))
+    for number, whose in enumerate(("a", "a", "b", "a#", "c")):
+        backend.run(limits.join(id, waiter(f"x{number}", turn=whose)))
     seen = list[str]()
     turn: str | None = None
     for _ in range(4):

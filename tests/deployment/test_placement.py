@@ -21,11 +21,11 @@ ONCE = Retry(max_attempts=1)
 
 
 def make(name: str, **options: Any) -> Step[..., Any]:
-    @step(name=name, retry=ONCE, **options)
     def work(n: int) -> int:
         return n + 1
 
-    return work
+    made: Step[..., Any] = step(name=name, retry=ONCE, **options)(work)
+    return made
 
 
 HIDDEN: list[Any] = []

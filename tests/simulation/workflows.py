@@ -25,7 +25,8 @@ def make(name: str, retry: Retry = QUICK, **options: Any) -> Step[..., Any]:
     async def work(argument: Any = None) -> list[Any]:
         return [name, argument]
 
-    return step(name=name, retry=retry, timeout=30, **options)(work)
+    made: Step[..., Any] = step(name=name, retry=retry, timeout=30, **options)(work)
+    return made
 
 
 STEPS = {

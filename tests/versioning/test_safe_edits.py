@@ -45,12 +45,13 @@ def test_a_new_policy_counts_from_the_next_attempt_on(app: Versions, ran: list[s
     """change a step's retry policy, timeout, heartbeat or pool"""
 
     def pay(**options: Any) -> Any:
-        @step(name="pay", **options)
-        async def attempt(n: int) -> int:
+        async def pay_once(n: int) -> int:
             ran.append("pay")
             if len(ran) < 4:
                 raise ConnectionError("down")
             return n
+
+        attempt: Any = step(name="pay", **options)(pay_once)
 
         @workflow("w")
         async def w() -> int:
