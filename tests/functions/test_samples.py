@@ -51,6 +51,13 @@ API_SAMPLES: dict[str, tuple[tuple[str, ...], int]] = {
     "api-replay-by-step.json": (STARTED, 200),
     "api-workflows.json": ((), 200),
     "api-figures.json": (SHIPPED, 200),
+    "api-limits.json": ((), 200),
+    "api-limit.json": ((), 422),
+    "api-limit-set.json": ((), 422),
+    "api-limit-reset.json": ((), 422),
+    "api-gates.json": ((), 200),
+    "api-gate-close.json": ((), 422),
+    "api-gate-open.json": ((), 422),
     "api-health.json": ((), 200),
     "api-openapi.json": ((), 200),
 }

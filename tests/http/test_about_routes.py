@@ -111,6 +111,13 @@ ROUTES = {
     ("post", "/v1/dead-letters/replay"): {"200", "422", "503"},
     ("get", "/v1/workflows"): {"200", "422", "503"},
     ("get", "/v1/workflows/{workflow}/figures"): {"200", "404", "422", "503"},
+    ("get", "/v1/limits"): {"200", "422", "503"},
+    ("get", "/v1/limits/{name}"): {"200", "422", "503"},
+    ("put", "/v1/limits/{name}"): {"200", "422", "503"},
+    ("delete", "/v1/limits/{name}"): {"200", "422", "503"},
+    ("get", "/v1/gates"): {"200", "422", "503"},
+    ("post", "/v1/gates/{name}/close"): {"200", "422", "503"},
+    ("post", "/v1/gates/{name}/open"): {"200", "422", "503"},
     ("get", "/v1/health"): {"200", "422", "503"},
 }
 NOT_ADMITTED = {"401", "403"}
@@ -143,7 +150,7 @@ def test_parameters_and_bodies_are_described(serve: Any) -> None:
     for (method, path), operation in operations(document).items():
         described = {each["name"] for each in operation.get("parameters", []) if each["in"] == "path"}
         assert described == set(re.findall(r"{(\w+)}", path))
-        needs_body = method == "post" and not path.endswith("cancel")
+        needs_body = method in ("post", "put") and not path.endswith("cancel")
         assert ("requestBody" in operation) == needs_body
     listing = document["paths"]["/v1/executions"]["get"]["parameters"]
     assert " ".join(sorted(parameter["name"] for parameter in listing)) == (

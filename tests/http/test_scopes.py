@@ -35,6 +35,13 @@ NEEDED = {
     ("POST", "/v1/dead-letters/replay"): "operate",
     ("GET", "/v1/workflows"): "read",
     ("GET", "/v1/workflows/nothing/figures"): "read",
+    ("GET", "/v1/limits"): "read",
+    ("GET", "/v1/limits/stripe"): "read",
+    ("PUT", "/v1/limits/stripe"): "operate",
+    ("DELETE", "/v1/limits/stripe"): "operate",
+    ("GET", "/v1/gates"): "read",
+    ("POST", "/v1/gates/stripe/close"): "operate",
+    ("POST", "/v1/gates/stripe/open"): "operate",
     ("GET", "/openapi.json"): "read",
 }
 IAM = {"iam": {"userArn": "arn:aws:iam::123456789012:user/ann", "accountId": "123456789012"}}

@@ -47,6 +47,13 @@ ROUTES = [
     ("GET", "/v1/dead-letters", None),
     ("GET", "/v1/dead-letters/groups", None),
     ("POST", "/v1/dead-letters/replay", {"all": True}),
+    ("GET", "/v1/limits", None),
+    ("GET", "/v1/limits/stripe", None),
+    ("PUT", "/v1/limits/stripe", {"rate": 5}),
+    ("DELETE", "/v1/limits/stripe", None),
+    ("GET", "/v1/gates", None),
+    ("POST", "/v1/gates/stripe/close", {"why": "it is down"}),
+    ("POST", "/v1/gates/stripe/open", {"why": "it is up"}),
     ("GET", "/v1/health", None),
     ("GET", "/openapi.json", None),
 ]

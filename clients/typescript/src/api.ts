@@ -225,6 +225,62 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/limits/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A limit and its keys in use: what is taken, and who waits */
+        get: operations["getLimit"];
+        /**
+         * Change the numbers of a limit while steps run
+         * @description They hold in every process within seconds, until they are deleted. They win over code.
+         */
+        put: operations["setLimit"];
+        post?: never;
+        /** Go back to the numbers of the code */
+        delete: operations["resetLimit"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/gates/{name}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Close a gate: its steps wait, and no attempt begins */
+        post: operations["closeGate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/gates/{name}/open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Open a gate: its steps go on at a growing rate */
+        post: operations["openGate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/executions/batch": {
         parameters: {
             query?: never;
@@ -342,6 +398,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The limits of steps, with their numbers */
+        get: operations["listLimits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/gates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The gates that are closed, opening, or have met failures */
+        get: operations["listGates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/workflows": {
         parameters: {
             query?: never;
@@ -445,6 +535,24 @@ export interface components {
             failed: number;
             /** Cancelled */
             cancelled: number;
+        };
+        /** CloseGateRequest */
+        CloseGateRequest: {
+            /**
+             * Key
+             * @default
+             */
+            key: string;
+            /**
+             * Until
+             * @description ISO 8601; left out: until somebody opens it
+             */
+            until?: string | null;
+            /**
+             * Why
+             * @default
+             */
+            why: string;
         };
         /** CommandList */
         CommandList: {
@@ -1011,6 +1119,59 @@ export interface components {
              */
             steps: components["schemas"]["StepFiguresView"][];
         };
+        /** GateList */
+        GateList: {
+            /**
+             * Gates
+             * @description those that are closed, opening, or have met failures
+             */
+            gates: components["schemas"]["GateView"][];
+            /** Next */
+            next: string | null;
+        };
+        /** GateView */
+        GateView: {
+            /** Name */
+            name: string;
+            /** Key */
+            key: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "OPEN" | "CLOSED" | "RAMPING";
+            /** Since */
+            since: string | null;
+            /**
+             * Cause
+             * @description why it closed; empty where that was by hand
+             */
+            cause: string;
+            /**
+             * By
+             * @description who closed or opened it by hand
+             */
+            by: string;
+            /** Why */
+            why: string;
+            /** Next Probe */
+            next_probe: string | null;
+            /**
+             * Rate
+             * @description attempts a second that go through while it is RAMPING
+             */
+            rate: number | null;
+            /**
+             * Waiting
+             * @description steps that wait, 1,000 at most
+             */
+            waiting: number;
+            /**
+             * Failed
+             * @description FAILED executions that it will resume
+             */
+            failed: number;
+        };
         /** Health */
         Health: {
             /** Status */
@@ -1083,6 +1244,144 @@ export interface components {
              * @description its command in the batch; null for an item that was never run
              */
             command_id: string | null;
+        };
+        /** KeyView */
+        KeyView: {
+            /** Key */
+            key: string;
+            /** Shard */
+            shard: number;
+            /**
+             * Taken
+             * @description slots that are taken
+             */
+            taken: number;
+            /**
+             * Next At
+             * @description the next moment that the rate leaves free; null where that is now
+             */
+            next_at: string | null;
+            /**
+             * Waiting
+             * @description steps that wait for a slot, 100 at most
+             */
+            waiting: number;
+            /**
+             * Waiting Since
+             * @description when the first of them began to wait
+             */
+            waiting_since: string | null;
+        };
+        /** LimitDetail */
+        LimitDetail: {
+            /** Name */
+            name: string;
+            /** @description the numbers of the code */
+            declared: components["schemas"]["NumbersView"];
+            /** @description the numbers that hold now */
+            numbers: components["schemas"]["NumbersView"];
+            /**
+             * Set By
+             * @description who has set them; null where nobody has, empty where the caller has no name
+             */
+            set_by: string | null;
+            /**
+             * Shared
+             * @description whether the numbers are for all keys together
+             */
+            shared: boolean;
+            /** Shards */
+            shards: number;
+            /**
+             * Gated
+             * @description whether it has a gate
+             */
+            gated: boolean;
+            /**
+             * Keys
+             * @description the keys in use, in pages
+             */
+            keys: components["schemas"]["KeyView"][];
+            /** Next */
+            next: string | null;
+        };
+        /** LimitList */
+        LimitList: {
+            /** Limits */
+            limits: components["schemas"]["LimitView"][];
+        };
+        /** LimitView */
+        LimitView: {
+            /** Name */
+            name: string;
+            /** @description the numbers of the code */
+            declared: components["schemas"]["NumbersView"];
+            /** @description the numbers that hold now */
+            numbers: components["schemas"]["NumbersView"];
+            /**
+             * Set By
+             * @description who has set them; null where nobody has, empty where the caller has no name
+             */
+            set_by: string | null;
+            /**
+             * Shared
+             * @description whether the numbers are for all keys together
+             */
+            shared: boolean;
+            /** Shards */
+            shards: number;
+            /**
+             * Gated
+             * @description whether it has a gate
+             */
+            gated: boolean;
+        };
+        /**
+         * NumbersRequest
+         * @description What is left out stays as it is.
+         */
+        NumbersRequest: {
+            /** Rate */
+            rate?: number | null;
+            /**
+             * Per
+             * @description seconds
+             */
+            per?: number | null;
+            /** Burst */
+            burst?: number | null;
+            /** Concurrency */
+            concurrency?: number | null;
+        };
+        /** NumbersView */
+        NumbersView: {
+            /**
+             * Rate
+             * @description attempts that may begin in `per` seconds
+             */
+            rate: number | null;
+            /** Per */
+            per: number | null;
+            /** Burst */
+            burst: number | null;
+            /**
+             * Concurrency
+             * @description attempts that may run at once
+             */
+            concurrency: number | null;
+        };
+        /** OpenGateRequest */
+        OpenGateRequest: {
+            /**
+             * Key
+             * @default
+             */
+            key: string;
+            /**
+             * Why
+             * @default
+             */
+            why: string;
         };
         /** ParentView */
         ParentView: {
@@ -2749,6 +3048,398 @@ export interface operations {
             };
         };
     };
+    getLimit: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description a page's `next` */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description the name of the limit */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the limit */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitDetail"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setLimit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the name of the limit */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NumbersRequest"];
+            };
+        };
+        responses: {
+            /** @description the limit */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitView"];
+                };
+            };
+            /** @description the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is not declared as JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resetLimit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the name of the limit */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the limit */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitView"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    closeGate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the name of the limit */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CloseGateRequest"];
+            };
+        };
+        responses: {
+            /** @description the gate */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GateView"];
+                };
+            };
+            /** @description the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is not declared as JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    openGate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the name of the limit */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OpenGateRequest"];
+            };
+        };
+        responses: {
+            /** @description the gate */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GateView"];
+                };
+            };
+            /** @description the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is not declared as JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     startExecutions: {
         parameters: {
             query?: never;
@@ -3193,6 +3884,124 @@ export interface operations {
             };
             /** @description the body is not declared as JSON */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listLimits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the limits, by name */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitList"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listGates: {
+        parameters: {
+            query?: {
+                /** @description of this limit alone, in pages */
+                name?: string | null;
+                limit?: number;
+                /** @description a page's `next` */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the gates */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GateList"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

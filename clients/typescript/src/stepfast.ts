@@ -9,7 +9,11 @@ import type {
   ExecutionPage,
   ExecutionStatus,
   ExecutionView,
+  Gate,
+  GatePage,
   Health,
+  Limit,
+  LimitDetail,
   ReplayAnswer,
   ReplayedExecution,
   StartedBatch,
@@ -142,6 +146,48 @@ export class Stepfast {
   /** The workflows that are deployed: names, schemas, steps. */
   async workflows(): Promise<Workflow[]> {
     return (await this.#calls.get<{ workflows: Workflow[] }>("/v1/workflows")).workflows;
+  }
+
+  /** The limits of steps by name: the numbers of the code, and those that hold now. */
+  async limits(): Promise<Limit[]> {
+    return (await this.#calls.get<{ limits: Limit[] }>("/v1/limits")).limits;
+  }
+
+  /** A limit with a page of its keys in use: what is taken, how many wait, and since when. */
+  limit(name: string, page: { limit?: number; cursor?: string } = {}): Promise<LimitDetail> {
+    return this.#calls.get(`/v1/limits/${encodeURIComponent(name)}`, { query: page });
+  }
+
+  /** Changes numbers of a limit while steps run; those left out stay as they are. */
+  async setLimit(
+    name: string,
+    numbers: { rate?: number; per?: number; burst?: number; concurrency?: number },
+  ): Promise<Limit> {
+    const answer = await this.#calls.send<Limit>("PUT", `/v1/limits/${encodeURIComponent(name)}`, { body: numbers });
+    return answer.body as Limit;
+  }
+
+  /** Goes back to the numbers of the code. */
+  async resetLimit(name: string): Promise<Limit> {
+    const answer = await this.#calls.send<Limit>("DELETE", `/v1/limits/${encodeURIComponent(name)}`);
+    return answer.body as Limit;
+  }
+
+  /** The gates that are closed, opening, or have met failures. `name`: of one limit; then in pages. */
+  gates(query: { name?: string; limit?: number; cursor?: string } = {}): Promise<GatePage> {
+    return this.#calls.get("/v1/gates", { query });
+  }
+
+  /** Closes a gate by hand: its steps wait. `until`: an ISO 8601 time; by default until somebody opens it. */
+  async closeGate(name: string, change: { key?: string; until?: string; why?: string } = {}): Promise<Gate> {
+    const path = `/v1/gates/${encodeURIComponent(name)}/close`;
+    return (await this.#calls.send<Gate>("POST", path, { body: change })).body as Gate;
+  }
+
+  /** Opens a gate by hand: its steps go on at a growing rate. */
+  async openGate(name: string, change: { key?: string; why?: string } = {}): Promise<Gate> {
+    const path = `/v1/gates/${encodeURIComponent(name)}/open`;
+    return (await this.#calls.send<Gate>("POST", path, { body: change })).body as Gate;
   }
 
   /** Needs no API key. */

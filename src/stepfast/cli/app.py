@@ -12,8 +12,10 @@ from stepfast.cli import (
     dev,
     doctor,
     export,
+    gates,
     invoke,
     keys,
+    limits,
     mcp,
     new_project,
     reading,
@@ -151,4 +153,6 @@ app.command("verify")(verify.verify)
 app.command("invoke")(invoke.invoke)
 app.command("mcp")(mcp.mcp)
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(limits.app, name="limits")
+app.add_typer(gates.app, name="gates")
 app.add_typer(keys.app, name="keys")

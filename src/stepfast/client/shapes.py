@@ -204,6 +204,26 @@ class Workflows(TypedDict):
     workflows: list[Workflow]
 
 
+class Limit(TypedDict):
+    name: str
+    numbers: dict[str, Any]
+
+
+class Limits(TypedDict):
+    limits: list[Limit]
+
+
+class Gate(TypedDict):
+    name: str
+    key: str
+    status: str
+
+
+class Gates(TypedDict):
+    gates: list[Gate]
+    next: str | None
+
+
 class Health(TypedDict):
     status: str
     version: str

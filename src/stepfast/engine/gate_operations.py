@@ -69,7 +69,7 @@ class GateOperations:
             gate = self._gate(held)
             items, position = await self._store.limits.items(held, limit, after)
             for item in items:
-                if item.id.shard == GATE_SHARD:
+                if item.id.shard == GATE_SHARD and item.gate:
                     reports.append(await self._report(item.id, state_in(item.gate), gate))
         return reports, position if name is not None else ""
 

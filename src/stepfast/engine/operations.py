@@ -9,8 +9,10 @@ from typing import Any
 from stepfast.engine.advancer import Advancer, Resend
 from stepfast.engine.cancelling import Cancelling
 from stepfast.engine.catching_up import PartialReads
+from stepfast.engine.gate_operations import GateOperations
 from stepfast.engine.holdovers import HeldStep, held_up
-from stepfast.engine.ports import Clock, Store
+from stepfast.engine.limit_operations import LimitOperations
+from stepfast.engine.ports import Clock, Queue, Store
 from stepfast.engine.queries import ReadOperations
 from stepfast.engine.repairing import Repair, Repairing
 from stepfast.engine.replay_cache import LiveReplays
@@ -45,6 +47,7 @@ class Operations(ReadOperations):
         lives: LiveReplays | None = None,
         signal_limits: SignalLimits = SIGNAL_LIMITS,
         parts: PartialReads | None = None,
+        queue: Queue | None = None,
     ) -> None:
         super().__init__(store, clock, registry)
         self._advancer = advancer
@@ -53,6 +56,8 @@ class Operations(ReadOperations):
         self._cancelling = Cancelling(store, clock, self)
         self._resuming = Resuming(store, clock, registry)
         self._repairing = Repairing(store, clock, registry, self._resuming)
+        self.limits = LimitOperations(store, clock, registry)
+        self.gates = GateOperations(store, clock, registry, queue)
 
     # -- starting ----------------------------------------------------------------------------------------
 

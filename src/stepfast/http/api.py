@@ -27,6 +27,7 @@ from stepfast.http.routes import (
     executions,
     figures,
     items,
+    limits,
     listing,
     runs,
     starting,
@@ -122,7 +123,19 @@ def scopes_by_route() -> dict[tuple[str, str], Scope | None]:
 def _resolver(engine: ApiEngine) -> Resolver:
     app = Resolver()
     engine = replace(engine, describe=cache(lambda: openapi.document(app)))
-    for routes in (starting, listing, executions, runs, commands, items, steering, dead_letters, figures, about):
+    for routes in (
+        starting,
+        listing,
+        executions,
+        runs,
+        commands,
+        items,
+        steering,
+        dead_letters,
+        figures,
+        limits,
+        about,
+    ):
         routes.add(app, engine)
     return app
 

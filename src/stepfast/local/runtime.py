@@ -147,7 +147,9 @@ class Runtime:
         self._runner = StepRunner(self._inbox, self._processes)
         lives = LiveReplays(deltas=self._backend)
         self._advancer = Advancer(store, self._backend, self._clock, registry, lives, max_child_depth=max_child_depth)
-        self.operations = Operations(store, self._clock, registry, self._advancer, lives, signal_limits)
+        self.operations = Operations(
+            store, self._clock, registry, self._advancer, lives, signal_limits, queue=self._backend
+        )
         steps = StepHandler(
             store,
             self._backend,

@@ -1,0 +1,142 @@
+"""What operators ask of limits: to see what is taken and who waits, and to change numbers while steps run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stepfast.engine import caller
+from stepfast.engine.gates import GATE_SHARD
+from stepfast.engine.limit_items import LimitItem, Waiter, current
+from stepfast.engine.ports import Clock, Store
+from stepfast.errors import DefinitionError, InvalidRequest
+from stepfast.language.limits import Limit, Numbers, numbers_with
+from stepfast.language.registry import Registry
+
+MOST_WAITING_SHOWN = 100
+"""Steps of one line that are counted, and looked at for the time of the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitReport:
+    """A limit that the code declares.
+
+    declared: the numbers of the code. numbers: those that hold now. set_by: who has set these; None where nobody has.
+    """
+
+    limit: Limit[object]
+    declared: Numbers
+    numbers: Numbers
+    set_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyReport:
+    """A key of a limit that is in use. Times are seconds since the epoch, UTC.
+
+    taken: slots. moment: the next moment that the rate leaves free; None without a rate, and where it is past.
+    waiting: steps in its line, MOST_WAITING_SHOWN at most. since: when the first of them began to wait.
+    """
+
+    key: str
+    shard: int
+    taken: int
+    moment: float | None
+    waiting: int
+    since: float | None
+
+
+class LimitOperations:
+    """Operations on the limits that the workflows of this deployment declare."""
+
+    def __init__(self, store: Store, clock: Clock, registry: Registry) -> None:
+        self._store, self._clock, self._registry = store, clock, registry
+
+    async def list(self) -> Sequence[LimitReport]:
+        """All limits, in the order of their names."""
+        return [await self._report(limit) for _, limit in sorted(self._declared().items())]
+
+    async def describe(self, name: str) -> LimitReport:
+        """One limit. Raises InvalidRequest where no step has it."""
+        return await self._report(self._limit(name))
+
+    async def keys(self, name: str, limit: int = 100, after: str = "") -> tuple[Sequence[KeyReport], str]:
+        """At most `limit` keys in use, and the position to go on from, "" after the last.
+
+        Raises InvalidRequest where no step has the limit.
+        """
+        self._limit(name)
+        items, position = await self._store.limits.items(name, limit, after)
+        reports = [await self._key(item) for item in items if item.id.shard != GATE_SHARD]
+        return [key for key in reports if key.taken or key.moment or key.waiting], position
+
+    async def set(
+        self,
+        name: str,
+        *,
+        rate: float | None = None,
+        per: float | None = None,
+        burst: int | None = None,
+        concurrency: int | None = None,
+    ) -> LimitReport:
+        """Sets numbers from now on; those that are None stay as they are now. Every process has them within seconds.
+
+        Raises InvalidRequest where no step has the limit, for a number that is not valid, and for a kind of number that
+        the limit does not have: the code decides what is limited.
+        """
+        held = await self.describe(name)
+        if rate is None and per is None and burst is None and concurrency is None:
+            raise InvalidRequest("say what to set: rate, per, burst or concurrency")
+        if concurrency is not None and held.declared.concurrency is None:
+            raise _no_such("concurrency", name)
+        if concurrency is None and held.declared.rate is None:
+            raise _no_such("rate", name)
+        if rate is not None and held.declared.rate is None:
+            raise _no_such("rate", name)
+        try:
+            numbers = numbers_with(held.numbers, rate=rate, per=per, burst=burst, concurrency=concurrency)
+        except DefinitionError as error:
+            raise InvalidRequest(str(error)) from error
+        if numbers.concurrency is not None and numbers.concurrency < held.limit.shards:
+            raise InvalidRequest(f"limit {name!r} is in {held.limit.shards} shards: each has a slot at least")
+        await self._store.limits.set_numbers(name, numbers, caller.who() or "")
+        return await self.describe(name)
+
+    async def reset(self, name: str) -> LimitReport:
+        """Goes back to the numbers of the code. Raises InvalidRequest where no step has the limit."""
+        self._limit(name)
+        await self._store.limits.set_numbers(name, None)
+        return await self.describe(name)
+
+    def _declared(self) -> dict[str, Limit[object]]:
+        return {limit.name: limit for step in self._registry.steps for limit in step.limits}
+
+    def _limit(self, name: str) -> Limit[object]:
+        declared = self._declared()
+        if name not in declared:
+            names = ", ".join(sorted(declared)) or "none"
+            text = f"no step has a limit named {name!r}; there are: {names}"
+            raise InvalidRequest(text, (("name", text),))
+        return declared[name]
+
+    async def _report(self, limit: Limit[object]) -> LimitReport:
+        stored = await self._store.limits.numbers(limit.name)
+        numbers, by = (limit.numbers, None) if stored is None else stored
+        return LimitReport(limit, limit.numbers, numbers, by)
+
+    async def _key(self, item: LimitItem) -> KeyReport:
+        now = self._clock.now()
+        line: Sequence[Waiter] = await self._store.limits.line(item.id, MOST_WAITING_SHOWN)
+        return KeyReport(
+            item.id.key,
+            item.id.shard,
+            len(current(item, now).holders),
+            item.moment if item.moment > now else None,
+            len(line),
+            min((waiter.since for waiter in line), default=None),
+        )
+
+
+def _no_such(number: str, name: str) -> InvalidRequest:
+    text = f"limit {name!r} has no {number}: the code decides what is limited, and what is set here is how much"
+    return InvalidRequest(text, ((number, text),))

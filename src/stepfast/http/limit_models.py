@@ -1,0 +1,85 @@
+"""What is asked and answered of limits and gates, as JSON."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from stepfast.http.models import Asked, Shown, Time
+
+
+class NumbersView(Shown):
+    rate: float | None = Field(description="attempts that may begin in `per` seconds")
+    per: float | None
+    burst: int | None
+    concurrency: int | None = Field(description="attempts that may run at once")
+
+
+class LimitView(Shown):
+    name: str
+    declared: NumbersView = Field(description="the numbers of the code")
+    numbers: NumbersView = Field(description="the numbers that hold now")
+    set_by: str | None = Field(
+        description="who has set them; null where nobody has, empty where the caller has no name"
+    )
+    shared: bool = Field(description="whether the numbers are for all keys together")
+    shards: int
+    gated: bool = Field(description="whether it has a gate")
+
+
+class LimitList(Shown):
+    limits: list[LimitView]
+
+
+class KeyView(Shown):
+    key: str
+    shard: int
+    taken: int = Field(description="slots that are taken")
+    next_at: Time | None = Field(description="the next moment that the rate leaves free; null where that is now")
+    waiting: int = Field(description="steps that wait for a slot, 100 at most")
+    waiting_since: Time | None = Field(description="when the first of them began to wait")
+
+
+class LimitDetail(LimitView):
+    keys: list[KeyView] = Field(description="the keys in use, in pages")
+    next: str | None
+
+
+class NumbersRequest(Asked):
+    """What is left out stays as it is."""
+
+    rate: float | None = Field(None, gt=0, le=1e9)
+    per: float | None = Field(None, gt=0, le=1e9, description="seconds")
+    burst: int | None = Field(None, ge=1, le=1_000_000)
+    concurrency: int | None = Field(None, ge=1, le=1_000_000)
+
+
+class GateView(Shown):
+    name: str
+    key: str
+    status: Literal["OPEN", "CLOSED", "RAMPING"]
+    since: Time | None
+    cause: str = Field(description="why it closed; empty where that was by hand")
+    by: str = Field(description="who closed or opened it by hand")
+    why: str
+    next_probe: Time | None
+    rate: float | None = Field(description="attempts a second that go through while it is RAMPING")
+    waiting: int = Field(description="steps that wait, 1,000 at most")
+    failed: int = Field(description="FAILED executions that it will resume")
+
+
+class GateList(Shown):
+    gates: list[GateView] = Field(description="those that are closed, opening, or have met failures")
+    next: str | None
+
+
+class CloseGateRequest(Asked):
+    key: str = Field("", max_length=200)
+    until: str | None = Field(None, max_length=64, description="ISO 8601; left out: until somebody opens it")
+    why: str = Field("", max_length=500)
+
+
+class OpenGateRequest(Asked):
+    key: str = Field("", max_length=200)
+    why: str = Field("", max_length=500)
