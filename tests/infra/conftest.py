@@ -13,7 +13,7 @@ from aws_cdk import aws_secretsmanager as secrets
 from cdk_nag import AwsSolutionsChecks
 
 from stepfast.deployment.plan import Plan
-from stepfast.deployment.project import Project
+from stepfast.deployment.project import LimitSettings, Project
 from stepfast.infra.assets import add_parameter, synthesizer_of
 from stepfast.infra.bundle import Bundle
 from stepfast.infra.constructs.front_door import Throttle
@@ -157,6 +157,7 @@ def _tuned(project: Project) -> Project:
         memory=1024,
         table_stream=STREAM,
         bucket="values-of-before",
+        limits={"printer": LimitSettings(rate=5.0)},
     )
 
 

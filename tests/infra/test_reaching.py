@@ -44,6 +44,7 @@ def schedules(template: Template) -> list[str]:
     return sorted(name[:-8] for name in resources(template, "AWS::Scheduler::Schedule"))
 
 
+LIMITS = '{"printer": {"rate": 5.0, "per": null, "burst": null, "concurrency": null}}'
 PROJECT: dict[str, tuple[str, Look, Any]] = {
     "workflows": ("tuned", variable("Advancer", "STEPFAST_WORKFLOWS"), "src/flows"),
     "retention_days": ("plain", variable("Advancer", "STEPFAST_RETENTION_DAYS"), "30"),
@@ -75,6 +76,11 @@ PROJECT: dict[str, tuple[str, Look, Any]] = {
     "table_stream": ("tuned", variable("Authorizer", "STEPFAST_TABLE"), "restored"),
     "bucket": ("tuned", variable("StepPdf", "STEPFAST_BUCKET"), "values-of-before"),
     "pools": ("plain", of("AWS::SQS::Queue", "VisibilityTimeout", "QueuesPoolpdf"), 100 + 10 + 60 + 30),
+    "limits": (
+        "tuned",
+        variable("StepPdf", "STEPFAST_LIMITS"),
+        '{"printer": {"rate": 5.0, "per": null, "burst": null, "concurrency": null}}',
+    ),
     "schedules": ("full", schedules, ["RecurringStartnightly", "RecurringStartpaused", "RecurringSweep"]),
 }
 """A setting, the stack that has it, where it is in the template, and as what."""

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from stepfast.deployment import schedules
+from stepfast.deployment.limit_settings import configure
 from stepfast.deployment.project import PoolSettings, Project
 from stepfast.deployment.queue_limits import RECEIVES
 from stepfast.engine.claims import LEASE_MARGIN
@@ -146,6 +147,7 @@ class Plan:
         """
         project = project or Project()
         _check_steps(registry)
+        configure(registry, project.limits)
         for name in project.pools:
             if name not in registry.pools:
                 raise StartupError(

@@ -53,6 +53,22 @@ class PoolSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitSettings:
+    """`[tool.stepfast.limits.NAME]`: numbers in place of those of the code. None leaves a number as it is in code.
+
+    rate: how many attempts may begin in `per` seconds.
+    per: the seconds.
+    burst: how many may begin at one moment.
+    concurrency: how many attempts may run at once.
+    """
+
+    rate: float | None = None
+    per: float | None = None
+    burst: int | None = None
+    concurrency: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """`[tool.stepfast]`. Every setting has a default that works.
 
@@ -92,6 +108,7 @@ class Project:
     bucket: an existing bucket to use in place of a new one.
     pools: the settings of pools, by the name of the pool.
     schedules: scheduled starts, by the name of the schedule.
+    limits: numbers of limits, by the name of the limit. They win over code, and also apply to `stepfast dev`.
     """
 
     workflows: str = "workflows"
@@ -121,6 +138,7 @@ class Project:
     bucket: str | None = None
     pools: Mapping[str, PoolSettings] = field(default_factory=dict)
     schedules: Mapping[str, ScheduledStart] = field(default_factory=dict)
+    limits: Mapping[str, LimitSettings] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path | str, overrides: Mapping[str, Any] | None = None) -> Project:
@@ -144,11 +162,13 @@ class Project:
         values = dict(table)
         pools = _table(f"{where}.pools", values.pop("pools", {}))
         schedules = _table(f"{where}.schedules", values.pop("schedules", {}))
+        limits = _table(f"{where}.limits", values.pop("limits", {}))
         checked = _checked(cls, where, values, _PROJECT)
         return cls(
             **checked,
             pools={name: _pool_settings(f"{where}.pools.{name}", settings) for name, settings in pools.items()},
             schedules={name: _scheduled_start(f"{where}.schedules", name, table) for name, table in schedules.items()},
+            limits={name: _limit_settings(f"{where}.limits.{name}", settings) for name, settings in limits.items()},
         )
 
 
@@ -168,7 +188,7 @@ def _tool_table(path: Path) -> dict[str, Any]:
 def overridden(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """A `[tool.stepfast]` table with `overrides` in it, and the tables of pools and schedules merged."""
     merged = {**settings, **overrides}
-    for tables in {"pools", "schedules"} & overrides.keys():
+    for tables in {"pools", "schedules", "limits"} & overrides.keys():
         held = _table(f"tool.stepfast.{tables}", settings.get(tables, {}))
         new = _table(f"tool.stepfast.{tables}", overrides[tables])
         merged[tables] = {**held, **{name: _with(held.get(name, {}), table) for name, table in new.items()}}
@@ -191,6 +211,10 @@ def _pool_settings(where: str, settings: object) -> PoolSettings:
                 f"and none that begins with {', '.join(_OURS)}"
             )
     return PoolSettings(**checked)
+
+
+def _limit_settings(where: str, settings: object) -> LimitSettings:
+    return LimitSettings(**_checked(LimitSettings, where, _table(where, settings), _LIMIT))
 
 
 def _scheduled_start(schedules: str, name: str, settings: object) -> ScheduledStart:
@@ -241,6 +265,16 @@ _POOL: Mapping[str, tuple[Check, str]] = {
     "batch_size": _whole_number(1, 10),
     "provisioned": _whole_number(0, 1000),
     "environment": _TEXTS,
+}
+_ABOVE_ZERO: tuple[Check, str] = (
+    lambda value: type(value) in (int, float) and 0 < value < float("inf"),
+    "a number above 0",
+)
+_LIMIT: Mapping[str, tuple[Check, str]] = {
+    "rate": _ABOVE_ZERO,
+    "per": _ABOVE_ZERO,
+    "burst": _whole_number(1, 1_000_000),
+    "concurrency": _whole_number(1, 1_000_000),
 }
 _SCHEDULE: Mapping[str, tuple[Check, str]] = {
     "workflow": _TEXT,

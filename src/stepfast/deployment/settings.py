@@ -28,13 +28,13 @@ RETENTION, SHARDS, POOL, AUTH, LOG_VALUES = (
 )
 POOL_TIMEOUTS = "STEPFAST_POOL_TIMEOUTS"
 MAX_CHILD_DEPTH = "STEPFAST_MAX_CHILD_DEPTH"
-OPENTELEMETRY = "STEPFAST_OPENTELEMETRY"
+OPENTELEMETRY, LIMITS = "STEPFAST_OPENTELEMETRY", "STEPFAST_LIMITS"
 UNDELIVERED = "STEPFAST_UNDELIVERED"
 LAMBDA_MEMORY, DEFAULT_MEMORY = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 512
 """Lambda sets it: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
 
 _STORE = (TABLE, BUCKET)
-_ADVANCING = (WORKFLOWS, RETENTION, SHARDS, LOG_VALUES, POOL_TIMEOUTS, MAX_CHILD_DEPTH, OPENTELEMETRY)
+_ADVANCING = (WORKFLOWS, RETENTION, SHARDS, LOG_VALUES, POOL_TIMEOUTS, MAX_CHILD_DEPTH, OPENTELEMETRY, LIMITS)
 _SENDING = (QUEUES, TIMER_QUEUE, PARK_QUEUE, SCHEDULES, SCHEDULE_ROLE)
 NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -50,7 +50,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """The variables that a function of each kind requires to start."""
 ALSO: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "api": (WORKFLOWS, RETENTION, SHARDS, AUTH, LOG_VALUES, MAX_SIGNALS, MAX_SIGNAL_BYTES, OPENTELEMETRY),
+        "api": (WORKFLOWS, RETENTION, SHARDS, AUTH, LOG_VALUES, MAX_SIGNALS, MAX_SIGNAL_BYTES, OPENTELEMETRY, LIMITS),
         "authorizer": (),
         "resume": (WORKFLOWS, RETENTION, SHARDS, LOG_VALUES, OPENTELEMETRY),
         **dict.fromkeys(("step", "timer", "sweeper"), _ADVANCING),
@@ -79,6 +79,7 @@ class Settings:
     pool: the pool of a step function. log_values: whether inputs, outputs and errors are logged. undelivered: the URL
     of the queue for records that no function can handle. memory: of the function, in MB. max_child_depth: the most
     executions above a child. opentelemetry: whether executions are traces of OpenTelemetry.
+    limits: numbers of limits, as JSON text.
     """
 
     table: str
@@ -102,6 +103,7 @@ class Settings:
     memory: int = DEFAULT_MEMORY
     max_child_depth: int = DEFAULT_MAX_CHILD_DEPTH
     opentelemetry: bool = False
+    limits: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], needs: Collection[str] = ()) -> Settings:
@@ -146,6 +148,7 @@ class Settings:
             auth=cast(Auth, auth),
             log_values=flag(LOG_VALUES),
             opentelemetry=flag(OPENTELEMETRY),
+            limits=text(LIMITS),
             max_signals=_number(MAX_SIGNALS, text(MAX_SIGNALS, str(DEFAULT_MAX_SIGNALS)), 1),
             max_signal_bytes=_number(MAX_SIGNAL_BYTES, text(MAX_SIGNAL_BYTES, str(DEFAULT_MAX_SIGNAL_BYTES)), 1),
             region=text("AWS_REGION") or text("AWS_DEFAULT_REGION"),
@@ -177,6 +180,7 @@ class Settings:
             AUTH: self.auth,
             LOG_VALUES: "true" if self.log_values else "false",
             OPENTELEMETRY: "true" if self.opentelemetry else "false",
+            LIMITS: self.limits,
             "AWS_REGION": self.region,
         }
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from stepfast.backends.aws.s3 import S3Blobs
 from stepfast.backends.dynamodb.store import DynamoStore
+from stepfast.deployment.limit_settings import configure, limits_in
 from stepfast.deployment.settings import Settings
 from stepfast.deployment.telemetry import telemetry_if
 from stepfast.engine.advancer import Advancer
@@ -52,7 +53,9 @@ class Engine:
 
     @cached_property
     def registry(self) -> Registry:
-        return self.host.registry or discover(Path(self.settings.workflows))
+        registry = self.host.registry or discover(Path(self.settings.workflows))
+        configure(registry, limits_in(self.settings.limits))
+        return registry
 
     @cached_property
     def telemetry(self) -> Telemetry | None:

@@ -56,6 +56,7 @@ class SettingKeywords(TypedDict, total=False):
     bucket: str
     pools: Mapping[str, Mapping[str, Any]]
     schedules: Mapping[str, Mapping[str, Any]]
+    limits: Mapping[str, Mapping[str, Any]]
 
 
 class Stepfast(DeploymentConstruct):

@@ -19,6 +19,7 @@ from constructs import Construct
 
 from stepfast.backends.dynamodb.table import LISTING
 from stepfast.deployment import settings
+from stepfast.deployment.limit_settings import limits_text
 from stepfast.deployment.plan import FunctionPlan, Plan
 from stepfast.errors import StartupError
 from stepfast.http.auth import Scope
@@ -252,6 +253,7 @@ class DeploymentConstruct(Construct):
             settings.POOL: pool,
             settings.AUTH: project.auth,
             settings.LOG_VALUES: str(project.log_values).lower(),
+            settings.LIMITS: limits_text(project.limits),
             settings.OPENTELEMETRY: str(project.opentelemetry).lower(),
             settings.POOL_TIMEOUTS: json.dumps(self.plan.pool_timeouts),
             settings.MAX_CHILD_DEPTH: str(project.max_child_depth),

@@ -227,6 +227,7 @@ class Limit(Generic[F_contra]):
         self.key: Callable[..., str] | LabelKey | None = key
         self.priority: Callable[..., int] | int = priority
         self.shared, self.gate = bool(shared), gate
+        self.coded = self.numbers
 
     @property
     def declared(self) -> tuple[object, ...]:

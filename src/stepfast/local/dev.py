@@ -12,6 +12,7 @@ from socket import socket
 
 from stepfast.backends.sqlite.file import Durability
 from stepfast.deployment import schedules as scheduled
+from stepfast.deployment.limit_settings import configure
 from stepfast.deployment.plan import Plan
 from stepfast.deployment.project import Project
 from stepfast.deployment.schedules import ScheduledStart
@@ -84,6 +85,7 @@ def _serve_code(
     check(registry, PROJECT)
     names = ", ".join(sorted(registry.workflows)) or f"no workflows yet in {workflows}"
     project, schedules = settings_of(registry, PROJECT)
+    configure(registry, project.limits)
     limits = {name: pool.max_concurrency for name, pool in project.pools.items() if pool.max_concurrency}
     processes = {name: pool.processes for name, pool in project.pools.items() if pool.processes}
     retention = retention_of(PROJECT)
@@ -161,7 +163,7 @@ def ignored_in(pyproject: Path) -> list[str]:
     if not pyproject.is_file():
         return []
     table = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("tool", {}).get("stepfast", {})
-    plain = [name for name in table if name not in ("pools", "schedules", *HONOURED)]
+    plain = [name for name in table if name not in ("pools", "schedules", "limits", *HONOURED)]
     pools = table.get("pools", {})
     return plain + [f"pools.{pool}.{name}" for pool in pools for name in pools[pool] if name not in HONOURED_OF_POOLS]
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stepfast.deployment.limit_settings import limits_text
 from stepfast.deployment.plan import FunctionPlan, Plan, QueuePlan
 from stepfast.deployment.settings import ALSO, NEEDS, Settings
 from stepfast.engine.step_runner import AttemptRunner
@@ -97,6 +98,7 @@ class Deployment:
             "STEPFAST_LISTING_SHARDS": str(plan.project.listing_shards),
             "STEPFAST_AUTH": "keys",
             "STEPFAST_LOG_VALUES": str(plan.project.log_values).lower(),
+            "STEPFAST_LIMITS": limits_text(plan.project.limits),
             "STEPFAST_OPENTELEMETRY": str(plan.project.opentelemetry).lower(),
             "STEPFAST_POOL_TIMEOUTS": json.dumps(plan.pool_timeouts),
             "STEPFAST_MAX_CHILD_DEPTH": str(plan.project.max_child_depth),

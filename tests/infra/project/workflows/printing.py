@@ -1,6 +1,6 @@
 """Steps of two pools: one with settings, one without."""
 
-from stepfast import step, workflow
+from stepfast import Limit, step, workflow
 
 
 @step(timeout=20)
@@ -8,7 +8,7 @@ def look_up(name: str) -> str:
     return name
 
 
-@step(pool="pdf", timeout=100)
+@step(pool="pdf", timeout=100, limits=[Limit("printer", rate=10, per=60)])
 def draw(name: str) -> str:
     return name
 
