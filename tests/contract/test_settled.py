@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stepfast import step, workflow
-from stepfast.engine.advancer import Advancer, Resend
+from stepfast.engine.advancer import Advancer
 from stepfast.engine.operations import Operations
 from stepfast.engine.placement import Placement
 from stepfast.engine.ports import Commit
+from stepfast.engine.resending import Resend
 from stepfast.language.registry import Registry
 from stepfast.model import Record
 

@@ -8,18 +8,20 @@ from typing import Any, NoReturn
 
 import pytest
 
-from stepfast import Retry, step, workflow
-from stepfast.engine.advancer import Advancer, Resend
+from stepfast import Limit, Retry, step, workflow
+from stepfast.engine.advancer import Advancer
 from stepfast.engine.claims import claim_of
 from stepfast.engine.memory import News
 from stepfast.engine.operations import Operations
 from stepfast.engine.park_handler import ParkHandler
 from stepfast.engine.ports import Commit, Delete, Delivery
+from stepfast.engine.resending import RESEND_AFTER_SECONDS, Resend, resend_after
 from stepfast.engine.step_handler import StepHandler
 from stepfast.engine.step_runner import Runner
 from stepfast.engine.timer_handler import TimerHandler
 from stepfast.engine.worker import Worker
 from stepfast.language.registry import Registry
+from stepfast.replay.commands import Command
 
 OLD = 121.0
 """Seconds after which an execution is old enough for a sweep that cannot see what is under way."""
@@ -194,4 +196,14 @@ def test_a_step_that_a_deployment_has_moved_is_run_in_its_new_pool(engine: Engin
 )
 def test_what_is_overdue_is_sent_again_ever_more_seldom(overdue: float, sent: bool) -> None:
     """Visits every 300 s: at the first after a minute, and when it has been overdue for 1, 2, 4 … periods."""
-    assert Resend(300.0).wanted(overdue) is sent
+    assert Resend(300.0).wanted(overdue, RESEND_AFTER_SECONDS) is sent
+
+
+@pytest.mark.parametrize(("limits", "seconds"), [((), 60.0), ((Limit("slots", concurrency=1),), 1800.0)])
+def test_a_step_that_may_wait_in_a_line_is_overdue_later(limits: tuple[Any, ...], seconds: float) -> None:
+    """Its own message comes back every few minutes, so that another would only wait beside it."""
+
+    @step(limits=list(limits))
+    def limited() -> None: ...
+
+    assert resend_after(Command("limited", "step", "limited", None, step=limited)) == seconds

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from stepfast.engine.order import Order
 from stepfast.engine.placement import Placement
 from stepfast.engine.ports import Clock, Commit, Queue, Store
 from stepfast.engine.replay_cache import LiveReplays
+from stepfast.engine.resending import Resend, resend_after
 from stepfast.errors import FailsExecution, StepNotDeployed, WorkflowNotDeployed
 from stepfast.language.registry import Registry
 from stepfast.model import ENDED_FOR_GOOD, MAX_CHILD_DEPTH, Execution, OrderEntry, Record, Signal, Snapshot
@@ -35,35 +35,12 @@ dollars a million. A record takes about 0.08 read units to read, or 0.01 dollars
 """
 DISPATCHED_AT_ONCE = 1000
 """Commands of one entry of the order's log, where a store has no deltas: SQS takes about half a second for as many."""
-RESEND_AFTER_SECONDS = 60.0
-"""Seconds in which what was sent usually shows, before a sweep that cannot see messages sends it again."""
 
 
 Sent = tuple[Message, float | None]
 Outcome = Literal["done", "ended", "go on", "reload"]
 """Of a pass: nothing is left to decide; the same, since the pass has written the execution's end; go on with this
 replay and what is stored by now; start over from the store."""
-
-
-@dataclass(frozen=True, slots=True)
-class Resend:
-    """What a sweep sends again: all that is outstanding and not under way.
-
-    every: seconds between two visits of one execution, for a store that cannot tell whether messages are
-    under way. A message is then sent again only when it is overdue, at intervals that grow with the
-    delay: repeated sends must not lengthen a queue that is only slow.
-    """
-
-    every: float = 0.0
-
-    def wanted(self, overdue: float) -> bool:
-        """Whether something that has been overdue for so many seconds is sent again at this visit."""
-        if self.every <= 0:
-            return True
-        before = overdue - 1.5 * self.every  # visits are not quite regular
-        if overdue < RESEND_AFTER_SECONDS or before <= 0:
-            return overdue >= RESEND_AFTER_SECONDS
-        return math.floor(math.log2(overdue / self.every)) > math.floor(math.log2(before / self.every))
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,9 +323,9 @@ class Advancer:
             if marks and not claimed and command.id not in sent:
                 return True
             overdue = now - max(until, command.due or 0.0, sign)
-            if not resend.wanted(overdue):
+            if not resend.wanted(overdue, after := resend_after(command)):
                 return False
-            if overdue >= RESEND_AFTER_SECONDS:
+            if overdue >= after:
                 text = "execution %s: %s is overdue by %.0f s: it is sent again"
                 log.warning(text, snapshot.execution.execution_id, command.id, overdue)
             return True

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from stepfast.engine.advancer import Advancer, Resend
+from stepfast.engine.advancer import Advancer
 from stepfast.engine.cancelling import Cancelling
 from stepfast.engine.catching_up import PartialReads
 from stepfast.engine.gate_operations import GateOperations
@@ -16,6 +16,7 @@ from stepfast.engine.ports import Clock, Queue, Store
 from stepfast.engine.queries import ReadOperations
 from stepfast.engine.repairing import Repair, Repairing
 from stepfast.engine.replay_cache import LiveReplays
+from stepfast.engine.resending import Resend
 from stepfast.engine.resuming import ResumeResult, Resuming
 from stepfast.engine.rewind import Rewind
 from stepfast.engine.signalling import Sent, Signalling

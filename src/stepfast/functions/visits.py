@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from stepfast.engine.advancer import Advanced, Advancer, Resend
+from stepfast.engine.advancer import Advanced, Advancer
+from stepfast.engine.resending import Resend
 from stepfast.errors import Misconfigured, StepfastError, Unavailable
 from stepfast.functions import logs
 from stepfast.functions.sending_engine import SendingEngine

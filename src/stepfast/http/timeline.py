@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stepfast.engine.advancer import RESEND_AFTER_SECONDS
 from stepfast.engine.claims import idempotency_key
 from stepfast.engine.holdovers import held_until
+from stepfast.engine.resending import RESEND_AFTER_SECONDS, resend_after
 from stepfast.http import values, views
 from stepfast.http.models import AttemptView, CommandView
 from stepfast.language import labels
@@ -68,7 +68,9 @@ class TimelineEntry:
             at = self.claim.lease if self.claim else self.record.lease if self.record else None
         elif self.status == "RETRYING" or (self.kind == "timer" and self.status == "OPEN"):
             at = self.due
-        return None if at is None else at + RESEND_AFTER_SECONDS
+        waits = self.status == "RETRYING" and self.command is not None  # perhaps in the line of a limit
+        after = resend_after(self.command) if waits and self.command else RESEND_AFTER_SECONDS
+        return None if at is None else at + after
 
     @property
     def first(self) -> float | None:

@@ -17,8 +17,8 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from stepfast.engine.advancer import Resend
 from stepfast.engine.embedded import Stored
+from stepfast.engine.resending import Resend
 
 LEADER_STALL_SECONDS = 0.5
 """The time without a turn of the leader's loop after which other threads take work as well.

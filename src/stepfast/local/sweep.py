@@ -9,9 +9,9 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
-from stepfast.engine.advancer import Resend
 from stepfast.engine.embedded import EmbeddedBackend, Stored
 from stepfast.engine.ports import Clock
+from stepfast.engine.resending import Resend
 from stepfast.local.inbox import Inbox
 
 log = logging.getLogger(__name__)
