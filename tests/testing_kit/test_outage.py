@@ -13,6 +13,7 @@ from stepfast.testing import Environment, MotoCloud
 
 KITS: list[Any] = [Environment, MotoCloud]
 pdf = Limit("pdf", gate=Gate(failures=5, window=60, probe=30, ramp=2.0))
+stumbled: set[int] = set()
 once = Limit("once", gate=Gate(failures=2, window=60, probe=30))
 tenants = Limit("tenants", gate=Gate(failures=1), key=lambda tenant: tenant)
 
@@ -24,6 +25,14 @@ async def render(number: int) -> str:
 
 @step(limits=[once], retry=Retry(max_attempts=1), timeout=20)
 async def only_try(number: int) -> int:
+    return number
+
+
+@step(limits=[once], retry=Retry(max_attempts=4, initial=1.0, jitter="none", max_elapsed=20), timeout=5)
+async def hasty(number: int) -> int:
+    if number > 0 and number not in stumbled:
+        stumbled.add(number)
+        raise ValueError("once, and not because of the outage")
     return number
 
 
@@ -45,6 +54,11 @@ async def report(number: int) -> str:
 @workflow("single")
 async def single(number: int) -> int:
     return await only_try(number)
+
+
+@workflow("hurrying")
+async def hurrying(number: int) -> int:
+    return await hasty(number)
 
 
 @workflow("charging")
@@ -108,6 +122,19 @@ def test_who_was_cancelled_meanwhile_is_left_alone_and_waiting_can_be_cancelled(
         env.run_until(lambda: all(run.status != "RUNNING" for run in runs))
         assert [run.status for run in runs] == ["SUCCEEDED", "CANCELLED", "SUCCEEDED"]
         assert len([call for call in first.calls(only_try) if call.error is None]) == 1
+
+
+@pytest.mark.parametrize("kit", KITS)
+def test_the_time_that_a_step_waits_at_a_gate_is_none_of_its_time_for_tries(kit: Any) -> None:
+    stumbled.clear()
+    with kit(hurrying) as env:
+        env.outage(hasty, timedelta(minutes=3))
+        runs = [env.start(hurrying, number) for number in range(3)]
+        env.advance(timedelta(minutes=2))
+        assert {run.status for run in runs} == {"RUNNING"}
+        env.run_until(lambda: all(run.status != "RUNNING" for run in runs))
+        assert [run.status for run in runs] == ["SUCCEEDED"] * 3
+        assert stumbled == {1, 2}
 
 
 @pytest.mark.parametrize("kit", KITS)

@@ -100,7 +100,22 @@ def outcome(run: OwnedStep, ended: Ended, now: float, draw: random.Random) -> Re
         failures = held.attempt - held.interrupted
         # A resume begins the time for tries anew: the operator may have come days after the failure.
         elapsed = now - max(held.first_at or now, run.execution.resumed_at or 0.0)
+        if step.limits:
+            elapsed -= waited(run.record)
         delay = decide(step.retry, error, failures=failures, elapsed=elapsed, draw=draw)
     if delay is None:
         return replace(close_attempt(held, now, failure, None), status="FAILED", error=failure, ended_at=now)
     return replace(close_attempt(held, now, failure, now + delay), status="RETRYING", error=failure, due=now + delay)
+
+
+def waited(record: Record) -> float:
+    """Seconds for which the attempts of a step were late: it has waited for its limits, or at a gate.
+
+    Such a wait uses up no time for tries. record: as it stands while its last attempt runs.
+    """
+    past = record.attempts
+    if not past:
+        return 0.0
+    starts = [*(attempt.started_at for attempt in past[1:]), record.started_at or 0.0]
+    dues = [attempt.next_at or attempt.ended_at or start for attempt, start in zip(past, starts, strict=True)]
+    return sum(max(0.0, start - due) for start, due in zip(starts, dues, strict=True))
