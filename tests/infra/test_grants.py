@@ -10,7 +10,7 @@ import pytest
 from tests.infra.conftest import Synthesized, resources
 from tests.infra.reading import listed, named, roles, told
 
-EXECUTIONS, POSITION, KEYS, FIGURES = ("x#*",), ("sweeper", "x#*"), ("k#*",), ("f#*",)
+EXECUTIONS, POSITION, KEYS, FIGURES, LIMITS = ("x#*",), ("sweeper", "x#*"), ("k#*",), ("f#*",), ("l#*",)
 STATUSES = ("CANCELLED", "FAILED", "RUNNING", "SUCCEEDED")
 LISTS = tuple(sorted(f"{child}{status}#*" for child in ("", "CHILD-") for status in STATUSES))
 ITEMS = ("BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
@@ -60,8 +60,14 @@ POOLS = ("Pooldefault", "Poolpdf")
 WORKING = table(ITEMS, EXECUTIONS) | values()
 COUNTING = table(["UpdateItem"], FIGURES)
 ENDING = WORKING | COUNTING
+LIMITING = table(("DeleteItem", "GetItem", "PutItem", "Query"), LIMITS)
 EXPECTED = {
-    "ApiRole": log("Api") | ENDING | deletes() | table(["Query"], LISTS, "/index/listing") | table(["Query"], FIGURES),
+    "ApiRole": log("Api")
+    | ENDING
+    | LIMITING
+    | deletes()
+    | table(["Query"], LISTS, "/index/listing")
+    | table(["Query"], FIGURES),
     "AuthorizerRole": log("Authorizer") | table(["GetItem"], KEYS),
     "AdvancerRole": log("Advancer")
     | ENDING
@@ -79,8 +85,13 @@ EXPECTED = {
     | table(["Query"], sorted((*LISTS, "DELETED#*")), "/index/listing")
     | sends(*POOLS, "Timer", "Park")
     | schedules(),
-    "StepDefaultRole": log("StepDefault") | ENDING | consumes("Pooldefault") | sends(*POOLS, "Park") | schedules(),
-    "StepPdfRole": log("StepPdf") | ENDING | consumes("Poolpdf") | sends(*POOLS, "Park") | schedules(),
+    "StepDefaultRole": log("StepDefault")
+    | ENDING
+    | LIMITING
+    | consumes("Pooldefault")
+    | sends(*POOLS, "Park")
+    | schedules(),
+    "StepPdfRole": log("StepPdf") | ENDING | LIMITING | consumes("Poolpdf") | sends(*POOLS, "Park") | schedules(),
     "TimersRole": sends("Timer", *POOLS),
     "RecurringSweepRole": {"lambda:InvokeFunction on SweeperFunction"},
 }

@@ -5,10 +5,11 @@ The functions' code decides what they need:
 | function   | table                    | queues and stream                                   | timers |
 |------------|--------------------------|-----------------------------------------------------|--------|
 | api        | executions, listing,     |                                                     |        |
-|            | figures                  |                                                     |        |
+|            | figures, limits          |                                                     |        |
 | authorizer | API keys, read only      |                                                     |        |
 | advancer   | executions, figures      | reads the stream; sends to pools, timer, park       | makes  |
-| step       | executions, figures      | consumes its pool; sends to pools and park          | makes  |
+| step       | executions, figures,     | consumes its pool; sends to pools and park          | makes  |
+|            | limits                   |                                                     |        |
 | timer      | executions               | consumes timer; sends to timer and park             | makes  |
 | resume     | executions               | consumes park                                       |        |
 | sweeper    | executions, listing, its | sends to pools, timer, park                         | makes  |
@@ -28,6 +29,7 @@ from aws_cdk import aws_iam as iam
 
 from stepfast.backends.aws.s3 import OLD_PREFIX, PREFIX
 from stepfast.backends.dynamodb.item_keys import DELETED
+from stepfast.backends.dynamodb.limits import LIMITS
 from stepfast.backends.dynamodb.listing import CHILD
 from stepfast.backends.dynamodb.metrics import PARTITION
 from stepfast.model import ExecutionStatus
@@ -36,6 +38,7 @@ _READ = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
 # A transaction needs the permissions of the writes in it. DeleteItem, because loading an execution also deletes the
 # remains of an expired execution with the same id.
 _WRITE = ("dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+_OF_LIMITS = ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query")
 _STREAM = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams")
 _CONSUME = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
 
@@ -65,6 +68,7 @@ def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatem
             *_deleting(resources),
             _listing(resources),
             _figures(resources, "dynamodb:Query"),
+            _limits(resources),
         ],
         "authorizer": lambda: [_allow("Keys", ["dynamodb:GetItem"], [resources.table], _only_keys("k#*"))],
         "advancer": lambda: [
@@ -78,6 +82,7 @@ def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatem
         "step": lambda: [
             *_state(resources),
             _figures(resources),
+            _limits(resources),
             _allow("Consume", _CONSUME, [resources.pools[pool]]),
             # To all pools: a deployment may move a step to another pool while its message is in a queue.
             _allow("Send", ["sqs:SendMessage"], [*resources.pools.values(), resources.park_queue]),
@@ -152,6 +157,11 @@ def _listing(resources: Resources, *more: str) -> iam.PolicyStatement:
 def _figures(resources: Resources, *more: str) -> iam.PolicyStatement:
     """Counting ended executions. more: actions in addition, to read the counts."""
     return _allow("Figures", ["dynamodb:UpdateItem", *more], [resources.table], _only_keys(f"{PARTITION}*"))
+
+
+def _limits(resources: Resources) -> iam.PolicyStatement:
+    """The items, lines and numbers of limits, and their gates."""
+    return _allow("Limits", _OF_LIMITS, [resources.table], _only_keys(f"{LIMITS}*"))
 
 
 def _only_keys(*patterns: str) -> Mapping[str, object]:

@@ -34,6 +34,8 @@ from stepfast.engine.limit_items import Holder, LimitId, LimitItem, Waiter, numb
 from stepfast.engine.ports import Clock
 from stepfast.language.limits import Numbers
 
+LIMITS = "l#"
+"""What the partition keys of limits begin with."""
 PARTITIONS = 16
 """Over which the keys of a limit are spread. It never changes."""
 IDLE_KEY_SECONDS = 86400.0
@@ -102,7 +104,11 @@ class DynamoLimits:
         number_text, _, sort = after.partition("|")
         listed = list[LimitItem]()
         for partition in range(int(number_text or 0), PARTITIONS):
-            values = {":pk": text(f"l#{name}#{partition}"), ":start": text(f"i#{sort}"), ":end": text("i#" + _END)}
+            values = {
+                ":pk": text(f"{LIMITS}{name}#{partition}"),
+                ":start": text(f"i#{sort}"),
+                ":end": text("i#" + _END),
+            }
             parameters: dict[str, Any] = {
                 "KeyConditionExpression": "pk = :pk AND sk BETWEEN :start AND :end",
                 "ExpressionAttributeValues": values,
@@ -156,7 +162,7 @@ def _place(id: LimitId, waiter: Waiter) -> str:
 
 
 def _numbers_key(name: str) -> Item:
-    return {"pk": text(f"l#{name}"), "sk": text("numbers")}
+    return {"pk": text(f"{LIMITS}{name}"), "sk": text("numbers")}
 
 
 def _stored(item: LimitItem, now: float) -> Item:
