@@ -119,6 +119,19 @@ def test_steps_of_another_pool_run_beside_each_other(deployed: Deployed) -> None
     assert deployed.run("spread", 8, "spread-1")["result"] == sum(number * number for number in range(8))
 
 
+def test_steps_keep_to_their_limit_and_its_numbers_are_changed(deployed: Deployed) -> None:
+    """Under IAM: the functions may touch the items of limits, lines and gates, and the numbers."""
+    assert deployed.run("limit", 4, "limit-1")["result"] == [0, 1, 2, 3]
+    changed = deployed.http.put("/v1/limits/probes", json={"concurrency": 3})
+    assert changed.json()["numbers"]["concurrency"] == 3
+    assert deployed.http.get("/v1/limits/probes").json()["set_by"]
+    closed = deployed.http.post("/v1/gates/probes/close", json={"why": "a test"})
+    assert closed.json()["status"] == "CLOSED"
+    assert [gate["name"] for gate in deployed.http.get("/v1/gates").json()["gates"]] == ["probes"]
+    assert deployed.http.post("/v1/gates/probes/open", json={}).json()["status"] == "RAMPING"
+    assert deployed.http.delete("/v1/limits/probes").json()["numbers"]["concurrency"] == 1
+
+
 def test_a_cancelled_execution_stays_cancelled(deployed: Deployed) -> None:
     deployed.start("ask", "question", "ask-2")
     assert deployed.http.post("/v1/executions/ask-2/cancel").is_success

@@ -5,7 +5,7 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
-from stepfast import Retry, current_step, signal, step, workflow
+from stepfast import Gate, Limit, Retry, current_step, signal, step, workflow
 
 
 def _folder() -> Path:
@@ -46,6 +46,16 @@ def size_of(text: str) -> int:
 @step(pool="side")
 def aside(number: int) -> int:
     return number * number
+
+
+@step(limits=[Limit("probes", rate=20, concurrency=1, gate=Gate())])
+def limited(number: int) -> int:
+    return number
+
+
+@workflow("limit")
+async def limiting(count: int) -> list[int]:
+    return list(await asyncio.gather(*[limited(number) for number in range(count)]))
 
 
 @workflow("count")

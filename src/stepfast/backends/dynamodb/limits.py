@@ -145,7 +145,7 @@ def _own(id: LimitId) -> str:
 
 
 def _partition(id: LimitId) -> str:
-    return f"l#{id.name}#{zlib.crc32(_own(id).encode()) % PARTITIONS}"
+    return f"{LIMITS}{id.name}#{zlib.crc32(_own(id).encode()) % PARTITIONS}"
 
 
 def _key(id: LimitId) -> Item:
