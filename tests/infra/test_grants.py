@@ -61,7 +61,6 @@ WORKING = table(ITEMS, EXECUTIONS) | values()
 COUNTING = table(["UpdateItem"], FIGURES)
 ENDING = WORKING | COUNTING
 LIMITING = table(("DeleteItem", "GetItem", "PutItem", "Query"), LIMITS)
-STEPPING = ENDING | LIMITING | sends(*POOLS, "Park") | schedules()
 EXPECTED = {
     "ApiRole": log("Api")
     | ENDING
