@@ -67,7 +67,7 @@ PUBLIC = {
         "Start",
         "Unreachable",
     },
-    "stepfast.deployment.project": {"PoolSettings", "Project"},
+    "stepfast.deployment.project": {"LimitSettings", "PoolSettings", "Project"},
     "stepfast.integrations.pydantic_ai": {
         "Approval",
         "DecideBySignal",

@@ -46,6 +46,7 @@ PAGES = (
             "stepfast.language.steps.Step": ("options",),
             "stepfast.language.steps.StepDecorator": (),
             "stepfast.language.limits.LabelKey": (),
+            "stepfast.language.steps.LimitedStepDecorator": (),
             "stepfast.language.workflows.Workflow": (),
         },
     ),

@@ -204,23 +204,23 @@ class Workflows(TypedDict):
     workflows: list[Workflow]
 
 
-class Limit(TypedDict):
+class LimitShape(TypedDict):
     name: str
     numbers: dict[str, Any]
 
 
-class Limits(TypedDict):
-    limits: list[Limit]
+class LimitListShape(TypedDict):
+    limits: list[LimitShape]
 
 
-class Gate(TypedDict):
+class GateShape(TypedDict):
     name: str
     key: str
     status: str
 
 
-class Gates(TypedDict):
-    gates: list[Gate]
+class GatePageShape(TypedDict):
+    gates: list[GateShape]
     next: str | None
 
 

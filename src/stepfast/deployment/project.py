@@ -13,7 +13,7 @@ from stepfast.deployment.schedules import ScheduledStart
 from stepfast.errors import StartupError
 from stepfast.model import MAX_CHILD_DEPTH, SIGNAL_LIMITS
 
-__all__ = ["PoolSettings", "Project"]
+__all__ = ["LimitSettings", "PoolSettings", "Project"]
 
 T = TypeVar("T")
 
