@@ -9,7 +9,7 @@ import pytest
 from stepfast import Limit, step, workflow
 from stepfast.deployment.limit_settings import configure, limits_in, limits_text
 from stepfast.deployment.project import LimitSettings, Project
-from stepfast.errors import StartupError
+from stepfast.errors import DefinitionError, StartupError
 from stepfast.language.limits import Rate
 from stepfast.language.registry import Registry
 from stepfast.testing import MotoCloud
@@ -46,6 +46,19 @@ def test_they_reach_the_functions_as_they_are() -> None:
         shown = json.loads(cloud.request("GET", "/v1/limits/pdf").body)
     assert shown["numbers"]["concurrency"] == 9
     configure(REGISTRY, {})
+
+
+def test_limits_of_one_name_must_agree() -> None:
+    @step(limits=[Limit("mail", rate=11, per=60, burst=3)])
+    async def other(n: int) -> int:
+        return n
+
+    @workflow("othering")
+    async def othering(n: int) -> int:
+        return await other(n) + await send(n)
+
+    with pytest.raises(DefinitionError, match="limit 'mail' is declared twice"):
+        Registry([othering]).check()
 
 
 @pytest.mark.parametrize(

@@ -17,13 +17,14 @@ def configure(registry: Registry, settings: Mapping[str, LimitSettings]) -> None
 
     Raises StartupError for a limit that no step has, and for numbers that do not fit it.
     """
-    limits = {limit.name: limit for step in registry.steps for limit in step.limits}
+    limits = [limit for step in registry.steps for limit in step.limits]
+    names = {limit.name for limit in limits}
     for name in settings:
-        if name not in limits:
-            there = ", ".join(sorted(limits)) or "none"
+        if name not in names:
+            there = ", ".join(sorted(names)) or "none"
             raise StartupError(f"[tool.stepfast.limits.{name}] is for a limit that no step has; there are: {there}")
-    for name, limit in limits.items():
-        chosen = settings.get(name)
+    for limit in limits:
+        name, chosen = limit.name, settings.get(limit.name)
         if chosen is None:
             limit.numbers = limit.coded
             continue

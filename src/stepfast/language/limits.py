@@ -232,7 +232,7 @@ class Limit(Generic[F_contra]):
     @property
     def declared(self) -> tuple[object, ...]:
         """The options that limits of one name must agree in."""
-        return self.numbers, self.shards, self.shared, self.gate
+        return self.coded, self.shards, self.shared, self.gate
 
     def __repr__(self) -> str:
         return f"<limit {self.name!r}>"

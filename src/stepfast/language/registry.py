@@ -13,6 +13,7 @@ from typing import Any
 
 from stepfast.errors import DefinitionError, StartupError, UnknownWorkflow
 from stepfast.language import map_batches, reachable
+from stepfast.language.limits import Limit
 from stepfast.language.map_steps import BUILTIN_STEPS
 from stepfast.language.reachable import Reached
 from stepfast.language.steps import Step
@@ -79,9 +80,16 @@ class Registry:
         self._by_name.pop(name, None)
 
     def check(self) -> None:
-        """Raises DefinitionError for a step with a type that has no JSON form."""
+        """Raises DefinitionError for a type that has no JSON form, and for limits of one name that differ."""
+        limits: dict[str, Limit[Any]] = {}
         for step in self.steps:
             step.check()
+            for limit in step.limits:
+                if limits.setdefault(limit.name, limit).declared != limit.declared:
+                    raise DefinitionError(
+                        f"step {step.name!r}: limit {limit.name!r} is declared twice, with other numbers or options; "
+                        "declare it once, and import it where it is used"
+                    )
 
     def get(self, name: str) -> Workflow[..., Any] | None:
         """The workflow of this name, which may be one of stepfast itself."""
