@@ -14,6 +14,8 @@ from stepfast.backends.dynamodb import api_keys as keys_module
 from stepfast.backends.dynamodb import transactions
 from stepfast.backends.dynamodb.api_keys import ApiKeys
 from stepfast.backends.dynamodb.typed_json import Item, number, text
+from stepfast.engine.limit_items import LimitId, LimitItem, Waiter
+from stepfast.engine.messages import Message
 from stepfast.engine.ports import Commit, End
 from stepfast.errors import StartupError, TooManySignals
 from stepfast.model import Event, Execution, Failure, OrderEntry, Record, Signal, SignalLimits
@@ -37,6 +39,7 @@ ABSENT, FOLLOWS = "attribute_not_exists(pk)", "rev = :if_rev AND gen <= :if_gen"
 FREE = "attribute_not_exists(pk) OR (stat = :deleted AND gen < :if_gen AND attribute_exists(erased))"
 STANDS = "stat = :if_stat AND gen = :if_gen"
 COUNTED = "(attribute_not_exists(n) OR n < :most) AND (attribute_not_exists(#a1) OR #a1 <= :left)"
+STRIPE, VERSION, EXISTS = LimitId("stripe"), "ver = :if_ver", "attribute_exists(pk)"
 UNTOUCHED, NEVER_WRITTEN = "wrote = :wrote", "attribute_not_exists(wrote)"
 IN_TRANSACTION = "TransactWriteItems"
 
@@ -129,6 +132,32 @@ def an_end_of_a_generation_that_is_over(cloud: Cloud) -> None:
     failed(cloud)
     assert cloud.run(cloud.store.rewind(RESUMED, CUT, [OPEN], []))
     assert not cloud.run(cloud.store.finish(End(replace(FAILED, ended_at=1009.0))))
+
+
+@refuses("PutItem", "i", ABSENT)
+def a_first_item_of_a_limit_beside_another(cloud: Cloud) -> None:
+    assert cloud.run(cloud.store.limits.write(LimitItem(STRIPE, moment=1.0), "")) is not None
+    assert cloud.run(cloud.store.limits.write(LimitItem(STRIPE, moment=2.0), "")) is None
+
+
+@refuses("PutItem", "i", VERSION)
+def an_item_of_a_limit_that_another_has_overtaken(cloud: Cloud) -> None:
+    first = cloud.run(cloud.store.limits.write(LimitItem(STRIPE, moment=1.0), ""))
+    assert cloud.run(cloud.store.limits.write(replace(first, moment=2.0), first.version)) is not None
+    assert cloud.run(cloud.store.limits.write(replace(first, moment=3.0), first.version)) is None
+
+
+@refuses("DeleteItem", "w", EXISTS)
+def an_entry_of_a_line_that_is_gone(cloud: Cloud) -> None:
+    waiter = Waiter("", 0, 1.0, "one/a", Message("step", "one", "a", 0), 0, 10.0)
+    cloud.run(cloud.store.limits.leave(STRIPE, waiter))
+    assert cloud.run(cloud.store.limits.first(STRIPE)) is None
+
+
+@refuses("DeleteItem", "numbers", EXISTS)
+def numbers_that_were_never_set(cloud: Cloud) -> None:
+    cloud.run(cloud.store.limits.set_numbers("stripe", None))
+    assert cloud.run(cloud.store.limits.numbers("stripe")) is None
 
 
 # -- transactions ------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -59,7 +60,8 @@ def _embedded() -> Iterator[Asked]:
 
         def ask(method: str, path: str, body: Any) -> tuple[int, Any]:
             handle = build(env._stage.operations, Registry([holding, rendering]), finished)
-            answer = handle(event(method, path, body), None)
+            path, _, query = path.partition("?")
+            answer = handle(event(method, path, body, query=query), None)
             return answer["statusCode"], json.loads(answer["body"])
 
         yield Asked(env, ask)
@@ -69,7 +71,8 @@ def _cloud() -> Iterator[Asked]:
     with MotoCloud(holding, rendering) as env:
 
         def ask(method: str, path: str, body: Any) -> tuple[int, Any]:
-            answer = env.request(method, path, body)
+            path, _, query = path.partition("?")
+            answer = env.request(method, path, body, query=dict(parse_qsl(query)))
             return answer.status, json.loads(answer.body)
 
         yield Asked(env, ask)
@@ -119,6 +122,13 @@ def test_numbers_that_make_no_sense_are_refused(api: Asked, body: dict[str, Any]
 def test_a_kind_of_number_that_the_code_does_not_have_is_refused(api: Asked) -> None:
     assert "the code decides" in api("PUT", "/v1/limits/pdf", {"concurrency": 3}, status=422)["detail"]
     assert "there are: pdf, slots" in api("GET", "/v1/limits/other", status=422)["detail"]
+
+
+@pytest.mark.parametrize("cursor", ["x", "%7C", "99%7C", "-1%7Ca", "1"])
+def test_a_cursor_that_no_page_has_given_is_refused_or_ends_the_list(api: Asked, cursor: str) -> None:
+    for path in ("/v1/gates?name=pdf", "/v1/limits/pdf?"):
+        answered, _ = api._ask("GET", f"{path}&cursor={cursor}", None)
+        assert answered in (200, 422)
 
 
 def test_a_gate_is_closed_and_opened_by_hand(api: Asked) -> None:

@@ -3091,6 +3091,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description this can be no limit's name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description a field is wrong */
             422: {
                 headers: {
@@ -3156,6 +3165,15 @@ export interface operations {
             };
             /** @description the API key lacks the scope; without keys: not from this machine */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description this can be no limit's name */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3240,6 +3258,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description this can be no limit's name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description a field is wrong */
             422: {
                 headers: {
@@ -3305,6 +3332,15 @@ export interface operations {
             };
             /** @description the API key lacks the scope; without keys: not from this machine */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description this can be no limit's name */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3395,6 +3431,15 @@ export interface operations {
             };
             /** @description the API key lacks the scope; without keys: not from this machine */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description this can be no limit's name */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -32,6 +32,7 @@ from stepfast.backends.dynamodb.table import EXPIRES
 from stepfast.backends.dynamodb.typed_json import Item, float_in, int_in, number, same, text, text_in
 from stepfast.engine.limit_items import Holder, LimitId, LimitItem, Waiter, numbers_in, numbers_text
 from stepfast.engine.ports import Clock
+from stepfast.errors import InvalidRequest
 from stepfast.language.limits import Numbers
 
 LIMITS = "l#"
@@ -42,6 +43,8 @@ IDLE_KEY_SECONDS = 86400.0
 """Seconds that an item is kept once it is idle."""
 LINE_KEPT_SECONDS = 15 * 86400.0
 """Seconds that an entry of a line is kept: longer than SQS keeps the message that stands behind it."""
+LONGEST_SORT = 1000
+"""Characters of a sort key that a cursor may name; DynamoDB takes 1,024 bytes."""
 _PLAIN = re.compile(r"[A-Za-z0-9._:@/+=-]{0,200}")
 _END = "\x7f"
 """Sorts behind all that a part of a sort key can begin with."""
@@ -101,9 +104,9 @@ class DynamoLimits:
     # -- looking, and numbers --------------------------------------------------------------------------------------
 
     async def items(self, name: str, limit: int, after: str = "") -> tuple[Sequence[LimitItem], str]:
-        number_text, _, sort = after.partition("|")
+        first, sort = _position(after)
         listed = list[LimitItem]()
-        for partition in range(int(number_text or 0), PARTITIONS):
+        for partition in range(first, PARTITIONS):
             values = {
                 ":pk": text(f"{LIMITS}{name}#{partition}"),
                 ":start": text(f"i#{sort}"),
@@ -159,6 +162,19 @@ def _line(id: LimitId) -> str:
 def _place(id: LimitId, waiter: Waiter) -> str:
     turn, priority, since, step = waiter.place
     return f"{_line(id)}{_part(turn)}#{999 + priority:03}#{since:017.6f}#{_part(step)}"
+
+
+def _position(cursor: str) -> tuple[int, str]:
+    """The partition and the sort key that a page goes on from. Raises InvalidRequest for any other text."""
+    partition, bar, sort = cursor.partition("|")
+    try:
+        sort.encode()  # DynamoDB takes only texts that are valid UTF-8
+        if cursor and not (bar and partition.isdecimal() and int(partition) < PARTITIONS and len(sort) < LONGEST_SORT):
+            raise ValueError("not a position")
+        return int(partition or 0), sort
+    except ValueError as error:
+        text = "the cursor is not one that a page gave as its `next`"
+        raise InvalidRequest(text, (("cursor", "unknown"),)) from error
 
 
 def _numbers_key(name: str) -> Item:

@@ -34,6 +34,8 @@ Name = Annotated[str, Path(pattern=NAME, description="the name of the limit")]
 Limit = Annotated[int, Query(ge=1, le=100)]
 Cursor = Annotated[str | None, Query(max_length=1024, description="a page's `next`")]
 
+NO_NAME = {404: "this can be no limit's name"}
+
 
 def add(app: Resolver, engine: ApiEngine) -> None:
     _add_limits(app, engine)
@@ -59,7 +61,7 @@ def _add_limits(app: Resolver, engine: ApiEngine) -> None:
         summary="A limit and its keys in use: what is taken, and who waits",
         operation_id="getLimit",
         tags=["limits"],
-        responses=answers((200, "the limit", LimitDetail)),
+        responses=answers((200, "the limit", LimitDetail), problems_of=NO_NAME),
     )
     @needs("read")
     def show_limit(name: Name, limit: Limit = 50, cursor: Cursor = None) -> Response[str]:
@@ -76,7 +78,7 @@ def _add_changes(app: Resolver, engine: ApiEngine) -> None:
         description="They hold in every process within seconds, until they are deleted. They win over code.",
         operation_id="setLimit",
         tags=["limits"],
-        responses=answers((200, "the limit", LimitView)),
+        responses=answers((200, "the limit", LimitView), problems_of=NO_NAME),
     )
     @needs("operate")
     def set_limit(name: Name, body: Annotated[NumbersRequest, Body()]) -> Response[str]:
@@ -90,7 +92,7 @@ def _add_changes(app: Resolver, engine: ApiEngine) -> None:
         summary="Go back to the numbers of the code",
         operation_id="resetLimit",
         tags=["limits"],
-        responses=answers((200, "the limit", LimitView)),
+        responses=answers((200, "the limit", LimitView), problems_of=NO_NAME),
     )
     @needs("operate")
     def reset_limit(name: Name) -> Response[str]:
@@ -119,7 +121,7 @@ def _add_gates(app: Resolver, engine: ApiEngine) -> None:
         summary="Close a gate: its steps wait, and no attempt begins",
         operation_id="closeGate",
         tags=["limits"],
-        responses=answers((200, "the gate", GateView)),
+        responses=answers((200, "the gate", GateView), problems_of=NO_NAME),
     )
     @needs("operate")
     def close_gate(name: Name, body: Annotated[CloseGateRequest, Body()]) -> Response[str]:
@@ -132,7 +134,7 @@ def _add_gates(app: Resolver, engine: ApiEngine) -> None:
         summary="Open a gate: its steps go on at a growing rate",
         operation_id="openGate",
         tags=["limits"],
-        responses=answers((200, "the gate", GateView)),
+        responses=answers((200, "the gate", GateView), problems_of=NO_NAME),
     )
     @needs("operate")
     def open_gate(name: Name, body: Annotated[OpenGateRequest, Body()]) -> Response[str]:
