@@ -120,7 +120,7 @@ def test_what_failed_comes_first(aws: Aws) -> None:
     assert aws.call(aws.store().finish(End(execution)))
     body, reads = show(aws, "one", "limit=10")
     assert [(one["id"], one["error"]["message"]) for one in body["notable"]] == [("fetch#60", "no")]
-    assert reads.items == 10 + 1 + 2
+    assert reads.items == 10 + 1 + 1
 
 
 def test_values_in_the_bucket_are_fetched_if_they_are_shown(aws: Aws) -> None:

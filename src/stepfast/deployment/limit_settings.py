@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
-from stepfast.deployment.project import LimitSettings
 from stepfast.errors import DefinitionError, StartupError
 from stepfast.language.limits import numbers_with
 from stepfast.language.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSettings:
+    """`[tool.stepfast.limits.NAME]`: numbers in place of those of the code. None leaves a number as it is in code.
+
+    rate: how many attempts may begin in `per` seconds.
+    per: the seconds.
+    burst: how many may begin at one moment.
+    concurrency: how many attempts may run at once.
+    """
+
+    rate: float | None = None
+    per: float | None = None
+    burst: int | None = None
+    concurrency: int | None = None
 
 
 def configure(registry: Registry, settings: Mapping[str, LimitSettings]) -> None:

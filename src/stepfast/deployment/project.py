@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from stepfast.deployment.limit_settings import LimitSettings
 from stepfast.deployment.schedules import ScheduledStart
 from stepfast.errors import StartupError
 from stepfast.model import MAX_CHILD_DEPTH, SIGNAL_LIMITS
@@ -50,22 +51,6 @@ class PoolSettings:
     batch_size: int = 1
     provisioned: int = 0
     environment: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class LimitSettings:
-    """`[tool.stepfast.limits.NAME]`: numbers in place of those of the code. None leaves a number as it is in code.
-
-    rate: how many attempts may begin in `per` seconds.
-    per: the seconds.
-    burst: how many may begin at one moment.
-    concurrency: how many attempts may run at once.
-    """
-
-    rate: float | None = None
-    per: float | None = None
-    burst: int | None = None
-    concurrency: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class Trouble:
         """The calls at which handlers were killed, in order."""
         return self.player.world.account.killed
 
-    def outage_of_service(
+    def _outage_of_service(
         self,
         service: str,
         duration: timedelta,
@@ -66,7 +66,7 @@ class Trouble:
     def throttle(self, duration: timedelta, service: str = "dynamodb", *, chance: float = 1.0) -> None:
         """Makes a `service` refuse calls as too many, for the `duration`, each by the `chance` from 0 to 1."""
         code = "ProvisionedThroughputExceededException" if service == "dynamodb" else "ThrottlingException"
-        self.outage_of_service(service, duration, error=code, chance=chance)
+        self._outage_of_service(service, duration, error=code, chance=chance)
 
     def skew(self, function: str, by: timedelta) -> None:
         """Sets the clocks of the new sandboxes of a function ahead.

@@ -126,7 +126,7 @@ class MotoCloud(Kit[CloudStage], Trouble):
             return super().outage(step, lasts, error)
         if lasts is None or isinstance(error, BaseException):
             raise TypeError("the outage of a service takes a time and the code of an error")
-        return self.outage_of_service(
+        return self._outage_of_service(
             step,
             lasts,
             error=error or "InternalServerError",
