@@ -70,11 +70,12 @@ def test_a_function_is_told_where_its_things_are(synthesized: Synthesized, plan:
     queues = '{"default":"<QueuesPooldefault>","pdf":"<QueuesPoolpdf>"}'
     state = {"STEPFAST_TABLE": "<StateTable>", "STEPFAST_BUCKET": "<StateValues>"}
     numbers = {"STEPFAST_RETENTION_DAYS": "30", "STEPFAST_LISTING_SHARDS": "8", "STEPFAST_LOG_VALUES": "false"}
-    flows = {**state, **numbers, "STEPFAST_WORKFLOWS": "workflows"}
+    flows = {**state, **numbers, "STEPFAST_WORKFLOWS": "workflows", "STEPFAST_OPENTELEMETRY": "false"}
     sending = {
         **flows,
         "STEPFAST_POOL_TIMEOUTS": json.dumps(plan.pool_timeouts),
         "STEPFAST_MAX_CHILD_DEPTH": "32",
+        "STEPFAST_LIMITS": "{}",
         "STEPFAST_QUEUES": queues,
         "STEPFAST_TIMER_QUEUE": "<QueuesTimer>",
         "STEPFAST_PARK_QUEUE": "<QueuesPark>",
@@ -84,6 +85,7 @@ def test_a_function_is_told_where_its_things_are(synthesized: Synthesized, plan:
     expected = {
         "api": {
             **flows,
+            "STEPFAST_LIMITS": "{}",
             "STEPFAST_AUTH": "keys",
             "STEPFAST_MAX_SIGNALS": "10000",
             "STEPFAST_MAX_SIGNAL_BYTES": "32000000",
