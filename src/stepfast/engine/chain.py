@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from stepfast.engine.attempt import OwnedStep, outcome
@@ -16,10 +17,12 @@ from stepfast.engine.finish import finish
 from stepfast.engine.gate_keeper import GateKeeper
 from stepfast.engine.gates import GatePass
 from stepfast.engine.limit_items import Permit, step_name
+from stepfast.engine.limit_wants import wants_of
 from stepfast.engine.limiting import Limiter
 from stepfast.engine.moves import EndRun, GoOn, HandOver, Move, PutBack, Room, next_move, takes_outcome
 from stepfast.engine.ports import Clock, Commit, Committed, Delete, Later, Leave, Queue, Store
 from stepfast.engine.recording import Recorder
+from stepfast.errors import LimitKeyFailed
 
 CANCEL_LOOK_SECONDS = 1.0
 """Seconds after which a chaining worker reads the execution again, to notice a cancel."""
@@ -66,7 +69,7 @@ class Chain:
             move, taken, next_passes = await self._with_permits(run, move)
             committed = await self._write(run, move)
             if permits:
-                await self._limiter.release(permits, run.step, name)
+                await self._limiter.give_back(name, permits)
             if committed and passes and record.status == "SUCCEEDED":
                 await self._gates.succeeded(name, passes)
             if not committed:
@@ -91,18 +94,24 @@ class Chain:
                     run.go_on(command, claimed, taken, next_passes)
 
     async def _with_permits(self, run: OwnedStep, move: Move) -> tuple[Move, tuple[Permit, ...], tuple[GatePass, ...]]:
-        """The move, and what the next step has of its limits; a step that would have to wait is handed over."""
-        if not isinstance(move, GoOn):
+        """The move, and what the next step has of its limits; a step that would have to wait is handed over.
+
+        So is a step with a function of a limit that is at fault: its own message finds it out.
+        """
+        if not isinstance(move, GoOn) or move.next.step is None or not move.next.step.limits:
             return move, (), ()
-        passes = await self._gates.enter_open(run.execution, move.next)
-        taken = await self._limiter.take_now(run.message, run.execution, move.next) if passes is not None else None
+        passes, taken = None, None
+        with suppress(LimitKeyFailed):
+            wants = wants_of(move.next.step, run.execution, move.next, None)
+            passes = await self._gates.enter_open(wants)
+            taken = None if passes is None else await self._limiter.take_now(wants, run.message.run_id, move.next)
         if taken is None or passes is None:
             return HandOver(replace(move.record, then=None)), (), ()
-        return move, taken.permits, passes
+        return move, taken, passes
 
     def _name(self, run: OwnedStep, move: Move | None = None) -> str:
         command = move.next if isinstance(move, GoOn) else run.command
-        return step_name(replace(run.message, command_id=command.id))
+        return step_name(run.message.run_id, command.id)
 
     async def _unless_over(self, run: OwnedStep, move: Move, now: float) -> Move:
         """The move, but no further step is claimed once the execution was cancelled, resumed or has ended.

@@ -20,16 +20,16 @@ from stepfast.engine.attempt import OwnedStep
 from stepfast.engine.claims import LEASE_MARGIN
 from stepfast.engine.gates import FailedBehind, GatePass, GateState, state_in, state_text
 from stepfast.engine.limit_items import LimitId, LimitItem, Permit, Waiter, step_name
-from stepfast.engine.limit_wants import Want, wants_of
+from stepfast.engine.limit_wants import Want
 from stepfast.engine.limiting import SLEEP_SECONDS, StepWaits
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import Clock, Later, Queue, Store
 from stepfast.engine.step_runner import Ended
-from stepfast.errors import GiveUp, LimitKeyFailed, RetryAfter, StepTimeout, Unavailable
+from stepfast.errors import GiveUp, RetryAfter, StepTimeout, Unavailable
 from stepfast.language.limits import Gate
 from stepfast.language.retry import Retry, decide
 from stepfast.language.steps import Step
-from stepfast.model import Execution, Record
+from stepfast.model import Record
 from stepfast.replay.commands import Command
 
 log = logging.getLogger("stepfast.gates")
@@ -51,32 +51,22 @@ class GateKeeper:
     # -- before the attempt ----------------------------------------------------------------------------------------
 
     async def enter(
-        self, message: Message, sent_at: float, execution: Execution, command: Command, record: Record | None
+        self, wants: Sequence[Want], message: Message, sent_at: float, command: Command, record: Record | None
     ) -> tuple[GatePass, ...] | StepWaits:
-        """The passes of a step through all its gates, or what becomes of its message. Raises LimitKeyFailed."""
-        step = command.step
-        if step is None or not has_gate(step):
-            return ()
+        """The passes of a step through all its gates, or what becomes of its message. wants: of the step."""
         passes = list[GatePass]()
-        for want in wants_of(step, execution, command, record):
+        for want in wants:
             if want.limit.gate is None:
                 continue
-            entered = await self._enter(_pass(want), want, message, sent_at, command, step, record)
+            entered = await self._enter(want, message, sent_at, command, record)
             if isinstance(entered, StepWaits):
                 return entered
             passes.append(entered)
         return tuple(passes)
 
-    async def enter_open(self, execution: Execution, command: Command) -> tuple[GatePass, ...] | None:
+    async def enter_open(self, wants: Sequence[Want]) -> tuple[GatePass, ...] | None:
         """The passes of the next step of a chain through gates that are open; None where it would have to wait."""
-        step = command.step
-        if step is None or not has_gate(step):
-            return ()
         passes = list[GatePass]()
-        try:
-            wants = wants_of(step, execution, command, None)
-        except LimitKeyFailed:
-            return None  # The step's own message finds it out.
         for want in wants:
             if want.limit.gate is not None:
                 held = _pass(want)
@@ -87,20 +77,14 @@ class GateKeeper:
         return tuple(passes)
 
     async def _enter(
-        self,
-        held: GatePass,
-        want: Want,
-        message: Message,
-        sent_at: float,
-        command: Command,
-        step: Step[..., Any],
-        record: Record | None,
+        self, want: Want, message: Message, sent_at: float, command: Command, record: Record | None
     ) -> GatePass | StepWaits:
-        named = replace(message, command_id=command.id, permits=())
-        name, revision = step_name(named), record.revision if record else 0
+        held, named = _pass(want), replace(message, command_id=command.id, permits=())
+        name, revision = step_name(message.run_id, command.id), record.revision if record else 0
         # A step that was the probe, or was held, goes behind the others: one faulty step does not keep the gate closed.
         since = max(sent_at, (record.due or 0.0) if record is not None and record.status == "RETRYING" else 0.0)
-        waiter = Waiter("", want.priority, since, name, named, revision, step.timeout + LEASE_MARGIN)
+        assert command.step is not None
+        waiter = Waiter("", want.priority, since, name, named, revision, command.step.timeout + LEASE_MARGIN)
         while True:
             now = self._clock.now()
             item = await self._store.limits.read(held.id)
@@ -145,7 +129,7 @@ class GateKeeper:
         return record
 
     async def _failed(self, held: GatePass, run: OwnedStep, error: BaseException, record: Record) -> bool:
-        name = step_name(replace(run.message, command_id=run.command.id))
+        name = step_name(run.message.run_id, run.command.id)
         cause = f"{type(error).__name__} in {run.step.name}"
         once = run.step.at_most_once and isinstance(error, StepTimeout)  # Whether it did its work is not known.
         while True:
@@ -256,10 +240,6 @@ async def write_state(store: Store, item: LimitItem, state: GateState, gate: Gat
     return True
 
 
-def has_gate(step: Step[..., Any]) -> bool:
-    return any(limit.gate is not None for limit in step.limits)
-
-
 def counts(step: Step[..., Any], error: BaseException) -> bool:
     """Whether an error may be the service's: one that the step's policy would try again, were there tries left."""
     if isinstance(error, GiveUp):
@@ -277,8 +257,7 @@ def _opens(permit: Permit, state: GateState, want: Want, revision: int, now: flo
     if state.status != "RAMPING" or not permit.stands(revision, now):
         return False
     if permit.id.shard == gates.GATE_SHARD:
-        own = gates.gate_id(want.limit.name, want.turn or want.id.key)
-        return permit.id == own and permit.lease == state.since
+        return permit.id == _pass(want).id and permit.lease == state.since
     return permit.id == want.id
 
 

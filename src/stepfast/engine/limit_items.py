@@ -1,7 +1,7 @@
 """What is stored of a limit for each of its keys, and how a take and a release change it (rules *slot*, *rate*). Pure.
 
-One item holds the slots, the reservations and the gate of a key, so that a take of all three is one conditional write.
-Those who wait for a slot stand in a line beside it, an entry each.
+One item holds the slots and the reservations of a key, so that a take of both is one conditional write. Those who wait
+for a slot stand in a line beside it, an entry each. The gate of a key has an item of its own.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class LimitItem:
     """The state of one key of a limit.
 
     version: changes with each write; "" before the first. moment: the next moment that rate and burst leave free, by
-    GCRA. holders: by the name of the step. turn: the key that was served last. gate: the state of the gate, of which
-    the gate alone knows what it says. changed_at: when it was written.
+    GCRA. holders: by the name of the step. turn: the key that was served last. gate: the state of a gate, in
+    the item of that gate alone. changed_at: when it was written.
     """
 
     id: LimitId
@@ -109,9 +109,9 @@ class Permit:
         return now <= self.since + (LATE_SECONDS if self.reserved else CLAIM_SECONDS)
 
 
-def step_name(message: Message) -> str:
+def step_name(run_id: str, command_id: str) -> str:
     """The name of a step among the holders: the same for all deliveries and attempts of it."""
-    return f"{message.run_id}/{message.command_id}"
+    return f"{run_id}/{command_id}"
 
 
 def current(item: LimitItem, now: float) -> LimitItem:

@@ -6,13 +6,11 @@ lease is over, and never lets one attempt too many run.
 
 from __future__ import annotations
 
-import logging
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from stepfast.engine import limit_items
 from stepfast.engine.claims import LEASE_MARGIN
 from stepfast.engine.limit_items import (
     CLAIM_SECONDS,
@@ -23,20 +21,17 @@ from stepfast.engine.limit_items import (
     current,
     free_slots,
     granted,
+    reserved,
     step_name,
     without,
 )
 from stepfast.engine.limit_store import LimitStore
-from stepfast.engine.limit_wants import Want, wants_of
+from stepfast.engine.limit_wants import Want
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import Clock, Delete, Disposition, Later, Queue, Store
-from stepfast.errors import LimitKeyFailed
 from stepfast.language.limits import Limit, Numbers
-from stepfast.language.steps import Step
-from stepfast.model import Execution, Record
+from stepfast.model import Record
 from stepfast.replay.commands import Command
-
-log = logging.getLogger(__name__)
 
 SLOT_HOLD_SECONDS = 10.0
 """The longest time for which a step keeps slots while it waits for a moment of another limit."""
@@ -46,16 +41,6 @@ NUMBERS_KEPT_SECONDS = 3.0
 """Seconds for which a process goes by the numbers that it has read."""
 SLOT_MARGIN = 2.0
 """Seconds that a slot outlives the claim: clocks of two machines may differ."""
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """The step may begin. permits: what it has of its limits."""
-
-    permits: tuple[Permit, ...] = ()
-
-
-NOTHING_TAKEN = Taken()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,21 +94,19 @@ class Limiter:
     # -- taking ------------------------------------------------------------------------------------------------
 
     async def take(
-        self, message: Message, sent_at: float, execution: Execution, command: Command, record: Record | None
-    ) -> Taken | StepWaits:
-        """Takes from all limits of a step, or has its message wait. Raises LimitKeyFailed for a faulty function.
+        self, wants: Sequence[Want], message: Message, sent_at: float, command: Command, record: Record | None
+    ) -> tuple[Permit, ...] | StepWaits:
+        """Takes from all limits of a step, or has its message wait. wants: of the step, in their order.
 
         A permit that the message has is used, if its record is as it was when the permit was taken: so a permit is
         used once. The limits are taken in one order by all. A step that must wait for one of them
         gives all others back before.
         """
-        step = command.step
-        assert step is not None
-        wants = wants_of(step, execution, command, record)
         self._known |= {want.limit.name: want.limit for want in wants}
         revision, now = record.revision if record else 0, self._clock.now()
         named = replace(message, command_id=command.id)
-        request = TakeRequest(named, step_name(named), revision, sent_at, step.timeout + LEASE_MARGIN + SLOT_MARGIN)
+        name = step_name(message.run_id, command.id)
+        request = TakeRequest(named, name, revision, sent_at, slot_lease(command))
         standing = {permit.id: permit for permit in message.permits if permit.stands(revision, now)}
         asked = {want.id for want in wants}
         await self.give_back(request.step, [p for p in message.permits if p.id not in standing or p.id not in asked])
@@ -140,7 +123,7 @@ class Limiter:
             permits[want.id] = answer
         return await self._at_its_moment(request, list(permits.values()))
 
-    async def _at_its_moment(self, request: TakeRequest, permits: list[Permit]) -> Taken | StepWaits:
+    async def _at_its_moment(self, request: TakeRequest, permits: list[Permit]) -> tuple[Permit, ...] | StepWaits:
         """Has the step begin at the latest of its moments, and its message wait until then with its permits."""
         now = self._clock.now()
         # The clock of whoever gave a slot may be ahead of this one: only a moment of a rate is waited for.
@@ -148,40 +131,30 @@ class Limiter:
         if begin <= now + self._nap:
             if begin > now:
                 await self._clock.sleep(begin - now)
-            return Taken(tuple(permits))
+            return tuple(permits)
         late = [permit for permit in permits if permit.token and begin - permit.since > SLOT_HOLD_SECONDS]
         await self.give_back(request.step, late)
         kept = tuple(permit for permit in permits if permit not in late)
         await self._queue.send([(replace(request.message, permits=kept), begin - self._nap)])
         return StepWaits(PassedOn())
 
-    async def take_now(self, message: Message, execution: Execution, command: Command) -> Taken | None:
-        """As `take` for the next step of a chain, but None, and nothing taken, where the step would have to wait.
-
-        None as well where a function of the step is faulty: then the step's own message finds it out.
-        """
-        step, now = command.step, self._clock.now()
-        assert step is not None
-        if not step.limits:
-            return NOTHING_TAKEN
-        try:
-            wants = wants_of(step, execution, command, None)
-        except LimitKeyFailed:
-            return None
+    async def take_now(self, wants: Sequence[Want], run_id: str, command: Command) -> tuple[Permit, ...] | None:
+        """As `take` for the next step of a chain, but None, and nothing taken, where the step would have to wait."""
         self._known |= {want.limit.name: want.limit for want in wants}
-        name = step_name(replace(message, command_id=command.id))
-        lease = step.timeout + LEASE_MARGIN + SLOT_MARGIN
+        name, now = step_name(run_id, command.id), self._clock.now()
         permits = list[Permit]()
         for want in wants:
             item = current(await self._limits.read(want.id), now)
+            numbers = await self._numbers_of(want.id)
             permit = None
-            if name not in item.holders and await self._first(item, want.limit) is None:
-                permit = await self._take_free(want, item, name, lease, 0, now, at_once=True)
+            waits = name in item.holders or free_slots(item, numbers) <= 0 or reserved(item, numbers, now)[1] > now
+            if not waits and await self._first(item) is None:
+                permit = await self._write_take(want.id, item, name, slot_lease(command), 0, now)
             if permit is None:
                 await self.give_back(name, permits)
                 return None
             permits.append(permit)
-        return Taken(tuple(permits))
+        return tuple(permits)
 
     async def _take_one(self, want: Want, request: TakeRequest) -> Permit | float:
         """A permit of one limit; a time to ask again if there is none now."""
@@ -191,13 +164,12 @@ class Limiter:
             mine = item.holders.get(request.step)
             if mine is not None:
                 if now < mine.since + CLAIM_SECONDS:
-                    return (
-                        mine.since + CLAIM_SECONDS
-                    )  # Another delivery of this step has it, or its message is on its way.
+                    # Another delivery of this step has it, or its message is on its way.
+                    return mine.since + CLAIM_SECONDS
                 item = without(item, request.step, mine.token)  # The worker that had it has died.
-            numbers = await self.numbers(want)
+            numbers, first = await self._numbers_of(want.id), None
             if numbers.concurrency is not None:
-                first = await self._first(item, want.limit) if mine is None else None
+                first = await self._first(item) if mine is None else None
                 if free_slots(item, numbers) <= 0 or (first is not None and first.step != request.step):
                     waiter = Waiter(
                         want.turn,
@@ -209,91 +181,70 @@ class Limiter:
                         request.lease,
                     )
                     await self._limits.join(want.id, waiter)
-                    await self._hand_over(want.id, want.limit)
+                    await self._hand_over(want.id)
                     return now + SLEEP_SECONDS
-            else:
-                first = None
-            answer = await self._write_take(want, item, request.step, request.lease, request.revision, now)
-            if answer is None:
+            permit = await self._write_take(want.id, item, request.step, request.lease, request.revision, now)
+            if permit is None:
                 continue
             if first is not None:
                 await self._limits.leave(want.id, first)
-            return answer
-
-    async def _take_free(
-        self, want: Want, item: LimitItem, step: str, lease: float, revision: int, now: float, *, at_once: bool
-    ) -> Permit | None:
-        numbers = await self.numbers(want)
-        if free_slots(item, numbers) <= 0:
-            return None
-        if at_once and limit_items.reserved(item, numbers, now)[1] > now:
-            return None
-        return await self._write_take(want, item, step, lease, revision, now)
+            return permit
 
     async def _write_take(
-        self, want: Want, item: LimitItem, step: str, lease: float, revision: int, now: float
+        self, id: LimitId, item: LimitItem, step: str, lease: float, revision: int, now: float
     ) -> Permit | None:
         """The permit once it is written; None if another write came before."""
         token = secrets.token_hex(4)
-        taken, permit = granted(item, step, await self.numbers(want), token, lease, revision, now)
+        taken, permit = granted(item, step, await self._numbers_of(id), token, lease, revision, now)
         if taken == item:
             return permit
         return permit if await self._limits.write(replace(taken, changed_at=now), item.version) is not None else None
 
     # -- giving back -------------------------------------------------------------------------------------------
 
-    async def release(self, permits: Iterable[Permit], step: Step[..., Any], name: str) -> None:
-        """Gives back what an attempt had, once its outcome is written."""
-        limits = {limit.name: limit for limit in step.limits}
-        for permit in permits:
-            if permit.token:
-                await self._give_back(permit, limits[permit.id.name], name)
-
     async def give_back(self, step: str, permits: Iterable[Permit]) -> None:
-        """Gives slots back that are not used. step: as `step_name` names it."""
+        """Gives slots back that are not used, or not any more. step: as `step_name` names it."""
         for permit in permits:
             if permit.token:
-                await self._give_back(permit, None, step)
+                await self._give_back(permit, step)
 
-    async def _give_back(self, permit: Permit, limit: Limit[Any] | None, step: str) -> None:
+    async def _give_back(self, permit: Permit, step: str) -> None:
         while True:
             now = self._clock.now()
             item = current(await self._limits.read(permit.id), now)
             changed = without(item, step, permit.token)
             if changed == item:
                 break
-            heir = await self._heir(changed, limit, now)
-            if await self._pass_on(changed, item.version, heir, limit, now):
+            heir = await self._heir(changed)
+            if await self._pass_on(changed, item.version, heir, now):
                 break
-        await self._hand_over(permit.id, limit)
+        await self._hand_over(permit.id)
 
-    async def _hand_over(self, id: LimitId, limit: Limit[Any] | None) -> None:
+    async def _hand_over(self, id: LimitId) -> None:
         """Gives free slots to those who wait: a step that joined a moment ago may have missed the last release."""
         while True:
             now = self._clock.now()
             item = current(await self._limits.read(id), now)
-            heir = await self._heir(item, limit, now)
+            heir = await self._heir(item)
             if heir is None:
                 return
-            await self._pass_on(item, item.version, heir, limit, now)
+            await self._pass_on(item, item.version, heir, now)
 
-    async def _heir(self, item: LimitItem, limit: Limit[Any] | None, now: float) -> Waiter | None:
+    async def _heir(self, item: LimitItem) -> Waiter | None:
         """Who gets a slot next; None where no slot is free or nobody waits."""
-        if free_slots(item, await self._numbers_of(item.id, limit)) <= 0:
+        if free_slots(item, await self._numbers_of(item.id)) <= 0:
             return None
-        while (waiter := await self._first(item, limit)) is not None:
+        while (waiter := await self._first(item)) is not None:
             if waiter.step not in item.holders:
                 return waiter
             await self._limits.leave(item.id, waiter)  # It has its slot, and whoever gave the slot has died.
         return None
 
-    async def _pass_on(
-        self, item: LimitItem, version: str, heir: Waiter | None, limit: Limit[Any] | None, now: float
-    ) -> bool:
+    async def _pass_on(self, item: LimitItem, version: str, heir: Waiter | None, now: float) -> bool:
         """Writes an item, with the slot of the heir, and sends the heir's message."""
         if heir is None:
             return await self._limits.write(replace(item, changed_at=now), version) is not None
-        numbers, token = await self._numbers_of(item.id, limit), secrets.token_hex(4)
+        numbers, token = await self._numbers_of(item.id), secrets.token_hex(4)
         item, permit = granted(item, heir.step, numbers, token, heir.lease, heir.revision, now)
         if await self._limits.write(replace(item, turn=heir.turn, changed_at=now), version) is None:
             return False
@@ -302,26 +253,21 @@ class Limiter:
         await self._limits.leave(item.id, heir)
         return True
 
-    async def _first(self, item: LimitItem, limit: Limit[Any] | None) -> Waiter | None:
+    async def _first(self, item: LimitItem) -> Waiter | None:
         """Whose turn it is of those who wait: the keys of a shared limit are served in turn."""
         first = await self._limits.first(item.id, item.turn) if item.turn else None
         return first if first is not None else await self._limits.first(item.id)
 
     # -- what a limit says ---------------------------------------------------------------------------------------
 
-    async def numbers(self, want: Want) -> Numbers:
+    async def _numbers_of(self, id: LimitId) -> Numbers:
         """The numbers of one item of a limit, as they are now."""
-        return await self._numbers_of(want.id, want.limit)
-
-    async def _numbers_of(self, id: LimitId, limit: Limit[Any] | None) -> Numbers:
-        limit = limit or self._known.get(id.name)
-        held = await self._set_numbers(id.name)
+        limit, held = self._known.get(id.name), await self._set_numbers(id.name)
         if held is None:
             held = self._settings.get(id.name)
-        if held is None:
-            # Of a limit that no step here has, this process gives nothing away.
-            held = limit.numbers if limit is not None else Numbers(None, 0)
-        return held.shard(id.shard, limit.shards) if limit is not None else held
+        if limit is None:  # Of a limit that no step here has, this process gives nothing away.
+            return held or Numbers(None, 0)
+        return (held or limit.numbers).shard(id.shard, limit.shards)
 
     async def _set_numbers(self, name: str) -> Numbers | None:
         now, held = self._clock.now(), self._numbers.get(name)
@@ -329,3 +275,9 @@ class Limiter:
             stored = await self._limits.numbers(name)
             held = self._numbers[name] = now, stored[0] if stored else None
         return held[1]
+
+
+def slot_lease(command: Command) -> float:
+    """Seconds that an attempt of a step may hold a slot."""
+    assert command.step is not None
+    return command.step.timeout + LEASE_MARGIN + SLOT_MARGIN

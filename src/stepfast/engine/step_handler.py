@@ -6,7 +6,6 @@ import logging
 import math
 import random
 from collections.abc import Callable
-from dataclasses import replace
 
 from stepfast.engine.attempt import OwnedStep
 from stepfast.engine.attempts import Attempts
@@ -18,8 +17,9 @@ from stepfast.engine.finish import finish
 from stepfast.engine.gate_keeper import GateKeeper
 from stepfast.engine.gates import GatePass
 from stepfast.engine.item_files import ItemFiles
-from stepfast.engine.limit_items import step_name
-from stepfast.engine.limiting import NOTHING_TAKEN, Limiter, PassedOn, StepWaits, Taken
+from stepfast.engine.limit_items import Permit, step_name
+from stepfast.engine.limit_wants import wants_of
+from stepfast.engine.limiting import Limiter, PassedOn, StepWaits
 from stepfast.engine.looks import EVERY_TIME, LookPace
 from stepfast.engine.messages import Hint, Message
 from stepfast.engine.moves import Room
@@ -95,7 +95,7 @@ class StepHandler:
         disposition, message = await self._handle(delivery), delivery.message
         if message.permits and isinstance(disposition, Delete) and not isinstance(disposition, PassedOn):
             # Unless the step has used them, and given them back: then nobody has them, and this changes nothing.
-            await self._limiter.give_back(step_name(message), message.permits)
+            await self._limiter.give_back(step_name(message.run_id, message.command_id), message.permits)
         return disposition
 
     async def _handle(self, delivery: Delivery) -> Disposition:
@@ -210,49 +210,48 @@ class StepHandler:
                 opened.keep()
             return Elsewhere()
         held = await self._take(delivery, execution, claim)
-        taken, passes = held if isinstance(held, tuple) else (held, ())
-        if isinstance(taken, Record):
-            written = await self._store.commit(execution.run_id, Commit(taken, wake=True))
+        if isinstance(held, Record):
+            written = await self._store.commit(execution.run_id, Commit(held, wake=True))
             return Delete() if written else Later(self._clock.now() + 1.0)
-        if isinstance(taken, StepWaits):
+        if isinstance(held, StepWaits):
             if opened is not None:
                 opened.keep()
-            return taken.disposition
-        now = self._clock.now()
+            return held.disposition
+        (permits, passes), now = held, self._clock.now()
         record = claim_of(execution, claim.command, claim.record, claim.chained, now)
         interrupted = record.recorded  # It was interrupted for the last time: the record says so and nothing runs.
-        name = step_name(replace(delivery.message, command_id=claim.command.id))
         if not await self._store.commit(execution.run_id, Commit(record, wake=interrupted)):
-            await self._after_refusal(execution, claim.command, name, taken)
+            await self._after_refusal(execution, claim.command, permits)
             return Later(now + 1.0)
         if interrupted:
-            await self._limiter.give_back(name, taken.permits)
+            await self._limiter.give_back(step_name(delivery.message.run_id, claim.command.id), permits)
             return Delete()
-        owned = OwnedStep(delivery.message, execution, opened, claim.command, record, now, order)
-        owned.permits, owned.passes = taken.permits, passes
-        return await self._chain.run(owned)
+        return await self._chain.run(
+            OwnedStep(delivery.message, execution, opened, claim.command, record, now, order, False, permits, passes)
+        )
 
     async def _take(
         self, delivery: Delivery, execution: Execution, claim: Claim
-    ) -> tuple[Taken | StepWaits, tuple[GatePass, ...]] | Record:
-        """What the step has of its gates and limits; the record to write where a function of a limit is at fault."""
-        step, message = claim.command.step, delivery.message
-        if step is None or not step.limits:
-            return NOTHING_TAKEN, ()
+    ) -> tuple[tuple[Permit, ...], tuple[GatePass, ...]] | StepWaits | Record:
+        """What the step has of its limits and gates; the record to write where a function of a limit is at fault."""
+        command, record, message = claim.command, claim.record, delivery.message
+        if command.step is None or not command.step.limits:
+            return (), ()
         try:
-            passes = await self._gates.enter(message, delivery.sent_at, execution, claim.command, claim.record)
-            if isinstance(passes, StepWaits):
-                await self._limiter.give_back(step_name(replace(message, command_id=claim.command.id)), message.permits)
-                return passes, ()
-            taken = await self._limiter.take(message, delivery.sent_at, execution, claim.command, claim.record)
-            return taken, passes
+            wants = wants_of(command.step, execution, command, record)
         except LimitKeyFailed as error:
-            return unfit(execution, claim.command, claim.record, claim.chained, error, self._clock.now())
+            return unfit(execution, command, record, claim.chained, error, self._clock.now())
+        passes = await self._gates.enter(wants, message, delivery.sent_at, command, record)
+        if isinstance(passes, StepWaits):
+            await self._limiter.give_back(step_name(message.run_id, command.id), message.permits)
+            return passes
+        taken = await self._limiter.take(wants, message, delivery.sent_at, command, record)
+        return taken if isinstance(taken, StepWaits) else (taken, passes)
 
-    async def _after_refusal(self, execution: Execution, command: Command, name: str, taken: Taken) -> None:
+    async def _after_refusal(self, execution: Execution, command: Command, permits: tuple[Permit, ...]) -> None:
         """Gives back what a step had that was claimed by somebody else, unless that other runs by the same permits."""
-        if not taken.permits:
+        if not permits:
             return
         peeked = await self._store.peek(execution.run_id, command.id)
         if peeked is None or peeked[1] is None or peeked[1].status != "RUNNING":
-            await self._limiter.give_back(name, taken.permits)
+            await self._limiter.give_back(step_name(execution.run_id, command.id), permits)
