@@ -73,38 +73,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
-    "BatchFailed",
-    "ChildFailed",
-    "Deadlock",
-    "DefinitionError",
-    "ExecutionConflict",
-    "ExecutionNotFound",
-    "FailsExecution",
-    "FailsStep",
-    "ForbiddenInWorkflow",
-    "GiveUp",
-    "InvalidRequest",
-    "MapFailed",
-    "Misconfigured",
-    "NeverAwaited",
-    "NonDeterministic",
-    "NotStorable",
-    "Refused",
-    "RetryAfter",
-    "StartupError",
-    "StepCancelled",
-    "StepFailed",
-    "StepInterrupted",
-    "StepNotDeployed",
-    "StepTimeout",
-    "StepfastError",
-    "TooManyLevels",
-    "TooManySignals",
-    "Unavailable",
-    "UnknownWorkflow",
-    "WorkflowNotDeployed",
-    "WrongStatus",
-]
+    "BatchFailed", "ChildFailed", "Deadlock", "DefinitionError", "ExecutionConflict", "ExecutionNotFound",
+    "FailsExecution", "FailsStep", "ForbiddenInWorkflow", "GiveUp", "InvalidRequest", "LimitKeyFailed", "MapFailed", "Misconfigured",
+    "NeverAwaited", "NonDeterministic", "NotStorable", "Refused", "RetryAfter", "StartupError", "StepCancelled",
+    "StepFailed", "StepInterrupted", "StepNotDeployed", "StepTimeout", "StepfastError", "TooManyLevels",
+    "TooManySignals", "Unavailable", "UnknownWorkflow", "WorkflowNotDeployed", "WrongStatus",
+]  # fmt: skip
 
 PROBLEM_URN = "urn:stepfast:problem:"
 """What the `type` of every problem of the HTTP API begins with; the server writes it and the client reads it."""

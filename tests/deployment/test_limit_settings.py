@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from stepfast import Limit, step, workflow
-from stepfast.deployment.limit_settings import configure, limits_in, limits_text
+from stepfast.deployment.limit_settings import limits_in, limits_text, numbers_of
 from stepfast.deployment.project import LimitSettings, Project
 from stepfast.errors import DefinitionError, StartupError
 from stepfast.language.limits import Rate
 from stepfast.language.registry import Registry
+from stepfast.local.runtime import Runtime
 from stepfast.testing import MotoCloud
 
 MAIL = Limit("mail", rate=10, per=60, burst=3)
@@ -33,9 +35,9 @@ REGISTRY = Registry([sending])
 
 def test_settings_win_over_code_and_the_others_stay() -> None:
     project = Project.of({"limits": {"mail": {"rate": 5}, "pdf": {"concurrency": 7}}})
-    configure(REGISTRY, project.limits)
-    assert (MAIL.numbers.rate, PDF.numbers.concurrency) == (Rate(5, 60, 3), 7)
-    configure(REGISTRY, {})
+    numbers = numbers_of(REGISTRY, project.limits)
+    assert (numbers["mail"].rate, numbers["pdf"].concurrency) == (Rate(5, 60, 3), 7)
+    assert numbers_of(REGISTRY, {}) == {}
     assert (MAIL.numbers.rate, PDF.numbers.concurrency) == (Rate(10, 60, 3), 2)
 
 
@@ -44,8 +46,7 @@ def test_they_reach_the_functions_as_they_are() -> None:
     assert limits_in(limits_text(settings)) == settings
     with MotoCloud(sending, project=Project(limits={"pdf": LimitSettings(concurrency=9)})) as cloud:
         shown = json.loads(cloud.request("GET", "/v1/limits/pdf").body)
-    assert shown["numbers"]["concurrency"] == 9
-    configure(REGISTRY, {})
+    assert (shown["numbers"]["concurrency"], shown["declared"]["concurrency"]) == (9, 2)
 
 
 def test_limits_of_one_name_must_agree() -> None:
@@ -61,6 +62,13 @@ def test_limits_of_one_name_must_agree() -> None:
         Registry([othering]).check()
 
 
+def test_they_reach_the_embedded_home(tmp_path: Path) -> None:
+    numbers = numbers_of(REGISTRY, {"pdf": LimitSettings(concurrency=9)})
+    with Runtime(REGISTRY, tmp_path / "test.db", limit_numbers=numbers) as runtime:
+        report = runtime.call(runtime.operations.limits.describe("pdf"))
+    assert (report.numbers.concurrency, report.declared.concurrency) == (9, 2)
+
+
 @pytest.mark.parametrize(
     ("table", "says"),
     [
@@ -74,5 +82,4 @@ def test_limits_of_one_name_must_agree() -> None:
 )
 def test_what_does_not_fit_is_named(table: dict[str, dict[str, float]], says: str) -> None:
     with pytest.raises(StartupError, match=says):
-        configure(REGISTRY, Project.of({"limits": table}).limits)
-    configure(REGISTRY, {})
+        numbers_of(REGISTRY, Project.of({"limits": table}).limits)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from stepfast.errors import DefinitionError, StartupError
-from stepfast.language.limits import numbers_with
+from stepfast.language.limits import Limit, Numbers, numbers_with
 from stepfast.language.registry import Registry
 
 
@@ -27,30 +28,27 @@ class LimitSettings:
     concurrency: int | None = None
 
 
-def configure(registry: Registry, settings: Mapping[str, LimitSettings]) -> None:
-    """Gives the limits of a registry the numbers of the settings, and all others those of the code.
+def numbers_of(registry: Registry, settings: Mapping[str, LimitSettings]) -> dict[str, Numbers]:
+    """The numbers of the limits that have settings: those of the code, with the settings in their place.
 
     Raises StartupError for a limit that no step has, and for numbers that do not fit it.
     """
-    limits = [limit for step in registry.steps for limit in step.limits]
-    names = {limit.name for limit in limits}
-    for name in settings:
-        if name not in names:
-            there = ", ".join(sorted(names)) or "none"
-            raise StartupError(f"[tool.stepfast.limits.{name}] is for a limit that no step has; there are: {there}")
-    for limit in limits:
-        name, chosen = limit.name, settings.get(limit.name)
-        if chosen is None:
-            limit.numbers = limit.coded
-            continue
-        if chosen.concurrency is not None and limit.coded.concurrency is None:
-            raise StartupError(f"[tool.stepfast.limits.{name}] concurrency: the limit has none in code, which decides")
-        if chosen.rate is not None and limit.coded.rate is None:
-            raise StartupError(f"[tool.stepfast.limits.{name}] rate: the limit has none in code, which decides")
-        try:
-            limit.numbers = numbers_with(limit.coded, **asdict(chosen))
-        except DefinitionError as error:
-            raise StartupError(f"[tool.stepfast.limits.{name}] {error}") from error
+    limits = {limit.name: limit for step in registry.steps for limit in step.limits}
+    return {name: _numbers_of(name, limits, chosen) for name, chosen in settings.items()}
+
+
+def _numbers_of(name: str, limits: Mapping[str, Limit[Any]], chosen: LimitSettings) -> Numbers:
+    where, limit = f"[tool.stepfast.limits.{name}]", limits.get(name)
+    if limit is None:
+        there = ", ".join(sorted(limits)) or "none"
+        raise StartupError(f"{where} is for a limit that no step has; there are: {there}")
+    for number in ("concurrency", "rate"):
+        if getattr(chosen, number) is not None and getattr(limit.numbers, number) is None:
+            raise StartupError(f"{where} {number}: the limit has none in code, which decides")
+    try:
+        return numbers_with(limit.numbers, **asdict(chosen))
+    except DefinitionError as error:
+        raise StartupError(f"{where} {error}") from error
 
 
 def limits_text(settings: Mapping[str, LimitSettings]) -> str:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from stepfast.deployment import schedules
-from stepfast.deployment.limit_settings import configure
+from stepfast.deployment.limit_settings import numbers_of
 from stepfast.deployment.project import PoolSettings, Project
 from stepfast.deployment.queue_limits import RECEIVES
 from stepfast.engine.claims import LEASE_MARGIN
@@ -147,7 +147,7 @@ class Plan:
         """
         project = project or Project()
         _check_steps(registry)
-        configure(registry, project.limits)
+        numbers_of(registry, project.limits)  # raises for settings that do not fit
         for name in project.pools:
             if name not in registry.pools:
                 raise StartupError(

@@ -34,3 +34,8 @@ def json_text(value: Any) -> str:
         raise InvalidRequest("the text holds half a surrogate pair, which UTF-8 cannot encode") from error
     except ValueError as error:
         raise InvalidRequest("NaN and Infinity are not JSON; leave the field out or send null") from error
+
+
+def foreign_cursor() -> InvalidRequest:
+    """The error for a cursor that no page has given."""
+    return InvalidRequest("the cursor is not one that a page gave as its `next`", (("cursor", "unknown"),))

@@ -10,11 +10,12 @@ import base64
 import json
 from dataclasses import dataclass, replace
 
+from stepfast.engine.arguments import foreign_cursor
 from stepfast.engine.family import is_child_of
 from stepfast.engine.listing import fits
 from stepfast.engine.ports import Page, Query, Store
 from stepfast.engine.record_reader import RecordPage, RecordQuery
-from stepfast.errors import ExecutionNotFound, InvalidRequest
+from stepfast.errors import ExecutionNotFound
 from stepfast.model import Execution
 
 RECORD_PAGES_READ = 5
@@ -136,4 +137,4 @@ def _position(cursor: str | None) -> _Position:
             return _Position(run, after)
     except (ValueError, TypeError, AttributeError, RecursionError):
         pass
-    raise InvalidRequest("the cursor is not one that a page gave as its `next`", (("cursor", "unknown"),))
+    raise foreign_cursor()

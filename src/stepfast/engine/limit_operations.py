@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stepfast.engine import caller
@@ -47,10 +47,13 @@ class KeyReport:
 
 
 class LimitOperations:
-    """Operations on the limits that the workflows of this deployment declare."""
+    """Operations on the limits that the workflows of this deployment declare.
 
-    def __init__(self, store: Store, clock: Clock, registry: Registry) -> None:
-        self._store, self._clock, self._registry = store, clock, registry
+    settings: numbers that replace those of the code, by the name of the limit.
+    """
+
+    def __init__(self, store: Store, clock: Clock, registry: Registry, settings: Mapping[str, Numbers]) -> None:
+        self._store, self._clock, self._registry, self._settings = store, clock, registry, settings
 
     async def list(self) -> Sequence[LimitReport]:
         """All limits, in the order of their names."""
@@ -103,7 +106,7 @@ class LimitOperations:
         return await self.describe(name)
 
     async def reset(self, name: str) -> LimitReport:
-        """Goes back to the numbers of the code. Raises InvalidRequest where no step has the limit."""
+        """Goes back to the numbers of the settings and the code. Raises InvalidRequest where no step has the limit."""
         self._limit(name)
         await self._store.limits.set_numbers(name, None)
         return await self.describe(name)
@@ -121,7 +124,7 @@ class LimitOperations:
 
     async def _report(self, limit: Limit[object]) -> LimitReport:
         stored = await self._store.limits.numbers(limit.name)
-        numbers, by = (limit.numbers, None) if stored is None else stored
+        numbers, by = (self._settings.get(limit.name, limit.numbers), None) if stored is None else stored
         return LimitReport(limit, limit.numbers, numbers, by)
 
     async def _key(self, item: LimitItem) -> KeyReport:

@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from stepfast.engine.arguments import foreign_cursor
 from stepfast.engine.builtin_steps import items_of
 from stepfast.engine.ports import Store
-from stepfast.errors import ExecutionNotFound, InvalidRequest
+from stepfast.errors import ExecutionNotFound
 from stepfast.language.map_batches import MAP_WORKFLOW
 from stepfast.language.map_steps import map_failures
 from stepfast.model import CommandStatus, Failure, Record
@@ -101,4 +102,4 @@ def _place(cursor: str | None) -> tuple[int, int]:
     batch, separator, after = cursor.partition(".")
     if separator and batch.isdecimal() and (after == "-1" or after.isdecimal()):
         return int(batch), int(after)
-    raise InvalidRequest("the cursor is not one that a page gave as its `next`", (("cursor", "unknown"),))
+    raise foreign_cursor()

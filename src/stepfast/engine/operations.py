@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from stepfast.engine.advancer import Advancer
@@ -26,6 +27,7 @@ from stepfast.errors import (
     Unavailable,
     WrongStatus,
 )
+from stepfast.language.limits import Numbers
 from stepfast.language.registry import Registry
 from stepfast.model import ENDED, SIGNAL_LIMITS, Execution, SignalLimits
 
@@ -49,6 +51,7 @@ class Operations(ReadOperations):
         signal_limits: SignalLimits = SIGNAL_LIMITS,
         parts: PartialReads | None = None,
         queue: Queue | None = None,
+        limit_numbers: Mapping[str, Numbers] = MappingProxyType({}),
     ) -> None:
         super().__init__(store, clock, registry)
         self._advancer = advancer
@@ -57,7 +60,7 @@ class Operations(ReadOperations):
         self._cancelling = Cancelling(store, clock, self)
         self._resuming = Resuming(store, clock, registry)
         self._repairing = Repairing(store, clock, registry, self._resuming)
-        self.limits = LimitOperations(store, clock, registry)
+        self.limits = LimitOperations(store, clock, registry, limit_numbers)
         self.gates = GateOperations(store, clock, registry, queue)
 
     # -- starting ----------------------------------------------------------------------------------------

@@ -5,14 +5,14 @@ Parts that only some functions need have modules of their own, so that a cold st
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stepfast.backends.aws.s3 import S3Blobs
 from stepfast.backends.dynamodb.store import DynamoStore
-from stepfast.deployment.limit_settings import configure, limits_in
+from stepfast.deployment.limit_settings import limits_in, numbers_of
 from stepfast.deployment.settings import Settings
 from stepfast.deployment.telemetry import telemetry_if
 from stepfast.engine.advancer import Advancer
@@ -29,6 +29,7 @@ from stepfast.errors import StartupError
 from stepfast.functions.clients import Clients
 from stepfast.functions.host import Host, TimeLeft
 from stepfast.functions.watching import Metrics
+from stepfast.language.limits import Numbers
 from stepfast.language.registry import Registry, discover
 from stepfast.model import SignalLimits
 
@@ -53,9 +54,12 @@ class Engine:
 
     @cached_property
     def registry(self) -> Registry:
-        registry = self.host.registry or discover(Path(self.settings.workflows))
-        configure(registry, limits_in(self.settings.limits))
-        return registry
+        return self.host.registry or discover(Path(self.settings.workflows))
+
+    @cached_property
+    def limit_numbers(self) -> Mapping[str, Numbers]:
+        """The numbers of limits that have settings."""
+        return numbers_of(self.registry, limits_in(self.settings.limits))
 
     @cached_property
     def telemetry(self) -> Telemetry | None:
@@ -117,7 +121,16 @@ class Engine:
     @cached_property
     def operations(self) -> Operations:
         limits = SignalLimits(self.settings.max_signals, self.settings.max_signal_bytes)
-        return Operations(self.store, self.clock, self.registry, self.advancer, self.lives, limits, self.table_store)
+        return Operations(
+            self.store,
+            self.clock,
+            self.registry,
+            self.advancer,
+            self.lives,
+            limits,
+            self.table_store,
+            limit_numbers=self.limit_numbers,
+        )
 
 
 class _NoQueue:

@@ -43,7 +43,7 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
         engine.time_left,
         engine.lives,
         files=DiskAndBucketFiles(lambda: clients.s3),
-        limiter=Limiter(engine.store, engine.queue, engine.clock, nap=NAP_SECONDS),
+        limiter=Limiter(engine.store, engine.queue, engine.clock, nap=NAP_SECONDS, settings=engine.limit_numbers),
         pace=LookPace(LOOK_SECONDS, SharedGlances(engine.table_store, engine.clock)),
     )
 

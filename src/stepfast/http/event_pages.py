@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
-from stepfast.errors import InvalidRequest
+from stepfast.engine.arguments import foreign_cursor
 from stepfast.http import values
 from stepfast.http.paging import MOST_VALUES
 from stepfast.model import Event
@@ -71,5 +71,4 @@ def _read(event: Event) -> Event:
 def _place(cursor: str) -> int:
     if cursor.isascii() and cursor.isdigit():
         return int(cursor)
-    message = "the cursor is not one that a page gave as its `next`"
-    raise InvalidRequest(message, (("cursor", "unknown"),))
+    raise foreign_cursor()

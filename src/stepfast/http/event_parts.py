@@ -10,8 +10,8 @@ import base64
 import json
 from collections.abc import Sequence
 
+from stepfast.engine.arguments import foreign_cursor
 from stepfast.engine.record_reader import RecordQuery
-from stepfast.errors import InvalidRequest
 from stepfast.http import event_pages, parts
 from stepfast.http.engine import ApiEngine
 from stepfast.model import Event
@@ -63,4 +63,4 @@ def _place(cursor: str) -> str | int | None:
             return place
     except (ValueError, TypeError, KeyError, RecursionError):
         pass
-    raise InvalidRequest("the cursor is not one that a page gave as its `next`", (("cursor", "unknown"),))
+    raise foreign_cursor()

@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from stepfast.errors import InvalidRequest
+from stepfast.engine.arguments import foreign_cursor
 from stepfast.http import values
 from stepfast.http.timeline import TimelineEntry
 
@@ -69,5 +69,4 @@ def _place(cursor: str) -> tuple[float, int]:
         at, number = json.loads(base64.urlsafe_b64decode(cursor.encode()))
         return float(at), int(number)
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        message = "the cursor is not one that a page gave as its `next`"
-        raise InvalidRequest(message, (("cursor", "unknown"),)) from error
+        raise foreign_cursor() from error

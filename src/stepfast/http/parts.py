@@ -6,9 +6,9 @@ import base64
 import json
 from dataclasses import dataclass
 
+from stepfast.engine.arguments import foreign_cursor
 from stepfast.engine.outline import Outline
 from stepfast.engine.record_reader import RecordQuery
-from stepfast.errors import InvalidRequest
 from stepfast.http import etag, timeline
 from stepfast.http.engine import ApiEngine
 from stepfast.http.models import CommandView
@@ -81,7 +81,7 @@ def position_in(cursor: str | None) -> str | None:
         return None
     after = held.get("after")
     if not isinstance(after, str) or not after or "\0" in after or not _is_unicode(after):
-        raise InvalidRequest("the cursor is not one that a page gave as its `next`", (("cursor", "unknown"),))
+        raise foreign_cursor()
     return after
 
 

@@ -227,12 +227,11 @@ class Limit(Generic[F_contra]):
         self.key: Callable[..., str] | LabelKey | None = key
         self.priority: Callable[..., int] | int = priority
         self.shared, self.gate = bool(shared), gate
-        self.coded = self.numbers
 
     @property
     def declared(self) -> tuple[object, ...]:
         """The options that limits of one name must agree in."""
-        return self.coded, self.shards, self.shared, self.gate
+        return self.numbers, self.shards, self.shared, self.gate
 
     def __repr__(self) -> str:
         return f"<limit {self.name!r}>"

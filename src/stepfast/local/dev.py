@@ -12,7 +12,7 @@ from socket import socket
 
 from stepfast.backends.sqlite.file import Durability
 from stepfast.deployment import schedules as scheduled
-from stepfast.deployment.limit_settings import configure
+from stepfast.deployment.limit_settings import numbers_of
 from stepfast.deployment.plan import Plan
 from stepfast.deployment.project import Project
 from stepfast.deployment.schedules import ScheduledStart
@@ -85,7 +85,6 @@ def _serve_code(
     check(registry, PROJECT)
     names = ", ".join(sorted(registry.workflows)) or f"no workflows yet in {workflows}"
     project, schedules = settings_of(registry, PROJECT)
-    configure(registry, project.limits)
     limits = {name: pool.max_concurrency for name, pool in project.pools.items() if pool.max_concurrency}
     processes = {name: pool.processes for name, pool in project.pools.items() if pool.processes}
     retention = retention_of(PROJECT)
@@ -103,6 +102,7 @@ def _serve_code(
         schedules=schedules,
         max_child_depth=project.max_child_depth,
         telemetry=telemetry_if(project.opentelemetry),
+        limit_numbers=numbers_of(registry, project.limits),
         signal_limits=SignalLimits(project.max_signals, project.max_signal_bytes),
     ) as runtime:
         if retention is not None:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Coroutine, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from stepfast.backends.item_files import DiskAndBucketFiles
@@ -18,10 +19,11 @@ from stepfast.deployment.schedules import ScheduledStart
 from stepfast.engine.advancer import Advancer
 from stepfast.engine.embedded import EmbeddedBackend, Stored
 from stepfast.engine.event_log import EventLog
+from stepfast.engine.limiting import Limiter
 from stepfast.engine.observed import StoreListener, observed
 from stepfast.engine.operations import Operations
 from stepfast.engine.park_handler import ParkHandler
-from stepfast.engine.ports import Clock, Delete, Disposition, Elsewhere, Later, Leave, Refuse
+from stepfast.engine.ports import Clock, Delete, Disposition, Elsewhere, Later, Leave, Refuse, Store
 from stepfast.engine.replay_cache import LiveReplays
 from stepfast.engine.step_handler import StepHandler
 from stepfast.engine.timer_handler import TimerHandler
@@ -29,6 +31,7 @@ from stepfast.engine.value_log import ValueLog
 from stepfast.engine.worker import Worker
 from stepfast.errors import StepfastError, Unavailable
 from stepfast.functions import logs
+from stepfast.language.limits import Numbers
 from stepfast.language.registry import Registry
 from stepfast.local import process_pool
 from stepfast.local.inbox import Advance, Inbox
@@ -72,6 +75,12 @@ def _runs_event_loop() -> bool:
     return True
 
 
+def _listeners(log_values: bool, telemetry: Telemetry | None) -> list[StoreListener]:
+    """The listeners that log, and that make spans."""
+    logging_listeners: list[StoreListener] = [EventLog(), ValueLog()] if log_values else [EventLog()]
+    return logging_listeners if telemetry is None else [*logging_listeners, telemetry]
+
+
 class SystemClock:
     """The wall clock."""
 
@@ -101,6 +110,7 @@ class Runtime:
     max_child_depth: the most executions that a child may have above it.
     listeners: called for what is written, in addition to the logs.
     telemetry: makes spans and metrics of OpenTelemetry.
+    limit_numbers: numbers of limits in place of those of the code, by the name of the limit.
 
     Raises StartupError when the file cannot be opened, when another process owns it, and for a pool whose processes
     cannot import its steps.
@@ -125,6 +135,7 @@ class Runtime:
         max_child_depth: int = MAX_CHILD_DEPTH,
         listeners: Iterable[StoreListener] = (),
         telemetry: Telemetry | None = None,
+        limit_numbers: Mapping[str, Numbers] = MappingProxyType({}),
     ) -> None:
         plans = process_pool.plans(processes or {}, registry)
         self.interrupted = False
@@ -134,10 +145,7 @@ class Runtime:
         self.registry = registry
         self._clock = clock or SystemClock()
         self._backend: EmbeddedBackend = SqliteBackend(SqliteFile(path, durability), self._clock)
-        logging_listeners: list[StoreListener] = [EventLog(), ValueLog()] if log_values else [EventLog()]
-        if telemetry is not None:
-            logging_listeners.append(telemetry)
-        store = observed(self._backend, *logging_listeners, *listeners)
+        store = observed(self._backend, *_listeners(log_values, telemetry), *listeners)
         self._inbox = Inbox()
         self._connect()
         self._stopping = threading.Event()
@@ -148,21 +156,16 @@ class Runtime:
         lives = LiveReplays(deltas=self._backend)
         self._advancer = Advancer(store, self._backend, self._clock, registry, lives, max_child_depth=max_child_depth)
         self.operations = Operations(
-            store, self._clock, registry, self._advancer, lives, signal_limits, queue=self._backend
-        )
-        steps = StepHandler(
             store,
-            self._backend,
             self._clock,
             registry,
-            self._runner if telemetry is None else telemetry.runner(self._runner),
-            time_left=lambda: 0.0 if self._stopping.is_set() else math.inf,
-            lives=lives,
-            takes=self._runner.takes,
-            files=DiskAndBucketFiles(),
+            self._advancer,
+            lives,
+            signal_limits,
+            queue=self._backend,
+            limit_numbers=limit_numbers,
         )
-        timers = TimerHandler(store, self._clock)
-        self._worker = Worker(steps, timers, ParkHandler(store, self._clock, registry))
+        self._worker = self._make_worker(store, lives, telemetry, limit_numbers)
         self._put_outstanding()
         self._schedules = EmbeddedSchedules(schedules, self.operations, self._clock)
         self._callers = CallerLoops()
@@ -170,6 +173,23 @@ class Runtime:
         self.pool = WorkerPool(workers, self._inbox, self._clock, self._do_work)
         self._watch = PoolWatch(self.pool, blocked)
         self._control.begin(self._maintain())
+
+    def _make_worker(
+        self, store: Store, lives: LiveReplays, telemetry: Telemetry | None, limit_numbers: Mapping[str, Numbers]
+    ) -> Worker:
+        steps = StepHandler(
+            store,
+            self._backend,
+            self._clock,
+            self.registry,
+            self._runner if telemetry is None else telemetry.runner(self._runner),
+            time_left=lambda: 0.0 if self._stopping.is_set() else math.inf,
+            lives=lives,
+            takes=self._runner.takes,
+            files=DiskAndBucketFiles(),
+            limiter=Limiter(store, self._backend, self._clock, settings=limit_numbers),
+        )
+        return Worker(steps, TimerHandler(store, self._clock), ParkHandler(store, self._clock, self.registry))
 
     def _connect(self) -> None:
         """Has the inbox get what the backend commits."""

@@ -127,10 +127,8 @@ class Telemetry(StoreListener):
             before = self._context_of(execution.run_id, execution.generation - 1)
             links.append(Link(before, {"stepfast.link": "resumed"}))
         elif execution.run > 1:
-            earlier = replace(execution, run=execution.run - 1)
-            links.append(
-                Link(self._context_of(earlier.run_id, execution.generation - 1), {"stepfast.link": "earlier run"})
-            )
+            earlier = self._context_of(run_id_of(execution.execution_id, execution.run - 1), execution.generation - 1)
+            links.append(Link(earlier, {"stepfast.link": "earlier run"}))
         return links
 
     # -- what runs -------------------------------------------------------------------------------------------

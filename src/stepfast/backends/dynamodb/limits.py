@@ -30,9 +30,9 @@ from stepfast.backends.dynamodb.calls import ABSENT, Condition, Table
 from stepfast.backends.dynamodb.item_keys import FIRST_VERSION
 from stepfast.backends.dynamodb.table import EXPIRES
 from stepfast.backends.dynamodb.typed_json import Item, float_in, int_in, number, same, text, text_in
+from stepfast.engine.arguments import foreign_cursor
 from stepfast.engine.limit_items import Holder, LimitId, LimitItem, Waiter, numbers_in, numbers_text
 from stepfast.engine.ports import Clock
-from stepfast.errors import InvalidRequest
 from stepfast.language.limits import Numbers
 
 LIMITS = "l#"
@@ -173,8 +173,7 @@ def _position(cursor: str) -> tuple[int, str]:
             raise ValueError("not a position")
         return int(partition or 0), sort
     except ValueError as error:
-        text = "the cursor is not one that a page gave as its `next`"
-        raise InvalidRequest(text, (("cursor", "unknown"),)) from error
+        raise foreign_cursor() from error
 
 
 def _numbers_key(name: str) -> Item:

@@ -20,8 +20,8 @@ from stepfast.backends.dynamodb.calls import Table
 from stepfast.backends.dynamodb.item_keys import partition
 from stepfast.backends.dynamodb.table import LISTING
 from stepfast.backends.dynamodb.typed_json import Item, text
+from stepfast.engine.arguments import foreign_cursor
 from stepfast.engine.ports import Query
-from stepfast.errors import InvalidRequest
 from stepfast.model import Execution, ExecutionStatus
 
 FILTERED = 200
@@ -219,9 +219,7 @@ def _position(cursor: str) -> str:
         position.encode()  # half a surrogate pair is valid JSON, but DynamoDB takes only texts that are valid UTF-8
         return str(position)
     except (ValueError, TypeError, AttributeError, RecursionError, struct.error) as error:
-        raise InvalidRequest(
-            "the cursor is not one that a page gave as its `next`", (("cursor", "unknown"),)
-        ) from error
+        raise foreign_cursor() from error
 
 
 def _sweep_position(after: str, shards: int) -> tuple[int, str]:

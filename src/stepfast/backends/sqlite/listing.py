@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from stepfast.backends.sqlite import rows
+from stepfast.engine.arguments import foreign_cursor
 from stepfast.engine.ports import Fault, Page, Query
-from stepfast.errors import InvalidRequest
 from stepfast.model import Execution
 
 _NEWEST = "ORDER BY created_at DESC, execution_id DESC"
@@ -90,6 +90,4 @@ def _position(cursor: str) -> list[Any]:
         str(execution_id).encode()  # a lone surrogate is JSON, but no text that SQLite takes
         return [float(created_at), str(execution_id)]
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise InvalidRequest(
-            "the cursor is not one that a page gave as its `next`", (("cursor", "unknown"),)
-        ) from error
+        raise foreign_cursor() from error

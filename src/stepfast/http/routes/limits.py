@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
@@ -177,16 +178,5 @@ def _key(key: KeyReport) -> KeyView:
 
 
 def _gate(report: GateReport) -> GateView:
-    return GateView(
-        name=report.name,
-        key=report.key,
-        status=report.status,
-        since=views.time_or_none(report.since),
-        cause=report.cause,
-        by=report.by,
-        why=report.why,
-        next_probe=views.time_or_none(report.next_probe),
-        rate=report.rate,
-        waiting=report.waiting,
-        failed=report.failed,
-    )
+    times = {"since": views.time_or_none(report.since), "next_probe": views.time_or_none(report.next_probe)}
+    return GateView(**asdict(report) | times)

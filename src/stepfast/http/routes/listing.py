@@ -28,8 +28,22 @@ from stepfast.http.resolver import Resolver
 from stepfast.http.values import Largest
 from stepfast.model import ExecutionStatus
 
+Parent = Annotated[
+    str | None,
+    Query(
+        pattern=ID,
+        description="only the children of this execution, also those that it has left or replaced: of its latest run "
+        "first, and of each run by the ids of the commands that have started them",
+    ),
+]
+
 
 def add(app: Resolver, engine: ApiEngine) -> None:
+    _add_list(app, engine)
+    _add_statuses(app, engine)
+
+
+def _add_list(app: Resolver, engine: ApiEngine) -> None:
     @app.get(
         "/v1/executions",
         summary="List executions, newest first",
@@ -51,14 +65,7 @@ def add(app: Resolver, engine: ApiEngine) -> None:
             list[str] | None, Query(description=f"key:value or key=value; all given must match; at most {MAX_LABELS}")
         ] = None,
         roots: Annotated[bool, Query(description="true leaves out the children of other executions")] = False,
-        parent: Annotated[
-            str | None,
-            Query(
-                pattern=ID,
-                description="only the children of this execution, also those that it has left or replaced: of its "
-                "latest run first, and of each run by the ids of the commands that have started them",
-            ),
-        ] = None,
+        parent: Parent = None,
         since: Moment = None,
         until: Moment = None,
         largest: Largest = None,
@@ -92,6 +99,8 @@ def add(app: Resolver, engine: ApiEngine) -> None:
         counted = _total(engine, query) if total else None
         return reply(200, ExecutionList(executions=shown, next=page.next, total=counted))
 
+
+def _add_statuses(app: Resolver, engine: ApiEngine) -> None:
     @app.post(
         "/v1/executions/statuses",
         summary="How the executions of these ids stand",
