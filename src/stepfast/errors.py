@@ -74,10 +74,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BatchFailed", "ChildFailed", "Deadlock", "DefinitionError", "ExecutionConflict", "ExecutionNotFound",
-    "FailsExecution", "FailsStep", "ForbiddenInWorkflow", "GiveUp", "InvalidRequest", "LimitKeyFailed", "MapFailed", "Misconfigured",
-    "NeverAwaited", "NonDeterministic", "NotStorable", "Refused", "RetryAfter", "StartupError", "StepCancelled",
-    "StepFailed", "StepInterrupted", "StepNotDeployed", "StepTimeout", "StepfastError", "TooManyLevels",
-    "TooManySignals", "Unavailable", "UnknownWorkflow", "WorkflowNotDeployed", "WrongStatus",
+    "FailsExecution", "FailsStep", "ForbiddenInWorkflow", "GiveUp", "InvalidRequest", "LimitKeyFailed", "MapFailed",
+    "Misconfigured", "NeverAwaited", "NonDeterministic", "NotStorable", "Refused", "RetryAfter", "StartupError",
+    "StepCancelled", "StepFailed", "StepInterrupted", "StepNotDeployed", "StepTimeout", "StepfastError",
+    "TooManyLevels", "TooManySignals", "Unavailable", "UnknownWorkflow", "WorkflowNotDeployed", "WrongStatus",
 ]  # fmt: skip
 
 PROBLEM_URN = "urn:stepfast:problem:"

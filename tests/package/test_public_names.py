@@ -89,6 +89,7 @@ PUBLIC = {
         "ForbiddenInWorkflow",
         "GiveUp",
         "InvalidRequest",
+        "LimitKeyFailed",
         "MapFailed",
         "Misconfigured",
         "NeverAwaited",
