@@ -28,6 +28,8 @@ REGION, ACCOUNT = "us-east-1", "000000000000"
 START, DEPLOY, END = 120, 600, 3
 PATIENCE = 180.0
 """Seconds that an answer or a fact is waited for: a busy machine is no failure."""
+CONNECTS = 3
+"""How often a connection is tried again: of thousands of handshakes the emulator breaks one off."""
 ARCHITECTURE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
 
 
@@ -125,7 +127,10 @@ class Emulator:
     def http(self, outputs: Mapping[str, str], key: str | None = None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         return httpx.Client(
-            base_url=self.api_url(outputs), headers=headers, verify=self.verification(), timeout=PATIENCE
+            base_url=self.api_url(outputs),
+            headers=headers,
+            transport=httpx.HTTPTransport(verify=self.verification(), retries=CONNECTS),
+            timeout=PATIENCE,
         )
 
 

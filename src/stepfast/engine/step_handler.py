@@ -7,7 +7,7 @@ import math
 import random
 from collections.abc import Callable
 
-from stepfast.engine.attempt import OwnedStep
+from stepfast.engine.attempt import SKEW, OwnedStep
 from stepfast.engine.attempts import Attempts
 from stepfast.engine.builtin_steps import BuiltinSteps
 from stepfast.engine.chain import Chain
@@ -94,8 +94,7 @@ class StepHandler:
         """Runs the step and what follows from it alone, if the step is free."""
         disposition, message = await self._handle(delivery), delivery.message
         if message.permits and isinstance(disposition, Delete) and not isinstance(disposition, PassedOn):
-            # Unless the step has used them, and given them back: then nobody has them, and this changes nothing.
-            await self._limiter.give_back(step_name(message.run_id, message.command_id), message.permits)
+            await self._give_back_unused(message.run_id, message.command_id, message.permits)
         return disposition
 
     async def _handle(self, delivery: Delivery) -> Disposition:
@@ -221,7 +220,7 @@ class StepHandler:
         record = claim_of(execution, claim.command, claim.record, claim.chained, now)
         interrupted = record.recorded  # It was interrupted for the last time: the record says so and nothing runs.
         if not await self._store.commit(execution.run_id, Commit(record, wake=interrupted)):
-            await self._after_refusal(execution, claim.command, permits)
+            await self._give_back_refused(delivery.message, claim.command, permits)
             return Later(now + 1.0)
         if interrupted:
             await self._limiter.give_back(step_name(delivery.message.run_id, claim.command.id), permits)
@@ -243,15 +242,38 @@ class StepHandler:
             return unfit(execution, command, record, claim.chained, error, self._clock.now())
         passes = await self._gates.enter(wants, message, delivery.sent_at, command, record)
         if isinstance(passes, StepWaits):
-            await self._limiter.give_back(step_name(message.run_id, command.id), message.permits)
+            await self._give_back_unused(message.run_id, command.id, message.permits)
             return passes
         taken = await self._limiter.take(wants, message, delivery.sent_at, command, record)
         return taken if isinstance(taken, StepWaits) else (taken, passes)
 
-    async def _after_refusal(self, execution: Execution, command: Command, permits: tuple[Permit, ...]) -> None:
-        """Gives back what a step had that was claimed by somebody else, unless that other runs by the same permits."""
+    async def _give_back_refused(self, message: Message, command: Command, permits: tuple[Permit, ...]) -> None:
+        """Gives back what a step had whose claim was refused. Of what was taken just now, nobody else knows."""
+        own = [permit for permit in permits if permit not in message.permits]
+        await self._limiter.give_back(step_name(message.run_id, command.id), own)
+        shared = tuple(permit for permit in permits if permit in message.permits)
+        await self._give_back_unused(message.run_id, command.id, shared)
+
+    async def _give_back_unused(self, run_id: str, command_id: str, permits: tuple[Permit, ...]) -> None:
+        """Gives back what came with a message, but for the slots by which another delivery may have begun an attempt.
+
+        The worker of that attempt gives those back, or their lease ends.
+        """
         if not permits:
             return
-        peeked = await self._store.peek(execution.run_id, command.id)
-        if peeked is None or peeked[1] is None or peeked[1].status != "RUNNING":
-            await self._limiter.give_back(step_name(execution.run_id, command.id), permits)
+        peeked = await self._store.peek(run_id, command_id)
+        if peeked is None or peeked[0].run_id != run_id:
+            return
+        unused = [permit for permit in permits if not _may_be_used(permit, peeked[1])]
+        await self._limiter.give_back(step_name(run_id, command_id), unused)
+
+
+def _may_be_used(permit: Permit, record: Record | None) -> bool:
+    """Whether an attempt may have begun by a permit.
+
+    A claim is the first write of the record after the permit was taken. An end that is not that of an attempt, as of a
+    cancel, is a write as well.
+    """
+    if record is None or record.started_at is None or record.started_at < permit.since - SKEW:
+        return False
+    return record.revision > permit.revision + (record.status != "RUNNING")
