@@ -17,7 +17,7 @@ from stepfast.engine.advancer import Advancer
 from stepfast.engine.limit_items import LATE_SECONDS
 from stepfast.engine.limiting import Limiter
 from stepfast.engine.operations import Operations
-from stepfast.engine.ports import Delete, Later
+from stepfast.engine.ports import Delete, Delivery, Disposition, Later, Refuse
 from stepfast.engine.replay_cache import LiveReplays
 from stepfast.engine.step_handler import StepHandler
 from stepfast.engine.step_runner import AttemptCall, Ended
@@ -107,6 +107,7 @@ class LimitPorts:
             await point(name)
             self._world.maybe_unavailable(name)
             result = await method(*arguments, **options)
+            self._world.called(name, arguments, result)
             await point(f"{name} done")
             return result
 
@@ -115,25 +116,32 @@ class LimitPorts:
 
 @dataclass(eq=False)
 class LimitHandler:
+    """What handles one delivery. gate, gate_at: the state of a gate that it has read last, and in which turn."""
+
     seq: int
     coroutine: Coroutine[Any, Any, None]
+    gate: str = ""
+    gate_at: int = 0
 
 
 class LimitWorld:
     """Executions of one workflow, from their start until all have ended."""
 
+    flows: tuple[Any, ...] = FLOWS
+
     def __init__(self, seed: int, flow: Any = None) -> None:
         self.random = random.Random(seed)
-        self.flow = flow or FLOWS[seed % len(FLOWS)]
+        self.flow = flow or self.flows[seed % len(self.flows)]
         self.crash = (0.0, 0.004, 0.02)[seed % 7 % 3]
         self.duplicate = (0.0, 0.1, 0.4)[seed % 5 % 3]
         self.unavailable = (0.0, 0.0, 0.003)[seed // 3 % 3]
         self.cancelling = seed % 3 == 2
         self.count = 3 + seed % 9
-        self.now = 1000.0
+        self.now, self.turn = 1000.0, 0
         self.running: dict[tuple[str, str], int] = {}
         self.effects, self.begun = Counter[str](), list[float]()
         self.live: list[LimitHandler] = []
+        self.handler: LimitHandler | None = None
         self.queue: dict[int, float] = {}
         self.messages: dict[int, Stored] = {}
         self.wakes: list[str] = []
@@ -141,7 +149,7 @@ class LimitWorld:
         self.backend = SqliteBackend(self.file, LimitClock(self, -SKEW))  # type: ignore[arg-type]
         self.backend.on_wake = lambda execution_id, seq: self.wakes.append(execution_id)
         self.backend.on_message = self._arrived
-        self.registry = Registry(FLOWS)
+        self.registry = Registry(self.flows)
         self.machines = [self._machine() for _ in range(3)]
         clock = LimitClock(self, 0.0)
         lives = LiveReplays(deltas=self.backend)
@@ -165,6 +173,9 @@ class LimitWorld:
         if self.random.random() < self.unavailable:
             raise Unavailable(f"{name} did not answer")
 
+    def called(self, name: str, arguments: tuple[Any, ...], result: Any) -> None:
+        """A call of a port was answered."""
+
     def _arrived(self, stored: Stored) -> None:
         self.queue[stored.seq], self.messages[stored.seq] = stored.due, stored
 
@@ -184,16 +195,22 @@ class LimitWorld:
                 await point(f"{name} runs")
         finally:
             self.running[key] -= 1
+        return self._ended(call)
+
+    def _ended(self, call: AttemptCall) -> Ended:
         if self.random.random() < 0.1:
             return Ended(error=RuntimeError("once more"))
         return Ended(call.arguments.arguments["number"])
+
+    async def _handle(self, delivery: Delivery) -> Disposition:
+        return await self.random.choice(self.machines).handle(delivery)
 
     async def _drive(self, seq: int) -> None:
         stored = self.messages[seq]
         if self.random.random() < 0.3:
             bare = replace(stored.delivery.message, hint=None)
             stored = replace(stored, delivery=replace(stored.delivery, message=bare))
-        disposition = await self.random.choice(self.machines).handle(stored.delivery)
+        disposition = await self._handle(stored.delivery)
         await point("disposition")
         if seq not in self.queue:
             return
@@ -202,6 +219,8 @@ class LimitWorld:
             self.backend.delete(seq)
         elif isinstance(disposition, Later):
             self.queue[seq] = disposition.at
+        elif isinstance(disposition, Refuse):
+            del self.queue[seq]
 
     # -- the scheduler ---------------------------------------------------------------------------------------------
 
@@ -213,7 +232,7 @@ class LimitWorld:
             while self.wakes:
                 finished(self.advancer.advance(self.wakes.pop()))
             statuses = self.statuses()
-            if "RUNNING" not in statuses.values() and not self.live:
+            if self._over(statuses):
                 return statuses
             if self.cancelling and self.random.random() < 0.002:
                 self._cancel()
@@ -229,7 +248,11 @@ class LimitWorld:
             else:
                 self._go()
             self.now += 0.01
+            self.turn += 1
         raise BrokenLimit(f"still under way: {self.statuses()}")
+
+    def _over(self, statuses: dict[str, str]) -> bool:
+        return "RUNNING" not in statuses.values() and not self.live
 
     def statuses(self) -> dict[str, str]:
         return dict(self.file.all_rows("SELECT execution_id, status FROM executions", ()))
@@ -245,7 +268,7 @@ class LimitWorld:
         self.live.append(LimitHandler(seq, self._drive(seq)))
 
     def _go(self) -> None:
-        handler = self.random.choice(self.live)
+        handler = self.handler = self.random.choice(self.live)
         try:
             if self.random.random() < self.crash:
                 handler.coroutine.close()

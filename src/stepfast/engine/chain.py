@@ -54,12 +54,12 @@ class Chain:
         while True:
             ended = await self._attempts.run(run)
             now = self._clock.now()
-            name, permits, passes = self._name(run), run.permits, run.passes
+            name, permits = self._name(run), run.permits
             if ended.stop is not None and ended.stop.lost:
                 await self._limiter.give_back(name, permits)
                 return Later(now + 1.0)  # The record that is stored by then says what to do with the message.
             record = outcome(run, ended, now, self._draw)
-            record = await self._gates.after_attempt(run, ended, record, run.passes)
+            record = await self._gates.after_attempt(run, ended, record)
             replay = takes_outcome(run) if record.recorded else None
             if replay is not None:
                 replay.advance({record.id: record})
@@ -70,8 +70,6 @@ class Chain:
             committed = await self._write(run, move)
             if permits:
                 await self._limiter.give_back(name, permits)
-            if committed and passes and record.status == "SUCCEEDED":
-                await self._gates.succeeded(name, passes)
             if not committed:
                 await self._limiter.give_back(self._name(run, move), taken)
                 return Leave()  # Fenced: another worker owns the step, or the execution has ended.

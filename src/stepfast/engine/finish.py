@@ -6,7 +6,7 @@ import secrets
 from dataclasses import replace
 
 from stepfast.engine.continuing import continue_as_new
-from stepfast.engine.messages import Message
+from stepfast.engine.messages import BY_GATE, Message
 from stepfast.engine.metrics import tallies_of
 from stepfast.engine.ports import Clock, End, Queue, Store
 from stepfast.model import Execution
@@ -58,4 +58,5 @@ def is_parked_by(execution: Execution, message: Message) -> bool:
     Of several that come to the same failure one writes it. The message of another, sent long after the failure
     was written, would else pass for an operator's redrive. Earlier versions gave no name.
     """
-    return execution.error is None or message.command_id == "" or execution.error.parked in (None, message.command_id)
+    named = message.command_id not in ("", BY_GATE)
+    return execution.error is None or not named or execution.error.parked in (None, message.command_id)

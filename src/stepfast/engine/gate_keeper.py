@@ -22,14 +22,14 @@ from stepfast.engine.gates import FailedBehind, GatePass, GateState, state_in, s
 from stepfast.engine.limit_items import LimitId, LimitItem, Permit, Waiter, step_name
 from stepfast.engine.limit_wants import Want
 from stepfast.engine.limiting import SLEEP_SECONDS, StepWaits
-from stepfast.engine.messages import Message
+from stepfast.engine.messages import BY_GATE, Message
 from stepfast.engine.ports import Clock, Later, Queue, Store
 from stepfast.engine.step_runner import Ended
 from stepfast.errors import GiveUp, RetryAfter, StepTimeout, Unavailable
 from stepfast.language.limits import Gate
 from stepfast.language.retry import Retry, decide
 from stepfast.language.steps import Step
-from stepfast.model import Record
+from stepfast.model import Execution, Record
 from stepfast.replay.commands import Command
 
 log = logging.getLogger("stepfast.gates")
@@ -91,7 +91,7 @@ class GateKeeper:
             state = state_in(item.gate)
             if state.status == "OPEN":
                 return replace(held, quiet=state == gates.EMPTY)
-            passed = any(_opens(permit, state, want, revision, now) for permit in message.permits)
+            passed = any(_opens(permit, held, state, revision) for permit in message.permits)
             ramps = state.status == "RAMPING" and not passed
             empty = ramps and await self._store.limits.first(held.id) is None
             met = gates.arrive(state, held.gate, name, waiter.lease, now, handed_out=passed, line_empty=empty)
@@ -108,19 +108,35 @@ class GateKeeper:
                 log.info("gate %s: %s is the probe", _named(held.id), name)
             elif state.status == "RAMPING":
                 await self.drive(held)
+                return replace(held, quiet=False, permit=Permit(held.id, revision, now, lease=state.since))
             return replace(held, quiet=False)
+
+    async def waits(self, name: str, passes: Sequence[GatePass], at: float) -> None:
+        """Tells the gates that a step has to wait until a moment of a rate: if it is the probe, its place is kept."""
+        for held in passes:
+            while not held.quiet:
+                item = await self._store.limits.read(held.id)
+                state = state_in(item.gate)
+                changed = gates.waits(state, name, at)
+                if changed == state or await self._write(held, item, changed):
+                    break
 
     # -- after the attempt ---------------------------------------------------------------------------------------
 
-    async def after_attempt(self, run: OwnedStep, ended: Ended, record: Record, passes: Sequence[GatePass]) -> Record:
-        """Tells the gates of a failure; the record to write: of what a gate holds, one that is tried again.
+    async def after_attempt(self, run: OwnedStep, ended: Ended, record: Record) -> Record:
+        """Tells the gates how an attempt has ended; the record to write: of what a gate holds, one that is tried again.
 
-        The outcome is the caller's to write in any case: a gate that cannot be read or written holds nothing.
+        The outcome is the caller's to write in any case: a gate that cannot be read or written holds nothing. The gate
+        comes first: if the worker dies in between, the attempt is made again.
         """
-        error = ended.error
-        if not passes or ended.stop is not None or error is None or not counts(run.step, error):
+        if not run.passes or ended.stop is not None:
             return record
-        for held in passes:
+        error = ended.error
+        if error is None and record.status == "SUCCEEDED":
+            await self._succeeded(step_name(run.message.run_id, run.command.id), run.passes)
+        if error is None or not counts(run.step, error):
+            return record
+        for held in run.passes:
             try:
                 if await self._failed(held, run, error, record):
                     record = _held(record, held, self._clock.now())
@@ -145,22 +161,22 @@ class GateKeeper:
                     await self._appoint(held)
                 return holds and not once
 
-    async def succeeded(self, run_name: str, passes: Sequence[GatePass]) -> None:
-        """Tells the gates of a success whose outcome is written: that of a probe begins the ramp."""
+    async def _succeeded(self, name: str, passes: Sequence[GatePass]) -> None:
+        """Tells the gates of a success: that of a probe begins the ramp."""
         for held in passes:
             if held.quiet:
                 continue
             try:
-                await self._succeeded(run_name, held)
+                await self._begin_ramp(name, held)
             except Unavailable as unavailable:
                 log.warning("gate %s could not be told of a success: %s", _named(held.id), unavailable)
 
-    async def _succeeded(self, run_name: str, held: GatePass) -> None:
+    async def _begin_ramp(self, name: str, held: GatePass) -> None:
         while True:
             now = self._clock.now()
             item = await self._store.limits.read(held.id)
             state = state_in(item.gate)
-            changed = gates.succeeded(state, held.gate, run_name, now)
+            changed = gates.succeeded(state, held.gate, name, now)
             if changed == state or await self._write(held, item, changed):
                 if changed.status == "RAMPING":
                     await self.drive(held)
@@ -178,9 +194,10 @@ class GateKeeper:
                 await self._appoint(held)
             if state.status != "RAMPING":
                 return
-            if failed := gates.to_resume(state):
-                await self._resume(failed)
-                await self._write(held, item, replace(state, failed=tuple(e for e in state.failed if e not in failed)))
+            if failed := [entry for entry in gates.to_resume(state) if not entry.late]:
+                late = await self._resume(failed)
+                kept = tuple(entry for entry in state.failed if entry not in failed)
+                await self._write(held, item, replace(state, failed=(*kept, *late)))
                 continue
             span = min(held.gate.probe, LONGEST_HORIZON)
             if state.moment > now + span / 2:
@@ -212,16 +229,39 @@ class GateKeeper:
                 await self._store.limits.leave(held.id, waiter)
                 return
 
-    async def _resume(self, failed: Sequence[FailedBehind]) -> None:
-        """Redrives executions that failed before the gate closed; of those that have gone on since, nothing comes."""
+    async def _resume(self, failed: Sequence[FailedBehind]) -> list[FailedBehind]:
+        """Redrives executions that failed before the gate closed; of those that have gone on since, nothing comes.
+
+        Gives those that have not ended yet.
+        """
+        late = list[FailedBehind]()
         for entry in failed:
             execution = await self._store.read(entry.execution_id)
-            if execution is None or execution.status != "FAILED" or execution.generation != entry.generation:
+            if execution is None or execution.generation != entry.generation:
                 continue
-            if execution.error is None or execution.error.step != entry.step:
-                continue
-            message = Message("park", entry.execution_id, "", entry.generation, run=execution.run)
-            await self._queue.send([(message, None)])
+            if execution.status == "RUNNING":
+                late.append(replace(entry, late=True))
+            elif execution.status == "FAILED" and execution.error is not None and execution.error.step == entry.step:
+                message = Message("park", entry.execution_id, BY_GATE, entry.generation, run=execution.run)
+                await self._queue.send([(message, None)])
+        return late
+
+    async def ended(self, wants: Sequence[Want], execution: Execution) -> None:
+        """Brings an execution back whose failure is written only now, although its gate has opened since.
+
+        wants: of the step that has failed. execution: as it was before the end was written.
+        """
+        for want in wants:
+            while want.limit.gate is not None:
+                held = _pass(want)
+                item = await self._store.limits.read(held.id)
+                state = state_in(item.gate)
+                mine = [entry for entry in gates.to_resume(state) if entry.execution_id == execution.execution_id]
+                if not mine or await self._resume(mine):
+                    break
+                left = tuple(entry for entry in state.failed if entry not in mine)
+                if await self._write(held, item, replace(state, failed=left)):
+                    break
 
     async def _write(self, held: GatePass, item: LimitItem, state: GateState) -> bool:
         return await write_state(self._store, item, state, held.gate, self._clock.now())
@@ -252,13 +292,10 @@ def _pass(want: Want) -> GatePass:
     return GatePass(want.limit, gates.gate_id(want.limit.name, want.turn or want.id.key), quiet=True)
 
 
-def _opens(permit: Permit, state: GateState, want: Want, revision: int, now: float) -> bool:
-    """Whether a permit lets its step through a ramp: handed out by it, or of the limit, which is behind the gate."""
-    if state.status != "RAMPING" or not permit.stands(revision, now):
-        return False
-    if permit.id.shard == gates.GATE_SHARD:
-        return permit.id == _pass(want).id and permit.lease == state.since
-    return permit.id == want.id
+def _opens(permit: Permit, held: GatePass, state: GateState, revision: int) -> bool:
+    """Whether a permit lets its step through a ramp: it is of this one, however long the step has waited for a slot."""
+    of_ramp = state.status == "RAMPING" and permit.lease == state.since
+    return of_ramp and permit.id == held.id and permit.revision == revision
 
 
 def _sleep(name: str) -> float:

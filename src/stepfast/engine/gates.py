@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from stepfast.engine.limit_items import CLAIM_SECONDS, LimitId
+from stepfast.engine.limit_items import CLAIM_SECONDS, LimitId, Permit
 from stepfast.language.limits import Gate, Limit
 
 GATE_SHARD = 99
@@ -33,12 +33,16 @@ def gate_id(name: str, key: str) -> LimitId:
 
 @dataclass(frozen=True, slots=True)
 class FailedBehind:
-    """An execution in which a step failed for good shortly before the gate closed."""
+    """An execution in which a step failed for good shortly before the gate closed.
+
+    late: it had not ended yet when the ramp came to bring it back, so that whoever ends it does.
+    """
 
     execution_id: str
     generation: int
     step: str
     at: float
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +107,16 @@ def state_in(text: str) -> GateState:
 
 @dataclass(frozen=True, slots=True)
 class GatePass:
-    """A step has passed a gate. quiet: the gate was open and knew of nothing, so that a success need not be told."""
+    """A step has passed a gate.
+
+    quiet: the gate was open and knew of nothing, so that a success need not be told. permit: of the ramp; the step need
+    not ask again after it has waited for its limits.
+    """
 
     limit: Limit[Any]
     id: LimitId
     quiet: bool
+    permit: Permit | None = None
 
     @property
     def gate(self) -> Gate:
@@ -141,17 +150,17 @@ def arrive(
     if state.status == "OPEN":
         return Arrival(state)
     if state.status == "CLOSED":
-        return _arrive_closed(state, step, lease, now)
+        return _arrive_closed(state, gate, step, lease, now)
     if handed_out:
         return Arrival(state)
     if not line_empty or state.moment > now:
         return Arrival(state, LINE)
     if now - state.since >= gate.probe:
-        return Arrival(EMPTY)  # The rate does not bind any more.
+        return Arrival(_opened(state))  # The rate does not bind any more.
     return Arrival(replace(state, moment=now + 1 / state.rate(gate, now)))
 
 
-def _arrive_closed(state: GateState, step: str, lease: float, now: float) -> Arrival:
+def _arrive_closed(state: GateState, gate: Gate, step: str, lease: float, now: float) -> Arrival:
     if state.next_probe is None:
         return Arrival(state, LINE)
     if state.probe and state.probe != step and now < state.probe_lease:
@@ -159,12 +168,21 @@ def _arrive_closed(state: GateState, step: str, lease: float, now: float) -> Arr
     at = max(state.next_probe, state.probe_at if state.probe == step else 0.0)
     if now < at:
         return Arrival(appointed(state, step, at), at)
-    return Arrival(replace(state, probe=step, probe_at=now, probe_lease=now + lease), probes=True)
+    # The next one is put off now: nobody may learn how this one ends.
+    probing = replace(state, next_probe=now + gate.probe, probe=step, probe_at=now, probe_lease=now + lease)
+    return Arrival(probing, probes=True)
 
 
 def appointed(state: GateState, step: str, at: float) -> GateState:
     """The state with a step as the next probe; if it has not come by CLAIM_SECONDS after its time, another is."""
     return replace(state, probe=step, probe_at=at, probe_lease=at + CLAIM_SECONDS)
+
+
+def waits(state: GateState, step: str, at: float) -> GateState:
+    """The state after the probe has found that a limit has it wait until a moment."""
+    if state.status != "CLOSED" or state.probe != step or state.next_probe is None:
+        return state
+    return replace(appointed(state, step, at), next_probe=at)
 
 
 def needs_probe(state: GateState, now: float) -> bool:
@@ -228,9 +246,14 @@ def _ramping(state: GateState, now: float, by: str = "", why: str = "") -> GateS
     return GateState("RAMPING", now, state.cause, by, why, {}, state.failed, moment=now)
 
 
+def _opened(state: GateState) -> GateState:
+    late = to_resume(state)
+    return GateState(since=state.since, failed=late) if late else EMPTY
+
+
 def to_resume(state: GateState) -> tuple[FailedBehind, ...]:
     """The executions that a ramp brings back: those that failed before it began."""
-    return tuple(entry for entry in state.failed if entry.at < state.since) if state.status == "RAMPING" else ()
+    return tuple(entry for entry in state.failed if entry.at < state.since) if state.status != "CLOSED" else ()
 
 
 def closed_by_hand(state: GateState, now: float, until: float | None, by: str, why: str) -> GateState:

@@ -52,7 +52,9 @@ class StepWaits:
 
 @dataclass(frozen=True, slots=True)
 class PassedOn(Delete):
-    """Another message was sent in its place, with its permits."""
+    """Another message was sent in its place, with its permits, for this moment."""
+
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +101,8 @@ class Limiter:
         """Takes from all limits of a step, or has its message wait. wants: of the step, in their order.
 
         A permit that the message has is used, if its record is as it was when the permit was taken: so a permit is
-        used once. The limits are taken in one order by all. A step that must wait for one of them
-        gives all others back before.
+        used once. Permits of gates stay with the message. The limits are taken in one order by all. A step that must
+        wait for one of them gives all others back before.
         """
         self._known |= {want.limit.name: want.limit for want in wants}
         revision, now = record.revision if record else 0, self._clock.now()
@@ -112,18 +114,21 @@ class Limiter:
         await self.give_back(request.step, [p for p in message.permits if p.id not in standing or p.id not in asked])
         # A moment that was reserved is kept while the step waits for something else; slots are not.
         permits: dict[LimitId, Permit] = {id: permit for id, permit in standing.items() if id in asked}
+        of_gates = tuple(permit for permit in message.permits if permit.id not in asked and not permit.token)
         for want in wants:
             if want.id in permits:
                 continue
             moments = tuple(permit for permit in permits.values() if not permit.token)
-            answer = await self._take_one(want, replace(request, message=replace(named, permits=moments)))
+            answer = await self._take_one(want, replace(request, message=replace(named, permits=(*of_gates, *moments))))
             if isinstance(answer, float):
                 await self.give_back(request.step, permits.values())
                 return StepWaits(Later(answer))
             permits[want.id] = answer
-        return await self._at_its_moment(request, list(permits.values()))
+        return await self._at_its_moment(request, list(permits.values()), of_gates)
 
-    async def _at_its_moment(self, request: TakeRequest, permits: list[Permit]) -> tuple[Permit, ...] | StepWaits:
+    async def _at_its_moment(
+        self, request: TakeRequest, permits: list[Permit], of_gates: tuple[Permit, ...]
+    ) -> tuple[Permit, ...] | StepWaits:
         """Has the step begin at the latest of its moments, and its message wait until then with its permits."""
         now = self._clock.now()
         # The clock of whoever gave a slot may be ahead of this one: only a moment of a rate is waited for.
@@ -135,8 +140,8 @@ class Limiter:
         late = [permit for permit in permits if permit.token and begin - permit.since > SLOT_HOLD_SECONDS]
         await self.give_back(request.step, late)
         kept = tuple(permit for permit in permits if permit not in late)
-        await self._queue.send([(replace(request.message, permits=kept), begin - self._nap)])
-        return StepWaits(PassedOn())
+        await self._queue.send([(replace(request.message, permits=(*of_gates, *kept)), begin - self._nap)])
+        return StepWaits(PassedOn(begin))
 
     async def take_now(self, wants: Sequence[Want], run_id: str, command: Command) -> tuple[Permit, ...] | None:
         """As `take` for the next step of a chain, but None, and nothing taken, where the step would have to wait."""

@@ -12,6 +12,9 @@ from stepfast.unguarded import unguarded
 if TYPE_CHECKING:
     from stepfast.engine.limit_items import Permit
 
+BY_GATE = "gate"
+"""The name that a park message has in place of a command, by which a gate resumes what failed before it closed."""
+
 MessageKind = Literal["step", "timer", "park"]
 
 

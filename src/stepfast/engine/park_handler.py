@@ -6,6 +6,7 @@ from typing import assert_never
 
 from stepfast.engine.attempt import SKEW
 from stepfast.engine.finish import is_parked_by
+from stepfast.engine.messages import BY_GATE
 from stepfast.engine.ports import Clock, Delete, Delivery, Disposition, Refuse, Store
 from stepfast.engine.resuming import Resuming
 from stepfast.language.registry import Registry
@@ -29,10 +30,12 @@ class ParkHandler:
                 return Delete()
             case "FAILED" if not is_parked_by(execution, message):
                 return Delete()  # Another has written the failure, and sent a park message of its own before.
-            case "FAILED" if delivery.sent_at > (execution.ended_at or 0.0) + SKEW:
+            case "FAILED" if message.command_id == BY_GATE or delivery.sent_at > (execution.ended_at or 0.0) + SKEW:
                 # The first message was sent before the failure was written; a later one is a redrive. The clocks of
                 # the machine that wrote the failure and of the queue may differ by SKEW.
                 await self._resuming.rewind(message.execution_id, message.generation)
+                return Delete()
+            case "RUNNING" if message.command_id == BY_GATE:
                 return Delete()
             case "RUNNING" | "FAILED":
                 return Refuse()

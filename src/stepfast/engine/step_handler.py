@@ -6,6 +6,8 @@ import logging
 import math
 import random
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 
 from stepfast.engine.attempt import SKEW, OwnedStep
 from stepfast.engine.attempts import Attempts
@@ -138,6 +140,7 @@ class StepHandler:
             case Finish(error):
                 replay.error = error or replay.error
                 await finish(self._store, self._queue, self._clock, execution, replay)
+                await self._gates_after_end(execution, snapshot.records.get(delivery.message.command_id))
                 return Delete()
             case Claim() as claim if len(replay.outstanding) > 1 or not replay.decided:
                 # The step is run alone. The handler of a sibling goes on with the replay, and need not
@@ -146,6 +149,15 @@ class StepHandler:
                 return await self._claim(delivery, execution, None, claim, opened.order.revision)
             case Claim() as claim:
                 return await self._claim(delivery, execution, opened, claim, None)
+
+    async def _gates_after_end(self, execution: Execution, record: Record | None) -> None:
+        """Has the gates of a step bring back the execution that it has failed, if they have opened meanwhile."""
+        step = self._registry.step(execution.workflow, record.name) if record and record.status == "FAILED" else None
+        if record is None or step is None or not any(limit.gate for limit in step.limits):
+            return
+        command = Command(record.id, "step", record.name, None, None, step)
+        with suppress(LimitKeyFailed):
+            await self._gates.ended(wants_of(step, execution, command, record), execution)
 
     async def _without_replay(self, message: Message, hint: Hint, delivery: Delivery) -> Disposition | None:
         """Runs a step on the word of its message: an advance finds out what follows from it (rule *seal*).
@@ -244,8 +256,14 @@ class StepHandler:
         if isinstance(passes, StepWaits):
             await self._give_back_unused(message.run_id, command.id, message.permits)
             return passes
-        taken = await self._limiter.take(wants, message, delivery.sent_at, command, record)
-        return taken if isinstance(taken, StepWaits) else (taken, passes)
+        ramps = tuple(held.permit for held in passes if held.permit is not None)
+        kept = (*(permit for permit in message.permits if permit.id not in {ramp.id for ramp in ramps}), *ramps)
+        taken = await self._limiter.take(wants, replace(message, permits=kept), delivery.sent_at, command, record)
+        if not isinstance(taken, StepWaits):
+            return taken, passes
+        if isinstance(taken.disposition, PassedOn):
+            await self._gates.waits(step_name(message.run_id, command.id), passes, taken.disposition.at)
+        return taken
 
     async def _give_back_refused(self, message: Message, command: Command, permits: tuple[Permit, ...]) -> None:
         """Gives back what a step had whose claim was refused. Of what was taken just now, nobody else knows."""
@@ -255,7 +273,7 @@ class StepHandler:
         await self._give_back_unused(message.run_id, command.id, shared)
 
     async def _give_back_unused(self, run_id: str, command_id: str, permits: tuple[Permit, ...]) -> None:
-        """Gives back what came with a message, but for the slots by which another delivery may have begun an attempt.
+        """Gives back what came with a message, except the slots by which another delivery may have begun an attempt.
 
         The worker of that attempt gives those back, or their lease ends.
         """

@@ -1,0 +1,132 @@
+"""A seeded world whose service is down for a while: steps behind a gate, handlers interleaved, killed and repeated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stepfast import Gate, Limit, Retry, step, workflow
+from stepfast.engine.gates import GATE_SHARD, GateState, state_in
+from stepfast.engine.park_handler import ParkHandler
+from stepfast.engine.ports import Delivery, Disposition
+from stepfast.engine.step_runner import AttemptCall, Ended
+from tests.simulation.limit_world import SKEW, BrokenLimit, LimitWorld
+
+PROBE, RAMP, FAILURES = 30.0, 2.0, 3
+gate = Gate(failures=FAILURES, window=120, probe=PROBE, ramp=RAMP)
+service = Limit("service", gate=gate)
+narrow = Limit("narrow", concurrency=2, gate=gate)
+
+
+@step(limits=[service], timeout=15, retry=Retry(max_attempts=1))
+async def call_service(number: int) -> int:
+    return number
+
+
+@step(limits=[narrow], timeout=15, retry=Retry(max_attempts=2, initial=1.0, jitter="none"))
+async def call_narrow(number: int) -> int:
+    return number
+
+
+slow = Limit("slow", rate=1, per=45, gate=gate)
+
+
+@step(limits=[slow], timeout=15, retry=Retry(max_attempts=2, initial=1.0, jitter="none"))
+async def call_slowly(number: int) -> int:
+    return number
+
+
+@workflow
+async def one_call(number: int) -> int:
+    return await call_service(number)
+
+
+@workflow
+async def two_calls(number: int) -> int:
+    return await call_service(number) + await call_service(number + 1)
+
+
+@workflow
+async def narrow_call(number: int) -> int:
+    return await call_narrow(number)
+
+
+@workflow
+async def slow_call(number: int) -> int:
+    return await call_slowly(number)
+
+
+class GateWorld(LimitWorld):
+    """Executions whose service fails every call in one stretch of time, and none before or after."""
+
+    flows = (one_call, two_calls, narrow_call, slow_call)
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.cancelling = seed % 11 == 5
+        self.down = self.now + self.random.choice((0.0, 0.1, 0.5))
+        self.up = self.now + self.random.choice((20.0, 100.0, 400.0))
+        self.count = 4 + seed % 13
+        self.states = [(0, GateState())]
+        self.probes, self.ramped, self.closed = dict[float, list[float]](), dict[float, list[float]](), False
+        self.park = ParkHandler(self.backend, self.advancer._clock, self.registry)
+
+    # -- what is watched -------------------------------------------------------------------------------------------
+
+    def called(self, name: str, arguments: tuple[Any, ...], result: Any) -> None:
+        if name == "read" and getattr(arguments[0], "shard", None) == GATE_SHARD:
+            assert self.handler is not None
+            self.handler.gate, self.handler.gate_at = result.gate, self.turn
+        if name == "write" and result is not None and arguments[0].id.shard == GATE_SHARD:
+            state = state_in(arguments[0].gate)
+            self.closed = self.closed or state.status == "CLOSED"
+            self.states.append((self.turn, state))
+
+    async def run(self, call: AttemptCall) -> Ended:
+        """An attempt is judged by what its worker has read of the gate before it began."""
+        assert self.handler is not None
+        read = state_in(self.handler.gate)
+        if read.status == "CLOSED":
+            times = self.probes.setdefault(read.since, [])
+            times.append(self.now)
+            if len(times) > 1 and times[-1] - times[-2] < PROBE - 2 * SKEW - 5:
+                raise BrokenLimit(f"two probes within {times[-1] - times[-2]:.1f} s")
+        elif read.status == "RAMPING":
+            self._check_ramp(read)
+        return await super().run(call)
+
+    def _check_ramp(self, read: GateState) -> None:
+        """Of the attempts of a ramp, no more than its rate have begun: RAMP in the first period, and so on."""
+        times = self.ramped.setdefault(read.since, [])
+        times.append(self.now)
+        passed = self.now - read.since + 2 * SKEW
+        most, period = 2.0, 0
+        while passed > 0 and period < 20:
+            most += RAMP ** (1 + period) * min(1.0, passed / PROBE)
+            passed, period = passed - PROBE, period + 1
+        if len(times) > most:
+            raise BrokenLimit(f"{len(times)} attempts within {self.now - read.since:.0f} s of the ramp")
+
+    def _ended(self, call: AttemptCall) -> Ended:
+        if self.down <= self.now < self.up:
+            return Ended(error=ConnectionError("the service is down"))
+        return Ended(call.arguments.arguments["number"])
+
+    async def _handle(self, delivery: Delivery) -> Disposition:
+        if delivery.message.kind == "park":
+            return await self.park.handle(delivery)
+        return await super()._handle(delivery)
+
+    def _over(self, statuses: dict[str, str]) -> bool:
+        return super()._over(statuses) and not self.queue
+
+
+def played(seed: int, turns: int = 60_000) -> str:
+    """Plays a world to its end. Raises BrokenLimit for a world in which an invariant does not hold."""
+    world = GateWorld(seed)
+    try:
+        statuses = world.play(turns)
+        if world.closed and not world.unavailable and "FAILED" in statuses.values():
+            raise BrokenLimit(f"the gate has closed, and yet {statuses}")
+        return "closed" if world.closed else "open"
+    finally:
+        world.close()
