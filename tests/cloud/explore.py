@@ -14,10 +14,11 @@ from stepfast.simulator.account import When
 from tests.cloud.exploration import Example, calls_of, explore, pairs, points
 from tests.cloud.explored import EXAMPLES as ALONE
 from tests.cloud.families import FAMILY
+from tests.cloud.limit_examples import LIMITED
 from tests.cloud.map_examples import MAPS
 from tests.cloud.run_examples import RUNS
 
-EXAMPLES = {**ALONE, **RUNS, **MAPS, "family": FAMILY}
+EXAMPLES = {**ALONE, **RUNS, **MAPS, **LIMITED, "family": FAMILY}
 
 
 def main() -> int:

@@ -116,10 +116,14 @@ class LimitPorts:
 
 @dataclass(eq=False)
 class LimitHandler:
-    """What handles one delivery. gate, gate_at: the state of a gate that it has read last, and in which turn."""
+    """What handles one delivery.
+
+    at: the point that it has come to. gate, gate_at: the state of a gate that it has read last, and in which turn.
+    """
 
     seq: int
-    coroutine: Coroutine[Any, Any, None]
+    coroutine: Coroutine[str, None, None]
+    at: str = ""
     gate: str = ""
     gate_at: int = 0
 
@@ -138,6 +142,7 @@ class LimitWorld:
         self.cancelling = seed % 3 == 2
         self.count = 3 + seed % 9
         self.now, self.turn = 1000.0, 0
+        self.visibility = VISIBILITY
         self.running: dict[tuple[str, str], int] = {}
         self.effects, self.begun = Counter[str](), list[float]()
         self.live: list[LimitHandler] = []
@@ -264,22 +269,25 @@ class LimitWorld:
 
     def _deliver(self, seq: int) -> None:
         if self.random.random() >= self.duplicate:
-            self.queue[seq] = self.now + VISIBILITY
+            self.queue[seq] = self.now + self.visibility
         self.live.append(LimitHandler(seq, self._drive(seq)))
 
     def _go(self) -> None:
         handler = self.handler = self.random.choice(self.live)
         try:
-            if self.random.random() < self.crash:
+            if self.random.random() < self._risk(handler):
                 handler.coroutine.close()
             else:
-                handler.coroutine.send(None)
+                handler.at = handler.coroutine.send(None)
                 return
         except StopIteration:
             pass
         except (Unavailable, Refused):
             self.queue[handler.seq] = self.now + 1.0
         self.live.remove(handler)
+
+    def _risk(self, handler: LimitHandler) -> float:
+        return self.crash
 
     def close(self) -> None:
         for handler in self.live:

@@ -80,13 +80,13 @@ def the_message_of_a_step_at_a_gate_is_dropped(patch: Patch) -> None:
 
 MUTANTS = {
     a_gate_is_not_told_of_failures: 0,
-    a_gate_is_told_of_a_success_after_its_outcome: 716,
+    a_gate_is_told_of_a_success_after_its_outcome: 208,
     every_step_is_a_probe: 0,
     the_next_probe_is_put_off_by_the_end_of_this_one: 34,
-    the_place_of_the_probe_has_no_lease: 88,
+    the_place_of_the_probe_has_no_lease: 161,
     a_ramp_lets_all_through: 1,
     what_failed_before_the_gate_closed_stays_failed: 0,
-    whoever_ends_an_execution_late_does_not_look_at_the_gate: 9,
+    whoever_ends_an_execution_late_does_not_look_at_the_gate: 40,
     the_message_of_a_step_at_a_gate_is_dropped: 0,
 }
 """Each wrong engine, and the seed that shows it soonest."""
