@@ -15,7 +15,7 @@ WITH_PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .PHONY: help install demo demo-cloud check test timings pythons agents soak lint format reference golden clean async-client
 
 help:
-	@echo "make demo    the whole story with real parts: a report, an outage, a resume, a crash"
+	@echo "make demo    the whole story with real parts: a report, an outage, a resume, a crash, 200 reports behind a gate"
 	@echo "make demo-cloud   the same on AWS, played by moto: a redrive of the dead letters, a retry storm, a signal"
 	@echo "make check   lint, types and the quick tests: a developer's own loop"
 	@echo "make test    lint, types and every test"
