@@ -89,6 +89,9 @@ def test_a_limit_shows_what_is_taken_and_who_waits(api: Asked) -> None:
     shown = api("GET", "/v1/limits/slots")
     assert [(key["taken"], key["waiting"]) for key in shown["keys"]] == [(2, 3)]
     assert shown["keys"][0]["waiting_since"] is not None
+    first = shown["keys"][0]["first"]
+    assert {step["execution_id"] for step in first} == {run.execution_id}
+    assert sorted(step["command"] for step in first) == ["hold#3", "hold#4", "hold#5"]
     assert [limit["name"] for limit in api("GET", "/v1/limits")["limits"]] == ["pdf", "slots"]
     assert api.env.run_until(run).result == [0, 1, 2, 3, 4]
 
@@ -140,6 +143,29 @@ def test_a_gate_is_closed_and_opened_by_hand(api: Asked) -> None:
     assert waiting.status == "RUNNING"
     (gate,) = api("GET", "/v1/gates")["gates"]
     assert (gate["key"], gate["status"], gate["waiting"]) == ("customer 1", "CLOSED", 1)
+    assert [(step["execution_id"], step["command"]) for step in gate["first"]] == [(waiting.execution_id, "render")]
     assert api("POST", "/v1/gates/pdf/open", {"key": "customer 1"})["status"] == "RAMPING"
     assert api.env.run_until(waiting).result == 1
     assert "slots" in api("POST", "/v1/gates/slots/close", {}, status=422)["detail"]
+
+
+def test_the_next_probe_of_a_gate_that_is_opened_by_hand_does_not_wait_for_its_time(api: Asked) -> None:
+    late = (api.env.now + timedelta(days=2)).isoformat()
+    api("POST", "/v1/gates/pdf/close", {"key": "customer 1", "until": late})
+    probing, waiting = api.env.start(rendering, 1), api.env.start(rendering, 3)
+    api.env.advance(timedelta(minutes=10))
+    (gate,) = api("GET", "/v1/gates")["gates"]
+    assert gate["probe"] == {"execution_id": probing.execution_id, "command": "render"}
+    assert gate["waiting"] == 2
+    assert [run.status for run in (probing, waiting)] == ["RUNNING"] * 2
+    api("POST", "/v1/gates/pdf/open", {"key": "customer 1"})
+    api.env.advance(timedelta(minutes=5))
+    assert [run.status for run in (probing, waiting)] == ["SUCCEEDED"] * 2
+
+
+def test_the_next_probe_of_a_gate_that_is_closed_until_a_time_begins_then(api: Asked) -> None:
+    late = api.env.now + timedelta(hours=3)
+    api("POST", "/v1/gates/pdf/close", {"key": "customer 1", "until": late.isoformat()})
+    probing, waiting = api.env.start(rendering, 1), api.env.start(rendering, 3)
+    api.env.run_until(lambda: [run.status for run in (probing, waiting)] == ["SUCCEEDED"] * 2)
+    assert late <= min(call.started_at for call in probing.steps) <= late + timedelta(seconds=2)

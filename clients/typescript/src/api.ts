@@ -1156,6 +1156,8 @@ export interface components {
             why: string;
             /** Next Probe */
             next_probe: string | null;
+            /** @description the step that is the next probe of a closed gate, or is it now */
+            probe: components["schemas"]["ProbingStepView"] | null;
             /**
              * Rate
              * @description attempts a second that go through while it is RAMPING
@@ -1166,6 +1168,11 @@ export interface components {
              * @description steps that wait, 1,000 at most
              */
             waiting: number;
+            /**
+             * First
+             * @description those that come first, 10 at most
+             */
+            first: components["schemas"]["WaitingStepView"][];
             /**
              * Failed
              * @description FAILED executions that it will resume
@@ -1271,6 +1278,11 @@ export interface components {
              * @description when the first of them began to wait
              */
             waiting_since: string | null;
+            /**
+             * First
+             * @description those that are served first, 10 at most
+             */
+            first: components["schemas"]["WaitingStepView"][];
         };
         /** LimitDetail */
         LimitDetail: {
@@ -1407,6 +1419,13 @@ export interface components {
              * @description true once the parent waits no more, and this execution goes on by itself
              */
             left: boolean;
+        };
+        /** ProbingStepView */
+        ProbingStepView: {
+            /** Execution Id */
+            execution_id: string;
+            /** Command */
+            command: string;
         };
         /**
          * Problem
@@ -1918,6 +1937,20 @@ export interface components {
              * @description when the step is tried again at the latest, if nothing comes of that attempt
              */
             until: string;
+        };
+        /** WaitingStepView */
+        WaitingStepView: {
+            /** Execution Id */
+            execution_id: string;
+            /** Command */
+            command: string;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Priority */
+            priority: number;
         };
         /** WorkflowList */
         WorkflowList: {

@@ -114,6 +114,12 @@ def step_name(run_id: str, command_id: str) -> str:
     return f"{run_id}/{command_id}"
 
 
+def names_in(step: str) -> tuple[str, str]:
+    """The run id and the command id in what `step_name` has made. No execution id has a slash."""
+    run_id, _, command_id = step.partition("/")
+    return run_id, command_id
+
+
 def current(item: LimitItem, now: float) -> LimitItem:
     """The item without slots whose lease is over."""
     holders = {step: holder for step, holder in item.holders.items() if holder.lease > now}

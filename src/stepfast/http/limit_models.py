@@ -32,6 +32,13 @@ class LimitList(Shown):
     limits: list[LimitView]
 
 
+class WaitingStepView(Shown):
+    execution_id: str
+    command: str
+    since: Time
+    priority: int
+
+
 class KeyView(Shown):
     key: str
     shard: int
@@ -39,6 +46,7 @@ class KeyView(Shown):
     next_at: Time | None = Field(description="the next moment that the rate leaves free; null where that is now")
     waiting: int = Field(description="steps that wait for a slot, 100 at most")
     waiting_since: Time | None = Field(description="when the first of them began to wait")
+    first: list[WaitingStepView] = Field(description="those that are served first, 10 at most")
 
 
 class LimitDetail(LimitView):
@@ -55,6 +63,11 @@ class NumbersRequest(Asked):
     concurrency: int | None = Field(None, ge=1, le=1_000_000)
 
 
+class ProbingStepView(Shown):
+    execution_id: str
+    command: str
+
+
 class GateView(Shown):
     name: str
     key: str
@@ -64,8 +77,10 @@ class GateView(Shown):
     by: str = Field(description="who closed or opened it by hand")
     why: str
     next_probe: Time | None
+    probe: ProbingStepView | None = Field(description="the step that is the next probe of a closed gate, or is it now")
     rate: float | None = Field(description="attempts a second that go through while it is RAMPING")
     waiting: int = Field(description="steps that wait, 1,000 at most")
+    first: list[WaitingStepView] = Field(description="those that come first, 10 at most")
     failed: int = Field(description="FAILED executions that it will resume")
 
 
