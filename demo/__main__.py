@@ -117,7 +117,7 @@ class Story(Stage):
             time.sleep(max(0.0, began + OUTAGE / 2 - time.monotonic()))
             self.cli.show("gates", "list")
             waiting = next(id for id in reversed(ids) if self.waits(id))
-            self.cli.show("show", waiting)
+            ensure("waits for gate" in self.cli.show("show", waiting), "show does not say what the step waits for")
             time.sleep(max(0.0, began + OUTAGE - time.monotonic()))
             back = time.monotonic()
             print(self.pdf.start())

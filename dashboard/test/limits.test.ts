@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 
-import type { Limit, LimitKey } from "../src/api/types";
-import { changesOf, draftOf, numbersWords, originWords, sums } from "../src/limits/words";
+import type { Limit, LimitKey, LimitWait } from "../src/api/types";
+import { changesOf, draftOf, numbersWords, originWords, sums, waitWords } from "../src/limits/words";
 
 const CODE = { rate: 100, per: 60, burst: 20, concurrency: 5 };
 const limit = (part: Partial<Limit>): Limit => ({
@@ -55,4 +55,38 @@ test("what is taken and waits is summed over keys, and the first to wait counts"
   const keys = times.map((at, place) => key({ taken: 2, waiting: place, waiting_since: at }));
   expect(sums(keys)).toEqual({ taken: 4, waiting: 1, since: times[1] });
   expect(sums([])).toEqual({ taken: 0, waiting: 0, since: null });
+});
+
+describe("a step that waits", () => {
+  const wait = (part: Partial<LimitWait>): LimitWait => ({
+    command: "draw",
+    waits_for: "gate",
+    limit: "pdf",
+    key: "",
+    since: "06:00",
+    before: 2,
+    next_at: "06:30",
+    gate: "CLOSED",
+    gate_since: "05:59",
+    cause: "ConnectionError in draw",
+    by: "",
+    why: "",
+    probe: false,
+    ...part,
+  });
+  const words = (part: Partial<LimitWait>): string => waitWords(wait(part), (at) => at);
+
+  test("says why the gate has closed, who did it, and when it is probed", () => {
+    expect(words({})).toBe("waits at the gate since 06:00, 2 before it; closed at 05:59 (ConnectionError in draw), next probe at 06:30");
+    expect(words({ by: "ops", why: "move", next_at: null, before: 0 })).toBe(
+      "waits at the gate since 06:00; closed at 05:59 by ops (move), until somebody opens it",
+    );
+    expect(words({ probe: true, since: null, before: null })).toMatch(/^waits at the gate; .*this step is the next probe at 06:30$/);
+    expect(words({ gate: "RAMPING" })).toMatch(/it opens since 05:59 \(ConnectionError in draw\)$/);
+  });
+
+  test("says what it waits for elsewhere", () => {
+    expect(words({ waits_for: "slot", gate: null })).toBe("waits for a slot since 06:00, 2 before it");
+    expect(words({ waits_for: "rate", gate: null })).toBe("waits for its moment, at 06:30 at the latest");
+  });
 });

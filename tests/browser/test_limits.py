@@ -117,7 +117,12 @@ def test_a_gate_is_closed_and_opened_by_keyboard(site: Site, open_page: Callable
     site.ends("bill-globex", "SUCCEEDED")
     expect(row.get_by_role("group")).to_contain_text("1")
     row.get_by_role("group").locator("summary").press("Enter")
-    expect(row.get_by_role("link", name="bill-acme draw")).to_be_visible()
+    row.get_by_role("link", name="bill-acme draw").press("Enter")
+    waits = page.get_by_role("region", name="Steps that wait")
+    expect(waits).to_contain_text(re.compile(r"draw for pdf, key acme: waits at the gate since .*, next probe at "))
+    expect(waits).to_contain_text("(maintenance)")
+    waits.get_by_role("link", name="pdf").press("Enter")
+    expect(panel.get_by_role("heading", name="pdf")).to_be_visible()
 
     focus(page, "^Open the gate of acme")
     page.keyboard.press("Enter")

@@ -14,6 +14,7 @@ import type {
   Json,
   Limit,
   LimitDetail,
+  LimitWait,
   Replayed,
   SentSignal,
   Statuses,
@@ -87,6 +88,9 @@ export async function historyOf(id: string, signal?: AbortSignal, pages?: number
   }
   return { events, more: cursor !== null };
 }
+/** The steps that wait at a gate or for a limit. */
+export const waitsOf = (id: string, signal?: AbortSignal): Promise<{ waits: LimitWait[] }> =>
+  ask("GET", `${of(id)}/waits`, undefined, signal);
 export const statusesOf = (ids: readonly string[], signal?: AbortSignal): Promise<Statuses> =>
   ask("POST", "v1/executions/statuses", { execution_ids: ids }, signal);
 /** `steps`: the commands to run again, in place of those behind the failure. */

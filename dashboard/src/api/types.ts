@@ -334,6 +334,23 @@ export interface WaitingStep {
   priority: number;
 }
 
+/** A step of an execution that waits at a gate or for a limit. */
+export interface LimitWait {
+  command: string;
+  waits_for: "gate" | "slot" | "rate";
+  limit: string;
+  key: string;
+  since: string | null;
+  before: number | null;
+  next_at: string | null;
+  gate: "OPEN" | "CLOSED" | "RAMPING" | null;
+  gate_since: string | null;
+  cause: string;
+  by: string;
+  why: string;
+  probe: boolean;
+}
+
 export interface LimitKey {
   key: string;
   shard: number;

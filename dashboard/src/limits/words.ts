@@ -1,6 +1,6 @@
 /** What the page says of limits and gates. */
 
-import type { Limit, LimitKey, Numbers } from "../api/types";
+import type { Limit, LimitKey, LimitWait, Numbers } from "../api/types";
 
 /** "100 in 60 s, 20 at one moment"; "" without a rate. */
 export function rateWords({ rate, per, burst }: Numbers): string {
@@ -63,3 +63,18 @@ export function changesOf(draft: Draft, numbers: Numbers): Record<string, number
 }
 
 export const keyWords = (key: string): string => (key === "" ? "(no key)" : key);
+
+/** What a step waits for, and since when. when: shows a time. */
+export function waitWords(wait: LimitWait, when: (at: string) => string): string {
+  const since = wait.since ? ` since ${when(wait.since)}` : "";
+  const before = wait.before ? `, ${plain(wait.before)} before it` : "";
+  if (wait.waits_for === "slot") return `waits for a slot${since}${before}`;
+  if (wait.waits_for === "rate") return `waits for its moment${wait.next_at ? `, at ${when(wait.next_at)} at the latest` : ""}`;
+  const by = wait.by && ` by ${wait.by}`;
+  const why = (wait.why || wait.cause) && ` (${wait.why || wait.cause})`;
+  const began = wait.gate_since ? when(wait.gate_since) : "";
+  const waits = `waits at the gate${since}${before}`;
+  if (wait.gate === "RAMPING") return `${waits}; it opens since ${began}${by}${why}`;
+  const ends = wait.next_at ? `${wait.probe ? "this step is the next probe" : "next probe"} at ${when(wait.next_at)}` : "until somebody opens it";
+  return `${waits}; closed at ${began}${by}${why}, ${ends}`;
+}

@@ -54,6 +54,31 @@ class LimitDetail(LimitView):
     next: str | None
 
 
+class LimitWaitView(Shown):
+    command: str
+    waits_for: Literal["gate", "slot", "rate"]
+    limit: str
+    key: str
+    since: Time | None = Field(description="when it began to wait; null where it is not in a line")
+    before: int | None = Field(description="how many are before it in the line; null where it is not in a line")
+    next_at: Time | None = Field(
+        description="of a closed gate, when the next probe may begin; of a rate, when the step begins at the latest"
+    )
+    gate: Literal["OPEN", "CLOSED", "RAMPING"] | None = Field(description="the status of the gate that it waits for")
+    gate_since: Time | None = Field(description="since when the gate has this status")
+    cause: str = Field(description="why the gate has closed")
+    by: str = Field(description="who has closed or opened the gate by hand")
+    why: str = Field(description="what whoever did so has said")
+    probe: bool = Field(description="whether this step is the next probe of the gate")
+
+
+class LimitWaitList(Shown):
+    waits: list[LimitWaitView] = Field(
+        description="the steps that wait at a gate or for a limit, 100 at most, in the order in which the code asks "
+        "for them"
+    )
+
+
 class NumbersRequest(Asked):
     """What is left out stays as it is."""
 
