@@ -15,13 +15,14 @@ WITH_PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .PHONY: help install demo demo-cloud check test timings pythons agents soak lint format reference golden clean async-client
 
 help:
-	@echo "make demo    the whole story with real parts: a report, an outage, a resume, a crash"
+	@echo "make demo    the whole story with real parts: a report, an outage, a resume, a crash, 200 reports behind a gate"
 	@echo "make demo-cloud   the same on AWS, played by moto: a redrive of the dead letters, a retry storm, a signal"
 	@echo "make check   lint, types and the quick tests: a developer's own loop"
 	@echo "make test    lint, types and every test"
 	@echo "make bench   how fast stepfast is on this machine, beside the targets: one table, about three minutes"
 	@echo "make bench-peers   stepfast and other durable engines on the same work: one table, about four minutes"
 	@echo "make bench-pools   what processes of a pool are worth for steps that compute, half a minute"
+	@echo "make bench-limits   what limits and gates keep to, and what they cost: one table, about three minutes"
 	@echo "make bench-connections   how reads fare beside 2,000 idle and 500 busy connections, half a minute"
 	@echo "make bench-aws   what executions cost on AWS, counted: tables with the targets, about three minutes"
 	@echo "make bench-width   how the cost of a step on AWS grows with their number: tables and plots, an hour or more"
@@ -140,10 +141,13 @@ format: .venv/ready
 clean:
 	rm -rf .venv .cache .stepfast build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: bench bench-peers bench-pools bench-aws bench-width bench-burst bench-connections simulate-scale
+.PHONY: bench bench-limits bench-peers bench-pools bench-aws bench-width bench-burst bench-connections simulate-scale
 
 bench: .venv/ready
 	$(BIN)/python -m bench
+
+bench-limits: .venv/ready
+	$(BIN)/python -m bench.limits
 
 bench-connections: .venv/ready
 	$(BIN)/python -m bench.connections

@@ -6,15 +6,25 @@ import json
 import signal
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from demo.front import by_period
 from demo.parts import ensure, until
 from demo.stage import FIRST_STEPS, INPUT, Stage, chapter, main
+from stepfast import Client
+from stepfast.client import Start
+from workflows.quarterly_financial_report import PDF_AT_ONCE
+
+REPORTS, OUTAGE = 200, 30.0
+"""Reports that are under way in the long outage, and its seconds."""
 
 
 class Story(Stage):
-    """On the embedded runtime, through the command line."""
+    """On the embedded runtime, through the command line. Of the gate, minutes are told as seconds."""
+
+    probe = 0.5
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, "--db", str(folder / "demo.db"))
@@ -26,6 +36,7 @@ class Story(Stage):
         self.report()
         self.outage()
         self.crash()
+        self.long_outage()
         self.end()
 
     def report(self) -> None:
@@ -91,13 +102,69 @@ class Story(Stage):
         for step in FIRST_STEPS:
             ensure(counts[step] == 1, f"{step} ran {counts[step]} times")
 
+    def long_outage(self) -> None:
+        chapter(
+            f"An outage of {OUTAGE:g} s with {REPORTS} reports under way: nothing fails, and nobody resumes anything"
+        )
+        self.pdf.end()
+        print("pdf service: ended")
+        ids = [f"night-{number:03}" for number in range(REPORTS)]
+        with Client(self.cli.url) as client:
+            began = time.monotonic()
+            started = client.run_many(Start("quarterly-financial-report", INPUT, id) for id in ids)
+            ensure(not any(isinstance(start, Exception) for start in started), "a report did not start")
+            until("the gate closes", lambda: [gate for gate in client.gates()["gates"] if gate["status"] == "CLOSED"])
+            time.sleep(max(0.0, began + OUTAGE / 2 - time.monotonic()))
+            self.cli.show("gates", "list")
+            waiting = next(id for id in reversed(ids) if self.waits(id))
+            ensure("waits for gate" in self.cli.show("show", waiting), "show does not say what the step waits for")
+            time.sleep(max(0.0, began + OUTAGE - time.monotonic()))
+            back = time.monotonic()
+            print(self.pdf.start())
+            until("all reports have ended", lambda: not listed(client, "RUNNING"), 60.0)
+            ended = time.monotonic()
+            done = listed(client, "SUCCEEDED")
+        ensure({execution["generation"] for execution in done} == {0}, "an execution was resumed")
+        ensure(len(done) == REPORTS, f"{len(done)} reports have succeeded, not {REPORTS}")
+        print(f"\n{REPORTS} reports have succeeded, {ended - back:.1f} s after the service was back")
+        self.count_requests(began)
+
+    def count_requests(self, began: float) -> None:
+        """Prints the requests that have come to the PDF service, and looks whether they were a herd."""
+        requests = [request for request in self.front.requests if request.at >= began]
+        refused = [request for request in requests if not request.served]
+        closed = refused[0].at + self.probe
+        probes = [request for request in refused if request.at > closed]
+        ramp = by_period(requests, next(request.at for request in requests if request.served), self.probe)
+        print(f"Requests while it was down: {len(refused)}, of which {len(probes)} were probes. By the second:")
+        print("  " + " ".join(map(str, by_period(refused, began, 1.0))))
+        print(f"Requests when it was back, in each {self.probe:g} s:")
+        print("  " + " ".join(map(str, ramp)))
+        ensure(len(refused) - len(probes) <= 5 + PDF_AT_ONCE, "the gate closed too late")
+        ensure(len(probes) >= OUTAGE / self.probe / 3, "it was not probed")
+        gaps = [after.at - before.at for before, after in pairwise(probes)]
+        ensure(min(gaps) >= self.probe * 0.9, f"two probes came within {min(gaps):.2f} s")
+        for period, count in enumerate(ramp):
+            # What the rate has let through may come late, in a later period.
+            ensure(sum(ramp[: period + 1]) <= 2 ** (period + 2), f"{count} requests in period {period} are a herd")
+
+    def waits(self, id: str) -> bool:
+        return _status_of(self.execution(id), "render_pdf") in (None, "OPEN", "RETRYING")
+
     def end(self) -> None:
         chapter("What is left")
-        for id in ("report-q3", "report-outage", "report-crash"):
+        ids = ("report-q3", "report-outage", "report-crash")
+        for id in ids:
             self.look_at_pdf(id)
-        self.look_at_letters(3)
+        self.look_at_letters(len(ids) + REPORTS, *ids)
         ensure(self.runtime.end(signal.SIGINT) == 0, "stepfast dev did not end cleanly on Ctrl-C")
         print("\nAll of it was so.")
+
+
+def listed(client: Client, status: str) -> list[Any]:
+    """The executions of the long outage that have a status."""
+    page = client.list(status=status, prefix="night-", limit=1000)
+    return list(page["executions"])
 
 
 def _status_of(execution: Any, step: str) -> str | None:

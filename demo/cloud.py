@@ -48,7 +48,7 @@ class CloudStory(Stage):
             chapter("What is left")
             for id in ("report-q3", "report-outage"):
                 self.look_at_pdf(id)
-            self.look_at_letters(2)
+            self.look_at_letters(2, "report-")
         ensure(self.runtime.end(signal.SIGINT) == 0, "stepfast dev did not end cleanly on Ctrl-C")
         print(f"\n{time.monotonic() - began:.0f} s. All of it was so.")
 

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from demo.front import Front
 from demo.parts import ROOT, STEPFAST, Broken, Cli, Process, ensure
 from stepfast import Client
 from stepfast.errors import StepfastError
@@ -20,18 +21,26 @@ REPORT = "workflows.quarterly_financial_report"
 INPUT = {"quarter": "Q3", "year": 2026, "distribution_list": ["board@example.com", "audit@example.com"]}
 FIRST_STEPS = ("collect_sales", "collect_costs", "summarise")
 """Those whose results are recorded before the PDF service is asked."""
+LEDGER_LINES = 3_000
 
 
 class Stage:
-    """The services around the workflow, and a runtime: the rest of its command is the story's own."""
+    """The services around the workflow, and a runtime: the rest of its command is the story's own.
+
+    probe: seconds between two attempts that the gate of the PDF service lets through while it is closed.
+    """
+
+    probe = 30.0
 
     def __init__(self, folder: Path, *runtime: str) -> None:
         self.folder = folder
         self.mail = folder / "mail"
         pdf_port, smtp_port = _free_port(), _free_port()
+        self.front = Front(pdf_port)
         settings = {
             "REPORT_LEDGER": str(folder / "ledger.csv"),
-            "REPORT_PDF_URL": f"http://127.0.0.1:{pdf_port}",
+            "REPORT_PDF_URL": self.front.url,
+            "REPORT_PDF_PROBE": str(self.probe),
             "REPORT_SMTP_PORT": str(smtp_port),
             "REPORT_OUTPUT": str(folder / "reports"),
             "ORDER_SHOP": str(folder / "shop"),
@@ -49,7 +58,8 @@ class Stage:
 
     def start_services(self) -> None:
         ledger = self.folder / "ledger.csv"
-        subprocess.run([sys.executable, "-m", f"{REPORT}.make_ledger", "--out", str(ledger)], cwd=ROOT, check=True)
+        make = [sys.executable, "-m", f"{REPORT}.make_ledger", "--lines", str(LEDGER_LINES), "--out", str(ledger)]
+        subprocess.run(make, cwd=ROOT, check=True)
         print(self.pdf.start())
         print(self.sink.start())
 
@@ -81,10 +91,11 @@ class Stage:
         ensure(path.read_bytes().startswith(b"%PDF"), f"{path} is no PDF")
         print(f"PDF     {path}  ({path.stat().st_size:,} bytes)")
 
-    def look_at_letters(self, count: int) -> None:
+    def look_at_letters(self, count: int, *ids: str) -> None:
+        """Counts the e-mails, and looks at those of some executions."""
         letters = sorted(self.mail.glob("*.eml"))
         ensure(len(letters) == count, f"{len(letters)} e-mails were sent, not {count}")
-        for letter in letters:
+        for letter in (letter for letter in letters if letter.name.startswith(ids)):
             message = email.message_from_bytes(letter.read_bytes())
             attached = [part for part in message.walk() if part.get_content_type() == "application/pdf"]
             ensure(attached, f"{letter} has no PDF attached")
@@ -93,6 +104,7 @@ class Stage:
     def close(self) -> None:
         for process in (self.runtime, self.sink, self.pdf):
             process.end()
+        self.front.close()
 
 
 def chapter(title: str) -> None:

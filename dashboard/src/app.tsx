@@ -9,6 +9,7 @@ import { ExecutionsPage } from "./executions/page";
 import { href, place, type Place } from "./lib/router";
 import { nextTheme, theme } from "./lib/theme";
 import { otherZone, utc } from "./lib/time";
+import { LimitPage, LimitsPage } from "./limits/page";
 import { KeyPage } from "./parts/key";
 import { Empty, problemFrom, ProblemNote } from "./parts/note";
 import { StartPage } from "./start/page";
@@ -19,6 +20,7 @@ const PAGES: readonly [path: string, name: string][] = [
   ["executions", "Executions"],
   ["dead-letters", "Dead letters"],
   ["workflows", "Workflows"],
+  ["limits", "Limits"],
   ["start", "Start"],
 ];
 
@@ -70,6 +72,7 @@ function Chosen({ path }: { path: readonly string[] }) {
   if (page === "executions") return id ? <ExecutionPage id={id} key={id} /> : <ExecutionsPage />;
   if (page === "dead-letters") return <DeadLettersPage />;
   if (page === "workflows") return id ? <WorkflowPage name={id} key={id} /> : <WorkflowsPage />;
+  if (page === "limits") return id ? <LimitPage name={id} key={id} /> : <LimitsPage />;
   if (page === "start") return <StartPage workflow={id ?? ""} />;
   return (
     <Empty title="There is no such page">

@@ -5,12 +5,17 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
-from tests.browser.site import Site
+from tests.browser.site import WORKFLOWS, Site
+
+Pages = Mapping[str, tuple[str, int, int, str]]
+"""By the name of the picture: the address of the page, the width and height of the screen, and whether it is dark."""
+LIMITED = WORKFLOWS.with_name("limited")
 
 PAGES = {
     "executions": ("", 1280, 620, "light"),
@@ -24,6 +29,10 @@ PAGES = {
     "workflows": ("#/workflows", 1280, 620, "light"),
     "workflow": ("#/workflows/statement", 1280, 760, "light"),
     "phone": ("#/executions/statement-q2-0003", 400, 760, "dark"),
+}
+
+LIMITED_PAGES = {
+    "limits": ("#/limits", 1280, 560, "light"),
 }
 
 
@@ -46,14 +55,33 @@ def fill(site: Site) -> None:
     time.sleep(3)
 
 
+def fill_limited(site: Site) -> None:
+    """A service with few slots and three customers, and one that is down."""
+    site.out("crm")
+    site.out("pdf")
+    site.start("look-up-all", ["acme"] * 12 + ["globex"] * 3 + ["initech"], "nightly-sync")
+    for number in range(9):
+        site.start("bill", "acme", f"bill-{number:04d}")
+    numbers = {"concurrency": 2, "rate": 50}
+    site.http.put("/v1/limits/crm", json=numbers)
+    site.http.post("/v1/gates/pdf/close", json={"key": "initech", "why": "moves to another data centre"})
+    time.sleep(3)
+
+
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
+    draw(folder, PAGES, WORKFLOWS, fill)
+    draw(folder, LIMITED_PAGES, LIMITED, fill_limited)
+
+
+def draw(folder: Path, pages: Pages, workflows: Path, fill: Callable[[Site], None]) -> None:
+    """Draws pages of a server with these workflows, once it is filled."""
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
-        site = Site(Path(place))
+        site = Site(Path(place), workflows)
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         try:
             fill(site)
-            for name, (address, width, height, scheme) in PAGES.items():
+            for name, (address, width, height, scheme) in pages.items():
                 context = browser.new_context(
                     viewport={"width": width, "height": height},
                     color_scheme="dark" if scheme == "dark" else "light",

@@ -43,6 +43,16 @@ async def rendering(n: int) -> int:
     return await render(n)
 
 
+@step(limits=[Limit("pace", rate=1, per=100)])
+async def tick(n: int) -> int:
+    return n
+
+
+@workflow("paced")
+async def paced(n: int) -> list[int]:
+    return list(await asyncio.gather(*[tick(number) for number in range(n)]))
+
+
 class Asked:
     """A kit with its API, asked as a client asks it."""
 
@@ -56,10 +66,10 @@ class Asked:
 
 
 def _embedded() -> Iterator[Asked]:
-    with Environment(holding, rendering) as env:
+    with Environment(holding, rendering, paced) as env:
 
         def ask(method: str, path: str, body: Any) -> tuple[int, Any]:
-            handle = build(env._stage.operations, Registry([holding, rendering]), finished)
+            handle = build(env._stage.operations, Registry([holding, rendering, paced]), finished)
             path, _, query = path.partition("?")
             answer = handle(event(method, path, body, query=query), None)
             return answer["statusCode"], json.loads(answer["body"])
@@ -68,7 +78,7 @@ def _embedded() -> Iterator[Asked]:
 
 
 def _cloud() -> Iterator[Asked]:
-    with MotoCloud(holding, rendering) as env:
+    with MotoCloud(holding, rendering, paced) as env:
 
         def ask(method: str, path: str, body: Any) -> tuple[int, Any]:
             path, _, query = path.partition("?")
@@ -89,7 +99,10 @@ def test_a_limit_shows_what_is_taken_and_who_waits(api: Asked) -> None:
     shown = api("GET", "/v1/limits/slots")
     assert [(key["taken"], key["waiting"]) for key in shown["keys"]] == [(2, 3)]
     assert shown["keys"][0]["waiting_since"] is not None
-    assert [limit["name"] for limit in api("GET", "/v1/limits")["limits"]] == ["pdf", "slots"]
+    first = shown["keys"][0]["first"]
+    assert {step["execution_id"] for step in first} == {run.execution_id}
+    assert sorted(step["command"] for step in first) == ["hold#3", "hold#4", "hold#5"]
+    assert [limit["name"] for limit in api("GET", "/v1/limits")["limits"]] == ["pace", "pdf", "slots"]
     assert api.env.run_until(run).result == [0, 1, 2, 3, 4]
 
 
@@ -121,7 +134,7 @@ def test_numbers_that_make_no_sense_are_refused(api: Asked, body: dict[str, Any]
 
 def test_a_kind_of_number_that_the_code_does_not_have_is_refused(api: Asked) -> None:
     assert "the code decides" in api("PUT", "/v1/limits/pdf", {"concurrency": 3}, status=422)["detail"]
-    assert "there are: pdf, slots" in api("GET", "/v1/limits/other", status=422)["detail"]
+    assert "there are: pace, pdf, slots" in api("GET", "/v1/limits/other", status=422)["detail"]
 
 
 @pytest.mark.parametrize("cursor", ["x", "%7C", "99%7C", "-1%7Ca", "1"])
@@ -140,6 +153,79 @@ def test_a_gate_is_closed_and_opened_by_hand(api: Asked) -> None:
     assert waiting.status == "RUNNING"
     (gate,) = api("GET", "/v1/gates")["gates"]
     assert (gate["key"], gate["status"], gate["waiting"]) == ("customer 1", "CLOSED", 1)
+    assert [(step["execution_id"], step["command"]) for step in gate["first"]] == [(waiting.execution_id, "render")]
     assert api("POST", "/v1/gates/pdf/open", {"key": "customer 1"})["status"] == "RAMPING"
     assert api.env.run_until(waiting).result == 1
     assert "slots" in api("POST", "/v1/gates/slots/close", {}, status=422)["detail"]
+
+
+def test_the_next_probe_of_a_gate_that_is_opened_by_hand_does_not_wait_for_its_time(api: Asked) -> None:
+    late = (api.env.now + timedelta(days=2)).isoformat()
+    api("POST", "/v1/gates/pdf/close", {"key": "customer 1", "until": late})
+    probing, waiting = api.env.start(rendering, 1), api.env.start(rendering, 3)
+    api.env.advance(timedelta(minutes=10))
+    (gate,) = api("GET", "/v1/gates")["gates"]
+    assert gate["probe"] == {"execution_id": probing.execution_id, "command": "render"}
+    assert gate["waiting"] == 2
+    assert [run.status for run in (probing, waiting)] == ["RUNNING"] * 2
+    api("POST", "/v1/gates/pdf/open", {"key": "customer 1"})
+    api.env.advance(timedelta(minutes=5))
+    assert [run.status for run in (probing, waiting)] == ["SUCCEEDED"] * 2
+
+
+def test_the_next_probe_of_a_gate_that_is_closed_until_a_time_begins_then(api: Asked) -> None:
+    late = api.env.now + timedelta(hours=3)
+    api("POST", "/v1/gates/pdf/close", {"key": "customer 1", "until": late.isoformat()})
+    probing, waiting = api.env.start(rendering, 1), api.env.start(rendering, 3)
+    api.env.run_until(lambda: [run.status for run in (probing, waiting)] == ["SUCCEEDED"] * 2)
+    assert late <= min(call.started_at for call in probing.steps) <= late + timedelta(seconds=2)
+
+
+def waits(api: Asked, run: Any) -> list[Any]:
+    return list(api("GET", f"/v1/executions/{run.execution_id}/waits")["waits"])
+
+
+def test_what_a_step_waits_for_is_told_until_it_begins(api: Asked) -> None:
+    run = api.env.start(holding, 5)
+    api.env.advance(timedelta(seconds=10))
+    found = waits(api, run)
+    assert [(wait["command"], wait["waits_for"], wait["limit"]) for wait in found] == [
+        (f"hold#{number}", "slot", "slots") for number in (3, 4, 5)
+    ]
+    assert sorted(wait["before"] for wait in found) == [0, 1, 2]
+    assert all(wait["since"] is not None and wait["gate"] is None for wait in found)
+    api.env.run_until(run)
+    assert waits(api, run) == []
+    assert "nobody" in api("GET", "/v1/executions/nobody/waits", status=404)["detail"]
+
+
+def test_what_waits_at_a_gate_says_who_has_closed_it_and_when_it_is_probed(api: Asked) -> None:
+    closed = api("POST", "/v1/gates/pdf/close", {"key": "customer 1", "why": "maintenance"})
+    run = api.env.start(rendering, 1)
+    api.env.advance(timedelta(seconds=10))
+    (wait,) = waits(api, run)
+    assert (wait["waits_for"], wait["limit"], wait["key"]) == ("gate", "pdf", "customer 1")
+    assert (wait["gate"], wait["gate_since"], wait["next_at"]) == ("CLOSED", closed["since"], None)
+    assert (wait["why"], wait["by"]) == ("maintenance", closed["by"])
+    assert wait["since"] >= closed["since"]
+    api("POST", "/v1/gates/pdf/open", {"key": "customer 1"})
+    api.env.run_until(run)
+    assert waits(api, run) == []
+
+
+def test_a_step_that_an_outage_holds_waits_for_the_gate_and_its_probe(api: Asked) -> None:
+    api.env.outage(render, timedelta(minutes=2))
+    runs = [api.env.start(rendering, number) for number in (1, 3, 5)]
+    api.env.advance(timedelta(seconds=20))
+    found = [wait for run in runs for wait in waits(api, run)]
+    assert [(wait["gate"], wait["cause"]) for wait in found] == [("CLOSED", "ConnectionError in render")] * 3
+    assert sum(wait["probe"] for wait in found) == 1
+    assert len({wait["next_at"] for wait in found}) == 1
+
+
+def test_a_step_that_waits_for_its_moment_says_when_it_begins_at_the_latest(api: Asked) -> None:
+    run = api.env.start(paced, 3)
+    api.env.advance(timedelta(seconds=5))
+    found = waits(api, run)
+    assert [(wait["waits_for"], wait["limit"]) for wait in found] == [("rate", "pace")] * 2
+    assert all(wait["next_at"] is not None for wait in found)

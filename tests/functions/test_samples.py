@@ -39,6 +39,7 @@ API_SAMPLES: dict[str, tuple[tuple[str, ...], int]] = {
     "api-commands.json": (SHIPPED, 200),
     "api-items.json": (SHIPPED, 200),
     "api-runs.json": (SHIPPED, 200),
+    "api-waits.json": (STARTED, 200),
     "api-signal.json": (STARTED, 202),
     "api-cancel.json": (STARTED, 200),
     "api-delete.json": ((*STARTED, "api-cancel.json"), 200),

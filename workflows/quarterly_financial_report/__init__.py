@@ -6,9 +6,11 @@ To run it, start the two servers it needs and make a ledger (or set REPORT_LEDGE
     python -m workflows.quarterly_financial_report.pdf_service
     python -m workflows.quarterly_financial_report.mail_sink
 
-Stop the PDF service and start a report: the collected figures stay recorded, `render_pdf` is
+Stop the PDF service and start one report: the collected figures stay recorded, `render_pdf` is
 retried and then the execution pauses. Start the service and resume: only `render_pdf` and what
-follows run. Workers on several machines need a REPORT_OUTPUT folder that all of them see.
+follows run. Start several reports while the service is down: after five failures the gate of its
+limit closes, the reports wait, and they go on by themselves once a probe succeeds. Workers on
+several machines need a REPORT_OUTPUT folder that all of them see.
 """
 
 import asyncio
@@ -16,13 +18,13 @@ from pathlib import Path
 
 from pydantic import EmailStr
 
-from stepfast import GiveUp, Retry, current_step, step, workflow
+from stepfast import Gate, GiveUp, Limit, Retry, current_step, step, workflow
 
 from .figures import costs_of, figures_of, sales_of
 from .mailing import send_report
 from .models import Costs, Document, Figures, Quarter, Receipt, ReportInput, Sales
 from .rendering import fetch_pdf, store_pdf
-from .settings import Settings
+from .settings import PDF_PROBE, Settings
 
 # A ledger that is not valid stays so (LedgerError is a ValueError). A disk or network error may pass.
 LEDGER_RETRY = Retry(max_attempts=3, initial=0.5, give_up_on=(ValueError,))
@@ -32,6 +34,12 @@ MAIL_RETRY = Retry(max_attempts=4, initial=0.5, backoff=2.0, max_delay=60.0, giv
 # The timeouts of clients are shorter than those of the steps, so that the error names the slow service.
 CLIENT_TIMEOUT = 20.0
 STEP_TIMEOUT = 30
+
+# The PDF service draws PDF_AT_ONCE reports at once. While it is down, reports wait for it instead of failing. One
+# attempt each PDF_PROBE seconds finds out whether it is back, and those that wait go on at a growing rate.
+PDF_AT_ONCE = 8
+PDF_GATE = Gate(failures=5, window=2 * PDF_PROBE, probe=PDF_PROBE)
+PDF_SERVICE = Limit("pdf-service", concurrency=PDF_AT_ONCE, gate=PDF_GATE)
 
 
 @step(retry=LEDGER_RETRY, timeout=120)
@@ -52,7 +60,7 @@ def summarise(sales: Sales, costs: Costs) -> Figures:
     return figures_of(sales, costs)
 
 
-@step(retry=RENDER_RETRY, timeout=STEP_TIMEOUT, pool="pdf")
+@step(retry=RENDER_RETRY, timeout=STEP_TIMEOUT, pool="pdf", limits=[PDF_SERVICE])
 def render_pdf(figures: Figures) -> Document:
     """Has the PDF service draw the report and keeps the file; a repeated attempt replaces it."""
     settings = Settings.from_environment()

@@ -77,6 +77,7 @@ class Server(ThreadingHTTPServer):
     """Renderings under way are finished before the process ends."""
 
     daemon_threads = False
+    request_queue_size = 64  # The default of 5 would refuse connections of a client that sends some at once.
 
 
 def _first_error(error: ValidationError) -> str:

@@ -1,9 +1,12 @@
-"""Read at every call, never at import, so that a mended setting counts for the next attempt."""
+"""Read at every call, so that a mended setting counts for the next attempt. Only what is declared is read at import."""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+PDF_PROBE = float(os.environ.get("REPORT_PDF_PROBE", "30"))
+"""Seconds between two attempts that reach the PDF service while it fails. A gate is declared in code, at import."""
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/executions/{execution_id}/waits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The steps of an execution that wait at a gate or for a limit
+         * @description Since when, and for what. None are named of an execution with more than 10,000 commands.
+         */
+        get: operations["listWaits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/executions/{execution_id}/commands": {
         parameters: {
             query?: never;
@@ -1156,6 +1176,8 @@ export interface components {
             why: string;
             /** Next Probe */
             next_probe: string | null;
+            /** @description the step that is the next probe of a closed gate, or is it now */
+            probe: components["schemas"]["ProbingStepView"] | null;
             /**
              * Rate
              * @description attempts a second that go through while it is RAMPING
@@ -1166,6 +1188,11 @@ export interface components {
              * @description steps that wait, 1,000 at most
              */
             waiting: number;
+            /**
+             * First
+             * @description those that come first, 10 at most
+             */
+            first: components["schemas"]["WaitingStepView"][];
             /**
              * Failed
              * @description FAILED executions that it will resume
@@ -1271,6 +1298,11 @@ export interface components {
              * @description when the first of them began to wait
              */
             waiting_since: string | null;
+            /**
+             * First
+             * @description those that are served first, 10 at most
+             */
+            first: components["schemas"]["WaitingStepView"][];
         };
         /** LimitDetail */
         LimitDetail: {
@@ -1335,6 +1367,73 @@ export interface components {
              * @description whether it has a gate
              */
             gated: boolean;
+        };
+        /** LimitWaitList */
+        LimitWaitList: {
+            /**
+             * Waits
+             * @description the steps that wait at a gate or for a limit, 100 at most, in the order in which the code asks for them
+             */
+            waits: components["schemas"]["LimitWaitView"][];
+        };
+        /** LimitWaitView */
+        LimitWaitView: {
+            /** Command */
+            command: string;
+            /**
+             * Waits For
+             * @enum {string}
+             */
+            waits_for: "gate" | "slot" | "rate";
+            /** Limit */
+            limit: string;
+            /** Key */
+            key: string;
+            /**
+             * Since
+             * @description when it began to wait; null where it is not in a line
+             */
+            since: string | null;
+            /**
+             * Before
+             * @description how many are before it in the line; null where it is not in a line
+             */
+            before: number | null;
+            /**
+             * Next At
+             * @description of a closed gate, when the next probe may begin; of a rate, when the step begins at the latest
+             */
+            next_at: string | null;
+            /**
+             * Gate
+             * @description the status of the gate that it waits for
+             */
+            gate: ("OPEN" | "CLOSED" | "RAMPING") | null;
+            /**
+             * Gate Since
+             * @description since when the gate has this status
+             */
+            gate_since: string | null;
+            /**
+             * Cause
+             * @description why the gate has closed
+             */
+            cause: string;
+            /**
+             * By
+             * @description who has closed or opened the gate by hand
+             */
+            by: string;
+            /**
+             * Why
+             * @description what whoever did so has said
+             */
+            why: string;
+            /**
+             * Probe
+             * @description whether this step is the next probe of the gate
+             */
+            probe: boolean;
         };
         /**
          * NumbersRequest
@@ -1407,6 +1506,13 @@ export interface components {
              * @description true once the parent waits no more, and this execution goes on by itself
              */
             left: boolean;
+        };
+        /** ProbingStepView */
+        ProbingStepView: {
+            /** Execution Id */
+            execution_id: string;
+            /** Command */
+            command: string;
         };
         /**
          * Problem
@@ -1919,6 +2025,20 @@ export interface components {
              */
             until: string;
         };
+        /** WaitingStepView */
+        WaitingStepView: {
+            /** Execution Id */
+            execution_id: string;
+            /** Command */
+            command: string;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Priority */
+            priority: number;
+        };
         /** WorkflowList */
         WorkflowList: {
             /** Workflows */
@@ -2341,6 +2461,74 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RunList"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description no execution has this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listWaits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the execution's id */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description its steps that wait */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitWaitList"];
                 };
             };
             /** @description an API key is needed */

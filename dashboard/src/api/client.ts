@@ -9,8 +9,12 @@ import type {
   ExecutionDetail,
   ExecutionList,
   Figures,
+  Gate,
   HistoryEvent,
   Json,
+  Limit,
+  LimitDetail,
+  LimitWait,
   Replayed,
   SentSignal,
   Statuses,
@@ -84,6 +88,9 @@ export async function historyOf(id: string, signal?: AbortSignal, pages?: number
   }
   return { events, more: cursor !== null };
 }
+/** The steps that wait at a gate or for a limit. */
+export const waitsOf = (id: string, signal?: AbortSignal): Promise<{ waits: LimitWait[] }> =>
+  ask("GET", `${of(id)}/waits`, undefined, signal);
 export const statusesOf = (ids: readonly string[], signal?: AbortSignal): Promise<Statuses> =>
   ask("POST", "v1/executions/statuses", { execution_ids: ids }, signal);
 /** `steps`: the commands to run again, in place of those behind the failure. */
@@ -107,3 +114,20 @@ export const listDeadLetters = (step: string, query: Query, signal?: AbortSignal
   ask("GET", `v1/dead-letters?step=${encodeURIComponent(step)}${queryString(query).replace("?", "&")}`, undefined, signal);
 export const replayDeadLetters = (body: Record<string, Json>, signal?: AbortSignal): Promise<Replayed> =>
   ask("POST", "v1/dead-letters/replay", body, signal);
+
+const limit = (name: string): string => `v1/limits/${encodeURIComponent(name)}`;
+const gate = (name: string): string => `v1/gates/${encodeURIComponent(name)}`;
+
+export const listLimits = (signal?: AbortSignal): Promise<{ limits: Limit[] }> => ask("GET", "v1/limits", undefined, signal);
+/** A limit with a page of its keys in use. */
+export const readLimit = (name: string, query: Query, signal?: AbortSignal): Promise<LimitDetail> =>
+  ask("GET", `${limit(name)}${queryString(query)}`, undefined, signal);
+/** What is left out of `numbers` stays as it is. */
+export const setLimit = (name: string, numbers: Record<string, number>): Promise<Limit> => ask("PUT", limit(name), numbers);
+export const resetLimit = (name: string): Promise<Limit> => ask("DELETE", limit(name));
+/** A page of the gates of a limit that are closed, opening, or have met failures. */
+export const gatesOf = (name: string, query: Query, signal?: AbortSignal): Promise<{ gates: Gate[]; next: string | null }> =>
+  ask("GET", `v1/gates${queryString({ name, ...query })}`, undefined, signal);
+export const closeGate = (name: string, body: { key: string; until?: string; why: string }): Promise<Gate> =>
+  ask("POST", `${gate(name)}/close`, body);
+export const openGate = (name: string, body: { key: string; why: string }): Promise<Gate> => ask("POST", `${gate(name)}/open`, body);

@@ -307,3 +307,78 @@ export interface SentSignal {
   payload: Json;
   received_at: string;
 }
+
+/** The numbers of a limit; null for what it does not limit. */
+export interface Numbers {
+  rate: number | null;
+  per: number | null;
+  burst: number | null;
+  concurrency: number | null;
+}
+
+export interface Limit {
+  name: string;
+  declared: Numbers;
+  numbers: Numbers;
+  /** Null where nobody has set numbers, "" where whoever has done it has no name. */
+  set_by: string | null;
+  shared: boolean;
+  shards: number;
+  gated: boolean;
+}
+
+export interface WaitingStep {
+  execution_id: string;
+  command: string;
+  since: string;
+  priority: number;
+}
+
+/** A step of an execution that waits at a gate or for a limit. */
+export interface LimitWait {
+  command: string;
+  waits_for: "gate" | "slot" | "rate";
+  limit: string;
+  key: string;
+  since: string | null;
+  before: number | null;
+  next_at: string | null;
+  gate: "OPEN" | "CLOSED" | "RAMPING" | null;
+  gate_since: string | null;
+  cause: string;
+  by: string;
+  why: string;
+  probe: boolean;
+}
+
+export interface LimitKey {
+  key: string;
+  shard: number;
+  taken: number;
+  next_at: string | null;
+  waiting: number;
+  waiting_since: string | null;
+  first: WaitingStep[];
+}
+
+export interface LimitDetail extends Limit {
+  keys: LimitKey[];
+  next: string | null;
+}
+
+export interface Gate {
+  name: string;
+  key: string;
+  status: "OPEN" | "CLOSED" | "RAMPING";
+  since: string | null;
+  cause: string;
+  by: string;
+  why: string;
+  next_probe: string | null;
+  /** The step that is the next probe of a closed gate, or is it now. */
+  probe: { execution_id: string; command: string } | null;
+  rate: number | null;
+  waiting: number;
+  first: WaitingStep[];
+  failed: number;
+}

@@ -23,6 +23,7 @@ import { NotTaken } from "./nottaken";
 import { Tabs, type View } from "./tabs";
 import { earlierTries, type ShownAttempt } from "./attempts";
 import { Values } from "./values";
+import { Waits } from "./waits";
 
 const LIVE = 700;
 const STILL = 5000;
@@ -70,6 +71,7 @@ export function ExecutionPage({ id }: { id: string }) {
           references.
         </p>
       )}
+      <Waits execution={execution} pick={(command) => go(at(id, { view: view === "timeline" ? "" : view, command }), true)} />
       <NotTaken signals={execution.signals_not_taken ?? []} />
       {polled.value?.partial && !polled.value.more && (
         <Notable

@@ -36,9 +36,10 @@ def list_gates(
         return printing.say("no gate is closed, and none has met failures")
     rows = []
     for gate in page["gates"]:
-        since, why = clock(gate["since"]) if gate["since"] else "", gate["why"] or gate["cause"]
-        rows.append([gate["name"], gate["key"], gate["status"], since, str(gate["waiting"]), why])
-    headers = ("name", "key", "status", "since (UTC)", "waiting", "why")
+        since, probe = (clock(at) if at else "" for at in (gate["since"], gate["next_probe"]))
+        why = (gate["why"] or gate["cause"]) + (f" (by {gate['by']})" if gate["by"] else "")
+        rows.append([gate["name"], gate["key"], gate["status"], since, probe, str(gate["waiting"]), why])
+    headers = ("name", "key", "status", "since (UTC)", "next probe", "waiting", "why")
     return printing.show_rows(headers, [list(map(printing.shown, row)) for row in rows])
 
 

@@ -53,9 +53,11 @@ def show(
     for key in shown["keys"]:
         part = f" (shard {key['shard']})" if shown["shards"] > 1 else ""
         times = [clock(at) if at else "" for at in (key["next_at"], key["waiting_since"])]
-        rows.append([printing.shown(key["key"]) + part, str(key["taken"]), times[0], str(key["waiting"]), times[1]])
+        first = next((f"{step['execution_id']} {step['command']}" for step in key["first"]), "")
+        name = printing.shown(key["key"]) + part
+        rows.append([name, str(key["taken"]), times[0], str(key["waiting"]), times[1], printing.shown(first)])
     if rows:
-        printing.show_rows(("key", "taken", "next at (UTC)", "waiting", "since (UTC)"), rows)
+        printing.show_rows(("key", "taken", "next at (UTC)", "waiting", "since (UTC)", "first"), rows)
     if shown["next"]:
         printing.hint(f"more: stepfast limits show {name} --cursor {shown['next']}")
     return None

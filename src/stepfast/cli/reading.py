@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Annotated, Any
 
@@ -11,7 +13,9 @@ from stepfast.cli import completion, folding, printing, timeline
 from stepfast.cli.filters import OfLabels, OfPrefix, OfStatus, OfWorkflow, Since, Until
 from stepfast.cli.inputs import read_labels
 from stepfast.cli.session import AsJson, session
+from stepfast.cli.timeline import Object
 from stepfast.client import Execution
+from stepfast.errors import ExecutionNotFound
 
 
 def list_executions(
@@ -92,8 +96,11 @@ def show(
         commands = handle.all_commands() if is_page and everywhere else execution["commands"]
         wanted = folding.matching(commands, failed=failed, step=step)
         shown = [*islice(wanted, limit if as_json else most if is_page and not every else None)]
+        waits = _waits(handle, execution, shown) if run is None else []
     if as_json:
-        return printing.print_json({**execution, "commands": shown})
+        return printing.print_json({**execution, "commands": shown, "limit_waits": waits})
+    by_command = {wait["command"]: wait for wait in waits}
+    shown = [{**command, "limit_wait": by_command.get(command["id"])} for command in shown]
     rows: list[folding.Row] = folding.folded(shown) if fold and step is None else [*shown]
     first = execution.get("notable") or folding.first_of(rows, most)
     rows, left = folding.cut(rows, len(rows) if every else most)
@@ -104,6 +111,17 @@ def show(
     return printing.show(
         timeline.render(execution, traceback, rows=rows, left=more, width=width, first=first), paged=pager
     )
+
+
+def _waits(handle: Execution[Any], execution: Object, commands: Sequence[Object]) -> Sequence[Object]:
+    """What steps wait for, where some have not begun."""
+    if execution["status"] != "RUNNING" or not any(
+        command["kind"] == "step" and command["status"] in ("OPEN", "RETRYING") for command in commands
+    ):
+        return []
+    with suppress(ExecutionNotFound):  # A server that does not know the route answers 404.
+        return handle.waits()
+    return []
 
 
 def _counted(handle: Execution[Any], limit: int) -> dict[str, Any]:

@@ -243,7 +243,9 @@ def _notes(command: Object) -> Iterator[tuple[str, str]]:
         assert since is not None
         late = span((datetime.now(UTC) - since).total_seconds() + MARGIN)
         yield f"OVERDUE by {late}: nothing has taken it up; see the server's log", "bold red"
-    if command["status"] in ("OPEN", "RETRYING") and command["due"]:
+    if (wait := command.get("limit_wait")) is not None:
+        yield shown(_limit_wait(wait)), "dim"
+    elif command["status"] in ("OPEN", "RETRYING") and command["due"]:
         word = "until" if command["kind"] == "timer" else "again at"
         yield f"{word} {clock(command['due'])} UTC", "dim"
     elif command.get("held_until"):
@@ -252,6 +254,27 @@ def _notes(command: Object) -> Iterator[tuple[str, str]]:
         yield shown(f"waits for the signal {command['name']!r}"), "dim"
     elif command["status"] == "FAILED" and command["error"] and not command["attempts"]:
         yield shown(f"{command['error']['type']}: {command['error']['message']}"), "red"
+
+
+def _limit_wait(wait: Object) -> str:
+    """What a step waits for: a gate, a slot, or its moment."""
+    key = f" of key {wait['key']!r}" if wait["key"] else ""
+    since = f" since {clock(wait['since'])} UTC" if wait["since"] else ""
+    before = f", {wait['before']:,} before it" if wait["before"] else ""
+    if wait["waits_for"] == "slot":
+        return f"waits for a slot of limit {wait['limit']!r}{key}{since}{before}"
+    if wait["waits_for"] == "rate":
+        return (
+            f"waits for the rate of limit {wait['limit']!r}{key}; begins at {clock(wait['next_at'])} UTC at the latest"
+        )
+    gate = f"waits for gate {wait['limit']!r}{key}{since}{before}"
+    by = f" by {wait['by']}" if wait["by"] else ""
+    why = f" ({wait['why'] or wait['cause']})" if wait["why"] or wait["cause"] else ""
+    if wait["gate"] == "RAMPING":
+        return f"{gate}; it opens since {clock(wait['gate_since'])} UTC{by}{why}"
+    probe = "this step is the next probe" if wait["probe"] else "next probe"
+    ends = f"{probe} at {clock(wait['next_at'])} UTC" if wait["next_at"] else "until somebody opens it"
+    return f"{gate}; closed at {clock(wait['gate_since'])} UTC{by}{why}, {ends}"
 
 
 def _signals(execution: Object) -> Iterator[RenderableType]:

@@ -93,6 +93,20 @@ class Execution(Generic[R]):
         """
         return self._home().get(f"{self._path}/runs", shapes.RunPage, limit=limit, before=before)
 
+    def waits(self) -> Objects:
+        """The steps that wait at a gate or for a limit, at most 100, in the order in which the code asks for them.
+
+        Each has the id of its `command`, and says what it `waits_for`: "gate", "slot" or "rate". `limit` and `key` name
+        the limit. `since` is when it began to wait, and `before` the number of those before it in the line. Both are
+        None where it is not in a line. `next_at` is when the next probe of the gate may begin, or when a step that
+        waits for its rate begins at the latest. Of a gate, `gate` is its status since `gate_since`, with `cause`, and
+        `by` and `why` if somebody has closed or opened it by hand. `probe` is True for the next probe.
+
+        Of an execution with more than 10,000 commands the list is empty. Raises ExecutionNotFound.
+        """
+        waits: Objects = self._home().get(f"{self._path}/waits", shapes.LimitWaits)["waits"]
+        return waits
+
     def commands(
         self,
         status: str | Sequence[str] | None = None,

@@ -135,6 +135,20 @@ class RunPage(TypedDict):
     next: int | None
 
 
+class LimitWait(TypedDict):
+    command: str
+    waits_for: str
+    limit: str
+    key: str
+    since: Moment | None
+    next_at: Moment | None
+    gate: str | None
+
+
+class LimitWaits(TypedDict):
+    waits: list[LimitWait]
+
+
 class Executions(TypedDict):
     executions: list[Execution]
     next: str | None

@@ -38,6 +38,8 @@ CHUNK = 25
 """Waiting steps that one write of a ramp hands out."""
 LONGEST_HORIZON = 120.0
 """Seconds ahead for which a ramp hands out moments."""
+NEAR_SECONDS = 30.0
+"""A probe whose time is further away stays in the line: the gate may be opened by hand before that time."""
 HELD_SECONDS = 1.0
 """Seconds until a step whose failure a gate has held comes to the gate again, to stand in its line."""
 
@@ -101,6 +103,9 @@ class GateKeeper:
                 await self._store.limits.join(held.id, waiter)
                 await self.drive(held)
                 return StepWaits(Later(now + _sleep(name)))
+            if met.at is not None and met.at > now + NEAR_SECONDS:
+                await self._store.limits.join(held.id, waiter)
+                return StepWaits(Later(min(met.at, now + _sleep(name))))
             await self._store.limits.leave(held.id, waiter)
             if met.at is not None:
                 return StepWaits(Later(met.at))
@@ -225,6 +230,8 @@ class GateKeeper:
                 return
             at = max(state.next_probe, now)
             if await self._write(held, item, gates.appointed(state, waiter.step, at)):
+                if at > now + NEAR_SECONDS:
+                    return  # It stays in the line, and its own message comes back before that time.
                 await self._queue.send([(waiter.message, at)])
                 await self._store.limits.leave(held.id, waiter)
                 return

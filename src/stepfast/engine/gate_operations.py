@@ -7,15 +7,25 @@ from dataclasses import dataclass
 
 from stepfast.engine.gate_keeper import write_state
 from stepfast.engine.gates import GATE_SHARD, GateState, GateStatus, closed_by_hand, gate_id, opened_by_hand, state_in
-from stepfast.engine.limit_items import LimitId
+from stepfast.engine.limit_items import LimitId, names_in
+from stepfast.engine.limit_operations import WaitingStep, named
 from stepfast.engine.ports import Clock, Queue, Store
 from stepfast.errors import InvalidRequest
 from stepfast.language.limits import LONGEST_LIMIT_KEY, Gate
 from stepfast.language.registry import Registry
+from stepfast.model import run_of
 
 MOST_SHOWN_WAITING = 1000
 """Waiting steps that are counted of a gate."""
 LONGEST_WHY = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ProbingStep:
+    """The step that is the next probe of a closed gate, or that is the probe now."""
+
+    execution_id: str
+    command_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +34,10 @@ class GateReport:
 
     status: OPEN, CLOSED, or RAMPING while it opens. since: when that began; None for OPEN. cause: why it closed.
     by, why: who closed or opened it by hand. next_probe: when the next probe may
-    begin; None unless it is CLOSED, and where somebody has to open it. rate: attempts a second that a ramp lets
-    through now. waiting: steps in its line, at most MOST_SHOWN_WAITING. failed: FAILED executions that it will resume.
+    begin; None unless it is CLOSED, and where somebody has to open it. probe: which step that is; None where nobody
+    has come yet, or the gate is not CLOSED. rate: attempts a second that a ramp lets
+    through now. waiting: steps in its line, at most MOST_SHOWN_WAITING. first: those that come first. failed: FAILED
+    executions that it will resume.
     """
 
     name: str
@@ -36,8 +48,10 @@ class GateReport:
     by: str
     why: str
     next_probe: float | None
+    probe: ProbingStep | None
     rate: float | None
     waiting: int
+    first: Sequence[WaitingStep]
     failed: int
 
 
@@ -120,7 +134,7 @@ class GateOperations:
 
     async def _report(self, id: LimitId, state: GateState, gate: Gate) -> GateReport:
         now = self._clock.now()
-        waiting: Sequence[object] = await self._store.limits.line(id, MOST_SHOWN_WAITING)
+        waiting = await self._store.limits.line(id, MOST_SHOWN_WAITING)
         return GateReport(
             id.name,
             id.key,
@@ -130,8 +144,10 @@ class GateOperations:
             state.by,
             state.why,
             state.next_probe if state.status == "CLOSED" else None,
+            _probing(state),
             state.rate(gate, now) if state.status == "RAMPING" else None,
             len(waiting),
+            named(waiting),
             len(state.failed),
         )
 
@@ -141,3 +157,10 @@ class GateOperations:
             known = ", ".join(sorted(declared)) or "none"
             raise InvalidRequest(f"no limit with a gate is named {name!r}; there are: {known}")
         return declared[name]
+
+
+def _probing(state: GateState) -> ProbingStep | None:
+    if state.status != "CLOSED" or not state.probe:
+        return None
+    run_id, command_id = names_in(state.probe)
+    return ProbingStep(run_of(run_id)[0], command_id)

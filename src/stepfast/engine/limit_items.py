@@ -12,16 +12,18 @@ from dataclasses import dataclass, field, replace
 
 from stepfast.engine.messages import Message
 from stepfast.language.limits import Numbers, Rate
+from stepfast.unguarded import unguarded
 
 CLAIM_SECONDS = 30.0
 """Seconds from a grant, or from a reserved moment, within which the step must be claimed; then others may take it."""
 LATE_SECONDS = 5.0
 """Seconds that a step may begin after its reserved moment. Later, it must reserve another."""
-SPACING = 1.01
+SPACING = 1.02
 """What the time between two reserved moments is stretched by: steps begin some milliseconds after their moments, and
 never should there be more of them in a period than the rate says."""
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class LimitId:
     """Names an item: of a limit, a key, and the shard of that key. A shared limit has one item, of the key ""."""
@@ -31,6 +33,7 @@ class LimitId:
     shard: int = 0
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Holder:
     """A slot that is taken. token: of whoever has it. since: when it can be claimed from. lease: when it is over."""
@@ -40,6 +43,7 @@ class Holder:
     lease: float
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class LimitItem:
     """The state of one key of a limit.
@@ -64,6 +68,7 @@ class LimitItem:
         return max([now, self.moment, *(holder.lease for holder in self.holders.values())])
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Waiter:
     """An entry of a line: a step that waits for a slot.
@@ -87,6 +92,7 @@ class Waiter:
         return self.turn, -self.priority, self.since, self.step
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Permit:
     """What a step has taken from one limit, for the one attempt that begins at this revision of its record.
@@ -112,6 +118,12 @@ class Permit:
 def step_name(run_id: str, command_id: str) -> str:
     """The name of a step among the holders: the same for all deliveries and attempts of it."""
     return f"{run_id}/{command_id}"
+
+
+def names_in(step: str) -> tuple[str, str]:
+    """The run id and the command id in what `step_name` has made. No execution id has a slash."""
+    run_id, _, command_id = step.partition("/")
+    return run_id, command_id
 
 
 def current(item: LimitItem, now: float) -> LimitItem:

@@ -15,6 +15,26 @@ from stepfast.language.registry import Registry
 
 MOST_WAITING_SHOWN = 100
 """Steps of one line that are counted, and looked at for the time of the first."""
+MOST_WAITING_NAMED = 10
+"""Steps of one line that are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingStep:
+    """A step in a line. since: when it began to wait, in seconds since the epoch."""
+
+    execution_id: str
+    command_id: str
+    since: float
+    priority: int
+
+
+def named(line: Sequence[Waiter]) -> tuple[WaitingStep, ...]:
+    """The first of a line, in the order in which they are served."""
+    return tuple(
+        WaitingStep(waiter.message.execution_id, waiter.message.command_id, waiter.since, waiter.priority)
+        for waiter in line[:MOST_WAITING_NAMED]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +55,8 @@ class KeyReport:
     """A key of a limit that is in use. Times are seconds since the epoch, UTC.
 
     taken: slots. moment: the next moment that the rate leaves free; None without a rate, and where it is past.
-    waiting: steps in its line, MOST_WAITING_SHOWN at most. since: when the first of them began to wait.
+    waiting: steps in its line, MOST_WAITING_SHOWN at most. since: when the first of them began to wait. first: those
+    that are served first, MOST_WAITING_NAMED at most.
     """
 
     key: str
@@ -44,6 +65,7 @@ class KeyReport:
     moment: float | None
     waiting: int
     since: float | None
+    first: Sequence[WaitingStep]
 
 
 class LimitOperations:
@@ -137,6 +159,7 @@ class LimitOperations:
             item.moment if item.moment > now else None,
             len(line),
             min((waiter.since for waiter in line), default=None),
+            named(line),
         )
 
 

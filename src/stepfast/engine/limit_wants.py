@@ -14,8 +14,10 @@ from stepfast.language.steps import Step
 from stepfast.model import Execution, Record
 from stepfast.replay.commands import Command
 from stepfast.stored_text import text_of
+from stepfast.unguarded import unguarded
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Want:
     """One limit as a step wants it."""

@@ -6,7 +6,9 @@ lease is over, and never lets one attempt too many run.
 
 from __future__ import annotations
 
+import itertools
 import secrets
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -32,6 +34,7 @@ from stepfast.engine.ports import Clock, Delete, Disposition, Later, Queue, Stor
 from stepfast.language.limits import Limit, Numbers
 from stepfast.model import Record
 from stepfast.replay.commands import Command
+from stepfast.unguarded import unguarded
 
 SLOT_HOLD_SECONDS = 10.0
 """The longest time for which a step keeps slots while it waits for a moment of another limit."""
@@ -39,6 +42,10 @@ SLEEP_SECONDS = 240.0
 """Seconds until the message of a step that waits in line comes back by itself: a hand-over may have been lost."""
 NUMBERS_KEPT_SECONDS = 3.0
 """Seconds for which a process goes by the numbers that it has read."""
+RETRY_SECONDS, LONGEST_RETRY_DOUBLINGS = 0.08, 4
+"""The mean pause after the first write of an item that another write came before, and how often the pause doubles."""
+SHORT_NAP_SECONDS = 0.01
+"""The longest time for which a chain waits for the moment of its next step: the outcome before is not written yet."""
 SLOT_MARGIN = 2.0
 """Seconds that a slot outlives the claim: clocks of two machines may differ."""
 
@@ -57,6 +64,7 @@ class PassedOn(Delete):
     at: float
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class TakeRequest:
     """A step that wants to begin. since: when its message was sent. lease: seconds that its attempt may take."""
@@ -152,18 +160,23 @@ class Limiter:
             item = current(await self._limits.read(want.id), now)
             numbers = await self._numbers_of(want.id)
             permit = None
-            waits = name in item.holders or free_slots(item, numbers) <= 0 or reserved(item, numbers, now)[1] > now
+            late = reserved(item, numbers, now)[1] > now + min(self._nap, SHORT_NAP_SECONDS)
+            waits = late or name in item.holders or free_slots(item, numbers) <= 0
             if not waits and await self._first(item) is None:
-                permit = await self._write_take(want.id, item, name, slot_lease(command), 0, now)
+                permit = await self._write_take(item, numbers, name, slot_lease(command), 0, now)
             if permit is None:
                 await self.give_back(name, permits)
                 return None
             permits.append(permit)
+        begin = max((permit.since for permit in permits), default=now)
+        if begin > now:
+            await self._clock.sleep(begin - now)
         return tuple(permits)
 
     async def _take_one(self, want: Want, request: TakeRequest) -> Permit | float:
         """A permit of one limit; a time to ask again if there is none now."""
-        while True:
+        for tries in itertools.count():
+            await self._pause(request.step, tries)
             now = self._clock.now()
             item = current(await self._limits.read(want.id), now)
             mine = item.holders.get(request.step)
@@ -186,21 +199,28 @@ class Limiter:
                         request.lease,
                     )
                     await self._limits.join(want.id, waiter)
-                    await self._hand_over(want.id)
+                    await self._hand_over(want.id, request.step)
                     return now + SLEEP_SECONDS
-            permit = await self._write_take(want.id, item, request.step, request.lease, request.revision, now)
+            permit = await self._write_take(item, numbers, request.step, request.lease, request.revision, now)
             if permit is None:
                 continue
             if first is not None:
                 await self._limits.leave(want.id, first)
             return permit
+        raise AssertionError("count() does not end")
+
+    async def _pause(self, step: str, tries: int) -> None:
+        """Lets those pass who write the same item: each refused write costs a write unit of DynamoDB."""
+        if tries:
+            spread = zlib.crc32(f"{step}/{tries}".encode()) / 2**32
+            await self._clock.sleep(2 * spread * RETRY_SECONDS * 2 ** min(tries - 1, LONGEST_RETRY_DOUBLINGS))
 
     async def _write_take(
-        self, id: LimitId, item: LimitItem, step: str, lease: float, revision: int, now: float
+        self, item: LimitItem, numbers: Numbers, step: str, lease: float, revision: int, now: float
     ) -> Permit | None:
         """The permit once it is written; None if another write came before."""
-        token = secrets.token_hex(4)
-        taken, permit = granted(item, step, await self._numbers_of(id), token, lease, revision, now)
+        token = "" if numbers.concurrency is None else secrets.token_hex(4)
+        taken, permit = granted(item, step, numbers, token, lease, revision, now)
         if taken == item:
             return permit
         return permit if await self._limits.write(replace(taken, changed_at=now), item.version) is not None else None
@@ -214,7 +234,8 @@ class Limiter:
                 await self._give_back(permit, step)
 
     async def _give_back(self, permit: Permit, step: str) -> None:
-        while True:
+        for tries in itertools.count():
+            await self._pause(step, tries)
             now = self._clock.now()
             item = current(await self._limits.read(permit.id), now)
             changed = without(item, step, permit.token)
@@ -223,17 +244,22 @@ class Limiter:
             heir = await self._heir(changed)
             if await self._pass_on(changed, item.version, heir, now):
                 break
-        await self._hand_over(permit.id)
+        await self._hand_over(permit.id, step)
 
-    async def _hand_over(self, id: LimitId) -> None:
-        """Gives free slots to those who wait: a step that joined a moment ago may have missed the last release."""
+    async def _hand_over(self, id: LimitId, step: str) -> None:
+        """Gives free slots to those who wait: a step that joined a moment ago may have missed the last release.
+
+        step: the name of the step that has joined, or given back.
+        """
+        tries = 0
         while True:
+            await self._pause(step, tries)
             now = self._clock.now()
             item = current(await self._limits.read(id), now)
             heir = await self._heir(item)
             if heir is None:
                 return
-            await self._pass_on(item, item.version, heir, now)
+            tries = 0 if await self._pass_on(item, item.version, heir, now) else tries + 1
 
     async def _heir(self, item: LimitItem) -> Waiter | None:
         """Who gets a slot next; None where no slot is free or nobody waits."""

@@ -13,6 +13,7 @@ from stepfast.engine.catching_up import PartialReads
 from stepfast.engine.gate_operations import GateOperations
 from stepfast.engine.holdovers import HeldStep, held_up
 from stepfast.engine.limit_operations import LimitOperations
+from stepfast.engine.limit_waits import LimitWait, limit_waits
 from stepfast.engine.ports import Clock, Queue, Store
 from stepfast.engine.queries import ReadOperations
 from stepfast.engine.repairing import Repair, Repairing
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 Visit = Callable[[str, Resend], Awaitable[object]]
 """Advances the execution of an id, as a sweep does."""
 SWEEP_BATCH = 200
+MOST_RECORDS_REPLAYED = 10_000
 
 
 class Operations(ReadOperations):
@@ -171,6 +173,25 @@ class Operations(ReadOperations):
         """The steps of a resumed execution that an attempt from before the resume still has; ExecutionNotFound."""
         snapshot = await self.load(execution_id)
         return held_up(snapshot, self.replay(snapshot))
+
+    async def limit_waits(self, execution_id: str) -> list[LimitWait]:
+        """The steps of a RUNNING execution that wait at a gate or for a limit; ExecutionNotFound.
+
+        None of an execution with more than MOST_RECORDS_REPLAYED records, whose code is not run for this.
+        """
+        execution = await self.if_longer(execution_id, MOST_RECORDS_REPLAYED)
+        if execution is not None:
+            return []
+        snapshot = await self.load(execution_id, signals=False)
+        if snapshot.execution.status != "RUNNING":
+            return []
+        replay = self.open_replay(snapshot)
+        if replay is None:
+            return []
+        try:
+            return await limit_waits(self._store.limits, snapshot, replay.outstanding, self._clock.now())
+        finally:
+            replay.close()
 
     async def replay_dead_letters(self, execution_ids: Sequence[str], rate: float | None = None) -> list[ResumeResult]:
         """Resumes failed executions one after the other, at most `rate` per second.

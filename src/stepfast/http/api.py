@@ -32,6 +32,7 @@ from stepfast.http.routes import (
     runs,
     starting,
     steering,
+    waits,
 )
 from stepfast.http.timelines import Timelines
 from stepfast.language.registry import Registry
@@ -128,6 +129,7 @@ def _resolver(engine: ApiEngine) -> Resolver:
         listing,
         executions,
         runs,
+        waits,
         commands,
         items,
         steering,

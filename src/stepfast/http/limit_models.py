@@ -32,6 +32,13 @@ class LimitList(Shown):
     limits: list[LimitView]
 
 
+class WaitingStepView(Shown):
+    execution_id: str
+    command: str
+    since: Time
+    priority: int
+
+
 class KeyView(Shown):
     key: str
     shard: int
@@ -39,11 +46,37 @@ class KeyView(Shown):
     next_at: Time | None = Field(description="the next moment that the rate leaves free; null where that is now")
     waiting: int = Field(description="steps that wait for a slot, 100 at most")
     waiting_since: Time | None = Field(description="when the first of them began to wait")
+    first: list[WaitingStepView] = Field(description="those that are served first, 10 at most")
 
 
 class LimitDetail(LimitView):
     keys: list[KeyView] = Field(description="the keys in use, in pages")
     next: str | None
+
+
+class LimitWaitView(Shown):
+    command: str
+    waits_for: Literal["gate", "slot", "rate"]
+    limit: str
+    key: str
+    since: Time | None = Field(description="when it began to wait; null where it is not in a line")
+    before: int | None = Field(description="how many are before it in the line; null where it is not in a line")
+    next_at: Time | None = Field(
+        description="of a closed gate, when the next probe may begin; of a rate, when the step begins at the latest"
+    )
+    gate: Literal["OPEN", "CLOSED", "RAMPING"] | None = Field(description="the status of the gate that it waits for")
+    gate_since: Time | None = Field(description="since when the gate has this status")
+    cause: str = Field(description="why the gate has closed")
+    by: str = Field(description="who has closed or opened the gate by hand")
+    why: str = Field(description="what whoever did so has said")
+    probe: bool = Field(description="whether this step is the next probe of the gate")
+
+
+class LimitWaitList(Shown):
+    waits: list[LimitWaitView] = Field(
+        description="the steps that wait at a gate or for a limit, 100 at most, in the order in which the code asks "
+        "for them"
+    )
 
 
 class NumbersRequest(Asked):
@@ -55,6 +88,11 @@ class NumbersRequest(Asked):
     concurrency: int | None = Field(None, ge=1, le=1_000_000)
 
 
+class ProbingStepView(Shown):
+    execution_id: str
+    command: str
+
+
 class GateView(Shown):
     name: str
     key: str
@@ -64,8 +102,10 @@ class GateView(Shown):
     by: str = Field(description="who closed or opened it by hand")
     why: str
     next_probe: Time | None
+    probe: ProbingStepView | None = Field(description="the step that is the next probe of a closed gate, or is it now")
     rate: float | None = Field(description="attempts a second that go through while it is RAMPING")
     waiting: int = Field(description="steps that wait, 1,000 at most")
+    first: list[WaitingStepView] = Field(description="those that come first, 10 at most")
     failed: int = Field(description="FAILED executions that it will resume")
 
 

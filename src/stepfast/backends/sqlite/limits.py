@@ -12,9 +12,10 @@ import itertools
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from stepfast.backends.sqlite import writes
-from stepfast.backends.sqlite.file import SqliteFile
+from stepfast.backends.sqlite.file import SqliteFile, Transaction
 from stepfast.engine.limit_items import LimitId, LimitItem, Waiter, numbers_in, numbers_text
 from stepfast.engine.ports import Clock
 from stepfast.language.limits import Numbers
@@ -37,6 +38,8 @@ class SqliteLimits:
         self._items: dict[LimitId, LimitItem] = {}
         self._lines: dict[LimitId, list[tuple[tuple[str, int, float, str], Waiter]]] = {}
         self._numbers: dict[str, tuple[Numbers, str]] | None = None
+        self._posting = threading.Lock()  # Held for moments only, also by whoever commits.
+        self._posted: dict[LimitId, list[LimitItem]] = {}
         self._versions = itertools.count(1)
         self._writes = 0
 
@@ -70,9 +73,22 @@ class SqliteLimits:
             return item
 
     def _post(self, item: LimitItem) -> None:
+        """Leaves an item to the next commit; one that is left to it already is written once, as it is then."""
+        with self._posting:
+            if (posted := self._posted.get(item.id)) is not None:
+                posted[0] = item
+                return
+            posted = self._posted[item.id] = [item]
+        self._file.post(partial(self._write_posted, posted))
+
+    def _write_posted(self, posted: list[LimitItem], tx: Transaction) -> None:
+        with self._posting:
+            item = posted[0]
+            if self._posted.get(item.id) is posted:
+                del self._posted[item.id]
         id, idle_at = item.id, max(item.moment, item.changed_at) if item.moment or not item.gate else None
         values = (id.name, id.key, id.shard, item.moment, item.turn, item.gate, item.changed_at, idle_at)
-        self._file.post(lambda tx: writes.run(tx, _UPSERT, values))
+        writes.run(tx, _UPSERT, values)
 
     def _drop_idle(self) -> None:
         """Memory and file go by the keys in use, not by all keys that there ever were."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 
 from stepfast.engine import caller
 from stepfast.engine.gate_operations import GateReport
-from stepfast.engine.limit_operations import KeyReport, LimitReport
+from stepfast.engine.limit_operations import KeyReport, LimitReport, WaitingStep
 from stepfast.http import views
 from stepfast.http.auth import needs
 from stepfast.http.engine import ApiEngine, answers, reply
@@ -25,6 +26,8 @@ from stepfast.http.limit_models import (
     NumbersRequest,
     NumbersView,
     OpenGateRequest,
+    ProbingStepView,
+    WaitingStepView,
 )
 from stepfast.http.models import NAME
 from stepfast.http.moments import moment
@@ -174,9 +177,28 @@ def _key(key: KeyReport) -> KeyView:
         next_at=views.time_or_none(key.moment),
         waiting=key.waiting,
         waiting_since=views.time_or_none(key.since),
+        first=_waiting(key.first),
     )
 
 
+def _waiting(steps: Sequence[WaitingStep]) -> list[WaitingStepView]:
+    return [
+        WaitingStepView(
+            execution_id=step.execution_id,
+            command=step.command_id,
+            since=views.time(step.since),
+            priority=step.priority,
+        )
+        for step in steps
+    ]
+
+
 def _gate(report: GateReport) -> GateView:
-    times = {"since": views.time_or_none(report.since), "next_probe": views.time_or_none(report.next_probe)}
-    return GateView(**asdict(report) | times)
+    probe = report.probe
+    shown: dict[str, Any] = {
+        "probe": probe and ProbingStepView(execution_id=probe.execution_id, command=probe.command_id),
+        "since": views.time_or_none(report.since),
+        "next_probe": views.time_or_none(report.next_probe),
+        "first": _waiting(report.first),
+    }
+    return GateView(**asdict(report) | shown)
