@@ -10,26 +10,34 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 from stepfast.errors import DefinitionError
 from stepfast.language import callables, direct
 from stepfast.language.arguments import hints_of
+from stepfast.language.limits import LabelKey, Rate
 from stepfast.language.options import name_of as _name
+from stepfast.language.starts import OnConflict, StartOptions, start_options
 from stepfast.language.workflow_loop import in_workflow
 from stepfast.values.codec import UNTYPED, Codec
 
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
+I = TypeVar("I")  # noqa: E741
+I_contra = TypeVar("I_contra", contravariant=True)
+"""The type of a workflow's input, which the keys of its starts take."""
 
 
 class Workflow(Generic[P, R_co]):
     """A workflow, as `@workflow` makes it: an async function with a `name`.
 
     Another workflow may await a call of it, as a part of itself. Outside of an engine a call runs the code without
-    durability and logs a warning, the first time in a process. `function` is the decorated function.
+    durability and logs a warning, the first time in a process. `function` is the decorated function. `starts` is what
+    is said of its starts.
     """
 
     __stepfast_definition__ = "workflow"
 
-    def __init__(self, function: Callable[P, Coroutine[Any, Any, R_co]], name: str) -> None:
-        self.name = _name(name, "workflow")
+    def __init__(
+        self, function: Callable[P, Coroutine[Any, Any, R_co]], name: str, starts: StartOptions | None = None
+    ) -> None:
+        self.name, self.starts = _name(name, "workflow"), starts
         function = callables.definable(function, "workflow")
         if not callables.is_awaited(function):
             raise DefinitionError(f"workflow {self.name!r}: @workflow goes on an `async def` function")
@@ -70,6 +78,10 @@ class Workflow(Generic[P, R_co]):
         """The coroutine of the workflow for an input as JSON text, not started. Raises InvalidRequest."""
         return self.coroutine_of(self.input.decode(input))
 
+    def called_with(self, function: Callable[..., Any], input: str) -> Any:
+        """What a function of the workflow's argument returns for an input as JSON text. Raises what it raises."""
+        return function() if self._parameter is None else function(self.input.decode(input))
+
     def coroutine_of(self, value: Any) -> Coroutine[Any, Any, R_co]:
         """The coroutine of the workflow for an argument, not started; a workflow without an argument ignores it."""
         function = cast("Callable[..., Coroutine[Any, Any, R_co]]", self.function)
@@ -85,20 +97,89 @@ class Workflow(Generic[P, R_co]):
         return f"<workflow {self.name!r}>"
 
 
+class WorkflowDecorator(Generic[I_contra]):
+    """What `@workflow` returns where the keys of its starts are functions: for functions of what those take."""
+
+    def __init__(self, name: str | None, starts: StartOptions | None) -> None:
+        self._name, self._starts = name, starts
+
+    def __call__(self: WorkflowDecorator[I], function: Callable[[I], Coroutine[Any, Any, R]], /) -> Workflow[[I], R]:
+        function = callables.definable(function, "workflow")
+        name = callables.name_to_record(function, "workflow", None) if self._name is None else self._name
+        return Workflow(function, name, self._starts)
+
+
 @overload
 def workflow(name: str, /) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Workflow[P, R]]: ...
 @overload
 def workflow(name: Callable[P, Coroutine[Any, Any, R]], /) -> Workflow[P, R]: ...
-def workflow(name: Any, /) -> Any:
+@overload
+def workflow(
+    name: str | None = None,
+    /,
+    *,
+    singleton: LabelKey | None = None,
+    on_conflict: OnConflict | None = None,
+    throttle: Rate | None = None,
+    throttle_key: LabelKey | None = None,
+    priority: int = 0,
+) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Workflow[P, R]]: ...
+@overload
+def workflow(
+    name: str | None = None,
+    /,
+    *,
+    singleton: Callable[[I], str],
+    on_conflict: OnConflict | None = None,
+    throttle: Rate | None = None,
+    throttle_key: Callable[[I], str] | LabelKey | None = None,
+    priority: Callable[[I], int] | int = 0,
+) -> WorkflowDecorator[I]: ...
+@overload
+def workflow(
+    name: str | None = None,
+    /,
+    *,
+    singleton: LabelKey,
+    on_conflict: OnConflict | None = None,
+    throttle: Rate | None = None,
+    throttle_key: Callable[[I], str] | LabelKey | None = None,
+    priority: Callable[[I], int] | int = 0,
+) -> WorkflowDecorator[I]: ...
+@overload
+def workflow(
+    name: str | None = None, /, *, throttle: Rate, throttle_key: Callable[[I], str]
+) -> WorkflowDecorator[I]: ...
+def workflow(
+    name: Any = None,
+    /,
+    *,
+    singleton: Any = None,
+    on_conflict: Any = None,
+    throttle: Rate | None = None,
+    throttle_key: Any = None,
+    priority: Any = 0,
+) -> Any:
     """Makes an `async def` function of at most one argument a workflow.
 
     name: 1 to 64 of A-Z a-z 0-9 . _ -; the name of the function by default. Executions refer to the workflow by it. Do
     not rename a workflow while executions are running: they would wait for the old name.
+    singleton: at most one execution runs for each key: a function of the workflow's input that returns a text, or
+    `label("customer")` for a label of the execution.
+    on_conflict: what becomes of a start while another execution of its key runs. "wait", the default: it begins after
+    those that were started before it. "skip": nothing is started, and the answer names the one that runs. "replace":
+    the one that runs is cancelled.
+    throttle: executions begin at most at this rate; the others wait for their moment.
+    throttle_key: what the rate is for, as `singleton`. Without it the rate is for the whole workflow.
+    priority: 0 to 999, or a function of the input that returns it. Of those that wait for one key, the highest goes
+    first.
 
     Decorating the same function twice with one name is harmless. Raises DefinitionError for a function that cannot be
-    a workflow, for a wrong name, and for a function that is a step or another workflow already.
+    a workflow, for a wrong name or option, and for a function that is a step or another workflow already.
     """
-    if isinstance(name, str) or not (callable(name) or hasattr(name, "__func__")):
-        return lambda function: Workflow(function, name)
-    function = callables.definable(name, "workflow")
-    return Workflow(function, callables.name_to_record(function, "workflow", None))
+    if not (name is None or isinstance(name, str)) and (callable(name) or hasattr(name, "__func__")):
+        function = callables.definable(name, "workflow")
+        return Workflow(function, callables.name_to_record(function, "workflow", None))
+    named = "workflow" if name is None else f"workflow {name!r}"
+    starts = start_options(named, singleton, on_conflict, throttle, throttle_key, priority)
+    return WorkflowDecorator[Any](name, starts)
