@@ -6,7 +6,7 @@ would hold nothing are left out.
 | item | sk | attributes |
 |---|---|---|
 | meta | `meta` | stat gen flow input output error causes labels made ended resumed, list_pk list_sk, expires, wake; \
-by, born, reopened, cut, fault, link and start (below) |
+by, born, reopened, cut, fault, link and turn (below) |
 | input above 2 KB | `input#<digest>` | input |
 | command | `c#<command id>` | rev gen stat kind name tries cuts token lease due input output error first began \
 ended then signal past kids, wake; id where the key is too short for it |
@@ -31,7 +31,7 @@ Its `born` is when it was put: an item that was written long before is an earlie
 Its `reopened` and `cut` say how many records the last rewind re-opened and how long the log was then, so that a read
 in the middle of that transaction is noticed. Its `fault` is the failure that the listing shows, a JSON
 list of step, class of the error and generation. Its `link` is a JSON list, in the order of model.Link; a child has it.
-Its `start` is a JSON list too, in the order of model.StartInfo.
+Its `turn` is a JSON list too, in the order of model.StartInfo.
 A command's `kids` are the ids of the children that were started for it, as a JSON list. A meta's `first` is its first
 generation, if that is not 0. The note tells
 that values of the execution are in the bucket. A meta that is DELETED is a tombstone, with gen, deleted (when) and
@@ -98,7 +98,7 @@ def meta_item(execution: Execution, input: Item, listing: Item, now: float) -> I
     if execution.link is not None:
         item["link"] = link_value(execution.link)
     if execution.start is not None:
-        item["start"] = start_value(execution.start)
+        item["turn"] = start_value(execution.start)
     if execution.labels:
         item["labels"] = {"M": {key: text(value) for key, value in execution.labels.items()}}
     return item | standing(execution)
@@ -151,7 +151,7 @@ BRIEF = (
     "prog",
     "run",
     "tp",
-    "start",
+    "turn",
     *_META_TIMES.values(),
     "began",
 )
@@ -190,7 +190,7 @@ def execution_of(item: Item, input: str) -> Execution:
         causes=tuple(json.loads(causes)) if causes else (),
         sent=text_in(item, "sent"),
         link=_link(item),
-        start=start_in(text_in(item, "start")),
+        start=start_in(text_in(item, "turn")),
         progress=text_in(item, "prog"),
         traceparent=text_in(item, "tp"),
         run=int_in(item, "run") or 1,

@@ -111,12 +111,12 @@ class DynamoStarts:
     async def begin(self, execution: Execution, start: StartInfo) -> bool:
         wanted = items.start_value(start)
         before = {":if_start": items.start_value(execution.start), ":if_stat": text("RUNNING")}
-        sets: Item = {"start": wanted, "wrote": number(self._clock.now())}
+        sets: Item = {"turn": wanted, "wrote": number(self._clock.now())}
         changes = changes_to(sets, ["wake"]) if start.waits else changes_to(sets | {"wake": number(1)}, [])
-        condition = Condition("stat = :if_stat AND start = :if_start", before)
+        condition = Condition("stat = :if_stat AND turn = :if_start", before)
         stored = await self._table.update(item_keys.key(execution.execution_id, item_keys.META), changes, condition)
         # A write whose answer was lost is sent again, and meets itself.
-        return stored is None or text_in(stored, "start") == wanted["S"]
+        return stored is None or text_in(stored, "turn") == wanted["S"]
 
 
 def _stands(hold: Hold) -> Condition:
