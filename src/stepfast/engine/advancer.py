@@ -197,8 +197,9 @@ class Advancer:
 
     async def _begin(self, execution: Execution, resend: Resend | None) -> tuple[Sent, ...]:
         """Has a waiting execution begin if it may; its begin wakes another advance. The messages that were sent."""
-        at = await self._beginning.drive(execution)
-        if at is None or resend is not None:  # A message that was lost is made up for by the sweep after its moment.
+        at, start = await self._beginning.drive(execution), execution.start
+        # The message of a moment that was there is under way; the sweep after that moment makes up for a lost one.
+        if at is None or (resend is not None and start is not None and at == start.begins_at):
             return ()
         sent = (begin_message(execution), at)
         await self._queue.send([sent])

@@ -30,25 +30,30 @@ class Beginning:
     async def drive(self, execution: Execution) -> float | None:
         """Has a waiting execution begin if it may, with wake. Returns its moment, if that is yet to come.
 
-        None: it has begun, or whoever passes its key on sends it a message.
+        None: it has begun or ended, or whoever passes its key on sends it a message.
         """
-        start = execution.start
-        assert start is not None
-        id = key_of(execution)
-        if id is not None and not await self._holds(execution, start, id):
-            return None
-        now = self._clock.now()
-        if start.begins_at is not None and now < start.begins_at:
-            return start.begins_at
-        # A moment that has passed by is used by nobody: many executions that are late would begin at once.
-        late = start.begins_at is None or now > start.begins_at + LATE_SECONDS
-        if start.throttle is not None and late:
-            moment = await reserved_moment(self._store, self._clock, execution.workflow, start)
-            if moment > now:
-                moved = await self._store.begin(execution, replace(start, begins_at=moment))
-                return moment if moved else None
-        await self._store.begin(execution, replace(start, waits=False, begins_at=now))
-        return None
+        while True:
+            start = execution.start
+            assert start is not None
+            id = key_of(execution)
+            if id is not None and not await self._holds(execution, start, id):
+                return None
+            now = self._clock.now()
+            if start.begins_at is not None and now < start.begins_at:
+                return start.begins_at
+            changed = replace(start, waits=False, begins_at=now)
+            # A moment that has passed by is used by nobody: many executions that are late would begin at once.
+            if start.throttle is not None and (start.begins_at is None or now > start.begins_at + LATE_SECONDS):
+                moment = await reserved_moment(self._store, self._clock, execution.workflow, start)
+                if moment > self._clock.now():
+                    changed = replace(start, begins_at=moment)
+            if await self._store.begin(execution, changed):
+                return changed.begins_at if changed.waits else None
+            # Another has been faster. Its moment counts, since both may be deliveries of one message.
+            stored = await self._store.read(execution.execution_id)
+            if stored is None or stored.status != "RUNNING" or not stored.waits:
+                return None
+            execution = stored
 
     async def release(self, execution: Execution) -> None:
         """Passes on the key of an execution that has ended, and takes it out of its line. Safe to repeat."""
