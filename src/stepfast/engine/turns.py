@@ -99,8 +99,9 @@ class Turns:
                 start = replace(start, into=into, waits=True, replaced=ahead if into == "replaced" else None)
         if start.throttle is not None and not start.waits:
             moment = await reserved_moment(self._store, self._clock, execution.workflow, start)
+            start = replace(start, begins_at=moment)
             if moment > self._clock.now():
-                start = replace(start, into="waiting", waits=True, begins_at=moment)
+                start = replace(start, into="waiting", waits=True)
         execution = replace(execution, start=start)
         if id is None:
             held = await self._store.create(execution)
