@@ -76,7 +76,7 @@ async def paying(customer: str) -> str:
     return await pay(customer)
 
 
-WORKFLOWS = (lining, skipping, replacing, ranking, paced, pacing, both, parent, paying)
+WORKFLOWS: tuple[Any, ...] = (lining, skipping, replacing, ranking, paced, pacing, both, parent, paying)
 
 
 @pytest.fixture(params=KITS)

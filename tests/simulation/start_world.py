@@ -6,9 +6,9 @@ Clients send a start again until it is answered, and then once more: the answer 
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from stepfast import Rate, Retry, step, workflow
@@ -64,7 +64,7 @@ async def both(key: str) -> str:
     return await work(key)
 
 
-FLOWS = (waits, skips, replaces, paced, both)
+FLOWS: tuple[Any, ...] = (waits, skips, replaces, paced, both)
 
 
 class BrokenStart(AssertionError):
@@ -233,13 +233,14 @@ class StartWorld(SimulatedHome):
 
     def _choices(self, statuses: dict[str, str]) -> list[Callable[[], object]]:
         draw = self.random.random
-        choices: list[Callable[[], object]] = [self._go] * 4 * bool(self.live)
+        choices = list[Callable[[], object]]()
+        choices += [self._go] * 4 * bool(self.live)
         if self.unasked and draw() < 0.3:
             choices.append(self._ask_first)
         if self.answers and draw() < 0.02:
             choices.append(lambda: self._ask(self.random.choice(sorted(self.answers))))
         busy = {handler.name for handler in self.live}
-        choices += [lambda id=id: self._wake(id) for id in self.wakes if f"advance {id}" not in busy]
+        choices += [partial(self._wake, id) for id in self.wakes if f"advance {id}" not in busy]
         visible = [seq for seq, at in self.queue.items() if at <= self.now]
         if visible and len(self.live) < 12:
             choices.append(lambda: self._deliver(self.random.choice(visible)))
@@ -289,9 +290,7 @@ class StartWorld(SimulatedHome):
         self.taken(seq)
         self._spawn("message", self._drive(seq))
 
-    def _spawn(
-        self, name: str, work: Coroutine[Any, Any, None], again: Callable[[], object] = lambda: None
-    ) -> None:
+    def _spawn(self, name: str, work: Coroutine[Any, Any, None], again: Callable[[], object] = lambda: None) -> None:
         self.live.append(StartHandler(name, 0, again, work))
 
     def _go(self) -> None:
@@ -340,7 +339,6 @@ class StartWorld(SimulatedHome):
         lines = self.file.all_rows("SELECT * FROM start_lines", ())
         if self.faultless and lines:
             raise BrokenStart(f"entries are left in line: {lines}")
-
 
     def _check_replaced(self) -> None:
         rows = self.file.all_rows("SELECT execution_id, status, created_at, ended_at, start FROM executions", ())

@@ -63,7 +63,13 @@ def an_heir_is_sent_no_message(patch: Patch) -> None:
 
 def an_heir_is_sent_its_message_after_the_write(patch: Patch) -> None:
     send = "await self._queue.send([(begin_message(heir), None)])"
-    edited(patch, Beginning, "_pass_on", (send, "pass"), ("(id, place_of(heir))\n", f"(id, place_of(heir))\n{' ' * 12}{send}\n"))
+    edited(
+        patch,
+        Beginning,
+        "_pass_on",
+        (send, "pass"),
+        ("(id, place_of(heir))\n", f"(id, place_of(heir))\n{' ' * 12}{send}\n"),
+    )
 
 
 def a_start_that_waits_is_not_in_line(patch: Patch) -> None:
@@ -99,6 +105,21 @@ def the_moment_of_whoever_was_faster_is_lost(patch: Patch) -> None:
 
 
 MUTANTS: dict[Any, int] = {
+    an_end_wakes_nobody: 4,
+    an_end_passes_no_key_on: 0,
+    a_key_is_taken_whoever_has_taken_it_meanwhile: 4,
+    an_execution_begins_whoever_holds_its_key: 0,
+    a_resume_does_not_take_its_key: 7,
+    a_key_is_free_once_nobody_is_in_line: 0,
+    an_heir_is_sent_no_message: 0,
+    an_heir_is_sent_its_message_after_the_write: 27,
+    a_start_that_waits_is_not_in_line: 0,
+    a_start_that_is_skipped_is_not_written: 1,
+    an_id_that_was_skipped_is_created: 16,
+    nobody_is_replaced: 2,
+    a_moment_is_not_reserved: 3,
+    a_moment_that_has_passed_is_used: 13,
+    the_moment_of_whoever_was_faster_is_lost: 14,
 }
 """Each wrong engine, and the seed that shows it soonest."""
 

@@ -20,8 +20,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 I = TypeVar("I")  # noqa: E741
-I_contra = TypeVar("I_contra", contravariant=True)
-"""The type of a workflow's input, which the keys of its starts take."""
+K = TypeVar("K", bound=Callable[..., str])
+N = TypeVar("N", bound=Callable[..., int])
+K_co = TypeVar("K_co", covariant=True)
+"""The type of a function that takes the key of a start from the workflow's input."""
 
 
 class Workflow(Generic[P, R_co]):
@@ -97,13 +99,15 @@ class Workflow(Generic[P, R_co]):
         return f"<workflow {self.name!r}>"
 
 
-class WorkflowDecorator(Generic[I_contra]):
+class WorkflowDecorator(Generic[K_co]):
     """What `@workflow` returns where the keys of its starts are functions: for functions of what those take."""
 
     def __init__(self, name: str | None, starts: StartOptions | None) -> None:
         self._name, self._starts = name, starts
 
-    def __call__(self: WorkflowDecorator[I], function: Callable[[I], Coroutine[Any, Any, R]], /) -> Workflow[[I], R]:
+    def __call__(
+        self: WorkflowDecorator[Callable[[I], Any]], function: Callable[[I], Coroutine[Any, Any, R]], /
+    ) -> Workflow[[I], R]:
         function = callables.definable(function, "workflow")
         name = callables.name_to_record(function, "workflow", None) if self._name is None else self._name
         return Workflow(function, name, self._starts)
@@ -129,12 +133,23 @@ def workflow(
     name: str | None = None,
     /,
     *,
-    singleton: Callable[[I], str],
+    singleton: K,
     on_conflict: OnConflict | None = None,
     throttle: Rate | None = None,
-    throttle_key: Callable[[I], str] | LabelKey | None = None,
-    priority: Callable[[I], int] | int = 0,
-) -> WorkflowDecorator[I]: ...
+    throttle_key: Callable[..., str] | LabelKey | None = None,
+    priority: Callable[..., int] | int = 0,
+) -> WorkflowDecorator[K]: ...
+@overload
+def workflow(
+    name: str | None = None,
+    /,
+    *,
+    singleton: LabelKey,
+    on_conflict: OnConflict | None = None,
+    throttle: Rate,
+    throttle_key: K,
+    priority: Callable[..., int] | int = 0,
+) -> WorkflowDecorator[K]: ...
 @overload
 def workflow(
     name: str | None = None,
@@ -143,13 +158,11 @@ def workflow(
     singleton: LabelKey,
     on_conflict: OnConflict | None = None,
     throttle: Rate | None = None,
-    throttle_key: Callable[[I], str] | LabelKey | None = None,
-    priority: Callable[[I], int] | int = 0,
-) -> WorkflowDecorator[I]: ...
+    throttle_key: LabelKey | None = None,
+    priority: N,
+) -> WorkflowDecorator[N]: ...
 @overload
-def workflow(
-    name: str | None = None, /, *, throttle: Rate, throttle_key: Callable[[I], str]
-) -> WorkflowDecorator[I]: ...
+def workflow(name: str | None = None, /, *, throttle: Rate, throttle_key: K) -> WorkflowDecorator[K]: ...
 def workflow(
     name: Any = None,
     /,
