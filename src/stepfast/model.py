@@ -236,8 +236,8 @@ class Execution:
         return self.start is not None and self.start.waits
 
     @property
-    def tells(self) -> bool:
-        """Whether others are told of its end: the execution above it, or those that wait for its key."""
+    def is_awaited(self) -> bool:
+        """Whether others wait for its end: the execution above it, or those that want its key."""
         return self.link is not None or (self.start is not None and self.start.key is not None)
 
     @property

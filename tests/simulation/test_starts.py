@@ -25,7 +25,7 @@ def test_starts_take_turns_and_nobody_waits_for_ever(first: int) -> None:
 
 
 def an_end_wakes_nobody(patch: Patch) -> None:
-    patch.setattr(Execution, "tells", property(lambda self: self.link is not None))
+    patch.setattr(Execution, "is_awaited", property(lambda self: self.link is not None))
 
 
 def an_end_passes_no_key_on(patch: Patch) -> None:

@@ -47,7 +47,7 @@ def run(
                 printing.hint(f"it may have been started: the same command with --id {execution_id} finds out safely")
             raise
         if started.turned_into not in (None, "started"):
-            printing.hint(turned_hint(started))
+            printing.note(turned_note(started))
         elif not (started.created or wait):
             printing.hint(f"{started.execution_id} had been started before")
         if wait:
@@ -61,7 +61,7 @@ def run(
     return printing.hint(f"follow it with: stepfast watch {started.execution_id}")
 
 
-def turned_hint(started: Execution[Any]) -> str:
+def turned_note(started: Execution[Any]) -> str:
     """What a start was turned into that has not begun an execution at once."""
     id = started.execution_id
     if started.turned_into == "skipped":

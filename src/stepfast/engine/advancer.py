@@ -211,7 +211,7 @@ class Advancer:
             await self._children.release(execution, replay)  # nobody looks at this run any more
         if not await finish(self._store, self._queue, self._clock, execution, replay):
             return "done"
-        await self._ends.tell(execution)
+        await self._ends.report(execution)
         return "ended"
 
     def _parts(self, due: Sequence[Command]) -> Sequence[Sequence[Command]]:

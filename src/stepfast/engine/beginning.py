@@ -1,7 +1,8 @@
 """Has executions begin that wait for the turn of their key, or a moment of their throttle (rules *turn*, *throttle*).
 
-Who holds a key is found out from the key's item and from the status of the execution that the item names. So the end of
-an execution needs no write to the key's item: whoever looks next, the end's own wake at the latest, passes the key on.
+The holder of a key follows from the key's item and from the status of the execution that the item names. So the end of
+an execution writes nothing to the item: the next start or advance that looks at it passes the key on. The wake of the
+end makes sure that one does.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class StartStore(Protocol):
         """Takes an entry out of the line, if it is there."""
 
     async def turned_away(self, execution_id: str) -> TurnedAway | None:
-        """The start of this id that has created nothing; None where there is none."""
+        """The start of this id that has created nothing; None for an id without such a start."""
 
     async def turn_away(self, turned: TurnedAway, hold: Hold) -> bool:
         """Records a start that creates nothing.

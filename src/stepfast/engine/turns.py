@@ -1,6 +1,6 @@
 """Starts of workflows with start options: each begins, waits, is skipped, or replaces another (rule *turn*).
 
-What a start was turned into is written with it, so that the same start asked again has the same answer.
+The answer to a start is written with the start, so that the same start asked again has the same answer.
 """
 
 from __future__ import annotations

@@ -179,9 +179,8 @@ def workflow(
     not rename a workflow while executions are running: they would wait for the old name.
     singleton: at most one execution runs for each key: a function of the workflow's input that returns a text, or
     `label("customer")` for a label of the execution.
-    on_conflict: what becomes of a start while another execution of its key runs. "wait", the default: it begins after
-    those that were started before it. "skip": nothing is started, and the answer names the one that runs. "replace":
-    the one that runs is cancelled.
+    on_conflict: what a start does while another execution of its key runs. "wait", the default, begins after those that
+    were started before. "skip" starts nothing, and the answer names the execution that runs. "replace" cancels it.
     throttle: executions begin at most at this rate; the others wait for their moment.
     throttle_key: what the rate is for, as `singleton`. Without it the rate is for the whole workflow.
     priority: 0 to 999, or a function of the input that returns it. Of those that wait for one key, the highest goes
