@@ -29,6 +29,8 @@ from stepfast.model import Execution, StartInfo
 
 _END = "\x7f"
 """Sorts behind all that a part of a sort key can begin with."""
+HOLDS = "h#"
+"""What the partition keys of holds and of their lines begin with."""
 AWAY = "away"
 _FREE = "attribute_not_exists(pk) OR stat = :deleted"
 
@@ -124,7 +126,7 @@ def _stands(hold: Hold) -> Condition:
 
 
 def _partition(id: StartKey) -> str:
-    return f"h#{id.workflow}#{zlib.crc32(part_of_key(id.key).encode()) % PARTITIONS}"
+    return f"{HOLDS}{id.workflow}#{zlib.crc32(part_of_key(id.key).encode()) % PARTITIONS}"
 
 
 def _key(id: StartKey) -> Item:
