@@ -18,7 +18,7 @@ ExecutionStatus = Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 CommandStatus = Literal["OPEN", "RUNNING", "RETRYING", "SUCCEEDED", "FAILED", "CANCELLED"]
 CommandKind = Literal["step", "timer", "signal", "child"]
 OnCancel = Literal["cancel", "leave"]
-TurnedInto = Literal["started", "waiting", "skipped", "replaced"]
+TurnedInto = Literal["started", "waiting", "skipped", "replaced", "debounced"]
 
 ENDED: frozenset[str] = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 ENDED_FOR_GOOD: frozenset[str] = frozenset({"SUCCEEDED", "CANCELLED"})
@@ -175,7 +175,7 @@ class StartInfo:
 
     key: of its singleton; None without. waits: it has not begun. begins_at: its moment, and once it has begun, when
     that was. priority: in the line of its key. replaced: the id of the execution that it cancels. throttle: key, count,
-    per and burst of the rate at which executions begin.
+    per and burst of the rate at which executions begin. debounce: the key of those that become one while it waits.
     """
 
     into: TurnedInto
@@ -185,6 +185,7 @@ class StartInfo:
     priority: int = 0
     replaced: str | None = None
     throttle: tuple[str, float, float, int] | None = None
+    debounce: str | None = None
 
 
 @unguarded
@@ -238,7 +239,10 @@ class Execution:
     @property
     def is_awaited(self) -> bool:
         """Whether others wait for its end: the execution above it, or those that want its key."""
-        return self.link is not None or (self.start is not None and self.start.key is not None)
+        start = self.start
+        if start is not None and (start.key is not None or (start.waits and start.debounce is not None)):
+            return True
+        return self.link is not None
 
     @property
     def is_child(self) -> bool:

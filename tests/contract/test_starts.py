@@ -60,6 +60,11 @@ async def both(customer: str) -> str:
     return await noted(customer)
 
 
+@workflow("settling", debounce=timedelta(seconds=30), debounce_key=lambda text: text[0])
+async def settling(text: str) -> str:
+    return await noted(text)
+
+
 @workflow("parent")
 async def parent() -> Any:
     return await child(skipping, "a")
@@ -76,7 +81,7 @@ async def paying(customer: str) -> str:
     return await pay(customer)
 
 
-WORKFLOWS: tuple[Any, ...] = (lining, skipping, replacing, ranking, paced, pacing, both, parent, paying)
+WORKFLOWS: tuple[Any, ...] = (lining, skipping, replacing, ranking, settling, paced, pacing, both, parent, paying)
 
 
 @pytest.fixture(params=KITS)
@@ -217,3 +222,32 @@ def test_a_key_that_is_no_text_is_told_to_who_starts(env: Any) -> None:
         env.start(skipping, "", "x")
     with pytest.raises(InvalidRequest, match="priority of workflow 'ranking' is 1000"):
         env.start(ranking, 1000, "x")
+
+
+def test_starts_within_the_time_become_one_execution_with_the_last_input(env: Any) -> None:
+    first = env.start(settling, "a1", "x")
+    assert (first.turned_into, first.begun) == ("waiting", False)
+    env.advance(timedelta(seconds=20))
+    second = env.start(settling, "a" * 3000, "y")
+    other = env.start(settling, "b1", "o")
+    env.advance(timedelta(seconds=20))
+    third = env.start(settling, "a3", "z")
+    assert [(run.turned_into, run.execution_id) for run in (second, third)] == [("debounced", "x")] * 2
+    assert other.turned_into == "waiting"
+    env.advance(timedelta(seconds=15))
+    assert (first.status, other.status) == ("RUNNING", "SUCCEEDED")
+    assert env.start(settling, "a1", "x").turned_into == "waiting"
+    assert env.start(settling, "a3", "z").turned_into == "debounced"
+    with pytest.raises(ExecutionConflict):
+        env.start(settling, "a4", "z")
+    assert env.run_until(first).result == "noted a3"
+    assert env.start(settling, "a3", "z").execution_id == "x"
+    assert env.start(settling, "a5", "w").turned_into == "waiting"
+
+
+def test_what_waits_for_more_starts_can_be_cancelled(env: Any) -> None:
+    first = env.start(settling, "a1", "x")
+    env.cancel(first)
+    second = env.start(settling, "a2", "y")
+    assert second.turned_into == "waiting"
+    assert env.run_until(second).result == "noted a2"

@@ -28,6 +28,7 @@ SKEW = 1.0
 PERIOD, COUNT = 20.0, 2
 LONG, PROMPT = 1000.0, 500.0
 """Seconds that an execution takes that others replace, and within which it is cancelled."""
+AWAY = ("skipped", "debounced")
 SWEEPS = 40
 """Sweeps after which nobody waits any more, once all starts are made."""
 
@@ -61,6 +62,11 @@ async def paced(key: str) -> str:
 
 @workflow(singleton=lambda key: key[0], throttle=Rate(COUNT, per=PERIOD))
 async def both(key: str) -> str:
+    return await work(key)
+
+
+@workflow(debounce=PERIOD, debounce_key=lambda key: key[0])
+async def debounced(key: str) -> str:
     return await work(key)
 
 
@@ -99,6 +105,7 @@ class StartPorts:
             await point(name)
             self._world.maybe_unavailable(name)
             result = await method(*arguments, **options)
+            self._world.note_input(name, arguments, result)
             await point(f"{name} done")
             self._world.maybe_unavailable(name)
             return result
@@ -119,7 +126,7 @@ class StartWorld(SimulatedHome):
 
     def __init__(self, seed: int, flow: Any = None) -> None:
         self.flow = flow or FLOWS[seed % len(FLOWS)]
-        super().__init__(self.flow.name, seed, Registry(FLOWS), (0.0, 0.1, 0.4))
+        super().__init__(self.flow.name, seed, Registry((*FLOWS, debounced)), (0.0, 0.1, 0.4))
         self.crash = (0.0, 0.004, 0.02)[seed // 5 % 3]
         self.duplicate = (0.0, 0.1, 0.4)[seed // 7 % 3]
         self.unavailable = (0.0, 0.003)[seed // 11 % 2]
@@ -131,6 +138,7 @@ class StartWorld(SimulatedHome):
         self.unasked = list(self.inputs)
         self.answers: dict[str, tuple[str, str]] = {}
         self.began: dict[str, float] = {}
+        self.wanted: dict[str, str] = {}
         self.dead_letters: list[Any] = []
         self.sweeps = 0
         self.open()
@@ -146,6 +154,15 @@ class StartWorld(SimulatedHome):
     def maybe_unavailable(self, name: str) -> None:
         if self.random.random() < self.unavailable:
             raise Unavailable(f"{name} did not answer")
+
+    def note_input(self, name: str, arguments: Any, result: Any) -> None:
+        """The input that an execution must begin with: that of the last start that has become a part of it."""
+        if name == "create_in_turn" and result is arguments[0]:
+            self.wanted[result.execution_id] = result.input
+        elif name == "fold" and result:
+            if arguments[0].execution_id in self.began:
+                raise BrokenStart(f"{arguments[0].execution_id} has another input, and has begun")
+            self.wanted[arguments[0].execution_id] = arguments[2]
 
     # -- handlers ------------------------------------------------------------------------------------------------
 
@@ -185,7 +202,7 @@ class StartWorld(SimulatedHome):
         answer = started.execution.execution_id, started.into
         if self.answers.setdefault(id, answer) != answer:
             raise BrokenStart(f"the start {id} was answered {self.answers[id]}, and then {answer}")
-        if (started.into == "skipped") != (answer[0] != id):
+        if (started.into in AWAY) != (answer[0] != id):
             raise BrokenStart(f"the start {id} was answered {answer}")
 
     async def _resume(self, id: str) -> None:
@@ -330,15 +347,24 @@ class StartWorld(SimulatedHome):
         if missing:
             raise BrokenStart(f"starts were never answered: {missing}")
         for id, (became, into) in self.answers.items():
-            if became not in statuses or (into == "skipped" and id in statuses):
+            if became not in statuses or (into in AWAY and id in statuses):
                 raise BrokenStart(f"the start {id} was {into}, for {became}; there are {sorted(statuses)}")
         if self.flow in (paced, both):
             check_moments(list(self.began.values()))
+        if self.flow is debounced:
+            self._check_inputs()
         if self.flow is replaces:
             self._check_replaced()
         lines = self.file.all_rows("SELECT * FROM start_lines", ())
         if self.faultless and lines:
             raise BrokenStart(f"entries are left in line: {lines}")
+
+    def _check_inputs(self) -> None:
+        held = dict(self.file.all_rows("SELECT execution_id, input FROM executions", ()))
+        if held != self.wanted:
+            raise BrokenStart(f"inputs are {held}, and should be {self.wanted}")
+        if self.faultless and (left := self.file.all_rows("SELECT * FROM start_holds", ())):
+            raise BrokenStart(f"items are left of keys that nobody waits for: {left}")
 
     def _check_replaced(self) -> None:
         rows = self.file.all_rows("SELECT execution_id, status, created_at, ended_at, start FROM executions", ())

@@ -15,13 +15,19 @@ from stepfast.engine.turns import Turns
 from stepfast.errors import Unavailable
 from stepfast.model import Execution
 from tests.simulation.breaking import Patch, edited
-from tests.simulation.start_world import played
+from tests.simulation.start_world import debounced, played
 
 
 @pytest.mark.parametrize("first", range(0, 120, 20))
 def test_starts_take_turns_and_nobody_waits_for_ever(first: int) -> None:
     for seed in range(first, first + 20):
         played(seed)
+
+
+@pytest.mark.parametrize("first", range(0, 30, 10))
+def test_starts_that_are_debounced_become_one_execution_with_the_last_input(first: int) -> None:
+    for seed in range(first, first + 10):
+        played(seed, flow=debounced)
 
 
 def an_end_wakes_nobody(patch: Patch) -> None:
@@ -104,6 +110,24 @@ def the_moment_of_whoever_was_faster_is_lost(patch: Patch) -> None:
     edited(patch, Beginning, "drive", ("        execution = stored\n", "        return None\n"))
 
 
+def a_start_becomes_a_part_of_what_has_begun(patch: Patch) -> None:
+    begun = "held is None or held[0] != start_text(execution.start) or "
+    edited(patch, starts, "fold", (begun, ""), ("and begin(tx, execution, start)", ""))
+
+
+def a_start_that_is_debounced_is_not_written(patch: Patch) -> None:
+    edited(patch, starts, "fold", ("(turned is not None and not put_away(tx, turned))", "False"))
+
+
+def the_first_input_is_kept(patch: Patch) -> None:
+    edited(patch, starts, "fold", ("tx.put(rows.input_write(execution.execution_id, input)) and ", ""))
+
+
+OF_DEBOUNCE: dict[Any, int] = {
+    a_start_becomes_a_part_of_what_has_begun: 20,
+    a_start_that_is_debounced_is_not_written: 0,
+    the_first_input_is_kept: 0,
+}
 MUTANTS: dict[Any, int] = {
     an_end_wakes_nobody: 4,
     an_end_passes_no_key_on: 0,
@@ -130,14 +154,20 @@ def test_each_rule_that_is_broken_is_noticed(wrong: Any, monkeypatch: pytest.Mon
     assert any(broken(seed) for seed in seeds(MUTANTS[wrong]))
 
 
+@pytest.mark.parametrize("wrong", OF_DEBOUNCE, ids=lambda wrong: wrong.__name__)
+def test_each_rule_of_debounce_that_is_broken_is_noticed(wrong: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong(monkeypatch)
+    assert any(broken(seed, debounced) for seed in seeds(OF_DEBOUNCE[wrong]))
+
+
 def seeds(first: int) -> Iterator[int]:
     yield first
     yield from (seed for seed in range(120) if seed != first)
 
 
-def broken(seed: int) -> bool:
+def broken(seed: int, flow: Any = None) -> bool:
     try:
-        played(seed, turns=15_000)
+        played(seed, turns=15_000, flow=flow)
     except (AssertionError, Unavailable):
         return True
     return False

@@ -160,6 +160,11 @@ async def one_each(request: Order) -> str:
     return request.id
 
 
+@workflow("settled", debounce=timedelta(seconds=30), debounce_key=customer_of)
+async def settled(request: Order) -> str:
+    return request.id
+
+
 @workflow("spaced", throttle=Rate(10, per=60))
 async def spaced(request: Order) -> str:
     return request.id
@@ -167,6 +172,7 @@ async def spaced(request: Order) -> str:
 
 async def starts(client: Client, request: Order) -> None:
     reveal_type(client.run(one_each, request).result())  # -> str
+    reveal_type(client.run(settled, request).result())  # -> str
     reveal_type(client.run(spaced, request).result())  # -> str
     client.run(one_each, "o-1")  # error: parameter "I" of "run"
 

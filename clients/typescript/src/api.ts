@@ -1842,7 +1842,7 @@ export interface components {
              * Turned Into
              * @description as of one start; null where nothing was started
              */
-            turned_into?: ("started" | "waiting" | "skipped" | "replaced") | null;
+            turned_into?: ("started" | "waiting" | "skipped" | "replaced" | "debounced") | null;
             /** @description why nothing was started; its `errors` lists at most 3 fields */
             problem: components["schemas"]["Problem"] | null;
         };
@@ -1965,11 +1965,11 @@ export interface components {
             begins_at?: string | null;
             /**
              * Turned Into
-             * @description `waiting`: it begins later; `skipped`: nothing was started, this is the one that runs; `replaced`: it begins once the execution `replaced` is cancelled
+             * @description `waiting`: it begins later; `skipped`: nothing was started, this is the one that runs; `replaced`: it begins once the execution `replaced` is cancelled; `debounced`: this is the one that begins with this input
              * @default started
              * @enum {string}
              */
-            turned_into: "started" | "waiting" | "skipped" | "replaced";
+            turned_into: "started" | "waiting" | "skipped" | "replaced" | "debounced";
             /**
              * Replaced
              * @description the id of the execution that it replaces
@@ -2121,7 +2121,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description the same call had started it before, or `turned_into` is `skipped` */
+            /** @description the same call had started it before, or nothing was started: see `turned_into` */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -28,7 +28,7 @@ export interface Waiting {
 
 /**
  * `created` tells whether the call that made the handle started the execution, and `turnedInto` what the start was
- * turned into: "started", "waiting", "skipped" or "replaced"; null for a handle that no start has made.
+ * turned into: "started", "waiting", "skipped", "replaced" or "debounced"; null for a handle that no start has made.
  */
 export class Execution {
   readonly #calls: Calls;

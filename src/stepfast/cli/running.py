@@ -66,6 +66,8 @@ def turned_note(started: Execution[Any]) -> str:
     id = started.execution_id
     if started.turned_into == "skipped":
         return f"nothing was started: {id} runs, and its workflow has one at a time for its key"
+    if started.turned_into == "debounced":
+        return f"the start became a part of {id}, which waits for more starts and begins with this input"
     if started.turned_into == "replaced":
         return f"{id} begins once the execution that it replaces is cancelled"
     return f"{id} waits for its turn or its moment; `stepfast show {id}` tells when it begins"

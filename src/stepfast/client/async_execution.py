@@ -23,8 +23,8 @@ class AsyncExecution(Generic[R]):
     """A handle on one execution, as `AsyncClient.run` and `AsyncClient.execution` return it.
 
     `execution_id` is its id. `created` is True if the call that returned this handle has started the execution.
-    `turned_into` is what the start was turned into: "started", "waiting", "skipped" or "replaced"; None for a handle
-    that no start has returned.
+    `turned_into` is what the start was turned into: "started", "waiting", "skipped", "replaced" or "debounced"; None
+    for a handle that no start has returned.
 
     Every method sends a request. All of them raise ExecutionNotFound and the exceptions of AsyncClient's methods.
     """

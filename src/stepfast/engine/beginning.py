@@ -12,7 +12,16 @@ from dataclasses import replace
 
 from stepfast.engine.limit_items import LATE_SECONDS, reserved
 from stepfast.engine.ports import Clock, Queue, Store
-from stepfast.engine.start_items import Hold, StartKey, begin_message, key_of, may_hold, place_of, throttle_id
+from stepfast.engine.start_items import (
+    Hold,
+    StartKey,
+    begin_message,
+    debounce_id,
+    key_of,
+    may_hold,
+    place_of,
+    throttle_id,
+)
 from stepfast.errors import ExecutionNotFound, WrongStatus
 from stepfast.model import Execution, StartInfo
 
@@ -49,6 +58,7 @@ class Beginning:
                 if moment > self._clock.now():
                     changed = replace(start, begins_at=moment)
             if await self._store.begin(execution, changed):
+                await self._free(execution)
                 return changed.begins_at if changed.waits else None
             # Another has been faster. Its moment counts, since both may be deliveries of one message.
             stored = await self._store.read(execution.execution_id)
@@ -58,12 +68,21 @@ class Beginning:
 
     async def release(self, execution: Execution) -> None:
         """Passes on the key of an execution that has ended, and takes it out of its line. Safe to repeat."""
+        await self._free(execution)
         id = key_of(execution)
         if id is None:
             return
         if execution.waits:
             await self._store.starts.leave(id, place_of(execution))
         await self._pass_on(id)
+
+    async def _free(self, execution: Execution) -> None:
+        """Forgets that a start may become a part of this execution. If a crash comes before, the next start does so."""
+        if execution.start is None or execution.start.debounce is None:
+            return
+        hold = await self._store.starts.hold(debounce_id(execution.workflow, execution.start.debounce))
+        if hold.holder == execution.execution_id:
+            await self._store.starts.pass_on(hold, "")
 
     async def _holds(self, execution: Execution, start: StartInfo, id: StartKey) -> bool:
         while True:

@@ -67,6 +67,19 @@ def key_of(execution: Execution) -> StartKey | None:
     return None if start is None or start.key is None else StartKey(execution.workflow, start.key)
 
 
+def debounce_id(workflow: str, key: str) -> StartKey:
+    """Names the item that says which execution of a workflow with debounce waits. No workflow's name has a tilde."""
+    return StartKey(f"{workflow}~debounce", key)
+
+
+def takes_more(execution: Execution | None, id: StartKey) -> bool:
+    """Whether the execution that the item of a debounce names still waits, so that another start can become a part."""
+    if execution is None or execution.status != "RUNNING" or execution.start is None or not execution.start.waits:
+        return False
+    key = execution.start.debounce
+    return key is not None and debounce_id(execution.workflow, key) == id
+
+
 def place_of(execution: Execution) -> Place:
     """Where it stands in the line of its key."""
     assert execution.start is not None
@@ -102,6 +115,6 @@ def start_in(text: str | None) -> StartInfo | None:
     """Of a stored text."""
     if not text:
         return None
-    into, key, waits, begins_at, priority, replaced, throttle = json.loads(text)
+    into, key, waits, begins_at, priority, replaced, throttle, debounce = json.loads(text)
     rate = tuple(throttle) if throttle is not None else None
-    return StartInfo(into, key, waits, begins_at, priority, replaced, rate)
+    return StartInfo(into, key, waits, begins_at, priority, replaced, rate, debounce)

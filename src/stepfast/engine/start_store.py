@@ -51,6 +51,13 @@ class TurnStore(Protocol):
         None, and nothing is written, where the item has changed, or a start of this id was turned away before.
         """
 
+    async def fold(self, execution: Execution, start: StartInfo, input: str, turned: TurnedAway | None) -> bool:
+        """Gives a waiting execution another input, under the condition of `begin`, and records the start it came with.
+
+        turned: as of `StartStore.turn_away`, whose conditions hold but for that on the item; None for a start that is
+        never asked again. All of it or nothing.
+        """
+
     async def begin(self, execution: Execution, start: StartInfo) -> bool:
         """Writes how the start of an execution stands, if it is as it was read and the execution RUNNING.
 

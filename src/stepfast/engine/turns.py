@@ -11,7 +11,7 @@ from typing import Any
 
 from stepfast.engine.beginning import holder_of, reserved_moment
 from stepfast.engine.ports import Clock, Store
-from stepfast.engine.start_items import Hold, StartKey, TurnedAway
+from stepfast.engine.start_items import Hold, StartKey, TurnedAway, debounce_id, takes_more
 from stepfast.errors import ExecutionConflict, ExecutionDeleted, ExecutionNotFound, InvalidRequest
 from stepfast.language.limits import LONGEST_LIMIT_KEY, LabelKey, is_priority
 from stepfast.language.starts import Key, StartOptions
@@ -52,7 +52,8 @@ class Turns:
                 if earlier is not None:
                     return earlier
             try:
-                started = await self._try(workflow.starts, replace(execution, start=wanted))
+                turn = self._try if workflow.starts.debounce is None else self._debounce
+                started = await turn(workflow.starts, replace(execution, start=wanted))
             except ExecutionDeleted as error:
                 first = error.generation + 1
                 execution = replace(execution, generation=first, first_generation=first)
@@ -117,18 +118,36 @@ class Turns:
         return place.execution_id if place is not None else None
 
     async def _skip(self, execution: Execution, holder: Execution, hold: Hold) -> Started | None:
-        if execution.sent is not None:  # A start without an id is never asked again.
-            turned = TurnedAway(
-                execution.execution_id,
-                execution.workflow,
-                "skipped",
-                holder.execution_id,
-                execution.sent,
-                self._clock.now(),
-            )
-            if not await self._store.starts.turn_away(turned, hold):
-                return None
+        turned = self._turned(execution, "skipped", holder)
+        if turned is not None and not await self._store.starts.turn_away(turned, hold):
+            return None
         return Started(holder, False, "skipped")
+
+    async def _debounce(self, options: StartOptions, execution: Execution) -> Started | None:
+        """Makes the start a part of the execution that waits, or a new one that waits; None as of `_try`."""
+        start = execution.start
+        assert start is not None
+        assert start.debounce is not None
+        begins_at = self._clock.now() + (options.debounce or 0.0)
+        id = debounce_id(execution.workflow, start.debounce)
+        hold = await self._store.starts.hold(id)
+        waiting = await self._store.read(hold.holder) if hold.holder else None
+        if waiting is None or waiting.start is None or not takes_more(waiting, id):
+            execution = replace(execution, start=replace(start, into="waiting", waits=True, begins_at=begins_at))
+            created = await self._store.create_in_turn(execution, hold)
+            return answer_of(created, True) if created is execution else None
+        moved = replace(waiting.start, begins_at=begins_at)
+        turned = self._turned(execution, "debounced", waiting)
+        if not await self._store.fold(waiting, moved, execution.input, turned):
+            return None
+        return Started(replace(waiting, input=execution.input, start=moved), False, "debounced")
+
+    def _turned(self, execution: Execution, into: TurnedInto, became: Execution) -> TurnedAway | None:
+        """What is kept of a start that creates nothing; None for a start without an id, which is never asked again."""
+        if execution.sent is None:
+            return None
+        id, now = execution.execution_id, self._clock.now()
+        return TurnedAway(id, execution.workflow, into, became.execution_id, execution.sent, now)
 
 
 def check_same(
@@ -177,7 +196,10 @@ def _wanted(workflow: Workflow[..., Any], options: StartOptions, execution: Exec
         of_what = "" if options.throttle_key is None else key("throttle_key", options.throttle_key)
         throttle = (of_what, rate.count, rate.per, rate.burst)
     singleton = None if options.singleton is None else key("singleton", options.singleton)
-    return StartInfo("started", singleton, priority=priority, throttle=throttle)
+    debounce = None
+    if options.debounce is not None:
+        debounce = "" if options.debounce_key is None else key("debounce_key", options.debounce_key)
+    return StartInfo("started", singleton, priority=priority, throttle=throttle, debounce=debounce)
 
 
 def _label(labels: Mapping[str, str], key: LabelKey) -> str:

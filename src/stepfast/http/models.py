@@ -160,7 +160,8 @@ class StartedExecution(ExecutionView):
     turned_into: TurnedInto = Field(
         "started",
         description="`waiting`: it begins later; `skipped`: nothing was started, this is the one that runs; "
-        "`replaced`: it begins once the execution `replaced` is cancelled",
+        "`replaced`: it begins once the execution `replaced` is cancelled; `debounced`: this is the one that begins "
+        "with this input",
     )
     replaced: str | None = Field(None, description="the id of the execution that it replaces")
 

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from stepfast.errors import DefinitionError
 from stepfast.language.limits import LabelKey, Rate, is_priority
+from stepfast.language.options import seconds_of
 
 OnConflict = Literal["wait", "skip", "replace"]
 Key = Callable[..., str] | LabelKey
@@ -19,13 +20,15 @@ _NO_KEY = 'takes a function of the workflow\'s input or label("name")'
 
 @dataclass(frozen=True, slots=True)
 class StartOptions:
-    """The options of `@workflow` about starts; None stands for an option that is not set."""
+    """The options of `@workflow` about starts; None stands for an option that is not set. debounce: in seconds."""
 
     singleton: Key | None = None
     on_conflict: OnConflict = "wait"
     throttle: Rate | None = None
     throttle_key: Key | None = None
     priority: Callable[..., int] | int = 0
+    debounce: float | None = None
+    debounce_key: Key | None = None
 
 
 def start_options(
@@ -35,12 +38,14 @@ def start_options(
     throttle: object,
     throttle_key: object,
     priority: object,
+    debounce: Any,
+    debounce_key: object,
 ) -> StartOptions | None:
     """The options, checked; None where there are none. Raises DefinitionError. where: how the error calls the workflow.
 
     on_conflict: None for "wait".
     """
-    for name, key in (("singleton", singleton), ("throttle_key", throttle_key)):
+    for name, key in (("singleton", singleton), ("throttle_key", throttle_key), ("debounce_key", debounce_key)):
         if not (key is None or callable(key) or isinstance(key, LabelKey)):
             raise DefinitionError(f"{where}: {name} {_NO_KEY}, not {key!r}")
     if on_conflict is not None and on_conflict not in get_args(OnConflict):
@@ -55,7 +60,12 @@ def start_options(
         raise DefinitionError(f"{where}: priority is a whole number from 0 to 999 or a function, not {priority!r}")
     if priority != 0 and (singleton is None or on_conflict not in (None, "wait")):
         raise DefinitionError(f"{where}: priority is for executions that wait in line: singleton, on_conflict='wait'")
-    if singleton is None and throttle is None:
+    if debounce_key is not None and debounce is None:
+        raise DefinitionError(f"{where}: debounce_key is for a workflow with debounce")
+    if debounce is not None and (singleton is not None or throttle is not None):
+        raise DefinitionError(f"{where}: debounce goes together with neither singleton nor throttle: leave one out")
+    if singleton is None and throttle is None and debounce is None:
         return None
-    options: Any = (singleton, on_conflict or "wait", throttle, throttle_key, priority)
+    seconds = None if debounce is None else seconds_of(debounce, f"{where}: debounce")
+    options: Any = (singleton, on_conflict or "wait", throttle, throttle_key, priority, seconds, debounce_key)
     return StartOptions(*options)

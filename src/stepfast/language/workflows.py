@@ -11,6 +11,7 @@ from stepfast.errors import DefinitionError
 from stepfast.language import callables, direct
 from stepfast.language.arguments import hints_of
 from stepfast.language.limits import LabelKey, Rate
+from stepfast.language.options import Seconds
 from stepfast.language.options import name_of as _name
 from stepfast.language.starts import OnConflict, StartOptions, start_options
 from stepfast.language.workflow_loop import in_workflow
@@ -127,6 +128,8 @@ def workflow(
     throttle: Rate | None = None,
     throttle_key: LabelKey | None = None,
     priority: int = 0,
+    debounce: Seconds | None = None,
+    debounce_key: LabelKey | None = None,
 ) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Workflow[P, R]]: ...
 @overload
 def workflow(
@@ -163,6 +166,8 @@ def workflow(
 ) -> WorkflowDecorator[N]: ...
 @overload
 def workflow(name: str | None = None, /, *, throttle: Rate, throttle_key: K) -> WorkflowDecorator[K]: ...
+@overload
+def workflow(name: str | None = None, /, *, debounce: Seconds, debounce_key: K) -> WorkflowDecorator[K]: ...
 def workflow(
     name: Any = None,
     /,
@@ -172,6 +177,8 @@ def workflow(
     throttle: Rate | None = None,
     throttle_key: Any = None,
     priority: Any = 0,
+    debounce: Seconds | None = None,
+    debounce_key: Any = None,
 ) -> Any:
     """Makes an `async def` function of at most one argument a workflow.
 
@@ -185,6 +192,9 @@ def workflow(
     throttle_key: what the rate is for, as `singleton`. Without it the rate is for the whole workflow.
     priority: 0 to 999, or a function of the input that returns it. Of those that wait for one key, the highest goes
     first.
+    debounce: an execution begins this long after its last start, in seconds or as a timedelta. Each start until then
+    replaces its input.
+    debounce_key: which starts become one execution, as `singleton`. Without it all of the workflow do.
 
     Decorating the same function twice with one name is harmless. Raises DefinitionError for a function that cannot be
     a workflow, for a wrong name or option, and for a function that is a step or another workflow already.
@@ -193,5 +203,5 @@ def workflow(
         function = callables.definable(name, "workflow")
         return Workflow(function, callables.name_to_record(function, "workflow", None))
     named = "workflow" if name is None else f"workflow {name!r}"
-    starts = start_options(named, singleton, on_conflict, throttle, throttle_key, priority)
+    starts = start_options(named, singleton, on_conflict, throttle, throttle_key, priority, debounce, debounce_key)
     return WorkflowDecorator[Any](name, starts)

@@ -77,18 +77,19 @@ class DynamoStarts:
         )
 
     async def turn_away(self, turned: TurnedAway, hold: Hold) -> bool:
+        check = self._table.check_action(_key(hold.id), _stands(hold))
+        return await self._table.transact([*self._away(turned), check]) is None
+
+    def _away(self, turned: TurnedAway) -> list[dict[str, Any]]:
+        """The actions that record a start that creates nothing, if its id is free."""
         id, now = turned.execution_id, self._clock.now()
         item = item_keys.head(id, AWAY, now) | {"flow": text(turned.workflow), "into": text(turned.into)}
         item |= {"became": text(turned.became), "sent": text(turned.sent), "at": number(turned.at)}
         if self._retention is not None:
             item[EXPIRES] = number(math.ceil(now + self._retention))
         free = Condition(_FREE, {":deleted": text(item_keys.DELETED)})
-        actions = [
-            self._table.put_action(item, ABSENT),
-            self._table.check_action(item_keys.key(id, item_keys.META), free),
-            self._table.check_action(_key(hold.id), _stands(hold)),
-        ]
-        return await self._table.transact(actions) is None
+        check = self._table.check_action(item_keys.key(id, item_keys.META), free)
+        return [self._table.put_action(item, ABSENT), check]
 
     # -- parts of the writes of executions -----------------------------------------------------------------------
 
@@ -99,10 +100,10 @@ class DynamoStarts:
     def create(self, execution: Execution, put: dict[str, Any], hold: Hold | None) -> list[dict[str, Any]]:
         """The actions that create an execution in its turn. put: that of its meta, which comes first."""
         id, place = key_of(execution), place_of(execution)
-        assert id is not None
         if hold is not None:
             turn = self.take(hold, execution.execution_id)
         else:
+            assert id is not None
             entry = {"pk": text(_partition(id)), "sk": text(_sort(id, place)), "v": number(FIRST_VERSION)}
             entry |= {"prio": number(place.priority), "since": number(place.since), "id": text(place.execution_id)}
             turn = {"Put": {"TableName": self._table.name, "Item": entry}}
@@ -110,15 +111,29 @@ class DynamoStarts:
             return [put, turn]  # A start without an id was not made before.
         return [put, turn, self._table.check_action(item_keys.key(execution.execution_id, AWAY), ABSENT)]
 
+    async def fold(self, execution: Execution, start: StartInfo, input: Item, turned: TurnedAway | None) -> bool:
+        """input: its attribute, in the place where it stands."""
+        sets = input | {"turn": items.start_value(start), "wrote": number(self._clock.now())}
+        change = self._table.update_action(_meta(execution), changes_to(sets, ["wake"]), _as_read(execution))
+        return await self._table.transact([change, *(self._away(turned) if turned is not None else ())]) is None
+
     async def begin(self, execution: Execution, start: StartInfo) -> bool:
         wanted = items.start_value(start)
-        before = {":if_start": items.start_value(execution.start), ":if_stat": text("RUNNING")}
         sets: Item = {"turn": wanted, "wrote": number(self._clock.now())}
         changes = changes_to(sets, ["wake"]) if start.waits else changes_to(sets | {"wake": number(1)}, [])
-        condition = Condition("stat = :if_stat AND turn = :if_start", before)
-        stored = await self._table.update(item_keys.key(execution.execution_id, item_keys.META), changes, condition)
+        stored = await self._table.update(_meta(execution), changes, _as_read(execution))
         # A write whose answer was lost is sent again, and meets itself.
         return stored is None or text_in(stored, "turn") == wanted["S"]
+
+
+def _meta(execution: Execution) -> Item:
+    return item_keys.key(execution.execution_id, item_keys.META)
+
+
+def _as_read(execution: Execution) -> Condition:
+    """The execution is RUNNING, and its start stands as it was read."""
+    before = {":if_start": items.start_value(execution.start), ":if_stat": text("RUNNING")}
+    return Condition("stat = :if_stat AND turn = :if_start", before)
 
 
 def _stands(hold: Hold) -> Condition:

@@ -24,7 +24,7 @@ from stepfast.backends.dynamodb.transactions import follows, stands
 from stepfast.backends.dynamodb.typed_json import Item, int_in, number, same, text
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import NOT_COMMITTED, Commit, Committed, End, NextRun
-from stepfast.engine.start_items import Hold
+from stepfast.engine.start_items import Hold, TurnedAway
 from stepfast.errors import Unavailable
 from stepfast.model import (
     ENDED,
@@ -80,6 +80,10 @@ class DynamoStore(DynamoReads):
         now = self._clock.now()
         meta = items.meta_item(execution, await self._inputs.place(execution, now), self._keys(execution), now)
         return self._texts.fit(execution.execution_id, meta) | {"by": text(secrets.token_hex(8))}
+
+    async def fold(self, execution: Execution, start: StartInfo, input: str, turned: TurnedAway | None) -> bool:
+        place = await self._inputs.place(replace(execution, input=input), self._clock.now())
+        return await self.starts.fold(execution, start, self._texts.fit(execution.execution_id, place), turned)
 
     async def begin(self, execution: Execution, start: StartInfo) -> bool:
         return await self.starts.begin(execution, start)

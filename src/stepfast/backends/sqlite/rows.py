@@ -101,6 +101,7 @@ UPDATE_LINK = _update(
     ("link", "parent"),
     "execution_id = :execution_id AND status = :status AND generation = :generation AND link = :if_link",
 )
+UPDATE_INPUT = "UPDATE executions SET input = ? WHERE execution_id = ?"
 UPDATE_PROGRESS = "UPDATE executions SET progress = ? WHERE execution_id = ? AND status = 'RUNNING' AND generation = ?"
 UPDATE_RUN = _update(
     "executions",
@@ -252,6 +253,12 @@ def run_write(execution: Execution, generation: int) -> Write:
     names = ("execution_id", "generation", "first_generation", "resumed_at", "run", "began_at", "progress")
     values = {name: getattr(execution, name) for name in names} | {"if_generation": generation}
     return Write(UPDATE_RUN, values | {"input": placed(execution.input)}, placed.large)
+
+
+def input_write(execution_id: str, input: str) -> Write:
+    """The statement that gives an execution that has not begun another input."""
+    placed = _Placed(execution_id)
+    return Write(UPDATE_INPUT, (placed(input), execution_id), placed.large)
 
 
 def _execution_values(execution: Execution) -> dict[str, Any]:

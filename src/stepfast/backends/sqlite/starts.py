@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from stepfast.backends.sqlite import writes
+from stepfast.backends.sqlite import rows, writes
 from stepfast.backends.sqlite.file import SqliteFile, Transaction
 from stepfast.engine.start_items import Hold, Place, StartKey, TurnedAway, key_of, place_of, start_text
 from stepfast.model import Execution, StartInfo
@@ -12,6 +12,7 @@ from stepfast.model import Execution, StartInfo
 _VERSION = "SELECT version FROM start_holds WHERE workflow = ? AND key = ?"
 _AWAY = "SELECT 1 FROM start_answers WHERE execution_id = ?"
 _BEGIN = "UPDATE executions SET start = ? WHERE execution_id = ? AND status = 'RUNNING' AND start = ?"
+_STARTED = "SELECT start FROM executions WHERE execution_id = ? AND status = 'RUNNING'"
 _LEAVE = "DELETE FROM start_lines WHERE workflow = ? AND key = ? AND low = ? AND since = ? AND execution_id = ?"
 
 
@@ -47,15 +48,7 @@ class SqliteStarts:
         return None if row is None else TurnedAway(*row)
 
     async def turn_away(self, turned: TurnedAway, hold: Hold) -> bool:
-        def run(tx: Transaction) -> bool:
-            exists = "SELECT 1 FROM executions WHERE execution_id = ?"
-            if not stands(tx, hold) or tx.execute(exists, (turned.execution_id,)).fetchone():
-                return False
-            values = (turned.execution_id, turned.workflow, turned.into, turned.became, turned.sent, turned.at)
-            sql = "INSERT INTO start_answers VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-            return tx.execute(sql, values).rowcount == 1
-
-        return await self._file.write(run)
+        return await self._file.write(lambda tx: stands(tx, hold) and put_away(tx, turned))
 
 
 def stands(tx: Transaction, hold: Hold) -> bool:
@@ -83,12 +76,28 @@ def may_create(tx: Transaction, execution: Execution, hold: Hold | None) -> bool
 def place(tx: Transaction, execution: Execution, hold: Hold | None) -> None:
     """Has a new execution hold its key, or stand in the line."""
     id, at = key_of(execution), place_of(execution)
-    assert id is not None
     if hold is not None:
-        give(tx, id, execution.execution_id)
-    else:
+        give(tx, hold.id, execution.execution_id)
+    elif id is not None:
         values = (id.workflow, id.key, -at.priority, at.since, at.execution_id)
         tx.execute("INSERT OR IGNORE INTO start_lines VALUES (?, ?, ?, ?, ?)", values)
+
+
+def put_away(tx: Transaction, turned: TurnedAway) -> bool:
+    """Records a start that creates nothing, if its id is free."""
+    if tx.execute("SELECT 1 FROM executions WHERE execution_id = ?", (turned.execution_id,)).fetchone():
+        return False
+    values = (turned.execution_id, turned.workflow, turned.into, turned.became, turned.sent, turned.at)
+    sql = "INSERT INTO start_answers VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    return tx.execute(sql, values).rowcount == 1
+
+
+def fold(tx: Transaction, execution: Execution, start: StartInfo, input: str, turned: TurnedAway | None) -> bool:
+    """Gives a waiting execution another input. Looks first at what could be refused, so that nothing is half done."""
+    held = tx.execute(_STARTED, (execution.execution_id,)).fetchone()
+    if held is None or held[0] != start_text(execution.start) or (turned is not None and not put_away(tx, turned)):
+        return False
+    return tx.put(rows.input_write(execution.execution_id, input)) and begin(tx, execution, start)
 
 
 def begin(tx: Transaction, execution: Execution, start: StartInfo) -> bool:

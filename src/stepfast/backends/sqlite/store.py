@@ -28,7 +28,7 @@ from stepfast.engine.ports import (
     End,
     NextRun,
 )
-from stepfast.engine.start_items import Hold
+from stepfast.engine.start_items import Hold, TurnedAway
 from stepfast.errors import ExecutionDeleted
 from stepfast.model import (
     ENDED,
@@ -96,6 +96,9 @@ class SqliteBackend(SqliteReads):
         if isinstance(held, int):
             raise ExecutionDeleted(execution.execution_id, held)
         return held
+
+    async def fold(self, execution: Execution, start: StartInfo, input: str, turned: TurnedAway | None) -> bool:
+        return await self._file.write(lambda tx: starts.fold(tx, execution, start, input, turned))
 
     async def begin(self, execution: Execution, start: StartInfo) -> bool:
         id = execution.execution_id

@@ -35,7 +35,11 @@ def _add_start(app: Resolver, engine: ApiEngine) -> None:
         tags=["executions"],
         responses=answers(
             (201, "started", StartedExecution),
-            (200, "the same call had started it before, or `turned_into` is `skipped`", StartedExecution),
+            (
+                200,
+                "the same call had started it before, or nothing was started: see `turned_into`",
+                StartedExecution,
+            ),
             problems_of={404: "no such workflow", 409: "the id is taken by another workflow or input"},
         ),
     )

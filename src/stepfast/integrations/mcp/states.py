@@ -38,7 +38,8 @@ SHAPE: Object = {
         "turned_into": {
             "type": "string",
             "description": "of a start that began no execution at once: waiting, skipped (this is the execution that "
-            "runs already) or replaced (it begins once that one is cancelled)",
+            "runs already), replaced (it begins once that one is cancelled) or debounced (this is the execution that "
+            "begins with this input)",
         },
         "begins_at": {
             "type": "string",
