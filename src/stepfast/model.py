@@ -18,6 +18,7 @@ ExecutionStatus = Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 CommandStatus = Literal["OPEN", "RUNNING", "RETRYING", "SUCCEEDED", "FAILED", "CANCELLED"]
 CommandKind = Literal["step", "timer", "signal", "child"]
 OnCancel = Literal["cancel", "leave"]
+TurnedInto = Literal["started", "waiting", "skipped", "replaced", "debounced"]
 
 ENDED: frozenset[str] = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 ENDED_FOR_GOOD: frozenset[str] = frozenset({"SUCCEEDED", "CANCELLED"})
@@ -168,6 +169,25 @@ class Link:
         return run_id_of(self.parent, self.run)
 
 
+@dataclass(frozen=True, slots=True)
+class StartInfo:
+    """What a start of a workflow with start options was turned into, and when the execution begins (rule *turn*).
+
+    key: of its singleton; None without. waits: it has not begun. begins_at: its moment, and once it has begun, when
+    that was. priority: in the line of its key. replaced: the id of the execution that it cancels. throttle: key, count,
+    per and burst of the rate at which executions begin. debounce: the key of those that become one while it waits.
+    """
+
+    into: TurnedInto
+    key: str | None = None
+    waits: bool = False
+    begins_at: float | None = None
+    priority: int = 0
+    replaced: str | None = None
+    throttle: tuple[str, float, float, int] | None = None
+    debounce: str | None = None
+
+
 @unguarded
 @dataclass(frozen=True, slots=True)
 class Execution:
@@ -181,7 +201,8 @@ class Execution:
     execution that version 0.1 has started. `link` is set if the execution is a child of another.
     `progress` is JSON text of what workflow code has noted of its maps, for people to look at.
 
-    traceparent: the W3C header of the call that has started it, where there was one.
+    traceparent: the W3C header of the call that has started it, where there was one. start: what its start was turned
+    into; None for a workflow without start options.
 
     run: counted from 1; `ContinueAsNew` begins the next one. `input`, `result`, `error`, `causes`, `progress`,
     `resumed_at` and `first_generation` are of this run. began_at: when this run began; None for the first run, which
@@ -208,6 +229,20 @@ class Execution:
     began_at: float | None = None
     continued: bool = False
     traceparent: str | None = None
+    start: StartInfo | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has not begun, since it waits for its turn or its moment."""
+        return self.start is not None and self.start.waits
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether others wait for its end: the execution above it, or those that want its key."""
+        start = self.start
+        if start is not None and (start.key is not None or (start.waits and start.debounce is not None)):
+            return True
+        return self.link is not None
 
     @property
     def is_child(self) -> bool:

@@ -192,7 +192,7 @@ def test_a_timer_of_a_later_run_is_recorded_though_its_message_names_no_run(back
     assert backend.run(store.continue_as_new(turn))
     opened = Record(":timer", "timer", "timer", "OPEN", 1, due=4.0)
     assert written(backend, turn.execution.run_id, opened)
-    handler = TimerHandler(store, backend.clock)
+    handler = TimerHandler(store, backend.queue, backend.clock)
     assert backend.run(handler.handle(Delivery(Message("timer", "one", ":timer", 1), 3.0))) == Delete()
     assert backend.run(store.load("one")).records[":timer"].status == "SUCCEEDED"
     late = Message("timer", "one", ":timer", 0)

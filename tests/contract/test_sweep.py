@@ -50,7 +50,7 @@ class Engine:
         self.operations = Operations(store, clock, registry, self.advancer)
         self.worker = Worker(
             StepHandler(store, queue, clock, registry, Runner()),
-            TimerHandler(store, clock),
+            TimerHandler(store, store, clock),
             ParkHandler(store, clock, registry),
         )
 

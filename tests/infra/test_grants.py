@@ -61,24 +61,28 @@ WORKING = table(ITEMS, EXECUTIONS) | values()
 COUNTING = table(["UpdateItem"], FIGURES)
 ENDING = WORKING | COUNTING
 LIMITING = table(("DeleteItem", "GetItem", "PutItem", "Query"), LIMITS)
+STARTING = table(("ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query"), ("h#*", "l#start:*"))
 EXPECTED = {
     "ApiRole": log("Api")
     | ENDING
     | LIMITING
+    | STARTING
     | deletes()
     | table(["Query"], LISTS, "/index/listing")
     | table(["Query"], FIGURES),
     "AuthorizerRole": log("Authorizer") | table(["GetItem"], KEYS),
     "AdvancerRole": log("Advancer")
     | ENDING
+    | STARTING
     | deletes()
     | stream()
     | sends(*POOLS, "Timer", "Park", "Undelivered")
     | schedules(),
-    "TimerRole": log("Timer") | WORKING | consumes("Timer") | sends("Timer", "Park") | schedules(),
-    "ResumeRole": log("Resume") | WORKING | consumes("Park"),
+    "TimerRole": log("Timer") | WORKING | STARTING | consumes("Timer") | sends("Timer", "Park") | schedules(),
+    "ResumeRole": log("Resume") | WORKING | STARTING | consumes("Park"),
     "SweeperRole": log("Sweeper")
     | COUNTING
+    | STARTING
     | table(ITEMS, POSITION)
     | values()
     | deletes()

@@ -65,7 +65,7 @@ class SimulatedHome:
         draw = random.Random(self.random.random())
         return Worker(
             StepHandler(ports, ports, clock, self.registry, steps, draw, lives=lives),
-            TimerHandler(ports, clock),
+            TimerHandler(ports, ports, clock),
             ParkHandler(ports, clock, self.registry),
         )
 

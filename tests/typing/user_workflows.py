@@ -12,7 +12,19 @@ from uuid import UUID
 from pydantic import BaseModel
 
 import stepfast
-from stepfast import Client, GiveUp, Retry, RetryAfter, StepContext, StepFailed, current_step, signal, step, workflow
+from stepfast import (
+    Client,
+    GiveUp,
+    Rate,
+    Retry,
+    RetryAfter,
+    StepContext,
+    StepFailed,
+    current_step,
+    signal,
+    step,
+    workflow,
+)
 
 
 class Order(BaseModel):
@@ -139,6 +151,32 @@ def helper(context: StepContext) -> None:
     context.heartbeat()
 
 
+def customer_of(request: Order) -> str:
+    return request.id
+
+
+@workflow("one-each", singleton=customer_of, on_conflict="skip", throttle=Rate(10, per=60))
+async def one_each(request: Order) -> str:
+    return request.id
+
+
+@workflow("settled", debounce=timedelta(seconds=30), debounce_key=customer_of)
+async def settled(request: Order) -> str:
+    return request.id
+
+
+@workflow("spaced", throttle=Rate(10, per=60))
+async def spaced(request: Order) -> str:
+    return request.id
+
+
+async def starts(client: Client, request: Order) -> None:
+    reveal_type(client.run(one_each, request).result())  # -> str
+    reveal_type(client.run(settled, request).result())  # -> str
+    reveal_type(client.run(spaced, request).result())  # -> str
+    client.run(one_each, "o-1")  # error: parameter "I" of "run"
+
+
 # -- mistakes ------------------------------------------------------------------------------------------
 
 
@@ -166,6 +204,16 @@ async def mistakes(request: Order) -> str:
 
 @workflow("not-async")  # error: Argument 1 has incompatible type "Callable[[Order], str]"
 def not_async(request: Order) -> str:
+    return ""
+
+
+@workflow("other-key", singleton=customer_of)  # error: incompatible type "Callable[[Receipt]
+async def other_key(request: Receipt) -> str:
+    return ""
+
+
+@workflow("no-key", singleton=lambda request: 3)  # error: "K" of "workflow"
+async def no_key(request: Order) -> str:
     return ""
 
 

@@ -911,6 +911,17 @@ export interface components {
             /** @description of a child: the execution that has started it */
             parent?: components["schemas"]["ParentView"] | null;
             /**
+             * Begun
+             * @description false while it waits for its turn or its moment, as its workflow says
+             * @default true
+             */
+            begun: boolean;
+            /**
+             * Begins At
+             * @description when a throttle has it begin, or it has begun after it waited
+             */
+            begins_at?: string | null;
+            /**
              * Deployed
              * @description false while its workflow is not deployed here: then it waits
              * @default true
@@ -1041,6 +1052,17 @@ export interface components {
             };
             /** @description of a child: the execution that has started it */
             parent?: components["schemas"]["ParentView"] | null;
+            /**
+             * Begun
+             * @description false while it waits for its turn or its moment, as its workflow says
+             * @default true
+             */
+            begun: boolean;
+            /**
+             * Begins At
+             * @description when a throttle has it begin, or it has begun after it waited
+             */
+            begins_at?: string | null;
         };
         /** FaultGroupView */
         FaultGroupView: {
@@ -1746,6 +1768,17 @@ export interface components {
             /** @description of a child: the execution that has started it */
             parent?: components["schemas"]["ParentView"] | null;
             /**
+             * Begun
+             * @description false while it waits for its turn or its moment, as its workflow says
+             * @default true
+             */
+            begun: boolean;
+            /**
+             * Begins At
+             * @description when a throttle has it begin, or it has begun after it waited
+             */
+            begins_at?: string | null;
+            /**
              * Reopened
              * @description ids of the recorded commands that run again if the code asks for them
              */
@@ -1911,6 +1944,11 @@ export interface components {
              * @description true if this call has started the execution
              */
             created: boolean;
+            /**
+             * Turned Into
+             * @description as of one start; null where nothing was started
+             */
+            turned_into?: ("started" | "waiting" | "skipped" | "replaced" | "debounced") | null;
             /** @description why nothing was started; its `errors` lists at most 3 fields */
             problem: components["schemas"]["Problem"] | null;
         };
@@ -1933,6 +1971,116 @@ export interface components {
             labels: {
                 [key: string]: string;
             };
+        };
+        /**
+         * StartedExecution
+         * @description The execution that a start was turned into.
+         */
+        StartedExecution: {
+            /** Execution Id */
+            execution_id: string;
+            /** Workflow */
+            workflow: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
+            /**
+             * Input
+             * @description any JSON value
+             */
+            input: unknown;
+            /**
+             * Result
+             * @description null until SUCCEEDED
+             */
+            result: unknown;
+            error: components["schemas"]["ErrorView"] | null;
+            /** Labels */
+            labels: {
+                [key: string]: string;
+            };
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            /**
+             * Generation
+             * @description grows with each resume; begins at 0, or above that of a deleted execution of the same id
+             */
+            generation: number;
+            /**
+             * Resumes
+             * @description how often it was resumed; of an execution that continued, in this run
+             */
+            resumes: number;
+            /**
+             * Run
+             * @description the number of the run that this shows; ContinueAsNew begins the next one
+             * @default 1
+             */
+            run: number;
+            /**
+             * Began At
+             * @description when this run began, where that was after the start
+             */
+            began_at?: string | null;
+            /**
+             * Continued
+             * @description true for an earlier run, which ended at `ended_at` with ContinueAsNew
+             * @default false
+             */
+            continued: boolean;
+            /**
+             * Reopens
+             * @description of a FAILED one: ids of the commands that a resume runs again; empty when no failed step stands behind the failure, and a resume runs the code at hand on what is recorded
+             */
+            reopens?: string[] | null;
+            /**
+             * Progress
+             * @description of each map: its batches, and its items
+             * @default []
+             */
+            progress: {
+                [key: string]: unknown;
+            }[];
+            /**
+             * Omitted
+             * @description values left out as `largest` asked, with their bytes of JSON; null where they were not read
+             * @default {}
+             */
+            omitted: {
+                [key: string]: number | null;
+            };
+            /** @description of a child: the execution that has started it */
+            parent?: components["schemas"]["ParentView"] | null;
+            /**
+             * Begun
+             * @description false while it waits for its turn or its moment, as its workflow says
+             * @default true
+             */
+            begun: boolean;
+            /**
+             * Begins At
+             * @description when a throttle has it begin, or it has begun after it waited
+             */
+            begins_at?: string | null;
+            /**
+             * Turned Into
+             * @description `waiting`: it begins later; `skipped`: nothing was started, this is the one that runs; `replaced`: it begins once the execution `replaced` is cancelled; `debounced`: this is the one that begins with this input
+             * @default started
+             * @enum {string}
+             */
+            turned_into: "started" | "waiting" | "skipped" | "replaced" | "debounced";
+            /**
+             * Replaced
+             * @description the id of the execution that it replaces
+             */
+            replaced?: string | null;
         };
         /** StatusList */
         StatusList: {
@@ -2093,13 +2241,13 @@ export interface operations {
             };
         };
         responses: {
-            /** @description the same call had started it before */
+            /** @description the same call had started it before, or nothing was started: see `turned_into` */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ExecutionView"];
+                    "application/json": components["schemas"]["StartedExecution"];
                 };
             };
             /** @description started */
@@ -2108,7 +2256,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ExecutionView"];
+                    "application/json": components["schemas"]["StartedExecution"];
                 };
             };
             /** @description the body is not JSON */

@@ -17,6 +17,7 @@ import type {
   ResumedExecution,
   RunPage,
   SentSignal,
+  TurnedInto,
 } from "./shapes.js";
 
 export interface Waiting {
@@ -25,7 +26,10 @@ export interface Waiting {
   signal?: AbortSignal;
 }
 
-/** `created` tells whether the call that made the handle started the execution. */
+/**
+ * `created` tells whether the call that made the handle started the execution, and `turnedInto` what the start was
+ * turned into: "started", "waiting", "skipped", "replaced" or "debounced"; null for a handle that no start has made.
+ */
 export class Execution {
   readonly #calls: Calls;
   readonly #path: string;
@@ -34,6 +38,7 @@ export class Execution {
     calls: Calls,
     readonly executionId: string,
     readonly created = false,
+    readonly turnedInto: TurnedInto | null = null,
   ) {
     this.#calls = calls;
     this.#path = `/v1/executions/${executionId}`;

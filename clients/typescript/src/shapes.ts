@@ -6,6 +6,8 @@ type Schemas = components["schemas"];
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 export type ExecutionView = Schemas["ExecutionView"];
+export type StartedExecution = Schemas["StartedExecution"];
+export type TurnedInto = StartedExecution["turned_into"];
 export type ExecutionDetail = Schemas["ExecutionDetail"];
 export type ExecutionStatus = ExecutionView["status"];
 export type ExecutionPage = Schemas["ExecutionList"];

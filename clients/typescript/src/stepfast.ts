@@ -9,6 +9,7 @@ import type {
   ExecutionPage,
   ExecutionStatus,
   ExecutionView,
+  StartedExecution,
   Gate,
   GatePage,
   Health,
@@ -87,8 +88,9 @@ export class Stepfast {
     const id = segment(options.executionId ?? crypto.randomUUID(), "an execution id");
     const body = { input: inputs, execution_id: id, labels: options.labels ?? {} };
     const path = `/v1/workflows/${segment(workflow, "a workflow name")}/executions`;
-    const answer = await this.#calls.send<ExecutionView>("POST", path, { body, signal: options.signal });
-    return new Execution(this.#calls, id, answer.status === 201);
+    const answer = await this.#calls.send<StartedExecution>("POST", path, { body, signal: options.signal });
+    const became = answer.body?.execution_id ?? id;
+    return new Execution(this.#calls, became, answer.status === 201, answer.body?.turned_into ?? null);
   }
 
   /**
@@ -110,10 +112,10 @@ export class Stepfast {
       if (answer.body?.outcomes.length !== body.starts.length) {
         throw new Refused(`${this.url} answers ${body.starts.length} starts with other outcomes`, "not-stepfast");
       }
-      answer.body.outcomes.forEach(({ problem, created }, place) => {
+      answer.body.outcomes.forEach(({ problem, created, execution_id, turned_into }, place) => {
         outcomes.push(
           problem === null
-            ? new Execution(this.#calls, body.starts[place]!.execution_id, created)
+            ? new Execution(this.#calls, execution_id ?? body.starts[place]!.execution_id, created, turned_into ?? null)
             : errorOf(this.url, problem.status, JSON.stringify(problem)),
         );
       });

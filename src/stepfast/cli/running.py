@@ -46,7 +46,9 @@ def run(
             if error.sent:
                 printing.hint(f"it may have been started: the same command with --id {execution_id} finds out safely")
             raise
-        if not (started.created or wait):
+        if started.turned_into not in (None, "started"):
+            printing.note(turned_note(started))
+        elif not (started.created or wait):
             printing.hint(f"{started.execution_id} had been started before")
         if wait:
             execution = client.execution(started.execution_id)
@@ -57,6 +59,18 @@ def run(
             return printing.print_json(started.describe())
     printing.say(started.execution_id)
     return printing.hint(f"follow it with: stepfast watch {started.execution_id}")
+
+
+def turned_note(started: Execution[Any]) -> str:
+    """What a start was turned into that has not begun an execution at once."""
+    id = started.execution_id
+    if started.turned_into == "skipped":
+        return f"nothing was started: {id} runs, and its workflow has one at a time for its key"
+    if started.turned_into == "debounced":
+        return f"the start became a part of {id}, which waits for more starts and begins with this input"
+    if started.turned_into == "replaced":
+        return f"{id} begins once the execution that it replaces is cancelled"
+    return f"{id} waits for its turn or its moment; `stepfast show {id}` tells when it begins"
 
 
 def watch(

@@ -10,7 +10,7 @@ from stepfast.client import shapes
 from stepfast.client.answers import Object, pauses
 from stepfast.client.async_calls import AsyncCalls
 from stepfast.client.bulk import MAX_PAUSE_SECONDS
-from stepfast.client.starts import error_in
+from stepfast.client.starts import Turned, error_in
 from stepfast.errors import Refused, StepfastError, Unavailable
 
 
@@ -30,8 +30,8 @@ async def replayed(calls: AsyncCalls, body: Object | None, rate: float | None) -
 
 async def started(
     calls: AsyncCalls, request: Sequence[tuple[int, Object]]
-) -> AsyncIterator[tuple[int, Object, StepfastError | None, bool]]:
-    """Sends numbered starts: for each its number and body, its error or None, and whether it was created.
+) -> AsyncIterator[tuple[int, Turned | StepfastError]]:
+    """Sends numbered starts: for each its number, and what it was turned into, or its error.
 
     Starts that the server could not write just now are sent again, as long as the server is asked again.
     """
@@ -46,8 +46,11 @@ async def started(
             error = error_in(outcome, calls.url)
             if isinstance(error, Unavailable) and time.monotonic() + pause < end:
                 again.append((number, body))
+            elif error is not None:
+                yield number, error
             else:
-                yield number, body, error, outcome["created"]
+                turned = Turned(outcome["execution_id"], outcome["created"], outcome.get("turned_into"))
+                yield number, turned
         if not again:
             return
         request = again

@@ -15,7 +15,7 @@ from stepfast.client.async_calls import AsyncCalls
 from stepfast.client.async_stacks import AsyncStacks
 from stepfast.client.execution import LEFT_OUT, Objects, R, command_ids
 from stepfast.client.problems import ExecutionCancelled, ExecutionFailed
-from stepfast.client.starts import WorkflowResult, decoded
+from stepfast.client.starts import Turned, WorkflowResult, decoded
 from stepfast.client.values import plain, segment
 
 
@@ -23,6 +23,8 @@ class AsyncExecution(Generic[R]):
     """A handle on one execution, as `AsyncClient.run` and `AsyncClient.execution` return it.
 
     `execution_id` is its id. `created` is True if the call that returned this handle has started the execution.
+    `turned_into` is what the start was turned into: "started", "waiting", "skipped", "replaced" or "debounced"; None
+    for a handle that no start has returned.
 
     Every method sends a request. All of them raise ExecutionNotFound and the exceptions of AsyncClient's methods.
     """
@@ -33,12 +35,13 @@ class AsyncExecution(Generic[R]):
         execution_id: str,
         *,
         calls: AsyncCalls | None = None,
-        created: bool = False,
+        turned: Turned | None = None,
         workflow: WorkflowResult[R] | str | None = None,
     ) -> None:
         self._stacks, self._calls, self._workflow = stacks, calls, workflow
         self.execution_id = execution_id
-        self.created = created
+        self.created = turned is not None and turned.created
+        self.turned_into = turned.into if turned is not None else None
         self._path = f"/v1/executions/{execution_id}"
 
     def __repr__(self) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from stepfast.client import shapes
 from stepfast.client.answers import Object, pauses
 from stepfast.client.calls import Calls
-from stepfast.client.starts import error_in
+from stepfast.client.starts import Turned, error_in
 from stepfast.errors import Refused, StepfastError, Unavailable
 
 MAX_PAUSE_SECONDS = 60.0
@@ -29,10 +29,8 @@ def replayed(calls: Calls, body: Object | None, rate: float | None) -> Iterator[
             time.sleep(min(pause, MAX_PAUSE_SECONDS))
 
 
-def started(
-    calls: Calls, request: Sequence[tuple[int, Object]]
-) -> Iterator[tuple[int, Object, StepfastError | None, bool]]:
-    """Sends numbered starts: for each its number and body, its error or None, and whether it was created.
+def started(calls: Calls, request: Sequence[tuple[int, Object]]) -> Iterator[tuple[int, Turned | StepfastError]]:
+    """Sends numbered starts: for each its number, and what it was turned into, or its error.
 
     Starts that the server could not write just now are sent again, as long as the server is asked again.
     """
@@ -47,8 +45,11 @@ def started(
             error = error_in(outcome, calls.url)
             if isinstance(error, Unavailable) and time.monotonic() + pause < end:
                 again.append((number, body))
+            elif error is not None:
+                yield number, error
             else:
-                yield number, body, error, outcome["created"]
+                turned = Turned(outcome["execution_id"], outcome["created"], outcome.get("turned_into"))
+                yield number, turned
         if not again:
             return
         request = again

@@ -17,6 +17,7 @@ from stepfast.client.replies import MAX_REPLY_BYTES
 from stepfast.client.stacks import Listed, Stacks, keys_for, merged_groups
 from stepfast.client.starts import (
     Start,
+    Turned,
     WorkflowResult,
     WorkflowWithInput,
     WorkflowWithoutInput,
@@ -128,7 +129,8 @@ class Client(LimitCalls):
     ) -> Execution[Any]:
         """Starts an execution and returns a handle without waiting for its end.
 
-        Retries within one call never start a second execution.
+        Retries within one call never start a second execution. Of a workflow with a singleton or a throttle the handle
+        is of the execution that the start was turned into, and its `turned_into` says how.
 
         workflow: the workflow, or its name. With the workflow itself the input is checked by its type, and `result()`
         of the handle returns the type that the workflow returns.
@@ -143,8 +145,9 @@ class Client(LimitCalls):
         path = f"/v1/workflows/{name_of(workflow)}/executions"
         body = body_of(workflow, inputs, execution_id, labels)
         calls = self._stacks.holder(body["execution_id"])
-        answer = calls.send("POST", path, shapes.Execution, body)
-        return self._handle(body["execution_id"], workflow, calls, answer.status == 201)
+        answer = calls.send("POST", path, shapes.StartedExecution, body)
+        turned = Turned(answer.body["execution_id"], answer.status == 201, answer.body.get("turned_into"))
+        return self._handle(turned.execution_id, workflow, calls, turned)
 
     def run_many(self, starts: Iterable[Start]) -> Sequence[Execution[Any] | StepfastError]:
         """Starts many executions with few requests, and returns an outcome for each start, in their order.
@@ -172,9 +175,13 @@ class Client(LimitCalls):
             shares.setdefault(calls.url, (calls, []))[1].append((number, {"workflow": name, **body}))
         for calls, bodies in shares.values():
             for request in in_requests(bodies):
-                for number, body, outcome, created in started(calls, request):
+                for number, outcome in started(calls, request):
                     workflow = entries[number].workflow
-                    outcomes[number] = outcome or self._handle(body["execution_id"], workflow, calls, created)
+                    outcomes[number] = (
+                        self._handle(outcome.execution_id, workflow, calls, outcome)
+                        if isinstance(outcome, Turned)
+                        else outcome
+                    )
         return [outcomes[number] for number in range(len(entries))]
 
     @overload
@@ -191,9 +198,9 @@ class Client(LimitCalls):
         return self._handle(segment(execution_id, "an execution id"), workflow)
 
     def _handle(
-        self, execution_id: str, workflow: Any, calls: Calls | None = None, created: bool = False
+        self, execution_id: str, workflow: Any, calls: Calls | None = None, turned: Turned | None = None
     ) -> Execution[Any]:
-        return Execution(self._stacks, execution_id, calls=calls, created=created, workflow=workflow)
+        return Execution(self._stacks, execution_id, calls=calls, turned=turned, workflow=workflow)
 
     def delete(self, execution_id: str) -> None:
         """Deletes the execution `execution_id`, which has ended, for good. `Execution.delete` does the same.

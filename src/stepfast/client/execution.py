@@ -14,7 +14,7 @@ from stepfast.client.answers import GONE, Object
 from stepfast.client.calls import Calls
 from stepfast.client.problems import ExecutionCancelled, ExecutionFailed
 from stepfast.client.stacks import Stacks
-from stepfast.client.starts import WorkflowResult, decoded
+from stepfast.client.starts import Turned, WorkflowResult, decoded
 from stepfast.client.values import plain, segment
 from stepfast.errors import InvalidRequest
 
@@ -28,6 +28,8 @@ class Execution(Generic[R]):
     """A handle on one execution, as `Client.run` and `Client.execution` return it.
 
     `execution_id` is its id. `created` is True if the call that returned this handle has started the execution.
+    `turned_into` is what the start was turned into: "started", "waiting", "skipped", "replaced" or "debounced"; None
+    for a handle that no start has returned.
 
     Every method sends a request. All of them raise ExecutionNotFound and the exceptions of Client's methods.
     """
@@ -38,12 +40,13 @@ class Execution(Generic[R]):
         execution_id: str,
         *,
         calls: Calls | None = None,
-        created: bool = False,
+        turned: Turned | None = None,
         workflow: WorkflowResult[R] | str | None = None,
     ) -> None:
         self._stacks, self._calls, self._workflow = stacks, calls, workflow
         self.execution_id = execution_id
-        self.created = created
+        self.created = turned is not None and turned.created
+        self.turned_into = turned.into if turned is not None else None
         self._path = f"/v1/executions/{execution_id}"
 
     def __repr__(self) -> str:

@@ -56,9 +56,16 @@ class ResumedExecution(Execution):
     waits: NotRequired[list[Wait]]
 
 
+class StartedExecution(Execution):
+    turned_into: NotRequired[str]
+    begins_at: NotRequired[Moment | None]
+    replaced: NotRequired[str | None]
+
+
 class StartOutcome(TypedDict):
     execution_id: str | None
     created: bool
+    turned_into: NotRequired[str | None]
     problem: dict[str, Any] | None
 
 

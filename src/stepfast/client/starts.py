@@ -64,6 +64,15 @@ class Start:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """What a start was turned into: the id of the execution, whether this call created it, and in a word."""
+
+    execution_id: str
+    created: bool
+    into: str | None
+
+
 def name_of(workflow: Any) -> str:
     """The name of a workflow that is passed as an object or by its name. Raises InvalidRequest for anything else."""
     if isinstance(workflow, str):

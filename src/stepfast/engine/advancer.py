@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from stepfast.engine import progress
+from stepfast.engine.beginning import Beginning
 from stepfast.engine.children import CHILDREN_AT_ONCE, Children
+from stepfast.engine.ends import Ends
 from stepfast.engine.finish import finish
 from stepfast.engine.memory import Memory, News
 from stepfast.engine.messages import Hint, Message, MessageKind
@@ -19,9 +21,10 @@ from stepfast.engine.placement import Placement
 from stepfast.engine.ports import Clock, Commit, Queue, Store
 from stepfast.engine.replay_cache import LiveReplays
 from stepfast.engine.resending import Resend, resend_after
+from stepfast.engine.start_items import begin_message
 from stepfast.errors import FailsExecution, StepNotDeployed, WorkflowNotDeployed
 from stepfast.language.registry import Registry
-from stepfast.model import ENDED_FOR_GOOD, MAX_CHILD_DEPTH, Execution, OrderEntry, Record, Signal, Snapshot
+from stepfast.model import MAX_CHILD_DEPTH, Execution, OrderEntry, Record, Signal, Snapshot
 from stepfast.replay.replay import Command, Replay
 from stepfast.replay.signals import Arrived, waits_of
 
@@ -84,6 +87,8 @@ class Advancer:
         self._lives = lives or LiveReplays()
         self._opener = ReplayOpener(store, registry, self._lives)
         self._children = Children(store, queue, clock, registry, max_child_depth)
+        self._beginning = Beginning(store, queue, clock, self._children.cancelling.cancel)
+        self._ends = Ends(store, self._children, self._beginning)
 
     async def advance(self, execution_id: str, *, resend: Resend | None = None, news: News | None = None) -> Advanced:
         """Advances until nothing is left to decide; `resend` sends again what was sent before (rule *sweep*).
@@ -93,7 +98,7 @@ class Advancer:
         An execution whose workflow is not deployed is left as it is: it waits for a deployment that
         has the workflow, and the sweep finds it then.
         """
-        if news is not None and news.reports and await self._children.report_alone(execution_id):
+        if news is not None and news.reports and await self._ends.follow_alone(execution_id):
             if self._memory is not None:
                 self._memory.forget(execution_id)
             return Advanced(None)
@@ -104,7 +109,7 @@ class Advancer:
             async with self._opener.open(execution_id, opened=remembered) as opened:
                 snapshot, replay = opened.snapshot, opened.replay
                 if snapshot is None or snapshot.execution.status != "RUNNING":
-                    await self._after_end(snapshot)
+                    await self._ends.follow(snapshot)
                     return Advanced(snapshot, tuple(sent))
                 if replay is None:
                     log.warning(
@@ -113,6 +118,8 @@ class Advancer:
                         snapshot.execution.workflow,
                     )
                     return Advanced(snapshot, tuple(sent), waits=True)
+                if snapshot.execution.waits:
+                    return Advanced(snapshot, await self._begin(snapshot.execution, resend))
                 if news is not None and recalled == "" and self._memory and self._memory.voids(execution_id, snapshot):
                     continue
                 replay.advance(snapshot.records, opened.order.applied, extend=True)
@@ -188,14 +195,15 @@ class Advancer:
         await self._children.release(execution, replay)
         return "go on" if more else "done"
 
-    async def _after_end(self, snapshot: Snapshot | None) -> None:
-        """Reports the end of a child, and ends the children of an execution that has ended for good."""
-        if snapshot is None:
-            return
-        if snapshot.execution.link is not None:
-            await self._children.report(snapshot.execution.execution_id)
-        if snapshot.execution.status in ENDED_FOR_GOOD:
-            await self._children.settle(snapshot)
+    async def _begin(self, execution: Execution, resend: Resend | None) -> tuple[Sent, ...]:
+        """Has a waiting execution begin if it may; its begin wakes another advance. The messages that were sent."""
+        at, start = await self._beginning.drive(execution), execution.start
+        # The message of a moment that was there is under way; the sweep after that moment makes up for a lost one.
+        if at is None or (resend is not None and start is not None and at == start.begins_at):
+            return ()
+        sent = (begin_message(execution), at)
+        await self._queue.send([sent])
+        return (sent,)
 
     async def _finish(self, execution: Execution, replay: Replay) -> Outcome:
         """Writes the end, and reports that of a child at once. Its wake makes up for a crash in between."""
@@ -203,8 +211,7 @@ class Advancer:
             await self._children.release(execution, replay)  # nobody looks at this run any more
         if not await finish(self._store, self._queue, self._clock, execution, replay):
             return "done"
-        if execution.link is not None:
-            await self._children.report(execution.execution_id)
+        await self._ends.report(execution)
         return "ended"
 
     def _parts(self, due: Sequence[Command]) -> Sequence[Sequence[Command]]:

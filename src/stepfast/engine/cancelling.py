@@ -34,7 +34,7 @@ class Cancelling:
             end = End(
                 ended,
                 tallies_of(ended, snapshot.records.values()),
-                wake=execution.link is not None or not childless,
+                wake=execution.is_awaited or not childless,
                 childless=childless,
             )
             if await self._store.cancel(end, records, snapshot.cursor.revision):

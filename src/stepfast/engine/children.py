@@ -70,7 +70,7 @@ class Children:
     ) -> None:
         self._store, self._queue, self._clock, self._registry = store, queue, clock, registry
         self._max_depth = max_depth
-        self._cancelling = Cancelling(store, clock, ReadOperations(store, clock, registry))
+        self.cancelling = Cancelling(store, clock, ReadOperations(store, clock, registry))
         self._resuming = Resuming(store, clock, registry)
 
     # -- starting ----------------------------------------------------------------------------------------
@@ -116,6 +116,13 @@ class Children:
                 "itself needs an end; if this depth is intended, raise max_child_depth in [tool.stepfast]"
             )
             return await self._fail(asked, Failure("TooManyLevels", text))
+        definition = self._registry.get(asked.command.name)
+        if definition is not None and definition.starts is not None:
+            text = (
+                f"workflow {asked.command.name!r} has a singleton or a throttle, which starts of children do not keep "
+                "to: start it in a step, with stepfast.Client"
+            )
+            return await self._fail(asked, Failure("NotAChild", text))
         first = child_id(asked.parent.execution_id, asked.command, asked.parent.run)
         if fresh:
             return await self._start(asked, first)
@@ -216,15 +223,6 @@ class Children:
             if await self._store.report(link.parent_run, _outcome(child, record), link.generation):
                 return None
 
-    async def report_alone(self, id: str) -> bool:
-        """Reports the end of a child whose records nobody has to look at; False if it runs, by now again."""
-        execution = await self._store.read(id)
-        if execution is not None and execution.status not in ENDED:
-            return False
-        if execution is not None and execution.link is not None:
-            await self.report(id)
-        return True
-
     async def _park(self, child: Execution) -> None:
         """Sends the dead letter of a child that has failed while its parent left it: it is a root from then on."""
         if child.status == "FAILED" and child.error is not None and child.error.parked is None:
@@ -284,7 +282,7 @@ class Children:
             await self._store.relink(child, replace(link, left=True))
             return
         try:
-            await self._cancelling.cancel(child.execution_id)
+            await self.cancelling.cancel(child.execution_id)
         except WrongStatus:
             pass  # It has just ended.
 

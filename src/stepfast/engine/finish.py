@@ -37,14 +37,14 @@ async def finish(store: Store, queue: Queue, clock: Clock, execution: Execution,
         causes=causes_of(replay),
         ended_at=clock.now(),
     )
-    return await store.finish(End(ended, tallies_of(ended, replay.records.values()), execution.link is not None))
+    return await store.finish(End(ended, tallies_of(ended, replay.records.values()), execution.is_awaited))
 
 
 def succeeded(execution: Execution, replay: Replay, now: float) -> End:
     """The end of a replay that has a result. It wakes a child, to report it, and a parent whose children may run."""
     ended = replace(execution, status="SUCCEEDED", result=replay.result, ended_at=now)
     childless = not has_open_child(replay.issued, replay.records)
-    wake = execution.link is not None or not childless
+    wake = execution.is_awaited or not childless
     return End(ended, tallies_of(ended, replay.records.values()), wake, childless)
 
 

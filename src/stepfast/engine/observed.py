@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stepfast.engine.ports import Commit, Committed, End, NextRun, Store
+from stepfast.engine.start_items import Hold
 from stepfast.model import Event, Execution, Link, OrderEntry, Record
 
 
@@ -50,10 +51,18 @@ class _Observed:
         self.report, self.relink, self.note = store.report, store.relink, store.note
         self.history, self.page, self.faults = store.history, store.page, store.faults
         self.figures, self.idle, self.reader, self.limits = store.figures, store.idle, store.reader, store.limits
+        self.starts, self.begin, self.fold = store.starts, store.begin, store.fold
         self.runs, self.load_run, self.run_history = store.runs, store.load_run, store.run_history
 
     async def create(self, execution: Execution) -> Execution:
         held = await self._store.create(execution)
+        if held is execution:
+            for listener in self._listeners:
+                listener.on_started(execution)
+        return held
+
+    async def create_in_turn(self, execution: Execution, hold: Hold | None) -> Execution | None:
+        held = await self._store.create_in_turn(execution, hold)
         if held is execution:
             for listener in self._listeners:
                 listener.on_started(execution)
@@ -89,8 +98,9 @@ class _Observed:
         records: Sequence[Record],
         history: Sequence[Event],
         link: Link | None = None,
+        hold: Hold | None = None,
     ) -> bool:
-        written = await self._store.rewind(execution, cut, records, history, link)
+        written = await self._store.rewind(execution, cut, records, history, link, hold)
         if written:
             for listener in self._listeners:
                 listener.on_resumed(execution)

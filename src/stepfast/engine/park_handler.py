@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import assert_never
 
 from stepfast.engine.attempt import SKEW
@@ -9,7 +10,10 @@ from stepfast.engine.finish import is_parked_by
 from stepfast.engine.messages import BY_GATE
 from stepfast.engine.ports import Clock, Delete, Delivery, Disposition, Refuse, Store
 from stepfast.engine.resuming import Resuming
+from stepfast.errors import WrongStatus
 from stepfast.language.registry import Registry
+
+log = logging.getLogger(__name__)
 
 
 class ParkHandler:
@@ -33,7 +37,11 @@ class ParkHandler:
             case "FAILED" if message.command_id == BY_GATE or delivery.sent_at > (execution.ended_at or 0.0) + SKEW:
                 # The first message was sent before the failure was written; a later one is a redrive. The clocks of
                 # the machine that wrote the failure and of the queue may differ by SKEW.
-                await self._resuming.rewind(message.execution_id, message.generation)
+                try:
+                    await self._resuming.rewind(message.execution_id, message.generation)
+                except WrongStatus as error:
+                    log.warning("the dead letter stays one: %s", error)  # Another execution holds its key.
+                    return Refuse()
                 return Delete()
             case "RUNNING" if message.command_id == BY_GATE:
                 return Delete()

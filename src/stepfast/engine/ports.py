@@ -16,6 +16,10 @@ from stepfast.engine.limit_store import LimitStore
 from stepfast.engine.messages import Message
 from stepfast.engine.metrics import Tallies
 from stepfast.engine.record_reader import RecordReader
+from stepfast.engine.run_store import NextRun as NextRun
+from stepfast.engine.run_store import RunStore
+from stepfast.engine.start_items import Hold
+from stepfast.engine.start_store import TurnStore
 from stepfast.model import (
     SIGNAL_LIMITS,
     Event,
@@ -141,42 +145,6 @@ class Delta:
     mark: int
 
 
-@dataclass(frozen=True, slots=True)
-class NextRun:
-    """What a run hands over to the next (rule *runs*).
-
-    execution: as it is in the new run: RUNNING in a new generation. ended: as the earlier run has ended, `continued`.
-    taken: the ids of the signals that the earlier run's code has seen; all others go along. counts: what the earlier
-    run adds to the figures.
-    """
-
-    execution: Execution
-    ended: Execution
-    taken: Sequence[str] = ()
-    counts: Tallies = field(default_factory=dict)
-
-
-class RunStore(Protocol):
-    """The runs of executions that continue as new. Part of the Store."""
-
-    async def continue_as_new(self, turn: NextRun) -> bool:
-        """Begins the next run, with wake, if the stored execution is RUNNING in the generation of `turn.ended`.
-
-        The one write that decides also archives the earlier run. After it nobody finds the records, the order and the
-        taken signals of the earlier run among those of the execution, and a write of the earlier run changes none of
-        them. A signal that is added at the same time is in the new run, or is among those that go along.
-        """
-
-    async def runs(self, execution_id: str, limit: int, before: int | None = None) -> Sequence[Execution]:
-        """At most `limit` earlier runs that are still kept, the latest first. before: only runs of a lower number."""
-
-    async def load_run(self, execution_id: str, run: int) -> Snapshot | None:
-        """An earlier run with its records and the signals that it took; None where it is not kept."""
-
-    async def run_history(self, execution_id: str, run: int) -> list[Event]:
-        """Events of an earlier run kept by `rewind`, in the order written."""
-
-
 class Deltas(Protocol):
     """An optional port, for a store that every write of an execution passes through, and which remembers them."""
 
@@ -187,7 +155,7 @@ class Deltas(Protocol):
         """
 
 
-class Store(RunStore, Protocol):
+class Store(RunStore, TurnStore, Protocol):
     """The items of executions. `wake` makes sure that an advance follows, whatever dies in between.
 
     run_id: `Execution.run_id`, which for the first run is the id of the execution. A write of an earlier run is never
@@ -290,11 +258,13 @@ class Store(RunStore, Protocol):
         records: Sequence[Record],
         history: Sequence[Event],
         link: Link | None = None,
+        hold: Hold | None = None,
     ) -> bool:
         """Resumes, with wake, if the stored execution is FAILED in the generation before (rule *rewind*).
 
         link: of a child that its parent takes up again, written in the place of the link of `execution` if that is the
-        stored one (rule *link*). None leaves the stored link as it is.
+        stored one (rule *link*). None leaves the stored link as it is. hold: of the key of its singleton, which it
+        takes again in the same write, if the stored item has this version (rule *turn*).
 
         The cut, an entry of the order's log, and the records are written under their own conditions, all of it or
         nothing; the events are added to the history.

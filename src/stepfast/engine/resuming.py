@@ -12,6 +12,7 @@ from typing import Any
 from stepfast.engine.ports import Clock, Store
 from stepfast.engine.queries import existing
 from stepfast.engine.rewind import Rewind, check_steps, repaired, rewind
+from stepfast.engine.start_items import Hold, key_of, may_hold
 from stepfast.errors import Refused, WrongStatus
 from stepfast.language.registry import Registry
 from stepfast.model import Execution, Link
@@ -73,9 +74,24 @@ class Resuming:
             if repair is not None:
                 plan = repaired(plan, snapshot, *repair)
             assert plan.cut is not None
-            if await self._store.rewind(plan.execution, plan.cut, plan.records, plan.history, link):
+            hold = await self._free_key(execution)
+            if await self._store.rewind(plan.execution, plan.cut, plan.records, plan.history, link, hold):
                 return plan
             generation = execution.generation  # if another was faster, its resume is ours
+
+    async def _free_key(self, execution: Execution) -> Hold | None:
+        """The key of its singleton, which the resume takes again. WrongStatus while another execution has it."""
+        id = key_of(execution)
+        if id is None:
+            return None
+        hold = await self._store.starts.hold(id)
+        if hold.holder not in ("", execution.execution_id) and may_hold(await self._store.read(hold.holder), id):
+            raise WrongStatus(
+                f"execution {execution.execution_id!r} cannot be resumed now: {hold.holder!r} runs, and of workflow "
+                f"{id.workflow!r} one at a time may run for its key: wait until that one has ended, or cancel it",
+                execution.status,
+            )
+        return hold
 
     async def resume(
         self,

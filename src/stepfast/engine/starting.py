@@ -12,18 +12,12 @@ from typing import Any
 from stepfast.engine import caller
 from stepfast.engine.arguments import check_id, json_text
 from stepfast.engine.ports import Clock, Store
-from stepfast.errors import ExecutionConflict, ExecutionDeleted, InvalidRequest, NotStorable
+from stepfast.engine.turns import Started as Started
+from stepfast.engine.turns import Turns, answer_of, check_same
+from stepfast.errors import ExecutionDeleted, InvalidRequest, NotStorable
 from stepfast.language.registry import Registry
 from stepfast.model import Execution
 from stepfast.values.sameness import was_sent
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The execution that holds the id, and whether this call created it."""
-
-    execution: Execution
-    created: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +35,7 @@ class Starting:
 
     def __init__(self, store: Store, clock: Clock, registry: Registry) -> None:
         self._store, self._clock, self._registry = store, clock, registry
+        self._turns = Turns(store, clock)
 
     async def start(
         self,
@@ -60,7 +55,7 @@ class Starting:
             # An equal call may have passed earlier: the input holds, say, a deadline that had to be in the future.
             earlier = await self._store.read(execution_id) if execution_id else None
             if earlier is not None and earlier.workflow == workflow and was_sent(earlier.sent, sent):
-                return Started(earlier, False)
+                return answer_of(earlier, False)
             if isinstance(error, InvalidRequest):
                 raise
             raise InvalidRequest(str(error), ((error.path.lstrip("."), str(error)),)) from error
@@ -73,18 +68,13 @@ class Starting:
             sent=definition.input.sent(sent) if execution_id else None,
             traceparent=caller.traceparent(),
         )
+        if definition.starts is not None:
+            return await self._turns.start(definition, execution, sent)
         execution, held = await create_above(self._store, execution)
         if held is execution:
-            return Started(execution, True)
-        if held.workflow != workflow:
-            raise ExecutionConflict(
-                f"execution {held.execution_id!r} exists and runs workflow {held.workflow!r}, not {workflow!r}"
-            )
-        if not definition.input.same_start(held.input, held.sent, sent):
-            raise ExecutionConflict(
-                f"execution {held.execution_id!r} exists with another input; use another id to run it again"
-            )
-        return Started(held, False)
+            return answer_of(execution, True)
+        check_same(definition, held.workflow, held.input, held.sent, held.execution_id, sent)
+        return answer_of(held, False)
 
     async def start_many(self, starts: Sequence[StartArguments]) -> list[Started | Exception]:
         """As Operations.start_many."""

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from stepfast.engine.beginning import Beginning
 from stepfast.engine.deliveries import superseded
-from stepfast.engine.ports import Clock, Commit, Delete, Delivery, Disposition, Later, Store
+from stepfast.engine.messages import Message
+from stepfast.engine.ports import Clock, Commit, Delete, Delivery, Disposition, Later, Queue, Store
+from stepfast.engine.start_items import BEGIN
 from stepfast.model import Record
 
 
 class TimerHandler:
-    """Records that timers are over (rule *signals and timers*); without a replay, so it needs no workflow code."""
+    """Records that timers are over (rule *signals and timers*); without a replay, so it needs no workflow code.
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    It has executions begin, too, whose turn or whose moment has come (rule *turn*).
+    """
+
+    def __init__(self, store: Store, queue: Queue, clock: Clock) -> None:
         self._store, self._clock = store, clock
+        self._beginning = Beginning(store, queue, clock)
 
     async def handle(self, delivery: Delivery) -> Disposition:
         """Writes the timer's record with a wake: Delete once it is stored, Later if another has changed it."""
         message = delivery.message
+        if message.command_id == BEGIN:
+            return await self._begin(message)
         peeked = await self._store.peek(message.run_id, message.command_id)
         if peeked is None:
             return Delete()
@@ -38,3 +47,12 @@ class TimerHandler:
             ended_at=now,
         )
         return Delete() if await self._store.commit(execution.run_id, Commit(due, wake=True)) else Later(now + 1.0)
+
+    async def _begin(self, message: Message) -> Disposition:
+        execution = await self._store.read(message.execution_id)
+        if execution is None:
+            return Delete()
+        if (disposition := superseded(execution, message, self._clock.now())) is not None:
+            return disposition
+        at = await self._beginning.drive(execution) if execution.waits else None
+        return Delete() if at is None else Later(at)

@@ -27,7 +27,7 @@ __all__ = ["handler"]
 def build(settings: Settings, clients: Clients, host: Host | None = None) -> Handler:
     """Makes the handler."""
     engine = SendingEngine(settings, clients, host)
-    timers, operations = TimerHandler(engine.store, engine.clock), engine.operations
+    timers, operations = TimerHandler(engine.store, engine.queue, engine.clock), engine.operations
 
     async def handle(posted: Posted, delivery: Delivery) -> Disposition:
         if delivery.message.kind != "timer":
@@ -37,7 +37,8 @@ def build(settings: Settings, clients: Clients, host: Host | None = None) -> Han
     async def start(request: StartMessage) -> dict[str, Any]:
         with logs.about(request.execution_id):
             started = await operations.start(request.workflow, request.input, request.execution_id, request.labels)
-        return {"execution_id": request.execution_id, "created": started.created}
+        became = started.execution.execution_id
+        return {"execution_id": became, "created": started.created, "turned_into": started.into}
 
     async def other(body: str) -> bool:
         request = start_in(_json(body))

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from stepfast.http.models import Asked, Problem, Shown, StartRequest
+from stepfast.model import TurnedInto
 
 MAX_STARTS = 1000
 """The most starts in one request."""
@@ -23,6 +24,7 @@ class BatchRequest(Asked):
 class StartOutcomeView(Shown):
     execution_id: str | None = Field(description="the id of the execution; null if the start had none and failed")
     created: bool = Field(description="true if this call has started the execution")
+    turned_into: TurnedInto | None = Field(None, description="as of one start; null where nothing was started")
     problem: Problem | None = Field(description="why nothing was started; its `errors` lists at most 3 fields")
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from stepfast.model import CommandKind, CommandStatus, ExecutionStatus
+from stepfast.model import CommandKind, CommandStatus, ExecutionStatus, TurnedInto
 
 ID = r"^[A-Za-z0-9._-]{1,128}$"
 NAME = r"^[A-Za-z0-9._-]{1,64}$"
@@ -150,6 +150,20 @@ class ExecutionView(Shown):
         {}, description="values left out as `largest` asked, with their bytes of JSON; null where they were not read"
     )
     parent: ParentView | None = Field(None, description="of a child: the execution that has started it")
+    begun: bool = Field(True, description="false while it waits for its turn or its moment, as its workflow says")
+    begins_at: Time | None = Field(None, description="when a throttle has it begin, or it has begun after it waited")
+
+
+class StartedExecution(ExecutionView):
+    """The execution that a start was turned into."""
+
+    turned_into: TurnedInto = Field(
+        "started",
+        description="`waiting`: it begins later; `skipped`: nothing was started, this is the one that runs; "
+        "`replaced`: it begins once the execution `replaced` is cancelled; `debounced`: this is the one that begins "
+        "with this input",
+    )
+    replaced: str | None = Field(None, description="the id of the execution that it replaces")
 
 
 class DeletedView(Shown):

@@ -14,6 +14,7 @@ from stepfast.engine.holdovers import HeldStep
 from stepfast.engine.listing import FaultGroup
 from stepfast.engine.rewind import Rewind
 from stepfast.engine.signalling import Sent
+from stepfast.engine.turns import Started
 from stepfast.http import values
 from stepfast.http.models import (
     DeadLetterView,
@@ -27,6 +28,7 @@ from stepfast.http.models import (
     RetryView,
     SignalNotTakenView,
     SignalView,
+    StartedExecution,
     StatusView,
     StepView,
     WaitView,
@@ -81,6 +83,12 @@ def execution(execution: Execution, largest: int | None = None) -> ExecutionView
     return ExecutionView(**fields(execution, largest))
 
 
+def started(started: Started) -> StartedExecution:
+    execution = started.execution
+    replaced = execution.start.replaced if execution.start is not None and started.into == "replaced" else None
+    return StartedExecution(**fields(execution), turned_into=started.into, replaced=replaced)
+
+
 def resumed(plan: Rewind, waits: Sequence[HeldStep], *, named: bool) -> ResumedExecution:
     """named: whether the caller has named the commands to run again."""
     shown = [WaitView(command=held.command_id, attempt=held.attempt, until=time(held.until)) for held in waits]
@@ -111,6 +119,8 @@ def _standing(execution: Execution) -> dict[str, Any]:
         "continued": execution.continued,
         "reopens": list(execution.causes) if execution.status == "FAILED" else None,
         "parent": _parent(execution.link),
+        "begun": not execution.waits,
+        "begins_at": time_or_none(execution.start.begins_at) if execution.start is not None else None,
     }
 
 

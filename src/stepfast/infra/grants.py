@@ -5,15 +5,16 @@ The functions' code decides what they need:
 | function   | table                    | queues and stream                                   | timers |
 |------------|--------------------------|-----------------------------------------------------|--------|
 | api        | executions, listing,     |                                                     |        |
-|            | figures, limits          |                                                     |        |
+|            | figures, limits, starts  |                                                     |        |
 | authorizer | API keys, read only      |                                                     |        |
-| advancer   | executions, figures      | reads the stream; sends to pools, timer, park       | makes  |
+| advancer   | executions, figures,     | reads the stream; sends to pools, timer, park       | makes  |
+|            | starts                   |                                                     |        |
 | step       | executions, figures,     | consumes its pool; sends to pools and park          | makes  |
 |            | limits                   |                                                     |        |
-| timer      | executions               | consumes timer; sends to timer and park             | makes  |
-| resume     | executions               | consumes park                                       |        |
+| timer      | executions, starts       | consumes timer; sends to timer and park             | makes  |
+| resume     | executions, starts       | consumes park                                       |        |
 | sweeper    | executions, listing, its | sends to pools, timer, park                         | makes  |
-|            | position, figures        |                                                     |        |
+|            | position, figures, starts|                                                     |        |
 
 Every function that works on executions reads and writes the bucket of their large values. api, advancer and sweeper
 delete executions, and with them their values.
@@ -32,6 +33,8 @@ from stepfast.backends.dynamodb.item_keys import DELETED
 from stepfast.backends.dynamodb.limits import LIMITS
 from stepfast.backends.dynamodb.listing import CHILD
 from stepfast.backends.dynamodb.metrics import PARTITION
+from stepfast.backends.dynamodb.starts import HOLDS
+from stepfast.engine.start_items import THROTTLES
 from stepfast.model import ExecutionStatus
 
 _READ = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
@@ -69,12 +72,14 @@ def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatem
             _listing(resources),
             _figures(resources, "dynamodb:Query"),
             _limits(resources),
+            _starts(resources),
         ],
         "authorizer": lambda: [_allow("Keys", ["dynamodb:GetItem"], [resources.table], _only_keys("k#*"))],
         "advancer": lambda: [
             *_state(resources),
             *_deleting(resources),
             _figures(resources),
+            _starts(resources),
             _allow("ReadStream", _STREAM, [resources.stream]),
             _allow("Send", ["sqs:SendMessage"], [*sends, resources.undelivered]),
             *_scheduling(resources),
@@ -90,16 +95,22 @@ def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatem
         ],
         "timer": lambda: [
             *_state(resources),
+            _starts(resources),
             _allow("Consume", _CONSUME, [resources.timer_queue]),
             _allow("Send", ["sqs:SendMessage"], [resources.timer_queue, resources.park_queue]),
             *_scheduling(resources),
         ],
-        "resume": lambda: [*_state(resources), _allow("Consume", _CONSUME, [resources.park_queue])],
+        "resume": lambda: [
+            *_state(resources),
+            _starts(resources),
+            _allow("Consume", _CONSUME, [resources.park_queue]),
+        ],
         "sweeper": lambda: [
             *_state(resources, "sweeper"),
             *_deleting(resources),
             _figures(resources),
             _listing(resources, DELETED),
+            _starts(resources),
             _allow("Send", ["sqs:SendMessage"], sends),
             *_scheduling(resources),
         ],
@@ -162,6 +173,12 @@ def _figures(resources: Resources, *more: str) -> iam.PolicyStatement:
 def _limits(resources: Resources) -> iam.PolicyStatement:
     """The items, lines and numbers of limits, and their gates."""
     return _allow("Limits", _OF_LIMITS, [resources.table], _only_keys(f"{LIMITS}*"))
+
+
+def _starts(resources: Resources) -> iam.PolicyStatement:
+    """Who holds the keys of singletons, their lines, and the rates of throttles."""
+    actions = (*_OF_LIMITS, "dynamodb:ConditionCheckItem")
+    return _allow("Starts", actions, [resources.table], _only_keys(f"{HOLDS}*", f"{LIMITS}{THROTTLES}*"))
 
 
 def _only_keys(*patterns: str) -> Mapping[str, object]:

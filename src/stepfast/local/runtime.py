@@ -191,7 +191,9 @@ class Runtime:
             files=DiskAndBucketFiles(),
             limiter=Limiter(store, self._backend, self._clock, nap=NAP_SECONDS, settings=limit_numbers),
         )
-        return Worker(steps, TimerHandler(store, self._clock), ParkHandler(store, self._clock, self.registry))
+        return Worker(
+            steps, TimerHandler(store, self._backend, self._clock), ParkHandler(store, self._clock, self.registry)
+        )
 
     def _connect(self) -> None:
         """Has the inbox get what the backend commits."""

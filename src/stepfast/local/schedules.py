@@ -90,7 +90,11 @@ class EmbeddedSchedules:
         request = start_in(json.loads(event_of(start).replace("<aws.scheduler.scheduled-time>", stamp)))
         assert request is not None
         try:
-            await self._operations.start(request.workflow, request.input, request.execution_id, request.labels)
+            started = await self._operations.start(
+                request.workflow, request.input, request.execution_id, request.labels
+            )
+            if started.into == "skipped":
+                log.info("schedule %s starts nothing at %s: %s runs", start.name, stamp, started.execution.execution_id)
         except Refused as error:
             log.error("schedule %s starts nothing at %s: %s", start.name, stamp, type(error).__name__)
         except StepfastError as error:

@@ -148,8 +148,9 @@ class EngineStage:
         if self.state.reading.closed:
             raise RuntimeError("the environment is closed: only its runs can still be asked")
 
-    def start(self, workflow: str, input: Any, execution_id: str, labels: Mapping[str, str] | None) -> None:
-        finished(self.operations.start(workflow, input, execution_id, labels))
+    def start(self, workflow: str, input: Any, execution_id: str, labels: Mapping[str, str] | None) -> tuple[str, str]:
+        started = finished(self.operations.start(workflow, input, execution_id, labels))
+        return started.execution.execution_id, started.into
 
     def replace(self, workflow: Workflow[..., Any]) -> None:
         stand_ins.put(self._registry, workflow)

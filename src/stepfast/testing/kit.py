@@ -25,6 +25,8 @@ MAX_SHOWN_RUNS = 5
 class Kit(Steering[S], Faking[S]):
     """Starts executions and runs them on its stage."""
 
+    _skipped = 0
+
     @property
     def runs(self) -> list[Run[Any]]:
         """The executions that were started here, oldest first."""
@@ -53,16 +55,19 @@ class Kit(Steering[S], Faking[S]):
         repeatable.
         labels: names and values to find the execution by.
 
+        Of a start that was skipped, the Run is of the execution that runs; `Run.turned_into` tells.
+
         Raises TypeError for a function that is not a workflow, and InvalidRequest, UnknownWorkflow and
         ExecutionConflict as Client.run does.
         """
         if not isinstance(workflow, Workflow):
             raise TypeError(f"{workflow!r} is not a workflow: give a function that has @workflow")
         state = self._stage.state
-        id = execution_id or f"{workflow.name}-{len(state.started) + 1}"
-        self._stage.start(workflow.name, as_input(workflow, input), id, labels)
-        state.started[id] = workflow
-        return Run(state.reading, workflow, id)
+        id = execution_id or f"{workflow.name}-{len(state.started) + self._skipped + 1}"
+        became, into = self._stage.start(workflow.name, as_input(workflow, input), id, labels)
+        state.started.setdefault(became, workflow)
+        self._skipped += became != id
+        return Run(state.reading, workflow, became, into)
 
     def run(
         self,

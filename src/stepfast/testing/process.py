@@ -59,7 +59,7 @@ class Process:
         self.operations = Operations(self.backend, clock, registry, self._advancer)
         self._worker = Worker(
             StepHandler(ports, ports, clock, registry, runner, draw, lives=lives, files=DiskAndBucketFiles()),
-            TimerHandler(ports, clock),
+            TimerHandler(ports, ports, clock),
             ParkHandler(ports, clock, registry),
         )
         self._tasks: set[asyncio.Task[None]] = set()

@@ -40,12 +40,19 @@ class Waiting:
 class Run(Generic[R_co]):
     """One execution in a test. Every answer is as of now, also after the environment was closed.
 
-    `execution_id` is its id.
+    `execution_id` is its id. `turned_into` is what the start was turned into that has returned it.
     """
 
-    def __init__(self, reading: Reading, workflow: Workflow[..., R_co], execution_id: str) -> None:
+    def __init__(
+        self, reading: Reading, workflow: Workflow[..., R_co], execution_id: str, turned_into: str = "started"
+    ) -> None:
         self._reading, self._workflow = reading, workflow
-        self.execution_id = execution_id
+        self.execution_id, self.turned_into = execution_id, turned_into
+
+    @property
+    def begun(self) -> bool:
+        """False while it waits for its turn or its moment, as its workflow's singleton or throttle says."""
+        return not self._reading.execution(self.execution_id).waits
 
     @property
     def status(self) -> ExecutionStatus:

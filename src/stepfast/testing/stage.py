@@ -44,8 +44,8 @@ class Stage(Protocol):
     def add_trigger(self, trigger: Trigger) -> None:
         """Has a trigger act from now on."""
 
-    def start(self, workflow: str, input: Any, execution_id: str, labels: Mapping[str, str] | None) -> None:
-        """Starts an execution; the input is plain JSON values."""
+    def start(self, workflow: str, input: Any, execution_id: str, labels: Mapping[str, str] | None) -> tuple[str, str]:
+        """Starts an execution; the input is plain JSON values. The id of what it was turned into, and how."""
 
     def replace(self, workflow: Workflow[..., Any]) -> None:
         """Runs this workflow from now on where that of its name is asked for; LookupError where the kit has none."""

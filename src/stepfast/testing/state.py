@@ -38,7 +38,7 @@ class KitState:
         if not self.points.wanted("waiting"):
             return
         snapshot = self.reading.snapshot(execution_id)
-        if snapshot.execution.status != "RUNNING":
+        if snapshot.execution.status != "RUNNING" or snapshot.execution.waits:
             return
         for command in self.reading.replay(snapshot).outstanding.values():
             if command.kind == "signal" and command.id not in snapshot.records:

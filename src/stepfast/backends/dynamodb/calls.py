@@ -170,12 +170,18 @@ class Table:
 
     def delete(self, key: Item, condition: Condition) -> None:
         """Deletes an item if the condition holds, and else leaves it."""
+        self.remove(key, condition)
+
+    def remove(self, key: Item, condition: Condition) -> bool:
+        """Deletes an item if the condition holds; False if it does not."""
         with self._translated():
             try:
                 self._client.delete_item(TableName=self.name, Key=key, **_conditional(condition))
             except ClientError as error:
                 if code_of(error) != CONDITION:
                     raise
+                return False
+            return True
 
     async def _write(self, operation: str, condition: Condition | None, parameters: dict[str, Any]) -> Item | None:
         if condition is not None:

@@ -6,7 +6,7 @@ would hold nothing are left out.
 | item | sk | attributes |
 |---|---|---|
 | meta | `meta` | stat gen flow input output error causes labels made ended resumed, list_pk list_sk, expires, wake; \
-by, born, reopened, cut, fault and link (below) |
+by, born, reopened, cut, fault, link and turn (below) |
 | input above 2 KB | `input#<digest>` | input |
 | command | `c#<command id>` | rev gen stat kind name tries cuts token lease due input output error first began \
 ended then signal past kids, wake; id where the key is too short for it |
@@ -17,6 +17,7 @@ seal |
 | counter of signals | `signals` | n bytes |
 | history | `z#<generation>#<n>` | time type command details |
 | note | `large` | |
+| start that was turned away | `away` | flow into became sent at; expires |
 | holder of the memory | `memory` | by: its token |
 | earlier run | `zr#<run>` | what its meta had; expires |
 | signal that an earlier run has taken | `zs#<signal id>` | as a signal, and taken: by which run; expires |
@@ -30,6 +31,7 @@ Its `born` is when it was put: an item that was written long before is an earlie
 Its `reopened` and `cut` say how many records the last rewind re-opened and how long the log was then, so that a read
 in the middle of that transaction is noticed. Its `fault` is the failure that the listing shows, a JSON
 list of step, class of the error and generation. Its `link` is a JSON list, in the order of model.Link; a child has it.
+Its `turn` is a JSON list too, in the order of model.StartInfo.
 A command's `kids` are the ids of the children that were started for it, as a JSON list. A meta's `first` is its first
 generation, if that is not 0. The note tells
 that values of the execution are in the bucket. A meta that is DELETED is a tombstone, with gen, deleted (when) and
@@ -64,7 +66,8 @@ from stepfast.backends.dynamodb.item_keys import (
 )
 from stepfast.backends.dynamodb.typed_json import Item, Value, float_in, int_in, number, text, text_in
 from stepfast.engine.ports import Fault
-from stepfast.model import Chained, Event, Execution, Failure, Link, Record, Signal
+from stepfast.engine.start_items import start_in, start_text
+from stepfast.model import Chained, Event, Execution, Failure, Link, Record, Signal, StartInfo
 from stepfast.stored_text import StoredText
 
 WAKE, WAKE_TO_REPORT = 1, 2
@@ -94,6 +97,8 @@ def meta_item(execution: Execution, input: Item, listing: Item, now: float) -> I
         item["tp"] = text(execution.traceparent)
     if execution.link is not None:
         item["link"] = link_value(execution.link)
+    if execution.start is not None:
+        item["turn"] = start_value(execution.start)
     if execution.labels:
         item["labels"] = {"M": {key: text(value) for key, value in execution.labels.items()}}
     return item | standing(execution)
@@ -102,6 +107,11 @@ def meta_item(execution: Execution, input: Item, listing: Item, now: float) -> I
 def link_value(link: Link | None) -> Value:
     """The attribute that holds a link; of an execution that is no child, a text that no link has."""
     return text("" if link is None else json_text(list(asdict(link).values())))
+
+
+def start_value(start: StartInfo | None) -> Value:
+    """The attribute that holds what a start was turned into; of one without options, a text that none has."""
+    return text(start_text(start) or "")
 
 
 def _link(item: Item) -> Link | None:
@@ -141,6 +151,7 @@ BRIEF = (
     "prog",
     "run",
     "tp",
+    "turn",
     *_META_TIMES.values(),
     "began",
 )
@@ -179,6 +190,7 @@ def execution_of(item: Item, input: str) -> Execution:
         causes=tuple(json.loads(causes)) if causes else (),
         sent=text_in(item, "sent"),
         link=_link(item),
+        start=start_in(text_in(item, "turn")),
         progress=text_in(item, "prog"),
         traceparent=text_in(item, "tp"),
         run=int_in(item, "run") or 1,

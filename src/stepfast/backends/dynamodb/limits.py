@@ -84,7 +84,7 @@ class DynamoLimits:
         self._table.delete(key, Condition("attribute_exists(pk)"))
 
     async def first(self, id: LimitId, after: str | None = None) -> Waiter | None:
-        start = _line(id) if after is None else f"{_line(id)}{_part(after)}#{_END}"
+        start = _line(id) if after is None else f"{_line(id)}{part_of_key(after)}#{_END}"
         entries = self._entries(id, start, 1)
         return entries[0] if entries else None
 
@@ -138,13 +138,13 @@ class DynamoLimits:
         self._table.put_plain(item | ({"by": text(by)} if by else {}))
 
 
-def _part(value: str) -> str:
+def part_of_key(value: str) -> str:
     """A text within a sort key: itself where nothing in it could be taken for the key's own signs."""
     return value if _PLAIN.fullmatch(value) else f"~{hashlib.sha256(value.encode()).hexdigest()[:40]}"
 
 
 def _own(id: LimitId) -> str:
-    return f"{_part(id.key)}#{id.shard:02}"
+    return f"{part_of_key(id.key)}#{id.shard:02}"
 
 
 def _partition(id: LimitId) -> str:
@@ -161,7 +161,7 @@ def _line(id: LimitId) -> str:
 
 def _place(id: LimitId, waiter: Waiter) -> str:
     turn, priority, since, step = waiter.place
-    return f"{_line(id)}{_part(turn)}#{999 + priority:03}#{since:017.6f}#{_part(step)}"
+    return f"{_line(id)}{part_of_key(turn)}#{999 + priority:03}#{since:017.6f}#{part_of_key(step)}"
 
 
 def _position(cursor: str) -> tuple[int, str]:

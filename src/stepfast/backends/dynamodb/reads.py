@@ -22,6 +22,7 @@ from stepfast.backends.dynamodb.order import OrderLog, entries_in, needs_base
 from stepfast.backends.dynamodb.record_reader import DynamoRecordReader
 from stepfast.backends.dynamodb.runs import EarlierRuns
 from stepfast.backends.dynamodb.signals import Signals
+from stepfast.backends.dynamodb.starts import DynamoStarts
 from stepfast.backends.dynamodb.transactions import Transactions
 from stepfast.backends.dynamodb.typed_json import Item, int_in, text, text_in
 from stepfast.engine.limit_store import LimitStore
@@ -82,6 +83,7 @@ class DynamoReads:
         self._figures = Figures(self._table, listing_shards)
         self.reader: RecordReader = DynamoRecordReader(self._table, self._texts)
         self.limits: LimitStore = DynamoLimits(self._table, clock)
+        self.starts = DynamoStarts(self._table, clock, retention)
         self._children = ChildWrites(self._table, self._texts, clock)
 
     async def read(self, execution_id: str) -> Execution | None:

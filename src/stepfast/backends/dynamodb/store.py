@@ -21,9 +21,10 @@ from stepfast.backends.dynamodb.listing import CHILD, listing_keys
 from stepfast.backends.dynamodb.reads import DynamoReads
 from stepfast.backends.dynamodb.table import EXPIRES
 from stepfast.backends.dynamodb.transactions import follows, stands
-from stepfast.backends.dynamodb.typed_json import Item, number, same, text
+from stepfast.backends.dynamodb.typed_json import Item, int_in, number, same, text
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import NOT_COMMITTED, Commit, Committed, End, NextRun
+from stepfast.engine.start_items import Hold, TurnedAway
 from stepfast.errors import Unavailable
 from stepfast.model import (
     ENDED,
@@ -36,6 +37,7 @@ from stepfast.model import (
     Record,
     Signal,
     SignalLimits,
+    StartInfo,
 )
 
 
@@ -48,11 +50,7 @@ class DynamoStore(DynamoReads):
     """
 
     async def create(self, execution: Execution) -> Execution:
-        now = self._clock.now()
-        input = await self._inputs.place(execution, now)
-        keys = self._keys(execution)
-        meta = items.meta_item(execution, input, keys, now)
-        item = self._texts.fit(execution.execution_id, meta) | {"by": text(secrets.token_hex(8))}
+        item = await self._new(execution)
         stored = await self._table.put(item, _free(execution))
         if stored is None or same(stored, item):
             return execution
@@ -62,6 +60,33 @@ class DynamoStore(DynamoReads):
         if held is None:
             raise Unavailable(f"execution {execution.execution_id!r} was just deleted; try again")
         return held
+
+    async def create_in_turn(self, execution: Execution, hold: Hold | None) -> Execution | None:
+        item = await self._new(execution)
+        actions = self.starts.create(execution, self._table.put_action(item, _free(execution)), hold)
+        if await self._table.transact(actions) is None:
+            return execution
+        key = item_keys.key(execution.execution_id, item_keys.META)
+        if (stored := self._table.get(key)) is None:
+            return None
+        if items.is_tombstone(stored):
+            if int_in(stored, "gen") < execution.first_generation:
+                return None  # The id is free: it was the key that was not.
+            raise passed(stored)
+        return execution if same(stored, item) else self._executions([stored])[0]
+
+    async def _new(self, execution: Execution) -> Item:
+        """The meta of a new execution; puts its input first where that has an item of its own."""
+        now = self._clock.now()
+        meta = items.meta_item(execution, await self._inputs.place(execution, now), self._keys(execution), now)
+        return self._texts.fit(execution.execution_id, meta) | {"by": text(secrets.token_hex(8))}
+
+    async def fold(self, execution: Execution, start: StartInfo, input: str, turned: TurnedAway | None) -> bool:
+        place = await self._inputs.place(replace(execution, input=input), self._clock.now())
+        return await self.starts.fold(execution, start, self._texts.fit(execution.execution_id, place), turned)
+
+    async def begin(self, execution: Execution, start: StartInfo) -> bool:
+        return await self.starts.begin(execution, start)
 
     async def commit(self, run_id: str, commit: Commit) -> Committed:
         record = commit.record
@@ -125,6 +150,7 @@ class DynamoStore(DynamoReads):
         records: Sequence[Record],
         history: Sequence[Event],
         link: Link | None = None,
+        hold: Hold | None = None,
     ) -> bool:
         now = self._clock.now()
         reopened = sum(record.generation >= execution.generation for record in records)
@@ -135,7 +161,8 @@ class DynamoStore(DynamoReads):
             condition = linked(condition, execution)
             marks["link"], execution = items.link_value(link), replace(execution, link=link)
         change = self._table.update_action(key, self._turn(execution, now, marks), condition)
-        return await self._transactions.rewind(execution, change, cut, records, history, now)
+        turn = [change] if hold is None else [change, self.starts.take(hold, execution.execution_id)]
+        return await self._transactions.rewind(execution, turn, cut, records, history, now)
 
     async def add_signal(self, execution_id: str, signal: Signal, limits: SignalLimits = SIGNAL_LIMITS) -> Signal:
         return await self._signals.add(execution_id, signal, limits, self._clock.now())

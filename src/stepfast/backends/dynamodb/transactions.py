@@ -78,7 +78,7 @@ class Transactions:
     async def rewind(
         self,
         execution: Execution,
-        change: Action,
+        meta: Sequence[Action],
         cut: OrderEntry,
         records: Sequence[Record],
         history: Sequence[Event],
@@ -86,9 +86,11 @@ class Transactions:
     ) -> bool:
         """Turns the meta together with the cut, records and history; what does not fit is written before it.
 
+        meta: the actions that turn it, under the conditions that decide.
+
         False when anything was refused; what an earlier chunk has written then stays.
         """
-        chunks = self._rewind(execution, change, cut, records, history, 0, now)
+        chunks = self._rewind(execution, meta, cut, records, history, 0, now)
         if len(chunks) == 1:
             refused = await self._refused(chunks)
             if not refused or not all(_adds_history(action) for action in refused):
@@ -96,7 +98,7 @@ class Transactions:
         # An earlier resume of this failure may have died between two chunks, and left events. Those of this resume get
         # the numbers after them.
         position = self._next_position(execution)
-        return not await self._refused(self._rewind(execution, change, cut, records, history, position, now))
+        return not await self._refused(self._rewind(execution, meta, cut, records, history, position, now))
 
     async def _refused(self, chunks: Sequence[Sequence[Action]]) -> list[Action]:
         """The actions that stopped it, of the first chunk that was refused."""
@@ -109,7 +111,7 @@ class Transactions:
     def _rewind(
         self,
         execution: Execution,
-        change: Action,
+        meta: Sequence[Action],
         cut: OrderEntry,
         records: Sequence[Record],
         history: Sequence[Event],
@@ -123,12 +125,12 @@ class Transactions:
             item = items.event_item(id, event, item_keys.history_sort(generation, place), now)
             action = self._table.put_action(self._texts.fit(id, item), ABSENT)
             events[event.command if event.command in events else None].append(action)
-        turn = [change, self._table.put_action(order_items.entry_item(id, cut, now), ABSENT)]
+        turn = [*meta, self._table.put_action(order_items.entry_item(id, cut, now), ABSENT)]
         units = [_Unit((*events[record.id], self._put_record(id, record, now))) for record in records]
         units += [_Unit((event,)) for event in events[None]]
         *before, last = _chunks(list(_parted(units)), room=len(turn))
-        meta = item_keys.key(execution.execution_id, item_keys.META)
-        check = self._table.check_action(meta, stands("FAILED", generation - 1))
+        key = item_keys.key(execution.execution_id, item_keys.META)
+        check = self._table.check_action(key, stands("FAILED", generation - 1))
         return [*([check, *chunk] for chunk in before), [*turn, *last]]
 
     def _put_record(self, run_id: str, record: Record, now: float) -> Action:

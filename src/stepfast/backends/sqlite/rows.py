@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from stepfast.backends.sqlite.schema import LARGE_VALUE_CHARACTERS, digest_of
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import Delivery, Fault
+from stepfast.engine.start_items import start_in, start_text
 from stepfast.model import Attempt, Chained, Cursor, Execution, Failure, Link, OrderEntry, Record, Signal
 from stepfast.stored_text import Text, text_of
 from stepfast.unguarded import unguarded
@@ -18,6 +19,7 @@ from stepfast.unguarded import unguarded
 _EXECUTION = (
     "execution_id", "workflow", "status", "generation", "first_generation", "input", "result", "error", "causes",
     "labels", "created_at", "ended_at", "resumed_at", "sent", "link", "progress", "run", "began_at", "traceparent",
+    "start",
 )  # fmt: skip
 _EXECUTION_ROW = (*_EXECUTION, "parent")
 _RECORD = tuple("chained" if attribute.name == "then" else attribute.name for attribute in fields(Record))
@@ -99,6 +101,7 @@ UPDATE_LINK = _update(
     ("link", "parent"),
     "execution_id = :execution_id AND status = :status AND generation = :generation AND link = :if_link",
 )
+UPDATE_INPUT = "UPDATE executions SET input = ? WHERE execution_id = ?"
 UPDATE_PROGRESS = "UPDATE executions SET progress = ? WHERE execution_id = ? AND status = 'RUNNING' AND generation = ?"
 UPDATE_RUN = _update(
     "executions",
@@ -184,13 +187,13 @@ def _failure_text(failure: Failure | None) -> str | None:
 def execution(row: tuple[Any, ...]) -> Execution:
     (
         execution_id, workflow, status, generation, first_generation, input, result, error, causes, labels, created_at,
-        ended_at, resumed_at, sent, link, progress, run, began_at, traceparent,
+        ended_at, resumed_at, sent, link, progress, run, began_at, traceparent, start,
     ) = row  # fmt: skip
     return Execution(
         execution_id, workflow, input, created_at, status, generation, result, _failure(error),
         json.loads(labels) if labels else {}, ended_at, tuple(json.loads(causes)) if causes else (), resumed_at,
         first_generation, sent, Link(*json.loads(link)) if link else None, progress, run, began_at,
-        traceparent=traceparent,
+        traceparent=traceparent, start=start_in(start),
     )  # fmt: skip
 
 
@@ -252,9 +255,15 @@ def run_write(execution: Execution, generation: int) -> Write:
     return Write(UPDATE_RUN, values | {"input": placed(execution.input)}, placed.large)
 
 
+def input_write(execution_id: str, input: str) -> Write:
+    """The statement that gives an execution that has not begun another input."""
+    placed = _Placed(execution_id)
+    return Write(UPDATE_INPUT, (placed(input), execution_id), placed.large)
+
+
 def _execution_values(execution: Execution) -> dict[str, Any]:
     values = {name: getattr(execution, name) for name in _EXECUTION}
-    values["link"] = _link_text(execution.link)
+    values["link"], values["start"] = _link_text(execution.link), start_text(execution.start)
     values["parent"] = execution.link.parent if execution.link is not None and execution.is_child else None
     values["error"] = _failure_text(execution.error)
     values["causes"] = json.dumps(execution.causes) if execution.causes else None

@@ -15,7 +15,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable
 
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 LARGE_VALUE_CHARACTERS = 8192
 """Characters of a value from which on it stands in `large_values`."""
 
@@ -188,6 +188,24 @@ CREATE TABLE limit_numbers (name TEXT PRIMARY KEY NOT NULL, numbers TEXT NOT NUL
 """
 """Limits: the moments of rates and the gates, by key, and numbers that were set at run time."""
 
+_STARTS = """
+ALTER TABLE executions ADD COLUMN start TEXT;
+CREATE TABLE start_holds (
+    workflow TEXT NOT NULL, key TEXT NOT NULL, version TEXT NOT NULL, holder TEXT NOT NULL, PRIMARY KEY (workflow, key)
+) WITHOUT ROWID;
+CREATE TABLE start_lines (
+    workflow TEXT NOT NULL, key TEXT NOT NULL, low INTEGER NOT NULL, since REAL NOT NULL, execution_id TEXT NOT NULL,
+    PRIMARY KEY (workflow, key, low, since, execution_id)
+) WITHOUT ROWID;
+CREATE TABLE start_answers (
+    execution_id TEXT PRIMARY KEY NOT NULL, workflow TEXT NOT NULL, turned TEXT NOT NULL, became TEXT NOT NULL,
+    sent TEXT NOT NULL, at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX start_answers_by_time ON start_answers (at);
+"""
+"""Starts: what an execution's start was turned into, who holds the key of a singleton, the line of each key (`low` is
+the priority, negative), and starts that have created nothing."""
+
 STEPS: dict[int, str] = {
     1: """
 DROP INDEX changed_since;
@@ -202,6 +220,7 @@ ALTER TABLE executions ADD COLUMN resumed_at REAL;
     7: "ALTER TABLE executions ADD COLUMN progress TEXT;\n",
     8: _RUNS,
     9: _LIMITS + "ALTER TABLE executions ADD COLUMN traceparent TEXT; ALTER TABLE commands ADD COLUMN repair TEXT;\n",
+    10: _STARTS,
 }
 """What takes a file from the version named to the next one, in one transaction each."""
 

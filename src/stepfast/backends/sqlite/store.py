@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from stepfast.backends.sqlite import deletion, metrics, overdue, rows, runs, writes
+from stepfast.backends.sqlite import deletion, metrics, overdue, rows, runs, starts, writes
 from stepfast.backends.sqlite import signals as signal_rows
 from stepfast.backends.sqlite.file import SqliteFile, Transaction
 from stepfast.backends.sqlite.reads import SqliteReads
@@ -28,6 +28,7 @@ from stepfast.engine.ports import (
     End,
     NextRun,
 )
+from stepfast.engine.start_items import Hold, TurnedAway
 from stepfast.errors import ExecutionDeleted
 from stepfast.model import (
     ENDED,
@@ -39,6 +40,7 @@ from stepfast.model import (
     Record,
     Signal,
     SignalLimits,
+    StartInfo,
     run_of,
 )
 
@@ -65,21 +67,51 @@ class SqliteBackend(SqliteReads):
     # -- Store: writing ------------------------------------------------------------------------------------
 
     async def create(self, execution: Execution) -> Execution:
-        new, id = rows.execution_write(execution), execution.execution_id
+        held = await self._file.write(lambda tx: self._create(tx, execution))
+        if isinstance(held, int):
+            raise ExecutionDeleted(execution.execution_id, held)
+        return held
 
-        def run(tx: Transaction) -> Execution | int:
-            if not tx.put(new):
-                row = tx.execute(f"{rows.SELECT_EXECUTION} WHERE execution_id = ?", (id,)).fetchone()
-                return deletion.generation_of(tx, id) if row is None else rows.execution(row)
-            for key, value in execution.labels.items():
-                tx.execute("INSERT INTO labels VALUES (?, ?, ?)", (key, value, id))
-            self._wake(tx, id)
-            return execution
+    def _create(self, tx: Transaction, execution: Execution) -> Execution | int:
+        """The execution that holds the id, or the generation of the deleted one that does not let this one in."""
+        id = execution.execution_id
+        if not tx.put(rows.execution_write(execution)):
+            row = tx.execute(f"{rows.SELECT_EXECUTION} WHERE execution_id = ?", (id,)).fetchone()
+            return deletion.generation_of(tx, id) if row is None else rows.execution(row)
+        for key, value in execution.labels.items():
+            tx.execute("INSERT INTO labels VALUES (?, ?, ?)", (key, value, id))
+        self._wake(tx, id)
+        return execution
+
+    async def create_in_turn(self, execution: Execution, hold: Hold | None) -> Execution | None:
+        def run(tx: Transaction) -> Execution | int | None:
+            if not starts.may_create(tx, execution, hold):
+                return None
+            held = self._create(tx, execution)
+            if held is execution:
+                starts.place(tx, execution, hold)
+            return held
 
         held = await self._file.write(run)
         if isinstance(held, int):
-            raise ExecutionDeleted(id, held)
+            raise ExecutionDeleted(execution.execution_id, held)
         return held
+
+    async def fold(self, execution: Execution, start: StartInfo, input: str, turned: TurnedAway | None) -> bool:
+        return await self._file.write(lambda tx: starts.fold(tx, execution, start, input, turned))
+
+    async def begin(self, execution: Execution, start: StartInfo) -> bool:
+        id = execution.execution_id
+
+        def run(tx: Transaction) -> bool:
+            tx.after.append(lambda: self._changes.forget(id))
+            if not starts.begin(tx, execution, start):
+                return False
+            if not start.waits:
+                self._wake(tx, id)
+            return True
+
+        return await self._file.write(run)
 
     async def commit(self, run_id: str, commit: Commit) -> Committed:
         execution_id, _ = run_of(run_id)
@@ -181,6 +213,7 @@ class SqliteBackend(SqliteReads):
         records: Sequence[Record],
         history: Sequence[Event],
         link: Link | None = None,
+        hold: Hold | None = None,
     ) -> bool:
         id = execution.execution_id
         before = replace(execution, status="FAILED", generation=execution.generation - 1)
@@ -188,10 +221,14 @@ class SqliteBackend(SqliteReads):
         def run(tx: Transaction) -> bool:
             if not writes.fresh(tx, id, records) or not writes.is_free(tx, id, cut.number):
                 return False
+            if hold is not None and not starts.stands(tx, hold):
+                return False
             if link is not None and not tx.put(rows.link_write(before, link)):
                 return False
             if not writes.put_status(tx, execution, before.status, before.generation):
                 return False
+            if hold is not None:
+                starts.give(tx, hold.id, id)
             writes.append(tx, id, cut)
             self._put_records(tx, id, records)
             for event in history:
@@ -235,6 +272,7 @@ class SqliteBackend(SqliteReads):
 
         def run(tx: Transaction) -> int:
             gone = deletion.expire(tx, before, now)
+            starts.expire(tx, before)
             self._gone(tx, gone)
             return len(gone)
 

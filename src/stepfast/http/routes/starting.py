@@ -14,7 +14,7 @@ from stepfast.http import problems, views
 from stepfast.http.auth import needs
 from stepfast.http.batch_models import BatchRequest, BatchStart, BatchView, StartOutcomeView
 from stepfast.http.engine import ApiEngine, answers, reply
-from stepfast.http.models import ID, ExecutionView, Problem, StartRequest
+from stepfast.http.models import ID, Problem, StartedExecution, StartRequest
 from stepfast.http.resolver import Resolver
 
 MOST_FIELDS_SHOWN = 3
@@ -34,8 +34,12 @@ def _add_start(app: Resolver, engine: ApiEngine) -> None:
         operation_id="startExecution",
         tags=["executions"],
         responses=answers(
-            (201, "started", ExecutionView),
-            (200, "the same call had started it before", ExecutionView),
+            (201, "started", StartedExecution),
+            (
+                200,
+                "the same call had started it before, or nothing was started: see `turned_into`",
+                StartedExecution,
+            ),
             problems_of={404: "no such workflow", 409: "the id is taken by another workflow or input"},
         ),
     )
@@ -57,7 +61,7 @@ def _add_start(app: Resolver, engine: ApiEngine) -> None:
         except InvalidRequest as error:
             raise problems.below("input", error) from error
         location = {"Location": f"/v1/executions/{started.execution.execution_id}"}
-        return reply(201 if started.created else 200, views.execution(started.execution), location)
+        return reply(201 if started.created else 200, views.started(started), location)
 
 
 def _add_batch(app: Resolver, engine: ApiEngine) -> None:
@@ -85,7 +89,8 @@ def _start_of(request: BatchStart) -> StartArguments:
 
 def _outcome(request: BatchStart, outcome: Started | Exception) -> StartOutcomeView:
     if isinstance(outcome, Started):
-        return StartOutcomeView(execution_id=outcome.execution.execution_id, created=outcome.created, problem=None)
+        id, into = outcome.execution.execution_id, outcome.into
+        return StartOutcomeView(execution_id=id, created=outcome.created, problem=None, turned_into=into)
     error = problems.below("input", outcome) if isinstance(outcome, InvalidRequest) else outcome
     problem = json.loads(str(problems.of(error).body))
     if "errors" in problem:

@@ -35,6 +35,16 @@ SHAPE: Object = {
         "created_at": {"type": ["string", "null"]},
         "ended_at": {"type": ["string", "null"]},
         "parent": {"type": "object", "description": "of a child: the execution that has started it"},
+        "turned_into": {
+            "type": "string",
+            "description": "of a start that began no execution at once: waiting, skipped (this is the execution that "
+            "runs already), replaced (it begins once that one is cancelled) or debounced (this is the execution that "
+            "begins with this input)",
+        },
+        "begins_at": {
+            "type": "string",
+            "description": "when an execution that waits begins, where that is known",
+        },
     },
     "required": ["summary", "execution_id", "status"],
 }
@@ -83,7 +93,20 @@ def state_of(described: Object, waits: list[Object], operate: bool) -> Object:
         "created_at": described["created_at"],
         "ended_at": described["ended_at"],
         **parent_of(described),
+        **_beginning_of(described),
     }
+
+
+def _beginning_of(described: Object) -> Object:
+    if described.get("begun", True) or described.get("begins_at") is None:
+        return {}
+    return {"begins_at": described["begins_at"]}
+
+
+def turned(state: Object, execution: Execution[Any]) -> Object:
+    """The state with what the start was turned into, where that is not simply started."""
+    into = execution.turned_into
+    return state if into in (None, "started") else {**state, "turned_into": into}
 
 
 def parent_of(described: Object) -> Object:
@@ -99,6 +122,9 @@ def _summary(described: Object, waits: list[Object], operate: bool) -> str:
         return f"{_failure(described)}; {_way_on(id, operate)}"
     if status != "RUNNING":
         return f"execution {id!r} is {status}"
+    if not described.get("begun", True):
+        when = f" at {described['begins_at']}" if described.get("begins_at") else " when its turn comes"
+        return f"execution {id!r} waits and begins{when}; call {STATUS_TOOL} with this execution_id to come back to it"
     waiting = f" and waits for {', '.join(_in_words(wait) for wait in waits)}" if waits else ""
     parts = [f"execution {id!r} is RUNNING{waiting}; call {STATUS_TOOL} with this execution_id to come back to it"]
     if any(wait["kind"] == "signal" for wait in waits):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from http import HTTPStatus
@@ -129,9 +130,10 @@ class CloudStage:
 
     # -- requests ------------------------------------------------------------------------------------------------
 
-    def start(self, workflow: str, input: Any, execution_id: str, labels: Mapping[str, str] | None) -> None:
+    def start(self, workflow: str, input: Any, execution_id: str, labels: Mapping[str, str] | None) -> tuple[str, str]:
         body = {"input": input, "execution_id": execution_id, "labels": dict(labels or {})}
-        self._post(f"/v1/workflows/{workflow}/executions", body)
+        answer = self._post(f"/v1/workflows/{workflow}/executions", body)
+        return answer["execution_id"], answer["turned_into"]
 
     def replace(self, workflow: Workflow[..., Any]) -> None:
         stand_ins.put(self._code.registry, workflow)
@@ -150,8 +152,10 @@ class CloudStage:
     def repair(self, execution_id: str, command: str, change: Mapping[str, Any]) -> None:
         self._post(f"/v1/executions/{execution_id}/commands/{quote(command, safe='')}/repair", dict(change))
 
-    def _post(self, path: str, body: Any = None) -> None:
-        require_success(self._player.request("POST", path, body, key=self.key), path)
+    def _post(self, path: str, body: Any = None) -> Any:
+        response = self._player.request("POST", path, body, key=self.key)
+        require_success(response, path)
+        return json.loads(response.body)
 
     def crash(self, execution_id: str, down: timedelta) -> None:
         sandbox = self._points.stopped_at
