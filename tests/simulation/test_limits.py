@@ -68,7 +68,7 @@ MUTANTS = {
     a_slot_is_given_back_before_the_attempt: 7,
     a_slot_that_is_handed_over_is_not_counted: 3,
     the_message_of_a_step_in_line_is_dropped: 4,
-    slots_are_kept_beyond_their_lease: 2,
+    slots_are_kept_beyond_their_lease: 110,
     what_has_ended_keeps_the_slot_that_it_is_given: 203,
     a_permit_is_used_for_two_attempts: 67,
     whoever_loses_the_claim_gives_the_slot_back: 7,
