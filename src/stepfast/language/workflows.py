@@ -103,7 +103,7 @@ class Workflow(Generic[P, R_co]):
 
 
 class WorkflowDecorator(Generic[K_co]):
-    """What `@workflow` returns where the keys of its starts are functions: for functions of what those take."""
+    """The decorator that `@workflow(singleton=...)` returns: for functions with the input that the keys are taken from."""
 
     def __init__(self, name: Any, starts: StartOptions | None) -> None:
         self._name, self._starts = name, starts
