@@ -103,7 +103,7 @@ class Workflow(Generic[P, R_co]):
 
 
 class WorkflowDecorator(Generic[K_co]):
-    """The decorator that `@workflow(singleton=...)` returns, for functions with the input that the keys are taken of."""
+    """The decorator that `@workflow(singleton=...)` returns, for functions of the input that the keys take."""
 
     def __init__(self, name: Any, starts: StartOptions | None) -> None:
         self._name, self._starts = name, starts
