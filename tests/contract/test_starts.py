@@ -251,3 +251,27 @@ def test_what_waits_for_more_starts_can_be_cancelled(env: Any) -> None:
     second = env.start(settling, "a2", "y")
     assert second.turned_into == "waiting"
     assert env.run_until(second).result == "noted a2"
+
+
+@workflow("quick", singleton=lambda number: "all", throttle=Rate(1, per=5))
+async def quick(number: int) -> str:
+    return await noted(str(number))
+
+
+def test_the_process_may_die_at_any_moment_and_all_of_a_line_run_one_after_the_other() -> None:
+    def played(at: int | None) -> int:
+        with Environment(quick) as env:
+            if at is not None:
+                env.crash(at=at)
+            runs = [env.start(quick, number, f"x{number}") for number in range(3)]
+            for run in runs:
+                assert env.run_until(run).result == f"noted {run.execution_id[1:]}"
+            calls = [run.steps[0] for run in runs]
+            begun = [call.started_at for call in calls]
+            assert begun == sorted(begun)
+            return len(env.points)
+
+    moments = played(None)
+    assert moments > 10
+    for at in range(moments):
+        played(at)

@@ -175,8 +175,9 @@ def test_a_start_that_is_refused_stays_and_comes_again(aws: Aws, body: Any, capl
 
 def test_scheduler_may_call_the_function_itself(aws: Aws) -> None:
     event = {"start": {"workflow": "sleeps", "input": 5}, "scheduled": AT}
-    assert aws.invoke("timer", event) == {"execution_id": "sleeps-2026-11-22T150000Z", "created": True}
+    answer = {"execution_id": "sleeps-2026-11-22T150000Z", "turned_into": "started"}
+    assert aws.invoke("timer", event) == {**answer, "created": True}
     aws.clock.time += 30
-    assert aws.invoke("timer", event) == {"execution_id": "sleeps-2026-11-22T150000Z", "created": False}
+    assert aws.invoke("timer", event) == {**answer, "created": False}
     with pytest.raises(Failed, match="UnknownWorkflow"):
         aws.invoke("timer", {"start": {"workflow": "gone"}, "scheduled": AT})

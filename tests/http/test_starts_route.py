@@ -122,3 +122,5 @@ def test_the_command_line_says_what_a_start_was_turned_into(url: str) -> None:
     assert "nothing was started: x runs" in " ".join(skipped.stderr.split())
     run("waits", "a1", "u")
     assert "waits for its turn" in run("waits", "a2", "v").stderr
+    shown = CliRunner().invoke(app, ["show", "v"], env={"STEPFAST_URL": url, "STEPFAST_API_KEY": None}).stdout
+    assert "when those of its key" in " ".join(shown.split())

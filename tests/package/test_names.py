@@ -46,6 +46,7 @@ MIRRORS: dict[str, tuple[frozenset[str], str]] = {
     "History": (frozenset({VIEW, SHAPE}), AN_ANSWER),
     "Replayed": (frozenset({VIEW, SHAPE}), AN_ANSWER),
     "ResumedExecution": (frozenset({VIEW, SHAPE}), AN_ANSWER),
+    "StartedExecution": (frozenset({VIEW, SHAPE}), AN_ANSWER),
     "Signal": (frozenset({MODEL, SHAPE}), AS_MODELLED),
     "Workflow": (frozenset({"language/workflows.py", SHAPE}), AS_MODELLED),
 }

@@ -47,6 +47,7 @@ PAGES = (
             "stepfast.language.steps.StepDecorator": (),
             "stepfast.language.limits.LabelKey": (),
             "stepfast.language.steps.LimitedStepDecorator": (),
+            "stepfast.language.workflows.WorkflowDecorator": (),
             "stepfast.language.workflows.Workflow": (),
         },
     ),

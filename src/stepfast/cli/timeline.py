@@ -113,6 +113,9 @@ def _head(execution: Object) -> RenderableType:
     if (parent := execution.get("parent")) is not None:
         left = ", which has left it" if parent["left"] else ""
         table.add_row("child of", styled(f"{parent['execution_id']} ({parent['command']}){left}"))
+    if execution["status"] == "RUNNING" and not execution.get("begun", True):
+        moment = execution.get("begins_at")
+        table.add_row("begins", styled(moment or "when those of its key that were started before have ended"))
     if execution["status"] == "RUNNING" and execution.get("deployed") is False:
         table.add_row("waits", styled("its workflow is not deployed", "yellow"))
     resumes = execution.get("resumes", execution.get("generation"))  # a server of version 0.1 has only `generation`

@@ -11,7 +11,7 @@ from typing import Literal, assert_never
 from stepfast.engine import progress
 from stepfast.engine.beginning import Beginning
 from stepfast.engine.children import CHILDREN_AT_ONCE, Children
-from stepfast.engine.ends import Ends
+from stepfast.engine.ends import EndFollower
 from stepfast.engine.finish import finish
 from stepfast.engine.memory import Memory, News
 from stepfast.engine.messages import Hint, Message, MessageKind
@@ -88,7 +88,7 @@ class Advancer:
         self._opener = ReplayOpener(store, registry, self._lives)
         self._children = Children(store, queue, clock, registry, max_child_depth)
         self._beginning = Beginning(store, queue, clock, self._children.cancelling.cancel)
-        self._ends = Ends(store, self._children, self._beginning)
+        self._ends = EndFollower(store, self._children, self._beginning)
 
     async def advance(self, execution_id: str, *, resend: Resend | None = None, news: News | None = None) -> Advanced:
         """Advances until nothing is left to decide; `resend` sends again what was sent before (rule *sweep*).

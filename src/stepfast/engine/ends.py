@@ -8,7 +8,7 @@ from stepfast.engine.ports import Store
 from stepfast.model import ENDED, ENDED_FOR_GOOD, Execution, Snapshot
 
 
-class Ends:
+class EndFollower:
     """Follows ends; any number of times is harmless."""
 
     def __init__(self, store: Store, children: Children, beginning: Beginning) -> None:

@@ -38,7 +38,7 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LinePlace:
     """An entry of a line. since: when the execution was created. The highest priority is served first."""
 
     priority: int
@@ -80,10 +80,10 @@ def takes_more(execution: Execution | None, id: StartKey) -> bool:
     return key is not None and debounce_id(execution.workflow, key) == id
 
 
-def place_of(execution: Execution) -> Place:
+def place_of(execution: Execution) -> LinePlace:
     """Where it stands in the line of its key."""
     assert execution.start is not None
-    return Place(execution.start.priority, execution.created_at, execution.execution_id)
+    return LinePlace(execution.start.priority, execution.created_at, execution.execution_id)
 
 
 def may_hold(execution: Execution | None, id: StartKey) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from stepfast.engine.start_items import Hold, Place, StartKey, TurnedAway
+from stepfast.engine.start_items import Hold, LinePlace, StartKey, TurnedAway
 from stepfast.model import Execution, StartInfo
 
 
@@ -20,10 +20,10 @@ class StartStore(Protocol):
     async def pass_on(self, hold: Hold, heir: str) -> bool:
         """Gives a key to another execution, "" for nobody, if the stored item has the version of `hold`."""
 
-    async def first(self, id: StartKey) -> Place | None:
+    async def first(self, id: StartKey) -> LinePlace | None:
         """The first entry of the line."""
 
-    async def leave(self, id: StartKey, place: Place) -> None:
+    async def leave(self, id: StartKey, place: LinePlace) -> None:
         """Takes an entry out of the line, if it is there."""
 
     async def turned_away(self, execution_id: str) -> TurnedAway | None:

@@ -21,6 +21,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 I = TypeVar("I")  # noqa: E741
+_OF_FUNCTION: Any = type("OfFunction", (), {"__repr__": lambda self: "<the name of the function>"})()
+"""Stands for a name that is left out."""
 K = TypeVar("K", bound=Callable[..., str])
 N = TypeVar("N", bound=Callable[..., int])
 K_co = TypeVar("K_co", covariant=True)
@@ -101,16 +103,16 @@ class Workflow(Generic[P, R_co]):
 
 
 class WorkflowDecorator(Generic[K_co]):
-    """What `@workflow` returns where the keys of its starts are functions: for functions of what those take."""
+    """The decorator that `@workflow(singleton=...)` returns, for functions of the input that the keys take."""
 
-    def __init__(self, name: str | None, starts: StartOptions | None) -> None:
+    def __init__(self, name: Any, starts: StartOptions | None) -> None:
         self._name, self._starts = name, starts
 
     def __call__(
         self: WorkflowDecorator[Callable[[I], Any]], function: Callable[[I], Coroutine[Any, Any, R]], /
     ) -> Workflow[[I], R]:
         function = callables.definable(function, "workflow")
-        name = callables.name_to_record(function, "workflow", None) if self._name is None else self._name
+        name = callables.name_to_record(function, "workflow", None) if self._name is _OF_FUNCTION else self._name
         return Workflow(function, name, self._starts)
 
 
@@ -120,7 +122,7 @@ def workflow(name: str, /) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Wo
 def workflow(name: Callable[P, Coroutine[Any, Any, R]], /) -> Workflow[P, R]: ...
 @overload
 def workflow(
-    name: str | None = None,
+    name: str = ...,
     /,
     *,
     singleton: LabelKey | None = None,
@@ -133,7 +135,7 @@ def workflow(
 ) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Workflow[P, R]]: ...
 @overload
 def workflow(
-    name: str | None = None,
+    name: str = ...,
     /,
     *,
     singleton: K,
@@ -144,7 +146,7 @@ def workflow(
 ) -> WorkflowDecorator[K]: ...
 @overload
 def workflow(
-    name: str | None = None,
+    name: str = ...,
     /,
     *,
     singleton: LabelKey,
@@ -155,7 +157,7 @@ def workflow(
 ) -> WorkflowDecorator[K]: ...
 @overload
 def workflow(
-    name: str | None = None,
+    name: str = ...,
     /,
     *,
     singleton: LabelKey,
@@ -165,11 +167,11 @@ def workflow(
     priority: N,
 ) -> WorkflowDecorator[N]: ...
 @overload
-def workflow(name: str | None = None, /, *, throttle: Rate, throttle_key: K) -> WorkflowDecorator[K]: ...
+def workflow(name: str = ..., /, *, throttle: Rate, throttle_key: K) -> WorkflowDecorator[K]: ...
 @overload
-def workflow(name: str | None = None, /, *, debounce: Seconds, debounce_key: K) -> WorkflowDecorator[K]: ...
+def workflow(name: str = ..., /, *, debounce: Seconds, debounce_key: K) -> WorkflowDecorator[K]: ...
 def workflow(
-    name: Any = None,
+    name: Any = _OF_FUNCTION,
     /,
     *,
     singleton: Any = None,
@@ -199,9 +201,9 @@ def workflow(
     Decorating the same function twice with one name is harmless. Raises DefinitionError for a function that cannot be
     a workflow, for a wrong name or option, and for a function that is a step or another workflow already.
     """
-    if not (name is None or isinstance(name, str)) and (callable(name) or hasattr(name, "__func__")):
+    if not isinstance(name, str) and (callable(name) or hasattr(name, "__func__")):
         function = callables.definable(name, "workflow")
         return Workflow(function, callables.name_to_record(function, "workflow", None))
-    named = "workflow" if name is None else f"workflow {name!r}"
+    named = "workflow" if name is _OF_FUNCTION else f"workflow {name!r}"
     starts = start_options(named, singleton, on_conflict, throttle, throttle_key, priority, debounce, debounce_key)
     return WorkflowDecorator[Any](name, starts)

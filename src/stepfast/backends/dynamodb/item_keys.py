@@ -17,6 +17,10 @@ RUN_VERSION = 3
 """Of metas of executions that have continued as new runs. Functions of the versions before would take the records of
 the first run for theirs; they refuse these metas.
 """
+TURN_VERSION = 4
+"""Of metas of executions that were started to wait for their turn or their moment. Functions of the versions before
+would have them begin at once; they refuse these metas.
+"""
 META, CURSOR, INPUT, COMMAND, ENTRY, SIGNAL, HISTORY = "meta", "cursor", "input#", "c#", "o#", "s#", "z#"
 NOTE, MEMORY = "large", "memory"
 RUN, TAKEN, LATER_RUN = "zr#", "zs#", "zz"
@@ -99,9 +103,9 @@ def head(execution_id: str, sort: str, now: float, version: int = FIRST_VERSION)
 def checked(item: Item) -> Item:
     """The item, if this version can read it; Misconfigured for one of a newer version."""
     version = int_in(item, "v")
-    if version > RUN_VERSION:
+    if version > TURN_VERSION:
         raise Misconfigured(
             f"execution {execution_id_of(item)!r} was written by a newer stepfast (schema {version}, "
-            f"this one knows {RUN_VERSION}): deploy that version, or a newer one"
+            f"this one knows {TURN_VERSION}): deploy that version, or a newer one"
         )
     return item

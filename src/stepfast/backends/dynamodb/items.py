@@ -58,6 +58,7 @@ from stepfast.backends.dynamodb.item_keys import (
     NOTE,
     SIGNAL,
     TAKEN,
+    TURN_VERSION,
     checked,
     command_sort,
     execution_id_of,
@@ -86,7 +87,8 @@ _META_TIMES = {"ended_at": "ended", "resumed_at": "resumed"}
 
 def meta_item(execution: Execution, input: Item, listing: Item, now: float) -> Item:
     """A new execution, with wake. input: its `input` attribute, inline or a reference; listing: the index keys."""
-    item = head(execution.execution_id, META, now, ITEM_VERSION) | input | listing
+    version = TURN_VERSION if execution.waits else ITEM_VERSION
+    item = head(execution.execution_id, META, now, version) | input | listing
     item |= {"flow": text(execution.workflow), "made": number(execution.created_at), "born": number(now)}
     item["wake"] = number(1)
     if execution.first_generation:

@@ -24,7 +24,7 @@ from stepfast.backends.dynamodb.limits import PARTITIONS, part_of_key
 from stepfast.backends.dynamodb.table import EXPIRES
 from stepfast.backends.dynamodb.typed_json import Item, int_in, number, text, text_in
 from stepfast.engine.ports import Clock
-from stepfast.engine.start_items import Hold, Place, StartKey, TurnedAway, key_of, place_of
+from stepfast.engine.start_items import Hold, LinePlace, StartKey, TurnedAway, key_of, place_of
 from stepfast.model import Execution, StartInfo
 
 _END = "\x7f"
@@ -50,7 +50,7 @@ class DynamoStarts:
             return not hold.version or self._table.remove(_key(hold.id), _stands(hold))
         return await self._table.put(_held(hold.id, heir), _stands(hold)) is None
 
-    async def first(self, id: StartKey) -> Place | None:
+    async def first(self, id: StartKey) -> LinePlace | None:
         line = _line(id)
         page = self._table.query_once(
             KeyConditionExpression="pk = :pk AND sk BETWEEN :start AND :end",
@@ -59,10 +59,10 @@ class DynamoStarts:
             ConsistentRead=True,
         )
         for item in page["Items"]:
-            return Place(int_in(item, "prio"), float(item["since"]["N"]), item["id"]["S"])
+            return LinePlace(int_in(item, "prio"), float(item["since"]["N"]), item["id"]["S"])
         return None
 
-    async def leave(self, id: StartKey, place: Place) -> None:
+    async def leave(self, id: StartKey, place: LinePlace) -> None:
         self._table.delete(
             {"pk": text(_partition(id)), "sk": text(_sort(id, place))}, Condition("attribute_exists(pk)")
         )
@@ -156,5 +156,5 @@ def _line(id: StartKey) -> str:
     return f"w#{part_of_key(id.key)}#"
 
 
-def _sort(id: StartKey, place: Place) -> str:
+def _sort(id: StartKey, place: LinePlace) -> str:
     return f"{_line(id)}{999 - place.priority:03}#{place.since:017.6f}#{place.execution_id}"

@@ -6,7 +6,7 @@ import secrets
 
 from stepfast.backends.sqlite import rows, writes
 from stepfast.backends.sqlite.file import SqliteFile, Transaction
-from stepfast.engine.start_items import Hold, Place, StartKey, TurnedAway, key_of, place_of, start_text
+from stepfast.engine.start_items import Hold, LinePlace, StartKey, TurnedAway, key_of, place_of, start_text
 from stepfast.model import Execution, StartInfo
 
 _VERSION = "SELECT version FROM start_holds WHERE workflow = ? AND key = ?"
@@ -30,15 +30,15 @@ class SqliteStarts:
     async def pass_on(self, hold: Hold, heir: str) -> bool:
         return await self._file.write(lambda tx: stands(tx, hold) and give(tx, hold.id, heir))
 
-    async def first(self, id: StartKey) -> Place | None:
+    async def first(self, id: StartKey) -> LinePlace | None:
         sql = (
             "SELECT low, since, execution_id FROM start_lines WHERE workflow = ? AND key = ? "
             "ORDER BY low, since, execution_id LIMIT 1"
         )
         row = self._file.row(sql, (id.workflow, id.key))
-        return None if row is None else Place(-row[0], *row[1:])
+        return None if row is None else LinePlace(-row[0], *row[1:])
 
-    async def leave(self, id: StartKey, place: Place) -> None:
+    async def leave(self, id: StartKey, place: LinePlace) -> None:
         values = (id.workflow, id.key, -place.priority, place.since, place.execution_id)
         await self._file.write(lambda tx: writes.run(tx, _LEAVE, values))
 

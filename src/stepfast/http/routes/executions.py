@@ -172,9 +172,9 @@ def replay_of(engine: ApiEngine, snapshot: Snapshot) -> Replay | None:
     """What the code asks for; without it an execution can still be shown, as far as it is recorded.
 
     A cancelled one is not replayed: its code would take the cancelled commands for failed ones and go on. Nor is an
-    earlier run: it asks for nothing any more.
+    earlier run, which asks for nothing any more, nor an execution that has not begun.
     """
-    if snapshot.execution.status == "CANCELLED" or snapshot.execution.continued:
+    if snapshot.execution.status == "CANCELLED" or snapshot.execution.continued or snapshot.execution.waits:
         return None
     try:
         return engine.operations.replay(snapshot)
