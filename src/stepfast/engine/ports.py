@@ -16,6 +16,7 @@ from stepfast.engine.limit_store import LimitStore
 from stepfast.engine.messages import Message
 from stepfast.engine.metrics import Tallies
 from stepfast.engine.record_reader import RecordReader
+from stepfast.engine.schedule_store import ScheduleStore
 from stepfast.model import (
     SIGNAL_LIMITS,
     Event,
@@ -192,11 +193,12 @@ class Store(RunStore, Protocol):
 
     run_id: `Execution.run_id`, which for the first run is the id of the execution. A write of an earlier run is never
     seen by a later one (rule *runs*). reader: reads parts of an execution, for whoever looks at it. limits: what is
-    stored of limits.
+    stored of limits. schedules: what is stored of schedules.
     """
 
     reader: RecordReader
     limits: LimitStore
+    schedules: ScheduleStore
 
     async def create(self, execution: Execution) -> Execution:
         """Puts a new execution, with wake, if the id is free (rule *start once*).

@@ -32,6 +32,7 @@ from stepfast.backends.dynamodb.item_keys import DELETED
 from stepfast.backends.dynamodb.limits import LIMITS
 from stepfast.backends.dynamodb.listing import CHILD
 from stepfast.backends.dynamodb.metrics import PARTITION
+from stepfast.backends.dynamodb.schedules import SCHEDULES
 from stepfast.model import ExecutionStatus
 
 _READ = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
@@ -64,11 +65,12 @@ def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatem
     sends = [*resources.pools.values(), resources.timer_queue, resources.park_queue]
     return {
         "api": lambda: [
-            *_state(resources),
+            *_state(resources, f"{SCHEDULES}*"),
             *_deleting(resources),
             _listing(resources),
             _figures(resources, "dynamodb:Query"),
             _limits(resources),
+            _allow("LookLater", ["sqs:SendMessage"], [resources.timer_queue]),
         ],
         "authorizer": lambda: [_allow("Keys", ["dynamodb:GetItem"], [resources.table], _only_keys("k#*"))],
         "advancer": lambda: [
@@ -89,7 +91,7 @@ def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatem
             *_scheduling(resources),
         ],
         "timer": lambda: [
-            *_state(resources),
+            *_state(resources, f"{SCHEDULES}*"),
             _allow("Consume", _CONSUME, [resources.timer_queue]),
             _allow("Send", ["sqs:SendMessage"], [resources.timer_queue, resources.park_queue]),
             *_scheduling(resources),

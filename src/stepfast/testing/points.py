@@ -122,6 +122,7 @@ class Ports:
         self._backend, self._points, self._changed = backend, points, changed
         self.reader = backend.reader  # it only reads
         self.limits = backend.limits  # its writes are in the file with the next write that passes here
+        self.schedules = backend.schedules
         self.alive = True
 
     def __getattr__(self, name: str) -> Any:

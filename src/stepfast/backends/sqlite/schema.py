@@ -15,7 +15,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable
 
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 13
 LARGE_VALUE_CHARACTERS = 8192
 """Characters of a value from which on it stands in `large_values`."""
 
@@ -188,6 +188,11 @@ CREATE TABLE limit_numbers (name TEXT PRIMARY KEY NOT NULL, numbers TEXT NOT NUL
 """
 """Limits: the moments of rates and the gates, by key, and numbers that were set at run time."""
 
+_SCHEDULES = """
+CREATE TABLE schedules (name TEXT PRIMARY KEY NOT NULL, version INTEGER NOT NULL, state TEXT NOT NULL) WITHOUT ROWID;
+"""
+"""Schedules: pauses, the last starts, and the moments that wait."""
+
 STEPS: dict[int, str] = {
     1: """
 DROP INDEX changed_since;
@@ -202,6 +207,9 @@ ALTER TABLE executions ADD COLUMN resumed_at REAL;
     7: "ALTER TABLE executions ADD COLUMN progress TEXT;\n",
     8: _RUNS,
     9: _LIMITS + "ALTER TABLE executions ADD COLUMN traceparent TEXT; ALTER TABLE commands ADD COLUMN repair TEXT;\n",
+    10: "",
+    11: "",
+    12: _SCHEDULES,
 }
 """What takes a file from the version named to the next one, in one transaction each."""
 

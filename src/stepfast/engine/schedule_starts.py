@@ -1,0 +1,242 @@
+"""Starts what schedules are due for, once for each moment and by the overlap policy (rules *moment* and *overlap*).
+
+A start is decided in the schedule's item before its execution is created. Whoever meets a decision that was not carried
+out, carries it out. So of any number of calls for one moment, with a crash anywhere, one execution comes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from stepfast.engine import schedule_items as items
+from stepfast.engine.ports import Clock, Store
+from stepfast.engine.schedule_items import Moment, Overlap, ScheduleItem, StartRequest
+from stepfast.engine.starting import Started
+from stepfast.errors import ExecutionConflict, ExecutionNotFound, InvalidRequest, Refused, WrongStatus
+from stepfast.model import Execution
+
+log = logging.getLogger(__name__)
+
+SOONEST_LOOK_SECONDS, LATEST_LOOK_SECONDS = 5.0, 60.0
+"""Seconds after which a moment that waits is looked at again: a quarter of the time that it has waited, within these."""
+
+Change = Callable[[ScheduleItem], ScheduleItem]
+OutcomeKind = Literal["started", "waiting", "skipped", "missed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a moment.
+
+    execution_id: of the execution that it has started, or would start. created: whether this call has created it.
+    why: for what was skipped. look_at: when to look again at what waits.
+    """
+
+    kind: OutcomeKind
+    execution_id: str
+    created: bool = False
+    why: str = ""
+    look_at: float | None = None
+
+
+class Steering(Protocol):
+    """What this needs of the operations on executions."""
+
+    async def start(
+        self, workflow: str, input: Any, execution_id: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> Started: ...
+    async def cancel(self, execution_id: str) -> Execution: ...
+
+
+class ScheduledStarts:
+    """Decides about the moments of schedules. Any number of processes may call it for the same schedule."""
+
+    def __init__(self, store: Store, clock: Clock, operations: Steering) -> None:
+        self._store, self._clock, self._operations = store, clock, operations
+
+    async def take(self, request: StartRequest, moment: Moment, overlap: Overlap | None = None) -> Outcome:
+        """Starts the execution of a moment, or decides that it waits or starts nothing. Safe to repeat.
+
+        overlap: in place of the policy of the request. Raises what Operations.start raises; the moment is then open, and
+        another call decides about it.
+        """
+        policy = overlap or request.overlap
+        while True:
+            item = await self._store.schedules.read(request.schedule)
+            outcome = await self._known(request, item, moment)
+            if outcome is not None:
+                return outcome
+            if policy == "allow":
+                return await self._allow(request, item, moment)
+            if await self._store.read(moment.id) is not None:
+                return Outcome("started", moment.id)
+            if item.unbegun:
+                await self._begin_all(request, item)
+                continue
+            running = await self._running(item)
+            changed = self._decided(item, moment, policy, running)
+            await self._write(changed.seen(moment), item)  # The next turn reads what stands now, and carries it out.
+
+    async def look(self, request: StartRequest) -> float | None:
+        """Starts the first moment in line once nothing runs. Returns when to look again; None if none waits.
+
+        It also carries out what was decided by a process that has died.
+        """
+        while True:
+            item = await self._store.schedules.read(request.schedule)
+            if item.unbegun:
+                await self._begin_all(request, item)
+                continue
+            first = item.next_waiting
+            if first is None or await self._running(item):
+                break
+            await self._write(items.claimed(item, first), item)
+        return _next_look(item.waiting[0], self._clock.now()) if item.waiting else None
+
+    async def backfill(self, request: StartRequest, moments: Sequence[Moment], overlap: Overlap) -> list[Outcome]:
+        """Starts the executions of many moments ("allow"), or puts them into the line ("wait"). Safe to repeat."""
+        if overlap == "wait":
+            return await self._line_up(request, moments)
+        outcomes = list[Outcome]()
+        for moment in moments:
+            outcomes.append(await self._start(request, moment))
+        await self._remember(request, [moment for moment, one in zip(moments, outcomes, strict=True) if one.created])
+        return outcomes
+
+    # -- one moment ----------------------------------------------------------------------------------------------
+
+    async def _known(self, request: StartRequest, item: ScheduleItem, moment: Moment) -> Outcome | None:
+        """What was decided about a moment before; also for one that falls into a pause."""
+        if (held := items.found(item.started, moment.id)) is not None:
+            return Outcome("started", held.id) if held.begun else await self._begin(request, held)
+        if (held := items.found(item.skipped, moment.id)) is not None:
+            return Outcome("skipped", held.id, why=held.why)
+        if items.found(item.waiting, moment.id) is not None:
+            look_at = await self.look(request)
+            item = await self._store.schedules.read(request.schedule)
+            if items.found(item.waiting, moment.id) is None:
+                return await self._known(request, item, moment)
+            return Outcome("waiting", moment.id, look_at=look_at)
+        if item.misses(moment):
+            log.info("schedule %s starts nothing at %s: it was paused", request.schedule, items.stamp(moment.at))
+            if item.seen(moment) != item:
+                await self._write(item.seen(moment), item)
+            return Outcome("missed", moment.id)
+        return None
+
+    def _decided(self, item: ScheduleItem, moment: Moment, policy: Overlap, running: Sequence[str]) -> ScheduleItem:
+        """The item with what the policy says of a new moment."""
+        if policy == "wait":
+            clock_fits = len(item.waiting) < items.MOST_WAITING
+            return items.in_line(item, moment) if clock_fits else items.skipped(item, moment, "too many wait")
+        if item.is_late(moment):
+            return items.skipped(item, moment, "a later moment came first")
+        if not running or policy == "replace":
+            return items.claimed(item, moment, tuple(running))
+        return items.skipped(item, moment, f"{running[0]} is RUNNING")
+
+    async def _allow(self, request: StartRequest, item: ScheduleItem, moment: Moment) -> Outcome:
+        outcome = await self._start(request, moment)
+        if outcome.created or not item.is_late(moment):  # not for a message that comes again after a long time
+            await self._remember(request, [moment])
+        return outcome
+
+    # -- carrying out --------------------------------------------------------------------------------------------
+
+    async def _begin_all(self, request: StartRequest, item: ScheduleItem) -> None:
+        for moment in reversed(item.unbegun):
+            await self._begin(request, moment)
+
+    async def _begin(self, request: StartRequest, moment: Moment) -> Outcome:
+        """Carries out a decision to start: cancels what it replaces, creates the execution, and marks it."""
+        for earlier in moment.replaces:
+            try:
+                await self._operations.cancel(earlier)
+            except (WrongStatus, ExecutionNotFound):
+                pass  # It has ended meanwhile.
+        try:
+            outcome = await self._start(request, moment)
+        except Refused:
+            # Nothing can start: the moment is open again, and holds no other up.
+            await self._change(request, lambda item: items.unclaimed(item, moment.id))
+            raise
+        await self._change(request, lambda item: items.begun(item, moment.id))
+        return outcome
+
+    async def _start(self, request: StartRequest, moment: Moment) -> Outcome:
+        labels = {"schedule": request.schedule, **request.labels}
+        try:
+            started = await self._operations.start(request.workflow, request.input, moment.id, labels)
+        except ExecutionConflict:
+            # Its id is taken: by this moment, with the input that the schedule had before, or by somebody's own start.
+            log.warning("execution %s is there already, with another workflow or input", moment.id)
+            return Outcome("started", moment.id)
+        return Outcome("started", moment.id, started.created)
+
+    async def _running(self, item: ScheduleItem) -> list[str]:
+        """The executions of the last starts that are RUNNING, newest first."""
+        ids = [moment.id for moment in item.started]
+        held = await self._store.read_many(ids) if ids else []
+        running = {execution.execution_id for execution in held if execution.status == "RUNNING"}
+        return [id for id in ids if id in running]
+
+    # -- many moments --------------------------------------------------------------------------------------------
+
+    async def _line_up(self, request: StartRequest, moments: Sequence[Moment]) -> list[Outcome]:
+        held = {execution.execution_id for execution in await self._store.read_many([one.id for one in moments])}
+        new = [moment for moment in moments if moment.id not in held]
+        await self._change(request, lambda item: _with_line(item, new))
+        await self.look(request)
+        item = await self._store.schedules.read(request.schedule)
+        waiting = {moment.id for moment in item.waiting}
+        return [
+            Outcome("waiting" if one.id in waiting else "started", one.id, one.id not in held | waiting)
+            for one in moments
+        ]
+
+    async def _remember(self, request: StartRequest, moments: Sequence[Moment]) -> None:
+        def change(item: ScheduleItem) -> ScheduleItem:
+            for moment in moments:
+                item = items.begun(items.claimed(item, moment), moment.id).seen(moment)
+            return item
+
+        await self._change(request, change)
+
+    # -- writing -------------------------------------------------------------------------------------------------
+
+    async def _change(self, request: StartRequest, change: Change) -> ScheduleItem:
+        return await change_item(self._store, request.schedule, change)
+
+    async def _write(self, new: ScheduleItem, held: ScheduleItem) -> ScheduleItem | None:
+        return await self._store.schedules.write(new, held.version)
+
+
+async def change_item(store: Store, name: str, change: Change) -> ScheduleItem:
+    """Writes what `change` makes of the item as it stands, and returns it; nothing is written where it is the same."""
+    while True:
+        item = await store.schedules.read(name)
+        new = change(item)
+        if new == item:
+            return item
+        written = await store.schedules.write(new, item.version)
+        if written is not None:
+            return written
+
+
+def _with_line(item: ScheduleItem, moments: Sequence[Moment]) -> ScheduleItem:
+    """The item with moments in its line, unless they start already. Raises InvalidRequest if there is no room."""
+    new = [moment for moment in moments if items.found(item.started, moment.id) is None]
+    lined = items.in_line(item, *new)
+    if len(lined.waiting) > items.MOST_WAITING:
+        raise InvalidRequest(
+            f"{len(item.waiting)} moments of schedule {item.name!r} wait, and {items.MOST_WAITING} may: ask for fewer"
+        )
+    return lined
+
+
+def _next_look(first: Moment, now: float) -> float:
+    waited = max(0.0, now - first.decided_at)
+    return now + min(LATEST_LOOK_SECONDS, max(SOONEST_LOOK_SECONDS, waited / 4))
