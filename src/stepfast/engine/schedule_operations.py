@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cached_property
 
 from stepfast.engine import caller
@@ -40,7 +41,8 @@ class ScheduleReport:
 class ScheduleOperations:
     """Operations on the schedules that the settings of this deployment declare.
 
-    declared: reads them, at the first call. look_later: called when a moment waits. None: a process of this home looks at all lines by itself.
+    declared: reads them, at the first call. look_later: called when a moment waits. None: a process of this home looks
+    at all lines by itself.
     """
 
     def __init__(
@@ -88,9 +90,7 @@ class ScheduleOperations:
         schedule, now = self._schedule(name), self._clock.now()
 
         def change(item: ScheduleItem) -> ScheduleItem:
-            return (
-                item if not item.paused or item.pause is None else replace(item, pause=replace(item.pause, until=now))
-            )
+            return replace(item, pause=replace(item.pause, until=now)) if item.pause and item.paused else item
 
         await change_item(self._store, name, change)
         return await self._report(schedule)
@@ -142,9 +142,9 @@ class ScheduleOperations:
         while at is not None and at < until:
             moments.append(at)
             if len(moments) > MOST_BACKFILLED:
-                last = items.stamp(moments[-1])
+                last = datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
                 raise _wrong(
-                    "to", f"these are more than {MOST_BACKFILLED} moments: end at {last}, then go on from there"
+                    "to", f"these are more than {MOST_BACKFILLED} moments: end at {last}, and go on from there"
                 )
             at = schedule.next_after(at, item.phase)
         if not moments:

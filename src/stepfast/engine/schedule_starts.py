@@ -21,7 +21,7 @@ from stepfast.model import Execution
 log = logging.getLogger(__name__)
 
 SOONEST_LOOK_SECONDS, LATEST_LOOK_SECONDS = 5.0, 60.0
-"""Seconds after which a moment that waits is looked at again: a quarter of the time that it has waited, within these."""
+"""Bounds of the seconds after which a waiting moment is looked at again: a quarter of the time that it has waited."""
 
 Change = Callable[[ScheduleItem], ScheduleItem]
 OutcomeKind = Literal["started", "waiting", "skipped", "missed"]
@@ -60,8 +60,8 @@ class ScheduledStarts:
     async def take(self, request: StartRequest, moment: Moment, overlap: Overlap | None = None) -> Outcome:
         """Starts the execution of a moment, or decides that it waits or starts nothing. Safe to repeat.
 
-        overlap: in place of the policy of the request. Raises what Operations.start raises; the moment is then open, and
-        another call decides about it.
+        overlap: in place of the policy of the request. Raises what Operations.start raises. The moment is then open,
+        and another call decides about it.
         """
         policy = overlap or request.overlap
         while True:

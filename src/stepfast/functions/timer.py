@@ -1,8 +1,8 @@
 """Consumes the timer queue, whose messages are due timers and scheduled starts.
 
 A start is `{"start": {"workflow", "input"?, "execution_id"?, "labels"?}, "schedule": "<its name>"?, "scheduled":
-"<its time>", "overlap"?, "jitter"?}`, which EventBridge Scheduler may also pass to the function directly. Where it names
-a schedule, the schedule's pause and its overlap policy hold.
+"<its time>", "overlap"?, "jitter"?}`, which EventBridge Scheduler may also pass to the function directly. If it names a
+schedule, the schedule's pause and its overlap policy hold.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ from stepfast.http.routes import (
     limits,
     listing,
     runs,
+    schedules,
     starting,
     steering,
 )
@@ -134,6 +135,7 @@ def _resolver(engine: ApiEngine) -> Resolver:
         dead_letters,
         figures,
         limits,
+        schedules,
         about,
     ):
         routes.add(app, engine)

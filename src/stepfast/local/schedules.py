@@ -35,15 +35,14 @@ def following(start: ScheduledStart) -> Following:
     return lambda moment: after(moment, None)
 
 
-def _first_due(next_after: Following, now: float, jitter: int) -> float | None:
-    """The last time in the minute before `now`, which a restart may have missed; otherwise the next time.
+def _first_due(request: StartRequest, later: Following, now: float) -> float | None:
+    """The first time whose start is due after the minute before `now`, since a restart may have missed that one.
 
-    To start it again is harmless, because its execution id is the same. jitter: seconds by which a start may be later
-    than its time.
+    To start it again is harmless, because its execution id is the same.
     """
-    at = next_after(now - RESTART_LOOKBACK_SECONDS - jitter)
-    while at is not None and (after := next_after(at)) is not None and after <= now - jitter:
-        at = after
+    at = later(now - RESTART_LOOKBACK_SECONDS - request.jitter)
+    while at is not None and at + request.offset(at) <= now - RESTART_LOOKBACK_SECONDS:
+        at = later(at)
     return at
 
 
@@ -59,19 +58,19 @@ class EmbeddedSchedules:
             request = request_of(start)
             self._requests.append(request)
             if start.enabled:
-                next_after = following(start)
-                self._next.append((request, next_after, _first_due(next_after, now, start.jitter)))
+                later = following(start)
+                self._next.append((request, later, _first_due(request, later, now)))
 
     async def start_due(self) -> float:
         """Starts what is due by now, and what has waited long enough. Returns the seconds until the next call."""
         now, wait = self._clock.now(), CLOCK_LOOK_SECONDS
-        for index, (request, next_after, at) in enumerate(self._next):
+        for index, (request, later, at) in enumerate(self._next):
             while at is not None and (due := at + request.offset(at)) <= now:
                 if due >= now - CATCH_UP_SECONDS and not await self._start(request, at):
                     wait = STORE_RETRY_SECONDS
                     break
-                at = next_after(at)
-            self._next[index] = (request, next_after, at)
+                at = later(at)
+            self._next[index] = (request, later, at)
             if at is not None and at + request.offset(at) > now:
                 wait = min(wait, max(0.01, at + request.offset(at) - now))
         for request in self._requests:
