@@ -91,7 +91,7 @@ class EmbeddedHome:
         while self.clock.time < end:
             wait = asyncio.run(self.made.start_due())
             # The loop looks once a second at least; hours of nothing are passed faster here.
-            due = min((at + request.offset(at) for request, _, at in self.made._next if at is not None), default=end)
+            due = min((at + target.offset(at) for target, _, at in self.made._next if at is not None), default=end)
             self.clock.time = min(end, max(self.clock.time + wait, min(due, self.clock.time + 60)))
         asyncio.run(self.made.start_due())
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from stepfast.deployment.schedules import ScheduledStart
-from stepfast.engine.schedule_items import Moment, Pause, ScheduleItem, StartRequest
+from stepfast.engine.schedule_items import Moment, Pause, ScheduleItem, ScheduleTarget
 from tests.contract.scheduled import BEGINS, CloudHome, EmbeddedHome, Scheduled, at, start
 
 Make = Callable[..., Scheduled]
@@ -272,7 +272,7 @@ def test_a_backfill_does_not_make_the_line_longer_than_it_may_be(make: Make) -> 
 
 def test_jitter_delays_each_moment_by_the_same_offset_in_both_homes(make: Make) -> None:
     home = make(start("each", jitter=1800))
-    offset = StartRequest("each", "hold", jitter=1800).offset(BEGINS.timestamp() + 3600)
+    offset = ScheduleTarget("each", "hold", jitter=1800).offset(BEGINS.timestamp() + 3600)
     assert 60 < offset < 1740, "another name would make a better test"
     (shown, *_) = home.schedule()["next"]
     assert datetime.fromisoformat(shown["starts_at"]).timestamp() == pytest.approx(

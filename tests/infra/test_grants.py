@@ -11,6 +11,7 @@ from tests.infra.conftest import Synthesized, resources
 from tests.infra.reading import listed, named, roles, told
 
 EXECUTIONS, POSITION, KEYS, FIGURES, LIMITS = ("x#*",), ("sweeper", "x#*"), ("k#*",), ("f#*",), ("l#*",)
+SCHEDULES = ("schedule#*",)
 STATUSES = ("CANCELLED", "FAILED", "RUNNING", "SUCCEEDED")
 LISTS = tuple(sorted(f"{child}{status}#*" for child in ("", "CHILD-") for status in STATUSES))
 ITEMS = ("BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
@@ -61,10 +62,13 @@ WORKING = table(ITEMS, EXECUTIONS) | values()
 COUNTING = table(["UpdateItem"], FIGURES)
 ENDING = WORKING | COUNTING
 LIMITING = table(("DeleteItem", "GetItem", "PutItem", "Query"), LIMITS)
+PAUSING = table(("GetItem", "PutItem"), SCHEDULES)
 EXPECTED = {
     "ApiRole": log("Api")
     | ENDING
     | LIMITING
+    | PAUSING
+    | sends("Timer")
     | deletes()
     | table(["Query"], LISTS, "/index/listing")
     | table(["Query"], FIGURES),
@@ -75,7 +79,7 @@ EXPECTED = {
     | stream()
     | sends(*POOLS, "Timer", "Park", "Undelivered")
     | schedules(),
-    "TimerRole": log("Timer") | WORKING | consumes("Timer") | sends("Timer", "Park") | schedules(),
+    "TimerRole": log("Timer") | ENDING | PAUSING | consumes("Timer") | sends("Timer", "Park") | schedules(),
     "ResumeRole": log("Resume") | WORKING | consumes("Park"),
     "SweeperRole": log("Sweeper")
     | COUNTING

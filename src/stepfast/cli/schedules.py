@@ -34,8 +34,16 @@ def list_schedules(context: typer.Context, as_json: AsJson = False) -> None:
     if not schedules:
         return printing.say("the settings have no schedules: see [tool.stepfast.schedules]")
     rows = [
-        [one["name"], one["workflow"], one["expression"], one["timezone"], _state(one), _next(one), _last(one)]
-        for one in schedules
+        [
+            schedule["name"],
+            schedule["workflow"],
+            schedule["expression"],
+            schedule["timezone"],
+            _state(schedule),
+            _next(schedule),
+            _last(schedule),
+        ]
+        for schedule in schedules
     ]
     headers = ("name", "workflow", "expression", "zone", "state", "next (UTC)", "last start (UTC)")
     return printing.show_rows(headers, [list(map(printing.shown, row)) for row in rows])
@@ -95,7 +103,7 @@ def backfill(
     since: Annotated[str, typer.Option("--from", help="A time, such as 2027-01-31T06:00:00Z; included.")],
     until: Annotated[str, typer.Option("--to", help="A time that has passed; not included.")],
     overlap: Annotated[
-        Literal["allow", "wait"] | None, typer.Option(help="All at once, or one after the other.")
+        Literal["allow", "wait"] | None, typer.Option(help="All at once, or schedule after the other.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -22,8 +22,8 @@ _TOKEN = "${Token["
 def file_text(starts: Iterable[ScheduledStart]) -> str:
     """The file, "" for no starts. A start with a value that only the deployment knows is left out."""
     texts = [json.dumps(asdict(start), sort_keys=True) for start in sorted(starts, key=lambda start: start.name)]
-    known = [text for text in texts if _TOKEN not in text]
-    return "[" + ",\n".join(known) + "]\n" if known else ""
+    texts_without_tokens = [text for text in texts if _TOKEN not in text]
+    return "[" + ",\n".join(texts_without_tokens) + "]\n" if texts_without_tokens else ""
 
 
 def starts_in(folder: str) -> list[ScheduledStart]:

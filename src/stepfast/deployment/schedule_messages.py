@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from stepfast.deployment.scheduled_starts import StartMessage, start_in
-from stepfast.engine.schedule_items import OVERLAPS, StartRequest
+from stepfast.engine.schedule_items import OVERLAPS, ScheduleTarget
 from stepfast.errors import InvalidRequest
 
 
@@ -20,7 +20,7 @@ from stepfast.errors import InvalidRequest
 class ScheduleMessage:
     """What a schedule starts, and the moment that has come; None to look at its line."""
 
-    request: StartRequest
+    target: ScheduleTarget
     moment: float | None
 
 
@@ -36,24 +36,24 @@ def schedule_message_in(value: Any) -> ScheduleMessage | None:
     looks = value.get("look") is True
     start = start_in({**value, "scheduled": "1970-01-01T00:00:00Z"} if looks else value)
     assert start is not None
-    request = _request(str(value["schedule"]), start, value)
-    return ScheduleMessage(request, None if looks else _seconds(value["scheduled"]))
+    target = _target(str(value["schedule"]), start, value)
+    return ScheduleMessage(target, None if looks else _seconds(value["scheduled"]))
 
 
-def look_text(request: StartRequest) -> str:
+def look_text(target: ScheduleTarget) -> str:
     """The message that has the line of a schedule looked at."""
-    start = {"workflow": request.workflow, "input": request.input, "labels": dict(request.labels)}
-    message = {"start": start, "schedule": request.schedule, "look": True, "overlap": request.overlap}
-    return json.dumps(message | ({"jitter": request.jitter} if request.jitter else {}))
+    start = {"workflow": target.workflow, "input": target.input, "labels": dict(target.labels)}
+    message = {"start": start, "schedule": target.schedule, "look": True, "overlap": target.overlap}
+    return json.dumps(message | ({"jitter": target.jitter} if target.jitter else {}))
 
 
-def _request(name: str, start: StartMessage, value: dict[str, Any]) -> StartRequest:
+def _target(name: str, start: StartMessage, value: dict[str, Any]) -> ScheduleTarget:
     overlap, jitter = value.get("overlap", "allow"), value.get("jitter", 0)
     if overlap not in OVERLAPS or type(jitter) is not int or jitter < 0:
         raise InvalidRequest(
             f"a scheduled start's overlap is one of {', '.join(OVERLAPS)}, and its jitter a whole number of seconds"
         )
-    return StartRequest(name, start.workflow, start.input, start.labels, overlap, jitter)
+    return ScheduleTarget(name, start.workflow, start.input, start.labels, overlap, jitter)
 
 
 def _seconds(scheduled: str) -> float:

@@ -27,7 +27,7 @@ MOST_JITTER = 3600
 
 
 @dataclass(frozen=True, slots=True)
-class StartRequest:
+class ScheduleTarget:
     """What a schedule starts at each of its moments.
 
     jitter: seconds; each moment starts later by an offset of less than that.
@@ -60,7 +60,7 @@ NextAfter = Callable[[float, float | None], float | None]
 class Schedule:
     """A schedule as the settings of the deployment declare it. expression: cron(…), rate(…) or at(…)."""
 
-    request: StartRequest
+    target: ScheduleTarget
     expression: str
     timezone: str
     enabled: bool
@@ -68,7 +68,7 @@ class Schedule:
 
     @property
     def name(self) -> str:
-        return self.request.schedule
+        return self.target.schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class ScheduleItem:
     def is_late(self, moment: Moment) -> bool:
         """Whether something was decided about a later moment of the clock before this one came."""
         decided = (*self.started, *self.skipped)
-        return moment.cause == "clock" and any(one.cause == "clock" and one.at > moment.at for one in decided)
+        return moment.cause == "clock" and any(other.cause == "clock" and other.at > moment.at for other in decided)
 
     def seen(self, moment: Moment) -> ScheduleItem:
         """The item once a moment of the clock has come, from which the times of a rate are known."""
@@ -153,15 +153,15 @@ def found(moments: tuple[Moment, ...], id: str) -> Moment | None:
 
 def claimed(item: ScheduleItem, moment: Moment, replaces: tuple[str, ...] = ()) -> ScheduleItem:
     """The item with the decision to start a moment; it waits no more."""
-    item = replace(_without(item, moment.id), skipped=tuple(one for one in item.skipped if one.id != moment.id))
+    item = replace(_without(item, moment.id), skipped=tuple(other for other in item.skipped if other.id != moment.id))
     return remembered(item, replace(moment, begun=False, replaces=replaces))
 
 
 def remembered(item: ScheduleItem, *moments: Moment) -> ScheduleItem:
     """The item with these starts as its last. Those that have not begun are never forgotten."""
     ids = {moment.id for moment in moments}
-    held = [*reversed(moments), *(moment for moment in item.started if moment.id not in ids)]
-    kept = [moment for place, moment in enumerate(held) if place < MOST_REMEMBERED or not moment.begun]
+    starts = [*reversed(moments), *(moment for moment in item.started if moment.id not in ids)]
+    kept = [moment for place, moment in enumerate(starts) if place < MOST_REMEMBERED or not moment.begun]
     return replace(item, started=tuple(kept))
 
 
@@ -177,8 +177,8 @@ def unclaimed(item: ScheduleItem, id: str) -> ScheduleItem:
 
 
 def skipped(item: ScheduleItem, moment: Moment, why: str) -> ScheduleItem:
-    held = (replace(moment, why=why), *(one for one in item.skipped if one.id != moment.id))
-    return replace(_without(item, moment.id), skipped=held[:MOST_REMEMBERED])
+    moments = (replace(moment, why=why), *(other for other in item.skipped if other.id != moment.id))
+    return replace(_without(item, moment.id), skipped=moments[:MOST_REMEMBERED])
 
 
 def in_line(item: ScheduleItem, *moments: Moment) -> ScheduleItem:

@@ -11,17 +11,17 @@ from functools import cached_property
 from stepfast.engine import caller
 from stepfast.engine import schedule_items as items
 from stepfast.engine.arguments import check_id
+from stepfast.engine.gate_operations import LONGEST_WHY
 from stepfast.engine.ports import Clock, Store
-from stepfast.engine.schedule_items import Moment, Overlap, Pause, Schedule, ScheduleItem, StartRequest
-from stepfast.engine.schedule_starts import Outcome, ScheduledStarts, change_item
+from stepfast.engine.schedule_items import Moment, Overlap, Pause, Schedule, ScheduleItem, ScheduleTarget
+from stepfast.engine.schedule_starts import MomentOutcome, ScheduledStarts, change_item
 from stepfast.errors import InvalidRequest
 
 NEXT_SHOWN = 5
 """Moments to come that are shown of a schedule."""
 MOST_BACKFILLED = 100
 """Runs of one backfill."""
-LONGEST_WHY = 500
-LookLater = Callable[[StartRequest], Awaitable[None]]
+LookLater = Callable[[ScheduleTarget], Awaitable[None]]
 """Has the line of a schedule looked at later, where no process does so by itself."""
 
 
@@ -95,7 +95,9 @@ class ScheduleOperations:
         await change_item(self._store, name, change)
         return await self._report(schedule)
 
-    async def trigger(self, name: str, execution_id: str | None = None, overlap: Overlap | None = None) -> Outcome:
+    async def trigger(
+        self, name: str, execution_id: str | None = None, overlap: Overlap | None = None
+    ) -> MomentOutcome:
         """Starts the schedule's workflow now, also while it is paused, by its overlap policy. Nothing is delayed.
 
         execution_id: with it the call is safe to repeat; None makes one. overlap: in place of the schedule's policy.
@@ -106,14 +108,14 @@ class ScheduleOperations:
             check_id(execution_id, "execution_id", "an execution id")
         id = execution_id or f"{name}-{items.stamp(now)}-{secrets.token_hex(4)}"
         moment = Moment(id, round(now, 3), "trigger", now, caller.who() or "")
-        outcome = await self._starts.take(schedule.request, moment, overlap)
+        outcome = await self._starts.take(schedule.target, moment, overlap)
         if outcome.kind == "waiting":
             await self._have_looked(schedule)
         return outcome
 
     async def backfill(
         self, name: str, since: float, until: float, overlap: Overlap | None = None
-    ) -> list[tuple[float, Outcome]]:
+    ) -> list[tuple[float, MomentOutcome]]:
         """Starts an execution for each moment from `since` on and before `until`, with the ids of the clock's.
 
         A moment whose execution is there starts none, so the call is safe to repeat. overlap: "allow" starts all at
@@ -122,7 +124,7 @@ class ScheduleOperations:
         or more than MOST_BACKFILLED, and for a rate of which no moment is known yet.
         """
         schedule, now = self._schedule(name), self._clock.now()
-        policy: Overlap = overlap or ("allow" if schedule.request.overlap == "allow" else "wait")
+        policy: Overlap = overlap or ("allow" if schedule.target.overlap == "allow" else "wait")
         if policy not in ("allow", "wait"):
             raise _wrong("overlap", "a backfill has the overlap allow or wait: the others would leave moments out")
         if not since < until:
@@ -130,8 +132,8 @@ class ScheduleOperations:
         if until > now:
             raise _wrong("to", "`to` is not in the future: what is to come starts by the clock")
         at, by = self._moments(schedule, await self._store.schedules.read(name), since, until), caller.who() or ""
-        moments = [Moment(schedule.request.id_at(one), one, "backfill", now, by) for one in at]
-        outcomes = await self._starts.backfill(schedule.request, moments, policy)
+        moments = [Moment(schedule.target.id_at(time), time, "backfill", now, by) for time in at]
+        outcomes = await self._starts.backfill(schedule.target, moments, policy)
         if any(outcome.kind == "waiting" for outcome in outcomes):
             await self._have_looked(schedule)
         return list(zip(at, outcomes, strict=True))
@@ -156,7 +158,7 @@ class ScheduleOperations:
 
     async def _have_looked(self, schedule: Schedule) -> None:
         if self._look_later is not None:
-            await self._look_later(schedule.request)
+            await self._look_later(schedule.target)
 
     async def _report(self, schedule: Schedule) -> ScheduleReport:
         item = await self._store.schedules.read(schedule.name)
@@ -167,12 +169,12 @@ class ScheduleOperations:
             if (at := schedule.next_after(at, item.phase)) is None:
                 break
             next.append(at)
-        return ScheduleReport(schedule, item, next, [one + schedule.request.offset(one) for one in next])
+        return ScheduleReport(schedule, item, next, [time + schedule.target.offset(time) for time in next])
 
     def _schedule(self, name: str) -> Schedule:
         if name not in self._declared:
-            known = ", ".join(sorted(self._declared)) or "none"
-            text = f"the settings have no schedule named {name!r}; there are: {known}"
+            names = ", ".join(sorted(self._declared)) or "none"
+            text = f"the settings have no schedule named {name!r}; there are: {names}"
             raise InvalidRequest(text, (("name", text),))
         return self._declared[name]
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 
 from stepfast.engine import schedule_items as items
 from stepfast.engine.ports import Clock, Store
-from stepfast.engine.schedule_items import Moment, Overlap, ScheduleItem, StartRequest
+from stepfast.engine.schedule_items import Moment, Overlap, ScheduleItem, ScheduleTarget
 from stepfast.engine.starting import Started
 from stepfast.errors import ExecutionConflict, ExecutionNotFound, InvalidRequest, Refused, WrongStatus
 from stepfast.model import Execution
@@ -28,7 +28,7 @@ OutcomeKind = Literal["started", "waiting", "skipped", "missed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class MomentOutcome:
     """What became of a moment.
 
     execution_id: of the execution that it has started, or would start. created: whether this call has created it.
@@ -42,7 +42,7 @@ class Outcome:
     look_at: float | None = None
 
 
-class Steering(Protocol):
+class StartsAndCancels(Protocol):
     """What this needs of the operations on executions."""
 
     async def start(
@@ -54,41 +54,41 @@ class Steering(Protocol):
 class ScheduledStarts:
     """Decides about the moments of schedules. Any number of processes may call it for the same schedule."""
 
-    def __init__(self, store: Store, clock: Clock, operations: Steering) -> None:
+    def __init__(self, store: Store, clock: Clock, operations: StartsAndCancels) -> None:
         self._store, self._clock, self._operations = store, clock, operations
 
-    async def take(self, request: StartRequest, moment: Moment, overlap: Overlap | None = None) -> Outcome:
+    async def take(self, target: ScheduleTarget, moment: Moment, overlap: Overlap | None = None) -> MomentOutcome:
         """Starts the execution of a moment, or decides that it waits or starts nothing. Safe to repeat.
 
-        overlap: in place of the policy of the request. Raises what Operations.start raises. The moment is then open,
+        overlap: in place of the policy of the target. Raises what Operations.start raises. The moment is then open,
         and another call decides about it.
         """
-        policy = overlap or request.overlap
+        policy = overlap or target.overlap
         while True:
-            item = await self._store.schedules.read(request.schedule)
-            outcome = await self._known(request, item, moment)
+            item = await self._store.schedules.read(target.schedule)
+            outcome = await self._known(target, item, moment)
             if outcome is not None:
                 return outcome
             if policy == "allow":
-                return await self._allow(request, item, moment)
+                return await self._allow(target, item, moment)
             if await self._store.read(moment.id) is not None:
-                return Outcome("started", moment.id)
+                return MomentOutcome("started", moment.id)
             if item.unbegun:
-                await self._begin_all(request, item)
+                await self._begin_all(target, item)
                 continue
             running = await self._running(item)
             changed = self._decided(item, moment, policy, running)
             await self._write(changed.seen(moment), item)  # The next turn reads what stands now, and carries it out.
 
-    async def look(self, request: StartRequest) -> float | None:
+    async def look(self, target: ScheduleTarget) -> float | None:
         """Starts the first moment in line once nothing runs. Returns when to look again; None if none waits.
 
         It also carries out what was decided by a process that has died.
         """
         while True:
-            item = await self._store.schedules.read(request.schedule)
+            item = await self._store.schedules.read(target.schedule)
             if item.unbegun:
-                await self._begin_all(request, item)
+                await self._begin_all(target, item)
                 continue
             first = item.next_waiting
             if first is None or await self._running(item):
@@ -96,35 +96,39 @@ class ScheduledStarts:
             await self._write(items.claimed(item, first), item)
         return _next_look(item.waiting[0], self._clock.now()) if item.waiting else None
 
-    async def backfill(self, request: StartRequest, moments: Sequence[Moment], overlap: Overlap) -> list[Outcome]:
+    async def backfill(
+        self, target: ScheduleTarget, moments: Sequence[Moment], overlap: Overlap
+    ) -> list[MomentOutcome]:
         """Starts the executions of many moments ("allow"), or puts them into the line ("wait"). Safe to repeat."""
         if overlap == "wait":
-            return await self._line_up(request, moments)
-        outcomes = list[Outcome]()
+            return await self._line_up(target, moments)
+        outcomes = list[MomentOutcome]()
         for moment in moments:
-            outcomes.append(await self._start(request, moment))
-        await self._remember(request, [moment for moment, one in zip(moments, outcomes, strict=True) if one.created])
+            outcomes.append(await self._start(target, moment))
+        await self._remember(
+            target, [moment for moment, outcome in zip(moments, outcomes, strict=True) if outcome.created]
+        )
         return outcomes
 
     # -- one moment ----------------------------------------------------------------------------------------------
 
-    async def _known(self, request: StartRequest, item: ScheduleItem, moment: Moment) -> Outcome | None:
+    async def _known(self, target: ScheduleTarget, item: ScheduleItem, moment: Moment) -> MomentOutcome | None:
         """What was decided about a moment before; also for one that falls into a pause."""
-        if (held := items.found(item.started, moment.id)) is not None:
-            return Outcome("started", held.id) if held.begun else await self._begin(request, held)
-        if (held := items.found(item.skipped, moment.id)) is not None:
-            return Outcome("skipped", held.id, why=held.why)
+        if (start := items.found(item.started, moment.id)) is not None:
+            return MomentOutcome("started", start.id) if start.begun else await self._begin(target, start)
+        if (skip := items.found(item.skipped, moment.id)) is not None:
+            return MomentOutcome("skipped", skip.id, why=skip.why)
         if items.found(item.waiting, moment.id) is not None:
-            look_at = await self.look(request)
-            item = await self._store.schedules.read(request.schedule)
+            look_at = await self.look(target)
+            item = await self._store.schedules.read(target.schedule)
             if items.found(item.waiting, moment.id) is None:
-                return await self._known(request, item, moment)
-            return Outcome("waiting", moment.id, look_at=look_at)
+                return await self._known(target, item, moment)
+            return MomentOutcome("waiting", moment.id, look_at=look_at)
         if item.misses(moment):
-            log.info("schedule %s starts nothing at %s: it was paused", request.schedule, items.stamp(moment.at))
+            log.info("schedule %s starts nothing at %s: it was paused", target.schedule, items.stamp(moment.at))
             if item.seen(moment) != item:
                 await self._write(item.seen(moment), item)
-            return Outcome("missed", moment.id)
+            return MomentOutcome("missed", moment.id)
         return None
 
     def _decided(self, item: ScheduleItem, moment: Moment, policy: Overlap, running: Sequence[str]) -> ScheduleItem:
@@ -138,19 +142,19 @@ class ScheduledStarts:
             return items.claimed(item, moment, tuple(running))
         return items.skipped(item, moment, f"{running[0]} is RUNNING")
 
-    async def _allow(self, request: StartRequest, item: ScheduleItem, moment: Moment) -> Outcome:
-        outcome = await self._start(request, moment)
+    async def _allow(self, target: ScheduleTarget, item: ScheduleItem, moment: Moment) -> MomentOutcome:
+        outcome = await self._start(target, moment)
         if outcome.created or not item.is_late(moment):  # not for a message that comes again after a long time
-            await self._remember(request, [moment])
+            await self._remember(target, [moment])
         return outcome
 
     # -- carrying out --------------------------------------------------------------------------------------------
 
-    async def _begin_all(self, request: StartRequest, item: ScheduleItem) -> None:
+    async def _begin_all(self, target: ScheduleTarget, item: ScheduleItem) -> None:
         for moment in reversed(item.unbegun):
-            await self._begin(request, moment)
+            await self._begin(target, moment)
 
-    async def _begin(self, request: StartRequest, moment: Moment) -> Outcome:
+    async def _begin(self, target: ScheduleTarget, moment: Moment) -> MomentOutcome:
         """Carries out a decision to start: cancels what it replaces, creates the execution, and marks it."""
         for earlier in moment.replaces:
             try:
@@ -158,70 +162,70 @@ class ScheduledStarts:
             except (WrongStatus, ExecutionNotFound):
                 pass  # It has ended meanwhile.
         try:
-            outcome = await self._start(request, moment)
+            outcome = await self._start(target, moment)
         except Refused:
             # Nothing can start: the moment is open again, and holds no other up.
-            await self._change(request, lambda item: items.unclaimed(item, moment.id))
+            await self._change(target, lambda item: items.unclaimed(item, moment.id))
             raise
-        await self._change(request, lambda item: items.begun(item, moment.id))
+        await self._change(target, lambda item: items.begun(item, moment.id))
         return outcome
 
-    async def _start(self, request: StartRequest, moment: Moment) -> Outcome:
-        labels = {"schedule": request.schedule, **request.labels}
+    async def _start(self, target: ScheduleTarget, moment: Moment) -> MomentOutcome:
+        labels = {"schedule": target.schedule, **target.labels}
         try:
-            started = await self._operations.start(request.workflow, request.input, moment.id, labels)
+            started = await self._operations.start(target.workflow, target.input, moment.id, labels)
         except ExecutionConflict:
             # Its id is taken: by this moment, with the input that the schedule had before, or by somebody's own start.
             log.warning("execution %s is there already, with another workflow or input", moment.id)
-            return Outcome("started", moment.id)
-        return Outcome("started", moment.id, started.created)
+            return MomentOutcome("started", moment.id)
+        return MomentOutcome("started", moment.id, started.created)
 
     async def _running(self, item: ScheduleItem) -> list[str]:
         """The executions of the last starts that are RUNNING, newest first."""
         ids = [moment.id for moment in item.started]
-        held = await self._store.read_many(ids) if ids else []
-        running = {execution.execution_id for execution in held if execution.status == "RUNNING"}
+        executions = await self._store.read_many(ids) if ids else []
+        running = {execution.execution_id for execution in executions if execution.status == "RUNNING"}
         return [id for id in ids if id in running]
 
     # -- many moments --------------------------------------------------------------------------------------------
 
-    async def _line_up(self, request: StartRequest, moments: Sequence[Moment]) -> list[Outcome]:
-        held = {execution.execution_id for execution in await self._store.read_many([one.id for one in moments])}
-        new = [moment for moment in moments if moment.id not in held]
-        await self._change(request, lambda item: _with_line(item, new))
-        await self.look(request)
-        item = await self._store.schedules.read(request.schedule)
+    async def _line_up(self, target: ScheduleTarget, moments: Sequence[Moment]) -> list[MomentOutcome]:
+        ids = [moment.id for moment in moments]
+        existing = {execution.execution_id for execution in await self._store.read_many(ids)}
+        new = [moment for moment in moments if moment.id not in existing]
+        await self._change(target, lambda item: _with_line(item, new))
+        await self.look(target)
+        item = await self._store.schedules.read(target.schedule)
         waiting = {moment.id for moment in item.waiting}
         return [
-            Outcome("waiting" if one.id in waiting else "started", one.id, one.id not in held | waiting)
-            for one in moments
+            MomentOutcome("waiting" if id in waiting else "started", id, id not in existing | waiting) for id in ids
         ]
 
-    async def _remember(self, request: StartRequest, moments: Sequence[Moment]) -> None:
+    async def _remember(self, target: ScheduleTarget, moments: Sequence[Moment]) -> None:
         def change(item: ScheduleItem) -> ScheduleItem:
             for moment in moments:
                 item = items.begun(items.claimed(item, moment), moment.id).seen(moment)
             return item
 
-        await self._change(request, change)
+        await self._change(target, change)
 
     # -- writing -------------------------------------------------------------------------------------------------
 
-    async def _change(self, request: StartRequest, change: Change) -> ScheduleItem:
-        return await change_item(self._store, request.schedule, change)
+    async def _change(self, target: ScheduleTarget, change: Change) -> ScheduleItem:
+        return await change_item(self._store, target.schedule, change)
 
-    async def _write(self, new: ScheduleItem, held: ScheduleItem) -> ScheduleItem | None:
-        return await self._store.schedules.write(new, held.version)
+    async def _write(self, item: ScheduleItem, before: ScheduleItem) -> ScheduleItem | None:
+        return await self._store.schedules.write(item, before.version)
 
 
 async def change_item(store: Store, name: str, change: Change) -> ScheduleItem:
     """Writes what `change` makes of the item as it stands, and returns it; nothing is written where it is the same."""
     while True:
         item = await store.schedules.read(name)
-        new = change(item)
-        if new == item:
+        changed = change(item)
+        if changed == item:
             return item
-        written = await store.schedules.write(new, item.version)
+        written = await store.schedules.write(changed, item.version)
         if written is not None:
             return written
 

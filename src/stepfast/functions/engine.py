@@ -24,7 +24,7 @@ from stepfast.engine.operations import Operations
 from stepfast.engine.placement import Placement
 from stepfast.engine.ports import Queue, Store
 from stepfast.engine.replay_cache import LiveReplays
-from stepfast.engine.schedule_items import Schedule, StartRequest
+from stepfast.engine.schedule_items import Schedule, ScheduleTarget
 from stepfast.engine.schedule_starts import SOONEST_LOOK_SECONDS
 from stepfast.engine.value_log import ValueLog
 from stepfast.errors import StartupError
@@ -144,11 +144,11 @@ class Engine:
         starts = self.host.starts if self.host.starts is not None else starts_in(self.settings.root)
         return [declared(start) for start in starts]
 
-    async def _look_later(self, request: StartRequest) -> None:
+    async def _look_later(self, target: ScheduleTarget) -> None:
         from stepfast.backends.aws.looks import send_later
         from stepfast.deployment.schedule_messages import look_text
 
-        send_later(self.clients.sqs, self.settings.timer_queue, look_text(request), SOONEST_LOOK_SECONDS)
+        send_later(self.clients.sqs, self.settings.timer_queue, look_text(target), SOONEST_LOOK_SECONDS)
 
 
 class _NoQueue:

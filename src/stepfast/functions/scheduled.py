@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stepfast.deployment.schedule_messages import ScheduleMessage
 from stepfast.engine.schedule_items import Moment
-from stepfast.engine.schedule_starts import Outcome
+from stepfast.engine.schedule_starts import MomentOutcome
 from stepfast.functions import logs
 from stepfast.functions.engine import Engine
 
@@ -15,15 +15,15 @@ class ScheduledMoments:
     def __init__(self, engine: Engine) -> None:
         self._clock, self._starts = engine.clock, engine.operations.scheduled
 
-    async def handle(self, message: ScheduleMessage) -> tuple[Outcome | None, float | None]:
+    async def handle(self, message: ScheduleMessage) -> tuple[MomentOutcome | None, float | None]:
         """What became of the message's moment, and when the message is to come again; None when it is done with."""
-        request, at = message.request, message.moment
+        target, at = message.target, message.moment
         if at is None:
-            return None, await self._starts.look(request)
-        due = at + request.offset(at)
+            return None, await self._starts.look(target)
+        due = at + target.offset(at)
         if due > self._clock.now():
             return None, due
-        id = request.id_at(at)
+        id = target.id_at(at)
         with logs.about(id):
-            outcome = await self._starts.take(request, Moment(id, at, decided_at=self._clock.now()))
+            outcome = await self._starts.take(target, Moment(id, at, decided_at=self._clock.now()))
         return outcome, outcome.look_at

@@ -65,11 +65,12 @@ def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatem
     sends = [*resources.pools.values(), resources.timer_queue, resources.park_queue]
     return {
         "api": lambda: [
-            *_state(resources, f"{SCHEDULES}*"),
+            *_state(resources),
             *_deleting(resources),
             _listing(resources),
             _figures(resources, "dynamodb:Query"),
             _limits(resources),
+            _schedules(resources),
             _allow("LookLater", ["sqs:SendMessage"], [resources.timer_queue]),
         ],
         "authorizer": lambda: [_allow("Keys", ["dynamodb:GetItem"], [resources.table], _only_keys("k#*"))],
@@ -91,7 +92,9 @@ def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatem
             *_scheduling(resources),
         ],
         "timer": lambda: [
-            *_state(resources, f"{SCHEDULES}*"),
+            *_state(resources),
+            _figures(resources),
+            _schedules(resources),
             _allow("Consume", _CONSUME, [resources.timer_queue]),
             _allow("Send", ["sqs:SendMessage"], [resources.timer_queue, resources.park_queue]),
             *_scheduling(resources),
@@ -164,6 +167,11 @@ def _figures(resources: Resources, *more: str) -> iam.PolicyStatement:
 def _limits(resources: Resources) -> iam.PolicyStatement:
     """The items, lines and numbers of limits, and their gates."""
     return _allow("Limits", _OF_LIMITS, [resources.table], _only_keys(f"{LIMITS}*"))
+
+
+def _schedules(resources: Resources) -> iam.PolicyStatement:
+    """The items of schedules: pauses, last starts and what waits. They are never deleted."""
+    return _allow("Pauses", ["dynamodb:GetItem", "dynamodb:PutItem"], [resources.table], _only_keys(f"{SCHEDULES}*"))
 
 
 def _only_keys(*patterns: str) -> Mapping[str, object]:

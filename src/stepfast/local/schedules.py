@@ -6,11 +6,11 @@ import logging
 from collections.abc import Callable, Iterable
 from threading import Event
 
-from stepfast.deployment.schedule_times import next_after, request_of
+from stepfast.deployment.schedule_times import next_after, target_of
 from stepfast.deployment.schedules import ScheduledStart
 from stepfast.engine.operations import Operations
 from stepfast.engine.ports import Clock
-from stepfast.engine.schedule_items import Moment, StartRequest
+from stepfast.engine.schedule_items import Moment, ScheduleTarget
 from stepfast.errors import Refused, StepfastError
 
 log = logging.getLogger(__name__)
@@ -35,13 +35,13 @@ def following(start: ScheduledStart) -> Following:
     return lambda moment: after(moment, None)
 
 
-def _first_due(request: StartRequest, later: Following, now: float) -> float | None:
+def _first_due(target: ScheduleTarget, later: Following, now: float) -> float | None:
     """The first time whose start is due after the minute before `now`, since a restart may have missed that one.
 
     To start it again is harmless, because its execution id is the same.
     """
-    at = later(now - RESTART_LOOKBACK_SECONDS - request.jitter)
-    while at is not None and at + request.offset(at) <= now - RESTART_LOOKBACK_SECONDS:
+    at = later(now - RESTART_LOOKBACK_SECONDS - target.jitter)
+    while at is not None and at + target.offset(at) <= now - RESTART_LOOKBACK_SECONDS:
         at = later(at)
     return at
 
@@ -52,53 +52,53 @@ class EmbeddedSchedules:
     def __init__(self, schedules: Iterable[ScheduledStart], operations: Operations, clock: Clock) -> None:
         self._operations, self._clock = operations, clock
         now = clock.now()
-        self._requests: list[StartRequest] = []
-        self._next: list[tuple[StartRequest, Following, float | None]] = []
+        self._targets: list[ScheduleTarget] = []
+        self._next: list[tuple[ScheduleTarget, Following, float | None]] = []
         for start in schedules:
-            request = request_of(start)
-            self._requests.append(request)
+            target = target_of(start)
+            self._targets.append(target)
             if start.enabled:
                 later = following(start)
-                self._next.append((request, later, _first_due(request, later, now)))
+                self._next.append((target, later, _first_due(target, later, now)))
 
     async def start_due(self) -> float:
         """Starts what is due by now, and what has waited long enough. Returns the seconds until the next call."""
         now, wait = self._clock.now(), CLOCK_LOOK_SECONDS
-        for index, (request, later, at) in enumerate(self._next):
-            while at is not None and (due := at + request.offset(at)) <= now:
-                if due >= now - CATCH_UP_SECONDS and not await self._start(request, at):
+        for index, (target, later, at) in enumerate(self._next):
+            while at is not None and (due := at + target.offset(at)) <= now:
+                if due >= now - CATCH_UP_SECONDS and not await self._start(target, at):
                     wait = STORE_RETRY_SECONDS
                     break
                 at = later(at)
-            self._next[index] = (request, later, at)
-            if at is not None and at + request.offset(at) > now:
-                wait = min(wait, max(0.01, at + request.offset(at) - now))
-        for request in self._requests:
-            await self._look(request)
+            self._next[index] = (target, later, at)
+            if at is not None and at + target.offset(at) > now:
+                wait = min(wait, max(0.01, at + target.offset(at) - now))
+        for target in self._targets:
+            await self._look(target)
         return wait
 
-    async def _start(self, request: StartRequest, at: float) -> bool:
+    async def _start(self, target: ScheduleTarget, at: float) -> bool:
         """Decides about one time. False if the store could not take it and the start has to be tried again."""
-        moment = Moment(request.id_at(at), at, decided_at=self._clock.now())
+        moment = Moment(target.id_at(at), at, decided_at=self._clock.now())
         try:
-            await self._operations.scheduled.take(request, moment)
+            await self._operations.scheduled.take(target, moment)
         except Refused as error:
-            log.error("schedule %s does not start %s: %s", request.schedule, moment.id, type(error).__name__)
+            log.error("schedule %s does not start %s: %s", target.schedule, moment.id, type(error).__name__)
         except StepfastError as error:
-            log.warning("schedule %s cannot start %s yet: %s", request.schedule, moment.id, type(error).__name__)
+            log.warning("schedule %s cannot start %s yet: %s", target.schedule, moment.id, type(error).__name__)
             return False
         return True
 
-    async def _look(self, request: StartRequest) -> None:
+    async def _look(self, target: ScheduleTarget) -> None:
         """Starts what waits for an execution that has ended, and what an earlier process has only decided to start."""
         try:
-            await self._operations.scheduled.look(request)
+            await self._operations.scheduled.look(target)
         except StepfastError as error:
-            log.warning("the line of schedule %s stands still: %s", request.schedule, type(error).__name__)
+            log.warning("the line of schedule %s stands still: %s", target.schedule, type(error).__name__)
 
     async def keep(self, stopping: Event) -> None:
         """Starts what is due, again and again, until `stopping` is set."""
-        while self._requests and not stopping.is_set():
+        while self._targets and not stopping.is_set():
             wait = CLOCK_LOOK_SECONDS
             try:
                 wait = await self.start_due()

@@ -36,8 +36,8 @@ class DynamoSchedules:
         stored: Item = {**_key(item.name), "v": number(FIRST_VERSION), "ver": text(written.version)}
         stored["state"] = text(state_text(item))
         condition = Condition("ver = :if_ver", {":if_ver": text(version)}) if version else ABSENT
-        held = await self._table.put(stored, condition)
-        return written if held is None or same(held, stored) else None
+        stored_before = await self._table.put(stored, condition)
+        return written if stored_before is None or same(stored_before, stored) else None
 
 
 def _key(name: str) -> Item:

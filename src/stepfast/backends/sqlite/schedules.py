@@ -23,9 +23,9 @@ class SqliteSchedules:
 
     async def read(self, name: str) -> ScheduleItem:
         with self._lock:
-            held = self._items.get(name)
-        if held is not None:
-            return held
+            item = self._items.get(name)
+        if item is not None:
+            return item
         row = self._file.row(_SELECT, (name,))
         item = ScheduleItem(name) if row is None else item_of(name, str(row[0]), row[1])
         with self._lock:
@@ -33,19 +33,19 @@ class SqliteSchedules:
             return self._items.setdefault(name, item)
 
     async def write(self, item: ScheduleItem, version: str) -> ScheduleItem | None:
-        held = int(version or 0)
+        number = int(version or 0)
         text = state_text(item)
 
         def run(tx: Transaction) -> bool:
-            values = (held + 1, text, item.name)
-            cursor = tx.execute(_UPDATE, (*values, held)) if version else tx.execute(_INSERT, values)
+            values = (number + 1, text, item.name)
+            cursor = tx.execute(_UPDATE, (*values, number)) if version else tx.execute(_INSERT, values)
             return cursor.rowcount == 1
 
         if not await self._file.write(run):
             return None
-        written = replace(item, version=str(held + 1))
+        written = replace(item, version=str(number + 1))
         with self._lock:
             newest = self._items.get(item.name)
-            if newest is None or int(newest.version or 0) < held + 1:
+            if newest is None or int(newest.version or 0) < number + 1:
                 self._items[item.name] = written
         return written

@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 
 from stepfast.engine.schedule_items import Moment
 from stepfast.engine.schedule_operations import ScheduleReport
-from stepfast.engine.schedule_starts import Outcome
+from stepfast.engine.schedule_starts import MomentOutcome
 from stepfast.http import views
 from stepfast.http.auth import needs
 from stepfast.http.engine import ApiEngine, answers, reply
@@ -108,8 +108,8 @@ def _add_starting(app: Resolver, engine: ApiEngine) -> None:
     )
     @needs("operate")
     def trigger_schedule(name: Name, body: Annotated[TriggerRequest | None, Body()] = None) -> Response[str]:
-        asked = body or TriggerRequest()
-        outcome = engine.call(engine.operations.schedules.trigger(name, asked.execution_id, asked.overlap))
+        request = body or TriggerRequest()
+        outcome = engine.call(engine.operations.schedules.trigger(name, request.execution_id, request.overlap))
         return reply(200, OutcomeView(**_outcome(outcome)))
 
     @app.post(
@@ -126,8 +126,8 @@ def _add_starting(app: Resolver, engine: ApiEngine) -> None:
         since, until = moment("from", body.from_), moment("to", body.to)
         assert since is not None
         assert until is not None
-        made = engine.call(engine.operations.schedules.backfill(name, since, until, body.overlap))
-        runs = [BackfilledRun(at=views.time(at), **_outcome(outcome)) for at, outcome in made]
+        runs_by_time = engine.call(engine.operations.schedules.backfill(name, since, until, body.overlap))
+        runs = [BackfilledRun(at=views.time(at), **_outcome(outcome)) for at, outcome in runs_by_time]
         return reply(200, Backfilled(runs=runs))
 
 
@@ -136,29 +136,29 @@ def _view(report: ScheduleReport) -> ScheduleView:
     pause = item.pause if item.paused else None
     return ScheduleView(
         name=schedule.name,
-        workflow=schedule.request.workflow,
+        workflow=schedule.target.workflow,
         expression=schedule.expression,
         timezone=schedule.timezone,
         enabled=schedule.enabled,
-        overlap=schedule.request.overlap,
-        jitter=schedule.request.jitter,
+        overlap=schedule.target.overlap,
+        jitter=schedule.target.jitter,
         paused=None if pause is None else PauseView(since=views.time(pause.since), by=pause.by, why=pause.why),
         next=[
             NextView(at=views.time(at), starts_at=views.time(starts_at))
             for at, starts_at in zip(report.next, report.jittered, strict=True)
         ],
-        started=[ScheduledRunView(**_run(one)) for one in item.started],
-        skipped=[SkippedView(**_run(one), why=one.why) for one in item.skipped],
+        started=[ScheduledRunView(**_run(moment)) for moment in item.started],
+        skipped=[SkippedView(**_run(moment), why=moment.why) for moment in item.skipped],
         waiting=len(item.waiting),
     )
 
 
-def _run(one: Moment) -> dict[str, str]:
-    times = {"at": views.time(one.at), "decided_at": views.time(one.decided_at)}
-    return {"execution_id": one.id, "cause": one.cause, "by": one.by, **times}
+def _run(start: Moment) -> dict[str, str]:
+    times = {"at": views.time(start.at), "decided_at": views.time(start.decided_at)}
+    return {"execution_id": start.id, "cause": start.cause, "by": start.by, **times}
 
 
-def _outcome(outcome: Outcome) -> dict[str, str | bool]:
+def _outcome(outcome: MomentOutcome) -> dict[str, str | bool]:
     return {
         "outcome": outcome.kind,
         "execution_id": outcome.execution_id,
