@@ -11,6 +11,7 @@ import { nextTheme, theme } from "./lib/theme";
 import { otherZone, utc } from "./lib/time";
 import { KeyPage } from "./parts/key";
 import { Empty, problemFrom, ProblemNote } from "./parts/note";
+import { SchedulesPage } from "./schedules/page";
 import { StartPage } from "./start/page";
 import { WorkflowPage } from "./workflows/workflow";
 import { WorkflowsPage } from "./workflows/page";
@@ -19,6 +20,7 @@ const PAGES: readonly [path: string, name: string][] = [
   ["executions", "Executions"],
   ["dead-letters", "Dead letters"],
   ["workflows", "Workflows"],
+  ["schedules", "Schedules"],
   ["start", "Start"],
 ];
 
@@ -70,6 +72,7 @@ function Chosen({ path }: { path: readonly string[] }) {
   if (page === "executions") return id ? <ExecutionPage id={id} key={id} /> : <ExecutionsPage />;
   if (page === "dead-letters") return <DeadLettersPage />;
   if (page === "workflows") return id ? <WorkflowPage name={id} key={id} /> : <WorkflowsPage />;
+  if (page === "schedules") return <SchedulesPage />;
   if (page === "start") return <StartPage workflow={id ?? ""} />;
   return (
     <Empty title="There is no such page">

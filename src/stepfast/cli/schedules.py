@@ -107,7 +107,7 @@ def backfill(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Start an execution for each moment of a time that has passed. What has started before stays as it is."""
+    """Start an execution for each moment of a time that has passed. A moment that has started stays as it is."""
     with session(context).client() as client:
         runs = client.backfill_schedule(name, since, until, overlap=overlap)
     if as_json:

@@ -41,8 +41,8 @@ class AsyncScheduleCalls:
         name: the name of the schedule.
         why: for those who look at it.
 
-        What is missed meanwhile is not made up for, unless it is backfilled. Raises InvalidRequest where the settings
-        have no such schedule.
+        A moment that is missed meanwhile is not made up for, unless it is backfilled. Raises InvalidRequest where the
+        settings have no such schedule.
         """
         return (await self._stacks.first.send("POST", _path(name, "pause"), shapes.ScheduleShape, {"why": why})).body
 

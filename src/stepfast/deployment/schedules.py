@@ -31,8 +31,8 @@ class ScheduledStart:
     input: the input of the workflow.
     timezone: the time zone in which a `cron` or an `at` is read, such as "Europe/Berlin".
     enabled: False keeps the schedule without starting anything.
-    overlap: what happens at a time while an execution that the schedule has started before is RUNNING. "allow" starts
-    another beside it, "skip" starts none, "wait" starts it once the earlier one has ended, and "replace" cancels the
+    overlap: the policy while an execution that the schedule has started before is RUNNING: "allow" starts
+    another beside it. "skip" starts none. "wait" starts it once the earlier one has ended. "replace" cancels the
     earlier one first.
     jitter: seconds, at most 3600. Each start is delayed by an offset of less than that, which depends on the schedule
     and the time. It keeps many schedules from starting in the same second.

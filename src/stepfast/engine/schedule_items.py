@@ -21,7 +21,7 @@ Cause = Literal["clock", "trigger", "backfill"]
 MOST_REMEMBERED = 10
 """Starts, and skipped moments, that are remembered of a schedule."""
 MOST_WAITING = 200
-"""Moments that wait for an earlier execution to end. What comes beyond them is skipped."""
+"""Moments that wait for an earlier execution to end. Further moments are skipped."""
 MOST_JITTER = 3600
 """Seconds."""
 

@@ -83,7 +83,7 @@ class ScheduleOperations:
         return await self._report(schedule)
 
     async def unpause(self, name: str) -> ScheduleReport:
-        """Has the schedule start again from now on. What it has missed stays missed, unless it is backfilled.
+        """Has the schedule start again from now on. A moment that it has missed stays missed, unless it is backfilled.
 
         Raises InvalidRequest where the settings have no such schedule.
         """

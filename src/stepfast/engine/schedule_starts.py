@@ -1,14 +1,14 @@
 """Starts what schedules are due for, once for each moment and by the overlap policy (rules *moment* and *overlap*).
 
-A start is decided in the schedule's item before its execution is created. Whoever meets a decision that was not carried
-out, carries it out. So of any number of calls for one moment, with a crash anywhere, one execution comes.
+A start is decided in the schedule's item before its execution is created. A worker that finds a decision that was not
+carried out, carries it out. So of any number of calls for one moment, with a crash anywhere, one execution comes.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from stepfast.engine import schedule_items as items
@@ -31,7 +31,7 @@ OutcomeKind = Literal["started", "waiting", "skipped", "missed"]
 class MomentOutcome:
     """What became of a moment.
 
-    execution_id: of the execution that it has started, or would start. created: whether this call has created it.
+    execution_id: of the execution that it has started, or would start. created: whether it was not there before this call.
     why: for what was skipped. look_at: when to look again at what waits.
     """
 
@@ -63,16 +63,17 @@ class ScheduledStarts:
         overlap: in place of the policy of the target. Raises what Operations.start raises. The moment is then open,
         and another call decides about it.
         """
-        policy = overlap or target.overlap
+        policy, is_new = overlap or target.overlap, False
         while True:
             item = await self._store.schedules.read(target.schedule)
             outcome = await self._known(target, item, moment)
             if outcome is not None:
-                return outcome
+                return replace(outcome, created=outcome.created or (is_new and outcome.kind == "started"))
             if policy == "allow":
                 return await self._allow(target, item, moment)
             if await self._store.read(moment.id) is not None:
                 return MomentOutcome("started", moment.id)
+            is_new = True
             if item.unbegun:
                 await self._begin_all(target, item)
                 continue

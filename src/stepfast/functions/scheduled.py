@@ -21,7 +21,7 @@ class ScheduledMoments:
         if at is None:
             return None, await self._starts.look(target)
         due = at + target.offset(at)
-        if due > self._clock.now():
+        if target.jitter and due > self._clock.now():
             return None, due
         id = target.id_at(at)
         with logs.about(id):

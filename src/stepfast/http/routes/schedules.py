@@ -87,7 +87,7 @@ def _add_pausing(app: Resolver, engine: ApiEngine) -> None:
     @app.post(
         "/v1/schedules/<name>/unpause",
         summary="Unpause a schedule: it starts again from now on",
-        description="What it has missed stays missed, unless it is backfilled.",
+        description="A moment that it has missed stays missed, unless it is backfilled.",
         operation_id="unpauseSchedule",
         tags=["schedules"],
         responses=answers((200, "the schedule", ScheduleView), problems_of=NO_NAME),
