@@ -81,7 +81,7 @@ def test_moments_are_those_of_a_search_through_all_minutes(zone: str, fields: st
             "Australia/Lord_Howe",
             "2026-10-04",
             "15,45 2 * * ? *",
-            "02T15:45 02T16:15 03T15:45 04T15:15 04T15:45".split(),
+            ["02T15:45", "02T16:15", "03T15:45", "04T15:15", "04T15:45"],
         ),
         # Back: 02:30 exists twice, and the first of the two counts.
         ("Europe/Berlin", "2026-10-25", "30 2 * * ? *", ["24T00:30", "25T00:30", "26T01:30"]),

@@ -31,8 +31,8 @@ OutcomeKind = Literal["started", "waiting", "skipped", "missed"]
 class MomentOutcome:
     """What became of a moment.
 
-    execution_id: of the execution that it has started, or would start. created: whether it was not there before this call.
-    why: for what was skipped. look_at: when to look again at what waits.
+    execution_id: of the execution that it has started, or would start. created: whether it was not there before this
+    call. why: for what was skipped. look_at: when to look again at what waits.
     """
 
     kind: OutcomeKind
