@@ -54,10 +54,10 @@ class Home(Protocol):
 class EmbeddedHome:
     """The file with its API and its schedules. `restart` is another process on the same file."""
 
-    def __init__(self, path: Path, starts: Iterable[ScheduledStart]) -> None:
+    def __init__(self, path: Path, starts: Iterable[ScheduledStart], begins: datetime = BEGINS) -> None:
         self.path, self.starts = path, list(starts)
         self.clock = FixedClock()
-        self.clock.time = BEGINS.timestamp() + BEFORE_ANYTHING
+        self.clock.time = begins.timestamp() + BEFORE_ANYTHING
         self._open()
 
     def _open(self) -> None:
@@ -102,8 +102,9 @@ class EmbeddedHome:
 class CloudHome:
     """The functions on moto, with what Scheduler sends to them."""
 
-    def __init__(self, path: Path, starts: Iterable[ScheduledStart]) -> None:
-        self.cloud = MotoCloud(hold, project=Project(schedules={one.name: one for one in starts}))
+    def __init__(self, path: Path, starts: Iterable[ScheduledStart], begins: datetime = BEGINS) -> None:
+        project = Project(schedules={start.name: start for start in starts})
+        self.cloud = MotoCloud(hold, project=project, start=begins)
         self.cloud.__enter__()
         self.advance(BEFORE_ANYTHING)
 

@@ -23,9 +23,9 @@ HOMES = {"embedded": EmbeddedHome, "aws": CloudHome}
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     made: list[Scheduled] = []
 
-    def build(*starts: ScheduledStart) -> Scheduled:
+    def build(*starts: ScheduledStart, begins: datetime = BEGINS) -> Scheduled:
         home: Any = HOMES[request.param]
-        made.append(Scheduled(home(tmp_path / "schedules.db", starts)))
+        made.append(Scheduled(home(tmp_path / "schedules.db", starts, begins)))
         return made[-1]
 
     yield build
@@ -327,3 +327,30 @@ def test_a_schedule_that_is_not_declared_is_refused_by_its_name(make: Make, acti
     assert refused["detail"] == "the settings have no schedule named 'nightly'; there are: each"
     if action != "unpause":  # which takes no body
         assert home.act(action, {"x": 1, **(body or {})}, status=422)["errors"][0]["field"] == "x"
+
+
+@pytest.mark.parametrize(
+    ("zone", "begins", "expression", "moments"),
+    [
+        # 02:30 does not exist on the 29th; on the 25th it exists twice.
+        ("Europe/Berlin", "2026-03-27T12:00", "cron(30 2 * * ? *)", ["2026-03-28T0130", "2026-03-30T0030"]),
+        ("Europe/Berlin", "2026-10-24T12:00", "cron(30 2 * * ? *)", ["2026-10-25T0030", "2026-10-26T0130"]),
+        # The day begins at 01:00, and 23:30 exists twice the evening before the 5th.
+        ("Africa/Cairo", "2026-04-22T12:00", "cron(0 0 * * ? *)", ["2026-04-22T2200", "2026-04-24T2100"]),
+        ("America/Santiago", "2026-04-04T12:00", "cron(30 23 * * ? *)", ["2026-04-05T0230", "2026-04-06T0330"]),
+        # Clocks change by half an hour.
+        ("Australia/Lord_Howe", "2026-10-02T14:00", "cron(15 2 * * ? *)", ["2026-10-02T1545", "2026-10-04T1515"]),
+    ],
+)
+def test_both_homes_start_the_same_over_a_change_of_the_clock(
+    make: Make, zone: str, begins: str, expression: str, moments: list[str]
+) -> None:
+    begin = datetime.fromisoformat(begins).replace(tzinfo=UTC)
+    home = make(start("each", expression, timezone=zone), begins=begin)
+    shown = [datetime.fromisoformat(one["at"]) for one in home.schedule()["next"]]
+    home.advance(days=3)
+    started = list(home.statuses())
+    assert started[:2] == [f"each-{moment}00Z" for moment in moments]
+    assert started == [f"each-{at:%Y-%m-%dT%H%M%SZ}" for at in shown[: len(started)]]
+    runs = home.act("backfill", {"from": begins, "to": datetime.fromtimestamp(home.home.now, UTC).isoformat()})["runs"]
+    assert [(run["execution_id"], run["created"]) for run in runs] == [(id, False) for id in started]
