@@ -12,6 +12,7 @@ import { otherZone, utc } from "./lib/time";
 import { LimitPage, LimitsPage } from "./limits/page";
 import { KeyPage } from "./parts/key";
 import { Empty, problemFrom, ProblemNote } from "./parts/note";
+import { SchedulesPage } from "./schedules/page";
 import { StartPage } from "./start/page";
 import { WorkflowPage } from "./workflows/workflow";
 import { WorkflowsPage } from "./workflows/page";
@@ -21,6 +22,7 @@ const PAGES: readonly [path: string, name: string][] = [
   ["dead-letters", "Dead letters"],
   ["workflows", "Workflows"],
   ["limits", "Limits"],
+  ["schedules", "Schedules"],
   ["start", "Start"],
 ];
 
@@ -73,6 +75,7 @@ function Chosen({ path }: { path: readonly string[] }) {
   if (page === "dead-letters") return <DeadLettersPage />;
   if (page === "workflows") return id ? <WorkflowPage name={id} key={id} /> : <WorkflowsPage />;
   if (page === "limits") return id ? <LimitPage name={id} key={id} /> : <LimitsPage />;
+  if (page === "schedules") return <SchedulesPage />;
   if (page === "start") return <StartPage workflow={id ?? ""} />;
   return (
     <Empty title="There is no such page">

@@ -23,12 +23,20 @@ WORKFLOWS = Path(__file__).with_name("workflows")
 class Site:
     """One server on a file of its own; services go out and come back as tests say.
 
-    command: serves something else than the embedded runtime; its first line names the address.
+    command: serves something else than the embedded runtime; its first line names the address. settings: the text of
+    its pyproject.toml.
     """
 
     def __init__(
-        self, folder: Path, workflows: Path = WORKFLOWS, command: Sequence[str | Path] | None = None, **environment: str
+        self,
+        folder: Path,
+        workflows: Path = WORKFLOWS,
+        command: Sequence[str | Path] | None = None,
+        settings: str = "",
+        **environment: str,
     ) -> None:
+        if settings:
+            (folder / "pyproject.toml").write_text(settings)
         self.outages = folder / "outages"
         self.outages.mkdir()
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - read when the process has ended

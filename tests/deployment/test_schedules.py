@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +13,8 @@ import pytest
 from stepfast import workflow
 from stepfast.deployment.plan import Plan
 from stepfast.deployment.project import Project
-from stepfast.deployment.schedules import ScheduledStart, check_to_come, wrong_in
+from stepfast.deployment.schedules import ScheduledStart, check, check_to_come, event_of, wrong_in
+from stepfast.engine.schedule_items import ScheduleTarget
 from stepfast.errors import StartupError
 from stepfast.language.registry import Registry
 
@@ -139,3 +142,39 @@ def test_a_time_that_has_passed_is_told_and_not_refused() -> None:
 @pytest.mark.parametrize("expression", ["cron(30 1 1 1 ? 2030)", "at(2030-01-01T01:30:00)", "rate(1 day)"])
 def test_what_is_still_to_come_is_nothing_to_speak_of(expression: str) -> None:
     assert check_to_come(ScheduledStart("soon", "totals", expression, timezone="Europe/Berlin"), NOW) is None
+
+
+def test_the_policies_of_a_schedule_are_in_its_message_where_they_are_not_the_default() -> None:
+    plain = ScheduledStart("nightly", "totals", "rate(1 day)", [1])
+    assert set(json.loads(event_of(plain))) == {"start", "schedule", "scheduled"}
+    event = json.loads(event_of(replace(plain, overlap="wait", jitter=300)))
+    assert (event["overlap"], event["jitter"]) == ("wait", 300)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"overlap": "never"}, "overlap is one of allow, skip, wait, replace"),
+        ({"jitter": 3601}, "jitter is a whole number from 0 to 3600"),
+        ({"jitter": 1.5}, "jitter is a whole number from 0 to 3600"),
+        ({"expression": "rate(5 minutes)", "jitter": 300}, "300 is not less than the 300 seconds of its rate"),
+    ],
+)
+def test_policies_that_make_no_sense_are_refused(fields: dict[str, Any], said: str) -> None:
+    start = replace(ScheduledStart("nightly", "totals", "rate(1 day)", [1]), **fields)
+    with pytest.raises(StartupError, match=re.escape(said)):
+        check(start, Registry([totals]))
+    if "expression" not in fields:
+        with pytest.raises(StartupError, match=re.escape(said.split(" is ")[0])):
+            Project.of({"schedules": {"nightly": {**SCHEDULE, **fields}}})
+
+
+def test_jitter_spreads_moments_and_names_over_its_whole_length() -> None:
+    offsets = [ScheduleTarget(f"s{name}", "w", jitter=600).offset(3600.0 * n) for name in range(20) for n in range(50)]
+    assert all(0 <= offset < 600 for offset in offsets)
+    tenths = [sum(tenth * 60 <= offset < (tenth + 1) * 60 for offset in offsets) for tenth in range(10)]
+    assert min(tenths) > 60
+    assert len({round(offset) for offset in offsets}) > 300
+    assert ScheduleTarget("nightly", "w").offset(0.0) == 0.0
+    # What is written here must not change: an update would shift the starts of all schedules.
+    assert ScheduleTarget("nightly", "report", jitter=3600).offset(1_795_359_600.0) == pytest.approx(868.515172)

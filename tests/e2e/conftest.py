@@ -35,6 +35,13 @@ environment = {pdf}
 
 [tool.stepfast.pools.side]
 max_concurrency = 4
+
+[tool.stepfast.schedules.probed]
+workflow = "held"
+expression = "cron(0 * * * ? *)"
+timezone = "Europe/Berlin"
+enabled = false
+overlap = "wait"
 """
 APP = """
 from pathlib import Path

@@ -59,6 +59,12 @@ API_SAMPLES: dict[str, tuple[tuple[str, ...], int]] = {
     "api-gates.json": ((), 200),
     "api-gate-close.json": ((), 422),
     "api-gate-open.json": ((), 422),
+    "api-schedules.json": ((), 200),
+    "api-schedule.json": ((), 422),
+    "api-schedule-pause.json": ((), 422),
+    "api-schedule-unpause.json": ((), 422),
+    "api-schedule-trigger.json": ((), 422),
+    "api-schedule-backfill.json": ((), 422),
     "api-health.json": ((), 200),
     "api-openapi.json": ((), 200),
 }

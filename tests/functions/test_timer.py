@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from stepfast import workflow
 from stepfast.backends.aws.messages import posted_in
 from stepfast.deployment.scheduled_starts import StartMessage, start_in
+from stepfast.engine.schedule_items import ScheduleTarget
 from stepfast.errors import InvalidRequest
 from stepfast.functions.entry import Failed
 from tests.functions.conftest import Aws, heard
@@ -181,3 +184,68 @@ def test_scheduler_may_call_the_function_itself(aws: Aws) -> None:
     assert aws.invoke("timer", event) == {**answer, "created": False}
     with pytest.raises(Failed, match="UnknownWorkflow"):
         aws.invoke("timer", {"start": {"workflow": "gone"}, "scheduled": AT})
+
+
+# -- schedules -------------------------------------------------------------------------------------------------
+
+MOMENT = "2026-11-22T15:00:00Z"
+SKIPPING = {"start": {"workflow": "sleeps", "input": 5}, "schedule": "nightly", "overlap": "skip"}
+
+
+def test_a_moment_with_jitter_is_put_off_until_its_offset_is_over(aws: Aws) -> None:
+    at = datetime.fromisoformat(MOMENT).timestamp()
+    offset = ScheduleTarget("nightly", "sleeps", jitter=3600).offset(at)
+    aws.clock.time = at + 1
+    aws.send("timer", {**SKIPPING, "scheduled": MOMENT, "jitter": 3600})
+    event = aws.receive("timer")
+    with heard(aws.clients.sqs, "ChangeMessageVisibility") as calls:
+        assert len(failures(aws.invoke("timer", event))) == 1
+    assert [call["VisibilityTimeout"] for call in calls] == [math.ceil(offset - 1)]
+    aws.clock.time = at + offset + 0.5
+    assert failures(aws.invoke("timer", event)) == []
+    assert aws.execution("nightly-2026-11-22T150000Z").labels == {"schedule": "nightly"}
+
+
+def test_a_moment_that_was_skipped_stays_skipped_when_its_message_comes_again(aws: Aws) -> None:
+    for hour in (15, 16):
+        aws.send("timer", {**SKIPPING, "scheduled": f"2026-11-22T{hour}:00:00Z"})
+        assert failures(aws.run_steps("timer")) == []
+    assert aws.ask("POST", "/v1/executions/nightly-2026-11-22T150000Z/cancel")[0] == 200
+    aws.send("timer", {**SKIPPING, "scheduled": "2026-11-22T16:00:00Z"})
+    assert failures(aws.run_steps("timer")) == []
+    assert aws.ask("GET", "/v1/executions/nightly-2026-11-22T160000Z")[0] == 404
+
+
+def test_a_message_that_waits_is_renewed_before_sqs_gives_it_up(aws: Aws) -> None:
+    for hour in (15, 16):
+        aws.send("timer", {**SKIPPING, "overlap": "wait", "scheduled": f"2026-11-22T{hour}:00:00Z"})
+    event = aws.receive("timer")
+    waits = [record for record in event["Records"] if "T16" in record["body"]]
+    assert failures(aws.invoke("timer", {"Records": [one for one in event["Records"] if one not in waits]})) == []
+    assert len(failures(aws.invoke("timer", {"Records": waits}))) == 1
+    waits[0]["attributes"]["ApproximateReceiveCount"] = "950"
+    with heard(aws.clients.sqs, "SendMessage") as sent:
+        assert failures(aws.invoke("timer", {"Records": waits})) == []
+    assert [(json.loads(call["MessageBody"])["scheduled"], call["DelaySeconds"]) for call in sent] == [
+        ("2026-11-22T16:00:00Z", 5)
+    ]
+
+
+def test_what_scheduler_calls_directly_waits_in_the_queue(aws: Aws) -> None:
+    first = {**SKIPPING, "overlap": "wait", "scheduled": MOMENT}
+    assert aws.invoke("timer", first) == {"execution_id": "nightly-2026-11-22T150000Z", "created": True}
+    second = {**first, "scheduled": "2026-11-22T16:00:00Z"}
+    with heard(aws.clients.sqs, "SendMessage") as sent:
+        assert aws.invoke("timer", second) == {"execution_id": "nightly-2026-11-22T160000Z", "created": False}
+    assert [json.loads(call["MessageBody"]) for call in sent] == [second]
+
+
+@pytest.mark.parametrize("fields", [{"overlap": "never"}, {"jitter": "soon"}, {"jitter": -1}])
+def test_a_policy_that_makes_no_sense_is_refused(aws: Aws, fields: dict[str, Any]) -> None:
+    with pytest.raises(Failed, match="InvalidRequest"):
+        aws.invoke("timer", {**SKIPPING, "scheduled": MOMENT, **fields})
+
+
+def test_a_look_at_an_empty_line_is_done_with(aws: Aws) -> None:
+    aws.send("timer", {**SKIPPING, "look": True})
+    assert failures(aws.run_steps("timer")) == []

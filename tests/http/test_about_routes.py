@@ -119,6 +119,12 @@ ROUTES = {
     ("get", "/v1/gates"): {"200", "422", "503"},
     ("post", "/v1/gates/{name}/close"): {"200", "404", "422", "503"},
     ("post", "/v1/gates/{name}/open"): {"200", "404", "422", "503"},
+    ("get", "/v1/schedules"): {"200", "422", "503"},
+    ("get", "/v1/schedules/{name}"): {"200", "404", "422", "503"},
+    ("post", "/v1/schedules/{name}/pause"): {"200", "404", "422", "503"},
+    ("post", "/v1/schedules/{name}/unpause"): {"200", "404", "422", "503"},
+    ("post", "/v1/schedules/{name}/trigger"): {"200", "404", "422", "503"},
+    ("post", "/v1/schedules/{name}/backfill"): {"200", "404", "422", "503"},
     ("get", "/v1/health"): {"200", "422", "503"},
 }
 NOT_ADMITTED = {"401", "403"}
@@ -151,7 +157,7 @@ def test_parameters_and_bodies_are_described(serve: Any) -> None:
     for (method, path), operation in operations(document).items():
         described = {each["name"] for each in operation.get("parameters", []) if each["in"] == "path"}
         assert described == set(re.findall(r"{(\w+)}", path))
-        needs_body = method in ("post", "put") and not path.endswith("cancel")
+        needs_body = method in ("post", "put") and not path.endswith(("cancel", "unpause"))
         assert ("requestBody" in operation) == needs_body
     listing = document["paths"]["/v1/executions"]["get"]["parameters"]
     assert " ".join(sorted(parameter["name"] for parameter in listing)) == (

@@ -43,6 +43,12 @@ NEEDED = {
     ("GET", "/v1/gates"): "read",
     ("POST", "/v1/gates/stripe/close"): "operate",
     ("POST", "/v1/gates/stripe/open"): "operate",
+    ("GET", "/v1/schedules"): "read",
+    ("GET", "/v1/schedules/nightly"): "read",
+    ("POST", "/v1/schedules/nightly/pause"): "operate",
+    ("POST", "/v1/schedules/nightly/unpause"): "operate",
+    ("POST", "/v1/schedules/nightly/trigger"): "operate",
+    ("POST", "/v1/schedules/nightly/backfill"): "operate",
     ("GET", "/openapi.json"): "read",
 }
 IAM = {"iam": {"userArn": "arn:aws:iam::123456789012:user/ann", "accountId": "123456789012"}}

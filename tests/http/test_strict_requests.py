@@ -55,6 +55,12 @@ ROUTES = [
     ("GET", "/v1/gates", None),
     ("POST", "/v1/gates/stripe/close", {"why": "it is down"}),
     ("POST", "/v1/gates/stripe/open", {"why": "it is up"}),
+    ("GET", "/v1/schedules", None),
+    ("GET", "/v1/schedules/nightly", None),
+    ("POST", "/v1/schedules/nightly/pause", {"why": "a holiday"}),
+    ("POST", "/v1/schedules/nightly/unpause", None),
+    ("POST", "/v1/schedules/nightly/trigger", {"overlap": "allow"}),
+    ("POST", "/v1/schedules/nightly/backfill", {"from": "2027-01-01", "to": "2027-01-02"}),
     ("GET", "/v1/health", None),
     ("GET", "/openapi.json", None),
 ]

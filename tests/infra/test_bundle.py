@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from stepfast.deployment import schedule_file
+from stepfast.deployment.schedule_file import starts_in
+from stepfast.deployment.schedules import ScheduledStart
 from stepfast.errors import StartupError
 from stepfast.http.page import BUILT
 from stepfast.infra import bundle
@@ -179,3 +182,15 @@ def _imports(path: Path) -> Iterator[str]:
             yield from (name.name.partition(".")[0] for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module.partition(".")[0]
+
+
+def test_the_api_finds_the_schedules_in_it(project: Path, cache: Path) -> None:
+    berlin = ScheduledStart("nightly", "shop", "cron(0 3 * * ? *)", {"a": 1}, timezone="Europe/Berlin", overlap="skip")
+    token = ScheduledStart("later", "shop", "rate(1 hour)", "${Token[TOKEN.12]}")
+    made = build(Source(project, starts=(berlin, token)), Target("arm64"), cache)
+    assert starts_in(str(made.folder)) == [berlin]
+
+
+def test_without_schedules_it_has_no_file_of_them(arm: Bundle) -> None:
+    assert not (arm.folder / schedule_file.NAME).exists()
+    assert starts_in(str(arm.folder)) == []

@@ -11,6 +11,7 @@ from tests.infra.conftest import Synthesized, resources
 from tests.infra.reading import listed, named, roles, told
 
 EXECUTIONS, POSITION, KEYS, FIGURES, LIMITS = ("x#*",), ("sweeper", "x#*"), ("k#*",), ("f#*",), ("l#*",)
+SCHEDULES = ("schedule#*",)
 STATUSES = ("CANCELLED", "FAILED", "RUNNING", "SUCCEEDED")
 LISTS = tuple(sorted(f"{child}{status}#*" for child in ("", "CHILD-") for status in STATUSES))
 ITEMS = ("BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
@@ -62,11 +63,14 @@ COUNTING = table(["UpdateItem"], FIGURES)
 ENDING = WORKING | COUNTING
 LIMITING = table(("DeleteItem", "GetItem", "PutItem", "Query"), LIMITS)
 STARTING = table(("ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query"), ("h#*", "l#start:*"))
+PAUSING = table(("GetItem", "PutItem"), SCHEDULES)
 EXPECTED = {
     "ApiRole": log("Api")
     | ENDING
     | LIMITING
     | STARTING
+    | PAUSING
+    | sends("Timer")
     | deletes()
     | table(["Query"], LISTS, "/index/listing")
     | table(["Query"], FIGURES),
@@ -78,7 +82,7 @@ EXPECTED = {
     | stream()
     | sends(*POOLS, "Timer", "Park", "Undelivered")
     | schedules(),
-    "TimerRole": log("Timer") | WORKING | STARTING | consumes("Timer") | sends("Timer", "Park") | schedules(),
+    "TimerRole": log("Timer") | ENDING | STARTING | PAUSING | consumes("Timer") | sends("Timer", "Park") | schedules(),
     "ResumeRole": log("Resume") | WORKING | STARTING | consumes("Park"),
     "SweeperRole": log("Sweeper")
     | COUNTING

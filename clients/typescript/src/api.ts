@@ -301,6 +301,103 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/schedules/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A schedule: its next times, last starts and pause */
+        get: operations["getSchedule"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/schedules/{name}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause a schedule: nothing starts by the clock
+         * @description It holds until it is unpaused, also after a restart or a deployment. Executions that run go on.
+         */
+        post: operations["pauseSchedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/schedules/{name}/unpause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Unpause a schedule: it starts again from now on
+         * @description What it has missed stays missed, unless it is backfilled.
+         */
+        post: operations["unpauseSchedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/schedules/{name}/trigger": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start the workflow of a schedule now, with the schedule's input
+         * @description By its overlap policy, or by another; also while it is paused.
+         */
+        post: operations["triggerSchedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/schedules/{name}/backfill": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start an execution for each moment of a time that has passed
+         * @description Each has the id that the clock would have given it, so a moment that has started starts no more, and the call is safe to repeat.
+         */
+        post: operations["backfillSchedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/executions/batch": {
         parameters: {
             query?: never;
@@ -452,6 +549,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/schedules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The schedules of the settings: their next times, last starts and pauses */
+        get: operations["listSchedules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/workflows": {
         parameters: {
             query?: never;
@@ -505,6 +619,57 @@ export interface components {
             error: components["schemas"]["ErrorView"] | null;
             /** Next At */
             next_at: string | null;
+        };
+        /** BackfillRequest */
+        BackfillRequest: {
+            /**
+             * From
+             * @description ISO 8601; this moment is included
+             */
+            from: string;
+            /**
+             * To
+             * @description ISO 8601, not in the future; this moment is not included
+             */
+            to: string;
+            /**
+             * Overlap
+             * @description allow starts all at once, wait one after the other; left out: allow for a schedule that allows overlaps, wait for any other
+             */
+            overlap?: ("allow" | "wait") | null;
+        };
+        /** Backfilled */
+        Backfilled: {
+            /**
+             * Runs
+             * @description one for each moment of the range, 100 at most
+             */
+            runs: components["schemas"]["BackfilledRun"][];
+        };
+        /** BackfilledRun */
+        BackfilledRun: {
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "started" | "waiting" | "skipped" | "missed";
+            /** Execution Id */
+            execution_id: string;
+            /**
+             * Created
+             * @description whether this call has created the execution
+             */
+            created: boolean;
+            /**
+             * Why
+             * @description why it was skipped; empty otherwise
+             */
+            why: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
         };
         /** BatchRequest */
         BatchRequest: {
@@ -1457,6 +1622,20 @@ export interface components {
              */
             probe: boolean;
         };
+        /** NextView */
+        NextView: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Starts At
+             * Format: date-time
+             * @description `at` and the offset of its jitter
+             */
+            starts_at: string;
+        };
         /**
          * NumbersRequest
          * @description What is left out stays as it is.
@@ -1504,6 +1683,26 @@ export interface components {
              */
             why: string;
         };
+        /** OutcomeView */
+        OutcomeView: {
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "started" | "waiting" | "skipped" | "missed";
+            /** Execution Id */
+            execution_id: string;
+            /**
+             * Created
+             * @description whether this call has created the execution
+             */
+            created: boolean;
+            /**
+             * Why
+             * @description why it was skipped; empty otherwise
+             */
+            why: string;
+        };
         /** ParentView */
         ParentView: {
             /** Execution Id */
@@ -1535,6 +1734,29 @@ export interface components {
             execution_id: string;
             /** Command */
             command: string;
+        };
+        /** PauseScheduleRequest */
+        PauseScheduleRequest: {
+            /**
+             * Why
+             * @default
+             */
+            why: string;
+        };
+        /** PauseView */
+        PauseView: {
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * By
+             * @description who paused it; empty where the caller has no name
+             */
+            by: string;
+            /** Why */
+            why: string;
         };
         /**
          * Problem
@@ -1874,6 +2096,87 @@ export interface components {
              */
             continued: boolean;
         };
+        /** ScheduleList */
+        ScheduleList: {
+            /** Schedules */
+            schedules: components["schemas"]["ScheduleView"][];
+            /** Next */
+            next: string | null;
+        };
+        /** ScheduleView */
+        ScheduleView: {
+            /** Name */
+            name: string;
+            /** Workflow */
+            workflow: string;
+            /** Expression */
+            expression: string;
+            /** Timezone */
+            timezone: string;
+            /**
+             * Enabled
+             * @description false: the settings have it start nothing by the clock
+             */
+            enabled: boolean;
+            /**
+             * Overlap
+             * @enum {string}
+             */
+            overlap: "allow" | "skip" | "wait" | "replace";
+            /**
+             * Jitter
+             * @description seconds
+             */
+            jitter: number;
+            /** @description null while it is not paused */
+            paused: components["schemas"]["PauseView"] | null;
+            /**
+             * Next
+             * @description the next five moments; none while it is paused or not enabled, and on AWS for a rate that has not been due yet
+             */
+            next: components["schemas"]["NextView"][];
+            /**
+             * Started
+             * @description the last ten starts, newest first
+             */
+            started: components["schemas"]["ScheduledRunView"][];
+            /**
+             * Skipped
+             * @description the last ten moments that started nothing, newest first
+             */
+            skipped: components["schemas"]["SkippedView"][];
+            /**
+             * Waiting
+             * @description moments that wait for an earlier execution to end
+             */
+            waiting: number;
+        };
+        /** ScheduledRunView */
+        ScheduledRunView: {
+            /** Execution Id */
+            execution_id: string;
+            /**
+             * At
+             * Format: date-time
+             * @description the moment that it is for
+             */
+            at: string;
+            /**
+             * Cause
+             * @enum {string}
+             */
+            cause: "clock" | "trigger" | "backfill";
+            /**
+             * Decided At
+             * Format: date-time
+             */
+            decided_at: string;
+            /**
+             * By
+             * @description who asked for it; empty for the clock
+             */
+            by: string;
+        };
         /** SignalNotTakenView */
         SignalNotTakenView: {
             /** Signal Id */
@@ -1931,6 +2234,34 @@ export interface components {
              * @default []
              */
             waits_for: string[];
+        };
+        /** SkippedView */
+        SkippedView: {
+            /** Execution Id */
+            execution_id: string;
+            /**
+             * At
+             * Format: date-time
+             * @description the moment that it is for
+             */
+            at: string;
+            /**
+             * Cause
+             * @enum {string}
+             */
+            cause: "clock" | "trigger" | "backfill";
+            /**
+             * Decided At
+             * Format: date-time
+             */
+            decided_at: string;
+            /**
+             * By
+             * @description who asked for it; empty for the clock
+             */
+            by: string;
+            /** Why */
+            why: string;
         };
         /** StartOutcomeView */
         StartOutcomeView: {
@@ -2156,6 +2487,19 @@ export interface components {
              * @description false where there are more than were counted
              */
             complete: boolean;
+        };
+        /** TriggerRequest */
+        TriggerRequest: {
+            /**
+             * Execution Id
+             * @description makes the call repeatable; made up when left out
+             */
+            execution_id?: string | null;
+            /**
+             * Overlap
+             * @description in place of the schedule's policy
+             */
+            overlap?: ("allow" | "skip" | "wait" | "replace") | null;
         };
         /** WaitView */
         WaitView: {
@@ -3821,6 +4165,439 @@ export interface operations {
             };
         };
     };
+    getSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the name of the schedule */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the schedule */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleView"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description this can be no schedule's name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pauseSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the name of the schedule */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PauseScheduleRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description the schedule */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleView"];
+                };
+            };
+            /** @description the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description this can be no schedule's name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is not declared as JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unpauseSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the name of the schedule */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the schedule */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleView"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description this can be no schedule's name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    triggerSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the name of the schedule */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["TriggerRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description what became of it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutcomeView"];
+                };
+            };
+            /** @description the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description this can be no schedule's name, or its workflow is not deployed */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is not declared as JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    backfillSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the name of the schedule */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BackfillRequest"];
+            };
+        };
+        responses: {
+            /** @description what became of each moment */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backfilled"];
+                };
+            };
+            /** @description the body is not JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description this can be no schedule's name, or its workflow is not deployed */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the body is not declared as JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     startExecutions: {
         parameters: {
             query?: never;
@@ -4370,6 +5147,66 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["GateList"];
+                };
+            };
+            /** @description an API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the API key lacks the scope; without keys: not from this machine */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the store is away; try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listSchedules: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description a page's `next` */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the schedules, by name */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleList"];
                 };
             };
             /** @description an API key is needed */

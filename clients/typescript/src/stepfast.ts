@@ -4,6 +4,7 @@ import { Calls, type Options, sleep } from "./calls.js";
 import { errorOf, Refused, type StepfastError } from "./errors.js";
 import { Execution, segment } from "./execution.js";
 import type {
+  BackfilledRun,
   DeadLetterGroups,
   DeadLetterPage,
   ExecutionPage,
@@ -17,6 +18,9 @@ import type {
   LimitDetail,
   ReplayAnswer,
   ReplayedExecution,
+  Schedule,
+  ScheduleOutcome,
+  SchedulePage,
   StartedBatch,
   Workflow,
 } from "./shapes.js";
@@ -192,6 +196,47 @@ export class Stepfast {
     return (await this.#calls.send<Gate>("POST", path, { body: change })).body as Gate;
   }
 
+  /** A page of the schedules by name: their next times, last starts and pauses. */
+  schedules(page: { limit?: number; cursor?: string } = {}): Promise<SchedulePage> {
+    return this.#calls.get("/v1/schedules", { query: page });
+  }
+
+  /** A schedule: its next times, last starts and pause. */
+  schedule(name: string): Promise<Schedule> {
+    return this.#calls.get(scheduled(name));
+  }
+
+  /** Has nothing start by the clock until it is unpaused. */
+  async pauseSchedule(name: string, change: { why?: string } = {}): Promise<Schedule> {
+    return (await this.#calls.send<Schedule>("POST", `${scheduled(name)}/pause`, { body: change })).body as Schedule;
+  }
+
+  /** Has the schedule start again from now on. */
+  async unpauseSchedule(name: string): Promise<Schedule> {
+    return (await this.#calls.send<Schedule>("POST", `${scheduled(name)}/unpause`)).body as Schedule;
+  }
+
+  /** Starts the workflow of a schedule now, also while it is paused. An `executionId` makes the call safe to repeat. */
+  async triggerSchedule(
+    name: string,
+    { executionId, overlap }: { executionId?: string; overlap?: Schedule["overlap"] } = {},
+  ): Promise<ScheduleOutcome> {
+    const body = { execution_id: executionId ?? `${name}-${crypto.randomUUID()}`, ...(overlap ? { overlap } : {}) };
+    return (await this.#calls.send<ScheduleOutcome>("POST", `${scheduled(name)}/trigger`, { body })).body as ScheduleOutcome;
+  }
+
+  /** Starts an execution for each moment of a time that has passed. `from` is included, `to` is not. Safe to repeat. */
+  async backfillSchedule(
+    name: string,
+    from: Date | string,
+    to: Date | string,
+    { overlap }: { overlap?: "allow" | "wait" } = {},
+  ): Promise<BackfilledRun[]> {
+    const body = { from: moment(from), to: moment(to), ...(overlap ? { overlap } : {}) };
+    const answer = await this.#calls.send<{ runs: BackfilledRun[] }>("POST", `${scheduled(name)}/backfill`, { body });
+    return answer.body!.runs;
+  }
+
   /** Needs no API key. */
   health(): Promise<Health> {
     return this.#calls.get("/v1/health");
@@ -227,6 +272,8 @@ export class Stepfast {
     }
   }
 }
+
+const scheduled = (name: string): string => `/v1/schedules/${encodeURIComponent(name)}`;
 
 function moment(at: Date | string | undefined): string | undefined {
   return at instanceof Date ? at.toISOString() : at;

@@ -16,6 +16,9 @@ import type {
   LimitDetail,
   LimitWait,
   Replayed,
+  Schedule,
+  ScheduleList,
+  ScheduleOutcome,
   SentSignal,
   Statuses,
   Workflow,
@@ -107,6 +110,22 @@ export const listWorkflows = (signal?: AbortSignal): Promise<{ workflows: Workfl
   ask("GET", "v1/workflows", undefined, signal);
 export const figuresOf = (workflow: string, query: Query, signal?: AbortSignal): Promise<Figures> =>
   ask("GET", `${flow(workflow)}/figures${queryString(query)}`, undefined, signal);
+/** All schedules, page after page. */
+export async function listSchedules(signal?: AbortSignal): Promise<Schedule[]> {
+  const schedules: Schedule[] = [];
+  for (let cursor: string | null = ""; cursor !== null; ) {
+    const page: ScheduleList = await ask("GET", `v1/schedules${queryString({ limit: 100, cursor })}`, undefined, signal);
+    schedules.push(...page.schedules);
+    cursor = page.next;
+  }
+  return schedules;
+}
+const scheduled = (name: string, action: string): string => `v1/schedules/${encodeURIComponent(name)}/${action}`;
+export const pauseSchedule = (name: string, why: string): Promise<Schedule> => ask("POST", scheduled(name, "pause"), { why });
+export const unpauseSchedule = (name: string): Promise<Schedule> => ask("POST", scheduled(name, "unpause"));
+export const triggerSchedule = (name: string): Promise<ScheduleOutcome> => ask("POST", scheduled(name, "trigger"));
+export const backfillSchedule = (name: string, from: string, to: string): Promise<{ runs: ScheduleOutcome[] }> =>
+  ask("POST", scheduled(name, "backfill"), { from, to });
 export const deadLetterGroups = (workflow: string, signal?: AbortSignal): Promise<DeadLetterGroups> =>
   ask("GET", `v1/dead-letters/groups${queryString({ workflow })}`, undefined, signal);
 /** Of a step, or with "" of the workflow's own code. */

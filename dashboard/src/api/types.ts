@@ -382,3 +382,39 @@ export interface Gate {
   first: WaitingStep[];
   failed: number;
 }
+
+export interface ScheduledRun {
+  execution_id: string;
+  /** The moment that it is for. */
+  at: string;
+  cause: "clock" | "trigger" | "backfill";
+  decided_at: string;
+  by: string;
+}
+
+export interface Schedule {
+  name: string;
+  workflow: string;
+  expression: string;
+  timezone: string;
+  enabled: boolean;
+  overlap: "allow" | "skip" | "wait" | "replace";
+  jitter: number;
+  paused: { since: string; by: string; why: string } | null;
+  next: { at: string; starts_at: string }[];
+  started: ScheduledRun[];
+  skipped: (ScheduledRun & { why: string })[];
+  waiting: number;
+}
+
+export interface ScheduleList {
+  schedules: Schedule[];
+  next: string | null;
+}
+
+export interface ScheduleOutcome {
+  outcome: "started" | "waiting" | "skipped" | "missed";
+  execution_id: string;
+  created: boolean;
+  why: string;
+}

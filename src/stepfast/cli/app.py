@@ -22,6 +22,7 @@ from stepfast.cli import (
     repairing,
     results,
     running,
+    schedules,
     steering,
     verify,
 )
@@ -155,4 +156,5 @@ app.command("mcp")(mcp.mcp)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(limits.app, name="limits")
 app.add_typer(gates.app, name="gates")
+app.add_typer(schedules.app, name="schedules")
 app.add_typer(keys.app, name="keys")

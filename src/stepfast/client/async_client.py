@@ -13,6 +13,7 @@ from stepfast.client.async_bulk import replayed, started
 from stepfast.client.async_calls import AsyncCalls
 from stepfast.client.async_execution import AsyncExecution
 from stepfast.client.async_limit_calls import AsyncLimitCalls
+from stepfast.client.async_schedule_calls import AsyncScheduleCalls
 from stepfast.client.async_stacks import AsyncStacks
 from stepfast.client.client import I, R
 from stepfast.client.execution import Objects
@@ -32,7 +33,7 @@ from stepfast.client.values import moment, segment
 from stepfast.errors import InvalidRequest, StepfastError
 
 
-class AsyncClient(AsyncLimitCalls):
+class AsyncClient(AsyncLimitCalls, AsyncScheduleCalls):
     """A client of the stepfast API at `url`. Use it on one event loop, with `async with`.
 
     url: the URL of the API. Several URLs make one client of several deployments (docs/scale.md): the id of an

@@ -245,6 +245,26 @@ class GatePageShape(TypedDict):
     next: str | None
 
 
+class ScheduleShape(TypedDict):
+    name: str
+    next: list[dict[str, Any]]
+
+
+class SchedulePageShape(TypedDict):
+    schedules: list[ScheduleShape]
+    next: str | None
+
+
+class OutcomeShape(TypedDict):
+    outcome: str
+    execution_id: str
+    created: bool
+
+
+class BackfilledShape(TypedDict):
+    runs: list[OutcomeShape]
+
+
 class Health(TypedDict):
     status: str
     version: str

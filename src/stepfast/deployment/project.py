@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from stepfast.deployment.limit_settings import LimitSettings
 from stepfast.deployment.schedules import ScheduledStart
+from stepfast.engine.schedule_items import MOST_JITTER, OVERLAPS
 from stepfast.errors import StartupError
 from stepfast.model import MAX_CHILD_DEPTH, SIGNAL_LIMITS
 
@@ -267,6 +268,8 @@ _SCHEDULE: Mapping[str, tuple[Check, str]] = {
     "input": (lambda value: True, "the workflow's input"),
     "timezone": _TEXT,
     "enabled": _FLAG,
+    "overlap": _one_of(*OVERLAPS),
+    "jitter": _whole_number(0, MOST_JITTER),
 }
 _PROJECT: Mapping[str, tuple[Check, str]] = {
     "workflows": (is_inside, "the path of a folder in the project, such as workflows or src/flows"),

@@ -10,8 +10,14 @@ from datetime import datetime
 from typing import Any
 
 from stepfast.deployment import cron
+from stepfast.engine.schedule_items import MOST_JITTER, OVERLAPS, Overlap
 from stepfast.errors import InvalidRequest, StartupError
 from stepfast.language.registry import Registry
+
+SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
+"""Scheduler replaces it by the time: https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html"""
+_RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
+_UNITS = {"minute": 60.0, "hour": 3600.0, "day": 86400.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,11 @@ class ScheduledStart:
     input: the input of the workflow.
     timezone: the time zone in which a `cron` or an `at` is read, such as "Europe/Berlin".
     enabled: False keeps the schedule without starting anything.
+    overlap: the policy while an execution that the schedule has started before is RUNNING: "allow" starts
+    another beside it. "skip" starts none. "wait" starts it once the earlier one has ended. "replace" cancels the
+    earlier one first.
+    jitter: seconds, at most 3600. Each start is delayed by an offset of less than that, which depends on the schedule
+    and the time. It keeps many schedules from starting in the same second.
 
     The id of each execution is made of the name and the scheduled time, so that a start which is delivered twice starts
     one execution.
@@ -36,6 +47,8 @@ class ScheduledStart:
     input: Any = None
     timezone: str = "UTC"
     enabled: bool = True
+    overlap: Overlap = "allow"
+    jitter: int = 0
 
 
 def event_of(start: ScheduledStart) -> str:
@@ -43,7 +56,12 @@ def event_of(start: ScheduledStart) -> str:
     request = {"workflow": start.workflow, "input": start.input, "labels": {"schedule": start.name}}
     # Scheduler delivers at least once. The execution id is made of the scheduled time, so a second delivery starts
     # nothing.
-    return json.dumps({"start": request, "schedule": start.name, "scheduled": "<aws.scheduler.scheduled-time>"})
+    event: dict[str, Any] = {"start": request, "schedule": start.name, "scheduled": SCHEDULED_TIME}
+    if start.overlap != "allow":
+        event["overlap"] = start.overlap
+    if start.jitter:
+        event["jitter"] = start.jitter
+    return json.dumps(event)
 
 
 def check(start: ScheduledStart, registry: Registry) -> None:
@@ -57,6 +75,7 @@ def check(start: ScheduledStart, registry: Registry) -> None:
         raise StartupError(f"{where} workflow: none is named {start.workflow!r}; there are: {known}")
     if wrong := wrong_in(start.expression):
         raise StartupError(f"{where} expression {start.expression!r}: {wrong}")
+    _check_policies(where, start)
     zones = zoneinfo.available_timezones()  # empty on a machine without a time zone database
     if zones and start.timezone not in zones:
         raise StartupError(
@@ -68,6 +87,16 @@ def check(start: ScheduledStart, registry: Registry) -> None:
         raise StartupError(f"{where} input is not JSON: {error}; write dates and times as texts") from error
     except InvalidRequest as error:
         raise StartupError(f"{where} input: {error}") from error
+
+
+def _check_policies(where: str, start: ScheduledStart) -> None:
+    if start.overlap not in OVERLAPS:
+        raise StartupError(f"{where} overlap is one of {', '.join(OVERLAPS)}, not {start.overlap!r}")
+    if type(start.jitter) is not int or not 0 <= start.jitter <= MOST_JITTER:
+        raise StartupError(f"{where} jitter is a whole number from 0 to {MOST_JITTER}, not {start.jitter!r}")
+    period = period_of(start.expression)
+    if period is not None and start.jitter >= period:
+        raise StartupError(f"{where} jitter: {start.jitter} is not less than the {period:g} seconds of its rate")
 
 
 def check_to_come(start: ScheduledStart, now: float) -> str | None:
@@ -87,6 +116,12 @@ def check_to_come(start: ScheduledStart, now: float) -> str | None:
     if kind == "at" and start.enabled and datetime.fromisoformat(text).replace(tzinfo=zone).timestamp() <= now:
         return f"{where} has passed: it starts nothing any more"
     return None
+
+
+def period_of(expression: str) -> float | None:
+    """Seconds between two times of a rate; None for another expression."""
+    rate = _RATE.fullmatch(expression)
+    return None if rate is None else int(rate[1]) * _UNITS[rate[2]]
 
 
 def wrong_in(expression: str) -> str | None:

@@ -50,7 +50,10 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """The variables that a function of each kind requires to start."""
 ALSO: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "api": (WORKFLOWS, RETENTION, SHARDS, AUTH, LOG_VALUES, MAX_SIGNALS, MAX_SIGNAL_BYTES, OPENTELEMETRY, LIMITS),
+        "api": (
+            *(WORKFLOWS, RETENTION, SHARDS, AUTH, LOG_VALUES, MAX_SIGNALS, MAX_SIGNAL_BYTES, OPENTELEMETRY, LIMITS),
+            TIMER_QUEUE,
+        ),
         "authorizer": (),
         "resume": (WORKFLOWS, RETENTION, SHARDS, LOG_VALUES, OPENTELEMETRY),
         **dict.fromkeys(("step", "timer", "sweeper"), _ADVANCING),
@@ -79,7 +82,7 @@ class Settings:
     pool: the pool of a step function. log_values: whether inputs, outputs and errors are logged. undelivered: the URL
     of the queue for records that no function can handle. memory: of the function, in MB. max_child_depth: the most
     executions above a child. opentelemetry: whether executions are traces of OpenTelemetry.
-    limits: numbers of limits, as JSON text.
+    limits: numbers of limits, as JSON text. root: the folder of the bundle.
     """
 
     table: str
@@ -104,6 +107,7 @@ class Settings:
     max_child_depth: int = DEFAULT_MAX_CHILD_DEPTH
     opentelemetry: bool = False
     limits: str = ""
+    root: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], needs: Collection[str] = ()) -> Settings:
@@ -149,6 +153,7 @@ class Settings:
             log_values=flag(LOG_VALUES),
             opentelemetry=flag(OPENTELEMETRY),
             limits=text(LIMITS),
+            root=environment.get("LAMBDA_TASK_ROOT", ""),
             max_signals=_number(MAX_SIGNALS, text(MAX_SIGNALS, str(DEFAULT_MAX_SIGNALS)), 1),
             max_signal_bytes=_number(MAX_SIGNAL_BYTES, text(MAX_SIGNAL_BYTES, str(DEFAULT_MAX_SIGNAL_BYTES)), 1),
             region=text("AWS_REGION") or text("AWS_DEFAULT_REGION"),

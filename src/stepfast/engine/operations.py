@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -21,6 +21,9 @@ from stepfast.engine.replay_cache import LiveReplays
 from stepfast.engine.resending import Resend
 from stepfast.engine.resuming import ResumeResult, Resuming
 from stepfast.engine.rewind import Rewind
+from stepfast.engine.schedule_items import Schedule
+from stepfast.engine.schedule_operations import LookLater, ScheduleOperations
+from stepfast.engine.schedule_starts import ScheduledStarts
 from stepfast.engine.signalling import Sent, Signalling
 from stepfast.engine.starting import StartArguments, Started, Starting
 from stepfast.errors import (
@@ -54,6 +57,8 @@ class Operations(ReadOperations):
         parts: PartialReads | None = None,
         queue: Queue | None = None,
         limit_numbers: Mapping[str, Numbers] = MappingProxyType({}),
+        schedules: Callable[[], Iterable[Schedule]] = tuple,
+        look_later: LookLater | None = None,
     ) -> None:
         super().__init__(store, clock, registry)
         self._advancer = advancer
@@ -64,6 +69,8 @@ class Operations(ReadOperations):
         self._repairing = Repairing(store, clock, registry, self._resuming)
         self.limits = LimitOperations(store, clock, registry, limit_numbers)
         self.gates = GateOperations(store, clock, registry, queue)
+        self.scheduled = ScheduledStarts(store, clock, self)
+        self.schedules = ScheduleOperations(store, clock, self.scheduled, schedules, look_later)
 
     # -- starting ----------------------------------------------------------------------------------------
 

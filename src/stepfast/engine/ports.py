@@ -18,6 +18,7 @@ from stepfast.engine.metrics import Tallies
 from stepfast.engine.record_reader import RecordReader
 from stepfast.engine.run_store import NextRun as NextRun
 from stepfast.engine.run_store import RunStore
+from stepfast.engine.schedule_store import ScheduleStore
 from stepfast.engine.start_items import Hold
 from stepfast.engine.start_store import TurnStore
 from stepfast.model import (
@@ -160,11 +161,12 @@ class Store(RunStore, TurnStore, Protocol):
 
     run_id: `Execution.run_id`, which for the first run is the id of the execution. A write of an earlier run is never
     seen by a later one (rule *runs*). reader: reads parts of an execution, for whoever looks at it. limits: what is
-    stored of limits.
+    stored of limits. schedules: what is stored of schedules.
     """
 
     reader: RecordReader
     limits: LimitStore
+    schedules: ScheduleStore
 
     async def create(self, execution: Execution) -> Execution:
         """Puts a new execution, with wake, if the id is free (rule *start once*).

@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from stepfast.backends.aws.looks import send_later
 from stepfast.backends.aws.messages import ForeignMessage, Posted, posted_in
 from stepfast.deployment.queue_limits import LONGEST_VISIBILITY, RECEIVES
 from stepfast.engine.messages import Message
@@ -33,8 +34,11 @@ FOREIGN_SECONDS = 5.0
 """Delay in seconds of an unknown message: at this pace it reaches the dead-letter queue within hours."""
 
 Handle = Callable[[Posted, Delivery], Awaitable[Disposition]]
-Other = Callable[[str], Awaitable[bool]]
-"""Handles the body of a message that names no command; False if it does not recognize the body."""
+Other = Callable[[str], Awaitable["bool | Later"]]
+"""Handles the body of a message that names no command.
+
+True if it is done with, Later to have it again, False if it does not recognize the body.
+"""
 
 
 def in_wrong_queue(message: Message, queue: str, now: float) -> Later:
@@ -77,15 +81,27 @@ class Consumer:
 
     async def _foreign(self, record: SQSRecord) -> None:
         try:
-            if self._other is not None and await self._other(record.body):
-                return
+            outcome = self._other is not None and await self._other(record.body)
         except Exception as error:
             logs.complain(log, f"message {record.message_id}", error)
             self._put_off(record, _retry_delay(record))
             raise Kept from None
+        if isinstance(outcome, Later):
+            return self._have_again(record, outcome.at)
+        if outcome:
+            return None
         # The log gets neither the body nor an error's text, which could quote the body.
         log.error("message %s is none that this stepfast knows: it goes to the dead letters", record.message_id)
         self._put_off(record, FOREIGN_SECONDS)
+        raise Kept
+
+    def _have_again(self, record: SQSRecord, at: float) -> None:
+        """Puts off a message that names no command. One that was received often is sent anew in its place."""
+        seconds = min(at - self._engine.clock.now(), LONGEST_VISIBILITY - 60.0)
+        if self._url and _receives(record) >= RENEW_AFTER_RECEIVES:
+            send_later(self._engine.clients.sqs, self._url, record.body, seconds)
+            return
+        self._put_off(record, seconds)
         raise Kept
 
     async def _dispose(self, record: SQSRecord, posted: Posted) -> Disposition:

@@ -5,7 +5,7 @@ Parts that only some functions need have modules of their own, so that a cold st
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,8 @@ from stepfast.engine.operations import Operations
 from stepfast.engine.placement import Placement
 from stepfast.engine.ports import Queue, Store
 from stepfast.engine.replay_cache import LiveReplays
+from stepfast.engine.schedule_items import Schedule, ScheduleTarget
+from stepfast.engine.schedule_starts import SOONEST_LOOK_SECONDS
 from stepfast.engine.value_log import ValueLog
 from stepfast.errors import StartupError
 from stepfast.functions.clients import Clients
@@ -130,7 +132,23 @@ class Engine:
             limits,
             self.table_store,
             limit_numbers=self.limit_numbers,
+            schedules=self._schedules,
+            look_later=self._look_later,
         )
+
+    def _schedules(self) -> Iterable[Schedule]:
+        """The schedules of the deployment, which only the API asks for. Their rates are due as Scheduler says."""
+        from stepfast.deployment.schedule_file import starts_in
+        from stepfast.deployment.schedule_times import declared
+
+        starts = self.host.starts if self.host.starts is not None else starts_in(self.settings.root)
+        return [declared(start) for start in starts]
+
+    async def _look_later(self, target: ScheduleTarget) -> None:
+        from stepfast.backends.aws.looks import send_later
+        from stepfast.deployment.schedule_messages import look_text
+
+        send_later(self.clients.sqs, self.settings.timer_queue, look_text(target), SOONEST_LOOK_SECONDS)
 
 
 class _NoQueue:

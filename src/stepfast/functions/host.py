@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import asyncio
     import random
 
+    from stepfast.deployment.schedules import ScheduledStart
     from stepfast.engine.ports import Clock
     from stepfast.engine.step_runner import AttemptRunner
     from stepfast.language.registry import Registry
@@ -109,7 +110,7 @@ class Host:
 
     registry: the workflows; None imports them from the folder in the settings. runner: runs steps; None runs them in
     threads. draw: the random source of retry delays; None asks the operating system. side_by_side: runs what one event
-    asks for of different executions.
+    asks for of different executions. starts: the scheduled starts; None reads them from the file in the bundle.
     """
 
     registry: Registry | None = None
@@ -119,6 +120,7 @@ class Host:
     draw: random.Random | None = None
     meter: Meter = SILENT
     side_by_side: SideBySide = in_turn
+    starts: Sequence[ScheduledStart] | None = None
 
 
 class TimeLeft:

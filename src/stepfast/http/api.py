@@ -30,6 +30,7 @@ from stepfast.http.routes import (
     limits,
     listing,
     runs,
+    schedules,
     starting,
     steering,
     waits,
@@ -136,6 +137,7 @@ def _resolver(engine: ApiEngine) -> Resolver:
         dead_letters,
         figures,
         limits,
+        schedules,
         about,
     ):
         routes.add(app, engine)

@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from importlib.metadata import distribution, version
 from pathlib import Path
 
+from stepfast.deployment import schedule_file
 from stepfast.deployment.project import is_inside
+from stepfast.deployment.schedules import ScheduledStart
 from stepfast.errors import StartupError
 from stepfast.infra import lock, requirements
 from stepfast.infra.target import Target
@@ -46,6 +48,7 @@ class Source:
     workflows: its folder, by its path from there. extras: of pyproject.toml's optional dependencies, those
     that the workflows need. include: further folders or files of the project that the workflows import or read.
     tracing: whether the functions trace, for which they need X-Ray's package. opentelemetry: whether they need its API.
+    starts: the scheduled starts, which the API shows and starts by hand.
     """
 
     folder: Path
@@ -54,6 +57,7 @@ class Source:
     include: Sequence[str] = ()
     tracing: bool = False
     opentelemetry: bool = False
+    starts: Sequence[ScheduledStart] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,8 @@ def add_code(source: Source, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     _add_stepfast(folder)
     _add_workflows(source, folder)
+    if text := schedule_file.file_text(source.starts):
+        (folder / schedule_file.NAME).write_text(text, encoding="utf-8")
     normalise(folder)
 
 

@@ -33,6 +33,7 @@ from stepfast.backends.dynamodb.item_keys import DELETED
 from stepfast.backends.dynamodb.limits import LIMITS
 from stepfast.backends.dynamodb.listing import CHILD
 from stepfast.backends.dynamodb.metrics import PARTITION
+from stepfast.backends.dynamodb.schedules import SCHEDULES
 from stepfast.backends.dynamodb.starts import HOLDS
 from stepfast.engine.start_items import THROTTLES
 from stepfast.model import ExecutionStatus
@@ -73,6 +74,8 @@ def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatem
             _figures(resources, "dynamodb:Query"),
             _limits(resources),
             _starts(resources),
+            _schedules(resources),
+            _allow("LookLater", ["sqs:SendMessage"], [resources.timer_queue]),
         ],
         "authorizer": lambda: [_allow("Keys", ["dynamodb:GetItem"], [resources.table], _only_keys("k#*"))],
         "advancer": lambda: [
@@ -96,6 +99,8 @@ def of(kind: str, resources: Resources, pool: str = "") -> list[iam.PolicyStatem
         "timer": lambda: [
             *_state(resources),
             _starts(resources),
+            _figures(resources),
+            _schedules(resources),
             _allow("Consume", _CONSUME, [resources.timer_queue]),
             _allow("Send", ["sqs:SendMessage"], [resources.timer_queue, resources.park_queue]),
             *_scheduling(resources),
@@ -179,6 +184,11 @@ def _starts(resources: Resources) -> iam.PolicyStatement:
     """Who holds the keys of singletons, their lines, and the rates of throttles."""
     actions = (*_OF_LIMITS, "dynamodb:ConditionCheckItem")
     return _allow("Starts", actions, [resources.table], _only_keys(f"{HOLDS}*", f"{LIMITS}{THROTTLES}*"))
+
+
+def _schedules(resources: Resources) -> iam.PolicyStatement:
+    """The items of schedules: pauses, last starts and what waits. They are never deleted."""
+    return _allow("Pauses", ["dynamodb:GetItem", "dynamodb:PutItem"], [resources.table], _only_keys(f"{SCHEDULES}*"))
 
 
 def _only_keys(*patterns: str) -> Mapping[str, object]:

@@ -53,7 +53,15 @@ def prepare(
         plan = _plan(folder, project, options, own)
     check(plan, options)
     include = [*include, FOLDER] if own else include
-    source = bundle.Source(folder, project.workflows, extras, include, project.tracing, project.opentelemetry)
+    source = bundle.Source(
+        folder,
+        project.workflows,
+        extras,
+        include,
+        project.tracing,
+        project.opentelemetry,
+        (*plan.starts, *options.starts),
+    )
     if project.packaging == "image":
         return Prepared(plan, image.build(source, options.target, cache, project.image_base))
     return Prepared(plan, bundle.build(source, options.target, cache))

@@ -136,7 +136,7 @@ def check(registry: Registry, project: Path) -> None:
 
 
 def settings_of(registry: Registry, pyproject: Path) -> tuple[Project, list[ScheduledStart]]:
-    """The project's settings, and the schedules that start something here.
+    """The project's settings, and the schedules that work here; those that are not enabled only start by hand.
 
     Logs the settings that have no effect here and the schedules that start nothing. Raises StartupError.
     """
@@ -149,12 +149,12 @@ def settings_of(registry: Registry, pyproject: Path) -> tuple[Project, list[Sche
             notice = str(error)
         if notice is not None:
             log.warning("a schedule starts nothing: %s", notice)
-        elif start.enabled:
+        else:
             starting.append(start)
     if ignored := ignored_in(pyproject):
         log.info("settings of %s for deployments only, without effect here: %s", pyproject, ", ".join(ignored))
-    if starting:
-        log.info("started by the clock: %s", ", ".join(f"{start.name} ({start.expression})" for start in starting))
+    if enabled := [start for start in starting if start.enabled]:
+        log.info("started by the clock: %s", ", ".join(f"{start.name} ({start.expression})" for start in enabled))
     return project, starting
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from stepfast.backends.item_files import DiskAndBucketFiles
 from stepfast.backends.sqlite.file import Durability, SqliteFile
 from stepfast.backends.sqlite.store import SqliteBackend
+from stepfast.deployment.schedule_times import declared
 from stepfast.deployment.schedules import ScheduledStart
 from stepfast.engine.advancer import Advancer
 from stepfast.engine.embedded import EmbeddedBackend, Stored
@@ -37,7 +38,7 @@ from stepfast.local import process_pool
 from stepfast.local.inbox import Advance, Inbox
 from stepfast.local.pool_limits import Limits
 from stepfast.local.retention import keep_expiring
-from stepfast.local.schedules import EmbeddedSchedules
+from stepfast.local.schedules import RATE_PHASE, EmbeddedSchedules
 from stepfast.local.step_runner import StepRunner
 from stepfast.local.sweep import Sweep
 from stepfast.local.threads import CallerLoops, LoopThread
@@ -139,7 +140,7 @@ class Runtime:
         telemetry: Telemetry | None = None,
         limit_numbers: Mapping[str, Numbers] = MappingProxyType({}),
     ) -> None:
-        plans = process_pool.plans(processes or {}, registry)
+        plans, starts = process_pool.plans(processes or {}, registry), list(schedules)
         self.interrupted = False
         """True if a signal has ended the grace period of `close`."""
         self._retention = retention
@@ -166,10 +167,11 @@ class Runtime:
             signal_limits,
             queue=self._backend,
             limit_numbers=limit_numbers,
+            schedules=lambda: [declared(start, RATE_PHASE) for start in starts],
         )
         self._worker = self._make_worker(store, lives, telemetry, limit_numbers)
         self._put_outstanding()
-        self._schedules = EmbeddedSchedules(schedules, self.operations, self._clock)
+        self._schedules = EmbeddedSchedules(starts, self.operations, self._clock)
         self._callers = CallerLoops()
         self._control = LoopThread("stepfast-control")
         self.pool = WorkerPool(workers, self._inbox, self._clock, self._do_work)

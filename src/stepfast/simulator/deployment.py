@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from stepfast.deployment.limit_settings import limits_text
 from stepfast.deployment.plan import FunctionPlan, Plan, QueuePlan
+from stepfast.deployment.schedules import ScheduledStart
 from stepfast.deployment.settings import ALSO, NEEDS, Settings
 from stepfast.engine.step_runner import AttemptRunner
 from stepfast.functions import advancer, api, authorizer, entry, resume, step, sweeper, timer
@@ -58,10 +59,14 @@ Equip = Callable[[Sandbox, FunctionPlan], Equipment]
 
 @dataclass(slots=True)
 class Code:
-    """What the functions run in simulated time, until it is replaced. runner: makes the step runner of a sandbox."""
+    """What the functions run in simulated time, until it is replaced.
+
+    runner: makes the step runner of a sandbox. starts: the scheduled starts.
+    """
 
     registry: Registry
     runner: Callable[[StrandSandbox], AttemptRunner]
+    starts: Sequence[ScheduledStart] = ()
 
     def equip(self, sandbox: Sandbox, plan: FunctionPlan) -> Equipment:
         """Each sandbox has clients of its own, and a clock that they correct, as in Lambda."""
@@ -73,6 +78,7 @@ class Code:
             call=sandbox.call,
             runner=self.runner(sandbox) if plan.kind == "step" else None,
             draw=random.Random(sandbox.world.draw.getrandbits(64)),
+            starts=self.starts,
         )
         return Equipment(host, PlayedClients(clock.hear))
 

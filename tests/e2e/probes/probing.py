@@ -132,3 +132,9 @@ async def carry(kilobytes: int) -> int:
 @workflow("spread")
 async def spread(width: int) -> int:
     return sum(await asyncio.gather(*(aside(number) for number in range(width))))
+
+
+@workflow("held")
+async def held() -> None:
+    """Runs until it is cancelled."""
+    await signal("go", str)

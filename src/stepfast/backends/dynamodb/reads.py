@@ -21,6 +21,7 @@ from stepfast.backends.dynamodb.metrics import Figures
 from stepfast.backends.dynamodb.order import OrderLog, entries_in, needs_base
 from stepfast.backends.dynamodb.record_reader import DynamoRecordReader
 from stepfast.backends.dynamodb.runs import EarlierRuns
+from stepfast.backends.dynamodb.schedules import DynamoSchedules
 from stepfast.backends.dynamodb.signals import Signals
 from stepfast.backends.dynamodb.starts import DynamoStarts
 from stepfast.backends.dynamodb.transactions import Transactions
@@ -31,6 +32,7 @@ from stepfast.engine.metrics import Tallies
 from stepfast.engine.order import cursor_of
 from stepfast.engine.ports import Clock, Fault, Page, Query, Queue
 from stepfast.engine.record_reader import RecordReader
+from stepfast.engine.schedule_store import ScheduleStore
 from stepfast.errors import Unavailable
 from stepfast.model import (
     ENDED_FOR_GOOD,
@@ -84,6 +86,7 @@ class DynamoReads:
         self.reader: RecordReader = DynamoRecordReader(self._table, self._texts)
         self.limits: LimitStore = DynamoLimits(self._table, clock)
         self.starts = DynamoStarts(self._table, clock, retention)
+        self.schedules: ScheduleStore = DynamoSchedules(self._table)
         self._children = ChildWrites(self._table, self._texts, clock)
 
     async def read(self, execution_id: str) -> Execution | None:

@@ -13,6 +13,7 @@ from stepfast.backends.sqlite.changes import Changes
 from stepfast.backends.sqlite.file import SqliteFile
 from stepfast.backends.sqlite.limits import SqliteLimits
 from stepfast.backends.sqlite.record_reader import SqliteRecordReader
+from stepfast.backends.sqlite.schedules import SqliteSchedules
 from stepfast.backends.sqlite.starts import SqliteStarts
 from stepfast.engine.embedded import Stored as Stored
 from stepfast.engine.limit_store import LimitStore
@@ -26,6 +27,7 @@ from stepfast.engine.ports import (
     Query,
 )
 from stepfast.engine.record_reader import RecordReader
+from stepfast.engine.schedule_store import ScheduleStore
 from stepfast.engine.start_store import StartStore
 from stepfast.model import (
     Event,
@@ -51,6 +53,7 @@ class SqliteReads:
         self.reader: RecordReader = SqliteRecordReader(file, self._opened_at)
         self.limits: LimitStore = SqliteLimits(file, clock)
         self.starts: StartStore = SqliteStarts(file)
+        self.schedules: ScheduleStore = SqliteSchedules(file)
 
     async def read(self, execution_id: str) -> Execution | None:
         return self._execution(execution_id, 0)

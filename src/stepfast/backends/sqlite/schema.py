@@ -15,7 +15,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable
 
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 13
 LARGE_VALUE_CHARACTERS = 8192
 """Characters of a value from which on it stands in `large_values`."""
 
@@ -206,6 +206,11 @@ CREATE INDEX start_answers_by_time ON start_answers (at);
 """Starts: what an execution's start was turned into, who holds the key of a singleton, the line of each key (`low` is
 the priority, negative), and starts that have created nothing."""
 
+_SCHEDULES = """
+CREATE TABLE schedules (name TEXT PRIMARY KEY NOT NULL, version INTEGER NOT NULL, state TEXT NOT NULL) WITHOUT ROWID;
+"""
+"""Schedules: pauses, the last starts, and the moments that wait."""
+
 STEPS: dict[int, str] = {
     1: """
 DROP INDEX changed_since;
@@ -221,6 +226,8 @@ ALTER TABLE executions ADD COLUMN resumed_at REAL;
     8: _RUNS,
     9: _LIMITS + "ALTER TABLE executions ADD COLUMN traceparent TEXT; ALTER TABLE commands ADD COLUMN repair TEXT;\n",
     10: _STARTS,
+    11: "",
+    12: _SCHEDULES,
 }
 """What takes a file from the version named to the next one, in one transaction each."""
 

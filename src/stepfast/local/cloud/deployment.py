@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,6 +13,7 @@ from moto.sqs.models import Queue
 from stepfast.backends.dynamodb.api_keys import SCOPES, ApiKeys
 from stepfast.deployment.plan import Plan
 from stepfast.deployment.project import Project
+from stepfast.deployment.schedules import ScheduledStart
 from stepfast.functions.clients import Clients
 from stepfast.functions.host import Host
 from stepfast.language.registry import Registry
@@ -29,14 +31,14 @@ from stepfast.simulator.wall_time import WallTime
 SERVICES = ("dynamodb", "sqs", "s3", "scheduler")
 
 
-def shared_clients(registry: Registry) -> Equip:
+def shared_clients(registry: Registry, starts: Sequence[ScheduledStart] = ()) -> Equip:
     """Functions in real time share their AWS clients, which are slow to make and safe to use from any thread."""
     clients = Clients(REGION)
     # The clients are made here, in one thread: to make a client with botocore's session is not thread-safe
     # (https://boto3.amazonaws.com/v1/documentation/api/latest/guide/session.html).
     for service in SERVICES:
         getattr(clients, service)
-    return lambda sandbox, plan: Equipment(Host(registry=registry, call=sandbox.call), clients)
+    return lambda sandbox, plan: Equipment(Host(registry=registry, call=sandbox.call, starts=starts), clients)
 
 
 class ServedCloud:
@@ -58,7 +60,7 @@ class ServedCloud:
         self._player.__enter__()
         try:
             with self._turn:
-                Deployment(self._player, self._plan, shared_clients(self._registry))
+                Deployment(self._player, self._plan, shared_clients(self._registry, self._plan.starts))
             keys = ApiKeys(resources.client("dynamodb"), TABLE)
             _, self.key = keys.create("stepfast dev", SCOPES, time.time())
         except BaseException:

@@ -47,7 +47,7 @@ class CloudStage:
     ) -> None:
         self.state = KitState(points, check_replays=check_replays)
         self._player, self._points, self._limit = player, points, limit
-        self._code = Code(registry, self._runner)
+        self._code = Code(registry, self._runner, plan.starts)
         self._ended: set[tuple[str, int]] = set()
         self._checked_records = 0
         self.deployment = Deployment(player, plan, self._code.equip)
