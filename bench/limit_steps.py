@@ -84,16 +84,16 @@ def _made(name: str) -> tuple[Step[..., Any], Workflow[..., Any], Workflow[..., 
         value: int = await function(number)
         return value
 
-    one: Any = step(name=slug, limits=limits)(run)
+    limited: Any = step(name=slug, limits=limits)(run)
 
     async def single(number: int) -> int:
-        value: int = await one(number)
+        value: int = await limited(number)
         return value
 
     async def many(numbers: list[int]) -> int:
-        return len(await asyncio.gather(*[one(number) for number in numbers]))
+        return len(await asyncio.gather(*[limited(number) for number in numbers]))
 
-    return one, workflow(f"one-{slug}")(single), workflow(f"many-{slug}")(many)
+    return limited, workflow(f"one-{slug}")(single), workflow(f"many-{slug}")(many)
 
 
 MADE = {name: _made(name) for name in LIMITS}

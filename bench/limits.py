@@ -138,11 +138,11 @@ def keys(count: int) -> list[Row]:
         own = through(runtime, steps.many_of("a key each"), numbers)
         grown, left = resident_mb() - before, 0
         time.sleep(0.5)  # The rate of a key leaves its next moment free after 0.1 s.
-        found, position = runtime.call(runtime.operations.limits.keys("each"))
-        left += len(found)
+        in_use, position = runtime.call(runtime.operations.limits.keys("each"))
+        left += len(in_use)
         while position:
-            found, position = runtime.call(runtime.operations.limits.keys("each", after=position))
-            left += len(found)
+            in_use, position = runtime.call(runtime.operations.limits.keys("each", after=position))
+            left += len(in_use)
     return [
         (f"embedded: {count:,} keys once each, time to that of one key", shown(own / shared), ""),
         (f"embedded: {count:,} keys once each, MB more in memory", shown(max(0.0, grown)), ""),

@@ -102,7 +102,7 @@ class AsyncExecution(Generic[R]):
 
         Of an execution with more than 10,000 commands the list is empty. Raises ExecutionNotFound.
         """
-        waits: Objects = (await (await self._home()).get(f"{self._path}/waits", shapes.LimitWaits))["waits"]
+        waits: Objects = (await (await self._home()).get(f"{self._path}/waits", shapes.WaitList))["waits"]
         return waits
 
     async def commands(

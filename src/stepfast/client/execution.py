@@ -107,7 +107,7 @@ class Execution(Generic[R]):
 
         Of an execution with more than 10,000 commands the list is empty. Raises ExecutionNotFound.
         """
-        waits: Objects = self._home().get(f"{self._path}/waits", shapes.LimitWaits)["waits"]
+        waits: Objects = self._home().get(f"{self._path}/waits", shapes.WaitList)["waits"]
         return waits
 
     def commands(

@@ -142,7 +142,7 @@ class RunPage(TypedDict):
     next: int | None
 
 
-class LimitWait(TypedDict):
+class WaitingCommand(TypedDict):
     command: str
     waits_for: str
     limit: str
@@ -152,8 +152,8 @@ class LimitWait(TypedDict):
     gate: str | None
 
 
-class LimitWaits(TypedDict):
-    waits: list[LimitWait]
+class WaitList(TypedDict):
+    waits: list[WaitingCommand]
 
 
 class Executions(TypedDict):

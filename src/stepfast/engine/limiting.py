@@ -42,7 +42,7 @@ SLEEP_SECONDS = 240.0
 """Seconds until the message of a step that waits in line comes back by itself: a hand-over may have been lost."""
 NUMBERS_KEPT_SECONDS = 3.0
 """Seconds for which a process goes by the numbers that it has read."""
-RETRY_SECONDS, LONGEST_RETRY_DOUBLINGS = 0.08, 4
+TAKE_RETRY_SECONDS, LONGEST_RETRY_DOUBLINGS = 0.08, 4
 """The mean pause after the first write of an item that another write came before, and how often the pause doubles."""
 SHORT_NAP_SECONDS = 0.01
 """The longest time for which a chain waits for the moment of its next step: the outcome before is not written yet."""
@@ -213,7 +213,7 @@ class Limiter:
         """Lets those pass who write the same item: each refused write costs a write unit of DynamoDB."""
         if tries:
             spread = zlib.crc32(f"{step}/{tries}".encode()) / 2**32
-            await self._clock.sleep(2 * spread * RETRY_SECONDS * 2 ** min(tries - 1, LONGEST_RETRY_DOUBLINGS))
+            await self._clock.sleep(2 * spread * TAKE_RETRY_SECONDS * 2 ** min(tries - 1, LONGEST_RETRY_DOUBLINGS))
 
     async def _write_take(
         self, item: LimitItem, numbers: Numbers, step: str, lease: float, revision: int, now: float

@@ -55,7 +55,7 @@ BLOCKED_AFTER_SECONDS = 5.0
 """The time for which a worker's event loop may be blocked before another thread does its work."""
 SWEEP_PERIOD_SECONDS = 60.0
 """The time between two sweeps."""
-NAP_SECONDS = 0.01
+MOMENT_NAP_SECONDS = 0.01
 """Seconds that a worker waits for the reserved moment of a step. For a later moment the inbox keeps its message."""
 STEP_GRACE_SECONDS = 8.0
 """The time for running steps to end when `stepfast dev` stops. `docker stop` kills the process after 10 s."""
@@ -191,7 +191,7 @@ class Runtime:
             lives=lives,
             takes=self._runner.takes,
             files=DiskAndBucketFiles(),
-            limiter=Limiter(store, self._backend, self._clock, nap=NAP_SECONDS, settings=limit_numbers),
+            limiter=Limiter(store, self._backend, self._clock, nap=MOMENT_NAP_SECONDS, settings=limit_numbers),
         )
         return Worker(
             steps, TimerHandler(store, self._backend, self._clock), ParkHandler(store, self._clock, self.registry)

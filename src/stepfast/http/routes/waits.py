@@ -28,11 +28,11 @@ def add(app: Resolver, engine: ApiEngine) -> None:
         responses=answers((200, "its steps that wait", LimitWaitList), problems_of=NO_SUCH),
     )
     @needs("read")
-    def waits(
+    def show_waits(
         execution_id: Annotated[str, Path(pattern=ID, description="the execution's id")],
     ) -> Response[str]:
-        found = engine.call(engine.operations.limit_waits(execution_id))
-        return reply(200, LimitWaitList(waits=[_view(wait) for wait in found]))
+        waits = engine.call(engine.operations.limit_waits(execution_id))
+        return reply(200, LimitWaitList(waits=[_view(wait) for wait in waits]))
 
 
 def _view(wait: LimitWait) -> LimitWaitView:
