@@ -14,14 +14,15 @@ from typing import Any, Literal
 from stepfast.stored_text import Text
 from stepfast.unguarded import unguarded
 
-ExecutionStatus = Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
+ExecutionStatus = Literal["RUNNING", "PAUSED", "SUCCEEDED", "FAILED", "CLOSED", "CANCELLED"]
 CommandStatus = Literal["OPEN", "RUNNING", "RETRYING", "SUCCEEDED", "FAILED", "CANCELLED"]
 CommandKind = Literal["step", "timer", "signal", "child"]
 OnCancel = Literal["cancel", "leave"]
 
-ENDED: frozenset[str] = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
+ENDED: frozenset[str] = frozenset({"SUCCEEDED", "FAILED", "CLOSED", "CANCELLED"})
+UNDER_WAY: frozenset[str] = frozenset({"RUNNING", "PAUSED"})
 ENDED_FOR_GOOD: frozenset[str] = frozenset({"SUCCEEDED", "CANCELLED"})
-"""Statuses of an execution that will never change: a FAILED one may be resumed."""
+"""Statuses of an execution that will never change: a FAILED one may be resumed, a CLOSED one reopened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +169,22 @@ class Link:
         return run_id_of(self.parent, self.run)
 
 
+@dataclass(frozen=True, slots=True)
+class Intervention:
+    """What an operator has done to an execution last, which its status shows (rules *pause*, *close*).
+
+    action: what was done. at: when, in seconds since the epoch. by: the name of the caller, where callers have names.
+    why: in the words of the caller. parent: the id of the execution that it was paused with; None if it was paused by
+    itself.
+    """
+
+    action: Literal["pause", "unpause", "close", "reopen", "cancel", "terminate"]
+    at: float
+    by: str | None = None
+    why: str | None = None
+    parent: str | None = None
+
+
 @unguarded
 @dataclass(frozen=True, slots=True)
 class Execution:
@@ -181,7 +198,8 @@ class Execution:
     execution that version 0.1 has started. `link` is set if the execution is a child of another.
     `progress` is JSON text of what workflow code has noted of its maps, for people to look at.
 
-    traceparent: the W3C header of the call that has started it, where there was one.
+    traceparent: the W3C header of the call that has started it, where there was one. intervention: the last thing that
+    an operator has done to it by hand.
 
     run: counted from 1; `ContinueAsNew` begins the next one. `input`, `result`, `error`, `causes`, `progress`,
     `resumed_at` and `first_generation` are of this run. began_at: when this run began; None for the first run, which
@@ -208,6 +226,13 @@ class Execution:
     began_at: float | None = None
     continued: bool = False
     traceparent: str | None = None
+    intervention: Intervention | None = None
+
+    @property
+    def unpaused_at(self) -> float | None:
+        """When it was unpaused last, in seconds since the epoch; None where nothing says that it ever was."""
+        hand = self.intervention
+        return hand.at if hand is not None and hand.action == "unpause" else None
 
     @property
     def is_child(self) -> bool:

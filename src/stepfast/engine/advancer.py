@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from stepfast.engine import progress
+from stepfast.engine.attempt import SKEW
 from stepfast.engine.children import CHILDREN_AT_ONCE, Children
 from stepfast.engine.finish import finish
 from stepfast.engine.memory import Memory, News
@@ -117,7 +118,7 @@ class Advancer:
                     continue
                 replay.advance(snapshot.records, opened.order.applied, extend=True)
                 begins = not replay.records or resend is not None
-                if begins and await self._children.is_orphan(snapshot.execution):
+                if begins and await self._children.may_not_begin(snapshot.execution):
                     return Advanced(snapshot, tuple(sent))
                 if resend is not None and not opened.cached:
                     replay.lines.drop()  # the sweep repeats what a pass before it has logged
@@ -189,8 +190,14 @@ class Advancer:
         return "go on" if more else "done"
 
     async def _after_end(self, snapshot: Snapshot | None) -> None:
-        """Reports the end of a child, and ends the children of an execution that has ended for good."""
+        """Reports the end of a child, and ends the children of an execution that has ended for good.
+
+        Of a PAUSED execution, it pauses the children.
+        """
         if snapshot is None:
+            return
+        if snapshot.execution.status == "PAUSED":
+            await self._children.rest(snapshot)
             return
         if snapshot.execution.link is not None:
             await self._children.report(snapshot.execution.execution_id)
@@ -307,6 +314,7 @@ class Advancer:
         sent = order.sent(generation)
         marks = len(replay.outstanding) > 1  # a command that is alone is not marked when it is sent
         sign = _last_sign(snapshot, replay) if resend is not None else 0.0
+        unpaused_at = snapshot.execution.unpaused_at
 
         def wanted(command: Command) -> bool:
             if command.kind == "signal":
@@ -316,8 +324,12 @@ class Advancer:
                 if record.recorded:
                     return False
                 claimed, until = True, max(record.lease or 0.0, record.due or 0.0)
+                claimed_at = record.started_at or 0.0
             else:
                 claimed, until = claim is not None, claim.lease if claim else 0.0
+                claimed_at = claim.started_at if claim else 0.0
+            if unpaused_at is not None and claimed_at < unpaused_at + SKEW:
+                claimed = False  # The message of this claim may have come while the execution was PAUSED.
             if resend is None or until > now:
                 return not claimed and command.id not in sent and command.id not in unmarked
             if marks and not claimed and command.id not in sent:

@@ -4,31 +4,33 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from stepfast.engine import caller
 from stepfast.engine.metrics import tallies_of
 from stepfast.engine.ports import Clock, End, Store
 from stepfast.engine.queries import ReadOperations
 from stepfast.errors import WrongStatus
-from stepfast.model import Execution, Record, Snapshot
+from stepfast.model import UNDER_WAY, Execution, Intervention, Record, Snapshot
 
 
 class Cancelling:
-    """Ends executions that are RUNNING."""
+    """Ends executions that are RUNNING or PAUSED."""
 
     def __init__(self, store: Store, clock: Clock, reading: ReadOperations) -> None:
         self._store, self._clock, self._reading = store, clock, reading
 
-    async def cancel(self, execution_id: str) -> Execution:
-        """As Operations.cancel."""
+    async def terminate(self, execution_id: str, why: str | None = None, *, by_hand: bool = True) -> Execution:
+        """As Operations.terminate. by_hand: False where the end of the parent ends a child."""
         while True:
             snapshot = await self._reading.load(execution_id)
             execution = snapshot.execution
-            if execution.status != "RUNNING":
+            if execution.status not in UNDER_WAY:
                 raise WrongStatus(
-                    f"execution {execution_id!r} is {execution.status}: only a RUNNING one can be cancelled",
+                    f"execution {execution_id!r} is {execution.status}: only a RUNNING or PAUSED one can be cancelled",
                     execution.status,
                 )
             now = self._clock.now()
-            ended = replace(execution, status="CANCELLED", ended_at=now)
+            hand = Intervention("terminate", now, caller.who(), why) if by_hand else None
+            ended = replace(execution, status="CANCELLED", ended_at=now, intervention=hand)
             records = self._cancelled(snapshot, now)
             childless = not any(record.kind == "child" for record in (*records, *snapshot.records.values()))
             end = End(

@@ -50,6 +50,7 @@ class _Observed:
         self.report, self.relink, self.note = store.report, store.relink, store.note
         self.history, self.page, self.faults = store.history, store.page, store.faults
         self.figures, self.idle, self.reader, self.limits = store.figures, store.idle, store.reader, store.limits
+        self.intervene = store.intervene
         self.runs, self.load_run, self.run_history = store.runs, store.load_run, store.run_history
 
     async def create(self, execution: Execution) -> Execution:

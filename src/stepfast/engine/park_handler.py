@@ -34,7 +34,9 @@ class ParkHandler:
                 # the machine that wrote the failure and of the queue may differ by SKEW.
                 await self._resuming.rewind(message.execution_id, message.generation)
                 return Delete()
-            case "RUNNING" | "FAILED":
+            case "CLOSED" if is_parked_by(execution, message):
+                return Delete()  # An operator has closed it, which takes its dead letter away (rule *close*).
+            case "RUNNING" | "PAUSED" | "FAILED" | "CLOSED":
                 return Refuse()
             case _:
                 assert_never(execution.status)

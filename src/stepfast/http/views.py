@@ -22,6 +22,7 @@ from stepfast.http.models import (
     ExecutionView,
     FaultGroupView,
     FaultView,
+    InterventionView,
     ParentView,
     ResumedExecution,
     RetryView,
@@ -35,7 +36,7 @@ from stepfast.http.models import (
 from stepfast.language.registry import Registry
 from stepfast.language.steps import Step
 from stepfast.language.workflows import Workflow
-from stepfast.model import Event, Execution, Failure, Link, Signal
+from stepfast.model import Event, Execution, Failure, Intervention, Link, Signal
 from stepfast.replay.signals import Refusal
 from stepfast.values.codec import Codec
 
@@ -111,7 +112,14 @@ def _standing(execution: Execution) -> dict[str, Any]:
         "continued": execution.continued,
         "reopens": list(execution.causes) if execution.status == "FAILED" else None,
         "parent": _parent(execution.link),
+        "intervention": _intervention(execution.intervention),
     }
+
+
+def _intervention(hand: Intervention | None) -> InterventionView | None:
+    if hand is None:
+        return None
+    return InterventionView(action=hand.action, at=time(hand.at), by=hand.by, why=hand.why, parent=hand.parent)
 
 
 def _parent(link: Link | None) -> ParentView | None:

@@ -61,6 +61,32 @@ class Steering(Staged[S]):
         """
         self._stage.repair(self._id(execution), command, change)
 
+    def pause(self, execution: Target, why: str | None = None) -> None:
+        """Pauses a RUNNING execution, with its children, as the operator of a deployment does.
+
+        execution: a Run or the id of an execution.
+        why: for the history.
+
+        Raises ExecutionNotFound, and WrongStatus when it has ended.
+        """
+        self._stage.intervene(self._id(execution), "pause", why)
+
+    def unpause(self, execution: Target, why: str | None = None) -> None:
+        """Lets a PAUSED execution go on where it was. Arguments and errors are those of `pause`."""
+        self._stage.intervene(self._id(execution), "unpause", why)
+
+    def close(self, execution: Target, why: str | None = None) -> None:
+        """Closes a FAILED execution, which then cannot be resumed. Raises ExecutionNotFound and WrongStatus."""
+        self._stage.intervene(self._id(execution), "close", why)
+
+    def reopen(self, execution: Target, why: str | None = None) -> None:
+        """Makes a CLOSED execution FAILED again. Raises ExecutionNotFound and WrongStatus."""
+        self._stage.intervene(self._id(execution), "reopen", why)
+
+    def terminate(self, execution: Target, why: str | None = None) -> None:
+        """Ends a RUNNING or PAUSED execution at once. Raises ExecutionNotFound and WrongStatus."""
+        self._stage.intervene(self._id(execution), "terminate", why)
+
     def at(self, when: timedelta | datetime) -> Cue:
         """A cue at a simulated time. `when` is a datetime, or a timedelta from now."""
         stage = self._stage

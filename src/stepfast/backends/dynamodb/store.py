@@ -20,8 +20,9 @@ from stepfast.backends.dynamodb.deletion import passed
 from stepfast.backends.dynamodb.listing import CHILD, listing_keys
 from stepfast.backends.dynamodb.reads import DynamoReads
 from stepfast.backends.dynamodb.table import EXPIRES
-from stepfast.backends.dynamodb.transactions import follows, stands
+from stepfast.backends.dynamodb.transactions import follows, stands, under_way
 from stepfast.backends.dynamodb.typed_json import Item, number, same, text
+from stepfast.engine.intervention_store import Turn
 from stepfast.engine.messages import Message
 from stepfast.engine.ports import NOT_COMMITTED, Commit, Committed, End, NextRun
 from stepfast.errors import Unavailable
@@ -111,7 +112,7 @@ class DynamoStore(DynamoReads):
 
     async def cancel(self, end: End, records: Sequence[Record], order: int = 0) -> bool:
         execution, now = end.execution, self._clock.now()
-        key, condition = item_keys.key(execution.execution_id, item_keys.META), stands("RUNNING", execution.generation)
+        key, condition = item_keys.key(execution.execution_id, item_keys.META), under_way(execution.generation)
         change = self._table.update_action(key, self._turn(execution, now, _marks(end)), condition)
         if not await self._transactions.cancel(execution, change, records, order, now):
             return False
@@ -136,6 +137,18 @@ class DynamoStore(DynamoReads):
             marks["link"], execution = items.link_value(link), replace(execution, link=link)
         change = self._table.update_action(key, self._turn(execution, now, marks), condition)
         return await self._transactions.rewind(execution, change, cut, records, history, now)
+
+    async def intervene(self, turn: Turn) -> bool:
+        now, before = self._clock.now(), turn.before
+        key, condition = item_keys.key(before.execution_id, item_keys.META), stands(before.status, before.generation)
+        marks = {"wake": number(items.WAKE)} if turn.wake else {}
+        if turn.entry is not None:
+            marks["cut"] = number(turn.entry.number + 1)  # so that a read which misses the entry is noticed
+        changes = self._turn(turn.after, now, marks)
+        if turn.entry is None and not turn.events:
+            return await self._table.update(key, changes, condition) is None
+        change = self._table.update_action(key, changes, condition)
+        return await self._transactions.intervene(change, turn, now)
 
     async def add_signal(self, execution_id: str, signal: Signal, limits: SignalLimits = SIGNAL_LIMITS) -> Signal:
         return await self._signals.add(execution_id, signal, limits, self._clock.now())

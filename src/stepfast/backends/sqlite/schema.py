@@ -15,7 +15,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable
 
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 12
 LARGE_VALUE_CHARACTERS = 8192
 """Characters of a value from which on it stands in `large_values`."""
 
@@ -202,6 +202,8 @@ ALTER TABLE executions ADD COLUMN resumed_at REAL;
     7: "ALTER TABLE executions ADD COLUMN progress TEXT;\n",
     8: _RUNS,
     9: _LIMITS + "ALTER TABLE executions ADD COLUMN traceparent TEXT; ALTER TABLE commands ADD COLUMN repair TEXT;\n",
+    10: "",
+    11: "ALTER TABLE executions ADD COLUMN intervention TEXT;\n",
 }
 """What takes a file from the version named to the next one, in one transaction each."""
 

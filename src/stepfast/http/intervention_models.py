@@ -1,0 +1,13 @@
+"""What a request that acts on an execution by hand holds."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from stepfast.http.models import Asked
+
+
+class InterventionRequest(Asked):
+    """May be left out."""
+
+    why: str | None = Field(None, min_length=1, max_length=1000, description="for the history")
