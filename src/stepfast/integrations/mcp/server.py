@@ -139,7 +139,7 @@ class Bridge:
 
     async def _waited(self, call: ToolCall, execution: Execution[Any], seconds: float | None) -> CallToolResult:
         state = await call.state(execution, self._wait if seconds is None else seconds)
-        return states.answer(state, failed=state["status"] in ("FAILED", "CANCELLED"))
+        return states.answer(state, failed=state["status"] in ("FAILED", "CLOSED", "CANCELLED"))
 
     def _started_unseen(
         self, call: ToolCall, execution: Execution[Any], workflow: str, error: StepfastError
