@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from stepfast.engine.intervention_store import Turn
-from stepfast.engine.ports import Commit, End, Query
+from stepfast.engine.messages import Message
+from stepfast.engine.park_handler import ParkHandler
+from stepfast.engine.ports import Commit, Delete, Delivery, End, Query, Refuse
+from stepfast.language.registry import Registry
 from stepfast.model import Event, Execution, Failure, Intervention, OrderEntry, Record
 
 ONE = Execution("one", "w", "1", 1000.0)
@@ -105,3 +108,19 @@ def test_a_closed_one_is_deleted_like_any_that_has_ended(backend: Any, store: An
 def test_a_paused_one_is_not_deleted(backend: Any, store: Any) -> None:
     backend.run(store.intervene(Turn(ONE, PAUSED)))
     assert not backend.run(store.erase(PAUSED))
+
+
+def test_a_redrive_of_a_closed_one_is_deleted_and_resumes_nothing(backend: Any, store: Any) -> None:
+    parked = replace(CLOSED, error=Failure("E", "down", "pay", parked="p"))
+    backend.run(store.finish(End(replace(parked, status="FAILED", intervention=None))))
+    backend.run(store.intervene(Turn(FAILED, parked)))
+    handler = ParkHandler(store, backend.clock, Registry([]))
+    redriven = Delivery(Message("park", "one", "p", 0), 2000.0)
+    assert backend.run(handler.handle(redriven)) == Delete()
+    assert backend.run(store.read("one")) == parked
+
+
+def test_the_park_message_of_a_failure_that_a_pause_has_forestalled_stays(backend: Any, store: Any) -> None:
+    backend.run(store.intervene(Turn(ONE, PAUSED)))
+    handler = ParkHandler(store, backend.clock, Registry([]))
+    assert backend.run(handler.handle(Delivery(Message("park", "one", "p", 0), 1002.0))) == Refuse()

@@ -195,7 +195,7 @@ class Watch:
 
     def wrote(self, name: str, arguments: Any, options: Any, before: Snapshot | None) -> None:
         """After a write that was accepted."""
-        if name in ("append", "cancel", "rewind"):
+        if name in ("append", "cancel", "rewind", "intervene"):
             self._logged()
         if name == "commit":
             assert before is not None

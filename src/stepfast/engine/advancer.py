@@ -117,7 +117,7 @@ class Advancer:
                 if news is not None and recalled == "" and self._memory and self._memory.voids(execution_id, snapshot):
                     continue
                 replay.advance(snapshot.records, opened.order.applied, extend=True)
-                begins = not replay.records or resend is not None
+                begins = not replay.records or resend is not None or snapshot.execution.unpaused_at is not None
                 if begins and await self._children.may_not_begin(snapshot.execution):
                     return Advanced(snapshot, tuple(sent))
                 if resend is not None and not opened.cached:

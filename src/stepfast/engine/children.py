@@ -305,6 +305,9 @@ class Children:
         if link is None or child.status in ENDED:
             return
         if link.on_cancel == "leave":
+            if is_paused_with(child):  # before it is left: nobody looks at it after that
+                await self._pausing.release(child)
+                child = await self._store.read(child.execution_id) or child
             await self._store.relink(child, replace(link, left=True))
             return
         try:

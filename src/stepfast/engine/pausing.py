@@ -50,8 +50,9 @@ class Pausing:
                 )
             parent = await self._paused_parent(execution)
             if parent is not None:
+                how = "was paused with" if is_paused_with(execution) else "is a child of the PAUSED"
                 raise WrongStatus(
-                    f"execution {execution_id!r} was paused with {parent.execution_id!r}: unpause that one",
+                    f"execution {execution_id!r} {how} {parent.execution_id!r}: unpause that one first",
                     execution.status,
                 )
             hand = Intervention("unpause", self._clock.now(), caller.who(), why)
@@ -66,8 +67,7 @@ class Pausing:
         written: the wake of that write makes sure of it.
         """
         execution = snapshot.execution
-        hand = execution.intervention
-        if hand is not None and hand.parent is not None and await self._paused_parent(execution) is None:
+        if is_paused_with(execution) and await self._paused_parent(execution) is None:
             await self.release(execution)
         else:
             await self.pause_children(execution, children_of(snapshot))
@@ -119,9 +119,8 @@ class Pausing:
         return after if await self._store.intervene(Turn(execution, after, entry, events, wake=True)) else None
 
     async def _paused_parent(self, child: Execution) -> Execution | None:
-        """The parent that a child was paused with, while it is PAUSED."""
-        hand = child.intervention
-        if hand is None or hand.parent is None or not child.is_child:
+        """The parent of a child, if that is PAUSED."""
+        if child.link is None or not child.is_child:
             return None
-        parents = await self._store.read_many([hand.parent])
+        parents = await self._store.read_many([child.link.parent])
         return parents[0] if parents and parents[0].status == "PAUSED" else None
