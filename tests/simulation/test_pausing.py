@@ -79,7 +79,7 @@ class PausingWorld(World):
             return written
 
         self.backend.intervene = turned  # type: ignore[method-assign]
-        self.backend.rewind = rewound  # type: ignore[method-assign]
+        self.backend.rewind = rewound  # type: ignore[method-assign, assignment]
 
     def _turned(self, status: str, action: str) -> None:
         self.note(f"{action}: {status}")

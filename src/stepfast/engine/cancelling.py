@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 from stepfast.engine import caller
 from stepfast.engine.metrics import tallies_of
@@ -18,8 +19,10 @@ class Cancelling:
     def __init__(self, store: Store, clock: Clock, reading: ReadOperations) -> None:
         self._store, self._clock, self._reading = store, clock, reading
 
-    async def terminate(self, execution_id: str, why: str | None = None, *, by_hand: bool = True) -> Execution:
-        """As Operations.terminate. by_hand: False where the end of the parent ends a child."""
+    async def terminate(
+        self, execution_id: str, why: str | None = None, action: Literal["cancel", "terminate"] | None = "terminate"
+    ) -> Execution:
+        """As Operations.terminate. action: what an operator has asked for; None where the parent ends its child."""
         while True:
             snapshot = await self._reading.load(execution_id)
             execution = snapshot.execution
@@ -29,7 +32,7 @@ class Cancelling:
                     execution.status,
                 )
             now = self._clock.now()
-            hand = Intervention("terminate", now, caller.who(), why) if by_hand else None
+            hand = Intervention(action, now, caller.who(), why) if action is not None else None
             ended = replace(execution, status="CANCELLED", ended_at=now, intervention=hand)
             records = self._cancelled(snapshot, now)
             childless = not any(record.kind == "child" for record in (*records, *snapshot.records.values()))

@@ -311,7 +311,7 @@ class Children:
             await self._store.relink(child, replace(link, left=True))
             return
         try:
-            await self._cancelling.terminate(child.execution_id, by_hand=False)
+            await self._cancelling.terminate(child.execution_id, action=None)
         except WrongStatus:
             pass  # It has just ended.
 

@@ -112,7 +112,7 @@ class Operations(ReadOperations):
 
     async def cancel(self, execution_id: str, why: str | None = None) -> Execution:
         """As `terminate`."""
-        return await self._cancelling.terminate(execution_id, why)
+        return await self._cancelling.terminate(execution_id, why, "cancel")
 
     async def pause(self, execution_id: str, why: str | None = None) -> Execution:
         """Pauses a RUNNING execution and the children below it: nothing new begins, what runs ends (rule *pause*).
