@@ -175,7 +175,7 @@ class Intervention:
 
     action: what was done. at: when, in seconds since the epoch. by: the name of the caller, where callers have names.
     why: in the words of the caller. parent: the id of the execution that it was paused with; None if it was paused by
-    itself.
+    itself. cleanup: how many seconds its code may clean up, if it was cancelled so, now or before.
     """
 
     action: Literal["pause", "unpause", "close", "reopen", "cancel", "terminate"]
@@ -183,6 +183,7 @@ class Intervention:
     by: str | None = None
     why: str | None = None
     parent: str | None = None
+    cleanup: float | None = None
 
 
 @unguarded
@@ -241,8 +242,9 @@ class Execution:
 
     @property
     def resumes(self) -> int:
-        """The number of resumes since the start of this run."""
-        return self.generation - self.first_generation
+        """The number of resumes since the start of this run. A cancel with a clean-up has begun a generation, too."""
+        cleans_up = self.intervention is not None and self.intervention.cleanup is not None
+        return self.generation - self.first_generation - cleans_up
 
     @property
     def run_began_at(self) -> float:

@@ -89,7 +89,7 @@ def end_events(execution: Execution) -> Iterator[Event]:
             ended["error"] = failure_json(execution.error)
         if execution.result is not None:
             ended["result"] = json.loads(execution.result)
-        if hand is not None and execution.status == "CANCELLED":
+        if hand is not None and execution.status == "CANCELLED" and hand.action in ("cancel", "terminate"):
             ended |= _by_whom(hand)
         at = max(execution.ended_at or 0.0, execution.created_at)
         status = "failed" if execution.status == "CLOSED" else execution.status.lower()

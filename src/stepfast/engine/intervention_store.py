@@ -15,9 +15,9 @@ from stepfast.unguarded import unguarded
 class Turn:
     """One change of an execution by hand, all of it or nothing.
 
-    before: the execution as it was read; its status and its generation must still stand. after: as it is then, in the
-    same generation. entry: of the order's log, written if none of its number is there. events: for the history. wake:
-    an advance follows, whatever dies in between.
+    before: the execution as it was read; its status and its generation must still stand. after: as it is then. entry:
+    of the order's log, written if none of its number is there. events: for the history. wake: an advance follows,
+    whatever dies in between.
     """
 
     before: Execution

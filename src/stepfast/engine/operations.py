@@ -9,7 +9,7 @@ from typing import Any
 
 from stepfast.engine import caller
 from stepfast.engine.advancer import Advancer
-from stepfast.engine.cancelling import Cancelling
+from stepfast.engine.cancelling import CLEANUP_SECONDS, Cancelling
 from stepfast.engine.catching_up import PartialReads
 from stepfast.engine.closing import Closing
 from stepfast.engine.gate_operations import GateOperations
@@ -110,9 +110,14 @@ class Operations(ReadOperations):
         """
         return await self._cancelling.terminate(execution_id, why)
 
-    async def cancel(self, execution_id: str, why: str | None = None) -> Execution:
-        """As `terminate`."""
-        return await self._cancelling.terminate(execution_id, why, "cancel")
+    async def cancel(self, execution_id: str, why: str | None = None, cleanup: float = CLEANUP_SECONDS) -> Execution:
+        """Cancels a RUNNING or PAUSED execution: its code gets CancelledError, and may clean up (rule *clean up*).
+
+        cleanup: seconds after which the execution ends in any case. Where the code has nothing to clean up, or is not
+        deployed, the execution is CANCELLED at once; else it is RUNNING until the code has ended, then CANCELLED.
+        Safe to repeat while it cleans up. Raises ExecutionNotFound, and WrongStatus when it has ended.
+        """
+        return await self._cancelling.cancel(execution_id, why, cleanup)
 
     async def pause(self, execution_id: str, why: str | None = None) -> Execution:
         """Pauses a RUNNING execution and the children below it: nothing new begins, what runs ends (rule *pause*).

@@ -107,13 +107,13 @@ class Pausing:
         whole = await self._store.read(execution.execution_id)
         if whole is None or (whole.status, whole.generation) != (execution.status, execution.generation):
             return None
-        after = replace(whole, status="PAUSED", intervention=hand)
+        after = replace(whole, status="PAUSED", intervention=_after(whole, hand))
         return after if await self._store.intervene(Turn(whole, after, wake=True)) else None
 
     async def _unpause(self, snapshot: Snapshot, hand: Intervention) -> Execution | None:
         """Nothing that was sent before counts after it: the entry clears the marks, and an advance sends all anew."""
         execution, cursor = snapshot.execution, snapshot.cursor
-        after = replace(execution, status="RUNNING", intervention=hand)
+        after = replace(execution, status="RUNNING", intervention=_after(execution, hand))
         events: list[Event] = [intervention_event(each) for each in (execution.intervention, hand) if each is not None]
         entry = OrderEntry(cursor.revision, execution.generation, cut=len(cursor.applied))
         return after if await self._store.intervene(Turn(execution, after, entry, events, wake=True)) else None
@@ -124,3 +124,9 @@ class Pausing:
             return None
         parents = await self._store.read_many([child.link.parent])
         return parents[0] if parents and parents[0].status == "PAUSED" else None
+
+
+def _after(execution: Execution, hand: Intervention) -> Intervention:
+    """The intervention, which keeps how long the code of a cancelled execution may clean up."""
+    before = execution.intervention
+    return replace(hand, cleanup=before.cleanup) if before is not None else hand
