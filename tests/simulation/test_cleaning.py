@@ -38,10 +38,10 @@ class CleaningWorld(World):
         self.cleaned = self.cleaned or execution.status == "RUNNING"
 
 
-def run(workflow: str, seed: int) -> CleaningWorld:
+def run(workflow: str, seed: int, limit: int = 20_000) -> CleaningWorld:
     world = CleaningWorld(workflow, seed)
     try:
-        check(world, world.run())
+        check(world, world.run(limit))
     except BaseException as error:
         error.add_note(f"workflow {workflow}, seed {seed}:\n" + "\n".join(world.trace[-60:]))
         raise
@@ -77,22 +77,25 @@ def a_cancel_wakes_nobody(patch: Patch) -> None:
     edited(patch, cancelling.Cancelling, "_turn", ("wake=True", "wake=False"))
 
 
-MUTANTS: list[Any] = [
-    an_end_does_not_know_of_a_cancel,
-    what_cleans_up_has_the_ids_of_what_follows,
-    a_cancel_begins_no_generation,
-    a_cancel_wakes_nobody,
+MUTANTS: list[tuple[Any, int]] = [
+    (an_end_does_not_know_of_a_cancel, 0),
+    (what_cleans_up_has_the_ids_of_what_follows, 77),
+    (a_cancel_begins_no_generation, 0),
+    (a_cancel_wakes_nobody, 69),
 ]
+"""What goes wrong, and the first seed that has shown it."""
 
 
-@pytest.mark.parametrize("broken", MUTANTS)
-def test_it_is_noticed_when_cleaning_up_is_broken(broken: Callable[[Patch], None], monkeypatch: Patch) -> None:
+@pytest.mark.parametrize(("broken", "first"), MUTANTS)
+def test_it_is_noticed_when_cleaning_up_is_broken(
+    broken: Callable[[Patch], None], first: int, monkeypatch: Patch
+) -> None:
     broken(monkeypatch)
     with pytest.raises(Violation):
-        _run_all()
+        _run_all(first)
 
 
-def _run_all() -> None:
-    for seed in range(200):
+def _run_all(first: int) -> None:
+    for seed in (first, *range(200)):
         for workflow in FLOWS:
-            run(workflow, seed)
+            run(workflow, seed, limit=4_000)

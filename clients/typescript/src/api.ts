@@ -218,8 +218,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * End a RUNNING or PAUSED execution
-         * @description The history says who has done it, and why.
+         * Cancel a RUNNING or PAUSED execution, whose code may clean up
+         * @description Its code gets CancelledError where it waits. With nothing to clean up it is CANCELLED at once; else it is RUNNING until its code has ended, and then CANCELLED. The history says who has done it, and why. Safe to repeat.
          */
         post: operations["cancelExecution"];
         delete?: never;
@@ -638,6 +638,23 @@ export interface components {
             failed: number;
             /** Cancelled */
             cancelled: number;
+        };
+        /**
+         * CancelRequest
+         * @description May be left out.
+         */
+        CancelRequest: {
+            /**
+             * Why
+             * @description for the history
+             */
+            why?: string | null;
+            /**
+             * Cleanup Seconds
+             * @description the execution ends then, whatever its code still does
+             * @default 60
+             */
+            cleanup_seconds: number;
         };
         /** CloseGateRequest */
         CloseGateRequest: {
@@ -1337,6 +1354,11 @@ export interface components {
              * @description of a child: the execution that it was paused with
              */
             parent: string | null;
+            /**
+             * Cleanup Seconds
+             * @description of a cancelled one: how long its code may clean up
+             */
+            cleanup_seconds: number | null;
         };
         /** ItemList */
         ItemList: {
@@ -3149,11 +3171,11 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["InterventionRequest"] | null;
+                "application/json": components["schemas"]["CancelRequest"] | null;
             };
         };
         responses: {
-            /** @description it is CANCELLED */
+            /** @description it is CANCELLED, or cleans up */
             200: {
                 headers: {
                     [name: string]: unknown;

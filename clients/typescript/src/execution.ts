@@ -196,9 +196,11 @@ export class Execution {
     return this.#intervene("reopen", why);
   }
 
-  /** Ends a RUNNING or PAUSED execution. */
-  cancel(why?: string): Promise<ExecutionView> {
-    return this.#intervene("cancel", why, ["CANCELLED"]);
+  /**
+   * Cancels a RUNNING or PAUSED execution. Its code may clean up, for `cleanupSeconds` (60): it is RUNNING until then.
+   */
+  cancel(why?: string, cleanupSeconds?: number): Promise<ExecutionView> {
+    return this.#intervene("cancel", why, ["CANCELLED"], cleanupSeconds);
   }
 
   /** Ends a RUNNING or PAUSED execution at once: none of its code runs any more. */
@@ -218,8 +220,9 @@ export class Execution {
     return (await this.#calls.send<SentSignal>("POST", path, { body })).body as SentSignal;
   }
 
-  async #intervene(action: string, why?: string, settled: readonly string[] = []): Promise<ExecutionView> {
-    const more = why === undefined ? { settled } : { body: { why }, settled };
+  async #intervene(action: string, why?: string, settled: readonly string[] = [], cleanupSeconds?: number): Promise<ExecutionView> {
+    const body = { ...(why !== undefined && { why }), ...(cleanupSeconds !== undefined && { cleanup_seconds: cleanupSeconds }) };
+    const more = Object.keys(body).length ? { body, settled } : { settled };
     const answer = await this.#calls.send<ExecutionView>("POST", `${this.#path}/${action}`, more);
     return answer.body ?? this.#read();
   }

@@ -56,6 +56,8 @@ export interface Intervention {
   why: string | null;
   /** Of a child: the execution that it was paused with. */
   parent: string | null;
+  /** Of a cancelled one: how long its code may clean up. */
+  cleanup_seconds?: number | null;
 }
 
 export interface MapProgress {

@@ -6,7 +6,7 @@ import { intervene } from "../api/client";
 import type { Execution, ExecutionStatus, Intervention } from "../api/types";
 import { Dialog } from "../parts/dialog";
 
-export type Action = Exclude<Intervention["action"], "terminate">;
+export type Action = Intervention["action"];
 
 interface Words {
   button: string;
@@ -49,9 +49,17 @@ const WORDS: Record<Action, Words> = {
   cancel: {
     button: "Cancel…",
     title: "Cancel this execution?",
-    says: "Nothing further starts, and the result of a step that is running is refused. It cannot be resumed afterwards.",
+    says: "Its code may clean up for a minute. Else nothing further starts, and the result of a step that is running is refused. It cannot be resumed afterwards.",
     confirm: "Cancel the execution",
     keep: "Let it run",
+    danger: true,
+  },
+  terminate: {
+    button: "Terminate…",
+    title: "Terminate this execution?",
+    says: "It ends at once: none of its code runs any more, and nothing is cleaned up. It cannot be resumed afterwards.",
+    confirm: "Terminate the execution",
+    keep: "Let it clean up",
     danger: true,
   },
 };
@@ -65,8 +73,13 @@ const POSSIBLE: Partial<Record<ExecutionStatus, readonly Action[]>> = {
 };
 
 /** Only a root is closed: what its children are is told by it. */
-export const possible = (execution: Execution): readonly Action[] =>
-  (POSSIBLE[execution.status] ?? []).filter((action) => action !== "close" || !execution.parent || execution.parent.left);
+export function possible(execution: Execution): readonly Action[] {
+  // Once it has been cancelled, and cleans up, only a hard end is left.
+  const cleansUp = execution.intervention?.cleanup_seconds != null;
+  return (POSSIBLE[execution.status] ?? [])
+    .filter((action) => action !== "close" || !execution.parent || execution.parent.left)
+    .map((action) => (action === "cancel" && cleansUp ? "terminate" : action));
+}
 
 export const buttonOf = (action: Action): string => WORDS[action].button;
 

@@ -37,9 +37,17 @@ def reopen(context: typer.Context, execution_ids: Ids, why: Why = None, as_json:
     _each(context, execution_ids, "reopened", lambda execution: execution.reopen(why), as_json)
 
 
-def cancel(context: typer.Context, execution_ids: Ids, why: Why = None, as_json: AsJson = False) -> None:
-    """End RUNNING executions and stop their steps; an execution that cannot be cancelled does not stop the others."""
-    _each(context, execution_ids, "cancelled", lambda execution: execution.cancel(why), as_json)
+def cancel(
+    context: typer.Context,
+    execution_ids: Ids,
+    why: Why = None,
+    cleanup_seconds: Annotated[
+        float | None, typer.Option(min=0, help="How long the code may clean up, 60 seconds if left out.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Cancel RUNNING or PAUSED executions, whose code may clean up; one that refuses does not stop the others."""
+    _each(context, execution_ids, "cancelled", lambda execution: execution.cancel(why, cleanup_seconds), as_json)
 
 
 def terminate(context: typer.Context, execution_ids: Ids, why: Why = None, as_json: AsJson = False) -> None:
@@ -60,12 +68,13 @@ def _each(
         for execution_id in dict.fromkeys(execution_ids):
             try:
                 changed.append(act(client.execution(execution_id)))
+                cleans_up = done == "cancelled" and changed[-1]["status"] != "CANCELLED"
             except Refused as error:
                 refused = True
                 printing.complain(str(error), type=type(error).__name__, execution_id=execution_id)
                 continue
             if not as_json:
-                printing.say(f"{done} {execution_id}")
+                printing.say(f"{done} {execution_id}" + (", which cleans up" if cleans_up else ""))
     if as_json:
         printing.print_json(changed[0] if len(execution_ids) == len(changed) == 1 else changed)
     if refused:

@@ -283,7 +283,7 @@ class Execution(Generic[R]):
     def pause(self, why: str | None = None) -> Object:
         """Pauses a RUNNING execution, with its children, and returns it as JSON values. Safe to repeat.
 
-        Nothing new begins. What runs ends, and its outcome is recorded.
+        Nothing new begins. Running steps end, and their outcomes are recorded.
 
         why: for the history, which also has the caller's name.
 
@@ -315,14 +315,19 @@ class Execution(Generic[R]):
         """
         return self._intervene("reopen", why)
 
-    def cancel(self, why: str | None = None) -> Object:
+    def cancel(self, why: str | None = None, cleanup_seconds: float | None = None) -> Object:
         """Cancels a RUNNING or PAUSED execution and returns it as JSON values. CANCELLED is final.
 
+        Its code gets asyncio.CancelledError where it waits, and may clean up with further steps. If it has nothing to
+        clean up, the execution is CANCELLED at once. Else it is RUNNING until its code has ended, and then CANCELLED.
+
         why: for the history, which also has the caller's name.
+        cleanup_seconds: the execution ends then, whatever its code still does. None: the server's 60 seconds.
 
         Raises ExecutionNotFound, and WrongStatus when the execution has ended. Retries within one call cancel once.
         """
-        return self._intervene("cancel", why, ("CANCELLED",))
+        more = {} if cleanup_seconds is None else {"cleanup_seconds": cleanup_seconds}
+        return self._intervene("cancel", why, ("CANCELLED",), **more)
 
     def terminate(self, why: str | None = None) -> Object:
         """Ends a RUNNING or PAUSED execution at once: none of its code runs any more. Otherwise as `cancel`."""
@@ -352,9 +357,10 @@ class Execution(Generic[R]):
         path = f"{self._path}/signals/{segment(name, 'a signal name')}"
         return self._home().send("POST", path, shapes.Signal, body).body
 
-    def _intervene(self, action: str, why: str | None, settled: tuple[str, ...] = ()) -> Object:
-        body, path = None if why is None else {"why": why}, f"{self._path}/{action}"
-        return self._home().send("POST", path, shapes.Execution, body, settled=settled).body or self._read()
+    def _intervene(self, action: str, why: str | None, settled: tuple[str, ...] = (), **more: Any) -> Object:
+        body = more if why is None else {"why": why, **more}
+        path = f"{self._path}/{action}"
+        return self._home().send("POST", path, shapes.Execution, body or None, settled=settled).body or self._read()
 
     def _home(self) -> Calls:
         """The deployment that has the execution, looked for once."""

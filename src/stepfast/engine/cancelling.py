@@ -108,7 +108,7 @@ class Cancelling:
 async def end_cleaned_up(store: Store, clock: Clock, execution: Execution, replay: Replay) -> bool:
     """Ends an execution whose code was cancelled, and has ended since; False if another has ended or paused it.
 
-    Whatever the code has returned or raised, the execution is CANCELLED. A failure of the clean-up is its error.
+    The execution is CANCELLED, whatever the code has returned or raised. A failure of the clean-up is its error.
     """
     while True:
         snapshot = await store.load(execution.execution_id, signals=False)
@@ -120,7 +120,7 @@ async def end_cleaned_up(store: Store, clock: Clock, execution: Execution, repla
         clean = replay.error is None or isinstance(replay.error, asyncio.CancelledError)
         error = None if clean else failure_of(replay)
         ended = replace(held, status="CANCELLED", ended_at=clock.now(), error=error)
-        # What was taken back, and what a chain has claimed that did not know of the cancel, must not begin any more.
+        # Commands that were taken back must not begin any more, nor those that a chain has claimed meanwhile.
         if await _end(store, ended, snapshot, [*replay.issued.values(), *_chained(snapshot)]):
             return True
 

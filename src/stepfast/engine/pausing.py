@@ -111,7 +111,7 @@ class Pausing:
         return after if await self._store.intervene(Turn(whole, after, wake=True)) else None
 
     async def _unpause(self, snapshot: Snapshot, hand: Intervention) -> Execution | None:
-        """Nothing that was sent before counts after it: the entry clears the marks, and an advance sends all anew."""
+        """No message from before counts after it: the entry clears the marks, and an advance sends all anew."""
         execution, cursor = snapshot.execution, snapshot.cursor
         after = replace(execution, status="RUNNING", intervention=_after(execution, hand))
         events: list[Event] = [intervention_event(each) for each in (execution.intervention, hand) if each is not None]

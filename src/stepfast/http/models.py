@@ -129,6 +129,7 @@ class InterventionView(Shown):
     by: str | None = Field(description="the name of the caller, where callers have names")
     why: str | None
     parent: str | None = Field(description="of a child: the execution that it was paused with")
+    cleanup_seconds: float | None = Field(description="of a cancelled one: how long its code may clean up")
 
 
 class ExecutionView(Shown):

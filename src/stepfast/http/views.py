@@ -119,7 +119,8 @@ def _standing(execution: Execution) -> dict[str, Any]:
 def _intervention(hand: Intervention | None) -> InterventionView | None:
     if hand is None:
         return None
-    return InterventionView(action=hand.action, at=time(hand.at), by=hand.by, why=hand.why, parent=hand.parent)
+    says = {"action": hand.action, "at": time(hand.at), "by": hand.by, "why": hand.why, "parent": hand.parent}
+    return InterventionView(**says, cleanup_seconds=hand.cleanup)
 
 
 def _parent(link: Link | None) -> ParentView | None:

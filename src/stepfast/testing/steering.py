@@ -35,7 +35,8 @@ class Steering(Staged[S]):
     def cancel(self, execution: Target) -> None:
         """Cancels an execution now. `execution` is a Run or an id.
 
-        Raises ExecutionNotFound, and WrongStatus when it is not RUNNING.
+        If its code has something to clean up, it is RUNNING until the code has ended.
+        Raises ExecutionNotFound, and WrongStatus when it has ended.
         """
         self._stage.cancel(self._id(execution))
 

@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from stepfast.http import views
 from stepfast.http.auth import needs
 from stepfast.http.engine import ApiEngine, answers, reply
-from stepfast.http.intervention_models import InterventionRequest
+from stepfast.http.intervention_models import CancelRequest, InterventionRequest
 from stepfast.http.models import ExecutionView
 from stepfast.http.resolver import Resolver
 from stepfast.http.routes.executions import NO_SUCH, Id
@@ -53,13 +53,7 @@ def add(app: Resolver, engine: ApiEngine) -> None:
         ("reopen", "Make a CLOSED execution FAILED again", "it is FAILED"),
         f"It can be resumed then. {BY_WHOM}",
     )
-    _add(
-        app,
-        engine,
-        operations.cancel,
-        ("cancel", "End a RUNNING or PAUSED execution", "it is CANCELLED"),
-        "The history says who has done it, and why.",
-    )
+    _add_cancel(app, engine)
     _add(
         app,
         engine,
@@ -67,6 +61,23 @@ def add(app: Resolver, engine: ApiEngine) -> None:
         ("terminate", "End a RUNNING or PAUSED execution at once", "it is CANCELLED"),
         "None of its code runs any more. The history says who has done it, and why.",
     )
+
+
+def _add_cancel(app: Resolver, engine: ApiEngine) -> None:
+    @app.post(
+        "/v1/executions/<execution_id>/cancel",
+        summary="Cancel a RUNNING or PAUSED execution, whose code may clean up",
+        description="Its code gets CancelledError where it waits. With nothing to clean up it is CANCELLED at once; "
+        f"else it is RUNNING until its code has ended, and then CANCELLED. {BY_WHOM}",
+        operation_id="cancelExecution",
+        tags=["executions"],
+        responses=answers((200, "it is CANCELLED, or cleans up", ExecutionView), problems_of=REFUSED),
+    )
+    @needs("operate")
+    def cancel(execution_id: Id, body: Annotated[CancelRequest | None, Body()] = None) -> Response[str]:
+        asked = body or CancelRequest()
+        cancelled = engine.call(engine.operations.cancel(execution_id, asked.why, asked.cleanup_seconds))
+        return reply(200, views.execution(cancelled))
 
 
 def _add(app: Resolver, engine: ApiEngine, act: Act, words: tuple[str, str, str], description: str) -> None:
