@@ -132,8 +132,25 @@ async def within() -> None:
     await child(compensates, id="below")
 
 
+@step(retry=Retry(max_attempts=1))
+async def once() -> str:
+    calls.append("once" if calls else "bad once")
+    if len(calls) == 1:
+        raise ValueError("the first time")
+    return "once"
+
+
+@workflow("fails-first")
+async def fails_first() -> None:
+    await once()
+    try:
+        await asyncio.sleep(DAY)
+    finally:
+        await do("undo")
+
+
 SHAPES = (compensates, with_finally, groups, gathers, shields, swallows, fails_to_clean)
-WORKFLOWS = (*SHAPES, plain, lingers, within)
+WORKFLOWS = (*SHAPES, plain, lingers, within, fails_first)
 
 
 @pytest.fixture(params=KITS)
@@ -249,6 +266,19 @@ def test_what_has_been_cancelled_is_not_resumed(env: Any) -> None:
     with pytest.raises(WrongStatus, match="CANCELLED"):
         env.resume(run)
     assert run.calls(do)[-1].input == {"what": "tell"}
+
+
+def test_what_was_resumed_before_cleans_up_and_is_read_without_waiting(
+    env: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = env.run(fails_first, execution_id="one")
+    assert run.status == "FAILED"
+    env.resume(run)
+    env.advance(timedelta(seconds=30))
+    env.cancel(run)
+    env.run_until(run)
+    assert (run.status, calls) == ("CANCELLED", ["bad once", "once", "undo"])
+    assert "do not tell of its last resume" not in caplog.text
 
 
 def test_crashes_in_the_clean_up_do_it_once_more_and_no_step_that_has_ended() -> None:

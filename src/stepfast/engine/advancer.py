@@ -372,7 +372,8 @@ def _entry(execution: Execution, replay: Replay, order: Order, due: Sequence[Com
 def _last_sign(snapshot: Snapshot, replay: Replay) -> float:
     """When the execution was last seen to go on."""
     records = (max(record.ended_at or 0.0, record.started_at or 0.0) for record in replay.records.values())
-    return max(snapshot.execution.run_began_at, snapshot.execution.resumed_at or 0.0, *records)
+    execution = snapshot.execution
+    return max(execution.run_began_at, execution.resumed_at or 0.0, execution.unpaused_at or 0.0, *records)
 
 
 def _message(execution: Execution, command: Command, hint: Hint | None) -> Message:

@@ -144,6 +144,8 @@ class DynamoStore(DynamoReads):
         marks = {"wake": number(items.WAKE)} if turn.wake else {}
         if turn.entry is not None:
             marks["cut"] = number(turn.entry.number + 1)  # so that a read which misses the entry is noticed
+        if turn.after.generation != before.generation:
+            marks["reopened"] = number(0)  # no record of the new generation is missing
         changes = self._turn(turn.after, now, marks)
         if turn.entry is None and not turn.events:
             return await self._table.update(key, changes, condition) is None
